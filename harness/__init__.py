@@ -1,0 +1,1 @@
+"""The ablation harness: YAML -> plan -> Ray Tune trials -> store."""

@@ -1,0 +1,1 @@
+"""Typed configuration: the blocks of a trial, of the data and of a sweep."""

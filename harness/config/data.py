@@ -1,0 +1,64 @@
+"""The data block: where pairs come from and which cell lines and chromosomes are held out."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from harness.config.block import Block
+
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class SyntheticBlock(Block):
+    """The synthetic benchmark with known truth: planted motifs, continuous environments, a chosen energy form."""
+
+    form: Literal["linear", "interaction", "gated", "modulated"] = "gated"
+    """Energy that labels are drawn from."""
+    cell_lines: int = Field(12, ge=4, le=200)
+    pairs_per_cell: int = Field(320, ge=20, le=100000)
+    chromosomes: int = Field(8, ge=2, le=22)
+    enhancer_bp: int = Field(200, ge=80, le=5000)
+    promoter_bp: int = Field(300, ge=80, le=10000)
+    motifs: int = Field(6, ge=1, le=32)
+    """Planted motifs that make U_I."""
+    environment_dim: int = Field(2, ge=1, le=16)
+    """Dimension of each cell line's environment vector v_c."""
+    strength: float = Field(2.0, gt=0.0, le=20.0)
+    """Standard deviation of the planted U_I in logits."""
+    label_noise: Share = 0.0
+    """Share of labels flipped (planted fault)."""
+    uninformative_environment: bool = False
+    """Planted fault: sequences carry no trace of v_c."""
+    training_shortcut: Share = 0.0
+    """Planted fault: probability that a positive of a training cell line carries a motif that means nothing elsewhere."""
+    promoter_shortcut: Share = 0.0
+    """Planted fault: share of the potential that the promoter alone decides."""
+    seed: int = Field(0, ge=0)
+
+
+class FoldBlock(Block):
+    """One fold: unseen test and validation cell lines, and the chromosomes held out of training."""
+
+    test: list[str] = Field(min_length=1)
+    """Unseen cell lines used for reporting only."""
+    val: list[str] = Field(min_length=1)
+    """Unseen cell lines used for model selection."""
+    chromosomes: list[str] = Field(min_length=1)
+    """Chromosomes of all unseen evaluation, and of val_seen; no region overlapping them is trained on."""
+
+
+class DataBlock(Block):
+    """Exactly one of `root` (a dataset folder) and `synthetic`."""
+
+    root: Path | None = None
+    """Folder in the PRISM CSV layout or with pairs/enhancers/promoters as Parquet."""
+    synthetic: SyntheticBlock | None = None
+    folds: list[FoldBlock] = Field(default_factory=list)
+    """Folds by name; one sensible default fold when empty."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "DataBlock":
+        if (self.root is None) == (self.synthetic is None):
+            raise ValueError("data needs exactly one of root and synthetic")
+        return self

@@ -1,0 +1,95 @@
+"""Blocks of loss terms (M30 to M39). A weight of 0 means that the term is not built."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from harness.config.block import Block
+
+Weight = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
+class RankingLoss(Block):
+    """Ranking within one cell line (M31)."""
+
+    weight: Weight = 0.0
+    surrogate: Literal["pairwise", "smooth_ap"] = "pairwise"
+    tau: float = Field(1.0, gt=0.0, le=100.0)
+    """Scale of logit differences inside the sigmoid."""
+    max_pairs: int = Field(4096, ge=1)
+    """Pairs sub-sampled per cell line for big batches (read by pairwise)."""
+
+
+class SpeculationLoss(Block):
+    """Squared hinge on confident negatives plus prior matching (M32)."""
+
+    weight: Weight = 0.0
+    margin: float = Field(0.0, ge=-20.0, le=20.0)
+    """Logit above which a negative counts as confident."""
+    prior: Weight = 1.0
+    """Weight of the prior-matching part inside the term."""
+
+
+class ContrastiveLoss(Block):
+    """Supervised InfoNCE on z_E with a cross-batch memory bank (M35)."""
+
+    weight: Weight = 0.0
+    tau: float = Field(0.2, gt=0.0, le=10.0)
+    bank: int = Field(256, ge=0, le=65536)
+    """Entries of the memory bank."""
+
+
+class PrototypeLoss(Block):
+    """EMA prototypes of z_E (M36)."""
+
+    weight: Weight = 0.0
+    kind: Literal["pull", "contrastive", "hinged"] = "hinged"
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    tau: float = Field(0.2, gt=0.0, le=10.0)
+    """Temperature (read by contrastive)."""
+    radius: float = Field(0.5, ge=0.0, le=100.0)
+    """Distance within which there is no force (read by hinged)."""
+
+
+class SparsityLoss(Block):
+    """L1 weights, per representation (M39)."""
+
+    z_i: Weight = 0.0
+    z_e: Weight = 0.0
+    r: Weight = 0.0
+    """Off by default: it contradicts an environment that acts (seed 004)."""
+
+
+class CalibrationLoss(Block):
+    """Hinge that keeps mean and variance of U_I within a range (M39)."""
+
+    weight: Weight = 0.0
+    mean: float = Field(1.0, ge=0.0)
+    """Largest abs(mean of U_I) without a force."""
+    variance_low: float = Field(0.5, ge=0.0)
+    variance_high: float = Field(2.0, gt=0.0)
+
+
+class LossBlock(Block):
+    """What is minimised beside decoupling."""
+
+    task: Literal["immax", "bce"] = "immax"
+    ranking: RankingLoss = RankingLoss()
+    speculation: SpeculationLoss = SpeculationLoss()
+    contrastive: ContrastiveLoss = ContrastiveLoss()
+    prototypes: PrototypeLoss = PrototypeLoss()
+    sparsity: SparsityLoss = SparsityLoss()
+    calibration: CalibrationLoss = CalibrationLoss()
+
+
+class DecoupleBlock(Block):
+    """Decoupling of z_I and z_E: any subset of estimators, each with its own weight (M33)."""
+
+    orthogonal: Weight = 0.0
+    """Squared normalised inner product of z_I and z_E."""
+    pearson: Weight = 0.0
+    """Mean squared correlation of the dimensions of z_I with those of z_E."""
+    grl: Weight = 0.0
+    """Domain adversary on z_I through a gradient reversal."""
+    reach: Literal["environment", "both"] = "environment"
+    """Whether orthogonal and pearson may also reach the sequence side (the `light` cells of 09-definitions)."""

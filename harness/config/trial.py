@@ -1,0 +1,107 @@
+"""The typed configuration of one trial: everything that a preset sets and a space may vary."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.config.block import Block
+from harness.config.loss import DecoupleBlock, LossBlock
+from harness.config.model import (
+    EnergyBlock,
+    EnvironmentBlock,
+    FixedTemperature,
+    LinearEnergy,
+    ModelBlock,
+    SupportEnvironment,
+    TemperatureBlock,
+)
+from harness.config.training import (
+    BalanceBlock,
+    CurriculumBlock,
+    EpisodeBlock,
+    EvaluationBlock,
+    FixedBalance,
+    OptimiserBlock,
+    PredictBlock,
+    SupportBlock,
+)
+
+SIZES: dict[str, dict[str, int]] = {
+    "small": {"embedding": 16, "kernel": 11, "width": 32, "enhancer_bp": 400, "promoter_bp": 1600},
+    "documented": {"embedding": 768, "kernel": 43, "width": 64, "enhancer_bp": 1000, "promoter_bp": 4000},
+}
+
+
+class TrialConfig(Block):
+    """One configuration. Its identity is the hash of its resolved content."""
+
+    model: ModelBlock = ModelBlock()
+    energy: EnergyBlock = LinearEnergy()
+    temperature: TemperatureBlock = FixedTemperature()
+    environment: EnvironmentBlock = SupportEnvironment()
+    support: SupportBlock = SupportBlock()
+    episode: EpisodeBlock = EpisodeBlock()
+    loss: LossBlock = LossBlock()
+    decouple: DecoupleBlock = DecoupleBlock()
+    routing: Literal["isolated", "shared"] = "isolated"
+    """isolated: every loss reaches only its parameter groups; shared: reproduces the documented entanglement (M41)."""
+    balance: BalanceBlock = FixedBalance()
+    curriculum: CurriculumBlock = CurriculumBlock()
+    optimiser: OptimiserBlock = OptimiserBlock()
+    evaluation: EvaluationBlock = EvaluationBlock()
+    predict: PredictBlock = PredictBlock()
+    limits: dict[str, float] = Field(default_factory=dict)
+    """Limits of warning rules by rule id, in place of the documented ones."""
+
+    @model_validator(mode="after")
+    def _combinations(self) -> "TrialConfig":
+        """Refuse what would be configured and could not act."""
+        width = self.model.width
+        if width is not None and width % self.model.heads:
+            raise ValueError(f"model.width {width} is not a multiple of model.heads {self.model.heads}")
+        if self.environment.source == "none":
+            needs = {
+                f"energy.form: {self.energy.form}": self.energy.form != "linear",
+                "temperature.mode: per_cell": self.temperature.mode == "per_cell",
+                "loss.contrastive.weight": self.loss.contrastive.weight > 0,
+                "loss.prototypes.weight": self.loss.prototypes.weight > 0,
+                "loss.sparsity.z_e": self.loss.sparsity.z_e > 0,
+                "loss.sparsity.r": self.loss.sparsity.r > 0,
+                "decouple.orthogonal": self.decouple.orthogonal > 0,
+                "decouple.pearson": self.decouple.pearson > 0,
+            }
+            asked = [key for key, wanted in needs.items() if wanted]
+            if asked:
+                raise ValueError(f"environment.source: none has no R_E and no z_E, which {', '.join(asked)} needs")
+        if self.support.labels and self.environment.source != "support":
+            raise ValueError("support.labels: true needs environment.source: support; nothing else reads labels")
+        if self.curriculum.phase1_epochs >= self.optimiser.epochs and self.curriculum.phase1_epochs > 0:
+            raise ValueError(
+                f"curriculum.phase1_epochs {self.curriculum.phase1_epochs} leaves no epoch of phase 2 "
+                f"in optimiser.epochs {self.optimiser.epochs}"
+            )
+        if self.predict.mode == "branch_select" and self.environment.source == "none":
+            raise ValueError("predict.mode: branch_select chooses between U_I and the corrected score; "
+                             "environment.source: none has no corrected score")
+        return self
+
+    def resolved(self, *, gpu: bool = False) -> "TrialConfig":
+        """The same configuration with size `auto` decided and every size-dependent value filled in."""
+        size = self.model.size
+        if size == "auto":
+            size = "documented" if gpu else "small"
+        given = {k: v for k, v in self.model.model_dump().items() if v is not None}
+        model = ModelBlock(**{**SIZES[size], **given, "size": size})
+        return TrialConfig.model_validate({**self.model_dump(), "model": model.model_dump()})
+
+    def canonical(self) -> dict[str, Any]:
+        """The content that identifies the configuration, as plain data."""
+        return self.model_dump(mode="json")
+
+    @property
+    def id(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,84 @@
+"""A choice is a registry key that names a class; every row carries its equation, shapes and source."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mechanism: `id` (M01..), registry `key`, human `name`, `equation`, tensor `shapes`, `source`."""
+
+    id: str
+    key: str
+    name: str
+    equation: str
+    shapes: str
+    source: str
+    cls: type
+
+
+class Registry(Generic[T]):
+    """Maps keys to classes and builds them with every argument checked against the constructor.
+
+    Raises
+    ------
+    KeyError
+        for a key that is not registered (the sentence names the nearest one).
+    TypeError
+        for an argument that the class does not take, or one that it needs and did not get.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._rows: dict[str, Row] = {}
+
+    def register(
+        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str
+    ) -> Callable[[type[T]], type[T]]:
+        """Class decorator: enter the class under `key`."""
+        texts = {"id": id, "name": name, "equation": equation, "shapes": shapes, "source": source}
+        empty = [field for field, text in texts.items() if not text.strip()]
+        if empty:
+            raise ValueError(f"{self.kind} '{key}' is registered without {', '.join(empty)}")
+
+        def enter(cls: type[T]) -> type[T]:
+            if key in self._rows:
+                raise ValueError(f"{self.kind} '{key}' is registered twice")
+            if not (cls.__doc__ or "").strip():
+                raise ValueError(f"{self.kind} '{key}' has no docstring")
+            self._rows[key] = Row(key=key, cls=cls, **texts)
+            return cls
+
+        return enter
+
+    def row(self, key: str) -> Row:
+        if key not in self._rows:
+            close = difflib.get_close_matches(key, self._rows, n=1, cutoff=0.4)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise KeyError(f"{self.kind} '{key}' is not one of {', '.join(sorted(self._rows))}{hint}")
+        return self._rows[key]
+
+    def build(self, key: str, **arguments: object) -> T:
+        """Construct the class of `key`; arguments that it does not name are errors, never dropped."""
+        cls = self.row(key).cls
+        try:
+            inspect.signature(cls).bind(**arguments)
+        except TypeError as error:
+            accepted = ", ".join(inspect.signature(cls).parameters)
+            raise TypeError(f"{self.kind} '{key}': {error}; it takes ({accepted})") from None
+        built: T = cls(**arguments)
+        return built
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._rows
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows.values())
+
+    def keys(self) -> list[str]:
+        return list(self._rows)
