@@ -1,0 +1,192 @@
+"""The schema of the store: every table, column, type, unit and meaning, in this one place.
+
+A run is a folder
+
+    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per unit of the plan and table
+    RUN/baselines/<fold>.parquet                  baselines, once per fold
+    RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json
+
+Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old file or
+a whole new one, never half of one; readers ignore names that start with ".". A column that a writer has no value
+for is null. Every table's Parquet metadata carries `schema_version`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+STATUSES = ("running", "done", "stopped", "diverged", "failed", "pruned")
+SPLITS = ("train", "val_seen", "val_unseen", "test")
+SCORES = ("u_only", "corrected")
+SELECTIONS = ("epoch", "best_on_validation", "last")
+MACRO, POOLED = "macro", "pooled"
+PREVALENCES: dict[str, float | None] = {"as_found": None, "1:1": 1.0 / 2.0, "1:20": 1.0 / 21.0}
+"""Share of positives that each `prevalence_mode` reweights to; None leaves the rows as they are."""
+
+_S, _I32, _I64, _F64, _F32, _B = pa.string(), pa.int32(), pa.int64(), pa.float64(), pa.float32(), pa.bool_()
+_T = pa.timestamp("us", tz="UTC")
+
+_KEYS: list[tuple[str, pa.DataType, str]] = [
+    ("config", _S, "identity of the configuration (hash of its resolved content)"),
+    ("fold", _S, "name of the fold"),
+    ("seed", _I32, "replicate seed"),
+]
+
+_COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
+    "trials": [
+        ("status", _S, "running, done, stopped, diverged, failed or pruned"),
+        ("reason", _S, "one sentence for every status but running and done"),
+        ("epochs", _I32, "finished epochs"),
+        ("selected_epoch", _I32, "epoch whose weights are reported as best_on_validation"),
+        ("selection", _S, "selection rule of the reported weights"),
+        ("objective", _S, "what the sweep optimises, e.g. val_unseen/macro/aupr"),
+        ("objective_value", _F64, "its value at selected_epoch"),
+        ("parameters", _I64, "trainable parameters"),
+        ("train_pairs", _I64, "training pairs of the fold"),
+        ("wall_s", _F64, "seconds of training and evaluation"),
+        ("started", _T, "UTC"),
+        ("finished", _T, "UTC, null while running"),
+        ("device", _S, "device of the trial"),
+        ("config_json", _S, "resolved configuration as JSON"),
+        ("changes_json", _S, "JSON object: dotted path -> value that this configuration changes in the base"),
+        ("rank_invariant", _B, "the score is a strictly increasing function of U_I within a cell line"),
+        ("train_prevalence", _F64, "share of positives among training pairs"),
+    ],
+    "epochs": [
+        ("epoch", _I32, "1-based"),
+        ("phase", _I32, "curriculum phase, 1 or 2"),
+        ("step", _I64, "optimiser steps done"),
+        ("loss", _F64, "total training loss, mean over the epoch"),
+        ("lr", _F64, "learning rate at the end of the epoch"),
+        ("wall_s", _F64, "seconds of this epoch"),
+        ("temperature", _F64, "T (mean over cell lines when per cell line)"),
+        ("lam", _F64, "lambda of the interaction energy"),
+        ("w", _F64, "gate slope of the gated energy"),
+        ("u_mean", _F64, "mean of U_I"),
+        ("u_var", _F64, "variance of U_I"),
+        ("r_mean", _F64, "mean of R_E"),
+        ("r_var", _F64, "variance of R_E over cell lines"),
+        ("grad_norm", _F64, "total gradient norm before clipping, mean over the epoch"),
+        ("train_aupr", _F64, "macro AUPR of the training subset in evaluation mode"),
+    ],
+    "terms": [
+        ("epoch", _I32, "1-based"),
+        ("term", _S, "key of the loss term"),
+        ("value", _F64, "unweighted value, mean over the epoch"),
+        ("weight", _F64, "weight in force"),
+        ("weighted", _F64, "weight * value"),
+        ("grad_norm", _F64, "norm of the weighted gradient on the term's target parameters"),
+        ("grad_share", _F64, "grad_norm over the task's on the same parameters"),
+    ],
+    "cells": [
+        ("epoch", _I32, "1-based epoch of the weights"),
+        ("selection", _S, "epoch (each epoch's row), best_on_validation or last (final evaluation)"),
+        ("split", _S, "train, val_seen, val_unseen or test (reporting only)"),
+        ("cell_line", _S, "name, or macro (mean over cell lines), or pooled (all pairs together)"),
+        ("score", _S, "u_only (U_I) or corrected (the energy's logit)"),
+        ("prevalence_mode", _S, "as_found, 1:1 or 1:20, the latter two by reweighting"),
+        ("protocol", _S, "exact (each pair once) or documented (balanced resampled batches)"),
+        ("n", _I64, "pairs"),
+        ("positives", _I64, "positive pairs"),
+        ("prevalence", _F64, "share of positives after reweighting"),
+        ("aupr", _F64, "average precision, 0 to 1"),
+        ("aupr_lift", _F64, "aupr / prevalence"),
+        ("auc", _F64, "area under the ROC curve"),
+        ("f1", _F64, "at `threshold`"),
+        ("precision", _F64, "at `threshold`"),
+        ("recall", _F64, "at `threshold`"),
+        ("threshold", _F64, "best-F1 threshold on validation, probability"),
+        ("f1_oracle", _F64, "best F1 over all thresholds on these very pairs (optimistic)"),
+        ("threshold_oracle", _F64, "threshold of f1_oracle, probability"),
+        ("nll", _F64, "negative log-likelihood in nats per pair"),
+        ("nll_calibrated", _F64, "the same after dividing logits by a temperature fitted on validation"),
+        ("brier", _F64, "mean squared error of the probability"),
+        ("ece", _F64, "expected calibration error, 15 equal-width bins"),
+        ("logit_sd", _F64, "standard deviation of logits"),
+        ("probability_sd", _F64, "standard deviation of probabilities"),
+        ("aupr_support_sd", _F64, "standard deviation of aupr over support draws"),
+    ],
+    "warnings": [
+        ("rule", _S, "id of the rule"),
+        ("value", _F64, "worst measured value that broke the limit"),
+        ("limit", _F64, "limit in force"),
+        ("severity", _S, "documented, fault or hint"),
+        ("epoch", _I32, "first epoch at which it held (null for what is known before training)"),
+        ("cell_line", _S, "cell line, macro, pooled, or null where it does not apply"),
+        ("source", _S, "document that the rule comes from"),
+        ("advice", _S, "what to try"),
+        ("evidence", _S, "the measured numbers in words, and what follows from the data alone"),
+        ("implied", _B, "true where the data or the sizes imply it before any training"),
+        ("live", _B, "raised while the trial ran"),
+    ],
+    "predictions": [
+        ("split", _S, "split of the pair"),
+        ("pair", _I64, "row of the pair in the dataset"),
+        ("cell_line", _S, "cell line of the pair"),
+        ("label", pa.int8(), "0 or 1"),
+        ("u", _F32, "U_I"),
+        ("r", _F32, "R_E, null without an environment"),
+        ("logit", _F32, "the energy's logit"),
+    ],
+    "embeddings": [
+        ("cell_line", _S, "cell line"),
+        ("split", _S, "split"),
+        ("draw", _I32, "support draw"),
+        ("r", _F64, "R_E of the cell line"),
+        ("z_e", pa.list_(_F32), "environment vector"),
+    ],
+}
+
+_BASELINES: list[tuple[str, pa.DataType, str]] = [
+    ("baseline", _S, "name of the baseline"),
+    ("fold", _S, "name of the fold"),
+    ("split", _S, "val_seen, val_unseen or test"),
+    ("cell_line", _S, "name, macro or pooled"),
+    ("n", _I64, "pairs"),
+    ("prevalence", _F64, "share of positives"),
+    ("aupr", _F64, "average precision"),
+    ("auc", _F64, "area under the ROC curve"),
+    ("nll", _F64, "negative log-likelihood in nats per pair"),
+    ("note", _S, "what the baseline sees, and why a value is missing"),
+]
+
+
+def _schema(columns: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
+    fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
+    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
+
+
+TABLES: dict[str, pa.Schema] = {
+    **{name: _schema(_KEYS + columns) for name, columns in _COLUMNS.items()},
+    "baselines": _schema(_BASELINES),
+}
+"""Table name -> pyarrow schema; a field's meaning is in its metadata under `doc`."""
+
+
+def file_name(config: str, fold: str, seed: int) -> str:
+    """Name of a unit's file inside a table's folder."""
+    return f"{config}-{fold}-{seed}.parquet"
+
+
+def to_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as an Arrow table of `TABLES[name]`: absent columns are null, no rows give an empty table.
+
+    Raises
+    ------
+    ValueError
+        for a table or a column that the schema does not have, or a value of the wrong type.
+    """
+    if name not in TABLES:
+        raise ValueError(f"the store has no table '{name}'; it has {', '.join(TABLES)}")
+    schema = TABLES[name]
+    materialised = [dict(row) for row in rows]
+    unknown = {key for row in materialised for key in row} - set(schema.names)
+    if unknown:
+        raise ValueError(f"table '{name}' has no column {', '.join(sorted(unknown))}")
+    try:
+        return pa.Table.from_pylist(materialised, schema=schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ValueError(f"table '{name}': {error}") from error
