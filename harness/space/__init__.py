@@ -1,0 +1,1 @@
+"""Search spaces: what a YAML varies around a preset, and how a change becomes a typed configuration."""

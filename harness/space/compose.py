@@ -1,0 +1,98 @@
+"""A base preset plus changes, as one typed configuration."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config.explain import ConfigError, validate
+from harness.config.paths import discriminators, leaves
+from harness.config.trial import TrialConfig
+from harness.errors import UserError, nearest
+from harness.space.yaml_lines import Document, read_yaml
+
+SEARCH_SPACES = Path(__file__).resolve().parents[2] / "search_spaces"
+
+
+def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+    """The configuration of `base` (a sparse preset) with `changes` (dotted path -> value) laid over it.
+
+    A change of a variant (energy.form, temperature.mode, environment.source, balance.kind) drops those keys of the
+    base's block that the new variant does not have; keys that `changes` names are never dropped, so a key that the
+    variant lacks is an error there.
+
+    Raises
+    ------
+    ConfigError
+        with the dotted path at fault, for an unknown key, a wrong type or range, or an impossible combination.
+    """
+    return validate(TrialConfig, merge(base, changes))
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested mapping that `compose` validates: still sparse, every variant block with its discriminator."""
+    flat, over = flatten(base), flatten(changes)
+    for block, (key, default) in discriminators().items():
+        path = f"{block}.{key}"
+        if path in over and over[path] != flat.get(path, default):
+            for held in [held for held in flat if held.startswith(block + ".")]:
+                leaf = leaves().get(held)
+                if leaf is not None and leaf.variants and over[path] not in leaf.variants:
+                    del flat[held]
+        if any(held.startswith(block + ".") for held in (*flat, *over)):
+            flat.setdefault(path, default)
+    return nest({**flat, **over})
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested blocks and dotted keys alike as one level of dotted paths (empty blocks vanish)."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        path = prefix + key
+        inner = flatten(value, path + ".") if isinstance(value, Mapping) else {path: value}
+        for found, leaf in inner.items():
+            if found in flat:
+                raise ConfigError(found, f"'{found}' is given twice")
+            flat[found] = leaf
+    return flat
+
+
+def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Inverse of `flatten`."""
+    nested: dict[str, Any] = {}
+    for path, value in flat.items():
+        *blocks, key = path.split(".")
+        place = nested
+        for depth, block in enumerate(blocks):
+            place = place.setdefault(block, {})
+            if not isinstance(place, dict):
+                whole = ".".join(blocks[: depth + 1])
+                raise ConfigError(whole, f"'{whole}' is a block of keys, not a value")
+        place[key] = value
+    return nested
+
+
+def preset_document(name: str, *, beside: Path | None = None) -> Document:
+    """The preset's YAML with its lines, from `beside`/presets where that has it, else from search_spaces/presets."""
+    folders = [folder / "presets" for folder in (beside, SEARCH_SPACES) if folder is not None]
+    for folder in folders:
+        file = folder / f"{name}.yaml"
+        if file.is_file():
+            return read_yaml(file)
+    known = sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    raise UserError(f"there is no preset '{name}' (known: {', '.join(known)}){nearest(name, known)}")
+
+
+def load_preset(name: str, *, beside: Path | None = None) -> dict[str, Any]:
+    """The sparse mapping of the preset `name`, checked to be a valid configuration.
+
+    Raises
+    ------
+    UserError
+        for an unknown preset (the nearest is named) or one that is not a valid configuration (with file and line).
+    """
+    document = preset_document(name, beside=beside)
+    try:
+        compose(document.data, {})
+    except ConfigError as error:
+        raise UserError(f"{document.where(*error.path.split('.'))}: {error}") from None
+    return document.data
