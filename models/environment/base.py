@@ -1,0 +1,34 @@
+"""What an environment is: support sets in, one representation z_E per episode out."""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from models.episode import Support
+from models.registry import Registry
+
+
+class UnseenCellLineError(LookupError):
+    """An environment was asked for a cell line that it has no representation of."""
+
+
+class Environment(nn.Module):
+    """z_E = environment(support): forward(support of E episodes) -> z_e [E, w]. Parameters are group E.
+
+    The episodes do not see each other, and the order of the pairs of a support set does not matter. Nothing
+    is detached here: under isolated routing the caller passes `support.detached()`.
+    """
+
+    width: int
+    """w, the dimension of z_E."""
+
+    @abstractmethod
+    def forward(self, support: Support) -> Tensor:
+        """z_e [E, w]."""
+
+    def check_cells(self, cell: Tensor) -> None:
+        """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""
+        return
+
+
+ENVIRONMENTS: Registry[Environment] = Registry("environment source")

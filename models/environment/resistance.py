@@ -1,0 +1,117 @@
+"""R_E from z_E: per cell line, or per pair (sample scope), relative to the training cell lines."""
+
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+
+class Reference(NamedTuple):
+    """Running values of the C training cell lines, the state that R_E is standardised and centred with.
+
+    r [C]: EMA of the raw cell part of R_E; z_e [C, w]: EMA of z_E; seen [C]: 1 once a cell line was met.
+    """
+
+    r: Tensor
+    z_e: Tensor
+    seen: Tensor
+
+    @classmethod
+    def initial(cls, cell_lines: int, width: int) -> "Reference":
+        """Nothing seen yet."""
+        return cls(torch.zeros(cell_lines), torch.zeros(cell_lines, width), torch.zeros(cell_lines))
+
+    def update(self, cell: Tensor, r: Tensor, z_e: Tensor, momentum: float = 0.9) -> "Reference":
+        """A new reference after episodes of cell lines cell [E] with raw r [E] and z_e [E, w]; no gradient.
+
+        x_c <- momentum x_c + (1 - momentum) mean over this step's episodes of c; the first meeting sets x_c.
+        An index of -1 (no training cell line) is passed over.
+        """
+        lines = torch.arange(self.seen.shape[0], device=cell.device)
+        member = (cell.unsqueeze(0) == lines.unsqueeze(1)).to(self.z_e.dtype)
+        count = member.sum(1)
+        share = member / count.clamp(min=1).unsqueeze(1)
+        keep = torch.where(self.seen > 0, momentum, 0.0).to(self.z_e.dtype)
+        keep = torch.where(count > 0, keep, torch.ones_like(keep))
+        new_r = keep * self.r + (1 - keep) * (share @ r.detach().to(self.r.dtype))
+        new_z = keep.unsqueeze(1) * self.z_e + (1 - keep).unsqueeze(1) * (
+            share @ z_e.detach().to(self.z_e.dtype)
+        )
+        return Reference(new_r, new_z, torch.maximum(self.seen, (count > 0).to(self.seen.dtype)))
+
+    def mean_z_e(self) -> Tensor:
+        """Mean z_E [w] over the cell lines seen; 0 before any."""
+        return (self.seen @ self.z_e) / self.seen.sum().clamp(min=1)
+
+
+def initial(cell_lines: int, width: int) -> Reference:
+    """Reference.initial: nothing seen yet."""
+    return Reference.initial(cell_lines, width)
+
+
+def update(reference: Reference, cell: Tensor, r: Tensor, z_e: Tensor, momentum: float = 0.9) -> Reference:
+    """Reference.update as a pure function of the state."""
+    return reference.update(cell, r, z_e, momentum)
+
+
+class ResistanceOutput(NamedTuple):
+    """r: R_E [E, 1] at cell scope or [E, Q] at sample scope; raw: linear(z_E) [E], for Reference.update."""
+
+    r: Tensor
+    raw: Tensor
+
+
+class Resistance(nn.Module):
+    """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c)) + <A (z_E(c) - mean_seen z_E), B sg z_I(x)>) (M16).
+
+    g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
+    reference, without gradient through it, and g = raw until two of them are seen (sd = sqrt(variance +
+    1e-4), so that cell lines that do not differ are not blown up). f = softplus where nonnegative, else the
+    identity. A [rank, w], B [rank, d], no bias: the sample part vanishes at the mean environment and cannot
+    absorb U_I, and sg z_I gives the sequence side no gradient from it.
+
+    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines. Range: R, or (0,
+    inf) where nonnegative. Source: seed 001, rp13; 09-definitions.md. NaN passes through. Parameters are
+    group E.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        features: int,
+        scope: Literal["cell", "sample"] = "cell",
+        rank: int = 8,
+        nonnegative: bool = False,
+        standardise: bool = False,
+    ) -> None:
+        super().__init__()
+        if scope not in ("cell", "sample"):
+            raise ValueError(f"scope: '{scope}' is neither 'cell' nor 'sample'")
+        self.scope = scope
+        self.nonnegative = nonnegative
+        self.standardise = standardise
+        self.cell_part = nn.Linear(width, 1)
+        if scope == "sample":
+            self.a = nn.Linear(width, rank, bias=False)
+            self.b = nn.Linear(features, rank, bias=False)
+
+    def raw_cell(self, z_e: Tensor) -> Tensor:
+        """linear(z_E): [E, w] -> [E]."""
+        return self.cell_part(z_e).squeeze(-1)
+
+    def _standardised(self, raw: Tensor, reference: Reference) -> Tensor:
+        seen = reference.seen
+        count = seen.sum()
+        mean = (seen * reference.r).sum() / count.clamp(min=1)
+        variance = (seen * (reference.r - mean).square()).sum() / count.clamp(min=1)
+        return torch.where(count >= 2, (raw - mean) / (variance + 1e-4).sqrt(), raw)
+
+    def forward(self, z_e: Tensor, z_i: Tensor, reference: Reference) -> ResistanceOutput:
+        fixed = Reference(*(part.detach() for part in reference))
+        raw = self.raw_cell(z_e)
+        r = (self._standardised(raw, fixed) if self.standardise else raw).unsqueeze(-1)
+        if self.scope == "sample":
+            modulation = self.a(z_e - fixed.mean_z_e())
+            r = r + (self.b(z_i.detach()) * modulation.unsqueeze(-2)).sum(-1)
+        return ResistanceOutput(softplus(r) if self.nonnegative else r, raw)

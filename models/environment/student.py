@@ -1,0 +1,48 @@
+"""The Student: a cell line's environment inferred from a support set of its own pairs."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from models.environment.base import ENVIRONMENTS, Environment
+from models.environment.set_encoders import SET_ENCODERS
+from models.episode import Support
+
+
+@ENVIRONMENTS.register(
+    "support",
+    id="M22",
+    name="Student on the support set",
+    equation="z_E(c) = encoder({[z_I(s), U_I(s) (, labelled_s (2 y_s - 1), labelled_s)] : s in S_c})",
+    shapes="z_i [E, S, d], u [E, S], label [E, S], labelled [E, S] -> [E, w]",
+    source="seeds 001 and 002",
+)
+class SupportEnvironment(Environment):
+    """z_E(c) = set encoder over the support pairs' z_I and U_I, and with labels = True their known labels.
+
+    A known label enters as (+1 or -1, 1), an unknown one as (0, 0), so that `label` is ignored where
+    `labelled` is 0. The cell line's name is never read. S = 0 raises ValueError.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        encoder: Literal["mean", "moments", "attention", "isab"] = "moments",
+        inducing: int = 32,
+        labels: bool = False,
+    ) -> None:
+        super().__init__()
+        self.width = width
+        self.labels = labels
+        own = {"isab": {"inducing": inducing}}.get(encoder, {})
+        self.encoder = SET_ENCODERS.build(encoder, inputs=features + 1 + 2 * labels, width=width, **own)
+
+    def forward(self, support: Support) -> Tensor:
+        parts = [support.z_i, support.u.unsqueeze(-1)]
+        if self.labels:
+            known = support.labelled.to(support.u.dtype)
+            sign = torch.where(known > 0, 2 * support.label.to(known.dtype) - 1, torch.zeros_like(known))
+            parts += [sign.unsqueeze(-1), known.unsqueeze(-1)]
+        return self.encoder(torch.cat(parts, -1))
