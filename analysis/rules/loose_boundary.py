@@ -1,0 +1,40 @@
+"""Rule loose_boundary."""
+
+from collections.abc import Mapping
+
+from analysis.rules.records import UnitRecords
+from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+
+_IMPLIED_AUC = 0.74
+_BALANCED = (0.45, 0.55)
+
+
+class LooseBoundary(Rule):
+    """Recall above 0.8 with precision below 0.6: far more is called positive than is (seed 004).
+
+    At 1:1 the F1-optimal threshold of any model with AUC < 0.74 does this, a healthy one's too (07-analysis), so
+    the finding is then marked as implied by the data.
+    """
+
+    id = "loose_boundary"
+    condition_text = "recall > 0.8 and precision < 0.6"
+    severity = "documented"
+    source = "seed 004"
+    advice = "raise AUC first; at a fixed AUC choose the threshold by the cost of a false positive, not by F1"
+    limits = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
+
+    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
+        return cell_readings(unit, ["recall", "precision", "prevalence", "auc"])
+
+    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+        recall, precision = reading.values["recall"], reading.values["precision"]
+        limit = limits[self.id]
+        if not (recall > limit and precision < limits["loose_boundary.precision"]):
+            return None
+        ratio = recall / precision if precision > 0 else float("inf")
+        evidence = f"recall {recall:.3f}, precision {precision:.3f}: {ratio:.2f} called positive per positive"
+        implied = _BALANCED[0] <= reading.values["prevalence"] <= _BALANCED[1]
+        implied = implied and reading.values["auc"] < _IMPLIED_AUC
+        if implied:
+            evidence += f"; implied by the data: at 1:1 every model with AUC < {_IMPLIED_AUC} does this"
+        return Violation(recall, limit, evidence, implied)

@@ -1,0 +1,60 @@
+"""Rule mode_collapse."""
+
+import math
+from collections.abc import Mapping
+
+from analysis.rules.records import UnitRecords
+from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+
+_COLUMNS = ["logit_sd", "probability_sd", "recall", "precision", "prevalence", "auc", "n", "positives"]
+
+
+class ModeCollapse(Rule):
+    """The output no longer tells pairs apart within an unseen cell line (seeds 001, 002).
+
+    Spread of logits < 0.05, or of probabilities < 0.01; or everything is called positive by a ranking that cannot
+    be told from chance: recall >= 0.99, precision within 0.02 of prevalence, and AUC within 1.96 standard errors of
+    0.5 (Mann-Whitney under the null: SE^2 = (P + N + 1) / (12 P N)). High recall alone is no collapse: at 1:1 a
+    healthy AUC of 0.60 has an F1-optimal recall of 0.98. Two epochs in a row are needed, because a network that has
+    hardly been trained has a small spread too.
+    """
+
+    id = "mode_collapse"
+    condition_text = (
+        "logit spread < 0.05 or probability spread < 0.01 within a cell line, or all called positive"
+    )
+    severity = "fault"
+    source = "seeds 001, 002"
+    advice = "check the learning rate, terms that push every logit one way, and whether R_E or the gate swallows U_I"
+    limits = {"mode_collapse": 0.05, "mode_collapse.probability": 0.01}
+    patience = 2
+
+    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
+        full = cell_readings(unit, _COLUMNS, scopes="cells")
+        if isinstance(full, NotEvaluated):
+            return cell_readings(unit, ["logit_sd", "probability_sd"], scopes="cells")
+        return full
+
+    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+        values = reading.values
+        for column, name in (("logit_sd", self.id), ("probability_sd", "mode_collapse.probability")):
+            if values[column] < limits[name]:
+                what = column.removesuffix("_sd")
+                text = f"standard deviation of the {what} within the cell line is {values[column]:.3g}"
+                return Violation(values[column], limits[name], text)
+        if "auc" in values and _all_positive_by_chance(values):
+            text = (
+                f"recall {values['recall']:.3f} at precision {values['precision']:.3f} = prevalence, "
+                f"and AUC {values['auc']:.3f} cannot be told from 0.5"
+            )
+            return Violation(values["auc"], 0.5, text)
+        return None
+
+
+def _all_positive_by_chance(values: Mapping[str, float]) -> bool:
+    positives, negatives = values["positives"], values["n"] - values["positives"]
+    if min(positives, negatives) < 1:
+        return False
+    error = math.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+    everything = values["recall"] >= 0.99 and abs(values["precision"] - values["prevalence"]) <= 0.02
+    return everything and abs(values["auc"] - 0.5) < 1.96 * error

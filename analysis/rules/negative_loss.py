@@ -1,0 +1,40 @@
+"""Rule negative_loss."""
+
+from collections.abc import Mapping
+
+from analysis.rules.records import UnitRecords
+from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
+
+
+class NegativeLoss(Rule):
+    """Total training loss below 0 at any epoch: a term is being won by running off to infinity (seed 004)."""
+
+    id = "negative_loss"
+    condition_text = "total loss < 0"
+    severity = "documented"
+    source = "seed 004"
+    advice = "look at the terms table for the one that is negative, and lower its weight or bound it"
+    limits = {"negative_loss": 0.0}
+    lasting = False
+
+    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
+        series = unit.epoch_values("loss")
+        if not series:
+            return NotEvaluated("loss of the table epochs")
+        terms = unit.terms
+        lowest: dict[int, float] = {}
+        if {"epoch", "weighted"} <= set(terms.columns):
+            lowest = {int(k): float(v) for k, v in terms.groupby("epoch")["weighted"].min().items()}
+        return [
+            Reading({"loss": value, "lowest_term": lowest.get(epoch, float("nan"))}, epoch)
+            for epoch, value in series
+        ]
+
+    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+        value, limit = reading.values["loss"], limits[self.id]
+        if value >= limit:
+            return None
+        evidence = f"total loss {value:.4g} at epoch {reading.epoch}"
+        if reading.values["lowest_term"] < 0:
+            evidence += f"; the lowest weighted term is {reading.values['lowest_term']:.4g}"
+        return Violation(value, limit, evidence)

@@ -1,0 +1,178 @@
+"""What a warning rule is: a measurement on one unit's records, and a condition on what was measured."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal
+
+import pandas as pd
+
+from analysis.rules.records import UnitRecords
+
+Severity = Literal["documented", "fault", "hint"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One raised warning; the fields are the columns of the table `warnings` beside the unit's own keys."""
+
+    rule: str
+    value: float
+    limit: float
+    severity: str
+    epoch: int | None
+    cell_line: str | None
+    source: str
+    advice: str
+    evidence: str
+    implied: bool
+    live: bool
+
+    def row(self) -> dict[str, Any]:
+        """The finding as a row of the table `warnings`, without config, fold and seed."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class NotEvaluated:
+    """A rule could not be measured; `missing` names the absent input."""
+
+    missing: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Numbers measured once: at an epoch (None: known before training), in a scope.
+
+    `scope` joins the readings of one series over epochs (a cell line, macro, pooled, or the worst cell line);
+    `final` marks the evaluation of the weights that are reported, as against an epoch's own row.
+    """
+
+    values: Mapping[str, float]
+    epoch: int | None
+    scope: str = ""
+    cell_line: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A limit broken by a reading: the value, the limit, and the numbers in words."""
+
+    value: float
+    limit: float
+    evidence: str
+    implied: bool = False
+
+
+class Rule(ABC):
+    """One warning rule.
+
+    `limits` maps a limit's name to its default: the rule's own id first, further ones as `<id>.<part>`.
+    `lasting` rules describe the model as it is: they stand when they hold at the last measured epoch or at the
+    reported weights, for `patience` epochs in a row in the former case. The others stand once they held at all.
+    """
+
+    id: ClassVar[str]
+    condition_text: ClassVar[str]
+    severity: ClassVar[Severity]
+    source: ClassVar[str]
+    advice: ClassVar[str]
+    limits: ClassVar[dict[str, float]]
+    lasting: ClassVar[bool] = True
+    patience: ClassVar[int] = 1
+
+    @abstractmethod
+    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
+        """All readings of the unit so far, in order of epoch, or what is missing for them."""
+
+    @abstractmethod
+    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+        """The limit that this reading breaks, if any."""
+
+    def findings(self, unit: UnitRecords, limits: Mapping[str, float], *, live: bool) -> list[Finding]:
+        """One finding per scope in which the rule stands: its worst value and its first epoch."""
+        measured = self.measure(unit)
+        if isinstance(measured, NotEvaluated):
+            return []
+        found = []
+        for scope in dict.fromkeys(reading.scope for reading in measured):
+            series = [reading for reading in measured if reading.scope == scope]
+            broken = self._standing([(r, self.condition(r, limits)) for r in series])
+            if broken:
+                found.append(self._finding(broken, live))
+        return found
+
+    def _standing(self, judged: list[tuple[Reading, Violation | None]]) -> list[tuple[Reading, Violation]]:
+        """The violations that count, in order of epoch."""
+        if not self.lasting:
+            return [(reading, broken) for reading, broken in judged if broken]
+        epochs = [pair for pair in judged if not pair[0].final]
+        standing = _unbroken(epochs)
+        if len(standing) < self.patience:
+            standing = []
+        for reading, broken in judged:
+            if reading.final and broken:
+                before = [p for p in epochs if (p[0].epoch or 0) <= (reading.epoch or 0)]
+                standing = [*_unbroken(before), (reading, broken), *standing]
+        return standing
+
+    def _finding(self, standing: list[tuple[Reading, Violation]], live: bool) -> Finding:
+        reading, worst = max(standing, key=lambda pair: abs(pair[1].value - pair[1].limit))
+        epochs = [r.epoch for r, _ in standing if r.epoch is not None]
+        return Finding(
+            rule=self.id,
+            value=float(worst.value),
+            limit=float(worst.limit),
+            severity=self.severity,
+            epoch=min(epochs) if epochs else None,
+            cell_line=reading.cell_line,
+            source=self.source,
+            advice=self.advice,
+            evidence=worst.evidence,
+            implied=worst.implied,
+            live=live,
+        )
+
+
+def _unbroken(judged: list[tuple[Reading, Violation | None]]) -> list[tuple[Reading, Violation]]:
+    """The run of violations that reaches the end of the series."""
+    run: list[tuple[Reading, Violation]] = []
+    for reading, broken in reversed(judged):
+        if broken is None:
+            break
+        run.append((reading, broken))
+    return run[::-1]
+
+
+def cell_readings(
+    unit: UnitRecords, columns: list[str], scopes: str = "cells and pooled"
+) -> list[Reading] | NotEvaluated:
+    """Readings of `columns` of the unseen validation rows, one series per cell line and one for `pooled`.
+
+    Rows in which a column is null are skipped; when nothing is left the answer is NotEvaluated. `scopes` is
+    'cells and pooled' or 'cells'.
+    """
+    rows = unit.unseen()
+    if rows.empty:
+        return NotEvaluated("rows of split val_unseen in the table cells")
+    absent = [column for column in columns if column not in rows]
+    if absent:
+        return NotEvaluated(f"column {', '.join(absent)} of the table cells")
+    wanted = rows["cell_line"] != "macro"
+    if scopes == "cells":
+        wanted &= rows["cell_line"] != "pooled"
+    values = rows.loc[wanted, columns].apply(pd.to_numeric, errors="coerce").dropna()
+    if values.empty:
+        return NotEvaluated(f"values of {', '.join(columns)} for the unseen validation cell lines")
+    kept = rows.loc[values.index, ["epoch", "cell_line", "selection"]]
+    return [
+        Reading(
+            values={column: float(numbers[column]) for column in columns},
+            epoch=int(row.epoch),
+            scope=str(row.cell_line),
+            cell_line=str(row.cell_line),
+            final=row.selection != "epoch",
+        )
+        for (_, numbers), row in zip(values.iterrows(), kept.itertuples(), strict=True)
+    ]

@@ -1,0 +1,59 @@
+"""Rules threshold_low and threshold_high: the best-F1 threshold sits at an end of the probability scale."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+
+from analysis.rules.records import UnitRecords
+from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+
+
+class _Threshold(Rule):
+    """Measures the F1-optimal threshold on the unseen pairs, per cell line and pooled."""
+
+    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
+        return cell_readings(unit, ["threshold_oracle", "f1_oracle", "f1"])
+
+    @abstractmethod
+    def beyond(self, threshold: float, limit: float) -> bool:
+        """Whether the threshold lies beyond the limit."""
+
+    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+        threshold, limit = reading.values["threshold_oracle"], limits[self.id]
+        if not self.beyond(threshold, limit):
+            return None
+        best, reached = reading.values["f1_oracle"], reading.values["f1"]
+        evidence = (
+            f"best-F1 threshold {threshold:.3g} where a calibrated model's would be F*/2 = {best / 2:.2f}; "
+            f"the validation threshold loses {best - reached:.3f} of F1"
+        )
+        return Violation(threshold, limit, evidence)
+
+
+class ThresholdLow(_Threshold):
+    """Best-F1 threshold below 0.05, pooled or in any unseen cell line (seed 004)."""
+
+    id = "threshold_low"
+    condition_text = "best-F1 threshold < 0.05, pooled or any cell line"
+    severity = "documented"
+    source = "seed 004"
+    advice = (
+        "logits are shifted far down: check R_E's sign and size, loss weights that push U_I, and calibration"
+    )
+    limits = {"threshold_low": 0.05}
+
+    def beyond(self, threshold: float, limit: float) -> bool:
+        return threshold < limit
+
+
+class ThresholdHigh(_Threshold):
+    """Best-F1 threshold at or above 0.95, pooled or in any unseen cell line (record points rp05, rp24)."""
+
+    id = "threshold_high"
+    condition_text = "best-F1 threshold >= 0.95, pooled or any cell line"
+    severity = "documented"
+    source = "record points rp05, rp24"
+    advice = "logits are shifted far up: check the speculation term and temperature, and calibration"
+    limits = {"threshold_high": 0.95}
+
+    def beyond(self, threshold: float, limit: float) -> bool:
+        return threshold >= limit
