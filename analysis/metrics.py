@@ -1,16 +1,17 @@
 """Metrics of a ranking of pairs, from logits and labels, at any prevalence.
 
-Everything is computed from logits l [N] (real, unbounded) and labels y [N] in {0, 1}; probabilities are sigma(l). A
-prevalence p other than the found one is reached by weights: p / (P/N) for positives and (1-p) / (1-P/N) for
-negatives, which is what replicating rows does; logits are not shifted for the new prior. A pair is predicted
-positive where sigma(l) >= threshold.
+Everything is computed from logits l [N] (real, unbounded) and labels y [N] in {0, 1}; probabilities are
+sigma(l). A prevalence p other than the found one is reached by weights: p / (P/N) for positives and (1-p) /
+(1-P/N) for negatives, which is what replicating rows does; logits are not shifted for the new prior. A pair
+is predicted positive where sigma(l) >= threshold.
 
-Undefined values are NaN, never 0: everything but `n` and `positives` when there are no pairs or a logit is not
-finite; all ranking and threshold metrics when only one class is present (then also the rest, if a prevalence is
-asked for, since no weight can reach it).
+Undefined values are NaN, never 0: everything but `n` and `positives` when there are no pairs or a logit is
+not finite; all ranking and threshold metrics when only one class is present (then also the rest, if a
+prevalence is asked for, since no weight can reach it).
 
-One sort serves the curve, AUPR, AUC and F1 alike: this runs for every cell line, score and prevalence of every epoch,
-where scikit-learn's separate calls take about twenty times as long. The tests hold it to scikit-learn's values.
+One sort serves the curve, AUPR, AUC and F1 alike: this runs for every cell line, score and prevalence of
+every epoch, where scikit-learn's separate calls take about fifteen times as long. The tests hold it to
+scikit-learn's values.
 """
 
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ def _weights(positive: NDArray[np.bool_], prevalence: float | None) -> Floats:
 
 @dataclass(frozen=True)
 class _Curve:
-    """Weight of true and false positives when every pair scored at least `score[k]` is called, scores descending."""
+    """Weight of true and false positives when all pairs scored at least `score[k]` are called."""
 
     score: Floats
     true: Floats
@@ -86,8 +87,8 @@ class _Curve:
     def best_f1(self) -> tuple[float, float]:
         """Best F1 and its threshold in probability, the highest of equally good ones.
 
-        The threshold lies midway, in logits, between the two neighbouring distinct scores, so that rounding does
-        not flip predictions; where calling every pair positive is best it is the lowest score itself.
+        The threshold lies midway, in logits, between the two neighbouring distinct scores, so that rounding
+        does not flip predictions; where calling every pair positive is best it is the lowest score itself.
         """
         f1 = 2.0 * self.true / (self.true + self.false + self.true[-1])
         best = int(np.argmax(f1 >= f1.max() - 1e-12))
@@ -99,8 +100,8 @@ class _Curve:
 def best_f1_threshold(logit: ArrayLike, label: ArrayLike, prevalence: float | None = None) -> float:
     """argmax_t F1(y, sigma(l) >= t), in probability units, at the given prevalence.
 
-    Ties in the logits are one candidate; of several thresholds with equal F1 the highest is returned. NaN without
-    pairs, with one class only or with a logit that is not finite.
+    Ties in the logits are one candidate; of several thresholds with equal F1 the highest is returned. NaN
+    without pairs, with one class only or with a logit that is not finite.
     """
     scores, positive = _checked(logit, label)
     if not 0 < positive.sum() < positive.size or not np.isfinite(scores).all():

@@ -6,9 +6,9 @@ A run is a folder
     RUN/baselines/<fold>.parquet                  baselines, once per fold
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json
 
-Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old file or
-a whole new one, never half of one; readers ignore names that start with ".". A column that a writer has no value
-for is null. Every table's Parquet metadata carries `schema_version`.
+Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old
+file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
+has no value for is null. Every table's Parquet metadata carries `schema_version`.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Warning rules: `RULES`, and `evaluate` which the trial calls after every epoch and the analysis calls again."""
+"""Warning rules: `RULES`, and `evaluate`, called after every epoch of a trial and again by the analysis."""
 
 from collections.abc import Mapping
 
@@ -47,8 +47,8 @@ def evaluate(
 ) -> list[Finding]:
     """All findings of one unit, in the order of `RULES`, with `limits` in place of the documented ones.
 
-    A rule whose inputs are missing raises nothing here and is named by `not_evaluated`. Raises UserError for a limit
-    that no rule has.
+    A rule whose inputs are missing raises nothing here and is named by `not_evaluated`. Raises UserError
+    for a limit that no rule has.
     """
     check_limits(limits or {})
     in_force = {**LIMITS, **(limits or {})}

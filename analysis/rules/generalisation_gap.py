@@ -1,6 +1,7 @@
 """Rule generalisation_gap."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ class GeneralisationGap(Rule):
     advice = (
         "stop earlier, regularise, or compare with promoter-only: the gap may be new loci, not new cell lines"
     )
-    limits = {"generalisation_gap": 0.2}
+    limits: ClassVar[dict[str, float]] = {"generalisation_gap": 0.2}
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
         train = dict(unit.train_aupr())
@@ -32,21 +33,21 @@ class GeneralisationGap(Rule):
             return NotEvaluated("AUPR rows of split val_unseen in the table cells")
         readings = []
         test = _test_macro(unit)
-        for (epoch, selection), group in rows.groupby(["epoch", "selection"], sort=True):
+        for key, group in rows.groupby(["epoch", "selection"], sort=True):
+            epoch, final = int(group["epoch"].iloc[0]), key[1] != "epoch"
             auprs = pd.to_numeric(group.set_index("cell_line")["aupr"], errors="coerce").dropna()
-            if int(epoch) not in train:
+            if epoch not in train:
                 continue
-            known = {"train": train[int(epoch)]}
-            final = selection != "epoch"
+            known = {"train": train[epoch]}
             if final and test is not None:
                 known["test"] = test
             if "macro" in auprs:
                 values = {**known, "unseen": float(auprs["macro"])}
-                readings.append(Reading(values, int(epoch), "macro", "macro", final))
+                readings.append(Reading(values, epoch, "macro", "macro", final))
             lines = auprs.drop(["macro", "pooled"], errors="ignore")
             if len(lines):
                 values = {**known, "unseen": float(lines.min())}
-                readings.append(Reading(values, int(epoch), "worst", str(lines.idxmin()), final))
+                readings.append(Reading(values, epoch, "worst", str(lines.idxmin()), final))
         return readings or NotEvaluated("an epoch with both train AUPR and AUPR of val_unseen")
 
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:

@@ -1,6 +1,7 @@
 """Rule loose_boundary."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
@@ -12,8 +13,8 @@ _BALANCED = (0.45, 0.55)
 class LooseBoundary(Rule):
     """Recall above 0.8 with precision below 0.6: far more is called positive than is (seed 004).
 
-    At 1:1 the F1-optimal threshold of any model with AUC < 0.74 does this, a healthy one's too (07-analysis), so
-    the finding is then marked as implied by the data.
+    At 1:1 the F1-optimal threshold of any model with AUC < 0.74 does this, a healthy one's too
+    (07-analysis), so the finding is then marked as implied by the data.
     """
 
     id = "loose_boundary"
@@ -21,7 +22,7 @@ class LooseBoundary(Rule):
     severity = "documented"
     source = "seed 004"
     advice = "raise AUC first; at a fixed AUC choose the threshold by the cost of a false positive, not by F1"
-    limits = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
+    limits: ClassVar[dict[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
         return cell_readings(unit, ["recall", "precision", "prevalence", "auc"])

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
@@ -12,21 +13,19 @@ _COLUMNS = ["logit_sd", "probability_sd", "recall", "precision", "prevalence", "
 class ModeCollapse(Rule):
     """The output no longer tells pairs apart within an unseen cell line (seeds 001, 002).
 
-    Spread of logits < 0.05, or of probabilities < 0.01; or everything is called positive by a ranking that cannot
-    be told from chance: recall >= 0.99, precision within 0.02 of prevalence, and AUC within 1.96 standard errors of
-    0.5 (Mann-Whitney under the null: SE^2 = (P + N + 1) / (12 P N)). High recall alone is no collapse: at 1:1 a
-    healthy AUC of 0.60 has an F1-optimal recall of 0.98. Two epochs in a row are needed, because a network that has
-    hardly been trained has a small spread too.
+    Spread of logits < 0.05, or of probabilities < 0.01; or everything is called positive by a ranking that
+    cannot be told from chance: recall >= 0.99, precision within 0.02 of prevalence, and AUC within 1.96
+    standard errors of 0.5 (Mann-Whitney under the null: SE^2 = (P + N + 1) / (12 P N)). High recall alone
+    is no collapse: at 1:1 a healthy AUC of 0.60 has an F1-optimal recall of 0.98. Two epochs in a row are
+    needed, because a network that has hardly been trained has a small spread too.
     """
 
     id = "mode_collapse"
-    condition_text = (
-        "logit spread < 0.05 or probability spread < 0.01 within a cell line, or all called positive"
-    )
+    condition_text = "spread of logits < 0.05 or of probabilities < 0.01, or all called positive by chance"
     severity = "fault"
     source = "seeds 001, 002"
-    advice = "check the learning rate, terms that push every logit one way, and whether R_E or the gate swallows U_I"
-    limits = {"mode_collapse": 0.05, "mode_collapse.probability": 0.01}
+    advice = "check the learning rate, terms that push all logits one way, and whether R_E swallows U_I"
+    limits: ClassVar[dict[str, float]] = {"mode_collapse": 0.05, "mode_collapse.probability": 0.01}
     patience = 2
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:

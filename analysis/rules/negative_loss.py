@@ -1,6 +1,7 @@
 """Rule negative_loss."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
@@ -14,7 +15,7 @@ class NegativeLoss(Rule):
     severity = "documented"
     source = "seed 004"
     advice = "look at the terms table for the one that is negative, and lower its weight or bound it"
-    limits = {"negative_loss": 0.0}
+    limits: ClassVar[dict[str, float]] = {"negative_loss": 0.0}
     lasting = False
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
@@ -24,7 +25,7 @@ class NegativeLoss(Rule):
         terms = unit.terms
         lowest: dict[int, float] = {}
         if {"epoch", "weighted"} <= set(terms.columns):
-            lowest = {int(k): float(v) for k, v in terms.groupby("epoch")["weighted"].min().items()}
+            lowest = {int(k): float(v) for k, v in terms.groupby("epoch")["weighted"].min().to_dict().items()}
         return [
             Reading({"loss": value, "lowest_term": lowest.get(epoch, float("nan"))}, epoch)
             for epoch, value in series

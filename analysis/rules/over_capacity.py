@@ -1,6 +1,7 @@
 """Rule over_capacity."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
@@ -17,7 +18,7 @@ class OverCapacity(Rule):
     severity = "documented"
     source = "seed 004"
     advice = "a smaller k-mer embedding or width, shared sides, or more cell lines"
-    limits = {"over_capacity": 10.0}
+    limits: ClassVar[dict[str, float]] = {"over_capacity": 10.0}
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
         for key in ("parameters", "train_pairs"):

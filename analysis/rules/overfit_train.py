@@ -1,6 +1,7 @@
 """Rule overfit_train."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
@@ -14,7 +15,7 @@ class OverfitTrain(Rule):
     severity = "documented"
     source = "seed 004"
     advice = "fewer epochs or parameters, more dropout or weight decay; compare the best epoch on val_unseen"
-    limits = {"overfit_train": 0.95}
+    limits: ClassVar[dict[str, float]] = {"overfit_train": 0.95}
     lasting = False
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:

@@ -11,7 +11,8 @@ import pandas as pd
 class UnitRecords:
     """One unit's row of `trials` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`.
 
-    Tables may be empty, lack columns, or hold only the epochs finished so far; a rule that misses an input says so.
+    Tables may be empty, lack columns, or hold only the epochs finished so far; a rule that misses an input
+    says so.
     """
 
     trial: Mapping[str, Any]
@@ -22,8 +23,8 @@ class UnitRecords:
     def split_rows(self, split: str, selections: tuple[str, ...]) -> pd.DataFrame:
         """Rows of one split as found, in order of epoch, of one protocol and one score.
 
-        The protocol `exact` is preferred to `documented`, and the score `corrected` to `u_only`: a rule judges
-        what is predicted, and never mixes two ways of measuring.
+        The protocol `exact` is preferred to `documented`, and the score `corrected` to `u_only`: a rule
+        judges what is predicted, and never mixes two ways of measuring.
         """
         rows = self.cells
         needed = {"epoch", "selection", "split", "cell_line"}
@@ -49,7 +50,7 @@ class UnitRecords:
         return [(int(epoch), float(value)) for epoch, value in values.items()]  # type: ignore[call-overload]
 
     def train_aupr(self) -> list[tuple[int, float]]:
-        """(epoch, macro AUPR on the training subset): the column of `epochs`, else the train rows of `cells`."""
+        """(epoch, macro AUPR on the training subset): from `epochs`, else the train rows of `cells`."""
         logged = self.epoch_values("train_aupr")
         if logged:
             return logged

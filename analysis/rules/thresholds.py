@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
@@ -39,7 +40,7 @@ class ThresholdLow(_Threshold):
     advice = (
         "logits are shifted far down: check R_E's sign and size, loss weights that push U_I, and calibration"
     )
-    limits = {"threshold_low": 0.05}
+    limits: ClassVar[dict[str, float]] = {"threshold_low": 0.05}
 
     def beyond(self, threshold: float, limit: float) -> bool:
         return threshold < limit
@@ -53,7 +54,7 @@ class ThresholdHigh(_Threshold):
     severity = "documented"
     source = "record points rp05, rp24"
     advice = "logits are shifted far up: check the speculation term and temperature, and calibration"
-    limits = {"threshold_high": 0.95}
+    limits: ClassVar[dict[str, float]] = {"threshold_high": 0.95}
 
     def beyond(self, threshold: float, limit: float) -> bool:
         return threshold >= limit
