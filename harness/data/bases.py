@@ -1,0 +1,55 @@
+"""Bases as numbers, and windows of equal length cut from sequences of any length."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+ALPHABET = "ACGTN"
+PAD = 4
+FOREIGN = 255
+
+_CODES = np.full(256, FOREIGN, dtype=np.uint8)
+for _code, _base in enumerate(ALPHABET):
+    _CODES[ord(_base)] = _CODES[ord(_base.lower())] = _code
+_CODES.flags.writeable = False
+_LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
+
+
+def encode_bases(sequences: Sequence[str]) -> np.ndarray:
+    """Codes uint8 [sum of lengths] of the sequences one after the other: A C G T N = 0..4, lower case accepted.
+
+    Any other character becomes 255 (`FOREIGN`); one character is always one code. No sequences give an empty array.
+    """
+    text = "".join(sequences).encode("ascii", errors="replace")
+    return _CODES[np.frombuffer(text, dtype=np.uint8)]
+
+
+def decode_bases(codes: np.ndarray) -> str:
+    """The upper-case sequence of codes 0..4 (inverse of `encode_bases`)."""
+    return _LETTERS[codes].tobytes().decode()
+
+
+def cut_windows(
+    flat: np.ndarray,
+    offsets: np.ndarray,
+    out: np.ndarray,
+    *,
+    advance: Callable[[int], None] = lambda rows: None,
+    chunk: int = 512,
+) -> None:
+    """Centre-crop or right-pad every sequence to the width of `out`, in place.
+
+    flat uint8 [sum of lengths]; offsets int64 [M + 1]; out uint8 [M, L]. A sequence of n > L bases keeps the bases
+    from (n - L) // 2 on; a shorter one starts at column 0 and is padded with N (4) on the right. `advance` is
+    called with the number of rows done.
+    """
+    rows, width = out.shape
+    column = np.arange(width, dtype=np.int64)
+    for first in range(0, rows, chunk):
+        last = min(first + chunk, rows)
+        start, end = offsets[first:last], offsets[first + 1 : last + 1]
+        length = end - start
+        at = (start + np.maximum((length - width) // 2, 0))[:, None] + column
+        inside = column < np.minimum(length, width)[:, None]
+        out[first:last] = np.where(inside, flat[np.minimum(at, len(flat) - 1)], PAD)
+        advance(last - first)

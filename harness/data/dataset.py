@@ -1,0 +1,118 @@
+"""The encoded dataset that all processes of a machine share, read-only and memory-mapped."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.data.bases import decode_bases
+
+FORMAT = 1
+"""Version of the layout on disk; part of every content hash, so that an older store is never misread."""
+
+
+class EncodedDataset:
+    """Pairs as index columns over two matrices of encoded windows; N pairs, M distinct sequences per side.
+
+    Attributes
+    ----------
+    hash : str
+        SHA-256 of the inputs (bytes of the files, or the synthetic block) and of the format.
+    origin : str
+        Where the data come from, in words.
+    cell_lines : list[str], sorted; chromosomes : list[str], in natural order
+    label int8 [N] (0 or 1), cell int16 [N] (index into `cell_lines`), chrom and promoter_chrom int16 [N] (index into
+    `chromosomes`: the enhancer's and the promoter's), distance int64 [N] (bp between the elements; -1 when they lie
+    on different chromosomes), given_split int8 [N] (index into `split_names`; -1 where the source names none)
+    enhancer_start, enhancer_end, promoter_start, promoter_end : int64 [N], 0-based, end excluded
+    enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal sequences share one row
+    enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with 4 on the right
+    features : dict of cell line -> float64 [F] over `feature_names`, or None
+    path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does this)
+
+    Every array is a read-only map of a file; a dataset always holds at least one pair.
+    """
+
+    label: np.ndarray
+    cell: np.ndarray
+    chrom: np.ndarray
+    promoter_chrom: np.ndarray
+    distance: np.ndarray
+    given_split: np.ndarray
+    enhancer_row: np.ndarray
+    promoter_row: np.ndarray
+    enhancer_start: np.ndarray
+    enhancer_end: np.ndarray
+    promoter_start: np.ndarray
+    promoter_end: np.ndarray
+
+    COLUMNS = (
+        "label", "cell", "chrom", "promoter_chrom", "distance", "given_split", "enhancer_row", "promoter_row",
+        "enhancer_start", "enhancer_end", "promoter_start", "promoter_end",
+    )  # fmt: skip
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._root = self.path.parent
+        meta: dict[str, Any] = json.loads((self._root / "meta.json").read_text())
+        self.hash: str = meta["hash"]
+        self.origin: str = meta["origin"]
+        self.cell_lines: list[str] = meta["cell_lines"]
+        self.chromosomes: list[str] = meta["chromosomes"]
+        self.split_names: list[str] = meta["split_names"]
+        self.feature_names: list[str] | None = meta["feature_names"]
+        self.features: dict[str, np.ndarray] | None = None
+        if meta["features"] is not None:
+            self.features = {cell: np.asarray(value) for cell, value in meta["features"].items()}
+        for name in self.COLUMNS:
+            setattr(self, name, _map(self._root / "pairs" / f"{name}.npy"))
+        self.enhancers = _map(self.path / "enhancers.npy")
+        self.promoters = _map(self.path / "promoters.npy")
+
+    @classmethod
+    def open(cls, path: Path | str) -> "EncodedDataset":
+        """The dataset view at `path` (the `path` attribute of another one): maps files, copies nothing."""
+        return cls(Path(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return EncodedDataset, (self.path,)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def enhancer_bases(self, pairs: np.ndarray) -> np.ndarray:
+        """Enhancer windows uint8 [B, L_e] of pair indices [B], as a fresh array."""
+        return self.enhancers[self.enhancer_row[pairs]]
+
+    def promoter_bases(self, pairs: np.ndarray) -> np.ndarray:
+        """Promoter windows uint8 [B, L_p] of pair indices [B], as a fresh array."""
+        return self.promoters[self.promoter_row[pairs]]
+
+    def enhancer_sequence(self, row: int) -> str:
+        """The whole upper-case sequence, uncropped, of a row of `enhancers`."""
+        return self._sequence("enhancers", row)
+
+    def promoter_sequence(self, row: int) -> str:
+        """The whole upper-case sequence, uncropped, of a row of `promoters`."""
+        return self._sequence("promoters", row)
+
+    def sequence_lengths(self, side: str) -> np.ndarray:
+        """Uncropped lengths int64 [M] in bp of `side`, "enhancers" or "promoters"."""
+        return np.diff(_map(self._root / side / "offsets.npy"))
+
+    def pair_names(self, pairs: np.ndarray) -> pd.DataFrame:
+        """Region names of pair indices [B]: columns `enhancer`, `promoter`, `cell_line`."""
+        names = pd.read_parquet(self._root / "names.parquet").iloc[np.asarray(pairs)].reset_index(drop=True)
+        names["cell_line"] = np.asarray(self.cell_lines, dtype=object)[self.cell[pairs]]
+        return names
+
+    def _sequence(self, side: str, row: int) -> str:
+        offsets = _map(self._root / side / "offsets.npy")
+        flat = _map(self._root / side / "bases.npy")
+        return decode_bases(flat[offsets[row] : offsets[row + 1]])
+
+
+def _map(file: Path) -> np.ndarray:
+    return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))

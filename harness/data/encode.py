@@ -1,0 +1,132 @@
+"""Write a checked dataset to disk as encoded arrays."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from harness.data.bases import cut_windows, encode_bases
+from harness.data.dataset import FORMAT
+from harness.data.raw import RawDataset
+from harness.data.region import parse_regions
+
+SPLIT_NAMES = ["train", "val", "test"]
+
+
+def encode(raw: RawDataset, folder: Path, *, hash: str, advance: Callable[[int], None]) -> None:
+    """Encode every distinct sequence once (uint8, lossless up to case) and the pairs as index columns, into `folder`.
+
+    `advance` is called with the number of region rows done. Regions that no pair uses are left out.
+    The caller makes `folder` visible to others only when this returns.
+    """
+    pairs = raw.pairs.reset_index(drop=True)
+    (folder / "pairs").mkdir(parents=True)
+    enhancer, promoter = parse_regions(pairs["enhancer"]), parse_regions(pairs["promoter"])
+    chromosomes = sorted({*enhancer["chrom"], *promoter["chrom"]}, key=natural)
+    cell_lines = sorted(set(pairs["cell_line"]))
+    code = {name: i for i, name in enumerate(chromosomes)}
+    cell = {name: i for i, name in enumerate(cell_lines)}
+    split = {name: i for i, name in enumerate(SPLIT_NAMES)}
+    given = pairs["split"].map(split).fillna(-1) if "split" in pairs else pd.Series(-1, index=pairs.index)
+    columns = {
+        "label": pairs["label"].to_numpy(np.int8),
+        "cell": pairs["cell_line"].map(cell).to_numpy(np.int16),
+        "chrom": enhancer["chrom"].map(code).to_numpy(np.int16),
+        "promoter_chrom": promoter["chrom"].map(code).to_numpy(np.int16),
+        "given_split": given.to_numpy(np.int8),
+        "enhancer_row": _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", advance),
+        "promoter_row": _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", advance),
+        "enhancer_start": enhancer["start"].to_numpy(np.int64),
+        "enhancer_end": enhancer["end"].to_numpy(np.int64),
+        "promoter_start": promoter["start"].to_numpy(np.int64),
+        "promoter_end": promoter["end"].to_numpy(np.int64),
+    }
+    columns["distance"] = (
+        pairs["distance"].to_numpy(np.int64) if "distance" in pairs else _gap(enhancer, promoter)
+    )
+    for name, values in columns.items():
+        np.save(folder / "pairs" / f"{name}.npy", values)
+    pairs[["enhancer", "promoter"]].to_parquet(folder / "names.parquet", index=False)
+    feature_names, features = _features(raw.cell_features, cell_lines)
+    meta = {
+        "format": FORMAT,
+        "hash": hash,
+        "origin": raw.origin,
+        "cell_lines": cell_lines,
+        "chromosomes": chromosomes,
+        "split_names": SPLIT_NAMES,
+        "feature_names": feature_names,
+        "features": features,
+    }
+    (folder / "meta.json").write_text(json.dumps(meta, indent=1))
+
+
+def write_windows(
+    dataset: Path, view: Path, *, enhancer_bp: int, promoter_bp: int, advance: Callable[[int], None]
+) -> None:
+    """Cut the windows of both sides of an encoded `dataset` folder into `view`.
+
+    Matrices uint8 [M, L] with L = min(crop, longest sequence present), so that a dataset of short sequences is not
+    padded to a crop it never fills.
+    """
+    view.mkdir(parents=True)
+    for side, crop in (("enhancers", enhancer_bp), ("promoters", promoter_bp)):
+        flat = np.load(dataset / side / "bases.npy", mmap_mode="r")
+        offsets = np.load(dataset / side / "offsets.npy")
+        width = int(min(crop, np.diff(offsets).max()))
+        out = np.lib.format.open_memmap(
+            view / f"{side}.npy", mode="w+", dtype=np.uint8, shape=(len(offsets) - 1, width)
+        )
+        cut_windows(flat, offsets, out, advance=advance)
+        out.flush()
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which chr2 comes before chr10 and numbers before letters."""
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", name) if part
+    ]
+
+
+def _encode_side(
+    table: pd.DataFrame, used: pd.Series, folder: Path, advance: Callable[[int], None], chunk: int = 2048
+) -> np.ndarray:
+    """Encode the regions that `used` [N] names; returns the row int32 [N] of each name's sequence."""
+    folder.mkdir()
+    region, which = np.unique(used.to_numpy(dtype=object).astype(str), return_inverse=True)
+    sequences = table.set_index("region")["sequence"].loc[region].str.upper()
+    row_of_region, distinct = pd.factorize(sequences.to_numpy(dtype=object))
+    offsets = np.zeros(len(distinct) + 1, dtype=np.int64)
+    np.cumsum([len(s) for s in distinct], out=offsets[1:])
+    flat = np.lib.format.open_memmap(
+        folder / "bases.npy", mode="w+", dtype=np.uint8, shape=(int(offsets[-1]),)
+    )
+    for first in range(0, len(distinct), chunk):
+        last = min(first + chunk, len(distinct))
+        flat[offsets[first] : offsets[last]] = encode_bases(list(distinct[first:last]))
+        advance(last - first)
+    flat.flush()
+    np.save(folder / "offsets.npy", offsets)
+    return row_of_region[which].astype(np.int32)
+
+
+def _gap(enhancer: pd.DataFrame, promoter: pd.DataFrame) -> np.ndarray:
+    """bp between two elements, 0 when they touch or overlap, -1 on different chromosomes."""
+    gap = np.maximum(enhancer["start"] - promoter["end"], promoter["start"] - enhancer["end"]).clip(lower=0)
+    return np.where(enhancer["chrom"] == promoter["chrom"], gap, -1).astype(np.int64)
+
+
+def _features(
+    table: pd.DataFrame | None, cell_lines: list[str]
+) -> tuple[list[str] | None, dict[str, list[float]] | None]:
+    """v_c of every cell line over the features that all of them have."""
+    if table is None:
+        return None, None
+    wide = table[table["cell_line"].isin(cell_lines)].pivot_table(
+        index="cell_line", columns="feature", values="value", aggfunc="first"
+    )
+    wide = wide.reindex(cell_lines).dropna(axis=1)
+    return [str(name) for name in wide.columns], {cell: wide.loc[cell].tolist() for cell in cell_lines}

@@ -1,0 +1,217 @@
+"""Folds: unseen cell lines and held-out chromosomes, and the splits that follow without leaks."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from harness.config.data import DataBlock
+from harness.data.dataset import EncodedDataset
+from harness.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Unseen test cell lines, unseen validation cell lines, and the chromosomes held out of training (09, Folds)."""
+
+    name: str
+    test: tuple[str, ...]
+    val: tuple[str, ...]
+    chromosomes: tuple[str, ...]
+
+
+class CellLines(NamedTuple):
+    """Cell lines by use."""
+
+    train: list[str]
+    val: list[str]
+    test: list[str]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Pair indices int64, ascending, disjoint.
+
+    train: training cell lines x the other chromosomes; val_seen: training cell lines x held-out chromosomes;
+    val_unseen, test: their cell lines x held-out chromosomes; dropped: pairs used nowhere, by reason.
+    """
+
+    train: np.ndarray
+    val_seen: np.ndarray
+    val_unseen: np.ndarray
+    test: np.ndarray
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def default_cell_lines(names: list[str]) -> CellLines:
+    """The last cell lines by name are test, those before them validation: about a fifth each, at least one."""
+    ordered = sorted(names)
+    held = max(1, round(len(ordered) / 5))
+    return CellLines(ordered[: -2 * held], ordered[-2 * held : -held], ordered[-held:])
+
+
+def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
+    """The folds that the configuration names, or one default fold.
+
+    Default cell lines: where the source has test pairs of cell lines that it never trains on (PRISM's layout), those
+    are test, and the last remaining ones by name (about a fifth of all) validation; else `default_cell_lines`.
+    Default chromosomes: where the source splits by whole chromosome, its test and val chromosomes; else the fewest
+    that hold about a quarter of the pairs.
+
+    Raises
+    ------
+    UserError
+        for fewer than 3 cell lines or 2 chromosomes, an unknown name, a cell line that is both val and test, a fold
+        that leaves nothing to train on.
+    """
+    if block.folds:
+        folds = []
+        for number, given in enumerate(block.folds):
+            fold = Fold(f"fold{number}", tuple(given.test), tuple(given.val), tuple(given.chromosomes))
+            _check(dataset, fold, f"data.folds[{number}]")
+            folds.append(fold)
+        return folds
+    if len(dataset.cell_lines) < 3:
+        raise UserError(
+            f"{dataset.origin}: {len(dataset.cell_lines)} cell line(s); expected at least 3, one each to train on, "
+            "to select on and to test on"
+        )
+    if len(dataset.chromosomes) < 2:
+        raise UserError(
+            f"{dataset.origin}: all pairs lie on {dataset.chromosomes[0]}; expected at least 2 chromosomes, "
+            "so that one can be held out of training"
+        )
+    lines = _default_lines(dataset)
+    return [Fold("fold0", tuple(lines.test), tuple(lines.val), tuple(_default_chromosomes(dataset)))]
+
+
+def split(dataset: EncodedDataset, fold: Fold) -> Splits:
+    """Divide the pairs by `fold`; no region of an evaluation split overlaps, by interval, one of train.
+
+    A pair belongs to the held-out side when both elements lie on held-out chromosomes, to the training side when
+    neither does.
+
+    Raises
+    ------
+    UserError
+        for an unknown name, an empty split, and a cell line with one class only in train, val_unseen or test.
+    """
+    _check(dataset, fold, f"fold {fold.name}")
+    held = np.isin(dataset.chromosomes, fold.chromosomes)
+    enhancer_held, promoter_held = held[dataset.chrom], held[dataset.promoter_chrom]
+    evaluated, trained = enhancer_held & promoter_held, ~enhancer_held & ~promoter_held
+    is_test = np.isin(dataset.cell_lines, fold.test)[dataset.cell]
+    is_val = np.isin(dataset.cell_lines, fold.val)[dataset.cell]
+    seen = ~is_test & ~is_val
+    overlap = overlapping(dataset, seen & trained, evaluated)
+    parts = {
+        "train": seen & trained & ~overlap,
+        "val_seen": seen & evaluated,
+        "val_unseen": is_val & evaluated,
+        "test": is_test & evaluated,
+    }
+    for name, mask in parts.items():
+        _check_part(dataset, fold, name, mask)
+    dropped = {
+        "unseen cell line on training chromosomes": int((~seen & trained).sum()),
+        "elements on a held-out and on a training chromosome": int((enhancer_held ^ promoter_held).sum()),
+        "overlaps a region of an evaluation split": int(overlap.sum()),
+    }
+    return Splits(**{name: np.flatnonzero(mask) for name, mask in parts.items()}, dropped=dropped)
+
+
+def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.ndarray) -> np.ndarray:
+    """Which of `candidates` (bool [N]) have an enhancer or promoter that overlaps one of `against` (bool [N]).
+
+    Intervals are half-open; touching ones do not overlap. Returns bool [N], False outside `candidates`.
+    """
+    sides = (
+        (dataset.chrom, dataset.enhancer_start, dataset.enhancer_end),
+        (dataset.promoter_chrom, dataset.promoter_start, dataset.promoter_end),
+    )
+    found = np.zeros(len(dataset), dtype=bool)
+    for code in range(len(dataset.chromosomes)):
+        picked = [(start[m], end[m]) for chrom, start, end in sides for m in [against & (chrom == code)]]
+        starts, ends = (np.concatenate(parts) for parts in zip(*picked, strict=True))
+        if not len(starts):
+            continue
+        order = np.argsort(starts, kind="stable")
+        starts, reach = starts[order], np.maximum.accumulate(ends[order])
+        for chrom, start, end in sides:
+            mine = np.flatnonzero(candidates & (chrom == code))
+            before = np.searchsorted(starts, end[mine], side="left")
+            hit = (before > 0) & (reach[np.maximum(before - 1, 0)] > start[mine])
+            found[mine[hit]] = True
+    return found
+
+
+def _default_lines(dataset: EncodedDataset) -> CellLines:
+    split_of = {name: code for code, name in enumerate(dataset.split_names)}
+    trained = set(np.unique(dataset.cell[dataset.given_split == split_of["train"]]))
+    tested = set(np.unique(dataset.cell[dataset.given_split == split_of["test"]]))
+    test = [dataset.cell_lines[code] for code in sorted(tested - trained)]
+    rest = [name for name in dataset.cell_lines if name not in test]
+    if not test or len(rest) < 2:
+        return default_cell_lines(dataset.cell_lines)
+    held = min(max(1, round(len(dataset.cell_lines) / 5)), len(rest) - 1)
+    return CellLines(rest[:-held], rest[-held:], test)
+
+
+def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
+    """Chromosomes of the source's own val and test splits when it splits by chromosome, else about a quarter of pairs."""
+    codes = range(len(dataset.chromosomes))
+    splits_on = [set(np.unique(dataset.given_split[dataset.chrom == code])) for code in codes]
+    train = dataset.split_names.index("train")
+    if (
+        all(len(found) == 1 for found in splits_on)
+        and {train} < set.union(*splits_on)
+        and -1 not in set.union(*splits_on)
+    ):
+        return [dataset.chromosomes[code] for code in codes if splits_on[code] != {train}]
+    count = np.bincount(dataset.chrom, minlength=len(dataset.chromosomes))
+    held: list[int] = []
+    for code in sorted(codes, key=lambda code: (-count[code], code)):
+        before, after = count[held].sum(), count[[*held, code]].sum()
+        if abs(after - len(dataset) / 4) < abs(before - len(dataset) / 4):
+            held.append(code)
+    held = held or [int(np.argmin(count))]
+    return [dataset.chromosomes[code] for code in sorted(held)]
+
+
+def _check(dataset: EncodedDataset, fold: Fold, where: str) -> None:
+    for key, given, valid in (
+        ("test", fold.test, dataset.cell_lines),
+        ("val", fold.val, dataset.cell_lines),
+        ("chromosomes", fold.chromosomes, dataset.chromosomes),
+    ):
+        what = "chromosome" if key == "chromosomes" else "cell line"
+        if not given:
+            raise UserError(f"{where}.{key} is empty; expected at least one {what} of {', '.join(valid)}")
+        for name in given:
+            if name not in valid:
+                raise UserError(
+                    f"{where}.{key}: no {what} '{name}' in {dataset.origin}{nearest(name, valid)} "
+                    f"(there: {', '.join(valid)})"
+                )
+    both = sorted(set(fold.test) & set(fold.val))
+    if both:
+        raise UserError(f"{where}: cell line {both[0]} is in test and in val; expected each in one of them")
+    if set(fold.test) | set(fold.val) >= set(dataset.cell_lines):
+        raise UserError(f"{where}: test and val take all cell lines; expected at least one left to train on")
+    if set(fold.chromosomes) >= set(dataset.chromosomes):
+        raise UserError(f"{where}.chromosomes takes all chromosomes; expected at least one left to train on")
+
+
+def _check_part(dataset: EncodedDataset, fold: Fold, name: str, mask: np.ndarray) -> None:
+    side = "other chromosomes" if name == "train" else ", ".join(fold.chromosomes)
+    if not mask.any():
+        raise UserError(f"fold {fold.name}: split {name} is empty: its cell lines have no pairs on {side}")
+    if name == "val_seen":
+        return
+    for code in np.unique(dataset.cell[mask]):
+        label = dataset.label[mask & (dataset.cell == code)]
+        if label.min() == label.max():
+            raise UserError(
+                f"fold {fold.name}: all {len(label)} pairs of cell line {dataset.cell_lines[code]} in split {name} "
+                f"({side}) have label {label[0]}; expected both 0 and 1"
+            )

@@ -1,0 +1,110 @@
+"""Open a dataset: encoded once under a content hash, shared by every process from then on."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from harness.config.data import DataBlock
+from harness.data.dataset import FORMAT, EncodedDataset
+from harness.data.encode import encode, write_windows
+from harness.data.raw import RawDataset
+from harness.data.read import input_files, read
+from harness.data.synthetic import GENERATOR, generate
+
+
+def open_dataset(
+    block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path, progress: bool
+) -> EncodedDataset:
+    """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
+
+    The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any process, map
+    what is there: files are hashed by their bytes, not parsed again. Two processes that start at once do the work
+    once: the second waits on a lock that the kernel drops if the first is killed. A folder becomes visible by one
+    rename when it is complete, so a kill at any instant leaves nothing half-written to be read.
+
+    Raises
+    ------
+    UserError
+        for every bad input, naming the file, the row and what was expected; nothing is left below `cache`.
+    """
+    digest = content_hash(block)
+    folder = cache / digest[:16]
+    view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
+    if view.is_dir():
+        return EncodedDataset.open(view)
+    cache.mkdir(parents=True, exist_ok=True)
+    with _lock(cache / f".{folder.name}.lock"), _bar(progress) as bar:
+        if not folder.is_dir():
+            raw = _load(block)
+            advance = bar("encoding", len(raw.enhancers) + len(raw.promoters))
+            _publish(folder, lambda new: encode(raw, new, hash=digest, advance=advance))
+        if not view.is_dir():
+            advance = bar("cutting windows", None)
+            _publish(
+                view,
+                lambda new: write_windows(
+                    folder, new, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, advance=advance
+                ),
+            )
+    return EncodedDataset.open(view)
+
+
+def content_hash(block: DataBlock) -> str:
+    """SHA-256 over the format and either the bytes of every input file or the synthetic block."""
+    total = hashlib.sha256(f"format {FORMAT}\n".encode())
+    if block.synthetic is not None:
+        text = json.dumps(block.synthetic.model_dump(mode="json"), sort_keys=True)
+        total.update(f"synthetic {GENERATOR} {text}".encode())
+        return total.hexdigest()
+    assert block.root is not None
+    for name, file in sorted(input_files(block.root).items()):
+        with file.open("rb") as stream:
+            total.update(f"{name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+def _load(block: DataBlock) -> RawDataset:
+    if block.synthetic is not None:
+        return generate(block.synthetic)
+    assert block.root is not None
+    return read(block.root)
+
+
+def _publish(final: Path, write: Callable[[Path], None]) -> None:
+    """Run `write` on a hidden sibling folder and rename it to `final`; on any error nothing stays."""
+    for stale in final.parent.glob(f".{final.name}.new-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
+    try:
+        write(scratch / "content")
+        os.rename(scratch / "content", final)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _lock(file: Path) -> Iterator[None]:
+    """Exclusive lock between processes; the kernel releases it when the holder dies."""
+    with file.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def _bar(show: bool) -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not show) as progress:
+
+        def start(what: str, total: int | None) -> Callable[[int], None]:
+            task = progress.add_task(what, total=total)
+            return lambda rows: progress.advance(task, rows)
+
+        yield start

@@ -1,0 +1,152 @@
+"""The synthetic benchmark: sequences with planted motifs around a known truth."""
+
+import numpy as np
+import pandas as pd
+
+from harness.config.data import SyntheticBlock
+from harness.data.bases import decode_bases
+from harness.data.folds import default_cell_lines
+from harness.data.planted import Planted, plant, stream
+from harness.data.raw import RawDataset
+from harness.errors import UserError
+
+GENERATOR = 1
+"""Version of the generator; part of the content hash of a synthetic dataset."""
+
+WORD = 10
+"""Length of every planted motif in bp."""
+SLOT = WORD + 1
+"""Planted instances lie in slots of this many bp, so that they never overlap."""
+MUTATION = 0.01
+"""Probability that one base of a planted instance is replaced by another."""
+
+
+def truth(block: SyntheticBlock) -> Planted:
+    """What the labels of `generate(block)` were drawn from, in the order of its pairs."""
+    return plant(block)
+
+
+def generate(block: SyntheticBlock) -> RawDataset:
+    """Sequences, pairs and labels of the synthetic benchmark (02-data.md).
+
+    A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives every locus
+    the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line is a sample
+    of the loci that favours the markers its environment vector v_c points to: as in real data active elements are
+    enriched for the line's own motifs, so an unlabelled support set reveals v_c, while U_I is independent of
+    v_c. A locus has the same DNA in every line that uses it; labels are drawn per line.
+
+    Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of the default
+    fold's training cell lines, and in other lines into as many enhancers irrespective of the label;
+    `uninformative_environment` samples loci without regard to v_c and gives no cell features.
+
+    Raises UserError when the elements are too short for the motifs asked for.
+    """
+    copies = _copies(block)
+    planted = plant(block)
+    words = _words(block)
+    enhancers = _elements(block, "enhancer", planted.in_enhancer, planted.marker, words, copies)
+    promoters = _elements(block, "promoter", planted.in_promoter, planted.marker, words, copies)
+    gaps = np.exp(stream(block, "distances").uniform(np.log(5e3), np.log(1e5), len(planted.chrom))).astype(
+        np.int64
+    )
+    cut = _shortcut_at(block, planted)
+    rows = []
+    for pair, (cell, locus) in enumerate(zip(planted.cell, planted.locus, strict=True)):
+        enhancer = enhancers[locus]
+        if cut[pair] >= 0:
+            enhancer = enhancer.copy()
+            enhancer[cut[pair] : cut[pair] + WORD] = words[-1]
+        line, chrom = planted.cell_lines[cell], f"chr{planted.chrom[locus] + 1}"
+        start = int(planted.position[locus])
+        far = start + block.enhancer_bp + int(gaps[locus])
+        rows.append(
+            (
+                f"{line}|{chrom}:{start}-{start + block.enhancer_bp}",
+                f"{line}|{chrom}:{far}-{far + block.promoter_bp}",
+                line,
+                decode_bases(enhancer),
+                decode_bases(promoters[locus]),
+            )
+        )
+    table = pd.DataFrame(rows, columns=["enhancer", "promoter", "cell_line", "e_seq", "p_seq"])
+    pairs = table[["enhancer", "promoter", "cell_line"]].assign(
+        label=planted.label, distance=gaps[planted.locus]
+    )
+    return RawDataset(
+        pairs=pairs,
+        enhancers=pd.DataFrame({"region": table["enhancer"], "sequence": table["e_seq"]}),
+        promoters=pd.DataFrame({"region": table["promoter"], "sequence": table["p_seq"]}),
+        cell_features=None if block.uninformative_environment else _cell_features(planted),
+        origin=f"synthetic:{block.form}",
+    )
+
+
+def _copies(block: SyntheticBlock) -> int:
+    """Instances of each motif present in an element: two where the shorter element has room for all, else one."""
+    shorter = min(block.enhancer_bp, block.promoter_bp)
+    for copies in (2, 1):
+        if block.motifs * copies + block.environment_dim <= shorter // SLOT:
+            return copies
+    side = "enhancer_bp" if block.enhancer_bp == shorter else "promoter_bp"
+    raise UserError(
+        f"data.synthetic.{side}: {shorter} bp has no room for motifs: {block.motifs} and environment_dim: "
+        f"{block.environment_dim}; expected at least {(block.motifs + block.environment_dim) * SLOT}"
+    )
+
+
+def _words(block: SyntheticBlock) -> np.ndarray:
+    """Motifs uint8 [J + 2 D + 1, WORD]: of U_I, then two markers per dimension, then the shortcut's.
+
+    Half of the letters are G or C, none repeats three times, and any two motifs differ in at least half of their letters.
+    """
+    rng = stream(block, "motifs")
+    words: list[np.ndarray] = []
+    while len(words) < block.motifs + 2 * block.environment_dim + 1:
+        word = rng.integers(0, 4, WORD).astype(np.uint8)
+        balanced = np.isin(word, (1, 2)).sum() == WORD // 2
+        repeats = ((word[:-2] == word[1:-1]) & (word[1:-1] == word[2:])).any()
+        if balanced and not repeats and all((word != other).sum() >= WORD // 2 for other in words):
+            words.append(word)
+    return np.stack(words)
+
+
+def _elements(
+    block: SyntheticBlock, side: str, present: np.ndarray, marker: np.ndarray, words: np.ndarray, copies: int
+) -> np.ndarray:
+    """DNA uint8 [P, L] of one side: uniform background with the motifs of each locus in random slots."""
+    rng = stream(block, f"{side} sequences")
+    count, length = len(present), block.enhancer_bp if side == "enhancer" else block.promoter_bp
+    dna = rng.integers(0, 4, (count, length)).astype(np.uint8)
+    slots = rng.permuted(np.tile(np.arange(length // SLOT), (count, 1)), axis=1) * SLOT
+    motifs = present.shape[1]
+    planted = [(np.full(count, j), present[:, j]) for j in range(motifs) for _ in range(copies)]
+    for k in range(block.environment_dim):
+        planted.append((motifs + 2 * k + (marker[:, k] < 0), np.ones(count, dtype=bool)))
+    for column, (which, here) in enumerate(planted):
+        instance = words[which]
+        mutate = rng.random(instance.shape) < MUTATION
+        instance = np.where(mutate, (instance + rng.integers(1, 4, instance.shape)) % 4, instance)
+        at = slots[:, column, None] + np.arange(WORD)
+        row = np.arange(count)[:, None]
+        dna[row, at] = np.where(here[:, None], instance, dna[row, at])
+    return dna
+
+
+def _shortcut_at(block: SyntheticBlock, planted: Planted) -> np.ndarray:
+    """First base of the shortcut motif in each pair's enhancer, int64 [N]; -1 where there is none."""
+    rng = stream(block, "training shortcut")
+    train = np.isin(planted.cell_lines, default_cell_lines(planted.cell_lines).train)[planted.cell]
+    chance = block.training_shortcut * np.where(train, planted.label == 1, planted.label.mean())
+    at = rng.integers(0, block.enhancer_bp - WORD + 1, len(planted.label))
+    return np.where(rng.random(len(at)) < chance, at, -1)
+
+
+def _cell_features(planted: Planted) -> pd.DataFrame:
+    cells, dimensions = planted.environment.shape
+    return pd.DataFrame(
+        {
+            "cell_line": np.repeat(np.asarray(planted.cell_lines, dtype=object), dimensions),
+            "feature": np.tile([f"v{k + 1}" for k in range(dimensions)], cells),
+            "value": planted.environment.ravel(),
+        }
+    )
