@@ -4,6 +4,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Block(BaseModel):
-    """A configuration block: unknown keys are errors, values are validated, instances are immutable."""
+    """A configuration block: unknown keys are errors, values are validated, instances are immutable.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    Types are strict: a quoted number is no number and `true` is not 1.0; a whole number is a valid float. NaN and
+    infinity are refused.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

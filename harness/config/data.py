@@ -51,7 +51,7 @@ class FoldBlock(Block):
 class DataBlock(Block):
     """Exactly one of `root` (a dataset folder) and `synthetic`."""
 
-    root: Path | None = None
+    root: Annotated[Path, Field(strict=False)] | None = None
     """Folder in the PRISM CSV layout or with pairs/enhancers/promoters as Parquet."""
     synthetic: SyntheticBlock | None = None
     folds: list[FoldBlock] = Field(default_factory=list)

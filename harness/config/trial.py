@@ -74,17 +74,23 @@ class TrialConfig(Block):
             }
             asked = [key for key, wanted in needs.items() if wanted]
             if asked:
-                raise ValueError(f"environment.source: none has no R_E and no z_E, which {', '.join(asked)} needs")
+                raise ValueError(
+                    f"environment.source: none has no R_E and no z_E, which {', '.join(asked)} needs"
+                )
         if self.support.labels and self.environment.source != "support":
-            raise ValueError("support.labels: true needs environment.source: support; nothing else reads labels")
+            raise ValueError(
+                "support.labels: true needs environment.source: support; nothing else reads labels"
+            )
         if self.curriculum.phase1_epochs >= self.optimiser.epochs and self.curriculum.phase1_epochs > 0:
             raise ValueError(
                 f"curriculum.phase1_epochs {self.curriculum.phase1_epochs} leaves no epoch of phase 2 "
                 f"in optimiser.epochs {self.optimiser.epochs}"
             )
         if self.predict.mode == "branch_select" and self.environment.source == "none":
-            raise ValueError("predict.mode: branch_select chooses between U_I and the corrected score; "
-                             "environment.source: none has no corrected score")
+            raise ValueError(
+                "predict.mode: branch_select chooses between U_I and the corrected score; "
+                "environment.source: none has no corrected score"
+            )
         return self
 
     def resolved(self, *, gpu: bool = False) -> "TrialConfig":

@@ -60,7 +60,8 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Inverse of `flatten`."""
     nested: dict[str, Any] = {}
     for path, value in flat.items():
-        *blocks, key = path.split(".")
+        # A limit may have a dot in its own name (`RULE.PART`), and `limits` has no blocks inside.
+        *blocks, key = path.split(".", 1) if path.startswith("limits.") else path.split(".")
         place = nested
         for depth, block in enumerate(blocks):
             place = place.setdefault(block, {})
@@ -94,5 +95,5 @@ def load_preset(name: str, *, beside: Path | None = None) -> dict[str, Any]:
     try:
         compose(document.data, {})
     except ConfigError as error:
-        raise UserError(f"{document.where(*error.path.split('.'))}: {error}") from None
+        raise UserError(f"{document.where(error.path)}: {error}") from None
     return document.data

@@ -17,25 +17,26 @@ from harness.errors import UserError
 class Document:
     """A mapping read from YAML.
 
-    `data` holds plain Python values, `lines` the 1-based line of each path (a path is the tuple of keys and list
-    positions that leads to the value), `text` the source as it was read.
+    `data` holds plain Python values, `lines` the 1-based line of each dotted path (keys and list positions joined by
+    dots, so that `set: {a: {b: 1}}` and `set: {a.b: 1}` are the same path), `text` the source as it was read.
     """
 
     file: Path
     data: dict[str, Any]
-    lines: dict[tuple[str | int, ...], int] = field(repr=False)
+    lines: dict[str, int] = field(repr=False)
     text: str = field(repr=False)
 
-    def line(self, *path: str | int) -> int:
+    def line(self, path: str) -> int:
         """Line of `path`, or of the closest enclosing key that is in the file; 1 when none is."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
+        while path:
+            if path in self.lines:
+                return self.lines[path]
+            path = path.rpartition(".")[0]
         return 1
 
-    def where(self, *path: str | int) -> str:
+    def where(self, path: str) -> str:
         """`file:line` of `path`."""
-        return f"{self.file}:{self.line(*path)}"
+        return f"{self.file}:{self.line(path)}"
 
 
 def read_yaml(file: Path) -> Document:
@@ -74,8 +75,8 @@ def parse_yaml(text: str, file: Path) -> Document:
         raise UserError(f"{file}: the file is empty; expected a mapping such as 'name: my-sweep'")
     if not isinstance(tree, CommentedMap):
         raise UserError(f"{file}:1: expected a mapping of keys to values, found {_kind(tree)}")
-    lines: dict[tuple[str | int, ...], int] = {}
-    data = _plain(tree, (), lines, file)
+    lines: dict[str, int] = {}
+    data = _plain(tree, "", lines, file)
     return Document(file=file, data=data, lines=lines, text=text)
 
 
@@ -88,7 +89,7 @@ def parse_scalar(text: str) -> Any:
         when the text is not one YAML value.
     """
     try:
-        return _plain(YAML(typ="rt", pure=True).load(text), (), {}, Path("value"))
+        return _plain(YAML(typ="rt", pure=True).load(text), "", {}, Path("value"))
     except (YAMLError, UserError) as error:
         raise ValueError(" ".join(str(error).split())) from None
 
@@ -106,22 +107,24 @@ def _kind(value: object) -> str:
     return f"{value!r}"
 
 
-def _plain(node: Any, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int], file: Path) -> Any:
+def _plain(node: Any, path: str, lines: dict[str, int], file: Path) -> Any:
     if isinstance(node, CommentedMap):
         plain: dict[str, Any] = {}
         for key in node:
             line = node.lc.key(key)[0] + 1 if key in (node.lc.data or {}) else lines.get(path, 1)
             if not isinstance(key, str):
                 raise UserError(f"{file}:{line}: a key must be a word, found {key!r}")
-            lines[(*path, key)] = line
-            plain[str(key)] = _plain(node[key], (*path, str(key)), lines, file)
+            inner = f"{path}.{key}" if path else str(key)
+            lines[inner] = line
+            plain[str(key)] = _plain(node[key], inner, lines, file)
         return plain
     if isinstance(node, CommentedSeq):
         items = []
         for position, item in enumerate(node):
             known = position in (node.lc.data or {})
-            lines[(*path, position)] = node.lc.item(position)[0] + 1 if known else lines.get(path, 1)
-            items.append(_plain(item, (*path, position), lines, file))
+            inner = f"{path}.{position}"
+            lines[inner] = node.lc.item(position)[0] + 1 if known else lines.get(path, 1)
+            items.append(_plain(item, inner, lines, file))
         return items
     if isinstance(node, bool) or node is None:
         return node

@@ -1,0 +1,145 @@
+"""`--set path=value` and `--data ROOT` laid over the YAML's own values, before anything is validated."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from harness.config.explain import ConfigError
+from harness.config.paths import find, leaves
+from harness.config.sweep_blocks import SweepConfig
+from harness.errors import UserError, nearest
+from harness.space.yaml_lines import parse_scalar
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """The YAML's data with the command line laid over it.
+
+    `given` maps each dotted path of the sweep's YAML that the command line decided to how it was given there;
+    `warnings` are sentences on what the command line put out of action.
+    """
+
+    data: dict[str, Any]
+    given: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | None) -> Overridden:
+    """Lay `sets` (each `path=value`, the value read as YAML) and `data_root` over `data`.
+
+    A path of the trial's configuration goes to the `set` block and takes its entry, if there is one, out of the
+    space; entries that only existed for another value of it go too. A path of the sweep's own blocks (trials,
+    trial.seeds, data.synthetic.form, ...) replaces the YAML's value.
+
+    Raises
+    ------
+    UserError
+        for text without `=`, an unknown path, or a value that is not YAML.
+    """
+    result = Overridden(copy.deepcopy(dict(data)))
+    if data_root is not None:
+        _use_root(result, data_root)
+    for text in sets:
+        path, equals, written = text.partition("=")
+        path = path.strip()
+        if not equals or not path:
+            raise UserError(f"--set {text}: expected path=value, such as --set optimiser.lr=0.001")
+        try:
+            value = parse_scalar(written)
+        except ValueError as error:
+            raise UserError(f"--set {text}: the value is not YAML ({error})") from None
+        own = _own_paths()
+        if path in own:
+            _set_own(result, path, value)
+            result.given[path] = f"--set {text}"
+            continue
+        if path in ("space", "set") or path.startswith(("space.", "set.")):
+            raise UserError(f"--set {text}: name the path itself, without '{path.split('.')[0]}'")
+        try:
+            find(path)
+        except ConfigError as error:
+            if "is a block" in str(error):
+                raise UserError(f"--set {text}: {error}") from None
+            hint = nearest(path, [*leaves(), *own])
+            raise UserError(
+                f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
+            ) from None
+        _pin(result, path, value)
+        result.given[f"set.{path}"] = f"--set {text}"
+    return result
+
+
+def _use_root(result: Overridden, root: Path) -> None:
+    block = result.data.get("data")
+    kept = dict(block) if isinstance(block, dict) else {}
+    if kept.pop("synthetic", None) is not None and kept.pop("folds", None):
+        result.warnings.append(f"--data {root} replaces the synthetic benchmark, so its folds are not used")
+    result.data["data"] = {**kept, "root": root}
+    result.given["data.root"] = f"--data {root}"
+
+
+def _pin(result: Overridden, path: str, value: Any) -> None:
+    block = result.data.get("set")
+    kept = _flat(block) if isinstance(block, Mapping) else {}
+    result.data["set"] = {**kept, path: value}
+    space = result.data.get("space")
+    if not isinstance(space, dict):
+        return
+    if path in space:
+        del space[path]
+    gone = [path]
+    while gone:
+        pinned = gone.pop()
+        for name, body in list(space.items()):
+            when = body.get("when") if isinstance(body, Mapping) else None
+            if not isinstance(when, Mapping) or pinned not in when:
+                continue
+            wanted = when[pinned]
+            if pinned != path or value not in (wanted if isinstance(wanted, list) else [wanted]):
+                del space[name]
+                gone.append(name)
+                result.warnings.append(f"{name} is not swept, because --set {path} rules its condition out")
+
+
+def _set_own(result: Overridden, path: str, value: Any) -> None:
+    *blocks, key = path.split(".")
+    place = result.data
+    for block in blocks:
+        inner = place.get(block)
+        place[block] = dict(inner) if isinstance(inner, Mapping) else {}
+        place = place[block]
+    if path == "scheduler.kind" and place.get("kind", "asha") != value:
+        place.clear()
+    place[key] = value
+
+
+def _own_paths() -> list[str]:
+    """Dotted paths of the sweep's own blocks."""
+    return [p for p in _walk(SweepConfig, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
+
+
+def _walk(model: type[BaseModel], prefix: str) -> list[str]:
+    found: list[str] = []
+    for name, info in model.model_fields.items():
+        parts = [info.annotation, *get_args(info.annotation)]
+        blocks = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        if blocks:
+            for block in blocks:
+                found.extend(path for path in _walk(block, f"{prefix}{name}.") if path not in found)
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in block.items():
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
