@@ -1,11 +1,12 @@
 """The data block: where pairs come from and which cell lines and chromosomes are held out."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from harness.config.block import Block
+from harness.errors import UserError, nearest
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -62,3 +63,23 @@ class DataBlock(Block):
         if (self.root is None) == (self.synthetic is None):
             raise ValueError("data needs exactly one of root and synthetic")
         return self
+
+
+def parse_source(text: str) -> DataBlock:
+    """The data block of a command line's `ROOT` or `synthetic:FORM`.
+
+    Raises
+    ------
+    UserError
+        for a form that the synthetic benchmark does not have, or a folder that is not there.
+    """
+    kind, _, form = text.partition(":")
+    if kind == "synthetic":
+        forms = get_args(SyntheticBlock.model_fields["form"].annotation)
+        if form and form not in forms:
+            raise UserError(f"'{text}': the synthetic benchmark has the forms {', '.join(forms)}{nearest(form, forms)}")
+        return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form} if form else {}))
+    root = Path(text)
+    if not root.is_dir():
+        raise UserError(f"{root}: there is no such folder (expected a dataset folder, or synthetic:FORM)")
+    return DataBlock(root=root)
