@@ -30,6 +30,6 @@ def run_cli(main: Callable[[], int | None]) -> None:
         status = 130
     except BrokenPipeError:
         # `python -m analysis RUN | head` closes the pipe early; stdout must not be flushed again at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         status = 0
     sys.exit(status or 0)

@@ -7,7 +7,7 @@ from typing import ClassVar
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
 
-_COLUMNS = ["logit_sd", "probability_sd", "recall", "precision", "prevalence", "auc", "n", "positives"]
+_CHANCE = ("recall", "precision", "prevalence", "auc", "n", "positives")
 
 
 class ModeCollapse(Rule):
@@ -29,10 +29,7 @@ class ModeCollapse(Rule):
     patience = 2
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        full = cell_readings(unit, _COLUMNS, scopes="cells")
-        if isinstance(full, NotEvaluated):
-            return cell_readings(unit, ["logit_sd", "probability_sd"], scopes="cells")
-        return full
+        return cell_readings(unit, ["logit_sd", "probability_sd"], optional=_CHANCE, pooled=False)
 
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         values = reading.values
@@ -41,7 +38,7 @@ class ModeCollapse(Rule):
                 what = column.removesuffix("_sd")
                 text = f"standard deviation of the {what} within the cell line is {values[column]:.3g}"
                 return Violation(values[column], limits[name], text)
-        if "auc" in values and _all_positive_by_chance(values):
+        if values.keys() >= set(_CHANCE) and _all_positive_by_chance(values):
             text = (
                 f"recall {values['recall']:.3f} at precision {values['precision']:.3f} = prevalence, "
                 f"and AUC {values['auc']:.3f} cannot be told from 0.5"

@@ -25,7 +25,9 @@ class NegativeLoss(Rule):
         terms = unit.terms
         lowest: dict[int, float] = {}
         if {"epoch", "weighted"} <= set(terms.columns):
-            lowest = {int(k): float(v) for k, v in terms.groupby("epoch")["weighted"].min().to_dict().items()}
+            for row in terms.dropna(subset=["weighted"]).to_dict("records"):
+                epoch, value = int(row["epoch"]), float(row["weighted"])
+                lowest[epoch] = min(value, lowest.get(epoch, value))
         return [
             Reading({"loss": value, "lowest_term": lowest.get(epoch, float("nan"))}, epoch)
             for epoch, value in series

@@ -46,8 +46,8 @@ class UnitRecords:
         """(epoch, value) of a column of `epochs` wherever it is not null, in order of epoch."""
         if self.epochs.empty or not {"epoch", column} <= set(self.epochs.columns):
             return []
-        values = pd.to_numeric(self.epochs.set_index("epoch")[column], errors="coerce").dropna().sort_index()
-        return [(int(epoch), float(value)) for epoch, value in values.items()]  # type: ignore[call-overload]
+        rows = self.epochs[["epoch", column]].dropna().sort_values("epoch")
+        return list(zip(rows["epoch"].astype(int).tolist(), rows[column].astype(float).tolist(), strict=True))
 
     def train_aupr(self) -> list[tuple[int, float]]:
         """(epoch, macro AUPR on the training subset): from `epochs`, else the train rows of `cells`."""
@@ -58,4 +58,6 @@ class UnitRecords:
         if rows.empty or "aupr" not in rows:
             return []
         macro = rows[rows["cell_line"] == "macro"].dropna(subset=["aupr"])
-        return [(int(row.epoch), float(row.aupr)) for row in macro.itertuples()]
+        return list(
+            zip(macro["epoch"].astype(int).tolist(), macro["aupr"].astype(float).tolist(), strict=True)
+        )

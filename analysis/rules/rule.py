@@ -1,7 +1,7 @@
 """What a warning rule is: a measurement on one unit's records, and a condition on what was measured."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
@@ -147,12 +147,12 @@ def _unbroken(judged: list[tuple[Reading, Violation | None]]) -> list[tuple[Read
 
 
 def cell_readings(
-    unit: UnitRecords, columns: list[str], scopes: str = "cells and pooled"
+    unit: UnitRecords, columns: list[str], *, optional: Sequence[str] = (), pooled: bool = True
 ) -> list[Reading] | NotEvaluated:
-    """Readings of `columns` of the unseen validation rows, one series per cell line and one for `pooled`.
+    """Readings of the unseen validation rows, one series per cell line and, with `pooled`, one for all pairs.
 
-    Rows in which a column is null are skipped; when nothing is left the answer is NotEvaluated. `scopes` is
-    'cells and pooled' or 'cells'.
+    A row in which one of `columns` is null is skipped, and when nothing is left the answer is NotEvaluated;
+    a column of `optional` is in a reading's values wherever it is not null.
     """
     rows = unit.unseen()
     if rows.empty:
@@ -160,20 +160,12 @@ def cell_readings(
     absent = [column for column in columns if column not in rows]
     if absent:
         return NotEvaluated(f"column {', '.join(absent)} of the table cells")
-    wanted = rows["cell_line"] != "macro"
-    if scopes == "cells":
-        wanted &= rows["cell_line"] != "pooled"
-    values = rows.loc[wanted, columns].apply(pd.to_numeric, errors="coerce").dropna()
-    if values.empty:
-        return NotEvaluated(f"values of {', '.join(columns)} for the unseen validation cell lines")
-    kept = rows.loc[values.index, ["epoch", "cell_line", "selection"]]
-    return [
-        Reading(
-            values={column: float(numbers[column]) for column in columns},
-            epoch=int(row.epoch),
-            scope=str(row.cell_line),
-            cell_line=str(row.cell_line),
-            final=row.selection != "epoch",
-        )
-        for (_, numbers), row in zip(values.iterrows(), kept.itertuples(), strict=True)
-    ]
+    rows = rows[~rows["cell_line"].isin(["macro"] if pooled else ["macro", "pooled"])]
+    measured = [*columns, *(column for column in optional if column in rows)]
+    readings = []
+    for row in rows.to_dict("records"):
+        values = {column: float(row[column]) for column in measured if pd.notna(row[column])}
+        if all(column in values for column in columns):
+            name, final = str(row["cell_line"]), row["selection"] != "epoch"
+            readings.append(Reading(values, int(row["epoch"]), name, name, final))
+    return readings or NotEvaluated(f"values of {', '.join(columns)} for the unseen validation cell lines")
