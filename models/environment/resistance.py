@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.running import running_means
+
 
 class Reference(NamedTuple):
     """Running values of the C training cell lines, the state that R_E is standardised and centred with.
@@ -25,20 +27,19 @@ class Reference(NamedTuple):
     def update(self, cell: Tensor, r: Tensor, z_e: Tensor, momentum: float = 0.9) -> "Reference":
         """A new reference after episodes of cell lines cell [E] with raw r [E] and z_e [E, w]; no gradient.
 
-        x_c <- momentum x_c + (1 - momentum) mean over this step's episodes of c; the first meeting sets x_c.
-        An index of -1 (no training cell line) is passed over.
+        Means as in `models.running.running_means`: the first meeting of a cell line sets its values.
         """
-        lines = torch.arange(self.seen.shape[0], device=cell.device)
-        member = (cell.unsqueeze(0) == lines.unsqueeze(1)).to(self.z_e.dtype)
-        count = member.sum(1)
-        share = member / count.clamp(min=1).unsqueeze(1)
-        keep = torch.where(self.seen > 0, momentum, 0.0).to(self.z_e.dtype)
-        keep = torch.where(count > 0, keep, torch.ones_like(keep))
-        new_r = keep * self.r + (1 - keep) * (share @ r.detach().to(self.r.dtype))
-        new_z = keep.unsqueeze(1) * self.z_e + (1 - keep).unsqueeze(1) * (
-            share @ z_e.detach().to(self.z_e.dtype)
-        )
-        return Reference(new_r, new_z, torch.maximum(self.seen, (count > 0).to(self.seen.dtype)))
+        new_r, _ = running_means(self.r, self.seen, cell, r, momentum)
+        new_z, seen = running_means(self.z_e, self.seen, cell, z_e, momentum)
+        return Reference(new_r, new_z, seen)
+
+    def to(self, device: torch.device | str) -> "Reference":
+        """The same state on a device."""
+        return Reference(*(part.to(device) for part in self))
+
+    def as_dict(self) -> dict[str, Tensor]:
+        """The state by name, for a checkpoint: Reference(**saved) restores it."""
+        return self._asdict()
 
     def mean_z_e(self) -> Tensor:
         """Mean z_E [w] over the cell lines seen; 0 before any."""

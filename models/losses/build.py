@@ -1,0 +1,62 @@
+"""From the configuration to the list of weighted loss terms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from models.losses import (
+    adversary,
+    contrastive,
+    decoupling,
+    prototypes,
+    ranking,
+    regularisers,
+    speculation,
+    task,
+)
+from models.losses.term import LOSSES, LossTerm
+
+# Importing a module enters its rows in LOSSES.
+MODULES = (adversary, contrastive, decoupling, prototypes, ranking, regularisers, speculation, task)
+
+
+def build_terms(
+    settings: Mapping[str, Any], *, cell_lines: int, features: int, width: int
+) -> list[tuple[LossTerm, float]]:
+    """[(term, weight)] of a configuration: the task term with weight 1 first, then every term with weight >
+    0.
+
+    settings: the blocks `loss`, `decouple` and `temperature` of a trial configuration as plain data; C =
+    cell_lines training cell lines, d = features of z_I, w = width of z_E. A weight of 0 means that the term
+    is not built. Raises KeyError for a task, surrogate or kind that is not registered, and TypeError for
+    unknown settings.
+    """
+    loss, decouple, temperature = settings["loss"], settings["decouple"], settings["temperature"]
+    terms = [(LOSSES.build(loss["task"]), 1.0)]
+
+    def add(row: str, weight: float, **arguments: Any) -> None:
+        if weight > 0:
+            terms.append((LOSSES.build(row, **arguments), weight))
+
+    rank = loss["ranking"]
+    pairs = {"pairwise": {"max_pairs": rank["max_pairs"]}}.get(rank["surrogate"], {})
+    add(f"ranking_{rank['surrogate']}", rank["weight"], tau=rank["tau"], **pairs)
+    add("speculation", **loss["speculation"])
+    add("contrastive", width=width, **loss["contrastive"])
+    proto = loss["prototypes"]
+    own = {"contrastive": ("tau",), "hinged": ("radius",)}.get(proto["kind"], ())
+    add(
+        f"prototypes_{proto['kind']}",
+        proto["weight"],
+        cell_lines=cell_lines,
+        width=width,
+        momentum=proto["momentum"],
+        **{name: proto[name] for name in own},
+    )
+    for name in ("z_i", "z_e", "r"):
+        add(f"sparsity_{name}", loss["sparsity"][name])
+    add("calibration", **loss["calibration"])
+    add("temperature", temperature.get("penalty", 0.0), per_cell=temperature["mode"] == "per_cell")
+    for name in ("orthogonal", "pearson"):
+        add(name, decouple[name], features=features, width=width, reach=decouple["reach"])
+    add("grl", decouple["grl"], cell_lines=cell_lines, features=features)
+    return terms

@@ -1,0 +1,64 @@
+"""Supervised InfoNCE on environment representations, with negatives from earlier steps."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from models.episode import Step
+from models.losses.bank import write_ring
+from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, masked_mean
+
+MASKED = -1e9
+
+
+@LOSSES.register(
+    "contrastive",
+    id="M35",
+    name="supervised InfoNCE with memory bank",
+    equation="mean_i -1/|P(i)| sum_{p in P(i)} log(exp(s_ip) / sum_{j != i} exp(s_ij)), "
+    "s_ij = cos(z_E(i), z_E(j)) / tau",
+    shapes="z_e [E, w], cell [E]; bank z_e [B, w], cell [B], pointer -> scalar",
+    source="seed 003; Khosla et al. 2020, eq. 2; He et al. 2020 (bank)",
+)
+class Contrastive(LossTerm):
+    """Anchors: this step's z_E; candidates: the step's other z_E and the bank's (without gradient); P(i):
+    same cell.
+
+    Episodes of one cell line alone still get negatives of other cell lines from the bank. Anchors without a
+    positive do not count; episodes of no training cell line (-1) are neither anchor nor candidate and are not
+    stored as one. The bank holds the last B rows, normalised. With B = 0 and E different cell lines per step
+    there is never a positive, and the term is 0.
+    """
+
+    key = "contrastive"
+    reach = ENVIRONMENT
+
+    def __init__(self, width: int, tau: float = 0.2, bank: int = 256) -> None:
+        super().__init__()
+        self.width = width
+        self.tau = tau
+        self.bank = bank
+
+    def initial_state(self) -> State:
+        return {
+            "z_e": torch.zeros(self.bank, self.width),
+            "cell": torch.full((self.bank,), -1),
+            "pointer": torch.tensor(0),
+        }
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        z = normalize(step.z_e, dim=-1, eps=1e-8)
+        candidates = torch.cat([z, state["z_e"].detach().to(z.dtype)])
+        cell = torch.cat([step.cell, state["cell"]])
+        episodes = z.shape[0]
+        place = torch.arange(cell.shape[0], device=z.device)
+        valid = (cell >= 0) & (place != place[:episodes].unsqueeze(1))
+        similarity = torch.where(valid, z @ candidates.T / self.tau, MASKED)
+        positive = valid & (cell == step.cell.unsqueeze(1))
+        log_share = similarity - similarity.logsumexp(1, keepdim=True)
+        count = positive.sum(1)
+        per_anchor = -torch.where(positive, log_share, 0.0).sum(1) / count.clamp(min=1)
+        loss = masked_mean(per_anchor, ((count > 0) & (step.cell >= 0)).to(z.dtype))
+        columns = {"z_e": state["z_e"], "cell": state["cell"]}
+        written, pointer = write_ring(columns, state["pointer"], {"z_e": z, "cell": step.cell})
+        return loss, {**written, "pointer": pointer}

@@ -1,0 +1,105 @@
+"""Decoupling of z_I and z_E by what is linear: orthogonality and correlation, over queries and a memory
+bank."""
+
+from abc import abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from models.episode import Step
+from models.losses.bank import write_ring
+from models.losses.term import LOSSES, LossTerm, State
+
+
+class Decoupling(LossTerm):
+    """dependence(z_I, z_E) over the step's query samples and the bank's; z_E of a sample is its episode's.
+
+    State: ring of the last B samples, without gradient, so that more cell lines are compared than one step
+    holds. Widths d of z_I and w of z_E may differ. reach: "environment" moves E, "both" also the sequence
+    side.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        width: int,
+        reach: Literal["environment", "both"] = "environment",
+        bank: int = 512,
+    ) -> None:
+        super().__init__()
+        if reach not in ("environment", "both"):
+            raise ValueError(f"reach: '{reach}' is neither 'environment' nor 'both'")
+        self.features = features
+        self.width = width
+        self.bank = bank
+        self.reach = frozenset({"E", "S"}) if reach == "both" else frozenset({"E"})
+
+    def initial_state(self) -> State:
+        return {
+            "z_i": torch.zeros(self.bank, self.features),
+            "z_e": torch.zeros(self.bank, self.width),
+            "filled": torch.zeros(self.bank),
+            "pointer": torch.tensor(0),
+        }
+
+    @abstractmethod
+    def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        """Scalar in [0, 1] of centred samples x [n, d], y [n, w] with weights [n] that sum to 1."""
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        queries = step.z_i.shape[1]
+        z_i = step.z_i.flatten(0, 1)
+        z_e = step.z_e.unsqueeze(1).expand(-1, queries, -1).flatten(0, 1)
+        weight = torch.cat([torch.ones_like(z_i[:, 0]), state["filled"].to(z_i.dtype)])
+        weight = weight / weight.sum().clamp(min=1)
+        x = torch.cat([z_i, state["z_i"].detach().to(z_i.dtype)])
+        y = torch.cat([z_e, state["z_e"].detach().to(z_e.dtype)])
+        value = self.dependence(x - weight @ x, y - weight @ y, weight)
+        columns = {name: state[name] for name in ("z_i", "z_e", "filled")}
+        rows = {"z_i": z_i, "z_e": z_e, "filled": torch.ones_like(z_i[:, 0])}
+        written, pointer = write_ring(columns, state["pointer"], rows)
+        return value, {**written, "pointer": pointer}
+
+
+@LOSSES.register(
+    "orthogonal",
+    id="M33",
+    name="orthogonality",
+    equation="||mean_n x_n y_n'||_F^2 = mean_{n,m} cos(x_n, x_m) cos(y_n, y_m), "
+    "x, y: z_I, z_E centred over the samples, then of unit norm each",
+    shapes="z_i [E, Q, d], z_e [E, w] -> scalar in [0, 1]",
+    source="seed 003 (normalised: seed 003 blames vanishing gradients on small norms)",
+)
+class Orthogonal(Decoupling):
+    """||mean_n x_n y_n'||_F^2 with x_n, y_n the centred z_I and z_E of sample n, each scaled to norm 1.
+
+    The squared normalised inner product for widths that differ: unchanged by the scale of either side and
+    by a rotation of either space. A sample at the mean, or z_E of a single cell line, adds 0.
+    """
+
+    key = "orthogonal"
+
+    def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        x = x / (x.square().sum(1, keepdim=True) + 1e-8).sqrt()
+        y = y / (y.square().sum(1, keepdim=True) + 1e-8).sqrt()
+        return (x.T @ (weight.unsqueeze(1) * y)).square().sum()
+
+
+@LOSSES.register(
+    "pearson",
+    id="M33",
+    name="squared correlation",
+    equation="mean over dimensions (a, b) of Pearson(z_I[a], z_E[b])^2",
+    shapes="z_i [E, Q, d], z_e [E, w] -> scalar in [0, 1]",
+    source="seed 003",
+)
+class Pearson(Decoupling):
+    """mean_{a, b} Pearson(z_I[a], z_E[b])^2 over d x w pairs of dimensions; a constant dimension adds 0."""
+
+    key = "pearson"
+
+    def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
+        covariance = x.T @ (weight.unsqueeze(1) * y)
+        variance_x, variance_y = weight @ x.square(), weight @ y.square()
+        return (covariance.square() / ((variance_x + 1e-8).unsqueeze(1) * (variance_y + 1e-8))).mean()

@@ -1,0 +1,102 @@
+"""EMA prototypes of z_E per cell line: pull (documented), contrastive, hinged."""
+
+from abc import abstractmethod
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from models.episode import Step
+from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, masked_mean
+from models.running import running_means
+
+
+class Prototypes(LossTerm):
+    """mean over episodes of force(z_E, prototypes); then p_c <- momentum p_c + (1 - momentum) sg mean z_E(c).
+
+    State: prototype [C, w], seen [C]. Prototypes of before the step are used and carry no gradient;
+    episodes of a cell line not met before, or of no training cell line (-1), do not count.
+    """
+
+    key = "prototypes"
+    reach = ENVIRONMENT
+
+    def __init__(self, cell_lines: int, width: int, momentum: float = 0.9) -> None:
+        super().__init__()
+        self.cell_lines = cell_lines
+        self.width = width
+        self.momentum = momentum
+
+    def initial_state(self) -> State:
+        return {"prototype": torch.zeros(self.cell_lines, self.width), "seen": torch.zeros(self.cell_lines)}
+
+    @abstractmethod
+    def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
+        """Loss per episode [E] for z [E, w], cell [E] >= 0, prototype [C, w], seen [C]."""
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        prototype, seen = state["prototype"].detach().to(step.z_e.dtype), state["seen"].detach()
+        cell = step.cell.clamp(min=0)
+        counted = seen[cell] * (step.cell >= 0)
+        loss = masked_mean(self.force(step.z_e, cell, prototype, seen), counted.to(step.z_e.dtype))
+        means, met = running_means(state["prototype"], seen, step.cell, step.z_e, self.momentum)
+        return loss, {"prototype": means, "seen": met}
+
+
+@LOSSES.register(
+    "prototypes_pull",
+    id="M36",
+    name="pull to the prototype",
+    equation="mean_e ||z_E - sg p_c||^2",
+    shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
+    source="seed 003 (documented, collapses)",
+)
+class PullPrototypes(Prototypes):
+    """||z_E - sg p_c||^2: shrinks every difference within a cell line, whatever its size, until none is
+    left."""
+
+    def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
+        return (z - prototype[cell]).square().sum(-1)
+
+
+@LOSSES.register(
+    "prototypes_hinged",
+    id="M36",
+    name="hinged pull",
+    equation="mean_e max(0, ||z_E - sg p_c|| - radius)^2",
+    shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
+    source="seed 003",
+)
+class HingedPrototypes(Prototypes):
+    """max(0, ||z_E - sg p_c|| - radius)^2: no force inside the radius, so that differences within it
+    remain."""
+
+    def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, radius: float = 0.5) -> None:
+        super().__init__(cell_lines, width, momentum)
+        self.radius = radius
+
+    def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
+        # The tiny constant keeps the root's derivative finite where z sits on its prototype.
+        distance = ((z - prototype[cell]).square().sum(-1) + 1e-12).sqrt()
+        return torch.relu(distance - self.radius).square()
+
+
+@LOSSES.register(
+    "prototypes_contrastive",
+    id="M36",
+    name="prototype contrast",
+    equation="mean_e -log(exp(s_c) / sum_{k seen} exp(s_k)), s_k = cos(z_E, sg p_k)/tau",
+    shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
+    source="seed 003; Li et al. 2021, PCL",
+)
+class ContrastivePrototypes(Prototypes):
+    """Cross entropy of the own cell line among the prototypes met so far; 0 while that is one alone."""
+
+    def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, tau: float = 0.2) -> None:
+        super().__init__(cell_lines, width, momentum)
+        self.tau = tau
+
+    def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
+        similarity = normalize(z, dim=-1, eps=1e-8) @ normalize(prototype, dim=-1, eps=1e-8).T / self.tau
+        scores = torch.where(seen > 0, similarity, -1e9)
+        return scores.logsumexp(1) - similarity.gather(1, cell.unsqueeze(1)).squeeze(1)

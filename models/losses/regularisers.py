@@ -1,0 +1,119 @@
+"""Terms that hold a quantity in place: sparsity, calibration of U_I, temperature towards 1."""
+
+import torch
+from torch import Tensor
+
+from models.episode import Step
+from models.losses.term import ENVIRONMENT, LOSSES, SEQUENCE, LossTerm, State
+
+
+@LOSSES.register(
+    "sparsity_z_i",
+    id="M39",
+    name="sparsity of z_I",
+    equation="mean |z_I|",
+    shapes="z_i [E, Q, d] -> scalar",
+    source="seed 003",
+)
+class SparsityZi(LossTerm):
+    """mean |z_I| over queries and dimensions."""
+
+    key = "sparsity_z_i"
+    reach = SEQUENCE
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        return step.z_i.abs().mean(), {}
+
+
+@LOSSES.register(
+    "sparsity_z_e",
+    id="M39",
+    name="sparsity of z_E",
+    equation="mean |z_E|",
+    shapes="z_e [E, w] -> scalar",
+    source="seed 003",
+)
+class SparsityZe(LossTerm):
+    """mean |z_E| over episodes and dimensions."""
+
+    key = "sparsity_z_e"
+    reach = ENVIRONMENT
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        return step.z_e.abs().mean(), {}
+
+
+@LOSSES.register(
+    "sparsity_r",
+    id="M39",
+    name="sparsity of R_E",
+    equation="mean |R_E|",
+    shapes="r [E, 1] | [E, Q] -> scalar",
+    source="seed 001; seed 004 calls it contradictory",
+)
+class SparsityR(LossTerm):
+    """mean |R_E|: asks the environment not to act, so it is off unless asked for."""
+
+    key = "sparsity_r"
+    reach = ENVIRONMENT
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        return step.r.abs().mean(), {}
+
+
+@LOSSES.register(
+    "calibration",
+    id="M39",
+    name="calibration of U_I",
+    equation="max(0, |mean U_I| - m)^2 + max(0, v_low - var U_I)^2 + max(0, var U_I - v_high)^2",
+    shapes="u [E, Q] -> scalar",
+    source="seed 001; 09-definitions.md, Gauge",
+)
+class Calibration(LossTerm):
+    """Squared hinges that keep the mean of U_I in [-m, m] and its biased variance in [v_low, v_high] over
+    the step.
+
+    Fixes the scale gauge between U_I and a learned T. Raises ValueError for variance_low > variance_high.
+    """
+
+    key = "calibration"
+    reach = SEQUENCE
+
+    def __init__(self, mean: float = 1.0, variance_low: float = 0.5, variance_high: float = 2.0) -> None:
+        super().__init__()
+        if variance_low > variance_high:
+            raise ValueError(f"variance_low {variance_low} is above variance_high {variance_high}")
+        self.mean = mean
+        self.variance_low = variance_low
+        self.variance_high = variance_high
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        centre = torch.relu(step.u.mean().abs() - self.mean).square()
+        variance = step.u.var(correction=0)
+        low = torch.relu(self.variance_low - variance).square()
+        high = torch.relu(variance - self.variance_high).square()
+        return centre + low + high, {}
+
+
+@LOSSES.register(
+    "temperature",
+    id="M15",
+    name="temperature penalty",
+    equation="mean (T - 1)^2",
+    shapes="temperature [E, 1] -> scalar",
+    source="seed 003",
+)
+class TemperaturePenalty(LossTerm):
+    """mean (T - 1)^2 over episodes; reaches T's own parameters, and z_E where T is predicted from it
+    (per_cell)."""
+
+    key = "temperature"
+    reach = frozenset({"G"})
+
+    def __init__(self, per_cell: bool = False) -> None:
+        super().__init__()
+        if per_cell:
+            self.reach = frozenset({"G", "E"})
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        return (step.temperature - 1).square().mean(), {}

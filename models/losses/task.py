@@ -1,0 +1,78 @@
+"""Task losses on logits: adaptive class margins (IMMAX) and plain cross entropy."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from models.episode import Step
+from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
+
+
+@LOSSES.register(
+    "immax",
+    id="M30",
+    name="adaptive class margins",
+    equation="1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))), m = +-l; "
+    "a <- EMA of sqrt(S+)/(sqrt(S+)+sqrt(S-)), S+- = mean |u Psi'(u)|, Psi = softplus(-u)",
+    shapes="logit [E, Q], label [E, Q], a scalar -> scalar",
+    source="09-definitions.md; stands in for the IMMAX loss of seed 001",
+)
+class Immax(LossTerm):
+    """1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))) with m = l for positives, -l for
+    negatives.
+
+    All queries of the step together. a = 1/2 is the class-balanced logistic loss; never negative. State: a,
+    the EMA (momentum 0.9) of sqrt(S+)/(sqrt(S+)+sqrt(S-)) with S = class mean of |u| sigmoid(-u), u the
+    scaled margin, kept in [0.05, 0.95]; no gradient through it. The a of before the step is used. In a
+    one-class batch the absent class adds 0 and a stays; so does it when both S are 0 (all logits 0).
+    """
+
+    key = "task"
+    reach = EVERY_SIDE
+
+    def __init__(self, momentum: float = 0.9, low: float = 0.05, high: float = 0.95) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.low = low
+        self.high = high
+
+    def initial_state(self) -> State:
+        return {"a": torch.tensor(0.5)}
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        a = state["a"].detach()
+        positive = (step.label > 0.5).to(step.logit.dtype)
+        negative = 1 - positive
+        u_positive = step.logit / (2 * a)
+        u_negative = -step.logit / (2 * (1 - a))
+        loss = masked_mean(softplus(-u_positive), positive) + masked_mean(softplus(-u_negative), negative)
+        return loss / 2, {"a": self._next(a, u_positive.detach(), u_negative.detach(), positive)}
+
+    def _next(self, a: Tensor, u_positive: Tensor, u_negative: Tensor, positive: Tensor) -> Tensor:
+        slope_positive = masked_mean((u_positive * torch.sigmoid(-u_positive)).abs(), positive).sqrt()
+        slope_negative = masked_mean((u_negative * torch.sigmoid(-u_negative)).abs(), 1 - positive).sqrt()
+        total = slope_positive + slope_negative
+        target = slope_positive / torch.where(total > 0, total, 1.0)
+        moved = (self.momentum * a + (1 - self.momentum) * target).clamp(self.low, self.high)
+        two_classes = (positive.sum() > 0) & (positive.sum() < positive.numel())
+        return torch.where(two_classes & (total > 0), moved.to(a.dtype), a)
+
+
+@LOSSES.register(
+    "bce",
+    id="M30",
+    name="binary cross entropy",
+    equation="mean softplus(-m), m = l for positives, -l for negatives",
+    shapes="logit [E, Q], label [E, Q] -> scalar",
+    source="seed 001 (baseline)",
+)
+class BinaryCrossEntropy(LossTerm):
+    """mean softplus(-m) over all queries of the step: the negative log-likelihood, in nats; no query gives
+    0."""
+
+    key = "task"
+    reach = EVERY_SIDE
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        margin = torch.where(step.label > 0.5, step.logit, -step.logit)
+        return masked_mean(softplus(-margin), torch.ones_like(margin)), {}

@@ -1,0 +1,44 @@
+"""What a loss term is: a scalar of one step, the parameter groups it may reach, and its explicit state."""
+
+from abc import abstractmethod
+
+from torch import Tensor, nn
+
+from models.episode import Step
+from models.registry import Registry
+
+State = dict[str, Tensor]
+
+
+class LossTerm(nn.Module):
+    """value, new state = term(step, state). The state goes in and comes out; nothing is written in place.
+
+    `key` is the term's name in the store and in the schedules; several classes share one where one is chosen.
+    `reach`: groups among S (sequence), E (environment), G (T, lam, w), A (own parameters) that the value
+    may move under isolated routing (09-definitions.md). The trainer enforces it: a term stops a gradient
+    only where its equation has sg. A term without anything to compare (no positives, no second cell line,
+    an empty bank) is 0, not NaN; NaN in what it reads makes it NaN.
+    """
+
+    key: str
+    reach: frozenset[str]
+
+    def initial_state(self) -> State:
+        """State before the first step; empty for a term that remembers nothing."""
+        return {}
+
+    @abstractmethod
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        """(scalar, new state)."""
+
+
+LOSSES: Registry[LossTerm] = Registry("loss term")
+
+EVERY_SIDE = frozenset({"S", "E", "G"})
+ENVIRONMENT = frozenset({"E"})
+SEQUENCE = frozenset({"S"})
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """sum(mask values) / max(sum(mask), 1): the mean where mask is 1, and 0 when that is nowhere."""
+    return (mask * values).sum() / mask.sum().clamp(min=1)
