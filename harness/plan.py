@@ -1,0 +1,235 @@
+"""The plan of a run: content-hashed configurations x folds x seeds, kept as one JSON file in the run's folder."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness.config.explain import ConfigError, validate
+from harness.config.sweep import Sweep
+from harness.config.trial import TrialConfig
+from harness.errors import UserError
+
+FILE = "plan.json"
+VERSION = 1
+Status = Literal["planned", "running", "interrupted", "finished"]
+STATUSES: tuple[Status, ...] = ("planned", "running", "interrupted", "finished")
+
+
+class Unit(NamedTuple):
+    """One replicate: a configuration on a fold with a seed."""
+
+    config_id: str
+    fold: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Stem of the unit's files in the store."""
+        return f"{self.config_id}-{self.fold}-{self.seed}"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One configuration of a plan: `changes` (dotted path -> value) around the base, and the resolved `config`."""
+
+    changes: Mapping[str, Any]
+    config: TrialConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run consists of. Its units are every configuration on every fold with every seed.
+
+    A grid's configurations are all known from the start; a search's are added as they are proposed, up to `trials`.
+    Identical configurations are one: their id is the hash of their content.
+    """
+
+    name: str
+    design: str
+    objective: str
+    data: str
+    """Content hash of the dataset."""
+    trials: int
+    """Configurations that the run is to have (with repeats of identical ones left out, it may end with fewer)."""
+    folds: tuple[str, ...]
+    seeds: tuple[int, ...]
+    configs: Mapping[str, Planned] = field(default_factory=dict)
+    """Configuration id -> configuration, in the order in which they were planned."""
+    status: Status = "planned"
+
+    @classmethod
+    def of(cls, sweep: Sweep, *, folds: Sequence[str], data: str, gpu: bool = False) -> "Plan":
+        """The plan of a sweep on the dataset with content hash `data`; `gpu` decides model.size: auto."""
+        plan = cls(
+            name=sweep.config.name,
+            design=sweep.config.design,
+            objective=sweep.config.objective,
+            data=data,
+            trials=sweep.trials,
+            folds=tuple(folds),
+            seeds=tuple(sweep.config.seeds),
+        )
+        if sweep.config.design == "grid":
+            for changes in sweep.space.enumerate():
+                plan = plan.add(sweep.compose(changes).resolved(gpu=gpu), changes)
+        return plan
+
+    def add(self, config: TrialConfig, changes: Mapping[str, Any]) -> "Plan":
+        """This plan with one more configuration (resolved); the same plan when it is there already."""
+        if config.id in self.configs:
+            return self
+        return replace(self, configs={**self.configs, config.id: Planned(dict(changes), config)})
+
+    def units(self) -> list[Unit]:
+        """Every unit, configuration by configuration."""
+        return [Unit(c, fold, seed) for c in self.configs for fold in self.folds for seed in self.seeds]
+
+    def save(self, run: Path) -> Path:
+        """Write RUN/plan.json: complete or not at all, whenever the process is killed."""
+        run.mkdir(parents=True, exist_ok=True)
+        content = {
+            "version": VERSION,
+            "name": self.name,
+            "status": self.status,
+            "design": self.design,
+            "objective": self.objective,
+            "data": self.data,
+            "trials": self.trials,
+            "folds": list(self.folds),
+            "seeds": list(self.seeds),
+            "configs": [
+                {"id": key, "changes": dict(planned.changes), "config": planned.config.canonical()}
+                for key, planned in self.configs.items()
+            ],
+        }
+        target, draft = run / FILE, run / f".{FILE}.{os.getpid()}"
+        with draft.open("w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=1)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(target)
+        return target
+
+    @classmethod
+    def load(cls, run: Path) -> "Plan | None":
+        """The plan of RUN, or None when the folder has none.
+
+        Raises
+        ------
+        UserError
+            when the file is no plan of this version, or holds a configuration whose content no longer has its id.
+        """
+        file = run / FILE
+        if not file.exists():
+            return None
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            version = content["version"]
+            if version != VERSION:
+                raise UserError(f"{file}: the plan has version {version}, this program reads version {VERSION}")
+            if content["status"] not in STATUSES:
+                raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
+            configs = {e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"])) for e in content["configs"]}
+            plan = cls(
+                name=content["name"],
+                design=content["design"],
+                objective=content["objective"],
+                data=content["data"],
+                trials=content["trials"],
+                folds=tuple(content["folds"]),
+                seeds=tuple(content["seeds"]),
+                configs=configs,
+                status=content["status"],
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, ConfigError) as error:
+            raise UserError(f"{file}: this is not the plan of a run ({error})") from None
+        for key, planned in configs.items():
+            if planned.config.id != key:
+                raise UserError(
+                    f"{file}: configuration {key} has the content of {planned.config.id}; "
+                    "the file was edited, or written by another version of the configuration"
+                )
+        return plan
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What a new plan asks beyond an old one, and what of the old one it no longer asks (its results stay)."""
+
+    added: list[Unit]
+    """Units of the new plan that the old one has not."""
+    shared: list[Unit]
+    """Units of both: their results are reused."""
+    dropped: list[Unit]
+    """Units of the old plan alone."""
+    more_trials: int
+    """Configurations that a search is still to propose."""
+    sentences: list[str]
+    """The difference for a person; empty when the plans ask for the same."""
+
+
+def diff(old: Plan, new: Plan) -> Difference:
+    """Compare the plan of a run with the plan of a later start.
+
+    A search's new plan knows no configurations yet: it keeps the old ones, and `more_trials` counts the rest.
+
+    Raises
+    ------
+    UserError
+        when the two are on different data, or of different designs, whose results cannot stand in one run.
+    """
+    if old.data != new.data:
+        raise UserError(
+            f"run '{old.name}' was made on data {old.data[:12]} and this start is on data {new.data[:12]}; "
+            "give another --out, since results on different data are not comparable"
+        )
+    if old.design != new.design:
+        raise UserError(
+            f"run '{old.name}' has design {old.design} and this start has design {new.design}; give another --out"
+        )
+    configs = {**old.configs, **new.configs} if new.design == "search" else new.configs
+    now, before = replace(new, configs=configs).units(), old.units()
+    known, wanted = set(before), set(now)
+    more = max(0, new.trials - len(configs)) if new.design == "search" else 0
+    sentences = []
+    for word, plural, had, has in (
+        ("configuration", "configurations", list(old.configs), list(configs)),
+        ("fold", "folds", list(old.folds), list(new.folds)),
+        ("seed", "seeds", [str(s) for s in old.seeds], [str(s) for s in new.seeds]),
+    ):
+        for verb, these, those in (("new", has, had), ("no longer asked for", had, has)):
+            names = [name for name in these if name not in those]
+            if names:
+                sentences.append(f"{len(names)} {word if len(names) == 1 else plural} {verb}: {', '.join(names)}")
+    if more:
+        sentences.append(f"{more} more configuration{'s' if more > 1 else ''} to propose")
+    if old.objective != new.objective:
+        sentences.append(f"the objective is {new.objective} instead of {old.objective}")
+    return Difference(
+        added=[unit for unit in now if unit not in known],
+        shared=[unit for unit in now if unit in known],
+        dropped=[unit for unit in before if unit not in wanted],
+        more_trials=more,
+        sentences=sentences,
+    )
+
+
+def merge(old: Plan, new: Plan) -> Plan:
+    """The plan that a run has after `new` was started on it: every configuration of both, new folds and seeds added.
+
+    Raises
+    ------
+    UserError
+        as `diff`.
+    """
+    diff(old, new)
+    return replace(
+        new,
+        configs={**old.configs, **new.configs},
+        folds=tuple(dict.fromkeys([*old.folds, *new.folds])),
+        seeds=tuple(dict.fromkeys([*old.seeds, *new.seeds])),
+    )
