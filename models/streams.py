@@ -92,7 +92,9 @@ def initialise(model: nn.Module, seed: int) -> None:
             continue
         reset = getattr(module, "reset_parameters", None)
         if reset is None:
-            raise TypeError(f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters")
+            raise TypeError(
+                f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
+            )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "init", name))
             reset()

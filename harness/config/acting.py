@@ -1,0 +1,78 @@
+"""Which keys act only beside others: a key that is given and that nothing would read is a mistake, not a setting."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from harness.config.trial import TrialConfig
+
+
+@dataclass(frozen=True)
+class Condition:
+    """`path` is read only where `holds`; `needs` says so in the words of the configuration."""
+
+    path: str
+    needs: str
+    holds: Callable[[TrialConfig], bool]
+
+
+def _weights(block: str, *keys: str) -> list[Condition]:
+    def positive(config: TrialConfig) -> bool:
+        return bool(getattr(config.loss, block).weight > 0)
+
+    return [Condition(f"loss.{block}.{key}", f"loss.{block}.weight > 0", positive) for key in keys]
+
+
+CONDITIONS: list[Condition] = [
+    Condition("model.anchors", "model.encoder: cbat", lambda c: c.model.encoder == "cbat"),
+    Condition("model.window", "model.encoder: cbat", lambda c: c.model.encoder == "cbat"),
+    Condition("model.blocks", "model.encoder: cbat or cross_attention", lambda c: c.model.encoder != "cnn"),
+    Condition(
+        "environment.rank", "environment.scope: sample", lambda c: _environment(c, "scope") == "sample"
+    ),
+    Condition(
+        "environment.inducing", "environment.encoder: isab", lambda c: _environment(c, "encoder") == "isab"
+    ),
+    Condition(
+        "decouple.reach",
+        "decouple.orthogonal > 0 or decouple.pearson > 0",
+        lambda c: c.decouple.orthogonal > 0 or c.decouple.pearson > 0,
+    ),
+    *_weights("ranking", "surrogate", "tau", "max_pairs"),
+    *_weights("speculation", "margin", "prior"),
+    *_weights("contrastive", "tau", "bank"),
+    *_weights("prototypes", "kind", "momentum", "tau", "radius"),
+    *_weights("calibration", "mean", "variance_low", "variance_high"),
+    Condition(
+        "loss.ranking.max_pairs",
+        "loss.ranking.surrogate: pairwise",
+        lambda c: c.loss.ranking.surrogate == "pairwise",
+    ),
+    Condition(
+        "loss.prototypes.tau",
+        "loss.prototypes.kind: contrastive",
+        lambda c: c.loss.prototypes.kind == "contrastive",
+    ),
+    Condition(
+        "loss.prototypes.radius", "loss.prototypes.kind: hinged", lambda c: c.loss.prototypes.kind == "hinged"
+    ),
+    Condition("support.draws", "an environment", lambda c: c.environment.source != "none"),
+]
+
+
+def unread(config: TrialConfig, given: Iterable[str]) -> dict[str, str]:
+    """The given dotted paths that nothing reads in `config`, each with what it would need.
+
+    A path that is given with its block switched off (a tau beside weight 0, a rank at cell scope) is listed; paths
+    that are not known here are somebody else's business.
+    """
+    wanted = set(given)
+    return {
+        condition.path: condition.needs
+        for condition in CONDITIONS
+        if condition.path in wanted and not condition.holds(config)
+    }
+
+
+def _environment(config: TrialConfig, key: str) -> Any:
+    return getattr(config.environment, key, None)

@@ -1,0 +1,202 @@
+"""`python -m harness.trial CONFIG`: one configuration alone, without Ray."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from analysis.metrics import METRICS
+from analysis.rules import Finding, not_evaluated
+from harness.config.data import DataBlock, parse_source
+from harness.config.trial import TrialConfig
+from harness.data.folds import Fold, make_folds
+from harness.data.store import open_dataset
+from harness.errors import UserError, nearest, run_cli
+from harness.run_store import RunWriter
+from harness.space.compose import compose, load_preset
+from harness.space.yaml_lines import parse_scalar, read_yaml
+from harness.trial.replicate import Replicate
+
+DESCRIPTION = """Train, validate and predict one configuration: the full episodic loop on one fold, for each seed.
+
+CONFIG is a preset (minimal, cross_attention, rp04, rp24, or a YAML like search_spaces/presets/rp24.yaml) or a
+sweep (search_spaces/rp24.yaml), of which the base configuration is run.
+
+examples:
+  python -m harness.trial minimal
+  python -m harness.trial rp24 --data synthetic:modulated --set environment.scope=sample --seeds 0 1 2
+  python -m harness.trial rp24 --data ../data/epi --epochs 5 --out runs/one"""
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    console = Console()
+    config, data = load(arguments.config, arguments.set, arguments.data)
+    if arguments.epochs is not None:
+        config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
+    gpu = torch.cuda.is_available()
+    config = config.resolved(gpu=gpu)
+    device = "cuda" if gpu else "cpu"
+    if not gpu:
+        torch.set_num_threads(arguments.threads)
+    model = config.model
+    assert model.enhancer_bp is not None and model.promoter_bp is not None
+    dataset = open_dataset(
+        data,
+        enhancer_bp=model.enhancer_bp,
+        promoter_bp=model.promoter_bp,
+        cache=arguments.cache,
+        progress=console.is_terminal,
+    )
+    fold = choose_fold(make_folds(dataset, data), arguments.fold)
+    run = RunWriter(arguments.out or Path("runs") / f"trial-{config.id}")
+    console.print(
+        f"[bold]{arguments.config}[/] configuration {config.id} on {device}: {len(dataset)} pairs of "
+        f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
+        f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
+    )
+    statuses = [
+        _run_seed(Replicate(config, dataset, fold, seed, run, device=device), console)
+        for seed in arguments.seeds
+    ]
+    console.print(f"rows are in {run.path}; rank or compare with: python -m analysis {run.path}")
+    return 1 if "diverged" in statuses else 0
+
+
+def load(name: str, sets: list[str], source: str | None) -> tuple[TrialConfig, DataBlock]:
+    """The configuration and data block that CONFIG, --set and --data name."""
+    path = Path(name)
+    data = parse_source(source) if source else None
+    if path.suffix in (".yaml", ".yml") and not path.exists():
+        raise UserError(
+            f"{path}: there is no such file (expected a preset or sweep YAML, or a preset's name)"
+        )
+    if path.is_file() and "base" in read_yaml(path).data:
+        from harness.config.sweep import load_sweep
+
+        sweep = load_sweep(path, overrides=sets, data_root=data.root if data else None)
+        return sweep.trial, data or sweep.config.data
+    preset = read_yaml(path).data if path.is_file() else load_preset(name)
+    return compose(preset, dict(map(_assignment, sets))), data or parse_source("synthetic")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UserError(f"--set {text}: expected path=value, for example --set optimiser.lr=0.002")
+    try:
+        return path.strip(), parse_scalar(value)
+    except ValueError as error:
+        raise UserError(f"--set {text}: {error}") from None
+
+
+def choose_fold(folds: list[Fold], name: str | None) -> Fold:
+    """The fold called `name`, or the first."""
+    if name is None:
+        return folds[0]
+    by_name = {fold.name: fold for fold in folds}
+    if name not in by_name:
+        raise UserError(f"--fold {name}: the folds are {', '.join(by_name)}{nearest(name, by_name)}")
+    return by_name[name]
+
+
+def _run_seed(replicate: Replicate, console: Console) -> str:
+    """Advance to the end, one line per epoch; then the final metrics and the warnings."""
+    seed, epochs = replicate.seed, replicate.config.optimiser.epochs
+    if replicate.epoch:
+        console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
+    with Progress(
+        TextColumn("seed {task.fields[seed]} epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
+        while not replicate.finished:
+            progress.update(task, epoch=replicate.epoch + 1, completed=0)
+            summary = replicate.advance(
+                lambda done, total: progress.update(task, completed=done, total=total)
+            )
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
+            loss = replicate.epoch_rows[-1]["loss"] if replicate.epoch_rows else float("nan")
+            console.print(f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {loss:.4f}  {figures}")
+    if replicate.trial["reason"]:
+        console.print(f"seed {seed}: [yellow]{replicate.status}[/]: {replicate.trial['reason']}")
+    if replicate.epoch and replicate.status != "diverged":
+        console.print(_final_table(replicate))
+    _print_warnings(replicate, console)
+    return replicate.status
+
+
+def _final_table(replicate: Replicate) -> Table:
+    shown = ("aupr", "auc", "f1", "precision", "recall", "threshold", "nll", "ece")
+    assert set(shown) <= set(METRICS)
+    table = Table(
+        title=f"seed {replicate.seed}, epoch {replicate.trial['selected_epoch']} (best on validation), as found",
+        title_justify="left",
+    )
+    for column in ("split", "cell lines", "score", "n", *shown):
+        table.add_column(column, justify="left" if column in ("split", "cell lines", "score") else "right")
+    for row in replicate.cells:
+        if row["selection"] != "best_on_validation" or row["prevalence_mode"] != "as_found":
+            continue
+        if row["cell_line"] not in ("macro", "pooled") or row["protocol"] != "exact":
+            continue
+        split = f"{row['split']} (reporting only)" if row["split"] == "test" else row["split"]
+        table.add_row(
+            split, row["cell_line"], row["score"], str(row["n"]), *(f"{row[name]:.4f}" for name in shown)
+        )
+    return table
+
+
+def _print_warnings(replicate: Replicate, console: Console) -> None:
+    findings: list[Finding] = replicate.findings()
+    for finding in findings:
+        where = f" in {finding.cell_line}" if finding.cell_line else ""
+        console.print(
+            f"[yellow]{finding.rule}[/]{where} ({finding.severity}, from epoch {finding.epoch}): {finding.evidence} "
+            f"[dim]{finding.source}; try: {finding.advice}[/]"
+        )
+    if not findings:
+        console.print("[green]no warning rule holds[/]")
+    for rule, missing in not_evaluated(replicate.records()).items():
+        console.print(f"[dim]{rule}: not evaluated, {missing} is missing[/]")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.trial",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", metavar="CONFIG", help="preset name, preset YAML or sweep YAML")
+    parser.add_argument(
+        "--data", metavar="ROOT|synthetic:FORM", help="dataset folder, or synthetic benchmark (default)"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="replicate seeds (default: 0)")
+    parser.add_argument("--epochs", type=int, help="epochs in place of optimiser.epochs")
+    parser.add_argument("--fold", help="name of the fold (default: the first)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="override one key; may be repeated"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="run folder (default: runs/trial-ID); an interrupted one continues"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "harness.trial"
+    run_cli(main)

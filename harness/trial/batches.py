@@ -1,0 +1,49 @@
+"""From pair indices to tensors, and the sequence side over many pairs."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from models.sequence.potential import SequenceOutput
+from torch import Tensor
+
+from harness.data.dataset import EncodedDataset
+from models.prism import PrismModel
+
+
+class Encoded(NamedTuple):
+    """U_I [N] and z_I [N, d] of N pairs, without gradient."""
+
+    u: Tensor
+    z_i: Tensor
+
+
+def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Base codes uint8 [B, L_e] and [B, L_p] of the pairs (flattened) on the device."""
+    flat = np.asarray(pairs).reshape(-1)
+    enhancer = torch.from_numpy(dataset.enhancer_bases(flat))
+    promoter = torch.from_numpy(dataset.promoter_bases(flat))
+    return enhancer.to(device, non_blocking=True), promoter.to(device, non_blocking=True)
+
+
+def forward(
+    model: PrismModel, dataset: EncodedDataset, pairs: np.ndarray, device: torch.device, noise: object = None
+) -> SequenceOutput:
+    """The sequence side of the pairs; bf16 where the device is a GPU, outputs always float32."""
+    enhancer, promoter = bases(dataset, pairs, device)
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+        z_i, u = model.encode(enhancer, promoter, noise)
+    return SequenceOutput(z_i.float(), u.float())
+
+
+@torch.no_grad()
+def encode_pairs(
+    model: PrismModel, dataset: EncodedDataset, pairs: np.ndarray, device: torch.device, batch: int
+) -> Encoded:
+    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors."""
+    u, z_i = [torch.empty(0, device=device)], [torch.empty(0, model.features, device=device)]
+    for start in range(0, len(pairs), batch):
+        output = forward(model, dataset, pairs[start : start + batch], device)
+        u.append(output.u)
+        z_i.append(output.z_i)
+    return Encoded(torch.cat(u), torch.cat(z_i))

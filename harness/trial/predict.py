@@ -1,0 +1,111 @@
+"""Prediction of a split: per cell line one support draw, one R_E, every pair scored exactly once (04-trial).
+
+Further support draws reuse the cached U_I and z_I; their spread is the part of the uncertainty that the support
+set is responsible for.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.trial.batches import Encoded
+from harness.trial.sampler import rng
+from models.environment.resistance import Reference
+from models.episode import Support
+from models.prism import PrismModel
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """Scores of one split. pairs, label, cell (codes of the dataset), u, r, temperature: [N]; logits [D, N], row 0 is
+    the prediction, the others are further support draws; z_e: per cell code [D, w]; r_cell: per cell code [D]."""
+
+    split: str
+    pairs: np.ndarray
+    label: np.ndarray
+    cell: np.ndarray
+    u: np.ndarray
+    r: np.ndarray
+    logits: np.ndarray
+    z_e: dict[int, np.ndarray]
+    r_cell: dict[int, np.ndarray]
+
+    @property
+    def logit(self) -> np.ndarray:
+        return self.logits[0]
+
+
+class Predictor:
+    """Scores splits with the one energy function; support draws come from (seed, "support", split, cell line, draw).
+
+    A cell line with fewer pairs than `support_size` in the split fills its support set by drawing with replacement,
+    so that support sets are of one size in training and prediction. Support pairs carry no labels.
+    """
+
+    def __init__(
+        self,
+        cell_names: list[str],
+        training_index: dict[int, int],
+        *,
+        support_size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.cell_names, self.training_index = cell_names, training_index
+        self.support_size, self.seed, self.device = support_size, seed, device
+
+    def support_positions(self, split: str, cell: int, positions: np.ndarray, draws: int) -> np.ndarray:
+        """Positions [D, S] of support pairs among those of the cell line."""
+        return np.stack(
+            [
+                rng(self.seed, "support", split, self.cell_names[cell], draw).choice(
+                    positions, size=self.support_size, replace=len(positions) < self.support_size
+                )
+                for draw in range(draws)
+            ]
+        )
+
+    @torch.no_grad()
+    def score(
+        self,
+        model: PrismModel,
+        reference: Reference,
+        encoded: Encoded,
+        *,
+        split: str,
+        pairs: np.ndarray,
+        label: np.ndarray,
+        cell: np.ndarray,
+        draws: int,
+        warm: bool,
+        calibration: Tensor | None = None,
+    ) -> SplitScores:
+        """Score every pair of the split `draws` times; arrays are parallel to `encoded`."""
+        logits = np.full((draws, len(pairs)), np.nan, dtype=np.float32)
+        r = np.zeros(len(pairs), dtype=np.float32)
+        z_e: dict[int, np.ndarray] = {}
+        r_cell: dict[int, np.ndarray] = {}
+        for code in np.unique(cell):
+            positions = np.flatnonzero(cell == code)
+            chosen = torch.from_numpy(self.support_positions(split, int(code), positions, draws)).to(
+                self.device
+            )
+            index = self.training_index.get(int(code), -1)
+            support = self.support(encoded, chosen, torch.full((draws,), index, device=self.device))
+            here = torch.from_numpy(positions).to(self.device)
+            u = encoded.u[here].expand(draws, -1)
+            z_i = encoded.z_i[here].expand(draws, -1, -1)
+            environment = model.environment_of(support)
+            scores = model.score(u, z_i, environment, reference, warm=warm, calibration=calibration)
+            logits[:, positions] = scores.logit.cpu().numpy()
+            r[positions] = scores.r[0].expand(len(positions)).cpu().numpy()
+            z_e[int(code)] = environment.cpu().numpy()
+            r_cell[int(code)] = scores.r_cell.cpu().numpy()
+        return SplitScores(split, pairs, label, cell, encoded.u.cpu().numpy(), r, logits, z_e, r_cell)
+
+    def support(self, encoded: Encoded, chosen: Tensor, cell: Tensor) -> Support:
+        """Unlabelled support sets from cached features: chosen [D, S] positions, cell [D]."""
+        zeros = torch.zeros(chosen.shape, device=self.device)
+        return Support(z_i=encoded.z_i[chosen], u=encoded.u[chosen], label=zeros, labelled=zeros, cell=cell)

@@ -1,0 +1,478 @@
+"""One replicate: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis.metrics import fit_temperature
+from analysis.rules import Finding, UnitRecords, evaluate
+from analysis.schema import PREVALENCES
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold, split
+from harness.errors import UserError
+from harness.run_store import RunWriter
+from harness.trial.batches import encode_pairs
+from harness.trial.checkpoint import Checkpoints
+from harness.trial.evaluate import VALIDATION, CellRows, metric
+from harness.trial.predict import Predictor, SplitScores
+from harness.trial.sampler import SAMPLERS, rng
+from harness.trial.trainer import Diverged, StepLog, Trainer
+
+REPORTED = {
+    "train_aupr": "train/macro/aupr",
+    "val_seen_aupr": "val_seen/macro/aupr",
+    "val_unseen_aupr": "val_unseen/macro/aupr",
+    "val_unseen_pooled_aupr": "val_unseen/pooled/aupr",
+    "val_unseen_nll": "val_unseen/pooled/nll",
+}
+VANISHED = 1e-4
+"""Standard deviation of logits under which a model that has trained for two epochs says the same of every pair."""
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """What an epoch gave: `objective` (larger is better unless it is a negative log-likelihood), headline metrics,
+    and the warnings that hold so far."""
+
+    epoch: int
+    objective: float
+    metrics: dict[str, float]
+    findings: list[Finding]
+
+
+class Replicate:
+    """(configuration, fold, seed): built or resumed from its checkpoint, `advance()`d until `finished`.
+
+    Everything that it leaves is written atomically by `advance`: rows of the store, then the checkpoint. A killed
+    replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one
+    CPU with the same thread count).
+
+    Raises
+    ------
+    UserError
+        when the fold cannot serve the configuration (too few pairs for an episode, identity environment on an
+        unseen cell line).
+    """
+
+    def __init__(
+        self,
+        config: TrialConfig,
+        dataset: EncodedDataset,
+        fold: Fold,
+        seed: int,
+        run: RunWriter,
+        *,
+        changes: dict[str, Any] | None = None,
+        objective: str = "val_unseen/macro/aupr",
+        device: str = "cpu",
+        stop_rules: Sequence[str] = (),
+    ) -> None:
+        self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
+        self.changes, self.objective, self.stop_rules = changes or {}, objective, tuple(stop_rules)
+        self.device = torch.device(device)
+        self.unit = f"{config.id}-{fold.name}-{seed}"
+        self.key = {"config": config.id, "fold": fold.name, "seed": seed}
+
+        splits = split(dataset, fold)
+        codes = np.unique(dataset.cell[splits.train])
+        names = [dataset.cell_lines[code] for code in codes]
+        if config.environment.source == "id" and config.environment.unseen == "error":
+            raise UserError(
+                f"environment.source: id has no embedding for the unseen cell lines {', '.join((*fold.val, *fold.test))}: "
+                "set environment.unseen: mean (the documented failing baseline) or environment.source: support"
+            )
+        self.sampler = SAMPLERS[config.episode.sampler](
+            [splits.train[dataset.cell[splits.train] == code] for code in codes],
+            names,
+            support=config.support.size,
+            query=config.episode.query,
+            per_step=config.episode.per_step,
+            steps_per_epoch=config.optimiser.steps_per_epoch,
+            seed=seed,
+        )
+        self.pairs = {
+            "train": self._training_subset(splits.train),
+            "val_seen": splits.val_seen,
+            VALIDATION: splits.val_unseen,
+            "test": splits.test,
+        }
+        self.trainer = Trainer(config, dataset, len(codes), seed, self.device)
+        self.predictor = Predictor(
+            dataset.cell_lines,
+            {int(code): index for index, code in enumerate(codes)},
+            support_size=config.support.size,
+            seed=seed,
+            device=self.device,
+        )
+        self.cell_rows = CellRows(dataset.cell_lines, seed)
+        self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))
+        self.epoch_rows: list[dict[str, Any]] = []
+        self.term_rows: list[dict[str, Any]] = []
+        self.cells: list[dict[str, Any]] = []
+        self.live: list[dict[str, Any]] = []
+        self.trial: dict[str, Any] = {
+            **self.key,
+            "status": "running",
+            "reason": "",
+            "epochs": 0,
+            "selected_epoch": None,
+            "selection": "best_on_validation",
+            "objective": objective,
+            "objective_value": None,
+            "parameters": sum(p.numel() for p in self.trainer.parameters if p.requires_grad),
+            "train_pairs": len(splits.train),
+            "wall_s": 0.0,
+            "started": datetime.now(UTC),
+            "finished": None,
+            "device": str(self.device),
+            "config_json": json.dumps(config.canonical(), sort_keys=True),
+            "changes_json": json.dumps(self.changes, sort_keys=True),
+            "rank_invariant": None,
+            "train_prevalence": float(dataset.label[splits.train].mean()),
+        }
+        self._resume()
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs."""
+        return int(self.trial["epochs"])
+
+    @property
+    def status(self) -> str:
+        return str(self.trial["status"])
+
+    @property
+    def finished(self) -> bool:
+        return self.status != "running"
+
+    def advance(self, on_step: Callable[[int, int], None] | None = None) -> EpochSummary:
+        """Train and evaluate one epoch and write all of it; the last one also predicts the test split.
+
+        `on_step(done, total)` is called after every optimiser step, for progress displays.
+        """
+        if self.finished:
+            raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
+        began = time.perf_counter()
+        epoch = self.epoch + 1
+        try:
+            logs = self._train(epoch, on_step)
+        except Diverged as error:
+            return self._diverged(epoch, str(error), began)
+        scores = self._score(("train", "val_seen", VALIDATION), draws=1, epoch=epoch)
+        rows = self.cell_rows.rows(
+            scores, epoch=epoch, selection="epoch", prevalences=["as_found"], protocol="exact"
+        )
+        if not math.isfinite(metric(rows, "train/pooled/nll")):
+            return self._diverged(epoch, f"logits are not finite after epoch {epoch}", began)
+        self.cells += rows
+        self._log_epoch(epoch, logs, metric(rows, REPORTED["train_aupr"]), began)
+        self.trial["epochs"] = epoch
+        value = metric(rows, self.objective)
+        if self._improves(value):
+            self.trial |= {"objective_value": value, "selected_epoch": epoch}
+            self.checkpoints.save("best", self.trainer.state_dict())
+        findings = self.findings()
+        self._note_live(findings)
+        self._stop_if_told(findings, rows)
+        self.trial["wall_s"] += time.perf_counter() - began
+        if self.status == "running" and epoch >= self.config.optimiser.epochs:
+            self.close("done")
+        else:
+            if self.status == "stopped":
+                self._final_evaluation()
+            self._write()
+        return EpochSummary(
+            epoch, value, {name: metric(rows, path) for name, path in REPORTED.items()}, findings
+        )
+
+    def close(self, status: str, reason: str = "") -> None:
+        """End the replicate (done, pruned, failed): final evaluation of what was trained, and the last rows."""
+        began = time.perf_counter()
+        self.trial |= {"status": status, "reason": reason}
+        if self.epoch > 0 and status in ("done", "pruned", "stopped"):
+            self._final_evaluation()
+        self.trial["wall_s"] += time.perf_counter() - began
+        self._write()
+
+    def findings(self) -> list[Finding]:
+        """The warnings that hold on everything recorded so far."""
+        return evaluate(self.records(), self.config.limits)
+
+    def records(self) -> UnitRecords:
+        """This replicate's rows as the rules read them, from here or from the store alike."""
+        return UnitRecords(
+            trial=self.trial,
+            epochs=pd.DataFrame(self.epoch_rows),
+            terms=pd.DataFrame(self.term_rows),
+            cells=pd.DataFrame(self.cells),
+        )
+
+    def _training_subset(self, train: np.ndarray) -> np.ndarray:
+        """A fixed subset of training pairs, in the proportions of the cell lines by chance, from its own stream."""
+        size = min(self.config.evaluation.train_subset, len(train))
+        return np.sort(rng(self.seed, "train_subset").choice(train, size=size, replace=False))
+
+    def _train(self, epoch: int, on_step: Callable[[int, int], None] | None) -> list[StepLog]:
+        logs = []
+        for position, batch in enumerate(self.sampler.epoch(epoch)):
+            progress = epoch - 1 + position / self.sampler.steps
+            logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))
+            if on_step is not None:
+                on_step(position + 1, self.sampler.steps)
+        return logs
+
+    def _score(self, splits: Sequence[str], *, draws: int, epoch: int) -> dict[str, SplitScores]:
+        """Score splits with the trainer's present weights: one sequence pass per pair, draws reuse it."""
+        warm = self.trainer.schedule.phase(epoch) == 1
+        calibration: torch.Tensor | None = None
+        scored: dict[str, SplitScores] = {}
+        calibrated = self.config.temperature.mode == "calibrated" and not warm
+        order = sorted(splits, key=lambda name: name != VALIDATION) if calibrated else splits
+        for name in order:
+            pairs = self.pairs[name]
+            encoded = encode_pairs(
+                self.trainer.model, self.dataset, pairs, self.device, self.config.evaluation.batch
+            )
+            arguments: dict[str, Any] = {
+                "split": name,
+                "pairs": pairs,
+                "label": np.asarray(self.dataset.label[pairs]),
+                "cell": np.asarray(self.dataset.cell[pairs]),
+                "draws": draws,
+                "warm": warm,
+            }
+            model, reference = self.trainer.model, self.trainer.reference
+            scored[name] = self.predictor.score(
+                model, reference, encoded, **arguments, calibration=calibration
+            )
+            if calibrated and name == VALIDATION:
+                calibration = torch.tensor(
+                    fit_temperature(scored[name].logit, scored[name].label),
+                    dtype=torch.float32,
+                    device=self.device,
+                )
+                scored[name] = self.predictor.score(
+                    model, reference, encoded, **arguments, calibration=calibration
+                )
+                self.calibration = float(calibration)
+        return {name: scored[name] for name in splits}
+
+    def _improves(self, value: float) -> bool:
+        best = self.trial["objective_value"]
+        if not math.isfinite(value):
+            return self.trial["selected_epoch"] is None
+        if best is None or not math.isfinite(best):
+            return True
+        return value < best if self.objective.endswith(("nll", "brier", "ece")) else value > best
+
+    def _log_epoch(self, epoch: int, logs: list[StepLog], train_aupr: float, began: float) -> None:
+        state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
+        if self.config.temperature.mode == "calibrated":
+            state["temperature"] = self.calibration if self.trainer.schedule.phase(epoch) == 2 else 1.0
+        self.epoch_rows.append(
+            {
+                **self.key,
+                "epoch": epoch,
+                "phase": self.trainer.schedule.phase(epoch),
+                "step": self.trainer.index,
+                "loss": float(np.mean([log.loss for log in logs])),
+                "lr": self.config.optimiser.lr,
+                "wall_s": time.perf_counter() - began,
+                "grad_norm": float(np.mean([log.grad_norm for log in logs])),
+                "train_aupr": train_aupr,
+                **state,
+            }
+        )
+        for term in logs[-1].values:
+            values = [log.values[term] for log in logs if term in log.values]
+            norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
+            value, weight = float(np.mean(values)), logs[-1].weights[term]
+            self.term_rows.append(
+                {
+                    **self.key,
+                    "epoch": epoch,
+                    "term": term,
+                    "value": value,
+                    "weight": weight,
+                    "weighted": weight * value,
+                    "grad_norm": norm,
+                    "grad_share": share,
+                }
+            )
+
+    def _note_live(self, findings: list[Finding]) -> None:
+        known = {(row["rule"], row["cell_line"]) for row in self.live}
+        for finding in findings:
+            row = {**finding.row(), "live": True}
+            if (row["rule"], row["cell_line"]) not in known:
+                self.live.append(row)
+
+    def _stop_if_told(self, findings: list[Finding], rows: list[dict[str, Any]]) -> None:
+        """End early on a rule named in `stop_rules`, or when the spread of logits has vanished for two epochs."""
+        named = sorted({finding.rule for finding in findings} & set(self.stop_rules))
+        if named:
+            self.trial |= {"status": "stopped", "reason": f"warning rule {', '.join(named)} (named in stop)"}
+            return
+        spread = [
+            row["logit_sd"]
+            for row in self.cells
+            if (row["split"], row["cell_line"], row["score"], row["selection"])
+            == ("train", "macro", "corrected", "epoch")
+        ]
+        if len(spread) >= 2 and max(spread[-2:]) < VANISHED:
+            self.trial |= {
+                "status": "stopped",
+                "reason": f"the spread of logits vanished ({spread[-1]:.1e} within cell lines for two epochs)",
+            }
+
+    def _final_evaluation(self) -> None:
+        """Score every split with the selected and with the last weights; predictions and embeddings of the selected."""
+        last_state, last_epoch = self.trainer.state_dict(), self.epoch
+        selected = int(self.trial["selected_epoch"])
+        for selection, epoch in (("last", last_epoch), ("best_on_validation", selected)):
+            if selection == "best_on_validation":
+                best = self.checkpoints.load("best", self.device)
+                if best is None:
+                    raise RuntimeError(f"{self.unit} has no checkpoint of its selected epoch {selected}")
+                self.trainer.load_state_dict(best)
+            scores = self._score(tuple(self.pairs), draws=self.config.support.draws, epoch=epoch)
+            self.cells += self.cell_rows.rows(
+                scores,
+                epoch=epoch,
+                selection=selection,
+                prevalences=PREVALENCES,
+                protocol=self.config.evaluation.protocol,
+            )
+        self.trial["rank_invariant"] = self._rank_invariant(scores)
+        if self.config.predict.mode == "branch_select":
+            self._branch_select(scores["test"])
+        self._write_predictions(scores)
+        self.trainer.load_state_dict(last_state)
+
+    def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
+        r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
+        return self.trainer.model.rank_invariant(r.to(self.device))
+
+    def _branch_select(self, test: SplitScores) -> None:
+        """The legacy choice per test cell line between U_I and the corrected score by test AUPR: leakage, flagged."""
+        rows = [r for r in self.cells if r["selection"] == "best_on_validation" and r["split"] == "test"]
+        gains = []
+        for code in np.unique(test.cell):
+            name = self.dataset.cell_lines[code]
+            by_score = {
+                r["score"]: r["aupr"]
+                for r in rows
+                if (r["cell_line"], r["prevalence_mode"], r["protocol"]) == (name, "as_found", "exact")
+            }
+            gains.append(max(by_score.values()) - by_score["corrected"])
+        self.live.append(
+            {
+                "rule": "test_leak",
+                "value": float(np.mean(gains)),
+                "limit": 0.0,
+                "severity": "fault",
+                "epoch": int(self.trial["selected_epoch"]),
+                "cell_line": "macro",
+                "source": "seed 000",
+                "advice": "set predict.mode: unified; a branch chosen by test AUPR is not a prediction",
+                "evidence": "predict.mode: branch_select picks U_I or the corrected score per test cell line by test "
+                f"AUPR; that alone adds {np.mean(gains):.4f} to the macro test AUPR",
+                "implied": True,
+                "live": True,
+            }
+        )
+
+    def _write_predictions(self, scores: dict[str, SplitScores]) -> None:
+        predictions, embeddings = [], []
+        for name in ("val_seen", VALIDATION, "test"):
+            part = scores[name]
+            names = [self.dataset.cell_lines[code] for code in part.cell]
+            columns = (
+                part.pairs.tolist(),
+                names,
+                part.label.tolist(),
+                part.u.tolist(),
+                part.r.tolist(),
+                part.logit.tolist(),
+            )
+            predictions += [
+                {
+                    **self.key,
+                    "split": name,
+                    "pair": pair,
+                    "cell_line": cell,
+                    "label": y,
+                    "u": u,
+                    "r": r,
+                    "logit": logit,
+                }
+                for pair, cell, y, u, r, logit in zip(*columns, strict=True)
+            ]
+        if self.trainer.model.has_environment:
+            for name, part in scores.items():
+                for code, vectors in part.z_e.items():
+                    embeddings += [
+                        {
+                            **self.key,
+                            "cell_line": self.dataset.cell_lines[code],
+                            "split": name,
+                            "draw": draw,
+                            "r": float(part.r_cell[code][draw]),
+                            "z_e": vector.tolist(),
+                        }
+                        for draw, vector in enumerate(vectors)
+                    ]
+        self.run.write("predictions", self.unit, predictions)
+        self.run.write("embeddings", self.unit, embeddings)
+
+    def _diverged(self, epoch: int, reason: str, began: float) -> EpochSummary:
+        self.trial |= {"status": "diverged", "reason": f"epoch {epoch}: {reason}"}
+        self.trial["wall_s"] += time.perf_counter() - began
+        self._write()
+        return EpochSummary(epoch, float("nan"), dict.fromkeys(REPORTED, float("nan")), self.findings())
+
+    def _write(self) -> None:
+        """Rows first, then the checkpoint that makes them final: a kill in between only repeats the epoch."""
+        if self.finished:
+            self.trial["finished"] = datetime.now(UTC)
+        self.run.write("epochs", self.unit, self.epoch_rows)
+        self.run.write("terms", self.unit, self.term_rows)
+        self.run.write("cells", self.unit, [{**self.key, **row} for row in self.cells])
+        self.run.write("warnings", self.unit, [{**self.key, **row} for row in self.live])
+        self.run.write("trials", self.unit, [self.trial])
+        self.checkpoints.save(
+            "last", {"trainer": self.trainer.state_dict(), "records": json.dumps(self._records())}
+        )
+
+    def _records(self) -> dict[str, Any]:
+        trial = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in self.trial.items()}
+        return {
+            "trial": trial,
+            "epochs": self.epoch_rows,
+            "terms": self.term_rows,
+            "cells": self.cells,
+            "warnings": self.live,
+        }
+
+    def _resume(self) -> None:
+        state = self.checkpoints.load("last", self.device)
+        if state is None:
+            self.run.write("trials", self.unit, [self.trial])
+            return
+        self.trainer.load_state_dict(state["trainer"])
+        records = json.loads(state["records"])
+        trial = records["trial"]
+        for name in ("started", "finished"):
+            trial[name] = None if trial[name] is None else datetime.fromisoformat(trial[name])
+        self.trial = trial
+        self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
+        self.cells, self.live = records["cells"], records["warnings"]

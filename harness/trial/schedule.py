@@ -1,0 +1,30 @@
+"""When each loss term acts: the curriculum (M43) and the fixed or ramped balance of weights (M42)."""
+
+from harness.config.training import BalanceBlock, CurriculumBlock
+
+PHASE1_TERMS = frozenset({"task", "ranking", "speculation", "sparsity_z_i", "calibration"})
+"""Terms of the sequence side alone; every other term waits for phase 2."""
+
+
+class Schedule:
+    """Weight of a term at a moment: 0 in phase 1 unless it is of the sequence side; then, for every term but the
+    task, `weight * min(1, epochs since phase 2 began / ramp epochs)` under balance `ramp`, `weight` under `fixed`.
+    """
+
+    def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:
+        self.phase1_epochs = curriculum.phase1_epochs
+        self.ramp = balance.epochs if balance.kind == "ramp" else 0.0
+
+    def phase(self, epoch: int) -> int:
+        """1 or 2, of a 1-based epoch."""
+        return 1 if epoch <= self.phase1_epochs else 2
+
+    def factor(self, term: str, progress: float) -> float:
+        """Factor in [0, 1] on the configured weight after `progress` epochs of training (0 at the start)."""
+        if progress < self.phase1_epochs:
+            return float(term in PHASE1_TERMS)
+        if term == "task" or self.ramp == 0.0:
+            return 1.0
+        if term in PHASE1_TERMS and self.phase1_epochs > 0:
+            return 1.0
+        return min(1.0, (progress - self.phase1_epochs) / self.ramp)

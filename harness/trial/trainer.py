@@ -1,0 +1,198 @@
+"""One optimiser step of the episodic loop: support -> z_E, query -> U_I, one energy, terms, routed gradients, AdamW."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.trial.batches import forward
+from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
+from harness.trial.sampler import EpisodeBatch
+from harness.trial.schedule import Schedule
+from models.environment.resistance import Reference
+from models.episode import Step, Support
+from models.losses import build_terms
+from models.prism import PrismModel
+from models.streams import SeededNoise, generator, initialise, stream_seed
+
+
+class Diverged(Exception):
+    """A loss term or gradient became NaN or infinite: the trial ends as `diverged`, the sweep goes on."""
+
+
+@dataclass
+class StepLog:
+    """What one step measured: term values, weights, gradient norms and shares (on probe steps), state of the energy."""
+
+    loss: float
+    grad_norm: float
+    values: dict[str, float]
+    weights: dict[str, float]
+    shares: dict[str, tuple[float, float]] = field(default_factory=dict)
+    state: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer:
+    """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
+
+    Initialisation, dropout, sampling and support draws each come from their own stream of `seed`. `order` (index of
+    a training cell line -> code in the dataset) fixes what `cell` means to the environment and the adversary.
+    """
+
+    def __init__(
+        self, config: TrialConfig, dataset: EncodedDataset, cell_lines: int, seed: int, device: torch.device
+    ) -> None:
+        self.config, self.dataset, self.seed, self.device = config, dataset, seed, device
+        settings = config.model_dump()
+        self.model = PrismModel(settings, cell_lines)
+        initialise(self.model, stream_seed(seed, "model"))
+        self.weighted = build_terms(
+            settings, cell_lines=cell_lines, features=self.model.features, width=self.model.width
+        )
+        self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
+        initialise(self.terms, stream_seed(seed, "terms"))
+        self.model.to(device)
+        self.terms.to(device)
+        self.states: dict[str, dict[str, Tensor]] = {
+            term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
+        }
+        self.reference = Reference(*(part.to(device) for part in self.model.initial_reference()))
+        self.router = Router(self.model.groups(), config.routing)
+        self.schedule = Schedule(config.curriculum, config.balance)
+        self.parameters = [*self.model.parameters(), *self.terms.parameters()]
+        matrices = [p for p in self.parameters if p.ndim >= 2]
+        others = [p for p in self.parameters if p.ndim < 2]
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": matrices, "weight_decay": config.optimiser.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
+            lr=config.optimiser.lr,
+        )
+        self.index = 0
+
+    def step(self, batch: EpisodeBatch, *, progress: float, probe: bool) -> StepLog:
+        """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
+        warm = self.schedule.phase(math.floor(progress) + 1) == 1
+        measured, boundary, step, scores = self._measure(batch, warm=warm)
+        states: dict[str, dict[str, Tensor]] = {}
+        terms: list[WeightedTerm] = []
+        for term, weight in self.weighted:
+            factor = self.schedule.factor(term.key, progress)
+            if factor == 0.0:
+                continue
+            value, states[term.key] = term(step, self.states[term.key])
+            if not bool(torch.isfinite(value)):
+                raise Diverged(f"loss term {term.key} is {float(value.detach())} at step {self.index}")
+            terms.append(WeightedTerm(term.key, value, weight * factor, term.reach, tuple(term.parameters())))
+        shares = self.router.shares(terms, boundary) if probe else {}
+        gradients = self.router.gradients(terms, boundary)
+        norm = gradient_norm(gradients.values())
+        if not math.isfinite(norm):
+            raise Diverged(f"the gradient norm is {norm} at step {self.index}")
+        scale = min(1.0, self.config.optimiser.clip / (norm + 1e-12))
+        for parameter in self.parameters:
+            gradient = gradients.get(parameter)
+            parameter.grad = None if gradient is None else gradient * scale
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
+        if not warm and self.model.has_environment:
+            self.reference = self.reference.update(
+                batch_cells(batch, self.device), scores.r_cell.detach(), scores.z_e.detach()
+            )
+        self.index += 1
+        values = {term.name: float(term.value.detach()) for term in terms}
+        weights = {term.name: term.weight for term in terms}
+        return StepLog(
+            loss=sum(values[name] * weights[name] for name in values),
+            grad_norm=norm,
+            values=values,
+            weights=weights,
+            shares=shares,
+            state=measured,
+        )
+
+    def _measure(self, batch: EpisodeBatch, *, warm: bool) -> tuple[dict[str, float], Boundary, Step, Any]:
+        """Run both sides and the energy on leaves cut off at the boundary."""
+        episodes, support_size = batch.support.shape
+        query_size = batch.query.shape[1]
+        shared = self.router.shared
+        with torch.set_grad_enabled(shared):
+            # Support features carry no dropout, so that the Student sees in training what it sees in prediction.
+            support = forward(self.model, self.dataset, batch.support, self.device)
+        noise = SeededNoise(stream_seed(self.seed, "dropout"), self.index)
+        query = forward(self.model, self.dataset, batch.query, self.device, noise)
+        outputs = (query.u, query.z_i, support.u, support.z_i) if shared else (query.u, query.z_i)
+        leaves = tuple(output.detach().requires_grad_() for output in outputs)
+        u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
+        support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
+        support_z = (leaves[3] if shared else support.z_i).view(episodes, support_size, -1)
+        cell = batch_cells(batch, self.device)
+        label, labelled = self._support_labels(batch)
+        z_e = self.model.environment_of(Support(support_z, support_u, label, labelled, cell))
+        scores = self.model.score(u, z_i, z_e, self.reference, warm=warm)
+        step = Step(
+            u=u,
+            z_i=z_i,
+            z_e=z_e,
+            r=scores.r,
+            logit=scores.logit,
+            temperature=scores.temperature,
+            label=self._labels(batch.query),
+            cell=cell,
+            query_cell=torch.from_numpy(batch.query_cell).to(self.device),
+            seed=stream_seed(self.seed, "terms"),
+            index=self.index,
+        )
+        with torch.no_grad():
+            state = {
+                "temperature": float(scores.temperature.mean()),
+                "u_mean": float(u.mean()),
+                "u_var": float(u.var()),
+                "r_mean": float(scores.r.mean()),
+                "r_var": float(scores.r.var(correction=0)),
+            } | {name: float(value) for name, value in self.model.energy.report().items()}
+        return state, Boundary(outputs, leaves), step, scores
+
+    def _labels(self, pairs: Any) -> Tensor:
+        return torch.from_numpy(self.dataset.label[pairs].astype("float32")).to(self.device)
+
+    def _support_labels(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
+        """Support labels and which of them are shown: none, or half of them under support.labels."""
+        label = self._labels(batch.support)
+        if not self.config.support.labels:
+            return label, torch.zeros_like(label)
+        source = generator(self.seed, "label_dropout", self.index)
+        return label, (torch.rand(label.shape, generator=source) < 0.5).to(label)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "terms": self.terms.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "states": self.states,
+            "reference": self.reference._asdict(),
+            "index": self.index,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.terms.load_state_dict(state["terms"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.states = {
+            key: {k: v.to(self.device) for k, v in values.items()} for key, values in state["states"].items()
+        }
+        self.reference = Reference(
+            **{name: part.to(self.device) for name, part in state["reference"].items()}
+        )
+        self.index = state["index"]
+
+
+def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:
+    return torch.from_numpy(batch.cell).to(device)

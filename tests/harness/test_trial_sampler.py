@@ -1,0 +1,86 @@
+"""Episode samplers: disjoint, pure, balanced by cell line, and the same for the same seed and epoch."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import UserError
+from harness.trial.sampler import SAMPLERS, CellBatch, Sampler
+
+
+def sampler(
+    kind: str = "cell_batch", *, sizes: tuple[int, ...] = (60, 40, 90), seed: int = 0, **options: int
+) -> Sampler:
+    starts = np.cumsum([0, *sizes])
+    pools = [np.arange(a, b) for a, b in itertools.pairwise(starts)]
+    settings = {"support": 6, "query": 10, "per_step": 2, "steps_per_epoch": None} | options
+    return SAMPLERS[kind](pools, [f"line{k}" for k in range(len(sizes))], seed=seed, **settings)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from(sorted(SAMPLERS)), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6))
+def test_support_and_query_of_an_episode_are_disjoint(
+    kind: str, seed: int, epoch: int, per_step: int
+) -> None:
+    for batch in sampler(kind, seed=seed, per_step=per_step).epoch(epoch):
+        assert batch.support.shape == (per_step, 6)
+        assert batch.query.shape == batch.query_cell.shape == (per_step, 10)
+        for support, query in zip(batch.support, batch.query, strict=True):
+            assert len({*support.tolist(), *query.tolist()}) == 16
+
+
+def test_an_epoch_is_the_same_again_and_differs_from_the_next_and_from_another_seed() -> None:
+    first, again = [list(sampler(seed=3).epoch(2)) for _ in range(2)]
+    assert all(
+        np.array_equal(a.query, b.query) and np.array_equal(a.support, b.support)
+        for a, b in zip(first, again, strict=True)
+    )
+    for other in (list(sampler(seed=3).epoch(3)), list(sampler(seed=4).epoch(2))):
+        assert not np.array_equal(first[0].query, other[0].query)
+
+
+def test_cell_batch_episodes_are_single_lines_and_distinct_within_a_step() -> None:
+    owner = np.repeat([0, 1, 2], [60, 40, 90])
+    for batch in sampler(per_step=3).epoch(1):
+        assert sorted(batch.cell) == [0, 1, 2]
+        assert np.array_equal(owner[batch.query], batch.query_cell)
+        assert np.array_equal(owner[batch.support], np.repeat(batch.cell[:, None], 6, axis=1))
+
+
+def test_cell_batch_repeats_a_line_only_when_a_step_has_more_episodes_than_lines() -> None:
+    batch = next(iter(sampler(per_step=5).epoch(1)))
+    assert np.bincount(batch.cell, minlength=3).max() == 2
+
+
+@pytest.mark.parametrize("kind", ["meta_batch", "random"])
+def test_documented_failing_samplers_mix_cell_lines_in_one_support_set(kind: str) -> None:
+    owner = np.repeat([0, 1, 2], [60, 40, 90])
+    mixed = [len(set(owner[support])) for batch in sampler(kind).epoch(1) for support in batch.support]
+    assert np.mean(mixed) > 1.5
+
+
+def test_an_epoch_asks_for_about_every_pair_once() -> None:
+    made = sampler(sizes=(640, 640), per_step=2, query=64, support=32)
+    assert made.steps == 10
+    seen = np.concatenate([batch.query.ravel() for batch in made.epoch(1)])
+    assert len(np.unique(seen)) == 1280
+
+
+def test_steps_per_epoch_is_obeyed() -> None:
+    assert len(list(sampler(steps_per_epoch=7).epoch(1))) == 7
+
+
+def test_too_few_pairs_for_an_episode_is_a_sentence() -> None:
+    with pytest.raises(UserError, match=r"cell line line1 has 12 training pairs.*= 16 different ones"):
+        CellBatch(
+            [np.arange(50), np.arange(50, 62)],
+            ["line0", "line1"],
+            support=6,
+            query=10,
+            per_step=2,
+            steps_per_epoch=None,
+            seed=0,
+        )
