@@ -16,9 +16,11 @@ _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 
 
 def encode_bases(sequences: Sequence[str]) -> np.ndarray:
-    """Codes uint8 [sum of lengths] of the sequences one after the other: A C G T N = 0..4, lower case accepted.
+    """Codes uint8 [sum of lengths] of the sequences one after the other: A C G T N = 0..4, lower case
+    accepted.
 
-    Any other character becomes 255 (`FOREIGN`); one character is always one code. No sequences give an empty array.
+    Any other character becomes 255 (`FOREIGN`); one character is always one code. No sequences give an empty
+    array.
     """
     text = "".join(sequences).encode("ascii", errors="replace")
     return _CODES[np.frombuffer(text, dtype=np.uint8)]
@@ -39,9 +41,9 @@ def cut_windows(
 ) -> None:
     """Centre-crop or right-pad every sequence to the width of `out`, in place.
 
-    flat uint8 [sum of lengths]; offsets int64 [M + 1]; out uint8 [M, L]. A sequence of n > L bases keeps the bases
-    from (n - L) // 2 on; a shorter one starts at column 0 and is padded with N (4) on the right. `advance` is
-    called with the number of rows done.
+    flat uint8 [sum of lengths]; offsets int64 [M + 1]; out uint8 [M, L]. A sequence of n > L bases keeps the
+    bases from (n - L) // 2 on; a shorter one starts at column 0 and is padded with N (4) on the right.
+    `advance` is called with the number of rows done.
     """
     rows, width = out.shape
     column = np.arange(width, dtype=np.int64)

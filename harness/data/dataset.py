@@ -23,14 +23,15 @@ class EncodedDataset:
     origin : str
         Where the data come from, in words.
     cell_lines : list[str], sorted; chromosomes : list[str], in natural order
-    label int8 [N] (0 or 1), cell int16 [N] (index into `cell_lines`), chrom and promoter_chrom int16 [N] (index into
-    `chromosomes`: the enhancer's and the promoter's), distance int64 [N] (bp between the elements; -1 when they lie
-    on different chromosomes), given_split int8 [N] (index into `split_names`; -1 where the source names none)
-    enhancer_start, enhancer_end, promoter_start, promoter_end : int64 [N], 0-based, end excluded
-    enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal sequences share one row
-    enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with 4 on the right
-    features : dict of cell line -> float64 [F] over `feature_names`, or None
-    path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does this)
+    label int8 [N] (0 or 1), cell int16 [N] (index into `cell_lines`), chrom and promoter_chrom int16 [N]
+    (index into `chromosomes`: the enhancer's and the promoter's), distance int64 [N] (bp between the
+    elements; -1 when they lie on different chromosomes), given_split int8 [N] (index into `split_names`; -1
+    where the source names none) enhancer_start, enhancer_end, promoter_start, promoter_end : int64 [N],
+    0-based, end excluded enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal
+    sequences share one row enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with
+    4 on the right features : dict of cell line -> float64 [F] over `feature_names`, or None
+    path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does
+    this)
 
     Every array is a read-only map of a file; a dataset always holds at least one pair.
     """

@@ -2,24 +2,27 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from harness.data.bases import cut_windows, encode_bases
+from harness.data.check import SPLIT_NAMES
 from harness.data.dataset import FORMAT
 from harness.data.raw import RawDataset
 from harness.data.region import parse_regions
 
-SPLIT_NAMES = ["train", "val", "test"]
+Start = Callable[[str, int], Callable[[int], None]]
+"""Begin a stretch of progress (what, number of rows) and get the function that is told of rows done."""
 
 
-def encode(raw: RawDataset, folder: Path, *, hash: str, advance: Callable[[int], None]) -> None:
-    """Encode every distinct sequence once (uint8, lossless up to case) and the pairs as index columns, into `folder`.
+def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
+    """Encode every distinct sequence once (uint8, lossless up to case) and the pairs as index columns, into
+    `folder`.
 
-    `advance` is called with the number of region rows done. Regions that no pair uses are left out.
+    Regions that no pair uses are left out.
     The caller makes `folder` visible to others only when this returns.
     """
     pairs = raw.pairs.reset_index(drop=True)
@@ -37,8 +40,8 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, advance: Callable[[int],
         "chrom": enhancer["chrom"].map(code).to_numpy(np.int16),
         "promoter_chrom": promoter["chrom"].map(code).to_numpy(np.int16),
         "given_split": given.to_numpy(np.int8),
-        "enhancer_row": _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", advance),
-        "promoter_row": _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", advance),
+        "enhancer_row": _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", start),
+        "promoter_row": _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", start),
         "enhancer_start": enhancer["start"].to_numpy(np.int64),
         "enhancer_end": enhancer["end"].to_numpy(np.int64),
         "promoter_start": promoter["start"].to_numpy(np.int64),
@@ -57,30 +60,28 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, advance: Callable[[int],
         "origin": raw.origin,
         "cell_lines": cell_lines,
         "chromosomes": chromosomes,
-        "split_names": SPLIT_NAMES,
+        "split_names": list(SPLIT_NAMES),
         "feature_names": feature_names,
         "features": features,
     }
     (folder / "meta.json").write_text(json.dumps(meta, indent=1))
 
 
-def write_windows(
-    dataset: Path, view: Path, *, enhancer_bp: int, promoter_bp: int, advance: Callable[[int], None]
-) -> None:
-    """Cut the windows of both sides of an encoded `dataset` folder into `view`.
+def write_windows(dataset: Path, view: Path, *, crops: Mapping[str, int], start: Start) -> None:
+    """Cut the windows of both sides of an encoded `dataset` folder into `view`; `crops` in bp by side.
 
-    Matrices uint8 [M, L] with L = min(crop, longest sequence present), so that a dataset of short sequences is not
-    padded to a crop it never fills.
+    Matrices uint8 [M, L] with L = min(crop, longest sequence present), so that a dataset of short sequences
+    is not padded to a crop it never fills.
     """
     view.mkdir(parents=True)
-    for side, crop in (("enhancers", enhancer_bp), ("promoters", promoter_bp)):
+    for side, crop in crops.items():
         flat = np.load(dataset / side / "bases.npy", mmap_mode="r")
         offsets = np.load(dataset / side / "offsets.npy")
         width = int(min(crop, np.diff(offsets).max()))
         out = np.lib.format.open_memmap(
             view / f"{side}.npy", mode="w+", dtype=np.uint8, shape=(len(offsets) - 1, width)
         )
-        cut_windows(flat, offsets, out, advance=advance)
+        cut_windows(flat, offsets, out, advance=start(f"cutting {side}", len(out)))
         out.flush()
 
 
@@ -92,7 +93,7 @@ def natural(name: str) -> list[tuple[int, int, str]]:
 
 
 def _encode_side(
-    table: pd.DataFrame, used: pd.Series, folder: Path, advance: Callable[[int], None], chunk: int = 2048
+    table: pd.DataFrame, used: pd.Series, folder: Path, start: Start, chunk: int = 2048
 ) -> np.ndarray:
     """Encode the regions that `used` [N] names; returns the row int32 [N] of each name's sequence."""
     folder.mkdir()
@@ -104,6 +105,7 @@ def _encode_side(
     flat = np.lib.format.open_memmap(
         folder / "bases.npy", mode="w+", dtype=np.uint8, shape=(int(offsets[-1]),)
     )
+    advance = start(f"encoding {folder.name}", len(distinct))
     for first in range(0, len(distinct), chunk):
         last = min(first + chunk, len(distinct))
         flat[offsets[first] : offsets[last]] = encode_bases(list(distinct[first:last]))
@@ -115,8 +117,10 @@ def _encode_side(
 
 def _gap(enhancer: pd.DataFrame, promoter: pd.DataFrame) -> np.ndarray:
     """bp between two elements, 0 when they touch or overlap, -1 on different chromosomes."""
-    gap = np.maximum(enhancer["start"] - promoter["end"], promoter["start"] - enhancer["end"]).clip(lower=0)
-    return np.where(enhancer["chrom"] == promoter["chrom"], gap, -1).astype(np.int64)
+    before = (enhancer["start"] - promoter["end"]).to_numpy(np.int64)
+    after = (promoter["start"] - enhancer["end"]).to_numpy(np.int64)
+    same = (enhancer["chrom"] == promoter["chrom"]).to_numpy(bool)
+    return np.where(same, np.maximum(np.maximum(before, after), 0), -1)
 
 
 def _features(
@@ -129,4 +133,6 @@ def _features(
         index="cell_line", columns="feature", values="value", aggfunc="first"
     )
     wide = wide.reindex(cell_lines).dropna(axis=1)
-    return [str(name) for name in wide.columns], {cell: wide.loc[cell].tolist() for cell in cell_lines}
+    values = wide.to_numpy(dtype=float)
+    names = [str(name) for name in wide.columns]
+    return names, {cell: row.tolist() for cell, row in zip(cell_lines, values, strict=True)}

@@ -12,7 +12,7 @@ from harness.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class Fold:
-    """Unseen test cell lines, unseen validation cell lines, and the chromosomes held out of training (09, Folds)."""
+    """Unseen test and validation cell lines, and the chromosomes held out of training (09, Folds)."""
 
     name: str
     test: tuple[str, ...]
@@ -44,7 +44,7 @@ class Splits:
 
 
 def default_cell_lines(names: list[str]) -> CellLines:
-    """The last cell lines by name are test, those before them validation: about a fifth each, at least one."""
+    """The last cell lines by name are test, those before them val: about a fifth each, at least one."""
     ordered = sorted(names)
     held = max(1, round(len(ordered) / 5))
     return CellLines(ordered[: -2 * held], ordered[-2 * held : -held], ordered[-held:])
@@ -53,16 +53,16 @@ def default_cell_lines(names: list[str]) -> CellLines:
 def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     """The folds that the configuration names, or one default fold.
 
-    Default cell lines: where the source has test pairs of cell lines that it never trains on (PRISM's layout), those
-    are test, and the last remaining ones by name (about a fifth of all) validation; else `default_cell_lines`.
-    Default chromosomes: where the source splits by whole chromosome, its test and val chromosomes; else the fewest
-    that hold about a quarter of the pairs.
+    Default cell lines: where the source has test pairs of cell lines that it never trains on (PRISM's
+    layout), those are test, and the last remaining ones by name (about a fifth of all) validation; else
+    `default_cell_lines`. Default chromosomes: where the source splits by whole chromosome, its test and val
+    chromosomes; else the fewest that hold about a quarter of the pairs.
 
     Raises
     ------
     UserError
-        for fewer than 3 cell lines or 2 chromosomes, an unknown name, a cell line that is both val and test, a fold
-        that leaves nothing to train on.
+        for fewer than 3 cell lines or 2 chromosomes, an unknown name, a cell line that is both val and test,
+        a fold that leaves nothing to train on.
     """
     if block.folds:
         folds = []
@@ -73,8 +73,8 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
         return folds
     if len(dataset.cell_lines) < 3:
         raise UserError(
-            f"{dataset.origin}: {len(dataset.cell_lines)} cell line(s); expected at least 3, one each to train on, "
-            "to select on and to test on"
+            f"{dataset.origin}: {len(dataset.cell_lines)} cell line(s); expected at least 3, one each to "
+            "train on, to select on and to test on"
         )
     if len(dataset.chromosomes) < 2:
         raise UserError(
@@ -88,8 +88,8 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
 def split(dataset: EncodedDataset, fold: Fold) -> Splits:
     """Divide the pairs by `fold`; no region of an evaluation split overlaps, by interval, one of train.
 
-    A pair belongs to the held-out side when both elements lie on held-out chromosomes, to the training side when
-    neither does.
+    A pair belongs to the held-out side when both elements lie on held-out chromosomes, to the training side
+    when neither does.
 
     Raises
     ------
@@ -121,7 +121,8 @@ def split(dataset: EncodedDataset, fold: Fold) -> Splits:
 
 
 def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.ndarray) -> np.ndarray:
-    """Which of `candidates` (bool [N]) have an enhancer or promoter that overlaps one of `against` (bool [N]).
+    """Which of `candidates` (bool [N]) have an enhancer or promoter that overlaps one of `against` (bool
+    [N]).
 
     Intervals are half-open; touching ones do not overlap. Returns bool [N], False outside `candidates`.
     """
@@ -158,7 +159,7 @@ def _default_lines(dataset: EncodedDataset) -> CellLines:
 
 
 def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
-    """Chromosomes of the source's own val and test splits when it splits by chromosome, else about a quarter of pairs."""
+    """The source's own val and test chromosomes if it splits by chromosome, else a quarter of the pairs."""
     codes = range(len(dataset.chromosomes))
     splits_on = [set(np.unique(dataset.given_split[dataset.chrom == code])) for code in codes]
     train = dataset.split_names.index("train")
@@ -212,6 +213,6 @@ def _check_part(dataset: EncodedDataset, fold: Fold, name: str, mask: np.ndarray
         label = dataset.label[mask & (dataset.cell == code)]
         if label.min() == label.max():
             raise UserError(
-                f"fold {fold.name}: all {len(label)} pairs of cell line {dataset.cell_lines[code]} in split {name} "
-                f"({side}) have label {label[0]}; expected both 0 and 1"
+                f"fold {fold.name}: all {len(label)} pairs of cell line {dataset.cell_lines[code]} in split "
+                f"{name} ({side}) have label {label[0]}; expected both 0 and 1"
             )

@@ -24,13 +24,15 @@ KINDS = ("pair", "enhancer", "promoter")
 
 @dataclass(frozen=True)
 class Planted:
-    """Everything about a synthetic dataset except its letters; N pairs over P loci, J motifs, D environment dimensions.
+    """Everything about a synthetic dataset except its letters; N pairs over P loci, J motifs, D environment
+    dimensions.
 
     cell_lines [C] names; environment [C, D]: v_c, every dimension spread over +-sqrt(3); cell [N]; locus [N].
-    Per locus: chrom [P], position [P] (bp), in_enhancer, in_promoter bool [P, J], marker [P, D] (+1 or -1: which
-    of the two marker motifs of a dimension both elements carry).
-    Per pair: features [N, J] (standardised motif presence), u [N] planted U_I in logits, r [N] planted R_E (one value
-    per cell line, or per pair for `modulated`), logit [N] planted energy, label int8 [N] drawn from its sigmoid.
+    Per locus: chrom [P], position [P] (bp), in_enhancer, in_promoter bool [P, J], marker [P, D] (+1 or -1:
+    which of the two marker motifs of a dimension both elements carry).
+    Per pair: features [N, J] (standardised motif presence), u [N] planted U_I in logits, r [N] planted R_E
+    (one value per cell line, or per pair for `modulated`), logit [N] planted energy, label int8 [N] drawn
+    from its sigmoid.
     """
 
     cell_lines: list[str]
@@ -57,14 +59,16 @@ def stream(block: SyntheticBlock, name: str) -> np.random.Generator:
 def plant(block: SyntheticBlock) -> Planted:
     """Draw loci, cell lines, energies and labels.
 
-    U = strength * sum_j w_j f_j over standardised motif features f_j (|w| = 1), so that U has standard deviation
-    `strength` and mean 0 in every cell line; R depends on the environment:
+    U = strength * sum_j w_j f_j over standardised motif features f_j (|w| = 1), so that U has standard
+    deviation `strength` and mean 0 in every cell line; R depends on the environment:
 
     linear        l = U - R,           R = v_c1 + sqrt(3) >= 0, U shifted by mean R
     interaction   l = U - R + lam U R, R as above, lam = 0.5, U shifted so that the mean line is balanced
-    gated         l = U sigmoid(2 R),  R = v_c1: wide open in some lines, nearly closed in others, prevalence near 1/2
-    modulated     l = U - R(x, c),     U the even motifs, R(x, c) = -strength sum_{odd j} w_j v_c,k(j) f_j: the weight
-                  of every odd motif varies between cell lines with mean 0 and variance 1, and changes its sign
+    gated         l = U sigmoid(2 R),  R = v_c1: wide open in some lines, nearly closed in others, prevalence
+    near 1/2 modulated     l = U - R(x, c),     U the even motifs, R(x, c) = -strength sum_{odd j} w_j
+    v_c,k(j) f_j: the weight
+                  of every odd motif varies between cell lines with mean 0 and variance 1, and changes its
+                  sign
 
     Raises UserError for `modulated` with a single motif.
     """
@@ -102,7 +106,7 @@ def plant(block: SyntheticBlock) -> Planted:
 
 
 def _environments(block: SyntheticBlock) -> np.ndarray:
-    """v_c [C, D] uniform in +-sqrt(3): a Halton sequence, so that even two neighbouring lines lie far apart."""
+    """v_c [C, D] uniform in +-sqrt(3): a Halton sequence, so that even neighbouring lines lie far apart."""
     halton = qmc.Halton(d=block.environment_dim, scramble=True, rng=stream(block, "environment"))
     return np.sqrt(3.0) * (2.0 * halton.random(block.cell_lines) - 1.0)
 
@@ -110,7 +114,10 @@ def _environments(block: SyntheticBlock) -> np.ndarray:
 def _active(
     block: SyntheticBlock, chrom: np.ndarray, marker: np.ndarray, environment: np.ndarray
 ) -> list[np.ndarray]:
-    """Loci of each cell line, even over chromosomes: drawn without replacement with weight exp(TILT <v_c, marker> / 2)."""
+    """Loci of each cell line, even over chromosomes, drawn without replacement.
+
+    The weight of a locus is exp(TILT <v_c, marker> / 2).
+    """
     rng = stream(block, "active loci")
     tilt = 0.0 if block.uninformative_environment else TILT
     share = [len(part) for part in np.array_split(np.arange(block.pairs_per_cell), block.chromosomes)]
@@ -126,7 +133,7 @@ def _active(
 
 
 def _features(in_enhancer: np.ndarray, in_promoter: np.ndarray) -> np.ndarray:
-    """Presence of each motif where it acts, standardised: [P, J] with mean 0 and variance 1 (presence has p = 1/2)."""
+    """Presence of each motif where it acts, [P, J] with mean 0 and variance 1 (presence has p = 1/2)."""
     kind = np.arange(in_enhancer.shape[1]) % len(KINDS)
     pair = ((in_enhancer & in_promoter) - 0.25) / np.sqrt(0.25 * 0.75)
     return np.where(kind == 0, pair, np.where(kind == 1, 2.0 * in_enhancer - 1.0, 2.0 * in_promoter - 1.0))
@@ -163,7 +170,7 @@ def _energy(
 
 
 def _with_shortcut(block: SyntheticBlock, potential: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """(1 - s) potential + s (the promoter's motifs alone), s = `promoter_shortcut`, at the potential's variance."""
+    """(1 - s) potential + s (the promoter's motifs alone), s = promoter_shortcut, variance kept."""
     if block.promoter_shortcut == 0.0:
         return potential
     scale = potential.std()
@@ -174,8 +181,9 @@ def _with_shortcut(block: SyntheticBlock, potential: np.ndarray, own: np.ndarray
 def _labels(block: SyntheticBlock, logit: np.ndarray, group: np.ndarray) -> np.ndarray:
     """Labels int8 [N] with P(1) = sigmoid(logit), then flipped with probability `label_noise`.
 
-    The uniform variates of a group (cell line and chromosome) are a shuffled stratified grid: each is uniform on its
-    own, and the share of positives varies less than with independent draws, so that small cell lines keep both classes.
+    The uniform variates of a group (cell line and chromosome) are a shuffled stratified grid: each is uniform
+    on its own, and the share of positives varies less than with independent draws, so that small cell lines
+    keep both classes.
     """
     rng = stream(block, "labels")
     uniform = np.empty(len(logit))

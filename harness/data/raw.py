@@ -9,11 +9,11 @@ import pandas as pd
 class RawDataset:
     """Checked tables of one dataset (02-data.md, layout).
 
-    `pairs`: one row per pair with `enhancer`, `promoter` (region names), `cell_line`, `label` (int8, 0 or 1) and,
-    where the source has them, `split` (train, val, test) and `distance` (bp between the two elements).
-    `enhancers`, `promoters`: one row per distinct region with `region` and `sequence` (A C G T N, either case).
-    `cell_features`: `cell_line, feature, value` (the continuous epigenomic vector v_c in long form), or None.
-    `origin`: where the tables come from, in words for messages and provenance.
+    `pairs`: one row per pair with `enhancer`, `promoter` (region names), `cell_line`, `label` (int8, 0 or 1)
+    and, where the source has them, `split` (train, val, test) and `distance` (bp between the two elements).
+    `enhancers`, `promoters`: one row per distinct region with `region` and `sequence` (A C G T N, either
+    case). `cell_features`: `cell_line, feature, value` (the continuous epigenomic vector v_c in long form),
+    or None. `origin`: where the tables come from, in words for messages and provenance.
     """
 
     pairs: pd.DataFrame

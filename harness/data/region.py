@@ -14,8 +14,8 @@ def parse_regions(names: pd.Series) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame with `chrom` (str), `start` and `end` (int64), one row per name in the order given; a name that does
-    not have this form, or whose end does not lie after its start, gives chrom = "" and start = end = -1.
+    DataFrame with `chrom` (str), `start` and `end` (int64), one row per name in the order given; a name that
+    does not have this form, or whose end does not lie after its start, gives chrom = "" and start = end = -1.
     An empty series gives an empty frame.
     """
     distinct, which = np.unique(names.to_numpy(dtype=object).astype(str), return_inverse=True)

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.config.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
-from harness.data.encode import encode, write_windows
+from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
 from harness.data.read import input_files, read
 from harness.data.synthetic import GENERATOR, generate
@@ -25,10 +25,11 @@ def open_dataset(
 ) -> EncodedDataset:
     """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
 
-    The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any process, map
-    what is there: files are hashed by their bytes, not parsed again. Two processes that start at once do the work
-    once: the second waits on a lock that the kernel drops if the first is killed. A folder becomes visible by one
-    rename when it is complete, so a kill at any instant leaves nothing half-written to be read.
+    The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any
+    process, map what is there: files are hashed by their bytes, not parsed again. Two processes that start at
+    once do the work once: the second waits on a lock that the kernel drops if the first is killed. A folder
+    becomes visible by one rename when it is complete, so a kill at any instant leaves nothing half-written to
+    be read.
 
     Raises
     ------
@@ -44,16 +45,10 @@ def open_dataset(
     with _lock(cache / f".{folder.name}.lock"), _bar(progress) as bar:
         if not folder.is_dir():
             raw = _load(block)
-            advance = bar("encoding", len(raw.enhancers) + len(raw.promoters))
-            _publish(folder, lambda new: encode(raw, new, hash=digest, advance=advance))
+            _publish(folder, lambda new: encode(raw, new, hash=digest, start=bar))
         if not view.is_dir():
-            advance = bar("cutting windows", None)
-            _publish(
-                view,
-                lambda new: write_windows(
-                    folder, new, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, advance=advance
-                ),
-            )
+            crops = {"enhancers": enhancer_bp, "promoters": promoter_bp}
+            _publish(view, lambda new: write_windows(folder, new, crops=crops, start=bar))
     return EncodedDataset.open(view)
 
 
@@ -99,11 +94,11 @@ def _lock(file: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _bar(show: bool) -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+def _bar(show: bool) -> Iterator[Start]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=not show) as progress:
 
-        def start(what: str, total: int | None) -> Callable[[int], None]:
+        def start(what: str, total: int) -> Callable[[int], None]:
             task = progress.add_task(what, total=total)
             return lambda rows: progress.advance(task, rows)
 

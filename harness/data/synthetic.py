@@ -29,15 +29,15 @@ def truth(block: SyntheticBlock) -> Planted:
 def generate(block: SyntheticBlock) -> RawDataset:
     """Sequences, pairs and labels of the synthetic benchmark (02-data.md).
 
-    A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives every locus
-    the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line is a sample
-    of the loci that favours the markers its environment vector v_c points to: as in real data active elements are
-    enriched for the line's own motifs, so an unlabelled support set reveals v_c, while U_I is independent of
-    v_c. A locus has the same DNA in every line that uses it; labels are drawn per line.
+    A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives
+    every locus the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line
+    is a sample of the loci that favours the markers its environment vector v_c points to: as in real data
+    active elements are enriched for the line's own motifs, so an unlabelled support set reveals v_c, while
+    U_I is independent of v_c. A locus has the same DNA in every line that uses it; labels are drawn per line.
 
-    Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of the default
-    fold's training cell lines, and in other lines into as many enhancers irrespective of the label;
-    `uninformative_environment` samples loci without regard to v_c and gives no cell features.
+    Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of
+    the default fold's training cell lines, and in other lines into as many enhancers irrespective of the
+    label; `uninformative_environment` samples loci without regard to v_c and gives no cell features.
 
     Raises UserError when the elements are too short for the motifs asked for.
     """
@@ -82,7 +82,7 @@ def generate(block: SyntheticBlock) -> RawDataset:
 
 
 def _copies(block: SyntheticBlock) -> int:
-    """Instances of each motif present in an element: two where the shorter element has room for all, else one."""
+    """Instances of each motif present: two where the shorter element has room for all, else one."""
     shorter = min(block.enhancer_bp, block.promoter_bp)
     for copies in (2, 1):
         if block.motifs * copies + block.environment_dim <= shorter // SLOT:
@@ -97,7 +97,8 @@ def _copies(block: SyntheticBlock) -> int:
 def _words(block: SyntheticBlock) -> np.ndarray:
     """Motifs uint8 [J + 2 D + 1, WORD]: of U_I, then two markers per dimension, then the shortcut's.
 
-    Half of the letters are G or C, none repeats three times, and any two motifs differ in at least half of their letters.
+    Half of the letters are G or C, none repeats three times, and any two motifs differ in at least half of
+    their letters.
     """
     rng = stream(block, "motifs")
     words: list[np.ndarray] = []

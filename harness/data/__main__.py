@@ -1,0 +1,88 @@
+"""`python -m harness.data describe ROOT|synthetic:FORM`: counts of a dataset and of its default fold."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from harness.config.data import DataBlock, SyntheticBlock
+from harness.data.folds import make_folds, split
+from harness.data.store import open_dataset
+from harness.errors import UserError, nearest, run_cli
+
+FORMS = ("linear", "interaction", "gated", "modulated")
+
+
+def data_block(source: str) -> DataBlock:
+    """The data block of `synthetic:FORM` or of a folder.
+
+    Raises UserError for an unknown form.
+    """
+    if not source.startswith("synthetic:"):
+        return DataBlock(root=Path(source))
+    form = source.removeprefix("synthetic:")
+    if form not in FORMS:
+        raise UserError(f"synthetic form '{form}' is not one of {', '.join(FORMS)}{nearest(form, FORMS)}")
+    return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form}))
+
+
+def describe(source: str, *, enhancer_bp: int, promoter_bp: int, cache: Path, console: Console) -> None:
+    """Print counts per cell line, sequence lengths and the default fold with what it drops."""
+    block = data_block(source)
+    dataset = open_dataset(
+        block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=console.is_terminal
+    )
+    fold = make_folds(dataset, block)[0]
+    parts = split(dataset, fold)
+    role = {**dict.fromkeys(fold.test, "test"), **dict.fromkeys(fold.val, "val_unseen")}
+    split_of = np.full(len(dataset), -1)
+    shown = ("train", "val_seen", "val_unseen", "test")
+    for number, name in enumerate(shown):
+        split_of[getattr(parts, name)] = number
+    table = Table("cell line", "use", "pairs", "positive", *shown, title=dataset.origin)
+    for code, name in enumerate(dataset.cell_lines):
+        mine = dataset.cell == code
+        positive = f"{dataset.label[mine].mean():.1%}"
+        counts = [str(int((split_of[mine] == number).sum())) for number in range(len(shown))]
+        table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
+    totals = [str(len(getattr(parts, name))) for name in shown]
+    table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
+    console.print(table)
+    for side, matrix in (("enhancers", dataset.enhancers), ("promoters", dataset.promoters)):
+        length = dataset.sequence_lengths(side)
+        console.print(
+            f"{side}: {len(length)} distinct sequences of {length.min()} to {length.max()} bp (median "
+            f"{int(np.median(length))}), windows of {matrix.shape[1]} bp"
+        )
+    console.print(f"held-out chromosomes: {', '.join(fold.chromosomes)}")
+    for reason, count in parts.dropped.items():
+        console.print(f"not used, {reason}: {count}")
+    console.print(f"store: {dataset.path}", soft_wrap=True)
+
+
+def main() -> int:
+    """Entry point of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m harness.data", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    command = commands.add_parser("describe", help="counts per cell line and the default fold")
+    command.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder, or a planted form")
+    command.add_argument("--enhancer-bp", type=int, default=1000, help="centre crop of enhancers (1000)")
+    command.add_argument("--promoter-bp", type=int, default=4000, help="centre crop of promoters (4000)")
+    command.add_argument(
+        "--cache", type=Path, default=Path(".cache/data"), help="where encoded datasets are kept"
+    )
+    given = parser.parse_args()
+    describe(
+        given.source,
+        enhancer_bp=given.enhancer_bp,
+        promoter_bp=given.promoter_bp,
+        cache=given.cache,
+        console=Console(),
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(main)
