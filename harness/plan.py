@@ -130,10 +130,14 @@ class Plan:
             content = json.loads(file.read_text(encoding="utf-8"))
             version = content["version"]
             if version != VERSION:
-                raise UserError(f"{file}: the plan has version {version}, this program reads version {VERSION}")
+                raise UserError(
+                    f"{file}: the plan has version {version}, this program reads version {VERSION}"
+                )
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
-            configs = {e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"])) for e in content["configs"]}
+            configs = {
+                e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"])) for e in content["configs"]
+            }
             plan = cls(
                 name=content["name"],
                 design=content["design"],
@@ -204,7 +208,9 @@ def diff(old: Plan, new: Plan) -> Difference:
         for verb, these, those in (("new", has, had), ("no longer asked for", had, has)):
             names = [name for name in these if name not in those]
             if names:
-                sentences.append(f"{len(names)} {word if len(names) == 1 else plural} {verb}: {', '.join(names)}")
+                sentences.append(
+                    f"{len(names)} {word if len(names) == 1 else plural} {verb}: {', '.join(names)}"
+                )
     if more:
         sentences.append(f"{more} more configuration{'s' if more > 1 else ''} to propose")
     if old.objective != new.objective:

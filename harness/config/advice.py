@@ -1,7 +1,10 @@
 """Sentences on a sweep that can run and would still disappoint."""
 
+from typing import Any
+
 from harness.config.sweep_blocks import SweepConfig
 from harness.config.trial import TrialConfig
+from harness.space.compose import flatten
 from harness.space.distributions import Choice
 from harness.space.space import Space
 
@@ -9,8 +12,8 @@ from harness.space.space import Space
 def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     """Warnings, most important first; an empty list when there is nothing to say.
 
-    Within one cell line a cell-scope energy is an increasing function of U_I, so a macro AUPR cannot see which
-    energy or temperature a configuration has (01-mission, rank invariance).
+    Within one cell line a cell-scope energy is an increasing function of U_I, so a macro AUPR cannot see
+    which energy or temperature a configuration has (01-mission, rank invariance).
     """
     varied = _varied(config, trial, space)
     found = []
@@ -18,18 +21,21 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     blind = [path for path in varied if path.split(".")[0] in ("energy", "temperature")]
     if blind and "cell" in scopes and config.objective == "val_unseen/macro/aupr":
         found.append(
-            f"objective {config.objective} cannot see {', '.join(blind)} at environment.scope: cell, where every "
-            "energy ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or val_unseen/pooled/nll can"
+            f"objective {config.objective} cannot see {', '.join(blind)} at environment.scope: cell, where "
+            "every energy ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or "
+            "val_unseen/pooled/nll can"
         )
     modes = varied.get("temperature.mode", {trial.temperature.mode})
     if "per_cell" in modes and "cell" in scopes:
         found.append(
-            "temperature.mode: per_cell beside an R_E at environment.scope: cell is redundant: each can absorb the other"
+            "temperature.mode: per_cell beside an R_E at environment.scope: cell is redundant, each can absorb "
+            "the other"
         )
     weights = varied.get("loss.calibration.weight", {trial.loss.calibration.weight})
     if modes & {"learned", "per_cell"} and 0 in weights:
         found.append(
-            "a learned temperature and an unbounded U_I share one scale; a loss.calibration.weight above 0 settles it"
+            "a learned temperature and an unbounded U_I share one scale; a loss.calibration.weight above 0 "
+            "settles it"
         )
     if config.design == "search":
         size = space.size()
@@ -39,7 +45,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
             and config.sampler.startup >= config.trials
         ):
             found.append(
-                f"sampler.startup {config.sampler.startup} is not below trials {config.trials}, so that every "
+                f"sampler.startup {config.sampler.startup} is not below trials {config.trials}, so every "
                 "configuration is drawn at random and TPE never starts"
             )
         if size is not None and config.trials is not None and config.trials > size:
@@ -49,10 +55,10 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     return found
 
 
-def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, set[object]]:
+def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
     """Path -> the finite values that the space gives it, together with the base's where it may stay that."""
-    base = trial.model_dump()
-    found: dict[str, set[object]] = {}
+    base = flatten(trial.model_dump())
+    found: dict[str, set[Any]] = {}
     for name, entry in space.entries.items():
         options = entry.options if isinstance(entry, Choice) else None
         if options is None:
@@ -61,9 +67,6 @@ def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, 
         for path in {path for values in options.values() for path in values}:
             held = {values[path] for values in options.values() if path in values}
             if any(path not in values for values in options.values()):
-                value: object = base
-                for key in path.split("."):
-                    value = value.get(key) if isinstance(value, dict) else None
-                held.add(value)
+                held.add(base.get(path))
             found.setdefault(path, set()).update(held)
     return found

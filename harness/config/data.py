@@ -77,7 +77,9 @@ def parse_source(text: str) -> DataBlock:
     if kind == "synthetic":
         forms = get_args(SyntheticBlock.model_fields["form"].annotation)
         if form and form not in forms:
-            raise UserError(f"'{text}': the synthetic benchmark has the forms {', '.join(forms)}{nearest(form, forms)}")
+            raise UserError(
+                f"'{text}': the synthetic benchmark has the forms {', '.join(forms)}{nearest(form, forms)}"
+            )
         return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form} if form else {}))
     root = Path(text)
     if not root.is_dir():

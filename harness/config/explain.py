@@ -87,8 +87,8 @@ def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseMode
             expected = context["expected_tags"]
         else:
             expected = context["expected"].replace(" or ", ", ")
-        words = [word.strip().strip("'") for word in expected.split(",")]
-        return f"{path} is {show(given)}, expected one of {', '.join(words)}{nearest(str(given), words)}"
+        choices = [word.strip().strip("'") for word in expected.split(",")]
+        return f"{path} is {show(given)}, expected one of {', '.join(choices)}{nearest(str(given), choices)}"
     if kind == "union_tag_not_found":
         return f"{path} needs its key {context['discriminator']}"
     for bound, words in BOUNDS.items():

@@ -92,4 +92,4 @@ class DecoupleBlock(Block):
     grl: Weight = 0.0
     """Domain adversary on z_I through a gradient reversal."""
     reach: Literal["environment", "both"] = "environment"
-    """Whether orthogonal and pearson may also reach the sequence side (the `light` cells of 09-definitions)."""
+    """Whether orthogonal and pearson may reach the sequence side too (the `light` cells of 09-definitions)."""

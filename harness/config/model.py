@@ -11,10 +11,10 @@ class ModelBlock(Block):
     """The sequence side: stem, self-attention, interaction encoder, energy head (M01 to M06)."""
 
     size: Literal["auto", "small", "documented"] = "auto"
-    """small: e = 16, kernel 11, d = 32, crop 400/1600 bp; documented: e = 768, kernel 43, d = 64, 1000/4000 bp;
-    auto: documented where there is a GPU, small elsewhere (resolved before the plan is hashed)."""
+    """small: e = 16, kernel 11, d = 32, crop 400/1600 bp; documented: e = 768, kernel 43, d = 64,
+    crop 1000/4000 bp; auto: documented where there is a GPU, small elsewhere (resolved before the plan is hashed)."""
     encoder: Literal["cbat", "cross_attention", "cnn"] = "cbat"
-    """How the two sides meet: CBAT (M03/M04), plain bidirectional cross attention, or stem + pooling (M06)."""
+    """How the two sides meet: CBAT (M03, M04), bidirectional cross attention, or stem + pooling (M06)."""
     embedding: int | None = Field(None, ge=1, le=4096)
     """k-mer embedding dimension e; the size's own when absent."""
     kernel: int | None = Field(None, ge=1, le=101)
@@ -119,7 +119,7 @@ class IdEnvironment(Block):
     rank: int = Field(8, ge=1, le=64)
     """Rank of the sample-scope term <A z_E, B z_I> (read at scope sample)."""
     unseen: Literal["error", "mean"] = "error"
-    """What an unseen cell line gets: an error, or the mean training embedding (documented failing baseline)."""
+    """What an unseen cell line gets: an error, or the mean embedding (documented failing baseline)."""
 
 
 class SupportEnvironment(Block):

@@ -12,6 +12,7 @@ from harness.config.explain import ConfigError
 from harness.config.paths import find, leaves
 from harness.config.sweep_blocks import SweepConfig
 from harness.errors import UserError, nearest
+from harness.space.compose import flatten
 from harness.space.yaml_lines import parse_scalar
 
 
@@ -31,8 +32,8 @@ class Overridden:
 def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | None) -> Overridden:
     """Lay `sets` (each `path=value`, the value read as YAML) and `data_root` over `data`.
 
-    A path of the trial's configuration goes to the `set` block and takes its entry, if there is one, out of the
-    space; entries that only existed for another value of it go too. A path of the sweep's own blocks (trials,
+    A path of the trial's configuration goes to the `set` block and takes its entry, if there is one, out of
+    the space; entries that only existed for another value of it go too. A path of the sweep's own blocks (trials,
     trial.seeds, data.synthetic.form, ...) replaces the YAML's value.
 
     Raises
@@ -84,7 +85,7 @@ def _use_root(result: Overridden, root: Path) -> None:
 
 def _pin(result: Overridden, path: str, value: Any) -> None:
     block = result.data.get("set")
-    kept = _flat(block) if isinstance(block, Mapping) else {}
+    kept = flatten(block) if isinstance(block, Mapping) else {}
     result.data["set"] = {**kept, path: value}
     space = result.data.get("space")
     if not isinstance(space, dict):
@@ -133,13 +134,3 @@ def _walk(model: type[BaseModel], prefix: str) -> list[str]:
         else:
             found.append(prefix + name)
     return found
-
-
-def _flat(block: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in block.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat

@@ -1,4 +1,4 @@
-"""Dotted paths into the typed configuration: which exist, for which variant of a block, and what they accept."""
+"""Dotted paths into the typed configuration: which exist, in which variant of a block, and what they take."""
 
 import types
 from collections.abc import Iterator, Mapping

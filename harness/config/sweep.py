@@ -1,4 +1,4 @@
-"""A sweep's YAML, read, overridden, validated and composed: everything that can be wrong is said here, with its line."""
+"""A sweep's YAML, read, overridden, validated and composed; a mistake is one sentence with its line."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,9 +27,9 @@ DEFAULT_TRIALS = 16
 class Sweep:
     """A validated sweep.
 
-    `config` is the YAML as typed blocks, `base` the sparse mapping (preset, trial, set) that every configuration
-    starts from, `trial` that base composed, `space` what is varied around it, `warnings` sentences for the person
-    who starts it, `text` the YAML as it was read, `overrides` the command line's own settings.
+    `config` is the YAML as typed blocks, `base` the sparse mapping (preset, trial, set) that every
+    configuration starts from, `trial` that base composed, `space` what is varied around it, `warnings`
+    sentences for the person who starts it, `text` the YAML as read, `overrides` the command line's settings.
     """
 
     config: SweepConfig
@@ -77,7 +77,7 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
         settings = _settings(config)
         base = merge(preset, settings)
         trial = compose(base, {})
-        space = build_space(config.space, base)
+        space = build_space(config.space, base, settings)
         _check_design(config, trial, space)
     except ConfigError as error:
         raise UserError(f"{sources.where(error)}: {error}") from None
@@ -203,7 +203,7 @@ def _check_design(config: SweepConfig, trial: TrialConfig, space: Space) -> None
     if config.scheduler.kind == "asha" and config.scheduler.grace > trial.optimiser.epochs:
         raise ConfigError(
             "scheduler.grace",
-            f"scheduler.grace {config.scheduler.grace} is more than the {trial.optimiser.epochs} epochs of a trial",
+            f"scheduler.grace {config.scheduler.grace} is more than the trial's {trial.optimiser.epochs} epochs",
         )
     if config.resources.gpus_per_trial is not None and config.resources.gpus_per_trial > 1:
         share = config.resources.gpus_per_trial

@@ -13,7 +13,7 @@ Objective = Literal[
     "val_unseen/macro/nll",
     "val_unseen/pooled/nll",
 ]
-"""split/level/metric of the corrected score: macro = mean over cell lines, pooled = all pairs in one ranking."""
+"""split/level/metric of the corrected score: macro = mean over cell lines, pooled = all pairs together."""
 
 
 class TrialBlock(Block):
@@ -81,7 +81,7 @@ class ResourcesBlock(Block):
 
 
 class SweepConfig(Block):
-    """A sweep as its YAML gives it. `space` and `set` are checked against the typed configuration afterwards."""
+    """A sweep as its YAML gives it; `space` and `set` are checked against the typed configuration after it."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run's folder: letters, digits, dot, dash and underscore."""
@@ -104,12 +104,12 @@ class SweepConfig(Block):
     """Warning rules that end a replicate as soon as they hold."""
     resources: ResourcesBlock = ResourcesBlock()
     trials: int | None = Field(None, ge=1)
-    """Configurations of a search (each runs its folds and seeds); 16 when absent. A grid has its own number."""
+    """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 
     @model_validator(mode="before")
     @classmethod
     def _whole_grid(cls, data: Any) -> Any:
-        """A grid compares all of its configurations, so none is stopped early unless a scheduler is asked for."""
+        """A grid compares all its configurations: none is stopped early unless a scheduler is asked for."""
         if isinstance(data, dict) and data.get("design") == "grid":
             return {"scheduler": {"kind": "none"}, **data}
         return data

@@ -13,7 +13,9 @@ class SupportBlock(Block):
     size: int = Field(32, ge=2, le=4096)
     """Pairs per support set."""
     labels: bool = False
-    """Labels of training cell lines' support sets enter the Student (label dropout 0.5; flagged: prediction has none)."""
+    """Labels of training cell lines' support sets enter the Student (label dropout 0.5).
+
+    Flagged, since prediction has none."""
     draws: int = Field(5, ge=1, le=100)
     """Support draws per cell line at prediction; their spread is reported."""
 
@@ -24,12 +26,12 @@ class EpisodeBlock(Block):
     query: int = Field(64, ge=2, le=4096)
     per_step: int = Field(4, ge=1, le=64)
     sampler: Literal["cell_batch", "meta_batch", "random"] = "cell_batch"
-    """cell_batch: each episode one cell line, support too; meta_batch: single-cell blocks mixed in one support set;
-    random: pairs of all cell lines mixed (both documented as failing, kept for reproduction)."""
+    """cell_batch: each episode one cell line, support too; meta_batch: single-cell blocks mixed in one support
+    set; random: pairs of all cell lines mixed (both documented as failing, kept for reproduction)."""
 
 
 class CurriculumBlock(Block):
-    """Phase 1 trains the sequence side alone (l = U_I, T = 1, environment frozen); phase 2 everything (M43)."""
+    """Phase 1 trains the sequence side alone (l = U_I, T = 1, environment frozen); phase 2 all (M43)."""
 
     phase1_epochs: int = Field(0, ge=0, le=1000)
 
@@ -78,4 +80,5 @@ class PredictBlock(Block):
     """How test cell lines are predicted."""
 
     mode: Literal["unified", "branch_select"] = "unified"
-    """unified: one energy; branch_select: per cell line the better of U_I and corrected by test AUPR (legacy, leaks)."""
+    """unified: one energy; branch_select: per cell line the better of U_I and corrected by test AUPR
+    (legacy, leaks)."""

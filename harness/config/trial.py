@@ -46,7 +46,7 @@ class TrialConfig(Block):
     loss: LossBlock = LossBlock()
     decouple: DecoupleBlock = DecoupleBlock()
     routing: Literal["isolated", "shared"] = "isolated"
-    """isolated: every loss reaches only its parameter groups; shared: reproduces the documented entanglement (M41)."""
+    """isolated: every loss reaches only its parameter groups; shared: the documented entanglement (M41)."""
     balance: BalanceBlock = FixedBalance()
     curriculum: CurriculumBlock = CurriculumBlock()
     optimiser: OptimiserBlock = OptimiserBlock()

@@ -16,20 +16,20 @@ SEARCH_SPACES = Path(__file__).resolve().parents[2] / "search_spaces"
 def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
     """The configuration of `base` (a sparse preset) with `changes` (dotted path -> value) laid over it.
 
-    A change of a variant (energy.form, temperature.mode, environment.source, balance.kind) drops those keys of the
-    base's block that the new variant does not have; keys that `changes` names are never dropped, so a key that the
-    variant lacks is an error there.
+    A change of a variant (energy.form, temperature.mode, environment.source, balance.kind) drops those keys
+    of the base's block that the new variant does not have; keys that `changes` names are never dropped, so a key
+    that the variant lacks is an error there.
 
     Raises
     ------
     ConfigError
-        with the dotted path at fault, for an unknown key, a wrong type or range, or an impossible combination.
+        with the dotted path at fault: an unknown key, a wrong type or range, an impossible combination.
     """
     return validate(TrialConfig, merge(base, changes))
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested mapping that `compose` validates: still sparse, every variant block with its discriminator."""
+    """The nested mapping that `compose` validates: sparse, every variant block with its discriminator."""
     flat, over = flatten(base), flatten(changes)
     for block, (key, default) in discriminators().items():
         path = f"{block}.{key}"
@@ -73,7 +73,7 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def preset_document(name: str, *, beside: Path | None = None) -> Document:
-    """The preset's YAML with its lines, from `beside`/presets where that has it, else from search_spaces/presets."""
+    """The preset's YAML with its lines, from `beside`/presets if it is there, else search_spaces/presets."""
     folders = [folder / "presets" for folder in (beside, SEARCH_SPACES) if folder is not None]
     for folder in folders:
         file = folder / f"{name}.yaml"
@@ -89,7 +89,7 @@ def load_preset(name: str, *, beside: Path | None = None) -> dict[str, Any]:
     Raises
     ------
     UserError
-        for an unknown preset (the nearest is named) or one that is not a valid configuration (with file and line).
+        for an unknown preset (the nearest is named) or one that is no valid configuration (file and line).
     """
     document = preset_document(name, beside=beside)
     try:

@@ -37,6 +37,14 @@ class Distribution(Block):
         """The distribution as a person reads it in a plan."""
         raise NotImplementedError
 
+    def changes(self, name: str, value: Any) -> Mapping[str, Any]:
+        """What drawing `value` sets: dotted path -> value."""
+        return {name: value}
+
+    def paths(self, name: str) -> set[str]:
+        """Every path that some value of the entry sets."""
+        return {name}
+
     def accepts(self, value: object) -> bool:
         """Whether the entry can take `value` (a finite one only: ranges cannot be conditions)."""
         return any(same(value, known) for known in self.values() or [])
@@ -61,6 +69,14 @@ class Choice(Distribution):
     def options(self) -> Mapping[str, Mapping[str, Scalar]] | None:
         """Option name -> paths it sets, or None when this is a plain list of values."""
         return self.choice if isinstance(self.choice, dict) else None
+
+    def changes(self, name: str, value: Any) -> Mapping[str, Any]:
+        return {name: value} if self.options is None else self.options[value]
+
+    def paths(self, name: str) -> set[str]:
+        if self.options is None:
+            return {name}
+        return {path for values in self.options.values() for path in values}
 
     def text(self) -> str:
         return " | ".join(word(value) for value in self.choice)

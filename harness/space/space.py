@@ -6,15 +6,15 @@ from typing import Any
 import optuna
 
 from harness.config.explain import ConfigError
-from harness.space.distributions import Choice, Distribution, same, word
+from harness.space.distributions import Distribution, same, word
 
 
 class Space:
     """Draws changes (dotted path -> value) around a base.
 
-    Entries are kept in an order in which every condition is decided before what depends on it. A condition on an
-    entry that does not exist in a draw is false; a condition on a path that the space does not vary is decided by
-    `fixed` (the base's value of that path).
+    Entries are kept in an order in which every condition is decided before what depends on it. A condition on
+    an entry that does not exist in a draw is false; a condition on a path that the space does not vary is
+    decided by `fixed` (the base's value of that path).
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Space:
         self.fixed = dict(fixed or {})
 
     def sample(self, trial: optuna.trial.Trial) -> dict[str, Any]:
-        """One draw: only entries whose conditions hold are asked of `trial`, and only those are in the result."""
+        """One draw: only entries whose conditions hold are asked of `trial`, and only they are in the result."""
         return self.draw(lambda name, entry: entry.suggest(trial, name))
 
     def enumerate(self) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ class Space:
         return list(self.combinations(lambda entry: entry.values() or []))
 
     def size(self) -> int | None:
-        """Upper bound of the number of distinct draws, conditions left aside; None when a range is continuous."""
+        """Upper bound on distinct draws, conditions left aside; None when a range is continuous."""
         total = 1
         for entry in self.entries.values():
             values = entry.values()
@@ -117,12 +117,9 @@ class Space:
         changes: dict[str, Any] = {}
         for name, value in drawn.items():
             entry = self.entries[name]
-            options = entry.options if isinstance(entry, Choice) else None
-            for path, one in {name: value}.items() if options is None else options[value].items():
+            for path, one in entry.changes(name, value).items():
                 if path in changes:
-                    others = [
-                        o for o in drawn if o != name and (o == path or path in _paths(self.entries[o]))
-                    ]
+                    others = [o for o in drawn if o != name and path in self.entries[o].paths(o)]
                     raise ConfigError(
                         f"space.{name}", f"{path} is set twice in one draw, by {name} and by {others[0]}"
                     )
@@ -152,8 +149,3 @@ def _ordered(entries: Mapping[str, Distribution]) -> list[str]:
         order.append(ready)
         waiting.remove(ready)
     return order
-
-
-def _paths(entry: Distribution) -> set[str]:
-    options = entry.options if isinstance(entry, Choice) else None
-    return {path for values in (options or {}).values() for path in values}

@@ -17,8 +17,8 @@ from harness.errors import UserError
 class Document:
     """A mapping read from YAML.
 
-    `data` holds plain Python values, `lines` the 1-based line of each dotted path (keys and list positions joined by
-    dots, so that `set: {a: {b: 1}}` and `set: {a.b: 1}` are the same path), `text` the source as it was read.
+    `data` holds plain Python values, `lines` the 1-based line of each dotted path (keys and list positions joined
+    by dots, so that `set: {a: {b: 1}}` and `set: {a.b: 1}` are the same path), `text` the source as read.
     """
 
     file: Path
@@ -45,8 +45,8 @@ def read_yaml(file: Path) -> Document:
     Raises
     ------
     UserError
-        when the file is missing, unreadable, not UTF-8, empty, not YAML, not a mapping, has a key twice or a key
-        that is not a word; the sentence names the line.
+        when the file is missing, unreadable, not UTF-8, empty, not YAML, not a mapping, has a key twice or a
+        key that is not a word; the sentence names the line.
     """
     try:
         text = file.read_text(encoding="utf-8")

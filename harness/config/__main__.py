@@ -1,0 +1,81 @@
+"""`python -m harness.config`: print the JSON schemas, list every path of the configuration, or check YAML files."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from harness.config.explain import ConfigError
+from harness.config.paths import leaves
+from harness.config.schema import as_text, preset_schema, sweep_schema
+from harness.config.sweep import load_sweep
+from harness.config.trial import TrialConfig
+from harness.errors import UserError, run_cli
+from harness.space.compose import SEARCH_SPACES, compose
+from harness.space.yaml_lines import read_yaml
+
+FILES = {"schema.json": sweep_schema, "preset.schema.json": preset_schema}
+
+
+def main() -> int:
+    """Entry point; the exit status is 0, or 2 for a mistake in what was given."""
+    parser = argparse.ArgumentParser(prog="python -m harness.config", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    schema = commands.add_parser("schema", help="print the JSON schema of sweeps, or of presets")
+    schema.add_argument("--preset", action="store_true", help="the schema of presets")
+    schema.add_argument("--write", action="store_true", help=f"write both into {SEARCH_SPACES.name}/ instead")
+    paths = commands.add_parser("paths", help="list the dotted paths that `set`, `space` and --set take")
+    paths.add_argument("prefix", nargs="?", default="", help="only paths that start with this, e.g. loss.")
+    check = commands.add_parser("check", help="check sweeps and presets without starting anything")
+    check.add_argument(
+        "files", nargs="+", type=Path, help="YAML files; those in a folder `presets` are presets"
+    )
+    arguments = parser.parse_args()
+    if arguments.command == "schema":
+        if arguments.write:
+            for name, build in FILES.items():
+                (SEARCH_SPACES / name).write_text(as_text(build()), encoding="utf-8")
+        else:
+            print(as_text(preset_schema() if arguments.preset else sweep_schema()), end="")
+    elif arguments.command == "paths":
+        _list_paths(arguments.prefix)
+    else:
+        for file in arguments.files:
+            _check(file)
+    return 0
+
+
+def _list_paths(prefix: str) -> None:
+    found = {path: leaf for path, leaf in leaves().items() if path.startswith(prefix)}
+    if not found:
+        raise UserError(f"no path of the configuration starts with '{prefix}'")
+    default = TrialConfig()
+    table = Table("path", "default", "exists where", "meaning", box=None, pad_edge=False)
+    for path, leaf in found.items():
+        value: object = default
+        for key in path.split("."):
+            value = getattr(value, key, "")
+        texts = [info.description for info in leaf.fields.values() if info.description]
+        where = f"{leaf.discriminator} is {' or '.join(sorted(leaf.variants))}" if leaf.variants else ""
+        table.add_row(path, str(value), where, " ".join(texts[0].split()) if texts else "")
+    Console().print(table)
+
+
+def _check(file: Path) -> None:
+    if file.parent.name == "presets":
+        document = read_yaml(file)
+        try:
+            config = compose(document.data, {})
+        except ConfigError as error:
+            raise UserError(f"{document.where(error.path)}: {error}") from None
+        print(f"{file}: preset, configuration {config.id}")
+        return
+    sweep = load_sweep(file)
+    for sentence in sweep.warnings:
+        print(f"{file}: warning: {sentence}")
+    print(f"{file}: {sweep.trials} configurations x {len(sweep.config.seeds)} seeds")
+
+
+if __name__ == "__main__":
+    run_cli(main)
