@@ -1,0 +1,39 @@
+"""The interface that every baseline has, and the registry that names them."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.baselines.features import PairFeatures, Rows
+from models.registry import Registry
+
+TRAINING_LIMIT = 50_000
+"""Pairs that a baseline is fitted on at most; beyond, a fixed random subset, which `note` then says."""
+
+
+class Baseline(ABC):
+    """A scorer of pairs that knows nothing of interaction, fitted on one fold's training pairs.
+
+    `note` says what it sees; after `fit` it also says when it was fitted on a subset.
+    """
+
+    note: str
+
+    @abstractmethod
+    def fit(self, features: PairFeatures, train: Rows) -> None:
+        """Fit on pair indices `train` [n] (both classes present). Deterministic."""
+
+    @abstractmethod
+    def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
+        """Log-odds [m] of pair indices `pairs` [m]; NaN where the baseline has nothing to go by."""
+
+    def subset(self, train: Rows) -> Rows:
+        """`train`, or `TRAINING_LIMIT` of them drawn without replacement (fixed seed, ascending)."""
+        if len(train) <= TRAINING_LIMIT:
+            return train
+        self.note += f"; fitted on {TRAINING_LIMIT} of {len(train)} training pairs"
+        return np.sort(np.random.default_rng(0).choice(train, TRAINING_LIMIT, replace=False))
+
+
+BASELINES: Registry[Baseline] = Registry("baseline")

@@ -1,0 +1,67 @@
+"""Logistic regression on k-mer composition."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from harness.baselines.baseline import BASELINES, Baseline
+from harness.baselines.features import PairFeatures, Rows
+
+K = 4
+"""Strongest of k = 3, 4, 5, 6 on the real pairs by held-out macro AUPR; counts in logarithms beat frequencies."""
+C = 1e-3
+"""Inverse strength of the L2 penalty on standardised features."""
+_PAIRS_AT_ONCE = 8192
+
+
+class KmerLogistic(Baseline):
+    """l = b + a . standardise(ln(1 + counts)), L2-penalised; counts [n, columns] of `sides`."""
+
+    sides: tuple[str, ...]
+
+    def fit(self, features: PairFeatures, train: Rows) -> None:
+        train = self.subset(train)
+        self._model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
+        self._model.fit(self._columns(features, train), features.labels(train))
+
+    def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
+        parts = [
+            self._model.decision_function(self._columns(features, pairs[first : first + _PAIRS_AT_ONCE]))
+            for first in range(0, len(pairs), _PAIRS_AT_ONCE)
+        ]
+        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+
+    def _columns(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float32]:
+        return np.log1p(features.kmers(self.sides, K, pairs))
+
+
+@BASELINES.register(
+    "promoter_kmer_logistic",
+    id="B01",
+    name="promoter-only k-mer logistic regression",
+    equation="l = b + a . standardise(ln(1 + c_p)), c_p = canonical 4-mer counts of the promoter",
+    shapes="pairs [n] -> logits [n]",
+    source="02-data.md, shortcut baselines",
+)
+class PromoterKmerLogistic(KmerLogistic):
+    """Sees the promoter's sequence only; above chance it shows what needs no enhancer."""
+
+    sides = ("promoters",)
+    note = "promoter sequence only"
+
+
+@BASELINES.register(
+    "pair_kmer_logistic",
+    id="B02",
+    name="pair k-mer logistic regression",
+    equation="l = b + a . standardise(ln(1 + [c_e; c_p])), c = canonical 4-mer counts of each side",
+    shapes="pairs [n] -> logits [n]",
+    source="02-data.md, shortcut baselines",
+)
+class PairKmerLogistic(KmerLogistic):
+    """Sees both sequences, additively: no interaction by construction."""
+
+    sides = ("enhancers", "promoters")
+    note = "both sequences, additive"
