@@ -1,0 +1,141 @@
+"""Exact evaluation of embedding -> convolution -> windowed maximum by table folding (05-performance).
+
+Embedding and convolution are both linear in the token, so their composition is one table
+T[v, t] = W_t E[v], and a convolution output is a sum of `kernel` rows of it. Only the winning position of
+each pooling window and channel receives gradient, so the backward scatter touches 1/window of the positions.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+CACHE_BYTES = 12 * 2**20
+"""Slice of the table that one sweep over the positions reads; larger ones fall out of the last-level cache."""
+
+BLOCK_BYTES = 64 * 2**20
+"""Upper bound of the convolution outputs held at once, before pooling."""
+
+INDEX_ENTRIES = 2**18
+"""Row numbers handed to one embedding_bag call."""
+
+
+def fold_table(embedding: Tensor, weight: Tensor) -> Tensor:
+    """T[v, t, c] = sum_e weight[c, e, t] embedding[v, e], and T[null] = 0 as the last row.
+
+    Shapes: embedding [V, e], weight [d, e, kernel] (as in Conv1d) -> [V+1, kernel, d]. Differentiable by
+    ordinary autograd. Cost: V e kernel d multiply-adds, once per step whatever the batch.
+    """
+    width, _, kernel = weight.shape
+    taps = weight.permute(2, 0, 1).reshape(kernel * width, -1)
+    return (F.pad(embedding, (0, 0, 0, 1)) @ taps.T).view(-1, kernel, width)
+
+
+def folded_max(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> Tensor:
+    """peak[b, w, c] = max over valid p in window w of sum_t table[tokens[b, p+t], t, c]; -inf if none is.
+
+    Shapes: tokens int64 [B, n+kernel-1], valid bool [B, n], table [V+1, kernel, d] -> [B, ceil(n/pool), d].
+    The last, partial window is kept. Ties go to the first position, as in MaxPool1d. Differentiable once, in
+    `table`; works under torch.func.vmap and grad (one replicate after the other).
+    """
+    peak: Tensor = FoldedMax.apply(tokens, valid, table, pool)[0]
+    return peak
+
+
+class FoldedMax(Function):
+    """(tokens, valid, table, pool) -> (peak, winner): `folded_max` with the winning positions."""
+
+    @staticmethod
+    def forward(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> tuple[Tensor, Tensor]:
+        samples, positions = valid.shape
+        width = table.shape[2]
+        block = max(1, BLOCK_BYTES // max(1, positions * width * table.element_size()))
+        parts = [
+            _windowed_max(_sums(tokens[i : i + block], valid[i : i + block], table), pool)
+            for i in range(0, samples, block)
+        ]
+        if not parts:
+            empty = table.new_empty(0, -(-positions // pool), width)
+            return empty, empty.long()
+        return torch.cat([peak for peak, _ in parts]), torch.cat([winner for _, winner in parts])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        tokens, _, table, _ = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(tokens, output[1])
+        ctx.rows, ctx.kernel = table.shape[-3], table.shape[-2]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, None, Tensor, None]:
+        tokens, winner = ctx.saved_tensors
+        return None, None, WinnerScatter.apply(grads[0], tokens, winner, ctx.rows, ctx.kernel), None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
+        outputs = [FoldedMax.apply(*_replicate(inputs, in_dims, i)) for i in range(info.batch_size)]
+        peaks, winners = zip(*outputs, strict=True)
+        return (torch.stack(peaks), torch.stack(winners)), (0, 0)
+
+
+class WinnerScatter(Function):
+    """grad_table[v, t, c] = sum of grad[b, w, c] over windows with tokens[b, winner[b, w, c] + t] = v."""
+
+    @staticmethod
+    def forward(grad: Tensor, tokens: Tensor, winner: Tensor, rows: int, kernel: int) -> Tensor:
+        samples, _, width = grad.shape
+        start = torch.arange(samples, device=tokens.device)[:, None, None] * tokens.shape[1]
+        place = (winner + start).permute(2, 0, 1).reshape(-1)
+        value = grad.permute(2, 0, 1).reshape(width, -1)
+        flat = tokens.reshape(-1)
+        table = grad.new_zeros(kernel, width, rows)
+        for tap in range(kernel if samples else 0):
+            token = flat[tap:].index_select(0, place).view(width, -1)
+            table[tap].scatter_add_(1, token, value)
+        return table.permute(2, 0, 1)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[None, ...]:
+        raise NotImplementedError("the folded stem has no second derivative; use KmerStem.plain for one")
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Tensor, int]:
+        outputs = [WinnerScatter.apply(*_replicate(inputs, in_dims, i)) for i in range(info.batch_size)]
+        return torch.stack(outputs), 0
+
+
+def _replicate(inputs: tuple[Any, ...], in_dims: tuple[Any, ...], index: int) -> list[Any]:
+    return [x if dim is None else x.select(dim, index) for x, dim in zip(inputs, in_dims, strict=True)]
+
+
+def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
+    """Convolution outputs [b, n, d] (-inf where not valid), tap groups outermost so that each stays cached."""
+    rows, kernel, width = table.shape
+    samples, positions = valid.shape
+    flat = table.reshape(rows * kernel, width)
+    index = torch.int32 if rows * kernel < 2**31 else torch.int64
+    first = (tokens * kernel).to(index)
+    group = max(1, min(kernel, CACHE_BYTES // (rows * width * table.element_size())))
+    batch = max(1, INDEX_ENTRIES // (positions * group))
+    sums = table.new_zeros(samples, positions, width).masked_fill_(~valid[..., None], -torch.inf)
+    for tap in range(0, kernel, group):
+        size = min(group, kernel - tap)
+        taps = torch.arange(tap, tap + size, dtype=index, device=tokens.device)
+        for i in range(0, samples, batch):
+            row = first[i : i + batch, tap : tap + positions + size - 1].unfold(1, size, 1) + taps
+            bags = F.embedding_bag(row.reshape(-1, size), flat, mode="sum")
+            sums[i : i + batch] += bags.view(-1, positions, width)
+    return sums
+
+
+def _windowed_max(sums: Tensor, pool: int) -> tuple[Tensor, Tensor]:
+    """Maximum and winning position per window, by the channels-last 2-D kernel: vectorised over d."""
+    image = sums[:, :, None, :].permute(0, 3, 1, 2)
+    peak, winner = F.max_pool2d(image, (pool, 1), ceil_mode=True, return_indices=True)
+    return peak.permute(0, 2, 3, 1).squeeze(2), winner.permute(0, 2, 3, 1).squeeze(2)
