@@ -16,6 +16,7 @@ class GeneralisationGap(Rule):
     """
 
     id = "generalisation_gap"
+    mark = "g"
     condition_text = "train AUPR - unseen AUPR > 0.2, macro and for the worst cell line"
     severity = "documented"
     source = "seed 004"

@@ -18,6 +18,7 @@ class LooseBoundary(Rule):
     """
 
     id = "loose_boundary"
+    mark = "b"
     condition_text = "recall > 0.8 and precision < 0.6"
     severity = "documented"
     source = "seed 004"

@@ -21,6 +21,7 @@ class ModeCollapse(Rule):
     """
 
     id = "mode_collapse"
+    mark = "C"
     condition_text = "spread of logits < 0.05 or of probabilities < 0.01, or all called positive by chance"
     severity = "fault"
     source = "seeds 001, 002"

@@ -11,6 +11,7 @@ class NegativeLoss(Rule):
     """Total training loss below 0 at any epoch: a term is being won by running off to infinity (seed 004)."""
 
     id = "negative_loss"
+    mark = "n"
     condition_text = "total loss < 0"
     severity = "documented"
     source = "seed 004"

@@ -14,6 +14,7 @@ class OverCapacity(Rule):
     """
 
     id = "over_capacity"
+    mark = "p"
     condition_text = "parameters / training pairs > 10"
     severity = "documented"
     source = "seed 004"

@@ -11,6 +11,7 @@ class OverfitTrain(Rule):
     """Train AUPR above 0.95 at any epoch: the training pairs are being memorised (seed 004)."""
 
     id = "overfit_train"
+    mark = "o"
     condition_text = "train AUPR > 0.95"
     severity = "documented"
     source = "seed 004"

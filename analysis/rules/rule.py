@@ -68,13 +68,14 @@ class Violation:
 class Rule(ABC):
     """One warning rule.
 
-    `limits` maps a limit's name to its default: the rule's own id first, further ones as `<id>.<part>`.
-    `lasting` rules describe the model as it is: they stand when they hold at the last measured epoch or at
-    the reported weights, for `patience` epochs in a row in the former case. The others stand once they held
-    at all.
+    `mark` is the letter that stands for the rule in a ranking. `limits` maps a limit's name to its
+    default: the rule's own id first, further ones as `<id>.<part>`. `lasting` rules describe the model as
+    it is: they stand when they hold at the last measured epoch or at the reported weights, for `patience`
+    epochs in a row in the former case. The others stand once they held at all.
     """
 
     id: ClassVar[str]
+    mark: ClassVar[str]
     condition_text: ClassVar[str]
     severity: ClassVar[Severity]
     source: ClassVar[str]

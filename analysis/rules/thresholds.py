@@ -34,6 +34,7 @@ class ThresholdLow(_Threshold):
     """Best-F1 threshold below 0.05, pooled or in any unseen cell line (seed 004)."""
 
     id = "threshold_low"
+    mark = "l"
     condition_text = "best-F1 threshold < 0.05, pooled or any cell line"
     severity = "documented"
     source = "seed 004"
@@ -50,6 +51,7 @@ class ThresholdHigh(_Threshold):
     """Best-F1 threshold at or above 0.95, pooled or in any unseen cell line (record points rp05, rp24)."""
 
     id = "threshold_high"
+    mark = "h"
     condition_text = "best-F1 threshold >= 0.95, pooled or any cell line"
     severity = "documented"
     source = "record points rp05, rp24"

@@ -1,0 +1,155 @@
+"""`python -m analysis RUN` and `python -m analysis compare RUN`; `print_ranking` for whoever ends a sweep."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.comparison_view import comparison_view
+from analysis.criteria import CRITERIA
+from analysis.effects import compare
+from analysis.errors import UserError, run_cli
+from analysis.ranking import ROPE, rank
+from analysis.store import Run
+from analysis.terminal import plain_console, ranking_view
+
+_RANK_HELP = """\
+Rank the configurations of a run by what they do in cell lines they have never seen.
+
+A run is the folder that a sweep leaves behind (runs/<name>). The ranking is by the mean over seeds on
+val_unseen; the test column reports and never selects. Baselines on the same folds stand in the same table.
+"""
+
+_RANK_EPILOG = """\
+which number for which question:
+  aupr         macro AUPR: ranking within each unseen cell line. Energy forms with one R_E per cell line
+  cannot
+               change it (marked with a rank-invariant sign)
+  pooled_aupr  AUPR over all unseen pairs together: compares energy forms, temperatures and R_E
+  nll          negative log-likelihood of unseen pairs: the same, and calibration; lower is better
+
+examples:
+  python -m analysis runs/rp24
+  python -m analysis runs/rp24 --by pooled_aupr --top 10
+  python -m analysis runs/rp24 --healthy
+  python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
+"""
+
+_COMPARE_HELP = """\
+What did one key do? Differences b - a between configurations that are equal in every other key, paired by
+fold and seed: mean, t-interval over seeds, p, and the smallest difference that could have been detected.
+"""
+
+_COMPARE_EPILOG = """\
+The configurations of a random or adaptive search never repeat their other keys; compare needs a grid design
+(or one key in the space).
+
+examples:
+  python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric nll
+  python -m analysis compare runs/truth_modulated --key environment.scope --a cell --b sample --metric aupr
+"""
+
+
+def print_ranking(
+    run: Path | str,
+    *,
+    by: str = "aupr",
+    healthy: bool = False,
+    top: int | None = None,
+    rope: float = ROPE,
+    console: Console | None = None,
+) -> None:
+    """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
+
+    Raises UserError (one sentence) when the path is not a run or nothing has finished.
+    """
+    console = console or plain_console()
+    ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
+    for part in ranking_view(ranking, top):
+        console.print(part)
+    console.print(
+        f"\ninteractive: open analysis/notebooks/rank_configs.ipynb and set RUN = {str(run)!r}",
+        style="dim",
+        markup=False,
+    )
+
+
+def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, e.g. runs/rp24")
+    parser.add_argument(
+        "--rope",
+        type=float,
+        default=ROPE,
+        metavar="X",
+        help="differences up to X count as no effect (region of practical equivalence; default %(default)s)",
+    )
+    return parser
+
+
+def _rank(argv: Sequence[str]) -> int:
+    parser = _parser("python -m analysis", _RANK_HELP, _RANK_EPILOG)
+    parser.add_argument(
+        "--by", default="aupr", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default aupr)"
+    )
+    parser.add_argument(
+        "--healthy",
+        action="store_true",
+        help="leave out configurations with a fault or a documented warning that the data do not imply",
+    )
+    parser.add_argument("--top", type=int, metavar="N", help="show the best N configurations only")
+    options = parser.parse_args(argv)
+    _check_rope(options.rope)
+    if options.top is not None and options.top < 1:
+        raise UserError(f"--top must be at least 1, not {options.top}")
+    print_ranking(options.run, by=options.by, healthy=options.healthy, top=options.top, rope=options.rope)
+    return 0
+
+
+def _compare(argv: Sequence[str]) -> int:
+    parser = _parser("python -m analysis compare", _COMPARE_HELP, _COMPARE_EPILOG)
+    parser.add_argument("--key", required=True, metavar="PATH", help="dotted key, e.g. energy.form")
+    parser.add_argument("--a", required=True, metavar="VALUE", help="value that is subtracted")
+    parser.add_argument("--b", required=True, metavar="VALUE", help="value that it is subtracted from")
+    parser.add_argument(
+        "--metric",
+        default="pooled_aupr",
+        metavar="METRIC",
+        help=f"{', '.join(CRITERIA)} (default pooled_aupr)",
+    )
+    parser.add_argument(
+        "--split", default="val_unseen", metavar="SPLIT", help="val_unseen (default), val_seen or test"
+    )
+    options = parser.parse_args(argv)
+    _check_rope(options.rope)
+    comparison = compare(
+        Run.open(options.run), options.key, options.a, options.b, metric=options.metric, split=options.split
+    )
+    console = plain_console()
+    for part in comparison_view(comparison, options.rope):
+        console.print(part)
+    return 0
+
+
+def _check_rope(rope: float) -> None:
+    if not rope >= 0:
+        raise UserError(f"--rope must be at least 0, not {rope}")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command line on its arguments; the return value is the exit status."""
+    if argv[:1] == ["compare"]:
+        return _compare(argv[1:])
+    return _rank(argv)
+
+
+if __name__ == "__main__":
+    run_cli(lambda: main(sys.argv[1:]))

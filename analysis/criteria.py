@@ -1,0 +1,39 @@
+"""What configurations can be compared by, and which question each criterion can decide."""
+
+from dataclasses import dataclass
+
+from analysis.errors import UserError, nearest
+from analysis.schema import MACRO, POOLED
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A number per unit: `column` of the table `cells` in the row `cell_line` (macro or pooled)."""
+
+    key: str
+    label: str
+    column: str
+    cell_line: str
+    higher_is_better: bool
+    decides: str
+
+    def gain(self, difference: float) -> float:
+        """A difference turned so that positive means better."""
+        return difference if self.higher_is_better else -difference
+
+
+CRITERIA: dict[str, Criterion] = {
+    c.key: c
+    for c in (
+        Criterion("aupr", "macro AUPR", "aupr", MACRO, True, "ranking within each unseen cell line"),
+        Criterion("pooled_aupr", "pooled AUPR", "aupr", POOLED, True, "ranking across cell lines"),
+        Criterion("nll", "NLL", "nll", POOLED, False, "probabilities, in nats per pair"),
+    )
+}
+
+
+def criterion(key: str) -> Criterion:
+    """The criterion of that name; UserError with the nearest name for any other."""
+    if key not in CRITERIA:
+        raise UserError(f"unknown metric '{key}'{nearest(key, CRITERIA)} (known: {', '.join(CRITERIA)})")
+    return CRITERIA[key]

@@ -1,0 +1,141 @@
+"""What one key did: paired differences between configurations that are equal in everything else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from analysis.criteria import Criterion, criterion
+from analysis.errors import UserError, nearest
+from analysis.paired import PairedEffect, paired_effect
+from analysis.replicates import replicates, resolved_configurations
+from analysis.schema import SPLITS
+from analysis.store import Run
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """b - a of one key: `pairs` has a row per matched (fold, seed, pair of configurations).
+
+    `effect` is over seeds (the unit of replication) and `folds` over folds, which is NaN for one fold;
+    `censored` counts units that were stopped or pruned, whose missing epochs are not random.
+    """
+
+    key: str
+    a: str
+    b: str
+    by: Criterion
+    split: str
+    pairs: pd.DataFrame
+    effect: PairedEffect
+    folds: PairedEffect
+    censored: int
+
+
+def compare(
+    run: Run, key: str, a: str, b: str, *, metric: str = "pooled_aupr", split: str = "val_unseen"
+) -> Comparison:
+    """Differences b - a of a criterion between configurations that differ in `key` alone.
+
+    Keys of the same block that only one of the two variants has (the gate slope of a gated energy beside a
+    linear one) do not count as a difference. Differences are averaged within a seed over folds and over
+    matched configurations before anything is tested.
+
+    Raises UserError for an unknown metric, split, key or value (nearest name), when nothing differs in
+    the key alone, or when no seed has finished for both.
+    """
+    by = criterion(metric)
+    if split not in SPLITS or split == "train":
+        raise UserError(
+            f"unknown split '{split}'{nearest(split, SPLITS)} (known: val_unseen, val_seen, test)"
+        )
+    contents = resolved_configurations(run)
+    if not any(contents.values()):
+        raise UserError(f"{run.path}: no trials to compare, the table trials has no configuration yet")
+    left, right = (_having(contents, key, text) for text in (a, b))
+    if a == b:
+        raise UserError(f"--a and --b are both '{a}'; a comparison needs two values of {key}")
+    matched = [(x, y) for x in left for y in right if _equal_but(contents[x], contents[y], key)]
+    if not matched:
+        raise UserError(
+            f"{run.path}: no two configurations differ in {key} ({a} against {b}) alone; "
+            "use `design: grid` or `set:` so that the other keys repeat"
+        )
+    units = replicates(run, split)
+    units = units[units[by.key].notna()]
+    by_unit = units.set_index(["config", "fold", "seed"])
+    rows: list[dict[str, Any]] = []
+    for x, y in matched:
+        shared = by_unit.loc[by_unit.index.get_level_values("config") == x].droplevel("config")
+        other = by_unit.loc[by_unit.index.get_level_values("config") == y].droplevel("config")
+        joined = shared.join(other, lsuffix="_a", rsuffix="_b", how="inner").reset_index()
+        for row in joined.to_dict("records"):
+            first, second = row[f"{by.key}_a"], row[f"{by.key}_b"]
+            rows.append(
+                {
+                    "fold": row["fold"],
+                    "seed": row["seed"],
+                    "config_a": x,
+                    "config_b": y,
+                    "a": first,
+                    "b": second,
+                }
+                | {"difference": second - first}
+                | {"censored": row["status_a"] != "done" or row["status_b"] != "done"}
+            )
+    if not rows:
+        raise UserError(
+            f"{run.path}: no finished trials on {split} share a fold and seed at {key} = {a} and {b}"
+        )
+    pairs = pd.DataFrame(rows)
+    return Comparison(
+        key=key,
+        a=a,
+        b=b,
+        by=by,
+        split=split,
+        pairs=pairs,
+        effect=paired_effect(pairs.groupby("seed")["difference"].mean()),
+        folds=paired_effect(pairs.groupby("fold")["difference"].mean()),
+        censored=int(pairs["censored"].sum()),
+    )
+
+
+def _having(contents: Mapping[str, Mapping[str, Any]], key: str, text: str) -> list[str]:
+    """Configurations whose `key` has the value written as `text`."""
+    paths = sorted({path for content in contents.values() for path in content})
+    if key not in paths:
+        raise UserError(f"--key: no configuration has the key '{key}'{nearest(key, paths)}")
+    found = [config for config, content in contents.items() if key in content and _same(content[key], text)]
+    if not found:
+        values = sorted({_written(content[key]) for content in contents.values() if key in content})
+        raise UserError(
+            f"no configuration has {key} = '{text}'{nearest(text, values)} (present: {', '.join(values)})"
+        )
+    return found
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _same(value: Any, text: str) -> bool:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        try:
+            return float(value) == float(text)
+        except ValueError:
+            return False
+    return _written(value) == text
+
+
+def _equal_but(left: Mapping[str, Any], right: Mapping[str, Any], key: str) -> bool:
+    """Whether two contents are equal but for `key` and the keys that only one variant of its block has."""
+    block = key.rpartition(".")[0] + "."
+    for path in left.keys() | right.keys():
+        if path == key or (path.startswith(block) and (path in left) != (path in right)):
+            continue
+        if path not in left or path not in right or left[path] != right[path]:
+            return False
+    return True

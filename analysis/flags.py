@@ -1,0 +1,75 @@
+"""Warnings of a whole run: the rules evaluated again from the store, per unit and grouped by rule."""
+
+import json
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from analysis.errors import UserError
+from analysis.rules import RULES, evaluate, not_evaluated
+from analysis.schema import TABLES
+from analysis.store import KEYS, Run
+
+COLUMNS = TABLES["warnings"].names
+
+
+def findings(run: Run) -> pd.DataFrame:
+    """All findings of the run's units as rows of the table `warnings`.
+
+    Every rule is evaluated again with the limits of the unit's own configuration. A warning that the trial
+    raised for a rule that cannot be evaluated from the store is kept as written; `live` says that the trial
+    raised it.
+    """
+    rows: list[dict[str, Any]] = []
+    written = run.table("warnings")
+    raised = {tuple(row) for row in written[[*KEYS, "rule"]].itertuples(index=False)}
+    for unit in run.units():
+        key = tuple(unit.trial[column] for column in KEYS)
+        limits = json.loads(unit.trial["config_json"] or "{}").get("limits", {})
+        try:
+            found = evaluate(unit, limits)
+        except UserError as error:
+            run.problems.append(f"{key[0]}: {error}; the documented limits were used")
+            found = evaluate(unit)
+        identity = dict(zip(KEYS, key, strict=True))
+        rows += [{**f.row(), **identity, "live": (*key, f.rule) in raised} for f in found]
+        unknown = set(not_evaluated(unit))
+        own = written[(written[KEYS] == pd.Series(identity)).all(axis=1)]
+        kept = own[own["rule"].isin(unknown) | ~own["rule"].isin(RULES)]
+        rows += [{str(k): v for k, v in row.items()} for row in kept.to_dict("records")]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def unevaluated(run: Run) -> pd.DataFrame:
+    """Rules that could not be evaluated: rule, missing input, units, of all units."""
+    units = list(run.units())
+    counts = Counter(item for unit in units for item in not_evaluated(unit).items())
+    rows = [(rule, missing, count, len(units)) for (rule, missing), count in counts.items()]
+    return pd.DataFrame(rows, columns=["rule", "missing", "units", "of"])
+
+
+def counts_against_health(found: pd.DataFrame) -> pd.Series:
+    """Findings that `--healthy` acts on: faults and documented limits, unless the data or sizes imply them."""
+    return found["severity"].isin(["fault", "documented"]) & ~found["implied"].fillna(False).astype(bool)
+
+
+def by_rule(found: pd.DataFrame) -> pd.DataFrame:
+    """One row per rule: how many configurations and units, the worst value with its place, what to try."""
+    rows = []
+    for rule in [*RULES, *sorted(set(found["rule"]) - set(RULES))]:
+        own = found[found["rule"] == rule]
+        if own.empty:
+            continue
+        worst = own.loc[(own["value"] - own["limit"]).abs().idxmax()]
+        rows.append(
+            {
+                **worst[["rule", "value", "limit", "severity", "cell_line", "source", "advice", "evidence"]],
+                "config": worst["config"],
+                "configs": own["config"].nunique(),
+                "units": len(own.drop_duplicates(KEYS)),
+                "implied": bool(own["implied"].fillna(False).astype(bool).all()),
+                "epoch": own["epoch"].min(),
+            }
+        )
+    return pd.DataFrame(rows)
