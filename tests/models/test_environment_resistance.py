@@ -1,0 +1,149 @@
+"""R_E: standardised and centred over the training cell lines, per cell line or per pair."""
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from models.environment import Reference, Resistance, initial, update
+from models.running import running_means
+from models.streams import initialise
+
+E, Q, D, W, C = 3, 5, 4, 6, 8
+
+
+def build(**arguments: object) -> Resistance:
+    model = Resistance(W, D, **arguments).double()
+    initialise(model, 1)
+    return model
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def seen_reference() -> Reference:
+    seen = torch.tensor([1, 1, 1, 0, 0, 1, 0, 0], dtype=torch.float64)
+    return Reference(draw(C, seed=5), draw(C, W, seed=6), seen)
+
+
+def test_cell_scope_is_linear_in_z_e() -> None:
+    model, z_e = build(), draw(E, W)
+    out = model(z_e, draw(E, Q, D), seen_reference())
+    wanted = z_e @ model.cell_part.weight[0] + model.cell_part.bias
+    assert out.r.shape == (E, 1) and torch.allclose(out.r[:, 0], wanted) and torch.equal(out.raw, out.r[:, 0])
+    assert torch.equal(model.raw_cell(z_e), out.raw)
+
+
+def test_nonnegative_is_the_softplus_of_the_sum() -> None:
+    plain, z_e, z_i = build(scope="sample"), 3 * draw(E, W), draw(E, Q, D)
+    positive = build(scope="sample", nonnegative=True)
+    there, here = plain(z_e, z_i, seen_reference()), positive(z_e, z_i, seen_reference())
+    assert (there.r < 0).any() and (here.r > 0).all()
+    assert torch.allclose(here.r, softplus(there.r))
+    assert torch.equal(here.raw, there.raw), "the reference tracks the part before softplus"
+
+
+def test_standardised_over_the_seen_training_cell_lines_only() -> None:
+    model, z_e, reference = build(standardise=True), draw(E, W), seen_reference()
+    known = reference.r[reference.seen > 0]
+    out = model(z_e, draw(E, Q, D), reference)
+    wanted = (out.raw - known.mean()) / (known.var(correction=0) + 1e-4).sqrt()
+    assert torch.allclose(out.r[:, 0], wanted)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: int) -> None:
+    seen = torch.zeros(C, dtype=torch.float64)
+    seen[:count] = 1
+    reference = seen_reference()._replace(seen=seen)
+    out = build(standardise=True)(draw(E, W), draw(E, Q, D), reference)
+    assert torch.equal(out.r[:, 0], out.raw)
+
+
+def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread() -> None:
+    model, z_e = build(standardise=True), draw(C, W)
+    reference = initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
+    r = model(z_e, draw(C, Q, D), reference).r
+    assert r.mean().item() == pytest.approx(0, abs=1e-5)
+    assert r.var(correction=0).item() == pytest.approx(1, rel=1e-2)
+
+
+def test_sample_part_is_the_centred_bilinear_form() -> None:
+    model, z_e, z_i, reference = build(scope="sample", rank=2), draw(E, W), draw(E, Q, D), seen_reference()
+    out = model(z_e, z_i, reference)
+    mean = reference.z_e[reference.seen > 0].mean(0)
+    for e in range(E):
+        for q in range(Q):
+            moved = model.a.weight @ z_e[e] - model.a.weight @ mean
+            wanted = out.raw[e] + moved @ (model.b.weight @ z_i[e, q])
+            assert out.r[e, q].item() == pytest.approx(wanted.item(), rel=1e-9)
+
+
+def test_sample_part_vanishes_at_the_mean_environment() -> None:
+    model, reference = build(scope="sample"), seen_reference()
+    z_e = reference.mean_z_e().expand(E, W)
+    out = model(z_e, draw(E, Q, D), reference)
+    assert torch.allclose(out.r, out.raw.unsqueeze(1).expand(E, Q), rtol=0, atol=1e-12)
+
+
+def test_no_gradient_reaches_z_i_or_the_reference() -> None:
+    model, z_i = build(scope="sample", standardise=True), draw(E, Q, D).requires_grad_()
+    reference = Reference(*(part.clone().requires_grad_() for part in seen_reference()))
+    z_e = draw(E, W).requires_grad_()
+    out = model(z_e, z_i, reference)
+    found = torch.autograd.grad(out.r.sum(), [z_i, *reference, z_e], allow_unused=True)
+    assert found[:4] == (None, None, None, None) and found[4].abs().sum() > 0
+
+
+def test_reference_takes_first_values_whole_and_later_ones_by_momentum() -> None:
+    z = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    first = initial(3, 2).update(torch.tensor([2, 0]), torch.tensor([5.0, 7.0]), z)
+    assert first.r.tolist() == [7.0, 0.0, 5.0] and first.seen.tolist() == [1.0, 0.0, 1.0]
+    assert first.z_e.tolist() == [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
+    second = update(
+        first, torch.tensor([2, 2, -1]), torch.tensor([1.0, 3.0, float("nan")]), torch.zeros(3, 2), 0.75
+    )
+    # cell line 2: 0.75 * 5 + 0.25 * mean(1, 3)
+    assert second.r.tolist() == pytest.approx([7.0, 0.0, 4.25])
+    assert second.z_e[2].tolist() == pytest.approx([0.75, 1.5])
+    assert first.r.tolist() == [7.0, 0.0, 5.0], "the state of before is untouched"
+    assert first.mean_z_e().tolist() == [2.0, 3.0]
+    assert initial(3, 2).mean_z_e().tolist() == [0.0, 0.0]
+
+
+def test_reference_goes_through_a_checkpoint() -> None:
+    saved = seen_reference().as_dict()
+    assert all(torch.equal(a, b) for a, b in zip(Reference(**saved).to("cpu"), seen_reference(), strict=True))
+
+
+def test_running_means_carry_no_gradient() -> None:
+    values = draw(2, 3).requires_grad_()
+    means, seen = running_means(torch.zeros(4, 3), torch.zeros(4), torch.tensor([1, 3]), values, 0.9)
+    assert not means.requires_grad and seen.tolist() == [0, 1, 0, 1]
+
+
+def test_resistance_and_reference_run_under_vmap() -> None:
+    members = [build(scope="sample", standardise=True) for _ in range(2)]
+    initialise(members[1], 7)
+    stacked, _ = torch.func.stack_module_state(members)
+    z_e, z_i, cell = draw(2, E, W), draw(2, E, Q, D), torch.tensor([[0, 1, 4], [2, 2, -1]])
+    states = [seen_reference(), seen_reference()._replace(r=draw(C, seed=9))]
+
+    def run(
+        parameters: dict, z_e: torch.Tensor, z_i: torch.Tensor, cell: torch.Tensor, state: Reference
+    ) -> tuple:
+        out = torch.func.functional_call(members[0], parameters, (z_e, z_i, state))
+        return out.r, state.update(cell, out.raw, z_e)
+
+    batched = Reference(*(torch.stack(parts) for parts in zip(*states, strict=True)))
+    r, after = torch.func.vmap(run)(stacked, z_e, z_i, cell, batched)
+    for k, member in enumerate(members):
+        out = member(z_e[k], z_i[k], states[k])
+        assert torch.allclose(r[k], out.r, rtol=0, atol=1e-12)
+        alone = states[k].update(cell[k], out.raw, z_e[k])
+        assert all(torch.allclose(a[k], b) for a, b in zip(after, alone, strict=True))
+
+
+def test_unknown_scope_is_an_error() -> None:
+    with pytest.raises(ValueError, match="neither 'cell' nor 'sample'"):
+        Resistance(W, D, scope="pair")
