@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from analysis.metrics import METRICS
 from analysis.rules import Finding, not_evaluated
+from analysis.schema import MACRO, POOLED
+from harness import terminal
 from harness.config.data import DataBlock, parse_source
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
@@ -35,7 +37,7 @@ examples:
 
 def main() -> int:
     arguments = _parser().parse_args()
-    console = Console()
+    console = terminal.console()
     config, data = load(arguments.config, arguments.set, arguments.data)
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
@@ -137,23 +139,28 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
 
 
 def _final_table(replicate: Replicate) -> Table:
-    shown = ("aupr", "auc", "f1", "precision", "recall", "threshold", "nll", "ece")
-    assert set(shown) <= set(METRICS)
+    """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score."""
+    rows = {
+        (row["split"], row["cell_line"], row["score"]): row
+        for row in replicate.cells
+        if (row["selection"], row["prevalence_mode"], row["protocol"])
+        == ("best_on_validation", "as_found", "exact")
+    }
+    epoch = replicate.trial["selected_epoch"]
     table = Table(
-        title=f"seed {replicate.seed}, epoch {replicate.trial['selected_epoch']} (best on validation), as found",
+        title=f"seed {replicate.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
-    for column in ("split", "cell lines", "score", "n", *shown):
-        table.add_column(column, justify="left" if column in ("split", "cell lines", "score") else "right")
-    for row in replicate.cells:
-        if row["selection"] != "best_on_validation" or row["prevalence_mode"] != "as_found":
-            continue
-        if row["cell_line"] not in ("macro", "pooled") or row["protocol"] != "exact":
-            continue
-        split = f"{row['split']} (reporting only)" if row["split"] == "test" else row["split"]
-        table.add_row(
-            split, row["cell_line"], row["score"], str(row["n"]), *(f"{row[name]:.4f}" for name in shown)
-        )
+    shown = ("auc", "f1", "precision", "recall", "threshold", "nll")
+    for column in ("split", "", "n", "AUPR U_I", "AUPR", "AUC", "F1", "prec", "recall", "thresh", "NLL"):
+        table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
+    for split in ("train", "val_seen", "val_unseen", "test"):
+        for level in (MACRO, POOLED):
+            alone, row = rows[split, level, "u_only"], rows[split, level, "corrected"]
+            figures = (alone["aupr"], row["aupr"], *(row[name] for name in shown))
+            table.add_row(split, level, str(row["n"]), *(f"{value:.3f}" for value in figures))
     return table
 
 
@@ -161,9 +168,10 @@ def _print_warnings(replicate: Replicate, console: Console) -> None:
     findings: list[Finding] = replicate.findings()
     for finding in findings:
         where = f" in {finding.cell_line}" if finding.cell_line else ""
+        since = f", from epoch {finding.epoch}" if finding.epoch is not None else ""
         console.print(
-            f"[yellow]{finding.rule}[/]{where} ({finding.severity}, from epoch {finding.epoch}): {finding.evidence} "
-            f"[dim]{finding.source}; try: {finding.advice}[/]"
+            f"[yellow]{finding.rule}[/]{where} ({finding.severity}{since}): {finding.evidence} "
+            f"[dim]({finding.source}; try: {finding.advice})[/]"
         )
     if not findings:
         console.print("[green]no warning rule holds[/]")

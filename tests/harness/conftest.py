@@ -1,0 +1,73 @@
+"""A tiny synthetic dataset and configuration that a replicate trains on within a second."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold, make_folds
+from harness.data.store import open_dataset
+from harness.run_store import RunWriter
+from harness.space.compose import compose
+from harness.trial.replicate import Replicate
+
+TINY: dict[str, Any] = {
+    "model": {"encoder": "cnn", "embedding": 4, "kernel": 5, "width": 8, "pool": 12},
+    "environment": {"source": "support", "width": 4},
+    "support": {"size": 8, "draws": 3},
+    "episode": {"query": 16, "per_step": 3},
+    "optimiser": {"epochs": 3, "steps_per_epoch": 3},
+    "evaluation": {"train_subset": 64},
+}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Bitwise reproducibility is promised for one thread count."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_block() -> DataBlock:
+    synthetic = SyntheticBlock(
+        form="gated",
+        cell_lines=5,
+        pairs_per_cell=80,
+        chromosomes=4,
+        motifs=4,
+        enhancer_bp=80,
+        promoter_bp=100,
+    )
+    return DataBlock(synthetic=synthetic)
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tiny_block: DataBlock, tmp_path_factory: pytest.TempPathFactory) -> EncodedDataset:
+    cache = tmp_path_factory.mktemp("cache")
+    return open_dataset(tiny_block, enhancer_bp=400, promoter_bp=1600, cache=cache, progress=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_fold(tiny_dataset: EncodedDataset, tiny_block: DataBlock) -> Fold:
+    return make_folds(tiny_dataset, tiny_block)[0]
+
+
+MakeReplicate = Callable[..., Replicate]
+
+
+@pytest.fixture
+def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> MakeReplicate:
+    """make_replicate(changes, seed=0, run="run", **options): a replicate of TINY with dotted changes."""
+
+    def make(
+        changes: dict[str, Any] | None = None, *, seed: int = 0, run: str = "run", **options: Any
+    ) -> Replicate:
+        config: TrialConfig = compose(TINY, changes or {}).resolved()
+        return Replicate(config, tiny_dataset, tiny_fold, seed, RunWriter(tmp_path / run), **options)
+
+    return make

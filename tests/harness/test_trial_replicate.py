@@ -1,0 +1,217 @@
+"""A replicate: reproducible, resumable to the same result, honest about divergence, every pair scored once."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold, split
+from harness.errors import UserError
+from harness.trial.replicate import Replicate
+from tests.harness.conftest import MakeReplicate
+
+CLOCK = ["wall_s", "started", "finished"]
+
+
+def run(replicate: Replicate, epochs: int | None = None) -> Replicate:
+    while not replicate.finished and (epochs is None or replicate.epoch < epochs):
+        replicate.advance()
+    return replicate
+
+
+def table(tmp_path: Path, name: str, folder: str = "run") -> pd.DataFrame:
+    frame = pq.read_table(tmp_path / folder / name).to_pandas()
+    return frame.drop(columns=[c for c in CLOCK if c in frame])
+
+
+TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
+RICH = {
+    "energy.form": "interaction",
+    "temperature.mode": "learned",
+    "loss.contrastive.weight": 0.5,
+    "loss.prototypes.weight": 0.5,
+    "loss.ranking.weight": 0.5,
+    "decouple.pearson": 0.5,
+    "decouple.grl": 0.5,
+    "curriculum.phase1_epochs": 1,
+    "balance.kind": "ramp",
+    "model.encoder": "cbat",
+}
+
+
+def test_an_interrupted_replicate_resumes_to_the_same_tables(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    run(make_replicate(RICH, run="whole"))
+    for epochs in (1, 2, None):
+        run(make_replicate(RICH, run="pieces"), epochs)
+    for name in TABLES:
+        pd.testing.assert_frame_equal(
+            table(tmp_path, name, "whole"), table(tmp_path, name, "pieces"), check_exact=True
+        )
+
+
+def test_same_seed_is_bitwise_equal_and_another_seed_is_not(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        run(make_replicate(seed=seed, run=folder))
+    one, same, other = [table(tmp_path, "cells", folder).drop(columns="seed") for folder in "abc"]
+    pd.testing.assert_frame_equal(one, same, check_exact=True)
+    assert not one.aupr.equals(other.aupr)
+
+
+def test_every_evaluation_pair_is_predicted_exactly_once(
+    make_replicate: MakeReplicate, tmp_path: Path, tiny_dataset: EncodedDataset, tiny_fold: Fold
+) -> None:
+    run(make_replicate())
+    predictions = table(tmp_path, "predictions")
+    splits = split(tiny_dataset, tiny_fold)
+    for name in ("val_seen", "val_unseen", "test"):
+        pairs = predictions.loc[predictions.split == name, "pair"].to_numpy()
+        assert np.array_equal(np.sort(pairs), getattr(splits, name))
+    assert np.isfinite(predictions.logit).all()
+
+
+def test_store_rows_cover_scores_prevalences_and_selections(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    run(make_replicate())
+    cells = table(tmp_path, "cells")
+    final = cells[cells.selection == "best_on_validation"]
+    assert set(final.split) == {"train", "val_seen", "val_unseen", "test"}
+    assert set(final.score) == {"u_only", "corrected"}
+    assert set(final.prevalence_mode) == {"as_found", "1:1", "1:20"}
+    assert {"macro", "pooled"} <= set(final.cell_line)
+    assert np.allclose(final.loc[final.prevalence_mode == "1:20", "prevalence"], 1 / 21)
+    assert final.loc[final.score == "corrected", "aupr_support_sd"].notna().all()
+    assert "test" not in set(cells.loc[cells.selection == "epoch", "split"])
+    # one validation threshold serves every split of a score and prevalence
+    assert final.groupby(["score", "prevalence_mode"]).threshold.nunique().eq(1).all()
+
+
+def test_cell_scope_is_rank_invariant_and_says_so(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    for form in ("linear", "gated"):
+        run(make_replicate({"energy.form": form}, run=form))
+        cells = table(tmp_path, "cells", form)
+        rows = cells[(cells.selection == "best_on_validation") & ~cells.cell_line.isin(["pooled"])]
+        corrected, alone = [rows[rows.score == s].aupr.to_numpy() for s in ("corrected", "u_only")]
+        np.testing.assert_allclose(corrected, alone, atol=1e-12)
+        assert table(tmp_path, "trials", form).rank_invariant.all()
+    run(make_replicate({"environment.scope": "sample"}, run="sample"))
+    assert not table(tmp_path, "trials", "sample").rank_invariant.any()
+
+
+def test_nan_ends_the_replicate_as_diverged_with_step_and_term(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    replicate = run(make_replicate(), 1)
+    with torch.no_grad():
+        next(replicate.trainer.model.sequence.parameters()).fill_(float("nan"))
+    summary = replicate.advance()
+    assert np.isnan(summary.objective)
+    trials = table(tmp_path, "trials")
+    assert trials.status.tolist() == ["diverged"]
+    assert "loss term task is nan at step 3" in trials.reason[0]
+    assert make_replicate().status == "diverged"
+
+
+def test_a_named_rule_stops_the_replicate_and_the_rest_is_evaluated(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    changes = {"limits": {"over_capacity": 0.001}}
+    replicate = run(make_replicate(changes, stop_rules=["over_capacity"]))
+    assert (replicate.status, replicate.epoch) == ("stopped", 1)
+    assert "over_capacity" in table(tmp_path, "trials").reason[0]
+    assert "test" in set(table(tmp_path, "cells").split)
+
+
+def test_the_energy_of_training_and_of_prediction_is_the_same(make_replicate: MakeReplicate) -> None:
+    for form in ("linear", "interaction", "gated"):
+        replicate = run(make_replicate({"energy.form": form, "model.dropout": 0.0}, run=form), 2)
+        batch = next(iter(replicate.sampler.epoch(3)))
+        with torch.no_grad():
+            _, _, step, _ = replicate.trainer._measure(batch, warm=False)
+        trainer = replicate.trainer
+        for episode, cell in enumerate(batch.cell):
+            pairs = np.concatenate([batch.support[episode], batch.query[episode]])
+            from harness.trial.batches import encode_pairs
+
+            encoded = encode_pairs(trainer.model, trainer.dataset, pairs, trainer.device, 7)
+            chosen = torch.arange(8)[None]
+            support = replicate.predictor.support(encoded, chosen, torch.tensor([cell]))
+            z_e = trainer.model.environment_of(support)
+            scores = trainer.model.score(
+                encoded.u[8:][None], encoded.z_i[8:][None], z_e, trainer.reference, warm=False
+            )
+            torch.testing.assert_close(scores.logit[0], step.logit[episode], rtol=1e-5, atol=1e-5)
+
+
+def test_identity_environment_refuses_unseen_lines_with_a_sentence(make_replicate: MakeReplicate) -> None:
+    with pytest.raises(UserError, match="no embedding for the unseen cell lines"):
+        make_replicate({"environment.source": "id"})
+    run(make_replicate({"environment.source": "id", "environment.unseen": "mean"}))
+
+
+def test_documented_protocol_is_marked(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    run(make_replicate({"evaluation.protocol": "documented"}))
+    cells = table(tmp_path, "cells")
+    documented = cells[cells.protocol == "documented"]
+    assert set(documented.split) == {"test"}
+    per_cell = documented[~documented.cell_line.isin(["macro", "pooled"])]
+    assert (per_cell.n % 64 == 0).all()
+    assert np.allclose(per_cell.prevalence, 0.5)
+
+
+def test_branch_selection_is_flagged_as_leakage(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    run(make_replicate({"predict.mode": "branch_select", "environment.scope": "sample"}))
+    warnings = table(tmp_path, "warnings")
+    assert "test_leak" in set(warnings.rule)
+
+
+def test_calibrated_temperature_is_fitted_on_validation_only(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    run(make_replicate({"temperature.mode": "calibrated"}, run="calibrated"))
+    run(make_replicate({"temperature.mode": "fixed"}, run="fixed"))
+    cells = {name: table(tmp_path, "cells", name) for name in ("calibrated", "fixed")}
+
+    def value(name: str, column: str) -> float:
+        rows = cells[name]
+        row = rows[
+            (rows.selection == "last")
+            & (rows.split == "test")
+            & (rows.cell_line == "pooled")
+            & (rows.score == "corrected")
+            & (rows.prevalence_mode == "as_found")
+        ]
+        return float(row[column].iloc[0])
+
+    assert value("calibrated", "aupr") == pytest.approx(value("fixed", "aupr"))
+    assert value("calibrated", "nll") == pytest.approx(value("fixed", "nll_calibrated"), rel=1e-4)
+    assert (table(tmp_path, "epochs", "calibrated").temperature != 1.0).any()
+
+
+def test_support_labels_act_in_training_only(make_replicate: MakeReplicate) -> None:
+    plain, labelled = make_replicate(run="a"), make_replicate({"support.labels": True}, run="b")
+    batch = next(iter(plain.sampler.epoch(1)))
+    _, shown = labelled.trainer._support_labels(batch)
+    assert 0 < float(shown.mean()) < 1
+    assert not plain.trainer._support_labels(batch)[1].any()
+    assert labelled.findings() is not None
+    run(labelled)
+
+
+def test_the_trial_row_says_what_ran(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    replicate: Any = run(make_replicate(changes={"energy.form": "gated"}))
+    row = table(tmp_path, "trials").iloc[0]
+    assert json.loads(row.config_json) == replicate.config.canonical()
+    assert row.parameters == sum(p.numel() for p in replicate.trainer.parameters)
+    assert row.epochs == 3
+    assert 1 <= row.selected_epoch <= 3

@@ -1,0 +1,209 @@
+"""One optimiser step on the whole model: routes, phases, weight 0, streams, and what the reference may depend on."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.trial.routing import WeightedTerm
+from harness.trial.trainer import Trainer
+from tests.harness.conftest import MakeReplicate
+
+EVERY_TERM = {
+    "energy.form": "interaction",
+    "temperature.mode": "learned",
+    "temperature.penalty": 0.3,
+    "loss.ranking.weight": 0.5,
+    "loss.speculation.weight": 0.5,
+    "loss.contrastive.weight": 0.5,
+    "loss.prototypes.weight": 0.5,
+    "loss.sparsity.z_i": 0.1,
+    "loss.sparsity.z_e": 0.1,
+    "loss.sparsity.r": 0.1,
+    "loss.calibration.weight": 0.5,
+    "loss.calibration.mean": 0.0,
+    "loss.calibration.variance_high": 0.0001,
+    "loss.calibration.variance_low": 0.0,
+    "decouple.orthogonal": 0.5,
+    "decouple.pearson": 0.5,
+    "decouple.grl": 0.5,
+}
+ALLOWED = {
+    "task": "SEG",
+    "ranking": "SEG",
+    "speculation": "SEG",
+    "temperature": "G",
+    "contrastive": "E",
+    "prototypes": "E",
+    "sparsity_z_i": "S",
+    "sparsity_z_e": "E",
+    "sparsity_r": "E",
+    "calibration": "S",
+    "orthogonal": "E",
+    "pearson": "E",
+    "grl": "SA",
+}
+
+
+def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
+    _, boundary, step, _ = trainer._measure(batch, warm=False)
+    terms = []
+    for term, weight in trainer.weighted:
+        value, _ = term(step, trainer.states[term.key])
+        terms.append(WeightedTerm(term.key, value, weight, term.reach, tuple(term.parameters())))
+    return terms, boundary
+
+
+def norms_by_group(trainer: Trainer, term: WeightedTerm, boundary: Any) -> dict[str, float]:
+    found = trainer.router.gradients([term], boundary)
+    groups = {g: set(members.values()) for g, members in trainer.model.groups().items()}
+    groups["A"] = set(trainer.terms.parameters())
+    return {
+        group: sum(float(gradient.norm()) for p, gradient in found.items() if p in members)
+        for group, members in groups.items()
+    }
+
+
+def test_every_term_of_the_model_is_built_and_reaches_exactly_its_groups(
+    make_replicate: MakeReplicate,
+) -> None:
+    trainer = make_replicate(EVERY_TERM).trainer
+    steps = list(make_replicate(EVERY_TERM, run="other").sampler.epoch(1))
+    for batch in steps[:2]:  # the memory bank and the prototypes are empty at the first step
+        trainer.step(batch, progress=0.0, probe=False)
+    terms, boundary = measured(trainer, steps[2])
+    assert {term.name for term in terms} == set(ALLOWED)
+    for term in terms:
+        norms = norms_by_group(trainer, term, boundary)
+        for group, norm in norms.items():
+            if group not in ALLOWED[term.name]:
+                assert norm == 0.0, f"{term.name} reaches {group} with norm {norm}"
+        assert sum(norms.values()) > 0.0 or term.name in ("prototypes", "speculation"), (
+            f"{term.name} moves nothing"
+        )
+
+
+def test_shared_routing_lets_environment_terms_into_the_sequence_side(make_replicate: MakeReplicate) -> None:
+    trainer = make_replicate({**EVERY_TERM, "routing": "shared"}).trainer
+    batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
+    terms, boundary = measured(trainer, batch)
+    pearson = next(term for term in terms if term.name == "pearson")
+    assert norms_by_group(trainer, pearson, boundary)["S"] > 0.0
+
+
+def test_decouple_reach_both_lets_only_orthogonal_and_pearson_into_the_sequence_side(
+    make_replicate: MakeReplicate,
+) -> None:
+    trainer = make_replicate({**EVERY_TERM, "decouple.reach": "both"}).trainer
+    batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
+    terms, boundary = measured(trainer, batch)
+    reached = {term.name for term in terms if norms_by_group(trainer, term, boundary)["S"] > 0}
+    assert {"orthogonal", "pearson"} <= reached
+    assert not reached & {"contrastive", "prototypes", "sparsity_z_e", "sparsity_r", "temperature"}
+
+
+def test_phase_one_moves_the_sequence_side_alone_and_the_score_is_u(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate({**EVERY_TERM, "curriculum.phase1_epochs": 1})
+    trainer = replicate.trainer
+    before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
+    for batch in replicate.sampler.epoch(1):
+        log = trainer.step(batch, progress=0.5, probe=False)
+    assert set(log.values) == {"task", "ranking", "speculation", "sparsity_z_i", "calibration"}
+    for group, members in trainer.model.groups().items():
+        moved = any(not torch.equal(before[name], p.detach()) for name, p in members.items())
+        assert moved == (group == "S"), group
+    _, _, step, scores = trainer._measure(batch, warm=True)
+    assert torch.equal(step.logit, step.u)
+    assert float(scores.r.abs().max()) == 0.0
+
+
+@pytest.mark.parametrize("path", ["loss.contrastive.weight", "decouple.grl", "loss.ranking.weight"])
+def test_weight_zero_is_exactly_the_same_as_leaving_it_out(make_replicate: MakeReplicate, path: str) -> None:
+    plain, zero = make_replicate(run="a").trainer, make_replicate({path: 0.0}, run="b").trainer
+    assert [t.key for t, _ in zero.weighted] == ["task"]
+    for batch in make_replicate(run="c").sampler.epoch(1):
+        plain.step(batch, progress=0.0, probe=False)
+        zero.step(batch, progress=0.0, probe=False)
+    for a, b in zip(plain.parameters, zero.parameters, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_mechanism_does_not_reshuffle_the_others(make_replicate: MakeReplicate) -> None:
+    plain, rich = make_replicate(run="a"), make_replicate(EVERY_TERM, run="b")
+    for (name, one), (_, other) in zip(
+        plain.trainer.model.sequence.named_parameters(),
+        rich.trainer.model.sequence.named_parameters(),
+        strict=True,
+    ):
+        assert torch.equal(one, other), name
+    for a, b in zip(plain.sampler.epoch(2), rich.sampler.epoch(2), strict=True):
+        assert np.array_equal(a.query, b.query)
+        assert np.array_equal(a.support, b.support)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"loss.contrastive.weight": 2.0},
+        {"decouple.pearson": 2.0},
+        {"decouple.orthogonal": 2.0},
+        {"decouple.grl": 2.0},
+        {"loss.ranking.weight": 2.0},
+        {"loss.ranking.weight": 2.0, "loss.ranking.surrogate": "smooth_ap"},
+        {"loss.sparsity.z_i": 2.0},
+        {"loss.sparsity.z_e": 2.0},
+        {"energy.form": "gated"},
+        {"energy.form": "interaction"},
+        {"temperature.mode": "learned"},
+        {"temperature.mode": "per_cell"},
+        {"environment.scope": "sample"},
+        {"environment.encoder": "mean"},
+        {"environment.encoder": "attention"},
+        {"environment.encoder": "isab"},
+        {"loss.task": "bce"},
+        {"routing": "shared"},
+        {"support.labels": True},
+        {"model.encoder": "cbat"},
+        {"model.encoder": "cross_attention"},
+        {"model.share_sides": True},
+        {"model.share_strands": True},
+        {"model.self_attention_layers": 0},
+        {"model.grid": 2},
+        {"model.dropout": 0.0},
+    ],
+    ids=lambda changes: " ".join(f"{k}={v}" for k, v in changes.items()),
+)
+def test_what_is_configured_acts(make_replicate: MakeReplicate, changes: dict[str, Any]) -> None:
+    """A few steps with the change and without end in different parameters of the sequence or environment side."""
+    results = []
+    for run, given in (("a", {}), ("b", changes)):
+        replicate = make_replicate(given, run=run)
+        for batch in replicate.sampler.epoch(1):
+            replicate.trainer.step(batch, progress=0.0, probe=False)
+        results.append({n: p.detach() for n, p in replicate.trainer.model.named_parameters()})
+    plain, changed = results
+    assert plain.keys() != changed.keys() or any(
+        plain[n].shape != changed[n].shape or not torch.equal(plain[n], changed[n]) for n in plain
+    )
+
+
+def test_another_cell_lines_samples_never_change_an_environment(make_replicate: MakeReplicate) -> None:
+    trainer = make_replicate().trainer
+    batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
+    other = batch._replace(support=batch.support.copy())
+    other.support[1] = other.support[2][::-1]
+    with torch.no_grad():
+        first, second = [trainer._measure(b, warm=False)[2].z_e for b in (batch, other)]
+    assert torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
+
+
+def test_gradient_shares_are_logged_on_probe_steps(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate(EVERY_TERM)
+    for batch in replicate.sampler.epoch(1):
+        log = replicate.trainer.step(batch, progress=0.0, probe=True)
+    assert set(log.shares) == set(ALLOWED)
+    assert log.shares["task"][1] == pytest.approx(1.0)
+    assert all(norm >= 0 for norm, _ in log.shares.values())
+    assert log.shares["contrastive"][0] > 0
