@@ -6,13 +6,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from harness.config.explain import ConfigError
 from harness.config.paths import leaves
 from harness.config.schema import as_text, preset_schema, sweep_schema
 from harness.config.sweep import load_sweep
 from harness.config.trial import TrialConfig
 from harness.errors import UserError, run_cli
-from harness.space.compose import SEARCH_SPACES, compose
+from harness.space.compose import SEARCH_SPACES, check_preset
 from harness.space.yaml_lines import read_yaml
 
 FILES = {"schema.json": sweep_schema, "preset.schema.json": preset_schema}
@@ -64,12 +63,7 @@ def _list_paths(prefix: str) -> None:
 
 def _check(file: Path) -> None:
     if file.parent.name == "presets":
-        document = read_yaml(file)
-        try:
-            config = compose(document.data, {})
-        except ConfigError as error:
-            raise UserError(f"{document.where(error.path)}: {error}") from None
-        print(f"{file}: preset, configuration {config.id}")
+        print(f"{file}: preset, configuration {check_preset(read_yaml(file)).id}")
         return
     sweep = load_sweep(file)
     for sentence in sweep.warnings:

@@ -37,9 +37,17 @@ def validate(model: type[Model], data: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(dict(data))
     except ValidationError as error:
-        first = error.errors()[0]
-        path, owner = locate(model, first["loc"])
-        raise ConfigError(path, describe_problem(path, dict(first), owner)) from None
+        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+    path, owner = locate(model, problems[0]["loc"])
+    here = [problem for problem in problems if locate(model, problem["loc"])[0] == path]
+    # A value that may have several types is complained about once for each: a range tells more than a type.
+    ranges = [problem for problem in here if not problem["type"].endswith("_type")]
+    types = [_type(problem) for problem in here if _type(problem)]
+    if not ranges and len(types) > 1:
+        raise ConfigError(
+            path, f"{path} is {show(here[0]['input'])}, expected {' or '.join(dict.fromkeys(types))}"
+        )
+    raise ConfigError(path, describe_problem(path, (ranges or here)[0], owner))
 
 
 def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
@@ -55,6 +63,8 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, typ
         if variants and element in variants:
             inside, variants = variants[str(element)], {}
             continue
+        if inside is None and not isinstance(element, int):
+            break
         keys.append(str(element))
         owner = inside
         info = inside.model_fields.get(str(element)) if inside is not None else None
@@ -98,14 +108,21 @@ def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseMode
         return f"{path} is {show(given)}, expected a finite number"
     if kind == "too_short":
         return f"{path} has {context['actual_length']} entries, expected at least {context['min_length']}"
+    if kind == "too_long":
+        return f"{path} has {context['actual_length']} entries, expected at most {context['max_length']}"
+    if kind == "string_pattern_mismatch":
+        return f"{path} is {show(given)}, expected letters, digits, '.', '_' and '-' alone"
     if kind == "value_error":
         return str(context["error"])
     if kind in ("int_from_float", "int_parsing"):
         return f"{path} is {show(given)}, expected a whole number"
-    base = kind.removesuffix("_type").removesuffix("_parsing")
-    if base in TYPES:
-        return f"{path} is {show(given)}, expected {TYPES[base]}"
+    if _type(problem):
+        return f"{path} is {show(given)}, expected {_type(problem)}"
     return f"{path} is {show(given)}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _type(problem: Mapping[str, Any]) -> str:
+    return TYPES.get(problem["type"].removesuffix("_type").removesuffix("_parsing"), "")
 
 
 def show(value: object) -> str:

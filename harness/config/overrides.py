@@ -15,6 +15,9 @@ from harness.errors import UserError, nearest
 from harness.space.compose import flatten
 from harness.space.yaml_lines import parse_scalar
 
+SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
+"""Keys of the sweep's own blocks -> the path of the trial's configuration that they set."""
+
 
 @dataclass(frozen=True)
 class Overridden:
@@ -69,8 +72,13 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             raise UserError(
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
-        _pin(result, path, value)
-        result.given[f"set.{path}"] = f"--set {text}"
+        result.given[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
+    searched = result.data.get("design", "search") == "search"
+    if searched and data.get("space") and not result.data.get("space"):
+        pinned = ", ".join(given for path, given in result.given.items() if path.startswith("set."))
+        raise UserError(
+            f"{pinned}: nothing is left to search; add --set design=grid to run this one configuration"
+        )
     return result
 
 
@@ -83,15 +91,21 @@ def _use_root(result: Overridden, root: Path) -> None:
     result.given["data.root"] = f"--data {root}"
 
 
-def _pin(result: Overridden, path: str, value: Any) -> None:
+def _pin(result: Overridden, path: str, value: Any) -> str:
+    """Fix a path of the trial's configuration; returns the block of the YAML that now holds it."""
+    _withdraw(result, path)
+    space = result.data.get("space")
+    entry = space.get(path) if isinstance(space, dict) else None
+    if isinstance(space, dict) and isinstance(entry, Mapping) and entry.get("when"):
+        # The path exists only under its condition, so the pinned value does too.
+        space[path] = {"choice": [value], "when": entry["when"]}
+        return "space"
     block = result.data.get("set")
     kept = flatten(block) if isinstance(block, Mapping) else {}
     result.data["set"] = {**kept, path: value}
-    space = result.data.get("space")
     if not isinstance(space, dict):
-        return
-    if path in space:
-        del space[path]
+        return "set"
+    space.pop(path, None)
     gone = [path]
     while gone:
         pinned = gone.pop()
@@ -104,15 +118,33 @@ def _pin(result: Overridden, path: str, value: Any) -> None:
                 del space[name]
                 gone.append(name)
                 result.warnings.append(f"{name} is not swept, because --set {path} rules its condition out")
+    return "set"
+
+
+def _withdraw(result: Overridden, path: str) -> None:
+    """Take out the YAML's own setting of what `path` sets under another name."""
+    for own, same in SAME.items():
+        block, _, key = own.partition(".")
+        if path == same and isinstance(result.data.get(block), dict):
+            result.data[block].pop(key, None)
+        if path == own:
+            if isinstance(result.data.get("set"), Mapping):
+                result.data["set"] = {k: v for k, v in flatten(result.data["set"]).items() if k != same}
+            if isinstance(result.data.get("space"), dict):
+                result.data["space"].pop(same, None)
 
 
 def _set_own(result: Overridden, path: str, value: Any) -> None:
+    _withdraw(result, path)
     *blocks, key = path.split(".")
     place = result.data
     for block in blocks:
         inner = place.get(block)
         place[block] = dict(inner) if isinstance(inner, Mapping) else {}
         place = place[block]
+    if path == "design" and value == "grid":
+        for key in [key for key in ("trials", "sampler") if result.data.pop(key, None) is not None]:
+            result.warnings.append(f"{key} has no meaning under --set design=grid and is not used")
     if path == "scheduler.kind" and place.get("kind", "asha") != value:
         place.clear()
     place[key] = value

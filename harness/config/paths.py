@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from analysis.rules import LIMITS
 from harness.config.explain import ConfigError, describe_problem
 from harness.config.trial import TrialConfig
 from harness.errors import nearest
@@ -81,6 +82,9 @@ def find(path: str) -> Leaf:
         return leaves()[path]
     block, _, rule = path.partition(".")
     if block == "limits" and rule:
+        if rule not in LIMITS:
+            known = f"({', '.join(LIMITS)}){nearest(rule, LIMITS)}"
+            raise ConfigError(path, f"'{rule}' is not a limit of a warning rule {known}")
         return Leaf(path, None, {None: TypeAdapter(float, config=_STRICT)}, {})
     inside = [known for known in leaves() if known.startswith(path + ".")]
     if inside:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.rules import LIMITS, RULES
+from analysis.rules import RULES
 from harness.config.advice import advise
 from harness.config.explain import ConfigError, show, validate
-from harness.config.overrides import Overridden, override
+from harness.config.overrides import SAME, Overridden, override
 from harness.config.paths import find
 from harness.config.sweep_blocks import SweepConfig
 from harness.config.trial import TrialConfig
 from harness.errors import UserError, nearest
 from harness.space.check import build_space
-from harness.space.compose import compose, flatten, merge, preset_document
+from harness.space.compose import check_preset, compose, flatten, merge, preset_document
 from harness.space.space import Space
 from harness.space.yaml_lines import Document, read_yaml
 
@@ -99,12 +99,13 @@ class _Sources:
             found = self._place(path)
             if found is not None:
                 return found
-        return self.document.where(error.path)
+        first = str(error).replace(":", " ").split()[0]
+        return self.document.where(error.path or first)
 
     def _place(self, path: str) -> str | None:
         if not path:
             return None
-        also = {"optimiser.epochs": "trial.epochs", "optimiser.steps_per_epoch": "trial.budget"}.get(path)
+        also = next((own for own, same in SAME.items() if same == path), None)
         for known in (path, f"set.{path}", also, f"space.{path}"):
             if known is None:
                 continue
@@ -147,10 +148,7 @@ def _preset(config: SweepConfig, path: Path, sources: _Sources) -> dict[str, Any
         sources.preset = preset_document(config.base, beside=path.parent)
     except UserError as error:
         raise ConfigError("base", f"base: {error}") from None
-    try:
-        compose(sources.preset.data, {})
-    except ConfigError as error:
-        raise UserError(f"{sources.preset.where(error.path)}: {error}") from None
+    check_preset(sources.preset)
     return sources.preset.data
 
 
@@ -162,15 +160,8 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
             find(path).check(value)
         except ConfigError as error:
             raise ConfigError(f"set.{path}", str(error)) from None
-        rule = path.removeprefix("limits.")
-        if path.startswith("limits.") and rule not in LIMITS:
-            raise ConfigError(
-                f"set.{path}", f"'{rule}' is not a limit of a warning rule{nearest(rule, LIMITS)}"
-            )
-    for own, path, value in (
-        ("trial.epochs", "optimiser.epochs", config.trial.epochs),
-        ("trial.budget", "optimiser.steps_per_epoch", config.trial.budget),
-    ):
+    for own, path in SAME.items():
+        value = getattr(config.trial, own.removeprefix("trial."))
         if value is None:
             continue
         if path in settings or path in config.space:

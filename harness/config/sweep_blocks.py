@@ -108,10 +108,14 @@ class SweepConfig(Block):
 
     @model_validator(mode="before")
     @classmethod
-    def _whole_grid(cls, data: Any) -> Any:
+    def _defaults(cls, data: Any) -> Any:
         """A grid compares all its configurations: none is stopped early unless a scheduler is asked for."""
-        if isinstance(data, dict) and data.get("design") == "grid":
-            return {"scheduler": {"kind": "none"}, **data}
+        if not isinstance(data, dict):
+            return data
+        if data.get("design") == "grid":
+            data = {"scheduler": {"kind": "none"}, **data}
+        if isinstance(data.get("scheduler"), dict):
+            data = {**data, "scheduler": {"kind": "asha", **data["scheduler"]}}
         return data
 
     @model_validator(mode="after")

@@ -117,7 +117,7 @@ def _check_values(name: str, entry: Distribution) -> None:
         try:
             find(path).check(value)
         except ConfigError as error:
-            raise ConfigError(where, f"space: {error}") from None
+            raise ConfigError(where, str(error)) from None
 
 
 def _compose(changes: Mapping[str, Any], base: Mapping[str, Any], space: Space) -> TrialConfig:
@@ -139,8 +139,13 @@ def _compose(changes: Mapping[str, Any], base: Mapping[str, Any], space: Space) 
                 f"it is {drawn}; add when: {{{leaf.discriminator}: {needed}}}",
             )
     if owner is None:
-        named = [n for n, e in space.entries.items() if any(path in str(problem) for path in e.paths(n))]
-        owner = named[0] if named else None
+        mentioned = {
+            str(problem).find(path): name
+            for name, entry in space.entries.items()
+            for path in entry.paths(name)
+            if path in str(problem)
+        }
+        owner = mentioned[min(mentioned)] if mentioned else None
     drawn_text = ", ".join(f"{path}: {word(value)}" for path, value in changes.items())
     raise ConfigError(
         f"space.{owner}" if owner else "space",

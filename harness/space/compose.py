@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.config.acting import unread
 from harness.config.explain import ConfigError, validate
-from harness.config.paths import discriminators, leaves
+from harness.config.paths import discriminators, find, leaves
 from harness.config.trial import TrialConfig
 from harness.errors import UserError, nearest
 from harness.space.yaml_lines import Document, read_yaml
@@ -25,7 +26,20 @@ def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
     ConfigError
         with the dotted path at fault: an unknown key, a wrong type or range, an impossible combination.
     """
-    return validate(TrialConfig, merge(base, changes))
+    merged = merge(base, changes)
+    try:
+        return validate(TrialConfig, merged)
+    except ConfigError as error:
+        leaf = leaves().get(error.path)
+        if leaf is None or leaf.discriminator is None or not leaf.variants:
+            raise
+        actual = flatten(merged)[leaf.discriminator]
+        if actual in leaf.variants:
+            raise
+        wanted = " or ".join(sorted(leaf.variants))
+        raise ConfigError(
+            leaf.path, f"{leaf.path} exists only where {leaf.discriminator} is {wanted}, and it is {actual}"
+        ) from None
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -92,8 +106,23 @@ def load_preset(name: str, *, beside: Path | None = None) -> dict[str, Any]:
         for an unknown preset (the nearest is named) or one that is no valid configuration (file and line).
     """
     document = preset_document(name, beside=beside)
+    check_preset(document)
+    return document.data
+
+
+def check_preset(document: Document) -> TrialConfig:
+    """The configuration of a preset's YAML; UserError with file and line for a mistake or a key nothing reads."""
     try:
-        compose(document.data, {})
+        config = compose(document.data, {})
     except ConfigError as error:
         raise UserError(f"{document.where(error.path)}: {error}") from None
-    return document.data
+    for path in flatten(document.data):
+        try:
+            find(path)
+        except ConfigError as error:
+            raise UserError(f"{document.where(path)}: {error}") from None
+    for path, needs in unread(config, flatten(document.data)).items():
+        raise UserError(
+            f"{document.where(path)}: {path} is set and nothing reads it; it acts only with {needs}"
+        )
+    return config

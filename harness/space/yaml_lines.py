@@ -90,6 +90,8 @@ def parse_scalar(text: str) -> Any:
     """
     try:
         return _plain(YAML(typ="rt", pure=True).load(text), "", {}, Path("value"))
+    except MarkedYAMLError as error:
+        raise ValueError(str(error.problem or error.context)) from None
     except (YAMLError, UserError) as error:
         raise ValueError(" ".join(str(error).split())) from None
 
