@@ -51,7 +51,7 @@ def reverse_complement(bases: Tensor) -> Tensor:
     """
     length = bases.shape[1]
     position = torch.arange(length, device=bases.device)
-    size = ((bases < NULL_BASE) * (position + 1)).amax(dim=1, keepdim=True) if length else position[None, :0]
+    size = ((bases < NULL_BASE) * (position + 1)).amax(dim=1, keepdim=True)
     source = size - 1 - position
     turned = bases.gather(1, source.clamp_min(0).expand(bases.shape))
     complement = torch.where(turned < NULL_BASE, 3 - turned.clamp_max(3), NULL_BASE)

@@ -1,0 +1,153 @@
+"""M03 and M04: CBAT, bidirectional cross attention through anchors, and its block."""
+
+import torch
+from torch import Tensor, nn
+
+from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
+from models.sequence.conv_pyramid import ConvPyramid
+from models.sequence.feed_forward import FeedForward
+from models.sequence.interaction import INTERACTIONS, Interaction
+from models.sequence.rope import MultiHeadAttention
+from models.sequence.soft_sparse import SoftSparseAttention
+from models.sequence.tempered_gate import TemperedGate
+from models.streams import Dropout, Noise
+
+
+class CbatBlock(nn.Module):
+    """One CBAT block on the sequence x = [other side; K anchors; own side], own -> own masked.
+
+    x <- x + Pyramid(LN x)                         depthwise convolutions inside each side
+    y  = RoPE attention(LN x) within the window    x <- x + Gate_1(x, Dropout y)
+    x <- x + Dropout(SoftSparse(LN x))             all allowed pairs, column bias
+    y  = FFN(LN x)                                 x <- x + Gate_2(x, Dropout y)
+
+    Shapes: x [B, N, d], N = P_other + K + P_own; valid [B, N] in {0, 1}; near, allowed [B, N, N] in {0, 1};
+    position [B, N] -> [B, N, d]. Source: rp01 to rp04.
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.pyramid_norm, self.pyramid = nn.LayerNorm(width), ConvPyramid(width)
+        self.window_norm, self.window_attention = nn.LayerNorm(width), MultiHeadAttention(width, heads)
+        self.window_dropout, self.window_gate = Dropout(dropout), TemperedGate(width)
+        self.sparse_norm, self.sparse_attention = nn.LayerNorm(width), SoftSparseAttention(width, heads)
+        self.sparse_dropout = Dropout(dropout)
+        self.feed_norm, self.feed = nn.LayerNorm(width), FeedForward(width)
+        self.feed_dropout, self.feed_gate = Dropout(dropout), TemperedGate(width)
+
+    def forward(
+        self,
+        x: Tensor,
+        valid: Tensor,
+        near: Tensor,
+        allowed: Tensor,
+        position: Tensor,
+        segments: tuple[int, int, int],
+        noise: Noise | None,
+    ) -> Tensor:
+        sides = zip(self.pyramid_norm(x).split(segments, 1), valid.split(segments, 1), strict=True)
+        x = x + torch.cat([self.pyramid(side, mask) for side, mask in sides], dim=1)
+        y = self.window_norm(x)
+        y = self.window_attention(y, y, near, (position, position))
+        x = x + self.window_gate(x, self.window_dropout(y, noise))
+        x = x + self.sparse_dropout(self.sparse_attention(self.sparse_norm(x), allowed), noise)
+        y = self.feed(self.feed_norm(x))
+        out: Tensor = x + self.feed_gate(x, self.feed_dropout(y, noise))
+        return out
+
+
+def centred_positions(mask: Tensor) -> Tensor:
+    """Window numbers counted from the centre of the sequence that the mask shows: [B, P] -> [B, P].
+
+    The sequence ends at its last valid window, so that padding does not move it; all-null rows count from 0.
+    """
+    index = torch.arange(mask.shape[1], dtype=mask.dtype, device=mask.device)
+    length = (mask * (index + 1.0)).amax(dim=1, keepdim=True)
+    return index - (length - 1.0).clamp_min(0.0) / 2.0
+
+
+class CbatDirection(nn.Module):
+    """One direction, own <- other: the blocks over [other; anchors; own], then tempered pooling of own.
+
+    Both sides are centred on position 0 and so are the anchors; a window attends to windows at most `window`
+    away and to the anchors, which see everything. Own windows never attend to own windows: what they learn
+    comes from the other side. Shapes: own [B, P, d], other [B, Q, d], 0/1 masks -> z [B, d]. Source: rp04.
+    """
+
+    def __init__(
+        self, width: int, heads: int, blocks: int, anchors: int, window: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.anchors = Anchors(width, anchors)
+        self.segment = nn.Parameter(torch.empty(3, width))
+        self.blocks = nn.ModuleList(CbatBlock(width, heads, dropout) for _ in range(blocks))
+        self.pooling = TemperedPooling(width)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        nn.init.normal_(self.segment, std=0.02)
+
+    def forward(
+        self, own: Tensor, m_own: Tensor, other: Tensor, m_other: Tensor, noise: Noise | None
+    ) -> Tensor:
+        anchors = self.anchors(other, m_other)
+        segments = (other.shape[1], anchors.shape[1], own.shape[1])
+        x = torch.cat([part + self.segment[i] for i, part in enumerate((other, anchors, own))], dim=1)
+        always = torch.ones_like(anchors[..., 0])
+        valid = torch.cat([m_other, always, m_own], dim=1)
+        position = torch.cat([centred_positions(m_other), 0.0 * always, centred_positions(m_own)], dim=1)
+        allowed, near = self._reach(valid, position, segments)
+        for block in self.blocks:
+            x = block(x, valid, near, allowed, position, segments, noise)
+        _, anchors, own = x.split(segments, dim=1)
+        z: Tensor = self.pooling(own, m_own, anchors)
+        return z
+
+    def _reach(
+        self, valid: Tensor, position: Tensor, segments: tuple[int, int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """allowed: valid keys except own -> own; near: allowed, and within the window or from or to an anchor."""
+        other, anchors, own = segments
+        part = torch.cat(
+            [torch.full((n,), i, device=valid.device) for i, n in enumerate((other, anchors, own))]
+        )
+        cross = ~((part[:, None] == 2) & (part[None] == 2))
+        anchored = (part[:, None] == 1) | (part[None] == 1)
+        allowed = cross & (valid[:, None] > 0)
+        close = (position[:, :, None] - position[:, None]).abs() <= self.window
+        return allowed, allowed & (close | anchored)
+
+
+@INTERACTIONS.register(
+    "cbat",
+    id="M03",
+    name="CBAT cross attention with anchors",
+    equation="z_I = g CBAT(E <- P) + (1 - g) CBAT(P <- E), g = sigmoid(W [z_E; z_P]) (M04)",
+    shapes="h_E [B, P_e, d], h_P [B, P_p, d], masks [B, P] -> z_I [B, d]",
+    source="rp01 to rp04",
+)
+class Cbat(Interaction):
+    """Both directions of CBAT, joined by the direction gate.
+
+    z_I = DirectionGate(CbatDirection(E <- P), CbatDirection(P <- E)). Raises ValueError when the width does not
+    split into heads of even width, or a count is below 1.
+    """
+
+    def __init__(
+        self, width: int, heads: int, blocks: int, anchors: int, window: int, dropout: float
+    ) -> None:
+        super().__init__()
+        if blocks < 1 or window < 1:
+            raise ValueError(f"cbat needs at least 1 block and a window of 1, got {blocks} and {window}")
+        self.enhancer_reads = CbatDirection(width, heads, blocks, anchors, window, dropout)
+        self.promoter_reads = CbatDirection(width, heads, blocks, anchors, window, dropout)
+        self.direction = DirectionGate(width)
+
+    def forward(
+        self, h_e: Tensor, m_e: Tensor, h_p: Tensor, m_p: Tensor, noise: Noise | None = None
+    ) -> Tensor:
+        enhancer = self.enhancer_reads(h_e, m_e, h_p, m_p, noise)
+        promoter = self.promoter_reads(h_p, m_p, h_e, m_e, noise)
+        z_i: Tensor = self.direction(enhancer, promoter)
+        return z_i

@@ -1,0 +1,146 @@
+"""The sequence potential U_I: stem -> self-attention -> interaction -> Fourier KAN."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from models.sequence import cbat, cnn, cross_attention
+from models.sequence.interaction import INTERACTIONS
+from models.sequence.kan import FourierKAN
+from models.sequence.rope import RotarySelfAttention
+from models.sequence.stem import KmerStem
+from models.sequence.tokens import kmer_tokens, reverse_complement
+from models.streams import Noise
+
+ENCODERS = (cbat.Cbat, cross_attention.CrossAttention, cnn.Cnn)
+"""The interactions that importing this module registers."""
+
+NOT_THE_NETWORKS = ("size", "enhancer_bp", "promoter_bp")
+"""Keys of the model block that say what data the network is given, not what it is."""
+
+
+class SequenceOutput(NamedTuple):
+    """z_i [B, d] interaction features, u [B] sequence potential (unbounded, dimensionless energy)."""
+
+    z_i: Tensor
+    u: Tensor
+
+
+class SequencePotential(nn.Module):
+    """U_I = FourierKAN(z_I), z_I = Interaction(SelfAttention(Stem(enhancer)), SelfAttention(Stem(promoter))).
+
+    `encoder` is a key of INTERACTIONS. `share_sides` uses one stem for both sides; `share_strands` averages the
+    pooled stem features of a sequence and of its reverse complement, so that the output is the same for all
+    four strand orientations. More padding on the right changes nothing.
+
+    Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at
+    least 6 bp wide) -> SequenceOutput(z_i [B, d], u [B]). All-null sequences give finite output.
+    Source: M01 to M06; rp04.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: str,
+        embedding: int,
+        kernel: int,
+        width: int,
+        pool: int,
+        dropout: float,
+        share_sides: bool,
+        share_strands: bool,
+        heads: int,
+        self_attention_layers: int,
+        blocks: int,
+        anchors: int,
+        window: int,
+        grid: int,
+    ) -> None:
+        super().__init__()
+        self.share_sides, self.share_strands = share_sides, share_strands
+        names = ("both",) if share_sides else ("enhancer", "promoter")
+        self.stems = nn.ModuleDict(
+            {name: KmerStem(embedding, kernel, width, pool, dropout) for name in names}
+        )
+        attention = (width, heads, dropout)
+        self.enhancer_attention = nn.ModuleList(
+            RotarySelfAttention(*attention) for _ in range(self_attention_layers)
+        )
+        self.promoter_attention = nn.ModuleList(
+            RotarySelfAttention(*attention) for _ in range(self_attention_layers)
+        )
+        options = {
+            "width": width,
+            "heads": heads,
+            "blocks": blocks,
+            "anchors": anchors,
+            "window": window,
+            "dropout": dropout,
+        }
+        takes = inspect.signature(INTERACTIONS.row(encoder).cls).parameters
+        self.interaction = INTERACTIONS.build(encoder, **{k: v for k, v in options.items() if k in takes})
+        self.energy = FourierKAN(width, grid)
+
+    def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
+        (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
+        for layer in self.enhancer_attention:
+            h_e = layer(h_e, m_e, noise)
+        for layer in self.promoter_attention:
+            h_p = layer(h_p, m_p, noise)
+        z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
+        return SequenceOutput(z_i, self.energy(z_i))
+
+    def _stem_features(
+        self, enhancer: Tensor, promoter: Tensor, noise: Noise | None
+    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        if not self.share_sides:
+            sides = []
+            for name, bases in (("enhancer", enhancer), ("promoter", promoter)):
+                stem = self._stem(name)
+                peaks, mask = self._peaks(stem, bases, stem.table())
+                sides.append((stem.finish(peaks, noise), mask))
+            return sides[0], sides[1]
+        # One finish over both sides: a dropout module draws once per forward pass.
+        stem = self._stem("both")
+        table = stem.table()
+        (p_e, m_e), (p_p, m_p) = self._peaks(stem, enhancer, table), self._peaks(stem, promoter, table)
+        h_e, h_p = stem.finish(torch.cat([p_e, p_p], dim=1), noise).split([p_e.shape[1], p_p.shape[1]], dim=1)
+        return (h_e, m_e), (h_p, m_p)
+
+    def _stem(self, name: str) -> KmerStem:
+        stem = self.stems[name]
+        assert isinstance(stem, KmerStem)
+        return stem
+
+    def _peaks(self, stem: KmerStem, bases: Tensor, table: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.share_strands:
+            return stem.peaks(kmer_tokens(bases), table)
+        other = reverse_complement(bases)
+        # Twice turned, a sequence is itself without leading N, which keeps the pair of strands unordered.
+        strands = torch.cat([reverse_complement(other), other])
+        peaks, mask = stem.peaks(kmer_tokens(strands), table)
+        weighted = (peaks * mask[..., None]).unflatten(0, (2, -1)).sum(0)
+        count = mask.unflatten(0, (2, -1)).sum(0)
+        return weighted / count.clamp_min(1.0)[..., None], count.clamp_max(1.0)
+
+
+def build_sequence(model: Mapping[str, Any]) -> SequencePotential:
+    """The network of a resolved model block (`TrialConfig.model.model_dump()`).
+
+    Raises
+    ------
+    ValueError
+        when embedding, kernel or width is still open, or sizes do not fit together.
+    TypeError
+        for a key that the network does not take, or one that is missing.
+    KeyError
+        for an encoder that is not registered.
+    """
+    settings = {key: value for key, value in model.items() if key not in NOT_THE_NETWORKS}
+    unresolved = [key for key, value in settings.items() if value is None]
+    if unresolved:
+        raise ValueError(f"the model block is not resolved: {', '.join(unresolved)} must be given a value")
+    return SequencePotential(**settings)

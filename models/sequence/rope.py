@@ -1,0 +1,96 @@
+"""M02: multi-head attention with rotary positions, and the self-attention block of one side."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from models.sequence.feed_forward import FeedForward
+from models.sequence.masking import masked_softmax
+from models.streams import Dropout, Noise
+
+BASE = 10_000.0
+"""Wavelength base of the rotary angles."""
+
+
+def rotate(x: Tensor, position: Tensor) -> Tensor:
+    """Rotary embedding: the pair (x_2i, x_2i+1) is turned by the angle position * BASE^(-2i/D).
+
+    <rotate(q, m), rotate(k, n)> depends on positions through m - n only. Shapes: x [B, H, L, D] with D even,
+    position [B, L] or [1, L] (real numbers, in pooled windows) -> [B, H, L, D]. Source: Su et al. 2021.
+    """
+    half = x.shape[-1] // 2
+    rate = BASE ** (-torch.arange(half, dtype=x.dtype, device=x.device) / half)
+    angle = (position.to(x.dtype)[..., None] * rate)[:, None]
+    even, odd = x[..., 0::2], x[..., 1::2]
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+
+
+def head_width(width: int, heads: int) -> int:
+    """width / heads; ValueError unless that is an even whole number (rotary pairs)."""
+    if heads < 1 or width % heads or (width // heads) % 2:
+        raise ValueError(f"width {width} does not split into {heads} heads of even width")
+    return width // heads
+
+
+class MultiHeadAttention(nn.Module):
+    """out_i = W_o concat_h sum_j softmax_j(<q_i, k_j> / sqrt(D)) v_j over the allowed j.
+
+    With positions given, queries and keys are rotated first. Shapes: query [B, L, d], source [B, M, d], allowed
+    [B, L or 1, M] in {0, 1}, positions [B or 1, L] and [B or 1, M] -> [B, L, d]. A query that may attend to
+    nothing gets W_o's bias: finite. Source: Vaswani et al. 2017, Su et al. 2021.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        head_width(width, heads)
+        self.heads = heads
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+
+    def scores(
+        self, query: Tensor, source: Tensor, positions: tuple[Tensor, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """(<q_i, k_j> / sqrt(D) [B, H, L, M], values [B, H, M, D])."""
+        q = self.query(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        if positions is not None:
+            q, k = rotate(q, positions[0]), rotate(k, positions[1])
+        return q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), v
+
+    def collect(self, weights: Tensor, values: Tensor) -> Tensor:
+        """W_o concat_h (weights [B, H, L, M] @ values [B, H, M, D]) -> [B, L, d]."""
+        out: Tensor = self.out((weights @ values).transpose(1, 2).flatten(-2))
+        return out
+
+    def forward(
+        self, query: Tensor, source: Tensor, allowed: Tensor, positions: tuple[Tensor, Tensor] | None = None
+    ) -> Tensor:
+        scores, values = self.scores(query, source, positions)
+        return self.collect(masked_softmax(scores, allowed[:, None]), values)
+
+
+class RotarySelfAttention(nn.Module):
+    """M02: h <- h + Dropout(Attention(LN h)) with rotary positions; h <- h + Dropout(FFN(LN h)).
+
+    Shapes: h [B, P, d], mask [B, P] in {0, 1} -> [B, P, d]; masked windows are never attended to. An all-null
+    side stays finite. Source: rp01 and later (4 heads).
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = MultiHeadAttention(width, heads)
+        self.dropout = Dropout(dropout)
+        self.feed_norm = nn.LayerNorm(width)
+        self.feed = FeedForward(width)
+        self.feed_dropout = Dropout(dropout)
+
+    def forward(self, h: Tensor, mask: Tensor, noise: Noise | None = None) -> Tensor:
+        position = torch.arange(h.shape[1], dtype=h.dtype, device=h.device)[None]
+        x = self.norm(h)
+        h = h + self.dropout(self.attention(x, x, mask[:, None], (position, position)), noise)
+        out: Tensor = h + self.feed_dropout(self.feed(self.feed_norm(h)), noise)
+        return out

@@ -1,0 +1,262 @@
+"""M02 to M05: equations of the parts against hand numbers and slow references."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
+from models.sequence.cbat import CbatBlock, CbatDirection, centred_positions
+from models.sequence.conv_pyramid import SCALES, ConvPyramid
+from models.sequence.kan import FourierKAN
+from models.sequence.masking import masked_max, masked_mean, masked_softmax
+from models.sequence.rope import BASE, MultiHeadAttention, RotarySelfAttention, rotate
+from models.sequence.soft_sparse import SoftSparseAttention
+from models.sequence.tempered_gate import TemperedGate
+from models.streams import initialise
+
+D, H = 8, 2
+
+
+def made(module: nn.Module, seed: int = 0) -> nn.Module:
+    initialise(module.double(), seed)
+    return module
+
+
+def normal(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def test_masked_reductions() -> None:
+    mask = torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    h = torch.tensor([[[1.0], [-4.0], [9.0]], [[1.0], [2.0], [3.0]]], dtype=torch.float64)
+    assert masked_mean(h, mask).tolist() == [[-1.5], [0.0]]
+    assert masked_max(h, mask).tolist() == [[1.0], [0.0]]
+    assert masked_max(-9.0 + h, mask).tolist() == [[-8.0], [0.0]]
+    weights = masked_softmax(torch.log(torch.tensor([[1.0, 3.0, 7.0]] * 2, dtype=torch.float64)), mask)
+    torch.testing.assert_close(
+        weights, torch.tensor([[0.25, 0.75, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    )
+
+
+def test_rotation_by_hand_and_relative_positions() -> None:
+    x = torch.tensor([1.0, 0.0, 0.0, 2.0], dtype=torch.float64).view(1, 1, 1, 4)
+    slow = 3.0 * BASE**-0.5
+    expected = [math.cos(3.0), math.sin(3.0), -2.0 * math.sin(slow), 2.0 * math.cos(slow)]
+    turned = rotate(x, torch.tensor([[3.0]], dtype=torch.float64))
+    torch.testing.assert_close(turned.flatten(), torch.tensor(expected, dtype=torch.float64))
+    q, k = normal(1, 1, 1, 4), normal(1, 1, 1, 4, seed=2)
+
+    def product(m: float, n: float) -> Tensor:
+        return (rotate(q, torch.tensor([[m]])) * rotate(k, torch.tensor([[n]]))).sum()
+
+    torch.testing.assert_close(product(5.0, 2.0), product(-1.5, -4.5))
+    assert abs(product(5.0, 2.0) - product(5.0, 3.0)) > 1e-3
+
+
+def test_attention_equals_torch_multi_head_attention() -> None:
+    ours = made(MultiHeadAttention(D, H))
+    theirs = nn.MultiheadAttention(D, H, batch_first=True).double()
+    with torch.no_grad():
+        theirs.in_proj_weight.copy_(torch.cat([ours.query.weight, ours.key_value.weight]))
+        theirs.in_proj_bias.copy_(torch.cat([ours.query.bias, ours.key_value.bias]))
+        theirs.out_proj.weight.copy_(ours.out.weight)
+        theirs.out_proj.bias.copy_(ours.out.bias)
+    query, source = normal(2, 3, D), normal(2, 5, D, seed=2)
+    allowed = torch.tensor([[1, 1, 0, 1, 0], [1, 0, 0, 0, 0]])
+    expected, _ = theirs(query, source, source, key_padding_mask=allowed == 0)
+    torch.testing.assert_close(ours(query, source, allowed[:, None]), expected)
+
+
+def test_heads_must_split_the_width_into_even_parts() -> None:
+    with pytest.raises(ValueError, match="width 8 does not split into 3 heads"):
+        RotarySelfAttention(8, 3, 0.0)
+    with pytest.raises(ValueError, match="even width"):
+        RotarySelfAttention(12, 4, 0.0)
+
+
+def test_self_attention_ignores_masked_windows_and_respects_order() -> None:
+    block = made(RotarySelfAttention(D, H, 0.1))
+    h, mask = normal(1, 6, D), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
+    changed = h.clone()
+    changed[:, 4:] = 50.0
+    torch.testing.assert_close(block(h, mask)[:, :4], block(changed, mask)[:, :4])
+    swapped = block(h[:, [1, 0, 2, 3, 4, 5]], mask)
+    assert not torch.allclose(swapped[:, 2], block(h, mask)[:, 2])
+
+
+def test_pyramid_against_a_sum_over_taps() -> None:
+    pyramid = made(ConvPyramid(D))
+    x, mask = normal(1, 9, D), torch.tensor([[1.0] * 7 + [0.0] * 2], dtype=torch.float64)
+    columns = []
+    for scale, size in zip(pyramid.scales, SCALES, strict=True):
+        rows = []
+        for p in range(9):
+            taps = [(j, p + j - size // 2) for j in range(size) if 0 <= p + j - size // 2 < 7]
+            rows.append(scale.bias + sum(scale.weight[:, 0, j] * x[0, q] for j, q in taps))
+        columns.append(F.gelu(torch.stack(rows)))
+    torch.testing.assert_close(pyramid(x, mask)[0], pyramid.mix(torch.cat(columns, dim=-1)))
+
+
+def test_gate_temperature_starts_at_one_and_sharpens() -> None:
+    gate = made(TemperedGate(D))
+    x, y = normal(3, D), normal(3, D, seed=2)
+    open_ = gate.open(torch.cat([x, y], dim=-1))
+    torch.testing.assert_close(gate(x, y), torch.sigmoid(open_) * y)
+    with torch.no_grad():
+        gate.raw_temperature.fill_(math.log(math.expm1(0.1)))
+    torch.testing.assert_close(gate(x, y), torch.sigmoid(10.0 * open_) * y)
+
+
+def test_soft_sparse_weights_against_the_written_equation() -> None:
+    layer = made(SoftSparseAttention(D, H))
+    x, allowed = normal(1, 4, D), torch.tensor([[[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]])
+    weights, _ = layer.weights(x, allowed)
+    q = layer.attention.query(x[0]).view(4, H, -1)
+    k = layer.attention.key_value(x[0]).view(4, 2, H, -1)[:, 0]
+    bias = layer.column_bias(x[0])
+    for h in range(H):
+        sharp, theta = F.softplus(layer.raw_sharpness[h]), layer.threshold[h]
+        for i in range(4):
+            keys = [j for j in range(4) if allowed[0, i, j]]
+            expected = torch.zeros(4, dtype=torch.float64)
+            if keys:
+                level = torch.stack([q[i, h] @ k[j, h] / 2.0 + bias[j, h] for j in keys])
+                a = torch.softmax(level, 0) * torch.sigmoid(sharp * (level - level.mean()) - theta)
+                expected[keys] = (a / a.sum()).detach()
+            torch.testing.assert_close(weights[0, h, i].detach(), expected)
+
+
+def test_a_column_bias_raises_its_key_for_every_query() -> None:
+    """With zero queries and values of <w, x> = (0, 0, 2, 0), every row is softmax + log-sigmoid of that bias."""
+    layer = made(SoftSparseAttention(D, H))
+    x = torch.zeros(1, 4, D, dtype=torch.float64)
+    x[0, 2, 0] = 2.0
+    with torch.no_grad():
+        for parameter in (layer.attention.query.weight, layer.attention.query.bias, layer.column_bias.weight):
+            parameter.zero_()
+        layer.column_bias.weight[:, 0] = 1.0
+    weights, _ = layer.weights(x, torch.ones(1, 4, 4))
+    sharp = math.log1p(math.e)
+    high = math.exp(2.0) / (1.0 + math.exp(-1.5 * sharp))
+    low = 1.0 / (1.0 + math.exp(0.5 * sharp))
+    expected = torch.tensor([low, low, high, low], dtype=torch.float64) / (3 * low + high)
+    torch.testing.assert_close(weights.detach(), expected.expand(1, H, 4, 4))
+
+
+def test_anchors_pooling_and_direction_gate() -> None:
+    anchors = made(Anchors(D, 2))
+    other, mask = normal(2, 3, D), torch.tensor([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    a = anchors(other, mask)
+    mean = (other[0, 0] + other[0, 1]) / 2
+    torch.testing.assert_close(a[0].flatten(), anchors.project(mean))
+    torch.testing.assert_close(a[1].flatten(), anchors.project.bias)
+
+    pooling = made(TemperedPooling(D))
+    h = normal(2, 3, D, seed=3)
+    tau = F.softplus(pooling.raw_temperature(a[0].mean(0)) + math.log(math.e - 1.0)) + 0.05
+    score = torch.stack([pooling.key(h[0, p]) @ pooling.query(a[0].mean(0)) for p in range(2)])
+    weight = torch.softmax(score / math.sqrt(D) / tau, dim=0)
+    pooled = pooling(h, mask, a)
+    torch.testing.assert_close(pooled[0], weight[0] * h[0, 0] + weight[1] * h[0, 1])
+    assert (pooled[1] == 0).all()
+    assert not torch.equal(pooling.temperature(a)[0], pooling.temperature(a)[1])
+
+    gate = made(DirectionGate(D))
+    x, y = normal(2, D), normal(2, D, seed=4)
+    g = torch.sigmoid(gate.weigh(torch.cat([x, y], -1)))
+    torch.testing.assert_close(gate(x, y), g * x + (1 - g) * y)
+
+
+def test_centred_positions_do_not_move_with_padding() -> None:
+    mask = torch.tensor([[1.0, 0.0, 1.0, 0.0, 0.0], [0.0] * 5], dtype=torch.float64)
+    assert centred_positions(mask).tolist() == [[-1.0, 0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0, 4.0]]
+
+
+def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
+    direction = made(CbatDirection(D, H, blocks=1, anchors=2, window=1, dropout=0.0))
+    own, other = torch.ones(1, 3), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
+    valid = torch.cat([other, torch.ones(1, 2), own], dim=1)
+    position = torch.cat([centred_positions(other), torch.zeros(1, 2), centred_positions(own)], dim=1)
+    allowed, near = direction._reach(valid, position, (5, 2, 3))
+    assert allowed[0, 7].tolist() == [True] * 4 + [False] + [True] * 2 + [False] * 3
+    assert allowed[0, 0].tolist() == [True] * 4 + [False] + [True] * 5
+    # own window 0 is at -1; the other side's windows are at -1.5, -0.5, 0.5, 1.5
+    assert near[0, 7].tolist() == [True, True, False, False, False, True, True, False, False, False]
+    assert near[0, 5].tolist() == allowed[0, 5].tolist()
+
+
+def test_cbat_block_is_the_written_composition() -> None:
+    block = made(CbatBlock(D, H, 0.0))
+    segments, x = (3, 2, 4), normal(1, 9, D)
+    valid, position = torch.ones(1, 9, dtype=torch.float64), torch.arange(9.0, dtype=torch.float64)[None]
+    allowed = torch.ones(1, 9, 9, dtype=torch.bool)
+    near = (position[0, :, None] - position[0]).abs()[None] <= 3
+    out = block(x, valid, near, allowed, position, segments, None)
+    n = block.pyramid_norm(x)
+    y = x + torch.cat([block.pyramid(part, torch.ones(1, part.shape[1])) for part in n.split(segments, 1)], 1)
+    n = block.window_norm(y)
+    y = y + block.window_gate(y, block.window_attention(n, n, near, (position, position)))
+    y = y + block.sparse_attention(block.sparse_norm(y), allowed)
+    torch.testing.assert_close(out, y + block.feed_gate(y, block.feed(block.feed_norm(y))))
+
+
+def test_kan_by_hand() -> None:
+    kan = FourierKAN(1, grid=1).double()
+    with torch.no_grad():
+        kan.cosine.copy_(torch.tensor([[[0.5, 1.0]], [[0.0, 2.0]], [[0.0, 0.0]]]))
+        kan.sine.copy_(torch.tensor([[[0.0]], [[-1.0]], [[3.0]]]))
+        kan.out.weight.copy_(torch.tensor([[1.0, -2.0, 0.5]]))
+        kan.out.bias.fill_(0.25)
+    x = 0.3
+    t = math.pi * math.tanh(x)
+    h = [0.5 + math.cos(t), 2.0 * math.cos(t) - math.sin(t), 3.0 * math.sin(t)]
+    silu = [v / (1.0 + math.exp(-v)) for v in h]
+    expected = silu[0] - 2.0 * silu[1] + 0.5 * silu[2] + 0.25
+    assert kan(torch.tensor([[x]], dtype=torch.float64)).item() == pytest.approx(expected, abs=1e-12)
+    assert kan.hidden(torch.tensor([[x]], dtype=torch.float64)).shape == (1, 3)
+
+
+def test_kan_is_signed_unless_asked_otherwise() -> None:
+    x = normal(400, 3, seed=6)
+    signed, positive = made(FourierKAN(3, 5)), made(FourierKAN(3, 5, nonnegative=True))
+    assert signed(x).min() < 0 < signed(x).max()
+    torch.testing.assert_close(positive(x), F.softplus(signed(x)))
+    with pytest.raises(ValueError, match="at least 1"):
+        FourierKAN(3, 0)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [FourierKAN(3, 2), TemperedGate(3), SoftSparseAttention(4, 2), ConvPyramid(3), TemperedPooling(4)],
+)
+def test_gradients_of_the_parts(module: nn.Module) -> None:
+    made(module)
+    calls = {
+        "FourierKAN": lambda m: m(normal(2, 3)),
+        "TemperedGate": lambda m: m(normal(2, 3), normal(2, 3, seed=2)),
+        "SoftSparseAttention": lambda m: m(
+            normal(1, 3, 4), torch.tensor([[[1, 1, 0], [1, 0, 1], [1, 1, 1]]])
+        ),
+        "ConvPyramid": lambda m: m(normal(1, 4, 3), torch.tensor([[1.0, 1.0, 1.0, 0.0]])),
+        "TemperedPooling": lambda m: m(normal(1, 3, 4), torch.ones(1, 3), normal(1, 2, 4, seed=3)),
+    }
+    names = [name for name, _ in module.named_parameters()]
+
+    def run(*values: Tensor) -> Tensor:
+        state = dict(zip(names, values, strict=True))
+        wrapped = _Call(module, calls[type(module).__name__])
+        return torch.func.functional_call(wrapped, {f"module.{k}": v for k, v in state.items()}, ())
+
+    assert torch.autograd.gradcheck(run, tuple(module.parameters()))
+
+
+class _Call(nn.Module):
+    def __init__(self, module: nn.Module, call: object) -> None:
+        super().__init__()
+        self.module, self.call = module, call
+
+    def forward(self) -> Tensor:
+        return self.call(self.module)  # type: ignore[operator, no-any-return]
