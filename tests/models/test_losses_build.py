@@ -1,0 +1,279 @@
+"""The registry of terms, what a configuration builds, and the contract that every term keeps."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from harness.config.trial import TrialConfig
+from models.energy import ENERGIES, TEMPERATURES
+from models.environment import ENVIRONMENTS, SET_ENCODERS
+from models.episode import Step
+from models.losses import LOSSES, LossTerm, build_terms
+from models.streams import initialise
+from tests.models.steps import make_step
+
+SIZES = {"cell_lines": 4, "features": 5, "width": 3}
+EVERYTHING: dict[str, Any] = {
+    "temperature": {"mode": "learned", "penalty": 0.3},
+    "loss": {
+        "ranking": {"weight": 0.1},
+        "speculation": {"weight": 0.2, "margin": 0.7, "prior": 3.0},
+        "contrastive": {"weight": 0.3, "tau": 0.4, "bank": 9},
+        "prototypes": {"weight": 0.4, "momentum": 0.8, "radius": 0.25},
+        "sparsity": {"z_i": 0.5, "z_e": 0.6, "r": 0.7},
+        "calibration": {"weight": 0.8, "mean": 0.3, "variance_low": 0.9, "variance_high": 1.1},
+    },
+    "decouple": {"orthogonal": 0.9, "pearson": 1.1, "grl": 1.2},
+}
+REACH = {
+    "task": "SEG",
+    "ranking": "SEG",
+    "speculation": "SEG",
+    "contrastive": "E",
+    "prototypes": "E",
+    "sparsity_z_i": "S",
+    "sparsity_z_e": "E",
+    "sparsity_r": "E",
+    "calibration": "S",
+    "temperature": "G",
+    "orthogonal": "E",
+    "pearson": "E",
+    "grl": "SA",
+}
+ROW_ARGUMENTS: dict[str, dict[str, Any]] = {
+    "grl": {"cell_lines": 4, "features": 5},
+    "contrastive": {"width": 3, "bank": 7},
+    "orthogonal": {"features": 5, "width": 3, "bank": 40},
+    "pearson": {"features": 5, "width": 3, "bank": 40},
+    "prototypes_pull": {"cell_lines": 4, "width": 3},
+    "prototypes_hinged": {"cell_lines": 4, "width": 3},
+    "prototypes_contrastive": {"cell_lines": 4, "width": 3},
+    "ranking_pairwise": {"max_pairs": 5},
+}
+
+
+def build(settings: dict[str, Any]) -> dict[str, tuple[LossTerm, float]]:
+    terms = build_terms(TrialConfig.model_validate(settings).model_dump(), **SIZES)
+    assert terms[0][0].key == "task" and terms[0][1] == 1.0
+    return {term.key: (term, weight) for term, weight in terms}
+
+
+def build_row(key: str) -> LossTerm:
+    term = LOSSES.build(key, **ROW_ARGUMENTS.get(key, {})).double()
+    initialise(term, 0)
+    return term
+
+
+@pytest.mark.parametrize(
+    "registry", [ENERGIES, TEMPERATURES, ENVIRONMENTS, SET_ENCODERS, LOSSES], ids=lambda r: r.kind
+)
+def test_every_row_has_its_texts(registry: Any) -> None:
+    rows = list(registry)
+    assert rows
+    for row in rows:
+        for text in ("id", "name", "equation", "shapes", "source"):
+            assert len(getattr(row, text).strip()) > 2, f"{row.key}: {text}"
+        assert row.id[0] == "M" and row.id[1:].isdigit()
+        assert "->" in row.shapes
+        assert row.cls.__doc__ and row.cls.__doc__ != row.cls.__mro__[1].__doc__, row.key
+
+
+def test_nothing_is_built_for_a_weight_of_zero() -> None:
+    assert list(build({})) == ["task"]
+
+
+def test_everything_is_built_with_its_weight_and_reach() -> None:
+    terms = build(EVERYTHING)
+    weights = {key: weight for key, (_, weight) in terms.items()}
+    assert weights == {
+        "task": 1.0,
+        "ranking": 0.1,
+        "speculation": 0.2,
+        "contrastive": 0.3,
+        "prototypes": 0.4,
+        "sparsity_z_i": 0.5,
+        "sparsity_z_e": 0.6,
+        "sparsity_r": 0.7,
+        "calibration": 0.8,
+        "temperature": 0.3,
+        "orthogonal": 0.9,
+        "pearson": 1.1,
+        "grl": 1.2,
+    }
+    assert {key: term.reach for key, (term, _) in terms.items()} == {
+        k: frozenset(v) for k, v in REACH.items()
+    }
+
+
+def test_settings_arrive_in_the_terms() -> None:
+    terms = {key: term for key, (term, _) in build(EVERYTHING).items()}
+    assert (terms["speculation"].margin, terms["speculation"].prior) == (0.7, 3.0)
+    assert (terms["contrastive"].tau, terms["contrastive"].bank, terms["contrastive"].width) == (0.4, 9, 3)
+    assert (terms["prototypes"].momentum, terms["prototypes"].radius, terms["prototypes"].cell_lines) == (
+        0.8,
+        0.25,
+        4,
+    )
+    calibration = terms["calibration"]
+    assert (calibration.mean, calibration.variance_low, calibration.variance_high) == (0.3, 0.9, 1.1)
+    assert terms["grl"].classifier[-1].out_features == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "name"),
+    [
+        ("task", "immax", "task", "Immax"),
+        ("task", "bce", "task", "BinaryCrossEntropy"),
+        ("ranking", {"weight": 1, "surrogate": "pairwise", "max_pairs": 7}, "ranking", "PairwiseRanking"),
+        ("ranking", {"weight": 1, "surrogate": "smooth_ap", "tau": 0.1}, "ranking", "SmoothApRanking"),
+        ("prototypes", {"weight": 1, "kind": "pull"}, "prototypes", "PullPrototypes"),
+        ("prototypes", {"weight": 1, "kind": "hinged"}, "prototypes", "HingedPrototypes"),
+        (
+            "prototypes",
+            {"weight": 1, "kind": "contrastive", "tau": 0.7},
+            "prototypes",
+            "ContrastivePrototypes",
+        ),
+    ],
+)
+def test_a_choice_builds_its_class(path: str, value: Any, key: str, name: str) -> None:
+    term, _ = build({"loss": {path: value}})[key]
+    assert type(term).__name__ == name
+    given = value if isinstance(value, dict) else {}
+    for setting in ("max_pairs", "tau"):
+        if setting in given:
+            assert getattr(term, setting) == given[setting]
+
+
+def test_reach_both_and_a_temperature_per_cell_line() -> None:
+    terms = build(
+        {
+            "decouple": {"orthogonal": 1, "pearson": 1, "reach": "both"},
+            "temperature": {"mode": "per_cell", "penalty": 1.0},
+        }
+    )
+    assert terms["orthogonal"][0].reach == terms["pearson"][0].reach == {"S", "E"}
+    assert terms["temperature"][0].reach == {"G", "E"}
+
+
+@pytest.mark.parametrize("mode", ["fixed", "calibrated", "learned"])
+def test_no_temperature_term_without_a_penalty(mode: str) -> None:
+    assert "temperature" not in build({"temperature": {"mode": mode}})
+
+
+@pytest.mark.parametrize("key", LOSSES.keys())
+def test_state_is_pure_and_keeps_its_shape(key: str) -> None:
+    term = build_row(key)
+    state = term.initial_state()
+    kept = {name: value.clone() for name, value in state.items()}
+    value, new = term(make_step(seed=1), state)
+    assert value.shape == () and torch.isfinite(value)
+    assert set(new) == set(state)
+    for name, before in kept.items():
+        assert torch.equal(state[name], before), f"{name} was written in place"
+        assert new[name].shape == before.shape and not new[name].requires_grad
+    repeated, _ = term(make_step(seed=1), state)
+    assert torch.equal(value, repeated)
+
+
+FIELDS = ("u", "z_i", "z_e", "r", "logit", "temperature")
+READS = {
+    "immax": {"logit"},
+    "bce": {"logit"},
+    "speculation": {"logit"},
+    "ranking_pairwise": {"logit"},
+    "ranking_smooth_ap": {"logit"},
+    "contrastive": {"z_e"},
+    "prototypes_pull": {"z_e"},
+    "prototypes_hinged": {"z_e"},
+    "prototypes_contrastive": {"z_e"},
+    "sparsity_z_i": {"z_i"},
+    "sparsity_z_e": {"z_e"},
+    "sparsity_r": {"r"},
+    "calibration": {"u"},
+    "temperature": {"temperature"},
+    "orthogonal": {"z_i", "z_e"},
+    "pearson": {"z_i", "z_e"},
+    "grl": {"z_i"},
+}
+
+
+@pytest.mark.parametrize("key", LOSSES.keys())
+def test_each_term_moves_what_its_equation_names_and_nothing_else(key: str) -> None:
+    term = build_row(key)
+    _, state = term(make_step(seed=1), term.initial_state())
+    step = make_step(
+        seed=2, u=5 * make_step(seed=2).u, temperature=torch.full((4, 1), 1.5, dtype=torch.float64)
+    )
+    leaves = [getattr(step, name).requires_grad_() for name in FIELDS]
+    found = torch.autograd.grad(term(step, state)[0], leaves, allow_unused=True)
+    moved = {name for name, g in zip(FIELDS, found, strict=True) if g is not None and g.abs().sum() > 0}
+    assert moved == READS[key]
+
+
+@pytest.mark.parametrize("key", LOSSES.keys())
+def test_replicates_run_under_vmap(key: str) -> None:
+    members = [build_row(key) for _ in range(2)]
+    initialise(members[1], 5)
+    parameters = (
+        torch.func.stack_module_state(members)[0] if any(True for _ in members[0].parameters()) else {}
+    )
+    steps = [make_step(seed=3 + k) for k in range(2)]
+    states = [member(make_step(seed=1 + k), member.initial_state())[1] for k, member in enumerate(members)]
+    names = [*FIELDS, "label", "cell", "query_cell"]
+    fields = {name: torch.stack([getattr(s, name) for s in steps]) for name in names}
+    batched = {name: torch.stack([s[name] for s in states]) for name in states[0]}
+
+    def run(parameters: dict, fields: dict, state: dict) -> tuple:
+        def value(moved: dict) -> tuple[torch.Tensor, tuple]:
+            step = Step(**{**fields, **moved}, seed=0, index=0)
+            loss, new = torch.func.functional_call(members[0], parameters, (step, state))
+            return loss, (loss, new)
+
+        gradients, (loss, new) = torch.func.grad(value, has_aux=True)({name: fields[name] for name in FIELDS})
+        return loss, new, gradients
+
+    dims = (0 if parameters else None, 0, 0 if batched else None)
+    together, after, gradients = torch.func.vmap(run, in_dims=dims)(parameters, fields, batched)
+    for k, member in enumerate(members):
+        leaves = [getattr(steps[k], name).requires_grad_() for name in FIELDS]
+        alone, new = member(steps[k], states[k])
+        assert torch.allclose(together[k], alone, rtol=1e-9)
+        assert all(torch.allclose(after[name][k], new[name]) for name in new)
+        found = torch.autograd.grad(alone, leaves, allow_unused=True, materialize_grads=True)
+        for name, gradient in zip(FIELDS, found, strict=True):
+            assert torch.allclose(gradients[name][k], gradient, rtol=1e-7, atol=1e-12), name
+
+
+def test_calibration_by_hand() -> None:
+    term = LOSSES.build("calibration", mean=0.5, variance_low=0.5, variance_high=2.0)
+    step = make_step(u=torch.tensor([[0.0, 4.0]]), logit=torch.zeros(1, 2))
+    # mean 2, biased variance 4
+    assert term(step, {})[0].item() == pytest.approx(1.5**2 + 2.0**2)
+    step = make_step(u=torch.tensor([[0.1, 0.1]]), logit=torch.zeros(1, 2))
+    assert term(step, {})[0].item() == pytest.approx(0.5**2)
+    step = make_step(u=torch.tensor([[-1.0, 1.0]]), logit=torch.zeros(1, 2))
+    assert term(step, {})[0].item() == 0.0
+    with pytest.raises(ValueError, match="above"):
+        LOSSES.build("calibration", variance_low=3.0, variance_high=2.0)
+
+
+def test_sparsity_and_temperature_by_hand() -> None:
+    z_i = torch.tensor([[[1.0, -3.0]]])
+    step = make_step(
+        z_i=z_i, z_e=torch.tensor([[-2.0, 0.0]]), r=torch.tensor([[-0.5]]), temperature=torch.tensor([[1.5]])
+    )
+    wanted = {"sparsity_z_i": 2.0, "sparsity_z_e": 1.0, "sparsity_r": 0.5, "temperature": 0.25}
+    assert {key: LOSSES.build(key)(step, {})[0].item() for key in wanted} == wanted
+
+
+def test_unknown_settings_are_errors() -> None:
+    with pytest.raises(TypeError, match="radius"):
+        LOSSES.build("prototypes_pull", cell_lines=2, width=2, radius=1.0)
+    with pytest.raises(KeyError, match="did you mean 'ranking_smooth_ap'"):
+        LOSSES.build("smooth_ap")
+    settings = TrialConfig.model_validate(EVERYTHING).model_dump()
+    settings["loss"]["contrastive"]["hierarchy"] = True
+    with pytest.raises(TypeError, match="hierarchy"):
+        build_terms(settings, **SIZES)

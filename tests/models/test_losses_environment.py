@@ -1,0 +1,165 @@
+"""Terms on z_E: InfoNCE with its bank, the ring below it, and the three kinds of prototypes."""
+
+import math
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from models.losses import LOSSES
+from models.losses.bank import write_ring
+from tests.models.steps import make_step
+
+
+def test_contrastive_against_a_slow_reference() -> None:
+    z_e = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    cell = torch.tensor([0, 1, 0, 2, 1])
+    term = LOSSES.build("contrastive", width=3, tau=0.3, bank=0)
+    value, _ = term(make_step(z_e=z_e, cell=cell), term.initial_state())
+    z = normalize(z_e, dim=1)
+    losses = []
+    for i in range(5):
+        s = {j: math.exp(float(z[i] @ z[j]) / 0.3) for j in range(5) if j != i}
+        positives = [j for j in s if cell[j] == cell[i]]
+        if positives:
+            losses.append(-sum(math.log(s[p] / sum(s.values())) for p in positives) / len(positives))
+    assert len(losses) == 4
+    assert value.item() == pytest.approx(sum(losses) / 4, rel=1e-9)
+
+
+def test_bank_gives_single_cell_steps_their_cross_cell_negatives() -> None:
+    term = LOSSES.build("contrastive", width=2, tau=0.5, bank=8)
+    other = make_step(z_e=torch.tensor([[1.0, 0.0]] * 4), cell=torch.ones(4, dtype=torch.long))
+    z_e = torch.tensor([[1.0, 1.0]] * 4, dtype=torch.float64, requires_grad=True)
+    single = make_step(z_e=z_e, cell=torch.zeros(4, dtype=torch.long))
+    _, filled = term(other, term.initial_state())
+    with_bank, _ = term(single, filled)
+    without, _ = term(single, term.initial_state())
+    # Three positives at cosine 1 and four negatives at cosine 1/sqrt(2), both over tau.
+    negatives = 4 * math.exp(math.sqrt(0.5) / 0.5)
+    assert with_bank.item() == pytest.approx(math.log(3 + negatives / math.exp(2)), rel=1e-6)
+    assert without.item() == pytest.approx(math.log(3), rel=1e-6)
+    assert torch.autograd.grad(without, z_e)[0].abs().max() < 1e-12, (
+        "equal rows of one cell line alone: no force"
+    )
+    away = -torch.autograd.grad(with_bank, z_e)[0]
+    assert (away[:, 0] < -1e-3).all() and (away[:, 1] > 1e-3).all(), "away from the other cell line's row"
+
+
+def test_bank_gives_positives_from_earlier_steps() -> None:
+    term = LOSSES.build("contrastive", width=3, bank=8)
+    first, second = make_step(seed=1), make_step(seed=2)
+    value, state = term(first, term.initial_state())
+    assert value.item() == 0.0, "four different cell lines and an empty bank hold no positive"
+    assert term(second, state)[0].item() > 0
+
+
+def test_contrastive_is_low_for_separated_cell_lines() -> None:
+    term = LOSSES.build("contrastive", width=2, tau=0.1, bank=0)
+    cell = torch.tensor([0, 0, 1, 1])
+    apart = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])
+    assert term(make_step(z_e=apart, cell=cell), term.initial_state())[0].item() < 1e-6
+    assert term(make_step(z_e=torch.ones(4, 2), cell=cell), term.initial_state())[0].item() == pytest.approx(
+        math.log(3)
+    )
+
+
+def test_episodes_of_no_training_cell_line_do_not_take_part() -> None:
+    term = LOSSES.build("contrastive", width=3, bank=4)
+    z_e = torch.randn(4, 3, dtype=torch.float64)
+    value, state = term(make_step(z_e=z_e, cell=torch.tensor([-1, -1, 0, 0])), term.initial_state())
+    pair, _ = term(make_step(z_e=z_e[2:], cell=torch.tensor([0, 0])), term.initial_state())
+    assert value.item() == pytest.approx(pair.item(), abs=1e-12)
+    assert torch.isfinite(term(make_step(seed=3), state)[0])
+    assert term(make_step(z_e=z_e, cell=torch.full((4,), -1)), state)[0].item() == 0.0
+
+
+def test_bank_carries_no_gradient_and_is_a_new_tensor() -> None:
+    term = LOSSES.build("contrastive", width=3, bank=6)
+    before = term.initial_state()
+    z_e = torch.randn(4, 3, requires_grad=True)
+    _, after = term(make_step(z_e=z_e), before)
+    assert before["cell"].tolist() == [-1] * 6 and after["cell"].tolist() == [0, 1, 2, 3, -1, -1]
+    assert after["pointer"].item() == 4 and not after["z_e"].requires_grad
+
+
+def test_ring_overwrites_the_oldest() -> None:
+    columns, pointer = {"x": torch.zeros(5)}, torch.tensor(0)
+    written = []
+    for start in range(1, 14, 2):
+        columns, pointer = write_ring(columns, pointer, {"x": torch.tensor([float(start), float(start + 1)])})
+        written += [float(start), float(start + 1)]
+        held = sorted(value for value in columns["x"].tolist() if value)
+        assert held == sorted(written[-5:])
+    assert pointer.item() == 14 % 5
+
+
+def test_ring_keeps_the_last_rows_of_a_write_that_is_too_long() -> None:
+    columns, pointer = write_ring({"x": torch.zeros(3)}, torch.tensor(1), {"x": torch.arange(1.0, 8.0)})
+    assert columns["x"].tolist() == [7.0, 5.0, 6.0] and pointer.item() == 1
+    empty, same = write_ring({"x": torch.zeros(0)}, torch.tensor(0), {"x": torch.ones(2)})
+    assert empty["x"].numel() == 0 and same.item() == 0
+
+
+def test_prototypes_by_hand() -> None:
+    state = {
+        "prototype": torch.tensor([[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]),
+        "seen": torch.tensor([1.0, 1.0, 0.0]),
+    }
+    z_e = torch.tensor([[1.0, 3.0], [0.0, 2.25], [5.0, 5.0]])
+    step = make_step(z_e=z_e, cell=torch.tensor([0, 1, 2]))
+    values = {}
+    for kind, own in (("pull", {}), ("hinged", {"radius": 0.5}), ("contrastive", {"tau": 0.5})):
+        term = LOSSES.build(f"prototypes_{kind}", cell_lines=3, width=2, momentum=0.75, **own)
+        values[kind], new = term(step, state)
+        # cell line 2 was not met: no force, and its prototype is set whole
+        expected = [[1.0, 0.75], [0.0, 2.0625], [5.0, 5.0]]
+        assert new["prototype"].tolist() == expected and new["seen"].tolist() == [1.0, 1.0, 1.0]
+    assert values["pull"].item() == pytest.approx((9.0 + 0.0625) / 2)
+    assert values["hinged"].item() == pytest.approx(2.5**2 / 2)
+    cosines = [(1 / math.sqrt(10), 3 / math.sqrt(10)), (1.0, 0.0)]
+    wanted = (
+        sum(-math.log(math.exp(a / 0.5) / (math.exp(a / 0.5) + math.exp(b / 0.5))) for a, b in cosines) / 2
+    )
+    assert values["contrastive"].item() == pytest.approx(wanted, rel=1e-6)
+
+
+def spread_after_training(kind: str, **own: float) -> tuple[float, float]:
+    """Within-cell spread of z_E = scale * x before and after 200 steps on the prototype term alone."""
+    source = torch.Generator().manual_seed(0)
+    x = torch.randn(6, 2, generator=source) * 0.2
+    cell = torch.tensor([0, 0, 0, 1, 1, 1])
+    scale = torch.ones((), requires_grad=True)
+    term = LOSSES.build(f"prototypes_{kind}", cell_lines=2, width=2, **own)
+    state = term.initial_state()
+    optimiser = torch.optim.SGD([scale], lr=0.5)
+    start = x[:3].std().item()
+    for _ in range(200):
+        value, state = term(make_step(z_e=scale * x, cell=cell), state)
+        if value.requires_grad:
+            optimiser.zero_grad()
+            value.backward()
+            optimiser.step()
+    return start, (scale.detach() * x[:3]).std().item()
+
+
+def test_pull_collapses_and_hinged_does_not() -> None:
+    start, pulled = spread_after_training("pull")
+    assert pulled < 1e-3 * start
+    start, hinged = spread_after_training("hinged", radius=1.0)
+    assert hinged == pytest.approx(start)
+
+
+def test_hinged_gradient_is_finite_on_the_prototype() -> None:
+    z_e = torch.zeros(1, 2, requires_grad=True)
+    term = LOSSES.build("prototypes_hinged", cell_lines=1, width=2, radius=0.0)
+    state = {"prototype": torch.zeros(1, 2), "seen": torch.ones(1)}
+    term(make_step(z_e=z_e, cell=torch.tensor([0])), state)[0].backward()
+    assert torch.isfinite(z_e.grad).all()
+
+
+def test_contrastive_prototypes_need_two_cell_lines() -> None:
+    term = LOSSES.build("prototypes_contrastive", cell_lines=3, width=2)
+    state = {"prototype": torch.ones(3, 2), "seen": torch.tensor([1.0, 0.0, 0.0])}
+    value, _ = term(make_step(z_e=torch.randn(2, 2), cell=torch.tensor([0, 0])), state)
+    assert value.item() == pytest.approx(0.0, abs=1e-6)
