@@ -50,7 +50,7 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
     notes.append("over seeds answers for these cell lines, over folds for a new one; neither covers new loci")
     if comparison.censored:
         notes.append(
-            f"{comparison.censored} pairs hold a unit that was stopped or pruned; its missing data are not random"
+            f"{comparison.censored} pairs hold a stopped or pruned unit, whose missing epochs are not random"
         )
     for note in notes:
         yield Text(note, style="dim")

@@ -1,4 +1,4 @@
-"""Results of the seed documents that stand beside every ranking, with what keeps them from being comparable."""
+"""Results of the seed documents that stand beside every ranking, and what they can be compared with."""
 
 from dataclasses import dataclass
 
@@ -18,6 +18,6 @@ DOCUMENTED: tuple[DocumentedBaseline, ...] = (
 )
 
 CAVEAT = (
-    "documented values: PRISM's own test cell lines at 1:1, measured on class-balanced resampled batches (each cell "
-    "line's N is a multiple of 64) with the threshold chosen on test; other data or the exact protocol is not comparable"
+    "PRISM's test cell lines at 1:1, on class-balanced resampled batches (each cell line's N is a multiple of 64); "
+    "not comparable with other data or the exact protocol"
 )

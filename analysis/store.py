@@ -94,7 +94,7 @@ class Run:
         version = int((table.schema.metadata or {}).get(b"schema_version", SCHEMA_VERSION))
         if version > SCHEMA_VERSION:
             raise UserError(
-                f"{file} was written with schema version {version}; this analysis reads up to {SCHEMA_VERSION}: update it"
+                f"{file} has schema version {version}; this analysis reads up to {SCHEMA_VERSION}, update it"
             )
         columns = []
         for column in schema:

@@ -116,45 +116,41 @@ def _flags(ranking: Ranking, config: str) -> Text:
 
 
 def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
-    rows = ranking.configurations
-    marks = []
-    if (rows["tie"] == "equal").any():
-        marks.append(f"= as good as the best (interval of the paired difference within ±{ranking.rope:g})")
-    if (rows["tie"] == "unknown").any():
-        marks.append(
-            "~ cannot be told apart from the best (the interval allows both signs, or there is none)"
-        )
-    if len(ranking.baselines):
-        marks.append("b baseline on the same folds")
-    if rows["rank_invariant"].any() and ranking.by.key == "aupr":
-        marks.append("≡ rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL")
-    marks.append("P>best share of seed pairs in which the row beats the best")
-    marks.append("U only: the ranking number of U_I alone")
+    rows, best = ranking.configurations, ranking.configurations.iloc[0]
+    marks = {
+        "=": f"as good as the best: interval of the paired difference within ±{ranking.rope:g}",
+        "~": "cannot be told apart from the best: the interval allows both signs, or there is none",
+        "b": "baseline on the same folds",
+        "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL",
+        "P>best": "share of pairs of seeds in which the row beats the best",
+        "U only": f"{ranking.by.label} of U_I alone",
+        "†": f"macro AUPR on test, reporting only; selection regret against the best on test {ranking.regret:.3f}",
+    }
+    shown = {
+        "=": (rows["tie"] == "equal").any(),
+        "~": (rows["tie"] == "unknown").any(),
+        "b": len(ranking.baselines) > 0,
+        "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
+        "P>best": len(rows) > 1,
+        "†": rows["test_aupr"].notna().any(),
+    }
+    legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
     raised = [r for r in RULES.values() if (ranking.findings["rule"] == r.id).any()]
     if raised:
-        marks.append(
-            "flags " + " ".join(f"{r.mark} {r.id}" for r in raised) + " (dim: implied by data or sizes)"
-        )
-    yield Text("marks: " + " · ".join(marks), style="dim")
-    if rows["test_aupr"].notna().any():
-        yield Text(
-            f"† macro AUPR on test, reporting only; selection regret against the best on test {ranking.regret:.3f}",
-            style="dim",
-        )
-    if top and top < len(rows):
-        yield Text(f"{len(rows) - top} more configurations; leave out --top to see them", style="dim")
+        legend["flags"] = ", ".join(f"{r.mark} {r.id}" for r in raised) + " (dim: implied by data or sizes)"
     if rows["folds"].max() > 1:
-        best = rows.iloc[0]
-        yield Text(
-            f"for new cell lines: #1 has {_span(best['fold_low'], best['fold_high'])} (95 % t over folds)"
+        legend["folds"] = (
+            f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'])}, 95 % t over folds"
         )
-    best = rows.iloc[0]
-    changes = ranking.changes[best["config"]]
-    said = ", ".join(f"{path}={value}" for path, value in changes.items()) or "nothing beyond the base"
-    yield Text(f"#1 is {best['config']}: {said}")
     if ranking.by.key == "aupr":
         known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
-        yield Text(f"documented macro AUPR: {known}. {CAVEAT}", style="dim")
+        legend["documented"] = f"macro AUPR {known}: {CAVEAT}"
+    if top and top < len(rows):
+        legend["--top"] = f"{len(rows) - top} more configurations are not shown"
+    changes = ranking.changes[best["config"]]
+    said = ", ".join(f"{path}={value}" for path, value in changes.items()) or "nothing beyond the base"
+    legend["#1 is"] = f"{best['config']}: {said}"
+    yield _definitions(legend)
 
 
 def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
