@@ -1,0 +1,15 @@
+"""`python -m harness.sweep YAML`: run a sweep."""
+
+from harness.errors import run_cli
+from harness.sweep.driver import run_sweep
+from harness.sweep.options import parse
+from harness.terminal import console
+
+
+def main() -> int:
+    options = parse()
+    return run_sweep(options, console())
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,116 @@
+"""What a running sweep looks like at this moment: every configuration's state, counts, best, and time left."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from analysis.labels import labels
+
+ENDED = ("done", "stopped", "pruned", "diverged", "failed")
+
+
+@dataclass
+class Row:
+    """One configuration: what it changes, how far it is, and its headline numbers (means over replicates)."""
+
+    config: str
+    changes: Mapping[str, Any]
+    epochs: int
+    replicates: int
+    status: str = "waiting"
+    epoch: int = 0
+    objective: float = math.nan
+    metrics: dict[str, float] = field(default_factory=dict)
+    warned: set[str] = field(default_factory=set)
+    reason: str = ""
+    restarts: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class Board:
+    """Counts configuration by configuration.
+
+    Parameters
+    ----------
+    total : configurations that this start of the run is to end with, those of earlier starts included.
+    larger_is_better : direction of the objective.
+    """
+
+    def __init__(self, *, total: int, larger_is_better: bool, clock: Any = time.monotonic) -> None:
+        self.total = total
+        self.larger_is_better = larger_is_better
+        self.rows: dict[str, Row] = {}
+        self._clock = clock
+        self._began = clock()
+        self._worked: list[tuple[float, int]] = []
+
+    def enter(self, row: Row) -> Row:
+        """Add a configuration, or leave what is known of it."""
+        return self.rows.setdefault(row.config, row)
+
+    def update(self, report: Mapping[str, Any]) -> Row:
+        """A worker's report after an epoch."""
+        row = self.rows[report["configuration"]]
+        if report["epoch"] > row.epoch:
+            self._worked.append((float(report["seconds"]), int(report["epoch"]) - row.epoch))
+        row.epoch, row.status, row.reason = int(report["epoch"]), report["status"], report["reason"]
+        row.objective = float(report["objective"])
+        row.metrics = dict(report["metrics"]) or row.metrics
+        row.warned |= set(report["warned"])
+        return row
+
+    def counts(self) -> Counter[str]:
+        """Configurations by status."""
+        return Counter(row.status for row in self.rows.values())
+
+    @property
+    def ended(self) -> int:
+        return sum(row.ended for row in self.rows.values())
+
+    def best(self) -> Row | None:
+        """The configuration with the best objective so far, of those that did not fail or diverge."""
+        known = [
+            row
+            for row in self.rows.values()
+            if math.isfinite(row.objective) and row.status not in ("failed", "diverged")
+        ]
+        if not known:
+            return None
+        return max(known, key=lambda row: row.objective if self.larger_is_better else -row.objective)
+
+    def labels(self) -> dict[str, str]:
+        """Configuration -> the keys in which it differs from the others, named as the ranking names them."""
+        return labels({config: row.changes for config, row in self.rows.items()})
+
+    def elapsed(self) -> float:
+        """Seconds since the board was made."""
+        return float(self._clock() - self._began)
+
+    def time_left(self) -> float | None:
+        """Seconds, from the mean time of an epoch so far and as many workers as were busy; None before the first
+        epoch. Early stopping only makes it shorter."""
+        epochs = sum(count for _, count in self._worked)
+        seconds = sum(spent for spent, _ in self._worked)
+        if not epochs or self.elapsed() <= 0:
+            return None
+        busy = max(1.0, seconds / self.elapsed())
+        longest = max((row.epochs for row in self.rows.values()), default=0)
+        waiting = max(0, self.total - len(self.rows)) * longest
+        running = sum(row.epochs - row.epoch for row in self.rows.values() if not row.ended)
+        return float((waiting + running) * seconds / epochs / busy)
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 05 s`, `2 h 07 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

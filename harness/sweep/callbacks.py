@@ -1,0 +1,45 @@
+"""Tune's events onto the board and the display."""
+
+from typing import Any
+
+from ray.tune import Callback
+
+from harness.sweep.board import Board
+from harness.sweep.display import Display
+
+
+class BoardCallback(Callback):
+    """Feeds a board from Tune's events; a worker that died is said once, in a sentence."""
+
+    def __init__(self, board: Board, display: Display) -> None:
+        self.board, self.display = board, display
+        self._restarts: dict[str, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The Tuner pickles its callbacks for a `restore` that this project does not use."""
+        return {}
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        row = self.board.rows[trial.config["configuration"]]
+        row.status = "running"
+        failures = int(trial.num_failures)
+        if failures > self._restarts.get(row.config, 0):
+            self._restarts[row.config] = failures
+            row.restarts = failures
+            self.display.note(
+                f"the worker of {row.config} died; it was started again and goes on after epoch {row.epoch}"
+            )
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        row = self.board.update(result)
+        self.display.epoch(row)
+        if row.ended:
+            self.display.ended(row)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        row = self.board.rows[trial.config["configuration"]]
+        row.status = "failed"
+        row.reason = f"its worker died {int(trial.num_failures)} times"
+        self.display.ended(row)

@@ -1,0 +1,130 @@
+"""Ray, started quietly or joined, with its dashboard up and protected."""
+
+import contextlib
+import getpass
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from harness.errors import UserError
+
+SOCKET_ROOM = 44
+"""Longest temporary folder whose sessions still fit their socket names into the 107 bytes of a Unix socket path."""
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+"""Ray reads these when it is imported and when it starts: no telemetry, no progress reports or log files of its own."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running Ray: its dashboard's address (None when there is none), and what one can sign in and run with."""
+
+    dashboard: str | None
+    token: str | None
+    """How to see the token that the dashboard asks for; None when Ray's protection is switched off from outside."""
+    cpus: float
+    gpus: float
+    address: str | None
+
+    def sentence(self) -> str:
+        """Where the dashboard is and how to sign in."""
+        if self.dashboard is None:
+            return "Ray has no dashboard here"
+        where = f"Ray dashboard  http://{self.dashboard}"
+        return where if self.token is None else f"{where}  (it asks for a token: {self.token})"
+
+
+@contextlib.contextmanager
+def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = None) -> Iterator[Cluster]:
+    """Start a local Ray with its dashboard, or join the one at `address`; shut down (or leave it) at the end.
+
+    The local Ray lives in a folder of its own below the system's temporary folder, removed at the end; folders of
+    drivers that were killed are removed by the next start. Token authentication is left as Ray sets it: on.
+
+    Raises
+    ------
+    UserError
+        when no Ray answers at `address`.
+    """
+    os.environ.update({key: value for key, value in SETTINGS.items() if key not in os.environ})
+    import ray
+
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    folder = None
+    try:
+        if address is None:
+            folder = _session_folder()
+            context = ray.init(
+                address="local",
+                include_dashboard=True,
+                num_cpus=cpus,
+                num_gpus=gpus,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(folder),
+            )
+            _protect_token()
+        else:
+            try:
+                context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise UserError(f"--address {address}: no Ray cluster could be joined ({reason})") from None
+        resources = ray.cluster_resources()
+        yield Cluster(
+            dashboard=context.dashboard_url or None,
+            token=_sign_in(),
+            cpus=float(resources.get("CPU", 0)),
+            gpus=float(resources.get("GPU", 0)),
+            address=address,
+        )
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _session_folder() -> Path:
+    """A short folder named by this process; those of processes that are gone are removed."""
+    root = Path(tempfile.gettempdir())
+    if len(str(root)) > SOCKET_ROOM - 24:
+        root = Path("/tmp")
+    mine = root / f"prism-{getpass.getuser()[:8]}"
+    mine.mkdir(mode=0o700, exist_ok=True)
+    for old in mine.iterdir():
+        if old.name.isdigit() and not psutil.pid_exists(int(old.name)):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = mine / str(os.getpid())
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _token_file() -> Path:
+    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+
+
+def _protect_token() -> None:
+    """Ray writes its token readable by everyone; whoever has it can run code here, so keep it to its owner."""
+    file = _token_file()
+    if file.is_file() and file.stat().st_uid == os.getuid():
+        file.chmod(0o600)
+
+
+def _sign_in() -> str | None:
+    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+        return None
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return "the value of RAY_AUTH_TOKEN"
+    return f"cat {_token_file()}"

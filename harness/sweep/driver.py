@@ -1,0 +1,182 @@
+"""The sweep from its command line to its ranking."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from harness.config.sweep import Sweep, load_sweep
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import make_folds
+from harness.data.store import open_dataset
+from harness.errors import UserError
+from harness.plan import Plan
+from harness.run_store import RunWriter
+from harness.sweep.cluster import Cluster, cluster
+from harness.sweep.options import Options
+from harness.sweep.provenance import provenance
+from harness.sweep.report import conclude, introduce
+from harness.sweep.start import Start, forget, give_up, prepare
+from harness.sweep.tuning import Tuning, tune
+
+GPU_SHARE = 0.25
+"""Share of a GPU that a configuration gets where there is one and nothing is said."""
+
+
+def run_sweep(options: Options, console: Console) -> int:
+    """Plan, run and rank; the exit status: 0, 1 when configurations failed, 3 when the run is unfinished.
+
+    Raises
+    ------
+    UserError
+        for everything the user can mend: YAML, data, options, a run folder that is in use.
+    """
+    began = time.monotonic()
+    # Bound now, because Ray's own prints are led elsewhere while the trials run.
+    console.file = sys.stdout
+    with contextlib.ExitStack() as stack:
+        sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
+        run = (options.out or Path("runs") / sweep.config.name).absolute()
+        sweep = with_trials(sweep, options.trials, run)
+        joined = stack.enter_context(cluster(address=options.address)) if options.address else None
+        gpu = joined.gpus > 0 if joined else torch.cuda.is_available()
+        views = Views(sweep, options.cache.absolute(), console)
+        dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)))
+        folds = make_folds(dataset, sweep.config.data)
+        fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)
+        start = prepare(sweep, fresh, run, resume=options.resume, gpu=gpu)
+        introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
+        if options.dry_run:
+            return 0
+        if start.nothing:
+            return conclude(console, run, start, None)
+
+        stack.enter_context(only_driver(run))
+        save_start(sweep, start, run)
+        forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
+        ray = joined or stack.enter_context(cluster(address=None))
+        console.print(ray.sentence(), soft_wrap=True, highlight=False)
+        outcome = tune(
+            Tuning(
+                sweep=sweep,
+                start=start,
+                folds=tuple(folds),
+                dataset=dataset.path,
+                cache=options.cache.absolute(),
+                run=run,
+                cluster=ray,
+                gpu=gpu,
+                gpus_per_trial=gpu_share(sweep, ray),
+                seconds=None
+                if options.seconds is None
+                else max(1.0, options.seconds - (time.monotonic() - began)),
+                view=views,
+                give_up=lambda config, units: give_up(run, units, "its worker died too often"),
+                before=lambda: save_provenance(sweep, dataset, run, ray),
+            ),
+            console,
+        )
+        replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
+    return conclude(console, run, start, outcome)
+
+
+class Views:
+    """Encoded windows for a configuration's sizes, made on first need, in the driver."""
+
+    def __init__(self, sweep: Sweep, cache: Path, console: Console) -> None:
+        self.sweep, self.cache, self.console = sweep, cache, console
+        self._known: dict[tuple[int, int], Path] = {}
+
+    def __call__(self, config: TrialConfig) -> Path:
+        """Path of the view for a resolved configuration."""
+        enhancer_bp, promoter_bp = config.model.enhancer_bp, config.model.promoter_bp
+        assert enhancer_bp is not None and promoter_bp is not None
+        sizes = (enhancer_bp, promoter_bp)
+        if sizes not in self._known:
+            opened = open_dataset(
+                self.sweep.config.data,
+                enhancer_bp=enhancer_bp,
+                promoter_bp=promoter_bp,
+                cache=self.cache,
+                progress=self.console.is_terminal and not self._known,
+            )
+            self._known[sizes] = opened.path
+        return self._known[sizes]
+
+
+def with_trials(sweep: Sweep, trials: str | None, run: Path) -> Sweep:
+    """The sweep with the command line's number of configurations; `+N` counts from what the run was to have."""
+    if trials is None:
+        return sweep
+    if sweep.config.design == "grid":
+        raise UserError(f"--trials {trials}: a grid has its own number of configurations ({sweep.trials})")
+    number = int(trials)
+    if trials.startswith("+"):
+        old = Plan.load(run)
+        number += old.trials if old is not None else 0
+    return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
+
+
+def gpu_share(sweep: Sweep, ray: Cluster) -> float:
+    """GPUs per configuration; an explicit share without any GPU is an error rather than a wait for ever."""
+    asked = sweep.config.resources.gpus_per_trial
+    if ray.gpus <= 0:
+        if asked:
+            raise UserError(
+                f"resources.gpus_per_trial is {asked:g}, and Ray sees no GPU here; leave it out or set it to 0"
+            )
+        return 0.0
+    return GPU_SHARE if asked is None else asked
+
+
+def save_start(sweep: Sweep, start: Start, run: Path) -> None:
+    """Plan and YAML, before anything runs."""
+    writer = RunWriter(run)
+    writer.write_text("sweep.yaml", _as_run(sweep))
+    replace(start.plan, status="running").save(run)
+
+
+def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Cluster) -> None:
+    """Every start of a run adds its own entry; the newest is at the top level."""
+    file = run / "provenance.json"
+    earlier = json.loads(file.read_text()) if file.exists() else {}
+    entry = provenance(
+        data=dataset.hash,
+        origin=dataset.origin,
+        seeds=list(sweep.config.seeds),
+        sampler_seed=sweep.config.sampler.seed,
+        cluster=ray.address or "local",
+    )
+    before = earlier.pop("earlier", [])
+    RunWriter(run).write_json(
+        "provenance.json", {**entry, "earlier": [*before, *([earlier] if earlier else [])]}
+    )
+
+
+@contextlib.contextmanager
+def only_driver(run: Path) -> Iterator[None]:
+    """One driver per run folder; the kernel drops the lock of one that was killed."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".driver.lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"{run}: another sweep is running in this folder; give another --out") from None
+        shutil.rmtree(run / "ray", ignore_errors=True)
+        yield
+
+
+def _as_run(sweep: Sweep) -> str:
+    """The YAML with the command line's overrides said on top."""
+    said = [f"# --set {text}" for text in sweep.overrides]
+    if sweep.config.data.root is not None:
+        said.append(f"# data: {sweep.config.data.root}")
+    return "\n".join([f"# as run from {sweep.path}", *said, sweep.text])

@@ -1,0 +1,102 @@
+"""The command line of a sweep."""
+
+import argparse
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+
+DESCRIPTION = """Run a sweep: YAML -> plan -> Ray Tune trials -> store -> ranking with warnings.
+
+examples:
+  python -m harness.sweep search_spaces/rp24.yaml                      the built-in synthetic benchmark
+  python -m harness.sweep search_spaces/rp24.yaml --data ../data/epi   your own pairs
+  python -m harness.sweep search_spaces/rp24.yaml --dry-run            what would run, and nothing else
+  python -m harness.sweep search_spaces/rp24.yaml --resume             continue after a kill; no finished epoch is lost
+  python -m harness.sweep search_spaces/rp24.yaml --trials +16         16 more configurations for a finished sweep"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """The parsed command line; `trials` as written (`N`, or `+N` for N more than there are)."""
+
+    yaml: Path
+    data: Path | None
+    trials: str | None
+    seconds: float | None
+    address: str | None
+    gpus_per_trial: float | None
+    out: Path | None
+    resume: bool
+    dry_run: bool
+    sets: tuple[str, ...]
+    cache: Path
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Read the command line (sys.argv when None).
+
+    Raises
+    ------
+    UserError
+        for a time or a number of configurations that cannot be read.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.sweep",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("yaml", type=Path, metavar="YAML", help="the sweep, such as search_spaces/rp24.yaml")
+    add("--data", type=Path, metavar="ROOT", help="dataset folder in place of the YAML's data")
+    add("--trials", metavar="N", help="configurations of a search; +N: N more than the run has")
+    add("--time", metavar="T", help="stop after 90s, 30m or 2h; --resume continues")
+    add("--address", help="join this Ray cluster (auto: the one of this machine) instead of starting one")
+    add("--gpus-per-trial", type=float, metavar="G", help="share of a GPU per configuration (default 0.25)")
+    add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
+    add("--resume", action="store_true", help="continue an interrupted run; failed units are tried again")
+    add("--dry-run", action="store_true", help="print the plan and what differs from the run there is")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="override a setting, e.g. optimiser.lr=0.001",
+    )
+    add("--cache", type=Path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
+    given = parser.parse_args(arguments)
+    if given.gpus_per_trial is not None:
+        given.set.append(f"resources.gpus_per_trial={given.gpus_per_trial}")
+    return Options(
+        yaml=given.yaml,
+        data=given.data,
+        trials=_trials(given.trials),
+        seconds=None if given.time is None else seconds(given.time),
+        address=given.address,
+        gpus_per_trial=given.gpus_per_trial,
+        out=given.out,
+        resume=given.resume,
+        dry_run=given.dry_run,
+        sets=tuple(given.set),
+        cache=given.cache,
+    )
+
+
+def seconds(text: str) -> float:
+    """`90s`, `30m`, `2h`, `1h30m` or a plain number of seconds."""
+    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    hours, minutes, rest = found.groups() if found else (None, None, None)
+    total = float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(rest or 0)
+    if total <= 0:
+        raise UserError(f"--time {text}: expected a time such as 90s, 30m, 2h or 1h30m")
+    return total
+
+
+def _trials(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"\+?[1-9]\d*", text):
+        raise UserError(
+            f"--trials {text}: expected a number of configurations such as 16, or +16 for 16 more"
+        )
+    return text

@@ -1,0 +1,133 @@
+"""What a person reads before and after a sweep."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from analysis.__main__ import print_ranking
+from analysis.errors import UserError as NothingToRank
+from harness.config.sweep import Sweep
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
+from harness.sweep.board import duration
+from harness.sweep.start import Start
+from harness.sweep.tuning import Outcome
+
+CRITERION = {"macro/aupr": "aupr", "pooled/aupr": "pooled_aupr", "macro/nll": "nll", "pooled/nll": "nll"}
+"""The ranking's criterion that corresponds to an objective."""
+
+
+def introduce(
+    console: Console,
+    sweep: Sweep,
+    start: Start,
+    dataset: EncodedDataset,
+    folds: Sequence[Fold],
+    run: Path,
+    *,
+    gpu: bool,
+) -> None:
+    """The plan: data, folds, design, what is to run and what differs from an earlier start."""
+    config, plan = sweep.config, start.plan
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row(
+        "data", f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({dataset.origin})"
+    )
+    for fold in folds:
+        facts.add_row(
+            fold.name,
+            f"test {', '.join(fold.test)}; validation {', '.join(fold.val)}; "
+            f"held-out chromosomes {', '.join(fold.chromosomes)}",
+        )
+    facts.add_row("objective", f"{config.objective} ({config.direction})")
+    search = config.sampler.kind if config.design == "search" else "every combination"
+    halving = config.scheduler
+    rungs = (
+        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})" if halving.kind == "asha" else "none"
+    )
+    facts.add_row("design", f"{config.design}: {search}; early stopping: {rungs}")
+    size = sweep.trial.resolved(gpu=gpu).model.size
+    facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
+    configurations = len(start.pending) + start.new
+    replicates = len(folds) * len(config.seeds)
+    facts.add_row(
+        "to run",
+        f"{configurations} configurations x {len(folds)} fold{'s' if len(folds) > 1 else ''} x "
+        f"{len(config.seeds)} seeds, {sweep.trial.optimiser.epochs} epochs each"
+        + (
+            f" ({sum(map(len, start.pending.values())) + start.new * replicates} units)"
+            if configurations
+            else ""
+        )
+        + (f"; {start.finished} units are there already" if start.finished else ""),
+    )
+    facts.add_row("run", str(run))
+    console.print(f"[bold]sweep {plan.name}[/]", highlight=False)
+    console.print(facts, highlight=False)
+    for sentence in start.sentences:
+        console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+    for sentence in sweep.warnings:
+        console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
+    if config.design == "grid" or sweep.space.entries:
+        console.print(_space(sweep))
+
+
+def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:
+    """The ranking, what is left to do, and the exit status of the sweep."""
+    if outcome is None:
+        console.print(
+            "nothing to run: this sweep is finished. More configurations (--trials +16), more seeds (trial.seeds), "
+            "or a changed space or setting would add runs.",
+            soft_wrap=True,
+            highlight=False,
+            style="bold",
+        )
+        if start.failed:
+            console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
+    else:
+        _say(console, outcome)
+    objective = start.plan.objective.split("/", 1)[1]
+    try:
+        print_ranking(run, by=CRITERION[objective], console=console)
+    except NothingToRank as error:
+        console.print(str(error), markup=False, highlight=False)
+    console.print(f"run         {run}\nrank again  python -m analysis {run}", soft_wrap=True, highlight=False)
+    if outcome is None:
+        return 1 if start.failed else 0
+    if outcome.board.counts()["failed"]:
+        return 1
+    if not outcome.finished:
+        console.print("unfinished: the same command with --resume continues it", style="yellow")
+        return 3
+    return 0
+
+
+def _say(console: Console, outcome: Outcome) -> None:
+    board = outcome.board
+    counts = board.counts()
+    said = ", ".join(f"{number} {status}" for status, number in counts.items())
+    console.print(
+        f"{board.ended}/{board.total} configurations in {duration(board.elapsed())}: {said}", highlight=False
+    )
+    for sentence in outcome.sentences:
+        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    reasons = Counter(row.reason for row in board.rows.values() if row.status == "failed")
+    for reason, number in reasons.items():
+        console.print(
+            f"failed {number} x: {reason}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _space(sweep: Sweep) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.add_column("swept", no_wrap=True)
+    table.add_column("over", overflow="fold")
+    table.add_column("when", style="dim", overflow="fold")
+    for entry in sweep.space.describe():
+        table.add_row(entry["path"], entry["distribution"], entry["when"])
+    return table

@@ -1,0 +1,143 @@
+"""What a start of a sweep has to do, given what its run folder already holds."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from harness.config.sweep import Sweep
+from harness.errors import UserError
+from harness.plan import Plan, Unit, diff, merge
+from harness.run_store import RunWriter
+from harness.space.compose import flatten
+
+ENDED = {"done", "stopped", "pruned", "diverged"}
+"""Statuses of units that are results; `failed` ones are tried again by --resume."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The merged `plan`, the units `pending` per configuration, how many configurations are `new` (still to be
+    proposed), how many units are `finished`, what `failed` before, and the plan's difference in sentences."""
+
+    plan: Plan
+    pending: dict[str, list[Unit]]
+    new: int
+    finished: int
+    failed: list[Unit]
+    sentences: list[str]
+
+    @property
+    def nothing(self) -> bool:
+        return not self.pending and self.new == 0
+
+
+def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) -> Start:
+    """Compare the plan that the sweep asks for with what `run` holds; nothing is written.
+
+    Configurations of an earlier start count towards the sweep's number only while the sweep's base and settings still
+    give the same content for their changes; the results of the others stay in the run.
+
+    Raises
+    ------
+    UserError
+        for an interrupted run without --resume, --resume without a run, other data, another design.
+    """
+    old = Plan.load(run)
+    if old is None:
+        if resume:
+            raise UserError(f"--resume: {run} holds no run to continue; leave --resume out to start one")
+        return Start(fresh, _group(fresh.units()), _missing(fresh), 0, [], [])
+    difference = diff(old, fresh)
+    plan = merge(old, fresh)
+    kept = {
+        config: planned
+        for config, planned in plan.configs.items()
+        if _still(sweep, planned.changes, config, gpu)
+    }
+    asked = replace(fresh, configs=kept)
+    statuses = unit_statuses(run, asked.units())
+    failed = [unit for unit in asked.units() if statuses.get(unit) == "failed"]
+    pruned = {unit.config_id for unit, status in statuses.items() if status == "pruned"}
+    pending = [
+        unit
+        for unit in asked.units()
+        if statuses.get(unit) not in ENDED
+        and (resume or unit not in failed)
+        and not (unit.config_id in pruned and unit not in statuses)
+    ]
+    if old.status != "finished" and not resume:
+        done = sum(status in ENDED for status in statuses.values())
+        raise UserError(
+            f"{run} holds an interrupted run ({done} of {len(old.units())} units finished); "
+            "add --resume to continue it, or --out for another folder"
+        )
+    sentences = [s for s in difference.sentences if "to propose" not in s]
+    other = len(plan.configs) - len(kept)
+    if other:
+        sentences.append(
+            f"{other} configuration{'s were' if other > 1 else ' was'} made with other settings: "
+            "the results stay, and do not count here"
+        )
+    new = _missing(asked)
+    if new:
+        sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
+    finished = sum(statuses.get(unit) in ENDED for unit in asked.units())
+    return Start(plan, _group(pending), new, finished, failed, sentences)
+
+
+def unit_statuses(run: Path, units: Iterable[Unit]) -> dict[Unit, str]:
+    """Status of every unit that the store has a row of."""
+    found = {}
+    for unit in units:
+        file = run / "trials" / f"{unit.name}.parquet"
+        if file.exists():
+            found[unit] = str(pq.read_table(file, columns=["status"], partitioning=None)["status"][0])
+    return found
+
+
+def forget(run: Path, units: Iterable[Unit]) -> None:
+    """Drop the checkpoints of failed units, so that they start again from their first epoch."""
+    for unit in units:
+        shutil.rmtree(run / "checkpoints" / unit.name, ignore_errors=True)
+        (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
+
+
+def give_up(run: Path, units: Iterable[Unit], sentence: str) -> None:
+    """Mark the unfinished ones of `units` as failed, whose worker could not do it itself."""
+    for unit in units:
+        file = run / "trials" / f"{unit.name}.parquet"
+        row: Mapping[str, object] = {
+            "config": unit.config_id,
+            "fold": unit.fold,
+            "seed": unit.seed,
+            "epochs": 0,
+        }
+        if file.exists():
+            row = pq.read_table(file, partitioning=None).to_pylist()[0]
+        if row.get("status", "running") == "running":
+            RunWriter(run).write("trials", unit.name, [{**row, "status": "failed", "reason": sentence}])
+
+
+def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) -> bool:
+    """Whether the sweep would still give `changes` the content that `config` is the hash of."""
+    pinned = flatten(sweep.config.set)
+    if any(path in changes and changes[path] != value for path, value in pinned.items()):
+        return False
+    try:
+        return sweep.compose(changes).resolved(gpu=gpu).id == config
+    except ValueError:
+        return False
+
+
+def _missing(plan: Plan) -> int:
+    return max(0, plan.trials - len(plan.configs)) if plan.design == "search" else 0
+
+
+def _group(units: Iterable[Unit]) -> dict[str, list[Unit]]:
+    grouped: dict[str, list[Unit]] = {}
+    for unit in units:
+        grouped.setdefault(unit.config_id, []).append(unit)
+    return grouped

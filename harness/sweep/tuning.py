@@ -1,0 +1,155 @@
+"""Ray Tune over the pending configurations of a run."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from harness.config.sweep import Sweep
+from harness.config.trial import TrialConfig
+from harness.data.folds import Fold
+from harness.plan import Plan, Unit
+from harness.sweep.board import Board
+from harness.sweep.cluster import Cluster
+from harness.sweep.display import Display
+from harness.sweep.start import Start
+from harness.sweep.study import Study
+
+RESTARTS = 3
+"""Deaths of a configuration's worker after which it counts as failed."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """Everything that the Ray part of a sweep needs; see `harness.sweep.driver.run_sweep`."""
+
+    sweep: Sweep
+    start: Start
+    folds: tuple[Fold, ...]
+    dataset: Path
+    cache: Path
+    run: Path
+    cluster: Cluster
+    gpu: bool
+    gpus_per_trial: float
+    seconds: float | None
+    view: Callable[[TrialConfig], Path]
+    give_up: Callable[[str, Iterable[Unit]], None]
+    before: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended: the plan as it is now, whether everything ran, and what a person should hear."""
+
+    plan: Plan
+    finished: bool
+    board: Board
+    sentences: list[str]
+
+
+def tune(tuning: Tuning, console: Console) -> Outcome:
+    """Run what is pending, write baselines beside it, and show it; Ray's own output goes to RUN/ray/driver.log."""
+    from ray.tune import (
+        CheckpointConfig,
+        FailureConfig,
+        RunConfig,
+        TuneConfig,
+        Tuner,
+        with_parameters,
+        with_resources,
+    )
+
+    from harness.sweep.baseline_task import Baselines
+    from harness.sweep.callbacks import BoardCallback
+    from harness.sweep.halving import LockstepHalving
+    from harness.sweep.proposer import Proposer
+    from harness.sweep.worker import ConfigurationTrainable, Work
+
+    tuning.before()
+    sweep, start, config = tuning.sweep, tuning.start, tuning.sweep.config
+    larger = config.direction == "maximize"
+    study = Study(
+        tuning.run / "optuna.log", name=start.plan.name, direction=config.direction, sampler=config.sampler
+    )
+    board = Board(total=len(start.pending) + start.new, larger_is_better=larger)
+    display = Display(console, board, config.objective)
+    for key in start.pending:
+        study.add(key, start.plan.configs[key].changes)
+    proposer = Proposer(
+        sweep,
+        start.plan,
+        study,
+        board,
+        run=tuning.run,
+        pending=start.pending,
+        new=start.new,
+        gpu=tuning.gpu,
+        view=tuning.view,
+        give_up=tuning.give_up,
+    )
+    cpus = config.resources.cpus_per_trial
+    work = Work(
+        run=tuning.run,
+        folds=tuning.folds,
+        objective=config.objective,
+        stop_rules=tuple(config.stop),
+        device="cuda" if tuning.gpus_per_trial > 0 else "cpu",
+        threads=max(1, int(cpus)),
+    )
+    scheduler = None
+    if config.scheduler.kind == "asha":
+        scheduler = LockstepHalving(
+            config.scheduler, mode="max" if larger else "min", prune=work.prune, history=study.history()
+        )
+    baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
+    tuner = Tuner(
+        with_resources(
+            with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.gpus_per_trial}
+        ),
+        tune_config=TuneConfig(
+            search_alg=proposer,
+            scheduler=scheduler,
+            num_samples=-1,
+            max_concurrent_trials=config.resources.concurrent,
+            reuse_actors=True,
+            time_budget_s=tuning.seconds,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=RunConfig(
+            name="tune",
+            storage_path=str(tuning.run / "ray"),
+            verbose=0,
+            failure_config=FailureConfig(max_failures=RESTARTS),
+            checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            callbacks=[BoardCallback(board, display)],
+        ),
+    )
+    with _quietly(tuning.run / "ray" / "driver.log"), display.showing():
+        tuner.fit()
+    sentences = baselines.collect()
+    finished = not proposer.pending and proposer.new == 0
+    if proposer.exhausted:
+        sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
+    return Outcome(proposer.plan, finished, board, sentences)
+
+
+def _name(trial: Any) -> str:
+    """Tune's folder of a trial: the configuration and Tune's own id, which keeps a second try apart."""
+    return f"{trial.config['configuration']}-{trial.trial_id}"
+
+
+@contextlib.contextmanager
+def _quietly(log: Path) -> Iterator[None]:
+    """What Ray prints by itself goes to a file; the console that the display writes to is bound before."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        log.open("a", buffering=1) as stream,
+        contextlib.redirect_stdout(stream),
+        contextlib.redirect_stderr(stream),
+    ):
+        yield
