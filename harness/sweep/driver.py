@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
