@@ -50,7 +50,7 @@ class CbatBlock(nn.Module):
         y = self.window_norm(x)
         y = self.window_attention(y, y, near, (position, position))
         x = x + self.window_gate(x, self.window_dropout(y, noise))
-        x = x + self.sparse_dropout(self.sparse_attention(self.sparse_norm(x), allowed), noise)
+        x = x + self.sparse_dropout(self.sparse_attention(self.sparse_norm(x), valid, allowed), noise)
         y = self.feed(self.feed_norm(x))
         out: Tensor = x + self.feed_gate(x, self.feed_dropout(y, noise))
         return out

@@ -4,14 +4,18 @@ import torch
 from torch import Tensor
 
 
+def mask_bias(allowed: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where allowed, a number far below every score elsewhere: added to scores before a softmax."""
+    bias = torch.zeros(allowed.shape, dtype=dtype, device=allowed.device)
+    return bias.masked_fill(allowed == 0, torch.finfo(dtype).min / 4)
+
+
 def masked_softmax(scores: Tensor, allowed: Tensor) -> Tensor:
     """Softmax over the last axis among the entries with allowed = 1; all zeros where a row allows nothing.
 
     Shapes: scores [..., L], allowed broadcastable to it, bool or 0/1. Range [0, 1]. NaN scores give NaN.
     """
-    allowed = allowed.to(torch.bool)
-    low = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min / 2)
-    return torch.softmax(low, dim=-1) * allowed.to(scores.dtype)
+    return torch.softmax(scores + mask_bias(allowed, scores.dtype), dim=-1) * (allowed != 0)
 
 
 def masked_mean(features: Tensor, mask: Tensor) -> Tensor:

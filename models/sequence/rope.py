@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.sequence.feed_forward import FeedForward
-from models.sequence.masking import masked_softmax
+from models.sequence.masking import mask_bias
 from models.streams import Dropout, Noise
 
 BASE = 10_000.0
@@ -50,26 +50,26 @@ class MultiHeadAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def scores(
-        self, query: Tensor, source: Tensor, positions: tuple[Tensor, Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
-        """(<q_i, k_j> / sqrt(D) [B, H, L, M], values [B, H, M, D])."""
+    def project(self, query: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(q / sqrt(D) [B, H, L, D], k [B, H, M, D], v [B, H, M, D])."""
         q = self.query(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        if positions is not None:
-            q, k = rotate(q, positions[0]), rotate(k, positions[1])
-        return q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]), v
+        return q / math.sqrt(q.shape[-1]), k, v
 
-    def collect(self, weights: Tensor, values: Tensor) -> Tensor:
-        """W_o concat_h (weights [B, H, L, M] @ values [B, H, M, D]) -> [B, L, d]."""
-        out: Tensor = self.out((weights @ values).transpose(1, 2).flatten(-2))
+    def collect(self, scores: Tensor, allowed: Tensor, values: Tensor) -> Tensor:
+        """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D]."""
+        weights = torch.softmax(scores + mask_bias(allowed, scores.dtype)[:, None], dim=-1)
+        some = (allowed != 0).any(-1, keepdim=True)
+        out: Tensor = self.out((weights @ values).transpose(1, 2).flatten(-2) * some)
         return out
 
     def forward(
         self, query: Tensor, source: Tensor, allowed: Tensor, positions: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
-        scores, values = self.scores(query, source, positions)
-        return self.collect(masked_softmax(scores, allowed[:, None]), values)
+        q, k, v = self.project(query, source)
+        if positions is not None:
+            q, k = rotate(q, positions[0]), rotate(k, positions[1])
+        return self.collect(q @ k.transpose(-1, -2), allowed, v)
 
 
 class RotarySelfAttention(nn.Module):

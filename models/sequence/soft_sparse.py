@@ -4,18 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.sequence.masking import masked_softmax
+from models.sequence.masking import masked_mean
 from models.sequence.rope import MultiHeadAttention
 
 
 class SoftSparseAttention(nn.Module):
-    """A_ij = softmax_j(l_ij) sigmoid(s (l_ij - m_i) - theta), normalised over j; out_i = W_o sum_j A_ij v_j.
+    """A_ij = softmax_j(l_ij) sigmoid(s l_ij - theta), normalised over the allowed j; out_i = W_o sum_j A_ij v_j.
 
-    l_ij = <q_i, k_j> / sqrt(D) + c_j, where the column bias c_j = <w_h, x_j> raises or lowers a key for every
-    query alike; m_i is the mean of l_ij over the allowed j. Keys below a row's mean are suppressed smoothly, so
-    that rows are sparse without a hard cut; s = softplus > 0 and theta are learned per head. Shapes: x [B, N, d],
-    allowed [B, N, N] in {0, 1} -> [B, N, d]; a query that may attend to nothing gets W_o's bias: finite.
-    Source: rp02 to rp04 name the mechanism; this is the equation that the project gives it.
+    l_ij = <q_i, k_j - k_mean> / sqrt(D) + c_j - c_mean is the level of key j against that of the mean valid key.
+    The column bias c_j = <w_h, x_j> raises or lowers a key for every query alike. Keys below the mean are
+    suppressed smoothly, so that rows are sparse without a hard cut; s = softplus > 0 and theta are learned per
+    head. Shapes: x [B, N, d], valid [B, N] and allowed [B, N, N] in {0, 1} -> [B, N, d]; a query that may attend
+    to nothing gets W_o's bias: finite. Source: rp02 to rp04 name the mechanism; the equation is the project's.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -30,15 +30,16 @@ class SoftSparseAttention(nn.Module):
         nn.init.constant_(self.raw_sharpness, 1.0)
         nn.init.zeros_(self.threshold)
 
-    def weights(self, x: Tensor, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """(A [B, H, N, N], values [B, H, N, D])."""
-        scores, values = self.attention.scores(x, x, None)
-        level = scores + self.column_bias(x).transpose(1, 2)[:, :, None]
-        open_ = allowed[:, None].to(level.dtype)
-        mean = (level * open_).sum(-1, keepdim=True) / open_.sum(-1, keepdim=True).clamp_min(1.0)
+    def scores(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """(l + log sigmoid(s l - theta) [B, H, N, N], whose softmax is A, values [B, H, N, D])."""
+        q, k, v = self.attention.project(x, x)
+        column = self.column_bias(x).transpose(1, 2)[..., None]
+        keys = torch.cat([k, column], dim=-1)
+        mean = masked_mean(keys.transpose(1, 2).flatten(2), valid).view(x.shape[0], k.shape[1], 1, -1)
+        level = F.pad(q, (0, 1), value=1.0) @ (keys - mean).transpose(-1, -2)
         sharpness = F.softplus(self.raw_sharpness)[:, None, None]
-        keep = F.logsigmoid(sharpness * (level - mean) - self.threshold[:, None, None])
-        return masked_softmax(level + keep, open_), values
+        return level + F.logsigmoid(sharpness * level - self.threshold[:, None, None]), v
 
-    def forward(self, x: Tensor, allowed: Tensor) -> Tensor:
-        return self.attention.collect(*self.weights(x, allowed))
+    def forward(self, x: Tensor, valid: Tensor, allowed: Tensor) -> Tensor:
+        scores, values = self.scores(x, valid)
+        return self.attention.collect(scores, allowed, values)

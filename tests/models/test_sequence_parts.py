@@ -110,27 +110,30 @@ def test_gate_temperature_starts_at_one_and_sharpens() -> None:
     torch.testing.assert_close(gate(x, y), torch.sigmoid(10.0 * open_) * y)
 
 
-def test_soft_sparse_weights_against_the_written_equation() -> None:
+def test_soft_sparse_attention_against_the_written_equation() -> None:
     layer = made(SoftSparseAttention(D, H))
-    x, allowed = normal(1, 4, D), torch.tensor([[[1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]])
-    weights, _ = layer.weights(x, allowed)
+    with torch.no_grad():
+        layer.threshold.copy_(torch.tensor([0.3, -0.7]))
+    x, valid = normal(1, 4, D), torch.tensor([[1.0, 1.0, 0.0, 1.0]], dtype=torch.float64)
+    allowed = torch.tensor([[[1, 1, 0, 1], [1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]])
     q = layer.attention.query(x[0]).view(4, H, -1)
-    k = layer.attention.key_value(x[0]).view(4, 2, H, -1)[:, 0]
+    k, v = layer.attention.key_value(x[0]).view(4, 2, H, -1).unbind(1)
     bias = layer.column_bias(x[0])
-    for h in range(H):
-        sharp, theta = F.softplus(layer.raw_sharpness[h]), layer.threshold[h]
-        for i in range(4):
-            keys = [j for j in range(4) if allowed[0, i, j]]
-            expected = torch.zeros(4, dtype=torch.float64)
-            if keys:
-                level = torch.stack([q[i, h] @ k[j, h] / 2.0 + bias[j, h] for j in keys])
-                a = torch.softmax(level, 0) * torch.sigmoid(sharp * (level - level.mean()) - theta)
-                expected[keys] = (a / a.sum()).detach()
-            torch.testing.assert_close(weights[0, h, i].detach(), expected)
+    rows = []
+    for i in range(4):
+        heads = []
+        for h in range(H):
+            raw = torch.stack([q[i, h] @ k[j, h] / 2.0 + bias[j, h] for j in range(4)])
+            level = raw - raw[[0, 1, 3]].mean()
+            gate = torch.sigmoid(F.softplus(layer.raw_sharpness[h]) * level - layer.threshold[h])
+            a = level.exp() * gate * allowed[0, i]
+            heads.append((a / a.sum().clamp_min(1e-300)) @ v[:, h])
+        rows.append(torch.cat(heads))
+    torch.testing.assert_close(layer(x, valid, allowed)[0], layer.attention.out(torch.stack(rows)))
 
 
 def test_a_column_bias_raises_its_key_for_every_query() -> None:
-    """With zero queries and values of <w, x> = (0, 0, 2, 0), every row is softmax + log-sigmoid of that bias."""
+    """With zero queries and column biases (0, 0, 2, 0), every row is softmax(l) sigmoid(s l), l = bias - 1/2."""
     layer = made(SoftSparseAttention(D, H))
     x = torch.zeros(1, 4, D, dtype=torch.float64)
     x[0, 2, 0] = 2.0
@@ -138,12 +141,12 @@ def test_a_column_bias_raises_its_key_for_every_query() -> None:
         for parameter in (layer.attention.query.weight, layer.attention.query.bias, layer.column_bias.weight):
             parameter.zero_()
         layer.column_bias.weight[:, 0] = 1.0
-    weights, _ = layer.weights(x, torch.ones(1, 4, 4))
+    weights = torch.softmax(layer.scores(x, torch.ones(1, 4, dtype=torch.float64))[0].detach(), dim=-1)
     sharp = math.log1p(math.e)
     high = math.exp(2.0) / (1.0 + math.exp(-1.5 * sharp))
     low = 1.0 / (1.0 + math.exp(0.5 * sharp))
     expected = torch.tensor([low, low, high, low], dtype=torch.float64) / (3 * low + high)
-    torch.testing.assert_close(weights.detach(), expected.expand(1, H, 4, 4))
+    torch.testing.assert_close(weights, expected.expand(1, H, 4, 4))
 
 
 def test_anchors_pooling_and_direction_gate() -> None:
@@ -199,7 +202,7 @@ def test_cbat_block_is_the_written_composition() -> None:
     y = x + torch.cat([block.pyramid(part, torch.ones(1, part.shape[1])) for part in n.split(segments, 1)], 1)
     n = block.window_norm(y)
     y = y + block.window_gate(y, block.window_attention(n, n, near, (position, position)))
-    y = y + block.sparse_attention(block.sparse_norm(y), allowed)
+    y = y + block.sparse_attention(block.sparse_norm(y), valid, allowed)
     torch.testing.assert_close(out, y + block.feed_gate(y, block.feed(block.feed_norm(y))))
 
 
@@ -238,7 +241,7 @@ def test_gradients_of_the_parts(module: nn.Module) -> None:
         "FourierKAN": lambda m: m(normal(2, 3)),
         "TemperedGate": lambda m: m(normal(2, 3), normal(2, 3, seed=2)),
         "SoftSparseAttention": lambda m: m(
-            normal(1, 3, 4), torch.tensor([[[1, 1, 0], [1, 0, 1], [1, 1, 1]]])
+            normal(1, 3, 4), torch.ones(1, 3), torch.tensor([[[1, 1, 0], [1, 0, 1], [1, 1, 1]]])
         ),
         "ConvPyramid": lambda m: m(normal(1, 4, 3), torch.tensor([[1.0, 1.0, 1.0, 0.0]])),
         "TemperedPooling": lambda m: m(normal(1, 3, 4), torch.ones(1, 3), normal(1, 2, 4, seed=3)),
