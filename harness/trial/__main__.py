@@ -14,6 +14,7 @@ from rich.table import Table
 from analysis.rules import Finding, not_evaluated
 from analysis.schema import MACRO, POOLED
 from harness import terminal
+from harness.config.acting import unread
 from harness.config.data import DataBlock, parse_source
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
@@ -84,7 +85,11 @@ def load(name: str, sets: list[str], source: str | None) -> tuple[TrialConfig, D
         sweep = load_sweep(path, overrides=sets, data_root=data.root if data else None)
         return sweep.trial, data or sweep.config.data
     preset = read_yaml(path).data if path.is_file() else load_preset(name)
-    return compose(preset, dict(map(_assignment, sets))), data or parse_source("synthetic")
+    changes = dict(map(_assignment, sets))
+    config = compose(preset, changes)
+    for key, needs in unread(config, changes).items():
+        raise UserError(f"--set {key}: nothing reads it here; it acts only with {needs}")
+    return config, data or parse_source("synthetic")
 
 
 def _assignment(text: str) -> tuple[str, Any]:

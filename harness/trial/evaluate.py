@@ -93,10 +93,9 @@ class CellRows:
         frame = by_cell(
             logits[chosen], split.label[chosen], self.cell_names[split.cell[chosen]], threshold=threshold
         )
-        return [
-            {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented", **row}
-            for row in frame.to_dict("records")
-        ]
+        found: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
+        labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
+        return [{**labels, **row} for row in found]
 
 
 def _score(split: SplitScores, name: str) -> np.ndarray:
