@@ -1,7 +1,7 @@
 """What pydantic found wrong, as one sentence with a dotted path and the nearest valid name."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -53,24 +53,30 @@ def validate(model: type[Model], data: Mapping[str, Any]) -> Model:
 def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
     """Dotted path of a pydantic location, and the block that owns its last key.
 
-    Pydantic enters the tag of a discriminated block into the location; the path leaves it out.
+    Pydantic enters the tag of a discriminated block, and the type that it tried of several, into the location; the
+    path leaves them out.
     """
     keys: list[str] = []
     owner: type[BaseModel] | None = model
     inside: type[BaseModel] | None = model
     variants: dict[str, type[BaseModel]] = {}
+    open_keys = False
     for element in loc:
         if variants and element in variants:
             inside, variants = variants[str(element)], {}
             continue
-        if inside is None and not isinstance(element, int):
+        if isinstance(element, int):
+            keys.append(str(element))
+            continue
+        if inside is None and not open_keys:
             break
-        keys.append(str(element))
+        keys.append(element)
         owner = inside
-        info = inside.model_fields.get(str(element)) if inside is not None else None
+        info = inside.model_fields.get(element) if inside is not None else None
         inside, variants = None, {}
         if info is None:
             continue
+        open_keys = get_origin(info.annotation) is dict
         blocks = [a for a in (info.annotation, *get_args(info.annotation)) if _is_block(a)]
         if isinstance(info.discriminator, str):
             tags = [get_args(b.model_fields[info.discriminator].annotation)[0] for b in blocks]

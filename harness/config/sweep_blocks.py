@@ -91,7 +91,7 @@ class SweepConfig(Block):
     trial: TrialBlock = TrialBlock()
     set: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> value, laid over the preset for every configuration."""
-    space: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    space: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> its distribution."""
     design: Literal["search", "grid"] = "search"
     """search: the sampler proposes `trials` configurations; grid: every combination of the space once."""

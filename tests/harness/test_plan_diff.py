@@ -1,0 +1,128 @@
+"""A plan is configurations x folds x seeds by content; it survives a kill and tells what a later start adds."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.config.sweep import Sweep, load_sweep
+from harness.errors import UserError
+from harness.plan import Plan, Unit, diff, merge
+from harness.space.compose import SEARCH_SPACES
+
+GRID, SEARCH = SEARCH_SPACES / "truth_gated.yaml", SEARCH_SPACES / "rp24.yaml"
+
+
+def plan_of(sweep: Sweep, *, data: str = "d" * 64, folds: tuple[str, ...] = ("fold0",)) -> Plan:
+    return Plan.of(sweep, folds=folds, data=data)
+
+
+def test_a_grid_is_planned_whole_and_identical_configurations_are_one() -> None:
+    sweep = load_sweep(GRID, overrides=["trial.seeds=[3, 7]"])
+    plan = plan_of(sweep, folds=("a", "b"))
+    assert len(plan.configs) == 2 and len(plan.units()) == 8
+    first = next(iter(plan.configs))
+    assert plan.units()[:3] == [Unit(first, "a", 3), Unit(first, "a", 7), Unit(first, "b", 3)]
+    assert Unit("abc", "a", 3).name == "abc-a-3"
+    planned = plan.configs[first]
+    assert planned.changes == {"energy.form": "linear"} and planned.config.model.size == "small"
+    again = plan.add(sweep.compose({"energy.form": "linear"}).resolved(), {"energy.form": "linear"})
+    assert again is plan
+    repeated = load_sweep(GRID, overrides=["loss.ranking.weight=0.5"])
+    assert not set(plan_of(repeated).configs) & set(plan.configs)
+
+
+def test_a_search_is_planned_as_it_goes() -> None:
+    sweep = load_sweep(SEARCH)
+    plan = plan_of(sweep)
+    assert plan.configs == {} and plan.trials == 8 and plan.units() == []
+    config = sweep.trial.resolved()
+    grown = plan.add(config, {})
+    assert [u.config_id for u in grown.units()] == [config.id] * 3 and plan.configs == {}
+
+
+def test_saved_plan_loads_equal_and_nothing_else_is_left(tmp_path: Path) -> None:
+    plan = replace(plan_of(load_sweep(GRID)), status="running")
+    assert Plan.load(tmp_path / "run") is None
+    plan.save(tmp_path / "run")
+    plan.save(tmp_path / "run")
+    assert Plan.load(tmp_path / "run") == plan
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["plan.json"]
+
+
+def test_a_kill_while_saving_leaves_the_old_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of(load_sweep(GRID))
+    plan.save(tmp_path)
+
+    def killed(descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.plan.os.fsync", killed)
+    with pytest.raises(KeyboardInterrupt):
+        replace(plan, status="finished").save(tmp_path)
+    assert Plan.load(tmp_path) == plan
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (lambda text: text[:50], "is not the plan of a run"),
+        (lambda text: text.replace('"version": 1', '"version": 9'), "version 9"),
+        (lambda text: text.replace('"planned"', '"palnned"'), "'palnned' is not one of planned"),
+        (lambda text: text.replace('"lr": 0.001', '"lr": 0.002'), "has the content of"),
+        (lambda text: text.replace('"lr": 0.001', '"lr": "x"'), "optimiser.lr is 'x', expected a number"),
+        (lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "folds"}), "folds"),
+    ],
+)
+def test_spoilt_plan_is_refused(tmp_path: Path, edit, says: str) -> None:
+    file = plan_of(load_sweep(GRID)).save(tmp_path)
+    file.write_text(edit(file.read_text()))
+    with pytest.raises(UserError, match=says) as caught:
+        Plan.load(tmp_path)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_more_seeds_add_only_the_missing_units() -> None:
+    old = plan_of(load_sweep(GRID, overrides=["trial.seeds=2"]))
+    new = plan_of(load_sweep(GRID, overrides=["trial.seeds=3"]))
+    found = diff(old, new)
+    assert (
+        [unit.seed for unit in found.added] == [2, 2] and found.shared == old.units() and found.dropped == []
+    )
+    assert found.sentences == ["1 seed new: 2"]
+    assert set(merge(old, new).units()) == set(new.units())
+
+
+def test_an_equal_plan_has_nothing_to_add() -> None:
+    plan = plan_of(load_sweep(GRID))
+    found = diff(plan, plan)
+    assert found.added == [] and found.dropped == [] and found.sentences == [] and found.more_trials == 0
+
+
+def test_a_changed_grid_reuses_what_it_shares_and_keeps_the_rest() -> None:
+    sweep = load_sweep(GRID)
+    old = plan_of(sweep)
+    new = plan_of(load_sweep(GRID, overrides=["energy.form=gated"]))
+    found = diff(old, new)
+    gated = sweep.compose({"energy.form": "gated"}).resolved().id
+    assert {unit.config_id for unit in found.shared} == {gated} and found.added == []
+    assert {unit.config_id for unit in found.dropped} == set(old.configs) - {gated}
+    assert set(merge(old, new).configs) == set(old.configs)
+
+
+def test_extending_a_search_proposes_only_the_rest() -> None:
+    sweep = load_sweep(SEARCH)
+    old = plan_of(sweep).add(sweep.trial.resolved(), {})
+    found = diff(old, plan_of(load_sweep(SEARCH, overrides=["trials=40"])))
+    assert found.more_trials == 39 and found.added == [] and found.shared == old.units()
+    assert found.sentences == ["39 more configurations to propose"]
+    assert diff(old, replace(plan_of(sweep), trials=1)).sentences == []
+
+
+def test_other_data_or_another_design_cannot_join_a_run() -> None:
+    sweep = load_sweep(GRID)
+    with pytest.raises(UserError, match="results on different data are not comparable"):
+        diff(plan_of(sweep), plan_of(sweep, data="e" * 64))
+    with pytest.raises(UserError, match="has design grid and this start has design search"):
+        diff(plan_of(sweep), plan_of(load_sweep(SEARCH)))
