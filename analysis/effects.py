@@ -55,8 +55,8 @@ def compare(
     if not any(contents.values()):
         raise UserError(f"{run.path}: no trials to compare, the table trials has no configuration yet")
     left, right = (_having(contents, key, text) for text in (a, b))
-    if a == b:
-        raise UserError(f"--a and --b are both '{a}'; a comparison needs two values of {key}")
+    if set(left) & set(right):
+        raise UserError(f"--a and --b are both {a}; a comparison needs two values of {key}")
     matched = [(x, y) for x in left for y in right if _equal_but(contents[x], contents[y], key)]
     if not matched:
         raise UserError(
@@ -65,24 +65,22 @@ def compare(
         )
     units = replicates(run, split)
     units = units[units[by.key].notna()]
-    by_unit = units.set_index(["config", "fold", "seed"])
     rows: list[dict[str, Any]] = []
     for x, y in matched:
-        shared = by_unit.loc[by_unit.index.get_level_values("config") == x].droplevel("config")
-        other = by_unit.loc[by_unit.index.get_level_values("config") == y].droplevel("config")
-        joined = shared.join(other, lsuffix="_a", rsuffix="_b", how="inner").reset_index()
+        first, second = units[units["config"] == x], units[units["config"] == y]
+        joined = first.merge(second, on=["fold", "seed"], suffixes=("_a", "_b"))
         for row in joined.to_dict("records"):
-            first, second = row[f"{by.key}_a"], row[f"{by.key}_b"]
+            value_a, value_b = row[f"{by.key}_a"], row[f"{by.key}_b"]
             rows.append(
                 {
                     "fold": row["fold"],
                     "seed": row["seed"],
                     "config_a": x,
                     "config_b": y,
-                    "a": first,
-                    "b": second,
+                    "a": value_a,
+                    "b": value_b,
                 }
-                | {"difference": second - first}
+                | {"difference": value_b - value_a}
                 | {"censored": row["status_a"] != "done" or row["status_b"] != "done"}
             )
     if not rows:

@@ -120,7 +120,7 @@ class Rule(ABC):
         return standing
 
     def _finding(self, standing: list[tuple[Reading, Violation]], live: bool) -> Finding:
-        reading, worst = max(standing, key=lambda pair: abs(pair[1].value - pair[1].limit))
+        reading, worst = max(standing, key=lambda pair: (abs(pair[1].value - pair[1].limit), pair[0].final))
         epochs = [r.epoch for r, _ in standing if r.epoch is not None]
         return Finding(
             rule=self.id,

@@ -1,0 +1,127 @@
+"""The command line, by running it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.__main__ import main, print_ranking
+from analysis.errors import UserError
+from tests.analysis.fixture_store import Design, write_run, write_unit
+
+ROOT = Path(__file__).parents[2]
+
+
+def analysis(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "analysis", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
+    )
+
+
+def test_ranking_of_a_run(run_path: Path) -> None:
+    done = analysis(run_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    for expected in (
+        "Run fixture",
+        "4 configurations x 1 fold x 3 seeds (12 finished units)",
+        "macro AUPR on val_unseen",
+        "best_on_validation",
+        "Student t over 3 seeds",
+        "baseline promoter_boosting",
+        "rank-invariant",
+        "cross_attention 0.685, rp04 0.701",
+        "Warnings",
+        "g generalisation_gap  documented, seed 004",
+        "try:",
+        "rank_configs.ipynb",
+    ):
+        assert expected in done.stdout, expected
+    ranked = [line for line in lines if line.strip()[:1].isdigit() and "energy.form" in line]
+    assert ["gated" in ranked[0], "linear" in ranked[-1]] == [True, True]
+
+
+def test_comparison_of_a_key(run_path: Path) -> None:
+    done = analysis("compare", run_path, "--key", "energy.form", "--a", "linear", "--b", "gated")
+    assert done.returncode == 0, done.stderr
+    assert "gated is better than linear in pooled AUPR" in done.stdout
+    assert "3 seeds cannot give a p below 0.25" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_help_teaches() -> None:
+    done = analysis("--help")
+    assert done.returncode == 0
+    for word in ("pooled_aupr", "val_unseen", "python -m analysis compare", "--healthy"):
+        assert word in done.stdout
+
+
+def test_a_mistake_is_one_sentence_and_status_2(tmp_path: Path) -> None:
+    done = analysis(tmp_path / "nothing")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == f"error: {tmp_path / 'nothing'}: no such run\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--by", "pooled"], "unknown metric 'pooled'; did you mean 'pooled_aupr'?"),
+        (["--top", "0"], "--top must be at least 1"),
+        (["--rope", "-1"], "--rope must be at least 0"),
+    ],
+)
+def test_bad_options(run_path: Path, arguments: list[str], sentence: str) -> None:
+    with pytest.raises(UserError) as raised:
+        main([str(run_path), *arguments])
+    assert sentence in str(raised.value)
+
+
+def test_bad_comparison_options(run_path: Path) -> None:
+    base = ["compare", str(run_path), "--key", "energy.form", "--a", "linear", "--b", "gated"]
+    for extra, sentence in (
+        (["--metric", "aurp"], "did you mean 'aupr'"),
+        (["--split", "tset"], "did you mean 'test'"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            main([*base, *extra])
+
+
+def test_nothing_finished(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "trials").mkdir(parents=True)
+    with pytest.raises(UserError, match="the table trials is empty"):
+        print_ranking(tmp_path / "empty")
+    write_unit(tmp_path / "started", Design("aaa111", {}, status="running"), 0)
+    with pytest.raises(UserError, match=r"no finished trials .*\(1 running\)"):
+        print_ranking(tmp_path / "started")
+
+
+def test_top_and_narrow_terminal(run_path: Path) -> None:
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    print_ranking(run_path, top=2, console=console)
+    text = console.export_text()
+    assert "2 more configurations are not shown" in text
+    assert "ranking.weight=1" in text
+
+
+def test_many_changed_keys_still_fit(tmp_path: Path) -> None:
+    keys = ("contrastive", "prototypes", "speculation", "ranking", "calibration", "sparsity")
+    designs = [
+        Design(c * 12, {"energy.form": form, **{f"loss.{k}.weight": w + i for i, k in enumerate(keys)}})
+        for c, form, w in (("a", "gated", 0.123456), ("b", "interaction", 0.3))
+    ]
+    run = write_run(tmp_path / "run", designs, seeds=(0,))
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    print_ranking(run, console=console)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= 100
+    assert "none: one seed says nothing about its own spread" in text
+    assert "0.123" in text

@@ -1,0 +1,82 @@
+"""Comparing one key: what is paired with what, against hand computation."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.comparison_view import verdict
+from analysis.effects import compare
+from analysis.errors import UserError
+from analysis.paired import paired_effect
+from analysis.replicates import replicates
+from analysis.store import Run
+from tests.analysis.fixture_store import Design, write_run
+
+
+def test_differences_are_paired_by_seed_and_matched_in_all_else(run_path: Path) -> None:
+    run = Run.open(run_path)
+    result = compare(run, "energy.form", "linear", "gated", metric="pooled_aupr")
+    # aaa111 and ccc333 are linear, bbb222 and ddd444 gated; the ranking weight decides who meets whom.
+    assert set(zip(result.pairs["config_a"], result.pairs["config_b"], strict=True)) == {
+        ("aaa111", "bbb222"),
+        ("ccc333", "ddd444"),
+    }
+    units = replicates(run).pivot_table(index="seed", columns="config", values="pooled_aupr")
+    by_hand = ((units["bbb222"] - units["aaa111"]) + (units["ddd444"] - units["ccc333"])) / 2
+    expected = paired_effect(by_hand)
+    assert result.effect.interval.mean == pytest.approx(expected.interval.mean)
+    assert result.effect.interval.low == pytest.approx(expected.interval.low)
+    assert result.effect.detectable == pytest.approx(expected.detectable)
+    assert result.effect.interval.n == 3
+    assert result.folds.interval.n == 1
+    assert result.censored == 0
+
+
+def test_verdict_turns_with_the_criterion(run_path: Path) -> None:
+    run = Run.open(run_path)
+    better = compare(run, "energy.form", "linear", "gated", metric="pooled_aupr")
+    assert verdict(better, 0.005).startswith("gated is better than linear in pooled AUPR")
+    lower = compare(run, "energy.form", "gated", "linear", metric="nll")
+    assert lower.effect.interval.mean > 0
+    assert verdict(lower, 0.005).startswith("gated is better than linear in NLL")
+    assert verdict(better, 10.0).startswith("No effect")
+
+
+def test_one_seed_is_unknown(tmp_path: Path) -> None:
+    designs = [Design(c, {"energy.form": f}) for c, f in (("a", "linear"), ("b", "gated"))]
+    run = write_run(tmp_path / "run", designs, seeds=(0,))
+    result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr", split="test")
+    assert (
+        verdict(result, 0.005)
+        == "Unknown: the interval allows both signs; with 1 seeds one seed has no interval."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("energy.from", "linear", "gated"), "did you mean 'energy.form'"),
+        (("energy.form", "liner", "gated"), r"did you mean 'linear'\? \(present: gated, linear\)"),
+        (("energy.form", "linear", "linear"), "two values"),
+        (("loss.ranking.weight", "0.5", "0.7"), "present: 0.5, 1.0"),
+        (("energy.w", "1.0", "1"), "alone"),
+    ],
+)
+def test_mistakes_get_a_sentence(run_path: Path, arguments: tuple[str, str, str], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        compare(Run.open(run_path), *arguments)
+
+
+def test_numbers_match_by_value(run_path: Path) -> None:
+    result = compare(Run.open(run_path), "loss.ranking.weight", "0.5", "1")
+    assert set(result.pairs["config_b"]) == {"ccc333", "ddd444"}
+
+
+def test_a_search_that_repeats_nothing_is_told_so(tmp_path: Path) -> None:
+    designs = [
+        Design("a", {"energy.form": "linear", "loss.ranking.weight": 0.3}),
+        Design("b", {"energy.form": "gated", "loss.ranking.weight": 0.4}),
+    ]
+    run = write_run(tmp_path / "run", designs, seeds=(0,))
+    with pytest.raises(UserError, match="design: grid"):
+        compare(Run.open(run), "energy.form", "linear", "gated")

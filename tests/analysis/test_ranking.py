@@ -1,0 +1,182 @@
+"""Ranking of a fixture store: order, intervals, ties, baselines, flags, what is left out."""
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.errors import UserError
+from analysis.intervals import t_interval
+from analysis.labels import labels
+from analysis.ranking import Ranking, rank
+from analysis.store import Run
+from tests.analysis.fixture_store import Design, cell_rows, write, write_run, write_unit
+
+
+@pytest.fixture(scope="module")
+def ranking(run_path: Path) -> Ranking:
+    return rank(Run.open(run_path))
+
+
+def macro(
+    run_path: Path, column: str = "aupr", cell_line: str = "macro", split: str = "val_unseen"
+) -> pd.DataFrame:
+    """Values per configuration and seed, straight from the rows."""
+    cells = Run.open(run_path).table("cells")
+    own = cells[
+        (cells["selection"] == "best_on_validation")
+        & (cells["split"] == split)
+        & (cells["cell_line"] == cell_line)
+        & (cells["score"] == "corrected")
+        & (cells["prevalence_mode"] == "as_found")
+    ]
+    return own.pivot_table(index="config", columns="seed", values=column)
+
+
+def test_order_value_and_interval(run_path: Path, ranking: Ranking) -> None:
+    rows = ranking.configurations
+    values = macro(run_path)
+    assert list(rows["config"]) == list(values.mean(axis=1).sort_values(ascending=False).index)
+    assert rows["value"].is_monotonic_decreasing
+    for row in rows.itertuples():
+        interval = t_interval(values.loc[row.config])
+        assert (row.value, row.low, row.high) == pytest.approx((interval.mean, interval.low, interval.high))
+    assert rows["config"].iloc[-1] == "ccc333"
+    assert math.isnan(rows["fold_low"].iloc[0])
+
+
+def test_ties_and_probability_against_the_best(run_path: Path, ranking: Ranking) -> None:
+    rows = ranking.configurations.set_index("config")
+    values = macro(run_path)
+    best = ranking.configurations["config"].iloc[0]
+    assert rows.loc[best, "tie"] == "best"
+    assert rows.loc["ccc333", "tie"] == "worse"
+    gain = t_interval(values.loc["ccc333"] - values.loc[best])
+    assert rows.loc["ccc333", "difference"] == pytest.approx(gain.mean)
+    assert rows.loc["ccc333", "difference_high"] == pytest.approx(gain.high)
+    beats = np.mean([a > b for a in values.loc["aaa111"] for b in values.loc[best]])
+    assert rows.loc["aaa111", "p_better"] == pytest.approx(beats)
+    wide = rank(Run.open(run_path), rope=0.5).configurations
+    assert set(wide["tie"]) == {"best", "equal"}
+
+
+def test_criteria_order_differently(run_path: Path) -> None:
+    pooled = rank(Run.open(run_path), "pooled_aupr").configurations
+    assert pooled["value"].to_numpy() == pytest.approx(pooled["pooled_aupr"].to_numpy())
+    assert list(pooled["config"][:2]) == ["bbb222", "ddd444"], "gated energies win where the gate can be seen"
+    likelihood = rank(Run.open(run_path), "nll").configurations
+    assert likelihood["value"].is_monotonic_increasing
+    assert likelihood["nll"].iloc[0] == pytest.approx(macro(run_path, "nll", "pooled").mean(axis=1).min())
+
+
+def test_u_only_and_test_columns(run_path: Path, ranking: Ranking) -> None:
+    rows = ranking.configurations
+    # The fixture's gate is one positive factor per cell line: rank-invariant within each.
+    assert rows["aupr"].to_numpy() == pytest.approx(rows["u_aupr"].to_numpy())
+    assert rows["rank_invariant"].all()
+    gated = rows.set_index("config").loc["bbb222"]
+    assert gated["pooled_aupr"] > gated["u_pooled_aupr"]
+    tested = macro(run_path, split="test").mean(axis=1)
+    assert gated["test_aupr"] == pytest.approx(tested["bbb222"])
+    assert ranking.regret == pytest.approx(tested.max() - tested[rows["config"].iloc[0]])
+
+
+def test_baselines_stand_beside(ranking: Ranking) -> None:
+    assert list(ranking.baselines["baseline"]) == ["promoter_boosting", "distance"]
+    assert ranking.baselines["aupr"].iloc[0] == pytest.approx(0.63)
+
+
+def test_flagged_configuration_is_marked_and_left_out_by_healthy(tmp_path: Path) -> None:
+    healthy = Design("aaa111", {"loss.ranking.weight": 0.5}, quality=0.7, scale=0.5)
+    overfit = Design(
+        "bbb222", {"loss.ranking.weight": 1.0}, quality=0.9, scale=0.5, train_quality=9.0, loss=0.05
+    )
+    run = write_run(tmp_path / "run", (healthy, overfit))
+    marked = rank(Run.open(run)).configurations.set_index("config")
+    assert {"generalisation_gap", "negative_loss"} <= set(marked.loc["bbb222", "flags"])
+    assert not {"generalisation_gap", "negative_loss"} & set(marked.loc["aaa111", "flags"])
+    assert len(marked) == 2
+    if "loose_boundary" in marked.loc["aaa111", "flags"]:
+        left = rank(Run.open(run)).findings
+        assert left[left["config"] == "aaa111"]["implied"].all()
+    kept = rank(Run.open(run), healthy=True)
+    assert list(kept.configurations["config"]) == ["aaa111"]
+    assert kept.unhealthy == 1
+    shutil.rmtree(run / "trials")
+    write_unit(run, overfit, 0)
+    with pytest.raises(UserError, match=r"--healthy leaves no configuration.*negative_loss"):
+        rank(Run.open(run), healthy=True)
+
+
+def test_unfinished_units_are_counted_and_censored_ones_marked(tmp_path: Path) -> None:
+    designs = (
+        Design("aaa111", {"x.a": 1}),
+        Design("bbb222", {"x.a": 2}, status="running"),
+        Design("ccc333", {"x.a": 3}, status="pruned"),
+    )
+    run = write_run(tmp_path / "run", designs, seeds=(0, 1))
+    result = rank(Run.open(run))
+    rows = result.configurations.set_index("config")
+    assert set(rows.index) == {"aaa111", "ccc333"}
+    assert result.left_out == {"running": 2}
+    assert rows.loc["ccc333", "censored"] == 2
+    assert math.isnan(rows.loc["ccc333", "test_aupr"])
+    cells = Run.open(run).table("cells")
+    epochs = cells[
+        (cells["config"] == "ccc333")
+        & (cells["split"] == "val_unseen")
+        & (cells["cell_line"] == "macro")
+        & (cells["score"] == "corrected")
+        & (cells["prevalence_mode"] == "as_found")
+    ]
+    assert rows.loc["ccc333", "value"] == pytest.approx(epochs.groupby("seed")["aupr"].max().mean())
+
+
+def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", (Design("aaa111", {}),), seeds=(0, 1), folds=("chr8", "chr10x"))
+    row = rank(Run.open(run)).configurations.iloc[0]
+    cells = Run.open(run).table("cells")
+    own = cells[
+        (cells["selection"] == "best_on_validation")
+        & (cells["split"] == "val_unseen")
+        & (cells["cell_line"] == "macro")
+        & (cells["score"] == "corrected")
+        & (cells["prevalence_mode"] == "as_found")
+    ]
+    seeds, folds = (t_interval(own.groupby(by)["aupr"].mean()) for by in ("seed", "fold"))
+    assert (row["low"], row["high"]) == pytest.approx((seeds.low, seeds.high))
+    assert (row["fold_low"], row["fold_high"]) == pytest.approx((folds.low, folds.high))
+    assert (row["seeds"], row["folds"], row["units"], row["label"]) == (2, 2, 4, "base")
+
+
+def test_no_environment_ranks_by_u_alone(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_unit(run, Design("aaa111", {}), 0)
+    rng = np.random.default_rng(0)
+    u, label, cell = rng.normal(size=60), np.tile([0, 1], 30), np.repeat(["a", "b"], 30)
+    key = {"config": "aaa111", "fold": "chr8", "seed": 0, "epoch": 1, "split": "val_unseen"}
+    rows = cell_rows(u, u, label, cell, 0.5, **key, selection="best_on_validation")
+    only_u = [row for row in rows if row["score"] == "u_only"]
+    write(run, "cells", "aaa111-chr8-0.parquet", only_u)
+    row = rank(Run.open(run)).configurations.iloc[0]
+    assert row["value"] == pytest.approx(row["u_aupr"])
+    assert row["seeds"] == 1
+    assert math.isnan(row["low"])
+
+
+def test_labels_name_what_varies() -> None:
+    named = labels(
+        {
+            "a": {"energy.form": "gated", "loss.ranking.weight": 0.5, "optimiser.lr": 0.001},
+            "b": {"energy.form": "gated", "loss.contrastive.weight": 0.123456, "optimiser.lr": 0.001},
+            "c": {"energy.form": "linear", "optimiser.lr": 0.001},
+        }
+    )
+    assert named["a"] == "energy.form=gated, ranking.weight=0.5"
+    assert named["b"] == "energy.form=gated, contrastive.weight=0.123"
+    assert named["c"] == "energy.form=linear"
+    assert labels({"a": {}, "b": {"x.lr": 2}}) == {"a": "base", "b": "lr=2"}
+    assert labels({"a": {"x.lr": 2}}) == {"a": "lr=2"}

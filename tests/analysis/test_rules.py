@@ -1,0 +1,228 @@
+"""Every rule raises on what it describes, stays silent beside it, and says what it misses."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.errors import UserError
+from analysis.metrics import binary_metrics
+from analysis.rules import LIMITS, RULES, Finding, UnitRecords, evaluate, not_evaluated
+from analysis.schema import TABLES, to_table
+
+HEALTHY: dict[str, float] = {
+    "n": 400, "positives": 200, "prevalence": 0.5, "aupr": 0.72, "auc": 0.80, "f1": 0.70, "f1_oracle": 0.72,
+    "precision": 0.66, "recall": 0.75, "threshold": 0.45, "threshold_oracle": 0.44, "logit_sd": 1.2,
+    "probability_sd": 0.2,
+}  # fmt: skip
+
+
+def cells(*epochs: dict[str, Any], split: str = "val_unseen") -> pd.DataFrame:
+    """One row per epoch for cell line K562 and for pooled and macro, healthy but for what is given."""
+    rows = []
+    for number, values in enumerate(epochs, start=1):
+        for name in ("K562", "macro", "pooled"):
+            rows.append(
+                {**HEALTHY, "epoch": number, "selection": "epoch", "split": split, "cell_line": name}
+                | {"score": "corrected", "prevalence_mode": "as_found", "protocol": "exact"}
+                | values
+            )
+    return pd.DataFrame(rows)
+
+
+def unit(
+    *epochs: dict[str, Any],
+    loss: tuple[float, ...] = (0.6, 0.5),
+    train: tuple[float, ...] = (0.7, 0.75),
+    parameters: int = 1000,
+) -> UnitRecords:
+    numbers = range(1, len(loss) + 1)
+    logged = pd.DataFrame({"epoch": numbers, "loss": loss, "train_aupr": train})
+    trial = {"parameters": parameters, "train_pairs": 1000}
+    return UnitRecords(trial=trial, epochs=logged, cells=cells(*(epochs or ({}, {}))))
+
+
+def raised(records: UnitRecords, rule: str, **limits: float) -> list[Finding]:
+    return [finding for finding in evaluate(records, limits) if finding.rule == rule]
+
+
+def test_a_healthy_unit_raises_nothing() -> None:
+    assert evaluate(unit()) == []
+    assert not_evaluated(unit()) == {}
+
+
+def test_finding_fits_the_warnings_table() -> None:
+    (finding,) = evaluate(unit(parameters=20_000), live=True)
+    table = to_table("warnings", [{**finding.row(), "config": "a", "fold": "f", "seed": 0}])
+    assert set(finding.row()) | {"config", "fold", "seed"} == set(TABLES["warnings"].names)
+    assert table.to_pylist()[0]["rule"] == "over_capacity"
+    assert table.to_pylist()[0]["live"] is True
+
+
+def test_every_rule_is_documented_and_its_letter_is_its_own() -> None:
+    assert list(RULES) == [rule.id for rule in RULES.values()]
+    assert len({rule.mark for rule in RULES.values()}) == len(RULES)
+    for rule in RULES.values():
+        assert rule.__doc__
+        assert rule.source
+        assert rule.advice
+        assert next(iter(rule.limits)) == rule.id
+
+
+def test_overfit_train_first_epoch_and_worst_value() -> None:
+    records = unit({}, {}, {}, {}, loss=(0.5,) * 4, train=(0.9, 0.96, 0.98, 0.94))
+    (finding,) = raised(records, "overfit_train")
+    assert (finding.epoch, finding.value, finding.limit) == (2, 0.98, 0.95)
+    assert finding.severity == "documented"
+    assert raised(unit(train=(0.9, 0.95)), "overfit_train") == []
+    assert raised(records, "overfit_train", overfit_train=0.99) == []
+
+
+def test_negative_loss() -> None:
+    (finding,) = raised(unit(loss=(0.1, -0.2)), "negative_loss")
+    assert (finding.epoch, finding.value) == (2, -0.2)
+    assert raised(unit(loss=(0.1, 0.0)), "negative_loss") == []
+    terms = pd.DataFrame({"epoch": [2, 2], "term": ["task", "grl"], "weighted": [0.3, -0.5]})
+    records = unit(loss=(0.1, -0.2))
+    named = UnitRecords(records.trial, records.epochs, terms, records.cells)
+    assert "-0.5" in raised(named, "negative_loss")[0].evidence
+
+
+def test_over_capacity_is_implied_by_sizes() -> None:
+    (finding,) = raised(unit(parameters=20_000), "over_capacity")
+    assert (finding.value, finding.limit, finding.epoch, finding.implied) == (20.0, 10.0, None, True)
+    assert raised(unit(parameters=10_000), "over_capacity") == []
+
+
+def test_gap_for_macro_and_worst_cell_line() -> None:
+    records = unit({"aupr": 0.72}, {"aupr": 0.70}, train=(0.80, 0.93))
+    found = raised(records, "generalisation_gap")
+    assert [(f.cell_line, f.epoch) for f in found] == [("macro", 2), ("K562", 2)]
+    assert found[0].value == pytest.approx(0.23)
+    assert raised(unit({"aupr": 0.73}, {"aupr": 0.74}, train=(0.8, 0.93)), "generalisation_gap") == []
+
+
+def test_gap_that_closed_again_does_not_stand() -> None:
+    records = unit({"aupr": 0.5}, {"aupr": 0.74}, train=(0.8, 0.8))
+    assert raised(records, "generalisation_gap") == []
+
+
+def test_gap_to_test_is_evidence_only() -> None:
+    base = unit({"aupr": 0.70}, {"aupr": 0.70}, train=(0.95, 0.95))
+    final = cells({"aupr": 0.70}, {"aupr": 0.70}).assign(selection="best_on_validation")
+    test = cells({}, {"aupr": 0.60}, split="test").assign(selection="best_on_validation")
+    everything = pd.concat([base.cells, final[final["epoch"] == 2], test])
+    found = raised(UnitRecords(base.trial, base.epochs, base.terms, everything), "generalisation_gap")
+    assert any("gap to test (macro, reporting only) 0.350" in f.evidence for f in found)
+    only_test_bad = pd.concat([unit().cells, cells({}, {"aupr": 0.1}, split="test")])
+    assert (
+        raised(UnitRecords(base.trial, unit().epochs, base.terms, only_test_bad), "generalisation_gap") == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "bad", "good"),
+    [("threshold_low", 0.049, 0.05), ("threshold_high", 0.95, 0.949)],
+)
+def test_thresholds(rule: str, bad: float, good: float) -> None:
+    found = raised(unit({"threshold_oracle": bad}, {"threshold_oracle": bad}), rule)
+    assert {f.cell_line for f in found} == {"K562", "pooled"}
+    assert {f.epoch for f in found} == {1}
+    assert "F*/2 = 0.36" in found[0].evidence
+    assert "loses 0.020 of F1" in found[0].evidence
+    assert raised(unit({"threshold_oracle": bad}, {"threshold_oracle": good}), rule) == []
+
+
+def test_first_epoch_is_the_start_of_what_still_holds() -> None:
+    values = [{"threshold_oracle": t} for t in (0.01, 0.4, 0.02, 0.03)]
+    records = unit(*values, loss=(0.5,) * 4, train=(0.7,) * 4)
+    found = raised(records, "threshold_low")
+    assert [(f.epoch, f.value) for f in found] == [(3, 0.02), (3, 0.02)]
+
+
+def test_reported_weights_count_even_when_the_last_epoch_is_fine() -> None:
+    rows = unit({}, {"threshold_oracle": 0.01}, {}).cells
+    final = cells({}, {"threshold_oracle": 0.01}).assign(selection="best_on_validation")
+    records = unit(loss=(0.5,) * 3, train=(0.7,) * 3)
+    both = UnitRecords(
+        records.trial, records.epochs, records.terms, pd.concat([rows, final[final["epoch"] == 2]])
+    )
+    assert {f.epoch for f in raised(both, "threshold_low")} == {2}
+
+
+def test_loose_boundary_says_when_the_data_imply_it() -> None:
+    loose = {"recall": 0.9, "precision": 0.55}
+    (finding, _) = raised(unit({**loose, "auc": 0.70}, {**loose, "auc": 0.70}), "loose_boundary")
+    assert finding.implied
+    assert "implied by the data" in finding.evidence
+    assert "1.64 called positive per positive" in finding.evidence
+    (finding, _) = raised(unit({**loose, "auc": 0.80}, {**loose, "auc": 0.80}), "loose_boundary")
+    assert not finding.implied
+    (finding, _) = raised(unit({**loose, "prevalence": 0.1}, {**loose, "prevalence": 0.1}), "loose_boundary")
+    assert not finding.implied
+    for harmless in ({"recall": 0.8, "precision": 0.5}, {"recall": 0.9, "precision": 0.6}):
+        assert raised(unit(harmless, harmless), "loose_boundary") == []
+    limits = {"loose_boundary.precision": 0.5}
+    assert [f for f in evaluate(unit(loose, loose), limits) if f.rule == "loose_boundary"] == []
+
+
+@pytest.mark.parametrize(
+    ("column", "bad", "limit"), [("logit_sd", 0.04, 0.05), ("probability_sd", 0.009, 0.01)]
+)
+def test_collapse_needs_two_epochs(column: str, bad: float, limit: float) -> None:
+    (finding,) = raised(unit({column: bad}, {column: bad}), "mode_collapse")
+    assert (finding.epoch, finding.value, finding.limit) == (1, bad, limit)
+    assert finding.severity == "fault"
+    assert finding.cell_line == "K562"
+    assert raised(unit({column: bad}, loss=(0.5,), train=(0.5,)), "mode_collapse") == []
+    assert raised(unit({column: bad}, {}), "mode_collapse") == []
+
+
+def test_all_positive_is_a_collapse_only_at_chance() -> None:
+    everything = {"recall": 1.0, "precision": 0.5}
+    (finding,) = raised(unit({**everything, "auc": 0.52}, {**everything, "auc": 0.52}), "mode_collapse")
+    assert "cannot be told from 0.5" in finding.evidence
+    # SE of a null AUC with 200 against 200 is 0.0289: 0.60 is far from chance.
+    assert raised(unit({**everything, "auc": 0.60}, {**everything, "auc": 0.60}), "mode_collapse") == []
+
+
+def test_collapse_from_real_logits() -> None:
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 2, 400)
+    flat = binary_metrics(0.01 * rng.normal(size=400), label, threshold=0.4)
+    spread = binary_metrics(label + rng.normal(size=400), label, threshold=0.4)
+    assert len(raised(unit(flat, flat), "mode_collapse")) == 1
+    assert raised(unit(spread, spread), "mode_collapse") == []
+
+
+def test_missing_inputs_are_not_evaluated_never_passed() -> None:
+    missing = not_evaluated(UnitRecords(trial={}))
+    assert set(missing) == set(RULES)
+    assert evaluate(UnitRecords(trial={})) == []
+    assert "train_aupr" in missing["overfit_train"]
+    assert "parameters" in missing["over_capacity"]
+    assert "val_unseen" in missing["threshold_low"]
+    nulls = unit({"threshold_oracle": None, "recall": None}, {"threshold_oracle": None, "recall": None})
+    assert set(not_evaluated(nulls)) == {"threshold_low", "threshold_high", "loose_boundary"}
+    empty = UnitRecords(
+        trial={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
+    )
+    assert set(not_evaluated(empty)) == set(RULES)
+
+
+def test_corrected_and_exact_rows_are_judged() -> None:
+    good = cells({}, {})
+    bad = good.assign(threshold_oracle=0.01)
+    base = unit()
+    for column, other in (("score", "u_only"), ("protocol", "documented"), ("prevalence_mode", "1:20")):
+        mixed = pd.concat([good, bad.assign(**{column: other})])
+        assert raised(UnitRecords(base.trial, base.epochs, base.terms, mixed), "threshold_low") == []
+    alone = bad.assign(protocol="documented")
+    assert raised(UnitRecords(base.trial, base.epochs, base.terms, alone), "threshold_low") != []
+
+
+def test_unknown_limit_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'overfit_train'"):
+        evaluate(unit(), {"overfit_trian": 0.9})
+    assert "mode_collapse.probability" in LIMITS
