@@ -123,14 +123,16 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
     first = (tokens * kernel).to(index)
     group = max(1, min(kernel, CACHE_BYTES // (rows * width * table.element_size())))
     batch = max(1, INDEX_ENTRIES // (positions * group))
-    sums = table.new_zeros(samples, positions, width).masked_fill_(~valid[..., None], -torch.inf)
+    floor = table.new_zeros(valid.shape).masked_fill_(~valid, -torch.inf)[..., None]
+    sums = table.new_empty(samples, positions, width)
     for tap in range(0, kernel, group):
         size = min(group, kernel - tap)
         taps = torch.arange(tap, tap + size, dtype=index, device=tokens.device)
         for i in range(0, samples, batch):
-            row = first[i : i + batch, tap : tap + positions + size - 1].unfold(1, size, 1) + taps
-            bags = F.embedding_bag(row.reshape(-1, size), flat, mode="sum")
-            sums[i : i + batch] += bags.view(-1, positions, width)
+            part = slice(i, i + batch)
+            row = first[part, tap : tap + positions + size - 1].unfold(1, size, 1) + taps
+            bags = F.embedding_bag(row.reshape(-1, size), flat, mode="sum").view(-1, positions, width)
+            torch.add(bags, sums[part] if tap else floor[part], out=sums[part])
     return sums
 
 
