@@ -36,7 +36,7 @@ def describe(source: str, *, enhancer_bp: int, promoter_bp: int, cache: Path, co
     )
     fold = make_folds(dataset, block)[0]
     parts = split(dataset, fold)
-    role = {**dict.fromkeys(fold.test, "test"), **dict.fromkeys(fold.val, "val_unseen")}
+    role = {**dict.fromkeys(fold.test, "test"), **dict.fromkeys(fold.val, "val")}
     split_of = np.full(len(dataset), -1)
     shown = ("train", "val_seen", "val_unseen", "test")
     for number, name in enumerate(shown):

@@ -10,14 +10,15 @@ from scipy.stats import qmc
 from harness.config.data import SyntheticBlock
 from harness.errors import UserError
 
-POOL = 6
+POOL = 8
 """Candidate loci per pair of one cell line: each line is a biased sample of the same loci."""
-TILT = 1.3
+TILT = 1.5
 """Log-odds by which one unit of v_ck favours loci that carry the marker of dimension k."""
-GATE = 2.0
-"""w of the gated truth: with R_E in +-1.7 the gate runs from 0.03 to 0.97."""
+GATE = 3.0
+"""w of the gated truth: with R_E in +-1.7 the gate runs from 0.006 to 0.994."""
 LAMBDA = 0.5
 """lam of the interaction truth."""
+SIDES = ("enhancer", "promoter")
 KINDS = ("pair", "enhancer", "promoter")
 """Motif j acts by being in both elements, in the enhancer, or in the promoter: KINDS[j % 3]."""
 
@@ -51,6 +52,12 @@ class Planted:
     label: np.ndarray
 
 
+def acts_in(side: str, motifs: int) -> np.ndarray:
+    """Which motifs act in "enhancer" or "promoter" (pair motifs in both), bool [J]."""
+    kind = np.asarray(KINDS)[np.arange(motifs) % len(KINDS)]
+    return (kind == side) | (kind == "pair")
+
+
 def stream(block: SyntheticBlock, name: str) -> np.random.Generator:
     """A random stream of its own per purpose, so that one option does not reshuffle the rest."""
     return np.random.default_rng(np.random.SeedSequence(block.seed, spawn_key=(zlib.crc32(name.encode()),)))
@@ -60,11 +67,11 @@ def plant(block: SyntheticBlock) -> Planted:
     """Draw loci, cell lines, energies and labels.
 
     U = strength * sum_j w_j f_j over standardised motif features f_j (|w| = 1), so that U has standard
-    deviation `strength` and mean 0 in every cell line; R depends on the environment:
+    deviation `strength` and mean 0 in every cell line; R depends on the environment (v_c1 is its first dimension):
 
     linear        l = U - R,           R = v_c1 + sqrt(3) >= 0, U shifted by mean R
     interaction   l = U - R + lam U R, R as above, lam = 0.5, U shifted so that the mean line is balanced
-    gated         l = U sigmoid(2 R),  R = v_c1: wide open in some lines, nearly closed in others, prevalence
+    gated         l = U sigmoid(3 R),  R = v_c1: wide open in some lines, nearly closed in others, prevalence
     near 1/2 modulated     l = U - R(x, c),     U the even motifs, R(x, c) = -strength sum_{odd j} w_j
     v_c,k(j) f_j: the weight
                   of every odd motif varies between cell lines with mean 0 and variance 1, and changes its
@@ -106,9 +113,18 @@ def plant(block: SyntheticBlock) -> Planted:
 
 
 def _environments(block: SyntheticBlock) -> np.ndarray:
-    """v_c [C, D] uniform in +-sqrt(3): a Halton sequence, so that even neighbouring lines lie far apart."""
+    """v_c [C, D] within +-sqrt(3).
+
+    The first dimension, from which R_E is made, changes its sign from line to line (each pair of lines mirrored, with
+    magnitudes spread over 0.3 to 1 times sqrt(3)), so that any two neighbouring lines have one gate open and one
+    closed. The others are a Halton sequence.
+    """
     halton = qmc.Halton(d=block.environment_dim, scramble=True, rng=stream(block, "environment"))
-    return np.sqrt(3.0) * (2.0 * halton.random(block.cell_lines) - 1.0)
+    unit = halton.random(block.cell_lines)
+    line = np.arange(block.cell_lines)
+    first = 1 if stream(block, "first sign").random() < 0.5 else -1
+    signed = np.where(line % 2 == 0, first, -first) * (0.3 + 0.7 * unit[line // 2, 0])
+    return np.sqrt(3.0) * np.column_stack([signed, 2.0 * unit[:, 1:] - 1.0])
 
 
 def _active(

@@ -6,17 +6,17 @@ import pandas as pd
 from harness.config.data import SyntheticBlock
 from harness.data.bases import decode_bases
 from harness.data.folds import default_cell_lines
-from harness.data.planted import Planted, plant, stream
+from harness.data.planted import SIDES, Planted, acts_in, plant, stream
 from harness.data.raw import RawDataset
 from harness.errors import UserError
 
 GENERATOR = 1
 """Version of the generator; part of the content hash of a synthetic dataset."""
 
-WORD = 10
+WORD = 12
 """Length of every planted motif in bp."""
-SLOT = WORD + 1
-"""Planted instances lie in slots of this many bp, so that they never overlap."""
+COPIES = ((3, 2), (2, 2), (2, 1), (1, 1))
+"""Instances in an element of each motif of U_I that it carries, and of each marker: the first that fit."""
 MUTATION = 0.01
 """Probability that one base of a planted instance is replaced by another."""
 
@@ -81,16 +81,18 @@ def generate(block: SyntheticBlock) -> RawDataset:
     )
 
 
-def _copies(block: SyntheticBlock) -> int:
-    """Instances of each motif present: two where the shorter element has room for all, else one."""
-    shorter = min(block.enhancer_bp, block.promoter_bp)
-    for copies in (2, 1):
-        if block.motifs * copies + block.environment_dim <= shorter // SLOT:
-            return copies
-    side = "enhancer_bp" if block.enhancer_bp == shorter else "promoter_bp"
+def _copies(block: SyntheticBlock) -> tuple[int, int]:
+    """Instances of each motif present and of each marker, as many as the shorter element has room for."""
+    room = min(block.enhancer_bp, block.promoter_bp) // WORD
+    most = max(int(acts_in(side, block.motifs).sum()) for side in SIDES)
+    for of_motif, of_marker in COPIES:
+        if most * of_motif + block.environment_dim * of_marker <= room:
+            return of_motif, of_marker
+    side = "enhancer_bp" if block.enhancer_bp <= block.promoter_bp else "promoter_bp"
     raise UserError(
-        f"data.synthetic.{side}: {shorter} bp has no room for motifs: {block.motifs} and environment_dim: "
-        f"{block.environment_dim}; expected at least {(block.motifs + block.environment_dim) * SLOT}"
+        f"data.synthetic.{side}: {min(block.enhancer_bp, block.promoter_bp)} bp has no room for motifs: "
+        f"{block.motifs} and environment_dim: {block.environment_dim}; expected at least "
+        f"{(most + block.environment_dim) * WORD}"
     )
 
 
@@ -112,17 +114,24 @@ def _words(block: SyntheticBlock) -> np.ndarray:
 
 
 def _elements(
-    block: SyntheticBlock, side: str, present: np.ndarray, marker: np.ndarray, words: np.ndarray, copies: int
+    block: SyntheticBlock,
+    side: str,
+    present: np.ndarray,
+    marker: np.ndarray,
+    words: np.ndarray,
+    copies: tuple[int, int],
 ) -> np.ndarray:
     """DNA uint8 [P, L] of one side: uniform background with the motifs of each locus in random slots."""
     rng = stream(block, f"{side} sequences")
     count, length = len(present), block.enhancer_bp if side == "enhancer" else block.promoter_bp
     dna = rng.integers(0, 4, (count, length)).astype(np.uint8)
-    slots = rng.permuted(np.tile(np.arange(length // SLOT), (count, 1)), axis=1) * SLOT
+    slots = rng.permuted(np.tile(np.arange(length // WORD), (count, 1)), axis=1) * WORD
     motifs = present.shape[1]
-    planted = [(np.full(count, j), present[:, j]) for j in range(motifs) for _ in range(copies)]
+    acting = np.flatnonzero(acts_in(side, motifs))
+    planted = [(np.full(count, j), present[:, j]) for j in acting for _ in range(copies[0])]
     for k in range(block.environment_dim):
-        planted.append((motifs + 2 * k + (marker[:, k] < 0), np.ones(count, dtype=bool)))
+        chosen = motifs + 2 * k + (marker[:, k] < 0)
+        planted += [(chosen, np.ones(count, dtype=bool))] * copies[1]
     for column, (which, here) in enumerate(planted):
         instance = words[which]
         mutate = rng.random(instance.shape) < MUTATION

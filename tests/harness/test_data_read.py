@@ -1,0 +1,227 @@
+"""Readers: both layouts give the same dataset, and every bad input gives one sentence and exit status 2."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.config.data import DataBlock
+from harness.data.read import read
+from harness.data.region import parse_regions
+from harness.data.store import open_dataset
+from harness.errors import UserError
+from tests.harness.small_data import small_tables, write_parquet, write_prism
+
+Edit = Callable[[Path, dict[str, pd.DataFrame]], None]
+LONG = "AC" * 40
+
+
+def test_both_layouts_give_the_same_dataset(tmp_path: Path) -> None:
+    tables = small_tables()
+    flat = read(write_parquet(tmp_path / "flat", tables))
+    prism = read(write_prism(tmp_path / "prism", tables))
+    keys = ["cell_line", "enhancer"]
+    left = flat.pairs.sort_values(keys, ignore_index=True)
+    right = prism.pairs.sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(left, right[left.columns], check_dtype=False)
+    assert dict(prism.enhancers.values) == dict(flat.enhancers.values) == dict(tables["enhancers"].values)
+    assert dict(prism.promoters.values) == dict(flat.promoters.values)
+    assert set(right["split"]) == {"train", "val", "test"}
+
+
+def test_region_names() -> None:
+    names = [
+        "GM12878|chr5:131773000-131774150",
+        "chrX:0-1",
+        "7:5-9",
+        "K|chr1:9-9",
+        "chr1:9-5",
+        "chr1",
+        "",
+        "chr1:a-b",
+    ]
+    parsed = parse_regions(pd.Series(names))
+    assert parsed["chrom"].tolist() == ["chr5", "chrX", "chr7", "", "", "", "", ""]
+    assert parsed["start"].tolist() == [131773000, 0, 5, -1, -1, -1, -1, -1]
+    assert parsed["end"].tolist()[:3] == [131774150, 1, 9]
+    assert parse_regions(pd.Series([], dtype=str)).empty
+
+
+def parquet_case(edit: Edit) -> Callable[[Path], Path]:
+    def build(root: Path) -> Path:
+        tables = small_tables()
+        edit(root, tables)
+        write_parquet(root, tables)
+        return root
+
+    return build
+
+
+def put(table: str, row: int, column: str, value: object) -> Callable[[Path], Path]:
+    def edit(root: Path, tables: dict[str, pd.DataFrame]) -> None:
+        tables[table][column] = tables[table][column].astype(object)
+        tables[table].loc[row, column] = value
+        if len(set(map(type, tables[table][column]))) > 1:
+            tables[table][column] = tables[table][column].astype(str)
+
+    return parquet_case(edit)
+
+
+def change(table: str, function: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[Path], Path]:
+    return parquet_case(lambda root, tables: tables.update({table: function(tables[table])}))
+
+
+def after(function: Callable[[Path], object], layout: Callable = write_parquet) -> Callable[[Path], Path]:
+    def build(root: Path) -> Path:
+        layout(root, small_tables())
+        function(root)
+        return root
+
+    return build
+
+
+def truncate(file: Path, missing: int = 200) -> None:
+    file.write_bytes(file.read_bytes()[:-missing])
+
+
+def lines(file: Path, function: Callable[[list[str]], list[str]]) -> None:
+    file.write_text("\n".join(function(file.read_text().splitlines())) + "\n")
+
+
+def put_line(text: list[str], number: int, old: str, new: str) -> list[str]:
+    return [line.replace(old, new) if i == number else line for i, line in enumerate(text, start=1)]
+
+
+def csv(name: str, function: Callable[[list[str]], list[str]]) -> Callable[[Path], Path]:
+    return after(lambda root: lines(root / "train/ALL" / name, function), write_prism)
+
+
+def features(rows: list[tuple[str, str, float]]) -> Callable[[Path], Path]:
+    table = pd.DataFrame(rows, columns=["cell_line", "feature", "value"])
+    return after(lambda root: table.to_parquet(root / "cell_features.parquet"))
+
+
+def one_class(pairs: pd.DataFrame) -> pd.DataFrame:
+    return pairs.assign(label=pairs["label"].where(pairs["cell_line"] != "HMEC", 0))
+
+
+FULL = [(line, "CTCF", 1.0) for line in ("A549", "GM12878", "HMEC", "K562", "NHEK")]
+TRAIN = "train/ALL"
+
+BAD = {
+    "no folder": (lambda root: root, "is not a folder; expected a dataset folder"),
+    "neither layout": (
+        after(lambda root: [f.rename(f.with_suffix(".pq")) for f in list(root.iterdir())]),
+        "is not a dataset: expected pairs.parquet, enhancers.parquet",
+    ),
+    "missing Parquet file": (after(lambda root: (root / "promoters.parquet").unlink()), "promoters.parquet is missing"),
+    "missing CSV file": (
+        after(lambda root: (root / "test/ALL/e_seq.csv").unlink(), write_prism),
+        "test/ALL/e_seq.csv is missing",
+    ),
+    "missing column": (
+        change("pairs", lambda t: t.rename(columns={"label": "labels"})),
+        "pairs.parquet has no column label; did you mean 'labels'?",
+    ),
+    "missing column in CSV": (
+        csv("e_seq.csv", lambda t: ["regio,sequence", *t[1:]]),
+        "e_seq.csv has no column region; did you mean 'regio'?",
+    ),
+    "empty table": (change("pairs", lambda t: t.iloc[:0]), "pairs.parquet holds no rows"),
+    "empty CSV file": (after(lambda root: (root / TRAIN / "p_seq.csv").write_text(""), write_prism), "p_seq.csv is empty"),
+    "unknown enhancer": (
+        change("enhancers", lambda t: t.drop(index=3)),
+        "row 4: enhancer 'A549|chrX:40000-",
+    ),
+    "unknown promoter": (
+        put("pairs", 6, "promoter", "chr9:1-50"),
+        "pairs.parquet, row 7: promoter 'chr9:1-50' is not in",
+    ),
+    "name without coordinates": (put("pairs", 2, "enhancer", "GATA1"), "row 3: enhancer 'GATA1' has no coordinates"),
+    "label": (put("pairs", 8, "label", 2), "pairs.parquet, row 9: label '2' is not 0 or 1"),
+    "label in CSV": (
+        csv("pairs_hg19.csv", lambda t: put_line(t, 5, ",0,", ",yes,")),
+        "pairs_hg19.csv, line 5: label 'yes' is not 0 or 1",
+    ),
+    "empty label": (
+        csv("pairs_hg19.csv", lambda t: put_line(t, 5, ",0,", ",,")),
+        "pairs_hg19.csv, line 5: the label is empty",
+    ),
+    "empty cell line": (put("pairs", 4, "cell_line", " "), "pairs.parquet, row 5: the cell line is empty"),
+    "one-class cell line": (change("pairs", one_class), "all 16 pairs of cell line HMEC have label 0; expected both"),
+    "foreign character": (
+        put("enhancers", 5, "sequence", "ACGTRACGT"),
+        "enhancers.parquet, row 6: sequence of A549|chr2:60000-",
+    ),
+    "foreign character position": (put("promoters", 0, "sequence", "AC-GT"), "has '-' at position 3; expected only A C G T N"),
+    "non-ASCII character": (put("promoters", 1, "sequence", "ACGÄ"), "row 2: sequence of A549|chr2:23000-"),
+    "empty sequence": (put("promoters", 9, "sequence", ""), "promoters.parquet, row 10: the sequence is empty"),
+    "duplicate region": (
+        change("enhancers", lambda t: pd.concat([t, t.iloc[[2]].assign(sequence=LONG)])),
+        "enhancers.parquet, row 81: region A549|chr10:30000-",
+    ),
+    "truncated Parquet": (
+        after(lambda root: truncate(root / "enhancers.parquet")),
+        "enhancers.parquet is not a complete Parquet file",
+    ),
+    "ragged CSV": (
+        csv("p_seq.csv", lambda t: [*t[:3], t[3] + ",1,2", *t[4:]]),
+        "p_seq.csv is not a comma-separated table with as many values in every line",
+    ),
+    "CSV cut within a line": (
+        after(lambda root: truncate(root / TRAIN / "e_seq.csv", 90), write_prism),
+        "e_seq.csv, line 33: the",
+    ),
+    "not text": (
+        after(lambda root: (root / TRAIN / "e_seq.csv").write_bytes(b"region,sequence\nchr1:1-3,\xff\xfe\n"), write_prism),
+        "e_seq.csv is not UTF-8 text",
+    ),
+    "distance": (change("pairs", lambda t: t.assign(distance=-5)), "row 1: distance '-5' is not a number of bp"),
+    "split": (change("pairs", lambda t: t.assign(split="training")), "row 1: split 'training' is not train, val or test"),
+    "feature of no cell line": (features(FULL[:4]), "cell_features.parquet has no row for cell line 'NHEK'"),
+    "feature that is no number": (features([*FULL[:4], ("NHEK", "CTCF", float("nan"))]), "row 5: the value is empty"),
+    "infinite feature": (features([*FULL[:4], ("NHEK", "CTCF", float("inf"))]), "row 5: value 'inf' is not a finite"),
+    "feature given twice": (features([*FULL, FULL[0]]), "row 6: 'A549 / CTCF' is given a second time"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_sentence_and_leaves_nothing(case: str, tmp_path: Path) -> None:
+    build, expected = BAD[case]
+    root = build(tmp_path / "data")
+    cache = tmp_path / "cache"
+    with pytest.raises(UserError) as raised:
+        open_dataset(DataBlock(root=root), enhancer_bp=50, promoter_bp=50, cache=cache, progress=False)
+    sentence = str(raised.value)
+    assert expected in sentence
+    assert str(root) in sentence
+    assert "\n" not in sentence
+    left = [path for path in cache.rglob("*") if not path.name.endswith(".lock")] if cache.exists() else []
+    assert left == []
+
+
+def test_command_line_describes_and_refuses(tmp_path: Path) -> None:
+    def describe(source: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            sys.executable,
+            "-m",
+            "harness.data",
+            "describe",
+            source,
+            "--cache",
+            str(tmp_path / "cache"),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    good = describe(str(write_parquet(tmp_path / "data", small_tables())))
+    assert good.returncode == 0, good.stderr
+    for text in ("A549", "NHEK", "val_seen", "held-out chromosomes"):
+        assert text in good.stdout
+    bad = describe("synthetic:gatet")
+    assert bad.returncode == 2
+    assert bad.stderr == (
+        "error: synthetic form 'gatet' is not one of linear, interaction, gated, modulated; did you mean 'gated'?\n"
+    )
