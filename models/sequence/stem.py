@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.sequence.stem_fold import fold_table, folded_max
+from models.sequence.stem_fold import FoldedMax, fold_table, folded_max
 from models.sequence.tokens import KMER, null_token
 from models.streams import Dropout, Noise
 
@@ -61,10 +61,20 @@ class KmerStem(nn.Module):
     def plain_peaks(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """The same as `peaks` by Embedding -> Conv1d -> ReLU -> MaxPool1d: the reference, far slower."""
         padded, valid, mask = self._frame(tokens)
-        embedded = F.embedding(padded, F.pad(self.embedding, (0, 0, 0, 1)))
-        active = F.relu(F.conv1d(embedded.transpose(1, 2), self.weight, self.bias))
-        peak = F.max_pool1d(active * valid[:, None].to(active.dtype), self.pool, ceil_mode=True)
+        peak = F.max_pool1d(self._plain_activity(padded, valid), self.pool, ceil_mode=True)
         return peak.transpose(1, 2), mask.to(peak.dtype)
+
+    def disagreement(self, tokens: Tensor) -> Tensor:
+        """bool [B, P, d]: active windows in which the two routes let different positions win.
+
+        In float32 a near-tie can fall either way, and its gradient then goes to another position in one route
+        than in the other; comparisons of gradients leave these windows out and report their share.
+        """
+        padded, valid, _ = self._frame(tokens)
+        peak, winner = FoldedMax.apply(padded, valid, self.table(), self.pool)
+        activity = self._plain_activity(padded, valid)
+        _, plain_winner = F.max_pool1d(activity, self.pool, ceil_mode=True, return_indices=True)
+        return (winner != plain_winner.transpose(1, 2)) & (peak + self.bias > 0)
 
     def finish(self, peaks: Tensor, noise: Noise | None) -> Tensor:
         """Norm and dropout of (strand-averaged) peaks."""
@@ -81,6 +91,12 @@ class KmerStem(nn.Module):
         """`forward` by the plain route, with the same parameters."""
         peaks, mask = self.plain_peaks(tokens)
         return self.finish(peaks, noise), mask
+
+    def _plain_activity(self, padded: Tensor, valid: Tensor) -> Tensor:
+        """ReLU(Conv1d(Embedding(tokens))) [B, d, n], zero where a position sees nulls only."""
+        embedded = F.embedding(padded, F.pad(self.embedding, (0, 0, 0, 1)))
+        active = F.relu(F.conv1d(embedded.transpose(1, 2), self.weight, self.bias))
+        return active * valid[:, None].to(active.dtype)
 
     def _frame(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Null-padded tokens [B, n+kernel-1], positions that see a real token [B, n], windows with one [B, P]."""

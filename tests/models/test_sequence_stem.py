@@ -86,6 +86,25 @@ def test_float32_documented_vocabulary_agrees_in_relative_norm() -> None:
         assert (ours - reference).norm() <= 1e-5 * reference.norm()
 
 
+def test_disagreement_is_a_near_tie_and_explains_what_float32_gradients_differ_by() -> None:
+    """Two tokens whose embeddings differ by one rounding step tie in float32 and not in float64."""
+    stem = KmerStem(embedding=24, kernel=11, width=16, pool=24, dropout=0.0)
+    initialise(stem, 3)
+    half = torch.randint(0, 20, (8, 100, 12), generator=torch.Generator().manual_seed(2))
+    tokens = torch.cat([half, half + 20], dim=2).flatten(1)
+    with torch.no_grad():
+        stem.embedding[20:40] = stem.embedding[:20] * (1.0 + 2e-7)
+    differs = stem.disagreement(tokens)
+    assert 0 < differs.sum() < 0.2 * differs.numel()
+    weights = torch.randn(differs.shape, generator=torch.Generator().manual_seed(1)) * ~differs
+    leaves = [stem.embedding, stem.weight, stem.bias]
+    fast = torch.autograd.grad((stem.peaks(tokens)[0] * weights).sum(), leaves)
+    plain = torch.autograd.grad((stem.plain_peaks(tokens)[0] * weights).sum(), leaves)
+    for ours, reference in zip(fast, plain, strict=True):
+        assert (ours - reference).norm() <= 1e-5 * reference.norm()
+    assert not stem.double().disagreement(tokens[:1]).any()
+
+
 def test_hand_computed_windows() -> None:
     """e = d = 1, kernel 2, w = (2, -1), E = token: conv[p] = 2 t[p] - t[p+1], null counting 0."""
     stem = KmerStem(embedding=1, kernel=2, width=1, pool=2, dropout=0.0, k=K).double()
