@@ -10,7 +10,7 @@ from harness.data.planted import SIDES, Planted, acts_in, plant, stream
 from harness.data.raw import RawDataset
 from harness.errors import UserError
 
-GENERATOR = 1
+GENERATOR = 2
 """Version of the generator; part of the content hash of a synthetic dataset."""
 
 WORD = 12

@@ -156,7 +156,10 @@ BAD = {
         put("enhancers", 5, "sequence", "ACGTRACGT"),
         "enhancers.parquet, row 6: sequence of A549|chr2:60000-",
     ),
-    "foreign character position": (put("promoters", 0, "sequence", "AC-GT"), "has '-' at position 3; expected only A C G T N"),
+    "foreign character position": (
+        put("promoters", 0, "sequence", "AC-GT"),
+        "has '-' at position 3; expected only A C G T N",
+    ),
     "non-ASCII character": (put("promoters", 1, "sequence", "ACGÄ"), "row 2: sequence of A549|chr2:23000-"),
     "empty sequence": (put("promoters", 9, "sequence", ""), "promoters.parquet, row 10: the sequence is empty"),
     "duplicate region": (
