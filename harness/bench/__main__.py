@@ -1,0 +1,136 @@
+"""`python -m harness.bench [stem|step|batches|all]`: speed as a ratio to the plain way of the same work."""
+
+import argparse
+import json
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from harness.bench.batches import SAMPLES_PER_SECOND, bench_batches
+from harness.bench.measurement import Measurement
+from harness.bench.sizes import DOCUMENTED, QUICK, STEP, BenchSize
+from harness.bench.stem import bench_stem
+from harness.bench.step import bench_step
+from harness.errors import UserError, run_cli
+
+BENCHES = ("stem", "step", "batches")
+SMALL = BenchSize(64, 400, 1600, embedding=16, kernel=11, width=32)
+
+
+def measure(
+    chosen: str, *, quick: bool, batch: int | None, device: torch.device, console: Console
+) -> Iterator[Measurement]:
+    """The measurements of one bench or of all, each as soon as it is there."""
+
+    def at(size: BenchSize) -> BenchSize:
+        size = QUICK if quick else size
+        return size if batch is None else replace(size, batch=batch)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    for name in BENCHES if chosen == "all" else (chosen,):
+        with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+            size = at({"stem": DOCUMENTED, "step": STEP, "batches": SMALL}[name])
+            if name == "stem":
+                task = bar.add_task("stem, plain way", total=size.batch)
+                yield bench_stem(size, device, partial(bar.advance, task))
+            elif name == "step":
+                bar.add_task("training steps", total=None)
+                yield bench_step(size, device)
+            else:
+                bar.add_task("batches", total=None)
+                yield from bench_batches(size, device)
+
+
+def show(measurements: list[Measurement], console: Console) -> None:
+    """Print times, ratios, required ratios, differences and what was measured."""
+    table = Table("work", "plain", "fast", "ratio", "must reach")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for one in measurements:
+        required = "" if one.required is None else f"{one.required:g} x"
+        table.add_row(one.name, f"{one.plain_s:.4g} s", f"{one.fast_s:.4g} s", f"{one.ratio:.1f} x", required)
+    console.print(table)
+    for one in measurements:
+        notes = ", ".join(f"{key} {_number(value)}" for key, value in one.notes.items())
+        console.print(f"{one.name}: {notes}", style="dim")
+        for key, value in one.differences.items():
+            limit = f" (limit {one.limits[key]:.0e})" if key in one.limits else ""
+            console.print(f"  {key}: {value:.1e}{limit}")
+
+
+def machine(device: torch.device) -> dict[str, object]:
+    """What the figures were measured on."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _number(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: there is no GPU here; expected cpu or auto")
+    return torch.device(name)
+
+
+def main() -> int:
+    """Entry point of the command line; status 1 when a difference is beyond its limit."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.bench",
+        description="Time each fast route against the plain way of the same work, in one run, and compare their "
+        "results. Other load on the machine changes seconds more than ratios.",
+        epilog=f"stem and step run at the sizes of the documents, batches at the default size of a CPU; a batch of "
+        f"bases must also reach {SAMPLES_PER_SECOND} samples per second. The whole takes some minutes on a CPU.",
+    )
+    parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
+    parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own)")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes: only the differences mean something"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
+    given = parser.parse_args()
+    for key in ("batch", "threads"):
+        value = getattr(given, key)
+        if value is not None and value < 1:
+            raise UserError(f"--{key} {value}: expected at least 1")
+    if given.json is not None and not given.json.parent.is_dir():
+        raise UserError(f"--json {given.json}: there is no folder {given.json.parent}")
+    if given.threads is not None:
+        torch.set_num_threads(given.threads)
+    device, console = _device(given.device), Console()
+    measurements = list(
+        measure(given.bench, quick=given.quick, batch=given.batch, device=device, console=console)
+    )
+    show(measurements, console)
+    if given.json is not None:
+        content = {"machine": machine(device), "measurements": [one.record() for one in measurements]}
+        scratch = given.json.with_name(f".{given.json.name}.new")
+        scratch.write_text(json.dumps(content, indent=1) + "\n")
+        scratch.replace(given.json)
+    broken = [sentence for one in measurements for sentence in one.broken()]
+    for sentence in broken:
+        console.print(sentence, style="bold red")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,124 @@
+"""The bench runs at toy size and its two ways agree; nothing here is timed."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.bench.__main__ import main
+from harness.bench.batches import bench_batches
+from harness.bench.measurement import Measurement, alternate, relative_elements, relative_norm
+from harness.bench.plain_stem import PlainStem
+from harness.bench.sizes import QUICK
+from harness.bench.stem import bench_stem
+from harness.bench.step import bench_step
+from harness.errors import UserError
+from models.sequence.stem import KmerStem
+
+ROOT = Path(__file__).parents[2]
+CPU = torch.device("cpu")
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "harness.bench", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
+    file = tmp_path / "bench.json"
+    ran = command("all", "--quick", "--device", "cpu", "--json", str(file))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    content = json.loads(file.read_text())
+    names = [one["name"] for one in content["measurements"]]
+    assert len(names) == 4 and all(name.split(",")[0] in ran.stdout for name in names)
+    assert all(
+        one["plain_s"] > 0 and one["fast_s"] > 0 and one["ratio"] > 0 for one in content["measurements"]
+    )
+    assert content["machine"]["torch"] == torch.__version__
+    assert [item.name for item in tmp_path.iterdir()] == ["bench.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--batch", "0"), "--batch 0: expected at least 1"),
+        (("--threads", "-1"), "--threads -1: expected at least 1"),
+        (("--json", "nowhere/x.json"), "there is no folder nowhere"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench", "stem", *arguments])
+    with pytest.raises(UserError, match=said):
+        main()
+
+
+@pytest.mark.parametrize("batch", [1, 3, 4])
+def test_both_stems_agree_and_every_plain_sample_is_counted(batch: int) -> None:
+    done: list[int] = []
+    size = replace(QUICK, batch=batch, exact_batch=2)
+    one = bench_stem(size, CPU, done.append)
+    assert sum(done) == batch
+    assert one.broken() == []
+    assert {key for key in one.differences if "float64" in key and "elementwise" in key} <= set(one.limits)
+
+
+def test_a_wrong_fast_route_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = KmerStem.table
+    monkeypatch.setattr(KmerStem, "table", lambda self: right(self) * 1.001)
+    assert bench_stem(QUICK, CPU).broken()
+    assert bench_step(QUICK, CPU).broken()
+
+
+def test_the_step_compares_equal_networks() -> None:
+    one = bench_step(QUICK, CPU)
+    assert one.broken() == []
+    assert one.differences["gradients together, norm"] < 1e-3
+
+
+def test_batches_make_the_same_tokens() -> None:
+    gathered, tokens = bench_batches(QUICK, CPU)
+    assert tokens.differences == {"tokens that differ": 0.0} and tokens.broken() == []
+    assert gathered.notes["end to end"].endswith(" x")
+
+
+def test_plain_stem_keeps_parameters_and_stream() -> None:
+    stem = KmerStem(4, 3, 8, 5, 0.3)
+    stem.dropout.stream = "stems.enhancer.dropout"
+    plain = PlainStem.of(stem)
+    assert plain.dropout.stream == stem.dropout.stream and plain.dropout.p == 0.3 and plain.pool == 5
+    for name, parameter in stem.named_parameters():
+        torch.testing.assert_close(plain.get_parameter(name), parameter, rtol=0, atol=0)
+        assert plain.get_parameter(name).data_ptr() != parameter.data_ptr()
+
+
+def test_differences_by_hand() -> None:
+    a, b = torch.tensor([3.0, 4.0]), torch.tensor([3.0, 5.0])
+    assert relative_norm([a], [b]) == pytest.approx(1.0 / 34.0**0.5)
+    assert relative_elements([a, b], [b, b]) == pytest.approx(0.2)
+    zero = torch.zeros(2)
+    assert relative_norm([zero], [zero]) == 0.0
+    nan = relative_elements([torch.tensor([float("nan")])], [torch.ones(1)])
+    assert nan != nan
+    one = Measurement("x", 2.0, 0.5, None, {"y": nan}, {"y": 1.0})
+    assert one.ratio == 4.0 and len(one.broken()) == 1
+
+
+def test_rounds_alternate() -> None:
+    calls: list[str] = []
+    times = alternate(
+        lambda: calls.append("plain"), lambda: calls.append("fast"), plain_rounds=1, fast_rounds=3, device=CPU
+    )
+    assert calls == ["fast", "plain", "fast", "fast", "fast"] and min(times) >= 0.0
+    with pytest.raises(ValueError, match="one round"):
+        alternate(lambda: None, lambda: None, plain_rounds=0, fast_rounds=1, device=CPU)
