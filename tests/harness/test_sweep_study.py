@@ -1,0 +1,129 @@
+"""The study and ASHA survive a kill: what was learnt is on disk, and is not counted twice."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from harness.config.sweep_blocks import AshaScheduler, SamplerBlock
+from harness.space.distributions import Choice
+from harness.space.space import Space
+from harness.sweep.halving import LockstepHalving
+from harness.sweep.study import Study
+
+SAMPLER = SamplerBlock(kind="random", seed=3)
+
+
+@pytest.fixture
+def space() -> Space:
+    return Space({"episode.query": Choice(choice=[8, 16, 32, 64])})
+
+
+def _open(folder: Path) -> Study:
+    return Study(folder / "optuna.log", name="s", direction="maximize", sampler=SAMPLER)
+
+
+def test_reopened_study_knows_its_configurations_and_their_learning_curves(
+    tmp_path: Path, space: Space
+) -> None:
+    study = _open(tmp_path)
+    for config in ("a", "b"):
+        study.accept(study.ask(space), config)
+    study.report("a", 1, 0.6)
+    study.report("a", 2, 0.7)
+    study.report("b", 1, math.nan)
+    study.tell("a", "done", 0.7)
+    again = _open(tmp_path)
+    assert again.numbers == study.numbers
+    assert again.history() == {"a": [(1, 0.6), (2, 0.7)]}
+    again.report("b", 1, 0.5)
+    again.tell("b", "done", 0.5)
+    assert {t.user_attrs["config"]: t.value for t in _open(tmp_path).study.trials} == {"a": 0.7, "b": 0.5}
+
+
+def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path, space: Space) -> None:
+    study = _open(tmp_path)
+    study.accept(study.ask(space), "a")
+    file = tmp_path / "optuna.log"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b'{"op_code": 6, "wor')
+    (tmp_path / "optuna.log.lock").symlink_to(file)
+    again = _open(tmp_path)
+    assert list(again.numbers) == ["a"]
+    again.report("a", 1, 0.5)
+    assert _open(tmp_path).history() == {"a": [(1, 0.5)]}
+
+
+def test_a_resumed_sampler_does_not_propose_its_first_configurations_again(tmp_path: Path) -> None:
+    wide = Space({"episode.query": Choice(choice=list(range(2, 1000)))})
+    first = _open(tmp_path)
+    early = [first.ask(wide) for _ in range(4)]
+    for number, draw in enumerate(early):
+        first.accept(draw, f"c{number}")
+    later = [_open(tmp_path).ask(wide).changes for _ in range(2)]
+    assert not [changes for changes in later if changes in [draw.changes for draw in early]]
+
+
+def test_ended_configurations_count_as_their_status_says(tmp_path: Path, space: Space) -> None:
+    study = _open(tmp_path)
+    for status in ("done", "stopped", "pruned", "diverged", "failed"):
+        study.accept(study.ask(space), status)
+        study.tell(status, status, 0.5 if status != "diverged" else math.nan)
+    states = {t.user_attrs["config"]: t.state.name for t in study.study.trials}
+    assert states == {
+        "done": "COMPLETE",
+        "stopped": "COMPLETE",
+        "pruned": "PRUNED",
+        "diverged": "PRUNED",
+        "failed": "FAIL",
+    }
+
+
+def _halving(
+    history: dict[str, list[tuple[int, float]]], mode: str = "max"
+) -> tuple[LockstepHalving, list[str]]:
+    pruned: list[str] = []
+    block = AshaScheduler(grace=1, reduction=2)
+    scheduler = LockstepHalving(
+        block, mode=mode, prune=lambda config, why: pruned.append(config), history=history
+    )
+    return scheduler, pruned
+
+
+def _result(config: str, epoch: int, objective: float) -> dict[str, object]:
+    return {"configuration": config, "epoch": epoch, "objective": objective, "status": "running"}
+
+
+@pytest.mark.parametrize(("mode", "better", "worse"), [("max", 0.8, 0.2), ("min", 0.2, 0.8)])
+def test_the_worse_half_is_told_to_end_and_nothing_is_stopped_behind_its_back(
+    mode: str, better: float, worse: float
+) -> None:
+    scheduler, pruned = _halving({}, mode)
+    for config, objective in (("good", better), ("bad", worse)):
+        decision = scheduler.on_trial_result(None, None, _result(config, 1, objective))
+        assert decision == "CONTINUE"
+    assert pruned == ["bad"]
+
+
+def test_rungs_of_an_earlier_start_are_replayed_and_a_restarted_worker_is_not_counted_twice() -> None:
+    scheduler, pruned = _halving({"good": [(1, 0.8), (2, 0.85)]})
+    scheduler.on_trial_result(None, None, _result("good", 2, 0.85))
+    scheduler.on_trial_result(None, None, _result("new", 1, 0.7))
+    assert pruned == ["new"]
+    scheduler.on_trial_result(None, None, _result("new", 1, 0.7))
+    assert pruned == ["new"]
+
+
+def test_grace_protects() -> None:
+    pruned: list[str] = []
+    block = AshaScheduler(grace=3, reduction=2)
+    scheduler = LockstepHalving(
+        block, mode="max", prune=lambda config, why: pruned.append(config), history={}
+    )
+    for epoch in (1, 2):
+        for config, objective in (("good", 0.8), ("bad", 0.2)):
+            scheduler.on_trial_result(None, None, _result(config, epoch, objective))
+    assert pruned == []
+    for config, objective in (("good", 0.8), ("bad", 0.2)):
+        scheduler.on_trial_result(None, None, _result(config, 3, objective))
+    assert pruned == ["bad"]

@@ -1,0 +1,207 @@
+"""kill -9 of a worker and of the driver, on a real sweep in a real Ray."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import psutil
+import pytest
+
+from analysis.store import Run
+from harness.config.data import DataBlock
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import make_folds
+from harness.plan import Plan
+from harness.run_store import RunWriter
+from harness.trial.replicate import Replicate
+
+EPOCHS = 5
+DATA = "{form: gated, cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}"
+YAML = f"""
+name: survival
+base: minimal
+data: {{synthetic: {DATA}}}
+trial: {{epochs: {EPOCHS}, seeds: 2}}
+design: grid
+space:
+  energy.form: {{grid: [linear, gated]}}
+scheduler: {{kind: none}}
+objective: val_unseen/pooled/aupr
+set:
+  model.encoder: cnn
+  model.embedding: 4
+  model.width: 8
+  model.kernel: 5
+  model.enhancer_bp: 80
+  model.promoter_bp: 80
+  model.self_attention_layers: 0
+  optimiser.steps_per_epoch: 1
+  support.size: 4
+  support.draws: 1
+  episode.query: 8
+  episode.per_step: 2
+"""
+
+
+class Started:
+    """A sweep in a process of its own, with what it prints."""
+
+    def __init__(self, folder: Path, cache: Path, *options: str) -> None:
+        (folder / "survival.yaml").write_text(YAML)
+        self.run = folder / "run"
+        self.printed = folder / f"printed-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "harness.sweep", str(folder / "survival.yaml")]
+        with self.printed.open("w") as stream:
+            self.process = subprocess.Popen(
+                [*command, "--out", str(self.run), "--cache", str(cache), *options],
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                cwd=Path(__file__).parents[2],
+            )
+
+    def wait(self, seconds: float = 150) -> int:
+        return self.process.wait(seconds)
+
+    def text(self) -> str:
+        return self.printed.read_text()
+
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+        """What `condition` returns as soon as it is true; fails when the sweep ends or time runs out before."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = condition()
+            if found:
+                return found
+            if self.process.poll() is not None:
+                raise AssertionError(f"the sweep ended before {what}:\n{self.text()}")
+            time.sleep(0.02)
+        raise AssertionError(f"no {what} within {seconds} s:\n{self.text()}")
+
+    def family(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def worker(self) -> psutil.Process | None:
+        """A worker that is training at this moment."""
+        for process in self.family():
+            try:
+                if process.name().startswith("ray::") and ".train" in " ".join(process.cmdline()):
+                    return process
+            except psutil.NoSuchProcess:
+                continue
+        return None
+
+    def epochs(self) -> pd.DataFrame:
+        return Run.open(self.run).table("epochs").sort_values(["config", "seed", "epoch"], ignore_index=True)
+
+    def an_epoch_is_done(self) -> bool:
+        return any((self.run / "epochs").glob("[!.]*.parquet")) if self.run.exists() else False
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def sweep(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Started]]:
+    begun: list[Started] = []
+
+    def start(*options: str) -> Started:
+        begun.append(Started(tmp_path, cache, *options))
+        return begun[-1]
+
+    yield start
+    for one in begun:
+        if one.process.poll() is None:
+            one.process.send_signal(signal.SIGTERM)
+            one.process.wait(30)
+
+
+def _is_agent(process: psutil.Process) -> bool:
+    """Ray's own agents end too, but only after they have tried for a minute to tell the dead cluster so."""
+    try:
+        return process.name() in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _assert_complete(one: Started) -> None:
+    plan = Plan.load(one.run)
+    assert plan is not None and plan.status == "finished"
+    trials = Run.open(one.run).table("trials")
+    assert sorted(trials["status"]) == ["done"] * 4
+    epochs = one.epochs()
+    for _, unit in epochs.groupby(["config", "seed"]):
+        assert unit["epoch"].tolist() == list(range(1, EPOCHS + 1))
+    assert not Run.open(one.run).table("baselines").empty
+
+
+def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed_run(
+    sweep: Callable[..., Started], cache: Path, tmp_path: Path
+) -> None:
+    one = sweep()
+    one.until(one.an_epoch_is_done, "a finished epoch")
+    victim = one.until(one.worker, "a training worker")
+    victim.kill()
+    assert one.wait() == 0, one.text()
+    assert "died; it was started again" in one.text()
+    assert "Traceback" not in one.text() and "(raylet)" not in one.text()
+    _assert_complete(one)
+
+    plan = Plan.load(one.run)
+    assert plan is not None
+    view = next(cache.glob("*/windows-80-80"))
+    dataset = EncodedDataset.open(view)
+    fold = make_folds(dataset, DataBlock.model_validate({"root": tmp_path}))[0]
+    disturbed = one.epochs()
+    for config, planned in plan.configs.items():
+        alone = Replicate(
+            planned.config,
+            dataset,
+            fold,
+            0,
+            RunWriter(tmp_path / "alone"),
+            objective="val_unseen/pooled/aupr",
+        )
+        while not alone.finished:
+            alone.advance()
+        rows = disturbed[(disturbed["config"] == config) & (disturbed["seed"] == 0)]
+        assert rows["loss"].tolist() == [row["loss"] for row in alone.epoch_rows]
+
+    again = sweep()
+    assert again.wait() == 0
+    assert "nothing to run" in again.text() and "--trials" in again.text()
+
+
+def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
+    sweep: Callable[..., Started],
+) -> None:
+    first = sweep()
+    first.until(first.an_epoch_is_done, "a finished epoch")
+    family = first.family()
+    first.process.kill()
+    first.wait()
+    _, alive = psutil.wait_procs([one for one in family if not _is_agent(one)], timeout=30)
+    assert not alive, f"still running after the driver was killed: {alive}"
+    before = first.epochs()
+    assert 0 < len(before) < 4 * EPOCHS
+    plan = Plan.load(first.run)
+    assert plan is not None and plan.status == "running"
+
+    unasked = sweep()
+    assert unasked.wait() == 2
+    assert "--resume" in unasked.text() and "Traceback" not in unasked.text()
+
+    second = sweep("--resume")
+    assert second.wait() == 0, second.text()
+    _assert_complete(second)
+    after = second.epochs().set_index(["config", "seed", "epoch"])
+    kept = after.loc[list(before[["config", "seed", "epoch"]].itertuples(index=False, name=None))]
+    assert kept["wall_s"].tolist() == before["wall_s"].tolist()
