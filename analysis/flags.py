@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -14,14 +15,22 @@ from analysis.store import KEYS, Run
 COLUMNS = TABLES["warnings"].names
 
 
-def findings(run: Run) -> pd.DataFrame:
-    """All findings of the run's units as rows of the table `warnings`.
+@dataclass(frozen=True)
+class Survey:
+    """`findings`: rows of the table `warnings`; `unevaluated`: rule, missing input, units, of all units."""
 
-    Every rule is evaluated again with the limits of the unit's own configuration. A warning that the trial
-    raised for a rule that cannot be evaluated from the store is kept as written; `live` says that the trial
-    raised it.
+    findings: pd.DataFrame
+    unevaluated: pd.DataFrame
+
+
+def survey(run: Run) -> Survey:
+    """Evaluate every rule again on every unit, with the limits of the unit's own configuration.
+
+    A warning that the trial raised for a rule that cannot be evaluated from the store is kept as written;
+    `live` says that the trial raised it.
     """
     rows: list[dict[str, Any]] = []
+    missing: Counter[tuple[str, str]] = Counter()
     written = run.table("warnings")
     raised = {tuple(row) for row in written[[*KEYS, "rule"]].itertuples(index=False)}
     for unit in run.units():
@@ -34,19 +43,16 @@ def findings(run: Run) -> pd.DataFrame:
             found = evaluate(unit)
         identity = dict(zip(KEYS, key, strict=True))
         rows += [{**f.row(), **identity, "live": (*key, f.rule) in raised} for f in found]
-        unknown = set(not_evaluated(unit))
+        absent = not_evaluated(unit)
+        missing.update(absent.items())
         own = written[(written[KEYS] == pd.Series(identity)).all(axis=1)]
-        kept = own[own["rule"].isin(unknown) | ~own["rule"].isin(RULES)]
+        kept = own[own["rule"].isin(set(absent)) | ~own["rule"].isin(RULES)]
         rows += [{str(k): v for k, v in row.items()} for row in kept.to_dict("records")]
-    return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def unevaluated(run: Run) -> pd.DataFrame:
-    """Rules that could not be evaluated: rule, missing input, units, of all units."""
-    units = list(run.units())
-    counts = Counter(item for unit in units for item in not_evaluated(unit).items())
-    rows = [(rule, missing, count, len(units)) for (rule, missing), count in counts.items()]
-    return pd.DataFrame(rows, columns=["rule", "missing", "units", "of"])
+    counted = [(rule, what, count, len(run.units())) for (rule, what), count in missing.items()]
+    return Survey(
+        findings=pd.DataFrame(rows, columns=COLUMNS),
+        unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),
+    )
 
 
 def counts_against_health(found: pd.DataFrame) -> pd.Series:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.stats.power import TTestPower
 
 from analysis.intervals import Interval, t_interval
 
@@ -96,6 +95,9 @@ def minimum_detectable_effect(differences: ArrayLike, *, alpha: float = 0.05, po
     spread = float(sample.std(ddof=1))
     if spread == 0:
         return 0.0
+    # Two seconds of import, which neither a sweep nor a ranking should wait for.
+    from statsmodels.stats.power import TTestPower
+
     effect = TTestPower().solve_power(effect_size=None, nobs=sample.size, alpha=alpha, power=power)
     return float(np.ravel(effect)[0]) * spread
 

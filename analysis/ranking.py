@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
-from analysis.flags import counts_against_health, findings, unevaluated
+from analysis.flags import counts_against_health, survey
 from analysis.intervals import Interval, t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
@@ -60,7 +60,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     if units.empty:
         raise UserError(_nothing_finished(run))
     test = replicates(run, "test")
-    found = findings(run)
+    surveyed = survey(run)
+    found = surveyed.findings
     changes = configuration_changes(run)
     rows = [_row(str(config), own, metric, test, found) for config, own in units.groupby("config")]
     table = pd.DataFrame(rows)
@@ -89,7 +90,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         configurations=table,
         baselines=_baselines(run, metric),
         findings=found[found["config"].isin(table["config"])],
-        unevaluated=unevaluated(run),
+        unevaluated=surveyed.unevaluated,
         left_out={str(k): int(v) for k, v in statuses.items() if k not in ("done", "stopped", "pruned")},
         unhealthy=unhealthy,
         regret=float(oracle - table["test_aupr"].iloc[0]),

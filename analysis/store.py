@@ -32,6 +32,7 @@ class Run:
     path: Path
     problems: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    _units: list[UnitRecords] | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
@@ -116,8 +117,13 @@ class Run:
             return {}
         return loaded
 
-    def units(self) -> Iterator[UnitRecords]:
+    def units(self) -> list[UnitRecords]:
         """Every unit of the run as the rules see it, in the order of `trials`."""
+        if self._units is None:
+            self._units = list(self._read_units())
+        return self._units
+
+    def _read_units(self) -> Iterator[UnitRecords]:
         parts = {name: dict(list(self.table(name).groupby(KEYS))) for name in ("epochs", "terms", "cells")}
         for trial in self.table("trials").to_dict("records"):
             key = tuple(trial[column] for column in KEYS)

@@ -19,6 +19,9 @@ class UnitRecords:
     epochs: pd.DataFrame = field(default_factory=pd.DataFrame)
     terms: pd.DataFrame = field(default_factory=pd.DataFrame)
     cells: pd.DataFrame = field(default_factory=pd.DataFrame)
+    _rows: dict[tuple[str, ...], pd.DataFrame] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def split_rows(self, split: str, selections: tuple[str, ...]) -> pd.DataFrame:
         """Rows of one split as found, in order of epoch, of one protocol and one score.
@@ -26,6 +29,12 @@ class UnitRecords:
         The protocol `exact` is preferred to `documented`, and the score `corrected` to `u_only`: a rule
         judges what is predicted, and never mixes two ways of measuring.
         """
+        # Most rules ask for the same rows, after every epoch of every trial.
+        if (split, *selections) not in self._rows:
+            self._rows[(split, *selections)] = self._select(split, selections)
+        return self._rows[(split, *selections)]
+
+    def _select(self, split: str, selections: tuple[str, ...]) -> pd.DataFrame:
         rows = self.cells
         needed = {"epoch", "selection", "split", "cell_line"}
         if rows.empty or not needed <= set(rows.columns):

@@ -164,7 +164,7 @@ def cell_readings(
     rows = rows[~rows["cell_line"].isin(["macro"] if pooled else ["macro", "pooled"])]
     measured = [*columns, *(column for column in optional if column in rows)]
     readings = []
-    for row in rows.to_dict("records"):
+    for row in rows[["epoch", "cell_line", "selection", *measured]].to_dict("records"):
         values = {column: float(row[column]) for column in measured if pd.notna(row[column])}
         if all(column in values for column in columns):
             name, final = str(row["cell_line"]), row["selection"] != "epoch"

@@ -66,10 +66,11 @@ def scores(
 def cell_rows(
     u: np.ndarray, logit: np.ndarray, label: np.ndarray, cell: np.ndarray, threshold: float, **common: Any
 ) -> list[dict[str, Any]]:
-    """Rows of `cells` for both scores and all prevalences."""
+    """Rows of `cells` for both scores, and for the reported weights at all prevalences."""
     rows = []
     for score, values in (("u_only", u), ("corrected", logit)):
-        for mode, prevalence in PREVALENCES.items():
+        modes = {"as_found": None} if common["selection"] == "epoch" else PREVALENCES
+        for mode, prevalence in modes.items():
             frame = by_cell(values, label, cell, threshold=threshold, prevalence=prevalence)
             for row in frame.to_dict("records"):
                 rows.append({**row, **common, "score": score, "prevalence_mode": mode, "protocol": "exact"})

@@ -59,7 +59,7 @@ def test_one_seed_is_unknown(tmp_path: Path) -> None:
         (("energy.form", "liner", "gated"), r"did you mean 'linear'\? \(present: gated, linear\)"),
         (("energy.form", "linear", "linear"), "two values"),
         (("loss.ranking.weight", "0.5", "0.7"), "present: 0.5, 1.0"),
-        (("energy.w", "1.0", "1"), "alone"),
+        (("energy.w", "1.0", "1"), "two values"),
     ],
 )
 def test_mistakes_get_a_sentence(run_path: Path, arguments: tuple[str, str, str], sentence: str) -> None:

@@ -90,7 +90,7 @@ def test_baselines_stand_beside(ranking: Ranking) -> None:
 
 
 def test_flagged_configuration_is_marked_and_left_out_by_healthy(tmp_path: Path) -> None:
-    healthy = Design("aaa111", {"loss.ranking.weight": 0.5}, quality=0.7, scale=0.5)
+    healthy = Design("aaa111", {"loss.ranking.weight": 0.5}, quality=0.4, scale=0.5, train_quality=0.4)
     overfit = Design(
         "bbb222", {"loss.ranking.weight": 1.0}, quality=0.9, scale=0.5, train_quality=9.0, loss=0.05
     )
@@ -180,3 +180,24 @@ def test_labels_name_what_varies() -> None:
     assert named["c"] == "energy.form=linear"
     assert labels({"a": {}, "b": {"x.lr": 2}}) == {"a": "base", "b": "lr=2"}
     assert labels({"a": {"x.lr": 2}}) == {"a": "lr=2"}
+
+
+def test_warnings_that_only_the_trial_could_raise_are_kept(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_unit(run, Design("aaa111", {}, parameters=80_000), 0)
+    key = {"config": "aaa111", "fold": "chr8", "seed": 0}
+    live = {**key, "value": 3.0, "limit": 1.0, "severity": "fault", "advice": "look", "live": True}
+    rows = [
+        {**live, "rule": "inert_mechanism"},
+        {**live, "rule": "over_capacity"},
+        {**live, "rule": "negative_loss"},
+    ]
+    write(run, "warnings", "aaa111-chr8-0.parquet", rows)
+    write(run, "epochs", "aaa111-chr8-0.parquet", [])
+    found = rank(Run.open(run)).findings.set_index("rule")
+    assert found.loc["inert_mechanism", "value"] == 3.0, "a rule that this analysis does not know"
+    assert found.loc["negative_loss", "value"] == 3.0, "the store has no losses to judge again"
+    assert found.loc["over_capacity", "value"] == 20.0, "judged again from the store"
+    assert found.loc["over_capacity", "live"]
+    missing = rank(Run.open(run)).unevaluated.set_index("rule")
+    assert missing.loc["negative_loss", "units"] == 1
