@@ -94,7 +94,7 @@ class Board:
 
     def time_left(self) -> float | None:
         """Seconds, from the mean time of an epoch so far and as many workers as were busy; None before the first
-        epoch. Early stopping only makes it shorter."""
+        epoch. Early stopping makes it shorter, final evaluations longer."""
         epochs = sum(count for _, count in self._worked)
         seconds = sum(spent for spent, _ in self._worked)
         if not epochs or self.elapsed() <= 0:

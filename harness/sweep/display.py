@@ -131,7 +131,7 @@ class Display:
             f"  {', '.join(said) or 'starting workers'}  elapsed {duration(self.board.elapsed())}",
         )
         if left is not None:
-            line.append(f"  at most {duration(left)} left")
+            line.append(f"  about {duration(left)} left")
         if best is not None:
             line.append(f"  best {_number(best.objective)}", style="green")
         return line

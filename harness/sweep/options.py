@@ -26,7 +26,6 @@ class Options:
     trials: str | None
     seconds: float | None
     address: str | None
-    gpus_per_trial: float | None
     out: Path | None
     resume: bool
     dry_run: bool
@@ -75,7 +74,6 @@ def parse(arguments: list[str] | None = None) -> Options:
         trials=_trials(given.trials),
         seconds=None if given.time is None else seconds(given.time),
         address=given.address,
-        gpus_per_trial=given.gpus_per_trial,
         out=given.out,
         resume=given.resume,
         dry_run=given.dry_run,
