@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+_GENERIC = ("weight", "form", "mode", "kind", "source")
+
 
 def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Configuration -> `form=gated, T mode=learned, contrastive.weight=0.13`, by the paths that vary.
+    """Configuration -> `energy=gated, temperature=learned, contrastive=0.13`, by the paths that vary.
 
     A path is shortened to the fewest trailing parts that no other path shares, words before numbers. A
     configuration that changes nothing is `base`; where all changes are the same in every configuration they
@@ -26,9 +28,15 @@ def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 def _shortest(path: str, paths: list[str]) -> str:
     parts = path.split(".")
-    # "weight" alone says nothing even where only one path ends in it.
-    first = 2 if parts[-1] in ("weight", "kind", "mode", "form", "value", "size") else 1
-    for count in range(min(first, len(parts)), len(parts) + 1):
+    # "weight" alone says nothing, and beside the name of its block it says nothing more.
+    if len(parts) > 1 and parts[-1] in _GENERIC:
+        block = parts[-2]
+        if sum(block in other.split(".") for other in paths) == 1:
+            return block
+        first = 2
+    else:
+        first = 1
+    for count in range(first, len(parts) + 1):
         tail = parts[-count:]
         if sum(other.split(".")[-count:] == tail for other in paths) <= 1:
             return ".".join(tail)

@@ -120,6 +120,7 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
     marks = {
         "=": f"as good as the best: interval of the paired difference within ±{ranking.rope:g}",
         "~": "cannot be told apart from the best: the interval allows both signs, or there is none",
+        "+": "better than the row ranked first on the seeds and folds that both have",
         "b": "baseline on the same folds",
         "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL",
         "P>best": "share of pairs of seeds in which the row beats the best",
@@ -129,6 +130,7 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
     shown = {
         "=": (rows["tie"] == "equal").any(),
         "~": (rows["tie"] == "unknown").any(),
+        "+": (rows["tie"] == "better").any(),
         "b": len(ranking.baselines) > 0,
         "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
         "P>best": len(rows) > 1,
@@ -160,7 +162,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     yield Text("\nWarnings", style="bold")
     if grouped.empty:
         yield Text("no rule was broken in the ranked configurations")
-    names = dict(zip(rows["config"], rows["label"], strict=True))
+    ranks = dict(zip(rows["config"], rows["rank"], strict=True))
     for row in grouped.to_dict("records"):
         rule = RULES.get(row["rule"])
         head = Text()
@@ -170,7 +172,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
             f"  in {row['configs']} of {_many(len(rows), 'configuration')}, {_many(row['units'], 'unit')}"
         )
         yield head
-        where = [names.get(row["config"], row["config"])]
+        where = [f"#{ranks[row['config']]}"]
         if isinstance(row["cell_line"], str):
             where.append(row["cell_line"])
         if pd.notna(row["epoch"]):

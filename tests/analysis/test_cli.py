@@ -45,7 +45,7 @@ def test_ranking_of_a_run(run_path: Path) -> None:
         "rank_configs.ipynb",
     ):
         assert expected in done.stdout, expected
-    ranked = [line for line in lines if line.strip()[:1].isdigit() and "energy.form" in line]
+    ranked = [line for line in lines if line.strip()[:1].isdigit() and "energy=" in line]
     assert ["gated" in ranked[0], "linear" in ranked[-1]] == [True, True]
 
 
@@ -109,7 +109,8 @@ def test_top_and_narrow_terminal(run_path: Path) -> None:
     print_ranking(run_path, top=2, console=console)
     text = console.export_text()
     assert "2 more configurations are not shown" in text
-    assert "ranking.weight=1" in text
+    assert "ranking=0.5" in text
+    assert "ranking=1" not in text
 
 
 def test_many_changed_keys_still_fit(tmp_path: Path) -> None:
@@ -124,4 +125,4 @@ def test_many_changed_keys_still_fit(tmp_path: Path) -> None:
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100
     assert "none: one seed says nothing about its own spread" in text
-    assert "0.123" in text
+    assert "contrastive=0.123" in text

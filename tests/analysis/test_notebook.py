@@ -18,7 +18,7 @@ def test_notebook_ranks_a_run(run_path: Path) -> None:
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     text = "".join(str(output.get("data", {})) for output in outputs)
-    assert "energy.form=gated" in text
+    assert "energy=gated" in text
     assert "promoter_boosting" in text
     figures = [o for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
     assert len(figures) == 4

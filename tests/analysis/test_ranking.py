@@ -175,9 +175,15 @@ def test_labels_name_what_varies() -> None:
             "c": {"energy.form": "linear", "optimiser.lr": 0.001},
         }
     )
-    assert named["a"] == "energy.form=gated, ranking.weight=0.5"
-    assert named["b"] == "energy.form=gated, contrastive.weight=0.123"
-    assert named["c"] == "energy.form=linear"
+    assert named["a"] == "energy=gated, ranking=0.5"
+    assert named["b"] == "energy=gated, contrastive=0.123"
+    assert named["c"] == "energy=linear"
+    two = labels(
+        {"a": {"loss.x.kind": "pull", "loss.x.weight": 1}, "b": {"loss.x.kind": "push", "loss.x.weight": 2}}
+    )
+    assert two["a"] == "x.kind=pull, x.weight=1"
+    same = labels({"a": {"loss.x.tau": 1, "loss.y.tau": 1}, "b": {"loss.x.tau": 2, "loss.y.tau": 3}})
+    assert same["b"] == "x.tau=2, y.tau=3"
     assert labels({"a": {}, "b": {"x.lr": 2}}) == {"a": "base", "b": "lr=2"}
     assert labels({"a": {"x.lr": 2}}) == {"a": "lr=2"}
 
