@@ -16,16 +16,16 @@ class SyntheticBlock(Block):
 
     form: Literal["linear", "interaction", "gated", "modulated"] = "gated"
     """Energy that labels are drawn from."""
-    cell_lines: int = Field(12, ge=4, le=200)
+    cell_lines: int = Field(16, ge=4, le=200)
     pairs_per_cell: int = Field(320, ge=20, le=100000)
     chromosomes: int = Field(8, ge=2, le=22)
-    enhancer_bp: int = Field(200, ge=80, le=5000)
-    promoter_bp: int = Field(300, ge=80, le=10000)
+    enhancer_bp: int = Field(160, ge=80, le=5000)
+    promoter_bp: int = Field(240, ge=80, le=10000)
     motifs: int = Field(6, ge=1, le=32)
     """Planted motifs that make U_I."""
     environment_dim: int = Field(2, ge=1, le=16)
     """Dimension of each cell line's environment vector v_c."""
-    strength: float = Field(2.0, gt=0.0, le=20.0)
+    strength: float = Field(3.0, gt=0.0, le=20.0)
     """Standard deviation of the planted U_I in logits."""
     label_noise: Share = 0.0
     """Share of labels flipped (planted fault)."""

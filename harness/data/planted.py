@@ -8,12 +8,15 @@ from scipy.special import expit
 from scipy.stats import qmc
 
 from harness.config.data import SyntheticBlock
-from harness.errors import UserError
 
 POOL = 8
 """Candidate loci per pair of one cell line: each line is a biased sample of the same loci."""
 TILT = 1.5
 """Log-odds by which one unit of v_ck favours loci that carry the marker of dimension k."""
+CONTRAST = 1.0
+"""Log-odds by which one unit of v_ck favours loci with more of one motif of pair k than of the other."""
+MODULATION = 1.0
+"""kappa of the modulated truth: with v_ck in +-1.7 the weight of a motif runs from -0.7 to 2.7 times its mean."""
 GATE = 3.0
 """w of the gated truth: with R_E in +-1.7 the gate runs from 0.006 to 0.994."""
 LAMBDA = 0.5
@@ -69,15 +72,14 @@ def plant(block: SyntheticBlock) -> Planted:
     U = strength * sum_j w_j f_j over standardised motif features f_j (|w| = 1), so that U has standard
     deviation `strength` and mean 0 in every cell line; R depends on the environment (v_c1 is its first dimension):
 
-    linear        l = U - R,           R = v_c1 + sqrt(3) >= 0, U shifted by mean R
-    interaction   l = U - R + lam U R, R as above, lam = 0.5, U shifted so that the mean line is balanced
-    gated         l = U sigmoid(3 R),  R = v_c1: wide open in some lines, nearly closed in others, prevalence
-    near 1/2 modulated     l = U - R(x, c),     U the even motifs, R(x, c) = -strength sum_{odd j} w_j
-    v_c,k(j) f_j: the weight
-                  of every odd motif varies between cell lines with mean 0 and variance 1, and changes its
-                  sign
+    linear        l = U - R,            R = v_c1 + sqrt(3) >= 0, U shifted by mean R
+    interaction   l = U - R + lam U R,  R as above, lam = 0.5, U shifted so that the mean line is balanced
+    gated         l = U sigmoid(3 R),   R = v_c1: wide open in some lines and nearly closed in others
+    modulated     l = U - R(x, c),      R(x, c) = -strength sum_j w_j kappa s_j v_c,k(j) f_j: the weight of motif j is
+                  w_j (1 + kappa s_j v_c,k(j)), so that some motifs lose or change their effect from line to line
 
-    Raises UserError for `modulated` with a single motif.
+    U is independent of v_c in all of them: a line's own loci differ in markers and in contrasts of motifs only, which
+    are uncorrelated with U (see `_active`). Motifs 2k and 2k + 1 make pair k, which belongs to dimension k mod D.
     """
     rng = stream(block, "loci")
     count = POOL * block.pairs_per_cell
@@ -88,10 +90,11 @@ def plant(block: SyntheticBlock) -> Planted:
     in_promoter = rng.random((count, block.motifs)) < 0.5
     marker = np.where(rng.random((count, block.environment_dim)) < 0.5, 1, -1)
     environment = _environments(block)
-    chosen = _active(block, chrom, marker, environment)
+    features = _features(in_enhancer, in_promoter)
+    chosen = _active(block, chrom, marker, features, environment)
     cell = np.repeat(np.arange(block.cell_lines), [len(c) for c in chosen])
     locus = np.concatenate(chosen)
-    features = _features(in_enhancer, in_promoter)[locus]
+    features = features[locus]
     u, r, logit = _energy(block, features, in_promoter[locus], environment[cell])
     digits = len(str(block.cell_lines))
     return Planted(
@@ -128,18 +131,25 @@ def _environments(block: SyntheticBlock) -> np.ndarray:
 
 
 def _active(
-    block: SyntheticBlock, chrom: np.ndarray, marker: np.ndarray, environment: np.ndarray
+    block: SyntheticBlock,
+    chrom: np.ndarray,
+    marker: np.ndarray,
+    features: np.ndarray,
+    environment: np.ndarray,
 ) -> list[np.ndarray]:
     """Loci of each cell line, even over chromosomes, drawn without replacement.
 
-    The weight of a locus is exp(TILT <v_c, marker> / 2).
+    The weight of a locus is exp(TILT <v_c, marker> / 2 + CONTRAST <v_c, contrast>). The contrast of pair k is
+    s_k (w_2k+1 f_2k - w_2k f_2k+1) over its standard deviation: motifs that also make U_I, as a line's own factors
+    do, in a combination that leaves U_I where it is.
     """
     rng = stream(block, "active loci")
-    tilt = 0.0 if block.uninformative_environment else TILT
+    informative = 0.0 if block.uninformative_environment else 1.0
+    shown = 0.5 * TILT * marker + CONTRAST * _contrasts(block, features)
     share = [len(part) for part in np.array_split(np.arange(block.pairs_per_cell), block.chromosomes)]
     chosen = []
     for v in environment:
-        score = 0.5 * tilt * marker @ v + rng.gumbel(size=len(chrom))
+        score = informative * shown @ v + rng.gumbel(size=len(chrom))
         picks = []
         for code, count in enumerate(share):
             here = np.flatnonzero(chrom == code)
@@ -155,25 +165,41 @@ def _features(in_enhancer: np.ndarray, in_promoter: np.ndarray) -> np.ndarray:
     return np.where(kind == 0, pair, np.where(kind == 1, 2.0 * in_enhancer - 1.0, 2.0 * in_promoter - 1.0))
 
 
+def _weights(block: SyntheticBlock) -> np.ndarray:
+    """w [J], the weights of the motifs in U_I, of norm 1; signs by groups of three."""
+    size = stream(block, "weights").uniform(0.7, 1.3, block.motifs)
+    signed = np.where(np.arange(block.motifs) // len(KINDS) % 2 == 0, size, -size)
+    return np.asarray(signed / np.linalg.norm(size))
+
+
+def _pairs(block: SyntheticBlock) -> tuple[np.ndarray, np.ndarray]:
+    """Dimension k(j) and sign s_j of the pair of motif j, [J] each; the sign changes each time all dimensions are used."""
+    pair = np.arange(block.motifs) // 2
+    return pair % block.environment_dim, np.where(pair // block.environment_dim % 2 == 0, 1.0, -1.0)
+
+
+def _contrasts(block: SyntheticBlock, features: np.ndarray) -> np.ndarray:
+    """Contrast of each dimension's pairs [P, D], unit variance, uncorrelated with U_I; 0 without a whole pair."""
+    weight, (axis, sign) = _weights(block), _pairs(block)
+    contrast = np.zeros((len(features), block.environment_dim))
+    for a in range(0, block.motifs - 1, 2):
+        difference = weight[a + 1] * features[:, a] - weight[a] * features[:, a + 1]
+        contrast[:, axis[a]] += sign[a] * difference
+    spread = contrast.std(axis=0)
+    return np.asarray(contrast / np.where(spread > 0, spread, 1.0))
+
+
 def _energy(
     block: SyntheticBlock, features: np.ndarray, in_promoter: np.ndarray, v: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """U_I, R_E and the logit of every pair, each [N]."""
-    motif = np.arange(block.motifs)
-    size = stream(block, "weights").uniform(0.7, 1.3, block.motifs)
-    weight = np.where(motif // len(KINDS) % 2 == 0, size, -size) / np.linalg.norm(size)
+    weight = _weights(block)
     own = (2.0 * in_promoter - 1.0) @ weight
-    if block.form == "modulated":
-        if block.motifs < 2:
-            raise UserError(
-                "data.synthetic.motifs: 1 leaves no motif to modulate; form: modulated needs at least 2"
-            )
-        odd = motif % 2 == 1
-        axis = motif // 2 % block.environment_dim
-        u = block.strength * _with_shortcut(block, features[:, ~odd] @ weight[~odd], own)
-        r = -block.strength * (features[:, odd] * v[:, axis[odd]]) @ weight[odd]
-        return u, r, u - r
     u = block.strength * _with_shortcut(block, features @ weight, own)
+    if block.form == "modulated":
+        axis, sign = _pairs(block)
+        r = -block.strength * MODULATION * (features * v[:, axis] * sign) @ weight
+        return u, r, u - r
     if block.form == "gated":
         return u, v[:, 0], u * expit(GATE * v[:, 0])
     r = v[:, 0] + np.sqrt(3.0)

@@ -147,7 +147,7 @@ def test_the_potential_does_not_depend_on_the_environment() -> None:
     means = np.array([data.u[data.cell == c].mean() for c in range(LINES)])
     spread = np.array([data.u[data.cell == c].std() for c in range(LINES)])
     assert np.abs(means).max() < 0.4
-    assert spread == pytest.approx(np.full(LINES, 2.0), abs=0.25)
+    assert spread == pytest.approx(np.full(LINES, 3.0), abs=0.5)
 
 
 def test_labels_follow_the_planted_energy() -> None:
@@ -204,7 +204,5 @@ def test_a_promoter_shortcut_lets_the_promoter_decide() -> None:
 def test_elements_too_short_for_the_motifs_are_refused() -> None:
     with pytest.raises(UserError, match=r"data\.synthetic\.enhancer_bp: 80 bp has no room for motifs: 32"):
         generate(SyntheticBlock(motifs=32, enhancer_bp=80))
-    with pytest.raises(UserError, match="form: modulated needs at least 2"):
-        generate(SyntheticBlock(motifs=1, form="modulated"))
     smallest = generate(SyntheticBlock(enhancer_bp=80, promoter_bp=80, pairs_per_cell=20))
     assert set(smallest.enhancers["sequence"].str.len()) == {80}
