@@ -16,7 +16,8 @@ REQUIRED = 40.0
 FLOAT64_LIMIT = 1e-10
 FLOAT32_LIMIT = 1e-5
 NEAR_TIES_LIMIT = 1e-2
-"""A window whose two largest positions are closer than rounding sends its gradient to the other one in float32."""
+"""Looser than the outputs': a window whose two largest positions are closer than rounding may send its gradient to
+the other one in float32."""
 
 Passed = tuple[list[Tensor], list[Tensor]]
 
