@@ -45,6 +45,13 @@ class Reference(NamedTuple):
         """Mean z_E [w] over the cell lines seen; 0 before any."""
         return (self.seen @ self.z_e) / self.seen.sum().clamp(min=1)
 
+    def spread_z_e(self) -> Tensor:
+        """Root mean square deviation [] of z_E from its mean over seen cell lines and dimensions; 1 until two are seen."""
+        count = self.seen.sum()
+        square = (self.z_e - self.mean_z_e()).square().mean(1)
+        mean = (self.seen * square).sum() / count.clamp(min=1)
+        return torch.where(count >= 2, (mean + 1e-6).sqrt(), torch.ones_like(mean))
+
 
 def initial(cell_lines: int, width: int) -> Reference:
     """Reference.initial: nothing seen yet."""
@@ -63,18 +70,31 @@ class ResistanceOutput(NamedTuple):
     raw: Tensor
 
 
+class ZeroLinear(nn.Linear):
+    """A linear map without bias that starts at zero: the product it is part of starts at 0 and learns at once."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, bias=False)
+
+    def reset_parameters(self) -> None:
+        nn.init.zeros_(self.weight)
+
+
 class Resistance(nn.Module):
-    """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c)) + <A (z_E(c) - mean_seen z_E), B sg z_I(x)>) (M16).
+    """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
     g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
     reference, without gradient through it, and g = raw until two of them are seen (sd = sqrt(variance +
     1e-4), so that cell lines that do not differ are not blown up). f = softplus where nonnegative, else the
-    identity. A [rank, w], B [rank, d], no bias: the sample part vanishes at the mean environment and cannot
-    absorb U_I, and sg z_I gives the sequence side no gradient from it.
+    identity. s = sqrt(mean over seen cell lines and dimensions of (z_E - mean_seen z_E)^2 + 1e-6), without
+    gradient, 1 until two are seen: environments differ by a few hundredths of their size, and without the common
+    scale the product of A and B hardly learns. A [rank, w] starts at zero, B [rank, d] at random, no bias: the
+    sample part starts at 0, vanishes at the mean environment and cannot absorb U_I, and sg z_I gives the sequence
+    side no gradient from it.
 
-    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines. Range: R, or (0,
-    inf) where nonnegative. Source: seed 001, rp13; 09-definitions.md. NaN passes through. Parameters are
-    group E.
+    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines. Range: R; where
+    nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
+    09-definitions.md. NaN passes through. Parameters are group E.
     """
 
     def __init__(
@@ -94,7 +114,7 @@ class Resistance(nn.Module):
         self.standardise = standardise
         self.cell_part = nn.Linear(width, 1)
         if scope == "sample":
-            self.a = nn.Linear(width, rank, bias=False)
+            self.a = ZeroLinear(width, rank)
             self.b = nn.Linear(features, rank, bias=False)
 
     def raw_cell(self, z_e: Tensor) -> Tensor:
@@ -111,8 +131,9 @@ class Resistance(nn.Module):
     def forward(self, z_e: Tensor, z_i: Tensor, reference: Reference) -> ResistanceOutput:
         fixed = Reference(*(part.detach() for part in reference))
         raw = self.raw_cell(z_e)
-        r = (self._standardised(raw, fixed) if self.standardise else raw).unsqueeze(-1)
+        cell = self._standardised(raw, fixed) if self.standardise else raw
+        r = (softplus(cell) if self.nonnegative else cell).unsqueeze(-1)
         if self.scope == "sample":
-            modulation = self.a(z_e - fixed.mean_z_e())
+            modulation = self.a((z_e - fixed.mean_z_e()) / fixed.spread_z_e())
             r = r + (self.b(z_i.detach()) * modulation.unsqueeze(-2)).sum(-1)
-        return ResistanceOutput(softplus(r) if self.nonnegative else r, raw)
+        return ResistanceOutput(r, raw)

@@ -14,6 +14,9 @@ E, Q, D, W, C = 3, 5, 4, 6, 8
 def build(**arguments: object) -> Resistance:
     model = Resistance(W, D, **arguments).double()
     initialise(model, 1)
+    if model.scope == "sample":  # the sample part starts at zero, where nothing about it could be seen
+        with torch.no_grad():
+            model.a.weight.copy_(draw(*model.a.weight.shape, seed=3))
     return model
 
 
@@ -34,13 +37,32 @@ def test_cell_scope_is_linear_in_z_e() -> None:
     assert torch.equal(model.raw_cell(z_e), out.raw)
 
 
-def test_nonnegative_is_the_softplus_of_the_sum() -> None:
-    plain, z_e, z_i = build(scope="sample"), 3 * draw(E, W), draw(E, Q, D)
-    positive = build(scope="sample", nonnegative=True)
-    there, here = plain(z_e, z_i, seen_reference()), positive(z_e, z_i, seen_reference())
+def test_nonnegative_is_the_softplus_of_the_cell_part_and_the_sample_part_moves_it_either_way() -> None:
+    z_e, z_i, reference = 3 * draw(E, W), draw(E, Q, D), seen_reference()
+    there, here = [build(nonnegative=sign)(z_e, z_i, reference) for sign in (False, True)]
     assert (there.r < 0).any() and (here.r > 0).all()
     assert torch.allclose(here.r, softplus(there.r))
     assert torch.equal(here.raw, there.raw), "the reference tracks the part before softplus"
+    moved = build(scope="sample", nonnegative=True)(z_e, z_i, reference).r - here.r
+    assert (moved < 0).any() and (moved > 0).any()
+
+
+def test_the_sample_part_starts_at_zero_and_learns_from_the_first_step() -> None:
+    model = Resistance(W, D, scope="sample").double()
+    initialise(model, 1)
+    out = model(draw(E, W), draw(E, Q, D), seen_reference())
+    assert torch.equal(out.r, out.raw.unsqueeze(1).expand(E, Q))
+    (gradient,) = torch.autograd.grad(out.r.square().sum(), [model.a.weight])
+    assert gradient.abs().min() > 0
+
+
+def test_the_scale_of_the_sample_part_is_the_spread_of_seen_environments() -> None:
+    reference = seen_reference()
+    known = reference.z_e[reference.seen > 0]
+    wanted = ((known - known.mean(0)) ** 2).mean().add(1e-6).sqrt()
+    assert torch.allclose(reference.spread_z_e(), wanted)
+    alone = reference._replace(seen=torch.eye(C, dtype=torch.float64)[0])
+    assert alone.spread_z_e().item() == 1.0
 
 
 def test_standardised_over_the_seen_training_cell_lines_only() -> None:
@@ -71,10 +93,11 @@ def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread
 def test_sample_part_is_the_centred_bilinear_form() -> None:
     model, z_e, z_i, reference = build(scope="sample", rank=2), draw(E, W), draw(E, Q, D), seen_reference()
     out = model(z_e, z_i, reference)
-    mean = reference.z_e[reference.seen > 0].mean(0)
+    known = reference.z_e[reference.seen > 0]
+    mean, spread = known.mean(0), float(((known - known.mean(0)) ** 2).mean() + 1e-6) ** 0.5
     for e in range(E):
         for q in range(Q):
-            moved = model.a.weight @ z_e[e] - model.a.weight @ mean
+            moved = (model.a.weight @ z_e[e] - model.a.weight @ mean) / spread
             wanted = out.raw[e] + moved @ (model.b.weight @ z_i[e, q])
             assert out.r[e, q].item() == pytest.approx(wanted.item(), rel=1e-9)
 
@@ -124,7 +147,7 @@ def test_running_means_carry_no_gradient() -> None:
 
 def test_resistance_and_reference_run_under_vmap() -> None:
     members = [build(scope="sample", standardise=True) for _ in range(2)]
-    initialise(members[1], 7)
+    initialise(members[1].cell_part, 7)
     stacked, _ = torch.func.stack_module_state(members)
     z_e, z_i, cell = draw(2, E, W), draw(2, E, Q, D), torch.tensor([[0, 1, 4], [2, 2, -1]])
     states = [seen_reference(), seen_reference()._replace(r=draw(C, seed=9))]
