@@ -1,4 +1,5 @@
-"""Checkpoints of one replicate: `last` (to continue) and `best` (what is evaluated), replaced atomically."""
+"""Checkpoints of one replicate: `last` (to continue, as long as it runs) and `best` (what is evaluated), replaced
+atomically."""
 
 import io
 from pathlib import Path

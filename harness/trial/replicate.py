@@ -1,5 +1,6 @@
 """One replicate: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
 
+import copy
 import json
 import math
 import time
@@ -18,11 +19,11 @@ from analysis.schema import PREVALENCES
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
-from harness.errors import UserError
 from harness.run_store import RunWriter
 from harness.trial.batches import encode_pairs
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric
+from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
 from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.trainer import Diverged, StepLog, Trainer
@@ -83,13 +84,9 @@ class Replicate:
         self.key = {"config": config.id, "fold": fold.name, "seed": seed}
 
         splits = split(dataset, fold)
+        check_feasible(config, dataset, fold, splits)
         codes = np.unique(dataset.cell[splits.train])
         names = [dataset.cell_lines[code] for code in codes]
-        if config.environment.source == "id" and config.environment.unseen == "error":
-            raise UserError(
-                f"environment.source: id has no embedding for the unseen cell lines {', '.join((*fold.val, *fold.test))}: "
-                "set environment.unseen: mean (the documented failing baseline) or environment.source: support"
-            )
         self.sampler = SAMPLERS[config.episode.sampler](
             [splits.train[dataset.cell[splits.train] == code] for code in codes],
             names,
@@ -179,7 +176,7 @@ class Replicate:
         value = metric(rows, self.objective)
         if self._improves(value):
             self.trial |= {"objective_value": value, "selected_epoch": epoch}
-            self.checkpoints.save("best", self.trainer.state_dict())
+            self.checkpoints.save("best", self.trainer.weights())
         findings = self.findings()
         self._note_live(findings)
         self._stop_if_told(findings, rows)
@@ -336,14 +333,15 @@ class Replicate:
 
     def _final_evaluation(self) -> None:
         """Score every split with the selected and with the last weights; predictions and embeddings of the selected."""
-        last_state, last_epoch = self.trainer.state_dict(), self.epoch
+        # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
+        last_weights, last_epoch = copy.deepcopy(self.trainer.weights()), self.epoch
         selected = int(self.trial["selected_epoch"])
         for selection, epoch in (("last", last_epoch), ("best_on_validation", selected)):
             if selection == "best_on_validation":
                 best = self.checkpoints.load("best", self.device)
                 if best is None:
                     raise RuntimeError(f"{self.unit} has no checkpoint of its selected epoch {selected}")
-                self.trainer.load_state_dict(best)
+                self.trainer.load_weights(best)
             scores = self._score(tuple(self.pairs), draws=self.config.support.draws, epoch=epoch)
             self.cells += self.cell_rows.rows(
                 scores,
@@ -356,7 +354,7 @@ class Replicate:
         if self.config.predict.mode == "branch_select":
             self._branch_select(scores["test"])
         self._write_predictions(scores)
-        self.trainer.load_state_dict(last_state)
+        self.trainer.load_weights(last_weights)
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
@@ -449,9 +447,9 @@ class Replicate:
         self.run.write("cells", self.unit, [{**self.key, **row} for row in self.cells])
         self.run.write("warnings", self.unit, [{**self.key, **row} for row in self.live])
         self.run.write("trials", self.unit, [self.trial])
-        self.checkpoints.save(
-            "last", {"trainer": self.trainer.state_dict(), "records": json.dumps(self._records())}
-        )
+        # A finished replicate never steps again, so its optimiser (two thirds of the file) is not kept.
+        trainer = self.trainer.weights() if self.finished else self.trainer.state_dict()
+        self.checkpoints.save("last", {"trainer": trainer, "records": json.dumps(self._records())})
 
     def _records(self) -> dict[str, Any]:
         trial = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in self.trial.items()}
@@ -468,11 +466,14 @@ class Replicate:
         if state is None:
             self.run.write("trials", self.unit, [self.trial])
             return
-        self.trainer.load_state_dict(state["trainer"])
         records = json.loads(state["records"])
         trial = records["trial"]
         for name in ("started", "finished"):
             trial[name] = None if trial[name] is None else datetime.fromisoformat(trial[name])
         self.trial = trial
+        if self.finished:
+            self.trainer.load_weights(state["trainer"])
+        else:
+            self.trainer.load_state_dict(state["trainer"])
         self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
         self.cells, self.live = records["cells"], records["warnings"]

@@ -4,7 +4,7 @@ All draws of an epoch come from the stream (seed, "sampler", epoch, ...), so a r
 same episodes without any stored sampler state.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,22 @@ def rng(seed: int, *names: str | int) -> np.random.Generator:
     return np.random.default_rng(stream_seed(seed, *names))
 
 
+def check_episode(pairs: Mapping[str, int], support: int, query: int) -> None:
+    """Refuse episodes that a training cell line is too small for; `pairs`: cell line -> its training pairs.
+
+    Raises
+    ------
+    UserError
+        naming the smallest cell line.
+    """
+    name = min(pairs, key=lambda name: pairs[name])
+    if pairs[name] < support + query:
+        raise UserError(
+            f"cell line {name} has {pairs[name]} training pairs, but an episode needs support.size {support} "
+            f"+ episode.query {query} = {support + query} different ones: lower support.size or episode.query"
+        )
+
+
 class Sampler:
     """Draws the episodes of each epoch; `pools[k]` holds the training pairs of training cell line k.
 
@@ -47,12 +63,7 @@ class Sampler:
         seed: int,
     ) -> None:
         self.pools, self.support, self.query, self.per_step, self.seed = pools, support, query, per_step, seed
-        for name, pool in zip(names, pools, strict=True):
-            if len(pool) < support + query:
-                raise UserError(
-                    f"cell line {name} has {len(pool)} training pairs, but an episode needs support.size {support} "
-                    f"+ episode.query {query} = {support + query} different ones: lower support.size or episode.query"
-                )
+        check_episode({name: len(pool) for name, pool in zip(names, pools, strict=True)}, support, query)
         total = sum(len(pool) for pool in pools)
         self.steps = steps_per_epoch or max(1, round(total / (per_step * query)))
         self.sizes = np.array([len(pool) for pool in pools], dtype=float)

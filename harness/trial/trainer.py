@@ -170,21 +170,20 @@ class Trainer:
         source = generator(self.seed, "label_dropout", self.index)
         return label, (torch.rand(label.shape, generator=source) < 0.5).to(label)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on."""
+    def weights(self) -> dict[str, Any]:
+        """Everything that scoring a pair depends on, and the terms' own parameters and states: no optimiser."""
         return {
             "model": self.model.state_dict(),
             "terms": self.terms.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
             "states": self.states,
             "reference": self.reference._asdict(),
             "index": self.index,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_weights(self, state: dict[str, Any]) -> None:
+        """Score as the trainer did whose `weights` or `state_dict` this is; the optimiser stays as it is."""
         self.model.load_state_dict(state["model"])
         self.terms.load_state_dict(state["terms"])
-        self.optimiser.load_state_dict(state["optimiser"])
         self.states = {
             key: {k: v.to(self.device) for k, v in values.items()} for key, values in state["states"].items()
         }
@@ -192,6 +191,15 @@ class Trainer:
             **{name: part.to(self.device) for name, part in state["reference"].items()}
         )
         self.index = state["index"]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {**self.weights(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue as the trainer would whose `state_dict` this is."""
+        self.load_weights(state)
+        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:
