@@ -1,5 +1,7 @@
-"""Baselines of the run's folds, beside the trials, as one Ray task."""
+"""Baselines of the run's folds, beside the trials, as one Ray task that takes nothing from them."""
 
+import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,26 +11,45 @@ import ray
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 
+NICENESS = 10
+"""Priority of the baselines: a tenth of a trial's share of a core that both want, all of one that is free."""
+
 
 class Baselines:
-    """Starts computing on construction; `collect` waits for the rest and says what went wrong, if anything did."""
+    """Starts computing on construction, on no reserved CPU, so that as many trials start as without it."""
 
     def __init__(self, dataset: Path, folds: Sequence[Fold], run: Path, cache: Path) -> None:
-        self._task: Any = ray.remote(num_cpus=1, max_retries=2)(_write).remote(
-            dataset, tuple(folds), run, cache
-        )
+        self._began = time.monotonic()
+        # One call per process: a low priority cannot be taken back, and the process would next serve a trial.
+        remote = ray.remote(num_cpus=0, max_retries=2, max_calls=1)(_write)
+        self._task: Any = remote.remote(dataset, tuple(folds), run, cache)
+        self._ended: str | None = None
 
-    def collect(self) -> list[str]:
-        """Sentences for a person; empty when the baselines are in the run."""
-        try:
-            ray.get(self._task)
-        except ray.exceptions.RayError as error:
-            cause = str(getattr(error, "cause", None) or error).strip().splitlines()
-            return [f"the baselines could not be computed: {cause[-1] if cause else type(error).__name__}"]
-        return []
+    def poll(self) -> str | None:
+        """A sentence for a person once the baselines have ended, None while they are at work."""
+        if self._ended is None and ray.wait([self._task], timeout=0)[0]:
+            try:
+                ray.get(self._task)
+                self._ended = f"baselines done after {time.monotonic() - self._began:.0f} s"
+            except ray.exceptions.RayError as error:
+                cause = str(getattr(error, "cause", None) or error).strip().splitlines()
+                self._ended = (
+                    f"the baselines could not be computed: {cause[-1] if cause else type(error).__name__}"
+                )
+        return self._ended
+
+    def cancel(self) -> None:
+        """End the computation where it is; files appear whole or not at all."""
+        ray.cancel(self._task, force=True)
+
+
+def missing(run: Path, folds: Sequence[Fold]) -> list[Fold]:
+    """Folds whose baselines are not in the run."""
+    return [fold for fold in folds if not (run / "baselines" / f"{fold.name}.parquet").is_file()]
 
 
 def _write(dataset: Path, folds: tuple[Fold, ...], run: Path, cache: Path) -> None:
+    os.nice(NICENESS)
     from harness.baselines.write import write_baselines
 
     write_baselines(EncodedDataset.open(dataset), folds, run, cache)

@@ -46,6 +46,8 @@ class Board:
         self.total = total
         self.larger_is_better = larger_is_better
         self.rows: dict[str, Row] = {}
+        self.aside = ""
+        """What goes on beside the trials, in a few words."""
         self._clock = clock
         self._began = clock()
         self._worked: list[tuple[float, int]] = []

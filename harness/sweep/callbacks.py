@@ -1,5 +1,6 @@
 """Tune's events onto the board and the display."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ray.tune import Callback
@@ -9,15 +10,21 @@ from harness.sweep.display import Display
 
 
 class BoardCallback(Callback):
-    """Feeds a board from Tune's events; a worker that died is said once, in a sentence."""
+    """Feeds a board from Tune's events; a worker that died is said once, in a sentence.
 
-    def __init__(self, board: Board, display: Display) -> None:
-        self.board, self.display = board, display
+    `each` is called after every event, about once a second, for what goes on beside the trials.
+    """
+
+    def __init__(self, board: Board, display: Display, each: Callable[[], None]) -> None:
+        self.board, self.display, self.each = board, display, each
         self._restarts: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """The Tuner pickles its callbacks for a `restore` that this project does not use."""
         return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.each()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         row = self.board.rows[trial.config["configuration"]]

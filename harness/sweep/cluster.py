@@ -4,6 +4,7 @@ import contextlib
 import getpass
 import logging
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
@@ -42,8 +44,8 @@ class Cluster:
         """Where the dashboard is and how to sign in."""
         if self.dashboard is None:
             return "Ray has no dashboard here"
-        where = f"Ray dashboard  http://{self.dashboard}"
-        return where if self.token is None else f"{where}  (it asks for a token: {self.token})"
+        how = f"token: {self.token}" if self.token else "no token asked for: RAY_AUTH_MODE switches it off"
+        return f"Ray dashboard  http://{self.dashboard}  ({how})"
 
 
 @contextlib.contextmanager
@@ -123,8 +125,11 @@ def _protect_token() -> None:
 
 
 def _sign_in() -> str | None:
-    if os.environ.get("RAY_AUTH_MODE", "token") != "token":
+    """How to see the token, looked for where Ray looks; Ray itself notes in the environment that it asks for one."""
+    if os.environ.get("RAY_AUTH_MODE", "disabled").lower() != "token":
         return None
     if os.environ.get("RAY_AUTH_TOKEN"):
-        return "the value of RAY_AUTH_TOKEN"
-    return f"cat {_token_file()}"
+        return "echo $RAY_AUTH_TOKEN"
+    if os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return f"cat {shlex.quote(str(_token_file()))}"
+    return "cat ~/.ray/auth_token"

@@ -28,7 +28,7 @@ COLOURS = {
 class Display:
     """Shows a board: a live table on a terminal, one line per event elsewhere.
 
-    Both say the same; `ended`, `restarted` and `note` are events, the table is redrawn by itself twice a second.
+    Both say the same; the table is redrawn by itself twice a second.
     """
 
     def __init__(self, console: Console, board: Board, objective: str) -> None:
@@ -82,7 +82,15 @@ class Display:
             style=COLOURS[row.status] if self.terminal else None,
         )
 
+    def aside(self, sentence: str) -> None:
+        """What goes on beside the trials: a line for logs, part of the headline above the table."""
+        if sentence != self.board.aside:
+            self.board.aside = sentence
+            if not self.terminal:
+                self.note(sentence)
+
     def note(self, sentence: str) -> None:
+        """What a person must not miss, in a log as above the table."""
         self.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
     def render(self) -> RenderableType:
@@ -129,6 +137,7 @@ class Display:
         line = Text.assemble(
             (f"{self.board.ended}/{self.board.total} configurations", "bold"),
             f"  {', '.join(said) or 'starting workers'}  elapsed {duration(self.board.elapsed())}",
+            (f"  {self.board.aside}" if self.board.aside else "", "dim"),
         )
         if left is not None:
             line.append(f"  about {duration(left)} left")

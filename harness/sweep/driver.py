@@ -6,22 +6,25 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
+from harness.baselines.write import write_baselines
 from harness.config.sweep import Sweep, load_sweep
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
-from harness.data.folds import make_folds
+from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
+from harness.sweep.baseline_task import missing
 from harness.sweep.cluster import Cluster, cluster
+from harness.sweep.impossible import refuse_impossible
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
 from harness.sweep.report import conclude, introduce
@@ -46,25 +49,28 @@ def run_sweep(options: Options, console: Console) -> int:
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         run = (options.out or Path("runs") / sweep.config.name).absolute()
-        sweep = with_trials(sweep, options.trials, run)
+        sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         joined = stack.enter_context(cluster(address=options.address)) if options.address else None
         gpu = joined.gpus > 0 if joined else torch.cuda.is_available()
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)))
         folds = make_folds(dataset, sweep.config.data)
+        refuse_impossible(sweep, dataset, folds, gpu=gpu)
         fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)
         start = prepare(sweep, fresh, run, resume=options.resume, gpu=gpu)
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
         if options.dry_run:
             return 0
         if start.nothing:
+            finish(start, dataset, folds, run, options.cache.absolute(), console)
             return conclude(console, run, start, None)
 
         stack.enter_context(only_driver(run))
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
         ray = joined or stack.enter_context(cluster(address=None))
-        console.print(ray.sentence(), soft_wrap=True, highlight=False)
+        check_cpus(sweep, ray)
+        console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
         outcome = tune(
             Tuning(
                 sweep=sweep,
@@ -113,10 +119,16 @@ class Views:
         return self._known[sizes]
 
 
-def with_trials(sweep: Sweep, trials: str | None, run: Path) -> Sweep:
-    """The sweep with the command line's number of configurations; `+N` counts from what the run was to have."""
+def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) -> Sweep:
+    """The sweep with the command line's number of configurations; `+N` counts from what the run was to have.
+
+    To resume is to ask for no fewer than the interrupted start did.
+    """
     if trials is None:
-        return sweep
+        old = Plan.load(run) if resume and sweep.config.design == "search" else None
+        if old is None or old.trials <= sweep.trials:
+            return sweep
+        trials = str(old.trials)
     if sweep.config.design == "grid":
         raise UserError(f"--trials {trials}: a grid has its own number of configurations ({sweep.trials})")
     number = int(trials)
@@ -124,6 +136,29 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path) -> Sweep:
         old = Plan.load(run)
         number += old.trials if old is not None else 0
     return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
+
+
+def finish(
+    start: Start, dataset: EncodedDataset, folds: Sequence[Fold], run: Path, cache: Path, console: Console
+) -> None:
+    """What a driver that was killed after its last trial left to do: baselines, and the word that it is finished."""
+    left, old = missing(run, folds), Plan.load(run)
+    if old is not None and old.status == "finished" and not left:
+        return
+    with only_driver(run):
+        if left:
+            console.print("computing the baselines that an earlier start did not finish", highlight=False)
+            write_baselines(dataset, left, run, cache, progress=console.is_terminal)
+        replace(start.plan, status="finished").save(run)
+
+
+def check_cpus(sweep: Sweep, ray: Cluster) -> None:
+    """Ray would wait for ever for a worker that no machine can hold."""
+    asked = sweep.config.resources.cpus_per_trial
+    if ray.address is None and asked > ray.cpus:
+        raise UserError(
+            f"resources.cpus_per_trial is {asked:g}, and this machine has {ray.cpus:g} CPUs; lower it"
+        )
 
 
 def gpu_share(sweep: Sweep, ray: Cluster) -> float:

@@ -12,10 +12,12 @@ from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.plan import Plan, Planned, Unit
 from harness.sweep.board import Board, Row
+from harness.sweep.left import unplanned
 from harness.sweep.study import Draw, Study
 
 ATTEMPTS = 200
-"""Proposals in a row that are all known or impossible after which a space counts as exhausted."""
+"""Proposals in a row that are all known or impossible, after which a finite space is gone through in order, and any
+other counts as exhausted."""
 
 
 class Proposer(Searcher):
@@ -84,6 +86,7 @@ class Proposer(Searcher):
         if error:
             self.give_up(config, self.pending[config])
             self.study.tell(config, "failed", float("nan"))
+            del self.pending[config]
         elif result is not None and result["status"] != "running":
             self.study.tell(config, result["status"], result["objective"])
             del self.pending[config]
@@ -113,6 +116,12 @@ class Proposer(Searcher):
                 self.study.repeat(draw, config.id)
                 continue
             return self._accept(draw, config)
+        return self._first_left()
+
+    def _first_left(self) -> str | None:
+        """What a sampler that repeats itself leaves over of a finite space; None when nothing is."""
+        for config, changes in unplanned(self.sweep, self.plan.configs, gpu=self.gpu) or ():
+            return self._accept(self.study.given(changes), config)
         self.exhausted = True
         self.new = 0
         return None

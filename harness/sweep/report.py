@@ -1,5 +1,7 @@
 """What a person reads before and after a sweep."""
 
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,8 @@ from harness.sweep.tuning import Outcome
 
 CRITERION = {"macro/aupr": "aupr", "pooled/aupr": "pooled_aupr", "macro/nll": "nll", "pooled/nll": "nll"}
 """The ranking's criterion that corresponds to an objective."""
+UNENDED = {"running": "unfinished", "waiting": "not started"}
+"""What states of a configuration are called once the sweep has ended."""
 
 
 def introduce(
@@ -71,6 +75,9 @@ def introduce(
     console.print(facts, highlight=False)
     for sentence in start.sentences:
         console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+    if start.exhausted:
+        whole = len(start.pending) + start.new + start.complete
+        console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
     for sentence in sweep.warnings:
         console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
     if config.design == "grid" or sweep.space.entries:
@@ -81,8 +88,7 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
     """The ranking, what is left to do, and the exit status of the sweep."""
     if outcome is None:
         console.print(
-            "nothing to run: this sweep is finished. More configurations (--trials +16), more seeds (trial.seeds), "
-            "or a changed space or setting would add runs.",
+            f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
             soft_wrap=True,
             highlight=False,
             style="bold",
@@ -99,18 +105,40 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
     console.print(f"run         {run}\nrank again  python -m analysis {run}", soft_wrap=True, highlight=False)
     if outcome is None:
         return 1 if start.failed else 0
-    if outcome.board.counts()["failed"]:
-        return 1
     if not outcome.finished:
-        console.print("unfinished: the same command with --resume continues it", style="yellow")
+        console.print(
+            f"unfinished; continue with\n{continuing(sys.orig_argv)}",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         return 3
-    return 0
+    return 1 if outcome.board.counts()["failed"] else 0
+
+
+def continuing(command: Sequence[str]) -> str:
+    """The command line that goes on where `command` ended: no further configurations are asked for a second time.
+
+    The resumed run knows how many it was to have, so `--trials` is left out.
+    """
+    rest = list(command)
+    while any(word.split("=")[0] == "--trials" for word in rest):
+        at = next(i for i, word in enumerate(rest) if word.split("=")[0] == "--trials")
+        del rest[at : at + (1 if "=" in rest[at] else 2)]
+    return shlex.join([*rest, *([] if "--resume" in rest else ["--resume"])])
+
+
+def _more(start: Start) -> str:
+    if start.plan.design == "search" and not start.exhausted:
+        return "More configurations (--trials +16), more seeds (trial.seeds), or a changed space or setting"
+    return "More values in its space, more seeds (trial.seeds), or a changed setting"
 
 
 def _say(console: Console, outcome: Outcome) -> None:
     board = outcome.board
     counts = board.counts()
-    said = ", ".join(f"{number} {status}" for status, number in counts.items())
+    said = ", ".join(f"{number} {UNENDED.get(status, status)}" for status, number in counts.items())
     console.print(
         f"{board.ended}/{board.total} configurations in {duration(board.elapsed())}: {said}", highlight=False
     )

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from harness.errors import UserError
 from harness.plan import Plan, Unit, diff, merge
 from harness.run_store import RunWriter
 from harness.space.compose import flatten
+from harness.sweep.left import unplanned
 
 ENDED = {"done", "stopped", "pruned", "diverged"}
 """Statuses of units that are results; `failed` ones are tried again by --resume."""
@@ -20,11 +22,14 @@ ENDED = {"done", "stopped", "pruned", "diverged"}
 @dataclass(frozen=True)
 class Start:
     """The merged `plan`, the units `pending` per configuration, how many configurations are `new` (still to be
-    proposed), how many units are `finished`, what `failed` before, and the plan's difference in sentences."""
+    proposed), whether a finite space has fewer left than were asked for, how many configurations are `complete` and
+    units `finished`, what `failed` before, and the plan's difference in sentences."""
 
     plan: Plan
     pending: dict[str, list[Unit]]
     new: int
+    exhausted: bool
+    complete: int
     finished: int
     failed: list[Unit]
     sentences: list[str]
@@ -49,7 +54,8 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
     if old is None:
         if resume:
             raise UserError(f"--resume: {run} holds no run to continue; leave --resume out to start one")
-        return Start(fresh, _group(fresh.units()), _missing(fresh), 0, [], [])
+        new, wanted = _missing(sweep, fresh, gpu)
+        return Start(fresh, _group(fresh.units()), new, new < wanted, 0, 0, [], [])
     difference = diff(old, fresh)
     plan = merge(old, fresh)
     kept = {
@@ -81,11 +87,14 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
             f"{other} configuration{'s were' if other > 1 else ' was'} made with other settings: "
             "the results stay, and do not count here"
         )
-    new = _missing(asked)
+    new, wanted = _missing(sweep, asked, gpu)
+    if plan.design == "search":
+        plan = replace(plan, trials=max(plan.trials, len(kept)))
     if new:
         sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
     finished = sum(statuses.get(unit) in ENDED for unit in asked.units())
-    return Start(plan, _group(pending), new, finished, failed, sentences)
+    groups = _group(pending)
+    return Start(plan, groups, new, new < wanted, len(kept) - len(groups), finished, failed, sentences)
 
 
 def unit_statuses(run: Path, units: Iterable[Unit]) -> dict[Unit, str]:
@@ -132,8 +141,11 @@ def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) 
         return False
 
 
-def _missing(plan: Plan) -> int:
-    return max(0, plan.trials - len(plan.configs)) if plan.design == "search" else 0
+def _missing(sweep: Sweep, plan: Plan, gpu: bool) -> tuple[int, int]:
+    """Configurations that a search can still propose, and how many were asked for: a finite space may have fewer."""
+    wanted = max(0, plan.trials - len(plan.configs)) if plan.design == "search" else 0
+    left = unplanned(sweep, plan.configs, gpu=gpu)
+    return wanted if left is None else sum(1 for _ in islice(left, wanted)), wanted
 
 
 def _group(units: Iterable[Unit]) -> dict[str, list[Unit]]:

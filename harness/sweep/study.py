@@ -65,9 +65,13 @@ class Study:
     def add(self, config: str, changes: Mapping[str, Any]) -> None:
         """Enter a configuration that no sampler proposed (a grid's)."""
         if config not in self.numbers:
-            trial = self.study.ask()
-            self._asked[trial.number] = trial
-            self.accept(Draw(trial.number, dict(changes)), config)
+            self.accept(self.given(changes), config)
+
+    def given(self, changes: Mapping[str, Any]) -> Draw:
+        """A draw that no sampler made; it counts only once it is accepted."""
+        trial = self.study.ask()
+        self._asked[trial.number] = trial
+        return Draw(trial.number, dict(changes))
 
     def accept(self, draw: Draw, config: str) -> None:
         """The proposal becomes the configuration `config` of the run."""

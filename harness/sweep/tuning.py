@@ -1,6 +1,7 @@
 """Ray Tune over the pending configurations of a run."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from harness.sweep.display import Display
 from harness.sweep.start import Start
 from harness.sweep.study import Study
 
+PATIENCE = 0.5
+"""Seconds between looks at the baselines when no trial is left."""
 RESTARTS = 3
 """Deaths of a configuration's worker after which it counts as failed."""
 
@@ -43,7 +46,7 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it ended: the plan as it is now, whether everything ran, and what a person should hear."""
+    """How it ended: the plan as it is now, whether everything that was asked for ran, and what a person should hear."""
 
     plan: Plan
     finished: bool
@@ -52,7 +55,7 @@ class Outcome:
 
 
 def tune(tuning: Tuning, console: Console) -> Outcome:
-    """Run what is pending, write baselines beside it, and show it; Ray's own output goes to RUN/ray/driver.log."""
+    """Run what is pending, write baselines beside it, and show it; Ray's own output goes to RUN/driver.log."""
     from ray.tune import (
         CheckpointConfig,
         FailureConfig,
@@ -63,8 +66,9 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         with_resources,
     )
 
-    from harness.sweep.baseline_task import Baselines
+    from harness.sweep.baseline_task import Baselines, missing
     from harness.sweep.callbacks import BoardCallback
+    from harness.sweep.ending import Ending
     from harness.sweep.halving import LockstepHalving
     from harness.sweep.proposer import Proposer
     from harness.sweep.worker import ConfigurationTrainable, Work
@@ -106,6 +110,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             config.scheduler, mode="max" if larger else "min", prune=work.prune, history=study.history()
         )
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
+    ending = Ending(tuning.seconds, display.note)
     tuner = Tuner(
         with_resources(
             with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.gpus_per_trial}
@@ -116,7 +121,6 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             num_samples=-1,
             max_concurrent_trials=config.resources.concurrent,
             reuse_actors=True,
-            time_budget_s=tuning.seconds,
             trial_name_creator=_name,
             trial_dirname_creator=_name,
         ),
@@ -126,15 +130,28 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             verbose=0,
             failure_config=FailureConfig(max_failures=RESTARTS),
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            callbacks=[BoardCallback(board, display)],
+            stop=ending,
+            callbacks=[
+                BoardCallback(
+                    board, display, lambda: display.aside(baselines.poll() or "computing baselines as well")
+                )
+            ],
         ),
     )
-    with _quietly(tuning.run / "ray" / "driver.log"), display.showing():
+    with _quietly(tuning.run / "driver.log"), display.showing(), ending.listening():
         tuner.fit()
-    sentences = baselines.collect()
-    finished = not proposer.pending and proposer.new == 0
+        while not baselines.poll() and not ending.due:
+            display.aside("all trials ended; waiting for the baselines")
+            time.sleep(PATIENCE)
+        ended = baselines.poll()
+        if ended is None:
+            baselines.cancel()
+        elif not missing(tuning.run, tuning.folds):
+            display.aside(ended)
+    sentences = [ended or "the baselines are not computed yet"] if missing(tuning.run, tuning.folds) else []
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
+    finished = ended is not None and not proposer.pending and proposer.new == 0
     return Outcome(proposer.plan, finished, board, sentences)
 
 
