@@ -50,6 +50,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("started", _T, "UTC"),
         ("finished", _T, "UTC, null while running"),
         ("device", _S, "device of the trial"),
+        ("bitwise", _B, "the device allows a bitwise reproduction of the trial; null in older stores"),
         ("config_json", _S, "resolved configuration as JSON"),
         ("changes_json", _S, "JSON object: dotted path -> value that this configuration changes in the base"),
         ("rank_invariant", _B, "the score is a strictly increasing function of U_I within a cell line"),
@@ -135,7 +136,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("cell_line", _S, "cell line"),
         ("split", _S, "split"),
         ("draw", _I32, "support draw"),
-        ("r", _F64, "R_E of the cell line"),
+        (
+            "r",
+            _F64,
+            "R_E of the cell line: its cell part, after softplus or standardisation where either is on",
+        ),
+        ("r_raw", _F64, "linear(z_E), the cell part of R_E before softplus or standardisation"),
+        ("gate", _F64, "sigma(w R_E) of the cell line, 0 to 1; null unless the energy is gated"),
         ("z_e", pa.list_(_F32), "environment vector"),
     ],
 }
