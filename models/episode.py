@@ -13,7 +13,8 @@ class Support:
     """Support sets of E episodes, one cell line each.
 
     z_i [E, S, d], u [E, S]: sequence side of the support pairs; label [E, S] in {0, 1}, read only where
-    labelled [E, S] is 1; cell [E] long: index into the training cell lines, -1 for an unseen or a mixed one.
+    labelled [E, S] is 1; cell [E] long: index into the training cell lines, -1 for an unseen
+    one; of a mixed support set, that of its first pair.
     """
 
     z_i: Tensor

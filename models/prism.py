@@ -23,15 +23,15 @@ GROUPS = ("S", "E", "G", "A")
 class Scores(NamedTuple):
     """What the energy made of a query set.
 
-    logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1]; z_e [E, w]; r_cell [E] (cell part of R_E
-    before standardisation, what the reference tracks).
+    logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1]; z_e [E, w]; r_raw [E] (linear(z_E), before
+    softplus or standardisation: what the reference tracks).
     """
 
     logit: Tensor
     r: Tensor
     temperature: Tensor
     z_e: Tensor
-    r_cell: Tensor
+    r_raw: Tensor
 
 
 class PrismModel(nn.Module):
@@ -115,13 +115,19 @@ class PrismModel(nn.Module):
         zero = u.new_zeros(episodes, 1)
         if warm:
             return Scores(u, zero, zero + 1.0, z_e, zero[:, 0])
-        r, r_cell = zero, zero[:, 0]
+        r, r_raw = zero, zero[:, 0]
         if self.has_environment:
-            r, r_cell = self.resistance(z_e, z_i, reference)
+            r, r_raw = self.resistance(z_e, z_i, reference)
         temperature = self.temperature(z_e if self.has_environment else None, episodes)
         if calibration is not None:
             temperature = temperature * calibration
-        return Scores(self.energy(u, r, temperature), r, temperature, z_e, r_cell)
+        return Scores(self.energy(u, r, temperature), r, temperature, z_e, r_raw)
+
+    def cell_resistance(self, r_raw: Tensor, reference: Reference, *, warm: bool) -> Tensor:
+        """R_E of the cell lines [E] from r_raw [E], after softplus or standardisation; 0 in phase 1 and without R_E."""
+        if warm or not self.has_environment:
+            return torch.zeros_like(r_raw)
+        return self.resistance.of_cell(r_raw, reference)
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Every parameter in exactly one of the groups S, E, G, by qualified name."""

@@ -43,6 +43,8 @@ class ModelBlock(Block):
     """Attention window of CBAT in pooled positions."""
     grid: int = Field(5, ge=1, le=16)
     """Highest frequency G of the Fourier KAN energy head (M05)."""
+    nonnegative: bool = False
+    """U_I >= 0 by a softplus on the energy head (M05); unbounded otherwise."""
 
 
 class LinearEnergy(Block):

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from analysis.errors import UserError
+from analysis.rules import check_limits
 from harness.config.block import Block
 from harness.config.loss import DecoupleBlock, LossBlock
 from harness.config.model import (
@@ -58,9 +60,35 @@ class TrialConfig(Block):
     @model_validator(mode="after")
     def _combinations(self) -> "TrialConfig":
         """Refuse what would be configured and could not act."""
-        width = self.model.width
-        if width is not None and width % self.model.heads:
-            raise ValueError(f"model.width {width} is not a multiple of model.heads {self.model.heads}")
+        width, heads = self.model.width, self.model.heads
+        if width is not None and width % heads:
+            raise ValueError(f"model.width {width} is not a multiple of model.heads {heads}")
+        if width is not None and width // heads % 2:
+            raise ValueError(
+                f"model.width {width} over model.heads {heads} makes heads of width {width // heads}, and rotary "
+                "positions need an even one"
+            )
+        calibration = self.loss.calibration
+        if calibration.variance_low > calibration.variance_high:
+            raise ValueError(
+                f"loss.calibration.variance_low {calibration.variance_low} is above variance_high "
+                f"{calibration.variance_high}"
+            )
+        decoupled = [key for key in ("orthogonal", "pearson", "grl") if getattr(self.decouple, key) > 0]
+        if decoupled and self.episode.per_step < 4:
+            raise ValueError(
+                f"decouple.{decoupled[0]} needs episodes of at least 4 cell lines in a step, and episode.per_step is "
+                f"{self.episode.per_step}"
+            )
+        contrastive = self.loss.contrastive
+        if contrastive.weight > 0 and contrastive.bank == 0 and self.episode.sampler == "cell_batch":
+            raise ValueError(
+                "loss.contrastive.bank: 0 leaves no positives: the episodes of a cell_batch step are different cell lines"
+            )
+        try:
+            check_limits(self.limits)
+        except UserError as error:
+            raise ValueError(str(error)) from None
         if self.environment.source == "none":
             needs = {
                 f"energy.form: {self.energy.form}": self.energy.form != "linear",

@@ -7,30 +7,15 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.data import parse_source
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
-from harness.errors import UserError, nearest, run_cli
-
-FORMS = ("linear", "interaction", "gated", "modulated")
-
-
-def data_block(source: str) -> DataBlock:
-    """The data block of `synthetic:FORM` or of a folder.
-
-    Raises UserError for an unknown form.
-    """
-    if not source.startswith("synthetic:"):
-        return DataBlock(root=Path(source))
-    form = source.removeprefix("synthetic:")
-    if form not in FORMS:
-        raise UserError(f"synthetic form '{form}' is not one of {', '.join(FORMS)}{nearest(form, FORMS)}")
-    return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form}))
+from harness.errors import run_cli
 
 
 def describe(source: str, *, enhancer_bp: int, promoter_bp: int, cache: Path, console: Console) -> None:
     """Print counts per cell line, sequence lengths and the default fold with what it drops."""
-    block = data_block(source)
+    block = parse_source(source)
     dataset = open_dataset(
         block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=console.is_terminal
     )

@@ -32,8 +32,9 @@ def generate(block: SyntheticBlock) -> RawDataset:
     A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives
     every locus the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line
     is a sample of the loci that favours the markers and the contrasts of motifs that its environment vector
-    v_c points to: as in real data active elements are enriched for the line's own motifs, so an unlabelled support
-    set reveals v_c, while U_I is independent of v_c. A locus has the same DNA in every line that uses it; labels are drawn per line.
+    v_c points to: as in real data active elements are enriched for the line's own motifs, so an unlabelled
+    support set reveals v_c, while U_I is independent of v_c. A locus has the same DNA in every line that uses it;
+    labels are drawn per line.
 
     Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of
     the default fold's training cell lines, and in other lines into as many enhancers irrespective of the

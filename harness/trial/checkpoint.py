@@ -1,5 +1,4 @@
-"""Checkpoints of one replicate: `last` (to continue, as long as it runs) and `best` (what is evaluated), replaced
-atomically."""
+"""Checkpoints of one replicate: `last` (to continue) and that of the selected epoch (what is evaluated)."""
 
 import io
 from pathlib import Path
@@ -11,7 +10,11 @@ from harness.run_store import replace_atomically
 
 
 class Checkpoints:
-    """`<folder>/last.pt` and `<folder>/best.pt`; each holds plain data and tensors only (loaded with weights_only)."""
+    """`<folder>/<name>.pt`, replaced atomically; plain data and tensors only (loaded with weights_only).
+
+    The selected epoch is part of its file's name, and older ones go only after `last` names the new one: whatever
+    instant a kill comes at, the file that `last` speaks of is there and holds that epoch's weights.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,3 +31,9 @@ class Checkpoints:
             return None
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         return state
+
+    def keep(self, *names: str) -> None:
+        """Delete every checkpoint but these."""
+        for path in self.folder.glob("*.pt"):
+            if path.stem not in names:
+                path.unlink(missing_ok=True)

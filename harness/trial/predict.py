@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.trial.batches import Encoded
 from harness.trial.sampler import rng
+from models.energy.forms import GatedEnergy
 from models.environment.resistance import Reference
 from models.episode import Support
 from models.prism import PrismModel
@@ -19,8 +20,9 @@ from models.prism import PrismModel
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Scores of one split. pairs, label, cell (codes of the dataset), u, r, temperature: [N]; logits [D, N], row 0 is
-    the prediction, the others are further support draws; z_e: per cell code [D, w]; r_cell: per cell code [D]."""
+    """Scores of one split. pairs, label, cell (codes of the dataset), u, r: [N]; logits [D, N], row 0 is the
+    prediction, the others are further support draws. Per cell code and draw: z_e [D, w]; r_cell [D], R_E of the cell
+    line; r_raw [D], linear(z_E) before softplus or standardisation; gate [D], sigma(w R_E) (None unless gated)."""
 
     split: str
     pairs: np.ndarray
@@ -31,6 +33,8 @@ class SplitScores:
     logits: np.ndarray
     z_e: dict[int, np.ndarray]
     r_cell: dict[int, np.ndarray]
+    r_raw: dict[int, np.ndarray]
+    gate: dict[int, np.ndarray] | None
 
     @property
     def logit(self) -> np.ndarray:
@@ -87,13 +91,17 @@ class Predictor:
         r = np.zeros(len(pairs), dtype=np.float32)
         z_e: dict[int, np.ndarray] = {}
         r_cell: dict[int, np.ndarray] = {}
+        r_raw: dict[int, np.ndarray] = {}
+        gate: dict[int, np.ndarray] = {}
         for code in np.unique(cell):
             positions = np.flatnonzero(cell == code)
             chosen = torch.from_numpy(self.support_positions(split, int(code), positions, draws)).to(
                 self.device
             )
-            index = self.training_index.get(int(code), -1)
-            support = self.support(encoded, chosen, torch.full((draws,), index, device=self.device))
+            index = torch.full((draws,), self.training_index.get(int(code), -1), device=self.device)
+            if model.has_environment:
+                model.environment.check_cells(index)
+            support = self.support(encoded, chosen, index)
             here = torch.from_numpy(positions).to(self.device)
             u = encoded.u[here].expand(draws, -1)
             z_i = encoded.z_i[here].expand(draws, -1, -1)
@@ -102,8 +110,15 @@ class Predictor:
             logits[:, positions] = scores.logit.cpu().numpy()
             r[positions] = scores.r[0].expand(len(positions)).cpu().numpy()
             z_e[int(code)] = environment.cpu().numpy()
-            r_cell[int(code)] = scores.r_cell.cpu().numpy()
-        return SplitScores(split, pairs, label, cell, encoded.u.cpu().numpy(), r, logits, z_e, r_cell)
+            r_raw[int(code)] = scores.r_raw.cpu().numpy()
+            of_cell = model.cell_resistance(scores.r_raw, reference, warm=warm)
+            r_cell[int(code)] = of_cell.cpu().numpy()
+            if isinstance(model.energy, GatedEnergy):
+                gate[int(code)] = model.energy.gate(of_cell).cpu().numpy()
+        u_alone = encoded.u.cpu().numpy()
+        return SplitScores(
+            split, pairs, label, cell, u_alone, r, logits, z_e, r_cell, r_raw, gate if gate else None
+        )
 
     def support(self, encoded: Encoded, chosen: Tensor, cell: Tensor) -> Support:
         """Unlabelled support sets from cached features: chosen [D, S] positions, cell [D]."""

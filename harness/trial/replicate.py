@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from analysis.metrics import fit_temperature
 from analysis.rules import Finding, UnitRecords, evaluate
 from analysis.schema import PREVALENCES
 from harness.config.trial import TrialConfig
@@ -27,6 +26,7 @@ from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
 from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.trainer import Diverged, StepLog, Trainer
+from models.energy.temperature import fit
 
 REPORTED = {
     "train_aupr": "train/macro/aupr",
@@ -131,6 +131,7 @@ class Replicate:
             "started": datetime.now(UTC),
             "finished": None,
             "device": str(self.device),
+            "bitwise": self.device.type == "cpu",
             "config_json": json.dumps(config.canonical(), sort_keys=True),
             "changes_json": json.dumps(self.changes, sort_keys=True),
             "rank_invariant": None,
@@ -174,9 +175,9 @@ class Replicate:
         self._log_epoch(epoch, logs, metric(rows, REPORTED["train_aupr"]), began)
         self.trial["epochs"] = epoch
         value = metric(rows, self.objective)
-        if self._improves(value):
+        if self._improves(value, epoch):
             self.trial |= {"objective_value": value, "selected_epoch": epoch}
-            self.checkpoints.save("best", self.trainer.weights())
+            self.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
         findings = self.findings()
         self._note_live(findings)
         self._stop_if_told(findings, rows)
@@ -252,10 +253,9 @@ class Replicate:
                 model, reference, encoded, **arguments, calibration=calibration
             )
             if calibrated and name == VALIDATION:
-                calibration = torch.tensor(
-                    fit_temperature(scored[name].logit, scored[name].label),
-                    dtype=torch.float32,
-                    device=self.device,
+                calibration = fit(
+                    torch.from_numpy(scored[name].logit).to(self.device),
+                    torch.from_numpy(scored[name].label.astype("float32")).to(self.device),
                 )
                 scored[name] = self.predictor.score(
                     model, reference, encoded, **arguments, calibration=calibration
@@ -263,13 +263,15 @@ class Replicate:
                 self.calibration = float(calibration)
         return {name: scored[name] for name in splits}
 
-    def _improves(self, value: float) -> bool:
-        best = self.trial["objective_value"]
-        if not math.isfinite(value):
-            return self.trial["selected_epoch"] is None
-        if best is None or not math.isfinite(best):
+    def _improves(self, value: float, epoch: int) -> bool:
+        """Whether this epoch is the best so far; epochs of phase 1, where l = U_I, give way to any of phase 2."""
+        best, selected = self.trial["objective_value"], self.trial["selected_epoch"]
+        phase = self.trainer.schedule.phase
+        if selected is None or phase(selected) < phase(epoch):
             return True
-        return value < best if self.objective.endswith(("nll", "brier", "ece")) else value > best
+        if not math.isfinite(value) or not math.isfinite(best):
+            return math.isfinite(value)
+        return bool(value < best if self.objective.endswith(("nll", "brier", "ece")) else value > best)
 
     def _log_epoch(self, epoch: int, logs: list[StepLog], train_aupr: float, began: float) -> None:
         state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
@@ -338,7 +340,7 @@ class Replicate:
         selected = int(self.trial["selected_epoch"])
         for selection, epoch in (("last", last_epoch), ("best_on_validation", selected)):
             if selection == "best_on_validation":
-                best = self.checkpoints.load("best", self.device)
+                best = self.checkpoints.load(f"epoch-{selected}", self.device)
                 if best is None:
                     raise RuntimeError(f"{self.unit} has no checkpoint of its selected epoch {selected}")
                 self.trainer.load_weights(best)
@@ -357,6 +359,8 @@ class Replicate:
         self.trainer.load_weights(last_weights)
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
+        if self.trainer.schedule.phase(int(self.trial["selected_epoch"])) == 1:
+            return True
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
         return self.trainer.model.rank_invariant(r.to(self.device))
 
@@ -425,6 +429,8 @@ class Replicate:
                             "split": name,
                             "draw": draw,
                             "r": float(part.r_cell[code][draw]),
+                            "r_raw": float(part.r_raw[code][draw]),
+                            "gate": None if part.gate is None else float(part.gate[code][draw]),
                             "z_e": vector.tolist(),
                         }
                         for draw, vector in enumerate(vectors)
@@ -450,6 +456,7 @@ class Replicate:
         # A finished replicate never steps again, so its optimiser (two thirds of the file) is not kept.
         trainer = self.trainer.weights() if self.finished else self.trainer.state_dict()
         self.checkpoints.save("last", {"trainer": trainer, "records": json.dumps(self._records())})
+        self.checkpoints.keep("last", f"epoch-{self.trial['selected_epoch']}")
 
     def _records(self) -> dict[str, Any]:
         trial = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in self.trial.items()}

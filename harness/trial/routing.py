@@ -14,6 +14,10 @@ from torch import Tensor, nn
 EVERYTHING = frozenset({"S", "E", "G", "A"})
 
 
+class RoutingError(RuntimeError):
+    """A loss term's gradient arrived at parameters that it may not reach."""
+
+
 @dataclass(frozen=True)
 class WeightedTerm:
     """A term's value (scalar with graph), its weight now, the groups it may reach and its own parameters (A)."""
@@ -87,12 +91,27 @@ class Router:
         )
         return {p: g for p, g in zip(self.groups["S"], found, strict=True) if g is not None}
 
+    def _check_route(self, term: WeightedTerm, found: Gradients) -> None:
+        """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
+        reach = self.reach_of(term)
+        allowed = {p for group in ("S", "E", "G") if group in reach for p in self.groups[group]}
+        allowed |= set(term.own) if "A" in reach else set()
+        leaked = gradient_norm(g for p, g in found.items() if p not in allowed)
+        if leaked > 0.0:
+            raise RoutingError(
+                f"loss term {term.name} may reach {', '.join(sorted(reach))}, and its gradient on other parameters "
+                f"has norm {leaked:.3g}"
+            )
+
     def shares(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> dict[str, tuple[float, float]]:
         """Per term: (norm of its weighted gradient on its targets S, E, G; that norm over the task's on the same).
 
-        The share is NaN where the task has no gradient on the targets; a term that reaches A alone has norm 0.
+        The routes are checked on the same gradients (RoutingError). The share is NaN where the task has no gradient
+        on the targets; a term that reaches A alone has norm 0.
         """
         separate = {term.name: self.gradients([term], boundary) for term in terms}
+        for term in terms:
+            self._check_route(term, separate[term.name])
         shares = {}
         for term in terms:
             targets = {

@@ -7,8 +7,9 @@ PHASE1_TERMS = frozenset({"task", "ranking", "speculation", "sparsity_z_i", "cal
 
 
 class Schedule:
-    """Weight of a term at a moment: 0 in phase 1 unless it is of the sequence side; then, for every term but the
-    task, `weight * min(1, epochs since phase 2 began / ramp epochs)` under balance `ramp`, `weight` under `fixed`.
+    """Weight of a term at a moment: 0 in phase 1 unless it is of the sequence side; then `weight` under balance
+    `fixed`, and under `ramp` `weight * min(1, epochs since phase 2 began / ramp epochs)`. The task never ramps, nor do
+    the other terms of the sequence side when a phase 1 has trained with them already.
     """
 
     def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:

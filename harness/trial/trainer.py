@@ -39,8 +39,8 @@ class StepLog:
 class Trainer:
     """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
 
-    Initialisation, dropout, sampling and support draws each come from their own stream of `seed`. `order` (index of
-    a training cell line -> code in the dataset) fixes what `cell` means to the environment and the adversary.
+    Initialisation, dropout and label dropout each come from their own stream of `seed`; `cell_lines` is the number
+    C of training cell lines, which `EpisodeBatch.cell` counts from 0.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Trainer:
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
         if not warm and self.model.has_environment:
             self.reference = self.reference.update(
-                batch_cells(batch, self.device), scores.r_cell.detach(), scores.z_e.detach()
+                batch_cells(batch, self.device), scores.r_raw.detach(), scores.z_e.detach()
             )
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}

@@ -128,11 +128,15 @@ class Resistance(nn.Module):
         variance = (seen * (reference.r - mean).square()).sum() / count.clamp(min=1)
         return torch.where(count >= 2, (raw - mean) / (variance + 1e-4).sqrt(), raw)
 
+    def of_cell(self, raw: Tensor, reference: Reference) -> Tensor:
+        """f(g): R_E(c) [E] from raw [E], standardised and made non-negative as the energy asks."""
+        cell = self._standardised(raw, reference) if self.standardise else raw
+        return softplus(cell) if self.nonnegative else cell
+
     def forward(self, z_e: Tensor, z_i: Tensor, reference: Reference) -> ResistanceOutput:
         fixed = Reference(*(part.detach() for part in reference))
         raw = self.raw_cell(z_e)
-        cell = self._standardised(raw, fixed) if self.standardise else raw
-        r = (softplus(cell) if self.nonnegative else cell).unsqueeze(-1)
+        r = self.of_cell(raw, fixed).unsqueeze(-1)
         if self.scope == "sample":
             modulation = self.a((z_e - fixed.mean_z_e()) / fixed.spread_z_e())
             r = r + (self.b(z_i.detach()) * modulation.unsqueeze(-2)).sum(-1)

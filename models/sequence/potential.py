@@ -58,6 +58,7 @@ class SequencePotential(nn.Module):
         anchors: int,
         window: int,
         grid: int,
+        nonnegative: bool = False,
     ) -> None:
         super().__init__()
         self.share_sides, self.share_strands = share_sides, share_strands
@@ -82,10 +83,12 @@ class SequencePotential(nn.Module):
         }
         takes = inspect.signature(INTERACTIONS.row(encoder).cls).parameters
         self.interaction = INTERACTIONS.build(encoder, **{k: v for k, v in options.items() if k in takes})
-        self.energy = FourierKAN(width, grid)
+        self.energy = FourierKAN(width, grid, nonnegative=nonnegative)
 
     def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
-        (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
+        # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
+        with torch.autocast(enhancer.device.type, enabled=False):
+            (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
         for layer in self.enhancer_attention:
             h_e = layer(h_e, m_e, noise)
         for layer in self.promoter_attention:

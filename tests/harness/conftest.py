@@ -20,7 +20,7 @@ TINY: dict[str, Any] = {
     "model": {"encoder": "cnn", "embedding": 4, "kernel": 5, "width": 8, "pool": 12},
     "environment": {"source": "support", "width": 4},
     "support": {"size": 8, "draws": 3},
-    "episode": {"query": 16, "per_step": 3},
+    "episode": {"query": 16, "per_step": 4},
     "optimiser": {"epochs": 3, "steps_per_epoch": 3},
     "evaluation": {"train_subset": 64},
 }

@@ -1,10 +1,20 @@
 """Routing is checked on numbers: what a term may not reach gets no gradient, and the routed sum is autograd's own."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
+from harness.trial.routing import (
+    Boundary,
+    Gradients,
+    Router,
+    RoutingError,
+    WeightedTerm,
+    gradient_norm,
+)
 
 
 class Toy(nn.Module):
@@ -78,6 +88,24 @@ def test_shares_are_norms_on_the_target_parameters_over_the_tasks() -> None:
     assert shares["grl"][0] == pytest.approx(6 * 2**0.5)
     assert shares["grl"][1] == pytest.approx(6 * 2**0.5 / ((2 * 0.5 / 4) ** 2 + (2 * 2.5 / 4) ** 2) ** 0.5)
     assert shares["task"][1] == pytest.approx(1.0)
+
+
+class LeakyRouter(Router):
+    """A router with the fault that the check exists for: it differentiates with respect to everything."""
+
+    def gradients(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> Gradients:
+        wide = [replace(term, reach=frozenset("SEGA")) for term in terms]
+        return super().gradients(wide, boundary)
+
+
+def test_a_leak_is_found_on_the_gradients_themselves() -> None:
+    toy, k, x = Toy(), nn.Parameter(torch.tensor(3.0)), torch.tensor([1.0, -1.0])
+    terms, boundary = terms_of(toy, x, k)
+    Router(toy.groups(), "isolated").shares(terms, boundary)
+    with pytest.raises(
+        RoutingError, match="loss term pearson may reach E, and its gradient on other parameters has"
+    ):
+        LeakyRouter(toy.groups(), "isolated").shares(terms, boundary)
 
 
 def test_norm_of_nothing_is_zero() -> None:

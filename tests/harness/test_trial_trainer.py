@@ -175,17 +175,39 @@ def test_a_mechanism_does_not_reshuffle_the_others(make_replicate: MakeReplicate
     ids=lambda changes: " ".join(f"{k}={v}" for k, v in changes.items()),
 )
 def test_what_is_configured_acts(make_replicate: MakeReplicate, changes: dict[str, Any]) -> None:
-    """A few steps with the change and without end in different parameters of the sequence or environment side."""
-    results = []
+    """A few steps with the change end in other parameters: of those that both models have, at least one differs, and
+    every parameter that only the changed model has was moved (one that starts neutral must not stay there)."""
+    trained, initial = [], []
     for run, given in (("a", {}), ("b", changes)):
         replicate = make_replicate(given, run=run)
-        for batch in replicate.sampler.epoch(1):
+        model = replicate.trainer.model
+        initial.append({n: p.detach().clone() for n, p in model.named_parameters()})
+        for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
             replicate.trainer.step(batch, progress=0.0, probe=False)
-        results.append({n: p.detach() for n, p in replicate.trainer.model.named_parameters()})
-    plain, changed = results
-    assert plain.keys() != changed.keys() or any(
-        plain[n].shape != changed[n].shape or not torch.equal(plain[n], changed[n]) for n in plain
-    )
+        trained.append({n: p.detach() for n, p in model.named_parameters()})
+    plain, changed = trained
+    common = [n for n in plain if n in changed and plain[n].shape == changed[n].shape]
+    assert any(not torch.equal(plain[n], changed[n]) for n in common), "no common parameter differs"
+    own = [n for n in changed if n not in plain or plain[n].shape != changed[n].shape]
+    still = [n for n in own if torch.equal(initial[1][n], changed[n])]
+    assert not still, f"not moved by training: {', '.join(still)}"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"temperature.mode": "learned"}, {"temperature.mode": "per_cell"}, {"environment.scope": "sample"}],
+    ids=str,
+)
+def test_what_starts_neutral_changes_the_prediction_after_training(
+    make_replicate: MakeReplicate, changes: dict[str, Any]
+) -> None:
+    replicate = make_replicate(changes)
+    for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
+        replicate.trainer.step(batch, progress=0.0, probe=False)
+    with torch.no_grad():
+        _, _, step, _ = replicate.trainer._measure(batch, warm=False)
+        neutral = step.u - step.r.mean(dim=1, keepdim=True)  # T = 1 and one R_E per episode
+    assert float((step.logit - neutral).abs().max()) > 1e-5
 
 
 def test_another_cell_lines_samples_never_change_an_environment(make_replicate: MakeReplicate) -> None:
