@@ -1,0 +1,181 @@
+"""The house stays as 08-style has it: arrows between packages, short files, documented rows, no hidden failures."""
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analysis.rules import RULES
+from models.registry import Registry
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("models", "analysis", "harness")
+FOLDERS = (*PACKAGES, "tests", "search_spaces", ".ci")
+LONGEST = 400
+REASONS: dict[str, str] = {}
+"""File longer than LONGEST lines -> why it has to be."""
+FORBIDDEN = {
+    "analysis": {"torch", "ray", "harness", "models", "tests"},
+    "harness": {"tests"},
+}
+"""What a package may not import; `models` may import torch, the standard library and itself, nothing else."""
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def texts() -> Iterator[Path]:
+    """Every text file of the project, generated and downloaded ones apart."""
+    kinds = {".py", ".yaml", ".json", ".ipynb", ".toml", ".txt", ".md", ".svg", ".html", ""}
+    inside = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*")))
+    for path in (*inside, *sorted(ROOT.iterdir())):
+        if path.is_file() and path.suffix in kinds and "__pycache__" not in path.parts:
+            yield path
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def code(path: Path) -> str:
+    """Python of a module, or of the cells of a notebook."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Top-level names of all imports, inside functions and by import_module too; relative ones are one's own."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            found.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in ("import_module", "__import__", "find_spec"):
+                found.add(str(node.args[0].value).split(".")[0])
+    return found
+
+
+def swallowed(tree: ast.AST) -> list[int]:
+    """Lines where a failure vanishes: a bare except, a handler without a statement, suppress(Exception)."""
+    lines = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler):
+            idle = all(
+                isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
+                for s in node.body
+            )
+            if node.type is None or idle:
+                lines.append(node.lineno)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] == "suppress":
+            whole = {"Exception", "BaseException"} & {ast.unparse(argument) for argument in node.args}
+            lines += [node.lineno] * bool(whole)
+    return lines
+
+
+REGISTRY = re.compile(
+    r"pypi\.org|pythonhosted\.org|download\.pytorch\.org|anaconda\.(?:org|com)|artifactory|devpi|"
+    r"registry\.npmjs|--(?:extra-)?index-url|--find-links|PIP_INDEX_URL",
+    re.IGNORECASE,
+)
+PLACE = re.compile(r"(?<![\w.~}/])/(?:work|opt|home|root|tmp|mnt|srv|Users|var/tmp)/\w")
+
+
+def addresses(text: str) -> list[str]:
+    """Addresses of package registries, and absolute paths of one machine."""
+    found = [match.group() for pattern in (REGISTRY, PLACE) for match in pattern.finditer(text)]
+    return found + ([str(ROOT)] if str(ROOT) in text else [])
+
+
+def test_models_import_torch_the_standard_library_and_themselves() -> None:
+    allowed = {"models", "torch", *sys.stdlib_module_names}
+    found = {name(path): imported(ast.parse(code(path))) - allowed for path in sources("models")}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_arrows_point_one_way(package: str) -> None:
+    files = [*sources(package), *sorted((ROOT / package).rglob("*.ipynb"))]
+    assert files
+    found = {name(path): imported(ast.parse(code(path))) & FORBIDDEN[package] for path in files}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources(*FOLDERS)}
+    assert {path: n for path, n in lengths.items() if n > LONGEST and path not in REASONS} == {}
+    assert {path for path in REASONS if lengths.get(path, 0) <= LONGEST} == set(), "a reason without need"
+
+
+def registries() -> dict[str, Registry[object]]:
+    """Every registry of the project by its kind, filled by importing all modules."""
+    found: dict[str, Registry[object]] = {}
+    for package in ("models", "harness.baselines"):
+        top = importlib.import_module(package)
+        for module in pkgutil.walk_packages(top.__path__, f"{package}."):
+            if not module.name.endswith("__main__"):
+                members = vars(importlib.import_module(module.name)).values()
+                found |= {member.kind: member for member in members if isinstance(member, Registry)}
+    return found
+
+
+def test_every_registry_row_has_all_its_texts_and_a_docstring_of_its_own() -> None:
+    tables = registries()
+    assert len(tables) >= 6
+    for kind, registry in tables.items():
+        assert registry.keys(), f"{kind} has no row"
+        for row in registry:
+            for field in ("id", "key", "name", "equation", "shapes", "source"):
+                assert getattr(row, field).strip(), f"{kind} '{row.key}' lacks {field}"
+            assert (row.cls.__dict__.get("__doc__") or "").strip(), f"{kind} '{row.key}': no docstring"
+            if kind != "baseline":
+                assert re.fullmatch(r"M\d\d", row.id), f"{kind} '{row.key}': id {row.id} is no mechanism's"
+
+
+def test_every_warning_rule_has_all_its_texts_and_a_mark_of_its_own() -> None:
+    for key, rule in RULES.items():
+        assert rule.id == key and key in rule.limits
+        for text in (rule.condition_text, rule.source, rule.advice, type(rule).__dict__.get("__doc__")):
+            assert (text or "").strip(), key
+    assert all(len(rule.mark) == 1 for rule in RULES.values())
+    assert len({rule.mark for rule in RULES.values()}) == len(RULES)
+
+
+def test_no_failure_is_swallowed() -> None:
+    found = {name(path): swallowed(ast.parse(code(path))) for path in sources(*PACKAGES, "tests")}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
+    own = Path(__file__).resolve()
+    found = {name(path): addresses(path.read_text(encoding="utf-8")) for path in texts() if path != own}
+    assert len(found) > 100
+    assert {path: places for path, places in found.items() if places} == {}
+
+
+def test_the_checks_see_what_they_look_for() -> None:
+    hidden = "def f():\n    import torch.nn\n    from ray import tune\n    import_module('harness.plan')\n"
+    assert imported(ast.parse(hidden)) == {"torch", "ray", "harness"}
+    assert imported(ast.parse("from . import x\nfrom .a import b")) == set()
+    assert swallowed(ast.parse("try:\n    f()\nexcept ValueError:\n    pass")) == [3]
+    assert swallowed(ast.parse("try:\n    f()\nexcept:\n    g()")) == [3]
+    assert swallowed(ast.parse("with suppress(Exception):\n    f()")) == [1]
+    assert swallowed(ast.parse("try:\n    f()\nexcept ValueError:\n    g()")) == []
+    assert addresses("see /home/me/x, --index-url https://pypi.org/simple") == [
+        "--index-url",
+        "pypi.org",
+        "/home/m",
+    ]
+    assert addresses("../shared/data, runs/tmp/x, https://example.org/home/x and Path('/tmp')") == []
