@@ -7,6 +7,7 @@ from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
 from models.sequence.conv_pyramid import ConvPyramid
 from models.sequence.feed_forward import FeedForward
 from models.sequence.interaction import INTERACTIONS, Interaction
+from models.sequence.reach import Reach
 from models.sequence.rope import MultiHeadAttention
 from models.sequence.soft_sparse import SoftSparseAttention
 from models.sequence.tempered_gate import TemperedGate
@@ -14,15 +15,16 @@ from models.streams import Dropout, Noise
 
 
 class CbatBlock(nn.Module):
-    """One CBAT block on the sequence x = [other side; K anchors; own side], own -> own masked.
+    """One CBAT block on the sequence x = [other side; K anchors; own side], own -> own left out.
 
     x <- x + Pyramid(LN x)                         depthwise convolutions inside each side
     y  = RoPE attention(LN x) within the window    x <- x + Gate_1(x, Dropout y)
     x <- x + Dropout(SoftSparse(LN x))             all allowed pairs, column bias
     y  = FFN(LN x)                                 x <- x + Gate_2(x, Dropout y)
 
-    Shapes: x [B, N, d], N = P_other + K + P_own; valid [B, N] in {0, 1}; near, allowed [B, N, N] in {0, 1};
-    position [B, N] -> [B, N, d]. Source: rp01 to rp04.
+    Shapes: x [B, N, d], N = P_other + K + P_own in `segments`; valid [B, N] in {0, 1}; position [B, N]; near and
+    allowed: the reach of both attentions -> [B, N - start, d], the rows from `start` on (0 or P_other: the rows
+    before are computed no further than others read them). Source: rp01 to rp04.
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -39,18 +41,20 @@ class CbatBlock(nn.Module):
         self,
         x: Tensor,
         valid: Tensor,
-        near: Tensor,
-        allowed: Tensor,
+        near: Reach,
+        allowed: Reach,
         position: Tensor,
         segments: tuple[int, int, int],
+        start: int,
         noise: Noise | None,
     ) -> Tensor:
         sides = zip(self.pyramid_norm(x).split(segments, 1), valid.split(segments, 1), strict=True)
         x = x + torch.cat([self.pyramid(side, mask) for side, mask in sides], dim=1)
-        y = self.window_norm(x)
-        y = self.window_attention(y, y, near, (position, position))
+        y = self.window_attention.within(self.window_norm(x), near, position)
         x = x + self.window_gate(x, self.window_dropout(y, noise))
-        x = x + self.sparse_dropout(self.sparse_attention(self.sparse_norm(x), valid, allowed), noise)
+        y = self.sparse_norm(x)
+        y = self.sparse_attention.within(y[:, start:], y, valid, allowed)
+        x = x[:, start:] + self.sparse_dropout(y, noise)
         y = self.feed(self.feed_norm(x))
         out: Tensor = x + self.feed_gate(x, self.feed_dropout(y, noise))
         return out
@@ -97,10 +101,14 @@ class CbatDirection(nn.Module):
         always = torch.ones_like(anchors[..., 0])
         valid = torch.cat([m_other, always, m_own], dim=1)
         position = torch.cat([centred_positions(m_other), 0.0 * always, centred_positions(m_own)], dim=1)
-        allowed, near = self._reach(valid, position, segments)
-        for block in self.blocks:
-            x = block(x, valid, near, allowed, position, segments, noise)
-        _, anchors, own = x.split(segments, dim=1)
+        near = Reach.of(self._reach(valid, position, segments)[1], segments[2], x.dtype)
+        allowed = Reach.of(valid[:, None], segments[2], x.dtype)
+        last = len(self.blocks) - 1
+        for number, block in enumerate(self.blocks):
+            # Nothing reads the other side after the last block.
+            start = segments[0] if number == last else 0
+            x = block(x, valid, near, allowed, position, segments, start, noise)
+        anchors, own = x.split(segments[1:], dim=1)
         z: Tensor = self.pooling(own, m_own, anchors)
         return z
 

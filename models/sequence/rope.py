@@ -3,10 +3,12 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.sequence.feed_forward import FeedForward
 from models.sequence.masking import mask_bias
+from models.sequence.reach import Reach
 from models.streams import Dropout, Noise
 
 BASE = 10_000.0
@@ -19,12 +21,34 @@ def rotate(x: Tensor, position: Tensor) -> Tensor:
     <rotate(q, m), rotate(k, n)> depends on positions through m - n only. Shapes: x [B, H, L, D] with D even,
     position [B, L] or [1, L] (real numbers, in pooled windows) -> [B, H, L, D]. Source: Su et al. 2021.
     """
-    half = x.shape[-1] // 2
-    rate = BASE ** (-torch.arange(half, dtype=x.dtype, device=x.device) / half)
-    angle = (position.to(x.dtype)[..., None] * rate)[:, None]
-    even, odd = x[..., 0::2], x[..., 1::2]
-    cos, sin = angle.cos(), angle.sin()
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
+    cos, sin = _cos_sin(position.to(x.dtype), x.shape[-1])
+    return x * cos[:, None] + _quarter_turn(x, -1) * sin[:, None]
+
+
+def rotated_heads(x: Tensor, weight: Tensor, bias: Tensor, position: Tensor, heads: int) -> Tensor:
+    """`rotate` of the heads of W x + b: [B, L, d], [D heads, d] -> [B, heads, L, D].
+
+    The turned pairs are linear in x as well, so that they come as further rows of one product.
+    """
+    rows = torch.cat([weight, _quarter_turn(weight, 0)]), torch.cat([bias, _quarter_turn(bias, 0)])
+    straight, turned = F.linear(x, *rows).unflatten(-1, (2, heads, -1)).unbind(-3)
+    cos, sin = _cos_sin(position, straight.shape[-1])
+    return torch.addcmul(straight * cos[:, :, None], turned, sin[:, :, None]).transpose(1, 2)
+
+
+def _quarter_turn(x: Tensor, dim: int) -> Tensor:
+    """(x_2i, x_2i+1) -> (-x_2i+1, x_2i) along `dim`."""
+    pairs = x.unflatten(dim, (-1, 2))
+    first, second = pairs.unbind(dim if dim < 0 else dim + 1)
+    return torch.stack([-second, first], dim=dim if dim < 0 else dim + 1).reshape(x.shape)
+
+
+def _cos_sin(position: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Of the angles of all pairs, each twice: [B, L] -> [B, L, D]."""
+    half = width // 2
+    rate = BASE ** (-torch.arange(half, dtype=position.dtype, device=position.device) / half)
+    angle = (position[..., None] * rate).repeat_interleave(2, dim=-1)
+    return angle.cos(), angle.sin()
 
 
 def head_width(width: int, heads: int) -> int:
@@ -50,11 +74,22 @@ class MultiHeadAttention(nn.Module):
         self.key_value = nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
 
-    def project(self, query: Tensor, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(q / sqrt(D) [B, H, L, D], k [B, H, M, D], v [B, H, M, D])."""
-        q = self.query(query).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-        return q / math.sqrt(q.shape[-1]), k, v
+    def project(
+        self, query: Tensor, source: Tensor, positions: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(q / sqrt(D) [B, H, L, D], k [B, H, M, D], v [B, H, M, D]), q and k rotated when positions are given."""
+        width = self.query.out_features
+        root = math.sqrt(width // self.heads)
+        query_rows = self.query.weight / root, self.query.bias / root
+        if positions is None:
+            q = F.linear(query, *query_rows).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+            return q, k, v
+        weight, bias = self.key_value.weight.split(width), self.key_value.bias.split(width)
+        q = rotated_heads(query, *query_rows, positions[0], self.heads)
+        k = rotated_heads(source, weight[0], bias[0], positions[1], self.heads)
+        v = F.linear(source, weight[1], bias[1]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return q, k, v
 
     def collect(self, scores: Tensor, allowed: Tensor, values: Tensor) -> Tensor:
         """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D]."""
@@ -66,10 +101,14 @@ class MultiHeadAttention(nn.Module):
     def forward(
         self, query: Tensor, source: Tensor, allowed: Tensor, positions: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
-        q, k, v = self.project(query, source)
-        if positions is not None:
-            q, k = rotate(q, positions[0]), rotate(k, positions[1])
+        q, k, v = self.project(query, source, positions)
         return self.collect(q @ k.transpose(-1, -2), allowed, v)
+
+    def within(self, x: Tensor, reach: Reach, position: Tensor) -> Tensor:
+        """Self-attention of x [B, N, d] at `position` [B or 1, N], without the scores that `reach` leaves out."""
+        read = reach.read(*self.project(x, x, (position, position)))
+        out: Tensor = self.out(read.transpose(1, 2).flatten(-2))
+        return out
 
 
 class RotarySelfAttention(nn.Module):

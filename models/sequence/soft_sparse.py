@@ -1,10 +1,13 @@
 """Soft-sparse attention with column bias (part of M03)."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.sequence.masking import masked_mean
+from models.sequence.reach import Reach
 from models.sequence.rope import MultiHeadAttention
 
 
@@ -32,14 +35,50 @@ class SoftSparseAttention(nn.Module):
 
     def scores(self, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """(l + log sigmoid(s l - theta) [B, H, N, N], whose softmax is A, values [B, H, N, D])."""
-        q, k, v = self.attention.project(x, x)
-        column = self.column_bias(x).transpose(1, 2)[..., None]
-        keys = torch.cat([k, column], dim=-1)
-        mean = masked_mean(keys.transpose(1, 2).flatten(2), valid).view(x.shape[0], k.shape[1], 1, -1)
-        level = F.pad(q, (0, 1), value=1.0) @ (keys - mean).transpose(-1, -2)
-        sharpness = F.softplus(self.raw_sharpness)[:, None, None]
-        return level + F.logsigmoid(sharpness * level - self.threshold[:, None, None]), v
+        q, keys, v = self._project(x, x, valid)
+        return self._sparse(q @ keys.transpose(-1, -2)), v
 
     def forward(self, x: Tensor, valid: Tensor, allowed: Tensor) -> Tensor:
         scores, values = self.scores(x, valid)
         return self.attention.collect(scores, allowed, values)
+
+    def within(self, query: Tensor, x: Tensor, valid: Tensor, reach: Reach) -> Tensor:
+        """Rows of `query` [B, L, d], the last L of x [B, N, d], without the scores that `reach` leaves out."""
+        read = reach.read(*self._project(query, x, valid), self._sparse)
+        out: Tensor = self.attention.out(read.transpose(1, 2).flatten(-2))
+        return out
+
+    def _project(self, query: Tensor, x: Tensor, valid: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys whose products are l: [q / sqrt(D), 1] and [k, c] less its mean; and the values.
+
+        The 1 and c are one more row of each head's projection: [B, H, L, D+1], [B, H, N, D+1], [B, H, N, D].
+        """
+        attention, heads = self.attention, (self.attention.heads, -1)
+        width = attention.query.out_features
+        (k_weight, v_weight), (k_bias, v_bias) = (
+            part.split(width) for part in (attention.key_value.weight, attention.key_value.bias)
+        )
+
+        def rows(weight: Tensor, bias: Tensor, extra: Tensor, constant: float) -> tuple[Tensor, Tensor]:
+            per_head = weight.unflatten(0, heads), bias.unflatten(0, heads)
+            whole = (
+                torch.cat([per_head[0], extra[:, None]], dim=1),
+                F.pad(per_head[1], (0, 1), value=constant),
+            )
+            return whole[0].flatten(0, 1), whole[1].flatten()
+
+        root = math.sqrt(width // attention.heads)
+        column = self.column_bias.weight
+        q = F.linear(
+            query,
+            *rows(attention.query.weight / root, attention.query.bias / root, torch.zeros_like(column), 1.0),
+        )
+        keys = F.linear(x, *rows(k_weight, k_bias, column, 0.0))
+        keys = keys - masked_mean(keys, valid)[:, None]
+        parts = (q, keys, F.linear(x, v_weight, v_bias))
+        q, keys, v = (part.unflatten(-1, heads).transpose(1, 2) for part in parts)
+        return q, keys, v
+
+    def _sparse(self, level: Tensor) -> Tensor:
+        sharpness = F.softplus(self.raw_sharpness)[:, None, None]
+        return level + F.logsigmoid(sharpness * level - self.threshold[:, None, None])

@@ -12,6 +12,7 @@ from models.sequence.cbat import CbatBlock, CbatDirection, centred_positions
 from models.sequence.conv_pyramid import SCALES, ConvPyramid
 from models.sequence.kan import FourierKAN
 from models.sequence.masking import masked_max, masked_mean, masked_softmax
+from models.sequence.reach import Reach
 from models.sequence.rope import BASE, MultiHeadAttention, RotarySelfAttention, rotate
 from models.sequence.soft_sparse import SoftSparseAttention
 from models.sequence.tempered_gate import TemperedGate
@@ -191,19 +192,43 @@ def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
     assert near[0, 5].tolist() == allowed[0, 5].tolist()
 
 
-def test_cbat_block_is_the_written_composition() -> None:
-    block = made(CbatBlock(D, H, 0.0))
-    segments, x = (3, 2, 4), normal(1, 9, D)
-    valid, position = torch.ones(1, 9, dtype=torch.float64), torch.arange(9.0, dtype=torch.float64)[None]
-    allowed = torch.ones(1, 9, 9, dtype=torch.bool)
-    near = (position[0, :, None] - position[0]).abs()[None] <= 3
-    out = block(x, valid, near, allowed, position, segments, None)
+@pytest.mark.parametrize("start", [0, 5])
+def test_cbat_block_is_the_written_composition_over_masked_scores(start: int) -> None:
+    """Leaving out own -> own scores, and rows that nobody reads, equals computing and masking them all."""
+    block, direction = made(CbatBlock(D, H, 0.0)), made(CbatDirection(D, H, 1, 2, window=2, dropout=0.0))
+    segments, x = (5, 2, 4), normal(3, 11, D)
+    m_other, m_own = normal(3, 5, seed=4) > -0.5, normal(3, 4, seed=5) > -0.5
+    m_other[2], m_own[1] = False, False
+    valid = torch.cat([m_other, torch.ones(3, 2, dtype=torch.bool), m_own], dim=1).double()
+    position = normal(3, 11, seed=6) * 2.0
+    allowed, near = direction._reach(valid, position, segments)
+    assert not allowed[:, 7:, 7:].any() and not torch.equal(allowed, near)
+    sparse_reach = Reach.of(valid[:, None], 4, x.dtype)
+    out = block(x, valid, Reach.of(near, 4, x.dtype), sparse_reach, position, segments, start, None)
     n = block.pyramid_norm(x)
-    y = x + torch.cat([block.pyramid(part, torch.ones(1, part.shape[1])) for part in n.split(segments, 1)], 1)
+    sides = zip(n.split(segments, 1), valid.split(segments, 1), strict=True)
+    y = x + torch.cat([block.pyramid(part, mask) for part, mask in sides], 1)
     n = block.window_norm(y)
     y = y + block.window_gate(y, block.window_attention(n, n, near, (position, position)))
     y = y + block.sparse_attention(block.sparse_norm(y), valid, allowed)
-    torch.testing.assert_close(out, y + block.feed_gate(y, block.feed(block.feed_norm(y))))
+    expected = (y + block.feed_gate(y, block.feed(block.feed_norm(y))))[:, start:]
+    torch.testing.assert_close(out, expected, rtol=1e-12, atol=1e-12)
+    weights = normal(*out.shape, seed=7)
+    ours, theirs = (
+        torch.autograd.grad((rows * weights).sum(), list(block.parameters())) for rows in (out, expected)
+    )
+    for (name, _), mine, reference in zip(block.named_parameters(), ours, theirs, strict=True):
+        torch.testing.assert_close(mine, reference, rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f"{n}: {m}")
+
+
+def test_turned_rows_of_the_projection_equal_rotated_heads() -> None:
+    attention = made(MultiHeadAttention(D, H))
+    query, source = normal(2, 3, D), normal(2, 5, D, seed=2)
+    positions = normal(2, 3, seed=3), normal(1, 5, seed=4)
+    q, k, v = attention.project(query, source)
+    turned = attention.project(query, source, positions)
+    for found, expected in zip(turned, (rotate(q, positions[0]), rotate(k, positions[1]), v), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
 def test_kan_by_hand() -> None:

@@ -1,0 +1,47 @@
+"""Who may attend to whom in CBAT's sequence [other side; anchors; own side], as the blocks that exist (part of M03)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from models.sequence.masking import mask_bias
+
+
+class Reach(NamedTuple):
+    """The same as a mask [B, N, N] whose own -> own block is zero, without the scores of that block.
+
+    The first F = P_other + K queries (other side and anchors) have all N keys, the own queries the first F. Added to
+    scores before a softmax: `sources` [B, 1, F or 1, N], `own` [B, 1, P_own or 1, F], 0 where allowed and far below
+    every score elsewhere. Every query must be allowed a key (the anchors are), or its row averages all of them.
+    """
+
+    sources: Tensor
+    own: Tensor
+
+    @classmethod
+    def of(cls, allowed: Tensor, own: int, dtype: torch.dtype) -> "Reach":
+        """From `allowed` [B, N or 1, N] in {0, 1}; the last `own` queries and keys are the own side's."""
+        first = allowed.shape[2] - own
+        parts = allowed[:, :first], allowed[:, -own:, :first]
+        return cls(*(mask_bias(part, dtype)[:, None] for part in parts))
+
+    def read(
+        self, q: Tensor, k: Tensor, v: Tensor, score: Callable[[Tensor], Tensor] | None = None
+    ) -> Tensor:
+        """softmax_j(score(<q_i, k_j>)) v_j over the allowed j, scores as they are when `score` is None.
+
+        Shapes: q [B, H, L, D] the last L <= N queries, at least the own ones; k, v [B, H, N, D] -> [B, H, L, D].
+        """
+        first, own = self.own.shape[-1], k.shape[2] - self.own.shape[-1]
+        queries = q.split([q.shape[2] - own, own], dim=2)
+        keys, values = (k, k[:, :, :first]), (v, v[:, :, :first])
+        out = []
+        for query, key, value, bias in zip(queries, keys, values, self, strict=True):
+            scores = query @ key.transpose(-1, -2)
+            if score is not None:
+                scores = score(scores)
+            scores += bias
+            out.append(torch.softmax(scores, dim=-1) @ value)
+        return torch.cat(out, dim=2)
