@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.bench.measurement import Measurement, alternate, seconds
+from harness.bench.measurement import Measurement, alternate, middle, timed
 from harness.bench.sizes import BenchSize
 from harness.bench.step import potential
 from harness.config.data import DataBlock, SyntheticBlock
@@ -55,28 +55,34 @@ def bench_batches(size: BenchSize, device: torch.device) -> list[Measurement]:
         def tokens() -> None:
             kept["fast"] = _tokens(dataset, few)
 
-        plain_s, tokens_s = alternate(plain, tokens, plain_rounds=1, fast_rounds=size.rounds, device=device)
+        rounds = {"plain_rounds": size.rounds, "fast_rounds": size.rounds}
+        plain_time, tokens_time = alternate(plain, tokens, **rounds, device=device)
         gather()
-        gather_s = min(seconds(gather, device) for _ in range(size.rounds)) / len(drawn)
-        per_sample = {"plain": plain_s / len(few), "tokens": tokens_s / len(few), "gather": gather_s}
+        gather_time = middle([timed(gather, device) for _ in range(size.rounds)])
+        per_sample = {
+            "plain": plain_time.times(1.0 / len(few)),
+            "tokens": tokens_time.times(1.0 / len(few)),
+            "gather": gather_time.times(1.0 / len(drawn)),
+        }
         step = _step_seconds(dataset, drawn[: size.batch], size, device)
         different = sum(int((a != b).sum()) for a, b in zip(kept["fast"], kept["plain"], strict=True))
 
     def measurement(name: str, way: str, required: float | None, exact: bool) -> Measurement:
         return Measurement(
             name,
-            per_sample["plain"] * size.batch,
-            per_sample[way] * size.batch,
+            per_sample["plain"].times(size.batch),
+            per_sample[way].times(size.batch),
             required,
+            (size.rounds, size.rounds),
             differences={"tokens that differ": float(different)} if exact else {},
             limits={"tokens that differ": 0.0} if exact else {},
             notes={
                 "batch": size.batch,
                 "sequences": f"{size.enhancer_bp} + {size.promoter_bp} bp",
-                "plain samples per s": 1.0 / per_sample["plain"],
-                "fast samples per s": 1.0 / per_sample[way],
+                "plain samples per s": 1.0 / per_sample["plain"].wall,
+                "fast samples per s": 1.0 / per_sample[way].wall,
                 "training step, samples per s": 1.0 / step,
-                "end to end": f"{(per_sample['plain'] + step) / (per_sample[way] + step):.2f} x",
+                "end to end": f"{(per_sample['plain'].wall + step) / (per_sample[way].wall + step):.2f} x",
             },
         )
 
@@ -117,7 +123,7 @@ def _tokens(dataset: EncodedDataset, pairs: np.ndarray) -> list[Tensor]:
 
 
 def _step_seconds(dataset: EncodedDataset, pairs: np.ndarray, size: BenchSize, device: torch.device) -> float:
-    """Seconds per sample of forward and backward of the sequence side, from bases."""
+    """Seconds on the clock per sample of forward and backward of the sequence side, from bases."""
     network = potential(size).to(device)
     enhancer, promoter = (
         torch.from_numpy(bases).to(device)
@@ -129,4 +135,4 @@ def _step_seconds(dataset: EncodedDataset, pairs: np.ndarray, size: BenchSize, d
         network(enhancer, promoter, SeededNoise(0, 0)).u.sum().backward()
 
     step()
-    return seconds(step, device) / len(pairs)
+    return timed(step, device).wall / len(pairs)

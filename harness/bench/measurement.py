@@ -1,36 +1,56 @@
 """One figure of the bench: two ways of one piece of work, their times and how far their results are apart."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from statistics import median
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 
+class Time(NamedTuple):
+    """Seconds of one piece of work: on the clock, and of processor time of this process (all threads).
+
+    Other load on the machine stretches the first far more than the second.
+    """
+
+    wall: float
+    cpu: float
+
+    def times(self, factor: float) -> "Time":
+        """The same for `factor` times the work."""
+        return Time(self.wall * factor, self.cpu * factor)
+
+
 @dataclass(frozen=True)
 class Measurement:
-    """`plain_s` and `fast_s`: seconds for the same work (best of the rounds); `required`: ratio to reach, or
-    None.
+    """`plain` and `fast`: times of the same work (medians of the rounds); `required`: ratio to reach, or None.
 
-    `differences`: largest relative differences between the results of both ways, by what is compared;
-    `limits`: the largest allowed ones, by the same names (those without a limit are for information);
-    `notes`: what was measured, in words and numbers.
+    `rounds`: measured rounds of the plain and of the fast way; `differences`: largest relative differences
+    between the results of both ways, by what is compared; `limits`: the largest allowed ones, by the same names
+    (those without a limit are for information); `notes`: what was measured, in words and numbers.
     """
 
     name: str
-    plain_s: float
-    fast_s: float
+    plain: Time
+    fast: Time
     required: float | None
+    rounds: tuple[int, int] = (1, 1)
     differences: dict[str, float] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:
-        """Plain over fast time."""
-        return self.plain_s / self.fast_s
+        """Plain over fast time on the clock."""
+        return self.plain.wall / self.fast.wall
+
+    @property
+    def cpu_ratio(self) -> float:
+        """Plain over fast processor time: what counts on a busy machine, and means nothing for work on a GPU."""
+        return self.plain.cpu / self.fast.cpu
 
     def broken(self) -> list[str]:
         """One sentence for every difference beyond its limit (NaN is beyond)."""
@@ -42,7 +62,8 @@ class Measurement:
 
     def record(self) -> dict[str, Any]:
         """Everything as plain data for JSON."""
-        return {**asdict(self), "ratio": self.ratio}
+        ratios = {"ratio": self.ratio, "cpu_ratio": self.cpu_ratio}
+        return {**asdict(self), "plain": self.plain._asdict(), "fast": self.fast._asdict(), **ratios}
 
 
 def alternate(
@@ -52,30 +73,38 @@ def alternate(
     plain_rounds: int,
     fast_rounds: int,
     device: torch.device,
-) -> tuple[float, float]:
-    """Best seconds of each of two pieces of work, run in turns so that other load on the machine meets both.
+) -> tuple[Time, Time]:
+    """Median times of two pieces of work, run in turns so that other load on the machine meets both.
 
-    `fast` runs once unmeasured before. Raises ValueError for fewer than one round.
+    `fast` runs once unmeasured before, and `plain` too when it has more than one round. Raises ValueError for
+    fewer than one round.
     """
     if min(plain_rounds, fast_rounds) < 1:
         raise ValueError(f"at least one round of each is needed, not {plain_rounds} and {fast_rounds}")
-    times: dict[str, list[float]] = {"plain": [], "fast": []}
+    times: dict[str, list[Time]] = {"plain": [], "fast": []}
     fast()
+    if plain_rounds > 1:
+        plain()
     for number in range(max(plain_rounds, fast_rounds)):
         if number < plain_rounds:
-            times["plain"].append(seconds(plain, device))
+            times["plain"].append(timed(plain, device))
         if number < fast_rounds:
-            times["fast"].append(seconds(fast, device))
-    return min(times["plain"]), min(times["fast"])
+            times["fast"].append(timed(fast, device))
+    return middle(times["plain"]), middle(times["fast"])
 
 
-def seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Wall-clock seconds of one call, including what it left queued on a GPU."""
+def timed(work: Callable[[], object], device: torch.device) -> Time:
+    """Of one call, including what it left queued on a GPU."""
     _finish(device)
-    before = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     work()
     _finish(device)
-    return time.perf_counter() - before
+    return Time(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def middle(times: Sequence[Time]) -> Time:
+    """Medians, each kind of time for itself."""
+    return Time(median(one.wall for one in times), median(one.cpu for one in times))
 
 
 def relative_norm(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:

@@ -53,7 +53,7 @@ def bench_step(size: BenchSize, device: torch.device) -> Measurement:
         backward(network)
         optimisers[network].step()
 
-    plain_s, fast_s = alternate(
+    plain_time, fast_time = alternate(
         lambda: step(plain),
         lambda: step(fast),
         plain_rounds=size.rounds,
@@ -62,17 +62,18 @@ def bench_step(size: BenchSize, device: torch.device) -> Measurement:
     )
     return Measurement(
         "training step, whole sequence side",
-        plain_s,
-        fast_s,
+        plain_time,
+        fast_time,
         REQUIRED,
+        (size.rounds, size.rounds),
         differences,
         limits={"U_I, norm": OUTPUT_LIMIT},
         notes={
             "batch": size.batch,
             "sequences": f"{size.enhancer_bp} + {size.promoter_bp} bp",
             "model": f"cbat, e = {size.embedding}, kernel {size.kernel}, d = {size.width}",
-            "plain samples per s": size.batch / plain_s,
-            "fast samples per s": size.batch / fast_s,
+            "plain samples per s": size.batch / plain_time.wall,
+            "fast samples per s": size.batch / fast_time.wall,
         },
     )
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+import harness.bench.stem as stem_bench
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
-from harness.bench.measurement import Measurement, alternate, relative_elements, relative_norm
+from harness.bench.measurement import Measurement, Time, alternate, middle, relative_elements, relative_norm
 from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import QUICK
 from harness.bench.stem import bench_stem
@@ -21,6 +22,7 @@ from models.sequence.stem import KmerStem
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
+KINDS = ("wall", "cpu")
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -41,7 +43,7 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     names = [one["name"] for one in content["measurements"]]
     assert len(names) == 4 and all(name.split(",")[0] in ran.stdout for name in names)
     assert all(
-        one["plain_s"] > 0 and one["fast_s"] > 0 and one["ratio"] > 0 for one in content["measurements"]
+        one[way][kind] > 0 for one in content["measurements"] for way in ("plain", "fast") for kind in KINDS
     )
     assert content["machine"]["torch"] == torch.__version__
     assert [item.name for item in tmp_path.iterdir()] == ["bench.json"]
@@ -68,9 +70,39 @@ def test_both_stems_agree_and_every_plain_sample_is_counted(batch: int) -> None:
     done: list[int] = []
     size = replace(QUICK, batch=batch, exact_batch=2)
     one = bench_stem(size, CPU, done.append)
-    assert sum(done) == batch
+    assert sum(done) == 2 * batch
     assert one.broken() == []
     assert {key for key in one.differences if "float64" in key and "elementwise" in key} <= set(one.limits)
+
+
+def test_a_near_tie_is_left_out_and_its_share_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fast route that lets another position win in some windows breaks the gradients with these only."""
+    size, right, told = replace(QUICK, embedding=24), KmerStem.disagreement, []
+
+    def first_channel_parts(self: KmerStem, tokens: torch.Tensor) -> torch.Tensor:
+        parted = right(self, tokens)
+        parted[:, 0, 0] = True
+        told.append(parted)
+        return parted
+
+    monkeypatch.setattr(KmerStem, "disagreement", first_channel_parts)
+    real = stem_bench.both_passes
+
+    def other_winner(stems: torch.nn.ModuleDict, tokens: dict, weights: dict, *rest: object) -> object:
+        outputs, gradients = real(stems, tokens, weights, *rest)
+        if not isinstance(stems["enhancer"], PlainStem):
+            gradients[0] += 1e-3 * weights["enhancer"][:, 0, 0].abs().sum()
+        return outputs, gradients
+
+    monkeypatch.setattr(stem_bench, "both_passes", other_winner)
+    one = bench_stem(size, CPU)
+    assert one.differences["float32 gradients, norm, all windows"] > 1e-4
+    assert one.differences["float32 gradients, norm, parted windows left out"] < 1e-5
+    shares = one.notes["windows and channels parted"], one.notes["windows left out"]
+    windows = sum(part[..., 0].numel() for part in told)
+    assert shares[1] == pytest.approx(2 * size.batch / windows) and shares[0] == pytest.approx(
+        shares[1] / size.width
+    )
 
 
 def test_a_wrong_fast_route_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,8 +142,11 @@ def test_differences_by_hand() -> None:
     assert relative_norm([zero], [zero]) == 0.0
     nan = relative_elements([torch.tensor([float("nan")])], [torch.ones(1)])
     assert nan != nan
-    one = Measurement("x", 2.0, 0.5, None, {"y": nan}, {"y": 1.0})
-    assert one.ratio == 4.0 and len(one.broken()) == 1
+    plain, fast = Time(wall=2.0, cpu=3.0), Time(wall=0.5, cpu=1.0)
+    one = Measurement("x", plain, fast, None, differences={"y": nan}, limits={"y": 1.0})
+    assert one.ratio == 4.0 and one.cpu_ratio == 3.0 and len(one.broken()) == 1
+    assert one.record()["plain"] == {"wall": 2.0, "cpu": 3.0} and one.record()["cpu_ratio"] == 3.0
+    assert plain.times(2.0) == Time(4.0, 6.0) and middle([plain, fast, plain]) == plain
 
 
 def test_rounds_alternate() -> None:
@@ -119,6 +154,12 @@ def test_rounds_alternate() -> None:
     times = alternate(
         lambda: calls.append("plain"), lambda: calls.append("fast"), plain_rounds=1, fast_rounds=3, device=CPU
     )
-    assert calls == ["fast", "plain", "fast", "fast", "fast"] and min(times) >= 0.0
+    assert calls == ["fast", "plain", "fast", "fast", "fast"]
+    assert min(*times[0], *times[1]) >= 0.0
+    calls.clear()
+    alternate(
+        lambda: calls.append("plain"), lambda: calls.append("fast"), plain_rounds=2, fast_rounds=2, device=CPU
+    )
+    assert calls == ["fast", "plain", "plain", "fast", "plain", "fast"]
     with pytest.raises(ValueError, match="one round"):
         alternate(lambda: None, lambda: None, plain_rounds=0, fast_rounds=1, device=CPU)
