@@ -1,10 +1,14 @@
-"""kill -9 of a worker and of the driver, on a real sweep in a real Ray."""
+"""kill -9 of a worker and of the driver, and Ctrl-C, on a real sweep in a real Ray; and signing in to its dashboard."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +56,7 @@ set:
 class Started:
     """A sweep in a process of its own, with what it prints."""
 
-    def __init__(self, folder: Path, cache: Path, *options: str) -> None:
+    def __init__(self, folder: Path, cache: Path, *options: str, **environment: str) -> None:
         (folder / "survival.yaml").write_text(YAML)
         self.run = folder / "run"
         self.printed = folder / f"printed-{time.monotonic_ns()}.txt"
@@ -62,7 +66,7 @@ class Started:
                 [*command, "--out", str(self.run), "--cache", str(cache), *options],
                 stdout=stream,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
                 cwd=Path(__file__).parents[2],
             )
 
@@ -113,8 +117,8 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sweep(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Started]]:
     begun: list[Started] = []
 
-    def start(*options: str) -> Started:
-        begun.append(Started(tmp_path, cache, *options))
+    def start(*options: str, **environment: str) -> Started:
+        begun.append(Started(tmp_path, cache, *options, **environment))
         return begun[-1]
 
     yield start
@@ -143,13 +147,37 @@ def _assert_complete(one: Started) -> None:
     assert not Run.open(one.run).table("baselines").empty
 
 
+def _asked(url: str, token: str | None) -> int:
+    """Status of the dashboard's answer, through no proxy."""
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _assert_that_signing_in_works_as_printed(one: Started, token_file: Path) -> None:
+    found = re.search(r"Ray dashboard  (http://\S+)  \(token: (.+)\)", one.text())
+    assert found is not None, one.text()
+    assert found[2] == f"cat '{token_file}'" and str(Path.home()) not in found[2]
+    token = subprocess.run(found[2], shell=True, capture_output=True, text=True, check=True).stdout.strip()
+    nodes = f"{found[1]}/nodes?view=summary"
+    assert _asked(nodes, None) == 401
+    assert _asked(nodes, token[::-1]) in (401, 403)
+    assert _asked(nodes, token) == 200
+
+
 def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed_run(
     sweep: Callable[..., Started], cache: Path, tmp_path: Path
 ) -> None:
-    one = sweep()
+    token_file = tmp_path / "a token"
+    token_file.write_text(uuid.uuid4().hex)
+    one = sweep(RAY_AUTH_TOKEN_PATH=str(token_file), RAY_AUTH_TOKEN="")
     one.until(one.an_epoch_is_done, "a finished epoch")
     victim = one.until(one.worker, "a training worker")
     victim.kill()
+    _assert_that_signing_in_works_as_printed(one, token_file)
     assert one.wait() == 0, one.text()
     assert "died; it was started again" in one.text()
     assert "Traceback" not in one.text() and "(raylet)" not in one.text()
@@ -177,7 +205,7 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
 
     again = sweep()
     assert again.wait() == 0
-    assert "nothing to run" in again.text() and "--trials" in again.text()
+    assert "nothing to run" in again.text() and "trial.seeds" in again.text()
 
 
 def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
@@ -205,3 +233,20 @@ def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
     after = second.epochs().set_index(["config", "seed", "epoch"])
     kept = after.loc[list(before[["config", "seed", "epoch"]].itertuples(index=False, name=None))]
     assert kept["wall_s"].tolist() == before["wall_s"].tolist()
+
+
+def test_ctrl_c_ends_the_trials_says_how_to_go_on_and_leaves_no_process(
+    sweep: Callable[..., Started],
+) -> None:
+    one = sweep()
+    one.until(one.an_epoch_is_done, "a finished epoch")
+    family = one.family()
+    one.process.send_signal(signal.SIGINT)
+    assert one.wait() == 3, one.text()
+    assert "finished epochs are kept" in one.text() and "Traceback" not in one.text()
+    assert one.text().rstrip().endswith("--resume")
+    _, alive = psutil.wait_procs([each for each in family if not _is_agent(each)], timeout=30)
+    assert not alive, f"still running after the sweep ended: {alive}"
+    plan = Plan.load(one.run)
+    assert plan is not None and plan.status == "interrupted"
+    assert 0 < len(one.epochs()) < 4 * EPOCHS

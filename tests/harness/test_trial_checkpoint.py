@@ -32,11 +32,15 @@ def test_a_finished_replicate_keeps_its_last_and_its_selected_weights_and_no_opt
             break
     selected = replicate.trial["selected_epoch"]
     assert selected < replicate.epoch, "no seed selected an epoch before its last"
-    last, best = _load(tmp_path, replicate.unit, "last")["trainer"], _load(tmp_path, replicate.unit, "best")
+    last, best = (
+        _load(tmp_path, replicate.unit, "last")["trainer"],
+        _load(tmp_path, replicate.unit, f"epoch-{selected}"),
+    )
     assert "optimiser" not in last and "optimiser" not in best
     assert _same(best["model"], kept[selected])
     assert not _same(last["model"], best["model"])
-    assert last["index"] == 3 * replicate.epoch and best["index"] == 3 * selected
+    steps = replicate.sampler.steps
+    assert last["index"] == steps * replicate.epoch and best["index"] == steps * selected
 
     again = make_replicate({"optimiser.lr": 0.05}, seed=seed)
     assert again.status == "done" and again.epoch == replicate.epoch

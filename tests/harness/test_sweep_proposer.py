@@ -1,0 +1,141 @@
+"""What a sweep runs next: unfinished first, every configuration once, and an end when the space has no more."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ray.tune.search import Searcher
+
+from harness.config.sweep import Sweep, load_sweep
+from harness.plan import Plan, Unit
+from harness.sweep.board import Board
+from harness.sweep.proposer import Proposer
+from harness.sweep.study import Study
+
+YAML = """
+name: small
+base: minimal
+data: {{synthetic: {{form: gated}}}}
+trial: {{epochs: 3, seeds: 2}}
+space:
+  {space}
+sampler: {{kind: random, seed: 0}}
+trials: {trials}
+"""
+FOUR = "episode.query: {choice: [8, 16, 32, 64]}"
+Make = Callable[..., Proposer]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def proposer(space: str = FOUR, trials: int = 4, ran: list[int] | None = None) -> Proposer:
+        file = tmp_path / "small.yaml"
+        file.write_text(YAML.format(space=space, trials=trials))
+        sweep: Sweep = load_sweep(file)
+        plan = Plan.of(sweep, folds=["fold0"], data="d" * 64)
+        for query in ran or []:
+            changes = {"episode.query": query}
+            plan = plan.add(sweep.compose(changes).resolved(), changes)
+        study = Study(
+            tmp_path / "optuna.log", name="small", direction="maximize", sampler=sweep.config.sampler
+        )
+        pending = {config: [Unit(config, "fold0", 1)] for config in plan.configs}
+        for config, planned in plan.configs.items():
+            study.add(config, planned.changes)
+        return Proposer(
+            sweep,
+            plan,
+            study,
+            Board(total=trials, larger_is_better=True),
+            run=tmp_path / "run",
+            pending=pending,
+            new=trials - len(pending),
+            gpu=False,
+            view=lambda config: tmp_path / f"view-{config.model.enhancer_bp}",
+            give_up=lambda config, units: given_up.append((config, list(units))),
+        )
+
+    given_up: list[tuple[str, list[Unit]]] = []
+    proposer.given_up = given_up  # type: ignore[attr-defined]
+    return proposer
+
+
+def _drain(proposer: Proposer) -> list[dict[str, Any]]:
+    """Everything it proposes, each ended at once as done."""
+    found = []
+    for number in range(100):
+        config = proposer.suggest(f"t{number}")
+        if config == Searcher.FINISHED:
+            return found
+        assert config is not None
+        found.append(config)
+        result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
+        proposer.on_trial_result(f"t{number}", result)
+        proposer.on_trial_complete(f"t{number}", result)
+    raise AssertionError("it never ends")
+
+
+def test_a_random_sampler_repeats_itself_and_every_configuration_runs_once(make: Make) -> None:
+    proposer = make()
+    ran = _drain(proposer)
+    assert sorted(one["changes"]["episode.query"] for one in ran) == [8, 16, 32, 64]
+    assert len({one["configuration"] for one in ran}) == 4
+    assert not proposer.pending and proposer.new == 0 and not proposer.exhausted
+
+
+def test_draws_that_resolve_to_the_same_configuration_run_once(make: Make) -> None:
+    """1 and 1.0 are one learning rate."""
+    proposer = make("optimiser.lr: {choice: [1, 1.0, 0.5]}", trials=2)
+    assert sorted(one["changes"]["optimiser.lr"] for one in _drain(proposer)) == [0.5, 1]
+
+
+def test_an_exhausted_space_ends_cleanly(make: Make) -> None:
+    proposer = make(trials=9)
+    assert len(_drain(proposer)) == 4
+    assert proposer.exhausted and proposer.new == 0 and not proposer.pending
+
+
+def test_what_a_sampler_never_finds_of_a_finite_space_runs_all_the_same(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.sweep.proposer.ATTEMPTS", 0)
+    assert [one["changes"]["episode.query"] for one in _drain(make(trials=3))] == [8, 16, 32]
+
+
+def test_unfinished_configurations_come_first_with_only_their_unfinished_units(make: Make) -> None:
+    proposer = make(ran=[32, 64], trials=3)
+    ran = _drain(proposer)
+    assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
+    assert [one["units"] for one in ran] == [[("fold0", 1)], [("fold0", 1)], [("fold0", 0), ("fold0", 1)]]
+
+
+def test_a_configuration_is_in_the_plan_on_disk_before_its_worker_starts(make: Make, tmp_path: Path) -> None:
+    proposer = make()
+    config = proposer.suggest("t0")
+    plan = Plan.load(tmp_path / "run")
+    assert config is not None and plan is not None
+    assert list(plan.configs) == [config["configuration"]]
+    assert plan.configs[config["configuration"]].changes == config["changes"]
+
+
+def test_a_worker_that_died_too_often_ends_its_configuration_as_failed(make: Make) -> None:
+    proposer = make(trials=1)
+    config = proposer.suggest("t0")
+    assert config is not None
+    proposer.on_trial_complete("t0", error=True)
+    name = config["configuration"]
+    assert make.given_up == [(name, [Unit(name, "fold0", 0), Unit(name, "fold0", 1)])]  # type: ignore[attr-defined]
+    assert not proposer.pending, "the sweep is finished; --resume tries failed units again"
+    assert proposer.study.study.trials[0].state.name == "FAIL"
+
+
+def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> None:
+    proposer = make(trials=1)
+    config = proposer.suggest("t0")
+    assert config is not None
+    result = {"configuration": config["configuration"], "status": "running", "objective": 0.5, "epoch": 1}
+    proposer.on_trial_result("t0", result)
+    proposer.on_trial_complete("t0", result)
+    assert list(proposer.pending) == [config["configuration"]]
+    assert proposer.study.history() == {config["configuration"]: [(1, 0.5)]}

@@ -1,0 +1,186 @@
+"""What a start of a sweep finds to do in its run folder: nothing twice, nothing lost, nothing without being asked."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.config.sweep import Sweep, load_sweep
+from harness.errors import UserError
+from harness.plan import Plan, Unit
+from harness.run_store import RunWriter
+from harness.sweep.driver import with_trials
+from harness.sweep.report import continuing
+from harness.sweep.start import Start, forget, give_up, prepare, unit_statuses
+
+YAML = """
+name: small
+base: minimal
+data: {{synthetic: {{form: gated}}}}
+trial: {{epochs: 3, seeds: {seeds}}}
+space:
+  episode.query: {{choice: {query}}}
+trials: {trials}
+"""
+Make = Callable[..., Sweep]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    def sweep(
+        *, trials: int = 2, seeds: str = "2", query: str = "[8, 16, 32]", sets: tuple[str, ...] = ()
+    ) -> Sweep:
+        file = tmp_path / "small.yaml"
+        file.write_text(YAML.format(trials=trials, seeds=seeds, query=query))
+        return load_sweep(file, overrides=sets)
+
+    return sweep
+
+
+def _fresh(sweep: Sweep, data: str = "d" * 64) -> Plan:
+    return Plan.of(sweep, folds=["fold0"], data=data)
+
+
+def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: str = "done") -> Plan:
+    """A run that holds a configuration per query size, each unit with the status `ended`."""
+    plan = _fresh(sweep)
+    for size in sizes:
+        changes = {"episode.query": size}
+        plan = plan.add(sweep.compose(changes).resolved(gpu=False), changes)
+    replace(plan, status=status).save(run)  # type: ignore[arg-type]
+    for unit in plan.units():
+        _record(run, unit, ended)
+    return plan
+
+
+def _record(run: Path, unit: Unit, status: str) -> None:
+    row = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": status}
+    RunWriter(run).write("trials", unit.name, [row])
+
+
+def _prepare(sweep: Sweep, run: Path, resume: bool = False) -> Start:
+    return prepare(sweep, _fresh(sweep), run, resume=resume, gpu=False)
+
+
+def test_a_first_start_has_everything_to_do_and_writes_nothing(make: Make, tmp_path: Path) -> None:
+    start = _prepare(make(), tmp_path / "run")
+    assert (start.new, start.pending, start.finished) == (2, {}, 0)
+    assert not start.nothing and not (tmp_path / "run").exists()
+
+
+def test_a_second_start_of_a_finished_run_has_nothing_to_do(make: Make, tmp_path: Path) -> None:
+    _ran(tmp_path, make(), 8, 16)
+    start = _prepare(make(), tmp_path)
+    assert start.nothing and start.sentences == [] and start.finished == 4
+
+
+def test_more_trials_keep_what_is_there(make: Make, tmp_path: Path) -> None:
+    sweep = make()
+    _ran(tmp_path, sweep, 8, 16)
+    more = with_trials(sweep, "+1", tmp_path, resume=False)
+    start = _prepare(more, tmp_path)
+    assert (start.new, start.pending, start.finished) == (1, {}, 4)
+    assert start.sentences == ["1 more configuration to propose"]
+
+
+def test_more_seeds_run_only_the_missing_units(make: Make, tmp_path: Path) -> None:
+    plan = _ran(tmp_path, make(), 8, 16)
+    start = _prepare(make(seeds="[0, 1, 7]"), tmp_path)
+    assert start.pending == {config: [Unit(config, "fold0", 7)] for config in plan.configs}
+    assert start.new == 0 and start.sentences == ["1 seed new: 7"]
+
+
+def test_pruned_configurations_get_no_further_seeds(make: Make, tmp_path: Path) -> None:
+    plan = _ran(tmp_path, make(), 8, 16)
+    dropped, kept = plan.configs
+    _record(tmp_path, Unit(dropped, "fold0", 0), "pruned")
+    assert list(_prepare(make(seeds="3"), tmp_path).pending) == [kept]
+
+
+def test_an_interrupted_run_wants_resume_and_then_only_what_is_unfinished(make: Make, tmp_path: Path) -> None:
+    plan = _ran(tmp_path, make(), 8, status="running")
+    (config,) = plan.configs
+    _record(tmp_path, Unit(config, "fold0", 1), "running")
+    with pytest.raises(UserError, match=r"1 of 2 units finished.*--resume"):
+        _prepare(make(), tmp_path)
+    start = _prepare(make(), tmp_path, resume=True)
+    assert start.pending == {config: [Unit(config, "fold0", 1)]}
+    assert start.new == 1
+
+
+def test_resume_without_a_run_is_refused(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no run to continue"):
+        _prepare(make(), tmp_path / "run", resume=True)
+
+
+def test_other_data_are_refused(make: Make, tmp_path: Path) -> None:
+    _ran(tmp_path, make(), 8, 16)
+    with pytest.raises(UserError, match="another --out"):
+        prepare(make(), _fresh(make(), data="e" * 64), tmp_path, resume=False, gpu=False)
+
+
+def test_failed_units_wait_for_resume_and_start_again_from_nothing(make: Make, tmp_path: Path) -> None:
+    plan = _ran(tmp_path, make(), 8, 16)
+    unit = plan.units()[0]
+    _record(tmp_path, unit, "failed")
+    left = RunWriter(tmp_path).checkpoint_folder(unit.name) / "last.pt"
+    left.write_bytes(b"state of the failed attempt")
+    assert _prepare(make(), tmp_path).nothing
+    start = _prepare(make(), tmp_path, resume=True)
+    assert start.failed == [unit] and start.pending == {unit.config_id: [unit]}
+    forget(tmp_path, start.failed)
+    assert not left.exists() and unit not in unit_statuses(tmp_path, [unit])
+
+
+def test_a_changed_setting_makes_other_configurations_and_says_so(make: Make, tmp_path: Path) -> None:
+    _ran(tmp_path, make(), 8, 16)
+    start = _prepare(make(sets=("optimiser.lr=0.005",)), tmp_path)
+    assert start.new == 2 and start.finished == 0
+    assert any("made with other settings" in sentence for sentence in start.sentences)
+    assert len(start.plan.configs) == 2, "the earlier results stay in the plan"
+
+
+def test_a_finite_space_is_known_to_be_exhausted_before_anything_starts(make: Make, tmp_path: Path) -> None:
+    start = _prepare(make(trials=9), tmp_path / "none")
+    assert start.new == 3 and start.exhausted
+    _ran(tmp_path, make(trials=9), 8, 16, 32)
+    again = _prepare(make(trials=9), tmp_path)
+    assert again.nothing and again.exhausted and again.complete == 3
+
+
+def test_more_trials_count_from_the_largest_number_there_was(make: Make, tmp_path: Path) -> None:
+    """After `--trials +1` and then more seeds from the YAML alone, `+1` must still mean one more."""
+    wide = make(query="[8, 16, 32, 64]")
+    _ran(tmp_path, wide, 8, 16, 32)
+    _prepare(make(query="[8, 16, 32, 64]", seeds="3"), tmp_path).plan.save(tmp_path)
+    more = with_trials(wide, "+1", tmp_path, resume=False)
+    assert more.config.trials == 4
+
+
+def test_resume_asks_for_no_fewer_than_the_interrupted_start(make: Make, tmp_path: Path) -> None:
+    sweep = make()
+    replace(_ran(tmp_path, sweep, 8, 16), trials=3, status="interrupted").save(tmp_path)
+    resumed = with_trials(sweep, None, tmp_path, resume=True)
+    assert resumed.config.trials == 3 and _prepare(resumed, tmp_path, resume=True).new == 1
+    assert with_trials(sweep, None, tmp_path, resume=False) is sweep
+
+
+@pytest.mark.parametrize(
+    ("typed", "goes_on"),
+    [
+        ("python -m harness.sweep a.yaml", "python -m harness.sweep a.yaml --resume"),
+        ("python -m harness.sweep a.yaml --trials +2 --time 2h", "python -m harness.sweep a.yaml --time 2h --resume"),
+        ("py a.yaml --trials=+2 --resume", "py a.yaml --resume"),
+    ],
+)  # fmt: skip
+def test_the_command_that_continues(typed: str, goes_on: str) -> None:
+    assert continuing(typed.split()) == goes_on
+
+
+def test_giving_up_fails_what_is_unfinished_and_keeps_what_is_done(make: Make, tmp_path: Path) -> None:
+    plan = _ran(tmp_path, make(), 8, status="running")
+    first, second = plan.units()
+    _record(tmp_path, second, "running")
+    give_up(tmp_path, [first, second], "its worker died too often")
+    assert unit_statuses(tmp_path, [first, second]) == {first: "done", second: "failed"}

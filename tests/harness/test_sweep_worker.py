@@ -1,0 +1,146 @@
+"""A worker: replicates in lockstep, one configuration after another, and an end for what cannot run."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from analysis.store import Run
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
+from harness.space.compose import compose
+from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.trial.trainer import Trainer
+from tests.harness.conftest import TINY
+
+Give = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def give(tiny_dataset: EncodedDataset) -> Give:
+    """What Tune gives a worker: a configuration of TINY with dotted changes, on two seeds, for two epochs."""
+
+    def given(**changes: Any) -> dict[str, Any]:
+        dotted = {path.replace("__", "."): value for path, value in changes.items()}
+        config = compose(TINY, {"optimiser.epochs": 2, **dotted}).resolved(gpu=False)
+        return {
+            "configuration": config.id,
+            "config": config.canonical(),
+            "changes": dotted,
+            "units": [("fold0", 0), ("fold0", 1)],
+            "dataset": str(tiny_dataset.path),
+        }
+
+    return given
+
+
+@pytest.fixture
+def work(tiny_fold: Fold, tmp_path: Path) -> Work:
+    return Work(
+        run=tmp_path / "run",
+        folds=(tiny_fold,),
+        objective="val_unseen/pooled/aupr",
+        stop_rules=(),
+        device="cpu",
+        threads=1,
+    )
+
+
+@pytest.fixture
+def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], ConfigurationTrainable]]:
+    made: list[ConfigurationTrainable] = []
+
+    def open_on(given: dict[str, Any]) -> ConfigurationTrainable:
+        if made:
+            assert made[0].reset_config(given)
+        else:
+            made.append(object.__new__(ConfigurationTrainable))
+            made[0].setup(given, work=work)
+        return made[0]
+
+    yield open_on
+    for one in made:
+        one.cleanup()
+
+
+def test_replicates_advance_in_lockstep_and_the_objective_is_their_mean(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    one = worker(give())
+    first, second = one.step(), one.step()
+    assert (first["epoch"], first["done"], first["status"]) == (1, False, "running")
+    assert (second["epoch"], second["done"], second["status"]) == (2, True, "done")
+    trials = Run.open(work.run).table("trials")
+    assert sorted(trials["seed"]) == [0, 1] and set(trials["status"]) == {"done"}
+    assert second["objective"] == pytest.approx(trials["objective_value"].mean())
+
+
+def test_a_configuration_that_the_data_cannot_serve_fails_with_the_sentence_and_the_next_one_runs(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    report = worker(give(support__size=900)).step()
+    assert report["done"] and report["status"] == "failed" and "support.size 900" in report["reason"]
+    trials = Run.open(work.run).table("trials")
+    assert set(trials["status"]) == {"failed"} and len(trials) == 2
+    assert trials["reason"].str.contains("training pairs, but an episode needs support.size 900").all()
+    assert json.loads(trials["changes_json"][0]) == {"support.size": 900}
+    assert not (work.run / "errors").exists(), "a sentence needs no traceback"
+    healthy = worker(give()).step()
+    assert healthy["status"] == "running" and np.isfinite(healthy["objective"])
+
+
+def test_an_error_at_run_time_ends_the_configuration_keeps_its_epochs_and_leaves_a_traceback(
+    give: Give,
+    worker: Callable[..., ConfigurationTrainable],
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = worker(give())
+    one.step()
+
+    def broken(self: Trainer, *args: Any, **kwargs: Any) -> None:
+        raise ZeroDivisionError("no episodes")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", broken)
+        report = one.step()
+    assert report["done"] and report["status"] == "failed"
+    assert report["reason"] == "ZeroDivisionError: no episodes" and report["epoch"] == 1
+    assert "in broken" in (work.run / "errors" / f"{one.id}.txt").read_text()
+    assert Run.open(work.run).table("epochs")["epoch"].tolist() == [1, 1]
+
+
+def test_a_used_worker_gives_what_a_fresh_one_gives(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    """Whatever the configuration before did to the process."""
+    fresh = worker(give())
+    alone = fresh.step()["objective"]
+    losses = Run.open(work.run).table("epochs")["loss"].tolist()
+    worker(give(energy__form="interaction")).step()
+    torch.set_default_dtype(torch.float64)
+    np.random.seed(99)  # noqa: NPY002 the state that a careless configuration would leave behind
+    for file in (work.run / "checkpoints").glob(f"{give()['configuration']}-*/*"):
+        file.unlink()
+    again = worker(give())
+    assert again.step()["objective"] == alone
+    epochs: pd.DataFrame = Run.open(work.run).table("epochs")
+    assert epochs.loc[epochs["config"] == give()["configuration"], "loss"].tolist() == losses
+
+
+def test_a_pruned_configuration_is_evaluated_and_ends_even_when_its_worker_was_replaced(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    given = give()
+    worker(given).step()
+    work.prune(given["configuration"], "pruned after epoch 1: not among the best 1/2")
+    report = worker(given).step()
+    assert (report["status"], report["done"], report["epoch"]) == ("pruned", True, 1)
+    assert report["reason"].startswith("pruned after epoch 1")
+    cells = Run.open(work.run).table("cells")
+    assert "best_on_validation" in set(cells["selection"])
