@@ -9,6 +9,9 @@ from torch import Tensor, nn
 SCALES = (7, 15, 31)
 """Kernel sizes of the pyramid in pooled windows."""
 
+TILE = 72
+"""Most windows that one product with a banded matrix gives."""
+
 
 class ConvPyramid(nn.Module):
     """y = W concat_s GELU(DepthwiseConv_s(mask * x)), s in (7, 15, 31), same length, zeros beyond the ends.
@@ -16,8 +19,8 @@ class ConvPyramid(nn.Module):
     Masked windows enter as zeros, so that padding equals the end of the sequence. Shapes: x [B, P, d], mask
     [B, P] in {0, 1} -> [B, P, d]. P may be shorter than a kernel. Source: rp01 to rp04.
 
-    The three convolutions of a channel are one product with its banded P x P matrices: P is a few tens at most,
-    where that is several times as fast as torch's depthwise convolution, forward and backward.
+    The three convolutions of a channel are one product with its banded matrices, over tiles of windows where the
+    side is long: several times as fast as torch's depthwise convolution, forward and backward.
     """
 
     def __init__(self, width: int) -> None:
@@ -30,23 +33,29 @@ class ConvPyramid(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, length, width = x.shape
         image = (x * mask[..., None]).permute(2, 0, 1)
-        band = self._bands(length).permute(1, 2, 0, 3).reshape(width, length, -1)
+        tiles = -(-length // TILE)
+        size = -(-length // tiles)
+        halo = max(SCALES) // 2 if tiles > 1 else 0
+        if tiles > 1:
+            image = F.pad(image, (halo, halo + tiles * size - length)).unfold(2, size + 2 * halo, size)
+        bands = self._bands(size, halo).permute(1, 2, 0, 3).reshape(width, size + 2 * halo, -1)
         bias = torch.stack([cast(Tensor, scale.bias) for scale in self.scales], dim=1)
-        responses = torch.bmm(image, band).view(width, batch, len(SCALES), length)
-        responses = F.gelu(responses + bias[:, None, :, None])
-        return cast(Tensor, self.mix(responses.permute(1, 3, 2, 0).reshape(batch, length, -1)))
+        responses = torch.bmm(image.reshape(width, batch * tiles, -1), bands)
+        responses = F.gelu(responses.view(width, -1, len(SCALES), size) + bias[:, None, :, None])
+        responses = responses.permute(1, 3, 2, 0).reshape(batch, tiles * size, -1)
+        return cast(Tensor, self.mix(responses[:, :length]))
 
-    def _bands(self, length: int) -> Tensor:
-        """[scale, d, P, P]: entry (q, p) is the tap by which input window q enters output window p."""
+    def _bands(self, size: int, halo: int) -> Tensor:
+        """[scale, d, size + 2 halo, size]: entry (q, p) is the tap by which input q - halo enters output p."""
         widest = max(SCALES)
         taps = torch.stack(
             [
-                F.pad(cast(Tensor, scale.weight)[:, 0], ((widest - size) // 2, (widest - size) // 2 + 1))
-                for scale, size in zip(self.scales, SCALES, strict=True)
+                F.pad(cast(Tensor, scale.weight)[:, 0], ((widest - width) // 2, (widest - width) // 2))
+                for scale, width in zip(self.scales, SCALES, strict=True)
             ]
         )
-        window = torch.arange(length, device=taps.device)
-        tap = window[:, None] - window[None] + widest // 2
+        source = torch.arange(size + 2 * halo, device=taps.device) - halo + widest // 2
+        tap = source[:, None] - torch.arange(size, device=taps.device)
         # One product with which tap is where: the backward pass of an indexed read is several times as slow.
-        place = torch.arange(widest + 1, device=taps.device)[:, None, None] == tap
-        return (taps @ place.to(taps.dtype).flatten(1)).unflatten(-1, (length, length))
+        place = torch.arange(widest, device=taps.device)[:, None, None] == tap
+        return (taps @ place.to(taps.dtype).flatten(1)).unflatten(-1, tap.shape)

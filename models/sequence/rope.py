@@ -92,8 +92,12 @@ class MultiHeadAttention(nn.Module):
         return q, k, v
 
     def collect(self, scores: Tensor, allowed: Tensor, values: Tensor) -> Tensor:
-        """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D]."""
-        weights = torch.softmax(scores + mask_bias(allowed, scores.dtype)[:, None], dim=-1)
+        """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D].
+
+        The scores are used up: the mask is added in place.
+        """
+        scores += mask_bias(allowed, scores.dtype)[:, None]
+        weights = torch.softmax(scores, dim=-1)
         some = (allowed != 0).any(-1, keepdim=True)
         out: Tensor = self.out((weights @ values).transpose(1, 2).flatten(-2) * some)
         return out

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.sequence import conv_pyramid
 from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
 from models.sequence.cbat import CbatBlock, CbatDirection, centred_positions
 from models.sequence.conv_pyramid import SCALES, ConvPyramid
@@ -99,6 +100,20 @@ def test_pyramid_against_a_sum_over_taps() -> None:
             rows.append(scale.bias + sum(scale.weight[:, 0, j] * x[0, q] for j, q in taps))
         columns.append(F.gelu(torch.stack(rows)))
     torch.testing.assert_close(pyramid(x, mask)[0], pyramid.mix(torch.cat(columns, dim=-1)))
+
+
+@pytest.mark.parametrize("tile", [1, 7, 20])
+def test_tiles_of_the_pyramid_do_not_change_the_result(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyramid = made(ConvPyramid(D))
+    x, mask = normal(2, 39, D), (normal(2, 39, seed=2) > -1.0).double()
+    weights = normal(2, 39, D, seed=3)
+    whole = pyramid(x, mask)
+    expected = torch.autograd.grad((whole * weights).sum(), list(pyramid.parameters()))
+    monkeypatch.setattr(conv_pyramid, "TILE", tile)
+    tiled = pyramid(x, mask)
+    torch.testing.assert_close(tiled, whole, rtol=1e-12, atol=1e-12)
+    found = torch.autograd.grad((tiled * weights).sum(), list(pyramid.parameters()))
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-12)
 
 
 def test_gate_temperature_starts_at_one_and_sharpens() -> None:
