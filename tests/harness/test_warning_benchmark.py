@@ -42,6 +42,9 @@ from tests.models.test_losses_build import ROW_ARGUMENTS
 FOLDER = SEARCH_SPACES / "warnings"
 CONFIGURED = [rule for rule in RULES if rule != "negative_loss"]
 FILES = [*CONFIGURED, "healthy"]
+SCHEMA = jsonschema.Draft202012Validator(json.loads((SEARCH_SPACES / "schema.json").read_text()))
+BEFORE_TRAINING = ("over_capacity", "support_labels")
+"""Rules on what is known before the first step: they have no first epoch."""
 
 RP25 = pd.DataFrame(
     [
@@ -126,11 +129,11 @@ def test_every_configuration_says_what_it_asks_and_fits_the_schema(name: str) ->
     assert f"# Launch: python -m harness.trial search_spaces/warnings/{name}.yaml\n" in text
     document = read_yaml(FOLDER / f"{name}.yaml").data
     assert document["name"] == name
-    jsonschema.validate(document, json.loads((SEARCH_SPACES / "schema.json").read_text()))
+    SCHEMA.validate(document)
 
 
-def test_the_folder_holds_one_configuration_per_rule_and_the_healthy_one() -> None:
-    assert sorted(FILES) == sorted(file.stem for file in FOLDER.glob("*.yaml"))
+def test_no_rule_is_without_its_configuration() -> None:
+    assert set(FILES) - {file.stem for file in FOLDER.glob("*.yaml")} == set()
     jsonschema.validate(
         read_yaml(FOLDER / "presets" / "small_cnn.yaml").data,
         json.loads((SEARCH_SPACES / "preset.schema.json").read_text()),
@@ -150,7 +153,7 @@ def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
     assert set(live["limit"]) <= {value for name, value in LIMITS.items() if name.split(".")[0] == rule} | (
         {0.5} if rule == "mode_collapse" else set()  # an AUC that is chance's own
     )
-    if rule == "over_capacity":
+    if rule in BEFORE_TRAINING:
         assert live["epoch"].isna().all() and trained.noted[rule] == 1
     else:
         assert trained.noted[rule] == live["epoch"].min() + RULES[rule].patience - 1
@@ -220,7 +223,7 @@ def test_a_configuration_runs_from_the_command_line_and_its_warning_is_printed(t
     scale=st.sampled_from([0.0, 1e-3, 1.0, 30.0]),
     shift=st.sampled_from([-50.0, 0.0, 50.0]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_no_loss_term_can_be_negative_so_no_configuration_makes_the_total_negative(
     seed: int, scale: float, shift: float
 ) -> None:
