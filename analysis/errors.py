@@ -1,14 +1,16 @@
-"""The one exception that a reader of a run can cause, and how the command line ends because of it."""
+"""The one exception that a user can cause, and how a command line ends because of it."""
 
 import difflib
+import select
 import sys
 from collections.abc import Callable, Iterable
+from typing import TextIO
 
 
 class UserError(Exception):
     """A mistake in something the user gave: one sentence saying what, where and what was expected.
 
-    The command line prints it without a traceback and exits with status 2.
+    Command lines print it without a traceback and exit with status 2.
     """
 
 
@@ -19,9 +21,14 @@ def nearest(word: str, valid: Iterable[str]) -> str:
 
 
 def run_cli(main: Callable[[], int | None]) -> None:
-    """Run a command line: its return value is the exit status, a UserError is one sentence and status 2."""
+    """Run a command line and exit: its return value is the status, a UserError one sentence and status 2.
+
+    Ctrl-C exits with 130. A reader of stdout that went away (`python -m analysis RUN | head`) is no error; any
+    other broken pipe is raised as it came.
+    """
     try:
         status = main()
+        sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
@@ -29,7 +36,16 @@ def run_cli(main: Callable[[], int | None]) -> None:
         print("interrupted", file=sys.stderr)
         status = 130
     except BrokenPipeError:
-        # `python -m analysis RUN | head` closes the pipe early; stdout must not be flushed again at exit.
+        if not _reader_left(sys.stdout):
+            raise
+        # stdout must not be flushed again when the interpreter exits.
         sys.stdout = None
         status = 0
     sys.exit(status or 0)
+
+
+def _reader_left(stream: TextIO) -> bool:
+    """Whether the other end of the pipe that `stream` writes to is closed."""
+    poll = select.poll()
+    poll.register(stream, 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))

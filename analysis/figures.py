@@ -65,11 +65,10 @@ def ranking_figure(ranking: Ranking) -> go.Figure:
 
 def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     """AUPR of every ranked configuration in every unseen cell line (mean over seeds), as a heat map."""
-    cells = ranking.run.table("cells")
+    cells = ranking.run.as_found()
     cells = cells[
         (cells["split"] == split)
         & (cells["selection"] == "best_on_validation")
-        & (cells["prevalence_mode"] == "as_found")
         & ~cells["cell_line"].isin(["macro", "pooled"])
     ]
     corrected = cells["score"] == "corrected"
@@ -106,13 +105,12 @@ def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
     Vertical lines stand where a warning of this configuration first held (`found`: its findings).
     """
     epochs = run.table("epochs")
-    cells = run.table("cells")
+    cells = run.as_found()
     own = epochs[epochs["config"] == config]
     unseen = cells[
         (cells["config"] == config)
         & (cells["split"] == "val_unseen")
         & (cells["selection"] == "epoch")
-        & (cells["prevalence_mode"] == "as_found")
         & (cells["cell_line"] == "macro")
     ]
     if (unseen["score"] == "corrected").any():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.errors import UserError
-from analysis.rules import RULES, evaluate, not_evaluated
+from analysis.rules import RULES, judge
 from analysis.schema import TABLES
 from analysis.store import KEYS, Run
 
@@ -31,23 +31,23 @@ def survey(run: Run) -> Survey:
     """
     rows: list[dict[str, Any]] = []
     missing: Counter[tuple[str, str]] = Counter()
-    written = run.table("warnings")
-    raised = {tuple(row) for row in written[[*KEYS, "rule"]].itertuples(index=False)}
+    written: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in run.table("warnings").to_dict("records"):
+        written.setdefault(tuple(row[key] for key in KEYS), []).append({str(k): v for k, v in row.items()})
     for unit in run.units():
         key = tuple(unit.trial[column] for column in KEYS)
         limits = json.loads(unit.trial["config_json"] or "{}").get("limits", {})
         try:
-            found = evaluate(unit, limits)
+            judged = judge(unit, limits)
         except UserError as error:
             run.problems.append(f"{key[0]}: {error}; the documented limits were used")
-            found = evaluate(unit)
+            judged = judge(unit)
+        own = written.get(key, [])
+        raised = {row["rule"] for row in own}
         identity = dict(zip(KEYS, key, strict=True))
-        rows += [{**f.row(), **identity, "live": (*key, f.rule) in raised} for f in found]
-        absent = not_evaluated(unit)
-        missing.update(absent.items())
-        own = written[(written[KEYS] == pd.Series(identity)).all(axis=1)]
-        kept = own[own["rule"].isin(set(absent)) | ~own["rule"].isin(RULES)]
-        rows += [{str(k): v for k, v in row.items()} for row in kept.to_dict("records")]
+        rows += [{**f.row(), **identity, "live": f.rule in raised} for f in judged.findings]
+        missing.update(judged.missing.items())
+        rows += [row for row in own if row["rule"] in judged.missing or row["rule"] not in RULES]
     counted = [(rule, what, count, len(run.units())) for (rule, what), count in missing.items()]
     return Survey(
         findings=pd.DataFrame(rows, columns=COLUMNS),

@@ -36,10 +36,8 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
 
 def _reported_rows(run: Run, units: pd.DataFrame, split: str) -> pd.DataFrame:
     """The rows of `cells` on one split that describe each unit's reported weights."""
-    cells = run.table("cells")
-    cells = cells[(cells["split"] == split) & (cells["prevalence_mode"] == "as_found")].merge(
-        units[[*KEYS, "status"]], on=KEYS
-    )
+    cells = run.as_found()
+    cells = cells[cells["split"] == split].merge(units[[*KEYS, "status"]], on=KEYS)
     exact = cells["protocol"] == "exact"
     has_exact = exact.groupby([cells[key] for key in KEYS]).transform("any")
     cells = cells[exact | ~has_exact]

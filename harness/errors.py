@@ -1,31 +1,5 @@
-"""The one exception that a user can cause, and how a command line ends because of it."""
+"""The errors of `analysis.errors` under the harness' name: one class, so that every command line catches it."""
 
-import difflib
-import sys
-from collections.abc import Callable, Iterable
+from analysis.errors import UserError, nearest, run_cli
 
-
-class UserError(Exception):
-    """A mistake in something the user gave: one sentence saying what, where and what was expected.
-
-    Command lines print it without a traceback and exit with status 2.
-    """
-
-
-def nearest(word: str, valid: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for the closest valid name, or an empty string when none is close."""
-    close = difflib.get_close_matches(word, list(valid), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
-def run_cli(main: Callable[[], int | None]) -> None:
-    """Run a command line: its return value is the exit status, a UserError is one sentence and status 2."""
-    try:
-        status = main()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        status = 130
-    sys.exit(status or 0)
+__all__ = ["UserError", "nearest", "run_cli"]

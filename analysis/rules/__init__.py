@@ -1,6 +1,7 @@
 """Warning rules: `RULES`, and `evaluate`, called after every epoch of a trial and again by the analysis."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from analysis.errors import UserError, nearest
 from analysis.rules.generalisation_gap import GeneralisationGap
@@ -11,6 +12,7 @@ from analysis.rules.over_capacity import OverCapacity
 from analysis.rules.overfit_train import OverfitTrain
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import Finding, NotEvaluated, Reading, Rule, Violation
+from analysis.rules.support_labels import SupportLabels
 from analysis.rules.thresholds import ThresholdHigh, ThresholdLow
 
 RULES: dict[str, Rule] = {
@@ -24,6 +26,7 @@ RULES: dict[str, Rule] = {
         LooseBoundary(),
         OverCapacity(),
         NegativeLoss(),
+        SupportLabels(),
     )
 }
 """Rule id -> rule."""
@@ -42,29 +45,49 @@ def check_limits(limits: Mapping[str, float]) -> None:
             )
 
 
-def evaluate(
-    unit: UnitRecords, limits: Mapping[str, float] | None = None, *, live: bool = False
-) -> list[Finding]:
-    """All findings of one unit, in the order of `RULES`, with `limits` in place of the documented ones.
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules say about one unit: findings in the order of `RULES`, and rule id -> missing input."""
 
-    A rule whose inputs are missing raises nothing here and is named by `not_evaluated`. Raises UserError
-    for a limit that no rule has.
+    findings: list[Finding]
+    missing: dict[str, str]
+
+
+def judge(unit: UnitRecords, limits: Mapping[str, float] | None = None, *, live: bool = False) -> Judgement:
+    """Measure every rule once on one unit, with `limits` in place of the documented ones.
+
+    A rule whose inputs are missing raises nothing and is named in `missing`. Raises UserError for a limit that
+    no rule has.
     """
     check_limits(limits or {})
     in_force = {**LIMITS, **(limits or {})}
-    return [f for rule in RULES.values() for f in rule.findings(unit, in_force, live=live)]
+    found: list[Finding] = []
+    missing = {}
+    for rule in RULES.values():
+        measured = rule.measure(unit)
+        if isinstance(measured, NotEvaluated):
+            missing[rule.id] = measured.missing
+        found += rule.findings(measured, in_force, live=live)
+    return Judgement(found, missing)
+
+
+def evaluate(
+    unit: UnitRecords, limits: Mapping[str, float] | None = None, *, live: bool = False
+) -> list[Finding]:
+    """The findings of `judge`."""
+    return judge(unit, limits, live=live).findings
 
 
 def not_evaluated(unit: UnitRecords) -> dict[str, str]:
     """Rule id -> the input that was missing, for every rule that could not be measured."""
-    measured = {rule.id: rule.measure(unit) for rule in RULES.values()}
-    return {key: value.missing for key, value in measured.items() if isinstance(value, NotEvaluated)}
+    return judge(unit).missing
 
 
 __all__ = [
     "LIMITS",
     "RULES",
     "Finding",
+    "Judgement",
     "NotEvaluated",
     "Reading",
     "Rule",
@@ -72,5 +95,6 @@ __all__ = [
     "Violation",
     "check_limits",
     "evaluate",
+    "judge",
     "not_evaluated",
 ]

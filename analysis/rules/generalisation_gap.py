@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import pandas as pd
-
-from analysis.rules.records import UnitRecords
+from analysis.rules.records import UnitRecords, number
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
 
@@ -30,25 +28,25 @@ class GeneralisationGap(Rule):
         if not train:
             return NotEvaluated("train_aupr of the table epochs")
         rows = unit.unseen()
-        if rows.empty or "aupr" not in rows:
+        if all("aupr" not in row for row in rows):
             return NotEvaluated("AUPR rows of split val_unseen in the table cells")
+        groups: dict[tuple[int, bool], dict[str, float]] = {}
+        for row in rows:
+            value, epoch = number(row, "aupr"), int(row["epoch"])
+            if value is not None and epoch in train:
+                groups.setdefault((epoch, row["selection"] != "epoch"), {})[str(row["cell_line"])] = value
         readings = []
         test = _test_macro(unit)
-        for key, group in rows.groupby(["epoch", "selection"], sort=True):
-            epoch, final = int(group["epoch"].iloc[0]), key[1] != "epoch"
-            auprs = pd.to_numeric(group.set_index("cell_line")["aupr"], errors="coerce").dropna()
-            if epoch not in train:
-                continue
+        for (epoch, final), auprs in sorted(groups.items()):
             known = {"train": train[epoch]}
             if final and test is not None:
                 known["test"] = test
             if "macro" in auprs:
-                values = {**known, "unseen": float(auprs["macro"])}
-                readings.append(Reading(values, epoch, "macro", "macro", final))
-            lines = auprs.drop(["macro", "pooled"], errors="ignore")
-            if len(lines):
-                values = {**known, "unseen": float(lines.min())}
-                readings.append(Reading(values, epoch, "worst", str(lines.idxmin()), final))
+                readings.append(Reading({**known, "unseen": auprs["macro"]}, epoch, "macro", "macro", final))
+            lines = {name: value for name, value in auprs.items() if name not in ("macro", "pooled")}
+            if lines:
+                worst = min(lines, key=lambda name: lines[name])
+                readings.append(Reading({**known, "unseen": lines[worst]}, epoch, "worst", worst, final))
         return readings or NotEvaluated("an epoch with both train AUPR and AUPR of val_unseen")
 
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
@@ -63,8 +61,7 @@ class GeneralisationGap(Rule):
 
 
 def _test_macro(unit: UnitRecords) -> float | None:
-    rows = unit.split_rows("test", ("best_on_validation",))
-    if rows.empty or "aupr" not in rows:
-        return None
-    macro = rows[rows["cell_line"] == "macro"]["aupr"].dropna()
-    return float(macro.iloc[-1]) if len(macro) else None
+    rows = unit.rows("test", ("best_on_validation",))
+    macro = [number(row, "aupr") for row in rows if row["cell_line"] == "macro"]
+    known = [value for value in macro if value is not None]
+    return known[-1] if known else None

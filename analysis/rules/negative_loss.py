@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from analysis.rules.records import UnitRecords
+from analysis.rules.records import UnitRecords, number
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
 
@@ -23,12 +23,11 @@ class NegativeLoss(Rule):
         series = unit.epoch_values("loss")
         if not series:
             return NotEvaluated("loss of the table epochs")
-        terms = unit.terms
         lowest: dict[int, float] = {}
-        if {"epoch", "weighted"} <= set(terms.columns):
-            for row in terms.dropna(subset=["weighted"]).to_dict("records"):
-                epoch, value = int(row["epoch"]), float(row["weighted"])
-                lowest[epoch] = min(value, lowest.get(epoch, value))
+        for row in unit.term_rows():
+            value, epoch = number(row, "weighted"), number(row, "epoch")
+            if value is not None and epoch is not None:
+                lowest[int(epoch)] = min(value, lowest.get(int(epoch), value))
         return [
             Reading({"loss": value, "lowest_term": lowest.get(epoch, float("nan"))}, epoch)
             for epoch, value in series

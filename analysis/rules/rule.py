@@ -5,9 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
-import pandas as pd
-
-from analysis.rules.records import UnitRecords
+from analysis.rules.records import UnitRecords, number
 
 Severity = Literal["documented", "fault", "hint"]
 
@@ -92,18 +90,17 @@ class Rule(ABC):
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         """The limit that this reading breaks, if any."""
 
-    def findings(self, unit: UnitRecords, limits: Mapping[str, float], *, live: bool) -> list[Finding]:
-        """One finding per scope in which the rule stands: its worst value and its first epoch."""
-        measured = self.measure(unit)
+    def findings(
+        self, measured: list[Reading] | NotEvaluated, limits: Mapping[str, float], *, live: bool
+    ) -> list[Finding]:
+        """One finding per scope in which the rule stands on what `measure` gave: worst value, first epoch."""
         if isinstance(measured, NotEvaluated):
             return []
-        found = []
-        for scope in dict.fromkeys(reading.scope for reading in measured):
-            series = [reading for reading in measured if reading.scope == scope]
-            broken = self._standing([(r, self.condition(r, limits)) for r in series])
-            if broken:
-                found.append(self._finding(broken, live))
-        return found
+        scopes: dict[str, list[tuple[Reading, Violation | None]]] = {}
+        for reading in measured:
+            scopes.setdefault(reading.scope, []).append((reading, self.condition(reading, limits)))
+        standing = [self._standing(judged) for judged in scopes.values()]
+        return [self._finding(broken, live) for broken in standing if broken]
 
     def _standing(self, judged: list[tuple[Reading, Violation | None]]) -> list[tuple[Reading, Violation]]:
         """The violations that count, in order of epoch."""
@@ -156,17 +153,19 @@ def cell_readings(
     a column of `optional` is in a reading's values wherever it is not null.
     """
     rows = unit.unseen()
-    if rows.empty:
+    if not rows:
         return NotEvaluated("rows of split val_unseen in the table cells")
-    absent = [column for column in columns if column not in rows]
+    absent = [column for column in columns if all(column not in row for row in rows)]
     if absent:
         return NotEvaluated(f"column {', '.join(absent)} of the table cells")
-    rows = rows[~rows["cell_line"].isin(["macro"] if pooled else ["macro", "pooled"])]
-    measured = [*columns, *(column for column in optional if column in rows)]
+    left_out = ("macro",) if pooled else ("macro", "pooled")
+    measured = [*columns, *optional]
     readings = []
-    for row in rows[["epoch", "cell_line", "selection", *measured]].to_dict("records"):
-        values = {column: float(row[column]) for column in measured if pd.notna(row[column])}
+    for row in rows:
+        name = str(row["cell_line"])
+        if name in left_out:
+            continue
+        values = {column: value for column in measured if (value := number(row, column)) is not None}
         if all(column in values for column in columns):
-            name, final = str(row["cell_line"]), row["selection"] != "epoch"
-            readings.append(Reading(values, int(row["epoch"]), name, name, final))
+            readings.append(Reading(values, int(row["epoch"]), name, name, row["selection"] != "epoch"))
     return readings or NotEvaluated(f"values of {', '.join(columns)} for the unseen validation cell lines")

@@ -1,5 +1,6 @@
 """Every rule raises on what it describes, stays silent beside it, and says what it misses."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.metrics import binary_metrics
-from analysis.rules import LIMITS, RULES, Finding, UnitRecords, evaluate, not_evaluated
+from analysis.rules import LIMITS, RULES, Finding, Rule, UnitRecords, evaluate, judge, not_evaluated
 from analysis.schema import TABLES, to_table
 
 HEALTHY: dict[str, float] = {
@@ -36,10 +37,12 @@ def unit(
     loss: tuple[float, ...] = (0.6, 0.5),
     train: tuple[float, ...] = (0.7, 0.75),
     parameters: int = 1000,
+    labels: bool = False,
 ) -> UnitRecords:
     numbers = range(1, len(loss) + 1)
     logged = pd.DataFrame({"epoch": numbers, "loss": loss, "train_aupr": train})
     trial = {"parameters": parameters, "train_pairs": 1000}
+    trial |= {"config_json": json.dumps({"support": {"size": 32, "labels": labels}})}
     return UnitRecords(trial=trial, epochs=logged, cells=cells(*(epochs or ({}, {}))))
 
 
@@ -93,6 +96,48 @@ def test_over_capacity_is_implied_by_sizes() -> None:
     (finding,) = raised(unit(parameters=20_000), "over_capacity")
     assert (finding.value, finding.limit, finding.epoch, finding.implied) == (20.0, 10.0, None, True)
     assert raised(unit(parameters=10_000), "over_capacity") == []
+
+
+def test_labels_in_the_support_sets_are_hinted_at() -> None:
+    (finding,) = evaluate(unit(labels=True))
+    assert (finding.rule, finding.severity, finding.epoch) == ("support_labels", "hint", None)
+    assert (finding.value, finding.limit, finding.source) == (1.0, 0.0, "09-definitions, seed 001")
+    assert evaluate(unit(labels=True), {"support_labels": 1.0}) == []
+    for text in (None, "{}", '{"support": {"size": 32}}', "null"):
+        records = UnitRecords(trial={"config_json": text})
+        assert "config_json" in not_evaluated(records)["support_labels"]
+
+
+def test_every_rule_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = dict.fromkeys(RULES, 0)
+    for rule in RULES.values():
+
+        def counted(records: UnitRecords, rule: Rule = rule, measure: Any = rule.measure) -> Any:
+            counts[rule.id] += 1
+            return measure(records)
+
+        monkeypatch.setattr(rule, "measure", counted)
+    partly = unit(parameters=20_000)
+    judged = judge(
+        UnitRecords({**partly.trial, "config_json": None}, partly.epochs, partly.terms, partly.cells)
+    )
+    assert [finding.rule for finding in judged.findings] == ["over_capacity"]
+    assert set(judged.missing) == {"support_labels"}
+    assert set(counts.values()) == {1}
+
+
+def test_lists_of_rows_are_judged_as_data_frames_are() -> None:
+    bad = {"threshold_oracle": 0.01, "recall": 0.9, "precision": 0.5, "logit_sd": 0.01}
+    frames = unit({"aupr": float("nan")}, bad, loss=(0.1, -0.1), train=(0.97, 0.99))
+    lists = UnitRecords(
+        frames.trial,
+        frames.epochs.to_dict("records"),
+        [],
+        frames.cells.sample(frac=1, random_state=0).to_dict("records"),
+    )
+    found = evaluate(frames)
+    assert {f.rule for f in found} > {"threshold_low", "negative_loss", "overfit_train", "generalisation_gap"}
+    assert sorted(map(str, evaluate(lists))) == sorted(map(str, found))
 
 
 def test_gap_for_macro_and_worst_cell_line() -> None:
