@@ -24,6 +24,7 @@ from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric
 from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
+from harness.trial.rows import embedding_rows, epoch_row, leak_warning, prediction_rows, term_rows
 from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.trainer import Diverged, StepLog, Trainer
 from models.energy.temperature import fit
@@ -274,39 +275,21 @@ class Replicate:
         return bool(value < best if self.objective.endswith(("nll", "brier", "ece")) else value > best)
 
     def _log_epoch(self, epoch: int, logs: list[StepLog], train_aupr: float, began: float) -> None:
-        state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
+        phase = self.trainer.schedule.phase(epoch)
+        row = {
+            **self.key,
+            **epoch_row(logs),
+            "epoch": epoch,
+            "phase": phase,
+            "step": self.trainer.index,
+            "lr": self.config.optimiser.lr,
+            "wall_s": time.perf_counter() - began,
+            "train_aupr": train_aupr,
+        }
         if self.config.temperature.mode == "calibrated":
-            state["temperature"] = self.calibration if self.trainer.schedule.phase(epoch) == 2 else 1.0
-        self.epoch_rows.append(
-            {
-                **self.key,
-                "epoch": epoch,
-                "phase": self.trainer.schedule.phase(epoch),
-                "step": self.trainer.index,
-                "loss": float(np.mean([log.loss for log in logs])),
-                "lr": self.config.optimiser.lr,
-                "wall_s": time.perf_counter() - began,
-                "grad_norm": float(np.mean([log.grad_norm for log in logs])),
-                "train_aupr": train_aupr,
-                **state,
-            }
-        )
-        for term in logs[-1].values:
-            values = [log.values[term] for log in logs if term in log.values]
-            norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
-            value, weight = float(np.mean(values)), logs[-1].weights[term]
-            self.term_rows.append(
-                {
-                    **self.key,
-                    "epoch": epoch,
-                    "term": term,
-                    "value": value,
-                    "weight": weight,
-                    "weighted": weight * value,
-                    "grad_norm": norm,
-                    "grad_share": share,
-                }
-            )
+            row["temperature"] = self.calibration if phase == 2 else 1.0
+        self.epoch_rows.append(row)
+        self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs)]
 
     def _note_live(self, findings: list[Finding]) -> None:
         known = {(row["rule"], row["cell_line"]) for row in self.live}
@@ -354,8 +337,11 @@ class Replicate:
             )
         self.trial["rank_invariant"] = self._rank_invariant(scores)
         if self.config.predict.mode == "branch_select":
-            self._branch_select(scores["test"])
-        self._write_predictions(scores)
+            self.live.append(leak_warning(self.cells, selected))
+        names = self.dataset.cell_lines
+        self.run.write("predictions", self.unit, prediction_rows(scores, names, self.key))
+        if self.trainer.model.has_environment:
+            self.run.write("embeddings", self.unit, embedding_rows(scores, names, self.key))
         self.trainer.load_weights(last_weights)
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
@@ -363,80 +349,6 @@ class Replicate:
             return True
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
         return self.trainer.model.rank_invariant(r.to(self.device))
-
-    def _branch_select(self, test: SplitScores) -> None:
-        """The legacy choice per test cell line between U_I and the corrected score by test AUPR: leakage, flagged."""
-        rows = [r for r in self.cells if r["selection"] == "best_on_validation" and r["split"] == "test"]
-        gains = []
-        for code in np.unique(test.cell):
-            name = self.dataset.cell_lines[code]
-            by_score = {
-                r["score"]: r["aupr"]
-                for r in rows
-                if (r["cell_line"], r["prevalence_mode"], r["protocol"]) == (name, "as_found", "exact")
-            }
-            gains.append(max(by_score.values()) - by_score["corrected"])
-        self.live.append(
-            {
-                "rule": "test_leak",
-                "value": float(np.mean(gains)),
-                "limit": 0.0,
-                "severity": "fault",
-                "epoch": int(self.trial["selected_epoch"]),
-                "cell_line": "macro",
-                "source": "seed 000",
-                "advice": "set predict.mode: unified; a branch chosen by test AUPR is not a prediction",
-                "evidence": "predict.mode: branch_select picks U_I or the corrected score per test cell line by test "
-                f"AUPR; that alone adds {np.mean(gains):.4f} to the macro test AUPR",
-                "implied": True,
-                "live": True,
-            }
-        )
-
-    def _write_predictions(self, scores: dict[str, SplitScores]) -> None:
-        predictions, embeddings = [], []
-        for name in ("val_seen", VALIDATION, "test"):
-            part = scores[name]
-            names = [self.dataset.cell_lines[code] for code in part.cell]
-            columns = (
-                part.pairs.tolist(),
-                names,
-                part.label.tolist(),
-                part.u.tolist(),
-                part.r.tolist(),
-                part.logit.tolist(),
-            )
-            predictions += [
-                {
-                    **self.key,
-                    "split": name,
-                    "pair": pair,
-                    "cell_line": cell,
-                    "label": y,
-                    "u": u,
-                    "r": r,
-                    "logit": logit,
-                }
-                for pair, cell, y, u, r, logit in zip(*columns, strict=True)
-            ]
-        if self.trainer.model.has_environment:
-            for name, part in scores.items():
-                for code, vectors in part.z_e.items():
-                    embeddings += [
-                        {
-                            **self.key,
-                            "cell_line": self.dataset.cell_lines[code],
-                            "split": name,
-                            "draw": draw,
-                            "r": float(part.r_cell[code][draw]),
-                            "r_raw": float(part.r_raw[code][draw]),
-                            "gate": None if part.gate is None else float(part.gate[code][draw]),
-                            "z_e": vector.tolist(),
-                        }
-                        for draw, vector in enumerate(vectors)
-                    ]
-        self.run.write("predictions", self.unit, predictions)
-        self.run.write("embeddings", self.unit, embeddings)
 
     def _diverged(self, epoch: int, reason: str, began: float) -> EpochSummary:
         self.trial |= {"status": "diverged", "reason": f"epoch {epoch}: {reason}"}

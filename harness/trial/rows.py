@@ -1,0 +1,118 @@
+"""Rows of the store from what an epoch's steps and a final evaluation measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.schema import MACRO
+from harness.trial.predict import SplitScores
+from harness.trial.trainer import StepLog
+
+Row = dict[str, Any]
+
+
+def epoch_row(logs: Sequence[StepLog]) -> Row:
+    """Means over the steps of an epoch: total loss, gradient norm, and the state of the energy (columns of `epochs`)."""
+    state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
+    return {
+        "loss": float(np.mean([log.loss for log in logs])),
+        "grad_norm": float(np.mean([log.grad_norm for log in logs])),
+        **state,
+    }
+
+
+def term_rows(logs: Sequence[StepLog]) -> list[Row]:
+    """One row of `terms` per term of the epoch's last step: mean value, weight then, gradient norm and share then."""
+    rows = []
+    for term in logs[-1].values:
+        value = float(np.mean([log.values[term] for log in logs if term in log.values]))
+        weight = logs[-1].weights[term]
+        norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
+        rows.append(
+            {
+                "term": term,
+                "value": value,
+                "weight": weight,
+                "weighted": weight * value,
+                "grad_norm": norm,
+                "grad_share": share,
+            }
+        )
+    return rows
+
+
+def prediction_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
+    """Rows of `predictions`: every pair of every evaluation split once."""
+    rows = []
+    for name, part in scores.items():
+        if name == "train":
+            continue
+        columns = zip(
+            part.pairs.tolist(),
+            part.cell.tolist(),
+            part.label.tolist(),
+            part.u.tolist(),
+            part.r.tolist(),
+            part.logit.tolist(),
+            strict=True,
+        )
+        rows += [
+            {
+                **key,
+                "split": name,
+                "pair": pair,
+                "cell_line": cell_lines[cell],
+                "label": label,
+                "u": u,
+                "r": r,
+                "logit": logit,
+            }
+            for pair, cell, label, u, r, logit in columns
+        ]
+    return rows
+
+
+def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
+    """Rows of `embeddings`: z_E, R_E and gate of every cell line, split and support draw."""
+    return [
+        {
+            **key,
+            "cell_line": cell_lines[code],
+            "split": name,
+            "draw": draw,
+            "r": float(part.r_cell[code][draw]),
+            "r_raw": float(part.r_raw[code][draw]),
+            "gate": None if part.gate is None else float(part.gate[code][draw]),
+            "z_e": vector.tolist(),
+        }
+        for name, part in scores.items()
+        for code, vectors in part.z_e.items()
+        for draw, vector in enumerate(vectors)
+    ]
+
+
+def leak_warning(cells: Sequence[Row], selected_epoch: int) -> Row:
+    """The flag of `predict.mode: branch_select`: what choosing U_I or the corrected score per test cell line by test
+    AUPR, as the legacy did, adds to the macro test AUPR."""
+    found: dict[str, dict[str, float]] = {}
+    for row in cells:
+        where = (row["selection"], row["split"], row["prevalence_mode"], row["protocol"])
+        if where == ("best_on_validation", "test", "as_found", "exact"):
+            found.setdefault(row["cell_line"], {})[row["score"]] = row["aupr"]
+    lines = [scores for line, scores in found.items() if line not in ("macro", "pooled")]
+    gain = float(np.mean([max(scores.values()) - scores["corrected"] for scores in lines]))
+    return {
+        "rule": "test_leak",
+        "value": gain,
+        "limit": 0.0,
+        "severity": "fault",
+        "epoch": selected_epoch,
+        "cell_line": MACRO,
+        "source": "seed 000",
+        "advice": "set predict.mode: unified; a branch chosen by test AUPR is not a prediction",
+        "evidence": "predict.mode: branch_select picks U_I or the corrected score per test cell line by test AUPR; "
+        f"that alone adds {gain:.4f} to the macro test AUPR",
+        "implied": True,
+        "live": True,
+    }
