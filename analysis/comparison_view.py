@@ -52,6 +52,12 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
         notes.append(
             f"{comparison.censored} pairs hold a stopped or pruned unit, whose missing epochs are not random"
         )
+    if comparison.unbalanced:
+        notes.append(
+            f"{comparison.unbalanced} pairs are left out: not every seed has finished that fold and configuration"
+        )
+    if comparison.mixed:
+        notes.append("the seeds have no fold and configuration in common: each one's mean is over others")
     for note in notes:
         yield Text(note, style="dim")
 

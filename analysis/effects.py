@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.balance import common_to_seeds, mixed
 from analysis.criteria import Criterion, criterion
 from analysis.errors import UserError, nearest
 from analysis.paired import PairedEffect, paired_effect
@@ -20,7 +21,9 @@ class Comparison:
     """b - a of one key: `pairs` has a row per matched (fold, seed, pair of configurations).
 
     `effect` is over seeds (the unit of replication) and `folds` over folds, which is NaN for one fold;
-    `censored` counts units that were stopped or pruned, whose missing epochs are not random.
+    `censored` counts units that were stopped or pruned, whose missing epochs are not random; `unbalanced` the
+    matched rows left out of `pairs` because not every seed has them, and `mixed` says that the seeds have none in
+    common, so that nothing was left out and each seed's mean is over other folds or configurations.
     """
 
     key: str
@@ -32,6 +35,8 @@ class Comparison:
     effect: PairedEffect
     folds: PairedEffect
     censored: int
+    unbalanced: int
+    mixed: bool
 
 
 def compare(
@@ -87,7 +92,9 @@ def compare(
         raise UserError(
             f"{run.path}: no finished trials on {split} share a fold and seed at {key} = {a} and {b}"
         )
-    pairs = pd.DataFrame(rows)
+    matching = ["fold", "config_a", "config_b"]
+    every = pd.DataFrame(rows)
+    pairs = every[common_to_seeds(every, matching)].reset_index(drop=True)
     return Comparison(
         key=key,
         a=a,
@@ -98,6 +105,8 @@ def compare(
         effect=paired_effect(pairs.groupby("seed")["difference"].mean()),
         folds=paired_effect(pairs.groupby("fold")["difference"].mean()),
         censored=int(pairs["censored"].sum()),
+        unbalanced=len(every) - len(pairs),
+        mixed=bool(mixed(every, matching).any()),
     )
 
 

@@ -1,6 +1,7 @@
 """Interval over replicates, and what it says against a region of practical equivalence."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -53,5 +54,10 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     if sample.size < 2:
         return Interval(float(sample[0]) if sample.size else nan, nan, nan, nan, int(sample.size))
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, sample.size - 1) * sd / np.sqrt(sample.size))
+    half = _quantile(level, sample.size) * sd / float(np.sqrt(sample.size))
     return Interval(mean, mean - half, mean + half, sd, int(sample.size))
+
+
+@lru_cache
+def _quantile(level: float, n: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, n - 1))

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from analysis.balance import common_to_seeds, mixed
+from analysis.completeness import NOT_STARTED, Completeness, completeness
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
-from analysis.intervals import Interval, t_interval
+from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
-from analysis.replicates import configuration_changes, replicates
-from analysis.store import Run
+from analysis.replicates import REPORTED, configuration_changes, replicates
+from analysis.store import KEYS, Run
 
 ROPE = 0.005
 
@@ -24,9 +27,11 @@ class Ranking:
     lines.
 
     `configurations` has one row per configuration: rank, config, label, tie (best, equal, unknown, worse),
-    seeds, folds, units, planned, censored, value with low and high (t over seeds) and fold_low and
-    fold_high (t over folds, NaN for one fold), aupr, pooled_aupr, nll, u_aupr, rank_invariant, p_better
-    (P(A > best)), difference (gain over the best, paired by seed) with its low and high, test_aupr
+    seeds, folds, units (finished), planned, complete, lacking (what became of the other units, in words),
+    diverged (whether one did), behind (ranked after the others for want of units), common_folds (what the value
+    is a mean over where its seeds differ in folds, in words), censored, value with low and high (t over seeds)
+    and fold_low and fold_high (t over folds, NaN for one fold), aupr, pooled_aupr, nll, u_aupr, rank_invariant,
+    p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high, test_aupr
     (reporting only) and flags (rule ids).
     """
 
@@ -48,9 +53,10 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
 
     A seed is the unit of replication. A configuration is tied with the best when the t-interval of their
     paired differences over seeds lies within [-rope, rope] (equal) or leaves both signs open (unknown).
-    `healthy` leaves out configurations with a fault or a documented finding that neither data nor sizes
-    imply. Selection regret is the test macro AUPR of the configuration best on test minus that of the one
-    ranked first.
+    Configurations with finished units for only a part of the plan stand after the complete ones; while none is
+    complete, after those with the most finished units. `healthy` leaves out configurations with a fault or a
+    documented finding that neither data nor sizes imply. Selection regret is the test macro AUPR of the
+    configuration best on test, among those that could have been ranked first, minus that of the one that was.
 
     Raises UserError when no trial has finished, when `by` is unknown, or when none is healthy.
     """
@@ -59,13 +65,15 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     units = units[units[metric.key].notna()]
     if units.empty:
         raise UserError(_nothing_finished(run))
-    test = replicates(run, "test")
+    tested = replicates(run, "test").rename(columns={"aupr": "test_aupr"})
+    units = units.merge(tested[[*KEYS, "test_aupr"]], on=KEYS, how="left")
+    states = completeness(run, set(zip(*(units[key].tolist() for key in KEYS), strict=True)))
     surveyed = survey(run)
     found = surveyed.findings
     changes = configuration_changes(run)
-    rows = [_row(str(config), own, metric, test, found) for config, own in units.groupby("config")]
-    table = pd.DataFrame(rows)
-    oracle = table["test_aupr"].max()
+    table = _rows(units, metric, states)
+    raised = {str(config): list(rules.unique()) for config, rules in found.groupby("config")["rule"]}
+    table["flags"] = [raised.get(config, []) for config in table["config"]]
     flagged = set(found[counts_against_health(found)]["config"])
     unhealthy = int(table["config"].isin(flagged).sum())
     if healthy:
@@ -76,13 +84,17 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
                 f"{run.path}: --healthy leaves no configuration, "
                 f"each of the {unhealthy} raised at least one of {rules}"
             )
-    table = table.sort_values("value", ascending=not metric.higher_is_better, kind="stable")
-    table = table.reset_index(drop=True)
+    # One seed by itself may be a lucky one: it must not be what all others are compared to.
+    table["behind"] = ~table["complete"] if table["complete"].any() else table["units"] < table["units"].max()
+    oracle = table.loc[~table["behind"], "test_aupr"].max()
+    # np.lexsort sorts by its last key first, and stably.
+    order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
+    table = table.iloc[order].reset_index(drop=True)
     table.insert(0, "rank", range(1, len(table) + 1))
     table["label"] = table["config"].map(labels({c: changes[c] for c in table["config"]}))
-    compared = [_against_best(units, metric, config, table, rope) for config in table["config"]]
-    table = table.join(pd.DataFrame(compared))
-    statuses = run.table("trials")["status"].value_counts().to_dict()
+    table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
+    unfinished = run.table("trials")["status"].value_counts().to_dict()
+    unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
     return Ranking(
         run=run,
         by=metric,
@@ -91,7 +103,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         baselines=_baselines(run, metric),
         findings=found[found["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
-        left_out={str(k): int(v) for k, v in statuses.items() if k not in ("done", "stopped", "pruned")},
+        left_out={str(k): int(v) for k, v in unfinished.items() if k not in REPORTED and v},
         unhealthy=unhealthy,
         regret=float(oracle - table["test_aupr"].iloc[0]),
         changes=changes,
@@ -108,62 +120,84 @@ def _nothing_finished(run: Run) -> str:
     return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"
 
 
-def seed_means(units: pd.DataFrame, column: str) -> pd.Series:
-    """Value of each seed: the mean over its folds."""
-    return units.groupby("seed")[column].mean()
-
-
-def _row(
-    config: str, own: pd.DataFrame, metric: Criterion, test: pd.DataFrame, found: pd.DataFrame
-) -> dict[str, Any]:
-    over_seeds = t_interval(seed_means(own, metric.key))
-    over_folds = t_interval(own.groupby("fold")[metric.key].mean())
-    tested = test[test["config"] == config]
-    return {
-        "config": config,
-        "seeds": own["seed"].nunique(),
-        "folds": own["fold"].nunique(),
-        "units": len(own),
-        "censored": int((own["status"] != "done").sum()),
-        "value": over_seeds.mean,
-        "low": over_seeds.low,
-        "high": over_seeds.high,
-        "fold_low": over_folds.low,
-        "fold_high": over_folds.high,
-        **{key: float(seed_means(own, key).mean()) for key in CRITERIA},
-        **{f"u_{key}": float(seed_means(own, f"u_{key}").mean()) for key in CRITERIA},
-        "rank_invariant": bool(own["rank_invariant"].fillna(False).astype(bool).all()),
-        "test_aupr": float(seed_means(tested, "aupr").mean()) if len(tested) else float("nan"),
-        "flags": list(dict.fromkeys(found[found["config"] == config]["rule"])),
+def _rows(units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completeness]) -> pd.DataFrame:
+    """The columns of `Ranking.configurations` that a configuration has by itself, in order of its identity."""
+    columns = [*CRITERIA, *(f"u_{key}" for key in CRITERIA), "test_aupr"]
+    used = units[common_to_seeds(units, ["fold"], ["config"])]
+    differing = set(units["config"][mixed(units, ["fold"], ["config"])])
+    fewer = set(units["config"]) & set(units["config"][~units.index.isin(used.index)])
+    over_seeds = used.groupby(["config", "seed"])[columns].mean()
+    over_folds = used.groupby(["config", "fold"])[metric.key].mean()
+    means = over_seeds.groupby("config").mean()
+    seeds, folds = (
+        {str(config): values.to_numpy() for config, values in each.groupby("config")}
+        for each in (over_seeds[metric.key], over_folds)
+    )
+    names = {
+        str(c): sorted(own.unique()) for c, own in used[used["config"].isin(fewer)].groupby("config")["fold"]
     }
+    whole = units.groupby("config")
+    invariant = units["rank_invariant"].fillna(False).astype(bool).groupby(units["config"]).all()
+    censored = (units["status"] != "done").groupby(units["config"]).sum()
+    rows = []
+    for config, size in whole.size().items():
+        own, state = str(config), states[str(config)]
+        interval, between = t_interval(seeds[own]), t_interval(folds[own])
+        common = "seeds differ in folds" if own in differing else ""
+        if own in names:
+            common = f"mean over {', '.join(names[own])}, which all its seeds have"
+        rows.append(
+            {
+                "config": own,
+                "seeds": len(seeds[own]),
+                "folds": len(folds[own]),
+                "units": int(size),
+                "planned": state.planned,
+                "complete": state.complete,
+                "lacking": state.describe(),
+                "diverged": state.diverged,
+                "common_folds": common,
+                "censored": int(censored[own]),
+                "value": interval.mean,
+                "low": interval.low,
+                "high": interval.high,
+                "fold_low": between.low,
+                "fold_high": between.high,
+                "rank_invariant": bool(invariant[own]),
+            }
+        )
+    return pd.DataFrame(rows).join(means, on="config")
 
 
-def _against_best(
-    units: pd.DataFrame, metric: Criterion, config: str, table: pd.DataFrame, rope: float
-) -> dict[str, Any]:
-    """Gain of a configuration over the best one, paired by fold and seed, and the mark that follows."""
-    best = str(table["config"].iloc[0])
-    if config == best:
-        zero = Interval(0.0, float("nan"), float("nan"), float("nan"), 0)
-        return {"tie": "best", "difference": 0.0, "difference_low": zero.low, "difference_high": zero.high,
-                "p_better": float("nan")}  # fmt: skip
-    own, top = (units[units["config"] == c].set_index(["fold", "seed"])[metric.key] for c in (config, best))
-    paired = (own - top).dropna().map(metric.gain)
-    gain = t_interval(paired.groupby(level="seed").mean()) if len(paired) else t_interval([])
-    return {
-        "tie": gain.verdict(rope),
-        "difference": gain.mean,
-        "difference_low": gain.low,
-        "difference_high": gain.high,
-        "p_better": _p_better(own.map(metric.gain), top.map(metric.gain)),
-    }
+def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, rope: float) -> pd.DataFrame:
+    """Gain of each configuration over the first one, paired by fold and seed, and the mark that follows."""
+    best, nan = str(configs.iloc[0]), float("nan")
+    top = units.loc[units["config"] == best, ["fold", "seed", metric.key]]
+    pairs = units.merge(top, on=["fold", "seed"], suffixes=("", "_best"))
+    pairs["gain"] = (pairs[metric.key] - pairs[f"{metric.key}_best"]).map(metric.gain)
+    pairs = pairs[common_to_seeds(pairs, ["fold"], ["config"])]
+    gains = pairs.groupby(["config", "seed"])["gain"].mean()
+    paired = {str(config): values.to_numpy() for config, values in gains.groupby("config")}
+    values: dict[str, dict[str, np.ndarray]] = {}
+    for (config, fold), own in units.groupby(["config", "fold"])[metric.key]:
+        values.setdefault(str(config), {})[str(fold)] = own.map(metric.gain).to_numpy()
+    rows: list[dict[str, Any]] = []
+    for config in configs:
+        gain = t_interval(paired.get(config, []))
+        row = {"config": config, "tie": gain.verdict(rope), "difference": gain.mean}
+        row |= {"difference_low": gain.low, "difference_high": gain.high}
+        row |= {"p_better": _p_better(values[config], values[best])}
+        if config == best:
+            row |= {"tie": "best", "difference": 0.0}
+            row |= {"difference_low": nan, "difference_high": nan, "p_better": nan}
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
-def _p_better(own: pd.Series, top: pd.Series) -> float:
-    """P(A > best) per fold over all pairs of seeds, averaged over folds."""
-    folds = own.index.get_level_values("fold").intersection(top.index.get_level_values("fold")).unique()
-    each = [probability_of_improvement(own.xs(f, level="fold"), top.xs(f, level="fold")) for f in folds]
-    return float(pd.Series(each, dtype=float).mean())
+def _p_better(own: Mapping[str, np.ndarray], top: Mapping[str, np.ndarray]) -> float:
+    """P(A > best) per fold over all pairs of seeds, averaged over the folds that both have."""
+    each = [probability_of_improvement(own[fold], top[fold]) for fold in own if fold in top]
+    return float(np.mean(each)) if each else float("nan")
 
 
 def _baselines(run: Run, metric: Criterion) -> pd.DataFrame:

@@ -78,14 +78,18 @@ def _table(ranking: Ranking, top: int | None) -> Table:
     for heading in ("U only", "test†"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("flags", no_wrap=True)
-    entries: list[tuple[float, list[RenderableType], str]] = []
+    entries: list[tuple[bool, float, list[RenderableType], str]] = []
+    flags = _flags(ranking)
     shown = ranking.configurations.head(top) if top else ranking.configurations
     for row in shown.to_dict("records"):
         invariant = row["rank_invariant"] and by.key == "aupr"
         alone = _number(row[f"u_{by.key}"]) + ("≡" if invariant else "")
-        label = row["label"] + (f" [censored {row['censored']}/{row['units']}]" if row["censored"] else "")
+        notes = [f"censored {row['censored']}/{row['units']}"] if row["censored"] else []
+        notes += [note for note in (row["lacking"], row["common_folds"]) if note]
+        label = row["label"] + (f" [{'; '.join(notes)}]" if notes else "")
+        state = "" if row["complete"] else "✗" if row["diverged"] else "!"
         cells: list[RenderableType] = [
-            f"{row['rank']}{_TIES[row['tie']]}",
+            f"{row['rank']}{_TIES[row['tie']]}{state}",
             Text(label),
             _number(row["value"]),
             _span(row["low"], row["high"]),
@@ -93,26 +97,33 @@ def _table(ranking: Ranking, top: int | None) -> Table:
             *(_number(row[c.key]) for c in others),
             alone,
             _number(row["test_aupr"]),
-            _flags(ranking, row["config"]),
+            flags.get(row["config"], Text()),
         ]
-        entries.append((row["value"], cells, "bold" if row["tie"] == "best" else ""))
+        entries.append((row["behind"], row["value"], cells, "bold" if row["tie"] == "best" else ""))
     for row in ranking.baselines.to_dict("records"):
         cells = ["b", Text(f"baseline {row['baseline']}"), _number(row[by.key]), "", ""]
         cells += [*(_number(row[c.key]) for c in others), "", _number(row["test_aupr"]), ""]
-        entries.append((row[by.key], cells, "dim italic"))
-    entries.sort(key=lambda e: (math.isnan(e[0]), -e[0] if by.higher_is_better else e[0]))
-    for _, cells, style in entries:
+        entries.append((False, row[by.key], cells, "dim italic"))
+    entries.sort(key=lambda e: (e[0], math.isnan(e[1]), -e[1] if by.higher_is_better else e[1]))
+    for _, _, cells, style in entries:
         table.add_row(*cells, style=style)
     return table
 
 
-def _flags(ranking: Ranking, config: str) -> Text:
-    own = ranking.findings[ranking.findings["config"] == config]
-    text = Text()
-    for row in by_rule(own).to_dict("records"):
+def _flags(ranking: Ranking) -> dict[str, Text]:
+    """Configuration -> the letters of its rules; a letter is dim where all its findings are implied."""
+    texts: dict[str, Text] = {}
+    known = {rule: at for at, rule in enumerate(RULES)}
+    found = ranking.findings.assign(implied=ranking.findings["implied"].fillna(False).astype(bool))
+    each = found.groupby(["config", "rule"], sort=False).agg({"implied": "all", "severity": "first"})
+    order = sorted(
+        each.reset_index().to_dict("records"), key=lambda r: (known.get(r["rule"], math.inf), r["rule"])
+    )
+    for row in order:
         style = "dim" if row["implied"] else _STYLE.get(row["severity"], "")
-        text.append(RULES[row["rule"]].mark if row["rule"] in RULES else "?", style=style)
-    return text
+        mark = RULES[row["rule"]].mark if row["rule"] in RULES else "?"
+        texts.setdefault(row["config"], Text()).append(mark, style=style)
+    return texts
 
 
 def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
@@ -121,6 +132,9 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "=": f"as good as the best: interval of the paired difference within ±{ranking.rope:g}",
         "~": "cannot be told apart from the best: the interval allows both signs, or there is none",
         "+": "better than the row ranked first on the seeds and folds that both have",
+        "#1": "chosen on the seeds it is compared on, so its lead is overstated (winner's curse)",
+        "!": "incomplete, fewer finished units than planned: ranked after the others, never compared to",
+        "✗": "incomplete too, and a seed diverged",
         "b": "baseline on the same folds",
         "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL",
         "P>best": "share of pairs of seeds in which the row beats the best",
@@ -131,6 +145,9 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "=": (rows["tie"] == "equal").any(),
         "~": (rows["tie"] == "unknown").any(),
         "+": (rows["tie"] == "better").any(),
+        "#1": len(rows) > 1,
+        "!": (~rows["complete"] & ~rows["diverged"]).any(),
+        "✗": (~rows["complete"] & rows["diverged"]).any(),
         "b": len(ranking.baselines) > 0,
         "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
         "P>best": len(rows) > 1,
@@ -144,9 +161,9 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         legend["folds"] = (
             f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'])}, 95 % t over folds"
         )
-    if ranking.by.key == "aupr":
-        known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
-        legend["documented"] = f"macro AUPR {known}: {CAVEAT}"
+    known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
+    other = "" if ranking.by.key == "aupr" else f" (no {ranking.by.label} was documented)"
+    legend["documented"] = f"macro AUPR {known}{other}: {CAVEAT}"
     if top and top < len(rows):
         legend["--top"] = f"{len(rows) - top} more configurations are not shown"
     changes = ranking.changes[best["config"]]

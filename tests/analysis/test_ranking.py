@@ -1,5 +1,7 @@
 """Ranking of a fixture store: order, intervals, ties, baselines, flags, what is left out."""
 
+import io
+import json
 import math
 import shutil
 from pathlib import Path
@@ -7,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from analysis.errors import UserError
 from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.ranking import Ranking, rank
 from analysis.store import Run
+from analysis.terminal import ranking_view
 from tests.analysis.fixture_store import Design, cell_rows, write, write_run, write_unit
 
 
@@ -207,3 +211,90 @@ def test_warnings_that_only_the_trial_could_raise_are_kept(tmp_path: Path) -> No
     assert found.loc["over_capacity", "live"]
     missing = rank(Run.open(run)).unevaluated.set_index("rule")
     assert missing.loc["negative_loss", "units"] == 1
+
+
+def test_a_configuration_with_fewer_units_is_never_what_others_are_compared_to(tmp_path: Path) -> None:
+    lucky = Design("aaa111", {"x.a": 1}, quality=3.0)
+    designs = (Design("bbb222", {"x.a": 2}), Design("ccc333", {"x.a": 3}, quality=0.5))
+    run = write_run(tmp_path / "run", designs)
+    write_unit(run, lucky, 0)
+    write_unit(run, Design("aaa111", {"x.a": 1}, status="diverged"), 1)
+    write_unit(run, Design("aaa111", {"x.a": 1}, status="running"), 2)
+    result = rank(Run.open(run))
+    rows = result.configurations
+    assert list(rows["config"]) == ["bbb222", "ccc333", "aaa111"]
+    assert rows["value"].iloc[2] > rows["value"].iloc[0], "it would be first by its one seed"
+    assert list(rows["tie"][:2]) == ["best", "worse"]
+    assert not math.isnan(rows["difference_low"].iloc[1]), "paired over all three seeds"
+    assert list(rows["complete"]) == list(~rows["behind"]) == [True, True, False]
+    last = rows.iloc[2]
+    assert (last["units"], last["planned"], last["diverged"]) == (1, 3, True)
+    assert last["lacking"] == "1/3 units: diverged seed 1; running seed 2"
+    assert result.left_out == {"diverged": 1, "running": 1}
+    tested = rows.set_index("config")["test_aupr"]
+    assert tested["aaa111"] > tested["bbb222"]
+    assert result.regret == pytest.approx(0.0), "against what could have been ranked first"
+    text = printed(result)
+    assert "[1/3 units: diverged seed 1; running seed 2]" in " ".join(text.split())
+    assert "3~✗" in text
+    assert "a seed diverged" in text
+    assert "winner's curse" in text
+
+
+def printed(ranking: Ranking) -> str:
+    console = Console(width=400, file=io.StringIO(), record=True)
+    for part in ranking_view(ranking):
+        console.print(part)
+    return console.export_text()
+
+
+def test_plan_says_what_has_not_been_started(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", (Design("aaa111", {"x.a": 1}),), seeds=(0, 1))
+    plan = {"folds": ["chr8"], "seeds": [0, 1, 2], "configs": [{"id": "aaa111"}, {"id": "bbb222"}]}
+    (run / "plan.json").write_text(json.dumps(plan))
+    write_unit(run, Design("ccc333", {"x.a": 3}, quality=3.0), 0)
+    result = rank(Run.open(run))
+    rows = result.configurations.set_index("config")
+    assert rows.loc["aaa111", "lacking"] == "2/3 units: not started seed 2"
+    assert rows.loc["ccc333", "lacking"] == "1/3 units: not started seeds 1, 2"
+    assert list(rows.index) == ["aaa111", "ccc333"], "none is complete: most finished units first"
+    assert list(rows["behind"]) == [False, True]
+    assert result.left_out == {"not started": 6}
+    assert "1~!" not in printed(result) and "1 !" in printed(result)
+
+
+def test_seeds_are_means_over_the_same_folds(tmp_path: Path) -> None:
+    whole, partial = Design("aaa111", {"x.a": 1}), Design("bbb222", {"x.a": 2}, quality=1.1)
+    run = write_run(tmp_path / "run", (whole,), seeds=(0, 1), folds=("chr8", "chr10x"))
+    for fold, seed in (("chr8", 0), ("chr10x", 0), ("chr8", 1)):
+        write_unit(run, partial, seed, fold)
+    rows = rank(Run.open(run)).configurations.set_index("config")
+    cells = Run.open(run).as_found()
+    own = cells[
+        (cells["selection"] == "best_on_validation")
+        & (cells["split"] == "val_unseen")
+        & (cells["cell_line"] == "macro")
+        & (cells["score"] == "corrected")
+    ].set_index(["config", "fold", "seed"])["aupr"]
+    assert rows.loc["aaa111", "value"] == pytest.approx(own["aaa111"].mean())
+    assert rows.loc["aaa111", "common_folds"] == ""
+    seeds = [own["bbb222", "chr8", seed] for seed in (0, 1)]
+    interval = t_interval(seeds)
+    row = rows.loc["bbb222"]
+    assert (row["value"], row["low"]) == pytest.approx((interval.mean, interval.low))
+    assert (row["units"], row["planned"], row["folds"]) == (3, 4, 1)
+    assert row["common_folds"] == "mean over chr8, which all its seeds have"
+    gain = t_interval([own["bbb222", "chr8", seed] - own["aaa111", "chr8", seed] for seed in (0, 1)])
+    assert (row["difference"], row["difference_high"]) == pytest.approx((gain.mean, gain.high))
+    (run / "trials" / "bbb222-chr8-0.parquet").unlink()
+    (row,) = rank(Run.open(run)).configurations.set_index("config").loc[["bbb222"]].to_dict("records")
+    assert row["common_folds"] == "seeds differ in folds"
+    assert row["value"] == pytest.approx((own["bbb222", "chr10x", 0] + own["bbb222", "chr8", 1]) / 2)
+
+
+def test_documented_baselines_stand_beside_every_criterion(run_path: Path) -> None:
+    for by, said in (("aupr", ""), ("pooled_aupr", "no pooled AUPR was"), ("nll", "no NLL was documented")):
+        text = printed(rank(Run.open(run_path), by))
+        assert "macro AUPR cross_attention 0.685, rp04 0.701" in text
+        assert said in text
+        assert "not comparable with other data" in text

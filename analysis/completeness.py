@@ -1,0 +1,66 @@
+"""Which units of a configuration have finished, of those that were planned, and what became of the others."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from itertools import product
+
+from analysis.replicates import REPORTED
+from analysis.store import KEYS, Run
+
+NOT_STARTED = "not started"
+NO_ROWS = "without val_unseen rows"
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, `NOT_STARTED`,
+    `NO_ROWS`) -> units as (fold, seed)."""
+
+    planned: int
+    finished: int
+    lacking: Mapping[str, tuple[tuple[str, int], ...]]
+
+    @property
+    def complete(self) -> bool:
+        return self.finished >= self.planned
+
+    @property
+    def diverged(self) -> bool:
+        return "diverged" in self.lacking
+
+    def describe(self) -> str:
+        """`1/3 units: diverged seeds 1, 2`, or nothing for a complete configuration."""
+        if self.complete:
+            return ""
+        parts = []
+        for status, units in self.lacking.items():
+            seeds = sorted({seed for _, seed in units})
+            named = ", ".join(map(str, seeds[:4])) + (", ..." if len(seeds) > 4 else "")
+            parts.append(f"{status} seed{'s' if len(seeds) > 1 else ''} {named}")
+        return f"{self.finished}/{self.planned} units: " + "; ".join(parts)
+
+
+def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Completeness]:
+    """Configuration -> its completeness, given the units (config, fold, seed) that have a value.
+
+    Every configuration is planned on the folds and with the seeds of plan.json; in a run without one, on all
+    that any of its configurations has been started on. Units that were started outside the plan count too.
+    """
+    trials = run.table("trials")
+    plan = run.document("plan.json")
+    statuses: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
+    for config, fold, seed, status in zip(*(trials[k].tolist() for k in (*KEYS, "status")), strict=True):
+        statuses.setdefault(config, {})[(fold, seed)] = status
+    everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))
+    everywhere = everywhere or {unit for own in statuses.values() for unit in own}
+    found = {}
+    for config, own in statuses.items():
+        planned = sorted(everywhere | own.keys())
+        lacking: dict[str, list[tuple[str, int]]] = {}
+        for fold, seed in planned:
+            if (config, fold, seed) not in finished:
+                state = own.get((fold, seed), NOT_STARTED)
+                lacking.setdefault(NO_ROWS if state in REPORTED else state, []).append((fold, seed))
+        count = len(planned) - sum(map(len, lacking.values()))
+        found[config] = Completeness(len(planned), count, {k: tuple(v) for k, v in lacking.items()})
+    return found
