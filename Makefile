@@ -18,7 +18,7 @@ sweep: setup
 	$(PY) -m harness.sweep search_spaces/rp24.yaml $(ARGS)
 
 test: setup
-	$(PY) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
