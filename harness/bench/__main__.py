@@ -38,7 +38,7 @@ def measure(
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
             size = at({"stem": DOCUMENTED, "step": STEP, "batches": STEP}[name])
             if name == "stem":
-                task = bar.add_task("stem, plain way", total=2 * size.batch)
+                task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
             elif name == "step":
                 bar.add_task("training steps", total=None)
