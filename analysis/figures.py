@@ -2,6 +2,7 @@
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 
 from analysis.documented import DOCUMENTED
@@ -16,50 +17,54 @@ _LAYOUT = {"template": "plotly_white", "margin": {"l": 10, "r": 20, "t": 60, "b"
 
 
 def ranking_figure(ranking: Ranking) -> go.Figure:
-    """Configurations with their t-interval over seeds, best on top; baselines as dotted lines.
+    """Configurations with their t-interval over seeds, best on top; baselines and documented results below.
 
-    Flagged configurations (not counting what data or sizes imply) are red and name their rules on hover.
+    Flagged configurations (not counting what data or sizes imply) are red, incomplete ones open; their rules and
+    missing units are named on hover.
     """
-    rows = ranking.configurations.iloc[::-1]
+    rows, by = ranking.configurations, ranking.by
     counted = ranking.findings[~ranking.findings["implied"].fillna(False).astype(bool)]
     flagged = rows["config"].isin(counted["config"])
     names = [f"{row.rank}. {row.label}" for row in rows.itertuples()]
+    colours = [_FAULT if f else _PLAIN for f in flagged]
+    symbols = ["circle" if complete else "circle-open" for complete in rows["complete"]]
+    hover = [
+        [config, ", ".join(flags) or "none", lacking or "all units finished"]
+        for config, flags, lacking in zip(rows["config"], rows["flags"], rows["lacking"], strict=True)
+    ]
+    spans = {"type": "data", "symmetric": False, "color": "#9fb6cc", "thickness": 1.5}
+    spans |= {"array": rows["high"] - rows["value"], "arrayminus": rows["value"] - rows["low"]}
     figure = go.Figure(
         go.Scatter(
             x=rows["value"],
             y=names,
             mode="markers",
-            marker={"size": 10, "color": [_FAULT if f else _PLAIN for f in flagged]},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": rows["high"] - rows["value"],
-                "arrayminus": rows["value"] - rows["low"],
-            },
-            customdata=[
-                [config, ", ".join(flags) or "none"]
-                for config, flags in zip(rows["config"], rows["flags"], strict=True)
-            ],
-            hovertemplate="%{y}<br>%{x:.4f}<br>%{customdata[0]}<br>flags: %{customdata[1]}<extra></extra>",
+            marker={"size": 10, "color": colours, "symbol": symbols, "line": {"width": 2, "color": colours}},
+            error_x=spans,
+            customdata=hover,
+            hovertemplate="%{y}<br>%{x:.4f}<br>%{customdata[0]}<br>flags: %{customdata[1]}"
+            "<br>%{customdata[2]}<extra></extra>",
         )
     )
-    lines = {f"baseline {r.baseline}": getattr(r, ranking.by.key) for r in ranking.baselines.itertuples()}
-    if ranking.by.key == "aupr":
-        lines |= {f"documented {d.name} (other protocol)": d.aupr for d in DOCUMENTED}
-    for index, (name, value) in enumerate(lines.items()):
-        if not pd.isna(value):
-            figure.add_vline(x=value, line_dash="dot", line_color=_BASELINE)
-            figure.add_annotation(
-                x=value, y=1.0, yref="paper", text=name, textangle=-90, showarrow=False, xshift=8,
-                yanchor="top", yshift=-4 * (index % 2), font={"size": 10, "color": _BASELINE},
-            )  # fmt: skip
+    beside = {f"baseline {row['baseline']}": row[by.key] for row in ranking.baselines.to_dict("records")}
+    if by.key == "aupr":
+        beside |= {f"documented {d.name} (other data)": d.aupr for d in DOCUMENTED}
+    beside = {name: value for name, value in beside.items() if not pd.isna(value)}
+    marks = {"size": 8, "symbol": "diamond", "color": _BASELINE}
+    known = {"x": list(beside.values()), "y": list(beside), "mode": "markers", "marker": marks}
+    figure.add_trace(go.Scatter(**known, hovertemplate="%{y}<br>%{x:.4f}<extra></extra>"))
     figure.update_layout(
-        title=f"{ranking.by.label} on val_unseen, 95 % t-interval over seeds (red: flagged)",
-        xaxis_title=ranking.by.label,
-        height=160 + 34 * max(4, len(rows)),
+        title=f"{by.label} on val_unseen, 95 % t-interval over seeds (red: flagged, open: incomplete)",
+        xaxis_title=by.label,
+        showlegend=False,
+        height=140 + 26 * max(4, len(rows) + len(beside)),
         **_LAYOUT,
     )
-    figure.update_yaxes(automargin=True)
+    order = [*names, *beside]
+    figure.update_yaxes(
+        automargin=True, ticklabelstandoff=8, categoryorder="array", categoryarray=order[::-1]
+    )
+    figure.update_yaxes(range=[-0.7, len(order) - 0.3])
     return figure
 
 
@@ -95,18 +100,17 @@ def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
         height=140 + 34 * max(4, len(order)),
         **_LAYOUT,
     )
-    figure.update_yaxes(automargin=True)
+    figure.update_yaxes(automargin=True, ticklabelstandoff=8)
     return figure
 
 
 def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
-    """Training of one configuration, a line per seed: AUPR (train dotted, unseen solid) and total loss.
+    """Training of one configuration, a colour per fold and seed: AUPR (train dotted, unseen solid), total loss.
 
-    Vertical lines stand where a warning of this configuration first held (`found`: its findings).
+    Below them a lane per rule with the epoch at which it first held (`found`: findings; null for what is known
+    before training stands at 0). A click on a seed in the legend hides all that belongs to it.
     """
-    epochs = run.table("epochs")
-    cells = run.as_found()
-    own = epochs[epochs["config"] == config]
+    epochs, cells = run.table("epochs"), run.as_found()
     unseen = cells[
         (cells["config"] == config)
         & (cells["split"] == "val_unseen")
@@ -115,35 +119,43 @@ def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
     ]
     if (unseen["score"] == "corrected").any():
         unseen = unseen[unseen["score"] == "corrected"]
-    figure = make_subplots(
-        rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.06, subplot_titles=("macro AUPR", "total loss")
+    own = found[found["config"] == config]
+    lanes = [rule for rule in [*RULES, *sorted(set(own["rule"]) - set(RULES))] if (own["rule"] == rule).any()]
+    titles = (
+        "macro AUPR (dotted: train, solid: unseen)",
+        "total loss",
+        "warnings: first epoch, 0 before training",
     )
-    for (fold, seed), part in own.groupby(["fold", "seed"]):
+    heights = [0.46, 0.34, 0.05 * max(1, len(lanes))]
+    figure = make_subplots(
+        rows=3, cols=1, shared_xaxes=True, vertical_spacing=0.07, row_heights=heights, subplot_titles=titles
+    )
+    drawn = epochs[epochs["config"] == config].sort_values("epoch")
+    for index, ((fold, seed), part) in enumerate(drawn.groupby(["fold", "seed"])):
         name = f"{fold}, seed {seed}"
+        colour = qualitative.D3[index % len(qualitative.D3)]
         seen = unseen[(unseen["fold"] == fold) & (unseen["seed"] == seed)].sort_values("epoch")
-        part = part.sort_values("epoch")
-        train = {"x": part["epoch"], "y": part["train_aupr"], "line": {"color": _BASELINE, "dash": "dot"}}
-        figure.add_trace(go.Scatter(name=f"train, {name}", **train), row=1, col=1)
-        solid = {"x": seen["epoch"], "y": seen["aupr"], "line": {"color": _PLAIN}}
-        figure.add_trace(go.Scatter(name=f"unseen, {name}", **solid), row=1, col=1)
-        loss = {"x": part["epoch"], "y": part["loss"], "line": {"color": _PLAIN}, "showlegend": False}
-        figure.add_trace(go.Scatter(name=f"loss, {name}", **loss), row=2, col=1)
-    first = found[(found["config"] == config) & found["epoch"].notna()].groupby("epoch")["rule"].unique()
-    for epoch, rules in first.items():
-        fault = any(rule in RULES and RULES[rule].severity == "fault" for rule in rules)
-        figure.add_vline(x=epoch, line_dash="dash", line_color=_FAULT if fault else "#d08c1d")
-        figure.add_annotation(
-            x=epoch,
-            y=1,
-            yref="y domain",
-            text="<br>".join(rules),
-            showarrow=False,
-            xanchor="left",
-            yanchor="top",
+        raised = own[(own["fold"] == fold) & (own["seed"] == seed)].drop_duplicates("rule")
+        common = {"name": name, "legendgroup": name, "showlegend": False}
+        solid, dotted = {"color": colour}, {"color": colour, "dash": "dot", "width": 1}
+        lines = {**common, "mode": "lines"}
+        figure.add_trace(
+            go.Scatter(x=part["epoch"], y=part["train_aupr"], line=dotted, **lines), row=1, col=1
         )
+        shown = {**lines, "showlegend": True}
+        figure.add_trace(go.Scatter(x=seen["epoch"], y=seen["aupr"], line=solid, **shown), row=1, col=1)
+        figure.add_trace(go.Scatter(x=part["epoch"], y=part["loss"], line=solid, **lines), row=2, col=1)
+        marks = {"color": colour, "size": 9, "symbol": "line-ns-open", "line": {"width": 3}}
+        # Seeds that raise a rule in the same epoch stand side by side.
+        at = raised["epoch"].fillna(0).astype(float) + 0.06 * index
+        hover = [f"{rule}<br>{text}" for rule, text in zip(raised["rule"], raised["evidence"], strict=True)]
+        lane = {**common, "mode": "markers", "marker": marks, "hovertext": hover, "hoverinfo": "text+name"}
+        figure.add_trace(go.Scatter(x=at, y=raised["rule"], **lane), row=3, col=1)
     label = labels(configuration_changes(run))[config]
-    figure.update_layout(title=f"{label} ({config})", height=520, **_LAYOUT)
-    figure.update_xaxes(title_text="epoch", dtick=1, row=2, col=1)
+    figure.update_layout(title=f"{label} ({config})", height=520 + 26 * len(lanes), **_LAYOUT)
+    figure.update_xaxes(title_text="epoch", row=3, col=1)
+    figure.update_yaxes(automargin=True, ticklabelstandoff=8)
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=lanes[::-1], row=3, col=1)
     return figure
 
 
@@ -172,7 +184,9 @@ def correction_figure(ranking: Ranking) -> go.Figure:
         xaxis_title="U_I alone",
         yaxis_title="corrected",
         showlegend=False,
-        height=460,
+        height=480,
         **_LAYOUT,
     )
+    figure.update_xaxes(constrain="domain")
+    figure.update_yaxes(scaleanchor="x", scaleratio=1, constrain="domain", automargin=True)
     return figure

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.comparison_view import verdict
+from analysis.comparison_view import comparison_view, verdict
 from analysis.effects import compare
 from analysis.errors import UserError
 from analysis.paired import paired_effect
@@ -80,3 +80,17 @@ def test_a_search_that_repeats_nothing_is_told_so(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", designs, seeds=(0,))
     with pytest.raises(UserError, match="design: grid"):
         compare(Run.open(run), "energy.form", "linear", "gated")
+
+
+def test_seeds_are_compared_on_the_folds_that_all_of_them_have(tmp_path: Path) -> None:
+    designs = [Design(c, {"energy.form": f}) for c, f in (("a", "linear"), ("b", "gated"))]
+    run = write_run(tmp_path / "run", designs, seeds=(0, 1), folds=("chr8", "chr10x"))
+    (run / "trials" / "b-chr10x-1.parquet").unlink()
+    result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")
+    assert set(result.pairs["fold"]) == {"chr8"}
+    assert (len(result.pairs), result.unbalanced, result.mixed) == (2, 1, False)
+    (run / "trials" / "b-chr8-0.parquet").unlink()
+    result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")
+    assert (len(result.pairs), result.unbalanced, result.mixed) == (2, 0, True)
+    said = " ".join(str(part) for part in comparison_view(result, 0.005))
+    assert "no fold and configuration in common" in said
