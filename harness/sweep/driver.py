@@ -27,7 +27,7 @@ from harness.sweep.cluster import Cluster, cluster
 from harness.sweep.impossible import refuse_impossible
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
-from harness.sweep.report import conclude, introduce
+from harness.sweep.report import conclude, introduce, unfinished
 from harness.sweep.start import Start, forget, give_up, prepare
 from harness.sweep.tuning import Tuning, tune
 
@@ -66,6 +66,8 @@ def run_sweep(options: Options, console: Console) -> int:
             return conclude(console, run, start, None)
 
         stack.enter_context(only_driver(run))
+        stack.enter_context(telling_how_to_go_on(console))
+        start = replace(start, plan=replace(start.plan, status="running"))
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
         ray = joined or stack.enter_context(cluster(address=None))
@@ -177,7 +179,7 @@ def save_start(sweep: Sweep, start: Start, run: Path) -> None:
     """Plan and YAML, before anything runs."""
     writer = RunWriter(run)
     writer.write_text("sweep.yaml", _as_run(sweep))
-    replace(start.plan, status="running").save(run)
+    start.plan.save(run)
 
 
 def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Cluster) -> None:
@@ -208,6 +210,16 @@ def only_driver(run: Path) -> Iterator[None]:
             raise UserError(f"{run}: another sweep is running in this folder; give another --out") from None
         shutil.rmtree(run / "ray", ignore_errors=True)
         yield
+
+
+@contextlib.contextmanager
+def telling_how_to_go_on(console: Console) -> Iterator[None]:
+    """Also to somebody who cannot wait for Ray to start or for the trials to end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        unfinished(console)
+        raise
 
 
 def _as_run(sweep: Sweep) -> str:

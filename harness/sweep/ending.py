@@ -1,6 +1,7 @@
 """When the trials of a sweep are to end although configurations are left: the time is up, or somebody said so."""
 
 import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,9 @@ from types import FrameType
 from typing import Any
 
 from ray.tune import Stopper
+
+ECHO = 1.0
+"""Seconds in which a further signal is the same one again: `timeout` and some shells send each of them twice."""
 
 
 class Ending(Stopper):
@@ -28,6 +32,7 @@ class Ending(Stopper):
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._say = say
         self._before: dict[int, Any] = {}
+        self._signalled_at: float | None = None
         self.reason: str | None = None
 
     @property
@@ -63,8 +68,13 @@ class Ending(Stopper):
             self._give_back()
 
     def _signalled(self, number: int, frame: FrameType | None) -> None:
-        self._give_back()
-        self._end("interrupted" if number == signal.SIGINT else "asked to end")
+        now = time.monotonic()
+        if self._signalled_at is None:
+            self._signalled_at = now
+            self._end("interrupted" if number == signal.SIGINT else "asked to end")
+        elif now - self._signalled_at > ECHO:
+            self._give_back()
+            os.kill(os.getpid(), number)
 
     def _give_back(self) -> None:
         for number, handler in self._before.items():

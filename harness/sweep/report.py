@@ -106,15 +106,20 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
     if outcome is None:
         return 1 if start.failed else 0
     if not outcome.finished:
-        console.print(
-            f"unfinished; continue with\n{continuing(sys.orig_argv)}",
-            style="yellow",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        unfinished(console)
         return 3
     return 1 if outcome.board.counts()["failed"] else 0
+
+
+def unfinished(console: Console) -> None:
+    """Say how to go on."""
+    console.print(
+        f"unfinished; continue with\n{continuing(sys.orig_argv)}",
+        style="yellow",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def continuing(command: Sequence[str]) -> str:

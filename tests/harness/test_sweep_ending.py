@@ -59,7 +59,10 @@ def test_a_large_space_is_refused_only_when_nothing_of_it_can_run(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(number: signal.Signals) -> None:
+def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.sweep.ending.ECHO", 0.1)
     said: list[str] = []
     before = signal.getsignal(number)
     heard: list[int] = []
@@ -70,6 +73,9 @@ def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(number: 
             assert not ending.stop_all()
             os.kill(os.getpid(), number)
             assert ending.stop_all() and heard == []
+            os.kill(os.getpid(), number)
+            assert heard == [], "an echo of the first"
+            time.sleep(0.15)
             os.kill(os.getpid(), number)
             assert heard == [number]
         os.kill(os.getpid(), number)

@@ -214,14 +214,14 @@ def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
     first = sweep()
     first.until(first.an_epoch_is_done, "a finished epoch")
     family = first.family()
+    plan = Plan.load(first.run)
+    assert plan is not None and plan.status == "running"
     first.process.kill()
     first.wait()
     _, alive = psutil.wait_procs([one for one in family if not _is_agent(one)], timeout=30)
     assert not alive, f"still running after the driver was killed: {alive}"
     before = first.epochs()
     assert 0 < len(before) < 4 * EPOCHS
-    plan = Plan.load(first.run)
-    assert plan is not None and plan.status == "running"
 
     unasked = sweep()
     assert unasked.wait() == 2
