@@ -226,5 +226,6 @@ def test_command_line_describes_and_refuses(tmp_path: Path) -> None:
     bad = describe("synthetic:gatet")
     assert bad.returncode == 2
     assert bad.stderr == (
-        "error: synthetic form 'gatet' is not one of linear, interaction, gated, modulated; did you mean 'gated'?\n"
+        "error: 'synthetic:gatet': the synthetic benchmark has the forms linear, interaction, gated, modulated; "
+        "did you mean 'gated'?\n"
     )

@@ -70,8 +70,8 @@ def test_a_kill_while_saving_leaves_the_old_plan(tmp_path: Path, monkeypatch: py
         (lambda text: text[:50], "is not the plan of a run"),
         (lambda text: text.replace('"version": 1', '"version": 9'), "version 9"),
         (lambda text: text.replace('"planned"', '"palnned"'), "'palnned' is not one of planned"),
-        (lambda text: text.replace('"lr": 0.001', '"lr": 0.002'), "has the content of"),
-        (lambda text: text.replace('"lr": 0.001', '"lr": "x"'), "optimiser.lr is 'x', expected a number"),
+        (lambda text: text.replace('"lr": 0.003', '"lr": 0.004'), "has the content of"),
+        (lambda text: text.replace('"lr": 0.003', '"lr": "x"'), "optimiser.lr is 'x', expected a number"),
         (lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "folds"}), "folds"),
     ],
 )
