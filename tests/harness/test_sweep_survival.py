@@ -25,6 +25,9 @@ from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.trial.replicate import Replicate
 
+pytestmark = pytest.mark.timeout(900)
+PATIENCE = 300
+"""Seconds for what takes ten on a machine that does nothing else: a hang is to be found, not a slow machine."""
 EPOCHS = 5
 DATA = "{form: gated, cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}"
 YAML = f"""
@@ -70,13 +73,13 @@ class Started:
                 cwd=Path(__file__).parents[2],
             )
 
-    def wait(self, seconds: float = 150) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         return self.process.wait(seconds)
 
     def text(self) -> str:
         return self.printed.read_text()
 
-    def until(self, condition: Callable[[], Any], what: str, seconds: float = 120) -> Any:
+    def until(self, condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """What `condition` returns as soon as it is true; fails when the sweep ends or time runs out before."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -124,8 +127,12 @@ def sweep(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Started]]:
     yield start
     for one in begun:
         if one.process.poll() is None:
-            one.process.send_signal(signal.SIGTERM)
-            one.process.wait(30)
+            one.process.terminate()
+            try:
+                one.process.wait(60)
+            except subprocess.TimeoutExpired:
+                one.process.kill()
+                one.process.wait()
 
 
 def _is_agent(process: psutil.Process) -> bool:
