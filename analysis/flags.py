@@ -48,7 +48,7 @@ def survey(run: Run) -> Survey:
         rows += [{**f.row(), **identity, "live": f.rule in raised} for f in judged.findings]
         missing.update(judged.missing.items())
         rows += [row for row in own if row["rule"] in judged.missing or row["rule"] not in RULES]
-    counted = [(rule, what, count, len(run.units())) for (rule, what), count in missing.items()]
+    counted = [(rule, what, count, len(run.table("trials"))) for (rule, what), count in missing.items()]
     return Survey(
         findings=pd.DataFrame(rows, columns=COLUMNS),
         unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),

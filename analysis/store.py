@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,7 +34,6 @@ class Run:
     path: Path
     problems: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
-    _units: list[UnitRecords] | None = field(default=None, repr=False)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
@@ -144,23 +144,18 @@ class Run:
             return {}
         return loaded
 
-    def units(self) -> list[UnitRecords]:
-        """Every unit of the run as the rules see it, in the order of `trials`."""
-        if self._units is None:
-            self._units = list(self._read_units())
-        return self._units
-
-    def _read_units(self) -> Iterator[UnitRecords]:
+    def units(self) -> Iterator[UnitRecords]:
+        """Every unit of the run as the rules see it, in the order of `trials`, one at a time."""
         cells = self.as_found()
         parts = {
-            "epochs": _by_unit(self.table("epochs")),
-            "terms": _by_unit(self.table("terms")),
-            "cells": _by_unit(cells[cells["selection"] != "last"]),
+            "epochs": _UnitRows(self.table("epochs")),
+            "terms": _UnitRows(self.table("terms")),
+            "cells": _UnitRows(cells[cells["selection"] != "last"]),
         }
         for trial in self.table("trials").to_dict("records"):
             key = tuple(trial[column] for column in KEYS)
             record = {str(column): None if _null(value) else value for column, value in trial.items()}
-            yield UnitRecords(trial=record, **{name: rows.get(key, []) for name, rows in parts.items()})
+            yield UnitRecords(trial=record, **{name: rows.of(key) for name, rows in parts.items()})
 
 
 KEYS = ["config", "fold", "seed"]
@@ -178,14 +173,30 @@ def _is_as_found(table: pa.Table) -> pa.Table:
     return table.filter(pc.equal(table["prevalence_mode"], "as_found"))
 
 
-def _by_unit(frame: pd.DataFrame) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """Unit -> its rows without the keys; lists, because a data frame per unit costs more than all rules do."""
-    units: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    names = [str(column) for column in frame.columns if column not in KEYS]
-    values = zip(*(frame[column].tolist() for column in names), strict=True)
-    for key, row in zip(zip(*(frame[key].tolist() for key in KEYS), strict=True), values, strict=True):
-        units.setdefault(key, []).append(dict(zip(names, row, strict=True)))
-    return units
+class _UnitRows:
+    """A table's rows unit by unit, as lists: a data frame per unit costs more than all its rules do."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._names = [str(column) for column in frame.columns if column not in KEYS]
+        self._columns = [_shared(frame[name]) for name in self._names]
+        grouped: dict[Any, Any] = frame.groupby(KEYS, sort=False).indices if len(frame) else {}
+        self._at = {unit: np.asarray(at) for unit, at in grouped.items()}
+
+    def of(self, unit: tuple[Any, ...]) -> list[dict[str, Any]]:
+        at = self._at.get(unit)
+        if at is None:
+            return []
+        values = zip(*(column[at].tolist() for column in self._columns), strict=True)
+        return [dict(zip(self._names, row, strict=True)) for row in values]
+
+
+def _shared(column: pd.Series) -> np.ndarray:
+    """A column's values [n], where equal strings are one object: millions of rows repeat a few names."""
+    if not pd.api.types.is_string_dtype(column):
+        return column.to_numpy()
+    codes, names = pd.factorize(column)
+    values: np.ndarray = np.array([*names, None], dtype=object)[codes]
+    return values
 
 
 def _null(value: Any) -> bool:

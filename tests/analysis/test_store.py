@@ -25,7 +25,7 @@ def test_missing_tables_are_empty_with_their_columns(tmp_path: Path) -> None:
     for name, schema in TABLES.items():
         assert list(run.table(name).columns) == schema.names
         assert run.table(name).empty
-    assert run.units() == []
+    assert list(run.units()) == []
 
 
 def test_rows_come_back_and_files_being_written_are_ignored(tmp_path: Path) -> None:
