@@ -21,8 +21,9 @@ def rotate(x: Tensor, position: Tensor) -> Tensor:
     <rotate(q, m), rotate(k, n)> depends on positions through m - n only. Shapes: x [B, H, L, D] with D even,
     position [B, L] or [1, L] (real numbers, in pooled windows) -> [B, H, L, D]. Source: Su et al. 2021.
     """
-    cos, sin = _cos_sin(position.to(x.dtype), x.shape[-1])
-    return x * cos[:, None] + _quarter_turn(x, -1) * sin[:, None]
+    # Angles in at least float32: bfloat16 has too few bits for positions beyond about a hundred windows.
+    cos, sin = _cos_sin(position.to(torch.promote_types(x.dtype, torch.float32)), x.shape[-1])
+    return (x * cos[:, None] + _quarter_turn(x, -1) * sin[:, None]).to(x.dtype)
 
 
 def rotated_heads(x: Tensor, weight: Tensor, bias: Tensor, position: Tensor, heads: int) -> Tensor:
