@@ -225,7 +225,7 @@ def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
     assert plan is not None and plan.status == "running"
     first.process.kill()
     first.wait()
-    _, alive = psutil.wait_procs([one for one in family if not _is_agent(one)], timeout=30)
+    _, alive = psutil.wait_procs([one for one in family if not _is_agent(one)], timeout=PATIENCE)
     assert not alive, f"still running after the driver was killed: {alive}"
     before = first.epochs()
     assert 0 < len(before) < 4 * EPOCHS
@@ -252,7 +252,7 @@ def test_ctrl_c_ends_the_trials_says_how_to_go_on_and_leaves_no_process(
     assert one.wait() == 3, one.text()
     assert "finished epochs are kept" in one.text() and "Traceback" not in one.text()
     assert one.text().rstrip().endswith("--resume")
-    _, alive = psutil.wait_procs([each for each in family if not _is_agent(each)], timeout=30)
+    _, alive = psutil.wait_procs([each for each in family if not _is_agent(each)], timeout=PATIENCE)
     assert not alive, f"still running after the sweep ended: {alive}"
     plan = Plan.load(one.run)
     assert plan is not None and plan.status == "interrupted"
