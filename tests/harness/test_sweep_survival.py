@@ -136,9 +136,12 @@ def sweep(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Started]]:
 
 
 def _is_agent(process: psutil.Process) -> bool:
-    """Ray's own agents end too, but only after they have tried for a minute to tell the dead cluster so."""
+    """Ray's own agents and monitors end too, but only after they have tried for up to a minute to tell the dead
+    cluster so."""
     try:
-        return process.name() in ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+        return process.name() in ("ray::DashboardAgent", "ray::RuntimeEnvAgent") or any(
+            word.endswith("monitor.py") for word in process.cmdline()
+        )
     except psutil.NoSuchProcess:
         return False
 
