@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from models.sequence.potential import SequenceOutput
 from torch import Tensor
 
 from harness.data.dataset import EncodedDataset
 from models.prism import PrismModel
+from models.sequence.potential import SequenceOutput
 
 
 class Encoded(NamedTuple):
