@@ -14,7 +14,9 @@ class Support:
 
     z_i [E, S, d], u [E, S]: sequence side of the support pairs; label [E, S] in {0, 1}, read only where
     labelled [E, S] is 1; cell [E] long: index into the training cell lines, -1 for an unseen
-    one; of a mixed support set, that of its first pair.
+    one and for one whose name is hidden (M29); of a mixed support set, that of its first pair. v [E, F]:
+    standardised features v_c of the cell line, None where the data have none or nothing reads them;
+    hidden [E] long: the index that `cell` hides, -1 elsewhere, None where no name is ever hidden.
     """
 
     z_i: Tensor
@@ -22,6 +24,8 @@ class Support:
     label: Tensor
     labelled: Tensor
     cell: Tensor
+    v: Tensor | None = None
+    hidden: Tensor | None = None
 
     def detached(self) -> "Support":
         """sg(features): what enters the environment under isolated routing (09-definitions.md)."""
@@ -35,6 +39,13 @@ class Step:
     u, logit, label [E, Q]; z_i [E, Q, d]; z_e [E, w]; r [E, 1] at cell scope or [E, Q] at sample scope;
     temperature [E, 1]; cell [E] and query_cell [E, Q] long (-1: not a training cell line); seed and index
     of the step name its random streams.
+
+    Of the environment side: r_raw [E], the cell part of R_E before softplus or standardisation; r_student and
+    r_teacher [E], cell-level R_E of Student and Teacher before fusion, in the units of R_E (r_teacher is the
+    earlier Teacher's where the name is hidden); taught [E] 0/1: r_teacher is a target there; pseudo_unseen [E]
+    0/1: the name was hidden from the environment in this episode (`cell` keeps the true index); v and
+    v_decoded [E, F]: cell features and their reconstruction; log_prior []: log density of this step's r_raw
+    under the Gaussian-process prior, in nats per episode.
     """
 
     u: Tensor
@@ -48,3 +59,11 @@ class Step:
     query_cell: Tensor
     seed: int
     index: int
+    r_raw: Tensor | None = None
+    r_student: Tensor | None = None
+    r_teacher: Tensor | None = None
+    taught: Tensor | None = None
+    pseudo_unseen: Tensor | None = None
+    v: Tensor | None = None
+    v_decoded: Tensor | None = None
+    log_prior: Tensor | None = None
