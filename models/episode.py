@@ -3,6 +3,7 @@
 E episodes per step, S support pairs, Q query pairs, d = width of z_I, w = width of z_E.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -45,7 +46,12 @@ class Step:
     earlier Teacher's where the name is hidden); taught [E] 0/1: r_teacher is a target there; pseudo_unseen [E]
     0/1: the name was hidden from the environment in this episode (`cell` keeps the true index); v and
     v_decoded [E, F]: cell features and their reconstruction; log_prior []: log density of this step's r_raw
-    under the Gaussian-process prior, in nats per episode.
+    under the Gaussian-process prior, in nats per episode. Of the sequence side: kl [E, Q], price in nats of the
+    information bottleneck that z_i was drawn from.
+
+    For the competition: shallow [E, S, f], what the support pairs show without a model (GC content, k-mer
+    composition, length) and U_I, no gradient; energy_of: R [E, 1] -> logit [E, Q] of the step's queries under the
+    one energy, with sg U_I (isolated routing), sg T and the pairs' own part of R_E as it is, without gradient.
     """
 
     u: Tensor
@@ -67,3 +73,6 @@ class Step:
     v: Tensor | None = None
     v_decoded: Tensor | None = None
     log_prior: Tensor | None = None
+    kl: Tensor | None = None
+    shallow: Tensor | None = None
+    energy_of: Callable[[Tensor], Tensor] | None = None
