@@ -2,13 +2,22 @@
 
 A run is a folder
 
-    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per unit of the plan and table
+    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per unit of the plan and table, while it runs
+    RUN/<table>/part-<number>.parquet             many units that have ended, put together
     RUN/baselines/<fold>.parquet                  baselines, once per fold
-    RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json
+    RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
 
 Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old
 file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
 has no value for is null. Every table's Parquet metadata carries `schema_version`.
+
+A part is written whole before the files of its units are removed, so that a kill, or a reader in between, can
+meet a unit twice, never not at all: a unit's own file counts before what parts hold of it, and a part before
+those of lower number. A part's metadata name its units (`units`, JSON, those without rows included); parts are
+never changed. In `cells` a part has one row group per combination of `prevalence_mode`, `split` and `selection`
+(`groups`, JSON, in order), in `predictions` one per unit: a reader skips what it does not need.
+
+plan.json lists the configurations at its last writing; plan-added.jsonl one per line that were added since.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,6 +26,15 @@ from typing import Any
 import pyarrow as pa
 
 SCHEMA_VERSION = 1
+
+ADDED = "plan-added.jsonl"
+"""Configurations that joined the plan since plan.json was written, one JSON object per line."""
+PART = "part-"
+"""How the names of parts start; a configuration's name is a hash and never does."""
+PART_UNITS, PART_GROUPS = b"units", b"groups"
+"""Keys of a part's metadata."""
+GROUPED_BY = ("prevalence_mode", "split", "selection")
+"""Columns of `cells` by which a part is divided into row groups."""
 
 STATUSES = ("running", "done", "stopped", "diverged", "failed", "pruned")
 SPLITS = ("train", "val_seen", "val_unseen", "test")
@@ -142,6 +160,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "R_E of the cell line: its cell part, after softplus or standardisation where either is on",
         ),
         ("r_raw", _F64, "linear(z_E), the cell part of R_E before softplus or standardisation"),
+        ("r_student", _F64, "R_S of the cell line, in the units of r; null in older stores"),
+        ("r_teacher", _F64, "R_T of a training cell line, in the units of r; null without a Teacher"),
         ("gate", _F64, "sigma(w R_E) of the cell line, 0 to 1; null unless the energy is gated"),
         ("z_e", pa.list_(_F32), "environment vector"),
     ],

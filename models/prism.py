@@ -4,27 +4,33 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from models.energy.forms import ENERGIES
-from models.energy.temperature import TEMPERATURES
-from models.environment import ENVIRONMENTS
+from models.energy import ENERGIES, TEMPERATURES, BindingEnergy
+from models.environment import ENVIRONMENTS, TEACHERS
+from models.environment.abundance import AbundanceResistance
+from models.environment.base import EnvironmentOutput
+from models.environment.branches import Branches
+from models.environment.fusion import teacher_share
+from models.environment.memory import EARLIER, NOW, Memory, initial_memory, part
 from models.environment.resistance import Reference, Resistance
 from models.episode import Support
 from models.sequence.potential import SequenceOutput, build_sequence
 
-GROUPS = ("S", "E", "G", "A")
-"""Parameter groups: sequence side, environment side, global energy scalars, adversaries and critics."""
+GROUPS = ("S", "E", "T", "G", "A")
+"""Parameter groups: sequence side; environment side, its Student and its Teacher (T: Teacher and prototype graph);
+global energy scalars; adversaries and critics. `E` of 09-definitions.md is E and T together."""
 
 
 class Scores(NamedTuple):
     """What the energy made of a query set.
 
     logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1]; z_e [E, w]; r_raw [E] (linear(z_E), before
-    softplus or standardisation: what the reference tracks).
+    softplus or standardisation: what the reference tracks); r_cell, r_student, r_teacher [E]: R_E of the cell
+    line, of the Student and of the Teacher (None without one), in the units of r.
     """
 
     logit: Tensor
@@ -32,10 +38,13 @@ class Scores(NamedTuple):
     temperature: Tensor
     z_e: Tensor
     r_raw: Tensor
+    r_cell: Tensor
+    r_student: Tensor
+    r_teacher: Tensor | None
 
 
 class PrismModel(nn.Module):
-    """PRISM's energy-dissipation family (M01 to M22), built from plain settings.
+    """PRISM's energy-dissipation family (M01 to M29), built from plain settings.
 
     Parameters
     ----------
@@ -50,14 +59,24 @@ class PrismModel(nn.Module):
         super().__init__()
         model, environment = settings["model"], dict(settings["environment"])
         energy, temperature = dict(settings["energy"]), dict(settings["temperature"])
-        self.features: int = model["width"]
+        self.features: int = model["bottleneck"] or model["width"]
         self.cell_lines = cell_lines
-        self.sequence = build_sequence(model)
+        decouple = settings["decouple"]
+        self.dual_stream: bool = decouple["dual_stream"]
+        """z_I and z_E live in orthogonal subspaces of one space of d dimensions (M34)."""
+        self.sequence = build_sequence(
+            model,
+            stochastic=decouple["vib"] > 0,
+            environment_stream=environment["width"] if self.dual_stream else None,
+        )
         self.energy = ENERGIES.build(energy.pop("form"), **energy)
 
         source = environment.pop("source")
         self.width: int = environment.get("width", 1)
         self.has_environment: bool = source != "none"
+        teacher, fusion = environment.pop("teacher", None), environment.pop("fusion", None)
+        self.alpha: float = 0.0
+        self.pseudo_unseen: bool = settings["episode"]["pseudo_unseen"] > 0
         if self.has_environment:
             scope, rank = environment.pop("scope"), environment.pop("rank")
             if source == "id":
@@ -65,20 +84,33 @@ class PrismModel(nn.Module):
             else:
                 environment |= {"features": self.features, "labels": settings["support"]["labels"]}
             self.environment = ENVIRONMENTS.build(source, **environment)
-            self.resistance = Resistance(
-                width=self.width,
-                features=self.features,
-                scope=scope,
-                rank=rank,
-                nonnegative=self.energy.nonnegative_resistance,
-                standardise=self.energy.standardise_resistance,
-            )
+            self.resistance = self._resistance(scope, rank)
+        if teacher is not None and teacher["kind"] != "none":
+            kind, self.alpha = teacher["kind"], fusion["alpha"]
+            own = {
+                "gradient": {"cell_lines": cell_lines, "width": self.width},
+                "ema": {"momentum": teacher["momentum"]},
+            }
+            self.teacher = TEACHERS.build(kind, **own[kind])
 
         mode = temperature.pop("mode")
         temperature.pop("penalty", None)  # the penalty is a loss term, built with the other terms
         if mode == "per_cell":
             temperature["width"] = self.width
         self.temperature = TEMPERATURES.build(mode, **temperature)
+
+    def _resistance(self, scope: Literal["cell", "sample"], rank: int) -> Resistance:
+        """The map from z_E to R_E that the energy asks for."""
+        if isinstance(self.energy, BindingEnergy):
+            return AbundanceResistance(self.width, self.features, scope, self.energy.grid)
+        return Resistance(
+            width=self.width,
+            features=self.features,
+            scope=scope,
+            rank=rank,
+            nonnegative=self.energy.nonnegative_resistance,
+            standardise=self.energy.standardise_resistance,
+        )
 
     def initial_reference(self) -> Reference:
         """The empty explicit state of training cell lines' R_E and z_E."""
@@ -89,50 +121,86 @@ class PrismModel(nn.Module):
         output: SequenceOutput = self.sequence(enhancer, promoter, noise)
         return output
 
-    def environment_of(self, support: Support) -> Tensor:
-        """z_E [E, w] of E support sets; zeros [E, w] for a model without an environment."""
+    @property
+    def branches(self) -> Branches:
+        """Student and Teacher as functions of support sets."""
+        optional = [getattr(self, name, None) for name in ("graph", "placement", "teacher")]
+        return Branches(self.environment, self.resistance.cell_part, *optional)
+
+    def initial_memory(self) -> dict[str, Tensor]:
+        """The Teacher's explicit state before the first step, from the initialised parameters; empty without one."""
         if not self.has_environment:
-            return support.u.new_zeros(support.u.shape[0], self.width)
-        z_e: Tensor = self.environment(support)
-        return z_e
+            return {}
+        return initial_memory(self.branches, pseudo_unseen=self.pseudo_unseen)
+
+    def environment_of(self, support: Support, memory: Memory | None = None) -> EnvironmentOutput:
+        """What the environment says of E support sets; z_E is zeros [E, w] for a model without an environment.
+
+        `memory` is the Teacher's explicit state; a model whose Teacher remembers nothing needs none.
+        """
+        if not self.has_environment:
+            return EnvironmentOutput(support.u.new_zeros(support.u.shape[0], self.width), support.cell)
+        branches = self.branches
+        z_e = branches.student(support)
+        if branches.teacher is None:
+            return EnvironmentOutput(z_e, support.cell)
+        values = None if branches.teacher.by_name else part(memory or {}, NOW)
+        raw = branches.teacher_raw(support, values)
+        return EnvironmentOutput(z_e, support.cell, (raw, teacher_share(support.cell, self.alpha)))
+
+    def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
+        """R_ref [E]: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E, without gradient.
+
+        `named` has the true cell lines in `cell`, also where the model's own support set hides them.
+        """
+        with torch.no_grad():
+            raw = self.branches.teacher_raw(named, part(memory, EARLIER))
+            return self.resistance.of_cell(raw, reference)
 
     def score(
         self,
         u: Tensor,
         z_i: Tensor,
-        z_e: Tensor,
+        environment: EnvironmentOutput,
         reference: Reference,
         *,
         warm: bool,
         calibration: Tensor | None = None,
     ) -> Scores:
-        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], z_e [E, w] -> Scores.
+        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], what the environment said of E cell lines -> Scores.
 
         `warm` is phase 1 of the curriculum: l = U_I, T = 1, R_E = 0 for every energy. `calibration` (a positive
         scalar tensor) multiplies T; it is what temperature mode `calibrated` fits on validation after training.
         """
-        episodes = u.shape[0]
+        episodes, z_e = u.shape[0], environment.z_e
         zero = u.new_zeros(episodes, 1)
+        none = zero[:, 0]
         if warm:
-            return Scores(u, zero, zero + 1.0, z_e, zero[:, 0])
-        r, r_raw = zero, zero[:, 0]
+            return Scores(u, zero, zero + 1.0, z_e, none, none, none, None)
+        r, r_raw, r_cell, r_student, r_teacher = zero, none, none, none, None
         if self.has_environment:
-            r, r_raw = self.resistance(z_e, z_i, reference)
+            r, r_raw, r_cell, r_student, r_teacher = self.resistance(
+                z_e, z_i, reference, teacher=environment.teacher
+            )
         temperature = self.temperature(z_e if self.has_environment else None, episodes)
         if calibration is not None:
             temperature = temperature * calibration
-        return Scores(self.energy(u, r, temperature), r, temperature, z_e, r_raw)
-
-    def cell_resistance(self, r_raw: Tensor, reference: Reference, *, warm: bool) -> Tensor:
-        """R_E of the cell lines [E] from r_raw [E], after softplus or standardisation; 0 in phase 1 and without R_E."""
-        if warm or not self.has_environment:
-            return torch.zeros_like(r_raw)
-        return self.resistance.of_cell(r_raw, reference)
+        logit = self.energy(u, r, temperature)
+        return Scores(logit, r, temperature, z_e, r_raw, r_cell, r_student, r_teacher)
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
-        """Every parameter in exactly one of the groups S, E, G, by qualified name."""
-        owner = {"sequence": "S", "environment": "E", "resistance": "E", "energy": "G", "temperature": "G"}
-        groups: dict[str, dict[str, nn.Parameter]] = {"S": {}, "E": {}, "G": {}}
+        """Every parameter in exactly one of the groups S, E, T, G, by qualified name."""
+        owner = {
+            "sequence": "S",
+            "environment": "E",
+            "placement": "E",
+            "resistance": "E",
+            "graph": "T",
+            "teacher": "T",
+            "energy": "G",
+            "temperature": "G",
+        }
+        groups: dict[str, dict[str, nn.Parameter]] = {"S": {}, "E": {}, "T": {}, "G": {}}
         for name, parameter in self.named_parameters():
             groups[owner[name.split(".", 1)[0]]][name] = parameter
         return groups

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.config.loss import OF_BOTH_SIDES
 from harness.config.trial import TrialConfig
 
 
@@ -35,8 +36,14 @@ CONDITIONS: list[Condition] = [
     ),
     Condition(
         "decouple.reach",
-        "decouple.orthogonal > 0 or decouple.pearson > 0",
-        lambda c: c.decouple.orthogonal > 0 or c.decouple.pearson > 0,
+        " or ".join(f"decouple.{key} > 0" for key in OF_BOTH_SIDES),
+        lambda c: bool(c.decouple.acting(*OF_BOTH_SIDES)),
+    ),
+    Condition(
+        "environment.teacher.momentum", "environment.teacher.kind: ema", lambda c: _teacher(c) == "ema"
+    ),
+    Condition(
+        "environment.fusion.alpha", "a Teacher (environment.teacher.kind)", lambda c: _teacher(c) != "none"
     ),
     *_weights("ranking", "surrogate", "tau", "max_pairs"),
     *_weights("speculation", "margin", "prior"),
@@ -76,3 +83,8 @@ def unread(config: TrialConfig, given: Iterable[str]) -> dict[str, str]:
 
 def _environment(config: TrialConfig, key: str) -> Any:
     return getattr(config.environment, key, None)
+
+
+def _teacher(config: TrialConfig) -> str:
+    block = _environment(config, "teacher")
+    return "none" if block is None else str(block.kind)

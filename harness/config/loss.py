@@ -51,6 +51,12 @@ class PrototypeLoss(Block):
     """Distance within which there is no force (read by hinged)."""
 
 
+class DistillationLoss(Block):
+    """mean (R_S(c) - sg R_T(c))^2, moving the Student only (M37)."""
+
+    weight: Weight = 0.0
+
+
 class SparsityLoss(Block):
     """L1 weights, per representation (M39)."""
 
@@ -78,8 +84,15 @@ class LossBlock(Block):
     speculation: SpeculationLoss = SpeculationLoss()
     contrastive: ContrastiveLoss = ContrastiveLoss()
     prototypes: PrototypeLoss = PrototypeLoss()
+    distillation: DistillationLoss = DistillationLoss()
     sparsity: SparsityLoss = SparsityLoss()
     calibration: CalibrationLoss = CalibrationLoss()
+
+
+OF_BOTH_SIDES = ("orthogonal", "pearson", "infonce", "club", "hsic")
+"""Methods of `decouple` that compare z_I with z_E."""
+OF_THE_SEQUENCE = ("grl", "conditional_grl", "irm")
+"""Methods of `decouple` that compare the cell lines of a step on the sequence side alone."""
 
 
 class DecoupleBlock(Block):
@@ -91,5 +104,24 @@ class DecoupleBlock(Block):
     """Mean squared correlation of the dimensions of z_I with those of z_E."""
     grl: Weight = 0.0
     """Domain adversary on z_I through a gradient reversal."""
+    infonce: Weight = 0.0
+    """InfoNCE estimate of the mutual information of z_I and z_E, with a trained critic."""
+    club: Weight = 0.0
+    """CLUB, an upper bound of the mutual information of z_I and z_E, with a trained conditional."""
+    hsic: Weight = 0.0
+    """Normalised Hilbert-Schmidt independence criterion of z_I and z_E."""
+    conditional_grl: Weight = 0.0
+    """Domain adversary on z_I given the label, through a gradient reversal."""
+    irm: Weight = 0.0
+    """Invariant risk minimisation: squared gradient of each cell line's risk in a common scale of the logits."""
+    vib: Weight = 0.0
+    """Information bottleneck: z_I is drawn around its mean in training, and what it says of the sequences is priced."""
+    dual_stream: bool = False
+    """z_I and z_E in orthogonal subspaces by construction (M34)."""
     reach: Literal["environment", "both"] = "environment"
-    """Whether orthogonal and pearson may reach the sequence side too (the `light` cells of 09-definitions)."""
+    """Whether orthogonal, pearson, infonce, club and hsic may reach the sequence side too (the `light` cells of
+    09-definitions)."""
+
+    def acting(self, *keys: str) -> list[str]:
+        """Those of the methods `keys` whose weight is above 0, in the order given."""
+        return [key for key in keys if getattr(self, key) > 0]

@@ -1,4 +1,4 @@
-"""Blocks that say what the model is: sequence side, energy, temperature, environment (M01 to M22)."""
+"""Blocks that say what the model is: sequence side, energy, temperature (M01 to M15)."""
 
 from typing import Annotated, Literal
 
@@ -45,6 +45,8 @@ class ModelBlock(Block):
     """Highest frequency G of the Fourier KAN energy head (M05)."""
     nonnegative: bool = False
     """U_I >= 0 by a softplus on the energy head (M05); unbounded otherwise."""
+    bottleneck: int | None = Field(None, ge=1, le=512)
+    """Dimensions that z_I is narrowed to by a linear map, fewer than width; not narrowed when absent (M07)."""
 
 
 class LinearEnergy(Block):
@@ -69,7 +71,50 @@ class GatedEnergy(Block):
     """Initial value of w."""
 
 
-EnergyBlock = Annotated[LinearEnergy | InteractionEnergy | GatedEnergy, Field(discriminator="form")]
+class BoostedGateEnergy(Block):
+    """l = U_I (1 + a tanh(U_I) sigmoid(R_E)) / T with R_E signed (M13): an open environment promotes."""
+
+    form: Literal["boosted_gate"]
+    a: float = Field(0.5, gt=0.0, le=1.0)
+    """Largest promotion. At cell scope the ranking is that of U_I while a sigmoid(R_E) < 0.83."""
+
+
+class ThresholdGateEnergy(Block):
+    """l = U_I (1[R_E > tau] + b 1[R_E <= tau]) / T with R_E signed and a straight-through gradient (M13)."""
+
+    form: Literal["threshold_gate"]
+    b: float = Field(0.1, gt=0.0, lt=1.0)
+    """What a closed gate lets through of U_I."""
+    tau: float = Field(0.0, ge=-5.0, le=5.0)
+    """Threshold in standard deviations of R_E over the training cell lines."""
+
+
+class BlockingEnergy(Block):
+    """P = sigmoid(w R_E) sigmoid(U_I / T) with R_E signed and w learned (M13): a closed gate gives P = 0."""
+
+    form: Literal["blocking"]
+    w: float = Field(1.0, ge=-10.0, le=10.0)
+    """Initial value of w."""
+
+
+class BindingEnergy(Block):
+    """l = U_I / T + log A_c, A_c = softplus(KAN(z_E)) (M14): mass action; R_E = -log A_c, per cell line only."""
+
+    form: Literal["binding"]
+    grid: int = Field(5, ge=1, le=16)
+    """Highest frequency of the Fourier KAN from z_E to A_c."""
+
+
+EnergyBlock = Annotated[
+    LinearEnergy
+    | InteractionEnergy
+    | GatedEnergy
+    | BoostedGateEnergy
+    | ThresholdGateEnergy
+    | BlockingEnergy
+    | BindingEnergy,
+    Field(discriminator="form"),
+]
 
 
 class FixedTemperature(Block):
@@ -102,43 +147,4 @@ class CalibratedTemperature(Block):
 TemperatureBlock = Annotated[
     FixedTemperature | LearnedTemperature | PerCellTemperature | CalibratedTemperature,
     Field(discriminator="mode"),
-]
-
-
-class NoEnvironment(Block):
-    """No environment: l = U_I / T (the documented cross-attention baseline)."""
-
-    source: Literal["none"]
-
-
-class IdEnvironment(Block):
-    """z_E = embedding of the cell line (M20)."""
-
-    source: Literal["id"]
-    scope: Literal["cell", "sample"] = "cell"
-    width: int = Field(16, ge=1, le=512)
-    """Dimension of z_E."""
-    rank: int = Field(8, ge=1, le=64)
-    """Rank of the sample-scope term <A z_E, B z_I> (read at scope sample)."""
-    unseen: Literal["error", "mean"] = "error"
-    """What an unseen cell line gets: an error, or the mean embedding (documented failing baseline)."""
-
-
-class SupportEnvironment(Block):
-    """z_E = permutation-invariant set encoder over the support set, the Student (M22)."""
-
-    source: Literal["support"] = "support"
-    scope: Literal["cell", "sample"] = "cell"
-    """cell: R_E(c); sample: R_E(x, c) = r(z_E(c)) + <A z_E(c), B sg z_I(x)> (M16)."""
-    width: int = Field(16, ge=1, le=512)
-    """Dimension of z_E."""
-    rank: int = Field(8, ge=1, le=64)
-    """Rank of the sample-scope term (read at scope sample)."""
-    encoder: Literal["mean", "moments", "attention", "isab"] = "moments"
-    inducing: int = Field(32, ge=1, le=256)
-    """Inducing points (read by isab)."""
-
-
-EnvironmentBlock = Annotated[
-    NoEnvironment | IdEnvironment | SupportEnvironment, Field(discriminator="source")
 ]

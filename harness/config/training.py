@@ -28,6 +28,9 @@ class EpisodeBlock(Block):
     sampler: Literal["cell_batch", "meta_batch", "random"] = "cell_batch"
     """cell_batch: each episode one cell line, support too; meta_batch: single-cell blocks mixed in one support
     set; random: pairs of all cell lines mixed (both documented as failing, kept for reproduction)."""
+    pseudo_unseen: float = Field(0.0, ge=0.0, lt=1.0)
+    """Share of training episodes that hide the cell line's name: R_E = R_S there, and what the Student is taught
+    comes from a frozen earlier Teacher (M29)."""
 
 
 class CurriculumBlock(Block):

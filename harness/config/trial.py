@@ -9,14 +9,14 @@ from pydantic import Field, model_validator
 from analysis.errors import UserError
 from analysis.rules import check_limits
 from harness.config.block import Block
-from harness.config.loss import DecoupleBlock, LossBlock
+from harness.config.environment import EnvironmentBlock, SupportEnvironment
+from harness.config.environment_checks import environment_faults
+from harness.config.loss import OF_BOTH_SIDES, OF_THE_SEQUENCE, DecoupleBlock, LossBlock
 from harness.config.model import (
     EnergyBlock,
-    EnvironmentBlock,
     FixedTemperature,
     LinearEnergy,
     ModelBlock,
-    SupportEnvironment,
     TemperatureBlock,
 )
 from harness.config.training import (
@@ -58,6 +58,30 @@ class TrialConfig(Block):
     """Limits of warning rules by rule id, in place of the documented ones."""
 
     @model_validator(mode="after")
+    def _streams(self) -> "TrialConfig":
+        """Refuse a bottleneck or a dual stream that its width leaves no room for, or that leaves a term nothing."""
+        width, narrow = self.model.width, self.model.bottleneck
+        if width is not None and narrow is not None and narrow >= width:
+            raise ValueError(
+                f"model.bottleneck {narrow} narrows nothing: it has to be smaller than model.width {width}"
+            )
+        if not self.decouple.dual_stream:
+            return self
+        if self.decouple.orthogonal > 0:
+            raise ValueError(
+                "decouple.orthogonal has nothing to do beside decouple.dual_stream, which keeps z_I and z_E "
+                "orthogonal by construction: leave one of them out"
+            )
+        features = narrow or width
+        inner: int | None = getattr(self.environment, "width", None)
+        if features is not None and inner is not None and inner >= features:
+            raise ValueError(
+                f"decouple.dual_stream needs environment.width below the {features} dimensions of z_I, which the two "
+                f"streams share, and it is {inner}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _combinations(self) -> "TrialConfig":
         """Refuse what would be configured and could not act."""
         width, heads = self.model.width, self.model.heads
@@ -74,7 +98,7 @@ class TrialConfig(Block):
                 f"loss.calibration.variance_low {calibration.variance_low} is above variance_high "
                 f"{calibration.variance_high}"
             )
-        decoupled = [key for key in ("orthogonal", "pearson", "grl") if getattr(self.decouple, key) > 0]
+        decoupled = self.decouple.acting(*OF_BOTH_SIDES, *OF_THE_SEQUENCE)
         if decoupled and self.episode.per_step < 4:
             raise ValueError(
                 f"decouple.{decoupled[0]} needs episodes of at least 4 cell lines in a step, and episode.per_step is "
@@ -97,14 +121,21 @@ class TrialConfig(Block):
                 "loss.prototypes.weight": self.loss.prototypes.weight > 0,
                 "loss.sparsity.z_e": self.loss.sparsity.z_e > 0,
                 "loss.sparsity.r": self.loss.sparsity.r > 0,
-                "decouple.orthogonal": self.decouple.orthogonal > 0,
-                "decouple.pearson": self.decouple.pearson > 0,
+                "decouple.dual_stream": self.decouple.dual_stream,
+                **{f"decouple.{key}": True for key in self.decouple.acting(*OF_BOTH_SIDES)},
             }
             asked = [key for key, wanted in needs.items() if wanted]
             if asked:
                 raise ValueError(
                     f"environment.source: none has no R_E and no z_E, which {', '.join(asked)} needs"
                 )
+        for fault in environment_faults(self):
+            raise ValueError(fault)
+        if self.energy.form == "binding" and getattr(self.environment, "scope", "cell") != "cell":
+            raise ValueError(
+                "energy.form: binding has no R_E(x, c), since A_c is an abundance of the cell line; it needs "
+                "environment.scope: cell"
+            )
         if self.support.labels and self.environment.source != "support":
             raise ValueError(
                 "support.labels: true needs environment.source: support; nothing else reads labels"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from harness.trial.batches import Encoded
 from harness.trial.sampler import rng
-from models.energy.forms import GatedEnergy
+from models.environment.memory import Memory
 from models.environment.resistance import Reference
 from models.episode import Support
 from models.prism import PrismModel
@@ -22,7 +22,9 @@ from models.prism import PrismModel
 class SplitScores:
     """Scores of one split. pairs, label, cell (codes of the dataset), u, r: [N]; logits [D, N], row 0 is the
     prediction, the others are further support draws. Per cell code and draw: z_e [D, w]; r_cell [D], R_E of the cell
-    line; r_raw [D], linear(z_E) before softplus or standardisation; gate [D], sigma(w R_E) (None unless gated)."""
+    line; r_raw [D], linear(z_E) before softplus or standardisation; r_student and r_teacher [D], what R_E is fused
+    of (the latter of training cell lines with a Teacher only); gate [D], how far R_E opens the gate (None for energies
+    without one)."""
 
     split: str
     pairs: np.ndarray
@@ -34,6 +36,8 @@ class SplitScores:
     z_e: dict[int, np.ndarray]
     r_cell: dict[int, np.ndarray]
     r_raw: dict[int, np.ndarray]
+    r_student: dict[int, np.ndarray]
+    r_teacher: dict[int, np.ndarray]
     gate: dict[int, np.ndarray] | None
 
     @property
@@ -84,14 +88,17 @@ class Predictor:
         cell: np.ndarray,
         draws: int,
         warm: bool,
+        memory: Memory | None = None,
         calibration: Tensor | None = None,
     ) -> SplitScores:
-        """Score every pair of the split `draws` times; arrays are parallel to `encoded`."""
+        """Score every pair of the split `draws` times; arrays are parallel to `encoded`. `memory`: the Teacher's."""
         logits = np.full((draws, len(pairs)), np.nan, dtype=np.float32)
         r = np.zeros(len(pairs), dtype=np.float32)
         z_e: dict[int, np.ndarray] = {}
         r_cell: dict[int, np.ndarray] = {}
         r_raw: dict[int, np.ndarray] = {}
+        r_student: dict[int, np.ndarray] = {}
+        r_teacher: dict[int, np.ndarray] = {}
         gate: dict[int, np.ndarray] = {}
         for code in np.unique(cell):
             positions = np.flatnonzero(cell == code)
@@ -105,22 +112,39 @@ class Predictor:
             here = torch.from_numpy(positions).to(self.device)
             u = encoded.u[here].expand(draws, -1)
             z_i = encoded.z_i[here].expand(draws, -1, -1)
-            environment = model.environment_of(support)
+            environment = model.environment_of(support, memory)
             scores = model.score(u, z_i, environment, reference, warm=warm, calibration=calibration)
             logits[:, positions] = scores.logit.cpu().numpy()
             r[positions] = scores.r[0].expand(len(positions)).cpu().numpy()
-            z_e[int(code)] = environment.cpu().numpy()
+            z_e[int(code)] = environment.z_e.cpu().numpy()
             r_raw[int(code)] = scores.r_raw.cpu().numpy()
-            of_cell = model.cell_resistance(scores.r_raw, reference, warm=warm)
-            r_cell[int(code)] = of_cell.cpu().numpy()
-            if isinstance(model.energy, GatedEnergy):
-                gate[int(code)] = model.energy.gate(of_cell).cpu().numpy()
+            r_cell[int(code)] = scores.r_cell.cpu().numpy()
+            r_student[int(code)] = scores.r_student.cpu().numpy()
+            if scores.r_teacher is not None and int(code) in self.training_index:
+                r_teacher[int(code)] = scores.r_teacher.cpu().numpy()
+            opened = model.energy.gate(scores.r_cell)
+            if opened is not None:
+                gate[int(code)] = opened.cpu().numpy()
         u_alone = encoded.u.cpu().numpy()
         return SplitScores(
-            split, pairs, label, cell, u_alone, r, logits, z_e, r_cell, r_raw, gate if gate else None
+            split=split,
+            pairs=pairs,
+            label=label,
+            cell=cell,
+            u=u_alone,
+            r=r,
+            logits=logits,
+            z_e=z_e,
+            r_cell=r_cell,
+            r_raw=r_raw,
+            r_student=r_student,
+            r_teacher=r_teacher,
+            gate=gate if gate else None,
         )
 
     def support(self, encoded: Encoded, chosen: Tensor, cell: Tensor) -> Support:
         """Unlabelled support sets from cached features: chosen [D, S] positions, cell [D]."""
         zeros = torch.zeros(chosen.shape, device=self.device)
-        return Support(z_i=encoded.z_i[chosen], u=encoded.u[chosen], label=zeros, labelled=zeros, cell=cell)
+        return Support(
+            z_i=encoded.stream[chosen], u=encoded.u[chosen], label=zeros, labelled=zeros, cell=cell
+        )

@@ -248,6 +248,7 @@ class Replicate:
                 "cell": np.asarray(self.dataset.cell[pairs]),
                 "draws": draws,
                 "warm": warm,
+                "memory": self.trainer.memory,
             }
             model, reference = self.trainer.model, self.trainer.reference
             scored[name] = self.predictor.score(

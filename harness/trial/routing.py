@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-EVERYTHING = frozenset({"S", "E", "G", "A"})
+EVERYTHING = frozenset({"S", "E", "T", "G", "A"})
 
 
 class RoutingError(RuntimeError):
@@ -41,7 +41,7 @@ Gradients = dict[nn.Parameter, Tensor]
 
 
 class Router:
-    """Routes gradients of weighted terms to parameter groups S, E, G (by qualified name) and A (a term's own)."""
+    """Routes gradients of weighted terms to parameter groups S, E, T, G (by qualified name) and A (a term's own)."""
 
     def __init__(self, groups: Mapping[str, Mapping[str, nn.Parameter]], routing: str) -> None:
         self.groups = {group: tuple(members.values()) for group, members in groups.items()}
@@ -63,7 +63,9 @@ class Router:
             if not loss.requires_grad:
                 continue
             leaves = boundary.leaves if "S" in reach else ()
-            parameters = [p for group in ("E", "G") if group in reach for p in self.groups[group]]
+            parameters = [
+                p for group in ("E", "T", "G") if group in reach for p in self.groups.get(group, ())
+            ]
             if "A" in reach:
                 parameters += [p for term in members for p in term.own]
             if not leaves and not parameters:
@@ -94,7 +96,7 @@ class Router:
     def _check_route(self, term: WeightedTerm, found: Gradients) -> None:
         """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
         reach = self.reach_of(term)
-        allowed = {p for group in ("S", "E", "G") if group in reach for p in self.groups[group]}
+        allowed = {p for group in self.groups if group in reach for p in self.groups[group]}
         allowed |= set(term.own) if "A" in reach else set()
         leaked = gradient_norm(g for p, g in found.items() if p not in allowed)
         if leaked > 0.0:
@@ -104,7 +106,7 @@ class Router:
             )
 
     def shares(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> dict[str, tuple[float, float]]:
-        """Per term: (norm of its weighted gradient on its targets S, E, G; that norm over the task's on the same).
+        """Per term: (norm of its weighted gradient on its targets S, E, T, G; that norm over the task's on the same).
 
         The routes are checked on the same gradients (RoutingError). The share is NaN where the task has no gradient
         on the targets; a term that reaches A alone has norm 0.
@@ -114,9 +116,7 @@ class Router:
             self._check_route(term, separate[term.name])
         shares = {}
         for term in terms:
-            targets = {
-                p for group in ("S", "E", "G") if group in self.reach_of(term) for p in self.groups[group]
-            }
+            targets = {p for group in self.groups if group in self.reach_of(term) for p in self.groups[group]}
             norm = gradient_norm(g for p, g in separate[term.name].items() if p in targets)
             task = gradient_norm(g for p, g in separate["task"].items() if p in targets)
             shares[term.name] = (norm, norm / task if task > 0 else float("nan"))

@@ -83,6 +83,8 @@ def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str],
             "draw": draw,
             "r": float(part.r_cell[code][draw]),
             "r_raw": float(part.r_raw[code][draw]),
+            "r_student": float(part.r_student[code][draw]),
+            "r_teacher": float(part.r_teacher[code][draw]) if code in part.r_teacher else None,
             "gate": None if part.gate is None else float(part.gate[code][draw]),
             "z_e": vector.tolist(),
         }

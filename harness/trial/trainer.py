@@ -1,7 +1,7 @@
 """One optimiser step of the episodic loop: support -> z_E, query -> U_I, one energy, terms, routed gradients, AdamW."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from harness.trial.batches import forward
 from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.schedule import Schedule
+from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference
 from models.episode import Step, Support
 from models.losses import build_terms
@@ -61,6 +62,7 @@ class Trainer:
             term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
         }
         self.reference = Reference(*(part.to(device) for part in self.model.initial_reference()))
+        self.memory = {name: value.to(device) for name, value in self.model.initial_memory().items()}
         self.router = Router(self.model.groups(), config.routing)
         self.schedule = Schedule(config.curriculum, config.balance)
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
@@ -77,7 +79,11 @@ class Trainer:
 
     def step(self, batch: EpisodeBatch, *, progress: float, probe: bool) -> StepLog:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
-        warm = self.schedule.phase(math.floor(progress) + 1) == 1
+        epoch = math.floor(progress) + 1
+        warm = self.schedule.phase(epoch) == 1
+        acting = not warm and self.model.has_environment
+        if acting:
+            self.memory = at_epoch(self.memory, self.model.branches, epoch)
         measured, boundary, step, scores = self._measure(batch, warm=warm)
         states: dict[str, dict[str, Tensor]] = {}
         terms: list[WeightedTerm] = []
@@ -101,10 +107,10 @@ class Trainer:
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
-        if not warm and self.model.has_environment:
-            self.reference = self.reference.update(
-                batch_cells(batch, self.device), scores.r_raw.detach(), scores.z_e.detach()
-            )
+        if acting:
+            known = step.cell if step.pseudo_unseen is None else step.cell.where(step.pseudo_unseen == 0, -1)
+            self.reference = self.reference.update(known, scores.r_raw.detach(), scores.z_e.detach())
+            self.memory = after_step(self.memory, self.model.branches)
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}
         weights = {term.name: term.weight for term in terms}
@@ -127,19 +133,26 @@ class Trainer:
             support = forward(self.model, self.dataset, batch.support, self.device)
         noise = SeededNoise(stream_seed(self.seed, "dropout"), self.index)
         query = forward(self.model, self.dataset, batch.query, self.device, noise)
-        outputs = (query.u, query.z_i, support.u, support.z_i) if shared else (query.u, query.z_i)
+        priced = self.model.sequence.information is not None
+        outputs = (query.u, query.z_i)
+        outputs += (support.u, support.stream) if shared else ()
+        outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
         support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
-        support_z = (leaves[3] if shared else support.z_i).view(episodes, support_size, -1)
+        support_z = (leaves[3] if shared else support.stream).view(episodes, support_size, -1)
         cell = batch_cells(batch, self.device)
         label, labelled = self._support_labels(batch)
-        z_e = self.model.environment_of(Support(support_z, support_u, label, labelled, cell))
-        scores = self.model.score(u, z_i, z_e, self.reference, warm=warm)
+        hidden = None if warm else self._hidden(cell)
+        known = cell if hidden is None else cell.where(~hidden, -1)
+        named = Support(support_z, support_u, label, labelled, cell)
+        environment = self.model.environment_of(replace(named, cell=known), self.memory)
+        scores = self.model.score(u, z_i, environment, self.reference, warm=warm)
+        r_teacher, taught = self._lesson(named, scores.r_teacher, hidden)
         step = Step(
             u=u,
             z_i=z_i,
-            z_e=z_e,
+            z_e=scores.z_e,
             r=scores.r,
             logit=scores.logit,
             temperature=scores.temperature,
@@ -148,6 +161,12 @@ class Trainer:
             query_cell=torch.from_numpy(batch.query_cell).to(self.device),
             seed=stream_seed(self.seed, "terms"),
             index=self.index,
+            r_raw=scores.r_raw,
+            r_student=scores.r_student,
+            r_teacher=r_teacher,
+            taught=taught,
+            pseudo_unseen=None if hidden is None else hidden.float(),
+            kl=leaves[-1].view(episodes, query_size) if priced else None,
         )
         with torch.no_grad():
             state = {
@@ -158,6 +177,24 @@ class Trainer:
                 "r_var": float(scores.r.var(correction=0)),
             } | {name: float(value) for name, value in self.model.energy.report().items()}
         return state, Boundary(outputs, leaves), step, scores
+
+    def _hidden(self, cell: Tensor) -> Tensor | None:
+        """Bool [E]: episodes of this step that hide their cell line's name (M29), each with the configured chance."""
+        share = self.config.episode.pseudo_unseen
+        if share == 0.0:
+            return None
+        draw = torch.rand(cell.shape, generator=generator(self.seed, "pseudo_unseen", self.index))
+        return (draw < share).to(self.device)
+
+    def _lesson(
+        self, named: Support, r_teacher: Tensor | None, hidden: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """(R_T, where it is a target) [E]: the earlier Teacher's in episodes without a name, the Teacher's elsewhere."""
+        if r_teacher is None or hidden is None:
+            return r_teacher, None if r_teacher is None else (named.cell >= 0).float()
+        r_ref = self.model.earlier_resistance(named, self.memory, self.reference)
+        known = (named.cell >= 0).float()
+        return r_teacher.where(~hidden, r_ref), known * self.memory["ready"].where(hidden, 1.0)
 
     def _labels(self, pairs: Any) -> Tensor:
         return torch.from_numpy(self.dataset.label[pairs].astype("float32")).to(self.device)
@@ -177,6 +214,7 @@ class Trainer:
             "terms": self.terms.state_dict(),
             "states": self.states,
             "reference": self.reference._asdict(),
+            "memory": self.memory,
             "index": self.index,
         }
 
@@ -190,6 +228,7 @@ class Trainer:
         self.reference = Reference(
             **{name: part.to(self.device) for name, part in state["reference"].items()}
         )
+        self.memory = {name: value.to(self.device) for name, value in state["memory"].items()}
         self.index = state["index"]
 
     def state_dict(self) -> dict[str, Any]:

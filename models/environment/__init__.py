@@ -1,21 +1,27 @@
-"""Environments (M16, M20, M22): what a cell line's support set or name says about its resistance R_E."""
+"""Environments (M16, M20 to M29): what a cell line's support set, features or name say about its resistance R_E."""
 
-from models.environment.base import ENVIRONMENTS, Environment, UnseenCellLineError
+from models.environment.base import ENVIRONMENTS, Environment, EnvironmentOutput, UnseenCellLineError
 from models.environment.identity import IdEnvironment
 from models.environment.resistance import Reference, Resistance, ResistanceOutput, initial, update
 from models.environment.set_encoders import SET_ENCODERS, SetEncoder
 from models.environment.student import SupportEnvironment
+from models.environment.teacher import TEACHERS, EmaTeacher, GradientTeacher, Teacher
 
 __all__ = [
     "ENVIRONMENTS",
     "SET_ENCODERS",
+    "TEACHERS",
+    "EmaTeacher",
     "Environment",
+    "EnvironmentOutput",
+    "GradientTeacher",
     "IdEnvironment",
     "Reference",
     "Resistance",
     "ResistanceOutput",
     "SetEncoder",
     "SupportEnvironment",
+    "Teacher",
     "UnseenCellLineError",
     "initial",
     "update",

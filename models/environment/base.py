@@ -1,6 +1,7 @@
 """What an environment is: support sets in, one representation z_E per episode out."""
 
 from abc import abstractmethod
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -10,6 +11,18 @@ from models.registry import Registry
 
 class UnseenCellLineError(LookupError):
     """An environment was asked for a cell line that it has no representation of."""
+
+
+class EnvironmentOutput(NamedTuple):
+    """What the environment side says of E support sets.
+
+    z_e [E, w]: the Student's (or the only source's) representation; cell [E]: index of the training cell line, -1
+    for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26).
+    """
+
+    z_e: Tensor
+    cell: Tensor
+    teacher: tuple[Tensor, Tensor] | None = None
 
 
 class Environment(nn.Module):

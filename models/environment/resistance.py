@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.environment.fusion import fuse
 from models.running import running_means
 
 
@@ -64,10 +65,15 @@ def update(reference: Reference, cell: Tensor, r: Tensor, z_e: Tensor, momentum:
 
 
 class ResistanceOutput(NamedTuple):
-    """r: R_E [E, 1] at cell scope or [E, Q] at sample scope; raw: linear(z_E) [E], for Reference.update."""
+    """r: R_E [E, 1] at cell scope or [E, Q] at sample scope; raw [E]: its cell part before softplus or
+    standardisation, fused, for Reference.update; cell [E]: R_E(c), fused; student and teacher [E]: R_S(c) and
+    R_T(c) in the units of R_E (teacher None without one)."""
 
     r: Tensor
     raw: Tensor
+    cell: Tensor
+    student: Tensor
+    teacher: Tensor | None
 
 
 class ZeroLinear(nn.Linear):
@@ -90,9 +96,10 @@ class Resistance(nn.Module):
     gradient, 1 until two are seen: environments differ by a few hundredths of their size, and without the common
     scale the product of A and B hardly learns. A [rank, w] starts at zero, B [rank, d] at random, no bias: the
     sample part starts at 0, vanishes at the mean environment and cannot absorb U_I, and sg z_I gives the sequence
-    side no gradient from it.
+    side no gradient from it. With a Teacher, R_E(c) is the fusion of f(g_T) and f(g_S) (M26).
 
-    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines. Range: R; where
+    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines; raw [E] in place of
+    linear(z_E) where given; teacher (raw_T [E], share [E]). Range: R; where
     nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
     09-definitions.md. NaN passes through. Parameters are group E.
     """
@@ -112,14 +119,15 @@ class Resistance(nn.Module):
         self.scope = scope
         self.nonnegative = nonnegative
         self.standardise = standardise
-        self.cell_part = nn.Linear(width, 1)
+        self.cell_part: nn.Module = nn.Linear(width, 1)
         if scope == "sample":
             self.a = ZeroLinear(width, rank)
             self.b = nn.Linear(features, rank, bias=False)
 
     def raw_cell(self, z_e: Tensor) -> Tensor:
         """linear(z_E): [E, w] -> [E]."""
-        return self.cell_part(z_e).squeeze(-1)
+        raw: Tensor = self.cell_part(z_e).squeeze(-1)
+        return raw
 
     def _standardised(self, raw: Tensor, reference: Reference) -> Tensor:
         seen = reference.seen
@@ -133,11 +141,25 @@ class Resistance(nn.Module):
         cell = self._standardised(raw, reference) if self.standardise else raw
         return softplus(cell) if self.nonnegative else cell
 
-    def forward(self, z_e: Tensor, z_i: Tensor, reference: Reference) -> ResistanceOutput:
+    def forward(
+        self,
+        z_e: Tensor,
+        z_i: Tensor,
+        reference: Reference,
+        *,
+        raw: Tensor | None = None,
+        teacher: tuple[Tensor, Tensor] | None = None,
+    ) -> ResistanceOutput:
         fixed = Reference(*(part.detach() for part in reference))
-        raw = self.raw_cell(z_e)
-        r = self.of_cell(raw, fixed).unsqueeze(-1)
+        raw = self.raw_cell(z_e) if raw is None else raw
+        cell = student = self.of_cell(raw, fixed)
+        of_teacher: Tensor | None = None
+        if teacher is not None:
+            raw_teacher, share = teacher
+            of_teacher = self.of_cell(raw_teacher, fixed)
+            cell, raw = fuse(share, of_teacher, student), fuse(share, raw_teacher, raw)
+        r = cell.unsqueeze(-1)
         if self.scope == "sample":
             modulation = self.a((z_e - fixed.mean_z_e()) / fixed.spread_z_e())
             r = r + (self.b(z_i.detach()) * modulation.unsqueeze(-2)).sum(-1)
-        return ResistanceOutput(r, raw)
+        return ResistanceOutput(r, raw, cell, student, of_teacher)

@@ -5,18 +5,41 @@ from typing import Any
 
 from models.losses import (
     adversary,
+    club,
+    conditional_adversary,
     contrastive,
     decoupling,
+    distillation,
+    hsic,
+    infonce,
+    irm,
     prototypes,
     ranking,
     regularisers,
     speculation,
     task,
+    vib,
 )
 from models.losses.term import LOSSES, LossTerm
 
 # Importing a module enters its rows in LOSSES.
-MODULES = (adversary, contrastive, decoupling, prototypes, ranking, regularisers, speculation, task)
+MODULES = (
+    adversary,
+    club,
+    conditional_adversary,
+    contrastive,
+    decoupling,
+    distillation,
+    hsic,
+    infonce,
+    irm,
+    prototypes,
+    ranking,
+    regularisers,
+    speculation,
+    task,
+    vib,
+)
 
 
 def build_terms(
@@ -52,11 +75,15 @@ def build_terms(
         momentum=proto["momentum"],
         **{name: proto[name] for name in own},
     )
+    add("distillation", **loss["distillation"])
     for name in ("z_i", "z_e", "r"):
         add(f"sparsity_{name}", loss["sparsity"][name])
     add("calibration", **loss["calibration"])
     add("temperature", temperature.get("penalty", 0.0), per_cell=temperature["mode"] == "per_cell")
-    for name in ("orthogonal", "pearson"):
+    for name in ("orthogonal", "pearson", "infonce", "club", "hsic"):
         add(name, decouple[name], features=features, width=width, reach=decouple["reach"])
-    add("grl", decouple["grl"], cell_lines=cell_lines, features=features)
+    for name in ("grl", "conditional_grl"):
+        add(name, decouple[name], cell_lines=cell_lines, features=features)
+    add("irm", decouple["irm"], cell_lines=cell_lines)
+    add("vib", decouple["vib"])
     return terms

@@ -14,10 +14,11 @@ class LossTerm(nn.Module):
     """value, new state = term(step, state). The state goes in and comes out; nothing is written in place.
 
     `key` is the term's name in the store and in the schedules; several classes share one where one is chosen.
-    `reach`: groups among S (sequence), E (environment), G (T, lam, w), A (own parameters) that the value
-    may move under isolated routing (09-definitions.md). The trainer enforces it: a term stops a gradient
-    only where its equation has sg. A term without anything to compare (no positives, no second cell line,
-    an empty bank) is 0, not NaN; NaN in what it reads makes it NaN.
+    `reach`: groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype
+    graph), G (temperature, lam, w), A (own parameters) that the value may move under isolated routing
+    (09-definitions.md). The trainer enforces it: a term stops a gradient only where its equation has sg. A term
+    without anything to compare (no positives, no second cell line, an empty bank) is 0, not NaN; NaN in what it
+    reads makes it NaN.
     """
 
     key: str
@@ -34,8 +35,9 @@ class LossTerm(nn.Module):
 
 LOSSES: Registry[LossTerm] = Registry("loss term")
 
-EVERY_SIDE = frozenset({"S", "E", "G"})
-ENVIRONMENT = frozenset({"E"})
+EVERY_SIDE = frozenset({"S", "E", "T", "G"})
+ENVIRONMENT = frozenset({"E", "T"})
+STUDENT = frozenset({"E"})
 SEQUENCE = frozenset({"S"})
 
 

@@ -1,0 +1,71 @@
+"""The two branches of the environment side, with a module's own parameters or with remembered ones."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from models.environment.teacher import Teacher
+from models.episode import Support
+
+Values = Mapping[str, Tensor]
+
+
+class Branches(NamedTuple):
+    """Student and Teacher as functions of a support set: who is run after whom, and nothing else.
+
+    `environment` makes z_E; `head` is the linear map from z_E to the raw R_E; the others are None where they are
+    not built. `values` are parameters by the qualified names of the whole model, in place of the modules' own.
+    """
+
+    environment: nn.Module
+    head: nn.Module
+    graph: nn.Module | None
+    placement: nn.Module | None
+    teacher: Teacher | None
+
+    def student(self, support: Support, values: Values | None = None) -> Tensor:
+        """z_E [E, w]: the environment's own, or its place on the prototype graph (M25)."""
+        z_e = _call(self.environment, "environment.", values, support)
+        if self.placement is not None:
+            z_e = _call(self.placement, "placement.", values, z_e, self._nodes(values))
+        return z_e
+
+    def teacher_raw(self, support: Support, values: Values | None = None) -> Tensor:
+        """raw R_T [E] of the cell lines in `support.cell`; needs a Teacher."""
+        assert self.teacher is not None
+        if self.teacher.by_name:
+            nodes = None if self.graph is None else self._nodes(values)
+            return _call(self.teacher, "teacher.", values, support.cell, nodes)
+        z_e = self.student(support, values)
+        return _call(self.head, "resistance.cell_part.", values, z_e).squeeze(-1)
+
+    def teacher_parameters(self) -> dict[str, Tensor]:
+        """What R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""
+        parts: dict[str, nn.Module | None] = {"graph.": self.graph}
+        if self.teacher is not None and self.teacher.by_name:
+            parts["teacher."] = self.teacher
+        else:
+            parts |= {
+                "environment.": self.environment,
+                "placement.": self.placement,
+                "resistance.cell_part.": self.head,
+            }
+        return {
+            prefix + name: parameter
+            for prefix, module in parts.items()
+            if module is not None
+            for name, parameter in module.named_parameters()
+        }
+
+    def _nodes(self, values: Values | None) -> Tensor:
+        """H [C, P, w] of the prototype graph."""
+        assert self.graph is not None
+        return _call(self.graph, "graph.", values)
+
+
+def _call(module: nn.Module, prefix: str, values: Values | None, *arguments: object) -> Tensor:
+    own = {name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)}
+    output: Tensor = functional_call(module, own, arguments)  # type: ignore[arg-type]
+    return output
