@@ -1,0 +1,36 @@
+"""Binding (M14): mass action, the abundance of a cell line's factors times a Boltzmann factor."""
+
+from torch import Tensor
+
+from models.energy.base import ENERGIES, Energy, everywhere
+
+
+@ENERGIES.register(
+    "binding",
+    id="M14",
+    name="binding energy",
+    equation="l = U_I / T + log A_c, A_c = softplus(KAN(z_E)); R_E = -log A_c",
+    shapes="u [E, Q], r [E, 1], temperature [E, 1] -> [E, Q]; z_E [E, w] -> A_c [E]",
+    source="seed 004: P proportional to [TF] exp(-dG / kT)",
+)
+class BindingEnergy(Energy):
+    """l = U_I / T - R_E, R_E = -log A_c: odds A_c exp(U_I / T), with A_c > 0 in the place of the concentration [TF]
+    and U_I / T in that of -dG / kT.
+
+    A_c is made of z_E by `models.environment.abundance.AbundanceResistance` (Fourier KAN of `grid` frequencies,
+    group E). Unlike in `linear`, T scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1
+    this is `linear` with an R_E of either sign (09-definitions.md, Gauge).
+    """
+
+    nonnegative_resistance = False
+    standardise_resistance = False
+
+    def __init__(self, grid: int = 5) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
+        return u / temperature - r
+
+    def strictly_increasing(self, r: Tensor) -> Tensor:
+        return everywhere(r)
