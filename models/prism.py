@@ -157,6 +157,18 @@ class PrismModel(nn.Module):
             raw = self.branches.teacher_raw(named, part(memory, EARLIER))
             return self.resistance.of_cell(raw, reference)
 
+    @property
+    def placed_width(self) -> int:
+        """Dimension of `placed` z_E."""
+        return self.features if self.dual_stream else self.width
+
+    def placed(self, z_e: Tensor) -> Tensor:
+        """z_E as the loss terms see it: sg(Q_E) z_E [E, d] in the space of z_I under a dual stream, else as it is [E, w].
+
+        Under a dual stream the environment's output are coordinates in the basis Q_E; R_E and T read those.
+        """
+        return z_e if self.sequence.dual is None else self.sequence.dual.place(z_e)
+
     def score(
         self,
         u: Tensor,

@@ -24,15 +24,19 @@ def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") 
 
 
 class Noise(Protocol):
-    """Where dropout masks come from. `None` in place of a Noise means: no dropout (evaluation)."""
+    """Where the random numbers of a forward pass come from. `None` in place of a Noise means: none (evaluation)."""
 
     def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
         """0/1 mask of the shape, dtype and device of `like`, each entry 1 with probability `keep`."""
         ...
 
+    def normal(self, name: str, like: Tensor) -> Tensor:
+        """Standard normal numbers of the shape, dtype and device of `like`."""
+        ...
+
 
 class SeededNoise:
-    """Masks drawn from the stream (seed, "dropout", module name, step)."""
+    """Masks drawn from the stream (seed, "dropout", module name, step), normal numbers from (seed, "normal", ...)."""
 
     def __init__(self, seed: int, step: int) -> None:
         self.seed = seed
@@ -42,14 +46,21 @@ class SeededNoise:
         source = generator(self.seed, "dropout", name, self.step, device=like.device)
         return (torch.rand(like.shape, generator=source, device=like.device) < keep).to(like.dtype)
 
+    def normal(self, name: str, like: Tensor) -> Tensor:
+        source = generator(self.seed, "normal", name, self.step, device=like.device)
+        return torch.randn(like.shape, generator=source, device=like.device).to(like.dtype)
+
 
 class RecordedNoise:
-    """Masks given by module name: the way in for `torch.func.vmap`, where no generator can be used."""
+    """Masks and normal numbers given by module name: the way in for `torch.func.vmap`, where no generator can be used."""
 
     def __init__(self, masks: Mapping[str, Tensor]) -> None:
         self.masks = masks
 
     def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
+        return self.masks[name].to(like.dtype)
+
+    def normal(self, name: str, like: Tensor) -> Tensor:
         return self.masks[name].to(like.dtype)
 
 
@@ -74,10 +85,28 @@ class Dropout(nn.Module):
         return x * noise.mask(self.stream, x, 1.0 - self.p) / (1.0 - self.p)
 
 
+class GaussianNoise(nn.Module):
+    """y = mu + sigma eps, eps ~ N(0, I) from the given noise; y = mu when noise is None.
+
+    Shapes: mu, sigma [..., d] -> [..., d]. Named by `name_streams`; draws at most once per forward pass.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stream = ""
+
+    def forward(self, mu: Tensor, sigma: Tensor, noise: Noise | None) -> Tensor:
+        if noise is None:
+            return mu
+        if not self.stream:
+            raise RuntimeError("GaussianNoise has no stream name: call name_streams on the finished model")
+        return mu + sigma * noise.normal(self.stream, mu)
+
+
 def name_streams(model: nn.Module) -> None:
-    """Give every Dropout below `model` its qualified name as the name of its stream."""
+    """Give every Dropout and GaussianNoise below `model` its qualified name as the name of its stream."""
     for name, module in model.named_modules():
-        if isinstance(module, Dropout):
+        if isinstance(module, Dropout | GaussianNoise):
             module.stream = name or "root"
 
 

@@ -12,10 +12,11 @@ from models.sequence.potential import SequenceOutput
 
 
 class Encoded(NamedTuple):
-    """U_I [N] and z_I [N, d] of N pairs, without gradient."""
+    """U_I [N], z_I [N, d] and environment stream [N, d] (what the environment sees of a pair) of N pairs, no gradient."""
 
     u: Tensor
     z_i: Tensor
+    stream: Tensor
 
 
 def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -32,8 +33,8 @@ def forward(
     """The sequence side of the pairs; bf16 where the device is a GPU, outputs always float32."""
     enhancer, promoter = bases(dataset, pairs, device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        z_i, u = model.encode(enhancer, promoter, noise)
-    return SequenceOutput(z_i.float(), u.float())
+        output = model.encode(enhancer, promoter, noise)
+    return SequenceOutput(*(part.float() for part in output))
 
 
 @torch.no_grad()
@@ -42,8 +43,12 @@ def encode_pairs(
 ) -> Encoded:
     """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors."""
     u, z_i = [torch.empty(0, device=device)], [torch.empty(0, model.features, device=device)]
+    stream = [torch.empty(0, model.features, device=device)]
     for start in range(0, len(pairs), batch):
         output = forward(model, dataset, pairs[start : start + batch], device)
         u.append(output.u)
         z_i.append(output.z_i)
-    return Encoded(torch.cat(u), torch.cat(z_i))
+        if model.dual_stream:
+            stream.append(output.stream)
+    features = torch.cat(z_i)
+    return Encoded(torch.cat(u), features, torch.cat(stream) if model.dual_stream else features)

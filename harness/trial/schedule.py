@@ -2,7 +2,7 @@
 
 from harness.config.training import BalanceBlock, CurriculumBlock
 
-PHASE1_TERMS = frozenset({"task", "ranking", "speculation", "sparsity_z_i", "calibration"})
+PHASE1_TERMS = frozenset({"task", "ranking", "speculation", "sparsity_z_i", "calibration", "vib"})
 """Terms of the sequence side alone; every other term waits for phase 2."""
 
 

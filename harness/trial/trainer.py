@@ -52,7 +52,7 @@ class Trainer:
         self.model = PrismModel(settings, cell_lines)
         initialise(self.model, stream_seed(seed, "model"))
         self.weighted = build_terms(
-            settings, cell_lines=cell_lines, features=self.model.features, width=self.model.width
+            settings, cell_lines=cell_lines, features=self.model.features, width=self.model.placed_width
         )
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
@@ -152,7 +152,7 @@ class Trainer:
         step = Step(
             u=u,
             z_i=z_i,
-            z_e=scores.z_e,
+            z_e=self.model.placed(scores.z_e),
             r=scores.r,
             logit=scores.logit,
             temperature=scores.temperature,

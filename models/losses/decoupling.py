@@ -1,5 +1,5 @@
-"""Decoupling of z_I and z_E by what is linear: orthogonality and correlation, over queries and a memory
-bank."""
+"""Decoupling of z_I and z_E over the queries of a step and a memory bank: the base of five estimators, and the two
+that see what is linear."""
 
 from abc import abstractmethod
 from typing import Literal
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.episode import Step
 from models.losses.bank import write_ring
-from models.losses.term import LOSSES, LossTerm, State
+from models.losses.term import ENVIRONMENT, LOSSES, SEQUENCE, LossTerm, State
 
 
 class Decoupling(LossTerm):
@@ -17,8 +17,14 @@ class Decoupling(LossTerm):
 
     State: ring of the last B samples, without gradient, so that more cell lines are compared than one step
     holds. Widths d of z_I and w of z_E may differ. reach: "environment" moves E, "both" also the sequence
-    side.
+    side; estimators with a critic move its parameters (A) as well.
+
+    No value certifies independence: z_E takes one value per episode, so that a step of 4 cell lines says little
+    of other ones, and the value is one that training has been lowering. `analysis.independence` measures.
     """
+
+    critic = False
+    """Whether the estimator owns trained parameters."""
 
     def __init__(
         self,
@@ -33,7 +39,9 @@ class Decoupling(LossTerm):
         self.features = features
         self.width = width
         self.bank = bank
-        self.reach = frozenset({"E", "S"}) if reach == "both" else frozenset({"E"})
+        self.reach = (
+            ENVIRONMENT | (SEQUENCE if reach == "both" else set()) | ({"A"} if self.critic else set())
+        )
 
     def initial_state(self) -> State:
         return {
@@ -45,7 +53,7 @@ class Decoupling(LossTerm):
 
     @abstractmethod
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
-        """Scalar in [0, 1] of centred samples x [n, d], y [n, w] with weights [n] that sum to 1."""
+        """Scalar of centred samples x [n, d], y [n, w] with weights [n] that sum to 1; a weight may be 0."""
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         queries = step.z_i.shape[1]
@@ -62,6 +70,14 @@ class Decoupling(LossTerm):
         return value, {**written, "pointer": pointer}
 
 
+def unit_variance(x: Tensor, weight: Tensor) -> Tensor:
+    """Centred x [n, d] with every dimension scaled to variance 1 under weights [n]; a constant dimension stays 0.
+
+    The scale carries gradient: shrinking a side cannot lower an estimate that is made of the result.
+    """
+    return x / (weight @ x.square() + 1e-8).sqrt()
+
+
 @LOSSES.register(
     "orthogonal",
     id="M33",
@@ -75,7 +91,8 @@ class Orthogonal(Decoupling):
     """||mean_n x_n y_n'||_F^2 with x_n, y_n the centred z_I and z_E of sample n, each scaled to norm 1.
 
     The squared normalised inner product for widths that differ: unchanged by the scale of either side and
-    by a rotation of either space. A sample at the mean, or z_E of a single cell line, adds 0.
+    by a rotation of either space. A sample at the mean, or z_E of a single cell line, adds 0. It sees what is
+    linear in directions: z_E a function of |z_I| or of a square can have the value 0.
     """
 
     key = "orthogonal"
@@ -95,7 +112,10 @@ class Orthogonal(Decoupling):
     source="seed 003",
 )
 class Pearson(Decoupling):
-    """mean_{a, b} Pearson(z_I[a], z_E[b])^2 over d x w pairs of dimensions; a constant dimension adds 0."""
+    """mean_{a, b} Pearson(z_I[a], z_E[b])^2 over d x w pairs of dimensions; a constant dimension adds 0.
+
+    Sees what is linear, one pair of dimensions at a time: 0 leaves every other dependence (z_E = z_I^2) open.
+    """
 
     key = "pearson"
 

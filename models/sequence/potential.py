@@ -1,4 +1,4 @@
-"""The sequence potential U_I: stem -> self-attention -> interaction -> Fourier KAN."""
+"""The sequence potential U_I: stem -> self-attention -> interaction (-> bottleneck, streams) -> Fourier KAN."""
 
 import inspect
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from models.sequence import cbat, cnn, cross_attention
+from models.sequence.bottleneck import InformationBottleneck
+from models.sequence.dual_stream import DualStream
 from models.sequence.interaction import INTERACTIONS
 from models.sequence.kan import FourierKAN
 from models.sequence.rope import RotarySelfAttention
@@ -23,21 +25,31 @@ NOT_THE_NETWORKS = ("size", "enhancer_bp", "promoter_bp")
 
 
 class SequenceOutput(NamedTuple):
-    """z_i [B, d] interaction features, u [B] sequence potential (unbounded, dimensionless energy)."""
+    """z_i [B, d] interaction features, u [B] sequence potential (unbounded, dimensionless energy).
+
+    stream [B, d]: what the environment sees of a support pair, z_i itself unless there is a dual stream;
+    kl [B]: price of the information bottleneck in nats, 0 without one.
+    """
 
     z_i: Tensor
     u: Tensor
+    stream: Tensor
+    kl: Tensor
 
 
 class SequencePotential(nn.Module):
     """U_I = FourierKAN(z_I), z_I = Interaction(SelfAttention(Stem(enhancer)), SelfAttention(Stem(promoter))).
+
+    Between the interaction h and z_I there may be, in this order: `bottleneck`, a linear map to fewer dimensions
+    (M07); `stochastic`, the information bottleneck (M33, vib); `environment_stream` = w, orthogonal streams of
+    which z_I is the intrinsic one (M34). d below is that of z_I.
 
     `encoder` is a key of INTERACTIONS. `share_sides` uses one stem for both sides; `share_strands` averages the
     pooled stem features of a sequence and of its reverse complement, so that the output is the same for all
     four strand orientations. More padding on the right changes nothing.
 
     Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at
-    least 6 bp wide) -> SequenceOutput(z_i [B, d], u [B]). All-null sequences give finite output.
+    least 6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). All-null sequences give finite output.
     Source: M01 to M06; rp04.
     """
 
@@ -59,8 +71,12 @@ class SequencePotential(nn.Module):
         window: int,
         grid: int,
         nonnegative: bool = False,
+        bottleneck: int | None = None,
+        stochastic: bool = False,
+        environment_stream: int | None = None,
     ) -> None:
         super().__init__()
+        self.features = width if bottleneck is None else bottleneck
         self.share_sides, self.share_strands = share_sides, share_strands
         names = ("both",) if share_sides else ("enhancer", "promoter")
         self.stems = nn.ModuleDict(
@@ -83,7 +99,10 @@ class SequencePotential(nn.Module):
         }
         takes = inspect.signature(INTERACTIONS.row(encoder).cls).parameters
         self.interaction = INTERACTIONS.build(encoder, **{k: v for k, v in options.items() if k in takes})
-        self.energy = FourierKAN(width, grid, nonnegative=nonnegative)
+        self.narrow = None if bottleneck is None else nn.Linear(width, bottleneck)
+        self.information = InformationBottleneck(self.features) if stochastic else None
+        self.dual = None if environment_stream is None else DualStream(self.features, environment_stream)
+        self.energy = FourierKAN(self.features, grid, nonnegative=nonnegative)
 
     def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
         # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
@@ -94,7 +113,15 @@ class SequencePotential(nn.Module):
         for layer in self.promoter_attention:
             h_p = layer(h_p, m_p, noise)
         z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
-        return SequenceOutput(z_i, self.energy(z_i))
+        if self.narrow is not None:
+            z_i = self.narrow(z_i)
+        kl = z_i.new_zeros(z_i.shape[0])
+        if self.information is not None:
+            z_i, kl = self.information(z_i, noise)
+        stream = z_i
+        if self.dual is not None:
+            z_i, stream = self.dual(z_i)
+        return SequenceOutput(z_i, self.energy(z_i), stream, kl)
 
     def _stem_features(
         self, enhancer: Tensor, promoter: Tensor, noise: Noise | None
@@ -130,8 +157,12 @@ class SequencePotential(nn.Module):
         return weighted / count.clamp_min(1.0)[..., None], count.clamp_max(1.0)
 
 
-def build_sequence(model: Mapping[str, Any]) -> SequencePotential:
+def build_sequence(
+    model: Mapping[str, Any], *, stochastic: bool = False, environment_stream: int | None = None
+) -> SequencePotential:
     """The network of a resolved model block (`TrialConfig.model.model_dump()`).
+
+    stochastic and environment_stream: as in SequencePotential; the block `decouple` decides on them.
 
     Raises
     ------
@@ -143,7 +174,7 @@ def build_sequence(model: Mapping[str, Any]) -> SequencePotential:
         for an encoder that is not registered.
     """
     settings = {key: value for key, value in model.items() if key not in NOT_THE_NETWORKS}
-    unresolved = [key for key, value in settings.items() if value is None]
+    unresolved = [key for key, value in settings.items() if value is None and key != "bottleneck"]
     if unresolved:
         raise ValueError(f"the model block is not resolved: {', '.join(unresolved)} must be given a value")
-    return SequencePotential(**settings)
+    return SequencePotential(**settings, stochastic=stochastic, environment_stream=environment_stream)

@@ -28,21 +28,33 @@ EVERY_TERM = {
     "decouple.orthogonal": 0.5,
     "decouple.pearson": 0.5,
     "decouple.grl": 0.5,
+    "decouple.infonce": 0.5,
+    "decouple.club": 0.5,
+    "decouple.hsic": 0.5,
+    "decouple.conditional_grl": 0.5,
+    "decouple.irm": 0.5,
+    "decouple.vib": 0.01,
 }
 ALLOWED = {
-    "task": "SEG",
-    "ranking": "SEG",
-    "speculation": "SEG",
+    "task": "SETG",
+    "ranking": "SETG",
+    "speculation": "SETG",
     "temperature": "G",
-    "contrastive": "E",
-    "prototypes": "E",
+    "contrastive": "ET",
+    "prototypes": "ET",
     "sparsity_z_i": "S",
-    "sparsity_z_e": "E",
-    "sparsity_r": "E",
+    "sparsity_z_e": "ET",
+    "sparsity_r": "ET",
     "calibration": "S",
-    "orthogonal": "E",
-    "pearson": "E",
+    "orthogonal": "ET",
+    "pearson": "ET",
     "grl": "SA",
+    "infonce": "ETA",
+    "club": "ETA",
+    "hsic": "ET",
+    "conditional_grl": "SA",
+    "irm": "S",
+    "vib": "S",
 }
 
 
@@ -92,14 +104,14 @@ def test_shared_routing_lets_environment_terms_into_the_sequence_side(make_repli
     assert norms_by_group(trainer, pearson, boundary)["S"] > 0.0
 
 
-def test_decouple_reach_both_lets_only_orthogonal_and_pearson_into_the_sequence_side(
+def test_decouple_reach_both_lets_the_light_cells_alone_into_the_sequence_side(
     make_replicate: MakeReplicate,
 ) -> None:
     trainer = make_replicate({**EVERY_TERM, "decouple.reach": "both"}).trainer
     batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
     terms, boundary = measured(trainer, batch)
     reached = {term.name for term in terms if norms_by_group(trainer, term, boundary)["S"] > 0}
-    assert {"orthogonal", "pearson"} <= reached
+    assert {"orthogonal", "pearson", "infonce", "club", "hsic"} <= reached
     assert not reached & {"contrastive", "prototypes", "sparsity_z_e", "sparsity_r", "temperature"}
 
 
@@ -109,7 +121,7 @@ def test_phase_one_moves_the_sequence_side_alone_and_the_score_is_u(make_replica
     before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
     for batch in replicate.sampler.epoch(1):
         log = trainer.step(batch, progress=0.5, probe=False)
-    assert set(log.values) == {"task", "ranking", "speculation", "sparsity_z_i", "calibration"}
+    assert set(log.values) == {"task", "ranking", "speculation", "sparsity_z_i", "calibration", "vib"}
     for group, members in trainer.model.groups().items():
         moved = any(not torch.equal(before[name], p.detach()) for name, p in members.items())
         assert moved == (group == "S"), group
@@ -149,6 +161,14 @@ def test_a_mechanism_does_not_reshuffle_the_others(make_replicate: MakeReplicate
         {"decouple.pearson": 2.0},
         {"decouple.orthogonal": 2.0},
         {"decouple.grl": 2.0},
+        {"decouple.infonce": 2.0},
+        {"decouple.club": 2.0},
+        {"decouple.hsic": 2.0},
+        {"decouple.conditional_grl": 2.0},
+        {"decouple.irm": 2.0},
+        {"decouple.vib": 0.1},
+        {"decouple.dual_stream": True},
+        {"model.bottleneck": 3},
         {"loss.ranking.weight": 2.0},
         {"loss.ranking.weight": 2.0, "loss.ranking.surrogate": "smooth_ap"},
         {"loss.sparsity.z_i": 2.0},

@@ -35,5 +35,6 @@ def make_step(
         "query_cell": cell.unsqueeze(1).expand(episodes, queries),
         "seed": 0,
         "index": 0,
+        "kl": normal(episodes, queries).abs(),
     }
     return Step(**{**fields, **given})

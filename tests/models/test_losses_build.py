@@ -24,28 +24,49 @@ EVERYTHING: dict[str, Any] = {
         "sparsity": {"z_i": 0.5, "z_e": 0.6, "r": 0.7},
         "calibration": {"weight": 0.8, "mean": 0.3, "variance_low": 0.9, "variance_high": 1.1},
     },
-    "decouple": {"orthogonal": 0.9, "pearson": 1.1, "grl": 1.2},
+    "decouple": {
+        "orthogonal": 0.9,
+        "pearson": 1.1,
+        "grl": 1.2,
+        "infonce": 1.3,
+        "club": 1.4,
+        "hsic": 1.5,
+        "conditional_grl": 1.6,
+        "irm": 1.7,
+        "vib": 1.8,
+    },
 }
 REACH = {
-    "task": "SEG",
-    "ranking": "SEG",
-    "speculation": "SEG",
-    "contrastive": "E",
-    "prototypes": "E",
+    "task": "SETG",
+    "ranking": "SETG",
+    "speculation": "SETG",
+    "contrastive": "ET",
+    "prototypes": "ET",
     "sparsity_z_i": "S",
-    "sparsity_z_e": "E",
-    "sparsity_r": "E",
+    "sparsity_z_e": "ET",
+    "sparsity_r": "ET",
     "calibration": "S",
     "temperature": "G",
-    "orthogonal": "E",
-    "pearson": "E",
+    "orthogonal": "ET",
+    "pearson": "ET",
     "grl": "SA",
+    "infonce": "ETA",
+    "club": "ETA",
+    "hsic": "ET",
+    "conditional_grl": "SA",
+    "irm": "S",
+    "vib": "S",
 }
 ROW_ARGUMENTS: dict[str, dict[str, Any]] = {
     "grl": {"cell_lines": 4, "features": 5},
     "contrastive": {"width": 3, "bank": 7},
     "orthogonal": {"features": 5, "width": 3, "bank": 40},
     "pearson": {"features": 5, "width": 3, "bank": 40},
+    "infonce": {"features": 5, "width": 3, "bank": 40},
+    "club": {"features": 5, "width": 3, "bank": 40},
+    "hsic": {"features": 5, "width": 3, "bank": 40},
+    "conditional_grl": {"cell_lines": 4, "features": 5},
+    "irm": {"cell_lines": 4},
     "prototypes_pull": {"cell_lines": 4, "width": 3},
     "prototypes_hinged": {"cell_lines": 4, "width": 3},
     "prototypes_contrastive": {"cell_lines": 4, "width": 3},
@@ -100,6 +121,12 @@ def test_everything_is_built_with_its_weight_and_reach() -> None:
         "orthogonal": 0.9,
         "pearson": 1.1,
         "grl": 1.2,
+        "infonce": 1.3,
+        "club": 1.4,
+        "hsic": 1.5,
+        "conditional_grl": 1.6,
+        "irm": 1.7,
+        "vib": 1.8,
     }
     assert {key: term.reach for key, (term, _) in terms.items()} == {
         k: frozenset(v) for k, v in REACH.items()
@@ -149,11 +176,19 @@ def test_a_choice_builds_its_class(path: str, value: Any, key: str, name: str) -
 def test_reach_both_and_a_temperature_per_cell_line() -> None:
     terms = build(
         {
-            "decouple": {"orthogonal": 1, "pearson": 1, "reach": "both"},
+            "decouple": {
+                "orthogonal": 1,
+                "pearson": 1,
+                "infonce": 1,
+                "club": 1,
+                "hsic": 1,
+                "reach": "both",
+            },
             "temperature": {"mode": "per_cell", "penalty": 1.0},
         }
     )
-    assert terms["orthogonal"][0].reach == terms["pearson"][0].reach == {"S", "E"}
+    assert terms["orthogonal"][0].reach == terms["pearson"][0].reach == terms["hsic"][0].reach == set("SET")
+    assert terms["infonce"][0].reach == terms["club"][0].reach == set("SETA")
     assert terms["temperature"][0].reach == {"G", "E"}
 
 
@@ -177,7 +212,7 @@ def test_state_is_pure_and_keeps_its_shape(key: str) -> None:
     assert torch.equal(value, repeated)
 
 
-FIELDS = ("u", "z_i", "z_e", "r", "logit", "temperature")
+FIELDS = ("u", "z_i", "z_e", "r", "logit", "temperature", "kl")
 READS = {
     "immax": {"logit"},
     "bce": {"logit"},
@@ -196,6 +231,12 @@ READS = {
     "orthogonal": {"z_i", "z_e"},
     "pearson": {"z_i", "z_e"},
     "grl": {"z_i"},
+    "infonce": {"z_i", "z_e"},
+    "club": {"z_i", "z_e"},
+    "hsic": {"z_i", "z_e"},
+    "conditional_grl": {"z_i"},
+    "irm": {"logit"},
+    "vib": {"kl"},
 }
 
 

@@ -113,8 +113,8 @@ def test_minimising_it_decouples(key: str) -> None:
 
 @pytest.mark.parametrize("key", SLOW)
 def test_reach_is_what_the_configuration_says(key: str) -> None:
-    assert LOSSES.build(key, features=2, width=2).reach == {"E"}
-    assert LOSSES.build(key, features=2, width=2, reach="both").reach == {"E", "S"}
+    assert LOSSES.build(key, features=2, width=2).reach == {"E", "T"}
+    assert LOSSES.build(key, features=2, width=2, reach="both").reach == {"E", "T", "S"}
     with pytest.raises(ValueError, match="neither"):
         LOSSES.build(key, features=2, width=2, reach="sequence")
 

@@ -38,7 +38,7 @@ def pad(bases: Tensor, count: int) -> Tensor:
 
 
 class Recorder:
-    """Draws masks as SeededNoise does and keeps them."""
+    """Draws masks and normal numbers as SeededNoise does and keeps them."""
 
     def __init__(self, seed: int) -> None:
         self.source, self.masks = SeededNoise(seed, step=0), {}
@@ -46,6 +46,11 @@ class Recorder:
     def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
         assert name not in self.masks, f"{name} drew twice in one forward pass"
         self.masks[name] = self.source.mask(name, like, keep)
+        return self.masks[name]
+
+    def normal(self, name: str, like: Tensor) -> Tensor:
+        assert name not in self.masks, f"{name} drew twice in one forward pass"
+        self.masks[name] = self.source.normal(name, like)
         return self.masks[name]
 
 

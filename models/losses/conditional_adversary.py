@@ -1,0 +1,51 @@
+"""Domain adversary on z_I given the label."""
+
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+
+from models.episode import Step
+from models.losses.adversary import reverse_gradient
+from models.losses.term import LOSSES, LossTerm, State, masked_mean
+
+
+@LOSSES.register(
+    "conditional_grl",
+    id="M33",
+    name="conditional gradient-reversal adversary",
+    equation="cross entropy of classifier_y(reverse(z_I)) with the cell line, one output layer per label y; "
+    "reverse(x) = 2 sg x - x",
+    shapes="z_i [E, Q, d], label [E, Q], query_cell [E, Q] -> scalar",
+    source="03-model.md M33; Zhao et al. 2018 and Li et al. 2018 (conditional invariance)",
+)
+class ConditionalReversal(LossTerm):
+    """-mean log softmax(f_y(reverse(z_I)))[cell line]: f is told the label, so that z_I may keep what tells cell lines
+    apart through their share of positives and nothing else.
+
+    At the optimum z_I is independent of the cell line given y, and the value is the entropy of the cell line
+    given the label, H(c | y) <= ln C. The unconditional adversary asks for z_I independent of the cell line, which
+    no z_I that predicts y can be where shares of positives differ. f: linear - ReLU, then one linear layer per label,
+    d -> d -> C, group A. Queries of no training cell line (-1) do not count.
+
+    What it does not certify: only that this classifier, at this moment, does not tell the cell lines apart. A
+    fresh classifier, or a permutation null, may.
+    """
+
+    key = "conditional_grl"
+    reach = frozenset({"S", "A"})
+
+    def __init__(self, cell_lines: int, features: int) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Linear(features, features), nn.ReLU())
+        self.negative = nn.Linear(features, cell_lines)
+        self.positive = nn.Linear(features, cell_lines)
+
+    def scores(self, z_i: Tensor, label: Tensor) -> Tensor:
+        """Logits of the cell lines [..., C] of z_i [..., d], whose labels are [...]."""
+        hidden = self.trunk(z_i)
+        y = (label > 0.5).to(hidden.dtype).unsqueeze(-1)
+        return y * self.positive(hidden) + (1 - y) * self.negative(hidden)
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        scores = log_softmax(self.scores(reverse_gradient(step.z_i), step.label), -1)
+        own = scores.gather(-1, step.query_cell.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        return masked_mean(-own, (step.query_cell >= 0).to(own.dtype)), {}
