@@ -1,5 +1,6 @@
 """Steps for the tests of loss terms: random where nothing is given, deterministic by seed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -35,6 +36,21 @@ def make_step(
         "query_cell": cell.unsqueeze(1).expand(episodes, queries),
         "seed": 0,
         "index": 0,
+        "r_raw": normal(episodes),
+        "r_student": normal(episodes),
+        "r_teacher": normal(episodes),
+        "taught": torch.ones(episodes, dtype=torch.float64),
+        "pseudo_unseen": torch.zeros(episodes, dtype=torch.float64),
         "kl": normal(episodes, queries).abs(),
+        "channel_norm": normal(7).abs(),
+        "channel_size": torch.arange(1.0, 8.0, dtype=torch.float64),
+        "shallow": normal(episodes, 5, 6),
     }
-    return Step(**{**fields, **given})
+    fields |= given
+    fields.setdefault("energy_of", linear_energy(fields["u"]))
+    return Step(**fields)
+
+
+def linear_energy(u: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:
+    """R [E, 1] -> sg U_I - R: the linear energy at T = 1, as a step carries it under isolated routing."""
+    return lambda r: u.detach() - r

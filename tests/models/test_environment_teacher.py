@@ -1,0 +1,176 @@
+"""Teacher, fusion, distillation and the Teacher's memory, against hand-computed numbers."""
+
+import pytest
+import torch
+
+from models.environment import ENVIRONMENTS, TEACHERS, Resistance, initial
+from models.environment.branches import Branches
+from models.environment.fusion import fuse, teacher_share
+from models.environment.memory import EARLIER, NOW, after_step, at_epoch, initial_memory, part
+from models.episode import Support
+from models.losses import LOSSES
+from models.streams import initialise
+from tests.models.steps import make_step
+from tests.models.test_environment import changed, make_support
+
+C, W = 4, 3
+
+
+def build(kind: str, seed: int = 0) -> Branches:
+    """Student, head and Teacher of a model of C cell lines, z_i of 4 features, z_E of W."""
+    own = {"cell_lines": C, "width": W} if kind == "gradient" else {"momentum": 0.75}
+    environment = ENVIRONMENTS.build("support", features=4, width=W, encoder="mean")
+    resistance = Resistance(W, 4)
+    teacher = TEACHERS.build(kind, **own)
+    model = torch.nn.ModuleDict({"e": environment, "r": resistance, "t": teacher}).double()
+    initialise(model, seed)
+    return Branches(environment, resistance.cell_part, None, None, teacher)
+
+
+def unseen(support: Support) -> Support:
+    return changed(support, cell=torch.full_like(support.cell, -1))
+
+
+def test_teacher_by_gradient_is_a_linear_map_of_the_embedding_and_the_mean_prototype() -> None:
+    teacher = build("gradient").teacher
+    cell, nodes = torch.tensor([2, 0, 2]), torch.arange(C * 2 * W, dtype=torch.float64).reshape(C, 2, W)
+    bare, placed = teacher(cell, None), teacher(cell, nodes)
+    for e, c in enumerate([2, 0, 2]):
+        by_hand = teacher.head.weight[0] @ teacher.table.weight[c] + teacher.head.bias[0]
+        assert bare[e].item() == pytest.approx(by_hand.item(), abs=1e-12)
+        # prototypes of cell line c: rows 6 c .. 6 c + 5, whose mean per dimension is 6 c + 1.5 + (0, 1, 2)
+        mean = torch.tensor([6.0 * c + 1.5 + k for k in range(W)], dtype=torch.float64)
+        assert placed[e].item() == pytest.approx((by_hand + teacher.head.weight[0] @ mean).item(), abs=1e-12)
+
+
+def test_fusion_by_hand_and_exactly_the_student_for_an_unseen_cell_line() -> None:
+    share = teacher_share(torch.tensor([3, -1, 0]), 0.25)
+    assert share.tolist() == [0.25, 0.0, 0.25]
+    teacher, student = torch.tensor([4.0, 1e30, -2.0]), torch.tensor([2.0, 0.1, 6.0])
+    assert fuse(share, teacher, student).tolist() == [2.5, student[1].item(), 4.0]
+    assert torch.equal(fuse(torch.ones(3), teacher, student), teacher)
+
+
+@pytest.mark.parametrize("sign", ["softplus", "standardise", "plain"])
+def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> None:
+    model = Resistance(W, 4, nonnegative=sign == "softplus", standardise=sign == "standardise").double()
+    initialise(model, 3)
+    z_e, raw_t = torch.randn(2, W, dtype=torch.float64), torch.tensor([0.5, -1.0], dtype=torch.float64)
+    reference = initial(3, W).update(torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, W))
+    share = torch.tensor([0.25, 0.0], dtype=torch.float64)
+    out = model(z_e, torch.zeros(2, 5, 4), reference, teacher=(raw_t, share))
+    raw_s = model.raw_cell(z_e)
+
+    def units(x: torch.Tensor) -> torch.Tensor:
+        if sign == "softplus":
+            return torch.log1p(x.exp())
+        return (x - 2.0) / (1.0 + 1e-4) ** 0.5 if sign == "standardise" else x
+
+    torch.testing.assert_close(out.student, units(raw_s))
+    torch.testing.assert_close(out.teacher, units(raw_t))
+    torch.testing.assert_close(out.cell, share * units(raw_t) + (1 - share) * units(raw_s))
+    torch.testing.assert_close(out.raw, share * raw_t + (1 - share) * raw_s)
+    assert torch.equal(out.r, out.cell.unsqueeze(1)) and torch.equal(out.cell[1], out.student[1])
+
+
+def test_teacher_by_name_ignores_the_support_set_and_the_average_ignores_the_name() -> None:
+    support, other = make_support(), make_support(seed=5)
+    by_name, average = build("gradient"), build("ema")
+    memory = part(initial_memory(average, pseudo_unseen=False), NOW)
+    assert torch.equal(by_name.teacher_raw(support), by_name.teacher_raw(other))
+    assert torch.equal(average.teacher_raw(support, memory), average.teacher_raw(unseen(support), memory))
+    assert not torch.equal(average.teacher_raw(support, memory), average.teacher_raw(other, memory))
+
+
+def test_average_of_the_student_by_hand() -> None:
+    branches = build("ema")
+    student = branches.head.weight
+    first = student.detach().clone()
+    memory = initial_memory(branches, pseudo_unseen=False)
+    support = make_support()
+    assert torch.equal(
+        branches.teacher_raw(support, part(memory, NOW)),
+        branches.head(branches.student(support)).squeeze(-1),
+    )
+    with torch.no_grad():
+        student += 1.0
+    once = after_step(memory, branches)
+    twice = after_step(once, branches)
+    name = NOW + "resistance.cell_part.weight"
+    torch.testing.assert_close(once[name], first + 0.25)
+    torch.testing.assert_close(twice[name], first + 0.25 + 0.25 * 0.75)
+    assert torch.equal(memory[name], first) and not once[name].requires_grad
+
+
+@pytest.mark.parametrize("kind", ["gradient", "ema"])
+def test_the_earlier_teacher_is_that_of_the_epochs_beginning_and_teaches_from_the_second_on(
+    kind: str,
+) -> None:
+    branches, support = build(kind), make_support()
+    live = branches.teacher.head.weight if kind == "gradient" else branches.head.weight
+    memory = initial_memory(branches, pseudo_unseen=True)
+
+    def now() -> torch.Tensor:
+        return branches.teacher_raw(support, part(memory, NOW) if kind == "ema" else None).detach()
+
+    def earlier() -> torch.Tensor:
+        return branches.teacher_raw(support, part(memory, EARLIER))
+
+    memory = at_epoch(memory, branches, 3)  # phase 2 begins: no Teacher has trained yet
+    assert memory["ready"].item() == 0.0
+    for _ in range(3):
+        with torch.no_grad():
+            live += 0.5
+        memory = at_epoch(after_step(memory, branches), branches, 3)
+    assert not torch.allclose(now(), earlier())
+    stood = now()
+    memory = at_epoch(memory, branches, 4)
+    assert memory["ready"].item() == 1.0 and torch.equal(earlier(), stood)
+    with torch.no_grad():
+        live -= 2.0
+    memory = at_epoch(after_step(memory, branches), branches, 4)
+    assert torch.equal(earlier(), stood), "frozen through the epoch"
+    assert not torch.allclose(now(), stood)
+
+
+def test_without_a_teacher_nothing_is_remembered() -> None:
+    branches = build("gradient")._replace(teacher=None)
+    assert initial_memory(branches, pseudo_unseen=True) == {} and after_step({}, branches) == {}
+    assert initial_memory(build("gradient"), pseudo_unseen=False) == {}
+
+
+def test_distillation_by_hand_and_its_target_is_fixed() -> None:
+    student = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64, requires_grad=True)
+    teacher = torch.tensor([0.0, 4.0, float("inf")], dtype=torch.float64).clamp(max=9).requires_grad_()
+    step = make_step(
+        episodes=3, r_student=student, r_teacher=teacher, taught=torch.tensor([1.0, 1.0, 0.0])
+    )
+    loss, _ = LOSSES.build("distillation")(step, {})
+    assert loss.item() == (1.0 + 4.0) / 2
+    found = torch.autograd.grad(loss, [student, teacher], allow_unused=True)
+    assert found[0].tolist() == [1.0, -2.0, 0.0] and found[1] is None
+    nobody = make_step(episodes=3, r_student=student, r_teacher=teacher, taught=torch.zeros(3))
+    assert LOSSES.build("distillation")(nobody, {})[0].item() == 0.0
+    with pytest.raises(ValueError, match="needs a Teacher"):
+        LOSSES.build("distillation")(make_step(r_teacher=None), {})
+
+
+def test_replicates_run_under_vmap() -> None:
+    members = [build("gradient", seed=k).teacher for k in range(2)]
+    stacked, _ = torch.func.stack_module_state(members)
+    cell = torch.tensor([[0, 3, -1], [2, 2, 1]])
+    nodes = torch.randn(2, C, 4, W, dtype=torch.float64)
+
+    def run(state: dict, cell: torch.Tensor, nodes: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(members[0], state, (cell, nodes))
+
+    together = torch.func.vmap(run)(stacked, cell, nodes)
+    for k, member in enumerate(members):
+        assert torch.allclose(together[k], member(cell[k], nodes[k]), rtol=0, atol=1e-12)
+
+
+def test_unknown_settings_are_errors() -> None:
+    with pytest.raises(KeyError, match="did you mean 'gradient'"):
+        TEACHERS.build("gradiant", cell_lines=2, width=2)
+    with pytest.raises(ValueError, match="not in"):
+        TEACHERS.build("ema", momentum=1.0)
