@@ -66,7 +66,7 @@ class Club(Decoupling):
 
     def conditional(self, x: Tensor, *, fixed: bool = False) -> tuple[Tensor, Tensor]:
         """Mean and ln variance [n, w] of y given x [n, d]; with `fixed`, the parameters get no gradient."""
-        parameters = dict(self.trunk.named_parameters())
+        parameters: dict[str, Tensor] = dict(self.trunk.named_parameters())
         if fixed:
             parameters = {name: value.detach() for name, value in parameters.items()}
         mean, raw = torch.func.functional_call(self.trunk, parameters, (x,)).chunk(2, -1)

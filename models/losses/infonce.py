@@ -66,5 +66,5 @@ class InfoNce(Decoupling):
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         # Reversed twice on the way to z_I and z_E, once on the way to the critic.
-        inputs = [reverse_gradient(unit_variance(side, weight)) for side in (x, y)]
-        return reverse_gradient(self.bound(*inputs, weight))
+        x, y = (reverse_gradient(unit_variance(side, weight)) for side in (x, y))
+        return reverse_gradient(self.bound(x, y, weight))
