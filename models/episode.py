@@ -47,7 +47,8 @@ class Step:
     0/1: the name was hidden from the environment in this episode (`cell` keeps the true index); v and
     v_decoded [E, F]: cell features and their reconstruction; log_prior []: log density of this step's r_raw
     under the Gaussian-process prior, in nats per episode. Of the sequence side: kl [E, Q], price in nats of the
-    information bottleneck that z_i was drawn from.
+    information bottleneck that z_i was drawn from; channel_norm and channel_size [n]: Euclidean norm and number of
+    the weights of its output channels.
 
     For the competition: shallow [E, S, f], what the support pairs show without a model (GC content, k-mer
     composition, length) and U_I, no gradient; energy_of: R [E, 1] -> logit [E, Q] of the step's queries under the
@@ -76,3 +77,5 @@ class Step:
     kl: Tensor | None = None
     shallow: Tensor | None = None
     energy_of: Callable[[Tensor], Tensor] | None = None
+    channel_norm: Tensor | None = None
+    channel_size: Tensor | None = None

@@ -52,7 +52,30 @@ class RampBalance(Block):
     epochs: float = Field(2.0, gt=0.0, le=1000.0)
 
 
-BalanceBlock = Annotated[FixedBalance | RampBalance, Field(discriminator="kind")]
+class GradNormBalance(Block):
+    """Each term's gradient norm on its target parameters is held at ratio * weight of the task's (M42): a weight is
+    the share itself. Costs one backward pass per term, through the sequence side too where the term reaches it."""
+
+    kind: Literal["grad_norm"]
+    ratio: float = Field(1.0, gt=0.0, le=100.0)
+    """Share of the task's gradient that a weight of 1 stands for."""
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    """Of the running mean of each term's own norm; a norm under a hundredth of it is not scaled up further."""
+    warmup: int = Field(20, ge=0)
+    """Steps over which a term's share rises to its ratio, from the first step in which the term acts."""
+
+
+class PcGradBalance(Block):
+    """What points against another term's gradient is removed, on the parameters that both terms reach (M42).
+
+    Costs one backward pass per term, through the sequence side too where the term reaches it."""
+
+    kind: Literal["pcgrad"]
+
+
+BalanceBlock = Annotated[
+    FixedBalance | RampBalance | GradNormBalance | PcGradBalance, Field(discriminator="kind")
+]
 
 
 class OptimiserBlock(Block):

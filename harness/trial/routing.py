@@ -2,7 +2,9 @@
 
 The sequence side is run once; its outputs are cut off as leaves (the boundary). Every term is differentiated with
 respect to exactly the leaves and parameters that it may reach; the sum of what arrives at the boundary is then
-sent through the sequence side in one backward pass. Under `shared` every term reaches everything.
+sent through the sequence side in one backward pass. A term that reads parameters of the sequence side themselves
+(group sparsity) gets those directly. Under `shared` every term reaches everything. How the routed gradients of
+several terms are put together is `harness.trial.balance`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,6 +52,11 @@ class Router:
     def reach_of(self, term: WeightedTerm) -> frozenset[str]:
         return EVERYTHING if self.shared else term.reach
 
+    def targets(self, term: WeightedTerm) -> set[nn.Parameter]:
+        """Parameters of S, E, T and G that the term may reach."""
+        reach = self.reach_of(term)
+        return {p for group in self.groups if group in reach for p in self.groups[group]}
+
     def gradients(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> Gradients:
         """Gradient of the weighted sum of terms, each only where it may reach; parameters reached by none are absent."""
         total: Gradients = {}
@@ -64,7 +71,7 @@ class Router:
                 continue
             leaves = boundary.leaves if "S" in reach else ()
             parameters = [
-                p for group in ("E", "T", "G") if group in reach for p in self.groups.get(group, ())
+                p for group in ("S", "E", "T", "G") if group in reach for p in self.groups.get(group, ())
             ]
             if "A" in reach:
                 parameters += [p for term in members for p in term.own]
@@ -76,7 +83,8 @@ class Router:
             for parameter, gradient in zip(parameters, found[len(leaves) :], strict=True):
                 if gradient is not None:
                     total[parameter] = total[parameter] + gradient if parameter in total else gradient
-        total.update(self._through_sequence(boundary, arriving))
+        for parameter, gradient in self._through_sequence(boundary, arriving).items():
+            total[parameter] = total[parameter] + gradient if parameter in total else gradient
         return total
 
     def _through_sequence(self, boundary: Boundary, arriving: Sequence[Tensor | None]) -> Gradients:
@@ -96,8 +104,7 @@ class Router:
     def _check_route(self, term: WeightedTerm, found: Gradients) -> None:
         """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
         reach = self.reach_of(term)
-        allowed = {p for group in self.groups if group in reach for p in self.groups[group]}
-        allowed |= set(term.own) if "A" in reach else set()
+        allowed = self.targets(term) | (set(term.own) if "A" in reach else set())
         leaked = gradient_norm(g for p, g in found.items() if p not in allowed)
         if leaked > 0.0:
             raise RoutingError(
@@ -116,7 +123,7 @@ class Router:
             self._check_route(term, separate[term.name])
         shares = {}
         for term in terms:
-            targets = {p for group in self.groups if group in self.reach_of(term) for p in self.groups[group]}
+            targets = self.targets(term)
             norm = gradient_norm(g for p, g in separate[term.name].items() if p in targets)
             task = gradient_norm(g for p, g in separate["task"].items() if p in targets)
             shares[term.name] = (norm, norm / task if task > 0 else float("nan"))

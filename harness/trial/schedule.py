@@ -1,8 +1,10 @@
-"""When each loss term acts: the curriculum (M43) and the fixed or ramped balance of weights (M42)."""
+"""When each loss term acts: the curriculum (M43) and the balance of weights (M42) where it changes with time."""
 
 from harness.config.training import BalanceBlock, CurriculumBlock
 
-PHASE1_TERMS = frozenset({"task", "ranking", "speculation", "sparsity_z_i", "calibration", "vib"})
+PHASE1_TERMS = frozenset(
+    {"task", "ranking", "speculation", "sparsity_z_i", "sparsity_groups", "calibration", "vib"}
+)
 """Terms of the sequence side alone; every other term waits for phase 2."""
 
 

@@ -6,7 +6,7 @@ from torch.nn.functional import normalize
 
 from models.episode import Step
 from models.losses.bank import write_ring
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, masked_mean
+from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, ages_of, masked_mean
 
 MASKED = -1e9
 
@@ -17,7 +17,7 @@ MASKED = -1e9
     name="supervised InfoNCE with memory bank",
     equation="mean_i -1/|P(i)| sum_{p in P(i)} log(exp(s_ip) / sum_{j != i} exp(s_ij)), "
     "s_ij = cos(z_E(i), z_E(j)) / tau",
-    shapes="z_e [E, w], cell [E]; bank z_e [B, w], cell [B], pointer -> scalar",
+    shapes="z_e [E, w], cell [E]; bank z_e [B, w], cell [B], written [B], pointer -> scalar",
     source="seed 003; Khosla et al. 2020, eq. 2; He et al. 2020 (bank)",
 )
 class Contrastive(LossTerm):
@@ -26,8 +26,8 @@ class Contrastive(LossTerm):
 
     Episodes of one cell line alone still get negatives of other cell lines from the bank. Anchors without a
     positive do not count; episodes of no training cell line (-1) are neither anchor nor candidate and are not
-    stored as one. The bank holds the last B rows, normalised. With B = 0 and E different cell lines per step
-    there is never a positive, and the term is 0.
+    stored as one. The bank holds the last B rows, normalised, and the step in which each was written. With
+    B = 0 and E different cell lines per step there is never a positive, and the term is 0.
     """
 
     key = "contrastive"
@@ -43,8 +43,16 @@ class Contrastive(LossTerm):
         return {
             "z_e": torch.zeros(self.bank, self.width),
             "cell": torch.full((self.bank,), -1),
+            "written": torch.full((self.bank,), -1),
             "pointer": torch.tensor(0),
         }
+
+    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+        """bank_fill: share of the bank that holds a training cell line's row; ages of those rows in steps."""
+        held = state["cell"] >= 0
+        if held.numel() == 0:
+            return {}
+        return {"bank_fill": held.double().mean(), **ages_of(state["written"], held, index, "bank")}
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         z = normalize(step.z_e, dim=-1, eps=1e-8)
@@ -59,6 +67,7 @@ class Contrastive(LossTerm):
         count = positive.sum(1)
         per_anchor = -torch.where(positive, log_share, 0.0).sum(1) / count.clamp(min=1)
         loss = masked_mean(per_anchor, ((count > 0) & (step.cell >= 0)).to(z.dtype))
-        columns = {"z_e": state["z_e"], "cell": state["cell"]}
-        written, pointer = write_ring(columns, state["pointer"], {"z_e": z, "cell": step.cell})
-        return loss, {**written, "pointer": pointer}
+        columns = {name: state[name] for name in ("z_e", "cell", "written")}
+        rows = {"z_e": z, "cell": step.cell, "written": torch.full_like(step.cell, step.index)}
+        filled, pointer = write_ring(columns, state["pointer"], rows)
+        return loss, {**filled, "pointer": pointer}

@@ -7,15 +7,15 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from models.episode import Step
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, masked_mean
+from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, ages_of, masked_mean
 from models.running import running_means
 
 
 class Prototypes(LossTerm):
     """mean over episodes of force(z_E, prototypes); then p_c <- momentum p_c + (1 - momentum) sg mean z_E(c).
 
-    State: prototype [C, w], seen [C]. Prototypes of before the step are used and carry no gradient;
-    episodes of a cell line not met before, or of no training cell line (-1), do not count.
+    State: prototype [C, w], seen [C], moved [C] (the step that last moved it). Prototypes of before the step are
+    used and carry no gradient; episodes of a cell line not met before, or of no training cell line (-1), do not count.
     """
 
     key = "prototypes"
@@ -28,7 +28,15 @@ class Prototypes(LossTerm):
         self.momentum = momentum
 
     def initial_state(self) -> State:
-        return {"prototype": torch.zeros(self.cell_lines, self.width), "seen": torch.zeros(self.cell_lines)}
+        return {
+            "prototype": torch.zeros(self.cell_lines, self.width),
+            "seen": torch.zeros(self.cell_lines),
+            "moved": torch.full((self.cell_lines,), -1),
+        }
+
+    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+        """Steps since the prototype of each cell line met so far was last moved."""
+        return ages_of(state["moved"], state["seen"], index, "prototype")
 
     @abstractmethod
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
@@ -40,7 +48,10 @@ class Prototypes(LossTerm):
         counted = seen[cell] * (step.cell >= 0)
         loss = masked_mean(self.force(step.z_e, cell, prototype, seen), counted.to(step.z_e.dtype))
         means, met = running_means(state["prototype"], seen, step.cell, step.z_e, self.momentum)
-        return loss, {"prototype": means, "seen": met}
+        lines = torch.arange(self.cell_lines, device=step.cell.device)
+        here = (step.cell.unsqueeze(0) == lines.unsqueeze(1)).any(1)
+        moved = torch.where(here, step.index, state["moved"])
+        return loss, {"prototype": means, "seen": met, "moved": moved}
 
 
 @LOSSES.register(

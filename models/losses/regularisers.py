@@ -62,6 +62,34 @@ class SparsityR(LossTerm):
 
 
 @LOSSES.register(
+    "sparsity_groups",
+    id="M07",
+    name="group sparsity of the sequence side",
+    equation="sum_o sqrt(p_o) ||w_o||_2 / sum_o p_o over output channels o with p_o weights",
+    shapes="channel_norm [n], channel_size [n] -> scalar",
+    source="seed 004; Yuan and Lin 2006, group lasso",
+)
+class SparsityGroups(LossTerm):
+    """Group lasso over the output channels of the sequence side's matrices, per weight.
+
+    sqrt(p) ||w|| is p times the root mean square of a channel's p weights, so the value is the mean of that root
+    mean square over all weights: it does not grow with the model, and a lone weight costs its size. Whole channels
+    are driven towards 0 together, which leaves a smaller network; steps of a gradient optimiser bring them near 0
+    and not onto it. Raises ValueError for a step without the channels of the sequence side.
+    """
+
+    key = "sparsity_groups"
+    reach = SEQUENCE
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        if step.channel_norm is None or step.channel_size is None:
+            raise ValueError(
+                "group sparsity needs the output channels of the sequence side, and the step has none"
+            )
+        return (step.channel_size.sqrt() * step.channel_norm).sum() / step.channel_size.sum(), {}
+
+
+@LOSSES.register(
     "calibration",
     id="M39",
     name="calibration of U_I",

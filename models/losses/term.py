@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor, nn
 
 from models.episode import Step
@@ -28,6 +29,11 @@ class LossTerm(nn.Module):
         """State before the first step; empty for a term that remembers nothing."""
         return {}
 
+    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+        """How full and how old, in steps before step `index`, what the state remembers is (columns of `epochs`);
+        empty for a term that remembers nothing of the kind, and for an age of nothing."""
+        return {}
+
     @abstractmethod
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         """(scalar, new state)."""
@@ -39,6 +45,15 @@ EVERY_SIDE = frozenset({"S", "E", "T", "G"})
 ENVIRONMENT = frozenset({"E", "T"})
 STUDENT = frozenset({"E"})
 SEQUENCE = frozenset({"S"})
+
+
+def ages_of(written: Tensor, held: Tensor, index: int, name: str) -> dict[str, Tensor]:
+    """{NAME_age_mean, NAME_age_max} of the entries where held [n] is 1, written at steps written [n]; {} of none."""
+    age, held = index - written.to(torch.float64), held.to(torch.float64)
+    if not bool(held.any()):
+        return {}
+    oldest = torch.where(held > 0, age, 0.0).max()
+    return {f"{name}_age_mean": masked_mean(age, held), f"{name}_age_max": oldest}
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -83,6 +83,30 @@ def test_bank_carries_no_gradient_and_is_a_new_tensor() -> None:
     assert after["pointer"].item() == 4 and not after["z_e"].requires_grad
 
 
+def test_the_bank_knows_how_full_and_how_old_it_is() -> None:
+    term = LOSSES.build("contrastive", width=3, bank=10)
+    state = term.initial_state()
+    assert {name: float(v) for name, v in term.ages(state, 0).items()} == {"bank_fill": 0.0}
+    for index in (0, 3, 7):  # four rows each, the last of them of no training cell line
+        _, state = term(make_step(cell=torch.tensor([0, 1, 2, -1]), index=index), state)
+    # 12 rows in 10 places: step 0 keeps rows 2 and -1, steps 3 and 7 all; of training cell lines 1 + 3 + 3.
+    found = {name: float(v) for name, v in term.ages(state, 9).items()}
+    assert found == pytest.approx(
+        {"bank_fill": 0.7, "bank_age_mean": (9 + 3 * 6 + 3 * 2) / 7, "bank_age_max": 9.0}
+    )
+
+
+def test_prototypes_know_how_long_they_have_not_moved() -> None:
+    term = LOSSES.build("prototypes_hinged", cell_lines=4, width=3)
+    state = term.initial_state()
+    assert term.ages(state, 0) == {}
+    for index, cells in ((0, [0, 1]), (4, [1, 1]), (5, [2, -1])):
+        _, state = term(make_step(z_e=torch.ones(2, 3), cell=torch.tensor(cells), index=index), state)
+    assert state["moved"].tolist() == [0, 4, 5, -1]
+    found = {name: float(v) for name, v in term.ages(state, 6).items()}
+    assert found == pytest.approx({"prototype_age_mean": (6 + 2 + 1) / 3, "prototype_age_max": 6.0})
+
+
 def test_ring_overwrites_the_oldest() -> None:
     columns, pointer = {"x": torch.zeros(5)}, torch.tensor(0)
     written = []
@@ -105,6 +129,7 @@ def test_prototypes_by_hand() -> None:
     state = {
         "prototype": torch.tensor([[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]),
         "seen": torch.tensor([1.0, 1.0, 0.0]),
+        "moved": torch.tensor([3, 4, -1]),
     }
     z_e = torch.tensor([[1.0, 3.0], [0.0, 2.25], [5.0, 5.0]])
     step = make_step(z_e=z_e, cell=torch.tensor([0, 1, 2]))
@@ -153,13 +178,17 @@ def test_pull_collapses_and_hinged_does_not() -> None:
 def test_hinged_gradient_is_finite_on_the_prototype() -> None:
     z_e = torch.zeros(1, 2, requires_grad=True)
     term = LOSSES.build("prototypes_hinged", cell_lines=1, width=2, radius=0.0)
-    state = {"prototype": torch.zeros(1, 2), "seen": torch.ones(1)}
+    state = {"prototype": torch.zeros(1, 2), "seen": torch.ones(1), "moved": torch.zeros(1)}
     term(make_step(z_e=z_e, cell=torch.tensor([0])), state)[0].backward()
     assert torch.isfinite(z_e.grad).all()
 
 
 def test_contrastive_prototypes_need_two_cell_lines() -> None:
     term = LOSSES.build("prototypes_contrastive", cell_lines=3, width=2)
-    state = {"prototype": torch.ones(3, 2), "seen": torch.tensor([1.0, 0.0, 0.0])}
+    state = {
+        "prototype": torch.ones(3, 2),
+        "seen": torch.tensor([1.0, 0.0, 0.0]),
+        "moved": torch.tensor([0, -1, -1]),
+    }
     value, _ = term(make_step(z_e=torch.randn(2, 2), cell=torch.tensor([0, 0])), state)
     assert value.item() == pytest.approx(0.0, abs=1e-6)
