@@ -83,13 +83,26 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("wall_s", _F64, "seconds of this epoch"),
         ("temperature", _F64, "T (mean over cell lines when per cell line)"),
         ("lam", _F64, "lambda of the interaction energy"),
-        ("w", _F64, "gate slope of the gated energy"),
+        ("w", _F64, "gate slope w of the gated and the blocking energy"),
         ("u_mean", _F64, "mean of U_I"),
         ("u_var", _F64, "variance of U_I"),
         ("r_mean", _F64, "mean of R_E"),
         ("r_var", _F64, "variance of R_E over cell lines"),
         ("grad_norm", _F64, "total gradient norm before clipping, mean over the epoch"),
         ("train_aupr", _F64, "macro AUPR of the training subset in evaluation mode"),
+        (
+            "bank_fill",
+            _F64,
+            "share of the contrastive memory bank that holds a row at the end of the epoch; null without one",
+        ),
+        ("bank_age_mean", _F64, "mean age of its rows then, in steps; null while it is empty"),
+        ("bank_age_max", _F64, "age of its oldest row then, in steps"),
+        (
+            "prototype_age_mean",
+            _F64,
+            "steps since a cell line's prototype last moved, mean at the end of the epoch",
+        ),
+        ("prototype_age_max", _F64, "the same of the prototype that waited longest"),
     ],
     "terms": [
         ("epoch", _I32, "1-based"),
@@ -162,7 +175,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("r_raw", _F64, "linear(z_E), the cell part of R_E before softplus or standardisation"),
         ("r_student", _F64, "R_S of the cell line, in the units of r; null in older stores"),
         ("r_teacher", _F64, "R_T of a training cell line, in the units of r; null without a Teacher"),
-        ("gate", _F64, "sigma(w R_E) of the cell line, 0 to 1; null unless the energy is gated"),
+        (
+            "gate",
+            _F64,
+            "how far R_E opens the cell line's gate, 0 to 1: sigma(w R_E) (gated, blocking), sigma(R_E) (boosted_gate), "
+            "1[R_E > tau] (threshold_gate); null for energies without a gate",
+        ),
         ("z_e", pa.list_(_F32), "environment vector"),
     ],
 }

@@ -58,7 +58,7 @@ class DistillationLoss(Block):
 
 
 class SparsityLoss(Block):
-    """L1 weights, per representation (M39)."""
+    """L1 weights, per representation (M39), and of groups of the sequence side's weights (M07)."""
 
     z_i: Weight = 0.0
     z_e: Weight = 0.0
@@ -98,6 +98,8 @@ OF_THE_SEQUENCE = ("grl", "conditional_grl", "irm")
 class DecoupleBlock(Block):
     """Decoupling of z_I and z_E: any subset of estimators, each with its own weight (M33)."""
 
+    groups: Weight = 0.0
+    """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together."""
     orthogonal: Weight = 0.0
     """Squared normalised inner product of z_I and z_E."""
     pearson: Weight = 0.0

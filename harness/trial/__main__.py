@@ -118,6 +118,11 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
     if replicate.epoch:
         console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
     with Progress(
+    parameters, pairs = replicate.trial["parameters"], replicate.trial["train_pairs"]
+    console.print(
+        f"seed {seed}: {parameters:,} trainable parameters for {pairs:,} training pairs, "
+        f"{parameters / pairs:.3g} per pair"
+    )
         TextColumn("seed {task.fields[seed]} epoch {task.fields[epoch]}"),
         BarColumn(),
         MofNCompleteColumn(),

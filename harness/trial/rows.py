@@ -22,6 +22,7 @@ def epoch_row(logs: Sequence[StepLog]) -> Row:
     }
 
 
+        **logs[-1].ages,
 def term_rows(logs: Sequence[StepLog]) -> list[Row]:
     """One row of `terms` per term of the epoch's last step: mean value, weight then, gradient norm and share then."""
     rows = []
@@ -74,7 +75,7 @@ def prediction_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str]
 
 
 def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
-    """Rows of `embeddings`: z_E, R_E and gate of every cell line, split and support draw."""
+    """Rows of `embeddings`: z_E, R_E and, where the energy has one, gate of every cell line, split and support draw."""
     return [
         {
             **key,

@@ -11,6 +11,7 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.trial.batches import forward
 from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
+from harness.trial.balance import build_balance
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.schedule import Schedule
 from models.environment.memory import after_step, at_epoch
@@ -18,6 +19,7 @@ from models.environment.resistance import Reference
 from models.episode import Step, Support
 from models.losses import build_terms
 from models.prism import PrismModel
+from models.sequence.channels import output_channels
 from models.streams import SeededNoise, generator, initialise, stream_seed
 
 
@@ -41,6 +43,7 @@ class Trainer:
     """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
 
     Initialisation, dropout and label dropout each come from their own stream of `seed`; `cell_lines` is the number
+    ages: dict[str, float] = field(default_factory=dict)
     C of training cell lines, which `EpisodeBatch.cell` counts from 0.
     """
 
@@ -81,6 +84,8 @@ class Trainer:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
         epoch = math.floor(progress) + 1
         warm = self.schedule.phase(epoch) == 1
+        self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
+        self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         acting = not warm and self.model.has_environment
         if acting:
             self.memory = at_epoch(self.memory, self.model.branches, epoch)
@@ -111,6 +116,9 @@ class Trainer:
             known = step.cell if step.pseudo_unseen is None else step.cell.where(step.pseudo_unseen == 0, -1)
             self.reference = self.reference.update(known, scores.r_raw.detach(), scores.z_e.detach())
             self.memory = after_step(self.memory, self.model.branches)
+        gradients, terms, self.balance_state = self.balance.combine(
+            self.router, terms, boundary, self.balance_state, self.index
+        )
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}
         weights = {term.name: term.weight for term in terms}
@@ -136,9 +144,17 @@ class Trainer:
         priced = self.model.sequence.information is not None
         outputs = (query.u, query.z_i)
         outputs += (support.u, support.stream) if shared else ()
+            ages=self._ages() if probe else {},
         outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
+    def _ages(self) -> dict[str, float]:
+        """Fill and age of what the terms remember after the last step."""
+        found: dict[str, Tensor] = {}
+        for term, _ in self.weighted:
+            found |= term.ages(self.states[term.key], self.index - 1)
+        return {name: float(value) for name, value in found.items()}
+
         support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
         support_z = (leaves[3] if shared else support.stream).view(episodes, support_size, -1)
         cell = batch_cells(batch, self.device)
@@ -188,6 +204,7 @@ class Trainer:
 
     def _lesson(
         self, named: Support, r_teacher: Tensor | None, hidden: Tensor | None
+            **self._channels(),
     ) -> tuple[Tensor | None, Tensor | None]:
         """(R_T, where it is a target) [E]: the earlier Teacher's in episodes without a name, the Teacher's elsewhere."""
         if r_teacher is None or hidden is None:
@@ -201,6 +218,13 @@ class Trainer:
 
     def _support_labels(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
         """Support labels and which of them are shown: none, or half of them under support.labels."""
+    def _channels(self) -> dict[str, Tensor]:
+        """Output channels of the sequence side where group sparsity reads them (M07)."""
+        if "sparsity_groups" not in self.terms:
+            return {}
+        channels = output_channels(self.model.sequence)
+        return {"channel_norm": channels.norm, "channel_size": channels.size}
+
         label = self._labels(batch.support)
         if not self.config.support.labels:
             return label, torch.zeros_like(label)
@@ -243,3 +267,5 @@ class Trainer:
 
 def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:
     return torch.from_numpy(batch.cell).to(device)
+            "balance": self.balance_state,
+        self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}

@@ -76,7 +76,7 @@ def build_terms(
         **{name: proto[name] for name in own},
     )
     add("distillation", **loss["distillation"])
-    for name in ("z_i", "z_e", "r"):
+    for name in ("z_i", "z_e", "r", "groups"):
         add(f"sparsity_{name}", loss["sparsity"][name])
     add("calibration", **loss["calibration"])
     add("temperature", temperature.get("penalty", 0.0), per_cell=temperature["mode"] == "per_cell")
