@@ -64,6 +64,8 @@ class SparsityLoss(Block):
     z_e: Weight = 0.0
     r: Weight = 0.0
     """Off by default: it contradicts an environment that acts (seed 004)."""
+    groups: Weight = 0.0
+    """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together."""
 
 
 class CalibrationLoss(Block):
@@ -98,8 +100,6 @@ OF_THE_SEQUENCE = ("grl", "conditional_grl", "irm")
 class DecoupleBlock(Block):
     """Decoupling of z_I and z_E: any subset of estimators, each with its own weight (M33)."""
 
-    groups: Weight = 0.0
-    """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together."""
     orthogonal: Weight = 0.0
     """Squared normalised inner product of z_I and z_E."""
     pearson: Weight = 0.0

@@ -131,12 +131,12 @@ class TrialConfig(Block):
                 )
         for fault in environment_faults(self):
             raise ValueError(fault)
-        if self.energy.form == "binding" and getattr(self.environment, "scope", "cell") != "cell":
         if self.balance.kind in ("grad_norm", "pcgrad") and not self._weights_beside_the_task():
             raise ValueError(
                 f"balance.kind: {self.balance.kind} has no gradients to balance: the task is the only loss term, every "
                 "other weight is 0"
             )
+        if self.energy.form == "binding" and getattr(self.environment, "scope", "cell") != "cell":
             raise ValueError(
                 "energy.form: binding has no R_E(x, c), since A_c is an abundance of the cell line; it needs "
                 "environment.scope: cell"
@@ -157,7 +157,6 @@ class TrialConfig(Block):
             )
         return self
 
-    def resolved(self, *, gpu: bool = False) -> "TrialConfig":
     def _weights_beside_the_task(self) -> list[str]:
         """Dotted paths of the weights above 0 that add a loss term to the task's."""
         weights = {f"decouple.{key}": value for key, value in self.decouple if isinstance(value, float)}
@@ -166,6 +165,7 @@ class TrialConfig(Block):
         weights["temperature.penalty"] = getattr(self.temperature, "penalty", 0.0)
         return [path for path, value in weights.items() if value > 0]
 
+    def resolved(self, *, gpu: bool = False) -> "TrialConfig":
         """The same configuration with size `auto` decided and every size-dependent value filled in."""
         size = self.model.size
         if size == "auto":

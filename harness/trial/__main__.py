@@ -115,14 +115,14 @@ def choose_fold(folds: list[Fold], name: str | None) -> Fold:
 def _run_seed(replicate: Replicate, console: Console) -> str:
     """Advance to the end, one line per epoch; then the final metrics and the warnings."""
     seed, epochs = replicate.seed, replicate.config.optimiser.epochs
-    if replicate.epoch:
-        console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
-    with Progress(
     parameters, pairs = replicate.trial["parameters"], replicate.trial["train_pairs"]
     console.print(
         f"seed {seed}: {parameters:,} trainable parameters for {pairs:,} training pairs, "
         f"{parameters / pairs:.3g} per pair"
     )
+    if replicate.epoch:
+        console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
+    with Progress(
         TextColumn("seed {task.fields[seed]} epoch {task.fields[epoch]}"),
         BarColumn(),
         MofNCompleteColumn(),

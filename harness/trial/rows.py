@@ -19,10 +19,10 @@ def epoch_row(logs: Sequence[StepLog]) -> Row:
         "loss": float(np.mean([log.loss for log in logs])),
         "grad_norm": float(np.mean([log.grad_norm for log in logs])),
         **state,
+        **logs[-1].ages,
     }
 
 
-        **logs[-1].ages,
 def term_rows(logs: Sequence[StepLog]) -> list[Row]:
     """One row of `terms` per term of the epoch's last step: mean value, weight then, gradient norm and share then."""
     rows = []

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
+from harness.trial.balance import build_balance
 from harness.trial.batches import forward
 from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
-from harness.trial.balance import build_balance
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.schedule import Schedule
 from models.environment.memory import after_step, at_epoch
@@ -37,13 +37,13 @@ class StepLog:
     weights: dict[str, float]
     shares: dict[str, tuple[float, float]] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
+    ages: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
     """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
 
     Initialisation, dropout and label dropout each come from their own stream of `seed`; `cell_lines` is the number
-    ages: dict[str, float] = field(default_factory=dict)
     C of training cell lines, which `EpisodeBatch.cell` counts from 0.
     """
 
@@ -68,6 +68,8 @@ class Trainer:
         self.memory = {name: value.to(device) for name, value in self.model.initial_memory().items()}
         self.router = Router(self.model.groups(), config.routing)
         self.schedule = Schedule(config.curriculum, config.balance)
+        self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
+        self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
         matrices = [p for p in self.parameters if p.ndim >= 2]
         others = [p for p in self.parameters if p.ndim < 2]
@@ -84,8 +86,6 @@ class Trainer:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
         epoch = math.floor(progress) + 1
         warm = self.schedule.phase(epoch) == 1
-        self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
-        self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         acting = not warm and self.model.has_environment
         if acting:
             self.memory = at_epoch(self.memory, self.model.branches, epoch)
@@ -100,8 +100,10 @@ class Trainer:
             if not bool(torch.isfinite(value)):
                 raise Diverged(f"loss term {term.key} is {float(value.detach())} at step {self.index}")
             terms.append(WeightedTerm(term.key, value, weight * factor, term.reach, tuple(term.parameters())))
+        gradients, terms, self.balance_state = self.balance.combine(
+            self.router, terms, boundary, self.balance_state, self.index
+        )
         shares = self.router.shares(terms, boundary) if probe else {}
-        gradients = self.router.gradients(terms, boundary)
         norm = gradient_norm(gradients.values())
         if not math.isfinite(norm):
             raise Diverged(f"the gradient norm is {norm} at step {self.index}")
@@ -116,9 +118,6 @@ class Trainer:
             known = step.cell if step.pseudo_unseen is None else step.cell.where(step.pseudo_unseen == 0, -1)
             self.reference = self.reference.update(known, scores.r_raw.detach(), scores.z_e.detach())
             self.memory = after_step(self.memory, self.model.branches)
-        gradients, terms, self.balance_state = self.balance.combine(
-            self.router, terms, boundary, self.balance_state, self.index
-        )
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}
         weights = {term.name: term.weight for term in terms}
@@ -129,7 +128,15 @@ class Trainer:
             weights=weights,
             shares=shares,
             state=measured,
+            ages=self._ages() if probe else {},
         )
+
+    def _ages(self) -> dict[str, float]:
+        """Fill and age of what the terms remember after the last step."""
+        found: dict[str, Tensor] = {}
+        for term, _ in self.weighted:
+            found |= term.ages(self.states[term.key], self.index - 1)
+        return {name: float(value) for name, value in found.items()}
 
     def _measure(self, batch: EpisodeBatch, *, warm: bool) -> tuple[dict[str, float], Boundary, Step, Any]:
         """Run both sides and the energy on leaves cut off at the boundary."""
@@ -144,17 +151,9 @@ class Trainer:
         priced = self.model.sequence.information is not None
         outputs = (query.u, query.z_i)
         outputs += (support.u, support.stream) if shared else ()
-            ages=self._ages() if probe else {},
         outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
-    def _ages(self) -> dict[str, float]:
-        """Fill and age of what the terms remember after the last step."""
-        found: dict[str, Tensor] = {}
-        for term, _ in self.weighted:
-            found |= term.ages(self.states[term.key], self.index - 1)
-        return {name: float(value) for name, value in found.items()}
-
         support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
         support_z = (leaves[3] if shared else support.stream).view(episodes, support_size, -1)
         cell = batch_cells(batch, self.device)
@@ -183,6 +182,7 @@ class Trainer:
             taught=taught,
             pseudo_unseen=None if hidden is None else hidden.float(),
             kl=leaves[-1].view(episodes, query_size) if priced else None,
+            **self._channels(),
         )
         with torch.no_grad():
             state = {
@@ -194,6 +194,13 @@ class Trainer:
             } | {name: float(value) for name, value in self.model.energy.report().items()}
         return state, Boundary(outputs, leaves), step, scores
 
+    def _channels(self) -> dict[str, Tensor]:
+        """Output channels of the sequence side where group sparsity reads them (M07)."""
+        if "sparsity_groups" not in self.terms:
+            return {}
+        channels = output_channels(self.model.sequence)
+        return {"channel_norm": channels.norm, "channel_size": channels.size}
+
     def _hidden(self, cell: Tensor) -> Tensor | None:
         """Bool [E]: episodes of this step that hide their cell line's name (M29), each with the configured chance."""
         share = self.config.episode.pseudo_unseen
@@ -204,7 +211,6 @@ class Trainer:
 
     def _lesson(
         self, named: Support, r_teacher: Tensor | None, hidden: Tensor | None
-            **self._channels(),
     ) -> tuple[Tensor | None, Tensor | None]:
         """(R_T, where it is a target) [E]: the earlier Teacher's in episodes without a name, the Teacher's elsewhere."""
         if r_teacher is None or hidden is None:
@@ -218,13 +224,6 @@ class Trainer:
 
     def _support_labels(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
         """Support labels and which of them are shown: none, or half of them under support.labels."""
-    def _channels(self) -> dict[str, Tensor]:
-        """Output channels of the sequence side where group sparsity reads them (M07)."""
-        if "sparsity_groups" not in self.terms:
-            return {}
-        channels = output_channels(self.model.sequence)
-        return {"channel_norm": channels.norm, "channel_size": channels.size}
-
         label = self._labels(batch.support)
         if not self.config.support.labels:
             return label, torch.zeros_like(label)
@@ -237,6 +236,7 @@ class Trainer:
             "model": self.model.state_dict(),
             "terms": self.terms.state_dict(),
             "states": self.states,
+            "balance": self.balance_state,
             "reference": self.reference._asdict(),
             "memory": self.memory,
             "index": self.index,
@@ -246,6 +246,7 @@ class Trainer:
         """Score as the trainer did whose `weights` or `state_dict` this is; the optimiser stays as it is."""
         self.model.load_state_dict(state["model"])
         self.terms.load_state_dict(state["terms"])
+        self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}
         self.states = {
             key: {k: v.to(self.device) for k, v in values.items()} for key, values in state["states"].items()
         }
@@ -267,5 +268,3 @@ class Trainer:
 
 def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:
     return torch.from_numpy(batch.cell).to(device)
-            "balance": self.balance_state,
-        self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}
