@@ -154,6 +154,20 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("implied", _B, "true where the data or the sizes imply it before any training"),
         ("live", _B, "raised while the trial ran"),
     ],
+    "competition": [
+        ("epoch", _I32, "1-based"),
+        ("cell_line", _S, "training cell line"),
+        ("rho", _F64, "rho_c = EMA(L_S) / EMA(L_O) over seen episodes: above 1, the Opportunist is ahead"),
+        (
+            "rho_unseen",
+            _F64,
+            "the same over pseudo-unseen episodes, with an Opportunist that never learnt it",
+        ),
+        ("advantage", _F64, "EMA(L_S) - EMA(L_O) over seen episodes, nats"),
+        ("advantage_unseen", _F64, "the same over pseudo-unseen episodes"),
+        ("acted", _F64, "running share of its episodes in which push-away acted"),
+        ("pulled", _F64, "running share of its episodes in which pull-in acted"),
+    ],
     "predictions": [
         ("split", _S, "split of the pair"),
         ("pair", _I64, "row of the pair in the dataset"),

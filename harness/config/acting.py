@@ -49,6 +49,7 @@ CONDITIONS: list[Condition] = [
     *_weights("speculation", "margin", "prior"),
     *_weights("contrastive", "tau", "bank"),
     *_weights("prototypes", "kind", "momentum", "tau", "radius"),
+    *_weights("competition", "scope", "baseline", "pull", "push", "momentum", "margin", "warmup", "folds"),
     *_weights("calibration", "mean", "variance_low", "variance_high"),
     Condition(
         "loss.ranking.max_pairs",

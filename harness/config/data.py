@@ -33,6 +33,9 @@ class SyntheticBlock(Block):
     """Planted fault: sequences carry no trace of v_c."""
     training_shortcut: Share = 0.0
     """Planted fault: probability that a positive of a training cell line carries a motif that means nothing elsewhere."""
+    cell_fingerprint: Share = 0.0
+    """Planted fault: share of a training cell line's enhancers that carry a word of that line's own, whatever the
+    label: shallow statistics tell the line again, and say nothing of a line that they have not met."""
     promoter_shortcut: Share = 0.0
     """Planted fault: share of the potential that the promoter alone decides."""
     seed: int = Field(0, ge=0)

@@ -57,6 +57,28 @@ class DistillationLoss(Block):
     weight: Weight = 0.0
 
 
+class CompetitionLoss(Block):
+    """The Student against an Opportunist that sees shallow statistics only (M38, M27)."""
+
+    weight: Weight = 0.0
+    scope: Literal["cell", "batch"] = "cell"
+    """cell: one rho_c per cell line; batch: one for all of them (documented as failing)."""
+    baseline: Literal["opportunist", "teacher"] = "opportunist"
+    """What the Student's task loss has to exceed for pull-in."""
+    pull: Weight = 1.0
+    """Weight of pull-in inside the term."""
+    push: Weight = 1.0
+    """Weight of push-away inside the term."""
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    """Momentum of the running losses that rho_c is made of."""
+    margin: float = Field(0.02, ge=0.0, le=10.0)
+    """Share by which the Student's running loss has to exceed the Opportunist's for an advantage."""
+    warmup: int = Field(20, ge=1)
+    """Episodes of a cell line, seen and pseudo-unseen each, before anything acts on it."""
+    folds: int = Field(4, ge=2, le=32)
+    """Opportunists, each of which never learns from one in `folds` cell lines."""
+
+
 class SparsityLoss(Block):
     """L1 weights, per representation (M39), and of groups of the sequence side's weights (M07)."""
 
@@ -87,6 +109,7 @@ class LossBlock(Block):
     contrastive: ContrastiveLoss = ContrastiveLoss()
     prototypes: PrototypeLoss = PrototypeLoss()
     distillation: DistillationLoss = DistillationLoss()
+    competition: CompetitionLoss = CompetitionLoss()
     sparsity: SparsityLoss = SparsityLoss()
     calibration: CalibrationLoss = CalibrationLoss()
 

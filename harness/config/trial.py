@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from analysis.errors import UserError
 from analysis.rules import check_limits
 from harness.config.block import Block
+from harness.config.competition_checks import competition_faults
 from harness.config.environment import EnvironmentBlock, SupportEnvironment
 from harness.config.environment_checks import environment_faults
 from harness.config.loss import OF_BOTH_SIDES, OF_THE_SEQUENCE, DecoupleBlock, LossBlock
@@ -129,7 +130,7 @@ class TrialConfig(Block):
                 raise ValueError(
                     f"environment.source: none has no R_E and no z_E, which {', '.join(asked)} needs"
                 )
-        for fault in environment_faults(self):
+        for fault in (*environment_faults(self), *competition_faults(self)):
             raise ValueError(fault)
         if self.balance.kind in ("grad_norm", "pcgrad") and not self._weights_beside_the_task():
             raise ValueError(

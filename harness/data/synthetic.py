@@ -17,6 +17,8 @@ WORD = 12
 """Length of every planted motif in bp."""
 COPIES = ((3, 2), (2, 2), (2, 1), (1, 1))
 """Instances in an element of each motif of U_I that it carries, and of each marker: the first that fit."""
+FINGERPRINT_COPIES = 3
+"""Copies of a cell line's own word in an enhancer that carries it."""
 MUTATION = 0.01
 """Probability that one base of a planted instance is replaced by another."""
 
@@ -38,7 +40,9 @@ def generate(block: SyntheticBlock) -> RawDataset:
 
     Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of
     the default fold's training cell lines, and in other lines into as many enhancers irrespective of the
-    label; `uninformative_environment` samples loci without regard to v_c and gives no cell features.
+    label; `cell_fingerprint` writes a word of the line's own into that share of the enhancers of each of those
+    training cell lines, whatever the label; `uninformative_environment` samples loci without regard to v_c and
+    gives no cell features.
 
     Raises UserError when the elements are too short for the motifs asked for.
     """
@@ -51,12 +55,17 @@ def generate(block: SyntheticBlock) -> RawDataset:
         np.int64
     )
     cut = _shortcut_at(block, planted)
+    own_words, own_at = _fingerprints(block, planted)
     rows = []
     for pair, (cell, locus) in enumerate(zip(planted.cell, planted.locus, strict=True)):
         enhancer = enhancers[locus]
         if cut[pair] >= 0:
             enhancer = enhancer.copy()
             enhancer[cut[pair] : cut[pair] + WORD] = words[-1]
+        if own_at[pair, 0] >= 0:
+            enhancer = enhancer.copy()
+            for at in own_at[pair]:
+                enhancer[at : at + WORD] = own_words[cell]
         line, chrom = planted.cell_lines[cell], f"chr{planted.chrom[locus] + 1}"
         start = int(planted.position[locus])
         far = start + block.enhancer_bp + int(gaps[locus])
@@ -150,6 +159,17 @@ def _shortcut_at(block: SyntheticBlock, planted: Planted) -> np.ndarray:
     chance = block.training_shortcut * np.where(train, planted.label == 1, planted.label.mean())
     at = rng.integers(0, block.enhancer_bp - WORD + 1, len(planted.label))
     return np.where(rng.random(len(at)) < chance, at, -1)
+
+
+def _fingerprints(block: SyntheticBlock, planted: Planted) -> tuple[np.ndarray, np.ndarray]:
+    """Word of each cell line uint8 [C, WORD], and first bases of its copies in each pair's enhancer int64 [N, 3]; -1
+    where there are none."""
+    rng = stream(block, "cell fingerprints")
+    words = rng.integers(0, 4, (len(planted.cell_lines), WORD)).astype(np.uint8)
+    train = np.isin(planted.cell_lines, default_cell_lines(planted.cell_lines).train)[planted.cell]
+    here = train & (rng.random(len(planted.cell)) < block.cell_fingerprint)
+    at = rng.integers(0, block.enhancer_bp - WORD + 1, (len(planted.cell), FINGERPRINT_COPIES))
+    return words, np.where(here[:, None], at, -1)
 
 
 def _cell_features(planted: Planted) -> pd.DataFrame:

@@ -5,7 +5,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,31 +23,21 @@ from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric
 from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
-from harness.trial.rows import embedding_rows, epoch_row, leak_warning, prediction_rows, term_rows
+from harness.trial.rows import (
+    competition_rows,
+    embedding_rows,
+    epoch_row,
+    leak_warning,
+    prediction_rows,
+    term_rows,
+)
 from harness.trial.sampler import SAMPLERS, rng
+from harness.trial.summary import REPORTED, EpochSummary
 from harness.trial.trainer import Diverged, StepLog, Trainer
 from models.energy.temperature import fit
 
-REPORTED = {
-    "train_aupr": "train/macro/aupr",
-    "val_seen_aupr": "val_seen/macro/aupr",
-    "val_unseen_aupr": "val_unseen/macro/aupr",
-    "val_unseen_pooled_aupr": "val_unseen/pooled/aupr",
-    "val_unseen_nll": "val_unseen/pooled/nll",
-}
 VANISHED = 1e-4
 """Standard deviation of logits under which a model that has trained for two epochs says the same of every pair."""
-
-
-@dataclass(frozen=True)
-class EpochSummary:
-    """What an epoch gave: `objective` (larger is better unless it is a negative log-likelihood), headline metrics,
-    and the warnings that hold so far."""
-
-    epoch: int
-    objective: float
-    metrics: dict[str, float]
-    findings: list[Finding]
 
 
 class Replicate:
@@ -87,10 +76,10 @@ class Replicate:
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
         codes = np.unique(dataset.cell[splits.train])
-        names = [dataset.cell_lines[code] for code in codes]
+        self.trained = [dataset.cell_lines[code] for code in codes]
         self.sampler = SAMPLERS[config.episode.sampler](
             [splits.train[dataset.cell[splits.train] == code] for code in codes],
-            names,
+            self.trained,
             support=config.support.size,
             query=config.episode.query,
             per_step=config.episode.per_step,
@@ -115,6 +104,7 @@ class Replicate:
         self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))
         self.epoch_rows: list[dict[str, Any]] = []
         self.term_rows: list[dict[str, Any]] = []
+        self.competition: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []
         self.live: list[dict[str, Any]] = []
         self.trial: dict[str, Any] = {
@@ -291,6 +281,9 @@ class Replicate:
             row["temperature"] = self.calibration if phase == 2 else 1.0
         self.epoch_rows.append(row)
         self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs)]
+        if phase == 2 and "competition" in self.trainer.states:
+            own = competition_rows(self.trainer.terms, self.trainer.states, self.trained)
+            self.competition += [{**self.key, "epoch": epoch, **row} for row in own]
 
     def _note_live(self, findings: list[Finding]) -> None:
         known = {(row["rule"], row["cell_line"]) for row in self.live}
@@ -363,6 +356,8 @@ class Replicate:
             self.trial["finished"] = datetime.now(UTC)
         self.run.write("epochs", self.unit, self.epoch_rows)
         self.run.write("terms", self.unit, self.term_rows)
+        if self.competition:
+            self.run.write("competition", self.unit, self.competition)
         self.run.write("cells", self.unit, [{**self.key, **row} for row in self.cells])
         self.run.write("warnings", self.unit, [{**self.key, **row} for row in self.live])
         self.run.write("trials", self.unit, [self.trial])
@@ -377,6 +372,7 @@ class Replicate:
             "trial": trial,
             "epochs": self.epoch_rows,
             "terms": self.term_rows,
+            "competition": self.competition,
             "cells": self.cells,
             "warnings": self.live,
         }
@@ -396,4 +392,5 @@ class Replicate:
         else:
             self.trainer.load_state_dict(state["trainer"])
         self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
+        self.competition = records.get("competition", [])
         self.cells, self.live = records["cells"], records["warnings"]

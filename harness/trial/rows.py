@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from torch import Tensor, nn
 
 from analysis.schema import MACRO
 from harness.trial.predict import SplitScores
 from harness.trial.trainer import StepLog
+from models.losses.competition import Competition
 
 Row = dict[str, Any]
 
@@ -41,6 +43,19 @@ def term_rows(logs: Sequence[StepLog]) -> list[Row]:
             }
         )
     return rows
+
+
+def competition_rows(
+    terms: nn.ModuleDict, states: Mapping[str, Mapping[str, Tensor]], cell_lines: Sequence[str]
+) -> list[Row]:
+    """Rows of `competition` after an epoch: rho_c, the Opportunist's advantage, and what acted, per training cell line."""
+    term = terms["competition"]
+    assert isinstance(term, Competition)
+    columns = {name: values.tolist() for name, values in term.report(dict(states["competition"])).items()}
+    return [
+        {"cell_line": line, **{name: values[k] for name, values in columns.items()}}
+        for k, line in enumerate(cell_lines)
+    ]
 
 
 def prediction_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:

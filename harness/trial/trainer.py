@@ -1,6 +1,7 @@
 """One optimiser step of the episodic loop: support -> z_E, query -> U_I, one energy, terms, routed gradients, AdamW."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
+from harness.data.shallow import ShallowStatistics
 from harness.trial.balance import build_balance
 from harness.trial.batches import forward
 from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
@@ -18,7 +20,7 @@ from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference
 from models.episode import Step, Support
 from models.losses import build_terms
-from models.prism import PrismModel
+from models.prism import PrismModel, Scores
 from models.sequence.channels import output_channels
 from models.streams import SeededNoise, generator, initialise, stream_seed
 
@@ -54,8 +56,13 @@ class Trainer:
         settings = config.model_dump()
         self.model = PrismModel(settings, cell_lines)
         initialise(self.model, stream_seed(seed, "model"))
+        self.shallow = ShallowStatistics(dataset) if config.loss.competition.weight > 0 else None
         self.weighted = build_terms(
-            settings, cell_lines=cell_lines, features=self.model.features, width=self.model.placed_width
+            settings,
+            cell_lines=len(codes),
+            features=self.model.features,
+            width=self.model.placed_width,
+            statistics=0 if self.shallow is None else self.shallow.width + 1,
         )
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
@@ -182,6 +189,8 @@ class Trainer:
             taught=taught,
             pseudo_unseen=None if hidden is None else hidden.float(),
             kl=leaves[-1].view(episodes, query_size) if priced else None,
+            shallow=self._shallow(batch, support_u),
+            energy_of=self._energy_of(u, scores),
             **self._channels(),
         )
         with torch.no_grad():
@@ -218,6 +227,21 @@ class Trainer:
         r_ref = self.model.earlier_resistance(named, self.memory, self.reference)
         known = (named.cell >= 0).float()
         return r_teacher.where(~hidden, r_ref), known * self.memory["ready"].where(hidden, 1.0)
+
+    def _shallow(self, batch: EpisodeBatch, support_u: Tensor) -> Tensor | None:
+        """[E, S, f]: shallow statistics of the support pairs, U_I last; None where nothing reads them."""
+        if self.shallow is None:
+            return None
+        statistics = torch.from_numpy(self.shallow.of(batch.support)).to(self.device)
+        return torch.cat([statistics, support_u.detach().unsqueeze(-1)], -1)
+
+    def _energy_of(self, u: Tensor, scores: Scores) -> Callable[[Tensor], Tensor]:
+        """R of the cell lines [E, 1] -> logit [E, Q], with sg U_I unless routing is shared."""
+        potential = u if self.router.shared else u.detach()
+        pair_part = (scores.r - scores.r_cell.unsqueeze(-1)).detach()
+        temperature = scores.temperature.detach()
+        energy = self.model.energy
+        return lambda r: energy(potential, r + pair_part, temperature)  # type: ignore[no-any-return]
 
     def _labels(self, pairs: Any) -> Tensor:
         return torch.from_numpy(self.dataset.label[pairs].astype("float32")).to(self.device)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from models.energy import ENERGIES
 from models.losses import (
     adversary,
     club,
+    competition,
     conditional_adversary,
     contrastive,
     decoupling,
@@ -26,6 +28,7 @@ from models.losses.term import LOSSES, LossTerm
 MODULES = (
     adversary,
     club,
+    competition,
     conditional_adversary,
     contrastive,
     decoupling,
@@ -43,15 +46,15 @@ MODULES = (
 
 
 def build_terms(
-    settings: Mapping[str, Any], *, cell_lines: int, features: int, width: int
+    settings: Mapping[str, Any], *, cell_lines: int, features: int, width: int, statistics: int = 0
 ) -> list[tuple[LossTerm, float]]:
     """[(term, weight)] of a configuration: the task term with weight 1 first, then every term with weight >
     0.
 
-    settings: the blocks `loss`, `decouple` and `temperature` of a trial configuration as plain data; C =
-    cell_lines training cell lines, d = features of z_I, w = width of z_E. A weight of 0 means that the term
-    is not built. Raises KeyError for a task, surrogate or kind that is not registered, and TypeError for
-    unknown settings.
+    settings: the blocks `loss`, `decouple`, `temperature` and `energy` of a trial configuration as plain data; C =
+    cell_lines training cell lines, d = features of z_I, w = width of z_E, f = statistics of a support pair that the
+    Opportunist sees. A weight of 0 means that the term is not built. Raises KeyError for a task, surrogate or kind
+    that is not registered, and TypeError for unknown settings.
     """
     loss, decouple, temperature = settings["loss"], settings["decouple"], settings["temperature"]
     terms = [(LOSSES.build(loss["task"]), 1.0)]
@@ -76,6 +79,15 @@ def build_terms(
         **{name: proto[name] for name in own},
     )
     add("distillation", **loss["distillation"])
+    add(
+        "competition",
+        **loss["competition"],
+        cell_lines=cell_lines,
+        width=width,
+        statistics=statistics,
+        task=loss["task"],
+        nonnegative=ENERGIES.row(settings["energy"]["form"]).cls.nonnegative_resistance,
+    )
     for name in ("z_i", "z_e", "r", "groups"):
         add(f"sparsity_{name}", loss["sparsity"][name])
     add("calibration", **loss["calibration"])

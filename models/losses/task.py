@@ -48,6 +48,17 @@ class Immax(LossTerm):
         loss = masked_mean(softplus(-u_positive), positive) + masked_mean(softplus(-u_negative), negative)
         return loss / 2, {"a": self._next(a, u_positive.detach(), u_negative.detach(), positive)}
 
+    def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        """The same loss of each episode by itself: logit, label [E, Q] -> [E]; an absent class adds 0."""
+        a = state["a"].detach().to(logit.dtype)
+        positive = (label > 0.5).to(logit.dtype)
+        losses = (softplus(-logit / (2 * a)), softplus(logit / (2 * (1 - a))))
+        means = [
+            (mask * loss).sum(-1) / mask.sum(-1).clamp(min=1)
+            for loss, mask in zip(losses, (positive, 1 - positive), strict=True)
+        ]
+        return (means[0] + means[1]) / 2
+
     def _next(self, a: Tensor, u_positive: Tensor, u_negative: Tensor, positive: Tensor) -> Tensor:
         slope_positive = masked_mean((u_positive * torch.sigmoid(-u_positive)).abs(), positive).sqrt()
         slope_negative = masked_mean((u_negative * torch.sigmoid(-u_negative)).abs(), 1 - positive).sqrt()
@@ -76,3 +87,7 @@ class BinaryCrossEntropy(LossTerm):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         margin = torch.where(step.label > 0.5, step.logit, -step.logit)
         return masked_mean(softplus(-margin), torch.ones_like(margin)), {}
+
+    def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        """The same loss of each episode by itself: logit, label [E, Q], Q >= 1 -> [E]."""
+        return softplus(torch.where(label > 0.5, -logit, logit)).mean(-1)

@@ -1,0 +1,25 @@
+"""What an epoch of a replicate gave, in the numbers that a scheduler and a person look at."""
+
+from dataclasses import dataclass
+
+from analysis.rules import Finding
+
+REPORTED = {
+    "train_aupr": "train/macro/aupr",
+    "val_seen_aupr": "val_seen/macro/aupr",
+    "val_unseen_aupr": "val_unseen/macro/aupr",
+    "val_unseen_pooled_aupr": "val_unseen/pooled/aupr",
+    "val_unseen_nll": "val_unseen/pooled/nll",
+}
+"""Name of a headline metric -> split/cell line/metric."""
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """What an epoch gave: `objective` (larger is better unless it is a negative log-likelihood), headline metrics,
+    and the warnings that hold so far."""
+
+    epoch: int
+    objective: float
+    metrics: dict[str, float]
+    findings: list[Finding]

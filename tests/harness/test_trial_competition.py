@@ -1,0 +1,145 @@
+"""Competition in a trial: shallow statistics, routes, refusals, the planted fingerprint and what the store gets."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.trial import TrialConfig
+from harness.data.dataset import FORMAT, EncodedDataset
+from harness.data.folds import default_cell_lines
+from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
+from harness.data.store import content_hash
+from harness.data.synthetic import GENERATOR, generate
+from harness.run_store import read_rows
+from tests.harness.conftest import MakeReplicate
+
+COMPETING: dict[str, Any] = {
+    "environment.teacher.kind": "gradient",
+    "episode.pseudo_unseen": 0.4,
+    "loss.competition.weight": 0.5,
+    "loss.competition.warmup": 1,
+    "loss.competition.margin": 0.0,
+    "loss.competition.folds": 2,
+}
+
+
+def test_statistics_of_a_sequence_by_hand() -> None:
+    windows = np.array([[0, 0, 1, 2, 4, 4], [4, 4, 4, 4, 4, 4]], dtype=np.uint8)  # AACG + padding, nothing
+    found = sequence_statistics(windows, np.array([1000, 0]))
+    assert found.shape == (2, 34) and found.dtype == np.float32
+    assert found[0, :2].tolist() == pytest.approx([0.5, 3.0])
+    which = strand_words()
+    assert sorted(set(which.tolist())) == list(range(32)) and np.bincount(which).tolist() == [2] * 32
+    aac, acg, gtt = which[0 * 16 + 0 * 4 + 1], which[0 * 16 + 1 * 4 + 2], which[2 * 16 + 3 * 4 + 3]
+    assert aac == gtt, "a k-mer and its reverse complement are one"
+    assert found[0, 2 + aac] == found[0, 2 + acg] == 0.5 and found[0, 2:].sum() == 1.0
+    assert found[1].tolist() == [0.0] * 34
+
+
+def test_statistics_of_pairs_are_those_of_their_two_elements(tiny_dataset: EncodedDataset) -> None:
+    shallow, pairs = ShallowStatistics(tiny_dataset), np.array([[5, 0, 7], [3, 3, 1]])
+    found = shallow.of(pairs)
+    assert found.shape == (2, 3, 68) and shallow.width == 68 and found.dtype == np.float32
+    enhancer = tiny_dataset.enhancer_bases(pairs[0, :1])
+    row = sequence_statistics(
+        enhancer, tiny_dataset.sequence_lengths("enhancers")[tiny_dataset.enhancer_row[[5]]]
+    )
+    assert np.array_equal(found[0, 0, :34], row[0])
+    letters = tiny_dataset.promoter_sequence(int(tiny_dataset.promoter_row[3]))
+    assert found[1, 0, 34] == pytest.approx((letters.count("G") + letters.count("C")) / len(letters))
+
+
+def test_a_fingerprint_is_only_in_training_cell_lines_and_leaves_other_data_as_they_were() -> None:
+    plain = SyntheticBlock(cell_lines=6, pairs_per_cell=60, motifs=4)
+    marked = plain.model_copy(update={"cell_fingerprint": 0.75})
+    before, after = generate(plain), generate(marked)
+    assert before.pairs.equals(after.pairs) and before.promoters.equals(after.promoters)
+    changed = (before.enhancers["sequence"] != after.enhancers["sequence"]).to_numpy()
+    lines = default_cell_lines(sorted(set(before.pairs["cell_line"])))
+    train = before.pairs["cell_line"].isin(lines.train).to_numpy()
+    assert not changed[~train].any() and changed[train].mean() == pytest.approx(0.75, abs=0.1)
+    label = before.pairs["label"].to_numpy() == 1
+    assert changed[train & label].mean() == pytest.approx(changed[train & ~label].mean(), abs=0.15)
+    content = {k: v for k, v in plain.model_dump(mode="json").items() if k != "cell_fingerprint"}
+    text = f"format {FORMAT}\nsynthetic {GENERATOR} {json.dumps(content, sort_keys=True)}"
+    old = content_hash(DataBlock(synthetic=plain))
+    assert old == hashlib.sha256(text.encode()).hexdigest(), "caches of data without the fault stay valid"
+    assert content_hash(DataBlock(synthetic=marked)) != old
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"episode": {}}, "loss.competition.weight needs episode.pseudo_unseen above 0"),
+        ({"environment": {"source": "id"}, "episode": {}}, "needs a Student to compete with"),
+        ({"loss": {"competition": {"weight": 1.0, "push": 0.0, "pull": 0.0}}}, "push and pull are both 0"),
+    ],
+)
+def test_a_competition_that_could_not_act_is_refused(change: dict[str, Any], sentence: str) -> None:
+    good: dict[str, Any] = {
+        "environment": {"source": "support", "teacher": {"kind": "gradient"}},
+        "episode": {"pseudo_unseen": 0.25},
+        "loss": {"competition": {"weight": 1.0}},
+    }
+    assert TrialConfig.model_validate(good).loss.competition.folds == 4
+    with pytest.raises(ValueError, match=sentence):
+        TrialConfig.model_validate({**good, **change})
+
+
+def test_competition_moves_the_environment_side_and_its_own_and_shared_routing_everything(
+    make_replicate: MakeReplicate,
+) -> None:
+    for routing, extra in (("isolated", set()), ("shared", {"S", "G"})):
+        changes = {**COMPETING, "routing": routing, "energy.form": "interaction"}
+        replicate = make_replicate(changes, run=routing)
+        trainer = replicate.trainer
+        batch = next(iter(replicate.sampler.epoch(1)))
+        _, boundary, step, _ = trainer._measure(batch, warm=False)
+        term = trainer.terms["competition"]
+        state = dict(trainer.states["competition"])
+        lines = len(replicate.trained)
+        for kind, student in (("seen", 0.9), ("hidden", 0.5)):
+            state |= {
+                f"{kind}/student": torch.full((lines,), student),
+                f"{kind}/met": torch.full((lines,), 9.0),
+            }
+            state |= {f"{kind}/{name}": torch.full((lines,), 0.7) for name in ("opportunist", "baseline")}
+        source = torch.Generator().manual_seed(0)
+        state |= {n: torch.randn(state[n].shape, generator=source) for n in ("z_s", "z_o")}
+        value, _ = term(step, {**state, "met": torch.ones(lines)})
+        leaves = boundary.leaves
+        reach = "SETGA" if routing == "shared" else "".join(sorted(term.reach))
+        moved = set()
+        for group, members in {**trainer.model.groups(), "A": dict(term.named_parameters())}.items():
+            targets = list(leaves) if group == "S" else list(members.values())
+            found = torch.autograd.grad(value, targets, allow_unused=True, retain_graph=True)
+            if group in reach and any(g is not None and float(g.abs().sum()) > 0 for g in found):
+                moved.add(group)
+        assert moved - {"T"} == {"E", "A"} | (extra if routing == "shared" else set()), routing
+        if routing == "isolated":
+            found = torch.autograd.grad(value, list(leaves), allow_unused=True, retain_graph=True)
+            assert all(g is None or float(g.abs().sum()) == 0 for g in found), "sg U_I"
+
+
+def test_rho_of_every_training_cell_line_is_in_the_store(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate({**COMPETING, "curriculum.phase1_epochs": 1})
+    while not replicate.finished:
+        replicate.advance()
+    assert replicate.status == "done", replicate.trial["reason"]
+    rows = read_rows(replicate.run.path / "competition" / f"{replicate.unit}.parquet")
+    assert [row["epoch"] for row in rows] == [2] * 3 + [3] * 3
+    assert {row["cell_line"] for row in rows} == set(replicate.trained)
+    last = [row for row in rows if row["epoch"] == 3]
+    assert all(row["rho"] > 0 and row["rho"] != 1.0 for row in last)
+    seen = (
+        replicate.trainer.states["competition"]["seen/student"]
+        / replicate.trainer.states["competition"]["seen/opportunist"]
+    )
+    assert [row["rho"] for row in last] == pytest.approx(seen.tolist(), rel=1e-5)
+    again = make_replicate({**COMPETING, "curriculum.phase1_epochs": 1})
+    assert again.competition == replicate.competition

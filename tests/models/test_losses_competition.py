@@ -1,0 +1,284 @@
+"""Competition (M38) and the Opportunist (M27): every part against numbers worked out by hand."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from models.environment.opportunist import Opportunist, Standardiser
+from models.losses import LOSSES
+from models.losses.competition import RHO_MAX, Competition, Standing, alike, profile_alignment
+from models.streams import initialise
+from tests.models.steps import make_step
+
+LINES, WIDTH, STATISTICS = 4, 2, 6
+
+
+def build(**given: Any) -> Competition:
+    arguments = {"cell_lines": LINES, "width": WIDTH, "statistics": STATISTICS, "task": "bce", "warmup": 1}
+    term = Competition(**{**arguments, **given}).double()
+    initialise(term, 3)
+    return term
+
+
+def standing_state(
+    term: Competition, seen: list[list[float]], hidden: list[list[float]]
+) -> dict[str, torch.Tensor]:
+    """The initial state with losses (student, opportunist, baseline) per line set, each met 5 times."""
+    state = {name: value.double() for name, value in term.initial_state().items()}
+    for kind, rows in (("seen", seen), ("hidden", hidden)):
+        for name, values in zip(("student", "opportunist", "baseline"), rows, strict=True):
+            state[f"{kind}/{name}"] = torch.tensor(values, dtype=torch.float64)
+        state[f"{kind}/met"] = torch.full_like(state[f"{kind}/met"], 5.0)
+    return state
+
+
+def test_running_losses_and_rho_by_hand() -> None:
+    standing = Standing(*(torch.zeros(3, dtype=torch.float64) for _ in range(4)))
+    assert standing.rho().tolist() == [1.0, 1.0, 1.0]
+    losses = [(0.8, 0.4, 0.5), (0.4, 0.4, 0.5), (9.0, 9.0, 9.0)]
+    for student, opportunist, baseline in losses[:2]:
+        values = tuple(torch.tensor([v, 7.0], dtype=torch.float64) for v in (student, opportunist, baseline))
+        standing = standing.update(torch.tensor([1, -1]), values, momentum=0.75)
+    # line 1: 0.8, then 0.75 * 0.8 + 0.25 * 0.4 = 0.7; the episode of no line is passed over
+    assert standing.student.tolist() == pytest.approx([0.0, 0.7, 0.0])
+    assert standing.opportunist.tolist() == pytest.approx([0.0, 0.4, 0.0])
+    assert standing.met.tolist() == [0.0, 2.0, 0.0]
+    assert standing.rho().tolist() == pytest.approx([1.0, 1.75, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("rho", "rho_unseen", "wanted"),
+    [
+        (1.5, 0.9, 1.0),
+        (1.5, 1.5, 0.0),
+        (0.9, 0.9, 0.0),
+        (1.019, 0.9, 0.0),
+        (1.5, 1.02, 1.0),
+        (1.5, 1.03, 0.0),
+    ],
+)
+def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
+    rho: float, rho_unseen: float, wanted: float
+) -> None:
+    term = build(margin=0.02)
+    state = standing_state(term, [[rho] * 4, [1.0] * 4, [1.0] * 4], [[rho_unseen] * 4, [1.0] * 4, [1.0] * 4])
+    assert term.shortcut(state).tolist() == [wanted] * 4
+    state["hidden/met"][2] = 0.0
+    assert term.shortcut(state)[2] == 0.0, "without pseudo-unseen episodes nothing can be said"
+
+
+def test_profiles_by_hand_and_what_they_do_not_depend_on() -> None:
+    # Four lines at the corners of a square around (1, 1): the centre is (1, 1).
+    reference = torch.tensor([[2.0, 1.0], [1.0, 2.0], [0.0, 1.0], [1.0, 0.0]], dtype=torch.float64)
+    met, line = torch.ones(4, dtype=torch.float64), torch.tensor([0])
+    z = torch.tensor([[4.0, 5.0]], dtype=torch.float64)  # centred (3, 4): cosines 3/5, 4/5, -3/5, -4/5
+    cosine, other = profile_alignment(z, line, reference, met)
+    assert cosine.tolist()[0] == pytest.approx([0.6, 0.8, -0.6, -0.8])
+    assert other.tolist() == [[0.0, 1.0, 1.0, 1.0]]
+    second, _ = profile_alignment(z.flip(1), line, reference, met)  # (4, 3): 4/5, 3/5, -4/5, -3/5
+    wanted = (0.8 * 0.6 + 0.6 * 0.8 + 0.8 * 0.6) / math.sqrt((0.64 + 0.36 + 0.64) * (0.36 + 0.64 + 0.36))
+    assert alike(cosine, second, other).item() == pytest.approx(wanted)
+    turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]], dtype=torch.float64)
+    moved, _ = profile_alignment(3 * z @ turn + 7, line, 3 * reference @ turn + 7, met)
+    assert torch.allclose(moved, cosine)
+    assert alike(cosine, second, 0 * other).item() == 0.0
+
+
+def test_the_standardiser_by_hand() -> None:
+    scaler = Standardiser.initial(2)
+    assert scaler.apply(torch.ones(1, 2)).tolist() == [[0.0, 0.0]]
+    scaler = scaler.update(torch.tensor([[1.0, 0.0], [3.0, 0.0]]), 0.5)
+    scaler = scaler.update(torch.tensor([[5.0, 0.0], [5.0, 0.0]]), 0.5)
+    # weights 1/4 and 1/2: mean (0.25 * 2 + 0.5 * 5) / 0.75 = 4, square (0.25 * 5 + 0.5 * 25) / 0.75 = 55/3
+    spread = math.sqrt(55 / 3 - 16)
+    assert scaler.apply(torch.tensor([[4.0 + spread, 0.0]])).tolist()[0] == pytest.approx(
+        [1.0, 0.0], abs=1e-5
+    )
+    assert scaler.apply(torch.tensor([[1e9, 0.0]]))[0, 0] == 5.0
+
+
+def test_the_opportunist_by_hand() -> None:
+    opportunist = Opportunist(statistics=1, width=1)
+    for parameter in opportunist.parameters():
+        torch.nn.init.zeros_(parameter)
+    opportunist.look[0].weight.data[0] = 2.0  # hidden unit 0: GELU(2 x), the others GELU(0) = 0
+    opportunist.look[2].weight.data[0, 0] = 3.0
+    opportunist.head.weight.data[0, 0] = -1.0
+    opportunist.head.bias.data[0] = 0.5
+    z, r = opportunist(torch.tensor([[1.0]]))
+    gelu = 2.0 * 0.5 * (1 + math.erf(2.0 / math.sqrt(2)))
+    assert z.item() == pytest.approx(3 * gelu) and r.item() == pytest.approx(0.5 - 3 * gelu)
+    opportunist.nonnegative = True
+    assert opportunist(torch.tensor([[1.0]])).r.item() == pytest.approx(
+        math.log1p(math.exp(0.5 - 3 * gelu)), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("task", ["immax", "bce"])
+def test_the_loss_of_one_episode_is_the_task_loss_of_that_episode(task: str) -> None:
+    term, step = LOSSES.build(task), make_step(seed=5)
+    state = {name: value + 0.2 for name, value in term.initial_state().items()}
+    rows = term.of_episodes(step.logit, step.label, state)  # type: ignore[operator]
+    for k in range(4):
+        alone = make_step(logit=step.logit[k : k + 1], label=step.label[k : k + 1])
+        assert rows[k].item() == pytest.approx(term(alone, state)[0].item())
+
+
+def opponents(term: Competition, step: Any, state: Any) -> list[list[float]]:
+    """L_O [E][K] by the equation, one Opportunist and episode at a time."""
+    x = step.shallow.mean(1)
+    after = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99)
+    found = []
+    for e in range(4):
+        row = []
+        for opportunist in term.opportunists:
+            r = opportunist(after.apply(x)).r[e]
+            logit = step.u[e] - r
+            row.append(softplus(torch.where(step.label[e] > 0.5, -logit, logit)).mean().item())
+        found.append(row)
+    return found
+
+
+def test_the_value_and_the_next_state_by_hand() -> None:
+    term = build(push=2.0, pull=3.0, folds=3, margin=0.0)
+    hidden = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    step = make_step(seed=7, width=WIDTH, pseudo_unseen=hidden)
+    state = standing_state(
+        term,
+        [[0.6, 0.6, 0.9, 4.5], [0.5, 0.8, 0.6, 0.5], [0.4, 0.5, 0.6, 0.3]],
+        [[0.6, 0.6, 0.9, 0.6], [0.8, 0.8, 0.6, 0.8], [1.0] * 4],
+    )
+    rho = [0.6 / 0.5, 0.6 / 0.8, 0.9 / 0.6, RHO_MAX]
+    h = [0.5, 0.2, 0.5, 1.0]  # min(1, L_S / L_B - 1): 0.6/0.4, 0.6/0.5, 0.9/0.6, 4.5/0.3
+    s = [1.0, 0.0, 0.0, 1.0]  # line 1: no advantage; line 2: the advantage stays where the name is hidden
+    generator = torch.Generator().manual_seed(0)
+    state["z_s"] = torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)
+    state["z_o"] = torch.randn(4, 3, WIDTH, generator=generator, dtype=torch.float64)
+    state["met"] = torch.ones(4, dtype=torch.float64)
+    logit = step.u - step.r_student.unsqueeze(1)  # type: ignore[union-attr]
+    l_s = softplus(torch.where(step.label > 0.5, -logit, logit)).mean(1).tolist()
+    l_o = opponents(term, step, state)
+    x = step.shallow.mean(1)  # type: ignore[union-attr]
+    scaled = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99).apply(x)
+    wanted, learnt, acted = 0.0, [], []
+    for e in range(4):
+        judge = (e + 1) % 3
+        mine, other = profile_alignment(step.z_e[e : e + 1], torch.tensor([e]), state["z_s"], state["met"])
+        z_o = term.opportunists[judge](scaled).z[e : e + 1]
+        theirs, _ = profile_alignment(z_o, torch.tensor([e]), state["z_o"][:, judge], state["met"])
+        away = s[e] * max(0.0, alike(mine, theirs, other).item())
+        wanted += rho[e] * (3.0 * h[e] * l_s[e] + 2.0 * away) / 4
+        acted.append(float(away > 0))
+        learnt += [l_o[e][k] for k in range(3) if k != e % 3 and e != 2]
+    assert sum(acted) > 0
+    value, new = term(step, state)
+    assert value.item() == pytest.approx(wanted + sum(learnt) / len(learnt))
+    # seen episodes are judged by Opportunist (c + 1) mod 3, the hidden one of line 2 by number 2 mod 3
+    assert new["seen/opportunist"][0].item() == pytest.approx(0.9 * 0.5 + 0.1 * l_o[0][1])
+    assert new["seen/opportunist"][2].item() == 0.6
+    assert new["hidden/opportunist"][2].item() == pytest.approx(0.9 * 0.6 + 0.1 * l_o[2][2])
+    assert new["hidden/student"][2].item() == pytest.approx(0.9 * 0.9 + 0.1 * l_s[2])
+    assert new["seen/met"].tolist() == [6.0, 6.0, 5.0, 6.0]
+    assert new["acted"].tolist() == pytest.approx([0.1 * a for a in acted])
+    report = term.report(state)
+    assert report["rho"].tolist() == pytest.approx([1.2, 0.75, 1.5, 9.0])
+    assert report["advantage"].tolist() == pytest.approx([0.1, -0.2, 0.3, 4.0])
+    assert bool(term.idle(term.initial_state())) and not bool(term.idle(new))
+
+
+def test_a_teacher_as_baseline() -> None:
+    term = build(baseline="teacher")
+    step = make_step(seed=2, width=WIDTH)
+    _, new = term(step, term.initial_state())
+    logit = step.u - step.r_teacher.unsqueeze(1)  # type: ignore[union-attr]
+    wanted = softplus(torch.where(step.label > 0.5, -logit, logit)).mean(1)
+    assert torch.allclose(new["seen/baseline"].double(), wanted)
+    assert not torch.allclose(new["seen/opportunist"].double(), wanted)
+
+
+def acting_state(term: Competition) -> dict[str, torch.Tensor]:
+    """A state in which both pull-in and push-away act on every line."""
+    lines = 4 if term.scope == "cell" else 1
+    state = standing_state(
+        term, [[0.9] * lines, [0.5] * lines, [0.5] * lines], [[0.5] * lines, [0.9] * lines, [0.9] * lines]
+    )
+    generator = torch.Generator().manual_seed(1)
+    state["z_s"] = torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)
+    state["z_o"] = torch.randn(4, term.folds, WIDTH, generator=generator, dtype=torch.float64)
+    state["met"] = torch.ones(4, dtype=torch.float64)
+    return state
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: bool) -> None:
+    term = build()
+    step = make_step(seed=4, width=WIDTH)
+    u = step.u.requires_grad_()
+    potential = u.detach() if isolated else u
+    r = step.r_student.requires_grad_()  # type: ignore[union-attr]
+    z_e = step.z_e.requires_grad_()
+    given = {"u": u, "z_e": z_e, "r_student": r, "energy_of": lambda r: potential - r}
+    value, _ = term(make_step(seed=4, width=WIDTH, **given), acting_state(term))
+    found = torch.autograd.grad(value, [u, r, z_e, *term.parameters()], allow_unused=True)
+    assert (found[0] is None) == isolated
+    assert all(g is not None and g.abs().sum() > 0 for g in found[1:3])
+    assert sum(float(g.abs().sum()) for g in found[3:] if g is not None) > 0
+
+
+def test_no_opportunist_learns_from_a_line_of_its_fold_or_without_a_name() -> None:
+    term = build(push=0.0, pull=1.0)  # folds 4, lines 0 to 3: Opportunist k never learns from line k
+    step = make_step(
+        seed=6, width=WIDTH, pseudo_unseen=torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
+    )
+    for line in range(4):
+        shallow = step.shallow.clone().requires_grad_()  # type: ignore[union-attr]
+        x = shallow.mean(1)
+        l_o = [(k, term.opportunists[k](x).r[line]) for k in range(4)]
+        assert all(torch.isfinite(r) for _, r in l_o)
+    alone = [make_step(seed=6, width=WIDTH, cell=torch.full((4,), line)) for line in range(4)]
+    for line, only in enumerate(alone):
+        value, _ = term(only, term.initial_state())
+        for k, opportunist in enumerate(term.opportunists):
+            grads = torch.autograd.grad(
+                value, list(opportunist.parameters()), allow_unused=True, retain_graph=True
+            )
+            moved = sum(float(g.abs().sum()) for g in grads if g is not None)
+            assert (moved == 0) == (k == line)
+    nameless = make_step(seed=6, width=WIDTH, pseudo_unseen=torch.ones(4, dtype=torch.float64))
+    value, _ = term(nameless, term.initial_state())
+    assert value.item() == 0.0
+
+
+def test_one_rho_for_all_lines_hides_what_each_line_shows() -> None:
+    """Documented failure: advantages and disadvantages of cell lines cancel, and push and pull stay at 0."""
+    rows = torch.tensor([0.9, 0.3, 0.9, 0.3], dtype=torch.float64)
+    acted = {}
+    for scope in ("cell", "batch"):
+        term = build(scope=scope, folds=2)
+        state = term.initial_state()
+        for index in range(6):
+            step = make_step(seed=index, width=WIDTH, pseudo_unseen=torch.zeros(4, dtype=torch.float64))
+            losses = (
+                rows,
+                torch.full((4,), 0.6, dtype=torch.float64),
+                torch.full((4,), 0.6, dtype=torch.float64),
+            )
+            line = step.cell if scope == "cell" else torch.zeros_like(step.cell)
+            for kind, now in (("seen", losses), ("hidden", losses[1:] + losses[1:2])):
+                old = Standing(*(state[f"{kind}/{name}"] for name in Standing._fields))
+                updated = old.update(line, now, 0.9)._asdict()
+                state |= {f"{kind}/{name}": value for name, value in updated.items()}
+        acted[scope] = term.shortcut(state).tolist()
+    assert acted == {"cell": [1.0, 0.0, 1.0, 0.0], "batch": [0.0]}
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="folds 1"):
+        build(folds=1)
+    with pytest.raises(ValueError, match="scope"):
+        build(scope="line")
+    with pytest.raises(ValueError, match="needs shallow, energy_of of a step"):
+        build()(make_step(width=WIDTH, shallow=None, energy_of=None), build().initial_state())
