@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from models.energy import ENERGIES, TEMPERATURES, BindingEnergy
-from models.environment import ENVIRONMENTS, TEACHERS
+from models.environment import ENVIRONMENTS, GRAPHS, TEACHERS
 from models.environment.abundance import AbundanceResistance
 from models.environment.base import EnvironmentOutput
 from models.environment.branches import Branches
 from models.environment.fusion import teacher_share
 from models.environment.memory import EARLIER, NOW, Memory, initial_memory, part
+from models.environment.placement import Placement
+from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Reference, Resistance
 from models.episode import Support
 from models.sequence.potential import SequenceOutput, build_sequence
@@ -53,9 +55,20 @@ class PrismModel(nn.Module):
         (a resolved configuration; sizes are filled in).
     cell_lines
         Number C of training cell lines.
+    v
+        Standardised features [C, F] of the training cell lines, where the settings read them.
+    relations
+        Weights [C, C] of relations between the training cell lines, where there are any.
     """
 
-    def __init__(self, settings: Mapping[str, Any], cell_lines: int) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        cell_lines: int,
+        *,
+        v: Tensor | None = None,
+        relations: Tensor | None = None,
+    ) -> None:
         super().__init__()
         model, environment = settings["model"], dict(settings["environment"])
         energy, temperature = dict(settings["energy"]), dict(settings["temperature"])
@@ -75,12 +88,18 @@ class PrismModel(nn.Module):
         self.width: int = environment.get("width", 1)
         self.has_environment: bool = source != "none"
         teacher, fusion = environment.pop("teacher", None), environment.pop("fusion", None)
+        graph, prior = environment.pop("graph", None), environment.pop("prior", None)
         self.alpha: float = 0.0
+        self.extrapolates: bool = prior is not None and prior["extrapolate"] == "posterior"
+        """An unseen cell line's raw R_E is the prior's posterior mean (M28)."""
         self.pseudo_unseen: bool = settings["episode"]["pseudo_unseen"] > 0
         if self.has_environment:
             scope, rank = environment.pop("scope"), environment.pop("rank")
             if source == "id":
                 environment["cell_lines"] = cell_lines
+            elif source == "features":
+                decoder = settings["loss"]["reconstruction"]["weight"] > 0
+                environment |= {"inputs": 0 if v is None else v.shape[1], "decoder": decoder}
             else:
                 environment |= {"features": self.features, "labels": settings["support"]["labels"]}
             self.environment = ENVIRONMENTS.build(source, **environment)
@@ -92,12 +111,32 @@ class PrismModel(nn.Module):
                 "ema": {"momentum": teacher["momentum"]},
             }
             self.teacher = TEACHERS.build(kind, **own[kind])
+        if graph is not None and graph["kind"] != "none":
+            self._build_graph(graph, relations)
+        if prior is not None and (self.extrapolates or settings["loss"]["gp_prior"]["weight"] > 0):
+            numbers = {name: prior[name] for name in ("lengthscale", "variance", "noise")}
+            self.prior = GaussianProcessPrior(v if prior["over"] == "features" else None, **numbers)
 
         mode = temperature.pop("mode")
         temperature.pop("penalty", None)  # the penalty is a loss term, built with the other terms
         if mode == "per_cell":
             temperature["width"] = self.width
         self.temperature = TEMPERATURES.build(mode, **temperature)
+
+    def _build_graph(self, graph: Mapping[str, Any], relations: Tensor | None) -> None:
+        """The prototype graph (M24), and the Student's map onto it where asked for (M25)."""
+        own = {"restart": graph["restart"]} if graph["kind"] == "random_walk" else {}
+        self.graph = GRAPHS.build(
+            graph["kind"],
+            cell_lines=self.cell_lines,
+            width=self.width,
+            prototypes=graph["prototypes"],
+            neighbours=graph["neighbours"],
+            relations=relations,
+            **own,
+        )
+        if graph["map"] == "attention":
+            self.placement = Placement(self.width)
 
     def _resistance(self, scope: Literal["cell", "sample"], rank: int) -> Resistance:
         """The map from z_E to R_E that the energy asks for."""
@@ -142,11 +181,30 @@ class PrismModel(nn.Module):
             return EnvironmentOutput(support.u.new_zeros(support.u.shape[0], self.width), support.cell)
         branches = self.branches
         z_e = branches.student(support)
+        place = None
+        if hasattr(self, "prior"):
+            place = z_e if self.prior.places is None else support.v
+        output = EnvironmentOutput(z_e, support.cell, place=place, hidden=support.hidden)
         if branches.teacher is None:
-            return EnvironmentOutput(z_e, support.cell)
+            return output
         values = None if branches.teacher.by_name else part(memory or {}, NOW)
         raw = branches.teacher_raw(support, values)
-        return EnvironmentOutput(z_e, support.cell, (raw, teacher_share(support.cell, self.alpha)))
+        return output._replace(teacher=(raw, teacher_share(support.cell, self.alpha)))
+
+    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
+        """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
+        if environment.place is None:
+            return None
+        density: Tensor = self.prior.log_density(r_raw, environment.place, reference)
+        return density
+
+    def _extrapolated(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
+        """raw R_S [E] with the posterior mean in place of what z_E says of an unseen cell line; None: z_E says it."""
+        if not self.extrapolates or environment.place is None:
+            return None
+        posterior = self.prior.posterior(environment.place, reference, environment.hidden)
+        own = self.resistance.raw_cell(environment.z_e)
+        return torch.where(environment.cell < 0, posterior.mean, own)
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
         """R_ref [E]: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E, without gradient.
@@ -192,7 +250,11 @@ class PrismModel(nn.Module):
         r, r_raw, r_cell, r_student, r_teacher = zero, none, none, none, None
         if self.has_environment:
             r, r_raw, r_cell, r_student, r_teacher = self.resistance(
-                z_e, z_i, reference, teacher=environment.teacher
+                z_e,
+                z_i,
+                reference,
+                raw=self._extrapolated(environment, reference),
+                teacher=environment.teacher,
             )
         temperature = self.temperature(z_e if self.has_environment else None, episodes)
         if calibration is not None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from harness.config.environment_checks import prior_of
 from harness.config.loss import OF_BOTH_SIDES
 from harness.config.trial import TrialConfig
 
@@ -45,6 +46,27 @@ CONDITIONS: list[Condition] = [
     Condition(
         "environment.fusion.alpha", "a Teacher (environment.teacher.kind)", lambda c: _teacher(c) != "none"
     ),
+    *[
+        Condition(
+            f"environment.graph.{key}",
+            "environment.graph.kind: gcn or random_walk",
+            lambda c: _graph(c) != "none",
+        )
+        for key in ("prototypes", "neighbours", "map", "relations")
+    ],
+    Condition(
+        "environment.graph.restart",
+        "environment.graph.kind: random_walk",
+        lambda c: _graph(c) == "random_walk",
+    ),
+    *[
+        Condition(
+            f"environment.prior.{key}",
+            "loss.gp_prior.weight > 0 or environment.prior.extrapolate: posterior",
+            lambda c: prior_of(c) is not None,
+        )
+        for key in ("over", "lengthscale", "variance", "noise")
+    ],
     *_weights("ranking", "surrogate", "tau", "max_pairs"),
     *_weights("speculation", "margin", "prior"),
     *_weights("contrastive", "tau", "bank"),
@@ -88,4 +110,9 @@ def _environment(config: TrialConfig, key: str) -> Any:
 
 def _teacher(config: TrialConfig) -> str:
     block = _environment(config, "teacher")
+    return "none" if block is None else str(block.kind)
+
+
+def _graph(config: TrialConfig) -> str:
+    block = _environment(config, "graph")
     return "none" if block is None else str(block.kind)

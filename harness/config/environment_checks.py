@@ -3,23 +3,63 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.config.environment import SupportEnvironment
+from harness.config.environment import FeatureEnvironment, PriorBlock, SupportEnvironment
 
 if TYPE_CHECKING:
     from harness.config.trial import TrialConfig
 
 
+def prior_of(config: "TrialConfig") -> PriorBlock | None:
+    """The Gaussian-process prior where it is built: as a loss term or for extrapolation; None elsewhere."""
+    block: PriorBlock | None = getattr(config.environment, "prior", None)
+    if block is None or (config.loss.gp_prior.weight == 0 and block.extrapolate == "own"):
+        return None
+    return block
+
+
+def reads_features(config: "TrialConfig") -> str | None:
+    """The key that makes the configuration read v_c, or None where nothing does."""
+    if config.environment.source == "features":
+        return "environment.source: features"
+    prior = prior_of(config)
+    return "environment.prior.over: features" if prior is not None and prior.over == "features" else None
+
+
 def environment_faults(config: "TrialConfig") -> Iterator[str]:
     """One sentence per mechanism of the environment side that is switched on and could not act."""
+    environment = config.environment
+    if config.loss.reconstruction.weight > 0 and not isinstance(environment, FeatureEnvironment):
+        yield (
+            "loss.reconstruction.weight decodes z_E into v_c and needs environment.source: features, "
+            f"which is {environment.source}"
+        )
+    if config.loss.gp_prior.weight > 0 and not hasattr(environment, "prior"):
+        yield (
+            "loss.gp_prior.weight needs environment.source: support or features, whose R_E the prior is over; it is "
+            f"{environment.source}"
+        )
+    yield from _teacher_faults(config)
+    if isinstance(environment, SupportEnvironment):
+        graph, teacher = environment.graph, environment.teacher.kind
+        if graph.kind == "none" and graph.map != "none":
+            yield "environment.graph.map: attention needs a graph: set environment.graph.kind to gcn or random_walk"
+        if graph.kind != "none" and graph.map == "none" and teacher != "gradient":
+            yield (
+                f"environment.graph.kind: {graph.kind} is read by nobody: it needs environment.teacher.kind: gradient "
+                "or environment.graph.map: attention"
+            )
+
+
+def _teacher_faults(config: "TrialConfig") -> Iterator[str]:
     environment = config.environment
     teacher = environment.teacher.kind if isinstance(environment, SupportEnvironment) else "none"
     distilled, hidden = config.loss.distillation.weight > 0, config.episode.pseudo_unseen > 0
     if teacher == "none":
         if distilled:
             yield "loss.distillation.weight needs a Teacher: set environment.teacher.kind to gradient or ema"
-        if hidden:
+        if hidden and config.loss.competition.weight == 0:
             yield (
-                "episode.pseudo_unseen hides a cell line's name from its Teacher, and environment.teacher.kind is none"
+                "episode.pseudo_unseen hides a name from the Teacher, and there is none: set environment.teacher.kind"
             )
         return
     assert isinstance(environment, SupportEnvironment)

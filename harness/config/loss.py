@@ -79,6 +79,18 @@ class CompetitionLoss(Block):
     """Opportunists, each of which never learns from one in `folds` cell lines."""
 
 
+class GpPriorLoss(Block):
+    """Negative log density of R_E under the Gaussian process of environment.prior (M28)."""
+
+    weight: Weight = 0.0
+
+
+class ReconstructionLoss(Block):
+    """mean (decoder(z_E) - v_c)^2 (M21)."""
+
+    weight: Weight = 0.0
+
+
 class SparsityLoss(Block):
     """L1 weights, per representation (M39), and of groups of the sequence side's weights (M07)."""
 
@@ -109,6 +121,8 @@ class LossBlock(Block):
     contrastive: ContrastiveLoss = ContrastiveLoss()
     prototypes: PrototypeLoss = PrototypeLoss()
     distillation: DistillationLoss = DistillationLoss()
+    gp_prior: GpPriorLoss = GpPriorLoss()
+    reconstruction: ReconstructionLoss = ReconstructionLoss()
     competition: CompetitionLoss = CompetitionLoss()
     sparsity: SparsityLoss = SparsityLoss()
     calibration: CalibrationLoss = CalibrationLoss()

@@ -60,9 +60,11 @@ class Predictor:
         support_size: int,
         seed: int,
         device: torch.device,
+        v: Tensor | None = None,
     ) -> None:
         self.cell_names, self.training_index = cell_names, training_index
         self.support_size, self.seed, self.device = support_size, seed, device
+        self.v = None if v is None else v.to(device)
 
     def support_positions(self, split: str, cell: int, positions: np.ndarray, draws: int) -> np.ndarray:
         """Positions [D, S] of support pairs among those of the cell line."""
@@ -108,7 +110,8 @@ class Predictor:
             index = torch.full((draws,), self.training_index.get(int(code), -1), device=self.device)
             if model.has_environment:
                 model.environment.check_cells(index)
-            support = self.support(encoded, chosen, index)
+            v = None if self.v is None else self.v[int(code)].expand(draws, -1)
+            support = self.support(encoded, chosen, index, v)
             here = torch.from_numpy(positions).to(self.device)
             u = encoded.u[here].expand(draws, -1)
             z_i = encoded.z_i[here].expand(draws, -1, -1)
@@ -142,9 +145,8 @@ class Predictor:
             gate=gate if gate else None,
         )
 
-    def support(self, encoded: Encoded, chosen: Tensor, cell: Tensor) -> Support:
-        """Unlabelled support sets from cached features: chosen [D, S] positions, cell [D]."""
+    def support(self, encoded: Encoded, chosen: Tensor, cell: Tensor, v: Tensor | None = None) -> Support:
+        """Unlabelled support sets from cached features: chosen [D, S] positions, cell [D], v_c [D, F]."""
         zeros = torch.zeros(chosen.shape, device=self.device)
-        return Support(
-            z_i=encoded.stream[chosen], u=encoded.u[chosen], label=zeros, labelled=zeros, cell=cell
-        )
+        z_i, u = encoded.stream[chosen], encoded.u[chosen]
+        return Support(z_i=z_i, u=u, label=zeros, labelled=zeros, cell=cell, v=v)

@@ -19,6 +19,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
 from harness.trial.batches import encode_pairs
+from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric
 from harness.trial.feasible import check_feasible
@@ -92,13 +93,14 @@ class Replicate:
             VALIDATION: splits.val_unseen,
             "test": splits.test,
         }
-        self.trainer = Trainer(config, dataset, len(codes), seed, self.device)
+        self.trainer = Trainer(config, dataset, codes, seed, self.device)
         self.predictor = Predictor(
             dataset.cell_lines,
             {int(code): index for index, code in enumerate(codes)},
             support_size=config.support.size,
             seed=seed,
             device=self.device,
+            v=standardised_features(config, dataset, codes),
         )
         self.cell_rows = CellRows(dataset.cell_lines, seed)
         self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))

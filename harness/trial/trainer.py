@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,9 +14,12 @@ from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
 from harness.trial.balance import build_balance
 from harness.trial.batches import forward
+from harness.trial.cell_facts import relation_matrix, standardised_features
+from harness.trial.dependence import dependence
 from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.schedule import Schedule
+from models.environment.features import FeatureEnvironment
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference
 from models.episode import Step, Support
@@ -31,7 +35,8 @@ class Diverged(Exception):
 
 @dataclass
 class StepLog:
-    """What one step measured: term values, weights, gradient norms and shares (on probe steps), state of the energy."""
+    """What one step measured: term values, weights in force, gradient norms and shares (on probe steps), state of the
+    energy, and (on probe steps) how old what the terms remember is and how far z_I and z_E depend on each other."""
 
     loss: float
     grad_norm: float
@@ -40,21 +45,26 @@ class StepLog:
     shares: dict[str, tuple[float, float]] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
     ages: dict[str, float] = field(default_factory=dict)
+    dependence: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
     """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
 
-    Initialisation, dropout and label dropout each come from their own stream of `seed`; `cell_lines` is the number
-    C of training cell lines, which `EpisodeBatch.cell` counts from 0.
+    Initialisation, dropout and label dropout each come from their own stream of `seed`; `codes` [C] are the dataset's
+    indices of the training cell lines, which `EpisodeBatch.cell` counts from 0.
     """
 
     def __init__(
-        self, config: TrialConfig, dataset: EncodedDataset, cell_lines: int, seed: int, device: torch.device
+        self, config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, seed: int, device: torch.device
     ) -> None:
         self.config, self.dataset, self.seed, self.device = config, dataset, seed, device
         settings = config.model_dump()
-        self.model = PrismModel(settings, cell_lines)
+        every = standardised_features(config, dataset, codes)
+        v = None if every is None else every[codes]
+        relations = relation_matrix(config, dataset, codes)
+        self.model = PrismModel(settings, len(codes), v=v, relations=relations)
+        self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
         self.shallow = ShallowStatistics(dataset) if config.loss.competition.weight > 0 else None
         self.weighted = build_terms(
@@ -136,6 +146,7 @@ class Trainer:
             shares=shares,
             state=measured,
             ages=self._ages() if probe else {},
+            dependence=dependence(step, self.config.decouple) if probe and acting else {},
         )
 
     def _ages(self) -> dict[str, float]:
@@ -156,7 +167,7 @@ class Trainer:
         noise = SeededNoise(stream_seed(self.seed, "dropout"), self.index)
         query = forward(self.model, self.dataset, batch.query, self.device, noise)
         priced = self.model.sequence.information is not None
-        outputs = (query.u, query.z_i)
+        outputs: tuple[Tensor, ...] = (query.u, query.z_i)
         outputs += (support.u, support.stream) if shared else ()
         outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
@@ -167,8 +178,10 @@ class Trainer:
         label, labelled = self._support_labels(batch)
         hidden = None if warm else self._hidden(cell)
         known = cell if hidden is None else cell.where(~hidden, -1)
-        named = Support(support_z, support_u, label, labelled, cell)
-        environment = self.model.environment_of(replace(named, cell=known), self.memory)
+        v = None if self.v is None else self.v[cell]
+        named = Support(support_z, support_u, label, labelled, cell, v=v)
+        own = None if hidden is None else cell.where(hidden, -1)
+        environment = self.model.environment_of(replace(named, cell=known, hidden=own), self.memory)
         scores = self.model.score(u, z_i, environment, self.reference, warm=warm)
         r_teacher, taught = self._lesson(named, scores.r_teacher, hidden)
         step = Step(
@@ -188,6 +201,9 @@ class Trainer:
             r_teacher=r_teacher,
             taught=taught,
             pseudo_unseen=None if hidden is None else hidden.float(),
+            v=v,
+            v_decoded=self._decoded(scores),
+            log_prior=None if warm else self.model.log_prior(environment, scores.r_raw, self.reference),
             kl=leaves[-1].view(episodes, query_size) if priced else None,
             shallow=self._shallow(batch, support_u),
             energy_of=self._energy_of(u, scores),
@@ -209,6 +225,11 @@ class Trainer:
             return {}
         channels = output_channels(self.model.sequence)
         return {"channel_norm": channels.norm, "channel_size": channels.size}
+
+    def _decoded(self, scores: Scores) -> Tensor | None:
+        """v'_c [E, F] from z_E, where a reconstruction loss reads it (M21)."""
+        environment = self.model.environment if "reconstruction" in self.terms else None
+        return environment.decode(scores.z_e) if isinstance(environment, FeatureEnvironment) else None
 
     def _hidden(self, cell: Tensor) -> Tensor | None:
         """Bool [E]: episodes of this step that hide their cell line's name (M29), each with the configured chance."""

@@ -17,12 +17,15 @@ class EnvironmentOutput(NamedTuple):
     """What the environment side says of E support sets.
 
     z_e [E, w]: the Student's (or the only source's) representation; cell [E]: index of the training cell line, -1
-    for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26).
+    for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26); place [E, F] in the space
+    of a Gaussian-process prior (M28), and hidden [E], the cell line whose own value it must not use there.
     """
 
     z_e: Tensor
     cell: Tensor
     teacher: tuple[Tensor, Tensor] | None = None
+    place: Tensor | None = None
+    hidden: Tensor | None = None
 
 
 class Environment(nn.Module):

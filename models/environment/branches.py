@@ -67,5 +67,5 @@ class Branches(NamedTuple):
 
 def _call(module: nn.Module, prefix: str, values: Values | None, *arguments: object) -> Tensor:
     own = {name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)}
-    output: Tensor = functional_call(module, own, arguments)  # type: ignore[arg-type]
+    output: Tensor = functional_call(module, own, arguments)
     return output

@@ -12,11 +12,13 @@ from models.losses import (
     contrastive,
     decoupling,
     distillation,
+    gp_prior,
     hsic,
     infonce,
     irm,
     prototypes,
     ranking,
+    reconstruction,
     regularisers,
     speculation,
     task,
@@ -33,11 +35,13 @@ MODULES = (
     contrastive,
     decoupling,
     distillation,
+    gp_prior,
     hsic,
     infonce,
     irm,
     prototypes,
     ranking,
+    reconstruction,
     regularisers,
     speculation,
     task,
@@ -78,7 +82,8 @@ def build_terms(
         momentum=proto["momentum"],
         **{name: proto[name] for name in own},
     )
-    add("distillation", **loss["distillation"])
+    for name in ("distillation", "gp_prior", "reconstruction"):
+        add(name, **loss[name])
     add(
         "competition",
         **loss["competition"],

@@ -142,9 +142,7 @@ def test_without_a_teacher_nothing_is_remembered() -> None:
 def test_distillation_by_hand_and_its_target_is_fixed() -> None:
     student = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64, requires_grad=True)
     teacher = torch.tensor([0.0, 4.0, float("inf")], dtype=torch.float64).clamp(max=9).requires_grad_()
-    step = make_step(
-        episodes=3, r_student=student, r_teacher=teacher, taught=torch.tensor([1.0, 1.0, 0.0])
-    )
+    step = make_step(episodes=3, r_student=student, r_teacher=teacher, taught=torch.tensor([1.0, 1.0, 0.0]))
     loss, _ = LOSSES.build("distillation")(step, {})
     assert loss.item() == (1.0 + 4.0) / 2
     found = torch.autograd.grad(loss, [student, teacher], allow_unused=True)

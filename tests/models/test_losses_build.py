@@ -1,5 +1,6 @@
 """The registry of terms, what a configuration builds, and the contract that every term keeps."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,12 +17,15 @@ from tests.models.steps import linear_energy, make_step
 SIZES = {"cell_lines": 4, "features": 5, "width": 3}
 EVERYTHING: dict[str, Any] = {
     "temperature": {"mode": "learned", "penalty": 0.3},
+    "environment": {"source": "support", "teacher": {"kind": "gradient"}},
     "loss": {
+        "distillation": {"weight": 2.1},
+        "gp_prior": {"weight": 2.2},
         "ranking": {"weight": 0.1},
         "speculation": {"weight": 0.2, "margin": 0.7, "prior": 3.0},
         "contrastive": {"weight": 0.3, "tau": 0.4, "bank": 9},
         "prototypes": {"weight": 0.4, "momentum": 0.8, "radius": 0.25},
-        "sparsity": {"z_i": 0.5, "z_e": 0.6, "r": 0.7},
+        "sparsity": {"z_i": 0.5, "z_e": 0.6, "r": 0.7, "groups": 1.9},
         "calibration": {"weight": 0.8, "mean": 0.3, "variance_low": 0.9, "variance_high": 1.1},
     },
     "decouple": {
@@ -45,6 +49,9 @@ REACH = {
     "sparsity_z_i": "S",
     "sparsity_z_e": "ET",
     "sparsity_r": "ET",
+    "sparsity_groups": "S",
+    "distillation": "E",
+    "gp_prior": "ET",
     "calibration": "S",
     "temperature": "G",
     "orthogonal": "ET",
@@ -117,6 +124,9 @@ def test_everything_is_built_with_its_weight_and_reach() -> None:
         "sparsity_z_i": 0.5,
         "sparsity_z_e": 0.6,
         "sparsity_r": 0.7,
+        "sparsity_groups": 1.9,
+        "distillation": 2.1,
+        "gp_prior": 2.2,
         "calibration": 0.8,
         "temperature": 0.3,
         "orthogonal": 0.9,
@@ -213,7 +223,20 @@ def test_state_is_pure_and_keeps_its_shape(key: str) -> None:
     assert torch.equal(value, repeated)
 
 
-FIELDS = ("u", "z_i", "z_e", "r", "logit", "temperature", "kl")
+FIELDS = (
+    "u",
+    "z_i",
+    "z_e",
+    "r",
+    "logit",
+    "temperature",
+    "kl",
+    "channel_norm",
+    "r_student",
+    "r_teacher",
+    "v_decoded",
+    "log_prior",
+)
 READS = {
     "immax": {"logit"},
     "bce": {"logit"},
@@ -227,6 +250,10 @@ READS = {
     "sparsity_z_i": {"z_i"},
     "sparsity_z_e": {"z_e"},
     "sparsity_r": {"r"},
+    "sparsity_groups": {"channel_norm"},
+    "distillation": {"r_student"},
+    "gp_prior": {"log_prior"},
+    "reconstruction": {"v_decoded"},
     "calibration": {"u"},
     "temperature": {"temperature"},
     "orthogonal": {"z_i", "z_e"},
@@ -264,7 +291,8 @@ def test_replicates_run_under_vmap(key: str) -> None:
     )
     steps = [make_step(seed=3 + k) for k in range(2)]
     states = [member(make_step(seed=1 + k), member.initial_state())[1] for k, member in enumerate(members)]
-    names = [*FIELDS, "label", "cell", "query_cell", "r_student", "pseudo_unseen", "shallow"]
+    given_too = ("channel_size", "pseudo_unseen", "shallow", "taught", "v")
+    names = [*FIELDS, "label", "cell", "query_cell", *given_too]
     fields = {name: torch.stack([getattr(s, name) for s in steps]) for name in names}
     batched = {name: torch.stack([s[name] for s in states]) for name in states[0]}
 
@@ -309,6 +337,10 @@ def test_sparsity_and_temperature_by_hand() -> None:
         z_i=z_i, z_e=torch.tensor([[-2.0, 0.0]]), r=torch.tensor([[-0.5]]), temperature=torch.tensor([[1.5]])
     )
     wanted = {"sparsity_z_i": 2.0, "sparsity_z_e": 1.0, "sparsity_r": 0.5, "temperature": 0.25}
+    step = replace(step, channel_norm=torch.tensor([3.0, 2.0]), channel_size=torch.tensor([4.0, 9.0]))
+    assert LOSSES.build("sparsity_groups")(step, {})[0].item() == pytest.approx((2 * 3.0 + 3 * 2.0) / 13)
+    with pytest.raises(ValueError, match="output channels"):
+        LOSSES.build("sparsity_groups")(replace(step, channel_norm=None), {})
     assert {key: LOSSES.build(key)(step, {})[0].item() for key in wanted} == wanted
 
 

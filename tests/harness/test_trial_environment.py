@@ -1,0 +1,314 @@
+"""The environment side in a trial: every route, fusion and hidden names, resumption, extrapolation, refusals."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from harness.config.environment_checks import environment_faults
+from harness.config.trial import TrialConfig
+from harness.errors import UserError
+from harness.trial.cell_facts import relation_matrix, standardised_features
+from harness.trial.routing import WeightedTerm
+from harness.trial.trainer import Trainer
+from models.losses import LOSSES
+from tests.harness.conftest import MakeReplicate
+
+TEACHER = {
+    "environment.teacher.kind": "gradient",
+    "environment.fusion.alpha": 0.25,
+    "environment.graph.kind": "gcn",
+    "environment.graph.map": "attention",
+    "environment.graph.prototypes": 2,
+    "loss.distillation.weight": 0.5,
+    "episode.pseudo_unseen": 0.4,
+    "loss.gp_prior.weight": 0.5,
+}
+AVERAGE = {**TEACHER, "environment.teacher.kind": "ema", "environment.graph.kind": "random_walk"}
+FEATURES = {
+    "environment.source": "features",
+    "loss.reconstruction.weight": 0.5,
+    "environment.prior.over": "features",
+    "environment.prior.extrapolate": "posterior",
+}
+MATRIX = {
+    "task": "SETG",
+    "ranking": "SETG",
+    "speculation": "SETG",
+    "distillation": "E",
+    "competition": "ETA",
+    "orthogonal": "ET",
+    "pearson": "ET",
+    "infonce": "ETA",
+    "club": "ETA",
+    "hsic": "ET",
+    "grl": "SA",
+    "conditional_grl": "SA",
+    "irm": "SA",
+    "vib": "SA",
+    "contrastive": "ET",
+    "prototypes": "ET",
+    "gp_prior": "ET",
+    "reconstruction": "ET",
+    "sparsity_z_i": "S",
+    "sparsity_groups": "S",
+    "calibration": "S",
+    "sparsity_r": "ET",
+    "sparsity_z_e": "ET",
+    "temperature": "ETG",
+}
+"""09-definitions.md, who may reach whom: E (Student) and T (Teacher, graph) are its E; the task's row is everyone's but
+A. A critic is a term's own parameters (A)."""
+
+
+def embeddings(run: Path) -> pd.DataFrame:
+    return pq.read_table(run / "embeddings").to_pandas()
+
+
+def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
+    _, boundary, step, _ = trainer._measure(batch, warm=False)
+    values = [(term, term(step, trainer.states[term.key])[0]) for term, _ in trainer.weighted]
+    return [WeightedTerm(t.key, value, 1.0, t.reach, tuple(t.parameters())) for t, value in values], boundary
+
+
+def norms(trainer: Trainer, term: WeightedTerm, boundary: Any) -> dict[str, float]:
+    found = trainer.router.gradients([term], boundary)
+    groups = {g: set(members.values()) for g, members in trainer.model.groups().items()}
+    groups["A"] = set(trainer.terms.parameters())
+    return {
+        group: sum(float(gradient.norm()) for p, gradient in found.items() if p in members)
+        for group, members in groups.items()
+    }
+
+
+def warmed(make_replicate: MakeReplicate, changes: dict[str, Any], run: str = "run") -> tuple[Trainer, Any]:
+    """A trainer after two steps, so that references and banks hold something, and its next batch."""
+    replicate = make_replicate(changes, run=run)
+    first, second, third = list(replicate.sampler.epoch(1))[:3]
+    for batch in (first, second):
+        replicate.trainer.step(batch, progress=0.0, probe=False)
+    return replicate.trainer, third
+
+
+EVERY = {
+    **TEACHER,
+    "environment.scope": "sample",
+    "energy.form": "gated",
+    "temperature.mode": "learned",
+    "temperature.penalty": 0.5,
+    **{f"loss.{name}.weight": 0.5 for name in ("ranking", "speculation", "contrastive", "prototypes")},
+    "loss.prototypes.kind": "pull",
+    "loss.calibration.weight": 0.5,
+    "loss.calibration.mean": 0.0,
+    "loss.competition.weight": 0.5,
+    "loss.competition.warmup": 1,
+    **{f"loss.sparsity.{name}": 0.1 for name in ("z_i", "z_e", "r", "groups")},
+    **{
+        f"decouple.{name}": 0.5
+        for name in (
+            "orthogonal",
+            "pearson",
+            "infonce",
+            "club",
+            "hsic",
+            "grl",
+            "conditional_grl",
+            "irm",
+            "vib",
+        )
+    },
+}
+
+
+def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplicate) -> None:
+    rows: dict[str, dict[str, float]] = {}
+    for run, changes in (("support", EVERY), ("features", FEATURES)):
+        trainer, batch = warmed(make_replicate, changes, run)
+        terms, boundary = measured(trainer, batch)
+        rows |= {term.name: norms(trainer, term, boundary) for term in terms if term.name not in rows}
+    built = {row.cls.key for row in LOSSES}
+    assert built == set(MATRIX), "a loss term without a row in the matrix"
+    assert built == set(rows), "a loss term that neither configuration builds"
+    leaks = {
+        f"{name} -> {group}": norm
+        for name, row in rows.items()
+        for group, norm in row.items()
+        if norm > 0 and group not in MATRIX[name]
+    }
+    assert leaks == {}
+    idle = {"competition", "speculation", "temperature", "calibration"}
+    still = [name for name, row in rows.items() if sum(row.values()) == 0 and name not in idle]
+    assert still == []
+    assert all(rows["task"][group] > 0 for group in "SETG")
+    assert rows["distillation"]["E"] > 0 and rows["distillation"]["T"] == 0
+
+
+def test_shared_routing_entangles_what_isolation_keeps_apart(make_replicate: MakeReplicate) -> None:
+    trainer, batch = warmed(make_replicate, {**TEACHER, "routing": "shared"})
+    terms, boundary = measured(trainer, batch)
+    found = {term.name: norms(trainer, term, boundary) for term in terms}
+    assert found["distillation"]["S"] > 0 and found["gp_prior"]["S"] > 0
+    assert found["distillation"]["T"] > 0, "through the graph that the Student is placed on"
+
+
+@pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
+def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
+    make_replicate: MakeReplicate, changes: dict[str, Any]
+) -> None:
+    trainer, batch = warmed(make_replicate, changes)
+    before = trainer.reference
+    _, _, step, scores = trainer._measure(batch, warm=False)
+    hidden = step.pseudo_unseen > 0
+    assert 0 < int(hidden.sum()) < len(hidden), "this seed hides some of the names"
+    assert torch.equal(scores.r_cell[hidden], scores.r_student[hidden])
+    fused = 0.25 * scores.r_teacher + 0.75 * scores.r_student
+    torch.testing.assert_close(scores.r_cell[~hidden], fused[~hidden])
+    assert torch.equal(step.cell, torch.from_numpy(batch.cell)), "the step keeps the true cell lines"
+    assert step.taught.tolist() == (~hidden).float().tolist(), "no Teacher has finished an epoch yet"
+    trainer.step(batch, progress=0.0, probe=True)
+    moved = (trainer.reference.r != before.r).nonzero().flatten().tolist()
+    assert set(moved) == set(step.cell[~hidden].tolist())
+    trainer.step(batch, progress=1.0, probe=False)
+    _, _, later, _ = trainer._measure(batch, warm=False)
+    assert later.taught.tolist() == [1.0] * len(hidden)
+
+
+@pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
+def test_a_resumed_trial_reaches_the_same_teacher_memory_and_rows(
+    make_replicate: MakeReplicate, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    whole = make_replicate(changes, run="whole")
+    while not whole.finished:
+        whole.advance()
+    broken = make_replicate(changes, run="broken")
+    broken.advance()
+    again = make_replicate(changes, run="broken")
+    assert again.epoch == 1
+    while not again.finished:
+        again.advance()
+    assert {name.split("/")[0] for name in whole.trainer.memory} >= {"earlier", "ready"}
+    for name, value in whole.trainer.memory.items():
+        assert torch.equal(value, again.trainer.memory[name]), name
+    one, other = [embeddings(tmp_path / run) for run in ("whole", "broken")]
+    for column in ("r", "r_student", "r_teacher"):
+        np.testing.assert_array_equal(one[column], other[column])
+    trained = one.r_teacher.notna()
+    assert trained.any() and not trained.all(), "only training cell lines have a Teacher"
+    assert (one.r[~trained] == one.r_student[~trained]).all(), "unseen cell lines: R_E = R_S"
+    np.testing.assert_allclose(
+        one.r[trained], 0.25 * one.r_teacher[trained] + 0.75 * one.r_student[trained], rtol=1e-5
+    )
+
+
+def test_another_cell_lines_samples_never_change_the_student(make_replicate: MakeReplicate) -> None:
+    trainer, batch = warmed(make_replicate, TEACHER)
+    for other in range(1, 4):
+        moved = batch._replace(support=batch.support.copy(), query=batch.query.copy())
+        moved.support[other] = batch.query[other][: batch.support.shape[1]]
+        moved.query[other] = batch.query[other][::-1]
+        with torch.no_grad():
+            first, second = [trainer._measure(b, warm=False)[2].r_student for b in (batch, moved)]
+        same = torch.arange(len(first)) != other
+        assert torch.equal(first[same], second[same])
+        assert not torch.equal(first[other], second[other])
+
+
+def test_the_posterior_mean_of_the_prior_is_what_an_unseen_cell_line_is_predicted_with(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    for run, changes in (
+        ("posterior", FEATURES),
+        ("own", {**FEATURES, "environment.prior.extrapolate": "own"}),
+    ):
+        replicate = make_replicate({**changes, "loss.gp_prior.weight": 0.1}, run=run)
+        while not replicate.finished:
+            replicate.advance()
+    trainer, fold = make_replicate({**FEATURES, "loss.gp_prior.weight": 0.1}, run="posterior").trainer, "test"
+    replicate = make_replicate({**FEATURES, "loss.gp_prior.weight": 0.1}, run="posterior")
+    v = standardised_features(replicate.config, replicate.dataset, trainer_codes(replicate))
+    name = replicate.fold.test[0]
+    place = v[replicate.dataset.cell_lines.index(name)].unsqueeze(0)
+    state = replicate.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", torch.device("cpu"))
+    trainer.load_weights(state)
+    wanted = trainer.model.prior.posterior(place, trainer.reference).mean.item()
+    tables = {run: embeddings(tmp_path / run) for run in ("posterior", "own")}
+    rows = {run: t[(t.cell_line == name) & (t.split == fold)] for run, t in tables.items()}
+    np.testing.assert_allclose(rows["posterior"].r_raw, wanted, rtol=1e-5)
+    assert not np.allclose(rows["own"].r_raw, wanted, rtol=1e-3)
+
+
+def trainer_codes(replicate: Any) -> np.ndarray:
+    return np.array(sorted(replicate.predictor.training_index))
+
+
+def test_features_are_standardised_over_the_training_cell_lines_alone(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate(FEATURES)
+    codes = trainer_codes(replicate)
+    v = standardised_features(replicate.config, replicate.dataset, codes)
+    np.testing.assert_allclose(v[codes].mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(v[codes].std(0, correction=0), 1, rtol=1e-5)
+    assert len(v) == len(replicate.dataset.cell_lines)
+    blind = copy.copy(replicate.dataset)
+    blind.features = None
+    with pytest.raises(UserError, match=r"environment\.source: features reads features.*has none"):
+        standardised_features(replicate.config, blind, codes)
+    assert standardised_features(TrialConfig(), blind, codes) is None
+
+
+def test_relations_are_laid_over_the_training_cell_lines(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate(TEACHER)
+    codes, names = trainer_codes(replicate), replicate.dataset.cell_lines
+    known = [names[code] for code in codes]
+
+    def table(*rows: dict[str, Any]) -> torch.Tensor | None:
+        graph = {"kind": "gcn", "map": "attention", "relations": list(rows)}
+        config = TrialConfig.model_validate({"environment": {"source": "support", "graph": graph}})
+        return relation_matrix(config, replicate.dataset, codes)
+
+    assert table() is None
+    found = table({"a": known[0], "b": known[2], "weight": 0.5}, {"a": known[0], "b": replicate.fold.test[0]})
+    wanted = torch.zeros(len(codes), len(codes))
+    wanted[0, 2] = wanted[2, 0] = 0.5
+    assert torch.equal(found, wanted)
+    with pytest.raises(UserError, match="which is no cell line of the data"):
+        table({"a": known[0], "b": known[1] + "x"})
+    with pytest.raises(UserError, match="joins no two training cell lines"):
+        table({"a": known[0], "b": replicate.fold.test[0]})
+    with pytest.raises(UserError, match="to itself"):
+        table({"a": known[0], "b": known[0]})
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"loss": {"distillation": {"weight": 1.0}}}, "distillation.weight needs a Teacher"),
+        ({"episode": {"pseudo_unseen": 0.2}}, "hides a name from the Teacher"),
+        ({"loss": {"reconstruction": {"weight": 1.0}}}, "needs environment.source: features"),
+        (
+            {"environment": {"source": "id", "unseen": "mean"}, "loss": {"gp_prior": {"weight": 1.0}}},
+            "loss.gp_prior.weight needs",
+        ),
+        ({"environment": {"graph": {"kind": "gcn"}}}, "is read by nobody"),
+        ({"environment": {"graph": {"map": "attention"}}}, "needs a graph"),
+        (
+            {"environment": {"teacher": {"kind": "gradient"}, "fusion": {"alpha": 0.0}}},
+            "without any gradient",
+        ),
+        ({"environment": {"teacher": {"kind": "ema"}, "fusion": {"alpha": 0.0}}}, "without any effect"),
+        (
+            {"environment": {"teacher": {"kind": "ema"}, "fusion": {"alpha": 1.0}}},
+            "leaves the Student, which answers for unseen cell lines, without a gradient",
+        ),
+    ],
+)
+def test_what_could_not_act_is_refused_with_a_sentence(given: dict[str, Any], sentence: str) -> None:
+    if "environment" in given:
+        given = {**given, "environment": {"source": "support", **given["environment"]}}
+    with pytest.raises(ValueError, match=sentence):
+        TrialConfig.model_validate(given)
+    assert list(environment_faults(TrialConfig())) == []
