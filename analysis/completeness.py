@@ -47,7 +47,7 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
     that any of its configurations has been started on. Units that were started outside the plan count too.
     """
     trials = run.table("trials")
-    plan = run.document("plan.json")
+    plan = run.plan()
     statuses: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
     for config, fold, seed, status in zip(*(trials[k].tolist() for k in (*KEYS, "status")), strict=True):
         statuses.setdefault(config, {})[(fold, seed)] = status

@@ -5,12 +5,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError
-from analysis.rules import RULES, judge
+from analysis.rules import LIMITS, RULES, Finding, check_limits, judge
+from analysis.rules.columns import RunColumns
+from analysis.rules.standing import findings, standing
 from analysis.schema import TABLES
-from analysis.store import KEYS, Run
+from analysis.store import KEYS, Run, units_of
 
 COLUMNS = TABLES["warnings"].names
 
@@ -26,33 +29,96 @@ class Survey:
 def survey(run: Run) -> Survey:
     """Evaluate every rule again on every unit, with the limits of the unit's own configuration.
 
-    A warning that the trial raised for a rule that cannot be evaluated from the store is kept as written;
-    `live` says that the trial raised it.
+    A rule that can measures all units at once; what it cannot judge so, it judges unit by unit, with the same result.
+    A warning that the trial raised for a rule that cannot be evaluated from the store is kept as written; `live` says
+    that the trial raised it.
     """
-    rows: list[dict[str, Any]] = []
+    trials, order = run.table("trials"), {rule: at for at, rule in enumerate(RULES)}
+    found: list[tuple[int, int, Finding]] = []
+    alone: dict[int, list[str]] = {}
+    limits = _limits(run, trials)
+    columns = _columns(run, trials)
+    for name, rule in RULES.items():
+        judged = np.zeros(len(trials), dtype=bool)
+        for in_force, units in limits:
+            readings = rule.columns(columns)
+            if readings is None:
+                continue
+            readings = readings.sorted(units & columns.plain)
+            judged[readings.unit] = True
+            far = rule.excess(readings.values, in_force)
+            stands = standing(readings, far, lasting=rule.lasting, patience=rule.patience)
+            if rule.screens:
+                judged[[one.unit for one in stands]] = False
+            else:
+                here = findings(rule, readings, stands, in_force)
+                found += [(unit, order[name], finding) for unit, finding in here]
+        for unit in np.flatnonzero(~judged).tolist():
+            alone.setdefault(unit, []).append(name)
     missing: Counter[tuple[str, str]] = Counter()
-    written: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in run.table("warnings").to_dict("records"):
-        written.setdefault(tuple(row[key] for key in KEYS), []).append({str(k): v for k, v in row.items()})
-    for unit in run.units():
-        key = tuple(unit.trial[column] for column in KEYS)
-        limits = json.loads(unit.trial["config_json"] or "{}").get("limits", {})
-        try:
-            judged = judge(unit, limits)
-        except UserError as error:
-            run.problems.append(f"{key[0]}: {error}; the documented limits were used")
-            judged = judge(unit)
-        own = written.get(key, [])
-        raised = {row["rule"] for row in own}
-        identity = dict(zip(KEYS, key, strict=True))
-        rows += [{**f.row(), **identity, "live": f.rule in raised} for f in judged.findings]
-        missing.update(judged.missing.items())
-        rows += [row for row in own if row["rule"] in judged.missing or row["rule"] not in RULES]
-    counted = [(rule, what, count, len(run.table("trials"))) for (rule, what), count in missing.items()]
+    unable: set[tuple[int, str]] = set()
+    for (unit, rules), records in zip(alone.items(), run.units(alone), strict=True):
+        own = next(in_force for in_force, units in limits if units[unit])
+        by_itself = judge(records, own, rules=rules)
+        found += [(unit, order[finding.rule], finding) for finding in by_itself.findings]
+        missing.update(by_itself.missing.items())
+        unable |= {(unit, rule) for rule in by_itself.missing}
+    rows = _rows(run, trials, found, unable)
+    counted = [(rule, what, count, len(trials)) for (rule, what), count in missing.items()]
     return Survey(
         findings=pd.DataFrame(rows, columns=COLUMNS),
         unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),
     )
+
+
+def _columns(run: Run, trials: pd.DataFrame) -> RunColumns:
+    epochs = run.table("epochs")
+    return RunColumns.of(trials, epochs.assign(unit=units_of(epochs, trials)), run.judged())
+
+
+def _limits(run: Run, trials: pd.DataFrame) -> list[tuple[dict[str, float], np.ndarray]]:
+    """Every set of limits in force, with the units [units] that it is in force for."""
+    codes, texts = pd.factorize(trials["config_json"])
+    groups: dict[str, tuple[dict[str, float], list[int]]] = {}
+    for code, text in enumerate([*texts, None]):
+        limits: dict[str, float] = json.loads(text or "{}").get("limits", {})
+        try:
+            check_limits(limits)
+        except UserError as error:
+            config = trials["config"].iloc[int(np.flatnonzero(codes == code)[0])]
+            problem = f"{config}: {error}; the documented limits were used"
+            run.problems += [] if problem in run.problems else [problem]
+            limits = {}
+        group = groups.setdefault(json.dumps(limits, sort_keys=True), ({**LIMITS, **limits}, []))
+        group[1].append(code if text is not None else -1)
+    return [(in_force, np.isin(codes, members)) for in_force, members in groups.values()]
+
+
+def _rows(
+    run: Run, trials: pd.DataFrame, found: list[tuple[int, int, Finding]], unable: set[tuple[int, str]]
+) -> list[dict[str, Any]]:
+    """Findings as rows of the table `warnings`, unit by unit, and those of the trials that nothing replaces."""
+    written = run.table("warnings")
+    raised: dict[tuple[int, str], list[int]] = {}
+    for at, (unit, rule) in enumerate(zip(units_of(written, trials).tolist(), written["rule"], strict=True)):
+        raised.setdefault((unit, rule), []).append(at)
+    keys = list(trials[KEYS].itertuples(index=False, name=None))
+    rows = [
+        (unit, at, {**f.row(), **dict(zip(KEYS, keys[unit], strict=True)), "live": (unit, f.rule) in raised})
+        for unit, at, f in found
+    ]
+    kept = [
+        (unit, len(RULES), at)
+        for (unit, rule), where in raised.items()
+        if unit >= 0 and (rule not in RULES or (unit, rule) in unable)
+        for at in where
+    ]
+    texts = written.iloc[[at for _, _, at in kept]].to_dict("records")
+    rows += [
+        (unit, last, {str(k): v for k, v in row.items()})
+        for (unit, last, _), row in zip(kept, texts, strict=True)
+    ]
+    return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
 
 
 def counts_against_health(found: pd.DataFrame) -> pd.Series:

@@ -1,29 +1,61 @@
 """Short names of configurations: the keys in which those of a run differ."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 _GENERIC = ("weight", "form", "mode", "kind", "source")
 
 
-def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Configuration -> `energy=gated, temperature=learned, contrastive=0.13`, by the paths that vary.
+class Labels:
+    """Names configurations as they come: what one costs does not grow with how many there are.
 
-    A path is shortened to the fewest trailing parts that no other path shares, words before numbers. A
-    configuration that changes nothing is `base`; where all changes are the same in every configuration they
-    are all named, so that a run of one configuration is not nameless.
+    A name is `energy=gated, temperature=learned, contrastive=0.13`, by the paths that vary so far. A path is shortened
+    to the fewest trailing parts that no other path shares, words before numbers. A configuration that changes nothing
+    is `base`; where all changes are the same in every configuration they are all named, so that a run of one
+    configuration is not nameless.
     """
-    paths = sorted({path for change in changes.values() for path in change})
-    missing = object()
-    varying = [p for p in paths if len({_text(c.get(p, missing)) for c in changes.values()}) > 1]
-    shown = varying or paths
-    short = {path: _shortest(path, paths) for path in shown}
-    named = {}
-    for config, change in changes.items():
-        present = [path for path in shown if path in change]
+
+    def __init__(self) -> None:
+        self._changes: dict[str, Mapping[str, Any]] = {}
+        self._values: dict[str, set[str]] = {}
+        self._present: Counter[str] = Counter()
+        self._short: dict[str, str] = {}
+
+    def add(self, config: str, changes: Mapping[str, Any]) -> None:
+        """Take another configuration; one that is known already is left as it is."""
+        if config in self._changes:
+            return
+        self._changes[config] = changes
+        self._present.update(changes.keys())
+        for path, value in changes.items():
+            if path not in self._values:
+                self._values[path] = set()
+                self._short.clear()
+            self._values[path].add(_text(value))
+
+    def name(self, config: str) -> str:
+        """The name of a configuration beside all that were added so far."""
+        change, varying = self._changes[config], any(map(self._varies, self._values))
+        present = [path for path in sorted(change) if self._varies(path) or not varying]
         present.sort(key=lambda path: _is_number(change[path]))
-        named[config] = ", ".join(f"{short[path]}={_text(change[path])}" for path in present) or "base"
-    return named
+        return ", ".join(f"{self._shortened(path)}={_text(change[path])}" for path in present) or "base"
+
+    def _varies(self, path: str) -> bool:
+        return len(self._values[path]) > 1 or self._present[path] < len(self._changes)
+
+    def _shortened(self, path: str) -> str:
+        if path not in self._short:
+            self._short[path] = _shortest(path, sorted(self._values))
+        return self._short[path]
+
+
+def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Configuration -> its name beside the others; see `Labels`."""
+    named = Labels()
+    for config, change in changes.items():
+        named.add(config, change)
+    return {config: named.name(config) for config in changes}
 
 
 def _shortest(path: str, paths: list[str]) -> str:

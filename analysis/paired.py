@@ -111,6 +111,6 @@ def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     left, right = left[~np.isnan(left)], right[~np.isnan(right)]
     if left.size == 0 or right.size == 0:
         return float("nan")
-    # The statistic is the same by either method; the default would also work out an exact p.
-    test = stats.mannwhitneyu(left, right, method="asymptotic")
-    return float(test.statistic / (left.size * right.size))
+    # scipy's mannwhitneyu gives the same statistic, and works out a p that nobody asks for, a millisecond each.
+    above = np.sum(left[:, None] > right) + np.sum(left[:, None] == right) / 2
+    return float(above / (left.size * right.size))

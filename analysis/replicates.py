@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.criteria import CRITERIA, Criterion
@@ -22,38 +23,52 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test.
     Metrics are as found and exact; `documented` rows are used only where a unit has no others.
     """
-    trials = run.table("trials")
-    units = trials[trials["status"].isin(REPORTED)][[*KEYS, "status", "selected_epoch", "rank_invariant"]]
-    rows = _reported_rows(run, units, split)
+    trials = run.table("trials").reset_index(drop=True)
+    reported = trials["status"].isin(REPORTED)
+    units = trials.loc[reported, [*KEYS, "status", "selected_epoch", "rank_invariant"]].copy()
+    rows = _reported_rows(run, trials["status"].where(reported), split)
     for prefix, score in (("", "corrected"), ("u_", "u_only")):
         for metric in CRITERIA.values():
             values = _values(rows, metric, score)
             if prefix == "":
                 values = values.combine_first(_values(rows, metric, SCORES[0]))
-            units = units.merge(values.rename(prefix + metric.key).reset_index(), on=KEYS, how="left")
+            units[prefix + metric.key] = values.reindex(units.index)
     return units.sort_values(KEYS).reset_index(drop=True)
 
 
-def _reported_rows(run: Run, units: pd.DataFrame, split: str) -> pd.DataFrame:
-    """The rows of `cells` on one split that describe each unit's reported weights."""
-    cells = run.as_found()
-    cells = cells[cells["split"] == split].merge(units[[*KEYS, "status"]], on=KEYS)
-    exact = cells["protocol"] == "exact"
-    has_exact = exact.groupby([cells[key] for key in KEYS]).transform("any")
-    cells = cells[exact | ~has_exact]
-    final = cells[cells["selection"] == "best_on_validation"]
-    epochs = cells[(cells["selection"] == "epoch") & (cells["status"] != "done")]
-    finished = final.set_index(KEYS).index
-    epochs = epochs[~epochs.set_index(KEYS).index.isin(finished)]
+def _reported_rows(run: Run, status: pd.Series, split: str) -> pd.DataFrame:
+    """The rows of `cells` on one split, macro and pooled, that describe each unit's reported weights.
+
+    `status` [units]: of the units that are reported, null for the others.
+    """
+    cells = run.judged()
+    cells = cells[(cells["split"] == split).to_numpy() & (cells["unit"] >= 0).to_numpy()]
+    unit = cells["unit"].to_numpy()
+    exact = (cells["protocol"] == "exact").to_numpy()
+    has_exact = _units_with(exact, unit, len(status))
+    known = status.notna().to_numpy()[unit]
+    wanted = known & (exact | ~has_exact[unit]) & cells["cell_line"].isin(["macro", "pooled"]).to_numpy()
+    final = wanted & (cells["selection"] == "best_on_validation").to_numpy()
+    open_end = (status != "done").to_numpy() & ~_units_with(final, unit, len(status))
+    epochs = cells[wanted & ~final & open_end[unit]]
     macro = epochs[epochs["cell_line"] == "macro"].dropna(subset=["aupr"])
-    preferred = macro.sort_values(["score", "aupr"], ascending=[True, False]).drop_duplicates(KEYS)
-    best = epochs.merge(preferred[[*KEYS, "epoch"]], on=[*KEYS, "epoch"])
-    return pd.concat([final, best]) if len(best) else final
+    preferred = macro.assign(score=macro["score"].astype(str)).sort_values(
+        ["score", "aupr"], ascending=[True, False], kind="stable"
+    )
+    best = epochs.merge(preferred.drop_duplicates("unit")[["unit", "epoch"]], on=["unit", "epoch"])
+    return pd.concat([cells[final], best]) if len(best) else cells[final]
+
+
+def _units_with(rows: np.ndarray, unit: np.ndarray, units: int) -> np.ndarray:
+    """Which units have one of the marked rows [units]."""
+    which = np.zeros(units, dtype=bool)
+    which[unit[rows]] = True
+    return which
 
 
 def _values(rows: pd.DataFrame, metric: Criterion, score: str) -> pd.Series:
     chosen = rows[(rows["cell_line"] == metric.cell_line) & (rows["score"] == score)]
-    return chosen.drop_duplicates(KEYS).set_index(KEYS)[metric.column].astype(float)
+    return chosen.drop_duplicates("unit").set_index("unit")[metric.column].astype(float)
 
 
 def configuration_changes(run: Run) -> dict[str, dict[str, Any]]:

@@ -103,6 +103,16 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "steps since a cell line's prototype last moved, mean at the end of the epoch",
         ),
         ("prototype_age_max", _F64, "the same of the prototype that waited longest"),
+        (
+            "dependence",
+            _F64,
+            "of z_I on z_E over the last step's queries, 0 to 1: HSIC, or distance correlation where HSIC is trained on",
+        ),
+        (
+            "dependence_p",
+            _F64,
+            "share of shuffled pairings with at least that dependence; null in phase 1 and without an environment",
+        ),
     ],
     "terms": [
         ("epoch", _I32, "1-based"),

@@ -1,8 +1,7 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from analysis.errors import UserError, nearest
+from analysis.files import TableFiles
 from analysis.rules import UnitRecords
-from analysis.schema import SCHEMA_VERSION, TABLES
+from analysis.schema import ADDED, TABLES
 
 _MARKERS = ("trials", "plan.json", "sweep.yaml", "provenance.json")
 
@@ -34,6 +33,7 @@ class Run:
     path: Path
     problems: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+    _unit_rows: "dict[str, _UnitRows]" = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
@@ -66,8 +66,16 @@ class Run:
         if name not in TABLES:
             raise ValueError(f"the store has no table '{name}'; it has {', '.join(TABLES)}")
         if name not in self._tables:
-            self._tables[name] = self._whole(name, TABLES[name]).to_pandas()
+            self._tables[name] = self._files(name).read(TABLES[name]).to_pandas()
         return self._tables[name]
+
+    def columns(self, name: str, columns: list[str]) -> pd.DataFrame:
+        """All rows of some columns of one table, read again at every call.
+
+        Raises as `table`, and KeyError for a column that the schema does not have.
+        """
+        schema = pa.schema([TABLES[name].field(column) for column in columns])
+        return self._files(name).read(schema).to_pandas()
 
     def as_found(self) -> pd.DataFrame:
         """Rows of `cells` at the prevalence found, in the columns that rankings, rules and figures read.
@@ -76,61 +84,28 @@ class Run:
         """
         if "as_found" not in self._tables:
             schema = pa.schema([TABLES["cells"].field(column) for column in _READ_OF_CELLS])
-            self._tables["as_found"] = self._whole("cells", schema, _is_as_found).to_pandas()
+            table = self._files("cells").read(schema, _is_as_found, lambda group: group[0] == "as_found")
+            self._tables["as_found"] = table.to_pandas()
         return self._tables["as_found"]
 
-    def _whole(
-        self, name: str, schema: pa.Schema, rows: Callable[[pa.Table], pa.Table] = lambda t: t
-    ) -> pa.Table:
-        """The files of a table put together, in the columns of `schema`, thinned by `rows` while they are read."""
-        parts = [schema.empty_table()]
-        pending: list[pa.Table] = []
-        for file in self._files(name):
-            part = self._read(file, schema)
-            pending += [part] if part is not None else []
-            if len(pending) == _AT_ONCE:
-                parts.append(rows(pa.concat_tables(pending)))
-                pending.clear()
-        return pa.concat_tables([*parts, *([rows(pa.concat_tables(pending))] if pending else [])])
+    def judged(self) -> pd.DataFrame:
+        """The rows of `as_found` that decide: `val_unseen` after every epoch and of the reported weights, and `test`
+        of the reported weights. `unit` is the position of their unit in `trials`, -1 where it has no row there; names
+        are categories.
+        """
+        if "judged" not in self._tables:
+            schema = pa.schema([TABLES["cells"].field(column) for column in _READ_OF_CELLS])
+            table = self._files("cells").read(schema, _is_judged, lambda group: group in _JUDGED)
+            names = {at: field for at, field in enumerate(table.schema) if field.type == pa.string()}
+            for at, field in names.items():
+                table = table.set_column(at, field.name, table[field.name].dictionary_encode())
+            frame = table.to_pandas()
+            frame["unit"] = units_of(frame, self.table("trials"))
+            self._tables["judged"] = frame
+        return self._tables["judged"]
 
-    def _files(self, name: str) -> list[Path]:
-        folder = self.path / name
-        if not folder.is_dir():
-            return []
-        return sorted(p for p in folder.glob("*.parquet") if not p.name.startswith("."))
-
-    def _read(self, file: Path, schema: pa.Schema) -> pa.Table | None:
-        """One file with the columns of the schema, null where the file lacks one."""
-        for attempt in range(3):
-            try:
-                # A small file is read faster without pq.read_table's dataset around it.
-                with pq.ParquetFile(file) as opened:
-                    present = set(opened.schema_arrow.names)
-                    table = opened.read([c for c in schema.names if c in present], use_threads=False)
-                break
-            except FileNotFoundError:
-                return None
-            except (pa.ArrowInvalid, OSError) as error:
-                # On a network file system a file can change under an open reader; the next look is whole.
-                if attempt == 2:
-                    reason = str(error).splitlines()[0]
-                    self.problems.append(f"{file.parent.name}/{file.name} cannot be read: {reason}")
-                    return None
-                time.sleep(0.05)
-        version = int((table.schema.metadata or {}).get(b"schema_version", SCHEMA_VERSION))
-        if version > SCHEMA_VERSION:
-            raise UserError(
-                f"{file} has schema version {version}; this analysis reads up to {SCHEMA_VERSION}, update it"
-            )
-        if table.schema.equals(schema):
-            return table.replace_schema_metadata(schema.metadata)
-        columns = []
-        for column in schema:
-            if column.name in table.column_names:
-                columns.append(table[column.name].cast(column.type))
-            else:
-                columns.append(pa.nulls(table.num_rows, column.type))
-        return pa.table(columns, schema=schema)
+    def _files(self, name: str) -> TableFiles:
+        return TableFiles(self.path / name, self.problems)
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON document of the run (plan.json, provenance.json), empty when it has not been written."""
@@ -144,18 +119,40 @@ class Run:
             return {}
         return loaded
 
-    def units(self) -> Iterator[UnitRecords]:
-        """Every unit of the run as the rules see it, in the order of `trials`, one at a time."""
-        cells = self.as_found()
-        parts = {
-            "epochs": _UnitRows(self.table("epochs")),
-            "terms": _UnitRows(self.table("terms")),
-            "cells": _UnitRows(cells[cells["selection"] != "last"]),
-        }
-        for trial in self.table("trials").to_dict("records"):
+    def plan(self) -> dict[str, Any]:
+        """plan.json with the configurations that were added since it was written; empty where there is none."""
+        plan = self.document("plan.json")
+        added = self.path / ADDED
+        if plan and added.exists():
+            # The last line of a driver that was killed may be half a one: its configuration never started.
+            lines = added.read_text(encoding="utf-8").split("\n")[:-1]
+            known = {entry["id"]: entry for entry in [*plan.get("configs", []), *map(json.loads, lines)]}
+            plan["configs"] = list(known.values())
+        return plan
+
+    def units(self, at: Iterable[int] | None = None) -> Iterator[UnitRecords]:
+        """Every unit of the run as the rules see it, or those at positions `at` of `trials`, one at a time.
+
+        A table is read when the first rule asks for it.
+        """
+        trials = self.table("trials")
+        chosen = trials if at is None else trials.iloc[list(at)]
+        for trial in chosen.to_dict("records"):
             key = tuple(trial[column] for column in KEYS)
             record = {str(column): None if _null(value) else value for column, value in trial.items()}
-            yield UnitRecords(trial=record, **{name: rows.of(key) for name, rows in parts.items()})
+            tables: dict[str, Any] = {
+                name: _Later(lambda name=name, key=key: self._rows_of(name).of(key))
+                for name in ("epochs", "terms", "cells")
+            }
+            yield UnitRecords(trial=record, **tables)
+
+    def _rows_of(self, name: str) -> "_UnitRows":
+        if name not in self._unit_rows:
+            frame = self.as_found() if name == "cells" else self.table(name)
+            self._unit_rows[name] = _UnitRows(
+                frame[frame["selection"] != "last"] if name == "cells" else frame
+            )
+        return self._unit_rows[name]
 
 
 KEYS = ["config", "fold", "seed"]
@@ -166,11 +163,67 @@ _READ_OF_CELLS = [
     "prevalence", "aupr", "auc", "f1", "precision", "recall", "f1_oracle", "threshold_oracle", "nll", "logit_sd",
     "probability_sd",
 ]  # fmt: skip
-_AT_ONCE = 256
+_JUDGED = {
+    ("as_found", "val_unseen", "epoch"),
+    ("as_found", "val_unseen", "best_on_validation"),
+    ("as_found", "test", "best_on_validation"),
+}
 
 
 def _is_as_found(table: pa.Table) -> pa.Table:
     return table.filter(pc.equal(table["prevalence_mode"], "as_found"))
+
+
+def _is_judged(table: pa.Table) -> pa.Table:
+    test, last = pc.equal(table["split"], "test"), pc.equal(table["selection"], "best_on_validation")
+    unseen = pc.equal(table["split"], "val_unseen")
+    epoch = pc.or_(last, pc.equal(table["selection"], "epoch"))
+    wanted = pc.or_(pc.and_(test, last), pc.and_(unseen, epoch))
+    return table.filter(pc.and_(wanted, pc.equal(table["prevalence_mode"], "as_found")))
+
+
+def units_of(frame: pd.DataFrame, trials: pd.DataFrame) -> np.ndarray:
+    """Position in `trials` of every row's unit [rows], -1 where it has no row there."""
+    known: dict[str, pd.Index] = {key: pd.Index(trials[key].unique()) for key in KEYS}
+    sizes = [len(known[key]) + 1 for key in KEYS]
+
+    def codes(of: pd.DataFrame) -> np.ndarray:
+        each = [_positions(of[key], known[key]) for key in KEYS]
+        inside = np.all([code >= 0 for code in each], axis=0)
+        return np.where(inside, (each[0] * sizes[1] + each[1]) * sizes[2] + each[2], -1)
+
+    own = codes(trials)
+    order = np.argsort(own)
+    at = np.searchsorted(own[order], asked := codes(frame))
+    at = np.minimum(at, max(len(order) - 1, 0))
+    if not len(order):
+        return np.full(len(frame), -1)
+    return np.where((asked >= 0) & (own[order][at] == asked), order[at], -1)
+
+
+def _positions(column: pd.Series, known: pd.Index) -> np.ndarray:
+    """Position of every value in `known` [n], -1 where it is not there."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        at = np.append(known.get_indexer(column.cat.categories), -1)
+        found: np.ndarray = at[column.cat.codes.to_numpy()]
+        return found
+    return known.get_indexer(pd.Index(column))
+
+
+class _Later(Sequence[dict[str, Any]]):
+    """Rows that are looked up when somebody asks for them."""
+
+    def __init__(self, rows: Callable[[], list[dict[str, Any]]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows())
+
+    def __getitem__(self, at: Any) -> Any:
+        return self._rows()[at]
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._rows())
 
 
 class _UnitRows:

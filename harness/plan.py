@@ -1,4 +1,4 @@
-"""The plan of a run: content-hashed configurations x folds x seeds, kept as one JSON file in the run's folder."""
+"""The plan of a run: content-hashed configurations x folds x seeds, kept as JSON in the run's folder."""
 
 import json
 import os
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from analysis.schema import ADDED
 from harness.config.explain import ConfigError, validate
 from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
@@ -85,10 +86,30 @@ class Plan:
 
     def units(self) -> list[Unit]:
         """Every unit, configuration by configuration."""
-        return [Unit(c, fold, seed) for c in self.configs for fold in self.folds for seed in self.seeds]
+        return [unit for config in self.configs for unit in self.units_of(config)]
+
+    def units_of(self, config: str) -> list[Unit]:
+        """The units of one configuration."""
+        return [Unit(config, fold, seed) for fold in self.folds for seed in self.seeds]
+
+    def append(self, run: Path, config: str) -> None:
+        """Add one configuration of this plan to the saved one, in a line of its own: as quick with thousands as with
+        none. It is on disk when this returns; half a line of a process that was killed before counts for nothing.
+        """
+        with (run / ADDED).open("ab") as stream:
+            stream.write(json.dumps(self._entry(config)).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def _entry(self, config: str) -> dict[str, Any]:
+        planned = self.configs[config]
+        return {"id": config, "changes": dict(planned.changes), "config": planned.config.canonical()}
 
     def save(self, run: Path) -> Path:
-        """Write RUN/plan.json: complete or not at all, whenever the process is killed."""
+        """Write RUN/plan.json: complete or not at all, whenever the process is killed.
+
+        What was appended to the file before is part of this plan, and its lines are removed afterwards.
+        """
         run.mkdir(parents=True, exist_ok=True)
         content = {
             "version": VERSION,
@@ -100,10 +121,7 @@ class Plan:
             "trials": self.trials,
             "folds": list(self.folds),
             "seeds": list(self.seeds),
-            "configs": [
-                {"id": key, "changes": dict(planned.changes), "config": planned.config.canonical()}
-                for key, planned in self.configs.items()
-            ],
+            "configs": [self._entry(config) for config in self.configs],
         }
         target, draft = run / FILE, run / f".{FILE}.{os.getpid()}"
         with draft.open("w", encoding="utf-8") as stream:
@@ -112,6 +130,7 @@ class Plan:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(target)
+        (run / ADDED).unlink(missing_ok=True)
         return target
 
     @classmethod
@@ -136,7 +155,8 @@ class Plan:
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
             configs = {
-                e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"])) for e in content["configs"]
+                e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"]))
+                for e in [*content["configs"], *_added(run)]
             }
             plan = cls(
                 name=content["name"],
@@ -158,6 +178,13 @@ class Plan:
                     "the file was edited, or written by another version of the configuration"
                 )
         return plan
+
+
+def _added(run: Path) -> list[dict[str, Any]]:
+    """Configurations appended since the plan was saved; the last line only if it is a whole one."""
+    file = run / ADDED
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 @dataclass(frozen=True)

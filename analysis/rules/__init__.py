@@ -1,6 +1,6 @@
 """Warning rules: `RULES`, and `evaluate`, called after every epoch of a trial and again by the analysis."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.errors import UserError, nearest
@@ -53,8 +53,14 @@ class Judgement:
     missing: dict[str, str]
 
 
-def judge(unit: UnitRecords, limits: Mapping[str, float] | None = None, *, live: bool = False) -> Judgement:
-    """Measure every rule once on one unit, with `limits` in place of the documented ones.
+def judge(
+    unit: UnitRecords,
+    limits: Mapping[str, float] | None = None,
+    *,
+    live: bool = False,
+    rules: Iterable[str] | None = None,
+) -> Judgement:
+    """Measure every rule, or those of `rules`, once on one unit, with `limits` in place of the documented ones.
 
     A rule whose inputs are missing raises nothing and is named in `missing`. Raises UserError for a limit that
     no rule has.
@@ -63,7 +69,7 @@ def judge(unit: UnitRecords, limits: Mapping[str, float] | None = None, *, live:
     in_force = {**LIMITS, **(limits or {})}
     found: list[Finding] = []
     missing = {}
-    for rule in RULES.values():
+    for rule in RULES.values() if rules is None else [RULES[name] for name in rules]:
         measured = rule.measure(unit)
         if isinstance(measured, NotEvaluated):
             missing[rule.id] = measured.missing

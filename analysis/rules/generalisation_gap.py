@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords, number
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
@@ -58,6 +61,31 @@ class GeneralisationGap(Rule):
         if "test" in reading.values:
             evidence += f"; gap to test (macro, reporting only) {train - reading.values['test']:.3f}"
         return Violation(gap, limit, evidence)
+
+    def columns(self, run: RunColumns) -> Readings:
+        train = run.epochs.loc[run.epochs["train_aupr"].notna(), ["unit", "epoch", "train_aupr"]]
+        rows = run.unseen[run.unseen["aupr"].notna()].merge(train, on=["unit", "epoch"])
+        final, line = (rows["selection"] != "epoch").to_numpy(), rows["cell_line"].to_numpy(dtype=object)
+        macro, unit, epoch = line == "macro", rows["unit"].to_numpy(), rows["epoch"].to_numpy(dtype=float)
+        aupr = rows["aupr"].to_numpy(dtype=float)
+        at = np.flatnonzero(~macro & (line != "pooled"))
+        at = at[np.lexsort((aupr[at], epoch[at], final[at], unit[at]))]
+        place = np.stack([unit[at], final[at], epoch[at]])
+        lowest = at[np.append(True, np.any(np.diff(place, axis=1) != 0, axis=0))[: len(at)]]
+        at = np.concatenate([np.flatnonzero(macro), lowest])
+        tested = run.test[(run.test["cell_line"] == "macro") & run.test["aupr"].notna()]
+        test = np.full(len(run.trials), np.nan)
+        test[tested["unit"].to_numpy()] = tested["aupr"].to_numpy()
+        values = {
+            "train": rows["train_aupr"].to_numpy(dtype=float)[at],
+            "test": np.where(final, test[unit], np.nan)[at],
+            "unseen": aupr[at],
+        }
+        return Readings(unit[at], np.where(macro[at], 0, 1), epoch[at], final[at], values, line[at])
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        over = values["train"] - values["unseen"] - limits[self.id]
+        return np.where(over > 0, over, np.nan)
 
 
 def _test_macro(unit: UnitRecords) -> float | None:

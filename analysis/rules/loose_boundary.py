@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
 
 _IMPLIED_AUC = 0.74
 _BALANCED = (0.45, 0.55)
+_COLUMNS = ("recall", "precision", "prevalence", "auc")
 
 
 class LooseBoundary(Rule):
@@ -26,7 +30,7 @@ class LooseBoundary(Rule):
     limits: ClassVar[dict[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        return cell_readings(unit, ["recall", "precision", "prevalence", "auc"])
+        return cell_readings(unit, list(_COLUMNS))
 
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         recall, precision = reading.values["recall"], reading.values["precision"]
@@ -40,3 +44,10 @@ class LooseBoundary(Rule):
         if implied:
             evidence += f"; implied by the data: at 1:1 every model with AUC < {_IMPLIED_AUC} does this"
         return Violation(recall, limit, evidence, implied)
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.cells(_COLUMNS)
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        over = values["recall"] - limits[self.id]
+        return np.where((over > 0) & (values["precision"] < limits["loose_boundary.precision"]), over, np.nan)

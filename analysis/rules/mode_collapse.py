@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
 
@@ -46,6 +49,24 @@ class ModeCollapse(Rule):
             )
             return Violation(values["auc"], 0.5, text)
         return None
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.cells(["logit_sd", "probability_sd"], optional=_CHANCE, pooled=False)
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        logit, probability = limits[self.id], limits["mode_collapse.probability"]
+        positives, negatives = values["positives"], values["n"] - values["positives"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = np.sqrt((positives + negatives + 1) / (12 * positives * negatives))
+            by_chance = (
+                (np.minimum(positives, negatives) >= 1)
+                & (values["recall"] >= 0.99)
+                & (np.abs(values["precision"] - values["prevalence"]) <= 0.02)
+                & (np.abs(values["auc"] - 0.5) < 1.96 * error)
+            )
+        far = np.where(by_chance, np.abs(values["auc"] - 0.5), np.nan)
+        far = np.where(values["probability_sd"] < probability, probability - values["probability_sd"], far)
+        return np.where(values["logit_sd"] < logit, logit - values["logit_sd"], far)
 
 
 def _all_positive_by_chance(values: Mapping[str, float]) -> bool:

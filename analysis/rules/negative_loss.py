@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords, number
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
@@ -18,6 +21,7 @@ class NegativeLoss(Rule):
     advice = "look at the terms table for the one that is negative, and lower its weight or bound it"
     limits: ClassVar[dict[str, float]] = {"negative_loss": 0.0}
     lasting = False
+    screens = True
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
         series = unit.epoch_values("loss")
@@ -41,3 +45,10 @@ class NegativeLoss(Rule):
         if reading.values["lowest_term"] < 0:
             evidence += f"; the lowest weighted term is {reading.values['lowest_term']:.4g}"
         return Violation(value, limit, evidence)
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.series("loss", "loss")
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        below = limits[self.id] - values["loss"]
+        return np.where(below > 0, below, np.nan)

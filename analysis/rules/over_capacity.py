@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
@@ -36,3 +39,10 @@ class OverCapacity(Rule):
             return None
         evidence = f"{parameters:,.0f} parameters for {pairs:,.0f} training pairs; known before training"
         return Violation(ratio, limit, evidence, implied=True)
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.trial(["parameters", "train_pairs"])
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        over = values["parameters"] / values["train_pairs"] - limits[self.id]
+        return np.where(over > 0, over, np.nan)

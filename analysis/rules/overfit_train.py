@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
@@ -30,3 +33,10 @@ class OverfitTrain(Rule):
         if value <= limit:
             return None
         return Violation(value, limit, f"train AUPR {value:.3f} at epoch {reading.epoch}")
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.series("train_aupr", "aupr")
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        over = values["aupr"] - limits[self.id]
+        return np.where(over > 0, over, np.nan)

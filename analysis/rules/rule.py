@@ -2,9 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords, number
 
 Severity = Literal["documented", "fault", "hint"]
@@ -28,7 +31,7 @@ class Finding:
 
     def row(self) -> dict[str, Any]:
         """The finding as a row of the table `warnings`, without config, fold and seed."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class Rule(ABC):
     advice: ClassVar[str]
     limits: ClassVar[dict[str, float]]
     lasting: ClassVar[bool] = True
+    screens: ClassVar[bool] = False
     patience: ClassVar[int] = 1
 
     @abstractmethod
@@ -89,6 +93,18 @@ class Rule(ABC):
     @abstractmethod
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         """The limit that this reading breaks, if any."""
+
+    def columns(self, run: RunColumns) -> Readings | None:
+        """The readings that `measure` gives of every unit, at once; None where a rule has no such short cut.
+
+        A unit of which there is no reading is measured by itself, which says what is missing. With `screens` the
+        readings suffice for `excess` only, and units in which the rule stands are measured by themselves.
+        """
+        return None
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        """|value - limit| of every reading [n] whose `condition` is a violation, NaN for the others."""
+        raise NotImplementedError(f"rule {self.id} gives columns, and no excess for them")
 
     def findings(
         self, measured: list[Reading] | NotEvaluated, limits: Mapping[str, float], *, live: bool
@@ -119,12 +135,16 @@ class Rule(ABC):
     def _finding(self, standing: list[tuple[Reading, Violation]], live: bool) -> Finding:
         reading, worst = max(standing, key=lambda pair: (abs(pair[1].value - pair[1].limit), pair[0].final))
         epochs = [r.epoch for r, _ in standing if r.epoch is not None]
+        return self.found(reading, worst, min(epochs) if epochs else None, live=live)
+
+    def found(self, reading: Reading, worst: Violation, epoch: int | None, *, live: bool) -> Finding:
+        """The finding of a scope by its worst reading and the first epoch at which the rule held."""
         return Finding(
             rule=self.id,
             value=float(worst.value),
             limit=float(worst.limit),
             severity=self.severity,
-            epoch=min(epochs) if epochs else None,
+            epoch=epoch,
             cell_line=reading.cell_line,
             source=self.source,
             advice=self.advice,

@@ -2,21 +2,33 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
+
+from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+
+_COLUMNS = ("threshold_oracle", "f1_oracle", "f1")
 
 
 class _Threshold(Rule):
     """Measures the F1-optimal threshold on the unseen pairs, per cell line and pooled."""
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        return cell_readings(unit, ["threshold_oracle", "f1_oracle", "f1"])
+        return cell_readings(unit, list(_COLUMNS))
 
     @abstractmethod
-    def beyond(self, threshold: float, limit: float) -> bool:
-        """Whether the threshold lies beyond the limit."""
+    def beyond(self, threshold: Any, limit: float) -> Any:
+        """Whether a threshold, or each of many, lies beyond the limit."""
+
+    def columns(self, run: RunColumns) -> Readings:
+        return run.cells(_COLUMNS)
+
+    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
+        threshold, limit = values["threshold_oracle"], limits[self.id]
+        return np.where(self.beyond(threshold, limit), np.abs(threshold - limit), np.nan)
 
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         threshold, limit = reading.values["threshold_oracle"], limits[self.id]
@@ -43,7 +55,7 @@ class ThresholdLow(_Threshold):
     )
     limits: ClassVar[dict[str, float]] = {"threshold_low": 0.05}
 
-    def beyond(self, threshold: float, limit: float) -> bool:
+    def beyond(self, threshold: Any, limit: float) -> Any:
         return threshold < limit
 
 
@@ -58,5 +70,5 @@ class ThresholdHigh(_Threshold):
     advice = "logits are shifted far up: check the speculation term and temperature, and calibration"
     limits: ClassVar[dict[str, float]] = {"threshold_high": 0.95}
 
-    def beyond(self, threshold: float, limit: float) -> bool:
+    def beyond(self, threshold: Any, limit: float) -> Any:
         return threshold >= limit

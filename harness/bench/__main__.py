@@ -1,4 +1,4 @@
-"""`python -m harness.bench [stem|step|batches|all]`: speed as a ratio to the plain way of the same work."""
+"""`python -m harness.bench [stem|step|batches|ranking|driver|all]`: speed as a ratio to the plain way of the same work."""
 
 import argparse
 import json
@@ -15,17 +15,20 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from harness.bench.batches import bench_batches
+from harness.bench.driver import bench_driver
 from harness.bench.measurement import Measurement
-from harness.bench.sizes import DOCUMENTED, QUICK, STEP, BenchSize
+from harness.bench.ranking import SEEDS, bench_ranking
+from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.device import choose_device
 from harness.errors import UserError, run_cli
 
-BENCHES = ("stem", "step", "batches")
+BENCHES = ("stem", "step", "batches", "ranking", "driver")
 
 
 def measure(
-    chosen: str, *, quick: bool, batch: int | None, device: torch.device, console: Console
+    chosen: str, *, quick: bool, batch: int | None, units: int, device: torch.device, console: Console
 ) -> Iterator[Measurement]:
     """The measurements of one bench or of all, each as soon as it is there."""
 
@@ -36,8 +39,16 @@ def measure(
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     for name in BENCHES if chosen == "all" else (chosen,):
         with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
-            size = at({"stem": DOCUMENTED, "step": STEP, "batches": STEP}[name])
-            if name == "stem":
+            size = at(DOCUMENTED if name == "stem" else STEP)
+            if name == "ranking":
+                bar.add_task(f"ranking of {units} units", total=None)
+                yield bench_ranking(QUICK_UNITS if quick else units)
+            elif name == "driver":
+                bar.add_task("proposals, reports and ends", total=None)
+                yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
+                if not quick:
+                    yield bench_driver(units // SEEDS, "tpe")
+            elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
             elif name == "step":
@@ -90,7 +101,7 @@ def _number(value: object) -> str:
 
 def _device(name: str) -> torch.device:
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(choose_device().name)
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: there is no GPU here; expected cpu or auto")
     return torch.device(name)
@@ -107,6 +118,13 @@ def main() -> int:
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")
+    parser.add_argument(
+        "--units",
+        type=int,
+        default=10_000,
+        metavar="N",
+        help="configurations x seeds of ranking and driver (default: 10000 = 2000 x 5)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument(
@@ -118,13 +136,22 @@ def main() -> int:
         value = getattr(given, key)
         if value is not None and value < 1:
             raise UserError(f"--{key} {value}: expected at least 1")
+    if given.units < 100 or given.units % 100:
+        raise UserError(f"--units {given.units}: expected a multiple of 100")
     if given.json is not None and not given.json.parent.is_dir():
         raise UserError(f"--json {given.json}: there is no folder {given.json.parent}")
     if given.threads is not None:
         torch.set_num_threads(given.threads)
     device, console = _device(given.device), Console()
     measurements = list(
-        measure(given.bench, quick=given.quick, batch=given.batch, device=device, console=console)
+        measure(
+            given.bench,
+            quick=given.quick,
+            batch=given.batch,
+            units=given.units,
+            device=device,
+            console=console,
+        )
     )
     show(measurements, console, on_gpu=device.type == "cuda")
     if given.json is not None:

@@ -30,3 +30,5 @@ STEP = BenchSize(64, 1000, 4000, embedding=64, kernel=11, width=64, chunk=64)
 """05-performance, whole training step."""
 QUICK = BenchSize(3, 90, 130, embedding=8, kernel=5, width=8, chunk=2, rounds=1)
 """Seconds of work to see that everything runs and agrees; its ratios mean nothing."""
+QUICK_UNITS = 10
+"""Units or configurations of the quick way of what has no batch."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from analysis.labels import labels
+from analysis.labels import Labels
 
 ENDED = ("done", "stopped", "pruned", "diverged", "failed")
 
@@ -27,6 +27,8 @@ class Row:
     warned: set[str] = field(default_factory=set)
     reason: str = ""
     restarts: int = 0
+    diverged: int = 0
+    """Replicates that diverged; the configuration goes on with the others."""
 
     @property
     def ended(self) -> bool:
@@ -50,20 +52,24 @@ class Board:
         """What goes on beside the trials, in a few words."""
         self._clock = clock
         self._began = clock()
-        self._worked: list[tuple[float, int]] = []
+        self._seconds, self._epochs = 0.0, 0
+        self._labels = Labels()
 
     def enter(self, row: Row) -> Row:
         """Add a configuration, or leave what is known of it."""
+        self._labels.add(row.config, row.changes)
         return self.rows.setdefault(row.config, row)
 
     def update(self, report: Mapping[str, Any]) -> Row:
         """A worker's report after an epoch."""
         row = self.rows[report["configuration"]]
         if report["epoch"] > row.epoch:
-            self._worked.append((float(report["seconds"]), int(report["epoch"]) - row.epoch))
+            self._seconds += float(report["seconds"])
+            self._epochs += int(report["epoch"]) - row.epoch
         row.epoch, row.status, row.reason = int(report["epoch"]), report["status"], report["reason"]
         row.objective = float(report["objective"])
         row.metrics = dict(report["metrics"]) or row.metrics
+        row.diverged = int(report["diverged"])
         row.warned |= set(report["warned"])
         return row
 
@@ -86,9 +92,9 @@ class Board:
             return None
         return max(known, key=lambda row: row.objective if self.larger_is_better else -row.objective)
 
-    def labels(self) -> dict[str, str]:
-        """Configuration -> the keys in which it differs from the others, named as the ranking names them."""
-        return labels({config: row.changes for config, row in self.rows.items()})
+    def label(self, config: str) -> str:
+        """The keys in which a configuration differs from the others, named as the ranking names them."""
+        return self._labels.name(config)
 
     def elapsed(self) -> float:
         """Seconds since the board was made."""
@@ -97,8 +103,7 @@ class Board:
     def time_left(self) -> float | None:
         """Seconds, from the mean time of an epoch so far and as many workers as were busy; None before the first
         epoch. Early stopping makes it shorter, final evaluations longer."""
-        epochs = sum(count for _, count in self._worked)
-        seconds = sum(spent for spent, _ in self._worked)
+        epochs, seconds = self._epochs, self._seconds
         if not epochs or self.elapsed() <= 0:
             return None
         busy = max(1.0, seconds / self.elapsed())

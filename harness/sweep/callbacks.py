@@ -40,7 +40,10 @@ class BoardCallback(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        diverged = self.board.rows[result["configuration"]].diverged
         row = self.board.update(result)
+        if row.diverged > diverged and not row.ended:
+            self.display.note(f"{row.config}: {row.reason}; the others go on")
         self.display.epoch(row)
         if row.ended:
             self.display.ended(row)

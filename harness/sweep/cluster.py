@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -39,11 +40,13 @@ class Cluster:
     cpus: float
     gpus: float
     address: str | None
+    why_no_dashboard: str | None = None
 
     def sentence(self) -> str:
         """Where the dashboard is and how to sign in."""
         if self.dashboard is None:
-            return "Ray has no dashboard here"
+            why = f": {self.why_no_dashboard}" if self.why_no_dashboard else ""
+            return f"Ray has no dashboard here{why}"
         how = f"token: {self.token}" if self.token else "no token asked for: RAY_AUTH_MODE switches it off"
         return f"Ray dashboard  http://{self.dashboard}  ({how})"
 
@@ -58,19 +61,18 @@ def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = 
     Raises
     ------
     UserError
-        when no Ray answers at `address`.
+        when no Ray answers at `address`, or none can be started on this machine, without a dashboard either.
     """
     os.environ.update({key: value for key, value in SETTINGS.items() if key not in os.environ})
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     folder = None
+    why: str | None = None
     try:
         if address is None:
             folder = _session_folder()
-            context = ray.init(
-                address="local",
-                include_dashboard=True,
+            context, why = _start(
                 num_cpus=cpus,
                 num_gpus=gpus,
                 log_to_driver=False,
@@ -81,21 +83,57 @@ def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = 
         else:
             try:
                 context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                reason = str(error).strip().splitlines()[0]
-                raise UserError(f"--address {address}: no Ray cluster could be joined ({reason})") from None
+            except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
+                raise UserError(
+                    f"--address {address}: no Ray cluster could be joined ({_reason(error)})"
+                ) from None
         resources = ray.cluster_resources()
         yield Cluster(
-            dashboard=context.dashboard_url or None,
+            dashboard=None if why else context.dashboard_url or None,
             token=_sign_in(),
             cpus=float(resources.get("CPU", 0)),
             gpus=float(resources.get("GPU", 0)),
             address=address,
+            why_no_dashboard=why,
         )
     finally:
         ray.shutdown()
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(**options: Any) -> tuple[Any, str | None]:
+    """A local Ray: its context, and why it has no dashboard where that could not start.
+
+    On a machine under heavy load dashboard or head can take longer than Ray waits for them, and Ray tells so by
+    whatever exception came first.
+
+    Raises
+    ------
+    UserError
+        when a second attempt, which asks for no dashboard, fails too.
+    """
+    import ray
+
+    try:
+        return ray.init(address="local", include_dashboard=True, **options), None
+    except Exception as error:
+        why = _reason(error)
+    ray.shutdown()
+    try:
+        return ray.init(address="local", include_dashboard=False, **options), f"it did not start ({why})"
+    except Exception as error:
+        raise UserError(
+            f"Ray could not start on this machine ({_reason(error)}; with its dashboard: {why}); nothing was run or "
+            "written. Start again when the machine is less busy or has more free memory, or join a Ray that runs with "
+            "--address auto"
+        ) from None
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what Ray says, without the full stop."""
+    lines = str(error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
 def _session_folder() -> Path:

@@ -60,7 +60,7 @@ class Display:
             if not self.terminal:
                 self.console.print(
                     f"best so far  {row.config}  {_number(row.objective)} at epoch {row.epoch}  "
-                    f"{self.board.labels()[row.config]}",
+                    f"{self.board.label(row.config)}",
                     soft_wrap=True,
                     highlight=False,
                 )
@@ -70,7 +70,7 @@ class Display:
         if self.terminal and row.status not in ("failed", "diverged"):
             return
         left = self.board.time_left()
-        tail = f"  ({row.reason})" if row.reason else f"  {self.board.labels()[row.config]}"
+        tail = f"  ({row.reason})" if row.reason else f"  {self.board.label(row.config)}"
         warned = f"  warnings: {', '.join(sorted(row.warned))}" if row.warned else ""
         progress = f"{self.board.ended}/{self.board.total}" + (f", {duration(left)} left" if left else "")
         self.console.print(
@@ -111,7 +111,7 @@ class Display:
             table.add_column("train AUPR", justify="right", no_wrap=True)
             table.add_column("warnings", no_wrap=True, justify="right")
             table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
-            best, labels = self.board.best(), self.board.labels()
+            best = self.board.best()
             for row in [*running, *ended[:SHOWN]]:
                 leads = best is not None and row.config == best.config
                 table.add_row(
@@ -121,7 +121,8 @@ class Display:
                     Text(_number(row.objective), style="bold green" if leads else ""),
                     _number(row.metrics.get("train_aupr", math.nan)),
                     Text(str(len(row.warned)) if row.warned else "", style="yellow"),
-                    labels[row.config],
+                    (f"{row.diverged} of {row.replicates} diverged; " if row.diverged else "")
+                    + self.board.label(row.config),
                 )
             hidden = len(ended) - SHOWN
             parts: list[RenderableType] = [self._headline(), table]

@@ -10,15 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from rich.console import Console
 
 from harness.baselines.write import write_baselines
+from harness.compaction import Compactor
 from harness.config.sweep import Sweep, load_sweep
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
+from harness.device import choose_device
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
@@ -28,11 +29,8 @@ from harness.sweep.impossible import refuse_impossible
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
 from harness.sweep.report import conclude, introduce, unfinished
-from harness.sweep.start import Start, forget, give_up, prepare
+from harness.sweep.start import Start, complete_units, forget, give_up, prepare
 from harness.sweep.tuning import Tuning, tune
-
-GPU_SHARE = 0.25
-"""Share of a GPU that a configuration gets where there is one and nothing is said."""
 
 
 def run_sweep(options: Options, console: Console) -> int:
@@ -51,7 +49,10 @@ def run_sweep(options: Options, console: Console) -> int:
         run = (options.out or Path("runs") / sweep.config.name).absolute()
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         joined = stack.enter_context(cluster(address=options.address)) if options.address else None
-        gpu = joined.gpus > 0 if joined else torch.cuda.is_available()
+        device = choose_device(
+            cluster_gpus=joined.gpus if joined else None, share=sweep.config.resources.gpus_per_trial
+        )
+        gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)))
         folds = make_folds(dataset, sweep.config.data)
@@ -59,6 +60,8 @@ def run_sweep(options: Options, console: Console) -> int:
         fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)
         start = prepare(sweep, fresh, run, resume=options.resume, gpu=gpu)
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
+        if device.sentence:
+            console.print(f"note: {device.sentence}", style="yellow", soft_wrap=True, highlight=False)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -66,12 +69,13 @@ def run_sweep(options: Options, console: Console) -> int:
             return conclude(console, run, start, None)
 
         stack.enter_context(only_driver(run))
+        # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
+        ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
+        check_cpus(sweep, ray)
         stack.enter_context(telling_how_to_go_on(console))
         start = replace(start, plan=replace(start.plan, status="running"))
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
-        ray = joined or stack.enter_context(cluster(address=None))
-        check_cpus(sweep, ray)
         console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
         outcome = tune(
             Tuning(
@@ -82,8 +86,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 cache=options.cache.absolute(),
                 run=run,
                 cluster=ray,
-                gpu=gpu,
-                gpus_per_trial=gpu_share(sweep, ray),
+                device=device,
                 seconds=None
                 if options.seconds is None
                 else max(1.0, options.seconds - (time.monotonic() - began)),
@@ -148,6 +151,9 @@ def finish(
     if old is not None and old.status == "finished" and not left:
         return
     with only_driver(run):
+        compactor = Compactor(run)
+        compactor.collect_left(complete_units(run, ()))
+        compactor.finish()
         if left:
             console.print("computing the baselines that an earlier start did not finish", highlight=False)
             write_baselines(dataset, left, run, cache, progress=console.is_terminal)
@@ -161,18 +167,6 @@ def check_cpus(sweep: Sweep, ray: Cluster) -> None:
         raise UserError(
             f"resources.cpus_per_trial is {asked:g}, and this machine has {ray.cpus:g} CPUs; lower it"
         )
-
-
-def gpu_share(sweep: Sweep, ray: Cluster) -> float:
-    """GPUs per configuration; an explicit share without any GPU is an error rather than a wait for ever."""
-    asked = sweep.config.resources.gpus_per_trial
-    if ray.gpus <= 0:
-        if asked:
-            raise UserError(
-                f"resources.gpus_per_trial is {asked:g}, and Ray sees no GPU here; leave it out or set it to 0"
-            )
-        return 0.0
-    return GPU_SHARE if asked is None else asked
 
 
 def save_start(sweep: Sweep, start: Start, run: Path) -> None:
@@ -201,15 +195,22 @@ def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Clust
 
 @contextlib.contextmanager
 def only_driver(run: Path) -> Iterator[None]:
-    """One driver per run folder; the kernel drops the lock of one that was killed."""
+    """One driver per run folder; the kernel drops the lock of one that was killed. A folder in which nothing came to
+    be goes again."""
     run.mkdir(parents=True, exist_ok=True)
-    with (run / ".driver.lock").open("w") as stream:
+    lock = run / ".driver.lock"
+    with lock.open("w") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"{run}: another sweep is running in this folder; give another --out") from None
         shutil.rmtree(run / "ray", ignore_errors=True)
-        yield
+        try:
+            yield
+        finally:
+            if [file.name for file in run.iterdir()] == [lock.name]:
+                lock.unlink()
+                run.rmdir()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """What runs next: unfinished configurations first, then a grid's or the sampler's, each configuration once."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from harness.config.trial import TrialConfig
 from harness.plan import Plan, Planned, Unit
 from harness.sweep.board import Board, Row
 from harness.sweep.left import unplanned
+from harness.sweep.start import ENDED, Reached
 from harness.sweep.study import Draw, Study
+from harness.sweep.verdict import Verdict
 
 ATTEMPTS = 200
 """Proposals in a row that are all known or impossible, after which a finite space is gone through in order, and any
@@ -23,16 +25,18 @@ other counts as exhausted."""
 class Proposer(Searcher):
     """Serves configurations to Ray Tune and keeps plan and study in step with them.
 
-    A configuration is in RUN/plan.json before its worker starts, so that a later start knows it whatever happens.
+    A configuration is in the plan on disk before its worker starts, so that a later start knows it whatever happens.
 
     Parameters
     ----------
     plan : the plan of the run; grows as a search proposes.
     pending : configuration -> its units that are still to run.
+    reached : configuration -> what its units reached that ended in an earlier start.
     new : configurations that the sampler is still to propose.
     gpu : decides model.size: auto, as everywhere in the run.
     view : the encoded dataset that serves a configuration's window sizes.
-    give_up : called with (configuration, unfinished units, sentence) when a worker died too often.
+    give_up : called with (configuration, unfinished units) when a worker died too often.
+    ended : called with the names of units that ended with a result, of a configuration that will not write again.
     """
 
     def __init__(
@@ -44,15 +48,18 @@ class Proposer(Searcher):
         *,
         run: Path,
         pending: dict[str, list[Unit]],
+        reached: Mapping[str, Reached],
         new: int,
         gpu: bool,
         view: Callable[[TrialConfig], Path],
         give_up: Callable[[str, Iterable[Unit]], None],
+        ended: Callable[[Iterable[str]], None],
     ) -> None:
         super().__init__(metric="objective", mode="max" if board.larger_is_better else "min")
         self.sweep, self.plan, self.study, self.board = sweep, plan, study, board
         self.run, self.gpu, self.view, self.give_up = run, gpu, view, give_up
-        self.pending = dict(pending)
+        self.ended = ended
+        self.pending, self.reached = dict(pending), reached
         self.waiting = deque(pending)
         self.new = new
         self.exhausted = False
@@ -72,6 +79,7 @@ class Proposer(Searcher):
             "config": planned.config.canonical(),
             "changes": dict(planned.changes),
             "units": [(unit.fold, unit.seed) for unit in self.pending[config]],
+            "finished": dict(self.reached.get(config, {})),
             "dataset": str(self.view(planned.config)),
         }
 
@@ -85,11 +93,19 @@ class Proposer(Searcher):
         config = self._configuration.pop(trial_id)
         if error:
             self.give_up(config, self.pending[config])
-            self.study.tell(config, "failed", float("nan"))
-            del self.pending[config]
+            self._ended(config, "failed", float("nan"))
         elif result is not None and result["status"] != "running":
-            self.study.tell(config, result["status"], result["objective"])
-            del self.pending[config]
+            self._ended(config, result["status"], result["objective"])
+            self.ended([unit for unit, status in result["statuses"].items() if status in ENDED])
+
+    def names(self, config: str) -> list[str]:
+        """The units of a configuration that are running."""
+        return [unit.name for unit in self.pending.get(config, ())]
+
+    def _ended(self, config: str, status: str, objective: float) -> None:
+        self.study.tell(config, status, objective)
+        Verdict.drop(self.run, config)
+        del self.pending[config]
 
     def save(self, checkpoint_path: str) -> None:
         """Tune's own snapshots hold nothing: plan and study are on disk already."""
@@ -128,9 +144,9 @@ class Proposer(Searcher):
 
     def _accept(self, draw: Draw, config: TrialConfig) -> str:
         self.plan = self.plan.add(config, draw.changes)
-        self.plan.save(self.run)
+        self.plan.append(self.run, config.id)
         self.study.accept(draw, config.id)
-        self.pending[config.id] = [u for u in self.plan.units() if u.config_id == config.id]
+        self.pending[config.id] = self.plan.units_of(config.id)
         self.new -= 1
         return config.id
 

@@ -1,29 +1,43 @@
 """What a start of a sweep has to do, given what its run folder already holds."""
 
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-import pyarrow.parquet as pq
-
+from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
 from harness.plan import Plan, Unit, diff, merge
-from harness.run_store import RunWriter
+from harness.run_store import RunWriter, read_rows
 from harness.space.compose import flatten
 from harness.sweep.left import unplanned
+from harness.sweep.verdict import Verdict
 
 ENDED = {"done", "stopped", "pruned", "diverged"}
 """Statuses of units that are results; `failed` ones are tried again by --resume."""
+
+
+class Stored(NamedTuple):
+    """What the store says of a unit: its status, and what it reached of which objective."""
+
+    status: str
+    objective: str
+    value: float | None
+
+
+Reached = Mapping[str, tuple[str, float | None]]
+"""Unit's name -> (status, value of the objective) of a configuration's replicates that ended in an earlier start."""
 
 
 @dataclass(frozen=True)
 class Start:
     """The merged `plan`, the units `pending` per configuration, how many configurations are `new` (still to be
     proposed), whether a finite space has fewer left than were asked for, how many configurations are `complete` and
-    units `finished`, what `failed` before, and the plan's difference in sentences."""
+    units `finished`, what `failed` before, the plan's difference in sentences, and what the ended units of pending
+    configurations `reached`."""
 
     plan: Plan
     pending: dict[str, list[Unit]]
@@ -33,6 +47,7 @@ class Start:
     finished: int
     failed: list[Unit]
     sentences: list[str]
+    reached: Mapping[str, Reached] = field(default_factory=dict)
 
     @property
     def nothing(self) -> bool:
@@ -64,12 +79,14 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
         if _still(sweep, planned.changes, config, gpu)
     }
     asked = replace(fresh, configs=kept)
-    statuses = unit_statuses(run, asked.units())
-    failed = [unit for unit in asked.units() if statuses.get(unit) == "failed"]
+    found, units = stored_units(run), asked.units()
+    stored = {unit: found[unit] for unit in units if unit in found}
+    statuses = {unit: row.status for unit, row in stored.items()}
+    failed = [unit for unit in units if statuses.get(unit) == "failed"]
     pruned = {unit.config_id for unit, status in statuses.items() if status == "pruned"}
     pending = [
         unit
-        for unit in asked.units()
+        for unit in units
         if statuses.get(unit) not in ENDED
         and (resume or unit not in failed)
         and not (unit.config_id in pruned and unit not in statuses)
@@ -92,24 +109,43 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
         plan = replace(plan, trials=max(plan.trials, len(kept)))
     if new:
         sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
-    finished = sum(statuses.get(unit) in ENDED for unit in asked.units())
+    finished = sum(statuses.get(unit) in ENDED for unit in units)
     groups = _group(pending)
-    return Start(plan, groups, new, new < wanted, len(kept) - len(groups), finished, failed, sentences)
+    reached: dict[str, dict[str, tuple[str, float | None]]] = {config: {} for config in groups}
+    for unit, row in stored.items():
+        if unit.config_id in groups and row.status in ENDED:
+            # What was reached of another objective says nothing of this one.
+            value = row.value if row.objective == fresh.objective else None
+            reached[unit.config_id][unit.name] = (row.status, value)
+    complete = len(kept) - len(groups)
+    return Start(plan, groups, new, new < wanted, complete, finished, failed, sentences, reached)
 
 
-def unit_statuses(run: Path, units: Iterable[Unit]) -> dict[Unit, str]:
-    """Status of every unit that the store has a row of."""
-    found = {}
-    for unit in units:
-        file = run / "trials" / f"{unit.name}.parquet"
-        if file.exists():
-            found[unit] = str(pq.read_table(file, columns=["status"], partitioning=None)["status"][0])
-    return found
+def stored_units(run: Path) -> dict[Unit, Stored]:
+    """Every unit that the store has a row of, and what it says."""
+    rows = Run(run).columns("trials", ["config", "fold", "seed", "status", "objective", "objective_value"])
+    return {
+        Unit(config, fold, int(seed)): Stored(
+            status, str(objective), None if value != value else float(value)
+        )
+        for config, fold, seed, status, objective, value in rows.itertuples(index=False, name=None)
+    }
+
+
+def complete_units(run: Path, pending: Collection[str]) -> list[str]:
+    """Names of the units that ended with a result, of configurations of which nothing is `pending`."""
+    return [
+        unit.name
+        for unit, row in stored_units(run).items()
+        if row.status in ENDED and unit.config_id not in pending
+    ]
 
 
 def forget(run: Path, units: Iterable[Unit]) -> None:
-    """Drop the checkpoints of failed units, so that they start again from their first epoch."""
+    """Drop the checkpoints of failed units, so that they start again from their first epoch, and what was decided
+    about their configurations then."""
     for unit in units:
+        Verdict.drop(run, unit.config_id)
         shutil.rmtree(run / "checkpoints" / unit.name, ignore_errors=True)
         (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
 
@@ -125,7 +161,7 @@ def give_up(run: Path, units: Iterable[Unit], sentence: str) -> None:
             "epochs": 0,
         }
         if file.exists():
-            row = pq.read_table(file, partitioning=None).to_pylist()[0]
+            row = read_rows(file)[0]
         if row.get("status", "running") == "running":
             RunWriter(run).write("trials", unit.name, [{**row, "status": "failed", "reason": sentence}])
 

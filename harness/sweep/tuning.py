@@ -9,14 +9,16 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.compaction import Compactor
 from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold
+from harness.device import Device
 from harness.plan import Plan, Unit
 from harness.sweep.board import Board
 from harness.sweep.cluster import Cluster
 from harness.sweep.display import Display
-from harness.sweep.start import Start
+from harness.sweep.start import Start, complete_units
 from harness.sweep.study import Study
 
 PATIENCE = 0.5
@@ -36,8 +38,7 @@ class Tuning:
     cache: Path
     run: Path
     cluster: Cluster
-    gpu: bool
-    gpus_per_trial: float
+    device: Device
     seconds: float | None
     view: Callable[[TrialConfig], Path]
     give_up: Callable[[str, Iterable[Unit]], None]
@@ -81,6 +82,8 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     )
     board = Board(total=len(start.pending) + start.new, larger_is_better=larger)
     display = Display(console, board, config.objective)
+    compactor = Compactor(tuning.run)
+    compactor.collect_left(complete_units(tuning.run, start.pending))
     for key in start.pending:
         study.add(key, start.plan.configs[key].changes)
     proposer = Proposer(
@@ -90,10 +93,12 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         board,
         run=tuning.run,
         pending=start.pending,
+        reached=start.reached,
         new=start.new,
-        gpu=tuning.gpu,
+        gpu=tuning.device.gpu,
         view=tuning.view,
         give_up=tuning.give_up,
+        ended=compactor.collect,
     )
     cpus = config.resources.cpus_per_trial
     work = Work(
@@ -101,19 +106,23 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         folds=tuning.folds,
         objective=config.objective,
         stop_rules=tuple(config.stop),
-        device="cuda" if tuning.gpus_per_trial > 0 else "cpu",
+        device=tuning.device.name,
         threads=max(1, int(cpus)),
+        scheduler=config.scheduler.model_dump_json(),
     )
     scheduler = None
     if config.scheduler.kind == "asha":
         scheduler = LockstepHalving(
-            config.scheduler, mode="max" if larger else "min", prune=work.prune, history=study.history()
+            config.scheduler,
+            mode="max" if larger else "min",
+            prune=lambda key, sentence: work.prune(key, sentence, proposer.names(key)),
+            history=study.history(),
         )
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
     ending = Ending(tuning.seconds, display.note)
     tuner = Tuner(
         with_resources(
-            with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.gpus_per_trial}
+            with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.device.share}
         ),
         tune_config=TuneConfig(
             search_alg=proposer,
@@ -148,6 +157,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             baselines.cancel()
         elif not missing(tuning.run, tuning.folds):
             display.aside(ended)
+    compactor.finish()
     sentences = [ended or "the baselines are not computed yet"] if missing(tuning.run, tuning.folds) else []
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")

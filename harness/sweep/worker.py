@@ -7,6 +7,7 @@ import os
 import random
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,11 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.run_store import RunWriter, replace_atomically
+from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
 
 WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
-"""A configuration's status is that of its worst replicate, in this order."""
+"""A configuration that has ended has the status of its worst replicate, in this order; before, it is running."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,29 @@ class Work:
     stop_rules: tuple[str, ...]
     device: str
     threads: int
+    scheduler: str = ""
+    """The scheduler's settings as JSON: a verdict of another one does not count."""
 
-    def verdict_file(self, config: str) -> Path:
-        """Where the driver writes that a configuration is to end early, and why."""
-        return self.run / "checkpoints" / f"{config}.pruned"
+    def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
+        """Ask the configuration's worker to evaluate what was trained of `units` and end."""
+        Verdict(sentence, self.objective, self.scheduler, tuple(units)).write(self.run, config)
 
-    def prune(self, config: str, sentence: str) -> None:
-        """Ask the configuration's worker to evaluate what was trained and end; survives a kill of either side."""
-        replace_atomically(self.verdict_file(config), sentence.encode())
+    def verdict(self, config: str, units: Iterable[str]) -> str | None:
+        """Why the configuration is to end early; None when it is not, or was to in other circumstances."""
+        found = Verdict.read(self.run, config)
+        if found is None or not found.binds(units, objective=self.objective, scheduler=self.scheduler):
+            return None
+        return found.sentence
 
 
 class ConfigurationTrainable(Trainable):
     """`step()` advances every unfinished replicate by one epoch, the ones that a kill left behind first.
 
     Reported each epoch: `epoch`, `objective` (mean over replicates of the best epoch so far, the rule by which
-    weights are selected), `done`, `status`, `statuses` per unit, mean headline metrics, and the warnings that hold.
+    weights are selected), `done`, `status`, `statuses` per unit, how many `diverged` of how many `replicates`, mean
+    headline metrics, and the warnings that hold. A replicate that diverges ends alone: the others go on, and it is
+    left out of the means, as it is left out of the ranking. Replicates that an earlier start finished count with what
+    they reached, so that a resumed configuration is judged by all of its replicates.
     Everything durable is written by the replicates, so Tune keeps no checkpoint: a worker that dies is started again
     and its replicates resume themselves. An error of the configuration itself ends the configuration as failed
     instead of being tried again.
@@ -97,18 +107,19 @@ class ConfigurationTrainable(Trainable):
         if self.replicates is None:
             self.replicates = self._open()
         active = [replicate for replicate in self.replicates if not replicate.finished]
-        verdict = self.work.verdict_file(self.id)
+        verdict = self.work.verdict(self.id, [replicate.unit for replicate in self.replicates])
         metrics: list[dict[str, float]] = []
         warned: set[str] = set()
-        if verdict.exists():
+        if verdict is not None:
             for replicate in active:
-                replicate.close("pruned", verdict.read_text())
+                replicate.close("pruned", verdict)
         elif active:
             behind = min(replicate.epoch for replicate in active)
             for replicate in active:
                 if replicate.epoch == behind:
                     summary = replicate.advance()
-                    metrics.append(summary.metrics)
+                    if replicate.status != "diverged":
+                        metrics.append(summary.metrics)
                     warned |= {finding.rule for finding in summary.findings}
         return self._report(metrics, warned)
 
@@ -133,25 +144,43 @@ class ConfigurationTrainable(Trainable):
 
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:
         assert self.replicates is not None
-        statuses = {replicate.unit: replicate.status for replicate in self.replicates}
-        best = [replicate.trial["objective_value"] for replicate in self.replicates]
-        known = [value for value in best if value is not None and math.isfinite(value)]
+        ended: dict[str, tuple[str, float | None]] = self.given["finished"]
+        reached = {**ended, **{r.unit: (r.status, r.trial["objective_value"]) for r in self.replicates}}
+        statuses = {unit: status for unit, (status, _) in reached.items()}
+        known = [
+            value
+            for status, value in reached.values()
+            if status != "diverged" and value is not None and math.isfinite(value)
+        ]
+        done = all(replicate.finished for replicate in self.replicates)
+        diverged = sum(status == "diverged" for status in statuses.values())
         return {
             "epoch": max(replicate.epoch for replicate in self.replicates),
             "objective": sum(known) / len(known) if known else math.nan,
-            "done": all(replicate.finished for replicate in self.replicates),
-            "status": min(statuses.values(), key=WORST_FIRST.index),
+            "done": done,
+            "status": min(statuses.values(), key=WORST_FIRST.index) if done else "running",
             "statuses": statuses,
-            "reason": next((r.trial["reason"] for r in self.replicates if r.trial["reason"]), ""),
+            "diverged": diverged,
+            "replicates": len(statuses),
+            "reason": self._reason(diverged, len(statuses)),
             "metrics": {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
             if metrics
             else {},
             "warned": sorted(warned),
         }
 
+    def _reason(self, diverged: int, replicates: int) -> str:
+        """Why replicates ended before their last epoch: those that diverged are counted, any other says its reason."""
+        assert self.replicates is not None
+        told = [(replicate.status, replicate.trial["reason"]) for replicate in self.replicates]
+        if not diverged:
+            return next((reason for _, reason in told if reason), "")
+        first = next((reason for status, reason in told if status == "diverged"), "in an earlier start")
+        return f"{diverged} of {replicates} replicates diverged: {first}"
+
     def _failed(self, sentence: str) -> dict[str, Any]:
         """Every unfinished unit ends as failed; one that could not even be built gets its row all the same."""
-        statuses = {}
+        statuses = {unit: status for unit, (status, _) in self.given["finished"].items()}
         built = {replicate.unit: replicate for replicate in self.replicates or []}
         for fold, seed in self.given["units"]:
             unit = f"{self.id}-{fold}-{seed}"
@@ -168,6 +197,8 @@ class ConfigurationTrainable(Trainable):
             "done": True,
             "status": "failed",
             "statuses": statuses,
+            "diverged": sum(status == "diverged" for status in statuses.values()),
+            "replicates": len(statuses),
             "reason": sentence,
             "metrics": {},
             "warned": [],

@@ -19,6 +19,7 @@ from harness.config.data import DataBlock, parse_source
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
+from harness.device import choose_device
 from harness.errors import UserError, nearest, run_cli
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
@@ -42,10 +43,12 @@ def main() -> int:
     config, data = load(arguments.config, arguments.set, arguments.data)
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
-    gpu = torch.cuda.is_available()
-    config = config.resolved(gpu=gpu)
-    device = "cuda" if gpu else "cpu"
-    if not gpu:
+    chosen = choose_device()
+    device = chosen.name
+    config = config.resolved(gpu=chosen.gpu)
+    if chosen.sentence:
+        console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
+    if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
     model = config.model
     assert model.enhancer_bp is not None and model.promoter_bp is not None

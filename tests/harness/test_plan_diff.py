@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.store import Run
 from harness.config.sweep import Sweep, load_sweep
 from harness.errors import UserError
 from harness.plan import Plan, Unit, diff, merge
@@ -61,6 +62,45 @@ def test_a_kill_while_saving_leaves_the_old_plan(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("harness.plan.os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         replace(plan, status="finished").save(tmp_path)
+    assert Plan.load(tmp_path) == plan
+
+
+def test_added_configurations_are_in_the_plan_and_half_a_line_is_not(tmp_path: Path) -> None:
+    sweep = load_sweep(SEARCH)
+    plan = plan_of(sweep)
+    plan.save(tmp_path)
+    head = (tmp_path / "plan.json").read_bytes()
+    for lr in (0.001, 0.002):
+        config = sweep.compose({"optimiser.lr": lr}).resolved()
+        plan = plan.add(config, {"optimiser.lr": lr})
+        plan.append(tmp_path, config.id)
+    assert (tmp_path / "plan.json").read_bytes() == head, "what is there is not written again"
+    assert Plan.load(tmp_path) == plan
+    file = tmp_path / "plan-added.jsonl"
+    file.write_bytes(file.read_bytes()[:-20])
+    half = Plan.load(tmp_path)
+    assert half is not None and list(half.configs) == list(plan.configs)[:1]
+    assert [entry["id"] for entry in Run(tmp_path).plan()["configs"]] == list(half.configs)
+    plan.save(tmp_path)
+    assert not file.exists() and Plan.load(tmp_path) == plan
+
+
+def test_a_kill_between_the_plan_and_the_removal_of_its_lines_is_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = load_sweep(SEARCH)
+    plan_of(sweep).save(tmp_path)
+    config = sweep.trial.resolved()
+    plan = plan_of(sweep).add(config, {})
+    plan.append(tmp_path, config.id)
+
+    def killed(self: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            plan.save(tmp_path)
     assert Plan.load(tmp_path) == plan
 
 

@@ -29,6 +29,7 @@ def _report(config: str, epoch: int, objective: float, **given: Any) -> dict[str
         "metrics": {"train_aupr": 0.9},
         "warned": [],
         "seconds": 10.0,
+        "diverged": 0,
     }
     return {**report, **given}
 

@@ -12,6 +12,7 @@ from harness.plan import Plan, Unit
 from harness.sweep.board import Board
 from harness.sweep.proposer import Proposer
 from harness.sweep.study import Study
+from harness.sweep.verdict import Verdict
 
 YAML = """
 name: small
@@ -37,6 +38,7 @@ def make(tmp_path: Path) -> Make:
         for query in ran or []:
             changes = {"episode.query": query}
             plan = plan.add(sweep.compose(changes).resolved(), changes)
+        plan.save(tmp_path / "run")
         study = Study(
             tmp_path / "optuna.log", name="small", direction="maximize", sampler=sweep.config.sampler
         )
@@ -50,14 +52,17 @@ def make(tmp_path: Path) -> Make:
             Board(total=trials, larger_is_better=True),
             run=tmp_path / "run",
             pending=pending,
+            reached={config: {f"{config}-fold0-0": ("done", 0.6)} for config in pending},
             new=trials - len(pending),
             gpu=False,
             view=lambda config: tmp_path / f"view-{config.model.enhancer_bp}",
             give_up=lambda config, units: given_up.append((config, list(units))),
+            ended=ended.extend,
         )
 
     given_up: list[tuple[str, list[Unit]]] = []
-    proposer.given_up = given_up  # type: ignore[attr-defined]
+    ended: list[str] = []
+    proposer.given_up, proposer.ended = given_up, ended  # type: ignore[attr-defined]
     return proposer
 
 
@@ -70,7 +75,9 @@ def _drain(proposer: Proposer) -> list[dict[str, Any]]:
             return found
         assert config is not None
         found.append(config)
+        statuses = dict.fromkeys(proposer.names(config["configuration"]), "done")
         result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
+        result |= {"statuses": {**statuses, **{unit: at[0] for unit, at in config["finished"].items()}}}
         proposer.on_trial_result(f"t{number}", result)
         proposer.on_trial_complete(f"t{number}", result)
     raise AssertionError("it never ends")
@@ -108,6 +115,8 @@ def test_unfinished_configurations_come_first_with_only_their_unfinished_units(m
     ran = _drain(proposer)
     assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
     assert [one["units"] for one in ran] == [[("fold0", 1)], [("fold0", 1)], [("fold0", 0), ("fold0", 1)]]
+    earlier = [{f"{one['configuration']}-fold0-0": ("done", 0.6)} for one in ran[:2]]
+    assert [one["finished"] for one in ran] == [*earlier, {}], "what the finished unit reached goes along"
 
 
 def test_a_configuration_is_in_the_plan_on_disk_before_its_worker_starts(make: Make, tmp_path: Path) -> None:
@@ -117,6 +126,21 @@ def test_a_configuration_is_in_the_plan_on_disk_before_its_worker_starts(make: M
     assert config is not None and plan is not None
     assert list(plan.configs) == [config["configuration"]]
     assert plan.configs[config["configuration"]].changes == config["changes"]
+
+
+def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: Path) -> None:
+    proposer = make(trials=1)
+    given = proposer.suggest("t0")
+    assert given is not None
+    config = given["configuration"]
+    assert proposer.names(config) == [f"{config}-fold0-0", f"{config}-fold0-1"]
+    Verdict("pruned", "o", "{}", tuple(proposer.names(config))).write(tmp_path / "run", config)
+    first, second = proposer.names(config)
+    result = {"configuration": config, "status": "failed", "objective": 0.5, "epoch": 3}
+    result |= {"statuses": {first: "done", second: "failed"}}
+    proposer.on_trial_complete("t0", result)
+    assert Verdict.read(tmp_path / "run", config) is None
+    assert make.ended == [first], "what failed may be written again"  # type: ignore[attr-defined]
 
 
 def test_a_worker_that_died_too_often_ends_its_configuration_as_failed(make: Make) -> None:

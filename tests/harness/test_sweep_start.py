@@ -12,7 +12,8 @@ from harness.plan import Plan, Unit
 from harness.run_store import RunWriter
 from harness.sweep.driver import with_trials
 from harness.sweep.report import continuing
-from harness.sweep.start import Start, forget, give_up, prepare, unit_statuses
+from harness.sweep.start import Start, forget, give_up, prepare, stored_units
+from harness.sweep.verdict import Verdict
 
 YAML = """
 name: small
@@ -54,8 +55,8 @@ def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: 
     return plan
 
 
-def _record(run: Path, unit: Unit, status: str) -> None:
-    row = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": status}
+def _record(run: Path, unit: Unit, status: str, **given: object) -> None:
+    row = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": status, **given}
     RunWriter(run).write("trials", unit.name, [row])
 
 
@@ -109,6 +110,29 @@ def test_an_interrupted_run_wants_resume_and_then_only_what_is_unfinished(make: 
     assert start.new == 1
 
 
+def test_what_ended_units_reached_is_known_to_the_rest_of_their_configuration(
+    make: Make, tmp_path: Path
+) -> None:
+    """Of another objective it says nothing; a unit that is still to run says it itself."""
+    sweep = make(seeds="4")
+    plan = _ran(tmp_path, sweep, 8, status="running")
+    done, other, diverged, running = plan.units()
+    objective = sweep.config.objective
+    _record(tmp_path, done, "done", objective=objective, objective_value=0.8)
+    _record(tmp_path, other, "done", objective="val_unseen/macro/nll", objective_value=0.2)
+    _record(tmp_path, diverged, "diverged", objective=objective, objective_value=0.9)
+    _record(tmp_path, running, "running", objective=objective, objective_value=0.7)
+    start = _prepare(sweep, tmp_path, resume=True)
+    assert start.pending == {done.config_id: [running]}
+    assert start.reached == {
+        done.config_id: {
+            done.name: ("done", 0.8),
+            other.name: ("done", None),
+            diverged.name: ("diverged", 0.9),
+        }
+    }
+
+
 def test_resume_without_a_run_is_refused(make: Make, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no run to continue"):
         _prepare(make(), tmp_path / "run", resume=True)
@@ -126,11 +150,14 @@ def test_failed_units_wait_for_resume_and_start_again_from_nothing(make: Make, t
     _record(tmp_path, unit, "failed")
     left = RunWriter(tmp_path).checkpoint_folder(unit.name) / "last.pt"
     left.write_bytes(b"state of the failed attempt")
+    verdict = Verdict("pruned after epoch 1", "val_unseen/macro/aupr", "{}", (unit.name,))
+    verdict.write(tmp_path, unit.config_id)
     assert _prepare(make(), tmp_path).nothing
     start = _prepare(make(), tmp_path, resume=True)
     assert start.failed == [unit] and start.pending == {unit.config_id: [unit]}
     forget(tmp_path, start.failed)
-    assert not left.exists() and unit not in unit_statuses(tmp_path, [unit])
+    assert not left.exists() and unit not in stored_units(tmp_path)
+    assert Verdict.read(tmp_path, unit.config_id) is None, "it was about the attempt that failed"
 
 
 def test_a_changed_setting_makes_other_configurations_and_says_so(make: Make, tmp_path: Path) -> None:
@@ -183,4 +210,5 @@ def test_giving_up_fails_what_is_unfinished_and_keeps_what_is_done(make: Make, t
     first, second = plan.units()
     _record(tmp_path, second, "running")
     give_up(tmp_path, [first, second], "its worker died too often")
-    assert unit_statuses(tmp_path, [first, second]) == {first: "done", second: "failed"}
+    statuses = {unit: row.status for unit, row in stored_units(tmp_path).items()}
+    assert statuses == {first: "done", second: "failed"}

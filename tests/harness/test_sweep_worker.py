@@ -1,7 +1,9 @@
 """A worker: replicates in lockstep, one configuration after another, and an end for what cannot run."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.space.compose import compose
+from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
-from harness.trial.trainer import Trainer
+from harness.trial.trainer import Diverged, Trainer
 from tests.harness.conftest import TINY
 
 Give = Callable[..., dict[str, Any]]
@@ -33,6 +36,7 @@ def give(tiny_dataset: EncodedDataset) -> Give:
             "config": config.canonical(),
             "changes": dotted,
             "units": [("fold0", 0), ("fold0", 1)],
+            "finished": {},
             "dataset": str(tiny_dataset.path),
         }
 
@@ -133,14 +137,82 @@ def test_a_used_worker_gives_what_a_fresh_one_gives(
     assert epochs.loc[epochs["config"] == give()["configuration"], "loss"].tolist() == losses
 
 
+def _units(given: dict[str, Any], *seeds: int) -> list[str]:
+    return [f"{given['configuration']}-fold0-{seed}" for seed in seeds]
+
+
 def test_a_pruned_configuration_is_evaluated_and_ends_even_when_its_worker_was_replaced(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     given = give()
     worker(given).step()
-    work.prune(given["configuration"], "pruned after epoch 1: not among the best 1/2")
+    work.prune(given["configuration"], "pruned after epoch 1: not among the best 1/2", _units(given, 0, 1))
     report = worker(given).step()
     assert (report["status"], report["done"], report["epoch"]) == ("pruned", True, 1)
     assert report["reason"].startswith("pruned after epoch 1")
     cells = Run.open(work.run).table("cells")
     assert "best_on_validation" in set(cells["selection"])
+
+
+def test_a_verdict_of_other_units_another_scheduler_or_another_objective_does_not_count(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    given = give()
+    config = given["configuration"]
+    for stale, units in (
+        (work, _units(given, 0)),
+        (replace(work, scheduler='{"kind": "none"}'), _units(given, 0, 1)),
+        (replace(work, objective="val_unseen/macro/nll"), _units(given, 0, 1)),
+    ):
+        stale.prune(config, "pruned after epoch 1", units)
+        assert work.verdict(config, _units(given, 0, 1)) is None
+    assert worker(given).step()["status"] == "running"
+    Verdict.file(work.run, config).write_text("pruned after epoch 1: the form of an older program")
+    assert worker(given).step()["status"] == "done"
+
+
+def test_a_replicate_that_diverges_ends_alone_and_is_counted(
+    give: Give,
+    worker: Callable[..., ConfigurationTrainable],
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = worker(give(optimiser__epochs=3))
+    one.step()
+    assert one.replicates is not None
+    first, second = one.replicates
+    healthy = Trainer.step
+
+    def step(self: Trainer, *args: Any, **kwargs: Any) -> Any:
+        if self is first.trainer:
+            raise Diverged("step 4: the term task is nan")
+        return healthy(self, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", step)
+        report = one.step()
+    assert (report["status"], report["done"]) == ("running", False)
+    assert (report["diverged"], report["replicates"]) == (1, 2)
+    assert report["reason"] == "1 of 2 replicates diverged: epoch 2: step 4: the term task is nan"
+    assert report["objective"] == second.trial["objective_value"], "its best epoch before does not count"
+    assert all(math.isfinite(value) for value in report["metrics"].values())
+    last = one.step()
+    assert (last["status"], last["done"], last["epoch"]) == ("diverged", True, 3)
+    assert list(last["statuses"].values()) == ["diverged", "done"]
+    assert last["reason"].startswith("1 of 2 replicates diverged")
+
+
+def test_a_resumed_configuration_is_judged_by_all_of_its_replicates(
+    give: Give, worker: Callable[..., ConfigurationTrainable]
+) -> None:
+    given = give()
+    alone = worker({**given, "units": [("fold0", 1)]}).step()["objective"]
+    first, diverged = _units(given, 0, 2)
+    finished = {first: ("done", 0.9), diverged: ("diverged", 0.1)}
+    one = worker({**given, "units": [("fold0", 1)], "finished": finished})
+    report = one.step()
+    assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
+    assert one.replicates is not None
+    now = one.replicates[0].trial["objective_value"]
+    assert now >= alone and report["objective"] == pytest.approx((0.9 + now) / 2)
+    assert report["status"] == "diverged" and report["reason"].startswith("1 of 3 replicates diverged")

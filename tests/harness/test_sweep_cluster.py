@@ -1,0 +1,72 @@
+"""A Ray that cannot start ends the sweep in one sentence with nothing written, or goes on without its dashboard."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+from rich.console import Console
+
+from harness.errors import UserError
+from harness.sweep.cluster import cluster
+from harness.sweep.driver import run_sweep
+from harness.sweep.options import parse
+
+YAML = """
+name: never
+base: minimal
+data: {synthetic: {cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}
+trial: {epochs: 1, seeds: 1}
+design: grid
+space:
+  energy.form: {grid: [linear, gated]}
+set:
+  model.enhancer_bp: 80
+  model.promoter_bp: 80
+  support.size: 4
+  episode.query: 8
+"""
+
+
+def _broken(monkeypatch: pytest.MonkeyPatch, *, dashboard_alone: bool) -> list[bool]:
+    """Ray whose dashboard, or whose head too, does not come up in time; what was asked of it."""
+    asked: list[bool] = []
+
+    def init(*, include_dashboard: bool, **options: Any) -> Any:
+        asked.append(include_dashboard)
+        if include_dashboard:
+            raise Exception("Failed to start a dashboard.\nThe last 20 lines of /tmp/...")
+        if not dashboard_alone:
+            raise TimeoutError("Timed out while waiting for GCS to become available.")
+        return SimpleNamespace(dashboard_url="")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    return asked
+
+
+def test_without_its_dashboard_ray_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _broken(monkeypatch, dashboard_alone=True)
+    with cluster(address=None) as joined:
+        assert (joined.cpus, joined.dashboard) == (2.0, None)
+        said = "Ray has no dashboard here: it did not start (Failed to start a dashboard)"
+        assert joined.sentence() == said
+    assert asked == [True, False]
+
+
+def test_a_ray_that_cannot_start_is_one_sentence_and_nothing_is_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _broken(monkeypatch, dashboard_alone=False)
+    (tmp_path / "never.yaml").write_text(YAML)
+    run = tmp_path / "runs" / "never"
+    options = parse([str(tmp_path / "never.yaml"), "--out", str(run), "--cache", str(tmp_path / "cache")])
+    for _ in range(2):
+        with pytest.raises(UserError) as caught:
+            run_sweep(options, Console(quiet=True))
+        said = str(caught.value)
+        assert said.startswith("Ray could not start on this machine (Timed out while waiting for GCS")
+        assert "Failed to start a dashboard" in said and "\n" not in said
+        assert not run.exists(), "so that the next start is a first one"
