@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from models.environment.glorot import GlorotLinear
 from models.registry import Registry
 
 
@@ -92,13 +93,6 @@ class PrototypeGraph(nn.Module):
 
 
 GRAPHS: Registry[PrototypeGraph] = Registry("prototype graph")
-
-
-class GlorotLinear(nn.Linear):
-    """A linear map with Glorot's uniform initial weights, as graph convolutions were given; torch's own shrinks."""
-
-    def reset_parameters(self) -> None:
-        nn.init.xavier_uniform_(self.weight)
 
 
 @GRAPHS.register(

@@ -5,6 +5,8 @@ import math
 from torch import Tensor, nn
 from torch.nn.functional import layer_norm
 
+from models.environment.glorot import GlorotLinear
+
 
 class Placement(nn.Module):
     """z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k n(H_p)> / sqrt(w)): attention of the Student over all prototypes.
@@ -20,8 +22,8 @@ class Placement(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width, bias=False)
+        self.query = GlorotLinear(width, width)
+        self.key = GlorotLinear(width, width, bias=False)
 
     def weights(self, h: Tensor, nodes: Tensor) -> Tensor:
         """a [E, C P], rows sum to 1."""

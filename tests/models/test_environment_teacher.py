@@ -167,6 +167,16 @@ def test_replicates_run_under_vmap() -> None:
         assert torch.allclose(together[k], member(cell[k], nodes[k]), rtol=0, atol=1e-12)
 
 
+def test_averages_of_several_replicates_run_under_vmap() -> None:
+    members = [build("ema", seed=k) for k in range(2)]
+    support = make_support()
+    memories = [part(initial_memory(member, pseudo_unseen=False), NOW) for member in members]
+    stacked = {name: torch.stack([memory[name] for memory in memories]) for name in memories[0]}
+    together = torch.func.vmap(lambda values: members[0].teacher_raw(support, values))(stacked)
+    for k, member in enumerate(members):
+        torch.testing.assert_close(together[k], member.teacher_raw(support, memories[k]))
+
+
 def test_unknown_settings_are_errors() -> None:
     with pytest.raises(KeyError, match="did you mean 'gradient'"):
         TEACHERS.build("gradiant", cell_lines=2, width=2)
