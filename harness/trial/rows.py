@@ -15,13 +15,15 @@ Row = dict[str, Any]
 
 
 def epoch_row(logs: Sequence[StepLog]) -> Row:
-    """Means over the steps of an epoch: total loss, gradient norm, and the state of the energy (columns of `epochs`)."""
+    """Means over the steps of an epoch: total loss, gradient norm, state of the energy; and at its end the fill and
+    age of what the terms remember, and how far z_I and z_E depend on each other (columns of `epochs`)."""
     state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
     return {
         "loss": float(np.mean([log.loss for log in logs])),
         "grad_norm": float(np.mean([log.grad_norm for log in logs])),
         **state,
         **logs[-1].ages,
+        **logs[-1].dependence,
     }
 
 

@@ -30,7 +30,7 @@ def worst(z_i: torch.Tensor, z_e: torch.Tensor) -> float:
     return float((a @ b.T).abs().max())
 
 
-@pytest.mark.parametrize("lr", [0.01, 1.0])
+@pytest.mark.parametrize("lr", [1.0])
 def test_streams_stay_orthogonal_through_500_optimiser_steps_in_float32(lr: float) -> None:
     torch.manual_seed(0)
     module = DualStream(8, 3)

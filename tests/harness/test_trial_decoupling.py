@@ -1,0 +1,126 @@
+"""Decoupling in a trial: what is refused, streams that stay orthogonal, and the dependence that every epoch records."""
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from harness.config.trial import TrialConfig
+from harness.trial.dependence import dependence
+from models.episode import Step
+from tests.harness.conftest import MakeReplicate
+from tests.models.steps import make_step
+
+BOTH = ("orthogonal", "pearson", "infonce", "club", "hsic")
+SEQUENCE = ("grl", "conditional_grl", "irm")
+
+
+@pytest.mark.parametrize("key", [*BOTH, *SEQUENCE])
+def test_a_step_needs_four_cell_lines_to_compare(key: str) -> None:
+    with pytest.raises(ValidationError, match=f"decouple.{key} needs episodes of at least 4 cell lines"):
+        TrialConfig.model_validate({"decouple": {key: 0.1}, "episode": {"per_step": 3}})
+
+
+def test_the_bottleneck_prices_single_pairs_and_needs_no_cell_lines() -> None:
+    TrialConfig.model_validate({"decouple": {"vib": 0.1}, "episode": {"per_step": 1}})
+
+
+@pytest.mark.parametrize("key", BOTH)
+def test_what_reads_z_e_needs_an_environment(key: str) -> None:
+    with pytest.raises(ValidationError, match=f"no R_E and no z_E, which .*decouple.{key} needs"):
+        TrialConfig.model_validate({"decouple": {key: 0.1}, "environment": {"source": "none"}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        (
+            {"decouple": {"dual_stream": True, "orthogonal": 0.1}},
+            "decouple.orthogonal has nothing to do beside decouple.dual_stream",
+        ),
+        (
+            {"decouple": {"dual_stream": True}, "environment": {"source": "none"}},
+            "no R_E and no z_E, which decouple.dual_stream needs",
+        ),
+        (
+            {"decouple": {"dual_stream": True}, "environment": {"source": "support", "width": 64}},
+            "needs environment.width below the 32 dimensions of z_I",
+        ),
+        (
+            {"decouple": {"dual_stream": True}, "model": {"bottleneck": 8}},
+            "needs environment.width below the 8 dimensions of z_I",
+        ),
+        ({"model": {"bottleneck": 32}}, "model.bottleneck 32 narrows nothing"),
+    ],
+)
+def test_what_could_not_act_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        TrialConfig.model_validate(settings).resolved()
+
+
+def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: MakeReplicate) -> None:
+    changes = {
+        "decouple.dual_stream": True,
+        "decouple.pearson": 1.0,
+        "decouple.reach": "both",
+        "support.size": 2,
+        "episode.query": 2,
+        "model.self_attention_layers": 0,
+        "optimiser.lr": 0.01,
+        "optimiser.steps_per_epoch": 500,
+    }
+    replicate = make_replicate(changes)
+    trainer = replicate.trainer
+    first = trainer.model.sequence.dual.rotation().detach().clone()
+    cosines = []
+    for index, batch in enumerate(replicate.sampler.epoch(1)):
+        trainer.step(batch, progress=0.0, probe=False)
+        if index % 50 == 49:
+            step = trainer._measure(batch, warm=False)[2]
+            z_i, z_e = (
+                torch.nn.functional.normalize(side.detach().double(), dim=-1)
+                for side in (step.z_i.flatten(0, 1), step.z_e)
+            )
+            cosines.append(float((z_i @ z_e.T).abs().max()))
+    assert trainer.index == 500 and len(cosines) == 10
+    assert max(cosines) < 1e-5
+    assert float((trainer.model.sequence.dual.rotation().detach() - first).abs().max()) > 0.01
+
+
+def test_the_stream_that_the_environment_sees_is_the_same_in_training_and_prediction(
+    make_replicate: MakeReplicate,
+) -> None:
+    from harness.trial.batches import encode_pairs
+
+    trainer = make_replicate({"decouple.dual_stream": True, "decouple.vib": 0.1}).trainer
+    batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
+    with torch.no_grad():
+        trained = trainer._measure(batch, warm=False)[2].z_e
+        encoded = encode_pairs(trainer.model, trainer.dataset, batch.support.reshape(-1), trainer.device, 7)
+        chosen = torch.arange(batch.support.size).view(batch.support.shape)
+        replicate = make_replicate(run="third")
+        support = replicate.predictor.support(encoded, chosen, torch.from_numpy(batch.cell))
+        predicted = trainer.model.placed(trainer.model.environment_of(support).z_e)
+    torch.testing.assert_close(trained, predicted)
+
+
+def test_every_epoch_records_how_far_z_i_and_z_e_depend_on_each_other(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate({"curriculum.phase1_epochs": 1, "decouple.hsic": 0.1})
+    replicate.advance()
+    replicate.advance()
+    first, second = replicate.epoch_rows
+    assert "dependence" not in first, "phase 1 has no environment"
+    assert 0 <= second["dependence"] <= 1 and 0 < second["dependence_p"] <= 1
+
+
+def test_the_recorded_dependence_tells_copies_from_independent_sides() -> None:
+    off = TrialConfig().decouple
+    step = make_step(episodes=6, queries=16)
+    copy = Step(**{**vars(step), "z_i": step.z_i * 0.1 + step.z_e.repeat(1, 2)[:, None, :5]})
+    apart, together = dependence(step, off), dependence(copy, off)
+    assert together["dependence_p"] == 0.01 and together["dependence"] > 0.5
+    assert apart["dependence_p"] > 0.05
+    broken = Step(**{**vars(step), "z_i": step.z_i * math.nan})
+    assert all(math.isnan(value) for value in dependence(broken, off).values())
