@@ -129,10 +129,7 @@ def _rows(units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completen
     over_seeds = used.groupby(["config", "seed"])[columns].mean()
     over_folds = used.groupby(["config", "fold"])[metric.key].mean()
     means = over_seeds.groupby("config").mean()
-    seeds, folds = (
-        {str(config): values.to_numpy() for config, values in each.groupby("config")}
-        for each in (over_seeds[metric.key], over_folds)
-    )
+    seeds, folds = _by_config(over_seeds[metric.key]), _by_config(over_folds)
     names = {
         str(c): sorted(own.unique()) for c, own in used[used["config"].isin(fewer)].groupby("config")["fold"]
     }
@@ -177,10 +174,10 @@ def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, ro
     pairs["gain"] = (pairs[metric.key] - pairs[f"{metric.key}_best"]).map(metric.gain)
     pairs = pairs[common_to_seeds(pairs, ["fold"], ["config"])]
     gains = pairs.groupby(["config", "seed"])["gain"].mean()
-    paired = {str(config): values.to_numpy() for config, values in gains.groupby("config")}
-    values: dict[str, dict[str, np.ndarray]] = {}
-    for (config, fold), own in units.groupby(["config", "fold"])[metric.key]:
-        values.setdefault(str(config), {})[str(fold)] = own.map(metric.gain).to_numpy()
+    paired = _by_config(gains)
+    values: dict[str, dict[str, list[float]]] = {}
+    for config, fold, value in zip(units["config"], units["fold"], units[metric.key], strict=True):
+        values.setdefault(config, {}).setdefault(fold, []).append(metric.gain(value))
     rows: list[dict[str, Any]] = []
     for config in configs:
         gain = t_interval(paired.get(config, []))
@@ -194,7 +191,15 @@ def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, ro
     return pd.DataFrame(rows)
 
 
-def _p_better(own: Mapping[str, np.ndarray], top: Mapping[str, np.ndarray]) -> float:
+def _by_config(values: pd.Series) -> dict[str, np.ndarray]:
+    """The values of every configuration, of a series in order of an index that begins with `config`."""
+    names = values.index.get_level_values("config").to_numpy(dtype=object)
+    cuts = np.flatnonzero(names[1:] != names[:-1]) + 1
+    first = names[np.concatenate([[0], cuts])] if len(names) else []
+    return {str(name): own for name, own in zip(first, np.split(values.to_numpy(), cuts), strict=False)}
+
+
+def _p_better(own: Mapping[str, list[float]], top: Mapping[str, list[float]]) -> float:
     """P(A > best) per fold over all pairs of seeds, averaged over the folds that both have."""
     each = [probability_of_improvement(own[fold], top[fold]) for fold in own if fold in top]
     return float(np.mean(each)) if each else float("nan")
