@@ -18,7 +18,6 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
-from harness.trial.batches import encode_pairs
 from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric
@@ -33,9 +32,9 @@ from harness.trial.rows import (
     term_rows,
 )
 from harness.trial.sampler import SAMPLERS, rng
+from harness.trial.scoring import score_splits
 from harness.trial.summary import REPORTED, EpochSummary
 from harness.trial.trainer import Diverged, StepLog, Trainer
-from models.energy.temperature import fit
 
 VANISHED = 1e-4
 """Standard deviation of logits under which a model that has trained for two epochs says the same of every pair."""
@@ -102,6 +101,7 @@ class Replicate:
             device=self.device,
             v=standardised_features(config, dataset, codes),
         )
+        self.calibration = 1.0
         self.cell_rows = CellRows(dataset.cell_lines, seed)
         self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))
         self.epoch_rows: list[dict[str, Any]] = []
@@ -222,40 +222,12 @@ class Replicate:
         return logs
 
     def _score(self, splits: Sequence[str], *, draws: int, epoch: int) -> dict[str, SplitScores]:
-        """Score splits with the trainer's present weights: one sequence pass per pair, draws reuse it."""
-        warm = self.trainer.schedule.phase(epoch) == 1
-        calibration: torch.Tensor | None = None
-        scored: dict[str, SplitScores] = {}
-        calibrated = self.config.temperature.mode == "calibrated" and not warm
-        order = sorted(splits, key=lambda name: name != VALIDATION) if calibrated else splits
-        for name in order:
-            pairs = self.pairs[name]
-            encoded = encode_pairs(
-                self.trainer.model, self.dataset, pairs, self.device, self.config.evaluation.batch
-            )
-            arguments: dict[str, Any] = {
-                "split": name,
-                "pairs": pairs,
-                "label": np.asarray(self.dataset.label[pairs]),
-                "cell": np.asarray(self.dataset.cell[pairs]),
-                "draws": draws,
-                "warm": warm,
-                "memory": self.trainer.memory,
-            }
-            model, reference = self.trainer.model, self.trainer.reference
-            scored[name] = self.predictor.score(
-                model, reference, encoded, **arguments, calibration=calibration
-            )
-            if calibrated and name == VALIDATION:
-                calibration = fit(
-                    torch.from_numpy(scored[name].logit).to(self.device),
-                    torch.from_numpy(scored[name].label.astype("float32")).to(self.device),
-                )
-                scored[name] = self.predictor.score(
-                    model, reference, encoded, **arguments, calibration=calibration
-                )
-                self.calibration = float(calibration)
-        return {name: scored[name] for name in splits}
+        """Score splits with the trainer's present weights, and keep the temperature that this fitted."""
+        scores, temperature = score_splits(
+            self.trainer, self.predictor, self.pairs, splits, draws=draws, epoch=epoch
+        )
+        self.calibration = self.calibration if temperature is None else temperature
+        return scores
 
     def _improves(self, value: float, epoch: int) -> bool:
         """Whether this epoch is the best so far; epochs of phase 1, where l = U_I, give way to any of phase 2."""
