@@ -1,0 +1,63 @@
+"""`python -m harness.mechanisms`: the catalogue of mechanisms."""
+
+import argparse
+import json
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from harness import terminal
+from harness.errors import UserError, nearest, run_cli
+from harness.mechanisms.catalogue import IDS, catalogue
+from harness.mechanisms.mechanism import GROUPS
+
+DESCRIPTION = """Every mechanism that a configuration can have: what it computes, which keys switch it on, which
+parameters it may train, and where it comes from. A trial's audit (table `audit` of a run) judges these rows.
+
+examples:
+  python -m harness.mechanisms                 # all rows
+  python -m harness.mechanisms --id M12        # one mechanism, with its equation and shapes
+  python -m harness.mechanisms --json          # for another program"""
+
+
+def main() -> int:
+    """Entry point; the exit status is 0, or 2 for an id that is none."""
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.mechanisms",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--id", metavar="M12", help="only the rows of this mechanism, written out in full")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    if arguments.id is not None and arguments.id not in IDS:
+        raise UserError(f"--id {arguments.id}: the mechanisms are M01 to M43{nearest(arguments.id, IDS)}")
+    rows = [row.row() for row in catalogue() if arguments.id in (None, row.id)]
+    if arguments.json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return 0
+    console = terminal.console()
+    if arguments.id is not None:
+        for row in rows:
+            console.print(f"[bold]{row['id']} {row['name']}[/]")
+            for field in ("key", "equation", "shapes", "trains", "source"):
+                console.print(f"  {field:<9} {row[field]}", markup=False)
+        return 0
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    shown = ("id", "name", "key", "equation", "trains", "source")
+    for column in shown:
+        table.add_column(column, overflow="fold", no_wrap=column == "id")
+    for row in rows:
+        table.add_row(
+            *(
+                row[column].replace("[", "\\[")
+                for column in ("id", "name", "key", "equation", "trains", "source")
+            )
+        )
+    console.print(table)
+    console.print("trains: " + ", ".join(f"{group} {text}" for group, text in GROUPS.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,26 @@
+"""The one table of mechanisms, and which of them a configuration has."""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from harness.mechanisms.mechanism import Mechanism
+from harness.mechanisms.registered import registered
+from harness.mechanisms.rules import RULES
+
+IDS = tuple(
+    f"M{number:02d}"
+    for number in (*range(1, 8), *range(10, 17), *range(20, 30), *range(30, 40), *range(40, 44))
+)
+"""The rows of 03-model.md."""
+
+
+@cache
+def catalogue() -> tuple[Mechanism, ...]:
+    """Every mechanism, ordered by id."""
+    return tuple(sorted((*registered(), *RULES), key=lambda row: row.id))
+
+
+def configured(settings: Mapping[str, Any]) -> list[Mechanism]:
+    """The mechanisms that plain settings (`TrialConfig.model_dump()`) configure, ordered by id."""
+    return [row for row in catalogue() if row.configured(settings)]

@@ -1,0 +1,83 @@
+"""One row of the catalogue: what a mechanism is, which keys switch it on, and what it may train."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+POSITIVE = "> 0"
+"""A setting that holds where the value is a number above 0 (a weight, a share, a count of layers)."""
+GIVEN = "is set"
+"""A setting that holds where the value is not null."""
+
+GROUPS = {
+    "S": "sequence side",
+    "E": "environment side",
+    "T": "Teacher and graph",
+    "G": "energy scalars T, lam, w",
+    "A": "own critic or adversary",
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """`path` of the configuration and the value that it must have: a literal, POSITIVE or GIVEN."""
+
+    path: str
+    value: Any
+
+    def holds(self, settings: Mapping[str, Any]) -> bool:
+        """Whether plain settings (`TrialConfig.model_dump()`) have it; a path that the variant lacks does not hold."""
+        found: Any = settings
+        for key in self.path.split("."):
+            if not isinstance(found, Mapping) or key not in found:
+                return False
+            found = found[key]
+        if self.value == POSITIVE:
+            return isinstance(found, int | float) and found > 0
+        if self.value == GIVEN:
+            return found is not None
+        return bool(found == self.value)
+
+    def __str__(self) -> str:
+        if self.value in (POSITIVE, GIVEN):
+            return f"{self.path} {self.value}"
+        return f"{self.path}: {str(self.value).lower() if isinstance(self.value, bool) else self.value}"
+
+
+@dataclass(frozen=True)
+class Mechanism:
+    """A mechanism of 03-model.md.
+
+    id: M01 to M43. key: its name in tables, unique. when: settings that together configure it. trains: groups (keys of
+    GROUPS) that it may train; empty for one that trains nothing itself. cls: its class, where it has one. kind: the
+    registry that it is a row of, or "rule" for what is no registry choice. off: changes of plain settings that leave
+    it out while everything else stays, for a mechanism that is neither a module nor a loss term.
+    """
+
+    id: str
+    key: str
+    name: str
+    when: tuple[Setting, ...]
+    equation: str
+    shapes: str
+    source: str
+    trains: str
+    cls: type | None = None
+    kind: str = "rule"
+    off: tuple[tuple[str, Any], ...] = ()
+
+    def configured(self, settings: Mapping[str, Any]) -> bool:
+        """Whether plain settings configure it."""
+        return all(setting.holds(settings) for setting in self.when)
+
+    def row(self) -> dict[str, str]:
+        """The texts of the catalogue."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "key": ", ".join(map(str, self.when)),
+            "equation": self.equation,
+            "shapes": self.shapes,
+            "source": self.source,
+            "trains": " ".join(sorted(self.trains, key="SETGA".index)) or "nothing of its own",
+        }

@@ -1,0 +1,124 @@
+"""The catalogue of mechanisms: complete, true to the configuration, and every row has a test that names it."""
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.config.paths import find, leaves
+from harness.config.trial import TrialConfig
+from harness.mechanisms.catalogue import IDS, catalogue, configured
+from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
+from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
+from models.registry import Registry
+
+ROWS = catalogue()
+TESTS = Path(__file__).resolve().parents[1]
+
+
+def lacks(row: Mechanism) -> list[str]:
+    """What keeps a row from being complete."""
+    missing = [field for field, text in row.row().items() if not text.strip()]
+    missing += [f"group {group}" for group in row.trains if group not in GROUPS]
+    missing += ["-> in shapes"] * ("->" not in row.shapes) + ["when"] * (not row.when)
+    for setting in row.when:
+        if setting.path not in leaves():
+            missing.append(f"path {setting.path}")
+        elif setting.value not in (POSITIVE, GIVEN):
+            find(setting.path).check(setting.value)
+    return missing
+
+
+def named(row: Mechanism, texts: dict[str, str]) -> bool:
+    """Whether a test speaks of the mechanism: its class, its key as a word in quotes, or a path with its value."""
+    words = {rf"\b{row.cls.__name__}\b"} if row.cls is not None else set()
+    words |= {rf"[\"'.]{re.escape(row.key)}[\"']"}
+    words |= {re.escape(setting.path) for setting in row.when if setting.value in (POSITIVE, GIVEN)}
+    for setting in row.when:
+        if setting.value not in (POSITIVE, GIVEN):
+            words |= {rf"{re.escape(setting.path)}\W+{re.escape(str(setting.value))}"}
+    return any(re.search(word, text) for word in words for text in texts.values())
+
+
+def test_every_mechanism_of_the_documents_has_a_row() -> None:
+    assert set(IDS) - {row.id for row in ROWS} == set()
+    assert {row.id for row in ROWS} - set(IDS) == set()
+
+
+def test_keys_are_unique_and_every_registered_row_is_there() -> None:
+    keys = [(row.kind, row.key) for row in ROWS]
+    assert len(keys) == len(set(keys))
+    assert {(kind, row.key) for kind, table in registries().items() for row in table} <= set(keys)
+    assert len(list(registered())) >= 40
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id}-{row.key}")
+def test_a_row_lacks_nothing_and_its_key_is_one_of_the_configuration(row: Mechanism) -> None:
+    assert lacks(row) == []
+
+
+def test_every_row_is_named_by_a_test() -> None:
+    own = {Path(__file__).name}
+    texts = {path.name: path.read_text() for path in TESTS.rglob("test_*.py") if path.name not in own}
+    assert [f"{row.id} {row.key}" for row in ROWS if not named(row, texts)] == []
+
+
+def test_the_checks_see_what_they_look_for() -> None:
+    row = next(row for row in ROWS if row.key == "gated")
+    assert lacks(replace(row, equation=" ")) == ["equation"]
+    assert lacks(replace(row, trains="GX")) == ["group X"]
+    assert lacks(replace(row, when=(Setting("energy.shape", "gated"),))) == ["path energy.shape"]
+    with pytest.raises(Exception, match="gatted"):
+        lacks(replace(row, when=(Setting("energy.form", "gatted"),)))
+    assert not named(replace(row, key="nowhere", cls=None, when=()), {"test_x.py": "gated"})
+    unplaced: Registry[object] = Registry("loss term")
+    unplaced.register("nowhere", id="M30", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
+    with pytest.raises(UnplacedError, match="loss term 'nowhere'"):
+        settings_of("loss term", unplaced.row("nowhere"))
+
+
+def test_what_a_configuration_has_follows_its_settings() -> None:
+    settings = TrialConfig().resolved().model_dump()
+    keys = {row.key for row in configured(settings)}
+    assert {
+        "linear",
+        "fixed",
+        "support",
+        "moments",
+        "scope_cell",
+        "immax",
+        "cbat",
+        "anchors",
+        "isolated",
+    } <= keys
+    assert not keys & {"gated", "bce", "contrastive", "scope_sample", "curriculum", "fusion", "share_sides"}
+    settings["loss"]["contrastive"]["weight"] = 0.1
+    assert "contrastive" in {row.key for row in configured(settings)}
+
+
+def test_trains_is_the_reach_of_the_term_that_is_built() -> None:
+    trains = {row.key: row.trains for row in ROWS}
+    assert trains["immax"] == "SEGT" or set(trains["immax"]) == set("SETG")
+    assert set(trains["grl"]) == set("SA")
+    assert set(trains["sparsity_z_i"]) == set("S")
+    assert trains["gated"] == "G"
+
+
+def test_the_command_prints_one_mechanism_all_of_them_and_a_mistake() -> None:
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "harness.mechanisms", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    rows = json.loads(command("--json").stdout)
+    assert {row["id"] for row in rows} == {row.id for row in ROWS}
+    assert "sigmoid(w R_E)" in command("--id", "M12").stdout
+    wrong = command("--id", "M99")
+    assert wrong.returncode == 2 and "M01 to M43" in wrong.stderr
