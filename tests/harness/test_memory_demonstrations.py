@@ -2,6 +2,7 @@
 
 import torch
 
+from analysis.store import Run
 from harness.trial.routing import WeightedTerm
 from models.environment.set_encoders import SET_ENCODERS
 from models.losses import LOSSES
@@ -46,6 +47,23 @@ def test_under_cell_batch_only_the_bank_makes_cell_lines_meet(make_replicate: Ma
     acting = [(value, norm) for value, norm in kept if value > 0]
     assert len(acting) >= 6
     assert all(norm > 1e-4 for _, norm in acting)
+
+
+def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_replicate: MakeReplicate) -> None:
+    changes = {"loss.contrastive.weight": 0.1, "loss.contrastive.bank": 16, "loss.prototypes.weight": 0.1}
+    replicate = make_replicate(changes)
+    for _ in range(2):
+        replicate.advance()
+    stored = Run(replicate.run.path).table("epochs").sort_values("epoch")
+    # Three steps of four rows an epoch: 12 of 16 places after the first, all after the second (steps 2 to 5).
+    assert stored["bank_fill"].tolist() == [0.75, 1.0]
+    assert stored["bank_age_mean"].tolist() == [1.0, 1.5]
+    assert stored["bank_age_max"].tolist() == [2.0, 3.0]
+    assert stored["prototype_age_max"].between(0, 2).all()
+    assert (stored["prototype_age_mean"] <= stored["prototype_age_max"]).all()
+    plain = make_replicate(run="plain")
+    plain.advance()
+    assert Run(plain.run.path).table("epochs")["bank_fill"].isna().all()
 
 
 def trained(kind: str, **own: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,6 +7,7 @@ by the documented epochs of record point 25.
 """
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -215,7 +216,9 @@ def test_a_configuration_runs_from_the_command_line_and_its_warning_is_printed(t
         timeout=120,
     )
     assert answer.returncode == 0, answer.stderr
-    assert "over_capacity (documented): " in " ".join(answer.stdout.split())
+    said = " ".join(answer.stdout.split())
+    assert "over_capacity (documented): " in said
+    assert re.search(r"[\d,]+ trainable parameters for [\d,]+ training pairs, [\d.]+ per pair", said)
 
 
 @given(
