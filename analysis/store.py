@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,18 +142,16 @@ class Run:
             key = tuple(trial[column] for column in KEYS)
             record = {str(column): None if _null(value) else value for column, value in trial.items()}
             tables: dict[str, Any] = {
-                name: _Later(lambda name=name, key=key: self._rows_of(name).of(key))
-                for name in ("epochs", "terms", "cells")
+                name: _Later(partial(self._rows_of, name, key)) for name in ("epochs", "terms", "cells")
             }
             yield UnitRecords(trial=record, **tables)
 
-    def _rows_of(self, name: str) -> "_UnitRows":
+    def _rows_of(self, name: str, unit: tuple[Any, ...]) -> list[dict[str, Any]]:
         if name not in self._unit_rows:
             frame = self.as_found() if name == "cells" else self.table(name)
-            self._unit_rows[name] = _UnitRows(
-                frame[frame["selection"] != "last"] if name == "cells" else frame
-            )
-        return self._unit_rows[name]
+            frame = frame[frame["selection"] != "last"] if name == "cells" else frame
+            self._unit_rows[name] = _UnitRows(frame)
+        return self._unit_rows[name].of(unit)
 
 
 KEYS = ["config", "fold", "seed"]

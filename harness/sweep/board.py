@@ -54,6 +54,8 @@ class Board:
         self._began = clock()
         self._seconds, self._epochs = 0.0, 0
         self._labels = Labels()
+        self._best: Row | None = None
+        self._merit_of_best = -math.inf
 
     def enter(self, row: Row) -> Row:
         """Add a configuration, or leave what is known of it."""
@@ -70,6 +72,8 @@ class Board:
         row.objective = float(report["objective"])
         row.metrics = dict(report["metrics"]) or row.metrics
         row.diverged = int(report["diverged"])
+        if self._merit(row) > self._merit_of_best:
+            self._best, self._merit_of_best = row, self._merit(row)
         row.warned |= set(report["warned"])
         return row
 
@@ -83,14 +87,16 @@ class Board:
 
     def best(self) -> Row | None:
         """The configuration with the best objective so far, of those that did not fail or diverge."""
-        known = [
-            row
-            for row in self.rows.values()
-            if math.isfinite(row.objective) and row.status not in ("failed", "diverged")
-        ]
-        if not known:
-            return None
-        return max(known, key=lambda row: row.objective if self.larger_is_better else -row.objective)
+        if self._best is not None and self._merit(self._best) < self._merit_of_best:
+            self._best = max(self.rows.values(), key=self._merit)
+            self._merit_of_best = self._merit(self._best)
+        return self._best if self._merit_of_best > -math.inf else None
+
+    def _merit(self, row: Row) -> float:
+        """The objective so that more is better; less than anything where it does not count."""
+        if row.status in ("failed", "diverged") or not math.isfinite(row.objective):
+            return -math.inf
+        return row.objective if self.larger_is_better else -row.objective
 
     def label(self, config: str) -> str:
         """The keys in which a configuration differs from the others, named as the ranking names them."""
