@@ -9,10 +9,11 @@ from models.environment.glorot import GlorotLinear
 
 
 class Placement(nn.Module):
-    """z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k n(H_p)> / sqrt(w)): attention of the Student over all prototypes.
+    """z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt(w)): attention of the Student over all prototypes.
 
-    n(x) = (x - mean x) / sd x over the w dimensions, so that the attention does not depend on how small a graph has
-    averaged its states; at w = 1 it is 0 and all prototypes count alike.
+    n(h) = (h - mean h) / sd h over the w dimensions; m(H_p) = (H_p - mean_p H) / s, s the root mean square of what it
+    divides over prototypes and dimensions: a graph that has averaged its states until they hardly differ is still told
+    apart. At w = 1, n(h) is 0 and the same prototypes count for everyone.
 
     h [E, w] (the set encoder's output), nodes H [C, P, w] -> [E, w]; the episodes do not see each other, and the
     order of the prototypes does not matter. z_E lies in the convex hull of the prototypes' states, also for an unseen
@@ -27,8 +28,10 @@ class Placement(nn.Module):
 
     def weights(self, h: Tensor, nodes: Tensor) -> Tensor:
         """a [E, C P], rows sum to 1."""
-        width = h.shape[-1:]
-        query, key = self.query(layer_norm(h, width)), self.key(layer_norm(nodes.flatten(0, 1), width))
+        flat = nodes.flatten(0, 1)
+        centred = flat - flat.mean(0)
+        key = self.key(centred / (centred.square().mean() + 1e-12).sqrt())
+        query = self.query(layer_norm(h, h.shape[-1:]))
         return (query @ key.T / math.sqrt(h.shape[-1])).softmax(-1)
 
     def forward(self, h: Tensor, nodes: Tensor) -> Tensor:

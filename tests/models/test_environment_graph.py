@@ -114,14 +114,25 @@ def test_placement_by_hand_and_inside_the_convex_hull() -> None:
     def norm(x: torch.Tensor) -> torch.Tensor:
         return (x - x.mean()) / (x.var(correction=0) + 1e-5) ** 0.5
 
+    apart = flat - flat.mean(0)
+    apart = apart / (apart**2).mean().sqrt()
     for e in range(5):
         q = model.query.weight @ norm(h[e]) + model.query.bias
-        score = torch.stack([q @ (model.key.weight @ norm(flat[p])) / W**0.5 for p in range(C * P)])
+        score = torch.stack([q @ (model.key.weight @ apart[p]) / W**0.5 for p in range(C * P)])
         weight = score.exp() / score.exp().sum()
         torch.testing.assert_close(out[e], sum(weight[p] * flat[p] for p in range(C * P)))
     assert (out <= flat.max(0).values).all() and (out >= flat.min(0).values).all()
     torch.testing.assert_close(model(h, nodes[[1, 2, 0]][:, [1, 0]]), out, rtol=0, atol=1e-12)
     torch.testing.assert_close(model(torch.cat([h[:1], h[3:]]), nodes)[0], out[0], rtol=0, atol=1e-12)
+
+
+def test_states_that_hardly_differ_are_still_told_apart() -> None:
+    model, h = Placement(W).double(), draw(5, W, seed=1)
+    initialise(model, 1)
+    nodes, mean = draw(C, P, W, seed=2), draw(W, seed=3)
+    near = mean + 1e-3 * nodes
+    torch.testing.assert_close(model.weights(h, near), model.weights(h, nodes), rtol=1e-4, atol=1e-6)
+    assert model.weights(h, near).std(0).min() > 1e-3, "different support sets, different places"
 
 
 @pytest.mark.parametrize("kind", KINDS)
