@@ -36,11 +36,12 @@ def _sampler(key: str, name: str, equation: str) -> Mechanism:
     )  # fmt: skip
 
 
-def _balance(key: str, name: str, equation: str, source: str) -> Mechanism:
+def _balance(value: str, name: str, equation: str, source: str) -> Mechanism:
     off = (("balance", {"kind": "fixed"}),)
+    key = "fixed_weights" if value == "fixed" else value
     return _rule(
-        "M42", key, name, ("balance.kind", key), equation=equation, shapes="gradients of n terms -> one gradient",
-        source=source, trains="", off=off if key != "fixed" else (),
+        "M42", key, name, ("balance.kind", value), equation=equation, shapes="gradients of n terms -> one gradient",
+        source=source, trains="", off=off if value != "fixed" else (),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from analysis.rules import Finding, not_evaluated
 from analysis.schema import MACRO, POOLED
 from harness import terminal
+from harness.audit.finding import lines
 from harness.config.acting import unread
 from harness.config.data import DataBlock, parse_source
 from harness.config.trial import TrialConfig
@@ -134,6 +135,7 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
+        told = set(lines(replicate.audited))
         task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
         while not replicate.finished:
             progress.update(task, epoch=replicate.epoch + 1, completed=0)
@@ -142,6 +144,10 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
             )
             figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
             loss = replicate.epoch_rows[-1]["loss"] if replicate.epoch_rows else float("nan")
+            for moment, line in lines(replicate.audited).items():
+                if moment not in told:
+                    console.print(f"seed {seed} audit ({moment}): {line}")
+            told = set(lines(replicate.audited))
             console.print(f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {loss:.4f}  {figures}")
     if replicate.trial["reason"]:
         console.print(f"seed {seed}: [yellow]{replicate.status}[/]: {replicate.trial['reason']}")

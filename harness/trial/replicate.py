@@ -14,6 +14,8 @@ import torch
 
 from analysis.rules import Finding, UnitRecords, evaluate
 from analysis.schema import PREVALENCES
+from harness.audit.auditor import audit
+from harness.audit.finding import fault
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
@@ -75,7 +77,7 @@ class Replicate:
 
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
-        codes = np.unique(dataset.cell[splits.train])
+        self.codes = codes = np.unique(dataset.cell[splits.train])
         self.trained = [dataset.cell_lines[code] for code in codes]
         self.sampler = SAMPLERS[config.episode.sampler](
             [splits.train[dataset.cell[splits.train] == code] for code in codes],
@@ -107,6 +109,7 @@ class Replicate:
         self.epoch_rows: list[dict[str, Any]] = []
         self.term_rows: list[dict[str, Any]] = []
         self.competition: list[dict[str, Any]] = []
+        self.audited: list[dict[str, Any]] = []
         self.cells: list[dict[str, Any]] = []
         self.live: list[dict[str, Any]] = []
         self.trial: dict[str, Any] = {
@@ -154,6 +157,8 @@ class Replicate:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
         began = time.perf_counter()
         epoch = self.epoch + 1
+        if epoch == 1 and self._audit("first"):
+            return self._nothing(0, began)
         try:
             logs = self._train(epoch, on_step)
         except Diverged as error:
@@ -311,6 +316,7 @@ class Replicate:
         if self.trainer.model.has_environment:
             self.run.write("embeddings", self.unit, embedding_rows(scores, names, self.key))
         self.trainer.load_weights(last_weights)
+        self._audit("last")
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
         if self.trainer.schedule.phase(int(self.trial["selected_epoch"])) == 1:
@@ -318,8 +324,24 @@ class Replicate:
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
         return self.trainer.model.rank_invariant(r.to(self.device))
 
+    def _audit(self, moment: str) -> bool:
+        """Judge every configured mechanism on clones; True when that stops the trial (strict, at its first steps)."""
+        if self.config.audit == "off" or any(row["moment"] == moment for row in self.audited):
+            return False
+        found = audit(self.trainer, self.sampler, self.predictor, self.codes, first=moment == "first")
+        self.audited += [finding.row(moment, found.cost) for finding in found.findings]
+        reason = fault(found.findings)
+        if reason is None or moment != "first" or self.config.audit != "strict":
+            return False
+        self.trial |= {"status": "stopped", "reason": reason}
+        return True
+
     def _diverged(self, epoch: int, reason: str, began: float) -> EpochSummary:
         self.trial |= {"status": "diverged", "reason": f"epoch {epoch}: {reason}"}
+        return self._nothing(epoch, began)
+
+    def _nothing(self, epoch: int, began: float) -> EpochSummary:
+        """Write what there is of an epoch that gave nothing."""
         self.trial["wall_s"] += time.perf_counter() - began
         self._write()
         return EpochSummary(epoch, float("nan"), dict.fromkeys(REPORTED, float("nan")), self.findings())
@@ -332,6 +354,8 @@ class Replicate:
         self.run.write("terms", self.unit, self.term_rows)
         if self.competition:
             self.run.write("competition", self.unit, self.competition)
+        if self.audited:
+            self.run.write("audit", self.unit, [{**self.key, **row} for row in self.audited])
         self.run.write("cells", self.unit, [{**self.key, **row} for row in self.cells])
         self.run.write("warnings", self.unit, [{**self.key, **row} for row in self.live])
         self.run.write("trials", self.unit, [self.trial])
@@ -347,6 +371,7 @@ class Replicate:
             "epochs": self.epoch_rows,
             "terms": self.term_rows,
             "competition": self.competition,
+            "audit": self.audited,
             "cells": self.cells,
             "warnings": self.live,
         }
@@ -367,4 +392,5 @@ class Replicate:
             self.trainer.load_state_dict(state["trainer"])
         self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
         self.competition = records.get("competition", [])
+        self.audited = records.get("audit", [])
         self.cells, self.live = records["cells"], records["warnings"]

@@ -23,6 +23,7 @@ TINY: dict[str, Any] = {
     "episode": {"query": 16, "per_step": 4},
     "optimiser": {"epochs": 3, "steps_per_epoch": 3},
     "evaluation": {"train_subset": 64},
+    "audit": "off",
 }
 
 

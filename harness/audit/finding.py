@@ -1,0 +1,59 @@
+"""What the audit says of one mechanism, and of a trial as a whole."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
+FATAL = ("inert", "leaking")
+"""Verdicts that `audit: strict` stops a trial for."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row of table `audit`; a figure that does not apply to the mechanism is None."""
+
+    id: str
+    mechanism: str
+    verdict: str
+    reason: str
+    share: float | None = None
+    grad_norm: float | None = None
+    effect_logit: float | None = None
+    effect_aupr: float | None = None
+    effect_gradient: float | None = None
+
+    def row(self, moment: str, cost: float) -> dict[str, object]:
+        """The columns of table `audit` beside the unit's key."""
+        return {"moment": moment, "cost_steps": cost, **asdict(self)}
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """`14 mechanisms: 13 active, 1 rank-invariant`."""
+    counts = Counter(finding.verdict for finding in findings)
+    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{len(findings)} mechanisms: {parts}" if findings else "no mechanism was audited"
+
+
+def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """One line per audit of a unit, by its moment, from rows of table `audit`."""
+    by_moment: dict[str, list[Finding]] = {}
+    for row in rows:
+        own = {name: row[name] for name in Finding.__dataclass_fields__}
+        by_moment.setdefault(row["moment"], []).append(Finding(**own))
+    return {moment: summary(findings) for moment, findings in by_moment.items()}
+
+
+def fault(findings: Sequence[Finding]) -> str | None:
+    """The sentence that a strict trial ends with; None when nothing is inert or leaking."""
+    faults = [finding for finding in findings if finding.verdict in FATAL]
+    if not faults:
+        return None
+    first = faults[0]
+    more = (
+        f" (and {len(faults) - 1} more: {', '.join(f.mechanism for f in faults[1:])})"
+        if len(faults) > 1
+        else ""
+    )
+    return f"audit: {first.id} {first.mechanism} is {first.verdict}: {first.reason}{more}"

@@ -1,0 +1,162 @@
+"""Is every key of an enabled block read? Each is given another value, and something has to be different then."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, get_args, get_origin
+
+import torch
+
+from harness.audit.idle import STRETCHES, stretched
+from harness.audit.probe import Probe, differ, trimmed
+from harness.audit.settings import changed, value_at
+from harness.config.acting import unread
+from harness.config.explain import ConfigError
+from harness.config.paths import Leaf, discriminators, leaves
+from harness.config.trial import TrialConfig
+from harness.trial.trainer import Trainer
+
+BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "balance", "episode.pseudo_unseen",
+          "support.labels", "optimiser.lr", "optimiser.weight_decay", "optimiser.clip")  # fmt: skip
+"""What a trainer is built from; other blocks say which pairs it is given and how its scores are reported."""
+ELSEWHERE = (
+    "model.size", "model.enhancer_bp", "model.promoter_bp", "environment.unseen", "environment.prior.extrapolate",
+)  # fmt: skip
+"""Keys that are read where the data are opened, where sizes are filled in, or for cell lines that no step has."""
+LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
+"""Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
+
+
+def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
+    """Dotted paths (that start with `only`) that nothing reads, each with the values that were tried; costs about a
+    tenth of a step per key.
+    """
+    base = _Fingerprint(probe, probe.config)
+    found = {}
+    for path, leaf in enabled(probe.config):
+        if not path.startswith(only):
+            continue
+        tried = []
+        for value in others(leaf, value_at(probe.config, path)):
+            twin = _Fingerprint(probe, changed(probe.config, {path: value}))
+            tried.append(value)
+            if base.differs(twin):
+                break
+        else:
+            if tried:
+                found[path] = ", ".join(map(str, tried))
+    return found
+
+
+def enabled(config: TrialConfig) -> Iterator[tuple[str, Leaf]]:
+    """Paths of enabled blocks: there in this variant, not waiting for another key, and no weight that is 0."""
+    chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
+    for path, leaf in leaves().items():
+        if not path.startswith(BLOCKS) or path in ELSEWHERE or path in LATER or path in chosen:
+            continue
+        try:
+            value = value_at(config, path)
+        except AttributeError:
+            continue
+        off = value is None or (isinstance(value, int | float) and value == 0 and _is_weight(path))
+        if not off and not isinstance(value, list) and not unread(config, [path]):
+            yield path, leaf
+
+
+def _is_weight(path: str) -> bool:
+    return path.endswith((".weight", "penalty", "pseudo_unseen", "labels")) or path.startswith(
+        ("decouple.", "loss.sparsity.")
+    )
+
+
+def others(leaf: Leaf, value: Any) -> list[Any]:
+    """Up to three valid values that are not `value`, the nearer ones first."""
+    if isinstance(value, bool):
+        return [not value]
+    options = [
+        option
+        for info in leaf.fields.values()
+        if get_origin(info.annotation) is Literal
+        for option in get_args(info.annotation)
+    ]
+    if options:
+        return [option for option in options if option != value]
+    tries: list[Any] = [value * 2, max(1, value // 2), 1, value + 1] if isinstance(value, int) else []
+    tries += [value * 1.5 + 0.1, 0.001, 0.0, value / 2] if isinstance(value, float) else []
+    valid = []
+    for other in tries:
+        try:
+            leaf.check(other)
+        except ConfigError:
+            continue
+        if other != value and other not in valid:
+            valid.append(other)
+    return valid[:3]
+
+
+class _Fingerprint:
+    """What a configuration makes of the probe's state: its initial values, and one step of a few pairs."""
+
+    def __init__(self, probe: Probe, config: TrialConfig) -> None:
+        self.probe, self.config = probe, config
+        self.error = ""
+        try:
+            self.trainer = probe.build(config)
+        except (ValueError, TypeError, KeyError, RuntimeError) as error:
+            self.error = f"{type(error).__name__}: {error}"
+            return
+        weights = self.trainer.weights()
+        self.initial = {
+            f"{part}.{name}": value.clone()
+            for part in ("model", "terms")
+            for name, value in weights[part].items()
+        }
+        self.initial |= {
+            f"{key}/{name}": value
+            for key, state in weights["states"].items()
+            for name, value in state.items()
+        }
+        self._step: dict[str, Any] | None = None
+
+    def differs(self, other: "_Fingerprint") -> bool:
+        """Whether the two are built, step or would step at another state in different ways."""
+        if other.error:
+            return True
+        shapes = {name: value.shape for name, value in self.initial.items()}
+        if shapes != {name: value.shape for name, value in other.initial.items()}:
+            return True
+        if differ(self.initial, other.initial) > 0.0:
+            return True
+        one, two = self.step(), other.step()
+        if any(differ(one[name], two[name]) > 0.0 for name in one):
+            return True
+        return any(not torch.equal(a, b) for a, b in zip(self.values(), other.values(), strict=True))
+
+    def step(self) -> dict[str, Any]:
+        """Gradients, next parameters and next states of one step from the probe's state."""
+        if self._step is None:
+            probe, clone = self.probe, self.trainer
+            probe.load(clone)
+            batch = trimmed(probe.batch, 3, 4)
+            logits = probe.logits(clone, batch)
+            step = probe.step(clone, batch=batch)
+            self._step = {
+                "logits": {"logits": logits},
+                "gradients": step.gradients,
+                "parameters": step.parameters,
+                "states": step.states,
+                "values": {
+                    name: torch.tensor(v) for name, v in (step.log.values if step.log else {}).items()
+                },
+            }
+        return self._step
+
+    def values(self) -> list[torch.Tensor]:
+        """Values of the loss terms at stretched states of the step, where hinges that are satisfied now are not."""
+        clone: Trainer = self.probe.clone(self.config)
+        batch = trimmed(self.probe.batch, 3, 4)
+        self.probe.pairs += (batch.support.size + batch.query.size) / 3
+        _, _, step, _ = clone._measure(batch, warm=False)
+        found = []
+        for scale, shift in STRETCHES:
+            moved, _ = stretched(step, scale, shift)
+            found += [term(moved, clone.states[term.key])[0].detach() for term, _ in clone.weighted]
+        return found

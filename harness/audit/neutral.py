@@ -1,0 +1,72 @@
+"""Neutralising a module in a clone: its output is made the same for every sample, or doubled, or its input's mean."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.trial.trainer import Trainer
+
+
+def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:
+    """Instances of a class in the model and the terms, by the qualified name that their parameters have."""
+    for root, prefix in ((trainer.model, ""), (trainer.terms, "terms.")):
+        for name, module in root.named_modules():
+            if isinstance(module, cls):
+                yield prefix + name, module
+
+
+def constant_output(cls: type) -> Callable[[Trainer], None]:
+    """Every instance gives each sample the mean over the samples (dimension 0) of what it gives."""
+    return _on_output(
+        cls, lambda t: t.mean(0, keepdim=True).expand_as(t) if t.is_floating_point() and t.ndim else t
+    )
+
+
+def doubled_output(cls: type) -> Callable[[Trainer], None]:
+    """Every instance gives twice of what it gives."""
+    return _on_output(cls, lambda t: 2 * t)
+
+
+def mean_resistance(trainer: Trainer) -> None:
+    """The energy reads R_E = its mean over episodes and pairs: a gate becomes a constant."""
+
+    def flatten(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        u, r, *rest = arguments
+        return (u, r.mean().expand_as(r), *rest)
+
+    trainer.model.energy.register_forward_pre_hook(flatten)
+
+
+def shaken(names: set[str]) -> Callable[[Trainer], None]:
+    """The named parameters are moved by a fixed random amount of the size that they have, or of 0.1 where they are 0."""
+
+    def patch(trainer: Trainer) -> None:
+        source = torch.Generator().manual_seed(0)
+        named = {**dict(trainer.model.named_parameters())}
+        named |= {f"terms.{name}": p for name, p in trainer.terms.named_parameters()}
+        with torch.no_grad():
+            for name in sorted(names):
+                parameter = named[name]
+                size = parameter.square().mean().sqrt() + 0.1
+                parameter += size * torch.randn(parameter.shape, generator=source).to(parameter.device)
+
+    return patch
+
+
+def _on_output(cls: type, change: Callable[[Tensor], Tensor]) -> Callable[[Trainer], None]:
+    def patch(trainer: Trainer) -> None:
+        for _, module in members(trainer, cls):
+            module.register_forward_hook(lambda _module, _arguments, output: mapped(output, change))
+
+    return patch
+
+
+def mapped(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(output, Tensor):
+        return change(output)
+    if isinstance(output, tuple):
+        parts = [mapped(part, change) for part in output]
+        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
+    return output

@@ -1,0 +1,214 @@
+"""Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.config.trial import TrialConfig
+from harness.trial.batches import forward
+from harness.trial.routing import RoutingError
+from harness.trial.sampler import EpisodeBatch
+from harness.trial.trainer import StepLog, Trainer, batch_cells
+from models.episode import Support
+from models.streams import Dropout
+
+EVERYTHING_ON = 1e6
+"""Progress in epochs at which every phase and ramp is over."""
+SUPPORT, QUERY = 8, 16
+"""Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
+from not zero, at a part of the cost."""
+NO_CLIP = 1e30
+
+Patch = Callable[[Trainer], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged."""
+
+    gradients: dict[str, Tensor]
+    parameters: dict[str, Tensor]
+    states: dict[str, Tensor]
+    log: StepLog | None
+    leak: str | None
+
+
+class Probe:
+    """Makes clones of a trainer's state and counts what they cost, in steps of the trial.
+
+    weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler. The
+    clones run with all schedules fully on and without clipping; the state is first `warmed` by three of its own steps,
+    so that memory banks and prototypes hold something and what starts neutral (T = 1, A = 0) has left its start.
+    """
+
+    def __init__(
+        self, trainer: Trainer, codes: np.ndarray, batches: list[EpisodeBatch], *, warm: bool = True
+    ) -> None:
+        self.dataset, self.codes, self.seed, self.device = (
+            trainer.dataset,
+            codes,
+            trainer.seed,
+            trainer.device,
+        )
+        optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
+        self.config = trainer.config.model_copy(update={"optimiser": optimiser})
+        self.full = batches[0].support.size + batches[0].query.size
+        self.batches = [trimmed(batch) for batch in batches]
+        self.pairs = 0.0
+        self.weights = copy.deepcopy(trainer.weights())
+        if warm:
+            clone = self.build()
+            self.load(clone)
+            for number, batch in enumerate(self.batches[:-1]):
+                # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
+                self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
+            self.weights = copy.deepcopy(clone.weights())
+
+    @property
+    def batch(self) -> EpisodeBatch:
+        """The batch that every twin sees."""
+        return self.batches[-1]
+
+    @property
+    def cost(self) -> float:
+        """What was run so far in steps of the trial: pairs through the sequence side, a pass without gradient a third."""
+        return self.pairs / self.full
+
+    def build(self, config: TrialConfig | None = None) -> Trainer:
+        """A trainer of `config` at its own initialisation."""
+        with torch.random.fork_rng(devices=[]):
+            return Trainer(config or self.config, self.dataset, self.codes, self.seed, self.device)
+
+    def clone(self, config: TrialConfig | None = None, patch: Patch | None = None) -> Trainer:
+        """A trainer with the probe's state wherever name and shape agree, `patch`ed afterwards."""
+        clone = self.build(config)
+        self.load(clone)
+        # Updates in proportion to the gradient: the first one of Adam is its sign alone, and hides what differs.
+        for group in clone.optimiser.param_groups:
+            group["lr"] = group["eps"] = 1.0
+        if patch is not None:
+            patch(clone)
+        return clone
+
+    def load(self, clone: Trainer) -> None:
+        """Give `clone` the probe's parameters and states wherever name and shape agree."""
+        own = clone.weights()
+        merged = {
+            "model": _matching(own["model"], self.weights["model"]),
+            "terms": _matching(own["terms"], self.weights["terms"]),
+            "states": {
+                key: _matching(state, self.weights["states"].get(key, {}))
+                for key, state in own["states"].items()
+            },
+            **{name: _matching(own[name], self.weights[name]) for name in ("reference", "balance", "memory")},
+        }
+        clone.load_weights({**self.weights, **own, **copy.deepcopy(merged), "index": self.weights["index"]})
+
+    def step(
+        self,
+        clone: Trainer,
+        *,
+        batch: EpisodeBatch | None = None,
+        progress: float = EVERYTHING_ON,
+        shares: bool = False,
+    ) -> Step:
+        """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
+        batch = batch or self.batch
+        names = dict(_names(clone))
+        gradients: dict[str, Tensor] = {}
+
+        def keep(optimiser: Any, *_: Any) -> None:
+            for group in optimiser.param_groups:
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        gradients[names.get(parameter, f"unnamed {len(gradients)}")] = (
+                            parameter.grad.detach().clone()
+                        )
+
+        handle = clone.optimiser.register_step_pre_hook(keep)
+        self.pairs += batch.support.size + batch.query.size
+        log, leak = None, None
+        try:
+            log = clone.step(batch, progress=progress, probe=shares)
+        except RoutingError as error:
+            leak = str(error)
+        handle.remove()
+        parameters = {name: p.detach().clone() for p, name in names.items()}
+        states = {
+            f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
+        }
+        return Step(gradients, parameters, states, log, leak)
+
+    @torch.no_grad()
+    def logits(self, clone: Trainer, batch: EpisodeBatch | None = None, *, unseen: bool = False) -> Tensor:
+        """Logits [E, Q] of the query pairs as they are predicted: no dropout, no labels, no hidden names; `unseen`: as
+        those of cell lines that were not trained on."""
+        batch = batch or self.batch
+        self.pairs += (batch.support.size + batch.query.size) / 3
+        support = forward(clone.model, clone.dataset, batch.support, clone.device)
+        query = forward(clone.model, clone.dataset, batch.query, clone.device)
+        episodes, size = batch.support.shape
+        cell = batch_cells(batch, clone.device)
+        zeros = torch.zeros(episodes, size, device=clone.device)
+        stream = support.stream.view(episodes, size, -1)
+        v = None if clone.v is None else clone.v[cell]
+        if unseen:
+            cell = torch.full_like(cell, -1)
+        sets = Support(stream, support.u.view(episodes, size), zeros, zeros, cell, v=v)
+        environment = clone.model.environment_of(sets, clone.memory)
+        u, z_i = query.u.view(episodes, -1), query.z_i.view(episodes, batch.query.shape[1], -1)
+        logit: Tensor = clone.model.score(u, z_i, environment, clone.reference, warm=False).logit
+        return logit
+
+
+def without_dropout(clone: Trainer) -> None:
+    """Training passes as in prediction."""
+    for module in clone.model.modules():
+        if isinstance(module, Dropout):
+            module.p = 0.0
+
+
+def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:
+    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets."""
+    s = _evenly(batch.support.shape[1], min(support, max(2, batch.support.shape[1] // 2)))
+    q = _evenly(batch.query.shape[1], min(query, max(2, batch.query.shape[1] // 2)))
+    return EpisodeBatch(batch.support[:, s], batch.query[:, q], batch.cell, batch.query_cell[:, q])
+
+
+def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
+    """Norm of the difference of two sets of tensors over the names that either has; an absent one counts as zeros."""
+    squares = 0.0
+    for name in {*one, *other}:
+        a, b = one.get(name), other.get(name)
+        if a is not None and b is not None and a.shape != b.shape:
+            return float("inf")
+        gap = (a if b is None else b if a is None else a - b) if a is not None or b is not None else None
+        if gap is not None:
+            squares += float(gap.double().square().sum())
+    return squares**0.5
+
+
+def norm(gradients: Mapping[str, Tensor]) -> float:
+    """Euclidean norm over all tensors."""
+    return differ(gradients, {})
+
+
+def _names(trainer: Trainer) -> list[tuple[torch.nn.Parameter, str]]:
+    named = [(p, name) for name, p in trainer.model.named_parameters()]
+    return named + [(p, f"terms.{name}") for name, p in trainer.terms.named_parameters()]
+
+
+def _matching(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: given[name] if name in given and given[name].shape == value.shape else value
+        for name, value in own.items()
+    }
+
+
+def _evenly(size: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))

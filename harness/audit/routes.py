@@ -1,0 +1,61 @@
+"""Who may reach whom under isolated routing, as 09-definitions.md has it: what loss terms declare is checked against it."""
+
+from collections.abc import Mapping
+
+from harness.audit.probe import Step
+from harness.trial.trainer import Trainer
+from models.losses.term import LossTerm
+
+BOTH_SIDES = ("orthogonal", "pearson", "infonce", "club", "hsic")
+TABLE: Mapping[str, str] = {
+    **dict.fromkeys(("task", "ranking", "speculation"), "SETG"),
+    "distillation": "E",
+    "competition": "ETA",
+    **dict.fromkeys(BOTH_SIDES, "ETA"),
+    **dict.fromkeys(("grl", "conditional_grl", "irm", "vib"), "SA"),
+    **dict.fromkeys(
+        ("contrastive", "prototypes", "gp_prior", "reconstruction", "sparsity_z_e", "sparsity_r"), "ET"
+    ),
+    **dict.fromkeys(("sparsity_z_i", "sparsity_groups", "calibration"), "S"),
+    "temperature": "GET",
+}
+"""Key of a loss term -> groups that it may move; E of the definitions is E (Student) and T (Teacher) together."""
+
+
+def allowed(term: LossTerm, trainer: Trainer) -> set[str]:
+    """Groups that the definitions allow the term; a term that they do not name is held to what it declares."""
+    if trainer.router.shared:
+        return set("SETGA")
+    groups = set(TABLE.get(term.key, "".join(term.reach)))
+    if term.key in BOTH_SIDES and trainer.config.decouple.reach == "both":
+        groups.add("S")
+    return groups
+
+
+def group_of(trainer: Trainer, term: str) -> dict[str, str]:
+    """Name of a parameter -> its group, `A` for the term's own and `another term's` for those of the other terms."""
+    found = {name: group for group, members in trainer.model.groups().items() for name in members}
+    for name, _ in trainer.terms.named_parameters():
+        found[f"terms.{name}"] = "A" if name.startswith(f"{term}.") else "another term's"
+    return found
+
+
+def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dict[str, float]:
+    """Group -> largest change of a gradient there by a term that may not reach it; empty when it keeps its route.
+
+    Exact: the gradients of parameters that a term does not reach are the same bits with and without it. Not so under
+    pcgrad, which draws the order of projections anew for another number of terms.
+    """
+    if trainer.config.balance.kind == "pcgrad":
+        return {}
+    groups, may, found = group_of(trainer, term.key), allowed(term, trainer), {}
+    for name, group in groups.items():
+        a, b = with_it.gradients.get(name), without.gradients.get(name)
+        if group in may or (a is None and b is None) or (group == "A" and "A" in may):
+            continue
+        one, other = (a, b) if a is not None else (b, a)
+        assert one is not None
+        gap = float((one if other is None else one - other).abs().max())
+        if gap > 0.0 and not (group == "A" and b is None and float(one.abs().max()) == 0.0):
+            found[group] = max(gap, found.get(group, 0.0))
+    return found

@@ -1,0 +1,194 @@
+"""Ways of breaking a mechanism that a person would not notice, made on the real classes: what proves the audit."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+
+from harness.audit.auditor import audit, batches_of
+from harness.audit.finding import FATAL, Finding
+from harness.audit.judge import Judge
+from harness.audit.keys import unread_keys
+from harness.audit.neutral import mapped
+from harness.audit.probe import Probe
+from harness.mechanisms.mechanism import POSITIVE, Mechanism
+from harness.trial import trainer as trainer_module
+from harness.trial.predict import Predictor
+from harness.trial.replicate import Replicate
+from harness.trial.routing import WeightedTerm
+from harness.trial.schedule import Schedule
+from models.energy.base import Energy
+from models.energy.temperature import Temperature
+from models.losses.term import LossTerm
+
+Context = contextlib.AbstractContextManager[Any]
+
+KINDS = (
+    "weight read but not used",
+    "gradient cut",
+    "gate constant",
+    "built but not called",
+    "key ignored",
+    "another energy in prediction",
+    "reach too wide",
+)
+ENTRY = {"KmerStem": "finish"}
+"""Method by which a class is entered, where that is not `forward`."""
+
+
+def sabotage(mechanism: Mechanism, kind: str) -> Context | None:
+    """A context in which `mechanism` is broken in the way of `kind`; None where that kind does not apply to it."""
+    cls = mechanism.cls
+    if cls is None:
+        return None
+    if kind == "another energy in prediction":
+        return _other_energy() if issubclass(cls, Energy) else None
+    if kind == "key ignored":
+        key = _own_key(mechanism)
+        return None if key is None else _ignoring(cls, key)
+    if issubclass(cls, LossTerm):
+        return _of_term(mechanism, cls, kind)
+    return _of_module(cls, kind)
+
+
+def caught(replicate: Replicate, mechanism: Mechanism, kind: str) -> Finding | None:
+    """What the audit says against the sabotaged mechanism of a replicate that was built inside the sabotage; None when
+    it says nothing. Judges this mechanism alone; `another energy in prediction` runs the whole audit of the end.
+    """
+    if kind == "another energy in prediction":
+        given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+        found = [f for f in audit(*given, first=False).findings if f.mechanism == mechanism.key]
+        return next((f for f in found if f.verdict in FATAL), None)
+    with torch.random.fork_rng(devices=[]):
+        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        if kind == "key ignored":
+            key = _own_key(mechanism)
+            path = next(p for p in _paths(mechanism) if p.endswith(f".{key}"))
+            return (
+                Finding("-", path, "inert", "nothing reads it") if path in unread_keys(probe, path) else None
+            )
+        finding = Judge(probe, thorough=True).judge(mechanism)
+    return finding if finding.verdict in FATAL else None
+
+
+def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | None:
+    key = cls.key
+    weighted = any(setting.value == POSITIVE for setting in mechanism.when)
+    if kind == "gradient cut":
+        forward = cls.forward
+        return patch.object(
+            cls, "forward", lambda self, *a: tuple(_detached(part) for part in forward(self, *a))
+        )
+    if kind == "built but not called" and key != "task":
+        factor = Schedule.factor
+        return patch.object(
+            Schedule,
+            "factor",
+            lambda self, term, progress: 0.0 if term == key else factor(self, term, progress),
+        )
+    if kind == "weight read but not used" and weighted:
+
+        def deaf(name: str, value: Tensor, weight: float, *rest: Any) -> WeightedTerm:
+            return WeightedTerm(name, value, 0.37 if name == key else weight, *rest)
+
+        return patch.object(trainer_module, "WeightedTerm", deaf)
+    if kind == "reach too wide" and set(getattr(cls, "reach", "SETG")) < set("SETG"):
+        init = cls.__init__
+
+        def wide(self: Any, *a: Any, **k: Any) -> None:
+            init(self, *a, **k)
+            self.reach = frozenset("SETGA")
+
+        return patch.object(cls, "__init__", _signed(wide, init))
+    return None
+
+
+def _of_module(cls: type, kind: str) -> Context | None:
+    name = ENTRY.get(cls.__name__, "forward")
+    true: Any = getattr(cls, name)
+    trained = any(True for _ in inspect.signature(cls.__init__).parameters) and cls.__dict__ is not None
+    if issubclass(cls, Energy):
+        if kind == "gate constant":
+            return patch.object(
+                cls, name, lambda self, u, r, t, *a: true(self, u, torch.zeros_like(r), t, *a)
+            )
+        if kind == "built but not called":
+            return patch.object(cls, name, lambda self, u, r, t, *a: u / t)
+        return None
+    change: dict[str, Callable[[Any, Tensor], Tensor]] = {
+        "gradient cut": lambda arguments, out: out.detach(),
+        "gate constant": lambda arguments, out: torch.ones_like(out),
+        "built but not called": lambda arguments, out: torch.zeros_like(out) + _mean(arguments),
+    }
+    if kind not in change or not trained:
+        return None
+    if issubclass(cls, Temperature) and kind == "built but not called":
+        return None
+
+    def broken(self: Any, *arguments: Any, **named: Any) -> Any:
+        output = true(self, *arguments, **named)
+        return mapped(output, lambda t: change[kind](arguments, t) if t.is_floating_point() else t)
+
+    return patch.object(cls, name, broken)
+
+
+def _ignoring(cls: type, key: str) -> Context:
+    """The class is built with its own default for `key`, whatever it is given."""
+    init: Any = cls.__init__  # type: ignore[misc]
+    default = inspect.signature(init).parameters[key].default
+
+    def deaf(self: Any, *arguments: Any, **named: Any) -> None:
+        init(self, *arguments, **{**named, key: default})
+
+    return patch.object(cls, "__init__", _signed(deaf, init))
+
+
+def _own_key(mechanism: Mechanism) -> str | None:
+    """A key of the mechanism's block that its class takes with a default."""
+    init: Any = mechanism.cls.__init__ if mechanism.cls is not None else object.__init__
+    parameters = inspect.signature(init).parameters
+    names = [path.rsplit(".", 1)[-1] for path in _paths(mechanism)]
+    taken = [n for n in names if n in parameters and parameters[n].default is not inspect.Parameter.empty]
+    return taken[0] if taken else None
+
+
+def _paths(mechanism: Mechanism) -> Iterator[str]:
+    """Paths of the block that chooses the mechanism, the choosing ones apart."""
+    from harness.config.paths import leaves
+
+    own = {setting.path for setting in mechanism.when}
+    blocks = {path.rsplit(".", 1)[0] + "." for path in own if "." in path}
+    for path in leaves():
+        if path not in own and any(path.startswith(b) for b in blocks) and "decouple." not in path:
+            yield path
+
+
+@contextlib.contextmanager
+def _other_energy() -> Iterator[None]:
+    score = Predictor.score
+
+    def other(self: Any, model: Any, *arguments: Any, **named: Any) -> Any:
+        with patch.object(type(model.energy), "forward", lambda self, u, r, t, *a: u / t - 0.3):
+            return score(self, model, *arguments, **named)
+
+    with patch.object(Predictor, "score", other):
+        yield
+
+
+def _signed(function: Callable[..., Any], like: Any) -> Any:
+    """The function with another's signature: registries check arguments against it."""
+    function.__signature__ = inspect.signature(like)  # type: ignore[attr-defined]
+    return function
+
+
+def _detached(part: Any) -> Any:
+    return part.detach() if isinstance(part, Tensor) else part
+
+
+def _mean(arguments: Any) -> Tensor:
+    tensors = [a for a in arguments if isinstance(a, Tensor) and a.is_floating_point()]
+    return tensors[0].mean() if tensors else torch.zeros(())

@@ -1,0 +1,37 @@
+"""Configurations that differ from another one in a few values, whether or not they would be accepted from a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.config.block import Block
+from harness.config.trial import TrialConfig
+
+
+def changed(config: TrialConfig, changes: Mapping[str, Any]) -> TrialConfig:
+    """`config` with other values at dotted paths; a mapping as value replaces a whole block by its valid form.
+
+    Nothing is validated: a twin may be a combination that is refused because it could not act.
+    """
+    result: Any = config
+    for path, value in changes.items():
+        result = _replaced(result, path.split("."), value)
+    found: TrialConfig = result
+    return found
+
+
+def _replaced(block: Block, path: list[str], value: Any) -> Block:
+    key, *rest = path
+    if rest:
+        return block.model_copy(update={key: _replaced(getattr(block, key), rest, value)})
+    if isinstance(value, Mapping):
+        whole = type(block).model_validate({key: dict(value)})
+        value = getattr(whole, key)
+    return block.model_copy(update={key: value})
+
+
+def value_at(config: TrialConfig, path: str) -> Any:
+    """The value at a dotted path; AttributeError for one that this variant lacks."""
+    found: Any = config
+    for key in path.split("."):
+        found = getattr(found, key)
+    return found
