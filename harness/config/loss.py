@@ -67,13 +67,13 @@ class CompetitionLoss(Block):
     """What the Student's task loss has to exceed for pull-in."""
     pull: Weight = 1.0
     """Weight of pull-in inside the term."""
-    push: Weight = 1.0
-    """Weight of push-away inside the term."""
+    push: Weight = 0.1
+    """Weight of push-away inside the term; any value above 0 also leaves the Opportunist without its reward."""
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     """Momentum of the running losses that rho_c is made of."""
-    margin: float = Field(0.02, ge=0.0, le=10.0)
+    margin: float = Field(0.05, ge=0.0, le=10.0)
     """Share by which the Student's running loss has to exceed the Opportunist's for an advantage."""
-    warmup: int = Field(20, ge=1)
+    warmup: int = Field(10, ge=1)
     """Episodes of a cell line, seen and pseudo-unseen each, before anything acts on it."""
     folds: int = Field(4, ge=2, le=32)
     """Opportunists, each of which never learns from one in `folds` cell lines."""
@@ -99,7 +99,8 @@ class SparsityLoss(Block):
     r: Weight = 0.0
     """Off by default: it contradicts an environment that acts (seed 004)."""
     groups: Weight = 0.0
-    """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together."""
+    """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together. A mean
+    over all weights, so that its gradient is small: 1 is about a hundredth of the task's at size small."""
 
 
 class CalibrationLoss(Block):

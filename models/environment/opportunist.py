@@ -11,7 +11,9 @@ HIDDEN = 32
 
 
 class Opinion(NamedTuple):
-    """z [E, w]: the Opportunist's representation; r [E]: its resistance R_O, in the units of R_E."""
+    """z [E, w]: the Opportunist's representation without its part along the head, (1 - h h' / |h|^2) z_O, which is
+    how it tells support sets apart beyond what it says of their resistance; r [E]: its resistance R_O, in the units
+    of R_E."""
 
     z: Tensor
     r: Tensor
@@ -37,7 +39,9 @@ class Opportunist(nn.Module):
     def forward(self, x: Tensor) -> Opinion:
         z = self.look(x)
         raw = self.head(z).squeeze(-1)
-        return Opinion(z, softplus(raw) if self.nonnegative else raw)
+        direction = self.head.weight / (self.head.weight.square().sum() + 1e-12).sqrt()
+        beside = z - (z @ direction.T) * direction
+        return Opinion(beside, softplus(raw) if self.nonnegative else raw)
 
 
 class Standardiser(NamedTuple):

@@ -11,7 +11,7 @@ from models.losses.term import LOSSES, LossTerm, State, masked_mean
 from models.running import running_means
 
 RHO_MAX = 4.0
-"""Largest scale that rho_c gives to pull-in and push-away."""
+"""rho_c as a scale is kept in [1 / RHO_MAX, RHO_MAX]."""
 
 
 class Standing(NamedTuple):
@@ -65,14 +65,15 @@ def alike(first: Tensor, second: Tensor, other: Tensor) -> Tensor:
     "competition",
     id="M38",
     name="competition with the Opportunist",
-    equation="mean_e rho_c (pull h_c L_S + push s_c max(0, a_e)) + mean L_O; rho_c = EMA(L_S)/EMA(L_O), "
-    "h_c = min(1, max(0, EMA(L_S)/EMA(L_B) - 1)), s_c = 1[rho_c > 1 + margin >= rho'_c], "
+    equation="mean_e rho_c (pull h_c L_S + push s_c a_e^2) + mean (1 - s_c) L_O / rho_c; rho_c = EMA(L_S)/EMA(L_O), "
+    "h_c = min(1, max(0, EMA(L_S)/EMA(L_B) - 1)), "
+    "s_c = 1[rho_c > 1 + margin, rho'_c <= min(1 + margin, rho_c / (1 + margin))], "
     "a_e = cosine of the similarity profiles of z_S and sg z_O over the other cell lines",
     shapes="shallow [E, S, f], r_student [E], z_e [E, w], pseudo_unseen [E], label [E, Q]; state [C] -> scalar",
     source="seeds 000 and 001; 09-definitions.md, Competition",
 )
 class Competition(LossTerm):
-    """mean_e rho_c (pull h_c L_S(e) + push s_c max(0, a_e)) + mean over Opportunists and their episodes of L_O(e).
+    """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of (1 - s_c) L_O(e) / rho_c.
 
     L_S, L_O, L_B: the configured task loss of an episode's query with sg U_I and R_S(c), R_O(c), or the Teacher's
     R_T(c); L_B is L_O or, with `baseline: teacher`, L_T. Everything per cell line c is from before the step, an EMA
@@ -84,13 +85,17 @@ class Competition(LossTerm):
     pseudo-unseen ones by number c mod folds, which never has. An advantage that the latter keeps (rho' > 1 +
     margin) comes from a stable feature of environments; one that it loses is memory of the training cell lines.
 
-    Push-away. Two encoders have no coordinates in common; what they share is how they tell cell lines apart. a_e
-    compares the cosines of z_S(e) with the other cell lines' running z_S to the same cosines in the Opportunist's
-    space (no gradient): the Student is moved until its order of the cell lines is not the Opportunist's. Unchanged by
-    scale, shift and rotation of either space; 0 with fewer than 2 other cell lines.
+    Push-away, where s_c = 1. Two encoders have no coordinates in common; what they share is how they tell cell lines
+    apart. a_e compares the cosines of z_S(e) with the other cell lines' running z_S to the same cosines in the
+    Opportunist's space (no gradient; without the direction of its own resistance, since to be right about R_E is no
+    shortcut): the Student is moved until the two say unrelated things. Unchanged by scale, shift and rotation of
+    either space; 0 with fewer than 2 other cell lines. And the Opportunists are not rewarded for c as long as the
+    shortcut is there (seed 001: a penalty on the Opportunist, within the subnetworks of R_E); with push 0 they are.
+
+    APL. rho_c > 1, the Student behind: what moves the Student weighs rho_c, what moves the Opportunists 1 / rho_c.
 
     scope `batch`: one rho and one criterion for all cell lines (documented as failing: advantages and disadvantages
-    cancel). rho as a scale is kept in [0, 4]. Episodes of no training cell line (-1) do not count. State: see
+    cancel). Episodes of no training cell line (-1) do not count. State: see
     `initial_state`. A step without `energy_of`, `shallow`, `r_student` or `pseudo_unseen` raises ValueError.
     """
 
@@ -105,11 +110,11 @@ class Competition(LossTerm):
         task: str = "immax",
         scope: Literal["cell", "batch"] = "cell",
         baseline: Literal["opportunist", "teacher"] = "opportunist",
-        push: float = 1.0,
+        push: float = 0.1,
         pull: float = 1.0,
         momentum: float = 0.9,
-        margin: float = 0.02,
-        warmup: int = 20,
+        margin: float = 0.05,
+        warmup: int = 10,
         folds: int = 4,
         nonnegative: bool = False,
     ) -> None:
@@ -154,10 +159,12 @@ class Competition(LossTerm):
         )  # type: ignore[return-value]
 
     def shortcut(self, state: State) -> Tensor:
-        """s_c 0/1 [C] (or [1]): the Opportunist's advantage is there on seen and not on pseudo-unseen episodes."""
+        """s_c 0/1 [C] (or [1]): the Opportunist's advantage is there on seen and not on pseudo-unseen episodes, where
+        rho' is also smaller than rho by the margin, so that noise around the margin is no shortcut."""
         seen, hidden = self.standings(state)
         ready = (seen.met >= max(self.warmup, 1)) & (hidden.met >= max(self.warmup, 1))
-        return (ready & (seen.rho() > 1 + self.margin) & (hidden.rho() <= 1 + self.margin)).to(seen.met.dtype)
+        limit = torch.minimum(torch.full_like(seen.rho(), 1 + self.margin), seen.rho() / (1 + self.margin))
+        return (ready & (seen.rho() > 1 + self.margin) & (hidden.rho() <= limit)).to(seen.met.dtype)
 
     def report(self, state: State) -> dict[str, Tensor]:
         """Per training cell line [C]: rho, rho_unseen, advantage and advantage_unseen (EMA L_S - EMA L_O, nats),
@@ -197,7 +204,6 @@ class Competition(LossTerm):
 
         place = torch.arange(self.folds, device=cell.device)
         learns = (place != (cell % self.folds).unsqueeze(1)) & ((step.cell >= 0) & ~hidden).unsqueeze(1)
-        training = masked_mean(l_opportunists, learns.to(l_opportunists.dtype))
         judge = ((cell + (~hidden).to(cell.dtype)) % self.folds).unsqueeze(1)
         l_opportunist = l_opportunists.detach().gather(1, judge).squeeze(1)
 
@@ -205,12 +211,11 @@ class Competition(LossTerm):
         warm = (seen.met >= max(self.warmup, 1)).to(known.dtype)
         excess = (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1).to(known.dtype) * warm
         pull = self.pull * excess[line] * l_student
-        push = (
-            self.push
-            * self.shortcut(state).to(known.dtype)[line]
-            * self._alignment(step, opinions, cell, state)
-        )
-        rho = seen.rho().clamp(0, RHO_MAX).to(known.dtype)[line]
+        shortcut = self.shortcut(state).to(known.dtype)[line]
+        push = self.push * shortcut * self._alignment(step, opinions, cell, state)
+        rho = seen.rho().clamp(1 / RHO_MAX, RHO_MAX).to(known.dtype)[line]
+        rewarded = ((1 - float(self.push > 0) * shortcut) / rho).unsqueeze(1)
+        training = masked_mean(rewarded * l_opportunists, learns.to(l_opportunists.dtype))
         value = masked_mean(rho * (pull + push), known) + training
 
         baseline = l_opportunist
@@ -239,7 +244,7 @@ class Competition(LossTerm):
         return loss
 
     def _alignment(self, step: Step, opinions: list[Opinion], cell: Tensor, state: State) -> Tensor:
-        """max(0, a_e) [E]."""
+        """a_e^2 [E]."""
         met = state["met"].detach().to(step.z_e.dtype)
         z_s = state["z_s"].detach().to(step.z_e.dtype)
         z_o = state["z_o"].detach().to(step.z_e.dtype)
@@ -249,7 +254,7 @@ class Competition(LossTerm):
         )
         judge = ((cell + 1) % self.folds).reshape(-1, 1, 1).expand(-1, 1, theirs.shape[2])
         enough = (other.sum(1) >= 2).to(mine.dtype)
-        return enough * torch.relu(alike(mine, theirs.gather(1, judge).squeeze(1), other))
+        return enough * alike(mine, theirs.gather(1, judge).squeeze(1), other).square()
 
     def _remember(
         self,

@@ -109,6 +109,9 @@ def test_competition_moves_the_environment_side_and_its_own_and_shared_routing_e
                 f"{kind}/met": torch.full((lines,), 9.0),
             }
             state |= {f"{kind}/{name}": torch.full((lines,), 0.7) for name in ("opportunist", "baseline")}
+        state["seen/student"] = torch.tensor(
+            [0.9] * (lines - 1) + [0.6]
+        )  # the last line rewards its Opportunists
         source = torch.Generator().manual_seed(0)
         state |= {n: torch.randn(state[n].shape, generator=source) for n in ("z_s", "z_o")}
         value, _ = term(step, {**state, "met": torch.ones(lines)})

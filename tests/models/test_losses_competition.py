@@ -58,6 +58,7 @@ def test_running_losses_and_rho_by_hand() -> None:
         (1.019, 0.9, 0.0),
         (1.5, 1.02, 1.0),
         (1.5, 1.03, 0.0),
+        (1.03, 1.015, 0.0),
     ],
 )
 def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
@@ -101,20 +102,20 @@ def test_the_standardiser_by_hand() -> None:
 
 
 def test_the_opportunist_by_hand() -> None:
-    opportunist = Opportunist(statistics=1, width=1)
+    opportunist = Opportunist(statistics=1, width=2)
     for parameter in opportunist.parameters():
         torch.nn.init.zeros_(parameter)
     opportunist.look[0].weight.data[0] = 2.0  # hidden unit 0: GELU(2 x), the others GELU(0) = 0
-    opportunist.look[2].weight.data[0, 0] = 3.0
-    opportunist.head.weight.data[0, 0] = -1.0
+    opportunist.look[2].weight.data[:, 0] = torch.tensor([3.0, 5.0])
+    opportunist.head.weight.data[0] = torch.tensor([-1.0, 0.0])
     opportunist.head.bias.data[0] = 0.5
     z, r = opportunist(torch.tensor([[1.0]]))
     gelu = 2.0 * 0.5 * (1 + math.erf(2.0 / math.sqrt(2)))
-    assert z.item() == pytest.approx(3 * gelu) and r.item() == pytest.approx(0.5 - 3 * gelu)
+    assert r.item() == pytest.approx(0.5 - 3 * gelu)
+    assert z[0].tolist() == pytest.approx([0.0, 5 * gelu], abs=1e-5), "without its part along the head"
     opportunist.nonnegative = True
-    assert opportunist(torch.tensor([[1.0]])).r.item() == pytest.approx(
-        math.log1p(math.exp(0.5 - 3 * gelu)), rel=1e-4
-    )
+    softened = math.log1p(math.exp(0.5 - 3 * gelu))
+    assert opportunist(torch.tensor([[1.0]])).r.item() == pytest.approx(softened, rel=1e-4)
 
 
 @pytest.mark.parametrize("task", ["immax", "bce"])
@@ -169,10 +170,10 @@ def test_the_value_and_the_next_state_by_hand() -> None:
         mine, other = profile_alignment(step.z_e[e : e + 1], torch.tensor([e]), state["z_s"], state["met"])
         z_o = term.opportunists[judge](scaled).z[e : e + 1]
         theirs, _ = profile_alignment(z_o, torch.tensor([e]), state["z_o"][:, judge], state["met"])
-        away = s[e] * max(0.0, alike(mine, theirs, other).item())
+        away = s[e] * alike(mine, theirs, other).item() ** 2
         wanted += rho[e] * (3.0 * h[e] * l_s[e] + 2.0 * away) / 4
         acted.append(float(away > 0))
-        learnt += [l_o[e][k] for k in range(3) if k != e % 3 and e != 2]
+        learnt += [(1 - s[e]) * l_o[e][k] / rho[e] for k in range(3) if k != e % 3 and e != 2]
     assert sum(acted) > 0
     value, new = term(step, state)
     assert value.item() == pytest.approx(wanted + sum(learnt) / len(learnt))
@@ -200,11 +201,8 @@ def test_a_teacher_as_baseline() -> None:
 
 
 def acting_state(term: Competition) -> dict[str, torch.Tensor]:
-    """A state in which both pull-in and push-away act on every line."""
-    lines = 4 if term.scope == "cell" else 1
-    state = standing_state(
-        term, [[0.9] * lines, [0.5] * lines, [0.5] * lines], [[0.5] * lines, [0.9] * lines, [0.9] * lines]
-    )
+    """A state in which pull-in and push-away act on lines 0 to 2; line 3 has no shortcut."""
+    state = standing_state(term, [[0.9] * 3 + [0.4], [0.5] * 4, [0.5] * 4], [[0.5] * 4, [0.9] * 4, [0.9] * 4])
     generator = torch.Generator().manual_seed(1)
     state["z_s"] = torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)
     state["z_o"] = torch.randn(4, term.folds, WIDTH, generator=generator, dtype=torch.float64)
