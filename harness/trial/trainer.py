@@ -262,7 +262,7 @@ class Trainer:
         pair_part = (scores.r - scores.r_cell.unsqueeze(-1)).detach()
         temperature = scores.temperature.detach()
         energy = self.model.energy
-        return lambda r: energy(potential, r + pair_part, temperature)  # type: ignore[no-any-return]
+        return lambda r: energy(potential, r + pair_part, temperature)
 
     def _labels(self, pairs: Any) -> Tensor:
         return torch.from_numpy(self.dataset.label[pairs].astype("float32")).to(self.device)

@@ -1,9 +1,9 @@
 """From the configuration to the list of weighted loss terms."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from models.energy import ENERGIES
+from models.energy import ENERGIES, Energy
 from models.losses import (
     adversary,
     club,
@@ -91,7 +91,7 @@ def build_terms(
         width=width,
         statistics=statistics,
         task=loss["task"],
-        nonnegative=ENERGIES.row(settings["energy"]["form"]).cls.nonnegative_resistance,
+        nonnegative=cast(type[Energy], ENERGIES.row(settings["energy"]["form"]).cls).nonnegative_resistance,
     )
     for name in ("z_i", "z_e", "r", "groups"):
         add(f"sparsity_{name}", loss["sparsity"][name])

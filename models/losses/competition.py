@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.environment.opportunist import Opinion, Opportunist, Standardiser
 from models.episode import Step
+from models.losses.task import BinaryCrossEntropy, Immax
 from models.losses.term import LOSSES, LossTerm, State, masked_mean
 from models.running import running_means
 
@@ -32,11 +33,13 @@ class Standing(NamedTuple):
     def update(self, line: Tensor, losses: tuple[Tensor, ...], momentum: float) -> "Standing":
         """After episodes of lines line [E] (-1: passed over) with losses [E] each, in the order of the fields."""
         seen = (self.met > 0).to(self.student.dtype)
-        means = [
-            running_means(old, seen, line, now, momentum)[0] for old, now in zip(self, losses, strict=False)
-        ]
+        student, opportunist, baseline = (
+            running_means(old, seen, line, now, momentum)[0]
+            for old, now in zip(self[:3], losses, strict=True)
+        )
         lines = torch.arange(self.met.shape[0], device=line.device)
-        return Standing(*means, self.met + (line == lines.unsqueeze(1)).sum(1).to(self.met.dtype))
+        met = self.met + (line == lines.unsqueeze(1)).sum(1).to(self.met.dtype)
+        return Standing(student, opportunist, baseline, met)
 
 
 def profile_alignment(z: Tensor, line: Tensor, reference: Tensor, met: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +133,10 @@ class Competition(LossTerm):
         self.cell_lines, self.width, self.statistics, self.folds = cell_lines, width, statistics, folds
         self.scope, self.baseline, self.push, self.pull = scope, baseline, push, pull
         self.momentum, self.margin, self.warmup = momentum, margin, warmup
-        self.task = LOSSES.build(task)
+        built = LOSSES.build(task)
+        if not isinstance(built, Immax | BinaryCrossEntropy):
+            raise ValueError(f"task: '{task}' is not a task loss that one episode has by itself")
+        self.task = built
         self.opportunists = nn.ModuleList(Opportunist(statistics, width, nonnegative) for _ in range(folds))
 
     def initial_state(self) -> State:
@@ -240,8 +246,7 @@ class Competition(LossTerm):
         """Task loss [E] of each query at resistances r [E] of the cell lines."""
         assert step.energy_of is not None
         own = {name.removeprefix("task/"): value for name, value in state.items() if name.startswith("task/")}
-        loss: Tensor = self.task.of_episodes(step.energy_of(r.unsqueeze(-1)), step.label, own)
-        return loss
+        return self.task.of_episodes(step.energy_of(r.unsqueeze(-1)), step.label, own)
 
     def _alignment(self, step: Step, opinions: list[Opinion], cell: Tensor, state: State) -> Tensor:
         """a_e^2 [E]."""
