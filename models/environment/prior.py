@@ -67,10 +67,10 @@ class GaussianProcessPrior(nn.Module):
     def posterior(self, place: Tensor, reference: Reference, hidden: Tensor | None = None) -> Posterior:
         """m + k* (K + n I)^-1 (r - m) and k** - k* (K + n I)^-1 k*' at place [E, F], from the running raw R_E.
 
-        hidden [E] long: training cell line that episode e pretends not to know (-1: none); its own value is left out,
-        as those of cell lines not met yet are. With nothing to go by the posterior is the prior.
+        hidden [E] long: training cell line that episode e pretends not to know (-1: none); its own value is left out of
+        everything, m too, as those of cell lines not met yet are. With nothing to go by the posterior is the prior.
         """
-        train, m = self.training_places(reference), self.mean(reference)
+        train, r = self.training_places(reference), reference.r.detach()
         known = reference.seen.detach().expand(place.shape[0], -1)
         if hidden is not None:
             lines = torch.arange(known.shape[1], device=place.device)
@@ -81,7 +81,8 @@ class GaussianProcessPrior(nn.Module):
         gram = both * between + torch.diag_embed(self.noise + self.variance * (1 - known))
         cross = known * self.kernel(place, train, reference)
         solved = torch.linalg.solve(gram, cross.unsqueeze(-1)).squeeze(-1)
-        value = known * (reference.r.detach() - m)
+        m = (known @ r) / known.sum(1).clamp(min=1)
+        value = known * (r - m.unsqueeze(1))
         return Posterior(m + (solved * value).sum(-1), self.variance - (solved * cross).sum(-1))
 
     def log_density(self, raw: Tensor, place: Tensor, reference: Reference) -> Tensor:
