@@ -12,8 +12,9 @@ from harness.space.space import Space
 def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     """Warnings, most important first; an empty list when there is nothing to say.
 
-    Within one cell line a cell-scope energy is an increasing function of U_I, so a macro AUPR cannot see
-    which energy or temperature a configuration has (01-mission, rank invariance).
+    Within one cell line a cell-scope energy is an increasing function of U_I (boosted_gate with a above 0.83 and
+    interaction with lam below 0 apart), so a macro AUPR cannot see which energy or temperature a configuration has
+    (01-mission, rank invariance).
     """
     varied = _varied(config, trial, space)
     found = []
@@ -22,7 +23,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     if blind and "cell" in scopes and config.objective == "val_unseen/macro/aupr":
         found.append(
             f"objective {config.objective} cannot see {', '.join(blind)} at environment.scope: cell, where "
-            "every energy ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or "
+            "every energy that increases with U_I ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or "
             "val_unseen/pooled/nll can"
         )
     modes = varied.get("temperature.mode", {trial.temperature.mode})

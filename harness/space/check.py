@@ -132,7 +132,9 @@ def _compose(changes: Mapping[str, Any], base: Mapping[str, Any], space: Space) 
         drawn = changes.get(leaf.discriminator, held.get(leaf.discriminator))
         if drawn not in leaf.variants:
             tags = sorted(leaf.variants)
-            needed = tags[0] if len(tags) == 1 else f"[{', '.join(tags)}]"
+            chosen = space.entries.get(leaf.discriminator)
+            here = [tag for tag in tags if chosen is not None and tag in chosen.ends()] or tags
+            needed = here[0] if len(here) == 1 else f"[{', '.join(here)}]"
             raise ConfigError(
                 f"space.{owner or leaf.path}",
                 f"{leaf.path} exists only where {leaf.discriminator} is {' or '.join(tags)} and is also drawn where "

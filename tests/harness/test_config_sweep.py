@@ -171,8 +171,10 @@ def test_error_inside_a_list_of_blocks_keeps_its_position() -> None:
 
 
 def test_paths_know_their_variants_and_types() -> None:
-    assert find("energy.w").variants == {"gated"} and find("energy.w").discriminator == "energy.form"
-    assert find("environment.width").variants == {"id", "support"}
+    assert (
+        find("energy.w").variants == {"gated", "blocking"} and find("energy.w").discriminator == "energy.form"
+    )
+    assert find("environment.width").variants == {"id", "features", "support"}
     assert find("optimiser.lr").variants == frozenset()
     assert find("energy.form").check("gated") == "gated"
     resolved = flatten(TrialConfig().resolved().model_dump())
