@@ -25,6 +25,10 @@ class GradientReversal(LossTerm):
 
     f: linear - ReLU - linear, d -> d -> C, group A. The value is the classifier's cross entropy in nats (ln
     C: it tells nothing). Queries of no training cell line (-1) do not count.
+
+    What it does not certify: that z_I tells nothing of the cell line. A fresh classifier may do better than
+    this one, and a value far above ln C says that z_I deceives the classifier faster than it learns, not that z_I
+    is clean. Where shares of positives differ between cell lines, a z_I that predicts y cannot reach ln C.
     """
 
     key = "grl"

@@ -26,8 +26,8 @@ class ConditionalReversal(LossTerm):
     no z_I that predicts y can be where shares of positives differ. f: linear - ReLU, then one linear layer per label,
     d -> d -> C, group A. Queries of no training cell line (-1) do not count.
 
-    What it does not certify: only that this classifier, at this moment, does not tell the cell lines apart. A
-    fresh classifier, or a permutation null, may.
+    What it does not certify: that z_I tells nothing else of the cell line. A fresh classifier may do better than
+    this one, and a value far above ln C says that z_I deceives the classifier faster than it learns.
     """
 
     key = "conditional_grl"
