@@ -36,7 +36,8 @@ def wakes(probe: Probe, term: LossTerm) -> bool:
     own = next(t for t, _ in trainer.weighted if t.key == term.key)
     for scale, shift in STRETCHES:
         moved, inputs = stretched(step, scale, shift)
-        for state in (trainer.states[term.key], own.initial_state()):
+        now = trainer.states[term.key]
+        for state in (now, own.initial_state(), own.awake(now)):
             value, _ = own(moved, state)
             if value.requires_grad:
                 found = torch.autograd.grad(value, [*inputs, *own.parameters()], allow_unused=True)

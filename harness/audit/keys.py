@@ -158,5 +158,9 @@ class _Fingerprint:
         found = []
         for scale, shift in STRETCHES:
             moved, _ = stretched(step, scale, shift)
-            found += [term(moved, clone.states[term.key])[0].detach() for term, _ in clone.weighted]
+            found += [
+                term(moved, state)[0].detach()
+                for term, _ in clone.weighted
+                for state in (clone.states[term.key], term.awake(clone.states[term.key]))
+            ]
         return found

@@ -185,6 +185,22 @@ class Competition(LossTerm):
         shared = {name: value.expand(self.cell_lines) for name, value in values.items()}
         return {**shared, "acted": state["acted"], "pulled": state["pulled"]}
 
+    def awake(self, state: State) -> State:
+        """Every line met, the Student a tenth behind on seen episodes and ahead on pseudo-unseen ones; fixed numbers, so
+        that two configurations differ by what they read of them. Half of the lines have few episodes behind them."""
+        met = torch.ones_like(state["seen/met"])
+        met[::2], met[1::2] = 15.0, 1.5
+        standings = {"seen": (1.1, 1.0, 1.0, met), "hidden": (0.9, 1.0, 1.0, met)}
+        changed = {
+            f"{kind}/{name}": torch.zeros_like(met) + value
+            for kind, values in standings.items()
+            for name, value in zip(Standing._fields, values, strict=True)
+        }
+        count = torch.arange(state["z_o"].numel(), dtype=met.dtype, device=met.device)
+        z_s = torch.sin(1.0 + count[: state["z_s"].numel()]).reshape(state["z_s"].shape)
+        z_o = torch.cos(count).reshape(state["z_o"].shape)
+        return {**state, **changed, "z_s": z_s, "z_o": z_o, "met": torch.ones_like(state["met"])}
+
     def idle(self, state: State) -> Tensor:
         """Bool []: neither push-away nor pull-in has acted of late: there is nothing to compete over, which is no
         fault. The Opportunists learn all the same."""

@@ -34,6 +34,11 @@ class LossTerm(nn.Module):
         empty for a term that remembers nothing of the kind, and for an age of nothing."""
         return {}
 
+    def awake(self, state: State) -> State:
+        """A state of the same shape in which every part of the term acts, for the audit: a running mean that has to
+        fill up before a part acts is no reason to call it dead. The state itself where nothing waits."""
+        return state
+
     @abstractmethod
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         """(scalar, new state)."""

@@ -280,3 +280,21 @@ def test_what_cannot_be_is_refused() -> None:
         build(scope="line")
     with pytest.raises(ValueError, match="needs shallow, energy_of of a step"):
         build()(make_step(width=WIDTH, shallow=None, energy_of=None), build().initial_state())
+
+
+def test_awake_every_part_acts_and_every_number_counts() -> None:
+    step = make_step(seed=4, width=WIDTH)
+    values = {}
+    for name, change in {
+        "plain": {},
+        "pull": {"pull": 2.0},
+        "push": {"push": 1.0},
+        "unrewarded": {"push": 0.0},
+        "margin": {"margin": 0.175},
+        "warmup": {"warmup": 20},
+    }.items():
+        term = build(**{"warmup": 10, "margin": 0.05, **change})
+        state = term.awake(term.initial_state())
+        assert {n: v.shape for n, v in state.items()} == {n: v.shape for n, v in term.initial_state().items()}
+        values[name] = term(step, state)[0].item()
+    assert all(value != values["plain"] for name, value in values.items() if name != "plain")
