@@ -72,6 +72,7 @@ CONDITIONS: list[Condition] = [
     *_weights("contrastive", "tau", "bank"),
     *_weights("prototypes", "kind", "momentum", "tau", "radius"),
     *_weights("competition", "scope", "baseline", "pull", "push", "momentum", "margin", "warmup", "folds"),
+    Condition("loss.competition.margin", "loss.competition.push > 0", lambda c: c.loss.competition.push > 0),
     *_weights("calibration", "mean", "variance_low", "variance_high"),
     Condition(
         "loss.ranking.max_pairs",
