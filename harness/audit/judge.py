@@ -103,7 +103,7 @@ class Judge:
             return self.finding(
                 mechanism, "idle", "it is satisfied at this state: value and gradient are 0", **figures
             )
-        text = f"its value is {value:.3g} and no gradient changes without it: the weight is read and nothing follows from it"
+        text = f"its value is {value:.3g} and no gradient changes without it: nothing follows from its weight"
         return self.finding(mechanism, "inert", text, **figures)
 
     def _weight(self, path: str, key: str, out: Step) -> tuple[str, str] | None:

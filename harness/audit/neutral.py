@@ -11,7 +11,8 @@ from harness.trial.trainer import Trainer
 
 def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:
     """Instances of a class in the model and the terms, by the qualified name that their parameters have."""
-    for root, prefix in ((trainer.model, ""), (trainer.terms, "terms.")):
+    roots: tuple[tuple[nn.Module, str], ...] = ((trainer.model, ""), (trainer.terms, "terms."))
+    for root, prefix in roots:
         for name, module in root.named_modules():
             if isinstance(module, cls):
                 yield prefix + name, module
@@ -44,13 +45,13 @@ def shaken(names: set[str]) -> Callable[[Trainer], None]:
 
     def patch(trainer: Trainer) -> None:
         source = torch.Generator().manual_seed(0)
-        named = {**dict(trainer.model.named_parameters())}
+        named: dict[str, Tensor] = dict(trainer.model.named_parameters())
         named |= {f"terms.{name}": p for name, p in trainer.terms.named_parameters()}
         with torch.no_grad():
             for name in sorted(names):
                 parameter = named[name]
                 size = parameter.square().mean().sqrt() + 0.1
-                parameter += size * torch.randn(parameter.shape, generator=source).to(parameter.device)
+                parameter.add_(size * torch.randn(parameter.shape, generator=source).to(parameter.device))
 
     return patch
 

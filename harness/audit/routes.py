@@ -48,7 +48,8 @@ def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dic
     """
     if trainer.config.balance.kind == "pcgrad":
         return {}
-    groups, may, found = group_of(trainer, term.key), allowed(term, trainer), {}
+    groups, may = group_of(trainer, term.key), allowed(term, trainer)
+    found: dict[str, float] = {}
     for name, group in groups.items():
         a, b = with_it.gradients.get(name), without.gradients.get(name)
         if group in may or (a is None and b is None) or (group == "A" and "A" in may):

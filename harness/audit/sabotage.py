@@ -15,7 +15,8 @@ from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.neutral import mapped
 from harness.audit.probe import Probe
-from harness.mechanisms.mechanism import POSITIVE, Mechanism
+from harness.config.paths import leaves
+from harness.mechanisms.mechanism import GIVEN, POSITIVE, Mechanism
 from harness.trial import trainer as trainer_module
 from harness.trial.predict import Predictor
 from harness.trial.replicate import Replicate
@@ -36,6 +37,26 @@ KINDS = (
     "another energy in prediction",
     "reach too wide",
 )
+TEACHER = {"environment.teacher.kind": "gradient", "loss.distillation.weight": 0.5}
+GRAPH = {**TEACHER, "environment.graph.kind": "gcn"}
+HIDDEN = {**TEACHER, "episode.pseudo_unseen": 0.25}
+BESIDE: dict[str, dict[str, Any]] = {
+    "temperature": {"temperature.mode": "learned"},
+    "id": {"environment.unseen": "mean"},
+    "prototypes_hinged": {"loss.prototypes.radius": 0.001},
+    "gcn": GRAPH,
+    "random_walk": {**GRAPH, "environment.graph.kind": "random_walk"},
+    "graph_map": {**GRAPH, "environment.graph.map": "attention"},
+    "gradient": TEACHER,
+    "distillation": TEACHER,
+    "ema": {"loss.distillation.weight": 0.5},
+    "competition": HIDDEN,
+    "opportunist": HIDDEN,
+    "dual_stream": {"decouple.pearson": 0.5},
+    "features": {"environment.hidden": 8},
+    "reconstruction": {"environment.source": "features"},
+}
+"""What a mechanism needs beside its own settings to be accepted, or to act at once."""
 ENTRY = {"KmerStem": "finish"}
 """Method by which a class is entered, where that is not `forward`."""
 
@@ -53,6 +74,18 @@ def sabotage(mechanism: Mechanism, kind: str) -> Context | None:
     if issubclass(cls, LossTerm):
         return _of_term(mechanism, cls, kind)
     return _of_module(cls, kind)
+
+
+def alone(mechanism: Mechanism) -> dict[str, Any]:
+    """Changes of a small configuration that switch the mechanism on, with hinges set so that they act."""
+    changes: dict[str, Any] = {"loss.calibration.weight": 0.5, "loss.calibration.mean": 0.0}
+    changes |= {"loss.calibration.variance_low": 0.0, "loss.calibration.variance_high": 1e-6}
+    for setting in mechanism.when:
+        if setting.value == POSITIVE and not setting.path.startswith("model."):
+            changes[setting.path] = 0.5
+        elif setting.value not in (POSITIVE, GIVEN):
+            changes[setting.path] = setting.value
+    return changes | BESIDE.get(mechanism.key, {})
 
 
 def caught(replicate: Replicate, mechanism: Mechanism, kind: str) -> Finding | None:
@@ -97,7 +130,7 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
 
         return patch.object(trainer_module, "WeightedTerm", deaf)
     if kind == "reach too wide" and set(getattr(cls, "reach", "SETG")) < set("SETG"):
-        init = cls.__init__
+        init: Any = cls.__init__
 
         def wide(self: Any, *a: Any, **k: Any) -> None:
             init(self, *a, **k)
@@ -149,8 +182,7 @@ def _ignoring(cls: type, key: str) -> Context:
 
 def _own_key(mechanism: Mechanism) -> str | None:
     """A key of the mechanism's block that its class takes with a default."""
-    init: Any = mechanism.cls.__init__ if mechanism.cls is not None else object.__init__
-    parameters = inspect.signature(init).parameters
+    parameters = inspect.signature(mechanism.cls).parameters if mechanism.cls is not None else {}
     names = [path.rsplit(".", 1)[-1] for path in _paths(mechanism)]
     taken = [n for n in names if n in parameters and parameters[n].default is not inspect.Parameter.empty]
     return taken[0] if taken else None
@@ -158,8 +190,6 @@ def _own_key(mechanism: Mechanism) -> str | None:
 
 def _paths(mechanism: Mechanism) -> Iterator[str]:
     """Paths of the block that chooses the mechanism, the choosing ones apart."""
-    from harness.config.paths import leaves
-
     own = {setting.path for setting in mechanism.when}
     blocks = {path.rsplit(".", 1)[0] + "." for path in own if "." in path}
     for path in leaves():

@@ -1,0 +1,149 @@
+"""The audit of a trial: no intact mechanism is accused, broken ones are, training stays the same, and it is cheap."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch import Tensor
+
+from harness.audit.auditor import audit, batches_of
+from harness.audit.finding import FATAL, Finding, fault, lines, summary
+from harness.audit.keys import unread_keys
+from harness.audit.probe import Probe
+from harness.audit.sabotage import KINDS, alone, caught, sabotage
+from harness.mechanisms.catalogue import catalogue
+from harness.trial.replicate import Replicate
+from harness.trial.schedule import Schedule
+from models.losses.regularisers import SparsityZi
+from tests.harness.conftest import MakeReplicate
+
+ROWS = {row.key: row for row in catalogue() if row.cls is not None}
+EVERYTHING: dict[str, Any] = {
+    "energy.form": "interaction",
+    "temperature.mode": "learned",
+    "temperature.penalty": 0.3,
+    "loss.ranking.weight": 0.5,
+    "loss.contrastive.weight": 0.5,
+    "loss.prototypes.weight": 0.5,
+    "loss.sparsity.z_e": 0.1,
+    "loss.calibration.weight": 0.5,
+    "decouple.pearson": 0.5,
+    "decouple.grl": 0.5,
+    "curriculum.phase1_epochs": 1,
+    "balance.kind": "ramp",
+}
+
+
+def audited(replicate: Replicate, *, first: bool = True) -> tuple[dict[str, Finding], float]:
+    found = audit(replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes, first=first)
+    return {f"{f.id} {f.mechanism}": f for f in found.findings}, found.cost
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, EVERYTHING, {"energy.form": "gated", "environment.scope": "sample"}, {"environment.source": "none"}],
+    ids=["plain", "phase 1 and a ramp", "sample scope", "no environment"],
+)
+def test_no_intact_mechanism_is_accused_before_training_even_in_phase_one_or_a_ramp(
+    make_replicate: MakeReplicate, changes: dict[str, Any]
+) -> None:
+    found, cost = audited(make_replicate(changes))
+    assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
+    assert cost <= 30.0
+    if changes == EVERYTHING:
+        assert {"M35 contrastive", "M36 prototypes_hinged", "M43 curriculum", "M33 grl"} <= set(found)
+        assert found["M35 contrastive"].verdict == "active"
+        assert found["M11 interaction"].verdict == "rank-invariant"
+    if "environment.scope" in changes:
+        assert found["M12 gated"].verdict == "active"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", ["gated", "contrastive", "support", "fourier_kan"])
+def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str, kind: str) -> None:
+    context = sabotage(ROWS[key], kind)
+    if context is None:
+        pytest.skip("the kind does not apply")
+    with context:
+        assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
+
+
+def test_strict_stops_before_the_first_step_and_warn_goes_on(
+    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = SparsityZi.forward
+
+    def cut(self: SparsityZi, *arguments: Any) -> tuple[Tensor, Any]:
+        value, state = forward(self, *arguments)
+        return value.detach(), state
+
+    monkeypatch.setattr(SparsityZi, "forward", cut)
+    changes = {"loss.sparsity.z_i": 0.5, "optimiser.epochs": 1}
+    replicate = make_replicate({**changes, "audit": "strict"}, run="strict")
+    replicate.advance()
+    assert (replicate.status, replicate.trainer.index) == ("stopped", 0)
+    assert "M39 sparsity_z_i is inert" in replicate.trial["reason"]
+    row = pq.read_table(tmp_path / "strict" / "trials").to_pandas().iloc[0]
+    assert (row.status, row.reason) == ("stopped", replicate.trial["reason"])
+    assert make_replicate({**changes, "audit": "strict"}, run="strict").finished
+    lenient = make_replicate({**changes, "audit": "warn"}, run="warn")
+    lenient.advance()
+    assert lenient.status == "done"
+    table = pq.read_table(tmp_path / "warn" / "audit").to_pandas()
+    assert set(table[table.mechanism == "sparsity_z_i"].verdict) == {"inert"}
+
+
+def test_an_audit_changes_no_result_and_survives_a_resume(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    changes = {"loss.contrastive.weight": 0.5, "optimiser.epochs": 2}
+    for run, mode in (("off", "off"), ("on", "strict")):
+        replicate = make_replicate({**changes, "audit": mode}, run=run)
+        replicate.advance()
+        make_replicate({**changes, "audit": mode}, run=run).advance()
+    tables = [
+        pq.read_table(tmp_path / run / "cells").to_pandas().drop(columns="config") for run in ("off", "on")
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    table = pq.read_table(tmp_path / "on" / "audit").to_pandas()
+    assert set(table.moment) == {"first", "last"}
+    assert table.groupby("moment").cost_steps.first().sum() <= 40.0
+    said = lines(table.to_dict("records"))
+    assert said["first"] == "14 mechanisms: 13 active, 1 rank-invariant"
+    assert not (tmp_path / "off" / "audit").exists()
+
+
+def test_a_key_that_nothing_reads_is_named(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicate = make_replicate({"loss.speculation.weight": 0.5})
+    with torch.random.fork_rng(devices=[]):
+        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        assert unread_keys(probe, "loss.speculation") == {}
+        from models.losses.speculation import Speculation
+
+        init = Speculation.__init__
+        monkeypatch.setattr(
+            Speculation, "__init__", lambda self, margin=0.0, prior=1.0: init(self, 0.0, prior)
+        )
+        assert set(unread_keys(probe, "loss.speculation")) == {"loss.speculation.margin"}
+
+
+def test_a_ramp_that_rises_nowhere_is_inert(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"balance.kind": "ramp", "loss.contrastive.weight": 0.5}
+    monkeypatch.setattr(Schedule, "factor", lambda self, term, progress: 1.0)
+    found, _ = audited(make_replicate(changes), first=False)
+    assert found["M42 ramp"].verdict == "inert"
+
+
+def test_sentences() -> None:
+    active = Finding("M12", "gated", "active", "")
+    dead = Finding("M33", "pearson", "inert", "no gradient")
+    assert summary([active, dead]) == "2 mechanisms: 1 active, 1 inert"
+    assert fault([active]) is None
+    assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
