@@ -1,67 +1,20 @@
 """Competition (M38): the Student against an Opportunist that sees shallow statistics only."""
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.environment.opportunist import Opinion, Opportunist, Standardiser
 from models.episode import Step
+from models.losses.profiles import alike, profile_alignment
+from models.losses.standing import Standing
 from models.losses.task import BinaryCrossEntropy, Immax
 from models.losses.term import LOSSES, LossTerm, State, masked_mean
 from models.running import running_means
 
 RHO_MAX = 4.0
 """rho_c as a scale is kept in [1 / RHO_MAX, RHO_MAX]."""
-
-
-class Standing(NamedTuple):
-    """Running losses of the lines [C] (one entry under `scope: batch`) over episodes of one kind.
-
-    student, opportunist, baseline: EMAs in nats; met: episodes so far.
-    """
-
-    student: Tensor
-    opportunist: Tensor
-    baseline: Tensor
-    met: Tensor
-
-    def rho(self) -> Tensor:
-        """rho_c = EMA(L_S) / EMA(L_O) [C]; 1 before the first episode."""
-        return torch.where(self.met > 0, self.student / self.opportunist.clamp(min=1e-8), 1.0)
-
-    def update(self, line: Tensor, losses: tuple[Tensor, ...], momentum: float) -> "Standing":
-        """After episodes of lines line [E] (-1: passed over) with losses [E] each, in the order of the fields."""
-        seen = (self.met > 0).to(self.student.dtype)
-        student, opportunist, baseline = (
-            running_means(old, seen, line, now, momentum)[0]
-            for old, now in zip(self[:3], losses, strict=True)
-        )
-        lines = torch.arange(self.met.shape[0], device=line.device)
-        met = self.met + (line == lines.unsqueeze(1)).sum(1).to(self.met.dtype)
-        return Standing(student, opportunist, baseline, met)
-
-
-def profile_alignment(z: Tensor, line: Tensor, reference: Tensor, met: Tensor) -> tuple[Tensor, Tensor]:
-    """Similarity of episodes to the other lines: cosines [E, C] of centred representations, and which count.
-
-    z [E, w], line [E], reference [C, w] (running means, no gradient), met [C] 0/1 -> (cosine [E, C], other [E, C]
-    0/1). The centre is the mean of the lines met; an episode's own line and lines not met do not count.
-    """
-    centre = (met @ reference) / met.sum().clamp(min=1)
-    own, others = z - centre, reference - centre
-    lengths = [(part.square().sum(-1) + 1e-12).sqrt() for part in (own, others)]
-    cosine = (own @ others.T) / (lengths[0].unsqueeze(1) * lengths[1])
-    lines = torch.arange(reference.shape[0], device=z.device)
-    other = met * (lines != line.unsqueeze(1)).to(met.dtype)
-    return cosine, other
-
-
-def alike(first: Tensor, second: Tensor, other: Tensor) -> Tensor:
-    """Cosine [E] of two similarity profiles [E, C] over the lines where other [E, C] is 1; 0 where there is none."""
-    product = (other * first * second).sum(1)
-    size = ((other * first.square()).sum(1) * (other * second.square()).sum(1) + 1e-12).sqrt()
-    return product / size
 
 
 @LOSSES.register(
@@ -97,9 +50,14 @@ class Competition(LossTerm):
 
     APL. rho_c > 1, the Student behind: what moves the Student weighs rho_c, what moves the Opportunists 1 / rho_c.
 
+    What it does not certify. Only an advantage counts: a Student that has learnt the same memory as well as the
+    Opportunist is not moved. The advantage falls because its reward is taken; moving the Student costs it some of its
+    own loss on seen cell lines, so that a large `push` raises the advantage. A small pool of pairs is a fingerprint by
+    itself, so that push-away acts on some cell lines of data in which nothing was planted.
+
     scope `batch`: one rho and one criterion for all cell lines (documented as failing: advantages and disadvantages
-    cancel). Episodes of no training cell line (-1) do not count. State: see
-    `initial_state`. A step without `energy_of`, `shallow`, `r_student` or `pseudo_unseen` raises ValueError.
+    cancel). Episodes of no training cell line (-1) do not count. State: see `initial_state`. A step without
+    `energy_of`, `shallow`, `r_student` or `pseudo_unseen` raises ValueError.
     """
 
     key = "competition"
@@ -190,7 +148,10 @@ class Competition(LossTerm):
         that two configurations differ by what they read of them. Half of the lines have few episodes behind them."""
         met = torch.ones_like(state["seen/met"])
         met[::2], met[1::2] = 15.0, 1.5
-        standings = {"seen": (1.1, 1.0, 1.0, met), "hidden": (0.9, 1.0, 1.0, met)}
+        standings: dict[str, tuple[float | Tensor, ...]] = {
+            "seen": (1.1, 1.0, 1.0, met),
+            "hidden": (0.9, 1.0, 1.0, met),
+        }
         changed = {
             f"{kind}/{name}": torch.zeros_like(met) + value
             for kind, values in standings.items()

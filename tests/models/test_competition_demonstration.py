@@ -79,7 +79,7 @@ def trained(fingerprint: bool, push: float) -> tuple[float, float, float]:
 
 
 def test_push_away_acts_on_a_shortcut_and_reduces_the_advantage() -> None:
-    """Measured: acts in 0.7 of the episodes; the advantage is 0.06 nats with push-away and 0.10 without."""
+    """Measured: acts in 0.59 of the episodes; the advantage is 0.062 nats with push-away and 0.105 without."""
     acted, advantage, unseen = trained(fingerprint=True, push=0.1)
     free = trained(fingerprint=True, push=0.0)
     assert free[0] == 0.0 and free[1] > 0.05 > 0 > free[2], (
@@ -90,5 +90,6 @@ def test_push_away_acts_on_a_shortcut_and_reduces_the_advantage() -> None:
 
 
 def test_push_away_stays_near_zero_without_a_shortcut() -> None:
+    """Measured: acts in 0.06 of the episodes; the Opportunist is 0.07 nats behind."""
     acted, advantage, _ = trained(fingerprint=False, push=0.1)
     assert acted < 0.1 and advantage < 0

@@ -9,7 +9,9 @@ from torch.nn.functional import softplus
 
 from models.environment.opportunist import Opportunist, Standardiser
 from models.losses import LOSSES
-from models.losses.competition import RHO_MAX, Competition, Standing, alike, profile_alignment
+from models.losses.competition import RHO_MAX, Competition
+from models.losses.profiles import alike, profile_alignment
+from models.losses.standing import Standing
 from models.streams import initialise
 from tests.models.steps import make_step
 
