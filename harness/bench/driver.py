@@ -94,7 +94,7 @@ def _configurations(
                 "epoch": epoch,
                 "objective": value * epoch / EPOCHS,
                 "status": "done" if epoch == EPOCHS else "running",
-                "statuses": {},
+                "ended": [],
                 "diverged": 0,
                 "reason": "",
                 "metrics": {"train_aupr": value},

@@ -13,7 +13,7 @@ from harness.config.trial import TrialConfig
 from harness.plan import Plan, Planned, Unit
 from harness.sweep.board import Board, Row
 from harness.sweep.left import unplanned
-from harness.sweep.start import ENDED, Reached
+from harness.sweep.start import Reached
 from harness.sweep.study import Draw, Study
 from harness.sweep.verdict import Verdict
 
@@ -96,7 +96,7 @@ class Proposer(Searcher):
             self._ended(config, "failed", float("nan"))
         elif result is not None and result["status"] != "running":
             self._ended(config, result["status"], result["objective"])
-            self.ended([unit for unit, status in result["statuses"].items() if status in ENDED])
+            self.ended(result["ended"])
 
     def names(self, config: str) -> list[str]:
         """The units of a configuration that are running."""

@@ -21,6 +21,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.run_store import RunWriter, replace_atomically
+from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
 
@@ -160,6 +161,7 @@ class ConfigurationTrainable(Trainable):
             "done": done,
             "status": min(statuses.values(), key=WORST_FIRST.index) if done else "running",
             "statuses": statuses,
+            "ended": _ended(statuses),
             "diverged": diverged,
             "replicates": len(statuses),
             "reason": self._reason(diverged, len(statuses)),
@@ -197,6 +199,7 @@ class ConfigurationTrainable(Trainable):
             "done": True,
             "status": "failed",
             "statuses": statuses,
+            "ended": _ended(statuses),
             "diverged": sum(status == "diverged" for status in statuses.values()),
             "replicates": len(statuses),
             "reason": sentence,
@@ -220,6 +223,11 @@ class ConfigurationTrainable(Trainable):
 
     def _keep_traceback(self) -> None:
         replace_atomically(self.work.run / "errors" / f"{self.id}.txt", traceback.format_exc().encode())
+
+
+def _ended(statuses: dict[str, str]) -> list[str]:
+    """Units that ended with a result; a list, since Tune takes mappings apart before it hands a result on."""
+    return [unit for unit, status in statuses.items() if status in ENDED]
 
 
 def fresh_globals(threads: int) -> None:

@@ -75,9 +75,8 @@ def _drain(proposer: Proposer) -> list[dict[str, Any]]:
             return found
         assert config is not None
         found.append(config)
-        statuses = dict.fromkeys(proposer.names(config["configuration"]), "done")
         result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
-        result |= {"statuses": {**statuses, **{unit: at[0] for unit, at in config["finished"].items()}}}
+        result |= {"ended": [*proposer.names(config["configuration"]), *config["finished"]]}
         proposer.on_trial_result(f"t{number}", result)
         proposer.on_trial_complete(f"t{number}", result)
     raise AssertionError("it never ends")
@@ -135,9 +134,9 @@ def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: P
     config = given["configuration"]
     assert proposer.names(config) == [f"{config}-fold0-0", f"{config}-fold0-1"]
     Verdict("pruned", "o", "{}", tuple(proposer.names(config))).write(tmp_path / "run", config)
-    first, second = proposer.names(config)
+    first, _ = proposer.names(config)
     result = {"configuration": config, "status": "failed", "objective": 0.5, "epoch": 3}
-    result |= {"statuses": {first: "done", second: "failed"}}
+    result |= {"ended": [first]}
     proposer.on_trial_complete("t0", result)
     assert Verdict.read(tmp_path / "run", config) is None
     assert make.ended == [first], "what failed may be written again"  # type: ignore[attr-defined]

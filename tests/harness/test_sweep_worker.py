@@ -199,6 +199,7 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     last = one.step()
     assert (last["status"], last["done"], last["epoch"]) == ("diverged", True, 3)
     assert list(last["statuses"].values()) == ["diverged", "done"]
+    assert last["ended"] == [first.unit, second.unit] and report["ended"] == [first.unit]
     assert last["reason"].startswith("1 of 2 replicates diverged")
 
 
