@@ -17,6 +17,7 @@ from harness.audit.settings import changed, value_at
 from harness.mechanisms.mechanism import POSITIVE, Mechanism
 from models.energy.base import Energy
 from models.energy.temperature import Temperature
+from models.environment.teacher import Teacher
 from models.losses.term import LossTerm
 
 DROWNED = 0.01
@@ -173,6 +174,8 @@ class Judge:
             ways.append(neutral.doubled_output(cls))
         else:
             ways.append(neutral.constant_output(cls))
+        if issubclass(cls, Teacher):
+            ways.append(neutral.forgetful)
         if own and not issubclass(cls, Energy):
             ways.append(neutral.shaken(own))
         for way in ways:
@@ -220,10 +223,13 @@ class Judge:
 
 
 def without(key: str) -> Patch:
-    """Leave a loss term out of the step; its parameters stay where they are."""
+    """Leave a loss term out of the step; its parameters stay where they are. The task stays with weight 0, since
+    other terms' gradients may be measured against its own.
+    """
 
     def patch(trainer: Any) -> None:
-        trainer.weighted = [(term, weight) for term, weight in trainer.weighted if term.key != key]
+        kept = [(term, 0.0 if term.key == key else weight) for term, weight in trainer.weighted]
+        trainer.weighted = kept if key == "task" else [pair for pair in kept if pair[0].key != key]
 
     return patch
 

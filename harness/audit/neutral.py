@@ -13,7 +13,8 @@ def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:
     """Instances of a class in the model and the terms, by the qualified name that their parameters have."""
     roots: tuple[tuple[nn.Module, str], ...] = ((trainer.model, ""), (trainer.terms, "terms."))
     for root, prefix in roots:
-        for name, module in root.named_modules():
+        named: dict[str, nn.Module] = dict(root.named_modules())
+        for name, module in named.items():
             if isinstance(module, cls):
                 yield prefix + name, module
 
@@ -38,6 +39,11 @@ def mean_resistance(trainer: Trainer) -> None:
         return (u, r.mean().expand_as(r), *rest)
 
     trainer.model.energy.register_forward_pre_hook(flatten)
+
+
+def forgetful(trainer: Trainer) -> None:
+    """What a Teacher remembers is what the Student is now."""
+    trainer.memory = trainer.model.initial_memory()
 
 
 def shaken(names: set[str]) -> Callable[[Trainer], None]:

@@ -142,6 +142,7 @@ class Probe:
         states = {
             f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
         }
+        states |= {f"memory/{name}": value for name, value in clone.memory.items()}
         return Step(gradients, parameters, states, log, leak)
 
     @torch.no_grad()

@@ -130,7 +130,7 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
 
         return patch.object(trainer_module, "WeightedTerm", deaf)
     if kind == "reach too wide" and set(getattr(cls, "reach", "SETG")) < set("SETG"):
-        init: Any = cls.__init__
+        init: Any = cls.__init__  # type: ignore[misc]
 
         def wide(self: Any, *a: Any, **k: Any) -> None:
             init(self, *a, **k)
@@ -193,7 +193,12 @@ def _paths(mechanism: Mechanism) -> Iterator[str]:
     own = {setting.path for setting in mechanism.when}
     blocks = {path.rsplit(".", 1)[0] + "." for path in own if "." in path}
     for path in leaves():
-        if path not in own and any(path.startswith(b) for b in blocks) and "decouple." not in path:
+        if (
+            path not in own
+            and any(path.startswith(b) for b in blocks)
+            and "decouple." not in path
+            and not path.endswith("relations")
+        ):
             yield path
 
 
