@@ -130,7 +130,7 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
 
         return patch.object(trainer_module, "WeightedTerm", deaf)
     if kind == "reach too wide" and set(getattr(cls, "reach", "SETG")) < set("SETG"):
-        init: Any = cls.__init__  # type: ignore[misc]
+        init: Any = cls.__init__
 
         def wide(self: Any, *a: Any, **k: Any) -> None:
             init(self, *a, **k)
@@ -143,7 +143,6 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
 def _of_module(cls: type, kind: str) -> Context | None:
     name = ENTRY.get(cls.__name__, "forward")
     true: Any = getattr(cls, name)
-    trained = any(True for _ in inspect.signature(cls.__init__).parameters) and cls.__dict__ is not None
     if issubclass(cls, Energy):
         if kind == "gate constant":
             return patch.object(
@@ -157,7 +156,7 @@ def _of_module(cls: type, kind: str) -> Context | None:
         "gate constant": lambda arguments, out: torch.ones_like(out),
         "built but not called": lambda arguments, out: torch.zeros_like(out) + _mean(arguments),
     }
-    if kind not in change or not trained:
+    if kind not in change:
         return None
     if issubclass(cls, Temperature) and kind == "built but not called":
         return None
@@ -171,7 +170,7 @@ def _of_module(cls: type, kind: str) -> Context | None:
 
 def _ignoring(cls: type, key: str) -> Context:
     """The class is built with its own default for `key`, whatever it is given."""
-    init: Any = cls.__init__  # type: ignore[misc]
+    init: Any = cls.__init__
     default = inspect.signature(init).parameters[key].default
 
     def deaf(self: Any, *arguments: Any, **named: Any) -> None:
