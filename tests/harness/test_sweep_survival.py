@@ -1,4 +1,4 @@
-"""kill -9 of a worker and of the driver, and Ctrl-C, on a real sweep in a real Ray; and signing in to its dashboard."""
+"""kill -9 of a worker and of the driver, and Ctrl-C, on real sweeps in a real Ray; and signing in to its dashboard."""
 
 import os
 import re
@@ -13,14 +13,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pandas as pd
 import psutil
 import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from ruamel.yaml import YAML
 
 from analysis.store import Run
+from harness.baselines.write import write_baselines
 from harness.config.data import DataBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
+from harness.data.store import open_dataset
 from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.trial.replicate import Replicate
@@ -30,17 +36,14 @@ PATIENCE = 300
 """Seconds for what takes ten on a machine that does nothing else: a hang is to be found, not a slow machine."""
 EPOCHS = 5
 DATA = "{form: gated, cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}"
-YAML = f"""
+COMMON = f"""
 name: survival
 base: minimal
 data: {{synthetic: {DATA}}}
 trial: {{epochs: {EPOCHS}, seeds: 2}}
-design: grid
-space:
-  energy.form: {{grid: [linear, gated]}}
-scheduler: {{kind: none}}
 objective: val_unseen/pooled/aupr
 set:
+  audit: "off"
   model.encoder: cnn
   model.embedding: 4
   model.width: 8
@@ -54,13 +57,33 @@ set:
   episode.query: 8
   episode.per_step: 2
 """
+GRID = (
+    COMMON
+    + """
+design: grid
+space:
+  energy.form: {grid: [linear, gated]}
+scheduler: {kind: none}
+"""
+)
+SEARCH = (
+    COMMON
+    + """
+trials: 4
+space:
+  energy.form: {choice: [linear, gated]}
+  optimiser.lr: {loguniform: [0.0001, 0.003]}
+sampler: {kind: tpe, startup: 2, seed: 3}
+scheduler: {kind: asha, grace: 2, reduction: 2}
+"""
+)
 
 
 class Started:
     """A sweep in a process of its own, with what it prints."""
 
-    def __init__(self, folder: Path, cache: Path, *options: str, **environment: str) -> None:
-        (folder / "survival.yaml").write_text(YAML)
+    def __init__(self, folder: Path, cache: Path, yaml: str, *options: str, **environment: str) -> None:
+        (folder / "survival.yaml").write_text(yaml)
         self.run = folder / "run"
         self.printed = folder / f"printed-{time.monotonic_ns()}.txt"
         command = [sys.executable, "-m", "harness.sweep", str(folder / "survival.yaml")]
@@ -113,15 +136,20 @@ class Started:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+    """Encoded data and their baselines, which a driver that is killed early would compute again at every start."""
+    folder = tmp_path_factory.mktemp("cache")
+    data = DataBlock.model_validate({"synthetic": YAML(typ="safe").load(DATA)})
+    dataset = open_dataset(data, enhancer_bp=80, promoter_bp=80, cache=folder, progress=False)
+    write_baselines(dataset, make_folds(dataset, data), tmp_path_factory.mktemp("baselines"), folder)
+    return folder
 
 
 @pytest.fixture
 def sweep(tmp_path: Path, cache: Path) -> Iterator[Callable[..., Started]]:
     begun: list[Started] = []
 
-    def start(*options: str, **environment: str) -> Started:
-        begun.append(Started(tmp_path, cache, *options, **environment))
+    def start(yaml: str, *options: str, **environment: str) -> Started:
+        begun.append(Started(tmp_path, cache, yaml, *options, **environment))
         return begun[-1]
 
     yield start
@@ -183,7 +211,7 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
 ) -> None:
     token_file = tmp_path / "a token"
     token_file.write_text(uuid.uuid4().hex)
-    one = sweep(RAY_AUTH_TOKEN_PATH=str(token_file), RAY_AUTH_TOKEN="")
+    one = sweep(GRID, RAY_AUTH_TOKEN_PATH=str(token_file), RAY_AUTH_TOKEN="")
     one.until(one.an_epoch_is_done, "a finished epoch")
     victim = one.until(one.worker, "a training worker")
     victim.kill()
@@ -213,50 +241,76 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
         rows = disturbed[(disturbed["config"] == config) & (disturbed["seed"] == 0)]
         assert rows["loss"].tolist() == [row["loss"] for row in alone.epoch_rows]
 
-    again = sweep()
+    again = sweep(GRID)
     assert again.wait() == 0
     assert "nothing to run" in again.text() and "trial.seeds" in again.text()
 
 
-def test_a_killed_driver_takes_ray_with_it_and_resume_loses_no_finished_epoch(
+def _assert_ended(one: Started, family: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs([each for each in family if not _is_agent(each)], timeout=PATIENCE)
+    assert not alive, f"still running after the sweep ended: {alive}"
+
+
+def test_a_killed_driver_and_ctrl_c_lose_no_finished_epoch_and_leave_no_process(
     sweep: Callable[..., Started],
 ) -> None:
-    first = sweep()
+    """A search by TPE with ASHA: killed, resumed, interrupted and resumed again."""
+    first = sweep(SEARCH)
     first.until(first.an_epoch_is_done, "a finished epoch")
     family = first.family()
     plan = Plan.load(first.run)
-    assert plan is not None and plan.status == "running"
+    assert plan is not None and plan.status == "running" and 0 < len(plan.configs) <= 4
     first.process.kill()
     first.wait()
-    _, alive = psutil.wait_procs([one for one in family if not _is_agent(one)], timeout=PATIENCE)
-    assert not alive, f"still running after the driver was killed: {alive}"
+    _assert_ended(first, family)
     before = first.epochs()
-    assert 0 < len(before) < 4 * EPOCHS
+    assert 0 < len(before) < 8 * EPOCHS
 
-    unasked = sweep()
+    unasked = sweep(SEARCH)
     assert unasked.wait() == 2
     assert "--resume" in unasked.text() and "Traceback" not in unasked.text()
 
-    second = sweep("--resume")
-    assert second.wait() == 0, second.text()
-    _assert_complete(second)
-    after = second.epochs().set_index(["config", "seed", "epoch"])
-    kept = after.loc[list(before[["config", "seed", "epoch"]].itertuples(index=False, name=None))]
-    assert kept["wall_s"].tolist() == before["wall_s"].tolist()
+    second = sweep(SEARCH, "--resume")
+    second.until(lambda: len(second.epochs()) > len(before), "a further epoch")
+    family = second.family()
+    second.process.send_signal(signal.SIGINT)
+    assert second.wait() == 3, second.text()
+    assert "finished epochs are kept" in second.text() and "Traceback" not in second.text()
+    assert second.text().rstrip().endswith("--resume")
+    _assert_ended(second, family)
+    interrupted = Plan.load(second.run)
+    assert interrupted is not None and interrupted.status == "interrupted"
+    between = second.epochs()
+    assert len(before) < len(between) < 8 * EPOCHS
+
+    third = sweep(SEARCH, "--resume")
+    assert third.wait() == 0, third.text()
+    _assert_searched(third, [*plan.configs], [*interrupted.configs])
+    after = third.epochs().set_index(["config", "seed", "epoch"])
+    for earlier in (before, between):
+        kept = after.loc[list(earlier[["config", "seed", "epoch"]].itertuples(index=False, name=None))]
+        assert kept["wall_s"].tolist() == earlier["wall_s"].tolist()
 
 
-def test_ctrl_c_ends_the_trials_says_how_to_go_on_and_leaves_no_process(
-    sweep: Callable[..., Started],
-) -> None:
-    one = sweep()
-    one.until(one.an_epoch_is_done, "a finished epoch")
-    family = one.family()
-    one.process.send_signal(signal.SIGINT)
-    assert one.wait() == 3, one.text()
-    assert "finished epochs are kept" in one.text() and "Traceback" not in one.text()
-    assert one.text().rstrip().endswith("--resume")
-    _, alive = psutil.wait_procs([each for each in family if not _is_agent(each)], timeout=PATIENCE)
-    assert not alive, f"still running after the sweep ended: {alive}"
+def _assert_searched(one: Started, *earlier: list[str]) -> None:
+    """Four configurations, each once in plan, store and study, those of earlier starts first."""
     plan = Plan.load(one.run)
-    assert plan is not None and plan.status == "interrupted"
-    assert 0 < len(one.epochs()) < 4 * EPOCHS
+    assert plan is not None and plan.status == "finished" and len(plan.configs) == 4
+    assert all(list(plan.configs)[: len(configs)] == configs for configs in earlier)
+    run = Run.open(one.run)
+    trials, epochs = run.table("trials"), one.epochs()
+    assert len(trials) == 8 and set(trials["config"]) == set(plan.configs)
+    assert set(trials["status"]) <= {"done", "pruned", "stopped"}
+    ends = {config: set(own) - {"stopped"} for config, own in trials.groupby("config")["status"]}
+    assert all(len(own) <= 1 for own in ends.values()), "seeds are pruned in lockstep"
+    for (config, seed), unit in epochs.groupby(["config", "seed"]):
+        (trial,) = trials[(trials["config"] == config) & (trials["seed"] == seed)].to_dict("records")
+        assert unit["epoch"].tolist() == list(range(1, trial["epochs"] + 1))
+        assert trial["epochs"] == EPOCHS or trial["status"] != "done"
+    for name in ("trials", "epochs", "cells"):
+        assert all(file.name.startswith("part-") for file in (one.run / name).glob("*.parquet")), name
+    storage = JournalStorage(JournalFileBackend(str(one.run / "optuna.log")))
+    (study,) = optuna.get_all_study_names(storage)
+    told = optuna.load_study(study_name=study, storage=storage).get_trials()
+    states = {each.user_attrs["config"]: each.state.name for each in told if "config" in each.user_attrs}
+    assert states == {config: "PRUNED" if "pruned" in own else "COMPLETE" for config, own in ends.items()}
