@@ -79,5 +79,5 @@ class Mechanism:
             "equation": self.equation,
             "shapes": self.shapes,
             "source": self.source,
-            "trains": " ".join(sorted(self.trains, key="SETGA".index)) or "nothing of its own",
+            "trains": " ".join(sorted(self.trains, key="SETGA".find)) or "nothing of its own",
         }
