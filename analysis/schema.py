@@ -165,9 +165,17 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("live", _B, "raised while the trial ran"),
     ],
     "audit": [
-        ("moment", _S, "first (before the first step, on a clone that was warmed up) or last (final weights)"),
+        (
+            "moment",
+            _S,
+            "first (before the first step, on a clone that was warmed up) or last (final weights)",
+        ),
         ("id", _S, "M01 to M43; - for a key that nothing reads"),
-        ("mechanism", _S, "key of the mechanism (python -m harness.mechanisms), or the dotted path of the key"),
+        (
+            "mechanism",
+            _S,
+            "key of the mechanism (python -m harness.mechanisms), or the dotted path of the key",
+        ),
         ("verdict", _S, "active, idle, inert, leaking, redundant, rank-invariant or drowned"),
         ("reason", _S, "one sentence"),
         ("share", _F64, "norm of a term's weighted gradient over the task's on its target parameters"),

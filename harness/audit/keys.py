@@ -77,8 +77,6 @@ def enabled(config: TrialConfig) -> Iterator[tuple[str, Leaf]]:
             value = value_at(config, path)
         except AttributeError:
             continue
-        if path == "decouple.reach" and config.routing == "shared":
-            continue  # every term reaches everything
         off = value is None or (isinstance(value, int | float) and value == 0 and _is_weight(path))
         if not off and not isinstance(value, list) and not unread(config, [path]):
             yield path, leaf

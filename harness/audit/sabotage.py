@@ -130,7 +130,7 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
 
         return patch.object(trainer_module, "WeightedTerm", deaf)
     if kind == "reach too wide" and set(getattr(cls, "reach", "SETG")) < set("SETG"):
-        init: Any = cls.__init__
+        init: Any = getattr(cls, "__init__")  # noqa: B009
 
         def wide(self: Any, *a: Any, **k: Any) -> None:
             init(self, *a, **k)
@@ -170,7 +170,7 @@ def _of_module(cls: type, kind: str) -> Context | None:
 
 def _ignoring(cls: type, key: str) -> Context:
     """The class is built with its own default for `key`, whatever it is given."""
-    init: Any = cls.__init__
+    init: Any = getattr(cls, "__init__")  # noqa: B009
     default = inspect.signature(init).parameters[key].default
 
     def deaf(self: Any, *arguments: Any, **named: Any) -> None:

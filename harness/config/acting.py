@@ -30,6 +30,11 @@ CONDITIONS: list[Condition] = [
     Condition("model.window", "model.encoder: cbat", lambda c: c.model.encoder == "cbat"),
     Condition("model.blocks", "model.encoder: cbat or cross_attention", lambda c: c.model.encoder != "cnn"),
     Condition(
+        "model.heads",
+        "model.encoder: cbat or cross_attention, or model.self_attention_layers > 0",
+        lambda c: c.model.encoder != "cnn" or c.model.self_attention_layers > 0,
+    ),
+    Condition(
         "environment.rank", "environment.scope: sample", lambda c: _environment(c, "scope") == "sample"
     ),
     Condition(
@@ -37,8 +42,8 @@ CONDITIONS: list[Condition] = [
     ),
     Condition(
         "decouple.reach",
-        " or ".join(f"decouple.{key} > 0" for key in OF_BOTH_SIDES),
-        lambda c: bool(c.decouple.acting(*OF_BOTH_SIDES)),
+        "routing: isolated and " + " or ".join(f"decouple.{key} > 0" for key in OF_BOTH_SIDES),
+        lambda c: c.routing == "isolated" and bool(c.decouple.acting(*OF_BOTH_SIDES)),
     ),
     Condition(
         "environment.teacher.momentum", "environment.teacher.kind: ema", lambda c: _teacher(c) == "ema"
