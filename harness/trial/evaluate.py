@@ -12,6 +12,8 @@ from harness.trial.sampler import rng
 
 VALIDATION = "val_unseen"
 DOCUMENTED_BATCH = 64
+VANISHED = 1e-4
+"""Standard deviation of logits under which a model that has trained for two epochs says the same of every pair."""
 
 Row = dict[str, Any]
 
@@ -110,3 +112,14 @@ def metric(rows: Iterable[Row], path: str, *, score: str = "corrected") -> float
         if where == (split, cell_line, score, "as_found", "exact"):
             return float(row[name])
     return float("nan")
+
+
+def vanished_spread(rows: Iterable[Row]) -> float | None:
+    """Spread of training logits within cell lines after the last epoch, where it is nothing since two epochs."""
+    wanted = ("train", "macro", "corrected", "epoch")
+    spread = [
+        row["logit_sd"]
+        for row in rows
+        if (row["split"], row["cell_line"], row["score"], row["selection"]) == wanted
+    ]
+    return float(spread[-1]) if len(spread) >= 2 and max(spread[-2:]) < VANISHED else None

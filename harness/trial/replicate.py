@@ -22,7 +22,7 @@ from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
 from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
-from harness.trial.evaluate import VALIDATION, CellRows, metric
+from harness.trial.evaluate import VALIDATION, CellRows, metric, vanished_spread
 from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
 from harness.trial.rows import (
@@ -37,9 +37,6 @@ from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.scoring import score_splits
 from harness.trial.summary import REPORTED, EpochSummary
 from harness.trial.trainer import Diverged, StepLog, Trainer
-
-VANISHED = 1e-4
-"""Standard deviation of logits under which a model that has trained for two epochs says the same of every pair."""
 
 
 class Replicate:
@@ -277,16 +274,11 @@ class Replicate:
         if named:
             self.trial |= {"status": "stopped", "reason": f"warning rule {', '.join(named)} (named in stop)"}
             return
-        spread = [
-            row["logit_sd"]
-            for row in self.cells
-            if (row["split"], row["cell_line"], row["score"], row["selection"])
-            == ("train", "macro", "corrected", "epoch")
-        ]
-        if len(spread) >= 2 and max(spread[-2:]) < VANISHED:
+        spread = vanished_spread(self.cells)
+        if spread is not None:
             self.trial |= {
                 "status": "stopped",
-                "reason": f"the spread of logits vanished ({spread[-1]:.1e} within cell lines for two epochs)",
+                "reason": f"the spread of logits vanished ({spread:.1e} within cell lines for two epochs)",
             }
 
     def _final_evaluation(self) -> None:
