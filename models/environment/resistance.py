@@ -64,6 +64,10 @@ def update(reference: Reference, cell: Tensor, r: Tensor, z_e: Tensor, momentum:
     return reference.update(cell, r, z_e, momentum)
 
 
+FLOOR = 0.1
+"""Standard deviation of raw R_E under which cell lines that hardly differ are not spread any further."""
+
+
 class ResistanceOutput(NamedTuple):
     """r: R_E [E, 1] at cell scope or [E, Q] at sample scope; raw [E]: its cell part before softplus or
     standardisation, fused, for Reference.update; cell [E]: R_E(c), fused; student and teacher [E]: R_S(c) and
@@ -90,8 +94,10 @@ class Resistance(nn.Module):
     """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
     g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
-    reference, without gradient through it, and g = raw until two of them are seen (sd = sqrt(variance +
-    1e-4), so that cell lines that do not differ are not blown up). f = softplus where nonnegative, else the
+    reference, and g = raw until two of them are seen (sd = sqrt(variance + FLOOR^2), without gradient). The level
+    that the episodes of a step have in common gets no gradient: it is no freedom of a standardised R_E, and a step
+    that moved it faster than the reference follows would open or close all gates at once, for which a potential that
+    means nothing yet is thankful. A single episode keeps its gradient. f = softplus where nonnegative, else the
     identity. s = sqrt(mean over seen cell lines and dimensions of (z_E - mean_seen z_E)^2 + 1e-6), without
     gradient, 1 until two are seen: environments differ by a few hundredths of their size, and without the common
     scale the product of A and B hardly learns. A [rank, w] starts at zero, B [rank, d] at random, no bias: the
@@ -134,7 +140,9 @@ class Resistance(nn.Module):
         count = seen.sum()
         mean = (seen * reference.r).sum() / count.clamp(min=1)
         variance = (seen * (reference.r - mean).square()).sum() / count.clamp(min=1)
-        return torch.where(count >= 2, (raw - mean) / (variance + 1e-4).sqrt(), raw)
+        level = raw.mean(0) if raw.shape[0] > 1 else raw.detach().mean(0)
+        own = raw - (level - level.detach())
+        return torch.where(count >= 2, (own - mean) / (variance + FLOOR**2).sqrt(), raw)
 
     def of_cell(self, raw: Tensor, reference: Reference) -> Tensor:
         """f(g): R_E(c) [E] from raw [E], standardised and made non-negative as the energy asks."""

@@ -5,6 +5,7 @@ import torch
 from torch.nn.functional import softplus
 
 from models.environment import Reference, Resistance, initial, update
+from models.environment.resistance import FLOOR
 from models.running import running_means
 from models.streams import initialise
 
@@ -69,7 +70,7 @@ def test_standardised_over_the_seen_training_cell_lines_only() -> None:
     model, z_e, reference = build(standardise=True), draw(E, W), seen_reference()
     known = reference.r[reference.seen > 0]
     out = model(z_e, draw(E, Q, D), reference)
-    wanted = (out.raw - known.mean()) / (known.var(correction=0) + 1e-4).sqrt()
+    wanted = (out.raw - known.mean()) / (known.var(correction=0) + FLOOR**2).sqrt()
     assert torch.allclose(out.r[:, 0], wanted)
 
 
@@ -83,11 +84,49 @@ def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: in
 
 
 def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread() -> None:
-    model, z_e = build(standardise=True), draw(C, W)
+    model, z_e = build(standardise=True), 30 * draw(C, W)
     reference = initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
     r = model(z_e, draw(C, Q, D), reference).r
     assert r.mean().item() == pytest.approx(0, abs=1e-5)
     assert r.var(correction=0).item() == pytest.approx(1, rel=1e-2)
+
+
+def test_cell_lines_that_hardly_differ_are_not_spread_apart() -> None:
+    model = build(standardise=True)
+    z_e = draw(1, W) + 1e-3 * draw(C, W, seed=2)
+    reference = initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
+    assert model(z_e, draw(C, Q, D), reference).r.abs().max() < 0.05
+
+
+def test_the_level_that_episodes_have_in_common_gets_no_gradient() -> None:
+    model, z_e, reference = build(standardise=True), draw(E, W), seen_reference()
+    gates = torch.sigmoid(model(z_e, draw(E, Q, D), reference).r)
+    (bias,) = torch.autograd.grad(gates.sum(), [model.cell_part.bias], retain_graph=True)
+    assert bias.abs().item() < 1e-15
+    (weight,) = torch.autograd.grad(gates[0].sum(), [model.cell_part.weight])
+    assert weight.abs().min() > 0, "differences between episodes do"
+    alone = model(z_e[:1], draw(1, Q, D), reference).r
+    assert torch.autograd.grad(alone.sum(), [model.cell_part.bias])[0].abs().item() > 0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_potential_that_means_nothing_does_not_close_all_gates(seed: int) -> None:
+    """Logits of noise are best at 0, and the gates could bring them there together, never to open again."""
+    model = Resistance(W, D, standardise=True).double()
+    initialise(model, seed)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
+    z_e, z_i, cell = 1 + 0.01 * draw(C, W, seed=seed), draw(C, Q, D), torch.arange(C)
+    reference = initial(C, W)
+    for step in range(60):
+        out = model(z_e, z_i, reference)
+        reference = reference.update(cell, out.raw.detach(), z_e)
+        u = 3 * draw(C, Q, seed=100 + step)
+        loss = (u * torch.sigmoid(out.r)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    gates = torch.sigmoid(model(z_e, z_i, reference).r)
+    assert 0.3 < gates.mean().item() < 0.7
 
 
 def test_sample_part_is_the_centred_bilinear_form() -> None:
