@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from analysis.audit_view import audit_view
 from analysis.criteria import CRITERIA
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule
@@ -26,6 +27,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield _table(ranking, top)
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
+    yield from audit_view(ranking.run)
     for problem in ranking.run.problems:
         yield Text(f"not read: {problem}", style="bold red")
 

@@ -1,0 +1,66 @@
+"""What the audits of a run said, as text: which mechanisms ran, and which did not."""
+
+from collections.abc import Iterator
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from analysis.store import Run
+
+GRAVEST = ("leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
+"""Verdicts, the one that needs a reader most first."""
+_STYLE = {"leaking": "bold red", "inert": "bold red", "redundant": "yellow", "drowned": "yellow"}
+
+
+def verdicts(run: Run) -> pd.DataFrame:
+    """One row per mechanism: id, mechanism, verdict (the gravest of any unit), configurations that it holds in, of how
+    many that have the mechanism, and the reason of one of them; gravest first, empty for a run without audits.
+
+    Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
+    is inert or leaking.
+    """
+    audit = run.table("audit")
+    columns = ["id", "mechanism", "verdict", "configurations", "of", "reason"]
+    if audit.empty:
+        return pd.DataFrame(columns=columns)
+    units = ["config", "fold", "seed"]
+    ended = audit.groupby(units)["moment"].transform(lambda moments: (moments == "last").any())
+    audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(["inert", "leaking"])]
+    audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
+    rows = []
+    for (identity, mechanism), found in audit.groupby(["id", "mechanism"]):
+        worst = found[found["rank"] == found["rank"].min()]
+        rows.append(
+            {
+                "id": identity,
+                "mechanism": mechanism,
+                "verdict": worst["verdict"].iloc[0],
+                "configurations": worst["config"].nunique(),
+                "of": found["config"].nunique(),
+                "reason": worst["reason"].iloc[0],
+                "rank": worst["rank"].iloc[0],
+            }
+        )
+    return pd.DataFrame(rows).sort_values(["rank", "id", "mechanism"])[columns].reset_index(drop=True)
+
+
+def audit_view(run: Run) -> Iterator[RenderableType]:
+    """One line over all mechanisms, then a line for each that is neither active nor rank-invariant; nothing for a run
+    without audits."""
+    found = verdicts(run)
+    if found.empty:
+        return
+    counts = found["verdict"].value_counts()
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
+    line = Text("\nAudit", style="bold")
+    line.append(f"  {len(found)} mechanisms, each by its gravest verdict: {said}", style="not bold")
+    yield line
+    for row in found.itertuples():
+        if row.verdict in ("active", "rank-invariant"):
+            continue
+        text = Text(f"{row.verdict} ", style=_STYLE.get(row.verdict, ""))
+        text.append(f"{row.id} {row.mechanism}", style="bold")
+        text.append(f"  in {row.configurations} of {row.of} configurations that have it: {row.reason}")
+        yield Padding(text, (0, 0, 0, 2))

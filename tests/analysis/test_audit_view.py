@@ -1,0 +1,69 @@
+"""What the audits of a run said, from rows made by hand."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.audit_view import audit_view, verdicts
+from analysis.store import Run
+from tests.analysis.fixture_store import Design, write, write_unit
+
+
+def row(seed: int, moment: str, mechanism: str, verdict: str) -> dict[str, object]:
+    return {
+        "config": "a",
+        "fold": "chr8",
+        "seed": seed,
+        "moment": moment,
+        "id": "M33",
+        "mechanism": mechanism,
+        "verdict": verdict,
+        "reason": f"{mechanism} at {moment}",
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    for seed in (0, 1):
+        write_unit(tmp_path, Design("a", {}), seed)
+    ended = [
+        row(0, "first", "hinge", "idle"),
+        row(0, "last", "hinge", "active"),
+        row(0, "first", "gate", "inert"),
+        row(0, "last", "gate", "active"),
+        row(0, "last", "small", "drowned"),
+    ]
+    write(tmp_path, "audit", "a-chr8-0.parquet", ended)
+    write(
+        tmp_path,
+        "audit",
+        "a-chr8-1.parquet",
+        [row(1, "first", "hinge", "active"), row(1, "first", "small", "active")],
+    )
+    return Run.open(tmp_path)
+
+
+def test_the_gravest_verdict_of_any_unit_counts_and_a_hinge_that_woke_up_is_active(run: Run) -> None:
+    found = verdicts(run).set_index("mechanism")
+    assert found.index.tolist() == ["gate", "small", "hinge"], "gravest first"
+    assert found["verdict"].to_dict() == {"gate": "inert", "small": "drowned", "hinge": "active"}
+    assert found.loc["gate", "reason"] == "gate at first"
+    assert found.loc["small", ["configurations", "of"]].tolist() == [1, 1]
+
+
+def test_one_line_says_how_many_and_only_what_needs_a_reader_is_named(run: Run) -> None:
+    console = Console(width=120)
+    with console.capture() as capture:
+        for part in audit_view(run):
+            console.print(part)
+    said = capture.get()
+    assert "3 mechanisms, each by its gravest verdict: 1 active, 1 drowned, 1 inert" in said
+    assert "inert M33 gate  in 1 of 1 configurations that have it: gate at first" in said
+    assert "hinge" not in said
+
+
+def test_a_run_without_audits_says_nothing(tmp_path: Path) -> None:
+    write_unit(tmp_path, Design("a", {}), 0)
+    run = Run.open(tmp_path)
+    assert verdicts(run).empty and list(audit_view(run)) == []
