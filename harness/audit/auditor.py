@@ -1,5 +1,6 @@
 """The audit of one trial: at its first steps and at its end, on clones of its state, never on the state itself."""
 
+import contextlib
 import itertools
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,8 @@ from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
+from harness.audit.unrecorded import unrecorded_keys
+from harness.config.reads import Reads
 from harness.mechanisms.catalogue import configured
 from harness.trial.predict import Predictor
 from harness.trial.sampler import EpisodeBatch, Sampler
@@ -29,22 +32,33 @@ class Audit:
 
 
 def audit(
-    trainer: Trainer, sampler: Sampler, predictor: Predictor, codes: np.ndarray, *, first: bool
+    trainer: Trainer,
+    sampler: Sampler,
+    predictor: Predictor,
+    codes: np.ndarray,
+    *,
+    first: bool,
+    reads: Reads | None = None,
 ) -> Audit:
-    """All seven checks on a copy of the trainer's state; at the end of a trial (`first` False) without perturbing keys.
+    """All seven checks on a copy of the trainer's state. Whether keys are read is asked in two ways: at the first steps
+    those that a trainer is built from are perturbed; at the end of a trial (`first` False) every other one has to be
+    among the `reads` of the trial, where these are given.
 
     Nothing of the trial changes: the clones are new trainers, and torch's global random state is put back.
 
     Cost: about 1/4 step per twin of a mechanism at sizes of at least twice the probe's, at most 40 steps per trial.
     """
     batches = batches_of(sampler)
-    with torch.random.fork_rng(devices=[]):
+    inspecting = contextlib.nullcontext() if reads is None else reads.paused()
+    with inspecting, torch.random.fork_rng(devices=[]):
         probe = Probe(trainer, codes, batches)
         judge = Judge(probe, thorough=first)
         findings = [judge.judge(row) for row in configured(trainer.config.model_dump())]
         findings = _with_energy(findings, disagreement(probe, predictor))
         if first:
             findings = _with_keys(findings, unread_keys(probe))
+        elif reads is not None:
+            findings += _of_reads(unrecorded_keys(reads))
     return Audit(findings, probe.cost)
 
 
@@ -73,3 +87,9 @@ def _with_keys(findings: list[Finding], unread: dict[str, str]) -> list[Finding]
         Finding("-", path, "inert", f"{path} is configured and nothing reads it: {tried} changed nothing")
         for path, tried in unread.items()
     ]
+
+
+def _of_reads(unrecorded: list[str]) -> list[Finding]:
+    """One finding per key that nothing asked for in a whole trial."""
+    text = "is configured and nothing reads it: no part of the trial asked for its value"
+    return [Finding("-", path, "inert", f"{path} {text}") for path in unrecorded]

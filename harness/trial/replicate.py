@@ -16,6 +16,7 @@ from analysis.rules import Finding, UnitRecords, evaluate
 from analysis.schema import PREVALENCES
 from harness.audit.auditor import audit
 from harness.audit.finding import fault
+from harness.config.reads import Reads
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
@@ -69,6 +70,9 @@ class Replicate:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
         self.changes, self.objective, self.stop_rules = changes or {}, objective, tuple(stop_rules)
         self.device = torch.device(device)
+        # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
+        self.reads = Reads(config)
+        self.settings = settings = self.reads.view
         self.unit = f"{config.id}-{fold.name}-{seed}"
         self.key = {"config": config.id, "fold": fold.name, "seed": seed}
 
@@ -76,13 +80,13 @@ class Replicate:
         check_feasible(config, dataset, fold, splits)
         self.codes = codes = np.unique(dataset.cell[splits.train])
         self.trained = [dataset.cell_lines[code] for code in codes]
-        self.sampler = SAMPLERS[config.episode.sampler](
+        self.sampler = SAMPLERS[settings.episode.sampler](
             [splits.train[dataset.cell[splits.train] == code] for code in codes],
             self.trained,
-            support=config.support.size,
-            query=config.episode.query,
-            per_step=config.episode.per_step,
-            steps_per_epoch=config.optimiser.steps_per_epoch,
+            support=settings.support.size,
+            query=settings.episode.query,
+            per_step=settings.episode.per_step,
+            steps_per_epoch=settings.optimiser.steps_per_epoch,
             seed=seed,
         )
         self.pairs = {
@@ -91,11 +95,11 @@ class Replicate:
             VALIDATION: splits.val_unseen,
             "test": splits.test,
         }
-        self.trainer = Trainer(config, dataset, codes, seed, self.device)
+        self.trainer = Trainer(settings, dataset, codes, seed, self.device)
         self.predictor = Predictor(
             dataset.cell_lines,
             {int(code): index for index, code in enumerate(codes)},
-            support_size=config.support.size,
+            support_size=settings.support.size,
             seed=seed,
             device=self.device,
             v=standardised_features(config, dataset, codes),
@@ -177,7 +181,7 @@ class Replicate:
         self._note_live(findings)
         self._stop_if_told(findings, rows)
         self.trial["wall_s"] += time.perf_counter() - began
-        if self.status == "running" and epoch >= self.config.optimiser.epochs:
+        if epoch >= self.settings.optimiser.epochs and self.status == "running":
             self.close("done")
         else:
             if self.status == "stopped":
@@ -198,7 +202,7 @@ class Replicate:
 
     def findings(self) -> list[Finding]:
         """The warnings that hold on everything recorded so far."""
-        return evaluate(self.records(), self.config.limits)
+        return evaluate(self.records(), self.settings.limits)
 
     def records(self) -> UnitRecords:
         """This replicate's rows as the rules read them, from here or from the store alike."""
@@ -211,7 +215,7 @@ class Replicate:
 
     def _training_subset(self, train: np.ndarray) -> np.ndarray:
         """A fixed subset of training pairs, in the proportions of the cell lines by chance, from its own stream."""
-        size = min(self.config.evaluation.train_subset, len(train))
+        size = min(self.settings.evaluation.train_subset, len(train))
         return np.sort(rng(self.seed, "train_subset").choice(train, size=size, replace=False))
 
     def _train(self, epoch: int, on_step: Callable[[int, int], None] | None) -> list[StepLog]:
@@ -253,7 +257,7 @@ class Replicate:
             "wall_s": time.perf_counter() - began,
             "train_aupr": train_aupr,
         }
-        if self.config.temperature.mode == "calibrated":
+        if self.settings.temperature.mode == "calibrated":
             row["temperature"] = self.calibration if phase == 2 else 1.0
         self.epoch_rows.append(row)
         self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs)]
@@ -292,16 +296,16 @@ class Replicate:
                 if best is None:
                     raise RuntimeError(f"{self.unit} has no checkpoint of its selected epoch {selected}")
                 self.trainer.load_weights(best)
-            scores = self._score(tuple(self.pairs), draws=self.config.support.draws, epoch=epoch)
+            scores = self._score(tuple(self.pairs), draws=self.settings.support.draws, epoch=epoch)
             self.cells += self.cell_rows.rows(
                 scores,
                 epoch=epoch,
                 selection=selection,
                 prevalences=PREVALENCES,
-                protocol=self.config.evaluation.protocol,
+                protocol=self.settings.evaluation.protocol,
             )
         self.trial["rank_invariant"] = self._rank_invariant(scores)
-        if self.config.predict.mode == "branch_select":
+        if self.settings.predict.mode == "branch_select":
             self.live.append(leak_warning(self.cells, selected))
         names = self.dataset.cell_lines
         self.run.write("predictions", self.unit, prediction_rows(scores, names, self.key))
@@ -318,12 +322,13 @@ class Replicate:
 
     def _audit(self, moment: str) -> bool:
         """Judge every configured mechanism on clones; True when that stops the trial (strict, at its first steps)."""
-        if self.config.audit == "off" or any(row["moment"] == moment for row in self.audited):
+        if self.settings.audit == "off" or any(row["moment"] == moment for row in self.audited):
             return False
-        found = audit(self.trainer, self.sampler, self.predictor, self.codes, first=moment == "first")
+        given = (self.trainer, self.sampler, self.predictor, self.codes)
+        found = audit(*given, first=moment == "first", reads=self.reads)
         self.audited += [finding.row(moment, found.cost) for finding in found.findings]
         reason = fault(found.findings)
-        if reason is None or moment != "first" or self.config.audit != "strict":
+        if reason is None or moment != "first" or self.settings.audit != "strict":
             return False
         self.trial |= {"status": "stopped", "reason": reason}
         return True
@@ -364,6 +369,7 @@ class Replicate:
             "terms": self.term_rows,
             "competition": self.competition,
             "audit": self.audited,
+            "reads": sorted(self.reads.seen),
             "cells": self.cells,
             "warnings": self.live,
         }
@@ -385,4 +391,5 @@ class Replicate:
         self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
         self.competition = records.get("competition", [])
         self.audited = records.get("audit", [])
+        self.reads.resume(records.get("reads"))
         self.cells, self.live = records["cells"], records["warnings"]

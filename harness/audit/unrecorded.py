@@ -1,0 +1,29 @@
+"""Keys that only a whole trial reads: support draws, evaluation, curriculum. Nothing asked for them: they are inert."""
+
+from harness.audit.keys import BLOCKS, ELSEWHERE, LATER
+from harness.audit.settings import value_at
+from harness.config.acting import unread
+from harness.config.paths import leaves
+from harness.config.reads import Reads
+
+
+def unrecorded_keys(reads: Reads) -> list[str]:
+    """Dotted paths of the keys that no perturbation of a step can show, that are enabled, and
+    that are not among the trial's reads; all of `limits` is one key. Empty where earlier reads were not kept.
+
+    A key that is read and whose value is dropped afterwards is not found: a read is an attribute that was asked for.
+    """
+    if not reads.complete:
+        return []
+    config = reads.config
+    found = ["limits"] if config.limits and "limits" not in reads.seen else []
+    for path in leaves():
+        if path in reads.seen or path in ELSEWHERE or (path.startswith(BLOCKS) and path not in LATER):
+            continue
+        try:
+            value = value_at(config, path)
+        except AttributeError:
+            continue  # the key of another variant
+        if value not in (None, 0) and not unread(config, [path]):
+            found.append(path)
+    return found

@@ -1,0 +1,199 @@
+"""Keys that only a whole trial reads: a broken reader is named, no preset is accused, results stay the same."""
+
+import copy
+import importlib
+import inspect
+import pickle
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from harness.audit.unrecorded import unrecorded_keys
+from harness.config.reads import Reads
+from harness.config.training import GradNormBalance, RampBalance
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
+from harness.run_store import RunWriter
+from harness.space.compose import compose, flatten, load_preset
+from harness.trial.replicate import Replicate
+from tests.harness.conftest import TINY, MakeReplicate
+
+SHORT: dict[str, Any] = {"optimiser.epochs": 1, "optimiser.steps_per_epoch": 1, "evaluation.train_subset": 16}
+EVERYTHING: dict[str, Any] = {
+    "optimiser.epochs": 2,
+    "curriculum.phase1_epochs": 1,
+    "predict.mode": "branch_select",
+    "evaluation.protocol": "documented",
+    "limits": {"generalisation_gap": 0.2},
+    "loss.contrastive.weight": 0.5,
+    "balance.kind": "ramp",
+}
+GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
+TRIAL = "harness.trial.replicate:Replicate"
+SCHEDULE = "harness.trial.schedule:Schedule.__init__"
+BALANCE = "harness.trial.trainer:build_balance"
+BROKEN: dict[str, tuple[str, str, str]] = {
+    "evaluation.batch": ("harness.trial.replicate:score_splits", "config.evaluation.batch", "256"),
+    "evaluation.train_subset": (f"{TRIAL}._training_subset", "self.settings.evaluation.train_subset", "16"),
+    "evaluation.protocol": (f"{TRIAL}._final_evaluation", "self.settings.evaluation.protocol", "'exact'"),
+    "support.draws": (f"{TRIAL}._final_evaluation", "self.settings.support.draws", "2"),
+    "support.size": (f"{TRIAL}.__init__", "settings.support.size", "8"),
+    "predict.mode": (f"{TRIAL}._final_evaluation", "self.settings.predict.mode", "'unified'"),
+    "limits": (f"{TRIAL}.findings", "self.settings.limits", "None"),
+    "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
+    "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),
+    "episode.sampler": (f"{TRIAL}.__init__", "settings.episode.sampler", "'random'"),
+    "optimiser.epochs": (f"{TRIAL}.advance", "self.settings.optimiser.epochs", "1"),
+    "optimiser.steps_per_epoch": (f"{TRIAL}.__init__", "settings.optimiser.steps_per_epoch", "1"),
+    "routing": ("harness.trial.trainer:Trainer.__init__", "config.routing", "'isolated'"),
+    "curriculum.phase1_epochs": (SCHEDULE, "curriculum.phase1_epochs", "0"),
+    "balance.epochs": (SCHEDULE, "balance.epochs", "2.0"),
+    "balance.momentum": (BALANCE, "block.momentum", "0.9"),
+    "balance.warmup": (BALANCE, "block.warmup", "20"),
+}
+"""Key -> the function that reads it, what it asks for, and what it takes instead."""
+ONLY_EVERYTHING = {"curriculum.phase1_epochs", "balance.epochs", "limits"}
+ONLY_GRAD_NORM = {"balance.momentum", "balance.warmup"}
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
+    """Make the real readers of these keys take a constant where they asked the configuration."""
+    for place in dict.fromkeys(BROKEN[key][0] for key in keys):
+        module_name, _, name = place.partition(":")
+        holder: Any = importlib.import_module(module_name)
+        *parents, last = name.split(".")
+        for parent in parents:
+            holder = getattr(holder, parent)
+        function = getattr(holder, last)
+        source = textwrap.dedent(inspect.getsource(function))
+        for where, asked, instead in (BROKEN[key] for key in keys):
+            assert where != place or asked in source, f"{place} does not ask for {asked} any more"
+            source = source.replace(asked, instead) if where == place else source
+        names: dict[str, Any] = {}
+        exec(source, function.__globals__, names)
+        monkeypatch.setattr(holder, last, names[last])
+
+
+def ended(replicate: Replicate) -> list[str]:
+    while not replicate.finished:
+        replicate.advance()
+    assert replicate.status == "done"
+    return unrecorded_keys(replicate.reads)
+
+
+@pytest.mark.parametrize("changes", [EVERYTHING, GRAD_NORM], ids=["everything", "grad_norm"])
+def test_readers_that_ignore_their_keys_are_found_one_by_one_and_intact_ones_are_not(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+) -> None:
+    config = compose(TINY, {**SHORT, **changes})
+    asked = set(unrecorded_keys(Reads(config))) - {"audit"}  # who ignores `audit` never comes to the audit
+    own = set(BROKEN) - (ONLY_GRAD_NORM if changes == EVERYTHING else ONLY_EVERYTHING)
+    assert asked == own
+    assert ended(make_replicate({**SHORT, **changes}, run="intact")) == []
+    broken(monkeypatch, *own)
+    assert set(ended(make_replicate({**SHORT, **changes}, run="broken"))) == own
+    monkeypatch.undo()
+    broken(monkeypatch, "support.draws")
+    assert ended(make_replicate({**SHORT, **changes}, run="one")) == ["support.draws"]
+
+
+@pytest.mark.parametrize("name", ["minimal", "cross_attention", "rp04", "rp24", "rp25"])
+def test_no_preset_is_accused(
+    tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path, name: str
+) -> None:
+    preset = load_preset(name)
+    small = flatten({key: TINY[key] for key in ("support", "episode")}) | {
+        f"model.{key}": TINY["model"][key] for key in ("embedding", "kernel", "width", "pool")
+    }
+    small |= {**SHORT, "audit": "off", "optimiser.epochs": 3 if "curriculum" in preset else 1}
+    if name != "cross_attention":
+        small["environment.width"] = 4
+    config = compose(preset, small).resolved()
+    assert ended(Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path))) == []
+
+
+def test_the_audit_of_the_end_names_the_key_and_an_intact_one_names_none(
+    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = {**SHORT, "environment.source": "none", "audit": "warn"}
+    make_replicate(bare, run="intact").advance()
+    broken(monkeypatch, "evaluation.batch")
+    make_replicate(bare, run="broken").advance()
+    rows = {run: pq.read_table(tmp_path / run / "audit").to_pandas() for run in ("intact", "broken")}
+    assert list(rows["intact"][rows["intact"].verdict == "inert"].mechanism) == []
+    (found,) = rows["broken"][rows["broken"].verdict == "inert"].to_dict("records")
+    assert (found["moment"], found["id"], found["mechanism"]) == ("last", "-", "evaluation.batch")
+    assert found["reason"].startswith("evaluation.batch is configured and nothing reads it")
+
+
+def test_a_resumed_trial_is_not_accused_even_where_it_ends_at_once(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {**SHORT, **EVERYTHING}
+    make_replicate(changes).advance()
+    pruned = make_replicate(changes)
+    pruned.close("pruned", "behind")
+    assert unrecorded_keys(pruned.reads) == []
+    make_replicate(changes, run="other").advance()
+    assert ended(make_replicate(changes, run="other")) == []
+    broken(monkeypatch, "support.draws")
+    make_replicate(changes, run="third").advance()
+    resumed = make_replicate(changes, run="third")
+    assert ended(resumed) == ["support.draws"]
+    resumed.reads.resume(None)
+    assert unrecorded_keys(resumed.reads) == []  # a checkpoint that does not say what was read before
+
+
+def test_a_trial_that_ends_in_its_first_epoch_is_not_accused(make_replicate: MakeReplicate) -> None:
+    stopped = make_replicate({**SHORT, "optimiser.epochs": 5}, stop_rules=("collapse",))
+    stopped._stop_if_told = lambda *_: stopped.trial.update(status="stopped", reason="told")  # type: ignore[method-assign]
+    stopped.advance()
+    assert stopped.finished
+    assert unrecorded_keys(stopped.reads) == []
+
+
+def test_recording_changes_no_result(
+    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {**SHORT, **EVERYTHING, "optimiser.steps_per_epoch": 2}
+    ended(make_replicate(changes, run="recorded"))
+    init = Reads.__init__
+
+    def plain(self: Reads, config: TrialConfig) -> None:
+        init(self, config)
+        self.view = config
+
+    monkeypatch.setattr(Reads, "__init__", plain)
+    assert "support.draws" in ended(make_replicate(changes, run="plain"))
+    for table in ("cells", "predictions", "terms"):
+        one, other = (pq.read_table(tmp_path / run / table).to_pandas() for run in ("recorded", "plain"))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_a_view_answers_as_the_configuration_and_only_asked_values_are_noted() -> None:
+    config = compose(TINY, GRAD_NORM)
+    reads = Reads(config)
+    view = reads.view
+    assert isinstance(view, TrialConfig)
+    assert isinstance(view.balance, GradNormBalance)
+    assert not isinstance(view.balance, RampBalance)
+    assert view.model_dump() == config.model_dump()
+    assert (view.id, view.canonical(), repr(view)) == (config.id, config.canonical(), repr(config))
+    assert view == config
+    for plain in (copy.copy(view), copy.deepcopy(view), pickle.loads(pickle.dumps(view)), view.model_copy()):
+        assert type(plain) is TrialConfig
+        assert plain.support.size == 8
+    with reads.paused():
+        assert view.support.size == 8
+    assert reads.seen == set()
+    assert getattr(view.environment, "nothing", None) is None
+    assert view.support.draws == 3
+    assert [name for name, _ in view.curriculum] == ["phase1_epochs"]
+    assert reads.seen == {"support.draws", "curriculum.phase1_epochs"}
+    with pytest.raises(AttributeError):
+        view.support.size = 9  # type: ignore[misc]
