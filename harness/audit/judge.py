@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.audit import neutral
 from harness.audit.finding import Finding
+from harness.audit.fitted import unfitted
 from harness.audit.idle import wakes
 from harness.audit.probe import Patch, Probe, Step, differ, norm
 from harness.audit.routes import allowed, leaks
@@ -16,8 +17,9 @@ from harness.audit.rules import judge_rule
 from harness.audit.settings import changed, value_at
 from harness.mechanisms.mechanism import POSITIVE, Mechanism
 from models.energy.base import Energy
-from models.energy.temperature import Temperature
-from models.environment.teacher import Teacher
+from models.energy.temperature import CalibratedTemperature, Temperature
+from models.environment.memory import NOW, part
+from models.environment.teacher import EmaTeacher, Teacher
 from models.losses.term import LossTerm
 
 DROWNED = 0.01
@@ -150,6 +152,9 @@ class Judge:
         if dead:
             text = f"no gradient ever arrives at its parameter {dead[0]}: a part of it is built and not used"
             return self.finding(mechanism, "inert", text, grad_norm=gradient)
+        broken = self._promise(cls)
+        if broken:
+            return self.finding(mechanism, "inert", broken)
         figures: dict[str, Any] = {"grad_norm": gradient if own else None, **self._effect(cls, set(own))}
         if not any(figures.get(name) for name in ("effect_logit", "effect_gradient")):
             text = "no prediction and no gradient changes when it is neutralised"
@@ -164,6 +169,19 @@ class Judge:
         return self.finding(
             mechanism, "active", "predictions or gradients change when it is neutralised", **figures
         )
+
+    def _promise(self, cls: type) -> str:
+        """What a module promises beside an effect and does not keep; empty when it keeps it."""
+        if cls is CalibratedTemperature:
+            return unfitted(self.probe, self.trainer)
+        if cls is EmaTeacher:
+            before = part(self.probe.weights["memory"], NOW)
+            after = part({n[7:]: t for n, t in self.base.states.items() if n.startswith("memory/")}, NOW)
+            now = self.trainer.model.branches.teacher_parameters()
+            apart = differ(before, {name: value.detach() for name, value in now.items()})
+            if apart > 0.0 and differ(before, after) == 0.0:
+                return "a step leaves what it remembers as it was: it never follows the Student"
+        return ""
 
     def _effect(self, cls: type, own: set[str]) -> dict[str, float]:
         """Changes of the prediction, else of the gradient, by the first way of neutralising that changes anything."""

@@ -17,13 +17,16 @@ from harness.audit.neutral import mapped
 from harness.audit.probe import Probe
 from harness.config.paths import leaves
 from harness.mechanisms.mechanism import GIVEN, POSITIVE, Mechanism
+from harness.trial import scoring
 from harness.trial import trainer as trainer_module
 from harness.trial.predict import Predictor
 from harness.trial.replicate import Replicate
 from harness.trial.routing import WeightedTerm
 from harness.trial.schedule import Schedule
 from models.energy.base import Energy
-from models.energy.temperature import Temperature
+from models.energy.temperature import CalibratedTemperature, Temperature
+from models.environment.branches import Branches
+from models.environment.teacher import EmaTeacher
 from models.losses.term import LossTerm
 
 Context = contextlib.AbstractContextManager[Any]
@@ -61,11 +64,28 @@ ENTRY = {"KmerStem": "finish"}
 """Method by which a class is entered, where that is not `forward`."""
 
 
+NOT_APPLICABLE = {
+    **{(key, "gradient cut"): "T has no gradient" for key in ("fixed", "calibrated")},
+    **{
+        (key, "gate constant"): "T is a constant in training by definition" for key in ("fixed", "calibrated")
+    },
+    ("ema", "gradient cut"): "it is an average, and no gradient ever goes through it",
+}
+"""Kinds that would change nothing of a mechanism as it is meant to be, and why."""
+UNREAD = {("scope_cell", "rank"): "A and B belong to the sample scope"}
+"""Keys that a class takes and does not read in this variant, and why."""
+
+
 def sabotage(mechanism: Mechanism, kind: str) -> Context | None:
-    """A context in which `mechanism` is broken in the way of `kind`; None where that kind does not apply to it."""
+    """A context in which `mechanism` is broken in the way of `kind`; None where that kind does not apply to it
+    (`NOT_APPLICABLE`, `UNREAD`: where it would change nothing)."""
     cls = mechanism.cls
-    if cls is None:
+    if cls is None or (mechanism.key, kind) in NOT_APPLICABLE:
         return None
+    if cls is CalibratedTemperature:
+        return _of_calibration(kind)
+    if cls is EmaTeacher and kind in ("gate constant", "built but not called"):
+        return _of_memory(kind)
     if kind == "another energy in prediction":
         return _other_energy() if issubclass(cls, Energy) else None
     if kind == "key ignored":
@@ -168,6 +188,21 @@ def _of_module(cls: type, kind: str) -> Context | None:
     return patch.object(cls, name, broken)
 
 
+def _of_calibration(kind: str) -> Context | None:
+    """T is fitted nowhere: 1 is what every split is divided by."""
+    if kind != "built but not called":
+        return None
+    return patch.object(scoring, "fit", lambda logits, labels: torch.ones_like(logits[0]))
+
+
+def _of_memory(kind: str) -> Context:
+    """The Teacher's memory stays as it was before the first step, or is kept and the Student's own parameters answer."""
+    if kind == "built but not called":
+        return patch.object(EmaTeacher, "remember", lambda self, memory, student: dict(memory))
+    answer = Branches.teacher_raw
+    return patch.object(Branches, "teacher_raw", lambda self, support, values=None: answer(self, support))
+
+
 def _ignoring(cls: type, key: str) -> Context:
     """The class is built with its own default for `key`, whatever it is given."""
     init: Any = getattr(cls, "__init__")  # noqa: B009
@@ -180,11 +215,11 @@ def _ignoring(cls: type, key: str) -> Context:
 
 
 def _own_key(mechanism: Mechanism) -> str | None:
-    """A key of the mechanism's block that its class takes with a default."""
+    """A key of the mechanism's block that its class takes with a default and reads; None where there is none."""
     parameters = inspect.signature(mechanism.cls).parameters if mechanism.cls is not None else {}
     names = [path.rsplit(".", 1)[-1] for path in _paths(mechanism)]
     taken = [n for n in names if n in parameters and parameters[n].default is not inspect.Parameter.empty]
-    return taken[0] if taken else None
+    return next((n for n in taken if (mechanism.key, n) not in UNREAD), None)
 
 
 def _paths(mechanism: Mechanism) -> Iterator[str]:
@@ -195,6 +230,7 @@ def _paths(mechanism: Mechanism) -> Iterator[str]:
         if (
             path not in own
             and any(path.startswith(b) for b in blocks)
+            and not (blocks == {"loss."} and path.count(".") > 1)  # keys of another term, not of the task
             and "decouple." not in path
             and not path.endswith("relations")
         ):

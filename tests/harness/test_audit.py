@@ -71,6 +71,46 @@ def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str
         assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
 
 
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("ranking_smooth_ap", "key ignored"),
+        ("speculation", "key ignored"),
+        ("prototypes_pull", "key ignored"),
+        ("competition", "key ignored"),
+        ("calibration", "key ignored"),
+        ("id", "key ignored"),
+        ("calibrated", "built but not called"),
+        ("ema", "built but not called"),
+        ("ema", "gate constant"),
+    ],
+)
+def test_a_sabotage_that_a_step_hardly_shows_is_caught(
+    make_replicate: MakeReplicate, key: str, kind: str
+) -> None:
+    context = sabotage(ROWS[key], kind)
+    assert context is not None
+    with context:
+        assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
+
+
+@pytest.mark.parametrize("key", ["competition", "id", "ema", "calibrated"])
+def test_the_same_mechanisms_are_not_accused_when_intact(make_replicate: MakeReplicate, key: str) -> None:
+    found, _ = audited(make_replicate(alone(ROWS[key])))
+    assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
+    assert f"{ROWS[key].id} {key}" in found
+
+
+def test_a_kind_that_would_change_nothing_does_not_apply() -> None:
+    for key in ("fixed", "calibrated"):
+        assert sabotage(ROWS[key], "gradient cut") is None
+        assert sabotage(ROWS[key], "gate constant") is None
+    assert sabotage(ROWS["ema"], "gradient cut") is None
+    assert sabotage(ROWS["scope_cell"], "key ignored") is None
+    assert sabotage(ROWS["scope_sample"], "key ignored") is not None
+    assert sabotage(ROWS["immax"], "key ignored") is None
+
+
 def test_strict_stops_before_the_first_step_and_warn_goes_on(
     make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
