@@ -13,14 +13,15 @@ from harness.config.explain import ConfigError
 from harness.config.paths import Leaf, discriminators, leaves
 from harness.config.trial import TrialConfig
 from harness.trial.trainer import Trainer
+from models.losses.term import LossTerm
 
 BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "balance", "episode.pseudo_unseen",
           "support.labels", "optimiser.lr", "optimiser.weight_decay", "optimiser.clip")  # fmt: skip
 """What a trainer is built from; other blocks say which pairs it is given and how its scores are reported."""
-ELSEWHERE = (
-    "model.size", "model.enhancer_bp", "model.promoter_bp", "environment.unseen", "environment.prior.extrapolate",
-)  # fmt: skip
-"""Keys that are read where the data are opened, where sizes are filled in, or for cell lines that no step has."""
+ELSEWHERE = ("model.size", "model.enhancer_bp", "model.promoter_bp", "environment.prior.extrapolate")
+"""Keys that are read where the data are opened, where sizes are filled in, or that a mechanism of their own judges."""
+UNSEEN = ("environment.unseen",)
+"""Keys that are read for cell lines that no step has: asked for by predicting as if no cell line had been trained on."""
 LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 """Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
 
@@ -34,24 +35,28 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
     for path, leaf in enabled(probe.config):
         if not path.startswith(only):
             continue
-        tried = []
+        tried: dict[Any, Trainer] = {}
         for value in others(leaf, value_at(probe.config, path)):
             twin = _Fingerprint(probe, changed(probe.config, {path: value}))
-            tried.append(value)
-            if base.differs(twin):
+            if base.differs(twin) or (path in UNSEEN and base.differs_unseen(twin)):
                 break
+            tried[value] = twin.trainer
         else:
-            if tried and not read_in_forward(probe, path):
+            if tried and not waits(probe, path, tried):
                 found[path] = ", ".join(map(str, tried))
     return found
 
 
-def read_in_forward(probe: Probe, path: str) -> bool:
-    """Whether a loss term reads its own attribute of the key's name while it is called: the evidence for keys that act
-    only in states that a few steps do not reach (a competition that is still warming up).
+def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
+    """Whether the key of a loss term acts only in states that a few steps do not reach: the term says that it waits
+    (`LossTerm.awake`, a competition that is still warming up), it carries the value in its attribute of the key's name,
+    here and in every twin that was built with another `value`, and it reads that attribute while it is called.
     """
     key = path.rsplit(".", 1)[-1]
     clone = probe.clone()
+    carried = {value_at(probe.config, path): clone, **twins}
+    if not all(_carries(trainer, path, value) for value, trainer in carried.items()):
+        return False
     _, _, step, _ = clone._measure(trimmed(probe.batch, 3, 4), warm=False)
     reads: set[str] = set()
     for term, _ in clone.weighted:
@@ -65,6 +70,17 @@ def read_in_forward(probe: Probe, path: str) -> bool:
         term.__class__ = type(type(term).__name__, (type(term),), {"__getattribute__": recording})
         term(step, clone.states[term.key])
     return key in reads
+
+
+def _carries(trainer: Trainer, path: str, value: Any) -> bool:
+    """Whether the loss term of `path` is built, is one that waits, and has `value` as its attribute of the key's name."""
+    block, _, key = path.rpartition(".")
+    waiting = [
+        term
+        for term, _ in trainer.weighted
+        if block.endswith(f".{term.key}") and type(term).awake is not LossTerm.awake
+    ]
+    return any(key in vars(term) and vars(term)[key] == value for term in waiting)
 
 
 def enabled(config: TrialConfig) -> Iterator[tuple[str, Leaf]]:
@@ -154,6 +170,11 @@ class _Fingerprint:
         if any(differ(one[name], two[name]) > 0.0 for name in one):
             return True
         return any(not torch.equal(a, b) for a, b in zip(self.values(), other.values(), strict=True))
+
+    def differs_unseen(self, other: "_Fingerprint") -> bool:
+        """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""
+        one, two = (self.probe.logits(self.probe.clone(f.config), unseen=True) for f in (self, other))
+        return not torch.allclose(one, two, rtol=0.0, atol=0.0, equal_nan=True)
 
     def step(self) -> dict[str, Any]:
         """Gradients, next parameters and next states of one step from the probe's state."""
