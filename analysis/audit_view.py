@@ -60,7 +60,7 @@ def audit_view(run: Run) -> Iterator[RenderableType]:
     for row in found.itertuples():
         if row.verdict in ("active", "rank-invariant"):
             continue
-        text = Text(f"{row.verdict} ", style=_STYLE.get(row.verdict, ""))
+        text = Text(f"{row.verdict} ", style=_STYLE.get(str(row.verdict), ""))
         text.append(f"{row.id} {row.mechanism}", style="bold")
         text.append(f"  in {row.configurations} of {row.of} configurations that have it: {row.reason}")
         yield Padding(text, (0, 0, 0, 2))
