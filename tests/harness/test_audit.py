@@ -76,7 +76,6 @@ def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str
     [
         ("ranking_smooth_ap", "key ignored"),
         ("speculation", "key ignored"),
-        ("prototypes_pull", "key ignored"),
         ("competition", "key ignored"),
         ("calibration", "key ignored"),
         ("id", "key ignored"),
@@ -94,7 +93,14 @@ def test_a_sabotage_that_a_step_hardly_shows_is_caught(
         assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
 
 
-@pytest.mark.parametrize("key", ["competition", "id", "ema", "calibrated"])
+def test_a_waiting_competition_that_carries_its_keys_is_not_accused(make_replicate: MakeReplicate) -> None:
+    replicate = make_replicate(alone(ROWS["competition"]))
+    with torch.random.fork_rng(devices=[]):
+        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        assert unread_keys(probe, "loss.competition") == {}
+
+
+@pytest.mark.parametrize("key", ["id", "ema", "calibrated"])
 def test_the_same_mechanisms_are_not_accused_when_intact(make_replicate: MakeReplicate, key: str) -> None:
     found, _ = audited(make_replicate(alone(ROWS[key])))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
