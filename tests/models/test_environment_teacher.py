@@ -7,6 +7,7 @@ from models.environment import ENVIRONMENTS, TEACHERS, Resistance, initial
 from models.environment.branches import Branches
 from models.environment.fusion import fuse, teacher_share
 from models.environment.memory import EARLIER, NOW, after_step, at_epoch, initial_memory, part
+from models.environment.resistance import FLOOR
 from models.episode import Support
 from models.losses import LOSSES
 from models.streams import initialise
@@ -64,7 +65,7 @@ def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> 
     def units(x: torch.Tensor) -> torch.Tensor:
         if sign == "softplus":
             return torch.log1p(x.exp())
-        return (x - 2.0) / (1.0 + 1e-4) ** 0.5 if sign == "standardise" else x
+        return (x - 2.0) / (1.0 + FLOOR**2) ** 0.5 if sign == "standardise" else x
 
     torch.testing.assert_close(out.student, units(raw_s))
     torch.testing.assert_close(out.teacher, units(raw_t))
