@@ -122,12 +122,19 @@ class ConfigurationTrainable(Trainable):
                     if replicate.status != "diverged":
                         metrics.append(summary.metrics)
                     warned |= {finding.rule for finding in summary.findings}
+                    if replicate.status == "stopped" and summary.epoch == 0:
+                        # The audit stopped it before its first step: what is dead in one seed is dead in all.
+                        for other in active:
+                            if not other.finished:
+                                other.close("stopped", str(replicate.trial["reason"]))
+                        break
         return self._report(metrics, warned)
 
     def _open(self) -> list[Replicate]:
         assert self.dataset is not None
         config = TrialConfig.model_validate(self.given["config"])
         folds = {fold.name: fold for fold in self.work.folds}
+        units: list[tuple[str, int]] = [tuple(unit) for unit in self.given["units"]]
         return [
             Replicate(
                 config,
@@ -139,8 +146,9 @@ class ConfigurationTrainable(Trainable):
                 objective=self.work.objective,
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
+                audits=seed == next(first for name, first in units if name == fold),
             )
-            for fold, seed in self.given["units"]
+            for fold, seed in units
         ]
 
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:

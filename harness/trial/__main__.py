@@ -67,10 +67,12 @@ def main() -> int:
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
         f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
     )
-    statuses = [
-        _run_seed(Replicate(config, dataset, fold, seed, run, device=device), console)
-        for seed in arguments.seeds
-    ]
+    statuses: list[str] = []
+    for seed in arguments.seeds:
+        replicate = Replicate(config, dataset, fold, seed, run, device=device, audits=not statuses)
+        statuses.append(_run_seed(replicate, console))
+        if replicate.status == "stopped" and replicate.epoch == 0:
+            break  # by the audit, before the first step: what is dead in one seed is dead in all
     console.print(f"rows are in {run.path}; rank or compare with: python -m analysis {run.path}")
     return 1 if "diverged" in statuses else 0
 

@@ -45,7 +45,7 @@ class Replicate:
 
     Everything that it leaves is written atomically by `advance`: rows of the store, then the checkpoint. A killed
     replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one
-    CPU with the same thread count).
+    CPU with the same thread count). One replicate of a trial (configuration and fold) `audits` for all of its seeds.
 
     Raises
     ------
@@ -66,10 +66,11 @@ class Replicate:
         objective: str = "val_unseen/macro/aupr",
         device: str = "cpu",
         stop_rules: Sequence[str] = (),
+        audits: bool = True,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
         self.changes, self.objective, self.stop_rules = changes or {}, objective, tuple(stop_rules)
-        self.device = torch.device(device)
+        self.device, self.audits = torch.device(device), audits
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
         self.settings = settings = self.reads.view
@@ -322,13 +323,14 @@ class Replicate:
 
     def _audit(self, moment: str) -> bool:
         """Judge every configured mechanism on clones; True when that stops the trial (strict, at its first steps)."""
-        if self.settings.audit == "off" or any(row["moment"] == moment for row in self.audited):
+        mode = self.settings.audit if self.audits else "off"
+        if mode == "off" or any(row["moment"] == moment for row in self.audited):
             return False
         given = (self.trainer, self.sampler, self.predictor, self.codes)
         found = audit(*given, first=moment == "first", reads=self.reads)
         self.audited += [finding.row(moment, found.cost) for finding in found.findings]
         reason = fault(found.findings)
-        if reason is None or moment != "first" or self.settings.audit != "strict":
+        if reason is None or moment != "first" or mode != "strict":
             return False
         self.trial |= {"status": "stopped", "reason": reason}
         return True

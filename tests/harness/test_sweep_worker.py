@@ -19,6 +19,9 @@ from harness.space.compose import compose
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
 from harness.trial.trainer import Diverged, Trainer
+from models.episode import Step
+from models.losses.ranking import PairwiseRanking
+from models.losses.term import State
 from tests.harness.conftest import TINY
 
 Give = Callable[..., dict[str, Any]]
@@ -217,3 +220,28 @@ def test_a_resumed_configuration_is_judged_by_all_of_its_replicates(
     now = one.replicates[0].trial["objective_value"]
     assert now >= alone and report["objective"] == pytest.approx((0.9 + now) / 2)
     assert report["status"] == "diverged" and report["reason"].startswith("1 of 3 replicates diverged")
+
+
+def test_one_replicate_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
+    trainable = worker(give(audit="strict"))
+    for _ in range(2):
+        report = trainable.step()
+    assert report["done"] and set(report["statuses"].values()) == {"done"}
+    audit = Run.open(trainable.work.run).table("audit")
+    assert set(audit["seed"]) == {0} and set(audit["moment"]) == {"first", "last"}
+
+
+def test_a_dead_mechanism_stops_every_replicate_before_its_first_step(
+    give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deaf(self: PairwiseRanking, step: Step, state: State) -> tuple[torch.Tensor, State]:
+        return 0.0 * step.logit.sum(), state
+
+    monkeypatch.setattr(PairwiseRanking, "forward", deaf)
+    trainable = worker(give(audit="strict", loss__ranking__weight=0.5))
+    report = trainable.step()
+    assert report["done"] and set(report["statuses"].values()) == {"stopped"}
+    assert "ranking" in report["reason"] and "inert" in report["reason"]
+    trials = Run.open(trainable.work.run).table("trials")
+    assert trials["seed"].tolist() == [0, 1] and (trials["epochs"] == 0).all()
+    assert len(set(trials["reason"])) == 1
