@@ -15,7 +15,6 @@ from harness.trial.routing import RoutingError
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.trainer import StepLog, Trainer, batch_cells
 from models.episode import Support
-from models.streams import Dropout
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
@@ -165,13 +164,6 @@ class Probe:
         u, z_i = query.u.view(episodes, -1), query.z_i.view(episodes, batch.query.shape[1], -1)
         logit: Tensor = clone.model.score(u, z_i, environment, clone.reference, warm=False).logit
         return logit
-
-
-def without_dropout(clone: Trainer) -> None:
-    """Training passes as in prediction."""
-    for module in clone.model.modules():
-        if isinstance(module, Dropout):
-            module.p = 0.0
 
 
 def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:

@@ -1,6 +1,7 @@
 """What one swept path may take: the entries under `space:` and the condition under which each exists."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -15,27 +16,27 @@ Condition = dict[str, Scalar | list[Scalar]]
 """Path or named choice -> the value, or the list of values, for which the entry exists."""
 
 
-class Distribution(Block):
+class Distribution(Block, ABC):
     """One entry of a space. `when` lists what must hold for it to exist; all of it must hold."""
 
     when: Condition = Field(default_factory=dict)
     """Path or named choice -> the value, or the list of values, for which the entry exists."""
 
+    @abstractmethod
     def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
         """Draw one value from the search's own sampler."""
-        raise NotImplementedError
 
+    @abstractmethod
     def values(self) -> list[Any] | None:
         """Every value in order, or None for a continuous range."""
-        raise NotImplementedError
 
     def ends(self) -> list[Any]:
         """The values whose validity implies that of all: every one, or both ends of a range."""
         return self.values() or []
 
+    @abstractmethod
     def text(self) -> str:
         """The distribution as a person reads it in a plan."""
-        raise NotImplementedError
 
     def changes(self, name: str, value: Any) -> Mapping[str, Any]:
         """What drawing `value` sets: dotted path -> value."""

@@ -4,6 +4,7 @@ All draws of an epoch come from the stream (seed, "sampler", epoch, ...), so a r
 same episodes without any stored sampler state.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ def check_episode(pairs: Mapping[str, int], support: int, query: int) -> None:
         )
 
 
-class Sampler:
+class Sampler(ABC):
     """Draws the episodes of each epoch; `pools[k]` holds the training pairs of training cell line k.
 
     An epoch has `steps` steps: as many as it takes to see about every training pair once as a query, unless
@@ -68,9 +69,9 @@ class Sampler:
         self.steps = steps_per_epoch or max(1, round(total / (per_step * query)))
         self.sizes = np.array([len(pool) for pool in pools], dtype=float)
 
+    @abstractmethod
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
         """The steps of one epoch (1-based), always the same for the same (seed, epoch)."""
-        raise NotImplementedError
 
 
 class CellBatch(Sampler):

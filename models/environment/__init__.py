@@ -6,7 +6,7 @@ from models.environment.graph import GRAPHS, PrototypeGraph
 from models.environment.identity import IdEnvironment
 from models.environment.placement import Placement
 from models.environment.prior import GaussianProcessPrior
-from models.environment.resistance import Reference, Resistance, ResistanceOutput, initial, update
+from models.environment.resistance import Reference, Resistance, ResistanceOutput
 from models.environment.set_encoders import SET_ENCODERS, SetEncoder
 from models.environment.student import SupportEnvironment
 from models.environment.teacher import TEACHERS, EmaTeacher, GradientTeacher, Teacher
@@ -32,6 +32,4 @@ __all__ = [
     "SupportEnvironment",
     "Teacher",
     "UnseenCellLineError",
-    "initial",
-    "update",
 ]

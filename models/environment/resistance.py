@@ -38,10 +38,6 @@ class Reference(NamedTuple):
         """The same state on a device."""
         return Reference(*(part.to(device) for part in self))
 
-    def as_dict(self) -> dict[str, Tensor]:
-        """The state by name, for a checkpoint: Reference(**saved) restores it."""
-        return self._asdict()
-
     def mean_z_e(self) -> Tensor:
         """Mean z_E [w] over the cell lines seen; 0 before any."""
         return (self.seen @ self.z_e) / self.seen.sum().clamp(min=1)
@@ -52,16 +48,6 @@ class Reference(NamedTuple):
         square = (self.z_e - self.mean_z_e()).square().mean(1)
         mean = (self.seen * square).sum() / count.clamp(min=1)
         return torch.where(count >= 2, (mean + 1e-6).sqrt(), torch.ones_like(mean))
-
-
-def initial(cell_lines: int, width: int) -> Reference:
-    """Reference.initial: nothing seen yet."""
-    return Reference.initial(cell_lines, width)
-
-
-def update(reference: Reference, cell: Tensor, r: Tensor, z_e: Tensor, momentum: float = 0.9) -> Reference:
-    """Reference.update as a pure function of the state."""
-    return reference.update(cell, r, z_e, momentum)
 
 
 FLOOR = 0.1

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from models.energy import ENERGIES, Energy
-from models.losses import (
+from models.losses import (  # noqa: F401 -- importing a module enters its rows in LOSSES
     adversary,
     club,
     competition,
@@ -25,28 +25,6 @@ from models.losses import (
     vib,
 )
 from models.losses.term import LOSSES, LossTerm
-
-# Importing a module enters its rows in LOSSES.
-MODULES = (
-    adversary,
-    club,
-    competition,
-    conditional_adversary,
-    contrastive,
-    decoupling,
-    distillation,
-    gp_prior,
-    hsic,
-    infonce,
-    irm,
-    prototypes,
-    ranking,
-    reconstruction,
-    regularisers,
-    speculation,
-    task,
-    vib,
-)
 
 
 def build_terms(

@@ -1,5 +1,7 @@
 """The one interface by which the two sides meet, and the registry of its implementations."""
 
+from abc import abstractmethod
+
 from torch import Tensor, nn
 
 from models.registry import Registry
@@ -12,10 +14,11 @@ class Interaction(nn.Module):
     Every implementation is finite for all-null sides and unchanged by more masked windows on the right.
     """
 
+    @abstractmethod
     def forward(
         self, h_e: Tensor, m_e: Tensor, h_p: Tensor, m_p: Tensor, noise: Noise | None = None
     ) -> Tensor:
-        raise NotImplementedError
+        """z_I of every pair."""
 
 
 INTERACTIONS: Registry[Interaction] = Registry("encoder")

@@ -61,12 +61,18 @@ def test_no_intact_mechanism_is_accused_before_training_even_in_phase_one_or_a_r
         assert found["M12 gated"].verdict == "active"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("key", ["gated", "contrastive", "support", "fourier_kan"])
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (key, kind)
+        for key in ("gated", "contrastive", "support", "fourier_kan")
+        for kind in KINDS
+        if sabotage(ROWS[key], kind) is not None
+    ],
+)
 def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str, kind: str) -> None:
     context = sabotage(ROWS[key], kind)
-    if context is None:
-        pytest.skip("the kind does not apply")
+    assert context is not None
     with context:
         assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from models.environment import Reference, Resistance, initial, update
+from models.environment import Reference, Resistance
 from models.environment.resistance import FLOOR
 from models.running import running_means
 from models.streams import initialise
@@ -85,7 +85,7 @@ def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: in
 
 def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread() -> None:
     model, z_e = build(standardise=True), 30 * draw(C, W)
-    reference = initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
+    reference = Reference.initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
     r = model(z_e, draw(C, Q, D), reference).r
     assert r.mean().item() == pytest.approx(0, abs=1e-5)
     assert r.var(correction=0).item() == pytest.approx(1, rel=1e-2)
@@ -94,7 +94,7 @@ def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread
 def test_cell_lines_that_hardly_differ_are_not_spread_apart() -> None:
     model = build(standardise=True)
     z_e = draw(1, W) + 1e-3 * draw(C, W, seed=2)
-    reference = initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
+    reference = Reference.initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
     assert model(z_e, draw(C, Q, D), reference).r.abs().max() < 0.05
 
 
@@ -116,7 +116,7 @@ def test_a_potential_that_means_nothing_does_not_close_all_gates(seed: int) -> N
     initialise(model, seed)
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
     z_e, z_i, cell = 1 + 0.01 * draw(C, W, seed=seed), draw(C, Q, D), torch.arange(C)
-    reference = initial(C, W)
+    reference = Reference.initial(C, W)
     for step in range(60):
         out = model(z_e, z_i, reference)
         reference = reference.update(cell, out.raw.detach(), z_e)
@@ -159,22 +159,21 @@ def test_no_gradient_reaches_z_i_or_the_reference() -> None:
 
 def test_reference_takes_first_values_whole_and_later_ones_by_momentum() -> None:
     z = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    first = initial(3, 2).update(torch.tensor([2, 0]), torch.tensor([5.0, 7.0]), z)
+    first = Reference.initial(3, 2).update(torch.tensor([2, 0]), torch.tensor([5.0, 7.0]), z)
     assert first.r.tolist() == [7.0, 0.0, 5.0] and first.seen.tolist() == [1.0, 0.0, 1.0]
     assert first.z_e.tolist() == [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
-    second = update(
-        first, torch.tensor([2, 2, -1]), torch.tensor([1.0, 3.0, float("nan")]), torch.zeros(3, 2), 0.75
-    )
+    values = torch.tensor([1.0, 3.0, float("nan")])
+    second = first.update(torch.tensor([2, 2, -1]), values, torch.zeros(3, 2), 0.75)
     # cell line 2: 0.75 * 5 + 0.25 * mean(1, 3)
     assert second.r.tolist() == pytest.approx([7.0, 0.0, 4.25])
     assert second.z_e[2].tolist() == pytest.approx([0.75, 1.5])
     assert first.r.tolist() == [7.0, 0.0, 5.0], "the state of before is untouched"
     assert first.mean_z_e().tolist() == [2.0, 3.0]
-    assert initial(3, 2).mean_z_e().tolist() == [0.0, 0.0]
+    assert Reference.initial(3, 2).mean_z_e().tolist() == [0.0, 0.0]
 
 
 def test_reference_goes_through_a_checkpoint() -> None:
-    saved = seen_reference().as_dict()
+    saved = seen_reference()._asdict()
     assert all(torch.equal(a, b) for a, b in zip(Reference(**saved).to("cpu"), seen_reference(), strict=True))
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.environment import ENVIRONMENTS, TEACHERS, Resistance, initial
+from models.environment import ENVIRONMENTS, TEACHERS, Reference, Resistance
 from models.environment.branches import Branches
 from models.environment.fusion import fuse, teacher_share
 from models.environment.memory import EARLIER, NOW, after_step, at_epoch, initial_memory, part
@@ -57,7 +57,9 @@ def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> 
     model = Resistance(W, 4, nonnegative=sign == "softplus", standardise=sign == "standardise").double()
     initialise(model, 3)
     z_e, raw_t = torch.randn(2, W, dtype=torch.float64), torch.tensor([0.5, -1.0], dtype=torch.float64)
-    reference = initial(3, W).update(torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, W))
+    reference = Reference.initial(3, W).update(
+        torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), torch.zeros(2, W)
+    )
     share = torch.tensor([0.25, 0.0], dtype=torch.float64)
     out = model(z_e, torch.zeros(2, 5, 4), reference, teacher=(raw_t, share))
     raw_s = model.raw_cell(z_e)
