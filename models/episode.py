@@ -51,7 +51,7 @@ class Step:
     the weights of its output channels.
 
     For the competition: shallow [E, S, f], what the support pairs show without a model (GC content, k-mer
-    composition, length) and U_I, no gradient; energy_of: R [E, 1] -> logit [E, Q] of the step's queries under the
+    composition, length) and U_I, no gradient; energy_of: R [..., E, 1] -> logit [..., E, Q] of the step's queries under the
     one energy, with sg U_I (isolated routing), sg T and the pairs' own part of R_E as it is, without gradient.
     """
 

@@ -33,9 +33,10 @@ class SyntheticBlock(Block):
     """Planted fault: sequences carry no trace of v_c."""
     training_shortcut: Share = 0.0
     """Planted fault: probability that a positive of a training cell line carries a motif that means nothing elsewhere."""
-    cell_fingerprint: Share = 0.0
-    """Planted fault: share of a training cell line's enhancers that carry a word of that line's own, whatever the
-    label: shallow statistics tell the line again, and say nothing of a line that they have not met."""
+    composition_fingerprint: Share = 0.0
+    """Planted fault: share of the bases of a training cell line that are drawn anew with its own preferences of what
+    follows what, whatever the label: the mean composition of a support set tells the line again, a single pair
+    hardly, and neither says anything of a line that was never met."""
     promoter_shortcut: Share = 0.0
     """Planted fault: share of the potential that the promoter alone decides."""
     seed: int = Field(0, ge=0)

@@ -68,14 +68,14 @@ class CompetitionLoss(Block):
     pull: Weight = 1.0
     """Weight of pull-in inside the term."""
     push: Weight = 0.1
-    """Weight of push-away inside the term; any value above 0 also leaves the Opportunist without its reward."""
+    """Weight of push-away inside the term; at any value above 0 the Opportunist pays for a shortcut as well."""
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    """Momentum of the running losses that rho_c is made of."""
-    margin: float = Field(0.05, ge=0.0, le=10.0)
-    """Share by which the Student's running loss has to exceed the Opportunist's for an advantage."""
+    """Momentum of the running losses that rho_c and the Opportunist's advantage are made of."""
+    margin: float = Field(0.02, ge=0.0, le=10.0)
+    """Advantage of the Opportunist, as a share of the Student's loss, from which a shortcut is one; full at twice that."""
     warmup: int = Field(10, ge=1)
     """Episodes of a cell line, seen and pseudo-unseen each, before anything acts on it."""
-    folds: int = Field(4, ge=2, le=32)
+    folds: int = Field(8, ge=2, le=32)
     """Opportunists, each of which never learns from one in `folds` cell lines."""
 
 

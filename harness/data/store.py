@@ -57,10 +57,10 @@ def content_hash(block: DataBlock) -> str:
     total = hashlib.sha256(f"format {FORMAT}\n".encode())
     if block.synthetic is not None:
         content = block.synthetic.model_dump(mode="json")
-        if (
-            content["cell_fingerprint"] == 0.0
-        ):  # without this fault the data are those of before it could be planted
-            del content["cell_fingerprint"]
+        if not content[
+            "composition_fingerprint"
+        ]:  # without it the data are those of before it could be planted
+            del content["composition_fingerprint"]
         text = json.dumps(content, sort_keys=True)
         total.update(f"synthetic {GENERATOR} {text}".encode())
         return total.hexdigest()

@@ -17,8 +17,8 @@ WORD = 12
 """Length of every planted motif in bp."""
 COPIES = ((3, 2), (2, 2), (2, 1), (1, 1))
 """Instances in an element of each motif of U_I that it carries, and of each marker: the first that fit."""
-FINGERPRINT_COPIES = 3
-"""Copies of a cell line's own word in an enhancer that carries it."""
+PREFERENCE = 0.3
+"""Concentration of the Dirichlet distribution that a fingerprint's preferences are drawn from: mostly one or two bases."""
 MUTATION = 0.01
 """Probability that one base of a planted instance is replaced by another."""
 
@@ -40,8 +40,8 @@ def generate(block: SyntheticBlock) -> RawDataset:
 
     Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of
     the default fold's training cell lines, and in other lines into as many enhancers irrespective of the
-    label; `cell_fingerprint` writes a word of the line's own into that share of the enhancers of each of those
-    training cell lines, whatever the label; `uninformative_environment` samples loci without regard to v_c and
+    label; `composition_fingerprint` draws that share of the bases of each of those training cell lines anew, by the
+    line's own preferences for what follows what; `uninformative_environment` samples loci without regard to v_c and
     gives no cell features.
 
     Raises UserError when the elements are too short for the motifs asked for.
@@ -55,17 +55,19 @@ def generate(block: SyntheticBlock) -> RawDataset:
         np.int64
     )
     cut = _shortcut_at(block, planted)
-    own_words, own_at = _fingerprints(block, planted)
+    preferences = _preferences(block, planted)
+    redrawn = stream(block, "fingerprints")
     rows = []
     for pair, (cell, locus) in enumerate(zip(planted.cell, planted.locus, strict=True)):
-        enhancer = enhancers[locus]
+        enhancer, promoter = enhancers[locus], promoters[locus]
+        if cell in preferences:
+            enhancer, promoter = (
+                _redrawn(side, preferences[cell], block.composition_fingerprint, redrawn)
+                for side in (enhancer, promoter)
+            )
         if cut[pair] >= 0:
             enhancer = enhancer.copy()
             enhancer[cut[pair] : cut[pair] + WORD] = words[-1]
-        if own_at[pair, 0] >= 0:
-            enhancer = enhancer.copy()
-            for at in own_at[pair]:
-                enhancer[at : at + WORD] = own_words[cell]
         line, chrom = planted.cell_lines[cell], f"chr{planted.chrom[locus] + 1}"
         start = int(planted.position[locus])
         far = start + block.enhancer_bp + int(gaps[locus])
@@ -75,7 +77,7 @@ def generate(block: SyntheticBlock) -> RawDataset:
                 f"{line}|{chrom}:{far}-{far + block.promoter_bp}",
                 line,
                 decode_bases(enhancer),
-                decode_bases(promoters[locus]),
+                decode_bases(promoter),
             )
         )
     table = pd.DataFrame(rows, columns=["enhancer", "promoter", "cell_line", "e_seq", "p_seq"])
@@ -161,15 +163,22 @@ def _shortcut_at(block: SyntheticBlock, planted: Planted) -> np.ndarray:
     return np.where(rng.random(len(at)) < chance, at, -1)
 
 
-def _fingerprints(block: SyntheticBlock, planted: Planted) -> tuple[np.ndarray, np.ndarray]:
-    """Word of each cell line uint8 [C, WORD], and first bases of its copies in each pair's enhancer int64 [N, 3]; -1
-    where there are none."""
-    rng = stream(block, "cell fingerprints")
-    words = rng.integers(0, 4, (len(planted.cell_lines), WORD)).astype(np.uint8)
-    train = np.isin(planted.cell_lines, default_cell_lines(planted.cell_lines).train)[planted.cell]
-    here = train & (rng.random(len(planted.cell)) < block.cell_fingerprint)
-    at = rng.integers(0, block.enhancer_bp - WORD + 1, (len(planted.cell), FINGERPRINT_COPIES))
-    return words, np.where(here[:, None], at, -1)
+def _preferences(block: SyntheticBlock, planted: Planted) -> dict[int, np.ndarray]:
+    """P(base | the one before) [4, 4] of each training cell line that has a fingerprint."""
+    if block.composition_fingerprint == 0.0:
+        return {}
+    train = default_cell_lines(planted.cell_lines).train
+    drawn = stream(block, "composition").dirichlet([PREFERENCE] * 4, (len(planted.cell_lines), 4))
+    return {cell: drawn[cell] for cell, line in enumerate(planted.cell_lines) if line in train}
+
+
+def _redrawn(bases: np.ndarray, preference: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Bases uint8 [L], of which a share is drawn anew given the base before it; the first one never is."""
+    at = 1 + np.flatnonzero(rng.random(len(bases) - 1) < share)
+    new = bases.copy()
+    threshold = preference.cumsum(1)[bases[at - 1], :3]
+    new[at] = (rng.random(len(at))[:, None] > threshold).sum(1)
+    return new
 
 
 def _cell_features(planted: Planted) -> pd.DataFrame:

@@ -257,7 +257,7 @@ class Trainer:
         return torch.cat([statistics, support_u.detach().unsqueeze(-1)], -1)
 
     def _energy_of(self, u: Tensor, scores: Scores) -> Callable[[Tensor], Tensor]:
-        """R of the cell lines [E, 1] -> logit [E, Q], with sg U_I unless routing is shared."""
+        """R of the cell lines [..., E, 1] -> logit [..., E, Q], with sg U_I unless routing is shared."""
         potential = u if self.router.shared else u.detach()
         pair_part = (scores.r - scores.r_cell.unsqueeze(-1)).detach()
         temperature = scores.temperature.detach()

@@ -1,12 +1,15 @@
 """Competition (M38): the Student against an Opportunist that sees shallow statistics only."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.environment.opportunist import Opinion, Opportunist, Standardiser
+from models.environment.opportunist import Opportunist, Standardiser
 from models.episode import Step
+from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
 from models.losses.standing import Standing
 from models.losses.task import BinaryCrossEntropy, Immax
@@ -21,39 +24,48 @@ RHO_MAX = 4.0
     "competition",
     id="M38",
     name="competition with the Opportunist",
-    equation="mean_e rho_c (pull h_c L_S + push s_c a_e^2) + mean (1 - s_c) L_O / rho_c; rho_c = EMA(L_S)/EMA(L_O), "
-    "h_c = min(1, max(0, EMA(L_S)/EMA(L_B) - 1)), "
-    "s_c = 1[rho_c > 1 + margin, rho'_c <= min(1 + margin, rho_c / (1 + margin))], "
+    equation="mean_e rho_c (pull h_c L_S + push s_c a_e^2) + mean ((1 - s_c) L_O + s_c CE(P_O, P_0)) / rho_c; "
+    "rho_c = EMA(L_S)/EMA(L_O), h_c = min(1, max(0, EMA(L_S)/EMA(L_B) - 1)), "
+    "s_c = min(1, max(0, (d_c - max(0, d'_c)) / margin - 1)), d_c = EMA((L_S - L_S0) - (L_O - L_O0)) / EMA(L_S), "
     "a_e = cosine of the similarity profiles of z_S and sg z_O over the other cell lines",
     shapes="shallow [E, S, f], r_student [E], z_e [E, w], pseudo_unseen [E], label [E, Q]; state [C] -> scalar",
     source="seeds 000 and 001; 09-definitions.md, Competition",
 )
 class Competition(LossTerm):
-    """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of (1 - s_c) L_O(e) / rho_c.
+    """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of their own loss / rho_c.
 
     L_S, L_O, L_B: the configured task loss of an episode's query with sg U_I and R_S(c), R_O(c), or the Teacher's
     R_T(c); L_B is L_O or, with `baseline: teacher`, L_T. Everything per cell line c is from before the step, an EMA
-    over episodes that are seen (rho_c, h_c) or pseudo-unseen (rho'_c), and acts after `warmup` episodes of each.
+    over episodes that are seen (rho_c, h_c, d_c) or pseudo-unseen (d'_c), and acts after `warmup` episodes of each.
 
     Seen and pseudo-unseen. Hiding a name hides nothing from an Opportunist, which reads no name: it knows a cell line
     again by its statistics. So there are `folds` Opportunists, and number k learns from seen episodes of the cell
     lines with c mod folds != k. Seen episodes are judged by Opportunist (c + 1) mod folds, which learns from c;
-    pseudo-unseen ones by number c mod folds, which never has. An advantage that the latter keeps (rho' > 1 +
-    margin) comes from a stable feature of environments; one that it loses is memory of the training cell lines.
+    pseudo-unseen ones by number c mod folds, which never has. An advantage that the latter keeps comes from a stable
+    feature of environments; one that it loses is memory of the training cell lines.
 
-    Push-away, where s_c = 1. Two encoders have no coordinates in common; what they share is how they tell cell lines
+    Advantage, (L_S - L_S0) - (L_O - L_O0) in nats: what either gains by telling which cell line this is. L_0 is the
+    task loss of P_0(x) = mean over c' of P(x | R(c')), R(c') the running resistances that it gives the cell lines it
+    learns from. Without L_0 a judge that knows nothing would lead or lag by what the lines that it never met are
+    missing from its mean. d_c is the advantage over L_S on seen episodes, d'_c on pseudo-unseen ones, and s_c grows
+    from 0 to 1 while the part of d_c that is not in d'_c grows from one margin to two: graded, so that push-away comes
+    to rest beside the shortcut it holds down, instead of going on and off around a threshold.
+
+    Push-away, where s_c > 0. Two encoders have no coordinates in common; what they share is how they tell cell lines
     apart. a_e compares the cosines of z_S(e) with the other cell lines' running z_S to the same cosines in the
     Opportunist's space (no gradient; without the direction of its own resistance, since to be right about R_E is no
     shortcut): the Student is moved until the two say unrelated things. Unchanged by scale, shift and rotation of
-    either space; 0 with fewer than 2 other cell lines. And the Opportunists are not rewarded for c as long as the
-    shortcut is there (seed 001: a penalty on the Opportunist, within the subnetworks of R_E); with push 0 they are.
+    either space; 0 with fewer than 2 other cell lines. And the Opportunists pay (seed 001: a penalty on the
+    Opportunist, within the subnetworks of R_E): (1 - s_c) L_O + s_c CE(P_O, P_0), the cross entropy to the prediction
+    of one who does not know the line, so that what they remember of c is taught away. With push 0 they do not pay.
 
     APL. rho_c > 1, the Student behind: what moves the Student weighs rho_c, what moves the Opportunists 1 / rho_c.
 
     What it does not certify. Only an advantage counts: a Student that has learnt the same memory as well as the
-    Opportunist is not moved. The advantage falls because its reward is taken; moving the Student costs it some of its
-    own loss on seen cell lines, so that a large `push` raises the advantage. A small pool of pairs is a fingerprint by
-    itself, so that push-away acts on some cell lines of data in which nothing was planted.
+    Opportunist is not moved. The advantage falls because the Opportunists pay; moving the Student costs it some of
+    its own loss on seen cell lines, so that a large `push` raises the advantage. A small pool of pairs is a
+    fingerprint by itself, so that push-away acts on some cell lines of data in which nothing was planted. And where
+    the task is `immax`, which weighs both classes alike, shares of positives that differ are no advantage.
 
     scope `batch`: one rho and one criterion for all cell lines (documented as failing: advantages and disadvantages
     cancel). Episodes of no training cell line (-1) do not count. State: see `initial_state`. A step without
@@ -74,9 +86,9 @@ class Competition(LossTerm):
         push: float = 0.1,
         pull: float = 1.0,
         momentum: float = 0.9,
-        margin: float = 0.05,
+        margin: float = 0.02,
         warmup: int = 10,
-        folds: int = 4,
+        folds: int = 8,
         nonnegative: bool = False,
     ) -> None:
         super().__init__()
@@ -98,9 +110,9 @@ class Competition(LossTerm):
         self.opportunists = nn.ModuleList(Opportunist(statistics, width, nonnegative) for _ in range(folds))
 
     def initial_state(self) -> State:
-        """seen/ and hidden/: a Standing each; z_s [C, w], z_o [C, K, w], met [C]: running representations of the cell
-        lines; mean, square, weight: the Standardiser; acted, pulled [C]: running share of episodes in which push-away
-        and pull-in were not 0; task/: the task loss's own state."""
+        """seen/ and hidden/: a Standing each; z_s [C, w], z_o [C, K, w], r_s [C], r_o [C, K], met [C]: running
+        representations and resistances of the cell lines; mean, square, weight: the Standardiser; acted, pulled [C]:
+        running share of episodes in which push-away and pull-in were not 0; task/: the task loss's own state."""
         lines = self.cell_lines if self.scope == "cell" else 1
         standing = Standing(*(torch.zeros(lines) for _ in Standing._fields))
         return {
@@ -109,6 +121,8 @@ class Competition(LossTerm):
             **Standardiser.initial(self.statistics)._asdict(),
             "z_s": torch.zeros(self.cell_lines, self.width),
             "z_o": torch.zeros(self.cell_lines, self.folds, self.width),
+            "r_s": torch.zeros(self.cell_lines),
+            "r_o": torch.zeros(self.cell_lines, self.folds),
             "met": torch.zeros(self.cell_lines),
             "acted": torch.zeros(self.cell_lines),
             "pulled": torch.zeros(self.cell_lines),
@@ -123,49 +137,49 @@ class Competition(LossTerm):
         )  # type: ignore[return-value]
 
     def shortcut(self, state: State) -> Tensor:
-        """s_c 0/1 [C] (or [1]): the Opportunist's advantage is there on seen and not on pseudo-unseen episodes, where
-        rho' is also smaller than rho by the margin, so that noise around the margin is no shortcut."""
+        """s_c [C] (or [1]) in [0, 1]: how far the Opportunist's advantage is one on seen episodes only."""
         seen, hidden = self.standings(state)
         ready = (seen.met >= max(self.warmup, 1)) & (hidden.met >= max(self.warmup, 1))
-        limit = torch.minimum(torch.full_like(seen.rho(), 1 + self.margin), seen.rho() / (1 + self.margin))
-        return (ready & (seen.rho() > 1 + self.margin) & (hidden.rho() <= limit)).to(seen.met.dtype)
+        lead, stable = (part.advantage / part.student.clamp(min=1e-8) for part in (seen, hidden))
+        memory = lead - stable.clamp(min=0)
+        return ready * ((memory - self.margin) / max(self.margin, 1e-6)).clamp(0, 1)
 
     def report(self, state: State) -> dict[str, Tensor]:
-        """Per training cell line [C]: rho, rho_unseen, advantage and advantage_unseen (EMA L_S - EMA L_O, nats),
-        acted and pulled (running share of its episodes). One value for all of them under `scope: batch`."""
+        """Per training cell line [C]: rho, rho_unseen (L_S over L_O), advantage, advantage_unseen (running means,
+        nats), acted and pulled (running share of its episodes). One value for all of them under `scope: batch`."""
         seen, hidden = self.standings(state)
         values = {
             "rho": seen.rho(),
             "rho_unseen": hidden.rho(),
-            "advantage": seen.student - seen.opportunist,
-            "advantage_unseen": hidden.student - hidden.opportunist,
+            "advantage": seen.advantage,
+            "advantage_unseen": hidden.advantage,
         }
         shared = {name: value.expand(self.cell_lines) for name, value in values.items()}
         return {**shared, "acted": state["acted"], "pulled": state["pulled"]}
 
     def awake(self, state: State) -> State:
-        """Every line met, the Student a tenth behind on seen episodes and ahead on pseudo-unseen ones; fixed numbers, so
-        that two configurations differ by what they read of them. Half of the lines have few episodes behind them."""
-        met = torch.ones_like(state["seen/met"])
+        """Every line met, the Student a tenth behind on seen episodes and ahead on pseudo-unseen ones; numbers such that
+        push-away acts at any margin and that two configurations differ by what they read of them: half of the lines have
+        few episodes behind them, half of the others an advantage that is a number of margins, the rest one in nats."""
+        met, ahead = torch.ones_like(state["seen/met"]), torch.ones_like(state["seen/met"])
         met[::2], met[1::2] = 15.0, 1.5
+        ahead[:], ahead[2::4] = 0.002 + 1.65 * self.margin, 0.08
         standings: dict[str, tuple[float | Tensor, ...]] = {
-            "seen": (1.1, 1.0, 1.0, met),
-            "hidden": (0.9, 1.0, 1.0, met),
+            "seen": (1.1, 1.0, 1.0, ahead, met),
+            "hidden": (0.9, 1.0, 1.0, -0.1, met),
         }
         changed = {
             f"{kind}/{name}": torch.zeros_like(met) + value
             for kind, values in standings.items()
             for name, value in zip(Standing._fields, values, strict=True)
         }
-        count = torch.arange(state["z_o"].numel(), dtype=met.dtype, device=met.device)
-        z_s = torch.sin(1.0 + count[: state["z_s"].numel()]).reshape(state["z_s"].shape)
-        z_o = torch.cos(count).reshape(state["z_o"].shape)
-        return {**state, **changed, "z_s": z_s, "z_o": z_o, "met": torch.ones_like(state["met"])}
 
-    def idle(self, state: State) -> Tensor:
-        """Bool []: neither push-away nor pull-in has acted of late: there is nothing to compete over, which is no
-        fault. The Opportunists learn all the same."""
-        return (state["acted"].max() < 0.01) & (state["pulled"].max() < 0.01)
+        def spread(name: str, phase: float) -> Tensor:
+            count = torch.arange(state[name].numel(), dtype=met.dtype, device=met.device)
+            return torch.sin(phase + count).reshape(state[name].shape)
+
+        running = {name: spread(name, k) for k, name in enumerate(("z_s", "z_o", "r_s", "r_o"))}
+        return {**state, **changed, **running, "met": torch.ones_like(state["met"])}
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         absent = [
@@ -179,90 +193,100 @@ class Competition(LossTerm):
         hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)  # type: ignore[operator]
         cell = step.cell.clamp(min=0)
         line = cell if self.scope == "cell" else torch.zeros_like(cell)
-        opinions, scaler = self._ask(step.shallow, state)
-        l_student = self._loss(step, state, step.r_student)
-        l_opportunists = torch.stack(
-            [self._loss(step, state, opinion.r) for opinion in opinions], 1
-        )  # [E, K]
+        scaled, scaler = self._scaled(step.shallow, state)
+        z_o, r_o = (torch.stack(part) for part in zip(*(o(scaled) for o in self.opportunists), strict=True))
+        opposing = step.energy_of(r_o.unsqueeze(-1))  # [K, E, Q]
+        unknowing_s, unknowing_o = self._unknowing(step.energy_of, state)  # [E, Q], [K, E, Q]
+        l_student = self._loss(step, state, step.energy_of(step.r_student.unsqueeze(-1)))
+        l_opportunists = self._loss(step, state, opposing)  # [K, E]
 
-        place = torch.arange(self.folds, device=cell.device)
-        learns = (place != (cell % self.folds).unsqueeze(1)) & ((step.cell >= 0) & ~hidden).unsqueeze(1)
-        judge = ((cell + (~hidden).to(cell.dtype)) % self.folds).unsqueeze(1)
-        l_opportunist = l_opportunists.detach().gather(1, judge).squeeze(1)
+        place = torch.arange(self.folds, device=cell.device).unsqueeze(1)
+        learns = (place != cell % self.folds) & (step.cell >= 0) & ~hidden
+        judge = ((cell + (~hidden).to(cell.dtype)) % self.folds).unsqueeze(0)
+        l_opportunist = l_opportunists.detach().gather(0, judge).squeeze(0)
+        gain_s = self._loss(step, state, unknowing_s) - l_student.detach()
+        gain_o = self._loss(step, state, unknowing_o).gather(0, judge).squeeze(0) - l_opportunist
 
         seen = self.standings(state)[0]
         warm = (seen.met >= max(self.warmup, 1)).to(known.dtype)
         excess = (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1).to(known.dtype) * warm
         pull = self.pull * excess[line] * l_student
         shortcut = self.shortcut(state).to(known.dtype)[line]
-        push = self.push * shortcut * self._alignment(step, opinions, cell, state)
+        push = self.push * shortcut * self._alignment(step, z_o.detach(), cell, state)
         rho = seen.rho().clamp(1 / RHO_MAX, RHO_MAX).to(known.dtype)[line]
-        rewarded = ((1 - float(self.push > 0) * shortcut) / rho).unsqueeze(1)
-        training = masked_mean(rewarded * l_opportunists, learns.to(l_opportunists.dtype))
-        value = masked_mean(rho * (pull + push), known) + training
+        pays = shortcut * float(self.push > 0)
+        penalty = binary_cross_entropy_with_logits(opposing, unknowing_o.sigmoid(), reduction="none").mean(-1)
+        learning = ((1 - pays) * l_opportunists + pays * penalty) / rho
+        value = masked_mean(rho * (pull + push), known) + masked_mean(learning, learns.to(learning.dtype))
 
         baseline = l_opportunist
         if self.baseline == "teacher" and step.r_teacher is not None:
-            baseline = self._loss(step, state, step.r_teacher).detach()
-        losses = (l_student.detach(), l_opportunist, baseline)
-        new = self._remember(step, state, opinions, scaler, losses, hidden)
-        acted = {"acted": (push.detach() > 0).to(known.dtype), "pulled": (pull.detach() > 0).to(known.dtype)}
-        for name, now in acted.items():
-            new[name] = running_means(state[name], state["met"], step.cell, now, self.momentum)[0]
-        return value, new
+            baseline = self._loss(step, state, step.energy_of(step.r_teacher.unsqueeze(-1))).detach()
+        standings = self._standings_after(
+            step, state, (l_student.detach(), l_opportunist, baseline, gain_o - gain_s), hidden
+        )
+        now = {
+            "z_s": step.z_e,
+            "z_o": z_o.transpose(0, 1),
+            "r_s": step.r_student,
+            "r_o": r_o.T,
+            "acted": (push.detach() > 0).to(known.dtype),
+            "pulled": (pull.detach() > 0).to(known.dtype),
+        }
+        running = {
+            name: running_means(state[name], state["met"], step.cell, values, self.momentum)
+            for name, values in now.items()
+        }
+        own = {f"task/{name}": part.detach() for name, part in self.task(step, self._own(state))[1].items()}
+        means = {name: part for name, (part, _) in running.items()}
+        return value, {**standings, **scaler._asdict(), **means, "met": running["z_s"][1], **own}
 
-    def _ask(self, shallow: Tensor, state: State) -> tuple[list[Opinion], Standardiser]:
-        """What every Opportunist says of the support sets' mean statistics, and the Standardiser after the step."""
+    def _scaled(self, shallow: Tensor, state: State) -> tuple[Tensor, Standardiser]:
+        """The support sets' mean statistics [E, f], standardised, and the Standardiser after the step."""
         x = shallow.detach().mean(1)
-        before = Standardiser(state["mean"], state["square"], state["weight"])
-        after = before.update(x, 0.99)
-        scaled = after.apply(x)
-        return [opportunist(scaled) for opportunist in self.opportunists], after
+        after = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99)
+        return after.apply(x), after
 
-    def _loss(self, step: Step, state: State, r: Tensor) -> Tensor:
-        """Task loss [E] of each query at resistances r [E] of the cell lines."""
-        assert step.energy_of is not None
-        own = {name.removeprefix("task/"): value for name, value in state.items() if name.startswith("task/")}
-        return self.task.of_episodes(step.energy_of(r.unsqueeze(-1)), step.label, own)
+    def _own(self, state: State) -> State:
+        """The task loss's own state."""
+        return {n.removeprefix("task/"): value for n, value in state.items() if n.startswith("task/")}
 
-    def _alignment(self, step: Step, opinions: list[Opinion], cell: Tensor, state: State) -> Tensor:
-        """a_e^2 [E]."""
+    def _loss(self, step: Step, state: State, logit: Tensor) -> Tensor:
+        """Task loss [..., E] of each query with logits [..., E, Q]."""
+        return self.task.of_episodes(logit, step.label, self._own(state))
+
+    def _unknowing(self, energy_of: Callable[[Tensor], Tensor], state: State) -> tuple[Tensor, Tensor]:
+        """Logits of P_0 of the Student [E, Q] and of the Opportunists [K, E, Q], without gradient."""
+        met, r_s, r_o = (state[name].detach() for name in ("met", "r_s", "r_o"))
+        lines = torch.arange(self.cell_lines, device=met.device).unsqueeze(1)
+        learnt = met.unsqueeze(1) * (lines % self.folds != torch.arange(self.folds, device=met.device))
+        with torch.no_grad():
+            students = energy_of(r_s[:, None, None])  # [C, E, Q]
+            opportunists = energy_of(r_o[:, :, None, None])  # [C, K, E, Q]
+        return (
+            mixture_logit(students, met[:, None, None]),
+            mixture_logit(opportunists, learnt[:, :, None, None]),
+        )
+
+    def _alignment(self, step: Step, z_now: Tensor, cell: Tensor, state: State) -> Tensor:
+        """a_e^2 [E]; z_now [K, E, w] without gradient."""
         met = state["met"].detach().to(step.z_e.dtype)
         z_s = state["z_s"].detach().to(step.z_e.dtype)
         z_o = state["z_o"].detach().to(step.z_e.dtype)
         mine, other = profile_alignment(step.z_e, cell, z_s, met)
-        theirs = torch.stack(
-            [profile_alignment(o.z.detach(), cell, z_o[:, k], met)[0] for k, o in enumerate(opinions)], 1
-        )
+        theirs = torch.stack([profile_alignment(z, cell, z_o[:, k], met)[0] for k, z in enumerate(z_now)], 1)
         judge = ((cell + 1) % self.folds).reshape(-1, 1, 1).expand(-1, 1, theirs.shape[2])
         enough = (other.sum(1) >= 2).to(mine.dtype)
         return enough * alike(mine, theirs.gather(1, judge).squeeze(1), other).square()
 
-    def _remember(
-        self,
-        step: Step,
-        state: State,
-        opinions: list[Opinion],
-        scaler: Standardiser,
-        losses: tuple[Tensor, ...],
-        hidden: Tensor,
-    ) -> State:
-        """The state after the step, without what this step's pull and push were."""
+    def _standings_after(
+        self, step: Step, state: State, values: tuple[Tensor, ...], hidden: Tensor
+    ) -> dict[str, Tensor]:
+        """Both standings after the step, as entries of the state."""
         line = step.cell if self.scope == "cell" else torch.where(step.cell >= 0, 0, -1)
-        standings = self.standings(state)
-        updated = (
-            standings[0].update(torch.where(hidden, -1, line), losses, self.momentum),
-            standings[1].update(torch.where(hidden, line, -1), losses, self.momentum),
-        )
-        z_o = torch.stack([opinion.z for opinion in opinions], 1)
-        z_s, met = running_means(state["z_s"], state["met"], step.cell, step.z_e, self.momentum)
-        own = {name.removeprefix("task/"): value for name, value in state.items() if name.startswith("task/")}
-        return {
-            **{f"seen/{name}": value for name, value in updated[0]._asdict().items()},
-            **{f"hidden/{name}": value for name, value in updated[1]._asdict().items()},
-            **scaler._asdict(),
-            "z_s": z_s,
-            "z_o": running_means(state["z_o"], state["met"], step.cell, z_o, self.momentum)[0],
-            "met": met,
-            **{f"task/{name}": value.detach() for name, value in self.task(step, own)[1].items()},
+        seen, unseen = self.standings(state)
+        updated = {
+            "seen": seen.update(torch.where(hidden, -1, line), values, self.momentum),
+            "hidden": unseen.update(torch.where(hidden, line, -1), values, self.momentum),
         }
+        return {f"{kind}/{n}": value for kind, part in updated.items() for n, value in part._asdict().items()}

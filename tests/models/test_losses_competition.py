@@ -10,6 +10,7 @@ from torch.nn.functional import softplus
 from models.environment.opportunist import Opportunist, Standardiser
 from models.losses import LOSSES
 from models.losses.competition import RHO_MAX, Competition
+from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
 from models.losses.standing import Standing
 from models.streams import initialise
@@ -28,49 +29,103 @@ def build(**given: Any) -> Competition:
 def standing_state(
     term: Competition, seen: list[list[float]], hidden: list[list[float]]
 ) -> dict[str, torch.Tensor]:
-    """The initial state with losses (student, opportunist, baseline) per line set, each met 5 times."""
+    """The initial state with losses (student, opportunist, baseline) per line set, each met 5 times; the advantage is
+    what the Student loses more."""
     state = {name: value.double() for name, value in term.initial_state().items()}
     for kind, rows in (("seen", seen), ("hidden", hidden)):
         for name, values in zip(("student", "opportunist", "baseline"), rows, strict=True):
             state[f"{kind}/{name}"] = torch.tensor(values, dtype=torch.float64)
+        state[f"{kind}/advantage"] = state[f"{kind}/student"] - state[f"{kind}/opportunist"]
         state[f"{kind}/met"] = torch.full_like(state[f"{kind}/met"], 5.0)
     return state
 
 
 def test_running_losses_and_rho_by_hand() -> None:
-    standing = Standing(*(torch.zeros(3, dtype=torch.float64) for _ in range(4)))
+    standing = Standing(*(torch.zeros(3, dtype=torch.float64) for _ in Standing._fields))
     assert standing.rho().tolist() == [1.0, 1.0, 1.0]
-    losses = [(0.8, 0.4, 0.5), (0.4, 0.4, 0.5), (9.0, 9.0, 9.0)]
-    for student, opportunist, baseline in losses[:2]:
-        values = tuple(torch.tensor([v, 7.0], dtype=torch.float64) for v in (student, opportunist, baseline))
+    losses = [(0.8, 0.4, 0.5, 0.2), (0.4, 0.4, 0.5, -0.2), (9.0, 9.0, 9.0, 9.0)]
+    for row in losses[:2]:
+        values = tuple(torch.tensor([v, 7.0], dtype=torch.float64) for v in row)
         standing = standing.update(torch.tensor([1, -1]), values, momentum=0.75)
     # line 1: 0.8, then 0.75 * 0.8 + 0.25 * 0.4 = 0.7; the episode of no line is passed over
     assert standing.student.tolist() == pytest.approx([0.0, 0.7, 0.0])
     assert standing.opportunist.tolist() == pytest.approx([0.0, 0.4, 0.0])
+    assert standing.advantage.tolist() == pytest.approx([0.0, 0.1, 0.0])
     assert standing.met.tolist() == [0.0, 2.0, 0.0]
     assert standing.rho().tolist() == pytest.approx([1.0, 1.75, 1.0])
 
 
 @pytest.mark.parametrize(
-    ("rho", "rho_unseen", "wanted"),
+    ("advantage", "unseen", "wanted"),
     [
-        (1.5, 0.9, 1.0),
-        (1.5, 1.5, 0.0),
-        (0.9, 0.9, 0.0),
-        (1.019, 0.9, 0.0),
-        (1.5, 1.02, 1.0),
-        (1.5, 1.03, 0.0),
-        (1.03, 1.015, 0.0),
+        (0.06, -0.1, 1.0),  # three margins, of which none is left where the name is hidden
+        (0.03, -0.1, 0.5),
+        (0.02, 0.0, 0.0),
+        (0.06, 0.06, 0.0),  # a stable feature
+        (0.06, 0.03, 0.5),
+        (-0.1, -0.3, 0.0),
     ],
 )
 def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
-    rho: float, rho_unseen: float, wanted: float
+    advantage: float, unseen: float, wanted: float
 ) -> None:
     term = build(margin=0.02)
-    state = standing_state(term, [[rho] * 4, [1.0] * 4, [1.0] * 4], [[rho_unseen] * 4, [1.0] * 4, [1.0] * 4])
-    assert term.shortcut(state).tolist() == [wanted] * 4
+    state = standing_state(term, [[1.0] * 4] * 3, [[2.0] * 4] * 3)
+    state["seen/advantage"] = torch.full((4,), advantage, dtype=torch.float64)
+    state["hidden/advantage"] = torch.full((4,), 2 * unseen, dtype=torch.float64)  # relative to L_S = 2
+    assert term.shortcut(state).tolist() == pytest.approx([wanted] * 4)
     state["hidden/met"][2] = 0.0
     assert term.shortcut(state)[2] == 0.0, "without pseudo-unseen episodes nothing can be said"
+
+
+def test_one_who_does_not_know_the_line_says_the_mean_of_what_the_lines_say() -> None:
+    logits = torch.logit(torch.tensor([[0.2, 0.9], [0.6, 0.7], [0.1, 0.1]], dtype=torch.float64))
+    found = mixture_logit(logits, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64)).sigmoid()
+    assert found.tolist() == pytest.approx([0.4, 0.8])
+    none = mixture_logit(logits, torch.zeros(3, 1))
+    assert none.tolist() == [0.0, 0.0]
+    far = mixture_logit(torch.tensor([[80.0, 900.0], [90.0, -900.0]], dtype=torch.float64), torch.ones(2, 1))
+    # 1 - P_0 = (e^-80 + e^-90) / 2 has no room beside 1, and 1/2 is 1/2
+    assert found.isfinite().all()
+    assert far.tolist() == pytest.approx([80 + math.log(2 / (1 + math.exp(-10))), 0.0], abs=1e-9)
+    unknown = mixture_logit(torch.tensor([[1.0], [math.nan]]), torch.tensor([[1.0], [0.0]]))
+    assert unknown.item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("form", ["linear", "gated"])
+def test_a_judge_who_knows_nothing_has_no_advantage_whatever_its_level_and_scale(form: str) -> None:
+    """Neither the mean of the lines that a judge never met nor its gauge is an advantage: Student and Opportunists
+    that say one thing of every line are even, and one that tells lines apart is ahead by what that is worth."""
+    term = build(folds=2, momentum=0.0)
+    step = make_step(seed=8, width=WIDTH, queries=400)
+    truth = torch.tensor([1.5, -1.5, 1.2, -1.2], dtype=torch.float64)
+    u = 2 * step.u
+
+    def energy(r: torch.Tensor) -> torch.Tensor:
+        return u - r if form == "linear" else u * torch.sigmoid(-r)
+
+    source = torch.Generator().manual_seed(0)
+    drawn = torch.rand(u.shape, generator=source, dtype=torch.float64)
+    label = (drawn < energy(truth.unsqueeze(1)).sigmoid()).double()
+    given = {"u": u, "label": label, "energy_of": energy, "shallow": torch.zeros_like(step.shallow)}
+    for head in (opportunist.head for opportunist in term.opportunists):
+        torch.nn.init.zeros_(head.weight)
+        torch.nn.init.constant_(head.bias, 0.7)
+    state = {name: value.double() for name, value in term.initial_state().items()}
+    for student, ahead in ((torch.full((4,), -0.2, dtype=torch.float64), 0.0), (truth, -0.005)):
+        known = {
+            **state,
+            "met": torch.ones(4, dtype=torch.float64),
+            "r_s": student,
+            "r_o": state["r_o"] + 0.7,
+        }
+        _, new = term(make_step(seed=8, width=WIDTH, queries=400, **given, r_student=student), known)
+        advantage = new["seen/advantage"]
+        if ahead == 0.0:
+            assert advantage.tolist() == pytest.approx([0.0] * 4, abs=1e-12)
+            assert not torch.allclose(new["seen/student"], new["seen/opportunist"], atol=0.01)
+        else:
+            assert (advantage < ahead).all()
 
 
 def test_profiles_by_hand_and_what_they_do_not_depend_on() -> None:
@@ -130,23 +185,13 @@ def test_the_loss_of_one_episode_is_the_task_loss_of_that_episode(task: str) -> 
         assert rows[k].item() == pytest.approx(term(alone, state)[0].item())
 
 
-def opponents(term: Competition, step: Any, state: Any) -> list[list[float]]:
-    """L_O [E][K] by the equation, one Opportunist and episode at a time."""
-    x = step.shallow.mean(1)
-    after = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99)
-    found = []
-    for e in range(4):
-        row = []
-        for opportunist in term.opportunists:
-            r = opportunist(after.apply(x)).r[e]
-            logit = step.u[e] - r
-            row.append(softplus(torch.where(step.label[e] > 0.5, -logit, logit)).mean().item())
-        found.append(row)
-    return found
+def cross_entropy(logit: torch.Tensor, target: torch.Tensor) -> float:
+    """-mean (t ln P + (1 - t) ln (1 - P))."""
+    return (target * softplus(-logit) + (1 - target) * softplus(logit)).mean().item()
 
 
 def test_the_value_and_the_next_state_by_hand() -> None:
-    term = build(push=2.0, pull=3.0, folds=3, margin=0.0)
+    term = build(push=2.0, pull=3.0, folds=3, margin=0.2)
     hidden = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64)
     step = make_step(seed=7, width=WIDTH, pseudo_unseen=hidden)
     state = standing_state(
@@ -154,42 +199,68 @@ def test_the_value_and_the_next_state_by_hand() -> None:
         [[0.6, 0.6, 0.9, 4.5], [0.5, 0.8, 0.6, 0.5], [0.4, 0.5, 0.6, 0.3]],
         [[0.6, 0.6, 0.9, 0.6], [0.8, 0.8, 0.6, 0.8], [1.0] * 4],
     )
+    state["seen/advantage"] = torch.tensor([0.15, -0.2, 0.3, 4.0], dtype=torch.float64)
     rho = [0.6 / 0.5, 0.6 / 0.8, 0.9 / 0.6, RHO_MAX]
     h = [0.5, 0.2, 0.5, 1.0]  # min(1, L_S / L_B - 1): 0.6/0.4, 0.6/0.5, 0.9/0.6, 4.5/0.3
-    s = [1.0, 0.0, 0.0, 1.0]  # line 1: no advantage; line 2: the advantage stays where the name is hidden
+    # d = 0.15 / 0.6 is 1.25 margins; none; 0.3 / 0.9, all of which stays where the name is hidden; far beyond
+    s = [0.25, 0.0, 0.0, 1.0]
     generator = torch.Generator().manual_seed(0)
-    state["z_s"] = torch.randn(4, WIDTH, generator=generator, dtype=torch.float64)
-    state["z_o"] = torch.randn(4, 3, WIDTH, generator=generator, dtype=torch.float64)
+    for name in ("z_s", "z_o", "r_s", "r_o"):
+        state[name] = torch.randn(state[name].shape, generator=generator, dtype=torch.float64)
     state["met"] = torch.ones(4, dtype=torch.float64)
-    logit = step.u - step.r_student.unsqueeze(1)  # type: ignore[union-attr]
-    l_s = softplus(torch.where(step.label > 0.5, -logit, logit)).mean(1).tolist()
-    l_o = opponents(term, step, state)
     x = step.shallow.mean(1)  # type: ignore[union-attr]
     scaled = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99).apply(x)
-    wanted, learnt, acted = 0.0, [], []
+    said = [opportunist(scaled) for opportunist in term.opportunists]
+
+    def unknowing(e: int, r: torch.Tensor) -> torch.Tensor:
+        return torch.stack([torch.sigmoid(step.u[e] - one) for one in r]).mean(0)
+
+    wanted, learnt, acted, l_s, l_o, advantage = 0.0, [], [], [], [], []
     for e in range(4):
-        judge = (e + 1) % 3
+        judge = (e + 1) % 3 if e != 2 else e % 3
         mine, other = profile_alignment(step.z_e[e : e + 1], torch.tensor([e]), state["z_s"], state["met"])
-        z_o = term.opportunists[judge](scaled).z[e : e + 1]
-        theirs, _ = profile_alignment(z_o, torch.tensor([e]), state["z_o"][:, judge], state["met"])
+        neighbour = (e + 1) % 3
+        theirs, _ = profile_alignment(
+            said[neighbour].z[e : e + 1], torch.tensor([e]), state["z_o"][:, neighbour], state["met"]
+        )
         away = s[e] * alike(mine, theirs, other).item() ** 2
+        l_s.append(cross_entropy(step.u[e] - step.r_student[e], step.label[e]))  # type: ignore[index]
         wanted += rho[e] * (3.0 * h[e] * l_s[e] + 2.0 * away) / 4
         acted.append(float(away > 0))
-        learnt += [(1 - s[e]) * l_o[e][k] / rho[e] for k in range(3) if k != e % 3 and e != 2]
-    assert sum(acted) > 0
+        own = []
+        for k in range(3):
+            logit = step.u[e] - said[k].r[e]
+            own.append(cross_entropy(logit, step.label[e]))
+            taught = unknowing(e, state["r_o"][[c for c in range(4) if c % 3 != k], k])
+            if k != e % 3 and e != 2:
+                learnt.append(((1 - s[e]) * own[k] + s[e] * cross_entropy(logit, taught)) / rho[e])
+            if k == judge:
+                gain_o = cross_entropy(torch.logit(taught), step.label[e]) - own[k]
+        gain_s = cross_entropy(torch.logit(unknowing(e, state["r_s"])), step.label[e]) - l_s[e]
+        l_o.append(own[judge])
+        advantage.append(gain_o - gain_s)
+    assert sum(acted) == 2
     value, new = term(step, state)
     assert value.item() == pytest.approx(wanted + sum(learnt) / len(learnt))
     # seen episodes are judged by Opportunist (c + 1) mod 3, the hidden one of line 2 by number 2 mod 3
-    assert new["seen/opportunist"][0].item() == pytest.approx(0.9 * 0.5 + 0.1 * l_o[0][1])
+    for e, kind, before in ((0, "seen", (0.6, 0.5, 0.15)), (2, "hidden", (0.9, 0.6, 0.3))):
+        for name, old, now in zip(
+            ("student", "opportunist", "advantage"), before, (l_s[e], l_o[e], advantage[e]), strict=True
+        ):
+            assert new[f"{kind}/{name}"][e].item() == pytest.approx(0.9 * old + 0.1 * now), (kind, name)
     assert new["seen/opportunist"][2].item() == 0.6
-    assert new["hidden/opportunist"][2].item() == pytest.approx(0.9 * 0.6 + 0.1 * l_o[2][2])
-    assert new["hidden/student"][2].item() == pytest.approx(0.9 * 0.9 + 0.1 * l_s[2])
     assert new["seen/met"].tolist() == [6.0, 6.0, 5.0, 6.0]
+    assert new["r_o"][1].tolist() == pytest.approx(
+        [0.9 * state["r_o"][1, k].item() + 0.1 * said[k].r[1].item() for k in range(3)]
+    )
+    assert new["r_s"][1].item() == pytest.approx(
+        0.9 * state["r_s"][1].item() + 0.1 * step.r_student[1].item(),  # type: ignore[index]
+        abs=1e-6,
+    )
     assert new["acted"].tolist() == pytest.approx([0.1 * a for a in acted])
     report = term.report(state)
     assert report["rho"].tolist() == pytest.approx([1.2, 0.75, 1.5, 9.0])
-    assert report["advantage"].tolist() == pytest.approx([0.1, -0.2, 0.3, 4.0])
-    assert bool(term.idle(term.initial_state())) and not bool(term.idle(new))
+    assert report["advantage"].tolist() == pytest.approx([0.15, -0.2, 0.3, 4.0])
 
 
 def test_a_teacher_as_baseline() -> None:
@@ -261,13 +332,10 @@ def test_one_rho_for_all_lines_hides_what_each_line_shows() -> None:
         state = term.initial_state()
         for index in range(6):
             step = make_step(seed=index, width=WIDTH, pseudo_unseen=torch.zeros(4, dtype=torch.float64))
-            losses = (
-                rows,
-                torch.full((4,), 0.6, dtype=torch.float64),
-                torch.full((4,), 0.6, dtype=torch.float64),
-            )
+            even = torch.full((4,), 0.6, dtype=torch.float64)
             line = step.cell if scope == "cell" else torch.zeros_like(step.cell)
-            for kind, now in (("seen", losses), ("hidden", losses[1:] + losses[1:2])):
+            ahead, behind = (rows, even, even, rows - even), (even, even, even, 0 * even)
+            for kind, now in (("seen", ahead), ("hidden", behind)):
                 old = Standing(*(state[f"{kind}/{name}"] for name in Standing._fields))
                 updated = old.update(line, now, 0.9)._asdict()
                 state |= {f"{kind}/{name}": value for name, value in updated.items()}
@@ -299,4 +367,11 @@ def test_awake_every_part_acts_and_every_number_counts() -> None:
         state = term.awake(term.initial_state())
         assert {n: v.shape for n, v in state.items()} == {n: v.shape for n, v in term.initial_state().items()}
         values[name] = term(step, state)[0].item()
-    assert all(value != values["plain"] for name, value in values.items() if name != "plain")
+    for name, value in values.items():
+        assert name == "plain" or abs(value - values["plain"]) > 1e-6, name
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02, 1.0])
+def test_awake_push_away_acts_at_any_margin(margin: float) -> None:
+    term = build(margin=margin)
+    assert (term.shortcut(term.awake(term.initial_state()))[::2] > 0.3).any()
