@@ -1,4 +1,4 @@
-"""`python -m analysis RUN` and `python -m analysis compare RUN`; `print_ranking` for whoever ends a sweep."""
+"""`python -m analysis [compare | competition] RUN`; `print_ranking` for whoever ends a sweep."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.comparison_view import comparison_view
+from analysis.competition_view import competition_view
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.errors import UserError, run_cli
@@ -35,6 +36,7 @@ examples:
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
+  python -m analysis competition runs/shortcut
 """
 
 _COMPARE_HELP = """\
@@ -49,6 +51,12 @@ The configurations of a random or adaptive search never repeat their other keys;
 examples:
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric nll
   python -m analysis compare runs/truth_modulated --key environment.scope --a cell --b sample --metric aupr
+"""
+
+
+_COMPETITION_HELP = """\
+How did Student and Opportunist stand against each other? Per configuration with a competition: how often push-away and
+pull-in acted, the Opportunist's advantage on cell lines that it has learnt and that it has not, and rho_c.
 """
 
 
@@ -76,7 +84,7 @@ def print_ranking(
     )
 
 
-def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+def _parser(prog: str, description: str, epilog: str, *, rope: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=prog,
         description=description,
@@ -85,13 +93,14 @@ def _parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser
         allow_abbrev=False,
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, e.g. runs/rp24")
-    parser.add_argument(
-        "--rope",
-        type=float,
-        default=ROPE,
-        metavar="X",
-        help="differences up to X count as no effect (region of practical equivalence; default %(default)s)",
-    )
+    if rope:
+        parser.add_argument(
+            "--rope",
+            type=float,
+            default=ROPE,
+            metavar="X",
+            help="differences up to X count as no effect (region of practical equivalence; default %(default)s)",
+        )
     return parser
 
 
@@ -139,6 +148,17 @@ def _compare(argv: Sequence[str]) -> int:
     return 0
 
 
+def _competition(argv: Sequence[str]) -> int:
+    epilog = "example:\n  python -m analysis competition runs/shortcut\n"
+    options = _parser("python -m analysis competition", _COMPETITION_HELP, epilog, rope=False).parse_args(
+        argv
+    )
+    console = plain_console()
+    for part in competition_view(Run.open(options.run)):
+        console.print(part)
+    return 0
+
+
 def _check_rope(rope: float) -> None:
     if not rope >= 0:
         raise UserError(f"--rope must be at least 0, not {rope}")
@@ -148,6 +168,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
     if argv[:1] == ["compare"]:
         return _compare(argv[1:])
+    if argv[:1] == ["competition"]:
+        return _competition(argv[1:])
     return _rank(argv)
 
 

@@ -192,9 +192,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         (
             "rho_unseen",
             _F64,
-            "the same over pseudo-unseen episodes, with an Opportunist that never learnt it",
+            "the same, pseudo-unseen episodes and an Opportunist that never learnt the line",
         ),
-        ("advantage", _F64, "EMA(L_S) - EMA(L_O) over seen episodes, nats"),
+        (
+            "advantage",
+            _F64,
+            "what the Opportunist gains by telling the line, less what the Student does, seen episodes, nats",
+        ),
         ("advantage_unseen", _F64, "the same over pseudo-unseen episodes"),
         ("acted", _F64, "running share of its episodes in which push-away acted"),
         ("pulled", _F64, "running share of its episodes in which pull-in acted"),
