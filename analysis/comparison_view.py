@@ -9,6 +9,7 @@ from rich.text import Text
 
 from analysis.effects import Comparison
 from analysis.paired import PairedEffect
+from analysis.terminal import many
 
 
 def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableType]:
@@ -21,7 +22,7 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
     yield Text(
         f"{by.label} on {comparison.split}{' (reporting only)' if comparison.split == 'test' else ''}; "
         f"{direction} favours {comparison.b}. Paired by fold and seed, all other keys equal: "
-        f"{designs} pairs of configurations x {folds} folds x {seeds} seeds."
+        f"{many(designs, 'pair')} of configurations x {many(folds, 'fold')} x {many(seeds, 'seed')}."
     )
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     for heading in (

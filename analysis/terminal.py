@@ -36,12 +36,12 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
     rows, run = ranking.configurations, ranking.run
     seeds, folds = rows["seeds"].max(), rows["folds"].max()
     yield Text(f"\nRun {run.name}", style="bold")
-    counted = _many(len(rows), "configuration") + f" x {_many(folds, 'fold')} x {_many(seeds, 'seed')}"
+    counted = many(len(rows), "configuration") + f" x {many(folds, 'fold')} x {many(seeds, 'seed')}"
     counted += f" ({rows['units'].sum()} finished units)"
     if ranking.left_out:
         counted += "; not ranked: " + ", ".join(f"{n} {status}" for status, n in ranking.left_out.items())
     direction = "higher" if ranking.by.higher_is_better else "lower"
-    covers = f"95 % Student t over {_many(seeds, 'seed')}: for these cell lines and loci"
+    covers = f"95 % Student t over {many(seeds, 'seed')}: for these cell lines and loci"
     if seeds < 2:
         covers = "none: one seed says nothing about its own spread"
     elif rows["seeds"].min() < seeds:
@@ -188,7 +188,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         head.append(f"{rule.mark if rule else '?'} {row['rule']}", style=_STYLE.get(row["severity"], "bold"))
         head.append(f"  {row['severity']}, {row['source']}", style="dim")
         head.append(
-            f"  in {row['configs']} of {_many(len(rows), 'configuration')}, {_many(row['units'], 'unit')}"
+            f"  in {row['configs']} of {many(len(rows), 'configuration')}, {many(row['units'], 'unit')}"
         )
         yield head
         where = [f"#{ranks[row['config']]}"]
@@ -208,7 +208,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         yield Text(text, style="magenta")
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
 
 
