@@ -22,6 +22,8 @@ SUPPORT, QUERY = 8, 16
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
+MOST_STEPS = 10_000
+"""Steps among which one is looked for that hides one name."""
 
 Patch = Callable[[Trainer], None]
 
@@ -42,7 +44,8 @@ class Probe:
 
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler. The
     clones run with all schedules fully on and without clipping; the state is first `warmed` by three of its own steps,
-    so that memory banks and prototypes hold something and what starts neutral (T = 1, A = 0) has left its start.
+    so that memory banks and prototypes hold something and what starts neutral (T = 1, A = 0) has left its start. Where
+    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(
@@ -67,6 +70,21 @@ class Probe:
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
             self.weights = copy.deepcopy(clone.weights())
+        self.weights["index"] = self._hiding_one(trainer)
+
+    def _hiding_one(self, trainer: Trainer) -> int:
+        """The first number of a step, from the state's own on, at which one episode hides its name: what acts on hidden
+        names and what acts on shown ones can both be judged then, whatever share of episodes is configured."""
+        own = int(self.weights["index"])
+        if trainer.config.episode.pseudo_unseen == 0:
+            return own
+        clone, cell = self.build(), batch_cells(self.batch, self.device)
+        for index in range(own, own + MOST_STEPS):
+            clone.index = index
+            hidden = clone._hidden(cell)
+            if hidden is not None and int(hidden.sum()) == 1:
+                return index
+        return own
 
     @property
     def batch(self) -> EpisodeBatch:

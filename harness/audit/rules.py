@@ -18,7 +18,6 @@ MAY_BE_IDLE = {
     "shared": "with these terms there is no other route to take",
     "pcgrad": "no two gradients conflict in this step",
     "grad_norm": "there is no second term to balance",
-    "pseudo_unseen": "no episode of these steps hid its name",
     "fusion": "Teacher and Student agree",
     "fusion_ema": "Teacher and Student agree",
 }

@@ -106,6 +106,19 @@ def test_a_waiting_competition_that_carries_its_keys_is_not_accused(make_replica
         assert unread_keys(probe, "loss.competition") == {}
 
 
+@pytest.mark.parametrize("share", [0.02, 0.9])
+def test_what_hidden_names_move_is_not_accused_where_nearly_none_or_nearly_all_are_hidden(
+    make_replicate: MakeReplicate, share: float
+) -> None:
+    replicate = make_replicate({**alone(ROWS["competition"]), "episode.pseudo_unseen": share})
+    for _ in range(3):
+        found, _ = audited(replicate, first=False)
+        assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
+        verdicts = {name: f.verdict for name, f in found.items()}
+        assert verdicts["M29 pseudo_unseen"] == verdicts["M27 opportunist"] == "active"
+        replicate.trainer.index += 1
+
+
 @pytest.mark.parametrize("key", ["id", "ema", "calibrated"])
 def test_the_same_mechanisms_are_not_accused_when_intact(make_replicate: MakeReplicate, key: str) -> None:
     found, _ = audited(make_replicate(alone(ROWS[key])))
