@@ -90,6 +90,9 @@ class Judge:
             wrong = self._weight(paths[0], term.key, out)
             if wrong is not None:
                 return self.finding(mechanism, *wrong, **figures)
+        rests = term.rests(self.trainer.states.get(term.key, {}))
+        if rests:
+            return self.finding(mechanism, "idle", rests, **figures)
         if not math.isnan(share) and share < DROWNED and term.key != "task" and size > 0:
             text = f"its gradient is {share:.2%} of the task's on the same parameters"
             return self.finding(mechanism, "drowned", text, **figures)

@@ -181,6 +181,20 @@ class Competition(LossTerm):
         running = {name: spread(name, k) for k, name in enumerate(("z_s", "z_o", "r_s", "r_o"))}
         return {**state, **changed, **running, "met": torch.ones_like(state["met"])}
 
+    def rests(self, state: State) -> str:
+        """Without a shortcut there is nothing to push away from, and a Student that is behind by less than the margin is
+        not pulled in to speak of. The Opportunists learn all the same."""
+        behind = bool((self._excess(state) > self.margin).any())
+        if behind or bool((self.shortcut(state) > 0).any()):
+            return ""
+        return "no cell line has a shortcut, and the Student is behind in none by more than the margin"
+
+    def _excess(self, state: State) -> Tensor:
+        """h_c [C] (or [1])."""
+        seen = self.standings(state)[0]
+        warm = seen.met >= max(self.warmup, 1)
+        return warm * (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1)
+
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         absent = [
             name
@@ -208,9 +222,7 @@ class Competition(LossTerm):
         gain_o = self._loss(step, state, unknowing_o).gather(0, judge).squeeze(0) - l_opportunist
 
         seen = self.standings(state)[0]
-        warm = (seen.met >= max(self.warmup, 1)).to(known.dtype)
-        excess = (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1).to(known.dtype) * warm
-        pull = self.pull * excess[line] * l_student
+        pull = self.pull * self._excess(state).to(known.dtype)[line] * l_student
         shortcut = self.shortcut(state).to(known.dtype)[line]
         push = self.push * shortcut * self._alignment(step, z_o.detach(), cell, state)
         rho = seen.rho().clamp(1 / RHO_MAX, RHO_MAX).to(known.dtype)[line]

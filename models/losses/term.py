@@ -39,6 +39,10 @@ class LossTerm(nn.Module):
         fill up before a part acts is no reason to call it dead. The state itself where nothing waits."""
         return state
 
+    def rests(self, state: State) -> str:
+        """Why the term has nothing to do at this state, which is no fault, in words; empty where it acts."""
+        return ""
+
     @abstractmethod
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         """(scalar, new state)."""

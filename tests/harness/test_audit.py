@@ -116,6 +116,7 @@ def test_what_hidden_names_move_is_not_accused_where_nearly_none_or_nearly_all_a
         assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
         verdicts = {name: f.verdict for name, f in found.items()}
         assert verdicts["M29 pseudo_unseen"] == verdicts["M27 opportunist"] == "active"
+        assert verdicts["M38 competition"] == "idle", "there is no shortcut yet"
         replicate.trainer.index += 1
 
 

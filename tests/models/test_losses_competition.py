@@ -352,6 +352,17 @@ def test_what_cannot_be_is_refused() -> None:
         build()(make_step(width=WIDTH, shallow=None, energy_of=None), build().initial_state())
 
 
+def test_it_rests_without_a_shortcut_as_long_as_the_student_is_not_behind() -> None:
+    term = build(margin=0.02)
+    even = standing_state(term, [[0.7] * 4] * 3, [[0.7] * 4] * 3)
+    assert term.rests(term.initial_state()) and term.rests(even)
+    ahead = {**even, "seen/advantage": torch.tensor([0.0, 0.03, 0.0, 0.0], dtype=torch.float64)}
+    assert term.rests(ahead) == "", "a shortcut in one cell line"
+    behind = {**even, "seen/student": torch.tensor([0.7, 0.7, 0.72, 0.7], dtype=torch.float64)}
+    assert term.rests(behind) == "", "pull-in acts on one cell line"
+    assert term.rests({**behind, "seen/met": torch.zeros(4, dtype=torch.float64)}), "nothing is known yet"
+
+
 def test_awake_every_part_acts_and_every_number_counts() -> None:
     step = make_step(seed=4, width=WIDTH)
     values = {}
