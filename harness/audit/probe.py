@@ -60,6 +60,9 @@ class Probe:
         optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
         self.config = trainer.config.model_copy(update={"optimiser": optimiser})
         self.full = batches[0].support.size + batches[0].query.size
+        if len(batches[0].support) == 1:  # one episode alone shows nothing of what tells episodes apart
+            halves = [trimmed(batch) for batch in batches]
+            batches = [joined(half, halves[k - 1]) for k, half in enumerate(halves)]
         self.batches = [trimmed(batch) for batch in batches]
         self.pairs = 0.0
         self.weights = copy.deepcopy(trainer.weights())
@@ -70,13 +73,13 @@ class Probe:
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
             self.weights = copy.deepcopy(clone.weights())
-        self.weights["index"] = self._hiding_one(trainer)
+        self.weights["index"] = self._hiding_one()
 
-    def _hiding_one(self, trainer: Trainer) -> int:
+    def _hiding_one(self) -> int:
         """The first number of a step, from the state's own on, at which one episode hides its name: what acts on hidden
         names and what acts on shown ones can both be judged then, whatever share of episodes is configured."""
         own = int(self.weights["index"])
-        if trainer.config.episode.pseudo_unseen == 0:
+        if self.config.episode.pseudo_unseen == 0:
             return own
         clone, cell = self.build(), batch_cells(self.batch, self.device)
         for index in range(own, own + MOST_STEPS):
@@ -182,6 +185,12 @@ class Probe:
         u, z_i = query.u.view(episodes, -1), query.z_i.view(episodes, batch.query.shape[1], -1)
         logit: Tensor = clone.model.score(u, z_i, environment, clone.reference, warm=False).logit
         return logit
+
+
+def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
+    """The episodes of both batches."""
+    parts = ("support", "query", "cell", "query_cell")
+    return EpisodeBatch(*(np.concatenate([getattr(one, part), getattr(other, part)]) for part in parts))
 
 
 def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:

@@ -120,6 +120,15 @@ def test_what_hidden_names_move_is_not_accused_where_nearly_none_or_nearly_all_a
         replicate.trainer.index += 1
 
 
+@pytest.mark.parametrize("extra", [{}, alone(ROWS["competition"])], ids=["plain", "competition"])
+def test_one_episode_per_step_is_no_reason_to_accuse(
+    make_replicate: MakeReplicate, extra: dict[str, Any]
+) -> None:
+    found, cost = audited(make_replicate({**extra, "episode.per_step": 1}))
+    assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
+    assert cost <= 40.0
+
+
 @pytest.mark.parametrize("key", ["id", "ema", "calibrated"])
 def test_the_same_mechanisms_are_not_accused_when_intact(make_replicate: MakeReplicate, key: str) -> None:
     found, _ = audited(make_replicate(alone(ROWS[key])))
