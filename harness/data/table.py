@@ -1,8 +1,8 @@
 """One input table together with the file it came from, so that every complaint names file and row."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,13 +60,26 @@ class Table:
         return Table(frame, self.file, self.unit, self.first)
 
 
+def rows_of(tables: Sequence[Table], root: Path | None = None) -> Callable[[int], str]:
+    """Where row i of the tables one below the other stands; with `root`, its file as it lies below that."""
+    starts = np.cumsum([0, *(len(table.frame) for table in tables)])
+
+    def at(index: int) -> str:
+        number = int(np.searchsorted(starts, index, side="right")) - 1
+        table = tables[number]
+        named = table if root is None else replace(table, file=table.file.relative_to(root))
+        return named.at(index - int(starts[number]))
+
+    return at
+
+
 def read_csv(file: Path) -> Table:
     """A comma-separated table with a header, every value as text.
 
     Raises UserError for a missing or unreadable file, one that is not UTF-8 text, and rows of another width
     than the header's.
     """
-    _exists(file)
+    check_file(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -98,22 +111,29 @@ def read_csv(file: Path) -> Table:
 
 
 def read_parquet(file: Path) -> Table:
-    """A Parquet file as a table.
+    """A Parquet file as a table; what pandas stored as its index is a column like any other.
 
     Raises UserError for a missing, unreadable or truncated file.
     """
-    _exists(file)
+    check_file(file)
     try:
-        frame = pq.ParquetFile(file).read().to_pandas()
+        frame = pq.ParquetFile(file).read().to_pandas(ignore_metadata=True)
+    except PermissionError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{file} is not a complete Parquet file; it may be truncated ({reason})") from None
     return Table(frame.reset_index(drop=True), file, "row", 1)
 
 
-def _exists(file: Path) -> None:
+def check_file(file: Path) -> None:
+    """Raise UserError where `file` is missing or a folder, with the nearest name beside it."""
     if file.is_file():
         return
+    if file.is_dir():
+        raise UserError(
+            f"{file} is a folder; expected one file (tables in parts have to be joined into one first)"
+        )
     folder = file.parent
     if not folder.is_dir():
         raise UserError(f"{file} is missing: there is no folder {folder}")
