@@ -56,10 +56,17 @@ def refuse_alike(
 
 
 def refuse_reserved(cell_lines: pd.Series, at: Callable[[int], str]) -> None:
-    """Raise UserError for a cell line [N] without a letter or digit, or called as the result tables call a mean."""
+    """Raise UserError for a cell line [N] that cannot be printed, has no letter or digit, or is called as the result
+    tables call a mean.
+    """
     first = cell_lines.reset_index(drop=True).drop_duplicates()
     for index, name in first.items():
         word = cell_line_word(str(name))
+        if not str(name).isprintable():
+            raise UserError(
+                f"{at(int(str(index)))}: cell line {str(name)!r} has a character that cannot be printed; expected "
+                "letters, digits, spaces and punctuation"
+            )
         if not word:
             raise UserError(
                 f"{at(int(str(index)))}: cell line '{name}' has no letter or digit; expected a name"

@@ -30,8 +30,8 @@ class Table:
         """The same table with only the columns of `need` (name -> accepted spellings) and those of
         `optional`.
 
-        Raises UserError for a missing column, for a table without rows and for an empty value in a needed
-        column.
+        Raises UserError for a column that is missing or there twice, for a table without rows and for an empty value
+        in a needed column.
         """
         found = {}
         have = [str(name) for name in self.frame.columns]
@@ -41,6 +41,13 @@ class Table:
                 hint = nearest(spellings[0], have)
                 raise UserError(
                     f"{self.file} has no column {' or '.join(spellings)}{hint} (there: {', '.join(have)})"
+                )
+            # pandas calls the second column of a name in a CSV file NAME.1
+            again = [other for other in have if other.rpartition(".")[0] in present and other[-1].isdigit()]
+            if len(present) + len(again) > 1 or have.count(present[0]) > 1:
+                twice = " and ".join(dict.fromkeys([*present, *again]))
+                raise UserError(
+                    f"{self.file} has more than one column for the {name.replace('_', ' ')} ({twice}); expected one"
                 )
             found[present[0]] = name
         extra = [name for name in optional if name in have and name not in found]
@@ -130,6 +137,8 @@ def check_file(file: Path) -> None:
     """Raise UserError where `file` is missing or a folder, with the nearest name beside it."""
     if file.is_file():
         return
+    if file.is_symlink() and not file.exists():
+        raise UserError(f"{file} is a link to a file that is not there ({file.readlink()})")
     if file.is_dir():
         raise UserError(
             f"{file} is a folder; expected one file (tables in parts have to be joined into one first)"

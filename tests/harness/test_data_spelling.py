@@ -134,6 +134,7 @@ REFUSED = {
     ),
     "a mean's name": ({(2, "cell_line"): "Macro"}, "row 3: cell line 'Macro' has a name that the result tables use"),
     "the pool's name": ({(2, "cell_line"): "pooled"}, "row 3: cell line 'pooled' has a name that the result tables"),
+    "a line break": ({(2, "cell_line"): "K\n562"}, r"row 3: cell line 'K\n562' has a character that cannot be printed"),
     "punctuation alone": ({(2, "cell_line"): "--"}, "row 3: cell line '--' has no letter or digit"),
     "24 digits": (
         {(5, "enhancer"): "chr1:100-" + "1" * 24},
