@@ -29,8 +29,12 @@ def encode_bases(sequences: Sequence[str]) -> np.ndarray:
 
 
 def strand_free_hash(sequence: str) -> bytes:
-    """SHA-256 of an upper-case sequence or of its reverse complement, whichever comes first: one per DNA."""
-    return hashlib.sha256(min(sequence, sequence.translate(_COMPLEMENT)[::-1]).encode()).digest()
+    """SHA-256 of an upper-case sequence or of its reverse complement, whichever comes first: one per DNA.
+
+    Unknown bases at the ends (padding) do not count, unless there is nothing else.
+    """
+    known = sequence.strip("N") or sequence
+    return hashlib.sha256(min(known, known.translate(_COMPLEMENT)[::-1]).encode()).digest()
 
 
 def decode_bases(codes: np.ndarray) -> str:

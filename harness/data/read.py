@@ -1,6 +1,7 @@
 """Read a dataset folder: PRISM's CSV layout or the same tables as Parquet."""
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from harness.data.spelling import (
     refuse_reserved,
     spellings_note,
 )
-from harness.data.table import Table, check_file, read_csv, read_parquet, rows_of
+from harness.data.table import check_file, read_csv, read_parquet, rows_of
 from harness.errors import UserError
 
 CSV_FILES = ("pairs_hg19.csv", "e_seq.csv", "p_seq.csv")
@@ -99,7 +100,8 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
         frames = [pairs.frame.assign(split=split) for split, (pairs, _, _) in named]
         table = pd.concat(_same_columns(frames), ignore_index=True)
     pair_tables = [pairs for pairs, _, _ in parts]
-    _check_names(table, pair_tables)
+    regions = {side: parse_regions(table[side]) for side in SIDES}
+    _check_names(table["cell_line"], [regions[side]["chrom"] for side in SIDES], rows_of(pair_tables))
     for pairs, enhancers, promoters in parts:
         check_known(pairs, "enhancer", enhancers)
         check_known(pairs, "promoter", promoters)
@@ -110,11 +112,10 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
     notes = spellings_note([table[f"written_{side}"] for side in SIDES], [table[side] for side in SIDES])
     identity = table[["cell_line"]].copy()
     for side in SIDES:
-        regions = parse_regions(table[side])
-        content = sequences[side].set_index("region")["sequence"].str.upper()
-        identity[[f"{side}_{key}" for key in regions]] = regions
-        identity[f"{side}_content"] = pd.factorize(content.loc[table[side]])[0]
-        notes += _interval_notes(side, table[side], regions, content)
+        content = _content(sequences[side])
+        identity[[f"{side}_{key}" for key in regions[side]]] = regions[side]
+        identity[f"{side}_content"] = table[side].map(content["number"]).to_numpy()
+        notes += _interval_notes(side, table[side], regions[side], content)
     settled = settle(
         table,
         identity.rename(columns={"enhancer_chrom": "chrom"}),
@@ -137,21 +138,27 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
     )
 
 
-def _check_names(table: pd.DataFrame, pair_tables: list[Table]) -> None:
+def _check_names(cell_lines: pd.Series, chromosomes: Sequence[pd.Series], at: Callable[[int], str]) -> None:
     """Refuse cell lines and chromosomes that only their spelling tells apart, and names that tables use."""
-    at = rows_of(pair_tables)
-    refuse_reserved(table["cell_line"], at)
-    refuse_alike(table["cell_line"], at, what="cell line", word=cell_line_word)
-    chromosomes = pd.concat([parse_regions(table[side])["chrom"] for side in SIDES], ignore_index=True)
-    refuse_alike(chromosomes, lambda row: at(row % len(table)), what="chromosome", word=chromosome_word)
+    refuse_reserved(cell_lines, at)
+    refuse_alike(cell_lines, at, what="cell line", word=cell_line_word)
+    both = pd.concat(chromosomes, ignore_index=True)
+    refuse_alike(both, lambda row: at(row % len(cell_lines)), what="chromosome", word=chromosome_word)
 
 
-def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content: pd.Series) -> list[str]:
+def _content(table: pd.DataFrame) -> pd.DataFrame:
+    """`number` (equal sequences share one, either case) and `length` in bp of each region, which is the index."""
+    sequence = table["sequence"].str.upper().to_numpy(dtype=object)
+    columns = {"number": pd.factorize(sequence)[0], "length": np.array([len(text) for text in sequence])}
+    return pd.DataFrame(columns, index=pd.Index(table["region"], dtype=object))
+
+
+def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content: pd.DataFrame) -> list[str]:
     """Regions whose coordinates disagree with their sequences, or that have several, with the counts."""
     used = regions.assign(name=names.to_numpy()).drop_duplicates("name")
-    sequence = content.loc[used["name"]].to_numpy(dtype=object)
+    own = content.loc[used["name"]]
     notes = []
-    length = np.array([len(text) for text in sequence])
+    length = own["length"].to_numpy()
     span = (used["end"] - used["start"]).to_numpy()
     differs = length != span
     if differs.any():
@@ -163,7 +170,9 @@ def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content:
             f"first is {used['name'].iloc[first]} with {length[first]} instead of {span[first]} bp{hint}); overlaps are "
             "decided by the coordinates"
         )
-    several = used.assign(sequence=sequence).groupby(["chrom", "start", "end"])["sequence"].nunique()
+    several = (
+        used.assign(number=own["number"].to_numpy()).groupby(["chrom", "start", "end"])["number"].nunique()
+    )
     if (several > 1).any():
         chrom, start, end = several.index[int(np.argmax(several > 1))]
         notes.append(

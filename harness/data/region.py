@@ -25,7 +25,7 @@ def parse_regions(names: pd.Series) -> pd.DataFrame:
     does not have this form, whose end does not lie after its start, or beyond `LONGEST`, gives chrom = "" and
     start = end = -1. An empty series gives an empty frame.
     """
-    distinct, which = np.unique(names.to_numpy(dtype=object).astype(str), return_inverse=True)
+    which, distinct = pd.factorize(names.to_numpy(dtype=object))
     parts = pd.Series(distinct, dtype=str).str.extract(PATTERN)
     start, end = _positions(parts["start"]), _positions(parts["end"])
     known = {name: normal_chromosome(name) for name in parts["chrom"].dropna().unique()}
@@ -43,8 +43,8 @@ def parse_regions(names: pd.Series) -> pd.DataFrame:
 
 def normal_regions(names: pd.Series) -> pd.Series:
     """The same names with their chromosomes and positions in one spelling; what is no region stays as it is."""
-    parsed = parse_regions(names)
-    written = names.to_numpy(dtype=object).astype(str)
+    which, written = pd.factorize(names.to_numpy(dtype=object))
+    parsed = parse_regions(pd.Series(written, dtype=object))
     joined = [
         f"{name.rpartition('|')[0].strip()}{'|' if '|' in name else ''}{chrom}:{start}-{end}"
         if chrom
@@ -53,7 +53,7 @@ def normal_regions(names: pd.Series) -> pd.Series:
             written, parsed["chrom"], parsed["start"], parsed["end"], strict=True
         )
     ]
-    return pd.Series(joined, index=names.index, dtype=object)
+    return pd.Series(np.asarray(joined, dtype=object)[which], index=names.index, dtype=object)
 
 
 def region_fault(name: str) -> str:

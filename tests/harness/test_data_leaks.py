@@ -123,7 +123,9 @@ def test_a_training_side_of_copies_alone_says_why_it_is_empty(tmp_path: Path) ->
 
 
 def test_the_hash_of_dna_knows_no_strand() -> None:
-    assert strand_free_hash("AACGN") == strand_free_hash("NCGTT")
+    assert strand_free_hash("AACNG") == strand_free_hash("CNGTT")
+    assert strand_free_hash("AACGNNN") == strand_free_hash("NCGTT") == strand_free_hash("AACG")
+    assert strand_free_hash("NN") != strand_free_hash("NNN")
     assert strand_free_hash("AACG") != strand_free_hash("GCAA")
     assert strand_free_hash("ACGT") != strand_free_hash("ACGTA")
 
