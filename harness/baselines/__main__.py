@@ -3,6 +3,7 @@
 import argparse
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 from rich.console import Console
@@ -11,7 +12,7 @@ from rich.table import Table
 from analysis.schema import MACRO, POOLED
 from harness.baselines.evaluate import SCORED
 from harness.baselines.write import write_baselines
-from harness.config.data import DataBlock, parse_source
+from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.trial import SIZES
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
@@ -81,6 +82,9 @@ def main() -> int:
         epilog="example: python -m harness.baselines synthetic:gated --cells",
     )
     parser.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder or planted benchmark")
+    parser.add_argument(
+        "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
+    )
     parser.add_argument("--cells", action="store_true", help="AUPR of every cell line, too")
     parser.add_argument(
         "--cache",
@@ -90,7 +94,9 @@ def main() -> int:
     )
     given = parser.parse_args()
     console = Console()
-    table = measure(parse_source(given.source), given.cache, progress=console.is_terminal)
+    table = measure(
+        parse_source(given.source, given.contradictions), given.cache, progress=console.is_terminal
+    )
     show(table, console)
     if given.cells:
         show_cells(table, console)

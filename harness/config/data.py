@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.config.block import Block
 from harness.errors import UserError, nearest
 
+Contradictions = Literal["refuse", "drop"]
+CONTRADICTIONS = "pairs with both labels in one cell line: refuse the data, or drop these pairs (refuse)"
+"""Help of the option of that name."""
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
@@ -59,6 +62,8 @@ class DataBlock(Block):
     root: Annotated[Path, Field(strict=False)] | None = None
     """Folder in the PRISM CSV layout or with pairs/enhancers/promoters as Parquet."""
     synthetic: SyntheticBlock | None = None
+    contradictions: Contradictions = "refuse"
+    """Pairs of `root` with both labels in one cell line: refuse the data, or drop these pairs and say how many."""
     folds: list[FoldBlock] = Field(default_factory=list)
     """Folds by name; one sensible default fold when empty."""
 
@@ -66,11 +71,33 @@ class DataBlock(Block):
     def _one_source(self) -> "DataBlock":
         if (self.root is None) == (self.synthetic is None):
             raise ValueError("data needs exactly one of root and synthetic")
+        if self.root is None and self.contradictions != "refuse":
+            raise ValueError(
+                f"data.contradictions: {self.contradictions} acts on the pairs of data.root; synthetic pairs have none"
+            )
         return self
 
+    @field_validator("root")
+    @classmethod
+    def _home(cls, root: Path | None) -> Path | None:
+        return root if root is None else _expanded(root)
 
-def parse_source(text: str) -> DataBlock:
-    """The data block of a command line's `ROOT` or `synthetic:FORM`.
+    @property
+    def origin(self) -> str:
+        """Where the data come from, in words for messages and provenance."""
+        return f"synthetic:{self.synthetic.form}" if self.synthetic is not None else str(self.root)
+
+
+def _expanded(path: Path) -> Path:
+    """The path with a leading `~` or `~name` as the home folder; raises ValueError for a user without one."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"data.root: {path} names no user's home folder; expected a folder") from None
+
+
+def parse_source(text: str, contradictions: Contradictions = "refuse") -> DataBlock:
+    """The data block of a command line's `ROOT` or `synthetic:FORM`; `contradictions` as in the block.
 
     Raises
     ------
@@ -84,8 +111,15 @@ def parse_source(text: str) -> DataBlock:
             raise UserError(
                 f"'{text}': the synthetic benchmark has the forms {', '.join(forms)}{nearest(form, forms)}"
             )
+        if contradictions != "refuse":
+            raise UserError(
+                f"--contradictions {contradictions}: '{text}' has none; it acts on a dataset folder"
+            )
         return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form} if form else {}))
-    root = Path(text)
+    try:
+        root = _expanded(Path(text))
+    except ValueError as error:
+        raise UserError(str(error)) from None
     if not root.is_dir():
         raise UserError(f"{root}: there is no such folder (expected a dataset folder, or synthetic:FORM)")
-    return DataBlock(root=root)
+    return DataBlock(root=root, contradictions=contradictions)

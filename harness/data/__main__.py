@@ -1,21 +1,33 @@
 """`python -m harness.data describe ROOT|synthetic:FORM`: counts of a dataset and of its default fold."""
 
 import argparse
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from harness.config.data import parse_source
+from harness import terminal
+from harness.config.data import CONTRADICTIONS, Contradictions, parse_source
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
 from harness.errors import run_cli
 
 
-def describe(source: str, *, enhancer_bp: int, promoter_bp: int, cache: Path, console: Console) -> None:
-    """Print counts per cell line, sequence lengths and the default fold with what it drops."""
-    block = parse_source(source)
+def describe(
+    source: str,
+    *,
+    enhancer_bp: int,
+    promoter_bp: int,
+    cache: Path,
+    console: Console,
+    contradictions: Contradictions = "refuse",
+) -> None:
+    """Print counts per cell line, sequence lengths, what reading changed and the default fold with what it drops."""
+    block = parse_source(source, contradictions)
     dataset = open_dataset(
         block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=console.is_terminal
     )
@@ -26,25 +38,30 @@ def describe(source: str, *, enhancer_bp: int, promoter_bp: int, cache: Path, co
     shown = ("train", "val_seen", "val_unseen", "test")
     for number, name in enumerate(shown):
         split_of[getattr(parts, name)] = number
-    table = Table("cell line", "use", "pairs", "positive", *shown, title=dataset.origin)
+    table = Table("cell line", "use", "pairs", "positive", *shown, title=escape(dataset.origin))
     for code, name in enumerate(dataset.cell_lines):
         mine = dataset.cell == code
         positive = f"{dataset.label[mine].mean():.1%}"
         counts = [str(int((split_of[mine] == number).sum())) for number in range(len(shown))]
-        table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
+        table.add_row(escape(name), role.get(name, "train"), str(int(mine.sum())), positive, *counts)
     totals = [str(len(getattr(parts, name))) for name in shown]
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
     console.print(table)
+    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
     for side, matrix in (("enhancers", dataset.enhancers), ("promoters", dataset.promoters)):
         length = dataset.sequence_lengths(side)
-        console.print(
+        say(
             f"{side}: {len(length)} distinct sequences of {length.min()} to {length.max()} bp (median "
             f"{int(np.median(length))}), windows of {matrix.shape[1]} bp"
         )
-    console.print(f"held-out chromosomes: {', '.join(fold.chromosomes)}")
+    if dataset.feature_names is not None:
+        say(f"features of every cell line: {len(dataset.feature_names)}")
+    for note in dataset.notes:
+        say(f"read: {note}")
+    say(f"held-out chromosomes: {', '.join(fold.chromosomes)}")
     for reason, count in parts.dropped.items():
-        console.print(f"not used, {reason}: {count}")
-    console.print(f"store: {dataset.path}", soft_wrap=True)
+        say(f"not used, {reason}: {count}")
+    say(f"store: {dataset.path}")
 
 
 def main() -> int:
@@ -56,6 +73,12 @@ def main() -> int:
     command.add_argument("--enhancer-bp", type=int, default=1000, help="centre crop of enhancers (1000)")
     command.add_argument("--promoter-bp", type=int, default=4000, help="centre crop of promoters (4000)")
     command.add_argument(
+        "--contradictions",
+        choices=get_args(Contradictions),
+        default="refuse",
+        help=CONTRADICTIONS,
+    )
+    command.add_argument(
         "--cache", type=Path, default=Path(".cache/data"), help="where encoded datasets are kept"
     )
     given = parser.parse_args()
@@ -64,7 +87,8 @@ def main() -> int:
         enhancer_bp=given.enhancer_bp,
         promoter_bp=given.promoter_bp,
         cache=given.cache,
-        console=Console(),
+        console=terminal.console(),
+        contradictions=given.contradictions,
     )
     return 0
 

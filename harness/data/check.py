@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from harness.data.bases import ALPHABET, FOREIGN, encode_bases
-from harness.data.region import parse_regions
+from harness.data.region import LONGEST, normal_regions, parse_regions, region_fault
+from harness.data.spelling import cell_line_word
 from harness.data.table import Table
 from harness.errors import UserError, nearest
 
@@ -23,10 +24,10 @@ FEATURE_COLUMNS = {"cell_line": ("cell_line",), "feature": ("feature",), "value"
 
 def check_pairs(table: Table) -> Table:
     """Pairs with `enhancer, promoter, cell_line, label` (int8) and, where given, `split` and `distance`
-    (int64).
+    (int64); `written_enhancer` and `written_promoter` are the names before their chromosomes were normalised.
 
     Raises UserError for a missing column, no rows, an empty value, a label other than 0 or 1, a region name
-    without coordinates, an unknown split and a distance that is not a number of bp.
+    without coordinates or with ones that cannot be, an unknown split and a distance that is not a number of bp.
     """
     table = table.columns(PAIR_COLUMNS, optional=("split", "distance"))
     frame = table.frame.copy()
@@ -36,29 +37,32 @@ def check_pairs(table: Table) -> Table:
     for column in ("enhancer", "promoter", "cell_line"):
         frame[column] = frame[column].astype(str).str.strip()
     for column in ("enhancer", "promoter"):
-        bad = parse_regions(frame[column])["chrom"] == ""
-        expected = "expected a name such as GM12878|chr5:131773000-131774150, with the end after the start"
-        _refuse(table, bad, frame[column], f"{column} '{{}}' has no coordinates; {expected}")
+        nowhere = parse_regions(frame[column])["chrom"] == ""
+        if nowhere.any():
+            fault = region_fault(frame[column].iloc[int(np.argmax(nowhere))])
+            _refuse(table, nowhere, frame[column], f"{column} '{{}}' {fault}")
+        frame[f"written_{column}"] = frame[column]
+        frame[column] = normal_regions(frame[column])
     if "split" in frame:
         unknown = ~frame["split"].isin(SPLIT_NAMES)
         _refuse(table, unknown, frame["split"], "split '{}' is not train, val or test")
     if "distance" in frame:
         distance = pd.to_numeric(frame["distance"], errors="coerce")
-        bad = ~(distance >= 0) | ~np.isfinite(distance)
-        _refuse(table, bad, frame["distance"], "distance '{}' is not a number of bp of at least 0")
+        bad = ~((distance >= 0) & (distance <= LONGEST))
+        _refuse(table, bad, frame["distance"], f"distance '{{}}' is not a number of bp from 0 to {LONGEST}")
         frame["distance"] = distance.astype(np.int64)
     return Table(frame, table.file, table.unit, table.first)
 
 
 def check_sequences(table: Table, chunk: int = 2048) -> Table:
-    """Regions with sequences of A C G T N, either case.
+    """Regions, their names normalised as those of the pairs are, with sequences of A C G T N, either case.
 
     Raises UserError for a missing column, no rows, an empty value and a foreign character (with its position,
     counted from 1).
     """
     table = table.columns(SEQUENCE_COLUMNS)
     frame = table.frame.copy()
-    frame["region"] = frame["region"].astype(str).str.strip()
+    frame["region"] = normal_regions(frame["region"].astype(str).str.strip())
     sequences = frame["sequence"].tolist()
     for index, sequence in enumerate(sequences):
         if not isinstance(sequence, str):
@@ -138,18 +142,25 @@ def check_classes(pairs: pd.DataFrame, files: Sequence[Table]) -> None:
 def check_features(table: Table, cell_lines: Sequence[str]) -> pd.DataFrame:
     """Cell features `cell_line, feature, value` (float) of at least the given cell lines.
 
-    Features that some cell line lacks are left out of v_c when encoding; rows of other cell lines are not
-    used.
+    Names lose the spaces around them, as those in pairs do. Features that some cell line lacks are left out of
+    v_c when encoding; rows of other cell lines are not used.
 
     Raises UserError for a missing column, no rows, an empty or non-finite value, a (cell line, feature) given
-    twice, a cell line without any row, and no feature that all cell lines have.
+    twice, a cell line without any row or in another spelling than the pairs have, and no feature that all cell
+    lines have.
     """
     table = table.columns(FEATURE_COLUMNS)
     frame = table.frame.copy()
     value = pd.to_numeric(frame["value"], errors="coerce")
     _refuse(table, ~np.isfinite(value), frame["value"], "value '{}' is not a finite number")
     frame["value"] = value.astype(float)
-    frame["cell_line"], frame["feature"] = frame["cell_line"].astype(str), frame["feature"].astype(str)
+    for column in ("cell_line", "feature"):
+        frame[column] = frame[column].astype(str).str.strip()
+    words = {cell_line_word(name): name for name in cell_lines}
+    meant = frame["cell_line"].map(lambda name: words.get(cell_line_word(name), name))
+    bad, pairs = meant != frame["cell_line"], "'{}' in the features and '{}' in the pairs"
+    values = pd.Series([pairs.format(*both) for both in zip(frame["cell_line"], meant, strict=True)])
+    _refuse(table, bad, values, "a cell line is called {}; expected one spelling")
     twice = frame.duplicated(["cell_line", "feature"])
     names = frame["cell_line"] + " / " + frame["feature"]
     _refuse(table, twice, names, "'{}' is given a second time; expected one value per cell line and feature")

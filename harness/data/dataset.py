@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from harness.data.bases import decode_bases
+from harness.errors import UserError
 
-FORMAT = 1
-"""Version of the layout on disk; part of every content hash, so that an older store is never misread."""
+FORMAT = 2
+"""Version of the layout on disk; part of a store's name, so that an older or newer one is never misread."""
 
 
 class EncodedDataset:
@@ -19,9 +20,13 @@ class EncodedDataset:
     Attributes
     ----------
     hash : str
-        SHA-256 of the inputs (bytes of the files, or the synthetic block) and of the format.
+        SHA-256 of the inputs: bytes of the files and how they are read, or the synthetic block.
     origin : str
-        Where the data come from, in words.
+        Where the data come from, in words, as this process was told: the store itself is shared by copies.
+    notes : list[str]
+        What reading normalised and dropped.
+    contradictory : dict[str, int]
+        Pairs dropped for contradictory labels, by the enhancer's chromosome.
     cell_lines : list[str], sorted; chromosomes : list[str], in natural order
     label int8 [N] (0 or 1), cell int16 [N] (index into `cell_lines`), chrom and promoter_chrom int16 [N]
     (index into `chromosomes`: the enhancer's and the promoter's), distance int64 [N] (bp between the
@@ -29,7 +34,8 @@ class EncodedDataset:
     where the source names none) enhancer_start, enhancer_end, promoter_start, promoter_end : int64 [N],
     0-based, end excluded enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal
     sequences share one row enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with
-    4 on the right features : dict of cell line -> float64 [F] over `feature_names`, or None
+    4 on the right; enhancer_content, promoter_content : int32 [N], one number per DNA on either strand, the same for
+    an enhancer and a promoter; features : dict of cell line -> float64 [F] over `feature_names`, or None
     path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does
     this)
 
@@ -44,6 +50,8 @@ class EncodedDataset:
     given_split: np.ndarray
     enhancer_row: np.ndarray
     promoter_row: np.ndarray
+    enhancer_content: np.ndarray
+    promoter_content: np.ndarray
     enhancer_start: np.ndarray
     enhancer_end: np.ndarray
     promoter_start: np.ndarray
@@ -51,15 +59,17 @@ class EncodedDataset:
 
     COLUMNS = (
         "label", "cell", "chrom", "promoter_chrom", "distance", "given_split", "enhancer_row", "promoter_row",
-        "enhancer_start", "enhancer_end", "promoter_start", "promoter_end",
+        "enhancer_content", "promoter_content", "enhancer_start", "enhancer_end", "promoter_start", "promoter_end",
     )  # fmt: skip
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, origin: str | None = None) -> None:
         self.path = Path(path)
+        self.origin = origin if origin is not None else f"the encoded data in {self.path}"
         self._root = self.path.parent
         meta: dict[str, Any] = json.loads((self._root / "meta.json").read_text())
         self.hash: str = meta["hash"]
-        self.origin: str = meta["origin"]
+        self.notes: list[str] = meta["notes"]
+        self.contradictory: dict[str, int] = meta["contradictory"]
         self.cell_lines: list[str] = meta["cell_lines"]
         self.chromosomes: list[str] = meta["chromosomes"]
         self.split_names: list[str] = meta["split_names"]
@@ -73,12 +83,22 @@ class EncodedDataset:
         self.promoters = _map(self.path / "promoters.npy")
 
     @classmethod
-    def open(cls, path: Path | str) -> "EncodedDataset":
-        """The dataset view at `path` (the `path` attribute of another one): maps files, copies nothing."""
-        return cls(Path(path))
+    def open(cls, path: Path | str, origin: str | None = None) -> "EncodedDataset":
+        """The dataset view at `path` (the `path` attribute of another one): maps files, copies nothing.
+
+        Raises UserError for a store that is damaged.
+        """
+        try:
+            return cls(Path(path), origin)
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise UserError(
+                f"{Path(path).parent}: the encoded data are damaged ({type(error).__name__}: {reason}); delete that "
+                "folder, and the next start encodes them again"
+            ) from None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return EncodedDataset, (self.path,)
+        return EncodedDataset, (self.path, self.origin)
 
     def __len__(self) -> int:
         return len(self.label)

@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from harness.data.bases import cut_windows, encode_bases
+from harness.data.arrays import new_array, save_array
+from harness.data.bases import cut_windows, encode_bases, strand_free_hash
 from harness.data.check import SPLIT_NAMES
 from harness.data.dataset import FORMAT
 from harness.data.raw import RawDataset
@@ -34,14 +36,20 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
     cell = {name: i for i, name in enumerate(cell_lines)}
     split = {name: i for i, name in enumerate(SPLIT_NAMES)}
     given = pairs["split"].map(split).fillna(-1) if "split" in pairs else pd.Series(-1, index=pairs.index)
+    enhancers = _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", start)
+    promoters = _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", start)
+    # One number per DNA over both sides: an enhancer may be the promoter of another pair.
+    content = pd.factorize(np.asarray([*enhancers.hash, *promoters.hash], dtype=object))[0].astype(np.int32)
     columns = {
         "label": pairs["label"].to_numpy(np.int8),
         "cell": pairs["cell_line"].map(cell).to_numpy(np.int16),
         "chrom": enhancer["chrom"].map(code).to_numpy(np.int16),
         "promoter_chrom": promoter["chrom"].map(code).to_numpy(np.int16),
         "given_split": given.to_numpy(np.int8),
-        "enhancer_row": _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", start),
-        "promoter_row": _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", start),
+        "enhancer_row": enhancers.row,
+        "promoter_row": promoters.row,
+        "enhancer_content": content[: len(enhancers.hash)][enhancers.row],
+        "promoter_content": content[len(enhancers.hash) :][promoters.row],
         "enhancer_start": enhancer["start"].to_numpy(np.int64),
         "enhancer_end": enhancer["end"].to_numpy(np.int64),
         "promoter_start": promoter["start"].to_numpy(np.int64),
@@ -51,13 +59,14 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
         pairs["distance"].to_numpy(np.int64) if "distance" in pairs else _gap(enhancer, promoter)
     )
     for name, values in columns.items():
-        np.save(folder / "pairs" / f"{name}.npy", values)
+        save_array(folder / "pairs" / f"{name}.npy", values)
     pairs[["enhancer", "promoter"]].to_parquet(folder / "names.parquet", index=False)
     feature_names, features = _features(raw.cell_features, cell_lines)
     meta = {
         "format": FORMAT,
         "hash": hash,
-        "origin": raw.origin,
+        "notes": list(raw.notes),
+        "contradictory": raw.contradictory,
         "cell_lines": cell_lines,
         "chromosomes": chromosomes,
         "split_names": list(SPLIT_NAMES),
@@ -78,11 +87,12 @@ def write_windows(dataset: Path, view: Path, *, crops: Mapping[str, int], start:
         flat = np.load(dataset / side / "bases.npy", mmap_mode="r")
         offsets = np.load(dataset / side / "offsets.npy")
         width = int(min(crop, np.diff(offsets).max()))
-        out = np.lib.format.open_memmap(
-            view / f"{side}.npy", mode="w+", dtype=np.uint8, shape=(len(offsets) - 1, width)
-        )
-        cut_windows(flat, offsets, out, advance=start(f"cutting {side}", len(out)))
-        out.flush()
+        rows = len(offsets) - 1
+        advance = start(f"cutting {side}", rows)
+        with new_array(view / f"{side}.npy", np.uint8, (rows, width)) as append:
+            for windows in cut_windows(flat, offsets, width):
+                append(windows)
+                advance(len(windows))
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:
@@ -92,27 +102,33 @@ def natural(name: str) -> list[tuple[int, int, str]]:
     ]
 
 
+class _Side(NamedTuple):
+    """row int32 [N] of each pair's sequence; hash, of the DNA in each row."""
+
+    row: np.ndarray
+    hash: list[bytes]
+
+
 def _encode_side(
     table: pd.DataFrame, used: pd.Series, folder: Path, start: Start, chunk: int = 2048
-) -> np.ndarray:
-    """Encode the regions that `used` [N] names; returns the row int32 [N] of each name's sequence."""
+) -> _Side:
+    """Encode the regions that `used` [N] names."""
     folder.mkdir()
     region, which = np.unique(used.to_numpy(dtype=object).astype(str), return_inverse=True)
     sequences = table.set_index("region")["sequence"].loc[region].str.upper()
     row_of_region, distinct = pd.factorize(sequences.to_numpy(dtype=object))
     offsets = np.zeros(len(distinct) + 1, dtype=np.int64)
     np.cumsum([len(s) for s in distinct], out=offsets[1:])
-    flat = np.lib.format.open_memmap(
-        folder / "bases.npy", mode="w+", dtype=np.uint8, shape=(int(offsets[-1]),)
-    )
     advance = start(f"encoding {folder.name}", len(distinct))
-    for first in range(0, len(distinct), chunk):
-        last = min(first + chunk, len(distinct))
-        flat[offsets[first] : offsets[last]] = encode_bases(list(distinct[first:last]))
-        advance(last - first)
-    flat.flush()
-    np.save(folder / "offsets.npy", offsets)
-    return row_of_region[which].astype(np.int32)
+    hashes: list[bytes] = []
+    with new_array(folder / "bases.npy", np.uint8, (int(offsets[-1]),)) as append:
+        for first in range(0, len(distinct), chunk):
+            part = list(distinct[first : first + chunk])
+            append(encode_bases(part))
+            hashes += [strand_free_hash(sequence) for sequence in part]
+            advance(len(part))
+    save_array(folder / "offsets.npy", offsets)
+    return _Side(row_of_region[which].astype(np.int32), hashes)
 
 
 def _gap(enhancer: pd.DataFrame, promoter: pd.DataFrame) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from harness.config.data import DataBlock
 from harness.data.dataset import EncodedDataset
+from harness.data.spelling import normal_chromosome
 from harness.errors import UserError, nearest
 
 
@@ -67,7 +68,8 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     if block.folds:
         folds = []
         for number, given in enumerate(block.folds):
-            fold = Fold(f"fold{number}", tuple(given.test), tuple(given.val), tuple(given.chromosomes))
+            chromosomes = dict.fromkeys(normal_chromosome(name) or name for name in given.chromosomes)
+            fold = Fold(f"fold{number}", tuple(given.test), tuple(given.val), tuple(chromosomes))
             _check(dataset, fold, f"data.folds[{number}]")
             folds.append(fold)
         return folds
@@ -86,7 +88,8 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
 
 
 def split(dataset: EncodedDataset, fold: Fold) -> Splits:
-    """Divide the pairs by `fold`; no region of an evaluation split overlaps, by interval, one of train.
+    """Divide the pairs by `fold`; no region of an evaluation split overlaps, by interval, one of train, and none has
+    the same DNA.
 
     A pair belongs to the held-out side when both elements lie on held-out chromosomes, to the training side
     when neither does.
@@ -104,18 +107,21 @@ def split(dataset: EncodedDataset, fold: Fold) -> Splits:
     is_val = np.isin(dataset.cell_lines, fold.val)[dataset.cell]
     seen = ~is_test & ~is_val
     overlap = overlapping(dataset, seen & trained, evaluated)
+    same = sharing_sequence(dataset, seen & trained & ~overlap, evaluated)
     parts = {
-        "train": seen & trained & ~overlap,
+        "train": seen & trained & ~overlap & ~same,
         "val_seen": seen & evaluated,
         "val_unseen": is_val & evaluated,
         "test": is_test & evaluated,
     }
+    removed = int((overlap | same).sum())
     for name, mask in parts.items():
-        _check_part(dataset, fold, name, mask)
+        _check_part(dataset, fold, name, mask, removed if name == "train" else 0)
     dropped = {
         "unseen cell line on training chromosomes": int((~seen & trained).sum()),
         "elements on a held-out and on a training chromosome": int((enhancer_held ^ promoter_held).sum()),
         "overlaps a region of an evaluation split": int(overlap.sum()),
+        "has a sequence of an evaluation split under another name": int(same.sum()),
     }
     return Splits(**{name: np.flatnonzero(mask) for name, mask in parts.items()}, dropped=dropped)
 
@@ -146,6 +152,16 @@ def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.nda
     return found
 
 
+def sharing_sequence(dataset: EncodedDataset, candidates: np.ndarray, against: np.ndarray) -> np.ndarray:
+    """Which of `candidates` (bool [N]) have an enhancer or promoter with the whole sequence, on either strand, of an
+    enhancer or promoter of `against` (bool [N]), whatever their names say.
+
+    Returns bool [N], False outside `candidates`.
+    """
+    sides = np.stack([dataset.enhancer_content, dataset.promoter_content])
+    return candidates & np.isin(sides, sides[:, against]).any(0)
+
+
 def _default_lines(dataset: EncodedDataset) -> CellLines:
     split_of = {name: code for code, name in enumerate(dataset.split_names)}
     trained = set(np.unique(dataset.cell[dataset.given_split == split_of["train"]]))
@@ -161,19 +177,19 @@ def _default_lines(dataset: EncodedDataset) -> CellLines:
 def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
     """The source's own val and test chromosomes if it splits by chromosome, else a quarter of the pairs."""
     codes = range(len(dataset.chromosomes))
-    splits_on = [set(np.unique(dataset.given_split[dataset.chrom == code])) for code in codes]
+    splits_on = [set(np.unique(dataset.given_split[dataset.chrom == code])) - {-1} for code in codes]
     train = dataset.split_names.index("train")
-    if (
-        all(len(found) == 1 for found in splits_on)
-        and {train} < set.union(*splits_on)
-        and -1 not in set.union(*splits_on)
-    ):
-        return [dataset.chromosomes[code] for code in codes if splits_on[code] != {train}]
+    if all(len(found) <= 1 for found in splits_on) and {train} < set.union(*splits_on):
+        return [dataset.chromosomes[code] for code in codes if splits_on[code] - {train}]
     count = np.bincount(dataset.chrom, minlength=len(dataset.chromosomes))
+    # Contradictory pairs that were dropped still count, so that they do not move the choice.
+    count += np.asarray(
+        [dataset.contradictory.get(name, 0) for name in dataset.chromosomes], dtype=count.dtype
+    )
     held: list[int] = []
     for code in sorted(codes, key=lambda code: (-count[code], code)):
         before, after = count[held].sum(), count[[*held, code]].sum()
-        if abs(after - len(dataset) / 4) < abs(before - len(dataset) / 4):
+        if abs(after - count.sum() / 4) < abs(before - count.sum() / 4):
             held.append(code)
     held = held or [int(np.argmin(count))]
     return [dataset.chromosomes[code] for code in sorted(held)]
@@ -203,8 +219,10 @@ def _check(dataset: EncodedDataset, fold: Fold, where: str) -> None:
         raise UserError(f"{where}.chromosomes takes all chromosomes; expected at least one left to train on")
 
 
-def _check_part(dataset: EncodedDataset, fold: Fold, name: str, mask: np.ndarray) -> None:
+def _check_part(dataset: EncodedDataset, fold: Fold, name: str, mask: np.ndarray, removed: int) -> None:
     side = "other chromosomes" if name == "train" else ", ".join(fold.chromosomes)
+    if removed:
+        side += f" beside {removed} that overlap or repeat what is evaluated"
     if not mask.any():
         raise UserError(f"fold {fold.name}: split {name} is empty: its cell lines have no pairs on {side}")
     if name == "val_seen":

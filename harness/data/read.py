@@ -1,7 +1,10 @@
 """Read a dataset folder: PRISM's CSV layout or the same tables as Parquet."""
 
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from harness.data.check import (
@@ -14,12 +17,24 @@ from harness.data.check import (
     merge_sequences,
 )
 from harness.data.raw import RawDataset
-from harness.data.table import read_csv, read_parquet
+from harness.data.region import parse_regions
+from harness.data.repeats import settle
+from harness.data.spelling import (
+    cell_line_word,
+    chromosome_word,
+    refuse_alike,
+    refuse_reserved,
+    spellings_note,
+)
+from harness.data.table import check_file, read_csv, read_parquet, rows_of
 from harness.errors import UserError
 
 CSV_FILES = ("pairs_hg19.csv", "e_seq.csv", "p_seq.csv")
 PARQUET_FILES = ("pairs.parquet", "enhancers.parquet", "promoters.parquet")
 FEATURES = "cell_features.parquet"
+SIDES = ("enhancer", "promoter")
+READING = 2
+"""Version of what reading makes of the files (normalising, dropping); part of the content hash of a folder."""
 
 
 def input_files(root: Path) -> dict[str, Path]:
@@ -33,7 +48,7 @@ def input_files(root: Path) -> dict[str, Path]:
     """
     if not root.is_dir():
         raise UserError(f"data.root: {root} is not a folder; expected a dataset folder")
-    if any((root / name).exists() for name in PARQUET_FILES):
+    if any(os.path.lexists(root / name) for name in PARQUET_FILES):
         names = list(PARQUET_FILES)
     elif any((root / split).is_dir() for split in SPLIT_NAMES):
         names = [f"{split}/ALL/{name}" for split in SPLIT_NAMES for name in CSV_FILES]
@@ -44,28 +59,34 @@ def input_files(root: Path) -> dict[str, Path]:
             f"train/ALL, val/ALL and test/ALL with {', '.join(CSV_FILES)} (there: {there})"
         )
     for name in names:
-        if not (root / name).is_file():
+        if not os.path.lexists(root / name):
             raise UserError(f"{root / name} is missing; expected {', '.join(names)} in {root}")
-    if (root / FEATURES).is_file():
+    if os.path.lexists(root / FEATURES):
         names.append(FEATURES)
-    return {name: root / name for name in names}
+    files = {name: root / name for name in names}
+    for file in files.values():
+        check_file(file)
+    return files
 
 
-def read(root: Path) -> RawDataset:
-    """Read and check the dataset below `root`; the layouts are those of 02-data.md.
+def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
+    """Read and check the dataset below `root`, in one of the two layouts.
 
     In PRISM's layout a pair's `split` is the folder it comes from, and its regions must be in that folder's
-    tables.
+    tables. Chromosomes are normalised and repeated pairs dropped; `notes` of the result says how many.
 
-    Raises UserError for every bad input (see `harness.data.check`).
+    Raises UserError for every bad input (see `harness.data.check`, `spelling` and `repeats`).
     """
     files = input_files(root)
     if "pairs.parquet" in files:
-        pairs = check_pairs(read_parquet(files["pairs.parquet"]))
-        enhancers = check_sequences(read_parquet(files["enhancers.parquet"]))
-        promoters = check_sequences(read_parquet(files["promoters.parquet"]))
-        parts = [(pairs, enhancers, promoters)]
-        table = pairs.frame
+        parts = [
+            (
+                check_pairs(read_parquet(files["pairs.parquet"])),
+                check_sequences(read_parquet(files["enhancers.parquet"])),
+                check_sequences(read_parquet(files["promoters.parquet"])),
+            )
+        ]
+        table = parts[0][0].frame
     else:
         parts = [
             (
@@ -78,20 +99,99 @@ def read(root: Path) -> RawDataset:
         named = zip(SPLIT_NAMES, parts, strict=True)
         frames = [pairs.frame.assign(split=split) for split, (pairs, _, _) in named]
         table = pd.concat(_same_columns(frames), ignore_index=True)
+    pair_tables = [pairs for pairs, _, _ in parts]
+    regions = {side: parse_regions(table[side]) for side in SIDES}
+    _check_names(table["cell_line"], [regions[side]["chrom"] for side in SIDES], rows_of(pair_tables))
     for pairs, enhancers, promoters in parts:
         check_known(pairs, "enhancer", enhancers)
         check_known(pairs, "promoter", promoters)
-    check_classes(table, [pairs for pairs, _, _ in parts])
+    sequences = {
+        "enhancer": merge_sequences([enhancers for _, enhancers, _ in parts]),
+        "promoter": merge_sequences([promoters for _, _, promoters in parts]),
+    }
+    notes = spellings_note([table[f"written_{side}"] for side in SIDES], [table[side] for side in SIDES])
+    identity = table[["cell_line"]].copy()
+    for side in SIDES:
+        content = _content(sequences[side])
+        identity[[f"{side}_{key}" for key in regions[side]]] = regions[side]
+        identity[f"{side}_content"] = table[side].map(content["number"]).to_numpy()
+        notes += _interval_notes(side, table[side], regions[side], content)
+    settled = settle(
+        table,
+        identity.rename(columns={"enhancer_chrom": "chrom"}),
+        rows_of(pair_tables),
+        rows_of(pair_tables, root),
+        drop_contradictions=drop_contradictions,
+    )
+    check_classes(settled.pairs, pair_tables)
     features = None
     if FEATURES in files:
         features = check_features(read_parquet(files[FEATURES]), sorted(set(table["cell_line"])))
+        notes += _feature_notes(features)
     return RawDataset(
-        pairs=table,
-        enhancers=merge_sequences([enhancers for _, enhancers, _ in parts]),
-        promoters=merge_sequences([promoters for _, _, promoters in parts]),
+        pairs=settled.pairs.drop(columns=[f"written_{side}" for side in SIDES]),
+        enhancers=sequences["enhancer"],
+        promoters=sequences["promoter"],
         cell_features=features,
-        origin=str(root),
+        notes=(*notes, *settled.notes),
+        contradictory=settled.contradictory,
     )
+
+
+def _check_names(cell_lines: pd.Series, chromosomes: Sequence[pd.Series], at: Callable[[int], str]) -> None:
+    """Refuse cell lines and chromosomes that only their spelling tells apart, and names that tables use."""
+    refuse_reserved(cell_lines, at)
+    refuse_alike(cell_lines, at, what="cell line", word=cell_line_word)
+    both = pd.concat(chromosomes, ignore_index=True)
+    refuse_alike(both, lambda row: at(row % len(cell_lines)), what="chromosome", word=chromosome_word)
+
+
+def _content(table: pd.DataFrame) -> pd.DataFrame:
+    """`number` (equal sequences share one, either case) and `length` in bp of each region, which is the index."""
+    sequence = table["sequence"].str.upper().to_numpy(dtype=object)
+    columns = {"number": pd.factorize(sequence)[0], "length": np.array([len(text) for text in sequence])}
+    return pd.DataFrame(columns, index=pd.Index(table["region"], dtype=object))
+
+
+def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content: pd.DataFrame) -> list[str]:
+    """Regions whose coordinates disagree with their sequences, or that have several, with the counts."""
+    used = regions.assign(name=names.to_numpy()).drop_duplicates("name")
+    own = content.loc[used["name"]]
+    notes = []
+    length = own["length"].to_numpy()
+    span = (used["end"] - used["start"]).to_numpy()
+    differs = length != span
+    if differs.any():
+        first = int(np.argmax(differs))
+        closed = int((length == span + 1).sum())
+        hint = f"; {closed} are 1 bp longer, as where coordinates include their end" if closed else ""
+        notes.append(
+            f"{side}s whose sequence has another length than their coordinates: {differs.sum()} of {len(used)} (the "
+            f"first is {used['name'].iloc[first]} with {length[first]} instead of {span[first]} bp{hint}); overlaps are "
+            "decided by the coordinates"
+        )
+    several = (
+        used.assign(number=own["number"].to_numpy()).groupby(["chrom", "start", "end"])["number"].nunique()
+    )
+    if (several > 1).any():
+        chrom, start, end = several.index[int(np.argmax(several > 1))]
+        notes.append(
+            f"{side} intervals with several sequences under different names: {(several > 1).sum()} (the first is "
+            f"{chrom}:{start}-{end})"
+        )
+    return notes
+
+
+def _feature_notes(features: pd.DataFrame) -> list[str]:
+    """How many features some cell line lacks, since those are not used."""
+    lines = features.groupby("feature")["cell_line"].nunique()
+    lacking = lines.index[lines < features["cell_line"].nunique()]
+    if lacking.empty:
+        return []
+    return [
+        f"features not used because some cell line lacks them: {len(lacking)} of {len(lines)} (the first is "
+        f"{lacking[0]})"
+    ]
 
 
 def _same_columns(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -1,6 +1,7 @@
 """Open a dataset: encoded once under a content hash, shared by every process from then on."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -16,8 +17,9 @@ from harness.config.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
-from harness.data.read import input_files, read
+from harness.data.read import READING, input_files, read
 from harness.data.synthetic import GENERATOR, generate
+from harness.errors import UserError
 
 
 def open_dataset(
@@ -26,7 +28,8 @@ def open_dataset(
     """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
 
     The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any
-    process, map what is there: files are hashed by their bytes, not parsed again. Two processes that start at
+    process, map what is there: files are hashed by their bytes, not parsed again, and only the origin is this call's
+    own. Two processes that start at
     once do the work once: the second waits on a lock that the kernel drops if the first is killed. A folder
     becomes visible by one rename when it is complete, so a kill at any instant leaves nothing half-written to
     be read.
@@ -34,27 +37,37 @@ def open_dataset(
     Raises
     ------
     UserError
-        for every bad input, naming the file, the row and what was expected; nothing is left below `cache`.
+        for every bad input, naming the file, the row and what was expected, and for a cache that cannot be written or
+        is full; nothing is left below `cache`.
     """
+    cache = cache.expanduser()
     digest = content_hash(block)
-    folder = cache / digest[:16]
+    folder = cache / f"{digest[:16]}-{FORMAT}"
     view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
-    if view.is_dir():
-        return EncodedDataset.open(view)
-    cache.mkdir(parents=True, exist_ok=True)
-    with _lock(cache / f".{folder.name}.lock"), _bar(progress) as bar:
-        if not folder.is_dir():
+    with contextlib.ExitStack() as stack:
+        with _writing(cache):
+            there = view.is_dir()
+            if not there:
+                cache.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_lock(cache / f".{folder.name}.lock"))
+        bar = stack.enter_context(_bar(progress and not there))
+        if not there and not folder.is_dir():
             raw = _load(block)
-            _publish(folder, lambda new: encode(raw, new, hash=digest, start=bar))
-        if not view.is_dir():
+            with _writing(cache):
+                _publish(folder, lambda new: encode(raw, new, hash=digest, start=bar))
+        if not there and not view.is_dir():
             crops = {"enhancers": enhancer_bp, "promoters": promoter_bp}
-            _publish(view, lambda new: write_windows(folder, new, crops=crops, start=bar))
-    return EncodedDataset.open(view)
+            with _writing(cache):
+                _publish(view, lambda new: write_windows(folder, new, crops=crops, start=bar))
+    return EncodedDataset.open(view, block.origin)
 
 
 def content_hash(block: DataBlock) -> str:
-    """SHA-256 over the format and either the bytes of every input file or the synthetic block."""
-    total = hashlib.sha256(f"format {FORMAT}\n".encode())
+    """SHA-256 over the synthetic block, or over the bytes of every input file and how they are read.
+
+    Raises UserError for a file that is missing or cannot be read.
+    """
+    total = hashlib.sha256(b"format 1\n")
     if block.synthetic is not None:
         content = block.synthetic.model_dump(mode="json")
         if not content[
@@ -65,9 +78,13 @@ def content_hash(block: DataBlock) -> str:
         total.update(f"synthetic {GENERATOR} {text}".encode())
         return total.hexdigest()
     assert block.root is not None
+    total.update(f"reading {READING}, contradictions: {block.contradictions}\n".encode())
     for name, file in sorted(input_files(block.root).items()):
-        with file.open("rb") as stream:
-            total.update(f"{name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        try:
+            with file.open("rb") as stream:
+                total.update(f"{name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+        except OSError as error:
+            raise UserError(f"{file} cannot be read: {error.strerror}") from None
     return total.hexdigest()
 
 
@@ -75,7 +92,7 @@ def _load(block: DataBlock) -> RawDataset:
     if block.synthetic is not None:
         return generate(block.synthetic)
     assert block.root is not None
-    return read(block.root)
+    return read(block.root, drop_contradictions=block.contradictions == "drop")
 
 
 def _publish(final: Path, write: Callable[[Path], None]) -> None:
@@ -88,6 +105,25 @@ def _publish(final: Path, write: Callable[[Path], None]) -> None:
         os.rename(scratch / "content", final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _writing(cache: Path) -> Iterator[None]:
+    """Say in one sentence what keeps the cache from being written."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the progress bar's reader went away
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise UserError(
+                f"cache {cache} has no room for the encoded data ({error.strerror}); free some, or keep them elsewhere "
+                "with --cache"
+            ) from None
+        raise UserError(
+            f"cache {cache} cannot be written ({error.strerror or error}); expected a folder that can, given with "
+            "--cache"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -89,7 +89,6 @@ def generate(block: SyntheticBlock) -> RawDataset:
         enhancers=pd.DataFrame({"region": table["enhancer"], "sequence": table["e_seq"]}),
         promoters=pd.DataFrame({"region": table["promoter"], "sequence": table["p_seq"]}),
         cell_features=None if block.uninformative_environment else _cell_features(planted),
-        origin=f"synthetic:{block.form}",
     )
 
 

@@ -1,8 +1,8 @@
 """One input table together with the file it came from, so that every complaint names file and row."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +30,8 @@ class Table:
         """The same table with only the columns of `need` (name -> accepted spellings) and those of
         `optional`.
 
-        Raises UserError for a missing column, for a table without rows and for an empty value in a needed
-        column.
+        Raises UserError for a column that is missing or there twice, for a table without rows and for an empty value
+        in a needed column.
         """
         found = {}
         have = [str(name) for name in self.frame.columns]
@@ -41,6 +41,13 @@ class Table:
                 hint = nearest(spellings[0], have)
                 raise UserError(
                     f"{self.file} has no column {' or '.join(spellings)}{hint} (there: {', '.join(have)})"
+                )
+            # pandas calls the second column of a name in a CSV file NAME.1
+            again = [other for other in have if other.rpartition(".")[0] in present and other[-1].isdigit()]
+            if len(present) + len(again) > 1 or have.count(present[0]) > 1:
+                twice = " and ".join(dict.fromkeys([*present, *again]))
+                raise UserError(
+                    f"{self.file} has more than one column for the {name.replace('_', ' ')} ({twice}); expected one"
                 )
             found[present[0]] = name
         extra = [name for name in optional if name in have and name not in found]
@@ -60,13 +67,26 @@ class Table:
         return Table(frame, self.file, self.unit, self.first)
 
 
+def rows_of(tables: Sequence[Table], root: Path | None = None) -> Callable[[int], str]:
+    """Where row i of the tables one below the other stands; with `root`, its file as it lies below that."""
+    starts = np.cumsum([0, *(len(table.frame) for table in tables)])
+
+    def at(index: int) -> str:
+        number = int(np.searchsorted(starts, index, side="right")) - 1
+        table = tables[number]
+        named = table if root is None else replace(table, file=table.file.relative_to(root))
+        return named.at(index - int(starts[number]))
+
+    return at
+
+
 def read_csv(file: Path) -> Table:
     """A comma-separated table with a header, every value as text.
 
     Raises UserError for a missing or unreadable file, one that is not UTF-8 text, and rows of another width
     than the header's.
     """
-    _exists(file)
+    check_file(file)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -98,22 +118,31 @@ def read_csv(file: Path) -> Table:
 
 
 def read_parquet(file: Path) -> Table:
-    """A Parquet file as a table.
+    """A Parquet file as a table; what pandas stored as its index is a column like any other.
 
     Raises UserError for a missing, unreadable or truncated file.
     """
-    _exists(file)
+    check_file(file)
     try:
-        frame = pq.ParquetFile(file).read().to_pandas()
+        frame = pq.ParquetFile(file).read().to_pandas(ignore_metadata=True)
+    except PermissionError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror}") from None
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{file} is not a complete Parquet file; it may be truncated ({reason})") from None
     return Table(frame.reset_index(drop=True), file, "row", 1)
 
 
-def _exists(file: Path) -> None:
+def check_file(file: Path) -> None:
+    """Raise UserError where `file` is missing or a folder, with the nearest name beside it."""
     if file.is_file():
         return
+    if file.is_symlink() and not file.exists():
+        raise UserError(f"{file} is a link to a file that is not there ({file.readlink()})")
+    if file.is_dir():
+        raise UserError(
+            f"{file} is a folder; expected one file (tables in parts have to be joined into one first)"
+        )
     folder = file.parent
     if not folder.is_dir():
         raise UserError(f"{file} is missing: there is no folder {folder}")

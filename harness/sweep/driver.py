@@ -54,7 +54,7 @@ def run_sweep(options: Options, console: Console) -> int:
         )
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
-        dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)))
+        dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
         folds = make_folds(dataset, sweep.config.data)
         refuse_impossible(sweep, dataset, folds, gpu=gpu)
         fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from analysis.__main__ import print_ranking
@@ -40,8 +41,10 @@ def introduce(
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row(
-        "data", f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({dataset.origin})"
+        "data", f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({escape(dataset.origin)})"
     )
+    for note in dataset.notes:
+        facts.add_row("", escape(note))
     for fold in folds:
         facts.add_row(
             fold.name,

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from rich.box import SIMPLE_HEAD
@@ -16,7 +16,7 @@ from analysis.schema import MACRO, POOLED
 from harness import terminal
 from harness.audit.finding import lines
 from harness.config.acting import unread
-from harness.config.data import DataBlock, parse_source
+from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
@@ -41,7 +41,7 @@ examples:
 def main() -> int:
     arguments = _parser().parse_args()
     console = terminal.console()
-    config, data = load(arguments.config, arguments.set, arguments.data)
+    config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
     chosen = choose_device()
@@ -67,6 +67,8 @@ def main() -> int:
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
         f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
     )
+    for note in dataset.notes:
+        console.print(f"read: {note}", markup=False, soft_wrap=True)
     statuses: list[str] = []
     for seed in arguments.seeds:
         replicate = Replicate(config, dataset, fold, seed, run, device=device, audits=not statuses)
@@ -77,10 +79,15 @@ def main() -> int:
     return 1 if "diverged" in statuses else 0
 
 
-def load(name: str, sets: list[str], source: str | None) -> tuple[TrialConfig, DataBlock]:
-    """The configuration and data block that CONFIG, --set and --data name."""
+def load(
+    name: str, sets: list[str], source: str | None, contradictions: Contradictions = "refuse"
+) -> tuple[TrialConfig, DataBlock]:
+    """The configuration and data block that CONFIG, --set, --data and --contradictions name.
+
+    A folder in place of a sweep YAML's data keeps the other keys of its data block (folds, contradictions).
+    """
     path = Path(name)
-    data = parse_source(source) if source else None
+    data = parse_source(source, contradictions) if source else None
     if path.suffix in (".yaml", ".yml") and not path.exists():
         raise UserError(
             f"{path}: there is no such file (expected a preset or sweep YAML, or a preset's name)"
@@ -88,14 +95,18 @@ def load(name: str, sets: list[str], source: str | None) -> tuple[TrialConfig, D
     if path.is_file() and "base" in read_yaml(path).data:
         from harness.config.sweep import load_sweep
 
-        sweep = load_sweep(path, overrides=sets, data_root=data.root if data else None)
-        return sweep.trial, data or sweep.config.data
+        asked = [] if contradictions == "refuse" else [f"data.contradictions={contradictions}"]
+        synthetic = data is not None and data.root is None
+        sweep = load_sweep(
+            path, overrides=[*sets, *([] if synthetic else asked)], data_root=data.root if data else None
+        )
+        return sweep.trial, data if data is not None and synthetic else sweep.config.data
     preset = read_yaml(path).data if path.is_file() else load_preset(name)
     changes = dict(map(_assignment, sets))
     config = compose(preset, changes)
     for key, needs in unread(config, changes).items():
         raise UserError(f"--set {key}: nothing reads it here; it acts only with {needs}")
-    return config, data or parse_source("synthetic")
+    return config, data or parse_source("synthetic", contradictions)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -209,6 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("config", metavar="CONFIG", help="preset name, preset YAML or sweep YAML")
     parser.add_argument(
         "--data", metavar="ROOT|synthetic:FORM", help="dataset folder, or synthetic benchmark (default)"
+    )
+    parser.add_argument(
+        "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="replicate seeds (default: 0)")
     parser.add_argument("--epochs", type=int, help="epochs in place of optimiser.epochs")

@@ -1,5 +1,6 @@
 """Readers: both layouts give the same dataset, and every bad input gives one sentence and exit status 2."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -7,8 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from harness.config.data import DataBlock
+from harness.config.data import DataBlock, parse_source
+from harness.data.__main__ import describe
 from harness.data.read import read
 from harness.data.region import parse_regions
 from harness.data.store import open_dataset
@@ -93,6 +96,13 @@ def lines(file: Path, function: Callable[[list[str]], list[str]]) -> None:
 
 def put_line(text: list[str], number: int, old: str, new: str) -> list[str]:
     return [line.replace(old, new) if i == number else line for i, line in enumerate(text, start=1)]
+
+
+def as_folder(file: Path) -> None:
+    """As a table that was written in parts."""
+    file.unlink(missing_ok=True)
+    file.mkdir()
+    (file / "part-0.parquet").write_bytes(b"")
 
 
 def csv(name: str, function: Callable[[list[str]], list[str]]) -> Callable[[Path], Path]:
@@ -187,6 +197,24 @@ BAD = {
     "feature of no cell line": (features(FULL[:4]), "cell_features.parquet has no row for cell line 'NHEK'"),
     "feature that is no number": (features([*FULL[:4], ("NHEK", "CTCF", float("nan"))]), "row 5: the value is empty"),
     "infinite feature": (features([*FULL[:4], ("NHEK", "CTCF", float("inf"))]), "row 5: value 'inf' is not a finite"),
+    "table that is a folder": (after(lambda root: as_folder(root / "pairs.parquet")), "pairs.parquet is a folder"),
+    "features that are a folder": (
+        after(lambda root: as_folder(root / "cell_features.parquet")),
+        "cell_features.parquet is a folder; expected one file",
+    ),
+    "features that are a dead link": (
+        after(lambda root: (root / "cell_features.parquet").symlink_to("gone")),
+        "cell_features.parquet is a link to a file that is not there (gone)",
+    ),
+    "column given twice in CSV": (
+        csv("pairs_hg19.csv", lambda t: [line + "," + line.split(",")[2] for line in t]),
+        "pairs_hg19.csv has more than one column for the label (label and label.1); expected one",
+    ),
+    "column given in both spellings": (
+        change("pairs", lambda t: t.assign(enhancer_name="chr1:1-2")),
+        "pairs.parquet has more than one column for the enhancer (enhancer and enhancer_name)",
+    ),
+    "distance that is no position": (change("pairs", lambda t: t.assign(distance=1e30)), "row 1: distance '1e+30' is not"),
     "feature given twice": (features([*FULL, FULL[0]]), "row 6: 'A549 / CTCF' is given a second time"),
 }  # fmt: skip
 
@@ -204,6 +232,64 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(case: str, tmp_path: Path)
     assert "\n" not in sentence
     left = [path for path in cache.rglob("*") if not path.name.endswith(".lock")] if cache.exists() else []
     assert left == []
+
+
+def test_what_pandas_stored_as_index_is_a_column(tmp_path: Path) -> None:
+    tables = small_tables()
+    plain = read(write_parquet(tmp_path / "plain", tables))
+    root = write_parquet(tmp_path / "indexed", tables)
+    tables["pairs"].set_index(["cell_line", "enhancer"]).to_parquet(root / "pairs.parquet")
+    for name in ("enhancers", "promoters"):
+        tables[name].set_index("region").to_parquet(root / f"{name}.parquet")
+    indexed = read(root)
+    assert indexed.pairs[plain.pairs.columns].equals(plain.pairs)
+    assert dict(indexed.enhancers.values) == dict(plain.enhancers.values)
+
+
+def test_home_is_found_in_data_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert DataBlock.model_validate({"root": "~/data"}).root == root
+    assert parse_source("~/data").root == root
+    with pytest.raises(UserError, match=r"~nobody-has-this/data names no user's home folder"):
+        parse_source("~nobody-has-this/data")
+
+
+def test_describe_says_what_reading_changed(tmp_path: Path) -> None:
+    tables = small_tables()
+    pairs = tables["pairs"]
+    again = pd.concat([pairs.iloc[[0, 1]], pairs.iloc[[2]].assign(label=1 - pairs["label"][2])])
+    tables["pairs"] = pd.concat([pairs, again], ignore_index=True)
+    tables["pairs"]["promoter"] = tables["pairs"]["promoter"].str.replace("chr1:", "Chr01:")
+    tables["cell_features"] = pd.DataFrame(
+        [*FULL, ("A549", "JUND", 1.0)], columns=["cell_line", "feature", "value"]
+    )
+    sequences = tables["enhancers"].set_index("region")["sequence"]
+    sequences[pairs["enhancer"][0]] = sequences[pairs["enhancer"][17]]
+    tables["enhancers"] = sequences.reset_index()
+    root = write_parquet(tmp_path / "[bold]", tables)
+    out = io.StringIO()
+    describe(
+        str(root),
+        enhancer_bp=60,
+        promoter_bp=60,
+        cache=tmp_path / "cache",
+        console=Console(file=out, width=200),
+        contradictions="drop",
+    )
+    shown = out.getvalue()
+    for sentence in (
+        str(root),
+        "read: chromosomes normalised in 20 region names: Chr01 as chr1 (20)",
+        "read: repeated pairs dropped: 2 rows with enhancer, promoter, cell line and label of an earlier one (the first "
+        "is pairs.parquet, row 81, as pairs.parquet, row 1)",
+        "read: contradictory pairs dropped: 1 pairs (2 rows) with both labels in one cell line",
+        "read: features not used because some cell line lacks them: 1 of 2 (the first is JUND)",
+        "read: enhancers whose sequence has another length than their coordinates: 1 of 80",
+        "features of every cell line: 1",
+        "not used, has a sequence of an evaluation split under another name: 1",
+    ):
+        assert sentence in shown, shown
 
 
 def test_command_line_describes_and_refuses(tmp_path: Path) -> None:

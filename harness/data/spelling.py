@@ -1,0 +1,92 @@
+"""One spelling per name: chromosomes are normalised, names that only spelling tells apart are refused."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from analysis.schema import MACRO, POOLED
+from harness.errors import UserError
+
+PLAIN = re.compile(r"\d{0,3}[A-Za-z]{1,2}|[IVXLivxl]+")
+"""Chromosomes that are written in capitals: X, MT, 2L, XVI; scaffolds such as chrUn_gl000220 are not."""
+PREFIX = re.compile(r"(?i)^chr(?:om(?:osome)?)?(?![a-z])|^chr")
+
+
+def normal_chromosome(name: str) -> str:
+    """`chr` and the chromosome without leading zeros: Chr1, CHR1, chr01, 1 -> chr1; chrx -> chrX; MT -> chrM.
+
+    Scaffolds (`chrUn_GL000220`) become lower case. A name with nothing behind `chr` is empty.
+    """
+    short = re.sub(r"(?i)^chr", "", unicodedata.normalize("NFKC", name).strip())
+    short = re.sub(r"^0+(?=\d)", "", short)
+    if not short:
+        return ""
+    short = short.upper() if PLAIN.fullmatch(short) else short.lower()
+    return "chrM" if short == "MT" else f"chr{short}"
+
+
+def chromosome_word(name: str) -> str:
+    """What two spellings of one chromosome share: `chr1`, `chr_1`, `chromosome1` and `1.0` give "1"."""
+    short = PREFIX.sub("", unicodedata.normalize("NFKC", name).casefold().strip())
+    short = re.sub(r"\.0+$", "", short)
+    parts = [re.sub(r"^0+(?=\d)", "", part) for part in re.split(r"[\W_]+", short) if part]
+    return "_".join(parts)
+
+
+def cell_line_word(name: str) -> str:
+    """What two spellings of one cell line share: its letters and digits, casefolded (HeLa-S3, helas3)."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
+
+
+def refuse_alike(
+    names: pd.Series, at: Callable[[int], str], *, what: str, word: Callable[[str], str]
+) -> None:
+    """Raise UserError when two different names [N] share their `word`; `at(i)` says where row i stands."""
+    first = names.reset_index(drop=True).drop_duplicates()
+    seen: dict[str, int] = {}
+    for index, name in first.items():
+        other = seen.setdefault(word(str(name)), int(str(index)))
+        if other != index:
+            raise UserError(
+                f"{at(int(str(index)))}: {what} '{name}' is '{first[other]}' in another spelling ({at(other)}); "
+                f"expected one spelling per {what}, and names that differ in letters or digits"
+            )
+
+
+def refuse_reserved(cell_lines: pd.Series, at: Callable[[int], str]) -> None:
+    """Raise UserError for a cell line [N] that cannot be printed, has no letter or digit, or is called as the result
+    tables call a mean.
+    """
+    first = cell_lines.reset_index(drop=True).drop_duplicates()
+    for index, name in first.items():
+        word = cell_line_word(str(name))
+        if not str(name).isprintable():
+            raise UserError(
+                f"{at(int(str(index)))}: cell line {str(name)!r} has a character that cannot be printed; expected "
+                "letters, digits, spaces and punctuation"
+            )
+        if not word:
+            raise UserError(
+                f"{at(int(str(index)))}: cell line '{name}' has no letter or digit; expected a name"
+            )
+        if word in (MACRO, POOLED):
+            raise UserError(
+                f"{at(int(str(index)))}: cell line '{name}' has a name that the result tables use themselves "
+                f"({MACRO}: mean over cell lines, {POOLED}: all pairs together); expected another name"
+            )
+
+
+def spellings_note(written: Sequence[pd.Series], read: Sequence[pd.Series], shown: int = 8) -> list[str]:
+    """One sentence on the chromosomes that were normalised, with the number of regions; none where none was."""
+    table = pd.DataFrame({"written": pd.concat(written), "read": pd.concat(read)}).drop_duplicates()
+    table["from"] = table["written"].str.extract(r"^(?:[^|]*\|)?([^:|]+):", expand=False)
+    table["to"] = table["read"].str.extract(r"^(?:[^|]*\|)?([^:|]+):", expand=False)
+    table = table[table["from"] != table["to"]]
+    if table.empty:
+        return []
+    kinds = (table["from"] + " as " + table["to"]).value_counts(sort=False)
+    named = [f"{kind} ({count})" for kind, count in list(kinds.items())[:shown]]
+    more = f" and {len(kinds) - shown} more spellings" if len(kinds) > shown else ""
+    return [f"chromosomes normalised in {len(table)} region names: {', '.join(named)}{more}"]

@@ -1,0 +1,194 @@
+"""The cache: full, read-only or damaged it costs one sentence, and it never answers for another folder."""
+
+import errno
+import json
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.config.data import DataBlock
+from harness.data import arrays, encode, store
+from harness.data.arrays import new_array, save_array
+from harness.data.dataset import EncodedDataset
+from harness.data.store import open_dataset
+from harness.errors import UserError
+from tests.harness.small_data import small_tables, write_parquet
+
+SIZE = {"enhancer_bp": 80, "promoter_bp": 70}
+
+
+def opened(root: Path, cache: Path) -> EncodedDataset:
+    return open_dataset(DataBlock(root=root), **SIZE, cache=cache, progress=False)
+
+
+def left(cache: Path) -> list[Path]:
+    return [path for path in cache.rglob("*") if not path.name.endswith(".lock")] if cache.is_dir() else []
+
+
+LIMITED = """
+import resource, sys
+from harness.data.__main__ import main
+from harness.errors import run_cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+run_cli(main)
+"""
+
+
+@pytest.mark.parametrize("limit", [1, 4_000, 60_000])
+def test_files_that_may_not_grow_are_one_sentence(limit: int, tmp_path: Path) -> None:
+    """A page of a map that the file has no room for would end the process with a signal and no word."""
+    root = write_parquet(tmp_path / "data", small_tables(per_line=160))
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-c", LIMITED, str(limit), "describe", str(root), "--cache", str(cache)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"error: cache {cache} has no room for the encoded data (File too large); free some, or keep them elsewhere "
+        "with --cache\n"
+    )
+    assert left(cache) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 300 kB, where this process may mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    asked = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if asked.returncode != 0:
+        pytest.skip("needs the right to mount a file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def describe(root: Path, cache: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "harness.data", "describe", str(root), "--cache", str(cache)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_full_disk_is_one_sentence_and_keeps_nothing_half(small_disk: Path, tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "data", small_tables(per_line=400))
+    ended = describe(root, small_disk)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"error: cache {small_disk} has no room for the encoded data (No space left on device); free some, or keep "
+        "them elsewhere with --cache\n"
+    )
+    assert left(small_disk) == []
+    subprocess.run(["mount", "-o", "remount,size=30m", str(small_disk)], check=True)
+    assert len(opened(root, small_disk)) == 2000
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    assert describe(root, small_disk).returncode == 2, "another crop would have to be written"
+    assert len(opened(root, small_disk)) == 2000, "what is there can be read"
+
+
+def test_a_read_only_cache_is_one_sentence(small_disk: Path, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    root = write_parquet(tmp_path / "data", small_tables())
+    for cache in (small_disk, small_disk / "new"):
+        with pytest.raises(UserError) as raised:
+            opened(root, cache)
+        assert str(raised.value) == (
+            f"cache {cache} cannot be written (Read-only file system); expected a folder that can, given with --cache"
+        )
+
+
+def test_a_cache_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    file = tmp_path / "file"
+    file.write_text("")
+    for cache in (file, file / "below"):
+        with pytest.raises(
+            UserError, match=r"^cache .*file.* cannot be written \((File exists|Not a directory)\)"
+        ):
+            opened(root, cache)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("call", [0, 3, 4, 17, 18, 19])
+def test_a_write_that_fails_anywhere_leaves_nothing(
+    call: int, error: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, cache, calls = write_parquet(tmp_path / "data", small_tables()), tmp_path / "cache", 0
+
+    def fail(*given: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls > call:
+            raise OSError(error, os.strerror(error))
+        return new_array(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(arrays, "new_array", fail)
+    monkeypatch.setattr(encode, "new_array", fail)
+    with pytest.raises(UserError, match=f"^cache {cache} .*{os.strerror(error)}"):
+        opened(root, cache)
+    views = [path for path in left(cache) if "windows" in path.name or ".new-" in path.name]
+    assert views == []
+    monkeypatch.undo()
+    assert len(opened(root, cache)) == 80
+
+
+def test_arrays_are_written_as_numpy_writes_them(tmp_path: Path) -> None:
+    values = np.arange(24, dtype=np.int16).reshape(8, 3)
+    with new_array(tmp_path / "parts.npy", np.int16, (8, 3)) as append:
+        for part in (values[:5], values[5:]):
+            append(part)
+    save_array(tmp_path / "whole.npy", values.T)
+    np.save(tmp_path / "numpy.npy", values)
+    assert (tmp_path / "parts.npy").read_bytes() == (tmp_path / "numpy.npy").read_bytes()
+    np.testing.assert_array_equal(np.load(tmp_path / "whole.npy", mmap_mode="r"), values.T)
+    with (
+        pytest.raises(ValueError, match=r"short.npy: 15 values for an array of shape \(8, 3\)"),
+        new_array(tmp_path / "short.npy", np.int16, (8, 3)) as append,
+    ):
+        append(values[:5])
+
+
+def test_the_origin_is_that_of_this_start(tmp_path: Path) -> None:
+    tables = small_tables()
+    mine, copy = (write_parquet(tmp_path / name, tables) for name in ("mine", "copy"))
+    first, second = opened(mine, tmp_path / "cache"), opened(copy, tmp_path / "cache")
+    assert first.path == second.path
+    assert (first.origin, second.origin) == (str(mine), str(copy))
+    assert pickle.loads(pickle.dumps(second)).origin == str(copy)
+    stored = (first.path.parent / "meta.json").read_text()
+    assert str(tmp_path) not in stored
+
+
+def test_notes_name_no_folder(tmp_path: Path) -> None:
+    tables = small_tables()
+    tables["pairs"] = tables["pairs"].iloc[[*range(80), 0]]
+    tables["enhancers"].loc[3, "sequence"] += "A"
+    notes = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache").notes
+    assert len(notes) == 2
+    assert not any(str(tmp_path) in note for note in notes)
+
+
+def test_a_store_of_another_layout_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    now = opened(root, tmp_path / "cache").path
+    monkeypatch.setattr(store, "FORMAT", store.FORMAT - 1)
+    assert opened(root, tmp_path / "cache").path != now
+    monkeypatch.undo()
+    monkeypatch.setattr(store, "READING", store.READING + 1)
+    assert opened(root, tmp_path / "cache").hash != json.loads((now.parent / "meta.json").read_text())["hash"]
+
+
+@pytest.mark.parametrize("name", ["../meta.json", "enhancers.npy", "../pairs/label.npy"])
+def test_a_damaged_store_is_named(name: str, tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    dataset = opened(root, tmp_path / "cache")
+    file = dataset.path / name
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(UserError) as raised:
+        opened(root, tmp_path / "cache")
+    assert str(raised.value).startswith(f"{dataset.path.parent}: the encoded data are damaged (")
+    assert "delete that folder" in str(raised.value)

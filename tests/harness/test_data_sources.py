@@ -1,0 +1,84 @@
+"""What command lines make of a data source: the keys beside it, its name and what reading it changed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.config.data import FoldBlock, parse_source
+from harness.config.sweep import load_sweep
+from harness.errors import UserError
+from harness.trial.__main__ import load
+from tests.harness.small_data import small_tables, write_parquet
+
+YAML = """
+name: small
+base: minimal
+data: {{root: {root}, folds: [{{test: [NHEK], val: [HMEC], chromosomes: [2]}}]}}
+trial: {{epochs: 1, seeds: 1}}
+set: {{support.size: 2, episode.query: 4}}
+space:
+  optimiser.lr: {{grid: [0.001, 0.002]}}
+design: grid
+"""
+
+
+def sweep_file(folder: Path, root: Path) -> Path:
+    file = folder / "small.yaml"
+    file.write_text(YAML.format(root=root).replace("[2]", '["2"]'))
+    return file
+
+
+def with_contradiction() -> dict[str, pd.DataFrame]:
+    tables = small_tables()
+    pairs = tables["pairs"]
+    tables["pairs"] = pd.concat([pairs, pairs.iloc[[4]].assign(label=1 - pairs["label"][4]), pairs.iloc[[7]]])
+    return tables
+
+
+def test_a_folder_on_the_command_line_keeps_the_folds_of_the_yaml(tmp_path: Path) -> None:
+    mine, other = (write_parquet(tmp_path / name, small_tables()) for name in ("mine", "other"))
+    file = sweep_file(tmp_path, mine)
+    _, data = load(str(file), [], str(other), "drop")
+    assert data == load_sweep(file, overrides=["data.contradictions=drop"], data_root=other).config.data
+    assert (data.root, data.contradictions) == (other, "drop")
+    assert data.folds == [FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["2"])]
+    _, synthetic = load(str(file), [], "synthetic:linear")
+    assert synthetic.root is None and synthetic.folds == []
+
+
+def test_contradictions_of_a_preset_and_of_synthetic_pairs(tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    assert load("minimal", [], str(root), "drop")[1].contradictions == "drop"
+    for source in ("synthetic", "synthetic:linear"):
+        with pytest.raises(
+            UserError, match=f"--contradictions drop: '{source}' has none; it acts on a dataset folder"
+        ):
+            parse_source(source, "drop")
+
+
+def test_a_sweep_says_where_its_data_are_and_what_reading_dropped(tmp_path: Path) -> None:
+    """Two copies of one data set share a store; the second is shown under its own name."""
+    shown = {}
+    for name in ("mine", "copy"):
+        root = write_parquet(tmp_path / name / "data", with_contradiction())
+        command = [
+            *(sys.executable, "-m", "harness.sweep", str(sweep_file(tmp_path / name, root)), "--dry-run"),
+            *("--set", "data.contradictions=drop", "--cache", str(tmp_path / "cache")),
+            *("--out", str(tmp_path / "run")),
+        ]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        assert ended.returncode == 0, ended.stderr
+        shown[name] = ended.stdout.replace("\n", "")
+    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
+    assert str(tmp_path / "mine") not in shown["copy"]
+    compact = "".join(shown["copy"].split())
+    for sentence in (
+        str(tmp_path / "copy" / "data"),
+        "contradictory pairs dropped: 1 pairs (2 rows) with both labels in one cell line",
+        "repeated pairs dropped: 1 rows",
+        "79 pairs of 5 cell lines",
+    ):
+        assert "".join(sentence.split()) in compact, shown["copy"]

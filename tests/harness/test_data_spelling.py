@@ -1,0 +1,198 @@
+"""Names: one chromosome has one spelling, and two cell lines never differ by spelling alone."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.config.data import DataBlock, FoldBlock
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import make_folds, split
+from harness.data.region import normal_regions, parse_regions
+from harness.data.spelling import cell_line_word, chromosome_word, normal_chromosome
+from harness.data.store import open_dataset
+from harness.errors import UserError
+from tests.harness.small_data import small_tables, write_parquet, write_prism
+
+LINES = ("A549", "GM12878", "HMEC", "K562", "NHEK")
+
+
+def opened(root: Path, cache: Path) -> EncodedDataset:
+    return open_dataset(DataBlock(root=root), enhancer_bp=60, promoter_bp=60, cache=cache, progress=False)
+
+
+NORMAL = {
+    "chr1": ("chr1", "Chr1", "CHR1", "chr01", "chr001", "1", "01", "ｃｈｒ１"),
+    "chr10": ("chr10", "10", "cHr010"),
+    "chrX": ("chrX", "chrx", "x", "X"),
+    "chrM": ("chrM", "chrMT", "MT", "mt"),
+    "chr2L": ("2L", "chr2l"),
+    "chrXVI": ("chrXVI", "xvi"),
+    "chrun_gl000220": ("chrUn_gl000220", "CHRUN_GL000220"),
+}
+
+
+@pytest.mark.parametrize("normal", NORMAL)
+def test_chromosomes_have_one_spelling(normal: str) -> None:
+    assert {normal_chromosome(name) for name in NORMAL[normal]} == {normal}
+    assert normal_chromosome(normal) == normal
+
+
+def test_region_names_are_normalised_and_others_left_alone() -> None:
+    names = pd.Series(["K562|Chr01:0100-200", "7:5-9", "chr5:1-2", "GM12878|chrx:3-4", "GATA1", "a|b"])
+    assert normal_regions(names).tolist() == [
+        "K562|chr1:100-200", "chr7:5-9", "chr5:1-2", "GM12878|chrX:3-4", "GATA1", "a|b",
+    ]  # fmt: skip
+
+
+def test_positions_that_cannot_be_are_no_regions() -> None:
+    names = [
+        "chr1:1-2147483647",
+        "chr1:1-2147483648",
+        "chr1:1-" + "9" * 24,
+        "chr1:" + "9" * 24 + "-3",
+        "chr:1-2",
+    ]
+    assert parse_regions(pd.Series(names))["end"].tolist() == [2147483647, -1, -1, -1, -1]
+
+
+def test_words_join_spellings_and_keep_chromosomes_apart() -> None:
+    assert {chromosome_word(name) for name in ("chr1", "chr_1", "chromosome1", "chr1.0", "chr-01")} == {"1"}
+    apart = ["chr1", "chr11", "chr1_1", "chrX", "chrUn_gl1", "chromo", "chr10", "chr1_gl000191_random"]
+    assert len({chromosome_word(name) for name in apart}) == len(apart)
+    assert {cell_line_word(name) for name in ("HeLa-S3", "helas3", "HeLa S3", "HELA_S3\u200b")} == {"helas3"}
+
+
+def respelt(name: str, row: int) -> str:
+    """Every spelling of a chromosome in turn."""
+    chrom = name.split("|")[1].split(":")[0][3:]
+    spelling = (f"chr{chrom}", f"Chr{chrom}", f"CHR{chrom.lower()}", f"chr0{chrom}", chrom)[row % 5]
+    return name.replace(f"chr{chrom}:", f"{spelling if chrom != 'X' else spelling.replace('0', '')}:")
+
+
+def test_spellings_change_nothing_but_a_note(tmp_path: Path) -> None:
+    """Splits, default fold and names of a data set whose chromosomes are spelt in five ways."""
+    tables = small_tables()
+    plain = opened(write_parquet(tmp_path / "plain", tables), tmp_path / "cache")
+    for side in ("enhancer", "promoter"):
+        names = [respelt(name, row) for row, name in enumerate(tables["pairs"][side])]
+        tables["pairs"][side] = names
+    mixed = opened(write_parquet(tmp_path / "mixed", tables), tmp_path / "cache")
+    assert mixed.chromosomes == plain.chromosomes == ["chr1", "chr2", "chr10", "chrX"]
+    fold = make_folds(mixed, DataBlock(root=Path("data")))[0]
+    assert fold == make_folds(plain, DataBlock(root=Path("data")))[0]
+    for part in ("train", "val_seen", "val_unseen", "test"):
+        assert getattr(split(mixed, fold), part).tolist() == getattr(split(plain, fold), part).tolist()
+    assert mixed.pair_names(range(80)).equals(plain.pair_names(range(80)))  # type: ignore[arg-type]
+    assert plain.notes == []
+    assert len(mixed.notes) == 1
+    assert mixed.notes[0].startswith("chromosomes normalised in 120 region names: Chr2 as chr2 (8), ")
+
+
+def test_a_training_line_spelt_otherwise_does_not_hide_an_overlap(tmp_path: Path) -> None:
+    """The enhancers of every cell line at the same places, one training line writing Chr: nothing leaks."""
+    tables = small_tables()
+    one = tables["pairs"][tables["pairs"]["cell_line"] == "NHEK"]
+    shared = pd.concat(
+        [one.assign(cell_line=line, label=one["label"].to_numpy()) for line in LINES], ignore_index=True
+    )
+    mine = shared["cell_line"] == "A549"
+    for side in ("enhancer", "promoter"):
+        renamed = shared[side].str.replace("chr", "Chr")
+        table = tables[f"{side}s"]
+        tables[f"{side}s"] = pd.concat(
+            [table, table.assign(region=table["region"].str.replace("chr", "Chr"))], ignore_index=True
+        )
+        shared[side] = shared[side].where(~mine, renamed)
+    tables["pairs"] = shared
+    dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
+    parts = split(dataset, make_folds(dataset, DataBlock(root=Path("data")))[0])
+    trained = set(dataset.enhancer_row[parts.train])
+    for evaluated in (parts.val_seen, parts.val_unseen, parts.test):
+        assert len(evaluated)
+        assert not trained & set(dataset.enhancer_row[evaluated])
+
+
+def test_a_fold_may_spell_its_chromosomes_otherwise(tmp_path: Path) -> None:
+    dataset = opened(write_parquet(tmp_path / "data", small_tables()), tmp_path / "cache")
+    block = FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["Chr02", "2", "x"])
+    fold = make_folds(dataset, DataBlock(root=Path("data"), folds=[block]))[0]
+    assert fold.chromosomes == ("chr2", "chrX")
+
+
+def pairs_with(change: dict[tuple[int, str], str]) -> dict[str, pd.DataFrame]:
+    tables = small_tables()
+    for (row, column), value in change.items():
+        tables["pairs"].loc[row, column] = value
+    return tables
+
+
+REFUSED = {
+    "cell lines of two spellings": (
+        {(3, "cell_line"): "a-549"},
+        "row 4: cell line 'a-549' is 'A549' in another spelling ({root}/pairs.parquet, row 1); expected one",
+    ),
+    "a mean's name": ({(2, "cell_line"): "Macro"}, "row 3: cell line 'Macro' has a name that the result tables use"),
+    "the pool's name": ({(2, "cell_line"): "pooled"}, "row 3: cell line 'pooled' has a name that the result tables"),
+    "a line break": ({(2, "cell_line"): "K\n562"}, r"row 3: cell line 'K\n562' has a character that cannot be printed"),
+    "punctuation alone": ({(2, "cell_line"): "--"}, "row 3: cell line '--' has no letter or digit"),
+    "24 digits": (
+        {(5, "enhancer"): "chr1:100-" + "1" * 24},
+        f"row 6: enhancer 'chr1:100-{'1' * 24}' has coordinates beyond any chromosome; expected positions of at most",
+    ),
+    "end before start": (
+        {(5, "promoter"): "K|chr1:900-100"},
+        "row 6: promoter 'K|chr1:900-100' ends before it begins or is empty; expected the end after the start",
+    ),
+    "negative start": ({(5, "promoter"): "chr1:-9-100"}, "row 6: promoter 'chr1:-9-100' has no coordinates"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_names_that_cannot_be_are_refused(case: str, tmp_path: Path) -> None:
+    change, expected = REFUSED[case]
+    root = write_parquet(tmp_path / "data", pairs_with(change))
+    with pytest.raises(UserError) as raised:
+        opened(root, tmp_path / "cache")
+    assert expected.format(root=root) in str(raised.value)
+
+
+def test_chromosomes_that_normalising_cannot_join_are_refused_by_file(tmp_path: Path) -> None:
+    root = write_prism(tmp_path / "data", small_tables())
+    for name in ("pairs_hg19.csv", "e_seq.csv"):
+        file = root / "test/ALL" / name
+        file.write_text(file.read_text().replace("K562|chr2:", "K562|chr_2:"))
+    with pytest.raises(UserError) as raised:
+        opened(root, tmp_path / "cache")
+    assert str(raised.value) == (
+        f"{root}/test/ALL/pairs_hg19.csv, line 3: chromosome 'chr_2' is 'chr2' in another spelling "
+        f"({root}/train/ALL/pairs_hg19.csv, line 3); expected one spelling per chromosome, and names that differ in "
+        "letters or digits"
+    )
+
+
+def test_features_are_matched_as_pairs_are_named(tmp_path: Path) -> None:
+    tables = small_tables()
+    rows = [(f" {line} ", " CTCF", 1.0 * number) for number, line in enumerate(LINES)]
+    tables["cell_features"] = pd.DataFrame(rows, columns=["cell_line", "feature", "value"])
+    dataset = opened(write_parquet(tmp_path / "good", tables), tmp_path / "cache")
+    assert dataset.feature_names == ["CTCF"]
+    assert dataset.features is not None and sorted(dataset.features) == sorted(LINES)
+    tables["cell_features"].loc[1, "cell_line"] = "gm-12878"
+    with pytest.raises(
+        UserError, match="row 2: a cell line is called 'gm-12878' in the features and 'GM12878' in"
+    ):
+        opened(write_parquet(tmp_path / "bad", tables), tmp_path / "cache")
+
+
+def test_a_length_that_disagrees_is_said_once_with_its_count(tmp_path: Path) -> None:
+    tables = small_tables()
+    for row in (4, 5, 6):
+        tables["enhancers"].loc[row, "sequence"] += "A" if row < 6 else "ACGT"
+    dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
+    name, bp = tables["enhancers"]["region"][4], len(tables["enhancers"]["sequence"][4])
+    assert dataset.notes == [
+        f"enhancers whose sequence has another length than their coordinates: 3 of 80 (the first is {name} with {bp} "
+        f"instead of {bp - 1} bp; 2 are 1 bp longer, as where coordinates include their end); overlaps are decided by "
+        "the coordinates"
+    ]
