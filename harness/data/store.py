@@ -56,12 +56,7 @@ def content_hash(block: DataBlock) -> str:
     """SHA-256 over the format and either the bytes of every input file or the synthetic block."""
     total = hashlib.sha256(f"format {FORMAT}\n".encode())
     if block.synthetic is not None:
-        content = block.synthetic.model_dump(mode="json")
-        if not content[
-            "composition_fingerprint"
-        ]:  # without it the data are those of before it could be planted
-            del content["composition_fingerprint"]
-        text = json.dumps(content, sort_keys=True)
+        text = json.dumps(block.synthetic.identity(), sort_keys=True)
         total.update(f"synthetic {GENERATOR} {text}".encode())
         return total.hexdigest()
     assert block.root is not None

@@ -42,6 +42,11 @@ def introduce(
     facts.add_row(
         "data", f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({dataset.origin})"
     )
+    named = len(config.data.folds)
+    if named > len(folds):
+        facts.add_row(
+            "", f"{named} folds are named, of which {named - len(folds)} repeat another one's content"
+        )
     for fold in folds:
         facts.add_row(
             fold.name,
