@@ -31,6 +31,14 @@ LEFT_OUT = (
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
 
 
+class Source(NamedTuple):
+    """What one file says: the `hash` of its syntax tree without comments, docstrings and layout, and its imports as
+    (levels above, module, names)."""
+
+    hash: str
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
 @dataclass(frozen=True)
 class Code:
     """The code of one moment: `modules` (name -> hash of its syntax tree) and their common `hash`.
@@ -48,7 +56,7 @@ class Code:
         """The code below `root` as its files are now."""
         walked = [name for name in _files(root) if name.split(".")[0] in DISCOVERED]
         start = [*begin, *(walked if begin is WORKER else ())]
-        hashes = {name: _read(file).hash for name, file in reached(root, start).items() if not left_out(name)}
+        hashes = {name: each.hash for name, each in reached(root, start).items() if not left_out(name)}
         text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
         return cls(hashlib.sha256(text.encode()).hexdigest()[:16], hashes)
 
@@ -86,10 +94,10 @@ def left_out(name: str) -> bool:
     return any(name == entry or name.startswith(entry + ".") for entry in LEFT_OUT)
 
 
-def reached(root: Path, begin: Sequence[str]) -> dict[str, Path]:
-    """Every project module that imports lead to from the modules `begin`, with its file."""
+def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
+    """Every project module that imports lead to from the modules `begin`."""
     files = _files(root)
-    found: dict[str, Path] = {}
+    found: dict[str, Source] = {}
     waiting = list(begin)
     while waiting:
         name = waiting.pop()
@@ -97,28 +105,18 @@ def reached(root: Path, begin: Sequence[str]) -> dict[str, Path]:
             name = name.rpartition(".")[0]
         if not name or name in found:
             continue
-        found[name] = files[name]
-        waiting += _imports(files[name], name)
+        found[name] = _read(files[name])
+        waiting += _imports(found[name], files[name], name)
         waiting.append(name.rpartition(".")[0])
     return found
 
 
-class _Source(NamedTuple):
-    """What one file says: the `hash` of its syntax tree without comments, docstrings and layout, and its imports as
-    (levels above, module, names)."""
-
-    hash: str
-    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
-
-
-@cache
-def _read(file: Path) -> _Source:
-    """A file as it is at the first look of this process."""
+def _read(file: Path) -> Source:
     content = file.read_bytes()
     try:
         tree = ast.parse(content)
     except SyntaxError:
-        return _Source(hashlib.sha256(b"no python: " + content).hexdigest()[:16], ())
+        return Source(hashlib.sha256(b"no python: " + content).hexdigest()[:16], ())
     imports: list[tuple[int, str, tuple[str, ...]]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -126,7 +124,7 @@ def _read(file: Path) -> _Source:
         elif isinstance(node, ast.ImportFrom):
             imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
     own = hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16]
-    return _Source(own, tuple(imports))
+    return Source(own, tuple(imports))
 
 
 class _WithoutTexts(ast.NodeTransformer):
@@ -147,11 +145,11 @@ def _files(root: Path) -> dict[str, Path]:
     return found
 
 
-def _imports(file: Path, name: str) -> list[str]:
+def _imports(source: Source, file: Path, name: str) -> list[str]:
     """Dotted names that a module's import statements may load, wherever in it they stand."""
     package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
     names = []
-    for level, said, things in _read(file).imports:
+    for level, said, things in source.imports:
         module = (
             ".".join([*package[: len(package) - level + 1], *([said] if said else [])]) if level else said
         )

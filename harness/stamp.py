@@ -91,7 +91,7 @@ class Stamp:
             elif name == "versions":
                 found[name] = f"other package versions ({_moved(its, mine)})"
             else:
-                found[name] = f"another {WORDS[name]} ({its})"
+                found[name] = f"{'other' if name == 'stop' else 'another'} {WORDS[name]} ({its})"
         return found
 
     def refuse_other(self, row: Mapping[str, Any], run: Path, unit: str) -> None:

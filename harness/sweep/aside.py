@@ -131,7 +131,8 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
         plan,
         trials=len(configs),
         configs=configs,
-        folds=tuple(folds),
+        # A mean over folds stays one over the folds that were asked for together.
+        folds=tuple(fold for fold in folds if fold in plan.folds) or tuple(folds),
         known=folds,
         seeds=tuple(seeds),
         status="interrupted",
