@@ -16,6 +16,7 @@ from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
 from analysis.replicates import REPORTED, configuration_changes, replicates
+from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
 ROPE = 0.005
@@ -46,6 +47,8 @@ class Ranking:
     unhealthy: int
     regret: float
     changes: Mapping[str, Mapping[str, Any]]
+    mixture: Mixture | None = None
+    """Units of older code that stand beside newer ones, because a person asked for it."""
 
 
 def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROPE) -> Ranking:
@@ -71,7 +74,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     surveyed = survey(run)
     found = surveyed.findings
     changes = configuration_changes(run)
-    table = _rows(units, metric, states)
+    table = _rows(units, metric, states, run.fold_labels())
     raised = {str(config): list(rules.unique()) for config, rules in found.groupby("config")["rule"]}
     table["flags"] = [raised.get(config, []) for config in table["config"]]
     flagged = set(found[counts_against_health(found)]["config"])
@@ -107,6 +110,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         unhealthy=unhealthy,
         regret=float(oracle - table["test_aupr"].iloc[0]),
         changes=changes,
+        mixture=mixture(run),
     )
 
 
@@ -120,7 +124,9 @@ def _nothing_finished(run: Run) -> str:
     return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"
 
 
-def _rows(units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completeness]) -> pd.DataFrame:
+def _rows(
+    units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completeness], folds_named: Mapping[str, str]
+) -> pd.DataFrame:
     """The columns of `Ranking.configurations` that a configuration has by itself, in order of its identity."""
     columns = [*CRITERIA, *(f"u_{key}" for key in CRITERIA), "test_aupr"]
     used = units[common_to_seeds(units, ["fold"], ["config"])]
@@ -142,7 +148,8 @@ def _rows(units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completen
         interval, between = t_interval(seeds[own]), t_interval(folds[own])
         common = "seeds differ in folds" if own in differing else ""
         if own in names:
-            common = f"mean over {', '.join(names[own])}, which all its seeds have"
+            named = ", ".join(folds_named.get(fold, fold) for fold in names[own])
+            common = f"mean over {named}, which all its seeds have"
         rows.append(
             {
                 "config": own,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.criteria import CRITERIA, Criterion
 from analysis.schema import SCORES
+from analysis.stamps import refuse_mixture
 from analysis.store import KEYS, Run
 
 REPORTED = ("done", "stopped", "pruned")
@@ -22,7 +23,10 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     `corrected` where it was written, else `u_only`. Weights are those of best_on_validation; a censored
     unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test.
     Metrics are as found and exact; `documented` rows are used only where a unit has no others.
+
+    Raises UserError when units of several stamps stand in the run, and nobody asked for that.
     """
+    refuse_mixture(run)
     trials = run.table("trials").reset_index(drop=True)
     reported = trials["status"].isin(REPORTED)
     units = trials.loc[reported, [*KEYS, "status", "selected_epoch", "rank_invariant"]].copy()

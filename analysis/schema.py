@@ -6,6 +6,8 @@ A run is a folder
     RUN/<table>/part-<number>.parquet             many units that have ended, put together
     RUN/baselines/<fold>.parquet                  baselines, once per fold
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
+    RUN/code/<hash>.json                          modules of a code that units were made with
+    RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
 
 Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old
 file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
@@ -49,7 +51,11 @@ _T = pa.timestamp("us", tz="UTC")
 
 _KEYS: list[tuple[str, pa.DataType, str]] = [
     ("config", _S, "identity of the configuration (hash of its resolved content)"),
-    ("fold", _S, "name of the fold"),
+    (
+        "fold",
+        _S,
+        "identity of the fold (hash of its content); plan.json has its name, cell lines and chromosomes",
+    ),
     ("seed", _I32, "replicate seed"),
 ]
 
@@ -73,6 +79,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("changes_json", _S, "JSON object: dotted path -> value that this configuration changes in the base"),
         ("rank_invariant", _B, "the score is a strictly increasing function of U_I within a cell line"),
         ("train_prevalence", _F64, "share of positives among training pairs"),
+        ("data", _S, "content hash of the data set; this and the following are null in older stores"),
+        ("code", _S, "hash of the project's code, whose modules RUN/code/<hash>.json lists"),
+        ("versions", _S, "versions of the packages that compute numbers, as JSON"),
+        ("scheduler", _S, "settings of the scheduler as JSON"),
+        ("stop", _S, "warning rules that end a replicate, as JSON"),
+        ("stamp", _S, "identity of data, code, versions, objective, selection, scheduler and stop together"),
     ],
     "epochs": [
         ("epoch", _I32, "1-based"),
@@ -236,7 +248,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
 
 _BASELINES: list[tuple[str, pa.DataType, str]] = [
     ("baseline", _S, "name of the baseline"),
-    ("fold", _S, "name of the fold"),
+    ("fold", _S, "identity of the fold, as in the other tables"),
     ("split", _S, "val_seen, val_unseen or test"),
     ("cell_line", _S, "name, macro or pooled"),
     ("n", _I64, "pairs"),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +60,19 @@ class Run:
         return self.path.resolve().name
 
     def table(self, name: str) -> pd.DataFrame:
-        """All rows of one table with the columns of its schema; empty when nothing has been written yet.
+        """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds
+        that the plan no longer asks for stay in the store and are left out: a mean over folds is over one set of them.
 
         Raises ValueError for a table that the schema does not have, UserError for a store of a newer schema.
         """
         if name not in TABLES:
             raise ValueError(f"the store has no table '{name}'; it has {', '.join(TABLES)}")
         if name not in self._tables:
-            self._tables[name] = self._files(name).read(TABLES[name]).to_pandas()
+            self._tables[name] = self._asked_for(self._files(name).read(TABLES[name]).to_pandas())
         return self._tables[name]
 
     def columns(self, name: str, columns: list[str]) -> pd.DataFrame:
-        """All rows of some columns of one table, read again at every call.
+        """All rows of some columns of one table, of all folds that there are, read again at every call.
 
         Raises as `table`, and KeyError for a column that the schema does not have.
         """
@@ -86,7 +87,7 @@ class Run:
         if "as_found" not in self._tables:
             schema = pa.schema([TABLES["cells"].field(column) for column in _READ_OF_CELLS])
             table = self._files("cells").read(schema, _is_as_found, lambda group: group[0] == "as_found")
-            self._tables["as_found"] = table.to_pandas()
+            self._tables["as_found"] = self._asked_for(table.to_pandas())
         return self._tables["as_found"]
 
     def judged(self) -> pd.DataFrame:
@@ -130,6 +131,26 @@ class Run:
             known = {entry["id"]: entry for entry in [*plan.get("configs", []), *map(json.loads, lines)]}
             plan["configs"] = list(known.values())
         return plan
+
+    def fold_labels(self) -> dict[str, str]:
+        """Identity of a fold -> its name with its cell lines, of every fold that the plan knows the content of."""
+        plan = self.plan()
+        known = {**_mapping(plan.get("folds")), **_mapping(plan.get("other_folds"))}
+        return {
+            key: f"{fold['name']} (test {', '.join(fold['test'])}; validation {', '.join(fold['val'])}; held out "
+            f"{', '.join(fold['chromosomes'])})"
+            for key, fold in known.items()
+        }
+
+    @cached_property
+    def _other_folds(self) -> frozenset[str] | None:
+        """Folds of the run that are no longer asked for; None where there is none."""
+        return frozenset(_mapping(self.plan().get("other_folds"))) or None
+
+    def _asked_for(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if self._other_folds is None or "fold" not in frame:
+            return frame
+        return frame[~frame["fold"].isin(self._other_folds)].reset_index(drop=True)
 
     def units(self, at: Iterable[int] | None = None) -> Iterator[UnitRecords]:
         """Every unit of the run as the rules see it, or those at positions `at` of `trials`, one at a time.
@@ -249,6 +270,11 @@ def _shared(column: pd.Series) -> np.ndarray:
     codes, names = pd.factorize(column)
     values: np.ndarray = np.array([*names, None], dtype=object)[codes]
     return values
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """A mapping of a document; empty for what an older program wrote in its place."""
+    return value if isinstance(value, dict) else {}
 
 
 def _null(value: Any) -> bool:

@@ -16,6 +16,7 @@ from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule
 from analysis.ranking import Ranking
 from analysis.rules import RULES
+from analysis.stamps import earlier_runs
 
 _TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
 _STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
@@ -28,6 +29,9 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
     yield from audit_view(ranking.run)
+    for folder, units, why in earlier_runs(ranking.run):
+        aside = f"{many(units, 'unit')} of {why or 'another stamp'}"
+        yield Text(f"kept apart: {aside}; rank them with python -m analysis {folder}", style="yellow")
     for problem in ranking.run.problems:
         yield Text(f"not read: {problem}", style="bold red")
 
@@ -49,9 +53,11 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
     answer = "new cell lines: " + (
         f"t over {folds} folds, below the table" if folds > 1 else "not answered by one fold"
     )
+    mixed = f"{ranking.mixture.sentence()}, as --reuse-older-code asked for" if ranking.mixture else ""
     yield _definitions(
         {
             "what": counted,
+            **({"mixed": mixed} if mixed else {}),
             "by": f"{ranking.by.label} on val_unseen, {direction} is better; it decides {ranking.by.decides}",
             "selection": "weights best_on_validation; configurations by val_unseen; test reports only",
             "interval": f"{covers}; {answer}; new loci: not covered",

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from analysis.schema import ADDED
-from harness.config.explain import ConfigError, validate
+from harness.config.explain import ConfigError, validate_stored
 from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
+from harness.data.folds import Fold
 from harness.errors import UserError
 
 FILE = "plan.json"
-VERSION = 1
+VERSION = 2
 Status = Literal["planned", "running", "interrupted", "finished"]
 STATUSES: tuple[Status, ...] = ("planned", "running", "interrupted", "finished")
 
@@ -24,6 +25,7 @@ class Unit(NamedTuple):
 
     config_id: str
     fold: str
+    """Identity of the fold's content (`Fold.id`)."""
     seed: int
 
     @property
@@ -56,13 +58,19 @@ class Plan:
     trials: int
     """Configurations that the run is to have (with repeats of identical ones left out, it may end with fewer)."""
     folds: tuple[str, ...]
+    """Identities of the folds that are asked for."""
     seeds: tuple[int, ...]
     configs: Mapping[str, Planned] = field(default_factory=dict)
     """Configuration id -> configuration, in the order in which they were planned."""
     status: Status = "planned"
+    """`running` means nothing by itself: a driver that was killed leaves it behind (`harness.sweep.lock`)."""
+    known: Mapping[str, Fold] = field(default_factory=dict)
+    """Identity -> fold, of all that the run has units of, those that are no longer asked for included."""
+    reused: tuple[str, ...] = ()
+    """Other stamps whose units the latest start took as they are, because it was asked to."""
 
     @classmethod
-    def of(cls, sweep: Sweep, *, folds: Sequence[str], data: str, gpu: bool = False) -> "Plan":
+    def of(cls, sweep: Sweep, *, folds: Sequence[Fold], data: str, gpu: bool = False) -> "Plan":
         """The plan of a sweep on the dataset with content hash `data`; `gpu` decides model.size: auto."""
         plan = cls(
             name=sweep.config.name,
@@ -70,8 +78,9 @@ class Plan:
             objective=sweep.config.objective,
             data=data,
             trials=sweep.trials,
-            folds=tuple(folds),
+            folds=tuple(dict.fromkeys(fold.id for fold in folds)),
             seeds=tuple(sweep.config.seeds),
+            known={fold.id: fold for fold in folds},
         )
         if sweep.config.design == "grid":
             for changes in sweep.space.enumerate():
@@ -101,6 +110,13 @@ class Plan:
             stream.flush()
             os.fsync(stream.fileno())
 
+    def label(self, fold: str) -> str:
+        """What a person calls a fold, with its cell lines and chromosomes."""
+        return self.known[fold].label if fold in self.known else fold
+
+    def _fold(self, fold: str) -> dict[str, Any]:
+        return self.known[fold].content()
+
     def _entry(self, config: str) -> dict[str, Any]:
         planned = self.configs[config]
         return {"id": config, "changes": dict(planned.changes), "config": planned.config.canonical()}
@@ -119,7 +135,9 @@ class Plan:
             "objective": self.objective,
             "data": self.data,
             "trials": self.trials,
-            "folds": list(self.folds),
+            "folds": {fold: self._fold(fold) for fold in self.folds},
+            "other_folds": {fold: self._fold(fold) for fold in self.known if fold not in self.folds},
+            "reused": list(self.reused),
             "seeds": list(self.seeds),
             "configs": [self._entry(config) for config in self.configs],
         }
@@ -148,6 +166,11 @@ class Plan:
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
             version = content["version"]
+            if version == 1:
+                raise UserError(
+                    f"{file}: the plan has version 1, which knows its folds by name only, so that nobody can tell "
+                    "what its units were trained on; give another --out (python -m analysis still reads this one)"
+                )
             if version != VERSION:
                 raise UserError(
                     f"{file}: the plan has version {version}, this program reads version {VERSION}"
@@ -155,8 +178,11 @@ class Plan:
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
             configs = {
-                e["id"]: Planned(e["changes"], validate(TrialConfig, e["config"]))
+                e["id"]: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
                 for e in [*content["configs"], *_added(run)]
+            }
+            known = {
+                key: Fold.stored(fold) for key, fold in {**content["folds"], **content["other_folds"]}.items()
             }
             plan = cls(
                 name=content["name"],
@@ -168,8 +194,10 @@ class Plan:
                 seeds=tuple(content["seeds"]),
                 configs=configs,
                 status=content["status"],
+                known=known,
+                reused=tuple(content["reused"]),
             )
-        except (json.JSONDecodeError, KeyError, TypeError, ConfigError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise UserError(f"{file}: this is not the plan of a run ({error})") from None
         for key, planned in configs.items():
             if planned.config.id != key:
@@ -177,6 +205,9 @@ class Plan:
                     f"{file}: configuration {key} has the content of {planned.config.id}; "
                     "the file was edited, or written by another version of the configuration"
                 )
+        for key, fold in known.items():
+            if fold.id != key:
+                raise UserError(f"{file}: fold {key} has the content of {fold.id}; the file was edited")
         return plan
 
 
@@ -234,6 +265,8 @@ def diff(old: Plan, new: Plan) -> Difference:
     ):
         for verb, these, those in (("new", has, had), ("no longer asked for", had, has)):
             names = [name for name in these if name not in those]
+            if word == "fold":
+                names = [new.label(name) if name in new.known else old.label(name) for name in names]
             if names:
                 sentences.append(
                     f"{len(names)} {word if len(names) == 1 else plural} {verb}: {', '.join(names)}"
@@ -252,7 +285,8 @@ def diff(old: Plan, new: Plan) -> Difference:
 
 
 def merge(old: Plan, new: Plan) -> Plan:
-    """The plan that a run has after `new` was started on it: every configuration of both, new folds and seeds added.
+    """The plan that a run has after `new` was started on it: every configuration of both, and seeds added. Its folds
+    are those of `new`: a mean over folds is over the ones that are asked for, and units of others stay for later.
 
     Raises
     ------
@@ -263,6 +297,6 @@ def merge(old: Plan, new: Plan) -> Plan:
     return replace(
         new,
         configs={**old.configs, **new.configs},
-        folds=tuple(dict.fromkeys([*old.folds, *new.folds])),
+        known={**old.known, **new.known},
         seeds=tuple(dict.fromkeys([*old.seeds, *new.seeds])),
     )

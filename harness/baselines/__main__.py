@@ -20,7 +20,8 @@ from harness.errors import run_cli
 
 
 def measure(block: DataBlock, cache: Path, *, progress: bool) -> pd.DataFrame:
-    """The table `baselines` (analysis.schema) of every fold of `block`, from `cache` where it is known."""
+    """The table `baselines` (analysis.schema) of every fold of `block`, from `cache` where it is known, with the
+    folds' names in place of their identities."""
     size = SIZES["small"]
     dataset = open_dataset(
         block,
@@ -30,8 +31,10 @@ def measure(block: DataBlock, cache: Path, *, progress: bool) -> pd.DataFrame:
         progress=progress,
     )
     with tempfile.TemporaryDirectory() as run:
-        files = write_baselines(dataset, make_folds(dataset, block), Path(run), cache, progress=progress)
-        return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        folds = make_folds(dataset, block)
+        files = write_baselines(dataset, folds, Path(run), cache, progress=progress)
+        table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
+        return table.assign(fold=table["fold"].map({fold.id: fold.name for fold in folds}))
 
 
 def show(table: pd.DataFrame, console: Console) -> None:

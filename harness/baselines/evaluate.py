@@ -41,7 +41,7 @@ def evaluate_fold(
                 rows.append(
                     {
                         "baseline": row.key,
-                        "fold": fold.name,
+                        "fold": fold.id,
                         "split": split,
                         "cell_line": measured["cell_line"],
                     }

@@ -6,19 +6,24 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache as cached
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
-import sklearn
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-import analysis.metrics
 from analysis.schema import to_table
 from harness.baselines.baseline import BASELINES
-from harness.baselines.evaluate import SCORED, evaluate_fold
+from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
+from harness.code_stamp import Code
 from harness.data.dataset import EncodedDataset
-from harness.data.folds import Fold, Splits, split
+from harness.data.folds import Fold, split
+from harness.stamp import package_versions
+
+IDENTITY = b"identity"
+"""Key of a file's metadata under which it says what its numbers are of."""
 
 
 def write_baselines(
@@ -26,8 +31,8 @@ def write_baselines(
 ) -> list[Path]:
     """Write RUN/baselines/<fold>.parquet for every fold and return the paths, in the order of `folds`.
 
-    A fold is computed once per content of the data, of its splits and of the code, and copied from `cache`
-    after that. Files appear whole (hidden name, then rename). Two processes at once do the work twice, to the
+    A fold is computed once per `identity`, and copied from `cache` after that; a file of another one is replaced.
+    Files appear whole (hidden name, then rename). Two processes at once do the work twice, to the
     same result.
 
     Raises
@@ -46,13 +51,13 @@ def write_baselines(
             def started(number: int, name: str, fold: Fold = fold, before: int = before) -> None:
                 bar.update(task, completed=before + number, description=f"{fold.name}: {name}")
 
-            splits = split(dataset, fold)
-            stored = cache / "baselines" / f"{_key(dataset, fold, splits)}.parquet"
+            own = identity(dataset.hash, fold)
+            stored = cache / "baselines" / f"{own}.parquet"
             if not stored.is_file():
-                table = to_table("baselines", evaluate_fold(features, fold, splits, started=started))
+                rows = evaluate_fold(features, fold, split(dataset, fold), started=started)
                 with _appearing(stored) as file:
-                    pq.write_table(table, file)
-            target = run_dir / "baselines" / f"{fold.name}.parquet"
+                    pq.write_table(_named(to_table("baselines", rows), own), file)
+            target = run_dir / "baselines" / f"{fold.id}.parquet"
             with _appearing(target) as file:
                 shutil.copyfile(stored, file)
             written.append(target)
@@ -74,12 +79,27 @@ def _appearing(final: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def _key(dataset: EncodedDataset, fold: Fold, splits: Splits) -> str:
-    """Identity of a result: the data, the fold's name and pairs, and every source line that makes the numbers."""
-    total = hashlib.sha256(f"{dataset.hash} {fold.name} scikit-learn {sklearn.__version__}".encode())
-    for name in ("train", *SCORED):
-        total.update(getattr(splits, name).tobytes())
-    sources = [file for file in sorted(Path(__file__).parent.glob("*.py")) if file.name != "__main__.py"]
-    for file in [*sources, Path(analysis.metrics.__file__)]:
-        total.update(file.read_bytes())
-    return total.hexdigest()[:24]
+def identity(data: str, fold: Fold) -> str:
+    """What a fold's baselines are of: the content hash of the data, the fold's content, the code that makes the
+    numbers, and the versions of the packages that compute them."""
+    text = f"{data} {fold.id} {_code()} {package_versions()}"
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def current(run_dir: Path, data: str, fold: Fold) -> bool:
+    """Whether the run has the fold's baselines, on these data and by the code as it is."""
+    file = run_dir / "baselines" / f"{fold.id}.parquet"
+    try:
+        metadata = pq.read_schema(file).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return bool(metadata.get(IDENTITY) == identity(data, fold).encode())
+
+
+@cached
+def _code() -> str:
+    return Code.of(begin=("harness.baselines.write",)).hash
+
+
+def _named(table: pa.Table, own: str) -> pa.Table:
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), IDENTITY: own.encode()})

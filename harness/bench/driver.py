@@ -11,6 +11,7 @@ from rich.console import Console
 
 from harness.bench.measurement import Measurement, Time, timed
 from harness.config.sweep import load_sweep
+from harness.data.folds import Fold
 from harness.plan import Plan
 from harness.space.compose import SEARCH_SPACES
 from harness.sweep.board import Board
@@ -58,7 +59,7 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
 
 def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]:
     sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler.kind={sampler}"])
-    plan = Plan.of(sweep, folds=["fold0"], data="0" * 64)
+    plan = Plan.of(sweep, folds=[Fold("fold0", ("a",), ("b",), ("chr1",))], data="0" * 64)
     plan.save(folder)
     study = Study(folder / "optuna.log", name="bench", direction="maximize", sampler=sweep.config.sampler)
     board = Board(total=trials, larger_is_better=True)

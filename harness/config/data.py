@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.config.block import Block
+from harness.config.block import Before, Block
 from harness.errors import UserError, nearest
 
 Contradictions = Literal["refuse", "drop"]
@@ -36,7 +36,7 @@ class SyntheticBlock(Block):
     """Planted fault: sequences carry no trace of v_c."""
     training_shortcut: Share = 0.0
     """Planted fault: probability that a positive of a training cell line carries a motif that means nothing elsewhere."""
-    composition_fingerprint: Share = 0.0
+    composition_fingerprint: Annotated[Share, Before(0.0)] = 0.0
     """Planted fault: share of the bases of a training cell line that are drawn anew with its own preferences of what
     follows what, whatever the label: the mean composition of a support set tells the line again, a single pair
     hardly, and neither says anything of a line that was never met."""

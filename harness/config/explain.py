@@ -1,13 +1,15 @@
 """What pydantic found wrong, as one sentence with a dotted path and the nearest valid name."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
+from harness.config.block import Block
 from harness.errors import UserError, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
+StoredBlock = TypeVar("StoredBlock", bound=Block)
 
 TYPES = {
     "int": "a whole number",
@@ -34,8 +36,18 @@ class ConfigError(UserError):
 
 def validate(model: type[Model], data: Mapping[str, Any]) -> Model:
     """`model` built from `data`; the first mistake as a ConfigError."""
+    return _explained(model, model.model_validate, data)
+
+
+def validate_stored(model: type[StoredBlock], content: Mapping[str, Any]) -> StoredBlock:
+    """`model` from content that was stored, maybe before some of its fields existed; the first mistake as a
+    ConfigError."""
+    return _explained(model, model.stored, content)
+
+
+def _explained(model: type[Model], build: Callable[[Any], Model], data: Mapping[str, Any]) -> Model:
     try:
-        return model.model_validate(dict(data))
+        return build(dict(data))
     except ValidationError as error:
         problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
     path, owner = locate(model, problems[0]["loc"])

@@ -178,11 +178,12 @@ class TrialConfig(Block):
         return TrialConfig.model_validate({**self.model_dump(), "model": model.model_dump()})
 
     def canonical(self) -> dict[str, Any]:
-        """The content that identifies the configuration, as plain data."""
+        """The whole content of the configuration, as plain data."""
         return self.model_dump(mode="json")
 
     @property
     def id(self) -> str:
-        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        """First 12 hexadecimal digits of the SHA-256 of the content, without new fields at the value that they had
+        before they existed (`Block.identity`), so that a program that knows more gives old results their old id."""
+        text = json.dumps(self.identity(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -1,7 +1,9 @@
 """Folds: unseen cell lines and held-out chromosomes, and the splits that follow without leaks."""
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+import hashlib
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,12 +15,43 @@ from harness.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class Fold:
-    """Unseen test and validation cell lines, and the chromosomes held out of training (09, Folds)."""
+    """Unseen test and validation cell lines, and the chromosomes held out of training (09, Folds).
+
+    Its identity is its content: `name` is what a person calls it, and two folds of one content are one fold.
+    """
 
     name: str
     test: tuple[str, ...]
     val: tuple[str, ...]
     chromosomes: tuple[str, ...]
+    settings: str = "{}"
+    """What else of the data block decides the splits, as JSON."""
+
+    @property
+    def id(self) -> str:
+        """`f` and the first 10 hexadecimal digits of the SHA-256 of the content, in which the order of cell lines and
+        chromosomes does not matter; what units and their files are keyed by."""
+        content = {key: sorted(set(v)) if isinstance(v, list) else v for key, v in self.content().items()}
+        del content["name"]
+        text = json.dumps(content, sort_keys=True)
+        return "f" + hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    @property
+    def label(self) -> str:
+        """The name with what it stands for."""
+        parts = (("test", self.test), ("validation", self.val), ("held out", self.chromosomes))
+        return f"{self.name} ({'; '.join(word + ' ' + ', '.join(names) for word, names in parts)})"
+
+    def content(self) -> dict[str, Any]:
+        """The fold as plain data; every field is in."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
+
+    @classmethod
+    def stored(cls, content: dict[str, Any]) -> "Fold":
+        """A fold from its `content()`."""
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        return cls(**values)
 
 
 class CellLines(NamedTuple):
@@ -52,7 +85,7 @@ def default_cell_lines(names: list[str]) -> CellLines:
 
 
 def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
-    """The folds that the configuration names, or one default fold.
+    """The folds that the configuration names, each content once, or one default fold.
 
     Default cell lines: where the source has test pairs of cell lines that it never trains on (PRISM's
     layout), those are test, and the last remaining ones by name (about a fifth of all) validation; else
@@ -65,14 +98,16 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
         for fewer than 3 cell lines or 2 chromosomes, an unknown name, a cell line that is both val and test,
         a fold that leaves nothing to train on.
     """
+    settings = _settings(block)
     if block.folds:
-        folds = []
+        folds: dict[str, Fold] = {}
         for number, given in enumerate(block.folds):
             chromosomes = dict.fromkeys(normal_chromosome(name) or name for name in given.chromosomes)
-            fold = Fold(f"fold{number}", tuple(given.test), tuple(given.val), tuple(chromosomes))
+            names = (tuple(given.test), tuple(given.val), tuple(chromosomes))
+            fold = Fold(f"fold{number}", *names, settings)
             _check(dataset, fold, f"data.folds[{number}]")
-            folds.append(fold)
-        return folds
+            folds.setdefault(fold.id, fold)
+        return list(folds.values())
     if len(dataset.cell_lines) < 3:
         raise UserError(
             f"{dataset.origin}: {len(dataset.cell_lines)} cell line(s); expected at least 3, one each to "
@@ -84,7 +119,15 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
             "so that one can be held out of training"
         )
     lines = _default_lines(dataset)
-    return [Fold("fold0", tuple(lines.test), tuple(lines.val), tuple(_default_chromosomes(dataset)))]
+    chromosomes = tuple(_default_chromosomes(dataset))
+    return [Fold("fold0", tuple(lines.test), tuple(lines.val), chromosomes, settings)]
+
+
+def _settings(block: DataBlock) -> str:
+    """What of the data block is neither the source, which the content hash of the data stands for, nor the folds
+    themselves: a key that is added to the block is part of every fold's identity by default."""
+    rest = {key: v for key, v in block.identity().items() if key not in ("root", "synthetic", "folds")}
+    return json.dumps(rest, sort_keys=True)
 
 
 def split(dataset: EncodedDataset, fold: Fold) -> Splits:

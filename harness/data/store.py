@@ -69,12 +69,7 @@ def content_hash(block: DataBlock) -> str:
     """
     total = hashlib.sha256(b"format 1\n")
     if block.synthetic is not None:
-        content = block.synthetic.model_dump(mode="json")
-        if not content[
-            "composition_fingerprint"
-        ]:  # without it the data are those of before it could be planted
-            del content["composition_fingerprint"]
-        text = json.dumps(content, sort_keys=True)
+        text = json.dumps(block.synthetic.identity(), sort_keys=True)
         total.update(f"synthetic {GENERATOR} {text}".encode())
         return total.hexdigest()
     assert block.root is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 
+from harness.baselines.write import current, write_baselines
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 
@@ -43,13 +44,11 @@ class Baselines:
         ray.cancel(self._task, force=True)
 
 
-def missing(run: Path, folds: Sequence[Fold]) -> list[Fold]:
-    """Folds whose baselines are not in the run."""
-    return [fold for fold in folds if not (run / "baselines" / f"{fold.name}.parquet").is_file()]
+def missing(run: Path, folds: Sequence[Fold], data: str) -> list[Fold]:
+    """Folds whose baselines, on the data with content hash `data` and by today's code, are not in the run."""
+    return [fold for fold in folds if not current(run, data, fold)]
 
 
 def _write(dataset: Path, folds: tuple[Fold, ...], run: Path, cache: Path) -> None:
     os.nice(NICENESS)
-    from harness.baselines.write import write_baselines
-
     write_baselines(EncodedDataset.open(dataset), folds, run, cache)

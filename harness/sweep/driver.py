@@ -1,9 +1,7 @@
 """The sweep from its command line to its ranking."""
 
 import contextlib
-import fcntl
 import json
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,19 +11,23 @@ from pathlib import Path
 from rich.console import Console
 
 from harness.baselines.write import write_baselines
+from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import Sweep, load_sweep
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
-from harness.device import choose_device
+from harness.device import choose_device, local_cpus
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
+from harness.stamp import Stamp
+from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster import Cluster, cluster
 from harness.sweep.impossible import refuse_impossible
+from harness.sweep.lock import only_driver, refuse_place, refuse_running
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
 from harness.sweep.report import conclude, introduce, unfinished
@@ -47,6 +49,13 @@ def run_sweep(options: Options, console: Console) -> int:
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         run = (options.out or Path("runs") / sweep.config.name).absolute()
+        if options.dry_run:
+            refuse_place(run)
+            refuse_running(run)
+        else:
+            # Before the plan is read: two starts at once would else both add to what was there before either.
+            stack.enter_context(only_driver(run))
+            complete_moves(run)
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         joined = stack.enter_context(cluster(address=options.address)) if options.address else None
         device = choose_device(
@@ -57,22 +66,29 @@ def run_sweep(options: Options, console: Console) -> int:
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
         folds = make_folds(dataset, sweep.config.data)
         refuse_impossible(sweep, dataset, folds, gpu=gpu)
-        fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)
-        start = prepare(sweep, fresh, run, resume=options.resume, gpu=gpu)
+        fresh = Plan.of(sweep, folds=folds, data=dataset.hash, gpu=gpu)
+        stamp = Stamp.of(sweep.config, data=dataset.hash)
+        start = prepare(
+            sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
+        )
+        if joined is None and not start.nothing:
+            check_cpus(sweep, local_cpus())
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
         if device.sentence:
             console.print(f"note: {device.sentence}", style="yellow", soft_wrap=True, highlight=False)
         if options.dry_run:
             return 0
         if start.nothing:
+            put_aside(run, start.aside)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             return conclude(console, run, start, None)
 
-        stack.enter_context(only_driver(run))
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
-        check_cpus(sweep, ray)
+        if joined is None:
+            check_cpus(sweep, ray.cpus)
         stack.enter_context(telling_how_to_go_on(console))
+        put_aside(run, start.aside)
         start = replace(start, plan=replace(start.plan, status="running"))
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
@@ -91,8 +107,9 @@ def run_sweep(options: Options, console: Console) -> int:
                 if options.seconds is None
                 else max(1.0, options.seconds - (time.monotonic() - began)),
                 view=views,
-                give_up=lambda config, units: give_up(run, units, "its worker died too often"),
+                give_up=lambda config, units: give_up(run, units, "its worker died too often", stamp.row()),
                 before=lambda: save_provenance(sweep, dataset, run, ray),
+                stamp=stamp,
             ),
             console,
         )
@@ -146,33 +163,33 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
 def finish(
     start: Start, dataset: EncodedDataset, folds: Sequence[Fold], run: Path, cache: Path, console: Console
 ) -> None:
-    """What a driver that was killed after its last trial left to do: baselines, and the word that it is finished."""
-    left, old = missing(run, folds), Plan.load(run)
-    if old is not None and old.status == "finished" and not left:
+    """What a start that has no trials to run has left to do: baselines, parts, and the plan as it is asked for now."""
+    left, plan = missing(run, folds, dataset.hash), replace(start.plan, status="finished")
+    if Plan.load(run) == plan and not left:
         return
-    with only_driver(run):
-        compactor = Compactor(run)
-        compactor.collect_left(complete_units(run, ()))
-        compactor.finish()
-        if left:
-            console.print("computing the baselines that an earlier start did not finish", highlight=False)
-            write_baselines(dataset, left, run, cache, progress=console.is_terminal)
-        replace(start.plan, status="finished").save(run)
+    compactor = Compactor(run)
+    compactor.collect_left(complete_units(run, ()))
+    compactor.finish()
+    if left:
+        console.print("computing the baselines that an earlier start did not finish", highlight=False)
+        write_baselines(dataset, left, run, cache, progress=console.is_terminal)
+    plan.save(run)
 
 
-def check_cpus(sweep: Sweep, ray: Cluster) -> None:
+def check_cpus(sweep: Sweep, cpus: float) -> None:
     """Ray would wait for ever for a worker that no machine can hold."""
     asked = sweep.config.resources.cpus_per_trial
-    if ray.address is None and asked > ray.cpus:
+    if asked > cpus:
         raise UserError(
-            f"resources.cpus_per_trial is {asked:g}, and this machine has {ray.cpus:g} CPUs; lower it"
+            f"resources.cpus_per_trial is {asked:g}, and this machine has {cpus:g} CPUs; lower it"
         )
 
 
 def save_start(sweep: Sweep, start: Start, run: Path) -> None:
-    """Plan and YAML, before anything runs."""
+    """Plan, YAML and the list of the code's modules, before anything runs."""
     writer = RunWriter(run)
     writer.write_text("sweep.yaml", _as_run(sweep))
+    Code.today().save(run)
     start.plan.save(run)
 
 
@@ -191,26 +208,6 @@ def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Clust
     RunWriter(run).write_json(
         "provenance.json", {**entry, "earlier": [*before, *([earlier] if earlier else [])]}
     )
-
-
-@contextlib.contextmanager
-def only_driver(run: Path) -> Iterator[None]:
-    """One driver per run folder; the kernel drops the lock of one that was killed. A folder in which nothing came to
-    be goes again."""
-    run.mkdir(parents=True, exist_ok=True)
-    lock = run / ".driver.lock"
-    with lock.open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{run}: another sweep is running in this folder; give another --out") from None
-        shutil.rmtree(run / "ray", ignore_errors=True)
-        try:
-            yield
-        finally:
-            if [file.name for file in run.iterdir()] == [lock.name]:
-                lock.unlink()
-                run.rmdir()
 
 
 @contextlib.contextmanager

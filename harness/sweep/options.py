@@ -31,6 +31,7 @@ class Options:
     dry_run: bool
     sets: tuple[str, ...]
     cache: Path
+    reuse_older_code: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -56,6 +57,11 @@ def parse(arguments: list[str] | None = None) -> Options:
     add("--gpus-per-trial", type=float, metavar="G", help="share of a GPU per configuration (default 0.25)")
     add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     add("--resume", action="store_true", help="continue an interrupted run; failed units are tried again")
+    add(
+        "--reuse-older-code",
+        action="store_true",
+        help="take finished units of older code or package versions as they are instead of running them anew",
+    )
     add("--dry-run", action="store_true", help="print the plan and what differs from the run there is")
     add(
         "--set",
@@ -79,6 +85,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         dry_run=given.dry_run,
         sets=tuple(given.set),
         cache=given.cache,
+        reuse_older_code=given.reuse_older_code,
     )
 
 

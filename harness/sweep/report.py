@@ -45,6 +45,11 @@ def introduce(
     )
     for note in dataset.notes:
         facts.add_row("", escape(note))
+    named = len(config.data.folds)
+    if named > len(folds):
+        facts.add_row(
+            "", f"{named} folds are named, of which {named - len(folds)} repeat another one's content"
+        )
     for fold in folds:
         facts.add_row(
             fold.name,

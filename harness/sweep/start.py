@@ -5,27 +5,40 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from analysis.stamps import STAMPS
 from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
 from harness.plan import Plan, Unit, diff, merge
 from harness.run_store import RunWriter, read_rows
 from harness.space.compose import flatten
+from harness.stamp import Stamp
+from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
 from harness.sweep.left import unplanned
 from harness.sweep.verdict import Verdict
 
-ENDED = {"done", "stopped", "pruned", "diverged"}
-"""Statuses of units that are results; `failed` ones are tried again by --resume."""
+__all__ = [
+    "ENDED",
+    "Reached",
+    "Start",
+    "Stored",
+    "complete_units",
+    "forget",
+    "give_up",
+    "prepare",
+    "stored_units",
+]
 
 
 class Stored(NamedTuple):
-    """What the store says of a unit: its status, and what it reached of which objective."""
+    """What the store says of a unit: its status, what it reached of which objective, and its stamp columns."""
 
     status: str
     objective: str
     value: float | None
+    stamp: Mapping[str, Any] = {}
 
 
 Reached = Mapping[str, tuple[str, float | None]]
@@ -36,8 +49,8 @@ Reached = Mapping[str, tuple[str, float | None]]
 class Start:
     """The merged `plan`, the units `pending` per configuration, how many configurations are `new` (still to be
     proposed), whether a finite space has fewer left than were asked for, how many configurations are `complete` and
-    units `finished`, what `failed` before, the plan's difference in sentences, and what the ended units of pending
-    configurations `reached`."""
+    units `finished`, what `failed` before, the plan's difference in sentences, what the ended units of pending
+    configurations `reached`, and the units to be put `aside` because they have other stamps."""
 
     plan: Plan
     pending: dict[str, list[Unit]]
@@ -48,15 +61,27 @@ class Start:
     failed: list[Unit]
     sentences: list[str]
     reached: Mapping[str, Reached] = field(default_factory=dict)
+    aside: tuple[Aside, ...] = ()
 
     @property
     def nothing(self) -> bool:
         return not self.pending and self.new == 0
 
 
-def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) -> Start:
+def prepare(
+    sweep: Sweep,
+    fresh: Plan,
+    run: Path,
+    *,
+    resume: bool,
+    gpu: bool,
+    reuse: bool = False,
+    stamp: Stamp | None = None,
+) -> Start:
     """Compare the plan that the sweep asks for with what `run` holds; nothing is written.
 
+    Units of other stamps than this start's `stamp` (that of the sweep on the plan's data when None) count as not there
+    and are to be put aside; `reuse` takes those that ended with older code or package versions as they are.
     Configurations of an earlier start count towards the sweep's number only while the sweep's base and settings still
     give the same content for their changes; the results of the others stay in the run.
 
@@ -72,14 +97,19 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
         new, wanted = _missing(sweep, fresh, gpu)
         return Start(fresh, _group(fresh.units()), new, new < wanted, 0, 0, [], [])
     difference = diff(old, fresh)
-    plan = merge(old, fresh)
+    gone = being_moved(run)
+    whole = {unit: row for unit, row in stored_units(run).items() if unit.name not in gone}
+    aside, reused = sort_out(run, whole, stamp or Stamp.of(sweep.config, data=fresh.data), reuse=reuse)
+    other = {unit for each in aside for unit in each.units}
+    found = {unit: row for unit, row in whole.items() if unit not in other}
+    plan = replace(merge(old, fresh), reused=tuple(reused))
     kept = {
         config: planned
         for config, planned in plan.configs.items()
         if _still(sweep, planned.changes, config, gpu)
     }
     asked = replace(fresh, configs=kept)
-    found, units = stored_units(run), asked.units()
+    units = asked.units()
     stored = {unit: found[unit] for unit in units if unit in found}
     statuses = {unit: row.status for unit, row in stored.items()}
     failed = [unit for unit in units if statuses.get(unit) == "failed"]
@@ -98,10 +128,20 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
             "add --resume to continue it, or --out for another folder"
         )
     sentences = [s for s in difference.sentences if "to propose" not in s]
-    other = len(plan.configs) - len(kept)
-    if other:
+    sentences += [each.sentence(len(set(each.units) & set(units))) for each in aside]
+    if gone:
         sentences.append(
-            f"{other} configuration{'s were' if other > 1 else ' was'} made with other settings: "
+            f"an earlier start had begun to put {len(gone)} units aside, which is completed first"
+        )
+    if reused:
+        sentences.append(
+            f"{sum(reused.values())} finished units are of older code or package versions and are taken as they are "
+            "(--reuse-older-code)"
+        )
+    unlike = len(plan.configs) - len(kept)
+    if unlike:
+        sentences.append(
+            f"{unlike} configuration{'s were' if unlike > 1 else ' was'} made with other settings: "
             "the results stay, and do not count here"
         )
     new, wanted = _missing(sweep, asked, gpu)
@@ -118,17 +158,23 @@ def prepare(sweep: Sweep, fresh: Plan, run: Path, *, resume: bool, gpu: bool) ->
             value = row.value if row.objective == fresh.objective else None
             reached[unit.config_id][unit.name] = (row.status, value)
     complete = len(kept) - len(groups)
-    return Start(plan, groups, new, new < wanted, complete, finished, failed, sentences, reached)
+    return Start(
+        plan, groups, new, new < wanted, complete, finished, failed, sentences, reached, tuple(aside)
+    )
 
 
 def stored_units(run: Path) -> dict[Unit, Stored]:
     """Every unit that the store has a row of, and what it says."""
-    rows = Run(run).columns("trials", ["config", "fold", "seed", "status", "objective", "objective_value"])
+    columns = ["config", "fold", "seed", "status", "objective_value", *STAMPS]
+    rows = Run(run).columns("trials", columns).to_dict("records")
     return {
-        Unit(config, fold, int(seed)): Stored(
-            status, str(objective), None if value != value else float(value)
+        Unit(row["config"], row["fold"], int(row["seed"])): Stored(
+            row["status"],
+            str(row["objective"]),
+            None if row["objective_value"] != row["objective_value"] else float(row["objective_value"]),
+            {name: row[name] if isinstance(row[name], str) else None for name in STAMPS},
         )
-        for config, fold, seed, status, objective, value in rows.itertuples(index=False, name=None)
+        for row in rows
     }
 
 
@@ -150,11 +196,15 @@ def forget(run: Path, units: Iterable[Unit]) -> None:
         (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
 
 
-def give_up(run: Path, units: Iterable[Unit], sentence: str) -> None:
-    """Mark the unfinished ones of `units` as failed, whose worker could not do it itself."""
+def give_up(
+    run: Path, units: Iterable[Unit], sentence: str, stamp: Mapping[str, object] | None = None
+) -> None:
+    """Mark the unfinished ones of `units` as failed, whose worker could not do it itself; `stamp`: columns of those
+    that have no row yet."""
     for unit in units:
         file = run / "trials" / f"{unit.name}.parquet"
         row: Mapping[str, object] = {
+            **(stamp or {}),
             "config": unit.config_id,
             "fold": unit.fold,
             "seed": unit.seed,

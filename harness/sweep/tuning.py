@@ -15,6 +15,7 @@ from harness.config.trial import TrialConfig
 from harness.data.folds import Fold
 from harness.device import Device
 from harness.plan import Plan, Unit
+from harness.stamp import Stamp
 from harness.sweep.board import Board
 from harness.sweep.cluster import Cluster
 from harness.sweep.display import Display
@@ -43,6 +44,7 @@ class Tuning:
     view: Callable[[TrialConfig], Path]
     give_up: Callable[[str, Iterable[Unit]], None]
     before: Callable[[], None]
+    stamp: Stamp
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         device=tuning.device.name,
         threads=max(1, int(cpus)),
         scheduler=config.scheduler.model_dump_json(),
+        stamp=tuning.stamp,
     )
     scheduler = None
     if config.scheduler.kind == "asha":
@@ -155,10 +158,11 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         ended = baselines.poll()
         if ended is None:
             baselines.cancel()
-        elif not missing(tuning.run, tuning.folds):
+        elif not missing(tuning.run, tuning.folds, start.plan.data):
             display.aside(ended)
     compactor.finish()
-    sentences = [ended or "the baselines are not computed yet"] if missing(tuning.run, tuning.folds) else []
+    lacking = missing(tuning.run, tuning.folds, start.plan.data)
+    sentences = [ended or "the baselines are not computed yet"] if lacking else []
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
     finished = ended is not None and not proposer.pending and proposer.new == 0

@@ -8,7 +8,7 @@ import random
 import time
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 import torch
 from ray.tune import Trainable
 
+from harness.code_stamp import Code
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.run_store import RunWriter, replace_atomically
+from harness.stamp import Stamp, package_versions
 from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
@@ -41,6 +43,8 @@ class Work:
     threads: int
     scheduler: str = ""
     """The scheduler's settings as JSON: a verdict of another one does not count."""
+    stamp: Stamp | None = None
+    """What the driver found that its units are made with."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's worker to evaluate what was trained of `units` and end."""
@@ -133,7 +137,8 @@ class ConfigurationTrainable(Trainable):
     def _open(self) -> list[Replicate]:
         assert self.dataset is not None
         config = TrialConfig.model_validate(self.given["config"])
-        folds = {fold.name: fold for fold in self.work.folds}
+        folds = {fold.id: fold for fold in self.work.folds}
+        self._refuse_other_code()
         units: list[tuple[str, int]] = [tuple(unit) for unit in self.given["units"]]
         return [
             Replicate(
@@ -147,9 +152,23 @@ class ConfigurationTrainable(Trainable):
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
                 audits=seed == next(first for name, first in units if name == fold),
+                stamp=self.work.stamp,
             )
             for fold, seed in units
         ]
+
+    def _refuse_other_code(self) -> None:
+        """A worker that started after the project's files were edited, or on a node that has other ones."""
+        stamp = self.work.stamp
+        if stamp is None:
+            return
+        own = replace(stamp, code=Code.today().hash, versions=package_versions())
+        found = own.differences(stamp.row(), self.work.run)
+        if found:
+            raise UserError(
+                f"a worker found {'; '.join(found.values())}, and would not run what the sweep was started with; "
+                "start the sweep again"
+            )
 
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:
         assert self.replicates is not None
@@ -217,6 +236,7 @@ class ConfigurationTrainable(Trainable):
 
     def _failed_row(self, fold: str, seed: int, sentence: str) -> dict[str, Any]:
         return {
+            **(self.work.stamp.row() if self.work.stamp else {}),
             "config": self.id,
             "fold": fold,
             "seed": seed,

@@ -15,6 +15,7 @@ from analysis.rules import Finding, not_evaluated
 from analysis.schema import MACRO, POOLED
 from harness import terminal
 from harness.audit.finding import lines
+from harness.code_stamp import Code
 from harness.config.acting import unread
 from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.trial import TrialConfig
@@ -25,8 +26,11 @@ from harness.errors import UserError, nearest, run_cli
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
+from harness.stamp import Stamp
 from harness.trial.replicate import Replicate
 
+OBJECTIVE = "val_unseen/macro/aupr"
+"""By which the weights of a trial run alone are selected."""
 DESCRIPTION = """Train, validate and predict one configuration: the full episodic loop on one fold, for each seed.
 
 CONFIG is a preset (minimal, cross_attention, rp04, rp24, or a YAML like search_spaces/presets/rp24.yaml) or a
@@ -62,6 +66,8 @@ def main() -> int:
     )
     fold = choose_fold(make_folds(dataset, data), arguments.fold)
     run = RunWriter(arguments.out or Path("runs") / f"trial-{config.id}")
+    Code.today().save(run.path)
+    stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     console.print(
         f"[bold]{arguments.config}[/] configuration {config.id} on {device}: {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
@@ -71,7 +77,17 @@ def main() -> int:
         console.print(f"read: {note}", markup=False, soft_wrap=True)
     statuses: list[str] = []
     for seed in arguments.seeds:
-        replicate = Replicate(config, dataset, fold, seed, run, device=device, audits=not statuses)
+        replicate = Replicate(
+            config,
+            dataset,
+            fold,
+            seed,
+            run,
+            device=device,
+            audits=not statuses,
+            stamp=stamp,
+            objective=OBJECTIVE,
+        )
         statuses.append(_run_seed(replicate, console))
         if replicate.status == "stopped" and replicate.epoch == 0:
             break  # by the audit, before the first step: what is dead in one seed is dead in all

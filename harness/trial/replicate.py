@@ -21,6 +21,7 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
+from harness.stamp import SELECTION, Stamp
 from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.evaluate import VALIDATION, CellRows, metric, vanished_spread
@@ -51,7 +52,7 @@ class Replicate:
     ------
     UserError
         when the fold cannot serve the configuration (too few pairs for an episode, identity environment on an
-        unseen cell line).
+        unseen cell line), or its checkpoint has another `stamp`.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Replicate:
         device: str = "cpu",
         stop_rules: Sequence[str] = (),
         audits: bool = True,
+        stamp: Stamp | None = None,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
         self.changes, self.objective, self.stop_rules = changes or {}, objective, tuple(stop_rules)
@@ -74,8 +76,9 @@ class Replicate:
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
         self.settings = settings = self.reads.view
-        self.unit = f"{config.id}-{fold.name}-{seed}"
-        self.key = {"config": config.id, "fold": fold.name, "seed": seed}
+        self.unit = f"{config.id}-{fold.id}-{seed}"
+        self.key = {"config": config.id, "fold": fold.id, "seed": seed}
+        self.stamp = stamp
 
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
@@ -120,7 +123,7 @@ class Replicate:
             "reason": "",
             "epochs": 0,
             "selected_epoch": None,
-            "selection": "best_on_validation",
+            "selection": SELECTION,
             "objective": objective,
             "objective_value": None,
             "parameters": sum(p.numel() for p in self.trainer.parameters if p.requires_grad),
@@ -134,6 +137,7 @@ class Replicate:
             "changes_json": json.dumps(self.changes, sort_keys=True),
             "rank_invariant": None,
             "train_prevalence": float(dataset.label[splits.train].mean()),
+            **(stamp.row() if stamp else {}),
         }
         self._resume()
 
@@ -383,6 +387,8 @@ class Replicate:
             return
         records = json.loads(state["records"])
         trial = records["trial"]
+        if self.stamp is not None:
+            self.stamp.refuse_other(trial, self.run.path, self.unit)
         for name in ("started", "finished"):
             trial[name] = None if trial[name] is None else datetime.fromisoformat(trial[name])
         self.trial = trial

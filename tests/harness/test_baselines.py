@@ -190,7 +190,7 @@ def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
 ) -> None:
     cache, other = tmp_path / "cache", Fold("other", ("A",), ("B",), ("chr3",))
     files = write_baselines(dataset, [FOLD, other], tmp_path / "run", cache)
-    assert files == [tmp_path / "run" / "baselines" / f"{name}.parquet" for name in ("fold0", "other")]
+    assert files == [tmp_path / "run" / "baselines" / f"{fold.id}.parquet" for fold in (FOLD, other)]
     table = pq.read_table(files[0])
     assert table.schema.equals(TABLES["baselines"])
     frame = table.to_pandas()
@@ -202,7 +202,7 @@ def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
         for cell in (*cells[name], "macro", "pooled")
     }
     assert set(zip(frame.baseline, frame.split, frame.cell_line, strict=True)) == expected
-    assert len(frame) == len(expected) and set(frame.fold) == {"fold0"}
+    assert len(frame) == len(expected) and set(frame.fold) == {FOLD.id}
     assert frame[["n", "prevalence", "aupr", "auc", "nll", "note"]].notna().all(axis=None)
     assert (
         frame[frame.cell_line == "pooled"].groupby("split")["n"].first()

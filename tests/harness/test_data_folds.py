@@ -1,6 +1,9 @@
 """Folds and splits: nothing that is evaluated was trained on, by cell line and by interval."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.config.block import Before
 from harness.config.data import DataBlock, FoldBlock, SyntheticBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, default_cell_lines, make_folds, overlapping, split
@@ -161,8 +165,37 @@ def test_a_bad_fold_of_the_configuration_names_its_key(dataset: EncodedDataset) 
     block = DataBlock(root=Path("data"), folds=[good, bad])
     with pytest.raises(UserError, match=r"data\.folds\[1\]\.val: no cell line 'HMEG'.*did you mean 'HMEC'"):
         make_folds(dataset, block)
-    named = make_folds(dataset, DataBlock(root=Path("data"), folds=[good, good]))
+    other = FoldBlock(test=["HMEC"], val=["NHEK"], chromosomes=["chr1"])
+    named = make_folds(dataset, DataBlock(root=Path("data"), folds=[good, other]))
     assert [fold.name for fold in named] == ["fold0", "fold1"]
+
+
+def test_a_fold_is_its_content_and_equal_ones_are_one(dataset: EncodedDataset) -> None:
+    one = FoldBlock(test=["NHEK", "A549"], val=["HMEC"], chromosomes=["chr1", "chr2"])
+    same = FoldBlock(test=["A549", "NHEK"], val=["HMEC"], chromosomes=["chr2", "chr1", "chr1"])
+    other = FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["chr1", "chr2"])
+    folds = make_folds(dataset, DataBlock(root=Path("data"), folds=[one, same, other]))
+    assert [fold.name for fold in folds] == ["fold0", "fold2"], "the first name of a content stays"
+    again = make_folds(dataset, DataBlock(root=Path("data"), folds=[other]))[0]
+    assert again.id == folds[1].id != folds[0].id and again.name == "fold0"
+    assert re.fullmatch(r"f[0-9a-f]{10}", again.id) and Fold.stored(again.content()) == again
+    assert replace(again, settings='{"key": 1}').id != again.id, "what else decides the splits counts"
+    assert (
+        replace(again, val=("GM12878",)).id != again.id
+        and replace(again, chromosomes=("chr2",)).id != again.id
+    )
+    assert again.label == "fold0 (test NHEK; validation HMEC; held out chr1, chr2)"
+
+
+def test_a_new_key_of_the_data_block_is_part_of_a_fold_but_at_its_value_before(
+    dataset: EncodedDataset,
+) -> None:
+    class Later(DataBlock):
+        margin: Annotated[int, Before(0)] = 500
+
+    plain = make_folds(dataset, DataBlock(root=Path("data")))[0]
+    assert make_folds(dataset, Later(root=Path("data"), margin=0))[0].id == plain.id
+    assert make_folds(dataset, Later(root=Path("data")))[0].id != plain.id
 
 
 def changed(tmp_path: Path, pairs: pd.DataFrame) -> EncodedDataset:

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.store import Run
 from harness.config.sweep import Sweep, load_sweep
+from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.plan import Plan, Unit, diff, merge
 from harness.space.compose import SEARCH_SPACES
@@ -15,16 +16,20 @@ from harness.space.compose import SEARCH_SPACES
 GRID, SEARCH = SEARCH_SPACES / "truth_gated.yaml", SEARCH_SPACES / "rp24.yaml"
 
 
-def plan_of(sweep: Sweep, *, data: str = "d" * 64, folds: tuple[str, ...] = ("fold0",)) -> Plan:
+FIRST = Fold("fold0", ("NHEK",), ("K562",), ("chr2", "chr10"))
+OTHER = Fold("fold1", ("HMEC",), ("K562",), ("chr2", "chr10"))
+
+
+def plan_of(sweep: Sweep, *, data: str = "d" * 64, folds: tuple[Fold, ...] = (FIRST,)) -> Plan:
     return Plan.of(sweep, folds=folds, data=data)
 
 
 def test_a_grid_is_planned_whole_and_identical_configurations_are_one() -> None:
     sweep = load_sweep(GRID, overrides=["trial.seeds=[3, 7]"])
-    plan = plan_of(sweep, folds=("a", "b"))
+    plan = plan_of(sweep, folds=(FIRST, OTHER))
     assert len(plan.configs) == 2 and len(plan.units()) == 8
     first = next(iter(plan.configs))
-    assert plan.units()[:3] == [Unit(first, "a", 3), Unit(first, "a", 7), Unit(first, "b", 3)]
+    assert plan.units()[:3] == [Unit(first, FIRST.id, 3), Unit(first, FIRST.id, 7), Unit(first, OTHER.id, 3)]
     assert Unit("abc", "a", 3).name == "abc-a-3"
     planned = plan.configs[first]
     assert planned.changes == {"energy.form": "linear"} and planned.config.model.size == "small"
@@ -108,10 +113,12 @@ def test_a_kill_between_the_plan_and_the_removal_of_its_lines_is_no_matter(
     ("edit", "says"),
     [
         (lambda text: text[:50], "is not the plan of a run"),
-        (lambda text: text.replace('"version": 1', '"version": 9'), "version 9"),
+        (lambda text: text.replace('"version": 2', '"version": 9'), "version 9"),
         (lambda text: text.replace('"planned"', '"palnned"'), "'palnned' is not one of planned"),
         (lambda text: text.replace('"lr": 0.003', '"lr": 0.004'), "has the content of"),
         (lambda text: text.replace('"lr": 0.003', '"lr": "x"'), "optimiser.lr is 'x', expected a number"),
+        (lambda text: text.replace('"version": 2', '"version": 1'), "knows its folds by name only"),
+        (lambda text: text.replace('"NHEK"', '"HMEC"'), f"fold {FIRST.id} has the content of {OTHER.id}"),
         (lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "folds"}), "folds"),
     ],
 )

@@ -8,6 +8,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from harness.config.sweep import Sweep, load_sweep
+from harness.data.folds import Fold
 from harness.plan import Plan, Unit
 from harness.sweep.board import Board
 from harness.sweep.proposer import Proposer
@@ -25,6 +26,7 @@ sampler: {{kind: random, seed: 0}}
 trials: {trials}
 """
 FOUR = "episode.query: {choice: [8, 16, 32, 64]}"
+FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
 Make = Callable[..., Proposer]
 
 
@@ -34,7 +36,7 @@ def make(tmp_path: Path) -> Make:
         file = tmp_path / "small.yaml"
         file.write_text(YAML.format(space=space, trials=trials))
         sweep: Sweep = load_sweep(file)
-        plan = Plan.of(sweep, folds=["fold0"], data="d" * 64)
+        plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
         for query in ran or []:
             changes = {"episode.query": query}
             plan = plan.add(sweep.compose(changes).resolved(), changes)
@@ -42,7 +44,7 @@ def make(tmp_path: Path) -> Make:
         study = Study(
             tmp_path / "optuna.log", name="small", direction="maximize", sampler=sweep.config.sampler
         )
-        pending = {config: [Unit(config, "fold0", 1)] for config in plan.configs}
+        pending = {config: [Unit(config, FOLD.id, 1)] for config in plan.configs}
         for config, planned in plan.configs.items():
             study.add(config, planned.changes)
         return Proposer(
@@ -52,7 +54,7 @@ def make(tmp_path: Path) -> Make:
             Board(total=trials, larger_is_better=True),
             run=tmp_path / "run",
             pending=pending,
-            reached={config: {f"{config}-fold0-0": ("done", 0.6)} for config in pending},
+            reached={config: {f"{config}-{FOLD.id}-0": ("done", 0.6)} for config in pending},
             new=trials - len(pending),
             gpu=False,
             view=lambda config: tmp_path / f"view-{config.model.enhancer_bp}",
@@ -113,8 +115,8 @@ def test_unfinished_configurations_come_first_with_only_their_unfinished_units(m
     proposer = make(ran=[32, 64], trials=3)
     ran = _drain(proposer)
     assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
-    assert [one["units"] for one in ran] == [[("fold0", 1)], [("fold0", 1)], [("fold0", 0), ("fold0", 1)]]
-    earlier = [{f"{one['configuration']}-fold0-0": ("done", 0.6)} for one in ran[:2]]
+    assert [one["units"] for one in ran] == [[(FOLD.id, 1)], [(FOLD.id, 1)], [(FOLD.id, 0), (FOLD.id, 1)]]
+    earlier = [{f"{one['configuration']}-{FOLD.id}-0": ("done", 0.6)} for one in ran[:2]]
     assert [one["finished"] for one in ran] == [*earlier, {}], "what the finished unit reached goes along"
 
 
@@ -132,7 +134,7 @@ def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: P
     given = proposer.suggest("t0")
     assert given is not None
     config = given["configuration"]
-    assert proposer.names(config) == [f"{config}-fold0-0", f"{config}-fold0-1"]
+    assert proposer.names(config) == [f"{config}-{FOLD.id}-0", f"{config}-{FOLD.id}-1"]
     Verdict("pruned", "o", "{}", tuple(proposer.names(config))).write(tmp_path / "run", config)
     first, _ = proposer.names(config)
     result = {"configuration": config, "status": "failed", "objective": 0.5, "epoch": 3}
@@ -148,7 +150,7 @@ def test_a_worker_that_died_too_often_ends_its_configuration_as_failed(make: Mak
     assert config is not None
     proposer.on_trial_complete("t0", error=True)
     name = config["configuration"]
-    assert make.given_up == [(name, [Unit(name, "fold0", 0), Unit(name, "fold0", 1)])]  # type: ignore[attr-defined]
+    assert make.given_up == [(name, [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)])]  # type: ignore[attr-defined]
     assert not proposer.pending, "the sweep is finished; --resume tries failed units again"
     assert proposer.study.study.trials[0].state.name == "FAIL"
 

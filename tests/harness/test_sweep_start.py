@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.config.sweep import Sweep, load_sweep
+from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.plan import Plan, Unit
 from harness.run_store import RunWriter
+from harness.stamp import Stamp
 from harness.sweep.driver import with_trials
 from harness.sweep.report import continuing
 from harness.sweep.start import Start, forget, give_up, prepare, stored_units
@@ -24,6 +26,12 @@ space:
   episode.query: {{choice: {query}}}
 trials: {trials}
 """
+FOLD = Fold("fold0", ("NHEK",), ("K562",), ("chr2",))
+STAMP = Stamp(
+    data="d" * 64,
+    objective="val_unseen/macro/aupr",
+    scheduler='{"grace": 2, "kind": "asha", "reduction": 3.0}',
+)
 Make = Callable[..., Sweep]
 
 
@@ -40,7 +48,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def _fresh(sweep: Sweep, data: str = "d" * 64) -> Plan:
-    return Plan.of(sweep, folds=["fold0"], data=data)
+    return Plan.of(sweep, folds=[FOLD], data=data)
 
 
 def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: str = "done") -> Plan:
@@ -56,7 +64,14 @@ def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: 
 
 
 def _record(run: Path, unit: Unit, status: str, **given: object) -> None:
-    row = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": status, **given}
+    row = {
+        "config": unit.config_id,
+        "fold": unit.fold,
+        "seed": unit.seed,
+        "status": status,
+        **STAMP.row(),
+        **given,
+    }
     RunWriter(run).write("trials", unit.name, [row])
 
 
@@ -88,49 +103,42 @@ def test_more_trials_keep_what_is_there(make: Make, tmp_path: Path) -> None:
 def test_more_seeds_run_only_the_missing_units(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, 16)
     start = _prepare(make(seeds="[0, 1, 7]"), tmp_path)
-    assert start.pending == {config: [Unit(config, "fold0", 7)] for config in plan.configs}
+    assert start.pending == {config: [Unit(config, FOLD.id, 7)] for config in plan.configs}
     assert start.new == 0 and start.sentences == ["1 seed new: 7"]
 
 
 def test_pruned_configurations_get_no_further_seeds(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, 16)
     dropped, kept = plan.configs
-    _record(tmp_path, Unit(dropped, "fold0", 0), "pruned")
+    _record(tmp_path, Unit(dropped, FOLD.id, 0), "pruned")
     assert list(_prepare(make(seeds="3"), tmp_path).pending) == [kept]
 
 
 def test_an_interrupted_run_wants_resume_and_then_only_what_is_unfinished(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, status="running")
     (config,) = plan.configs
-    _record(tmp_path, Unit(config, "fold0", 1), "running")
+    _record(tmp_path, Unit(config, FOLD.id, 1), "running")
     with pytest.raises(UserError, match=r"1 of 2 units finished.*--resume"):
         _prepare(make(), tmp_path)
     start = _prepare(make(), tmp_path, resume=True)
-    assert start.pending == {config: [Unit(config, "fold0", 1)]}
+    assert start.pending == {config: [Unit(config, FOLD.id, 1)]}
     assert start.new == 1
 
 
 def test_what_ended_units_reached_is_known_to_the_rest_of_their_configuration(
     make: Make, tmp_path: Path
 ) -> None:
-    """Of another objective it says nothing; a unit that is still to run says it itself."""
+    """A unit that is still to run says it itself, and one of another objective is none of this sweep's."""
     sweep = make(seeds="4")
     plan = _ran(tmp_path, sweep, 8, status="running")
     done, other, diverged, running = plan.units()
-    objective = sweep.config.objective
-    _record(tmp_path, done, "done", objective=objective, objective_value=0.8)
+    _record(tmp_path, done, "done", objective_value=0.8)
     _record(tmp_path, other, "done", objective="val_unseen/macro/nll", objective_value=0.2)
-    _record(tmp_path, diverged, "diverged", objective=objective, objective_value=0.9)
-    _record(tmp_path, running, "running", objective=objective, objective_value=0.7)
+    _record(tmp_path, diverged, "diverged", objective_value=0.9)
+    _record(tmp_path, running, "running", objective_value=0.7)
     start = _prepare(sweep, tmp_path, resume=True)
-    assert start.pending == {done.config_id: [running]}
-    assert start.reached == {
-        done.config_id: {
-            done.name: ("done", 0.8),
-            other.name: ("done", None),
-            diverged.name: ("diverged", 0.9),
-        }
-    }
+    assert start.pending == {done.config_id: [other, running]}
+    assert start.reached == {done.config_id: {done.name: ("done", 0.8), diverged.name: ("diverged", 0.9)}}
 
 
 def test_resume_without_a_run_is_refused(make: Make, tmp_path: Path) -> None:

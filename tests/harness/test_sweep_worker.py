@@ -28,7 +28,7 @@ Give = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def give(tiny_dataset: EncodedDataset) -> Give:
+def give(tiny_dataset: EncodedDataset, tiny_fold: Fold) -> Give:
     """What Tune gives a worker: a configuration of TINY with dotted changes, on two seeds, for two epochs."""
 
     def given(**changes: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def give(tiny_dataset: EncodedDataset) -> Give:
             "configuration": config.id,
             "config": config.canonical(),
             "changes": dotted,
-            "units": [("fold0", 0), ("fold0", 1)],
+            "units": [(tiny_fold.id, 0), (tiny_fold.id, 1)],
             "finished": {},
             "dataset": str(tiny_dataset.path),
         }
@@ -141,7 +141,8 @@ def test_a_used_worker_gives_what_a_fresh_one_gives(
 
 
 def _units(given: dict[str, Any], *seeds: int) -> list[str]:
-    return [f"{given['configuration']}-fold0-{seed}" for seed in seeds]
+    (fold,) = {fold for fold, _ in given["units"]}
+    return [f"{given['configuration']}-{fold}-{seed}" for seed in seeds]
 
 
 def test_a_pruned_configuration_is_evaluated_and_ends_even_when_its_worker_was_replaced(
@@ -210,10 +211,10 @@ def test_a_resumed_configuration_is_judged_by_all_of_its_replicates(
     give: Give, worker: Callable[..., ConfigurationTrainable]
 ) -> None:
     given = give()
-    alone = worker({**given, "units": [("fold0", 1)]}).step()["objective"]
+    alone = worker({**given, "units": [given["units"][1]]}).step()["objective"]
     first, diverged = _units(given, 0, 2)
     finished = {first: ("done", 0.9), diverged: ("diverged", 0.1)}
-    one = worker({**given, "units": [("fold0", 1)], "finished": finished})
+    one = worker({**given, "units": [given["units"][1]], "finished": finished})
     report = one.step()
     assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
     assert one.replicates is not None

@@ -1,0 +1,172 @@
+"""Units of other stamps: found, named in sentences, and put aside into runs of their own before anything else runs."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from analysis.stamps import EARLIER, WHY
+from harness.plan import Plan, Unit
+from harness.run_store import replace_atomically
+from harness.stamp import Stamp, reusable, stamp_id
+from harness.sweep.verdict import Verdict
+from harness.unit_move import move_units
+
+JOURNAL = f"{EARLIER}/.moving.json"
+"""What is being moved: while it is there, a move is unfinished."""
+STUDY = "optuna.log"
+ENDED = {"done", "stopped", "pruned", "diverged"}
+"""Statuses of units that are results; `failed` ones are tried again by --resume."""
+
+
+class Row(Protocol):
+    """What sorting units out needs of a stored one: its `status` and the stamp columns of its row."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def stamp(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Units of one other stamp: `folder` (name below RUN/earlier), names of the `units`, how many `ended`, `why` in
+    words, and whether --reuse-older-code would take those that ended."""
+
+    folder: str
+    units: tuple[Unit, ...]
+    ended: int
+    why: str
+    reusable: bool
+
+    def sentence(self, again: int) -> str:
+        """What becomes of them; `again` of them are asked for."""
+        left = len(self.units) - self.ended
+        counts = [f"{n} {word}" for n, word in ((self.ended, "finished"), (left, "unfinished")) if n]
+        units = "unit is" if len(self.units) == 1 else "units are"
+        then = f", {'run anew' if again == len(self.units) else f'{again} of them run anew'}" if again else ""
+        hint = (
+            "; --reuse-older-code takes the finished ones as they are" if self.reusable and self.ended else ""
+        )
+        return f"{' and '.join(counts)} {units} of {self.why}: kept in {EARLIER}/{self.folder}{then}{hint}"
+
+
+def sort_out(
+    run: Path, stored: Mapping[Unit, Row], stamp: Stamp, *, reuse: bool
+) -> tuple[list[Aside], dict[str, int]]:
+    """Which stored units are of other stamps than this start's, and how many units of which other stamps `reuse` takes
+    as they are.
+
+    `reuse` covers units that ended and differ in code or package versions alone: what is unfinished would be continued
+    by other code, and results under another objective, scheduler or stop rule are not what is asked for.
+    """
+    groups: dict[str, dict[Unit, Row]] = {}
+    for unit, row in stored.items():
+        groups.setdefault(stamp_id(row.stamp), {})[unit] = row
+    aside: list[Aside] = []
+    reused: dict[str, int] = {}
+    for key, units in groups.items():
+        differences = stamp.differences(next(iter(units.values())).stamp, run)
+        if not differences:
+            continue
+        takes = reusable(differences)
+        ended = {unit for unit, row in units.items() if row.status in ENDED}
+        if reuse and takes:
+            reused |= {key: len(ended)} if ended else {}
+            units = {unit: row for unit, row in units.items() if unit not in ended}
+            ended = set()
+        if units:
+            folder = _free(run, key, units)
+            aside.append(Aside(folder, tuple(units), len(ended), "; ".join(differences.values()), takes))
+    return aside, reused
+
+
+def being_moved(run: Path) -> set[str]:
+    """Names of the units that an interrupted start had begun to put aside."""
+    return {unit for entry in _journal(run) for unit in entry["units"]}
+
+
+def put_aside(run: Path, aside: Iterable[Aside]) -> None:
+    """Move the units into runs of their own. A kill at any instant loses nothing: `complete_moves` completes it."""
+    entries = [
+        {"folder": each.folder, "units": [unit.name for unit in each.units], "why": each.why}
+        for each in aside
+    ]
+    if entries:
+        replace_atomically(run / JOURNAL, json.dumps([*_journal(run), *entries]).encode())
+        complete_moves(run)
+
+
+def complete_moves(run: Path) -> None:
+    """Complete what the journal says; nothing where there is none. Held under the driver's lock."""
+    plan = Plan.load(run)
+    for entry in _journal(run):
+        target = run / EARLIER / entry["folder"]
+        units = list(entry["units"])
+        if plan is not None:
+            _describe(run, plan, units, target, entry["why"])
+        for config in {unit.rsplit("-", 2)[0] for unit in units}:
+            Verdict.drop(run, config)
+        move_units(run, units, target)
+        if (run / STUDY).exists():  # what a study was told by these units must not be known to the next one
+            os.replace(run / STUDY, target / STUDY)
+    (run / JOURNAL).unlink(missing_ok=True)
+
+
+def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -> None:
+    """Make `target` a run: a plan of these units, the list of its code's modules, baselines and the reason."""
+    wanted = set(units)
+    own = [unit for unit in replace(plan, folds=tuple(plan.known)).units() if unit.name in wanted]
+    before = Plan.load(target)
+    configs = {unit.config_id: plan.configs[unit.config_id] for unit in own}
+    folds = {unit.fold: plan.known[unit.fold] for unit in own}
+    seeds = {unit.seed: None for unit in own}
+    if before is not None:
+        configs, folds = {**before.configs, **configs}, {**before.known, **folds}
+        seeds = {**dict.fromkeys(before.seeds), **seeds}
+    replace(
+        plan,
+        trials=len(configs),
+        configs=configs,
+        # A mean over folds stays one over the folds that were asked for together.
+        folds=tuple(fold for fold in folds if fold in plan.folds) or tuple(folds),
+        known=folds,
+        seeds=tuple(seeds),
+        status="interrupted",
+        reused=(),
+    ).save(target)
+    replace_atomically(target / WHY, (json.dumps({"why": why}, indent=1) + "\n").encode())
+    for file in (run / "code").glob("*.json"):
+        _copy(file, target / "code" / file.name)
+    for fold in folds:
+        _copy(run / "baselines" / f"{fold}.parquet", target / "baselines" / f"{fold}.parquet")
+    _copy(run / "sweep.yaml", target / "sweep.yaml")
+
+
+def _copy(file: Path, target: Path) -> None:
+    if file.is_file() and not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = target.with_name(f".{target.name}")
+        shutil.copyfile(file, draft)
+        draft.replace(target)
+
+
+def _free(run: Path, key: str, units: Iterable[Unit]) -> str:
+    """A folder for units of a stamp: none that holds one of them already, from before the stamp came back."""
+    names = [unit.name for unit in units]
+    number, folder = 1, key
+    while any(any((run / EARLIER / folder).glob(f"*/{name}.*")) for name in names):
+        number += 1
+        folder = f"{key}-{number}"
+    return folder
+
+
+def _journal(run: Path) -> list[dict[str, Any]]:
+    try:
+        found: list[dict[str, Any]] = json.loads((run / JOURNAL).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return []
+    return found

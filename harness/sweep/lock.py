@@ -1,0 +1,125 @@
+"""The lock that the driver of a run holds: one driver per folder, and the only proof that a run is running."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.errors import UserError
+
+LOCK = ".driver.lock"
+ATTEMPTS, PAUSE = 4, 0.05
+"""Looks at a lock that is held, and seconds between them: a dry run that asks holds it for a moment too."""
+
+
+def driver_running(run: Path) -> bool:
+    """Whether a driver is at work in `run`; what the plan's status says is from the driver that wrote it, which may
+    be dead. Nothing is written."""
+    try:
+        stream = (run / LOCK).open("r")
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise UserError(f"{run / LOCK}: cannot be looked at ({error.strerror}); give another --out") from None
+    with stream:
+        return not _take(stream.fileno(), fcntl.LOCK_SH)
+
+
+def refuse_running(run: Path) -> None:
+    """Raise UserError when a driver is at work in `run`."""
+    if driver_running(run):
+        raise UserError(_another(run))
+
+
+def refuse_place(run: Path) -> None:
+    """Refuse a run's folder in which nothing can be written; nothing is written to find out.
+
+    Raises
+    ------
+    UserError
+        when `run`, or what would hold it, is a file, or is read-only here.
+    """
+    try:
+        there = next(place for place in (run, *run.parents) if place.exists())
+    except OSError as error:
+        raise UserError(f"--out {run}: {error.filename}: {error.strerror}; give another --out") from None
+    if not there.is_dir():
+        raise UserError(f"--out {run}: {there} is a file; expected a folder, or a path that is not there yet")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UserError(f"--out {run}: nothing can be written in {there}; give another --out")
+
+
+@contextlib.contextmanager
+def only_driver(run: Path) -> Iterator[None]:
+    """Hold the lock of `run`: taken before its plan is read, kept until nothing is written any more. The kernel drops
+    the lock of a driver that was killed. A folder in which nothing came to be goes again, with what was made for it.
+
+    Raises
+    ------
+    UserError
+        at once, when another driver holds it or the folder cannot be written to.
+    """
+    refuse_place(run)
+    made = [place for place in (run, *run.parents) if not place.exists()]
+    try:
+        stream = _locked(run)
+    except OSError as error:
+        raise UserError(f"--out {run}: {error.strerror}; give another --out") from None
+    if stream is None:
+        raise UserError(_another(run))
+    with contextlib.closing(_Descriptor(stream)):
+        shutil.rmtree(run / "ray", ignore_errors=True)
+        try:
+            yield
+        finally:
+            if [file.name for file in run.iterdir()] == [LOCK]:
+                (run / LOCK).unlink()
+                run.rmdir()
+                for place in made[1:]:
+                    if any(place.iterdir()):
+                        break
+                    place.rmdir()
+
+
+class _Descriptor:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self) -> None:
+        os.close(self.number)
+
+
+def _locked(run: Path) -> int | None:
+    """Descriptor of the lock, held; None when another driver holds it."""
+    while True:
+        run.mkdir(parents=True, exist_ok=True)
+        lock = run / LOCK
+        try:
+            number = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # a driver that found nothing to do has just removed its folder
+        if not _take(number, fcntl.LOCK_EX):
+            os.close(number)
+            return None
+        if lock.exists() and os.path.samestat(os.fstat(number), lock.stat()):
+            return number
+        os.close(number)  # the file was removed between opening and locking it: it guards nothing
+
+
+def _take(number: int, kind: int) -> bool:
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE)
+        try:
+            fcntl.flock(number, kind | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            continue
+    return False
+
+
+def _another(run: Path) -> str:
+    return f"{run}: another sweep is running in this folder; wait for it, or give another --out"

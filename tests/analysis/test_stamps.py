@@ -1,0 +1,115 @@
+"""Units of several stamps never stand in one mean, whoever put them into one store."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from analysis.effects import compare
+from analysis.errors import UserError
+from analysis.ranking import rank
+from analysis.stamps import STAMPS, agree, earlier_runs, mixture
+from analysis.store import Run
+from tests.analysis.fixture_store import DESIGNS, write, write_run
+
+STAMP = dict.fromkeys(STAMPS, "x") | {"stamp": "s", "code": "one"}
+
+
+def _stamp(run: Path, **of_seed_2: str) -> None:
+    """Give every unit a stamp, and those of seed 2 another one."""
+    for file in sorted((run / "trials").glob("*.parquet")):
+        (row,) = pq.read_table(file).to_pylist()
+        write(run, "trials", file.name, [{**row, **STAMP, **(of_seed_2 if row["seed"] == 2 else {})}])
+
+
+def _modules(run: Path, **codes: dict[str, str]) -> None:
+    (run / "code").mkdir(exist_ok=True)
+    for code, modules in codes.items():
+        (run / "code" / f"{code}.json").write_text(json.dumps({"modules": modules}))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", DESIGNS[:2])
+
+
+def test_units_of_one_stamp_and_of_older_stores_are_ranked(run: Path) -> None:
+    assert mixture(Run.open(run)) is None
+    _stamp(run)
+    assert mixture(Run.open(run)) is None and len(rank(Run.open(run)).configurations) == 2
+
+
+@pytest.mark.parametrize("name", STAMPS)
+def test_units_of_several_stamps_are_refused_with_what_they_differ_in(run: Path, name: str) -> None:
+    _stamp(run, **{name: "another"})
+    for read in (rank, lambda opened: compare(opened, "energy.form", "linear", "gated")):
+        with pytest.raises(
+            UserError, match=r"stand together: 4 and 2 units, and their mean would mean nothing"
+        ):
+            read(Run.open(run))
+
+
+def test_unknown_stamps_beside_known_ones_are_refused(run: Path) -> None:
+    file = sorted((run / "trials").glob("*.parquet"))[0]
+    (row,) = pq.read_table(file).to_pylist()
+    write(run, "trials", file.name, [{**row, **STAMP}])
+    with pytest.raises(UserError, match="5 and 1 units"):
+        rank(Run.open(run))
+
+
+def test_older_code_that_was_asked_for_is_ranked_and_counted_and_nothing_else_is(run: Path) -> None:
+    _stamp(run, code="two")
+    (run / "plan.json").write_text(json.dumps({"reused": ["s"]}))
+    ranking = rank(Run.open(run))
+    assert ranking.mixture is not None
+    assert ranking.mixture.sentence() == "units that differ in code stand together: 4 and 2 units"
+    _stamp(run, code="two", objective="another")
+    with pytest.raises(UserError, match="differ in code and objective stand together"):
+        rank(Run.open(run))
+
+
+def test_codes_that_agree_in_every_module_that_both_have_are_one(run: Path) -> None:
+    _stamp(run, code="two")
+    _modules(run, one={"a": "1", "b": "2"}, two={"a": "1", "b": "2", "later": "3"})
+    assert mixture(Run.open(run)) is None
+    _modules(run, two={"a": "1", "b": "changed", "later": "3"})
+    assert mixture(Run.open(run)) is not None
+    assert not agree({}, {"a": "1"}) and not agree({"a": "1"}, {"b": "1"}), "nobody knows"
+
+
+def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
+    _stamp(run, code="two")
+    for file in (run / "trials").glob("*-2.parquet"):
+        (row,) = pq.read_table(file).to_pylist()
+        write(run, "trials", file.name, [{**row, "status": "failed", "epochs": 0}])
+    assert mixture(Run.open(run)) is None
+
+
+def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa", "fb"))
+    assert set(rank(Run.open(run)).configurations["folds"]) == {2}
+    fold = {"test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
+    plan = {"folds": {"fb": {"name": "fold0", **fold}}, "other_folds": {"fa": {"name": "fold0", **fold}}}
+    (run / "plan.json").write_text(json.dumps({**plan, "seeds": [0, 1, 2]}))
+    opened = Run.open(run)
+    ranking = rank(opened)
+    alone = rank(Run.open(write_run(tmp_path / "alone", DESIGNS[:2], folds=("fb",))))
+    assert ranking.configurations["value"].tolist() == alone.configurations["value"].tolist()
+    assert ranking.configurations["complete"].all() and set(ranking.baselines["folds"]) == {1}
+    for name in ("trials", "epochs", "terms", "cells", "baselines"):
+        assert set(opened.table(name)["fold"]) == {"fb"}, name
+    assert set(opened.as_found()["fold"]) == {"fb"} and set(opened.columns("trials", ["fold"])["fold"]) == {
+        "fa",
+        "fb",
+    }
+    label = "fold0 (test NHEK; validation K562; held out chr8)"
+    assert opened.fold_labels() == {"fb": label, "fa": label}
+
+
+def test_what_was_put_aside_is_counted_with_its_reason(run: Path) -> None:
+    assert earlier_runs(Run.open(run)) == []
+    aside = write_run(run / "earlier" / "abc", DESIGNS[:1])
+    (aside / "earlier.json").write_text(json.dumps({"why": "other code"}))
+    (run / "earlier" / "empty").mkdir()
+    assert earlier_runs(Run.open(run)) == [(aside, 3, "other code")]

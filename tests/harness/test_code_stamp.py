@@ -1,0 +1,132 @@
+"""The hash of the code: what may change a number is in it, whatever a process happened to load, and texts are not."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.code_stamp import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the project's modules."""
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=lambda _, names: [n for n in names if n == "__pycache__"],
+        )
+    return tmp_path
+
+
+def _append(tree: Path, module: str, text: str) -> None:
+    with (tree / module).open("a") as stream:
+        stream.write(text)
+
+
+def test_comments_docstrings_and_layout_do_not_count(tree: Path) -> None:
+    before = Code.of()
+    assert Code.of(tree) == before
+    file = tree / "models" / "losses" / "task.py"
+    text = file.read_text()
+    first = text.index('"""', 3) + 3
+    changed = (
+        '"""Another docstring."""\n# a comment\n' + text[first:] + '\n\nX: int\n"""An attribute\'s text."""\n'
+    )
+    file.write_text(changed.replace("\n\n\n", "\n\n\n\n# more room\n\n"))
+    assert Code.of(tree).hash != before.hash, "X is code"
+    file.write_text(file.read_text().replace("\n\nX: int\n", "\n\n"))
+    assert Code.of(tree) == before
+
+
+@pytest.mark.parametrize(
+    "module", ["models/losses/task.py", "harness/trial/trainer.py", "analysis/metrics.py"]
+)
+def test_what_computes_counts_and_is_named(tree: Path, tmp_path: Path, module: str) -> None:
+    before = Code.of()
+    before.save(tmp_path / "run")
+    _append(tree, module, "\nLEARNING_RATE_FACTOR = 10\n")
+    after = Code.of(tree)
+    assert after.hash != before.hash
+    name = module.removesuffix(".py").replace("/", ".")
+    assert after.changed(tmp_path / "run", before.hash) == [name]
+    assert before.changed(tmp_path / "run", before.hash) == []
+    assert before.changed(tmp_path / "run", "0" * 16) is None, "nobody knows what that code was"
+
+
+def test_a_new_module_is_in_by_default_once_something_imports_it(tree: Path, tmp_path: Path) -> None:
+    before = Code.of(tree)
+    (tree / "harness" / "trial" / "extra.py").write_text("A = 1\n")
+    assert Code.of(tree) == before, "nothing can load it"
+    trainer = tree / "harness" / "trial" / "trainer.py"
+    trainer.write_text(
+        trainer.read_text() + "\n\ndef _late() -> None:\n    from harness.trial import extra\n"
+    )
+    (tree / "models" / "losses" / "walked.py").write_text("B = 1\n")
+    after = Code.of(tree)
+    assert set(after.modules) - set(before.modules) == {"harness.trial.extra", "models.losses.walked"}
+    before.save(tmp_path / "run")
+    assert after.changed(tmp_path / "run", before.hash) == ["harness.trial.trainer"]
+
+
+def test_a_module_that_is_gone_is_a_change(tree: Path, tmp_path: Path) -> None:
+    before = Code("c" * 16, {**Code.of().modules, "models.losses.gone": "0" * 16})
+    before.save(tmp_path / "run")
+    assert Code.of().changed(tmp_path / "run", before.hash) == ["models.losses.gone"]
+
+
+def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> None:
+    """And changes no hash; everything else that a worker can load does."""
+    computing = reached(ROOT, ["harness.trial.replicate", "harness.data.store", "harness.trial.trainer"])
+    assert len(computing) > 80 and not [name for name in computing if left_out(name)]
+    before = Code.of(tree)
+    for name in ("harness/sweep/driver.py", "harness/sweep/worker.py", "harness/terminal.py"):
+        _append(tree, name, "\nX = 1\n")
+    assert Code.of(tree) == before
+    worker = reached(ROOT, ["harness.sweep.worker"])
+    assert {name for name in worker if not left_out(name)} <= set(before.modules)
+    assert {entry for entry in LEFT_OUT if (ROOT / entry.replace(".", "/")).is_dir()} <= {
+        "harness.sweep",
+        "harness.bench",
+        "harness.runs",
+        "analysis.export",
+        "analysis.report",
+    }
+
+
+LOADED = """
+import sys, tempfile
+from pathlib import Path
+import harness.sweep.worker
+from harness.config.data import DataBlock, SyntheticBlock
+from harness.data.folds import make_folds
+from harness.data.store import open_dataset
+from harness.run_store import RunWriter
+from harness.space.compose import compose
+from harness.trial.replicate import Replicate
+from tests.harness.conftest import TINY
+
+synthetic = SyntheticBlock(cell_lines=5, pairs_per_cell=80, chromosomes=4, enhancer_bp=80, promoter_bp=100)
+block = DataBlock(synthetic=synthetic)
+folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
+dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
+changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
+config = compose(TINY, changes).resolved()
+one = Replicate(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"))
+one.advance()
+assert one.finished
+print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))
+"""
+
+
+def test_a_worker_loads_nothing_by_the_end_of_a_trial_that_is_not_in_the_hash(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert "harness.audit.sabotage" not in loaded and "models.losses.task" in loaded
+    assert {name for name in loaded if not left_out(name)} - set(Code.of().modules) == set()

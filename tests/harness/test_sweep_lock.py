@@ -1,0 +1,148 @@
+"""One driver per run folder, from before the plan is read; a dry run refuses what the start would refuse."""
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.errors import UserError
+from harness.plan import Plan
+from harness.sweep.driver import run_sweep
+from harness.sweep.lock import LOCK, driver_running, only_driver
+from harness.sweep.options import Options, parse
+from tests.harness.without_ray import YAML, Small
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Options:
+    file = tmp_path / "small.yaml"
+    file.write_text(YAML)
+    return parse([str(file), "--out", str(tmp_path / "deep" / "run"), "--cache", str(tmp_path / "cache")])
+
+
+@pytest.fixture
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A start that gets as far as Ray has not refused anything."""
+
+    def refuse(**given: object) -> None:
+        raise AssertionError("Ray would have been started")
+
+    monkeypatch.setattr("harness.sweep.driver.cluster", refuse)
+    yield
+
+
+def _refusals(options: Options) -> list[str]:
+    """What a start says, and what a dry run says."""
+    said = []
+    for dry in (False, True):
+        with pytest.raises(UserError) as caught:
+            run_sweep(replace(options, dry_run=dry), Console(quiet=True))
+        said.append(str(caught.value))
+    return said
+
+
+def test_a_second_driver_gets_its_sentence_at_once_and_touches_nothing(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    with only_driver(run):
+        assert driver_running(run)
+        with pytest.raises(UserError, match="another sweep is running in this folder"), only_driver(run):
+            raise AssertionError("two drivers")
+        assert driver_running(run) and (run / LOCK).exists()
+    assert not driver_running(run) and not run.exists()
+
+
+def test_the_lock_is_held_before_the_plan_is_read(
+    options: Options, no_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[bool] = []
+    load = Plan.load.__func__  # type: ignore[attr-defined]
+
+    def watched(cls: type[Plan], run: Path) -> Plan | None:
+        held.append(driver_running(run))
+        return load(cls, run)
+
+    monkeypatch.setattr(Plan, "load", classmethod(watched))
+    with pytest.raises(AssertionError, match="Ray would"):
+        run_sweep(replace(options, trials=None), Console(quiet=True))
+    assert held and all(held)
+    assert options.out is not None and not options.out.exists(), "nothing came to be in it"
+
+
+def test_a_start_and_a_dry_run_refuse_a_folder_in_which_a_driver_is_at_work(options: Options) -> None:
+    assert options.out is not None
+    with only_driver(options.out):
+        start, dry = _refusals(options)
+    assert start == dry and "another sweep is running" in dry
+    assert not options.out.exists() and not options.out.parent.exists(), "nor is what was made for it left"
+
+
+def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
+    options: Options, no_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Small(tmp_path, "deep/run")
+    (tmp_path / "file").write_text("a file")
+    known: list[tuple[Options, str]] = [
+        (replace(options, resume=True), "holds no run to continue"),
+        (replace(options, out=tmp_path / "file" / "run"), "file is a file; expected a folder"),
+        (replace(options, sets=("resources.cpus_per_trial=1000",)), "this machine has .* CPUs; lower it"),
+        (replace(options, sets=("support.size=900",)), "lower support.size"),
+    ]
+    for given, says in known:
+        start, dry = _refusals(given)
+        assert start == dry and re.search(says, dry)
+    small.start(epochs=1)
+    before = sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK)
+    search = tmp_path / "search.yaml"
+    search.write_text(YAML.replace("design: grid", "space: {energy.form: {choice: [linear, gated]}}"))
+    for given, says in [
+        (options, "holds an interrupted run"),
+        (replace(options, sets=("data.synthetic.seed=7",)), "results on different data"),
+        (replace(options, yaml=search), "has design grid and this start has design search"),
+    ]:
+        start, dry = _refusals(given)
+        assert start == dry and re.search(says, dry)
+    monkeypatch.setattr("harness.sweep.lock.os.access", lambda place, mode: False)
+    start, dry = _refusals(options)
+    assert start == dry and "nothing can be written in" in dry
+    assert sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK) == before
+
+
+def test_a_dry_run_says_what_would_be_put_aside_and_writes_nothing(options: Options, tmp_path: Path) -> None:
+    small = Small(tmp_path, "deep/run")
+    small.start()
+    before = {file: file.read_bytes() for file in small.path.rglob("*") if file.is_file()}
+    with (tmp_path / "said.txt").open("w") as stream, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("harness.sweep.driver.sys.stdout", stream)
+        given = replace(options, dry_run=True, sets=("objective=val_unseen/macro/nll",))
+        assert run_sweep(given, Console(width=200)) == 0
+    said = " ".join((tmp_path / "said.txt").read_text().split())
+    assert (
+        "difference: 2 finished units are of another objective (val_unseen/pooled/aupr): kept in earlier/"
+        in said
+    )
+    assert {file: file.read_bytes() for file in small.path.rglob("*") if file.is_file()} == before
+
+
+def test_a_lock_file_that_was_removed_in_between_guards_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, real = tmp_path / "run", fcntl.flock
+    removed: list[Path] = []
+
+    def flock(number: int, kind: int) -> None:
+        real(number, kind)
+        if not removed:
+            (run / LOCK).unlink()
+            removed.append(run)
+
+    monkeypatch.setattr("harness.sweep.lock.fcntl.flock", flock)
+    with only_driver(run):
+        assert (run / LOCK).exists() and removed
+        with (run / LOCK).open() as stream, pytest.raises(BlockingIOError):
+            real(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert not os.path.lexists(run)
