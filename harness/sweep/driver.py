@@ -24,6 +24,7 @@ from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.sweep.baseline_task import missing
+from harness.sweep.capacity import this_machine
 from harness.sweep.cluster import Cluster, cluster
 from harness.sweep.impossible import refuse_impossible
 from harness.sweep.options import Options
@@ -48,9 +49,19 @@ def run_sweep(options: Options, console: Console) -> int:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         run = (options.out or Path("runs") / sweep.config.name).absolute()
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
-        joined = stack.enter_context(cluster(address=options.address)) if options.address else None
+        asked = sweep.config.resources
+        joined = (
+            stack.enter_context(cluster(address=options.address)) if options.address is not None else None
+        )
         device = choose_device(
-            cluster_gpus=joined.gpus if joined else None, share=sweep.config.resources.gpus_per_trial
+            cluster_gpus=joined.capacity.gpus_for(asked.gpus_per_trial) if joined else None,
+            share=asked.gpus_per_trial,
+        )
+        there = joined.capacity if joined else this_machine(gpus=device.gpus)
+        waits = there.refuse_too_large(
+            cpus=asked.cpus_per_trial,
+            gpus=device.share,
+            where=f"the cluster at {options.address}" if joined else "this machine",
         )
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
@@ -60,8 +71,8 @@ def run_sweep(options: Options, console: Console) -> int:
         fresh = Plan.of(sweep, folds=[fold.name for fold in folds], data=dataset.hash, gpu=gpu)
         start = prepare(sweep, fresh, run, resume=options.resume, gpu=gpu)
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
-        if device.sentence:
-            console.print(f"note: {device.sentence}", style="yellow", soft_wrap=True, highlight=False)
+        for sentence in filter(None, (device.sentence, waits)):
+            console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -71,7 +82,9 @@ def run_sweep(options: Options, console: Console) -> int:
         stack.enter_context(only_driver(run))
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
-        check_cpus(sweep, ray)
+        if joined is None:
+            # A container may have fewer CPUs than its machine, and Ray knows.
+            ray.capacity.refuse_too_large(cpus=asked.cpus_per_trial, gpus=device.share, where="this machine")
         stack.enter_context(telling_how_to_go_on(console))
         start = replace(start, plan=replace(start.plan, status="running"))
         save_start(sweep, start, run)
@@ -158,15 +171,6 @@ def finish(
             console.print("computing the baselines that an earlier start did not finish", highlight=False)
             write_baselines(dataset, left, run, cache, progress=console.is_terminal)
         replace(start.plan, status="finished").save(run)
-
-
-def check_cpus(sweep: Sweep, ray: Cluster) -> None:
-    """Ray would wait for ever for a worker that no machine can hold."""
-    asked = sweep.config.resources.cpus_per_trial
-    if ray.address is None and asked > ray.cpus:
-        raise UserError(
-            f"resources.cpus_per_trial is {asked:g}, and this machine has {ray.cpus:g} CPUs; lower it"
-        )
 
 
 def save_start(sweep: Sweep, start: Start, run: Path) -> None:

@@ -9,6 +9,7 @@ import ray
 from rich.console import Console
 
 from harness.errors import UserError
+from harness.sweep.capacity import Capacity
 from harness.sweep.cluster import cluster
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
@@ -43,16 +44,19 @@ def _broken(monkeypatch: pytest.MonkeyPatch, *, dashboard_alone: bool) -> list[b
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr("harness.sweep.cluster.capacity", lambda: Capacity(({"CPU": 2.0, "GPU": 0.0},)))
     return asked
 
 
 def test_without_its_dashboard_ray_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _broken(monkeypatch, dashboard_alone=True)
     with cluster(address=None) as joined:
-        assert (joined.cpus, joined.dashboard) == (2.0, None)
-        said = "Ray has no dashboard here: it did not start (Failed to start a dashboard)"
-        assert joined.sentence() == said
+        assert (joined.capacity.cpus, joined.dashboard) == (2.0, None)
+        said = joined.sentence()
+    assert said.startswith(
+        "Ray has no dashboard here: it did not start: it did not come up in time (Ray: Failed to"
+    )
+    assert said.endswith("when the machine is less busy, or join a Ray that runs with --address auto")
     assert asked == [True, False]
 
 
@@ -67,6 +71,8 @@ def test_a_ray_that_cannot_start_is_one_sentence_and_nothing_is_written(
         with pytest.raises(UserError) as caught:
             run_sweep(options, Console(quiet=True))
         said = str(caught.value)
-        assert said.startswith("Ray could not start on this machine (Timed out while waiting for GCS")
-        assert "Failed to start a dashboard" in said and "\n" not in said
+        assert said.startswith(
+            "Ray could not start on this machine; nothing was run or written: it did not come up"
+        )
+        assert "Timed out while waiting for GCS" in said and "\n" not in said
         assert not run.exists(), "so that the next start is a first one"
