@@ -113,10 +113,11 @@ def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
 
 
 def first_line(words: str) -> str:
-    """What Ray says, without the full stop; its headings of log lines that follow say nothing themselves."""
+    """The first sentence of what Ray says, without the full stop; its headings of log lines say nothing themselves."""
     lines = [line.strip() for line in words.strip().splitlines() if line.strip()]
-    telling = [line for line in lines if not line.startswith("The last ") and "log" not in line.lower()[:30]]
-    return (telling or lines or ["nothing"])[0].rstrip(".:")[:300]
+    telling = [line for line in lines if not re.match(r"The last \d+ lines|Failed to start GCS", line)]
+    sentence = re.split(r"(?<=[a-z0-9/])\. (?=[A-Z])", (telling or lines or ["nothing"])[0])[0]
+    return sentence.rstrip(".:")[:200]
 
 
 def too_few_files() -> str | None:

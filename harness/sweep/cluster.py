@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.sweep.capacity import Capacity, capacity
 from harness.sweep.causes import FROM_OUTSIDE, explain, first_line, too_few_files
 from harness.sweep.joining import patience, reach
-from harness.sweep.session import session_folder
+from harness.sweep.session import RAYS, session_folder
 from harness.sweep.sign_in import how_to_sign_in, protected
 
 SETTINGS = {
@@ -81,12 +81,13 @@ def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = 
     with contextlib.ExitStack() as stack:
         why: str | None = None
         if address is None:
-            folder = stack.enter_context(session_folder())
+            session = stack.enter_context(session_folder())
+            folder = session / RAYS
             stack.enter_context(_without(ELSEWHERE))
-            stack.enter_context(protected(folder))
+            stack.enter_context(protected(session))
             stack.callback(ray.shutdown)
             given = {key: value for key, value in given.items() if key not in (*wanted, *ELSEWHERE)}
-            with _short_temporary(folder):
+            with _short_temporary(session):
                 context, why = _start(
                     folder,
                     given,

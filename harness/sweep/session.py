@@ -1,4 +1,4 @@
-"""The folder that a local Ray keeps its sockets, logs and spilled objects in, for as long as one driver lives."""
+"""The folder that a local Ray keeps its sockets, logs and spilled objects below, for as long as one driver lives."""
 
 import contextlib
 import fcntl
@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,9 @@ LOCK = "driver.lock"
 """File in a session folder that its driver holds a lock on; it says on which start of which kernel."""
 SOCKET_PATH = 107
 """Bytes of the longest path that a Unix socket can have."""
-BELOW = len("/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_TaskEventsHead")
+RAYS = "r"
+"""Ray's own folder inside: Ray opens it to everyone, and what is around it, this user's alone, keeps everyone out."""
+BELOW = len(f"/{RAYS}/session_2026-01-01_00-00-00_000000_4194304/sockets/dash_TaskEventsHead")
 """Bytes that Ray's longest socket needs below its folder."""
 
 
@@ -37,8 +40,13 @@ def session_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        with contextlib.suppress(OSError):  # a later start tries again
-            _remove(folder)
+        # Ray's dashboard ends a little after the rest and may still write; what stays is for a later start.
+        for pause in (0.0, 0.2, 0.5, 1.0, 2.0):
+            time.sleep(pause)
+            with contextlib.suppress(OSError):
+                _remove(folder)
+            if not folder.exists():
+                break
         os.close(lock)
 
 
