@@ -57,13 +57,6 @@ def choose_device(*, cluster_gpus: float | None = None, share: float | None = No
     return Device(usable, 0.0 if not usable else GPU_SHARE if share is None else share, sentence)
 
 
-def local_cpus() -> float:
-    """CPUs that a Ray on this machine would have: those of the container where that is given fewer."""
-    from ray._private.utils import get_num_cpus
-
-    return float(get_num_cpus(override_docker_cpu_warning=True))
-
-
 def _built_for_gpus() -> bool:
     return torch.version.cuda is not None or torch.version.hip is not None
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import ray
-
 from harness.baselines.write import current, write_baselines
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -20,6 +18,8 @@ class Baselines:
     """Starts computing on construction, on no reserved CPU, so that as many trials start as without it."""
 
     def __init__(self, dataset: Path, folds: Sequence[Fold], run: Path, cache: Path) -> None:
+        import ray  # not above: what Ray is told by the environment it reads when it is imported
+
         self._began = time.monotonic()
         # One call per process: a low priority cannot be taken back, and the process would next serve a trial.
         remote = ray.remote(num_cpus=0, max_retries=2, max_calls=1)(_write)
@@ -28,6 +28,8 @@ class Baselines:
 
     def poll(self) -> str | None:
         """A sentence for a person once the baselines have ended, None while they are at work."""
+        import ray
+
         if self._ended is None and ray.wait([self._task], timeout=0)[0]:
             try:
                 ray.get(self._task)
@@ -41,6 +43,8 @@ class Baselines:
 
     def cancel(self) -> None:
         """End the computation where it is; files appear whole or not at all."""
+        import ray
+
         ray.cancel(self._task, force=True)
 
 

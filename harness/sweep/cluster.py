@@ -1,23 +1,21 @@
 """Ray, started quietly or joined, with its dashboard up and protected."""
 
 import contextlib
-import getpass
 import logging
 import os
-import shlex
-import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from harness.errors import UserError
+from harness.sweep.capacity import Capacity, capacity
+from harness.sweep.causes import FROM_OUTSIDE, explain, first_line, too_few_files
+from harness.sweep.joining import patience, reach
+from harness.sweep.session import RAYS, session_folder
+from harness.sweep.sign_in import how_to_sign_in, protected
 
-SOCKET_ROOM = 44
-"""Longest temporary folder whose sessions still fit their socket names into the 107 bytes of a Unix socket path."""
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -28,6 +26,18 @@ SETTINGS = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 """Ray reads these when it is imported and when it starts: no telemetry, no progress reports or log files of its own."""
+LOCAL = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
+"""For a local Ray: under `uv run` it would pack the whole project and upload it to this same machine."""
+ELSEWHERE = (
+    "RAY_ADDRESS",
+    "RAY_REDIS_ADDRESS",
+    "RAY_GCS_SERVER_PORT",
+    "RAY_JOB_CONFIG_JSON_ENV_VAR",
+    "RAY_RUNTIME_ENV_HOOK",
+)
+"""Variables that lead to another cluster, or say what to upload to it: a local Ray starts without them."""
+LONG_TEMPORARY = 60
+"""Characters of a folder for temporary files up to which Python's own sockets below it can have their names."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +47,7 @@ class Cluster:
     dashboard: str | None
     token: str | None
     """How to see the token that the dashboard asks for; None when Ray's protection is switched off from outside."""
-    cpus: float
-    gpus: float
+    capacity: Capacity
     address: str | None
     why_no_dashboard: str | None = None
 
@@ -55,54 +64,69 @@ class Cluster:
 def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = None) -> Iterator[Cluster]:
     """Start a local Ray with its dashboard, or join the one at `address`; shut down (or leave it) at the end.
 
-    The local Ray lives in a folder of its own below the system's temporary folder, removed at the end; folders of
-    drivers that were killed are removed by the next start. Token authentication is left as Ray sets it: on.
+    The local Ray lives in a folder of its own for temporary files, removed at the end. Token authentication is left
+    as Ray sets it: on.
 
     Raises
     ------
     UserError
-        when no Ray answers at `address`, or none can be started on this machine, without a dashboard either.
+        when no Ray answers at `address` (within half a minute), or none can be started on this machine, without a
+        dashboard either.
     """
-    os.environ.update({key: value for key, value in SETTINGS.items() if key not in os.environ})
+    given = {key: value for key, value in os.environ.items() if FROM_OUTSIDE.fullmatch(key)}
+    wanted = SETTINGS if address is not None else SETTINGS | LOCAL
+    os.environ.update({key: value for key, value in wanted.items() if key not in os.environ})
     import ray
 
-    logging.getLogger("ray").setLevel(logging.ERROR)
-    folder = None
-    why: str | None = None
-    try:
+    with contextlib.ExitStack() as stack:
+        why: str | None = None
         if address is None:
-            folder = _session_folder()
-            context, why = _start(
-                num_cpus=cpus,
-                num_gpus=gpus,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(folder),
-            )
-            _protect_token()
+            session = stack.enter_context(session_folder())
+            folder = session / RAYS
+            stack.enter_context(_without(ELSEWHERE))
+            stack.enter_context(protected(session))
+            stack.callback(ray.shutdown)
+            given = {key: value for key, value in given.items() if key not in (*wanted, *ELSEWHERE)}
+            with _short_temporary(session):
+                context, why = _start(
+                    folder,
+                    given,
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    log_to_driver=False,
+                    # What fails is said in one sentence, and not by Ray on the terminal before.
+                    logging_level=logging.CRITICAL,
+                    _temp_dir=str(folder),
+                )
         else:
-            try:
-                context = ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-            except (ConnectionError, TimeoutError, RuntimeError, ValueError) as error:
-                raise UserError(
-                    f"--address {address}: no Ray cluster could be joined ({_reason(error)})"
-                ) from None
-        resources = ray.cluster_resources()
+            stack.callback(ray.shutdown)
+            context = _join(address)
+        logging.getLogger("ray").setLevel(logging.ERROR)
         yield Cluster(
             dashboard=None if why else context.dashboard_url or None,
-            token=_sign_in(),
-            cpus=float(resources.get("CPU", 0)),
-            gpus=float(resources.get("GPU", 0)),
+            token=how_to_sign_in(),
+            capacity=capacity(),
             address=address,
             why_no_dashboard=why,
         )
-    finally:
-        ray.shutdown()
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(**options: Any) -> tuple[Any, str | None]:
+def _join(address: str) -> Any:
+    import ray
+
+    reach(address)
+    try:
+        with patience(address):
+            return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(
+            f"--address {address}: no Ray cluster could be joined ({first_line(str(error))})"
+        ) from None
+
+
+def _start(folder: Path, given: dict[str, str], **options: Any) -> tuple[Any, str | None]:
     """A local Ray: its context, and why it has no dashboard where that could not start.
 
     On a machine under heavy load dashboard or head can take longer than Ray waits for them, and Ray tells so by
@@ -111,63 +135,48 @@ def _start(**options: Any) -> tuple[Any, str | None]:
     Raises
     ------
     UserError
-        when a second attempt, which asks for no dashboard, fails too.
+        with the cause and what helps, when a second attempt, which asks for no dashboard, fails too.
     """
     import ray
 
+    few = too_few_files()
+    if few is not None:
+        raise UserError(f"{few}; nothing was run or written")
     try:
         return ray.init(address="local", include_dashboard=True, **options), None
     except Exception as error:
-        why = _reason(error)
+        why = explain(str(error) or type(error).__name__, folder, given)
     ray.shutdown()
     try:
-        return ray.init(address="local", include_dashboard=False, **options), f"it did not start ({why})"
+        return ray.init(address="local", include_dashboard=False, **options), f"it did not start: {why}"
     except Exception as error:
-        raise UserError(
-            f"Ray could not start on this machine ({_reason(error)}; with its dashboard: {why}); nothing was run or "
-            "written. Start again when the machine is less busy or has more free memory, or join a Ray that runs with "
-            "--address auto"
-        ) from None
+        cause = explain(str(error) or type(error).__name__, folder, given)
+        raise UserError(f"Ray could not start on this machine; nothing was run or written: {cause}") from None
 
 
-def _reason(error: Exception) -> str:
-    """The first line of what Ray says, without the full stop."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+@contextlib.contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    aside = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(aside)
 
 
-def _session_folder() -> Path:
-    """A short folder named by this process; those of processes that are gone are removed."""
-    root = Path(tempfile.gettempdir())
-    if len(str(root)) > SOCKET_ROOM - 24:
-        root = Path("/tmp")
-    mine = root / f"prism-{getpass.getuser()[:8]}"
-    mine.mkdir(mode=0o700, exist_ok=True)
-    for old in mine.iterdir():
-        if old.name.isdigit() and not psutil.pid_exists(int(old.name)):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = mine / str(os.getpid())
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-def _token_file() -> Path:
-    return Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
-
-
-def _protect_token() -> None:
-    """Ray writes its token readable by everyone; whoever has it can run code here, so keep it to its owner."""
-    file = _token_file()
-    if file.is_file() and file.stat().st_uid == os.getuid():
-        file.chmod(0o600)
-
-
-def _sign_in() -> str | None:
-    """How to see the token, looked for where Ray looks; Ray itself notes in the environment that it asks for one."""
-    if os.environ.get("RAY_AUTH_MODE", "disabled").lower() != "token":
-        return None
-    if os.environ.get("RAY_AUTH_TOKEN"):
-        return "echo $RAY_AUTH_TOKEN"
-    if os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        return f"cat {shlex.quote(str(_token_file()))}"
-    return "cat ~/.ray/auth_token"
+@contextlib.contextmanager
+def _short_temporary(folder: Path) -> Iterator[None]:
+    """Ray's dashboard makes sockets in the folder for temporary files: another one where that is too deep for them."""
+    if len(os.fsencode(tempfile.gettempdir())) <= LONG_TEMPORARY:
+        yield
+        return
+    before = os.environ.get("TMPDIR")
+    short = folder / "tmp"
+    short.mkdir()
+    os.environ["TMPDIR"] = str(short)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before

@@ -18,13 +18,14 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
-from harness.device import choose_device, local_cpus
+from harness.device import choose_device
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.stamp import Stamp
 from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.baseline_task import missing
+from harness.sweep.capacity import this_machine
 from harness.sweep.cluster import Cluster, cluster
 from harness.sweep.impossible import refuse_impossible
 from harness.sweep.lock import only_driver, refuse_place, refuse_running
@@ -57,9 +58,19 @@ def run_sweep(options: Options, console: Console) -> int:
             stack.enter_context(only_driver(run))
             complete_moves(run)
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
-        joined = stack.enter_context(cluster(address=options.address)) if options.address else None
+        asked = sweep.config.resources
+        joined = (
+            stack.enter_context(cluster(address=options.address)) if options.address is not None else None
+        )
         device = choose_device(
-            cluster_gpus=joined.gpus if joined else None, share=sweep.config.resources.gpus_per_trial
+            cluster_gpus=joined.capacity.gpus_for(asked.gpus_per_trial) if joined else None,
+            share=asked.gpus_per_trial,
+        )
+        there = joined.capacity if joined else this_machine(gpus=device.gpus)
+        waits = there.refuse_too_large(
+            cpus=asked.cpus_per_trial,
+            gpus=device.share,
+            where=f"the cluster at {options.address}" if joined else "this machine",
         )
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
@@ -71,11 +82,9 @@ def run_sweep(options: Options, console: Console) -> int:
         start = prepare(
             sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
         )
-        if joined is None and not start.nothing:
-            check_cpus(sweep, local_cpus())
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
-        if device.sentence:
-            console.print(f"note: {device.sentence}", style="yellow", soft_wrap=True, highlight=False)
+        for sentence in filter(None, (device.sentence, waits)):
+            console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -86,7 +95,8 @@ def run_sweep(options: Options, console: Console) -> int:
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
         if joined is None:
-            check_cpus(sweep, ray.cpus)
+            # A container may have fewer CPUs than its machine, and Ray knows.
+            ray.capacity.refuse_too_large(cpus=asked.cpus_per_trial, gpus=device.share, where="this machine")
         stack.enter_context(telling_how_to_go_on(console))
         put_aside(run, start.aside)
         start = replace(start, plan=replace(start.plan, status="running"))
@@ -174,15 +184,6 @@ def finish(
         console.print("computing the baselines that an earlier start did not finish", highlight=False)
         write_baselines(dataset, left, run, cache, progress=console.is_terminal)
     plan.save(run)
-
-
-def check_cpus(sweep: Sweep, cpus: float) -> None:
-    """Ray would wait for ever for a worker that no machine can hold."""
-    asked = sweep.config.resources.cpus_per_trial
-    if asked > cpus:
-        raise UserError(
-            f"resources.cpus_per_trial is {asked:g}, and this machine has {cpus:g} CPUs; lower it"
-        )
 
 
 def save_start(sweep: Sweep, start: Start, run: Path) -> None:

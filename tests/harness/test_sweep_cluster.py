@@ -1,5 +1,8 @@
 """A Ray that cannot start ends the sweep in one sentence with nothing written, or goes on without its dashboard."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +12,7 @@ import ray
 from rich.console import Console
 
 from harness.errors import UserError
+from harness.sweep.capacity import Capacity
 from harness.sweep.cluster import cluster
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
@@ -43,16 +47,19 @@ def _broken(monkeypatch: pytest.MonkeyPatch, *, dashboard_alone: bool) -> list[b
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr("harness.sweep.cluster.capacity", lambda: Capacity(({"CPU": 2.0, "GPU": 0.0},)))
     return asked
 
 
 def test_without_its_dashboard_ray_goes_on_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = _broken(monkeypatch, dashboard_alone=True)
     with cluster(address=None) as joined:
-        assert (joined.cpus, joined.dashboard) == (2.0, None)
-        said = "Ray has no dashboard here: it did not start (Failed to start a dashboard)"
-        assert joined.sentence() == said
+        assert (joined.capacity.cpus, joined.dashboard) == (2.0, None)
+        said = joined.sentence()
+    assert said.startswith(
+        "Ray has no dashboard here: it did not start: it did not come up in time (Ray: Failed to"
+    )
+    assert said.endswith("when the machine is less busy, or join a Ray that runs with --address auto")
     assert asked == [True, False]
 
 
@@ -67,6 +74,37 @@ def test_a_ray_that_cannot_start_is_one_sentence_and_nothing_is_written(
         with pytest.raises(UserError) as caught:
             run_sweep(options, Console(quiet=True))
         said = str(caught.value)
-        assert said.startswith("Ray could not start on this machine (Timed out while waiting for GCS")
-        assert "Failed to start a dashboard" in said and "\n" not in said
+        assert said.startswith(
+            "Ray could not start on this machine; nothing was run or written: it did not come up"
+        )
+        assert "Timed out while waiting for GCS" in said and "\n" not in said
         assert not run.exists(), "so that the next start is a first one"
+
+
+def test_a_local_ray_uploads_nothing_and_goes_by_no_address_of_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Under `uv run` Ray would pack the whole project, and a large one then keeps it from starting."""
+    monkeypatch.delenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", raising=False)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    seen: dict[str, str] = {}
+
+    def init(**options: Any) -> Any:
+        seen.update(os.environ, folder=options["_temp_dir"])
+        return SimpleNamespace(dashboard_url="")
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr("harness.sweep.cluster.capacity", lambda: Capacity(()))
+    with cluster(address=None):
+        session = Path(seen["folder"]).parent
+        assert session.stat().st_mode & 0o777 == 0o700, "Ray opens its own folder to everyone"
+    assert seen["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0" and "RAY_ADDRESS" not in seen
+    assert os.environ["RAY_ADDRESS"] == "10.0.0.1:6379" and not session.exists()
+    os.environ.pop("RAY_ENABLE_UV_RUN_RUNTIME_ENV")
+
+
+def test_ray_is_not_imported_before_its_settings_are_made() -> None:
+    """It reads several of them only then."""
+    code = "import sys, harness.sweep.driver; sys.exit('ray' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0

@@ -12,6 +12,7 @@ from harness.config.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.space.compose import SEARCH_SPACES
 from harness.sweep import provenance as module
+from harness.sweep.capacity import Capacity
 from harness.sweep.cluster import Cluster
 from harness.sweep.driver import save_provenance
 from harness.sweep.provenance import PACKAGES, provenance
@@ -81,7 +82,9 @@ def test_every_start_of_a_run_is_kept_and_the_newest_is_on_top(
 ) -> None:
     for number, seeds in enumerate(("[3]", "[3, 4]", "[3, 4, 5]")):
         sweep = load_sweep(SEARCH_SPACES / "truth_gated.yaml", overrides=[f"trial.seeds={seeds}"])
-        ray = Cluster(dashboard=None, token=None, cpus=2, gpus=0, address=None if number else "10.0.0.1:6379")
+        ray = Cluster(
+            dashboard=None, token=None, capacity=Capacity(()), address=None if number else "10.0.0.1:6379"
+        )
         save_provenance(sweep, tiny_dataset, tmp_path, ray)
     newest = json.loads((tmp_path / "provenance.json").read_text())
     assert newest["seeds"] == [3, 4, 5] and newest["cluster"] == "local"

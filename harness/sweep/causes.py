@@ -1,0 +1,172 @@
+"""Why a local Ray did not start, found in what Ray says and logs, and what helps against it."""
+
+import os
+import re
+import resource
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+OPEN_FILES = 128
+"""Open files that Ray needs at the least; with fewer its processes, and this one with them, end without a word."""
+TAIL = 100_000
+"""Characters of each log file's end that are looked at."""
+
+
+class Rule(NamedTuple):
+    """What is looked for, what it means and what helps; `{0}` is what the pattern caught, `{folder}` Ray's folder."""
+
+    pattern: str
+    cause: str
+    remedy: str
+
+
+RULES = (
+    Rule(
+        r"AF_UNIX path (?:too long|length)",
+        "the path of a Unix socket would be too long, as {folder} or the folder for temporary files is deep",
+        "set TMPDIR to a short path such as /tmp",
+    ),
+    Rule(
+        r"Read-only file system: '([^']+)'",
+        "{0} cannot be written to, as its file system is read-only",
+        "set HOME and TMPDIR to folders that can be written to",
+    ),
+    Rule(
+        r"Permission denied: '([^']+)'",
+        "{0} may not be written to or read",
+        "set HOME and TMPDIR to folders of your own",
+    ),
+    Rule(
+        r"No space left on device|\[Errno 28\]|Disk quota exceeded",
+        "no room is left on the disk of {folder}",
+        "make room there, or set TMPDIR to a folder on another disk",
+    ),
+    Rule(
+        r"Package size .* exceeds|exceeds the maximum size of",
+        "Ray was told to pack and upload the project (a runtime environment), and that is too large",
+        "unset RAY_RUNTIME_ENV_HOOK and RAY_ENABLE_UV_RUN_RUNTIME_ENV: a local Ray needs no upload",
+    ),
+    Rule(
+        r"TSI_INVALID_ARGUMENT|Invalid cert chain|RAY_TLS_",
+        "RAY_USE_TLS is set from outside, and its certificates cannot be used",
+        "unset RAY_USE_TLS, or set RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT to their files",
+    ),
+    Rule(
+        r"specified port is ([1-9]\d*)|\[Errno 98\]|EADDRINUSE",
+        "a port that Ray was told to use is taken{ports}",
+        "unset the variable that names the port, so that Ray takes a free one, or end what holds it",
+    ),
+    Rule(
+        r"Too many open files|\[Errno 24\]|EMFILE",
+        "too few files may be open at once (ulimit -n is {files})",
+        "raise that (ulimit -n 4096) and start again",
+    ),
+    Rule(
+        r"can't start new thread|Resource temporarily unavailable|pthread_create failed|\[Errno 11\]",
+        "too few processes and threads may run at once (ulimit -u is {processes})",
+        "raise that, or the container's limit of processes (pids), and start again",
+    ),
+    Rule(
+        r"Cannot allocate memory|bad_alloc|\[Errno 12\]|MemoryError|cap object store memory|mmap failed",
+        "there is too little memory for it (free, in /dev/shm, or by ulimit -v)",
+        "end other programs, or give the machine, container or /dev/shm more memory (docker run --shm-size 2g)",
+    ),
+    Rule(
+        r"RAY_AUTH_TOKEN_PATH is set but",
+        "the token that protects Ray cannot be read{token}",
+        "unset RAY_AUTH_TOKEN_PATH, or let it name a file that holds a token",
+    ),
+)
+SLOW = Rule(
+    r"[Tt]imed out|Failed to start a dashboard",
+    "it did not come up in time",
+    "start again when the machine is less busy, or join a Ray that runs with --address auto",
+)
+"""What remains when neither Ray nor its logs name another cause."""
+ERROR_LINE = re.compile(r"error|what\(\)|fail|denied|no space|too many|^[EF]\d{4} | [CEF] \d", re.IGNORECASE)
+"""Lines of a log that may tell why; the others speak of much that is well."""
+FROM_OUTSIDE = re.compile(r"RAY_\w+")
+"""Variables that change what Ray does; named where the cause is not known."""
+
+
+def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
+    """One sentence: the cause and the remedy, or Ray's own words, where its logs are kept and what it was told.
+
+    `words` are the exception's own, `folder` is Ray's, with its logs, and `given` the RAY_... variables from outside.
+    """
+    for text, rules in ((words, RULES), (_errors(folder), RULES), (words, (SLOW,))):
+        for rule in rules:
+            found = re.search(rule.pattern, text)
+            if found is not None:
+                cause = _filled(rule.cause, found, folder, given)
+                return f"{cause} (Ray: {first_line(words)}): {rule.remedy}"
+    kept = _keep(folder)
+    said = f"Ray says: {first_line(words)}"
+    if kept is not None:
+        said = f"{said}; its logs are kept in {kept}"
+    if given:
+        said = f"{said}; set from outside, and perhaps why: {', '.join(sorted(given))}"
+    return said
+
+
+def first_line(words: str) -> str:
+    """The first sentence of what Ray says, without the full stop; its headings of log lines say nothing themselves."""
+    lines = [line.strip() for line in words.strip().splitlines() if line.strip()]
+    telling = [line for line in lines if not re.match(r"The last \d+ lines|Failed to start GCS", line)]
+    sentence = re.split(r"(?<=[a-z0-9/])\. (?=[A-Z])", (telling or lines or ["nothing"])[0])[0]
+    return sentence.rstrip(".:")[:200]
+
+
+def too_few_files() -> str | None:
+    """The sentence for a limit of open files below what Ray needs, which it dies of without a word."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= OPEN_FILES:
+        return None
+    return (
+        f"Ray needs {OPEN_FILES} open files at the least, and no more than {hard} may be open here (ulimit -n): "
+        "raise it (ulimit -n 4096) and start again"
+    )
+
+
+def _filled(cause: str, found: re.Match[str], folder: Path, given: Mapping[str, str]) -> str:
+    ports = [f"{key}={value}" for key, value in sorted(given.items()) if "PORT" in key]
+    token = given.get("RAY_AUTH_TOKEN_PATH")
+    return cause.format(
+        *found.groups(),
+        folder=folder,
+        ports=f" ({', '.join(ports)})" if ports else "",
+        files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        processes=resource.getrlimit(resource.RLIMIT_NPROC)[0],
+        token=f" (RAY_AUTH_TOKEN_PATH is {token})" if token else "",
+    )
+
+
+def _errors(folder: Path) -> str:
+    """The lines of the newest session's log files that speak of an error."""
+    lines = []
+    for file in _log_files(folder):
+        with file.open(errors="replace") as stream:
+            stream.seek(max(0, file.stat().st_size - TAIL))
+            lines += [line for line in stream if ERROR_LINE.search(line)]
+    return "".join(lines)
+
+
+def _log_files(folder: Path) -> list[Path]:
+    """A session's link `session_latest` names one that is listed by itself."""
+    sessions = [each for each in folder.glob("session_*") if not each.is_symlink()]
+    newest = max(sessions, key=lambda each: each.name, default=None)
+    return [each for each in (newest / "logs").glob("*.*") if each.is_file()] if newest else []
+
+
+def _keep(folder: Path) -> Path | None:
+    """Ray's folder goes; its log files stay for whoever looks for the cause."""
+    files = [file for file in _log_files(folder) if file.stat().st_size]
+    if not files:
+        return None
+    kept = Path(tempfile.mkdtemp(prefix=f"ray-logs-{os.getuid()}-"))
+    for file in files:
+        shutil.copy(file, kept / file.name)
+    return kept
