@@ -1,10 +1,13 @@
 """Rule mode_collapse."""
 
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 
 from analysis.rules.chance import (
     ASSUMED_EFFECT,
@@ -20,6 +23,8 @@ from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_rea
 
 _SPREADS = ("logit_sd", "probability_sd")
 _POSITIVE, _NEAR = 0.99, 0.02
+CLOSING = ("gated", "threshold_gate", "blocking")
+"""Energies that may say the same of every pair of a cell line by closing its gate."""
 
 
 class ModeCollapse(Rule):
@@ -30,7 +35,8 @@ class ModeCollapse(Rule):
     that cannot be told from 0.5, which too few pairs never can. High recall alone is no collapse: at 1:1 a healthy AUC
     of 0.60 has an F1-optimal recall of 0.98. Where the pairs could not have shown an AUC of 0.60 either
     (`analysis.rules.chance`), the second clause is not evaluated: underpowered. Two epochs in a row are needed, because
-    a network that has hardly been trained has a small spread too.
+    a network that has hardly been trained has a small spread too. An energy whose gate may close on a cell line has
+    collapsed where it is closed on all of them: of those the cell line of the widest spread is judged.
     """
 
     id = "mode_collapse"
@@ -52,6 +58,8 @@ class ModeCollapse(Rule):
         spreads = cell_readings(unit, list(_SPREADS), pooled=False)
         if isinstance(spreads, NotEvaluated):
             return spreads
+        if _closes(unit.trial.get("config_json")):
+            spreads = _widest(spreads)
         return spreads + chance_readings(unit)
 
     def lacking(self, measured: list[Reading]) -> str | None:
@@ -67,6 +75,10 @@ class ModeCollapse(Rule):
             if values[column] < limits[name]:
                 what = column.removesuffix("_sd")
                 text = f"standard deviation of the {what} within the cell line is {values[column]:.3g}"
+                if "lines" in values:
+                    text += (
+                        f", the widest of {values['lines']:.0f}: the gate is closed on all unseen cell lines"
+                    )
                 if column == "probability_sd":
                     text += f", of the logits {values['logit_sd']:.3g}"
                 return Violation(values[column], limits[name], text)
@@ -86,7 +98,11 @@ class ModeCollapse(Rule):
         return Violation(values["upper"], healthy, text)
 
     def columns(self, run: RunColumns) -> Readings:
-        return run.cells(_SPREADS, pooled=False).joined(run_chance_readings(run))
+        texts = run.trials["config_json"]
+        known = {text: _closes(text) for text in texts.dropna().unique()}
+        closes = texts.map(known).fillna(False).to_numpy(dtype=bool)
+        spreads = run.cells(_SPREADS, pooled=False)
+        return _widest_of_units(spreads, closes).joined(run_chance_readings(run))
 
     def columns_lacking(self, readings: Readings) -> dict[int, str]:
         by_chance = np.flatnonzero(~np.isnan(readings.values["power"]))
@@ -116,6 +132,46 @@ class ModeCollapse(Rule):
             far = np.where(below, probability - values["probability_sd"], far)
             below = spread & (values["logit_sd"] < logit)
             return np.where(below, logit - values["logit_sd"], far)
+
+
+def _closes(text: object) -> bool:
+    """Whether the configuration's energy has a gate that may close on a cell line."""
+    content = json.loads(text) if isinstance(text, str) and text else None
+    energy = content.get("energy") if isinstance(content, dict) else None
+    return isinstance(energy, dict) and energy.get("form") in CLOSING
+
+
+def _widest(spreads: list[Reading]) -> list[Reading]:
+    """Of every evaluation the cell line whose logits spread most, in one series."""
+    groups: dict[tuple[int | None, bool], list[Reading]] = {}
+    for reading in spreads:
+        groups.setdefault((reading.epoch, reading.final), []).append(reading)
+    found = []
+    for own in groups.values():
+        widest = max(own, key=lambda reading: reading.values["logit_sd"])
+        found.append(replace(widest, values={**widest.values, "lines": float(len(own))}, scope="widest"))
+    return found
+
+
+def _widest_of_units(spreads: Readings, closes: np.ndarray) -> Readings:
+    """`_widest` in the units [units] that `closes` marks."""
+    frame = pd.DataFrame({"unit": spreads.unit, "epoch": spreads.epoch, "final": spreads.final})
+    frame["spread"] = spreads.values["logit_sd"]
+    gated = frame[closes[spreads.unit]]
+    groups = gated.groupby(["unit", "epoch", "final"], sort=False)["spread"]
+    widest = groups.idxmax().to_numpy(dtype=int)
+    keep = np.concatenate([np.flatnonzero(~closes[spreads.unit]), widest])
+    lines = np.full(len(frame), np.nan)
+    lines[gated.index] = groups.transform("size")
+    assert spreads.cell_line is not None
+    return Readings(
+        spreads.unit[keep],
+        np.where(closes[spreads.unit[keep]], -2, spreads.scope[keep]),
+        spreads.epoch[keep],
+        spreads.final[keep],
+        {**{name: column[keep] for name, column in spreads.values.items()}, "lines": lines[keep]},
+        spreads.cell_line[keep],
+    )
 
 
 def _lacking(values: Mapping[str, float] | None) -> str | None:

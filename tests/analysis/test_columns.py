@@ -56,7 +56,7 @@ def _run(seed: int, units: int = 36) -> Run:
         content = {"limits": limits, "support": {"labels": bool(rng.random() < 0.2)} if number % 5 else {}}
         sizes = {"parameters": some(rng.integers(1, 2000), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
-        content["optimiser"] = {"epochs": 3}
+        content |= {"optimiser": {"epochs": 3}, "energy": {"form": "gated" if number % 4 == 1 else "linear"}}
         trials.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):

@@ -1,5 +1,6 @@
 """mode_collapse accuses what knows nothing, and neither what is healthy nor what is too small to tell."""
 
+import json
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from analysis.metrics import best_f1_threshold, by_cell
-from analysis.rules import UnitRecords, judge
+from analysis.rules import Finding, UnitRecords, judge
 from analysis.rules.chance import hanley_mcneil, judged_together, power
 from tests.analysis.rule_units import raised, unit
 
@@ -116,3 +117,19 @@ def test_a_collapse_of_probabilities_says_how_the_logits_spread() -> None:
     logit, label = exact(0.9, 400)
     (finding,) = raised(unseen(("K562", logit + 40.0, label), locus=np.arange(400)), "mode_collapse")
     assert "of the logits 1." in finding.evidence
+
+
+def test_closed_gate_is_a_collapse_only_where_no_unseen_line_has_an_open_one() -> None:
+    """The planted gated truth itself says next to nothing of a cell line whose gate is closed."""
+    logit, label = exact(0.8, 1000)
+
+    def of(form: str, *gates: float) -> list[Finding]:
+        parts = [(f"line{k}", gate * logit, label) for k, gate in enumerate(gates)]
+        records = unseen(*parts, locus=np.arange(1000 * len(gates)))
+        trial = {**records.trial, "config_json": json.dumps({"energy": {"form": form}})}
+        return raised(UnitRecords(trial, records.epochs, records.terms, records.cells), "mode_collapse")
+
+    assert of("gated", 0.9, 0.001) == []
+    assert {finding.cell_line for finding in of("linear", 0.9, 0.001)} == {"line1"}
+    (everywhere,) = of("gated", 0.001, 0.002)
+    assert everywhere.cell_line == "line1" and "closed on all unseen cell lines" in everywhere.evidence
