@@ -49,6 +49,12 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
     else:
         notes.append(f"smallest p that the sign-flip test can give here: {smallest:.3g}")
     notes.append("over seeds answers for these cell lines, over folds for a new one; neither covers new loci")
+    span, interval = by.highest - by.lowest, comparison.effect.interval
+    if interval.low < -span or interval.high > span:
+        notes.append(
+            f"the interval reaches beyond ±{span:g}, all that a difference in {by.label} can be (not clipped): "
+            f"{seeds} seeds bound little"
+        )
     if comparison.censored:
         notes.append(
             f"{comparison.censored} pairs hold a stopped or pruned unit, whose missing epochs are not random"

@@ -1,6 +1,7 @@
 """What configurations can be compared by, and which question each criterion can decide."""
 
 from dataclasses import dataclass
+from math import inf, isfinite
 
 from analysis.errors import UserError, nearest
 from analysis.schema import MACRO, POOLED
@@ -16,6 +17,18 @@ class Criterion:
     cell_line: str
     higher_is_better: bool
     decides: str
+    lowest: float = 0.0
+    highest: float = 1.0
+    """Ends of the values that it can have."""
+
+    @property
+    def span(self) -> str:
+        """`[0, 1]`, or `[0, inf)`."""
+        return f"[{self.lowest:g}, {self.highest:g}{']' if isfinite(self.highest) else ')'}"
+
+    def possible(self, low: float, high: float) -> bool:
+        """Whether an interval lies within what the criterion can be; True for none (NaN)."""
+        return not (low < self.lowest or high > self.highest)
 
     def gain(self, difference: float) -> float:
         """A difference turned so that positive means better."""
@@ -27,7 +40,7 @@ CRITERIA: dict[str, Criterion] = {
     for c in (
         Criterion("aupr", "macro AUPR", "aupr", MACRO, True, "ranking within each unseen cell line"),
         Criterion("pooled_aupr", "pooled AUPR", "aupr", POOLED, True, "ranking across cell lines"),
-        Criterion("nll", "NLL", "nll", POOLED, False, "probabilities, in nats per pair"),
+        Criterion("nll", "NLL", "nll", POOLED, False, "probabilities, in nats per pair", 0.0, inf),
     )
 }
 

@@ -12,7 +12,7 @@ from analysis.errors import UserError
 from analysis.rules import LIMITS, RULES, Finding, check_limits, judge
 from analysis.rules.columns import RunColumns
 from analysis.rules.standing import findings, standing
-from analysis.schema import TABLES
+from analysis.schema import MACRO, POOLED, TABLES
 from analysis.store import KEYS, Run, units_of
 
 COLUMNS = TABLES["warnings"].names
@@ -36,6 +36,8 @@ def survey(run: Run) -> Survey:
     trials, order = run.table("trials"), {rule: at for at, rule in enumerate(RULES)}
     found: list[tuple[int, int, Finding]] = []
     alone: dict[int, list[str]] = {}
+    missing: Counter[tuple[str, str]] = Counter()
+    unable: set[tuple[int, str]] = set()
     limits = _limits(run, trials)
     columns = _columns(run, trials)
     for name, rule in RULES.items():
@@ -47,22 +49,23 @@ def survey(run: Run) -> Survey:
             readings = readings.sorted(units & columns.plain)
             judged[readings.unit] = True
             far = rule.excess(readings.values, in_force)
-            stands = standing(readings, far, lasting=rule.lasting, patience=rule.patience)
+            stands = list(standing(readings, far, lasting=rule.lasting, patience=rule.patience))
+            standing_in = {one.unit for one in stands}
+            lacking = rule.columns_lacking(readings)
+            missing.update((name, what) for unit, what in lacking.items() if unit not in standing_in)
             if rule.screens:
-                judged[[one.unit for one in stands]] = False
+                judged[list(standing_in)] = False
             else:
                 here = findings(rule, readings, stands, in_force)
                 found += [(unit, order[name], finding) for unit, finding in here]
         for unit in np.flatnonzero(~judged).tolist():
             alone.setdefault(unit, []).append(name)
-    missing: Counter[tuple[str, str]] = Counter()
-    unable: set[tuple[int, str]] = set()
     for (unit, rules), records in zip(alone.items(), run.units(alone), strict=True):
         own = next(in_force for in_force, units in limits if units[unit])
         by_itself = judge(records, own, rules=rules)
         found += [(unit, order[finding.rule], finding) for finding in by_itself.findings]
         missing.update(by_itself.missing.items())
-        unable |= {(unit, rule) for rule in by_itself.missing}
+        unable |= {(unit, rule) for rule in by_itself.missing if rule not in by_itself.partly}
     rows = _rows(run, trials, found, unable)
     counted = [(rule, what, count, len(trials)) for (rule, what), count in missing.items()]
     return Survey(
@@ -72,8 +75,13 @@ def survey(run: Run) -> Survey:
 
 
 def _columns(run: Run, trials: pd.DataFrame) -> RunColumns:
-    epochs = run.table("epochs")
-    return RunColumns.of(trials, epochs.assign(unit=units_of(epochs, trials)), run.judged())
+    epochs, terms = run.table("epochs"), run.table("terms")
+    return RunColumns.of(
+        trials,
+        epochs.assign(unit=units_of(epochs, trials)),
+        run.judged(),
+        terms.assign(unit=units_of(terms, trials)),
+    )
 
 
 def _limits(run: Run, trials: pd.DataFrame) -> list[tuple[dict[str, float], np.ndarray]]:
@@ -126,8 +134,18 @@ def counts_against_health(found: pd.DataFrame) -> pd.Series:
     return found["severity"].isin(["fault", "documented"]) & ~found["implied"].fillna(False).astype(bool)
 
 
+def unseen_lines(run: Run) -> int:
+    """How many different unseen validation cell lines the run has measured."""
+    rows = run.judged()
+    lines = rows.loc[(rows["split"] == "val_unseen").to_numpy(), "cell_line"].astype(str)
+    return len(set(lines) - {MACRO, POOLED})
+
+
 def by_rule(found: pd.DataFrame) -> pd.DataFrame:
-    """One row per rule: how many configurations and units, the worst value with its place, what to try."""
+    """One row per rule: how many configurations, units and cell lines, the worst value with its place, what to try.
+
+    `lines`: cell lines in which it stands in any unit, 0 for a rule that does not look at them one by one.
+    """
     rows = []
     for rule in [*RULES, *sorted(set(found["rule"]) - set(RULES))]:
         own = found[found["rule"] == rule]
@@ -140,6 +158,7 @@ def by_rule(found: pd.DataFrame) -> pd.DataFrame:
                 "config": worst["config"],
                 "configs": own["config"].nunique(),
                 "units": len(own.drop_duplicates(KEYS)),
+                "lines": len(set(own["cell_line"].dropna()) - {MACRO, POOLED}),
                 "implied": bool(own["implied"].fillna(False).astype(bool).all()),
                 "epoch": own["epoch"].min(),
             }

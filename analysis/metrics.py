@@ -3,10 +3,11 @@
 Everything is computed from logits l [N] (real, unbounded) and labels y [N] in {0, 1}; probabilities are
 sigma(l). A prevalence p other than the found one is reached by weights: p / (P/N) for positives and (1-p) /
 (1-P/N) for negatives, which is what replicating rows does; logits are not shifted for the new prior. A pair
-is predicted positive where sigma(l) >= threshold.
+is predicted positive where l >= threshold_logit: in double precision sigma(l) is 1 for every l above 37, and a
+threshold in probability would call all of those alike. `threshold` is sigma(threshold_logit), for reading only.
 
 Undefined values are NaN, never 0: everything but `n` and `positives` when there are no pairs or a logit is
-not finite; all ranking and threshold metrics when only one class is present (then also the rest, if a
+NaN or infinite; all ranking and threshold metrics when only one class is present (then also the rest, if a
 prevalence is asked for, since no weight can reach it).
 
 One sort serves the curve, AUPR, AUC and F1 alike: this runs for every cell line, score and prevalence of
@@ -23,13 +24,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
+from analysis.clustering import design_effect
 from analysis.schema import MACRO, POOLED
 
 Floats = NDArray[np.float64]
 
 METRICS = (
-    "prevalence", "aupr", "aupr_lift", "auc", "f1", "precision", "recall", "threshold", "f1_oracle",
-    "threshold_oracle", "nll", "nll_calibrated", "brier", "ece", "logit_sd", "probability_sd",
+    "prevalence", "aupr", "aupr_lift", "auc", "f1", "precision", "recall", "threshold", "threshold_logit",
+    "f1_oracle", "threshold_oracle", "threshold_oracle_logit", "nll", "nll_calibrated", "brier", "ece", "logit_sd",
+    "probability_sd",
 )  # fmt: skip
 ECE_BINS = 15
 
@@ -85,23 +88,27 @@ class _Curve:
         return float(area / (self.true[-1] * self.false[-1]))
 
     def best_f1(self) -> tuple[float, float]:
-        """Best F1 and its threshold in probability, the highest of equally good ones.
+        """Best F1 and its threshold as a logit, the highest of equally good ones.
 
-        The threshold lies midway, in logits, between the two neighbouring distinct scores, so that rounding
-        does not flip predictions; where calling every pair positive is best it is the lowest score itself.
+        The threshold lies midway between the two neighbouring distinct scores, so that rounding does not flip
+        predictions; it is the upper one where no number lies between them, and the lowest score itself where calling
+        every pair positive is best.
         """
         f1 = 2.0 * self.true / (self.true + self.false + self.true[-1])
         best = int(np.argmax(f1 >= f1.max() - 1e-12))
-        cut = self.score[best]
-        middle = cut if best == self.score.size - 1 else 0.5 * (cut + self.score[best + 1])
-        return float(f1[best]), float(expit(middle))
+        cut = float(self.score[best])
+        if best == self.score.size - 1:
+            return float(f1[best]), cut
+        below = float(self.score[best + 1])
+        middle = 0.5 * cut + 0.5 * below
+        return float(f1[best]), middle if below < middle <= cut else cut
 
 
 def best_f1_threshold(logit: ArrayLike, label: ArrayLike, prevalence: float | None = None) -> float:
-    """argmax_t F1(y, sigma(l) >= t), in probability units, at the given prevalence.
+    """argmax_t F1(y, l >= t), a logit, at the given prevalence.
 
     Ties in the logits are one candidate; of several thresholds with equal F1 the highest is returned. NaN
-    without pairs, with one class only or with a logit that is not finite.
+    without pairs, with one class only or with a logit that is NaN or infinite.
     """
     scores, positive = _checked(logit, label)
     if not 0 < positive.sum() < positive.size or not np.isfinite(scores).all():
@@ -150,7 +157,7 @@ def binary_metrics(
     logit: ArrayLike,
     label: ArrayLike,
     *,
-    threshold: float | None = None,
+    threshold_logit: float | None = None,
     prevalence: float | None = None,
     temperature: float | None = None,
 ) -> dict[str, float]:
@@ -158,8 +165,8 @@ def binary_metrics(
 
     Parameters
     ----------
-    threshold
-        Probability chosen elsewhere (on validation) for f1, precision and recall; NaN for these without it.
+    threshold_logit
+        Logit chosen elsewhere (on validation) for f1, precision and recall; NaN for these without it.
     prevalence
         Share of positives to reweight to; None leaves the pairs as found.
     temperature
@@ -171,8 +178,8 @@ def binary_metrics(
     scores, positive = _checked(logit, label)
     values: dict[str, float] = {"n": scores.size, "positives": int(positive.sum())}
     values |= dict.fromkeys(METRICS, float("nan"))
-    if threshold is not None:
-        values["threshold"] = float(threshold)
+    if threshold_logit is not None:
+        values |= {"threshold_logit": float(threshold_logit), "threshold": float(expit(threshold_logit))}
     two_classes = bool(0 < positive.sum() < positive.size)
     if scores.size == 0 or not np.isfinite(scores).all() or (prevalence is not None and not two_classes):
         return values
@@ -195,9 +202,10 @@ def binary_metrics(
     values["aupr"] = curve.aupr()
     values["aupr_lift"] = values["aupr"] / share
     values["auc"] = curve.auc()
-    values["f1_oracle"], values["threshold_oracle"] = curve.best_f1()
-    if threshold is not None and np.isfinite(threshold):
-        values |= _at_threshold(probability >= threshold, positive, weights)
+    values["f1_oracle"], oracle = curve.best_f1()
+    values |= {"threshold_oracle_logit": oracle, "threshold_oracle": float(expit(oracle))}
+    if threshold_logit is not None and not np.isnan(threshold_logit):
+        values |= _at_threshold(scores >= threshold_logit, positive, weights)
     return values
 
 
@@ -222,14 +230,17 @@ def by_cell(
     label: ArrayLike,
     cell: ArrayLike,
     *,
-    threshold: float | None = None,
+    threshold_logit: float | None = None,
     prevalence: float | None = None,
     temperature: float | None = None,
+    locus: ArrayLike | None = None,
 ) -> pd.DataFrame:
     """`binary_metrics` per cell line (by name), then `macro` (mean over cell lines) and `pooled` (all pairs).
 
     `cell` [N] holds cell line names. A metric that is undefined in a cell line is left out of the macro mean;
-    macro's `n` and `positives` are totals. No pairs: the macro and pooled rows alone, all NaN.
+    macro's `n` and `positives` are totals. No pairs: the macro and pooled rows alone, all NaN. With `locus` [N], the
+    2 Mb bin of every pair, `auc_design_effect` says how far neighbours widen the AUC's variance: of a cell line's own
+    AUC, and in the pooled row of the mean over cell lines weighted by their pairs.
     """
     scores, labels, cells = np.asarray(logit), np.asarray(label), np.asarray(cell)
     if cells.shape != scores.shape:
@@ -237,7 +248,11 @@ def by_cell(
 
     def metrics(rows: Any) -> dict[str, float]:
         return binary_metrics(
-            scores[rows], labels[rows], threshold=threshold, prevalence=prevalence, temperature=temperature
+            scores[rows],
+            labels[rows],
+            threshold_logit=threshold_logit,
+            prevalence=prevalence,
+            temperature=temperature,
         )
 
     rows: list[dict[str, Any]] = [
@@ -248,4 +263,10 @@ def by_cell(
     for key in METRICS:
         defined = [row[key] for row in rows if np.isfinite(row[key])]
         macro[key] = float(np.mean(defined)) if defined else float("nan")
+    if locus is not None:
+        loci = np.asarray(locus)
+        for row in rows:
+            here = cells == row["cell_line"]
+            row["auc_design_effect"] = design_effect(scores[here], labels[here], cells[here], loci[here])
+        pooled["auc_design_effect"] = design_effect(scores, labels, cells, loci)
     return pd.DataFrame([*rows, {"cell_line": MACRO, **macro}, {"cell_line": POOLED, **pooled}])

@@ -33,7 +33,8 @@ class Ranking:
     is a mean over where its seeds differ in folds, in words), censored, value with low and high (t over seeds)
     and fold_low and fold_high (t over folds, NaN for one fold), aupr, pooled_aupr, nll, u_aupr, rank_invariant,
     p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high, test_aupr
-    (reporting only) and flags (rule ids).
+    (reporting only), leaked_test_aupr (of predict.mode branch_select, chosen by test AUPR; NaN elsewhere) and flags
+    (rule ids).
     """
 
     run: Run
@@ -68,8 +69,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     units = units[units[metric.key].notna()]
     if units.empty:
         raise UserError(_nothing_finished(run))
-    tested = replicates(run, "test").rename(columns={"aupr": "test_aupr"})
-    units = units.merge(tested[[*KEYS, "test_aupr"]], on=KEYS, how="left")
+    tested = replicates(run, "test").rename(columns={"aupr": "test_aupr", "leaked_aupr": "leaked_test_aupr"})
+    units = units.merge(tested[[*KEYS, "test_aupr", "leaked_test_aupr"]], on=KEYS, how="left")
     states = completeness(run, set(zip(*(units[key].tolist() for key in KEYS), strict=True)))
     surveyed = survey(run)
     found = surveyed.findings
@@ -128,7 +129,7 @@ def _rows(
     units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completeness], folds_named: Mapping[str, str]
 ) -> pd.DataFrame:
     """The columns of `Ranking.configurations` that a configuration has by itself, in order of its identity."""
-    columns = [*CRITERIA, *(f"u_{key}" for key in CRITERIA), "test_aupr"]
+    columns = [*CRITERIA, *(f"u_{key}" for key in CRITERIA), "test_aupr", "leaked_test_aupr"]
     used = units[common_to_seeds(units, ["fold"], ["config"])]
     differing = set(units["config"][mixed(units, ["fold"], ["config"])])
     fewer = set(units["config"]) & set(units["config"][~units.index.isin(used.index)])

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.criteria import CRITERIA, Criterion
-from analysis.schema import SCORES
+from analysis.schema import LEAKING, SCORES
 from analysis.stamps import refuse_mixture
 from analysis.store import KEYS, Run
 
@@ -19,7 +19,8 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     """Units (config, fold, seed) with the criteria of both scores on one split, at the reported epoch.
 
     Columns: config, fold, seed, status, selected_epoch, rank_invariant, the criteria (`aupr`,
-    `pooled_aupr`, `nll`) of the reported score and, as `u_<criterion>`, of U_I alone. The reported score is
+    `pooled_aupr`, `nll`) of the reported score and, as `u_<criterion>`, of U_I alone; leaked_aupr, of branches chosen by
+    test AUPR (NaN elsewhere), which nothing is ranked by. The reported score is
     `corrected` where it was written, else `u_only`. Weights are those of best_on_validation; a censored
     unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test.
     Metrics are as found and exact; `documented` rows are used only where a unit has no others.
@@ -37,6 +38,7 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
             if prefix == "":
                 values = values.combine_first(_values(rows, metric, SCORES[0]))
             units[prefix + metric.key] = values.reindex(units.index)
+    units["leaked_aupr"] = _values(rows, CRITERIA["aupr"], LEAKING).reindex(units.index)
     return units.sort_values(KEYS).reset_index(drop=True)
 
 

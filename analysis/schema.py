@@ -40,7 +40,9 @@ GROUPED_BY = ("prevalence_mode", "split", "selection")
 
 STATUSES = ("running", "done", "stopped", "diverged", "failed", "pruned")
 SPLITS = ("train", "val_seen", "val_unseen", "test")
-SCORES = ("u_only", "corrected")
+SCORES = ("u_only", "corrected", "branch_select")
+LEAKING = "branch_select"
+"""The score that is chosen on test: never the one that decides."""
 SELECTIONS = ("epoch", "best_on_validation", "last")
 MACRO, POOLED = "macro", "pooled"
 PREVALENCES: dict[str, float | None] = {"as_found": None, "1:1": 1.0 / 2.0, "1:20": 1.0 / 21.0}
@@ -128,9 +130,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
     ],
     "terms": [
         ("epoch", _I32, "1-based"),
-        ("term", _S, "key of the loss term"),
-        ("value", _F64, "unweighted value, mean over the epoch"),
-        ("weight", _F64, "weight in force"),
+        ("term", _S, "key of the loss term; every configured one has a row per epoch"),
+        (
+            "value",
+            _F64,
+            "unweighted value, mean over the epoch's steps in which it was in force; null without any",
+        ),
+        ("weight", _F64, "weight in force at the epoch's last step, 0 where it was not in force then"),
         ("weighted", _F64, "weight * value"),
         ("grad_norm", _F64, "norm of the weighted gradient on the term's target parameters"),
         ("grad_share", _F64, "grad_norm over the task's on the same parameters"),
@@ -140,7 +146,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("selection", _S, "epoch (each epoch's row), best_on_validation or last (final evaluation)"),
         ("split", _S, "train, val_seen, val_unseen or test (reporting only)"),
         ("cell_line", _S, "name, or macro (mean over cell lines), or pooled (all pairs together)"),
-        ("score", _S, "u_only (U_I) or corrected (the energy's logit)"),
+        (
+            "score",
+            _S,
+            "u_only (U_I) or corrected (the energy's logit); branch_select: of the two the better by test AUPR per test "
+            "cell line, which leaks and decides nothing",
+        ),
         ("prevalence_mode", _S, "as_found, 1:1 or 1:20, the latter two by reweighting"),
         ("protocol", _S, "exact (each pair once) or documented (balanced resampled batches)"),
         ("n", _I64, "pairs"),
@@ -149,12 +160,18 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("aupr", _F64, "average precision, 0 to 1"),
         ("aupr_lift", _F64, "aupr / prevalence"),
         ("auc", _F64, "area under the ROC curve"),
-        ("f1", _F64, "at `threshold`"),
-        ("precision", _F64, "at `threshold`"),
-        ("recall", _F64, "at `threshold`"),
-        ("threshold", _F64, "best-F1 threshold on validation, probability"),
+        ("f1", _F64, "at `threshold_logit`"),
+        ("precision", _F64, "at `threshold_logit`"),
+        ("recall", _F64, "at `threshold_logit`"),
+        ("threshold", _F64, "sigma(threshold_logit), a probability, to be read: nothing is decided by it"),
+        (
+            "threshold_logit",
+            _F64,
+            "best-F1 threshold on validation, logit: a pair is called positive from it on; null in older stores",
+        ),
         ("f1_oracle", _F64, "best F1 over all thresholds on these very pairs (optimistic)"),
         ("threshold_oracle", _F64, "threshold of f1_oracle, probability"),
+        ("threshold_oracle_logit", _F64, "threshold of f1_oracle, logit; null in older stores"),
         ("nll", _F64, "negative log-likelihood in nats per pair"),
         ("nll_calibrated", _F64, "the same after dividing logits by a temperature fitted on validation"),
         ("brier", _F64, "mean squared error of the probability"),
@@ -162,6 +179,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("logit_sd", _F64, "standard deviation of logits"),
         ("probability_sd", _F64, "standard deviation of probabilities"),
         ("aupr_support_sd", _F64, "standard deviation of aupr over support draws"),
+        (
+            "auc_design_effect",
+            _F64,
+            "variance of the AUC with the pairs of a 2 Mb locus bin taken together over that with all pairs taken as "
+            "independent, at least 1; pooled: of the mean over cell lines weighted by pairs; as found only",
+        ),
     ],
     "warnings": [
         ("rule", _S, "id of the rule"),
@@ -223,6 +246,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("u", _F32, "U_I"),
         ("r", _F32, "R_E, null without an environment"),
         ("logit", _F32, "the energy's logit"),
+        (
+            "branch",
+            _S,
+            "under predict.mode branch_select, of test pairs: u_only or corrected, whichever has the better test AUPR in "
+            "the pair's cell line; null elsewhere",
+        ),
     ],
     "embeddings": [
         ("cell_line", _S, "cell line"),

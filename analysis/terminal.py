@@ -11,13 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.audit_view import audit_view
-from analysis.criteria import CRITERIA
+from analysis.criteria import CRITERIA, Criterion
 from analysis.documented import CAVEAT, DOCUMENTED
-from analysis.flags import by_rule
+from analysis.flags import by_rule, unseen_lines
 from analysis.ranking import Ranking
-from analysis.rules import RULES
+from analysis.rules import RULES, why
 from analysis.stamps import earlier_runs
 
+BEYOND = "◊"
+"""Marks an interval that reaches beyond the possible values."""
 _TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
 _STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
 
@@ -94,13 +96,15 @@ def _table(ranking: Ranking, top: int | None) -> Table:
         alone = _number(row[f"u_{by.key}"]) + ("≡" if invariant else "")
         notes = [f"censored {row['censored']}/{row['units']}"] if row["censored"] else []
         notes += [note for note in (row["lacking"], row["common_folds"]) if note]
+        if not math.isnan(row["leaked_test_aupr"]):
+            notes.append(f"branch_select {row['leaked_test_aupr']:.3f}‡ on test")
         label = row["label"] + (f" [{'; '.join(notes)}]" if notes else "")
         state = "" if row["complete"] else "✗" if row["diverged"] else "!"
         cells: list[RenderableType] = [
             f"{row['rank']}{_TIES[row['tie']]}{state}",
             Text(label),
             _number(row["value"]),
-            _span(row["low"], row["high"]),
+            _span(row["low"], row["high"], by),
             _number(row["p_better"], 2),
             *(_number(row[c.key]) for c in others),
             alone,
@@ -147,6 +151,8 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL",
         "P>best": "share of pairs of seeds in which the row beats the best",
         "U only": f"{ranking.by.label} of U_I alone",
+        BEYOND: _beyond(ranking),
+        "‡": "predict.mode branch_select: the better of U_I and corrected per test cell line, by its test AUPR: it leaks",
         "†": f"macro AUPR on test, reporting only; selection regret against the best on test {ranking.regret:.3f}",
     }
     shown = {
@@ -159,6 +165,8 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "b": len(ranking.baselines) > 0,
         "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
         "P>best": len(rows) > 1,
+        BEYOND: bool(_beyond(ranking)),
+        "‡": rows["leaked_test_aupr"].notna().any(),
         "†": rows["test_aupr"].notna().any(),
     }
     legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
@@ -167,7 +175,7 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         legend["flags"] = ", ".join(f"{r.mark} {r.id}" for r in raised) + " (dim: implied by data or sizes)"
     if rows["folds"].max() > 1:
         legend["folds"] = (
-            f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'])}, 95 % t over folds"
+            f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, 95 % t over folds"
         )
     known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
     other = "" if ranking.by.key == "aupr" else f" (no {ranking.by.label} was documented)"
@@ -180,10 +188,26 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
     yield _definitions(legend)
 
 
+def _beyond(ranking: Ranking) -> str:
+    """What intervals say that reach beyond the possible values; empty where none does."""
+    rows, by = ranking.configurations, ranking.by
+    wide = [r for r in rows.to_dict("records") if not by.possible(r["low"], r["high"])]
+    if not wide:
+        return ""
+    seeds = min(row["seeds"] for row in wide)
+    nothing = sum(row["low"] <= by.lowest and row["high"] >= by.highest for row in wide)
+    text = (
+        f"{len(wide)} of {many(len(rows), 'interval')} reach{'es' if len(wide) == 1 else ''} beyond {by.span}, all that "
+        f"{by.label} can be (not clipped): {many(seeds, 'seed')} bound{'s' if seeds == 1 else ''} little there"
+    )
+    return text + (f", and nothing in {many(nothing, 'row')}" if nothing else "")
+
+
 def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     """Warnings grouped by rule, then the rules that could not be evaluated."""
     grouped = by_rule(ranking.findings)
-    rows = ranking.configurations
+    rows, lines = ranking.configurations, unseen_lines(ranking.run)
+    units = int(rows["units"].sum())
     yield Text("\nWarnings", style="bold")
     if grouped.empty:
         yield Text("no rule was broken in the ranked configurations")
@@ -194,8 +218,10 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         head.append(f"{rule.mark if rule else '?'} {row['rule']}", style=_STYLE.get(row["severity"], "bold"))
         head.append(f"  {row['severity']}, {row['source']}", style="dim")
         head.append(
-            f"  in {row['configs']} of {many(len(rows), 'configuration')}, {many(row['units'], 'unit')}"
+            f"  in {row['configs']} of {many(len(rows), 'configuration')}, {row['units']} of {units} units"
         )
+        if row["lines"]:
+            head.append(f", {row['lines']} of {many(lines, 'unseen cell line')}")
         yield head
         where = [f"#{ranks[row['config']]}"]
         if isinstance(row["cell_line"], str):
@@ -208,9 +234,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
             yield Padding(Text(row["evidence"], style="dim"), (0, 0, 0, 2))
         yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
     for row in ranking.unevaluated.to_dict("records"):
-        text = (
-            f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units, missing {row['missing']}"
-        )
+        text = f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units: {why(row['missing'])}"
         yield Text(text, style="magenta")
 
 
@@ -222,8 +246,11 @@ def _number(value: float, digits: int = 3) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
-def _span(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"{low:.3f}-{high:.3f}"
+def _span(low: float, high: float, by: Criterion) -> str:
+    """`0.513 to 0.630`, marked where it reaches beyond what the criterion can be; nothing is clipped."""
+    if math.isnan(low):
+        return ""
+    return f"{low:.3f} to {high:.3f}" + ("" if by.possible(low, high) else BEYOND)
 
 
 def plain_console() -> Console:

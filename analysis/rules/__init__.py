@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from analysis.errors import UserError, nearest
+from analysis.rules.chance import UNDERPOWERED
 from analysis.rules.generalisation_gap import GeneralisationGap
 from analysis.rules.loose_boundary import LooseBoundary
 from analysis.rules.mode_collapse import ModeCollapse
 from analysis.rules.negative_loss import NegativeLoss
+from analysis.rules.never_acted import NeverActed
 from analysis.rules.over_capacity import OverCapacity
 from analysis.rules.overfit_train import OverfitTrain
 from analysis.rules.records import UnitRecords
@@ -27,6 +29,7 @@ RULES: dict[str, Rule] = {
         OverCapacity(),
         NegativeLoss(),
         SupportLabels(),
+        NeverActed(),
     )
 }
 """Rule id -> rule."""
@@ -47,10 +50,12 @@ def check_limits(limits: Mapping[str, float]) -> None:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the rules say about one unit: findings in the order of `RULES`, and rule id -> missing input."""
+    """What the rules say about one unit: findings in the order of `RULES`, and rule id -> missing input; `partly`: those
+    of the latter of which a part was judged, and did not stand."""
 
     findings: list[Finding]
     missing: dict[str, str]
+    partly: frozenset[str] = frozenset()
 
 
 def judge(
@@ -68,13 +73,19 @@ def judge(
     check_limits(limits or {})
     in_force = {**LIMITS, **(limits or {})}
     found: list[Finding] = []
-    missing = {}
+    missing, partly = {}, set()
     for rule in RULES.values() if rules is None else [RULES[name] for name in rules]:
         measured = rule.measure(unit)
         if isinstance(measured, NotEvaluated):
             missing[rule.id] = measured.missing
-        found += rule.findings(measured, in_force, live=live)
-    return Judgement(found, missing)
+            continue
+        raised = rule.findings(measured, in_force, live=live)
+        lacking = None if raised else rule.lacking(measured)
+        if lacking is not None:
+            missing[rule.id] = lacking
+            partly.add(rule.id)
+        found += raised
+    return Judgement(found, missing, frozenset(partly))
 
 
 def evaluate(
@@ -82,6 +93,11 @@ def evaluate(
 ) -> list[Finding]:
     """The findings of `judge`."""
     return judge(unit, limits, live=live).findings
+
+
+def why(missing: str) -> str:
+    """Why a rule was not evaluated, in words that can follow a colon, by what `Judgement.missing` says."""
+    return missing if missing.startswith(UNDERPOWERED) else f"{missing} is missing"
 
 
 def not_evaluated(unit: UnitRecords) -> dict[str, str]:
@@ -103,4 +119,5 @@ __all__ = [
     "evaluate",
     "judge",
     "not_evaluated",
+    "why",
 ]

@@ -36,10 +36,28 @@ class Readings:
             None if self.cell_line is None else self.cell_line[order],
         )
 
+    def joined(self, other: "Readings") -> "Readings":
+        """These and those of `other`, which have scopes of their own; a value that only one has is NaN in the other."""
+        names = {**self.values, **other.values}
+        lines = (self.cell_line, other.cell_line)
+        return Readings(
+            np.concatenate([self.unit, other.unit]),
+            np.concatenate([self.scope, other.scope]),
+            np.concatenate([self.epoch, other.epoch]),
+            np.concatenate([self.final, other.final]),
+            {name: np.concatenate([_values(self, name), _values(other, name)]) for name in names},
+            None if lines[0] is None or lines[1] is None else np.concatenate([lines[0], lines[1]]),
+        )
+
+
+def _values(readings: Readings, name: str) -> np.ndarray:
+    return readings.values.get(name, np.full(len(readings.unit), np.nan))
+
 
 @dataclass(frozen=True)
 class RunColumns:
-    """All units of a run: `trials` as it is, `epochs` and `unseen` (rows of `Run.judged` on val_unseen) with `unit`.
+    """All units of a run: `trials` as it is; `epochs`, `terms` and `unseen` (rows of `Run.judged` on val_unseen) with
+    `unit`.
 
     `unseen` holds of every unit the rows that its rules would see: of protocol `exact` where there are any, of score
     `corrected` where there are any. `plain` [units]: units whose rows are as a trial writes them, one per epoch and
@@ -50,11 +68,14 @@ class RunColumns:
     epochs: pd.DataFrame
     unseen: pd.DataFrame
     test: pd.DataFrame
+    terms: pd.DataFrame
     plain: np.ndarray
 
     @classmethod
-    def of(cls, trials: pd.DataFrame, epochs: pd.DataFrame, judged: pd.DataFrame) -> "RunColumns":
-        """From tables of which `epochs` and `judged` have a column `unit`."""
+    def of(
+        cls, trials: pd.DataFrame, epochs: pd.DataFrame, judged: pd.DataFrame, terms: pd.DataFrame
+    ) -> "RunColumns":
+        """From tables of which all but `trials` have a column `unit`."""
         units = len(trials)
         parts = {}
         plain = np.ones(units, dtype=bool)
@@ -77,7 +98,7 @@ class RunColumns:
         epochs = epochs[epochs["unit"] >= 0]
         twice = (epochs.duplicated(["unit", "epoch"], keep=False) | epochs["epoch"].isna()).to_numpy()
         plain[epochs["unit"].to_numpy()[twice]] = False
-        return cls(trials, epochs, parts["val_unseen"], parts["test"], plain)
+        return cls(trials, epochs, parts["val_unseen"], parts["test"], terms[terms["unit"] >= 0], plain)
 
     def series(self, column: str, name: str) -> Readings:
         """A column of `epochs` wherever it is not null, as `name`, in one scope."""

@@ -90,6 +90,13 @@ class Rule(ABC):
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
         """All readings of the unit so far, in order of epoch, or what is missing for them."""
 
+    def lacking(self, measured: list[Reading]) -> str | None:
+        """What a part of the condition misses on what `measure` gave; None where all of it was judged.
+
+        A rule that lacks something and stands all the same is judged: its other part was enough.
+        """
+        return None
+
     @abstractmethod
     def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
         """The limit that this reading breaks, if any."""
@@ -101,6 +108,10 @@ class Rule(ABC):
         readings suffice for `excess` only, and units in which the rule stands are measured by themselves.
         """
         return None
+
+    def columns_lacking(self, readings: Readings) -> Mapping[int, str]:
+        """`lacking` of every unit that has readings and lacks something, by its position in `trials`."""
+        return {}
 
     def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
         """|value - limit| of every reading [n] whose `condition` is a violation, NaN for the others."""

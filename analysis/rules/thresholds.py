@@ -10,21 +10,21 @@ from analysis.rules.columns import Readings, RunColumns
 from analysis.rules.records import UnitRecords
 from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
 
-_COLUMNS = ("threshold_oracle", "f1_oracle", "f1")
+_COLUMNS, _LOGIT = ("threshold_oracle", "f1_oracle", "f1"), ("threshold_oracle_logit",)
 
 
 class _Threshold(Rule):
     """Measures the F1-optimal threshold on the unseen pairs, per cell line and pooled."""
 
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        return cell_readings(unit, list(_COLUMNS))
+        return cell_readings(unit, list(_COLUMNS), optional=_LOGIT)
 
     @abstractmethod
     def beyond(self, threshold: Any, limit: float) -> Any:
         """Whether a threshold, or each of many, lies beyond the limit."""
 
     def columns(self, run: RunColumns) -> Readings:
-        return run.cells(_COLUMNS)
+        return run.cells(_COLUMNS, optional=_LOGIT)
 
     def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
         threshold, limit = values["threshold_oracle"], limits[self.id]
@@ -35,8 +35,10 @@ class _Threshold(Rule):
         if not self.beyond(threshold, limit):
             return None
         best, reached = reading.values["f1_oracle"], reading.values["f1"]
+        logit = reading.values.get("threshold_oracle_logit")
+        exact = "" if logit is None else f" (logit {logit:.4g})"
         evidence = (
-            f"best-F1 threshold {threshold:.3g} where a calibrated model's would be F*/2 = {best / 2:.2f}; "
+            f"best-F1 threshold {threshold:.3g}{exact} where a calibrated model's would be F*/2 = {best / 2:.2f}; "
             f"the validation threshold loses {best - reached:.3f} of F1"
         )
         return Violation(threshold, limit, evidence)

@@ -2,13 +2,12 @@
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.functional import softplus
 
 from harness.audit.probe import EVERYTHING_ON, Probe
 from harness.trial.evaluate import VALIDATION
 from harness.trial.predict import Predictor
-from harness.trial.scoring import score_splits
+from harness.trial.scoring import logit_at, score_splits
 from harness.trial.trainer import Trainer
 from models.energy.temperature import HIGHEST, LOWEST
 
@@ -16,13 +15,16 @@ STEP = 1.2
 """Factor on T to either side that has to be no better."""
 TOLERANCE = 1e-6
 """Difference of a mean negative log-likelihood (nats) that is none."""
+SAME = 1e-4
+"""The same between single and double precision, relative to 1 + its size."""
 
 
 def unfitted(probe: Probe, trainer: Trainer) -> str:
     """What is wrong with the T that scoring fits on the probe's query pairs as validation pairs; empty when nothing is.
 
-    T is right where no T a fifth larger or smaller has a smaller mean negative log-likelihood of the logits before
-    it, in its range. With labels of one class, or logits that are all 0, T is undefined, and nothing is wrong.
+    T is right where no T a fifth larger or smaller, through the energy, has a smaller mean negative log-likelihood, in
+    its range, and the scores are the energy's at T. With labels of one class, or logits that T does not move, T is
+    undefined, and nothing is wrong.
     """
     pairs = np.unique(probe.batch.query)
     predictor = Predictor(
@@ -40,18 +42,19 @@ def unfitted(probe: Probe, trainer: Trainer) -> str:
         return "scoring fits no T"
     scored = scores[VALIDATION]
     logit, label = torch.from_numpy(scored.logit).double(), torch.from_numpy(scored.label).double()
-    if label.min() == label.max() or not bool(logit.any()):
+    if label.min() == label.max():
         return ""
-    bare = logit * temperature
-    own = _nll(bare, label, temperature)
+    energy = logit_at(trainer.model, scored)
+
+    def loss(t: float) -> float:
+        return float(softplus((1 - 2 * label) * energy(torch.tensor(t, dtype=torch.float64))).mean())
+
+    own = float(softplus((1 - 2 * label) * logit).mean())
+    if abs(own - loss(temperature)) > SAME * (1 + own):
+        return f"validation is not scored at the T = {temperature:.3g} that was fitted on it"
     for other in (temperature * STEP, temperature / STEP):
-        if LOWEST <= other <= HIGHEST and _nll(bare, label, other) < own - TOLERANCE:
+        if LOWEST <= other <= HIGHEST and loss(other) < own - TOLERANCE:
             return (
                 f"T = {temperature:.3g} is not fitted: T = {other:.3g} explains the validation labels better"
             )
     return ""
-
-
-def _nll(logit: Tensor, label: Tensor, temperature: float) -> float:
-    """Mean softplus(-y l / T) in nats."""
-    return float(softplus((1 - 2 * label) * logit / temperature).mean())

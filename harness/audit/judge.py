@@ -16,6 +16,7 @@ from harness.audit.routes import allowed, leaks
 from harness.audit.rules import judge_rule
 from harness.audit.settings import changed, value_at
 from harness.mechanisms.mechanism import POSITIVE, Mechanism
+from harness.trial.trainer import Diverged
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
 from models.environment.memory import NOW, part
@@ -39,6 +40,8 @@ class Judge:
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
         self.logits = probe.logits(self.trainer)
+        if not bool(torch.isfinite(self.logits).all()):
+            raise Diverged("logits of the audit's probe are not finite")
         self.label = self.trainer._labels(probe.batch.query)
 
     def judge(self, mechanism: Mechanism) -> Finding:

@@ -13,7 +13,7 @@ from harness.config.trial import TrialConfig
 from harness.trial.batches import forward
 from harness.trial.routing import RoutingError
 from harness.trial.sampler import EpisodeBatch
-from harness.trial.trainer import StepLog, Trainer, batch_cells
+from harness.trial.trainer import Diverged, StepLog, Trainer, batch_cells, not_finite
 from models.episode import Support
 
 EVERYTHING_ON = 1e6
@@ -22,6 +22,8 @@ SUPPORT, QUERY = 8, 16
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
+WARM_RATE = 0.01
+"""Largest learning rate of the warm-up: a rate that kills the network is the trial's to find, and no mechanism's fault."""
 MOST_STEPS = 10_000
 """Steps among which one is looked for that hides one name."""
 
@@ -69,10 +71,15 @@ class Probe:
         if warm:
             clone = self.build()
             self.load(clone)
+            for group in clone.optimiser.param_groups:
+                group["lr"] = min(group["lr"], WARM_RATE)
             for number, batch in enumerate(self.batches[:-1]):
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
             self.weights = copy.deepcopy(clone.weights())
+            lost = not_finite(self.weights)
+            if lost is not None:
+                raise Diverged(f"in the audit's warm-up {lost} is not finite")
         self.weights["index"] = self._hiding_one()
 
     def _hiding_one(self) -> int:

@@ -192,7 +192,7 @@ def _of_calibration(kind: str) -> Context | None:
     """T is fitted nowhere: 1 is what every split is divided by."""
     if kind != "built but not called":
         return None
-    return patch.object(scoring, "fit", lambda logits, labels: torch.ones_like(logits[0]))
+    return patch.object(scoring, "fit", lambda logit_at, labels: torch.ones((), dtype=torch.float64))
 
 
 def _of_memory(kind: str) -> Context:

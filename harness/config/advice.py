@@ -38,6 +38,11 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
             "a learned temperature and an unbounded U_I share one scale; a loss.calibration.weight above 0 "
             "settles it"
         )
+    if trial.predict.mode == "branch_select" and "cell" in scopes:
+        found.append(
+            "predict.mode: branch_select has nothing to choose at environment.scope: cell, where U_I and the corrected "
+            "score rank the pairs of one cell line alike; environment.scope: sample gives it a choice"
+        )
     if config.design == "search":
         size = space.size()
         if (

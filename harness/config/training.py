@@ -106,5 +106,5 @@ class PredictBlock(Block):
     """How test cell lines are predicted."""
 
     mode: Literal["unified", "branch_select"] = "unified"
-    """unified: one energy; branch_select: per cell line the better of U_I and corrected by test AUPR
-    (legacy, leaks)."""
+    """unified: one energy; branch_select: beside it, per test cell line the better of U_I and corrected by test
+    AUPR (legacy, leaks: reported in rows of its own, and nothing is selected or ranked by them)."""

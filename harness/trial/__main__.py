@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from analysis.rules import Finding, not_evaluated
-from analysis.schema import MACRO, POOLED
+from analysis.rules import Finding, not_evaluated, why
+from analysis.schema import LEAKING, MACRO, POOLED
 from harness import terminal
 from harness.audit.finding import lines
 from harness.code_stamp import Code
@@ -209,6 +209,16 @@ def _final_table(replicate: Replicate) -> Table:
             alone, row = rows[split, level, "u_only"], rows[split, level, "corrected"]
             figures = (alone["aupr"], row["aupr"], *(row[name] for name in shown))
             table.add_row(split, level, str(row["n"]), *(f"{value:.3f}" for value in figures))
+    for level in (MACRO, POOLED):
+        if ("test", level, LEAKING) in rows:
+            row = rows["test", level, LEAKING]
+            shown_here = [
+                "" if row[name] is None or row[name] != row[name] else f"{row[name]:.3f}" for name in shown
+            ]
+            table.add_row("test, leaks", level, str(row["n"]), "", f"{row['aupr']:.3f}", *shown_here)
+            table.caption = (
+                "leaks: branch_select, the better of U_I and corrected per test cell line by its test AUPR"
+            )
     return table
 
 
@@ -224,7 +234,7 @@ def _print_warnings(replicate: Replicate, console: Console) -> None:
     if not findings:
         console.print("[green]no warning rule holds[/]")
     for rule, missing in not_evaluated(replicate.records()).items():
-        console.print(f"[dim]{rule}: not evaluated, {missing} is missing[/]")
+        console.print(f"[dim]{rule}: not evaluated: {why(missing)}[/]")
 
 
 def _parser() -> argparse.ArgumentParser:

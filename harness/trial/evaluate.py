@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from analysis.clustering import LOCUS_BP
 from analysis.metrics import best_f1_threshold, by_cell, fit_temperature
 from analysis.schema import PREVALENCES
+from harness.data.dataset import EncodedDataset
 from harness.trial.predict import SplitScores
 from harness.trial.sampler import rng
 
@@ -25,8 +27,9 @@ class CellRows:
     temperature is fitted on `val_unseen` as found. Every other split only receives them.
     """
 
-    def __init__(self, cell_names: list[str], seed: int) -> None:
-        self.cell_names, self.seed = np.asarray(cell_names), seed
+    def __init__(self, cell_names: list[str], seed: int, loci: np.ndarray) -> None:
+        """`loci` [pairs of the dataset]: the 2 Mb bin of every pair, see `locus_bins`."""
+        self.cell_names, self.seed, self.loci = np.asarray(cell_names), seed, loci
 
     def rows(
         self,
@@ -50,9 +53,10 @@ class CellRows:
                         _score(split, name),
                         split.label,
                         self.cell_names[split.cell],
-                        threshold=threshold,
+                        threshold_logit=threshold,
                         prevalence=prevalence,
                         temperature=calibration,
+                        locus=None if prevalence is not None else self.loci[split.pairs],
                     )
                     found: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
                     if name == "corrected" and len(split.logits) > 1:
@@ -93,11 +97,21 @@ class CellRows:
         chosen = np.concatenate(picked)
         threshold = best_f1_threshold(logits[chosen], split.label[chosen])
         frame = by_cell(
-            logits[chosen], split.label[chosen], self.cell_names[split.cell[chosen]], threshold=threshold
+            logits[chosen],
+            split.label[chosen],
+            self.cell_names[split.cell[chosen]],
+            threshold_logit=threshold,
         )
         found: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
         labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
         return [{**labels, **row} for row in found]
+
+
+def locus_bins(dataset: EncodedDataset) -> np.ndarray:
+    """A number [N] for the chromosome and 2 Mb bin of every pair's promoter, equal for pairs of one bin."""
+    bins = np.asarray(dataset.promoter_start) // LOCUS_BP
+    found: np.ndarray = np.asarray(dataset.promoter_chrom, dtype=np.int64) * (bins.max() + 1) + bins
+    return found
 
 
 def _score(split: SplitScores, name: str) -> np.ndarray:
@@ -114,12 +128,14 @@ def metric(rows: Iterable[Row], path: str, *, score: str = "corrected") -> float
     return float("nan")
 
 
-def vanished_spread(rows: Iterable[Row]) -> float | None:
-    """Spread of training logits within cell lines after the last epoch, where it is nothing since two epochs."""
+def vanished_spread(rows: Iterable[Row]) -> str | None:
+    """A sentence where the spread of training logits within cell lines has been nothing for two epochs."""
     wanted = ("train", "macro", "corrected", "epoch")
     spread = [
         row["logit_sd"]
         for row in rows
         if (row["split"], row["cell_line"], row["score"], row["selection"]) == wanted
     ]
-    return float(spread[-1]) if len(spread) >= 2 and max(spread[-2:]) < VANISHED else None
+    if len(spread) < 2 or not max(spread[-2:]) < VANISHED:
+        return None
+    return f"the spread of logits vanished ({spread[-1]:.1e} within cell lines for two epochs)"

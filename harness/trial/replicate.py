@@ -22,23 +22,17 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
 from harness.stamp import SELECTION, Stamp
+from harness.trial.branch import branch_rows, branches, leak_warning
 from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
-from harness.trial.evaluate import VALIDATION, CellRows, metric, vanished_spread
+from harness.trial.evaluate import VALIDATION, CellRows, locus_bins, metric, vanished_spread
 from harness.trial.feasible import check_feasible
 from harness.trial.predict import Predictor, SplitScores
-from harness.trial.rows import (
-    competition_rows,
-    embedding_rows,
-    epoch_row,
-    leak_warning,
-    prediction_rows,
-    term_rows,
-)
+from harness.trial.rows import competition_rows, embedding_rows, epoch_row, prediction_rows, term_rows
 from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.scoring import score_splits
 from harness.trial.summary import REPORTED, EpochSummary
-from harness.trial.trainer import Diverged, StepLog, Trainer
+from harness.trial.trainer import Diverged, StepLog, Trainer, diverging, refuse_explosion
 
 
 class Replicate:
@@ -109,7 +103,7 @@ class Replicate:
             v=standardised_features(config, dataset, codes),
         )
         self.calibration = 1.0
-        self.cell_rows = CellRows(dataset.cell_lines, seed)
+        self.cell_rows = CellRows(dataset.cell_lines, seed, locus_bins(dataset))
         self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))
         self.epoch_rows: list[dict[str, Any]] = []
         self.term_rows: list[dict[str, Any]] = []
@@ -163,18 +157,17 @@ class Replicate:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
         began = time.perf_counter()
         epoch = self.epoch + 1
-        if epoch == 1 and self._audit("first"):
-            return self._nothing(0, began)
         try:
-            logs = self._train(epoch, on_step)
+            with diverging(self.trainer):
+                if epoch == 1 and self._audit("first"):
+                    return self._nothing(0, began)
+                logs = self._train(epoch, on_step)
+                scores = self._score(("train", "val_seen", VALIDATION), draws=1, epoch=epoch)
         except Diverged as error:
             return self._diverged(epoch, str(error), began)
-        scores = self._score(("train", "val_seen", VALIDATION), draws=1, epoch=epoch)
         rows = self.cell_rows.rows(
             scores, epoch=epoch, selection="epoch", prevalences=["as_found"], protocol="exact"
         )
-        if not math.isfinite(metric(rows, "train/pooled/nll")):
-            return self._diverged(epoch, f"logits are not finite after epoch {epoch}", began)
         self.cells += rows
         self._log_epoch(epoch, logs, metric(rows, REPORTED["train_aupr"]), began)
         self.trial["epochs"] = epoch
@@ -230,6 +223,7 @@ class Replicate:
             logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))
             if on_step is not None:
                 on_step(position + 1, self.sampler.steps)
+        refuse_explosion(logs)
         return logs
 
     def _score(self, splits: Sequence[str], *, draws: int, epoch: int) -> dict[str, SplitScores]:
@@ -265,7 +259,7 @@ class Replicate:
         if self.settings.temperature.mode == "calibrated":
             row["temperature"] = self.calibration if phase == 2 else 1.0
         self.epoch_rows.append(row)
-        self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs)]
+        self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs, self.trainer.terms)]
         if phase == 2 and "competition" in self.trainer.states:
             own = competition_rows(self.trainer.terms, self.trainer.states, self.trained)
             self.competition += [{**self.key, "epoch": epoch, **row} for row in own]
@@ -280,21 +274,29 @@ class Replicate:
     def _stop_if_told(self, findings: list[Finding], rows: list[dict[str, Any]]) -> None:
         """End early on a rule named in `stop_rules`, or when the spread of logits has vanished for two epochs."""
         named = sorted({finding.rule for finding in findings} & set(self.stop_rules))
-        if named:
-            self.trial |= {"status": "stopped", "reason": f"warning rule {', '.join(named)} (named in stop)"}
-            return
-        spread = vanished_spread(self.cells)
-        if spread is not None:
-            self.trial |= {
-                "status": "stopped",
-                "reason": f"the spread of logits vanished ({spread:.1e} within cell lines for two epochs)",
-            }
+        reason = f"warning rule {', '.join(named)} (named in stop)" if named else vanished_spread(self.cells)
+        if reason is not None:
+            self.trial |= {"status": "stopped", "reason": reason}
 
     def _final_evaluation(self) -> None:
-        """Score every split with the selected and with the last weights; predictions and embeddings of the selected."""
+        """Score every split with the selected and with the last weights; predictions and embeddings of the selected.
+
+        The unit ends as diverged where a number of it, or of the last audit, is not finite.
+        """
         # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
-        last_weights, last_epoch = copy.deepcopy(self.trainer.weights()), self.epoch
-        selected = int(self.trial["selected_epoch"])
+        last_weights = copy.deepcopy(self.trainer.weights())
+        try:
+            with diverging(self.trainer):
+                self._evaluate_selections()
+                self.trainer.load_weights(last_weights)
+                self._audit("last")
+        except Diverged as error:
+            self.trainer.load_weights(last_weights)
+            self.trial |= {"status": "diverged", "reason": f"after epoch {self.epoch}: {error}"}
+
+    def _evaluate_selections(self) -> None:
+        last_epoch, selected = self.epoch, int(self.trial["selected_epoch"])
+        names, chooses = self.dataset.cell_lines, self.settings.predict.mode == "branch_select"
         for selection, epoch in (("last", last_epoch), ("best_on_validation", selected)):
             if selection == "best_on_validation":
                 best = self.checkpoints.load(f"epoch-{selected}", self.device)
@@ -309,15 +311,15 @@ class Replicate:
                 prevalences=PREVALENCES,
                 protocol=self.settings.evaluation.protocol,
             )
+            if chooses:
+                self.cells += branch_rows(self.cells, scores["test"], names, selection)
         self.trial["rank_invariant"] = self._rank_invariant(scores)
-        if self.settings.predict.mode == "branch_select":
+        chosen = branches(self.cells, "best_on_validation") if chooses else {}
+        if chooses:
             self.live.append(leak_warning(self.cells, selected))
-        names = self.dataset.cell_lines
-        self.run.write("predictions", self.unit, prediction_rows(scores, names, self.key))
+        self.run.write("predictions", self.unit, prediction_rows(scores, names, self.key, chosen))
         if self.trainer.model.has_environment:
             self.run.write("embeddings", self.unit, embedding_rows(scores, names, self.key))
-        self.trainer.load_weights(last_weights)
-        self._audit("last")
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
         if self.trainer.schedule.phase(int(self.trial["selected_epoch"])) == 1:

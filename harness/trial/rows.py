@@ -1,12 +1,12 @@
 """Rows of the store from what an epoch's steps and a final evaluation measured."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
-from analysis.schema import MACRO
+from harness.trial.branch import SPLIT
 from harness.trial.predict import SplitScores
 from harness.trial.trainer import StepLog
 from models.losses.competition import Competition
@@ -27,12 +27,17 @@ def epoch_row(logs: Sequence[StepLog]) -> Row:
     }
 
 
-def term_rows(logs: Sequence[StepLog]) -> list[Row]:
-    """One row of `terms` per term of the epoch's last step: mean value, weight then, gradient norm and share then."""
-    rows = []
-    for term in logs[-1].values:
-        value = float(np.mean([log.values[term] for log in logs if term in log.values]))
-        weight = logs[-1].weights[term]
+def term_rows(logs: Sequence[StepLog], terms: Iterable[str]) -> list[Row]:
+    """One row of `terms` per configured term: mean value over the epoch's steps in which it was in force; weight,
+    gradient norm and share at the last step. One that was not in force has weight 0 and no value."""
+    rows: list[Row] = []
+    for term in terms:
+        values = [log.values[term] for log in logs if term in log.values]
+        weight = logs[-1].weights.get(term, 0.0)
+        if not values:
+            rows.append({"term": term, "value": None, "weight": 0.0, "weighted": 0.0})
+            continue
+        value = float(np.mean(values))
         norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
         rows.append(
             {
@@ -60,8 +65,10 @@ def competition_rows(
     ]
 
 
-def prediction_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
-    """Rows of `predictions`: every pair of every evaluation split once."""
+def prediction_rows(
+    scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row, branches: Mapping[str, str]
+) -> list[Row]:
+    """Rows of `predictions`: every pair of every evaluation split once; `branches`: of test cell lines, if chosen."""
     rows = []
     for name, part in scores.items():
         if name == "train":
@@ -85,6 +92,7 @@ def prediction_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str]
                 "u": u,
                 "r": r,
                 "logit": logit,
+                "branch": branches.get(cell_lines[cell]) if name == SPLIT else None,
             }
             for pair, cell, label, u, r, logit in columns
         ]
@@ -110,29 +118,3 @@ def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str],
         for code, vectors in part.z_e.items()
         for draw, vector in enumerate(vectors)
     ]
-
-
-def leak_warning(cells: Sequence[Row], selected_epoch: int) -> Row:
-    """The flag of `predict.mode: branch_select`: what choosing U_I or the corrected score per test cell line by test
-    AUPR, as the legacy did, adds to the macro test AUPR."""
-    found: dict[str, dict[str, float]] = {}
-    for row in cells:
-        where = (row["selection"], row["split"], row["prevalence_mode"], row["protocol"])
-        if where == ("best_on_validation", "test", "as_found", "exact"):
-            found.setdefault(row["cell_line"], {})[row["score"]] = row["aupr"]
-    lines = [scores for line, scores in found.items() if line not in ("macro", "pooled")]
-    gain = float(np.mean([max(scores.values()) - scores["corrected"] for scores in lines]))
-    return {
-        "rule": "test_leak",
-        "value": gain,
-        "limit": 0.0,
-        "severity": "fault",
-        "epoch": selected_epoch,
-        "cell_line": MACRO,
-        "source": "seed 000",
-        "advice": "set predict.mode: unified; a branch chosen by test AUPR is not a prediction",
-        "evidence": "predict.mode: branch_select picks U_I or the corrected score per test cell line by test AUPR; "
-        f"that alone adds {gain:.4f} to the macro test AUPR",
-        "implied": True,
-        "live": True,
-    }

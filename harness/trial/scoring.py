@@ -1,6 +1,7 @@
 """Scores of whole splits with a trainer's present weights, and the temperature that is fitted on validation."""
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import torch
 from harness.trial.batches import encode_pairs
 from harness.trial.evaluate import VALIDATION
 from harness.trial.predict import Predictor, SplitScores
-from harness.trial.trainer import Trainer
+from harness.trial.trainer import Diverged, Trainer
 from models.energy.temperature import fit
+from models.prism import PrismModel
 
 
 def score_splits(
@@ -25,7 +27,10 @@ def score_splits(
     """Scores by split, and T where temperature mode `calibrated` fitted one on the validation split; None elsewhere.
 
     One sequence pass per pair; support draws reuse it. `epoch` (1-based) decides the phase of the curriculum. `splits`
-    must hold the validation split where a temperature is to be fitted.
+    must hold the validation split where a temperature is to be fitted: on that split's pairs, and through the energy,
+    since T does not divide the whole logit in every form.
+
+    Raises Diverged for a score that is not finite.
     """
     config, dataset, device = trainer.config, trainer.dataset, trainer.device
     warm = trainer.schedule.phase(epoch) == 1
@@ -47,11 +52,27 @@ def score_splits(
         }
         given = (trainer.model, trainer.reference, encoded)
         scored[name] = predictor.score(*given, **arguments, calibration=calibration)
+        if not (np.isfinite(scored[name].logits).all() and np.isfinite(scored[name].u).all()):
+            raise Diverged(f"scores of split {name} are not finite")
         if calibrated and name == VALIDATION:
-            calibration = fit(
-                torch.from_numpy(scored[name].logit).to(device),
-                torch.from_numpy(scored[name].label.astype("float32")).to(device),
-            )
+            calibration = fit(logit_at(trainer.model, scored[name]), _labels(scored[name])).float().to(device)
             scored[name] = predictor.score(*given, **arguments, calibration=calibration)
     temperature = None if calibration is None else float(calibration)
     return {name: scored[name] for name in splits}, temperature
+
+
+def logit_at(model: PrismModel, scores: SplitScores) -> Callable[[torch.Tensor], torch.Tensor]:
+    """T [] -> logit [N] of the pairs at that temperature, in double precision; U_I and R_E are as they were consumed."""
+    u, r = (torch.from_numpy(part.astype("float64")).unsqueeze(0) for part in (scores.u, scores.r))
+    energy = copy.deepcopy(model.energy).double().cpu()
+
+    @torch.no_grad()
+    def logit(temperature: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = energy(u, r, temperature.double().view(1, 1))[0]
+        return found
+
+    return logit
+
+
+def _labels(scores: SplitScores) -> torch.Tensor:
+    return torch.from_numpy(scores.label.astype("float64"))

@@ -1,7 +1,8 @@
 """One optimiser step of the episodic loop: support -> z_E, query -> U_I, one energy, terms, routed gradients, AdamW."""
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,7 +31,44 @@ from models.streams import SeededNoise, generator, initialise, stream_seed
 
 
 class Diverged(Exception):
-    """A loss term or gradient became NaN or infinite: the trial ends as `diverged`, the sweep goes on."""
+    """Something of a step, an evaluation or an audit became NaN or infinite, or the task loss exploded: the trial ends as
+    `diverged`, the sweep goes on."""
+
+
+EXPLODED = 50.0
+"""Mean task loss of an epoch, in nats per pair, that no training comes back from: logits are wrong by 50 and more."""
+
+
+@contextlib.contextmanager
+def diverging(trainer: "Trainer") -> Iterator[None]:
+    """Whatever goes wrong in here for want of finite numbers is a Diverged: an error of linear algebra or arithmetic, and
+    any other error of a trainer whose weights or states are not finite."""
+    try:
+        yield
+    except (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+        raise Diverged(f"{type(error).__name__}: {error}") from error
+    except (ValueError, RuntimeError) as error:
+        lost = not_finite(trainer.weights())
+        if lost is None:
+            raise
+        raise Diverged(f"{lost} is not finite at step {trainer.index} ({error})") from error
+
+
+def refuse_explosion(logs: Sequence["StepLog"]) -> None:
+    """Raise Diverged where the mean task loss of an epoch's steps is above EXPLODED."""
+    task = float(np.mean([log.values["task"] for log in logs]))
+    if task > EXPLODED:
+        raise Diverged(f"the task loss rose to {task:.3g} nats per pair, mean over the epoch")
+
+
+def not_finite(state: Any, name: str = "") -> str | None:
+    """Dotted name of the first tensor in nested mappings that holds NaN or an infinity; None when all are finite."""
+    if isinstance(state, Tensor):
+        return None if bool(torch.isfinite(state).all()) else name
+    if not isinstance(state, Mapping):
+        return None
+    parts = (not_finite(value, f"{name}.{key}" if name else str(key)) for key, value in state.items())
+    return next((part for part in parts if part is not None), None)
 
 
 @dataclass
@@ -117,6 +155,11 @@ class Trainer:
             if not bool(torch.isfinite(value)):
                 raise Diverged(f"loss term {term.key} is {float(value.detach())} at step {self.index}")
             terms.append(WeightedTerm(term.key, value, weight * factor, term.reach, tuple(term.parameters())))
+        made = {"U_I": step.u, "R_E": step.r, "z_E": step.z_e, "the logit": step.logit}
+        # One number, since each look at one makes a GPU wait.
+        if not math.isfinite(sum(part.detach().sum() for part in made.values())):
+            lost = not_finite(made) or "the sum of U_I, R_E, z_E and logits"
+            raise Diverged(f"{lost} is not finite at step {self.index}")
         gradients, terms, self.balance_state = self.balance.combine(
             self.router, terms, boundary, self.balance_state, self.index
         )

@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,12 @@ from models.registry import Registry
 
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1.0)
 LOWEST, HIGHEST = 0.01, 100.0
+GRID = 61
+"""Values of log T at which a loss is looked at before its minima are refined: a factor of 1.17 apart."""
+ROUNDS = 12
+"""Times that the bounds of a minimum are narrowed to a quarter: log T to 2e-8."""
+FLAT = 1e-12
+"""Difference of a mean negative log-likelihood (nats) over the whole range of T that is none."""
 
 
 class Temperature(nn.Module):
@@ -27,32 +34,53 @@ class Temperature(nn.Module):
 TEMPERATURES: Registry[Temperature] = Registry("temperature mode")
 
 
-def fit(logits: Tensor, labels: Tensor) -> Tensor:
-    """T that minimises mean softplus(-y l / T), y in {-1, +1}: temperature scaling on validation pairs.
+def fit(logit_at: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
+    """T that minimises mean softplus(-y l(T)), y in {-1, +1}, over validation pairs.
 
-    logits, labels (0/1) of one shape -> scalar of the logits' dtype, in [0.01, 100]. The loss is convex in
-    1/T, so the zero of its derivative mean((sigmoid(l/T) - label) l) is bisected on a log scale to float64
-    accuracy; perfectly separated pairs give the lower bound, logits that rank no better than chance the
-    upper one. No pairs, one class only, or logits that are all zero leave T undefined: 1. Pure: changes
-    nothing.
+    logit_at: T [] -> logits of the shape of labels, in the way that the energy takes T: l(1) / T where T divides the whole
+    logit, another function in `binding` and `blocking`. labels 0/1 -> scalar float64 in [0.01, 100]. The loss need not be
+    convex in T nor have one minimum: log T is searched on a grid of GRID values, and around each of its lowest points by
+    a bounded search between the neighbours. Perfectly separated pairs give the lower bound, logits that rank no better
+    than chance the upper one. No pairs, one class only, or logits that T does not move leave T undefined: 1. Pure:
+    changes nothing.
 
     Raises ValueError for shapes that differ or logits that are not finite.
     Source: Guo et al. 2017, "On Calibration of Modern Neural Networks"; seed 003.
     """
+    target = labels.detach().double()
+    one = torch.ones((), dtype=torch.float64)
+
+    def loss(log_t: float) -> float:
+        logits = logit_at(torch.tensor(log_t, dtype=torch.float64).exp()).detach().double()
+        return float(softplus((1 - 2 * target) * logits).mean())
+
+    logits = logit_at(one).detach()
     if logits.shape != labels.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and labels {tuple(labels.shape)} differ in shape")
-    flat, target = logits.detach().double().flatten(), labels.detach().double().flatten()
-    if not torch.isfinite(flat).all():
+    if not torch.isfinite(logits).all():
         raise ValueError("logits to calibrate on are not finite")
-    if flat.numel() == 0 or target.min() == target.max() or not flat.any():
-        return logits.new_ones(())
-    low = flat.new_tensor(math.log(1 / HIGHEST))
-    high = flat.new_tensor(math.log(1 / LOWEST))
-    for _ in range(60):
-        middle = (low + high) / 2
-        too_sharp = ((torch.sigmoid(middle.exp() * flat) - target) * flat).mean() > 0
-        low, high = torch.where(too_sharp, low, middle), torch.where(too_sharp, middle, high)
-    return (-(low + high) / 2).exp().to(logits.dtype)
+    if target.numel() == 0 or target.min() == target.max():
+        return one
+    grid = torch.linspace(math.log(LOWEST), math.log(HIGHEST), GRID, dtype=torch.float64).tolist()
+    at_grid = [loss(log_t) for log_t in grid]
+    if max(at_grid) - min(at_grid) <= FLAT:
+        return one
+    lowest = [
+        _narrowed(loss, grid[max(k - 1, 0)], grid[min(k + 1, GRID - 1)])
+        for k, own in enumerate(at_grid)
+        if own <= min(at_grid[max(k - 1, 0) : k + 2])
+    ]
+    return torch.tensor(min(lowest)[1], dtype=torch.float64).exp()
+
+
+def _narrowed(loss: Callable[[float], float], low: float, high: float) -> tuple[float, float]:
+    """(loss, log T) of the minimum within bounds that hold one: the lowest of nine points, then between its neighbours."""
+    for _ in range(ROUNDS):
+        points = [low + (high - low) * k / 8 for k in range(9)]
+        losses = [loss(point) for point in points]
+        best = losses.index(min(losses))
+        low, high = points[max(best - 1, 0)], points[min(best + 1, 8)]
+    return losses[best], points[best]
 
 
 @TEMPERATURES.register(
@@ -135,13 +163,12 @@ class PerCellTemperature(Temperature):
     "calibrated",
     id="M15",
     name="calibrated temperature",
-    equation="T = 1 in training; afterwards argmin_T of the negative log-likelihood on validation",
-    shapes="-> [E, 1]; fit: logits [N], labels [N] -> scalar",
+    equation="T = 1 in training; afterwards argmin_T of the negative log-likelihood of the energy at T on validation",
+    shapes="-> [E, 1]; fit: (T -> logits [N]), labels [N] -> scalar",
     source="seed 004; Guo et al. 2017",
 )
 class CalibratedTemperature(Temperature):
-    """T = 1 wherever the model runs; `fit` then finds on validation logits the T to divide final logits
-    by."""
+    """T = 1 wherever the model runs; `fit` then finds on validation pairs the T that the energy takes in its place."""
 
     fit = staticmethod(fit)
 

@@ -71,7 +71,7 @@ def cell_rows(
     for score, values in (("u_only", u), ("corrected", logit)):
         modes = {"as_found": None} if common["selection"] == "epoch" else PREVALENCES
         for mode, prevalence in modes.items():
-            frame = by_cell(values, label, cell, threshold=threshold, prevalence=prevalence)
+            frame = by_cell(values, label, cell, threshold_logit=threshold, prevalence=prevalence)
             for row in frame.to_dict("records"):
                 rows.append({**row, **common, "score": score, "prevalence_mode": mode, "protocol": "exact"})
     return rows

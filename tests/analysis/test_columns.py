@@ -25,8 +25,15 @@ NEAR = {
     "threshold_oracle": (0.0, 1.0),
     "logit_sd": (0.0, 0.2),
     "probability_sd": (0.0, 0.04),
-    "n": (50, 51),
+    "n": (50, 800),
     "positives": (0, 50),
+    "auc_design_effect": (0.9, 3.0),
+    "threshold_oracle_logit": (-3.0, 3.0),
+    "power": (0.5, 1.0),
+    "upper": (0.4, 0.8),
+    "lines": (1, 4),
+    "known": (0, 1),
+    "negatives": (20, 800),
 }
 
 
@@ -48,14 +55,27 @@ def _run(seed: int, units: int = 36) -> Run:
         limits = {"loose_bondary": 1.0} if number // 2 == 5 else limits
         content = {"limits": limits, "support": {"labels": bool(rng.random() < 0.2)} if number % 5 else {}}
         sizes = {"parameters": some(rng.integers(1, 2000), 0.1), "train_pairs": 100.0}
-        trials.append({**key, **sizes, "status": "done", "config_json": json.dumps(content)})
+        status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
+        content |= {"optimiser": {"epochs": 3}, "energy": {"form": "gated" if number % 4 == 1 else "linear"}}
+        trials.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):
             logged = {"loss": some(rng.uniform(-0.3, 1)), "train_aupr": some(rng.uniform(0.8, 1))}
             if number % 7 == 3:
                 logged["train_aupr"] = float("nan")
-            epochs.append({**key, "epoch": epoch, **logged})
+            epochs.append({**key, "epoch": epoch, **logged, "phase": 1 + int(rng.random() < 0.6)})
             terms.append({**key, "epoch": epoch, "term": "task", "weighted": rng.uniform(-1, 1)})
+            terms[-1] |= {"weight": 1.0, "value": some(0.5), "grad_norm": 0.1}
+            for term, silent in (("hinge", 0.7), ("waiting", 0.5)):
+                weight = float(term == "hinge" or rng.random() < 0.3)
+                value = 0.0 if rng.random() < silent else 0.2
+                sizes = {
+                    "value": some(value, 0.02) if weight else None,
+                    "grad_norm": value if weight else None,
+                }
+                terms.append(
+                    {**key, "epoch": epoch, "term": term, "weight": weight, "weighted": 0.0, **sizes}
+                )
         for epoch, selection in [(e, "epoch") for e in range(1, count + 1)] + [(count, "best_on_validation")]:
             if count == 0 or number % 11 == 10:
                 continue
@@ -135,12 +155,14 @@ def test_a_survey_finds_what_rules_find_unit_by_unit(seed: int) -> None:
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_excess_is_how_far_a_violation_is_from_its_limit(rule: Any) -> None:
     rng = np.random.default_rng(3)
-    names = {"train": (0.8, 1), "unseen": (0.6, 0.9), "loss": (-1, 1), "labels": (0, 2)}
+    names = {"train": (0.8, 1), "unseen": (0.6, 0.9), "loss": (-1, 1), "labels": (0, 2), "silent": (0, 2)}
+    names |= {"terms": (2, 5)}
     names |= {"parameters": (1, 2000), "train_pairs": (100, 101), **NEAR}
     values = {name: rng.uniform(*span, size=4000) for name, span in names.items()}
-    values |= {name: np.floor(values[name]) for name in ("positives", "labels")}
+    values |= {name: np.floor(values[name]) for name in ("positives", "labels", "silent")}
     values["precision"][:2000] = values["prevalence"][:2000]
-    values["auc"][:2000] = 0.5
+    values["recall"][:2000] = 1.0
+    values["power"][2000:] = np.nan
     values["logit_sd"][:1000] += 1
     values["probability_sd"][:1000] += 1
     values["lowest_term"] = np.full(4000, np.nan)

@@ -28,7 +28,7 @@ def sample(seed: int, n: int = 200, share: float = 0.4, decimals: int = 1) -> tu
 
 def test_hand_numbers() -> None:
     # Descending: + - + -, so precision at the hits is 1 and 2/3.
-    values = binary_metrics([3.0, 2.0, 1.0, 0.0], [1, 0, 1, 0], threshold=expit(1.5), temperature=2.0)
+    values = binary_metrics([3.0, 2.0, 1.0, 0.0], [1, 0, 1, 0], threshold_logit=1.5, temperature=2.0)
     assert values["n"] == 4
     assert values["positives"] == 2
     assert values["aupr"] == pytest.approx((1 + 2 / 3) / 2)
@@ -49,7 +49,7 @@ def test_hand_numbers() -> None:
 @pytest.mark.parametrize("decimals", [0, 1])
 def test_agrees_with_sklearn(seed: int, decimals: int) -> None:
     logit, label = sample(seed, decimals=decimals)
-    values = binary_metrics(logit, label, threshold=0.55)
+    values = binary_metrics(logit, label, threshold_logit=np.log(0.55 / 0.45))
     probability = expit(logit)
     called = probability >= 0.55
     assert values["aupr"] == pytest.approx(sk.average_precision_score(label, logit), abs=1e-12)
@@ -71,9 +71,9 @@ def test_reweighting_is_replication_of_rows(positives: int, negatives: int) -> N
     copies = np.where(label == 1, positives, negatives)
     wanted = positives / (positives + negatives)
     replicated = binary_metrics(
-        np.repeat(logit, copies), np.repeat(label, copies), threshold=0.6, temperature=1.7
+        np.repeat(logit, copies), np.repeat(label, copies), threshold_logit=0.4, temperature=1.7
     )
-    reweighted = binary_metrics(logit, label, threshold=0.6, temperature=1.7, prevalence=wanted)
+    reweighted = binary_metrics(logit, label, threshold_logit=0.4, temperature=1.7, prevalence=wanted)
     for name in METRICS:
         assert reweighted[name] == pytest.approx(replicated[name], abs=1e-10), name
     assert best_f1_threshold(logit, label, wanted) == pytest.approx(
@@ -84,17 +84,48 @@ def test_reweighting_is_replication_of_rows(positives: int, negatives: int) -> N
 def test_threshold_reaches_its_own_f1_with_ties_and_saturated_logits() -> None:
     for seed in range(20):
         logit, label = sample(seed, n=60, decimals=0)
-        for scale in (0.01, 1.0, 8.0):
-            values = binary_metrics(logit * scale, label)
-            again = binary_metrics(logit * scale, label, threshold=values["threshold_oracle"])
+        for scale, shift in ((0.01, 0.0), (1.0, 0.0), (8.0, 0.0), (1.0, 40.0), (1.0, -800.0)):
+            values = binary_metrics(logit * scale + shift, label)
+            again = binary_metrics(
+                logit * scale + shift, label, threshold_logit=values["threshold_oracle_logit"]
+            )
             assert again["f1"] == pytest.approx(values["f1_oracle"])
+
+
+def test_f1_of_logits_near_40_is_the_oracles() -> None:
+    """sigma(l) is 1 in double precision above 37: as probabilities 200 of these 400 pairs would be called alike."""
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1], 200)
+    logit = 40.0 + 4.0 * label + rng.normal(size=400)
+    chosen = best_f1_threshold(logit, label)
+    assert 38.0 < chosen < 46.0
+    values = binary_metrics(logit, label, threshold_logit=chosen)
+    best = max(sk.f1_score(label, logit >= cut) for cut in np.unique(logit))
+    assert best > 0.96
+    assert values["f1"] == pytest.approx(best) == values["f1_oracle"]
+    assert values["threshold"] == 1.0, "what is reported as a probability is saturated, and decides nothing"
+    assert sk.f1_score(label, expit(logit) >= values["threshold"]) == pytest.approx(2 / 3)
+
+
+def test_threshold_lies_between_neighbours_that_no_number_separates() -> None:
+    low = 40.0
+    high = np.nextafter(low, 41.0)
+    assert best_f1_threshold([low, high], [0, 1]) == high
+    top = np.finfo(np.float64).max
+    assert best_f1_threshold([-top, top], [0, 1]) == 0.0
+    assert best_f1_threshold([0.9 * top, top], [0, 1]) == pytest.approx(0.95 * top)
+    for infinite in (np.inf, -np.inf):
+        assert math.isnan(best_f1_threshold([infinite, 0.0, 1.0], [0, 1, 1]))
+        values = binary_metrics([0.0, 1.0], [0, 1], threshold_logit=infinite)
+        assert values["recall"] == (0.0 if infinite > 0 else 1.0)
+        assert values["threshold"] == (1.0 if infinite > 0 else 0.0)
 
 
 def test_threshold_of_equal_f1_is_the_highest() -> None:
     # Calling {3} gives F1 2/3; calling {3, 2, 1} gives 2*2/(3+2) = 0.8; calling all four 2*2/(4+2).
-    assert best_f1_threshold([3.0, 2.0, 1.0, 0.0], [1, 0, 1, 0]) == pytest.approx(expit(0.5))
+    assert best_f1_threshold([3.0, 2.0, 1.0, 0.0], [1, 0, 1, 0]) == 0.5
     # One positive on top of a negative: calling one or ... only the top is best.
-    assert best_f1_threshold([1.0, 1.0], [1, 0]) == pytest.approx(expit(1.0))
+    assert best_f1_threshold([1.0, 1.0], [1, 0]) == 1.0
 
 
 def test_ece_by_hand() -> None:
@@ -104,8 +135,9 @@ def test_ece_by_hand() -> None:
 
 
 def test_one_class_has_no_ranking() -> None:
-    values = binary_metrics([1.0, 2.0], [1, 1], threshold=0.5)
-    for name in ("aupr", "auc", "f1", "precision", "recall", "f1_oracle", "threshold_oracle", "aupr_lift"):
+    values = binary_metrics([1.0, 2.0], [1, 1], threshold_logit=0.0)
+    undefined = ("aupr", "auc", "f1", "precision", "recall", "f1_oracle", "threshold_oracle", "aupr_lift")
+    for name in (*undefined, "threshold_oracle_logit"):
         assert math.isnan(values[name]), name
     assert values["prevalence"] == 1.0
     assert np.isfinite(values["nll"])
@@ -141,7 +173,7 @@ def test_by_cell_macro_and_pooled() -> None:
     logit, label = sample(3, n=300)
     cell = np.repeat(["b", "a", "one_class"], 100)
     label[200:] = 1
-    frame = by_cell(logit, label, cell, threshold=0.5).set_index("cell_line")
+    frame = by_cell(logit, label, cell, threshold_logit=0.0).set_index("cell_line")
     assert list(frame.index) == ["a", "b", "one_class", "macro", "pooled"]
     assert frame.loc["a", "aupr"] == pytest.approx(sk.average_precision_score(label[100:200], logit[100:200]))
     assert frame.loc["macro", "aupr"] == pytest.approx((frame.loc["a", "aupr"] + frame.loc["b", "aupr"]) / 2)

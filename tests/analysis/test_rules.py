@@ -1,6 +1,5 @@
 """Every rule raises on what it describes, stays silent beside it, and says what it misses."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -9,45 +8,9 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.metrics import binary_metrics
-from analysis.rules import LIMITS, RULES, Finding, Rule, UnitRecords, evaluate, judge, not_evaluated
+from analysis.rules import LIMITS, RULES, Rule, UnitRecords, evaluate, judge, not_evaluated
 from analysis.schema import TABLES, to_table
-
-HEALTHY: dict[str, float] = {
-    "n": 400, "positives": 200, "prevalence": 0.5, "aupr": 0.72, "auc": 0.80, "f1": 0.70, "f1_oracle": 0.72,
-    "precision": 0.66, "recall": 0.75, "threshold": 0.45, "threshold_oracle": 0.44, "logit_sd": 1.2,
-    "probability_sd": 0.2,
-}  # fmt: skip
-
-
-def cells(*epochs: dict[str, Any], split: str = "val_unseen") -> pd.DataFrame:
-    """One row per epoch for cell line K562 and for pooled and macro, healthy but for what is given."""
-    rows = []
-    for number, values in enumerate(epochs, start=1):
-        for name in ("K562", "macro", "pooled"):
-            rows.append(
-                {**HEALTHY, "epoch": number, "selection": "epoch", "split": split, "cell_line": name}
-                | {"score": "corrected", "prevalence_mode": "as_found", "protocol": "exact"}
-                | values
-            )
-    return pd.DataFrame(rows)
-
-
-def unit(
-    *epochs: dict[str, Any],
-    loss: tuple[float, ...] = (0.6, 0.5),
-    train: tuple[float, ...] = (0.7, 0.75),
-    parameters: int = 1000,
-    labels: bool = False,
-) -> UnitRecords:
-    numbers = range(1, len(loss) + 1)
-    logged = pd.DataFrame({"epoch": numbers, "loss": loss, "train_aupr": train})
-    trial = {"parameters": parameters, "train_pairs": 1000}
-    trial |= {"config_json": json.dumps({"support": {"size": 32, "labels": labels}})}
-    return UnitRecords(trial=trial, epochs=logged, cells=cells(*(epochs or ({}, {}))))
-
-
-def raised(records: UnitRecords, rule: str, **limits: float) -> list[Finding]:
-    return [finding for finding in evaluate(records, limits) if finding.rule == rule]
+from tests.analysis.rule_units import cells, raised, unit
 
 
 def test_a_healthy_unit_raises_nothing() -> None:
@@ -132,7 +95,7 @@ def test_lists_of_rows_are_judged_as_data_frames_are() -> None:
     lists = UnitRecords(
         frames.trial,
         frames.epochs.to_dict("records"),
-        [],
+        frames.terms.to_dict("records"),
         frames.cells.sample(frac=1, random_state=0).to_dict("records"),
     )
     found = evaluate(frames)
@@ -224,20 +187,12 @@ def test_collapse_needs_two_epochs(column: str, bad: float, limit: float) -> Non
     assert raised(unit({column: bad}, {}), "mode_collapse") == []
 
 
-def test_all_positive_is_a_collapse_only_at_chance() -> None:
-    everything = {"recall": 1.0, "precision": 0.5}
-    (finding,) = raised(unit({**everything, "auc": 0.52}, {**everything, "auc": 0.52}), "mode_collapse")
-    assert "cannot be told from 0.5" in finding.evidence
-    # SE of a null AUC with 200 against 200 is 0.0289: 0.60 is far from chance.
-    assert raised(unit({**everything, "auc": 0.60}, {**everything, "auc": 0.60}), "mode_collapse") == []
-
-
 def test_collapse_from_real_logits() -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 2, 400)
-    flat = binary_metrics(0.01 * rng.normal(size=400), label, threshold=0.4)
-    spread = binary_metrics(label + rng.normal(size=400), label, threshold=0.4)
-    assert len(raised(unit(flat, flat), "mode_collapse")) == 1
+    flat = binary_metrics(0.01 * rng.normal(size=400), label, threshold_logit=-0.4)
+    spread = binary_metrics(label + rng.normal(size=400), label, threshold_logit=-0.4)
+    assert [f.cell_line for f in raised(unit(flat, flat), "mode_collapse")] == ["K562", "pooled"]
     assert raised(unit(spread, spread), "mode_collapse") == []
 
 
@@ -249,7 +204,8 @@ def test_missing_inputs_are_not_evaluated_never_passed() -> None:
     assert "parameters" in missing["over_capacity"]
     assert "val_unseen" in missing["threshold_low"]
     nulls = unit({"threshold_oracle": None, "recall": None}, {"threshold_oracle": None, "recall": None})
-    assert set(not_evaluated(nulls)) == {"threshold_low", "threshold_high", "loose_boundary"}
+    partly = {"threshold_low", "threshold_high", "loose_boundary", "mode_collapse"}
+    assert set(not_evaluated(nulls)) == partly
     empty = UnitRecords(
         trial={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
     )

@@ -40,10 +40,10 @@ BALANCE = "harness.trial.trainer:build_balance"
 BROKEN: dict[str, tuple[str, str, str]] = {
     "evaluation.batch": ("harness.trial.replicate:score_splits", "config.evaluation.batch", "256"),
     "evaluation.train_subset": (f"{TRIAL}._training_subset", "self.settings.evaluation.train_subset", "16"),
-    "evaluation.protocol": (f"{TRIAL}._final_evaluation", "self.settings.evaluation.protocol", "'exact'"),
-    "support.draws": (f"{TRIAL}._final_evaluation", "self.settings.support.draws", "2"),
+    "evaluation.protocol": (f"{TRIAL}._evaluate_selections", "self.settings.evaluation.protocol", "'exact'"),
+    "support.draws": (f"{TRIAL}._evaluate_selections", "self.settings.support.draws", "2"),
     "support.size": (f"{TRIAL}.__init__", "settings.support.size", "8"),
-    "predict.mode": (f"{TRIAL}._final_evaluation", "self.settings.predict.mode", "'unified'"),
+    "predict.mode": (f"{TRIAL}._evaluate_selections", "self.settings.predict.mode", "'unified'"),
     "limits": (f"{TRIAL}.findings", "self.settings.limits", "None"),
     "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
     "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),

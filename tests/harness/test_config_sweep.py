@@ -147,6 +147,10 @@ def test_other_warnings() -> None:
     assert any("TPE never starts" in s for s in load_sweep(RP24, overrides=["sampler.startup=9"]).warnings)
     pins = ["temperature.mode=learned", "loss.calibration.weight=0"]
     assert any("share one scale" in s for s in load_sweep(RP24, overrides=pins).warnings)
+    branch = ["predict.mode=branch_select"]
+    assert any("nothing to choose" in s for s in load_sweep(RP24, overrides=branch).warnings)
+    at_sample = [*branch, "environment.scope=sample"]
+    assert not any("nothing to choose" in s for s in load_sweep(RP24, overrides=at_sample).warnings)
 
 
 def test_grid_runs_whole_unless_a_scheduler_is_asked_for() -> None:

@@ -52,7 +52,9 @@ def simulated(
 
 
 def per_cell(score: torch.Tensor, label: np.ndarray) -> list[float]:
-    return [binary_metrics(s, y, threshold=0.5)["aupr"] for s, y in zip(score.numpy(), label, strict=True)]
+    return [
+        binary_metrics(s, y, threshold_logit=0.0)["aupr"] for s, y in zip(score.numpy(), label, strict=True)
+    ]
 
 
 def change(energy: Energy, u: torch.Tensor, r: torch.Tensor, label: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from analysis.metrics import negative_log_likelihood
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.errors import UserError
@@ -172,10 +173,29 @@ def test_documented_protocol_is_marked(make_replicate: MakeReplicate, tmp_path: 
     assert np.allclose(per_cell.prevalence, 0.5)
 
 
-def test_branch_selection_is_flagged_as_leakage(make_replicate: MakeReplicate, tmp_path: Path) -> None:
-    run(make_replicate({"predict.mode": "branch_select", "environment.scope": "sample"}))
-    warnings = table(tmp_path, "warnings")
-    assert "test_leak" in set(warnings.rule)
+@pytest.mark.parametrize("form", ["binding", "blocking", "gated"])
+def test_calibration_goes_through_the_energy(
+    form: str, make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    """The reported T is the one at which the validation pairs' own energy explains their labels best."""
+    changes = {"temperature.mode": "calibrated", "energy.form": form, "optimiser.lr": 0.03}
+    replicate = run(make_replicate(changes, seed=1))
+    predictions = table(tmp_path, "predictions")
+    own = predictions[predictions.split == "val_unseen"]
+    u, r = (torch.tensor(own[name].to_numpy(dtype=float)) for name in ("u", "r"))
+    best = replicate.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", replicate.device)
+    assert best is not None
+    replicate.trainer.load_weights(best)
+    energy = replicate.trainer.model.energy.double()
+
+    def loss(t: float) -> float:
+        with torch.no_grad():
+            logit = energy(u[None], r[None], torch.tensor([[t]], dtype=torch.float64))[0].numpy()
+        return negative_log_likelihood(logit, own.label)
+
+    stored = negative_log_likelihood(own.logit, own.label)
+    grid = np.exp(np.linspace(np.log(0.01), np.log(100), 400))
+    assert stored == pytest.approx(min(map(loss, grid)), abs=2e-4)
 
 
 def test_calibrated_temperature_is_fitted_on_validation_only(

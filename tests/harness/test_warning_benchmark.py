@@ -151,16 +151,19 @@ def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
     live = written[written["rule"] == rule]
     assert len(live) and live["live"].all()
     assert (live["severity"] == RULES[rule].severity).all()
-    assert set(live["limit"]) <= {value for name, value in LIMITS.items() if name.split(".")[0] == rule} | (
-        {0.5} if rule == "mode_collapse" else set()  # an AUC that is chance's own
-    )
+    assert set(live["limit"]) <= {value for name, value in LIMITS.items() if name.split(".")[0] == rule}
     if rule in BEFORE_TRAINING:
         assert live["epoch"].isna().all() and trained.noted[rule] == 1
     else:
         assert trained.noted[rule] == live["epoch"].min() + RULES[rule].patience - 1
+    if rule == "never_acted":
+        assert set(live["epoch"]) == {trained.replicate.epoch}, "a hinge may act until the last epoch"
 
-    again = survey(run).findings
+    surveyed = survey(run)
+    again = surveyed.findings
     assert run.problems == []
+    said = dict(zip(surveyed.unevaluated["rule"], surveyed.unevaluated["missing"], strict=True))
+    assert said == not_evaluated(trained.replicate.records()), "what could not be judged is the same too"
     assert again[again["rule"] == rule]["live"].all()
     found = {(f.rule, f.cell_line, f.epoch): f.value for f in trained.replicate.findings()}
     stored = {
@@ -186,6 +189,10 @@ def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
         (
             "negative_loss",
             lambda t: t.replicate.epoch_rows[-1]["loss"] < 0 and t.negative_terms() == {"gp_prior"},
+        ),
+        (
+            "never_acted",
+            lambda t: {r["value"] for r in t.replicate.term_rows if r["term"] == "calibration"} == {0.0},
         ),
         ("over_capacity", lambda t: t.replicate.trial["parameters"] > 10 * t.replicate.trial["train_pairs"]),
     ],

@@ -1,0 +1,58 @@
+"""never_acted names the loss terms of an ended unit that did nothing, and waits for every term's turn."""
+
+import json
+
+import pytest
+
+from analysis.rules import UnitRecords, evaluate, not_evaluated
+from tests.analysis.rule_units import raised, unit
+
+
+def silent(
+    status: str, rows: list[tuple[int, str, float, float | None, float]], phases: tuple[int, ...]
+) -> UnitRecords:
+    """A unit of three planned epochs with rows (epoch, term, weight, value, gradient norm)."""
+    base = unit()
+    trial = {**base.trial, "status": status, "config_json": json.dumps({"optimiser": {"epochs": 3}})}
+    terms = [dict(zip(("epoch", "term", "weight", "value", "grad_norm"), row, strict=True)) for row in rows]
+    epochs = [{"epoch": k, "phase": phase, "loss": 0.5} for k, phase in enumerate(phases, start=1)]
+    return UnitRecords(trial, epochs, terms, base.cells)
+
+
+ENDED = [
+    (k, term, weight, value, 0.0)
+    for k in (1, 2, 3)
+    for term, weight, value in (("hinge", 0.1, 0.0), ("grl", 0.0, None))
+]
+ENDED += [(k, "task", 1.0, 0.6, 1.0) for k in (1, 2, 3)]
+
+
+def test_never_acted_names_what_was_silent_and_what_never_came() -> None:
+    for status in ("done", "running", "pruned", "stopped"):  # running: its last epoch, before it is closed
+        (finding,) = raised(silent(status, ENDED, (1, 2, 2)), "never_acted")
+        assert (finding.severity, finding.value, finding.epoch, finding.source) == (
+            "fault",
+            2.0,
+            3,
+            "seeds 000, 003",
+        )
+        assert "2 of 3 configured loss terms" in finding.evidence
+        assert "every epoch in force: hinge; never in force: grl" in finding.evidence
+    assert raised(silent("done", ENDED, (1, 2, 2)), "never_acted", never_acted=2.0) == []
+
+
+def test_never_acted_is_not_judged_before_every_term_had_its_turn() -> None:
+    for status in ("pruned", "stopped"):
+        early = silent(status, ENDED, (1, 1, 1))
+        assert raised(early, "never_acted") == []
+        assert "phase 2" in not_evaluated(early)["never_acted"]
+    for status in ("running", "failed", "diverged"):
+        started = silent(status, [row for row in ENDED if row[0] < 3], (2, 2))
+        assert raised(started, "never_acted") == []
+        assert "the end of the unit" in not_evaluated(started)["never_acted"]
+
+
+@pytest.mark.parametrize("at", [(2, "hinge", 0.1, 0.3, 0.0), (3, "hinge", 0.1, 0.0, 1e-9)])
+def test_one_epoch_of_value_or_gradient_is_enough(at: tuple[int, str, float, float, float]) -> None:
+    rows = [at if row[:2] == at[:2] else row for row in ENDED if row[1] != "grl"]
+    assert evaluate(silent("done", rows, (1, 2, 2))) == []

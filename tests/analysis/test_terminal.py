@@ -1,0 +1,96 @@
+"""What a ranking says in words: intervals, what they cannot be, and how many of how many a warning is about."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from analysis.comparison_view import comparison_view
+from analysis.criteria import CRITERIA
+from analysis.effects import compare
+from analysis.flags import by_rule, unseen_lines
+from analysis.ranking import rank
+from analysis.schema import file_name
+from analysis.store import Run
+from analysis.terminal import BEYOND, ranking_view
+from tests.analysis.fixture_store import Design, write, write_run
+
+NOISY = Design("aaa111", {"energy.form": "linear"}, seed_noise=1.5)
+CALM = Design("bbb222", {"energy.form": "gated"}, seed_noise=0.001)
+
+
+def said(parts: object) -> str:
+    """Everything on one line, as a person reads it."""
+    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    for part in parts:  # type: ignore[attr-defined]
+        console.print(part)
+    return " ".join(console.export_text().split())
+
+
+@pytest.fixture
+def two_seeds(tmp_path: Path) -> Path:
+    return write_run(tmp_path / "run", (NOISY, CALM), seeds=(0, 1))
+
+
+def test_an_interval_says_to_and_where_it_reaches_beyond_what_can_be(two_seeds: Path) -> None:
+    ranking = rank(Run.open(two_seeds))
+    rows, text = ranking.configurations, said(ranking_view(ranking))
+    beyond = [row for row in rows.itertuples() if row.low < 0 or row.high > 1]
+    assert beyond, "the plant is wide enough to prove it"
+    for row in rows.itertuples():
+        mark = BEYOND if row.low < 0 or row.high > 1 else ""
+        assert f"{row.low:.3f} to {row.high:.3f}{mark} " in text, "not clipped, and marked"
+    reach = "reaches" if len(beyond) == 1 else "reach"
+    assert f"{len(beyond)} of 2 intervals {reach} beyond [0, 1]" in text
+    assert "(not clipped): 2 seeds bound little there" in text
+    nothing = sum(row.low <= 0 and row.high >= 1 for row in beyond)
+    assert nothing and f"and nothing in {nothing} row" in text
+    alone = rank(Run.open(write_run(two_seeds.parent / "calm", (CALM,), seeds=range(6))))
+    row = alone.configurations.iloc[0]
+    text = said(ranking_view(alone))
+    assert BEYOND not in text and f"{row['low']:.3f} to {row['high']:.3f} " in text
+
+
+def test_a_difference_beyond_one_is_said_to_be_impossible(two_seeds: Path) -> None:
+    comparison = compare(Run.open(two_seeds), "energy.form", "linear", "gated")
+    interval = comparison.effect.interval
+    text = said(comparison_view(comparison, 0.005))
+    beyond = interval.low < -1 or interval.high > 1
+    assert beyond == ("reaches beyond ±1" in text)
+    assert beyond, "the plant is wide enough to prove it"
+
+
+def test_criteria_know_what_they_can_be() -> None:
+    aupr, nll = CRITERIA["aupr"], CRITERIA["nll"]
+    assert (aupr.span, nll.span) == ("[0, 1]", "[0, inf)")
+    assert aupr.possible(0.0, 1.0) and not aupr.possible(-0.001, 0.5) and not aupr.possible(0.5, 1.001)
+    assert nll.possible(0.1, 7.0) and not nll.possible(-0.1, 7.0)
+    assert aupr.possible(float("nan"), float("nan")), "no interval is no claim"
+
+
+def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None:
+    overfit = Design("aaa111", {"x.a": 1}, quality=0.05, train_quality=9.0)
+    run = Run.open(write_run(tmp_path / "run", (overfit, Design("bbb222", {"x.a": 2})), seeds=(0, 1)))
+    ranking = rank(run)
+    own = ranking.findings[ranking.findings["rule"] == "generalisation_gap"]
+    row = by_rule(ranking.findings).set_index("rule").loc["generalisation_gap"]
+    lines = set(own["cell_line"]) - {"macro"}
+    assert lines == {"K562", "HMEC"} and unseen_lines(run) == 2, "every line beyond the limit has its finding"
+    assert (row["configs"], row["units"], row["lines"]) == (1, 2, 2)
+    text = said(ranking_view(ranking))
+    assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text
+
+
+def test_a_branch_chosen_on_test_is_marked_wherever_it_stands(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", (CALM,), seeds=(0,))
+    file = run / "cells" / file_name("bbb222", "chr8", 0)
+    rows = pq.read_table(file).to_pylist()
+    leaking = [{**row, "score": "branch_select", "aupr": 0.987} for row in rows if row["split"] == "test"]
+    before = said(ranking_view(rank(Run.open(run))))
+    write(run, "cells", file.name, [*rows, *leaking])
+    ranking = rank(Run.open(run))
+    text = said(ranking_view(ranking))
+    assert "branch_select 0.987‡ on test" in text and "it leaks" in text
+    assert "‡" not in before and "branch_select" not in before
+    assert ranking.configurations["test_aupr"].iloc[0] != pytest.approx(0.987)
