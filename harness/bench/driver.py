@@ -60,7 +60,13 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
     sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler.kind={sampler}"])
     plan = Plan.of(sweep, folds=["fold0"], data="0" * 64)
     plan.save(folder)
-    study = Study(folder / "optuna.log", name="bench", direction="maximize", sampler=sweep.config.sampler)
+    study = Study(
+        folder / "study.log",
+        name="bench",
+        direction="maximize",
+        sampler=sweep.config.sampler,
+        space=sweep.space,
+    )
     board = Board(total=trials, larger_is_better=True)
     proposer = Proposer(
         sweep,
