@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -64,7 +64,7 @@ def _definitions(pairs: dict[str, str]) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     for name, text in pairs.items():
-        grid.add_row(name, text)
+        grid.add_row(name, Text(text))
     return grid
 
 
@@ -218,9 +218,3 @@ def _number(value: float, digits: int = 3) -> str:
 
 def _span(low: float, high: float) -> str:
     return "" if math.isnan(low) else f"{low:.3f}-{high:.3f}"
-
-
-def plain_console() -> Console:
-    """A console as wide as the terminal, and 100 columns where there is none (a pipe, a log)."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)

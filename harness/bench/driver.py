@@ -82,7 +82,7 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
         give_up=lambda config, units: None,
         ended=lambda units: None,
     )
-    return proposer, Display(Console(file=StringIO()), board, sweep.config.objective)
+    return proposer, Display(Console(file=StringIO(), markup=False), board, sweep.config.objective)
 
 
 def _configurations(

@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from harness import terminal
 from harness.config.data import parse_source
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
@@ -64,7 +65,7 @@ def main() -> int:
         enhancer_bp=given.enhancer_bp,
         promoter_bp=given.promoter_bp,
         cache=given.cache,
-        console=Console(),
+        console=terminal.console(),
     )
     return 0
 

@@ -187,7 +187,7 @@ def _quietly(log: Path) -> Iterator[None]:
     """What Ray prints by itself goes to a file; the console that the display writes to is bound before."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open("a", buffering=1) as stream,
+        log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as stream,
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
     ):
