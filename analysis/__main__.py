@@ -9,12 +9,13 @@ from rich.console import Console
 
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
+from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.errors import UserError, run_cli
 from analysis.ranking import ROPE, rank
 from analysis.store import Run
-from analysis.terminal import plain_console, ranking_view
+from analysis.terminal import ranking_view
 
 _RANK_HELP = """\
 Rank the configurations of a run by what they do in cell lines they have never seen.

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
+from analysis.console import never_fail_to_print
+
 
 class UserError(Exception):
     """A mistake in something the user gave: one sentence saying what, where and what was expected.
@@ -26,6 +28,7 @@ def run_cli(main: Callable[[], int | None]) -> None:
     Ctrl-C exits with 130. A reader of stdout that went away (`python -m analysis RUN | head`) is no error; any
     other broken pipe is raised as it came.
     """
+    never_fail_to_print()
     try:
         status = main()
         sys.stdout.flush()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -31,8 +31,8 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
     yield from audit_view(ranking.run)
-    for folder, units, why in earlier_runs(ranking.run):
-        aside = f"{many(units, 'unit')} of {why or 'another stamp'}"
+    for folder, units, cause in earlier_runs(ranking.run):
+        aside = f"{many(units, 'unit')} of {cause or 'another stamp'}"
         yield Text(f"kept apart: {aside}; rank them with python -m analysis {folder}", style="yellow")
     for problem in ranking.run.problems:
         yield Text(f"not read: {problem}", style="bold red")
@@ -72,7 +72,7 @@ def _definitions(pairs: dict[str, str]) -> Table:
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     for name, text in pairs.items():
-        grid.add_row(name, text)
+        grid.add_row(name, Text(text))
     return grid
 
 
@@ -251,9 +251,3 @@ def _span(low: float, high: float, by: Criterion) -> str:
     if math.isnan(low):
         return ""
     return f"{low:.3f} to {high:.3f}" + ("" if by.possible(low, high) else BEYOND)
-
-
-def plain_console() -> Console:
-    """A console as wide as the terminal, and 100 columns where there is none (a pipe, a log)."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=100)

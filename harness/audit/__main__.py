@@ -83,7 +83,7 @@ def main() -> int:
             missed += words.count("NOT CAUGHT")
             shown.add_row(row.id, row.key, *words)
             if console.is_terminal:
-                console.print(f"[dim]{row.id} {row.key}[/]")
+                console.print(f"{row.id} {row.key}", style="dim")
     console.print(shown)
     console.print(f"{missed} not caught; - : the kind does not apply")
     return 1 if missed else 0

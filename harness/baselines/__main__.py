@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.schema import MACRO, POOLED
+from harness import terminal
 from harness.baselines.evaluate import SCORED
 from harness.baselines.write import write_baselines
 from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
@@ -96,7 +97,7 @@ def main() -> int:
         help="encoded data and results (default: %(default)s)",
     )
     given = parser.parse_args()
-    console = Console()
+    console = terminal.console()
     table = measure(
         parse_source(given.source, given.contradictions), given.cache, progress=console.is_terminal
     )

@@ -42,7 +42,12 @@ def write_baselines(
     """
     features = PairFeatures(dataset)
     written = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, disable=not progress, transient=True) as bar:
         task = bar.add_task("baselines", total=len(folds) * len(BASELINES.keys()))
         for number, fold in enumerate(folds):

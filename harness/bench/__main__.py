@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from harness import terminal
 from harness.bench.batches import bench_batches
 from harness.bench.driver import bench_driver
 from harness.bench.measurement import Measurement
@@ -142,7 +143,7 @@ def main() -> int:
         raise UserError(f"--json {given.json}: there is no folder {given.json.parent}")
     if given.threads is not None:
         torch.set_num_threads(given.threads)
-    device, console = _device(given.device), Console()
+    device, console = _device(given.device), terminal.console()
     measurements = list(
         measure(
             given.bench,

@@ -61,7 +61,13 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
     sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler.kind={sampler}"])
     plan = Plan.of(sweep, folds=[Fold("fold0", ("a",), ("b",), ("chr1",))], data="0" * 64)
     plan.save(folder)
-    study = Study(folder / "optuna.log", name="bench", direction="maximize", sampler=sweep.config.sampler)
+    study = Study(
+        folder / "study.log",
+        name="bench",
+        direction="maximize",
+        sampler=sweep.config.sampler,
+        space=sweep.space,
+    )
     board = Board(total=trials, larger_is_better=True)
     proposer = Proposer(
         sweep,
@@ -77,7 +83,7 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
         give_up=lambda config, units: None,
         ended=lambda units: None,
     )
-    return proposer, Display(Console(file=StringIO()), board, sweep.config.objective)
+    return proposer, Display(Console(file=StringIO(), markup=False), board, sweep.config.objective)
 
 
 def _configurations(

@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from harness import terminal
 from harness.config.paths import leaves
 from harness.config.schema import as_text, preset_schema, sweep_schema
 from harness.config.sweep import load_sweep
@@ -58,7 +58,7 @@ def _list_paths(prefix: str) -> None:
         texts = [info.description for info in leaf.fields.values() if info.description]
         where = f"{leaf.discriminator} is {' or '.join(sorted(leaf.variants))}" if leaf.variants else ""
         table.add_row(path, str(value), where, " ".join(texts[0].split()) if texts else "")
-    Console().print(table)
+    terminal.console().print(table)
 
 
 def _check(file: Path) -> None:

@@ -102,8 +102,8 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     if block.folds:
         folds: dict[str, Fold] = {}
         for number, given in enumerate(block.folds):
-            chromosomes = dict.fromkeys(normal_chromosome(name) or name for name in given.chromosomes)
-            names = (tuple(given.test), tuple(given.val), tuple(chromosomes))
+            held = dict.fromkeys(normal_chromosome(name) or name for name in given.chromosomes)
+            names = (tuple(given.test), tuple(given.val), tuple(held))
             fold = Fold(f"fold{number}", *names, settings)
             _check(dataset, fold, f"data.folds[{number}]")
             folds.setdefault(fold.id, fold)

@@ -39,21 +39,16 @@ def main() -> int:
     console = terminal.console()
     if arguments.id is not None:
         for row in rows:
-            console.print(f"[bold]{row['id']} {row['name']}[/]")
+            console.print(f"{row['id']} {row['name']}", style="bold")
             for field in ("key", "equation", "shapes", "trains", "source"):
-                console.print(f"  {field:<9} {row[field]}", markup=False)
+                console.print(f"  {field:<9} {row[field]}")
         return 0
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     shown = ("id", "name", "key", "equation", "trains", "source")
     for column in shown:
         table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
-        table.add_row(
-            *(
-                row[column].replace("[", "\\[")
-                for column in ("id", "name", "key", "equation", "trains", "source")
-            )
-        )
+        table.add_row(*(row[column] for column in shown))
     console.print(table)
     console.print("trains: " + ", ".join(f"{group} {text}" for group, text in GROUPS.items()))
     return 0

@@ -2,10 +2,16 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from pydantic import Field, model_validator
 
 from harness.config.block import Block
@@ -14,6 +20,12 @@ Scalar = bool | int | float | str | None
 """A value that a search can index: no list, no block."""
 Condition = dict[str, Scalar | list[Scalar]]
 """Path or named choice -> the value, or the list of values, for which the entry exists."""
+
+
+MISSING: Any = object()
+"""What is drawn where no draw fits."""
+LARGEST = 2**53
+"""Largest whole number that a search can draw: beyond it, samplers' real numbers skip some."""
 
 
 class Distribution(Block, ABC):
@@ -27,12 +39,16 @@ class Distribution(Block, ABC):
         """Draw one value from the search's own sampler."""
 
     @abstractmethod
-    def values(self) -> list[Any] | None:
+    def distribution(self) -> BaseDistribution:
+        """The same for a study that is told of a draw instead of making it."""
+
+    @abstractmethod
+    def values(self) -> Sequence[Any] | None:
         """Every value in order, or None for a continuous range."""
 
     def ends(self) -> list[Any]:
         """The values whose validity implies that of all: every one, or both ends of a range."""
-        return self.values() or []
+        return list(self.values() or [])
 
     @abstractmethod
     def text(self) -> str:
@@ -50,6 +66,12 @@ class Distribution(Block, ABC):
         """Whether the entry can take `value` (a finite one only: ranges cannot be conditions)."""
         return any(same(value, known) for known in self.values() or [])
 
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """The draw that gives the values of `settings` (dotted path -> value); MISSING when none does."""
+        if name not in settings:
+            return MISSING
+        return next((v for v in self.values() or [] if same(v, settings[name])), MISSING)
+
 
 class Choice(Distribution):
     """One of a list of values; or of named options, each of which sets several paths at once."""
@@ -62,6 +84,9 @@ class Choice(Distribution):
 
     def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
         return trial.suggest_categorical(name, list(self.choice))
+
+    def distribution(self) -> BaseDistribution:
+        return CategoricalDistribution(list(self.choice))
 
     def values(self) -> list[Any]:
         return list(self.choice)
@@ -79,6 +104,18 @@ class Choice(Distribution):
             return {name}
         return {path for values in self.options.values() for path in values}
 
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """Of several named options that fit, the one that says most."""
+        options = self.options
+        if options is None:
+            return super().drawn(name, settings)
+        fitting = [
+            option
+            for option, values in options.items()
+            if all(path in settings and same(settings[path], value) for path, value in values.items())
+        ]
+        return max(fitting, key=lambda option: len(options[option]), default=MISSING)
+
     def text(self) -> str:
         return " | ".join(word(value) for value in self.choice)
 
@@ -90,6 +127,9 @@ class Grid(Distribution):
 
     def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
         return trial.suggest_categorical(name, list(self.grid))
+
+    def distribution(self) -> BaseDistribution:
+        return CategoricalDistribution(list(self.grid))
 
     def values(self) -> list[Any]:
         return list(self.grid)
@@ -113,11 +153,17 @@ class Uniform(Distribution):
     def suggest(self, trial: optuna.trial.Trial, name: str) -> float:
         return float(trial.suggest_float(name, self.uniform[0], self.uniform[1]))
 
+    def distribution(self) -> BaseDistribution:
+        return FloatDistribution(self.uniform[0], self.uniform[1])
+
     def values(self) -> None:
         return None
 
     def ends(self) -> list[float]:
         return list(self.uniform)
+
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        return _within(settings.get(name, MISSING), *self.uniform)
 
     def text(self) -> str:
         return f"uniform {self.uniform[0]:g} .. {self.uniform[1]:g}"
@@ -141,11 +187,17 @@ class LogUniform(Distribution):
     def suggest(self, trial: optuna.trial.Trial, name: str) -> float:
         return float(trial.suggest_float(name, self.loguniform[0], self.loguniform[1], log=True))
 
+    def distribution(self) -> BaseDistribution:
+        return FloatDistribution(self.loguniform[0], self.loguniform[1], log=True)
+
     def values(self) -> None:
         return None
 
     def ends(self) -> list[float]:
         return list(self.loguniform)
+
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        return _within(settings.get(name, MISSING), *self.loguniform)
 
     def text(self) -> str:
         return f"loguniform {self.loguniform[0]:g} .. {self.loguniform[1]:g}"
@@ -161,19 +213,28 @@ class Int(Distribution):
         low, high = self.int
         if low > high:
             raise ValueError(f"int [{low}, {high}] needs its first end at or below its second")
+        if max(-low, high) > LARGEST:
+            raise ValueError(f"int: whole numbers of a search lie between -{LARGEST} and {LARGEST}")
         return self
 
     def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
         return trial.suggest_int(name, self.int[0], self.int[1])
 
-    def values(self) -> list[Any]:
-        return list(range(self.int[0], self.int[1] + 1))
+    def distribution(self) -> BaseDistribution:
+        return IntDistribution(self.int[0], self.int[1])
+
+    def values(self) -> Sequence[Any]:
+        return range(self.int[0], self.int[1] + 1)
 
     def ends(self) -> list[Any]:
         return list(self.int)
 
     def accepts(self, value: object) -> bool:
         return type(value).__name__ == "int" and self.int[0] <= value <= self.int[1]  # type: ignore[operator]
+
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        value = settings.get(name, MISSING)
+        return value if self.accepts(value) else MISSING
 
     def text(self) -> str:
         return f"int {self.int[0]} .. {self.int[1]}"
@@ -196,6 +257,12 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
         return True
     return one == other
+
+
+def _within(value: object, low: float, high: float) -> Any:
+    """`value` as a real number, or MISSING when it lies outside."""
+    real = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if real and low <= value <= high else MISSING  # type: ignore[arg-type, operator]
 
 
 def word(value: object) -> str:

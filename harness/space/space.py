@@ -1,12 +1,13 @@
 """A space: swept paths with their distributions and conditions, sampled define-by-run or enumerated."""
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import optuna
 
 from harness.config.explain import ConfigError
-from harness.space.distributions import Distribution, same, word
+from harness.space.distributions import MISSING, Distribution, same, word
 
 
 class Space:
@@ -46,17 +47,12 @@ class Space:
         for name, entry in self.entries.items():
             if entry.values() is None:
                 raise ValueError(f"{name} ({entry.text()}) is continuous and cannot be enumerated")
-        return list(self.combinations(lambda entry: entry.values() or []))
+        return list(self.combinations(lambda entry: entry.values() or ()))
 
     def size(self) -> int | None:
         """Upper bound on distinct draws, conditions left aside; None when a range is continuous."""
-        total = 1
-        for entry in self.entries.values():
-            values = entry.values()
-            if values is None:
-                return None
-            total *= len(values)
-        return total
+        sizes = [entry.values() for entry in self.entries.values()]
+        return None if None in sizes else math.prod(len(values) for values in sizes if values is not None)
 
     def describe(self) -> list[dict[str, str]]:
         """One row per entry: its `path`, `distribution` and `when` as text."""
@@ -82,11 +78,27 @@ class Space:
                 return False
         return True
 
-    def combinations(self, values_of: Callable[[Distribution], list[Any]]) -> Iterator[dict[str, Any]]:
+    def find(self, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The draw (name of entry -> value) that gives the values of `settings` (dotted path -> value; paths that no
+        entry sets are left aside), or None when there is none."""
+        drawn: dict[str, Any] = {}
+        for name, entry in self.entries.items():
+            if self.holds(name, drawn):
+                drawn[name] = entry.drawn(name, settings)
+                if drawn[name] is MISSING:
+                    return None
+        return drawn
+
+    def content(self) -> dict[str, Any]:
+        """Everything that decides what is drawn, as plain data; of two spaces that draw alike it is equal."""
+        entries = {name: entry.model_dump() for name, entry in sorted(self.entries.items())}
+        return {"entries": entries, "fixed": dict(sorted(self.fixed.items()))}
+
+    def combinations(self, values_of: Callable[[Distribution], Sequence[Any]]) -> Iterator[dict[str, Any]]:
         """Every distinct draw when each entry takes the values of `values_of`."""
         seen = set()
         for drawn in self._expand(list(self.entries), {}, values_of):
-            changes = self._changes(drawn)
+            changes = self.changes(drawn)
             key = repr(sorted(changes.items()))
             if key not in seen:
                 seen.add(key)
@@ -98,10 +110,10 @@ class Space:
         for name, entry in self.entries.items():
             if self.holds(name, drawn):
                 drawn[name] = value_of(name, entry)
-        return self._changes(drawn)
+        return self.changes(drawn)
 
     def _expand(
-        self, names: list[str], drawn: dict[str, Any], values_of: Callable[[Distribution], list[Any]]
+        self, names: list[str], drawn: dict[str, Any], values_of: Callable[[Distribution], Sequence[Any]]
     ) -> Iterator[dict[str, Any]]:
         if not names:
             yield drawn
@@ -113,7 +125,8 @@ class Space:
         for value in values_of(self.entries[name]):
             yield from self._expand(rest, {**drawn, name: value}, values_of)
 
-    def _changes(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+    def changes(self, drawn: Mapping[str, Any]) -> dict[str, Any]:
+        """What a draw (name of entry -> value) sets: dotted path -> value."""
         changes: dict[str, Any] = {}
         for name, value in drawn.items():
             entry = self.entries[name]

@@ -62,6 +62,7 @@ class Display:
                     f"best so far  {row.config}  {_number(row.objective)} at epoch {row.epoch}  "
                     f"{self.board.label(row.config)}",
                     soft_wrap=True,
+                    markup=False,
                     highlight=False,
                 )
 
@@ -121,8 +122,10 @@ class Display:
                     Text(_number(row.objective), style="bold green" if leads else ""),
                     _number(row.metrics.get("train_aupr", math.nan)),
                     Text(str(len(row.warned)) if row.warned else "", style="yellow"),
-                    (f"{row.diverged} of {row.replicates} diverged; " if row.diverged else "")
-                    + self.board.label(row.config),
+                    Text(
+                        (f"{row.diverged} of {row.replicates} diverged; " if row.diverged else "")
+                        + self.board.label(row.config)
+                    ),
                 )
             hidden = len(ended) - SHOWN
             parts: list[RenderableType] = [self._headline(), table]

@@ -1,6 +1,6 @@
 """What of a finite space a run does not have yet."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.config.explain import ConfigError
 from harness.config.sweep import Sweep
@@ -8,14 +8,17 @@ from harness.config.trial import TrialConfig
 from harness.space.distributions import Distribution
 
 
+def finite(sweep: Sweep) -> bool:
+    """Whether the sweep's space has an end: no entry of it is a continuous range."""
+    return all(entry.values() is not None for entry in sweep.space.entries.values())
+
+
 def unplanned(
     sweep: Sweep, planned: Collection[str], *, gpu: bool
 ) -> Iterator[tuple[TrialConfig, dict[str, object]]] | None:
     """Every (resolved configuration, changes) of the sweep's space whose id is not in `planned`, each once, in the
     order of the YAML and made one by one; None for a space with a continuous range, which has no end."""
-    if any(entry.values() is None for entry in sweep.space.entries.values()):
-        return None
-    return _walk(sweep, set(planned), gpu)
+    return _walk(sweep, set(planned), gpu) if finite(sweep) else None
 
 
 def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfig, dict[str, object]]]:
@@ -29,5 +32,5 @@ def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfi
             yield config, changes
 
 
-def _values(entry: Distribution) -> list[object]:
-    return entry.values() or []
+def _values(entry: Distribution) -> Sequence[object]:
+    return entry.values() or ()

@@ -1,7 +1,8 @@
 """What runs next: unfinished configurations first, then a grid's or the sampler's, each configuration once."""
 
+import random
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,18 @@ from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.plan import Plan, Planned, Unit
 from harness.sweep.board import Board, Row
-from harness.sweep.left import unplanned
+from harness.sweep.left import finite, unplanned
 from harness.sweep.start import Reached
 from harness.sweep.study import Draw, Study
 from harness.sweep.verdict import Verdict
 
 ATTEMPTS = 200
-"""Proposals in a row that are all known or impossible, after which a finite space is gone through in order, and any
-other counts as exhausted."""
+"""Proposals in a row that are all known or impossible, after which a space without end counts as exhausted."""
+REPEATS = 4
+"""The same of a finite space, after which the neighbours of what the sampler proposed are looked at, and then the space
+in order: what a proposal costs is bounded however full the space is."""
+NEIGHBOURS = 16
+"""Neighbours of a proposal that are looked at with one entry drawn anew, then with two, and so on."""
 
 
 class Proposer(Searcher):
@@ -64,6 +69,10 @@ class Proposer(Searcher):
         self.new = new
         self.exhausted = False
         self._configuration: dict[str, str] = {}
+        self._known = {_key(planned.changes) for planned in plan.configs.values()}
+        self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
+        self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
+        self._left: Iterator[tuple[TrialConfig, dict[str, object]]] | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """What Tune starts next, or FINISHED."""
@@ -121,23 +130,57 @@ class Proposer(Searcher):
     def _propose(self) -> str | None:
         if self.new <= 0:
             return None
-        for _ in range(ATTEMPTS):
-            draw = self.study.ask(self.sweep.space)
-            try:
-                config = self.sweep.compose(draw.changes).resolved(gpu=self.gpu)
-            except ConfigError:
-                self.study.refuse(draw)
-                continue
-            if config.id in self.plan.configs:
-                self.study.repeat(draw, config.id)
-                continue
-            return self._accept(draw, config)
-        return self._first_left()
+        draw = None
+        for _ in range(self._attempts):
+            draw = self.study.ask()
+            config = self._unknown(draw.changes)
+            if config is not None:
+                return self._accept(draw, config)
+            self.study.refuse(draw)
+        near = self._neighbour(draw.changes) if draw is not None and finite(self.sweep) else None
+        return near or self._first_left()
+
+    def _unknown(self, changes: Mapping[str, Any]) -> TrialConfig | None:
+        """The configuration of a draw; None when it is impossible or in the plan. No draw is composed twice."""
+        key = _key(changes)
+        if key in self._known:
+            return None
+        self._known.add(key)
+        try:
+            config = self.sweep.compose(changes).resolved(gpu=self.gpu)
+        except ConfigError:
+            return None
+        return None if config.id in self.plan.configs else config
+
+    def _neighbour(self, changes: Mapping[str, Any]) -> str | None:
+        """A configuration that the run has not, as close as may be to what the sampler would have again."""
+        space = self.sweep.space
+        drawn = space.find(changes) or {}
+        for count in range(1, len(space.entries) + 1):
+            for _ in range(NEIGHBOURS):
+                anew = set(self._random.sample(list(space.entries), count))
+                other = space.draw(
+                    lambda name, entry, anew=anew: (  # type: ignore[misc]
+                        drawn[name]
+                        if name in drawn and name not in anew
+                        else self._random.choice(entry.values())
+                    )
+                )
+                config = self._unknown(other)
+                if config is not None:
+                    return self._accept(self.study.given(other), config)
+        return None
 
     def _first_left(self) -> str | None:
-        """What a sampler that repeats itself leaves over of a finite space; None when nothing is."""
-        for config, changes in unplanned(self.sweep, self.plan.configs, gpu=self.gpu) or ():
-            return self._accept(self.study.given(changes), config)
+        """What a sampler that repeats itself leaves over of a finite space; None when nothing is.
+
+        The space is walked through once in the life of the driver, however often this is asked.
+        """
+        if self._left is None:
+            self._left = unplanned(self.sweep, self.plan.configs, gpu=self.gpu) or iter(())
+        for config, changes in self._left:
+            if config.id not in self.plan.configs:
+                return self._accept(self.study.given(changes), config)
         self.exhausted = True
         self.new = 0
         return None
@@ -152,3 +195,7 @@ class Proposer(Searcher):
 
     def _row(self, config: str, planned: Planned, replicates: int) -> Row:
         return Row(config, planned.changes, planned.config.optimiser.epochs, replicates)
+
+
+def _key(changes: Mapping[str, Any]) -> str:
+    return repr(sorted(changes.items()))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
@@ -41,10 +41,11 @@ def introduce(
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     facts.add_row(
-        "data", f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({escape(dataset.origin)})"
+        "data",
+        Text(f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({dataset.origin})"),
     )
     for note in dataset.notes:
-        facts.add_row("", escape(note))
+        facts.add_row("", Text(note))
     named = len(config.data.folds)
     if named > len(folds):
         facts.add_row(
@@ -53,8 +54,10 @@ def introduce(
     for fold in folds:
         facts.add_row(
             fold.name,
-            f"test {', '.join(fold.test)}; validation {', '.join(fold.val)}; "
-            f"held-out chromosomes {', '.join(fold.chromosomes)}",
+            Text(
+                f"test {', '.join(fold.test)}; validation {', '.join(fold.val)}; "
+                f"held-out chromosomes {', '.join(fold.chromosomes)}"
+            ),
         )
     facts.add_row("objective", f"{config.objective} ({config.direction})")
     search = config.sampler.kind if config.design == "search" else "every combination"
@@ -78,8 +81,8 @@ def introduce(
         )
         + (f"; {start.finished} units are there already" if start.finished else ""),
     )
-    facts.add_row("run", str(run))
-    console.print(f"[bold]sweep {plan.name}[/]", highlight=False)
+    facts.add_row("run", Text(str(run)))
+    console.print(f"sweep {plan.name}", style="bold", markup=False, highlight=False)
     console.print(facts, highlight=False)
     for sentence in start.sentences:
         console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
@@ -110,7 +113,8 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
         print_ranking(run, by=CRITERION[objective], console=console)
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
-    console.print(f"run         {run}\nrank again  python -m analysis {run}", soft_wrap=True, highlight=False)
+    again = shlex.join(["python", "-m", "analysis", str(run)])
+    console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
     if outcome is None:
         return 1 if start.failed else 0
     if not outcome.finished:
@@ -170,5 +174,5 @@ def _space(sweep: Sweep) -> Table:
     table.add_column("over", overflow="fold")
     table.add_column("when", style="dim", overflow="fold")
     for entry in sweep.space.describe():
-        table.add_row(entry["path"], entry["distribution"], entry["when"])
+        table.add_row(*(Text(entry[key]) for key in ("path", "distribution", "when")))
     return table

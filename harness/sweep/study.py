@@ -1,7 +1,9 @@
-"""The Optuna study of a run: proposes configurations and remembers, on disk, what each one reached."""
+"""The Optuna study of a search space: proposes configurations and remembers, on disk, what each one reached."""
 
+import hashlib
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +15,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from harness.config.sweep_blocks import SamplerBlock
 from harness.space.space import Space
+from harness.sweep.past import Past
 
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
 """User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
+FOLDER = "studies"
 
 
 @dataclass(frozen=True)
@@ -26,51 +30,76 @@ class Draw:
     changes: dict[str, Any]
 
 
-class Study:
-    """`RUN/optuna.log` (a journal that `optuna-dashboard` opens), written by the driver alone.
+def study_file(run: Path, space: Space, objective: str) -> Path:
+    """Where the study of a space under an objective is: any other space, or objective, has a study of its own."""
+    content = json.dumps([space.content(), objective], sort_keys=True)
+    return run / FOLDER / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.log"
 
-    Every configuration of the run is one trial of the study, of a grid as of a search. Its objective after each
-    epoch is an intermediate value, its final one the value; a kill at any instant loses at most the last line.
+
+class Study:
+    """`RUN/studies/HASH.log` (a journal that `optuna-dashboard` opens), written by the driver alone.
+
+    Every configuration of the run that the space can draw is one trial of the study, of a grid as of a search. Its
+    objective after each epoch is an intermediate value, its final one the value; a kill at any instant loses at most
+    the last line. The file holds nothing that plan and store do not: where it is missing or cannot be read, or says
+    something else than `past`, it is written anew from `past`, and the sampler goes on as it would have with the old
+    one. (A driver that never stopped goes on in its stream of random numbers, where one that starts again takes a new
+    one; and refused proposals are not written anew.)
+
+    Parameters
+    ----------
+    file : the journal; its folder is made.
+    space : what is drawn.
+    past : what plan and store know of the configurations that the space can draw, in the order of the plan; None:
+        the file is believed.
     """
 
     def __init__(
-        self, file: Path, *, name: str, direction: Literal["maximize", "minimize"], sampler: SamplerBlock
+        self,
+        file: Path,
+        *,
+        name: str,
+        direction: Literal["maximize", "minimize"],
+        sampler: SamplerBlock,
+        space: Space,
+        past: Sequence[Past] | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        _mend(file)
-        storage = JournalStorage(JournalFileBackend(str(file)))
-        self.study = optuna.create_study(
-            study_name=name, storage=storage, direction=direction, load_if_exists=True
-        )
-        known = self.study.get_trials(deepcopy=False)
-        self.study.sampler = _sampler(sampler, len(known))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.space = space
+        self._asked: dict[int, Trial] = {}
         self._live: dict[str, Trial] = {}
         self.numbers: dict[str, int] = {}
-        for trial in known:
-            if CONFIG not in trial.user_attrs:
-                self._refuse(trial.number)
-                continue
-            config = trial.user_attrs[CONFIG]
-            self.numbers[config] = trial.number
-            if trial.state is TrialState.RUNNING:
-                self._live[config] = Trial(self.study, trial._trial_id)
-        self._asked: dict[int, Trial] = {}
+        _mend(file)
+        try:
+            self.study = _opened(file, name, direction)
+            usable = past is None or _says(self._accepted(), past)
+        except Exception:  # whatever a journal that is none makes of its reader: it is written anew
+            if past is None:
+                raise
+            usable = False
+        if usable:
+            self._take_up()
+        else:
+            file.unlink()
+            self.study = _opened(file, name, direction)
+            for each in past or ():
+                self._enter(each)
+        self.study.sampler = _sampler(sampler, len(self.numbers))
 
-    def ask(self, space: Space) -> Draw:
+    def ask(self) -> Draw:
         """A new proposal; it counts only once it is accepted."""
         trial = self.study.ask()
         self._asked[trial.number] = trial
-        return Draw(trial.number, space.sample(trial))
-
-    def add(self, config: str, changes: Mapping[str, Any]) -> None:
-        """Enter a configuration that no sampler proposed (a grid's)."""
-        if config not in self.numbers:
-            self.accept(self.given(changes), config)
+        return Draw(trial.number, self.space.sample(trial))
 
     def given(self, changes: Mapping[str, Any]) -> Draw:
-        """A draw that no sampler made; it counts only once it is accepted."""
-        trial = self.study.ask()
-        self._asked[trial.number] = trial
+        """A draw of the space that no sampler made; it counts only once it is accepted."""
+        params = self.space.find(changes)
+        if params is None:
+            raise ValueError(f"the space cannot draw {dict(changes)}")
+        trial = self._add(TrialState.RUNNING, params)
+        self._asked[trial.number] = Trial(self.study, trial._trial_id)
         return Draw(trial.number, dict(changes))
 
     def accept(self, draw: Draw, config: str) -> None:
@@ -81,17 +110,9 @@ class Study:
         self._live[config] = trial
         self.numbers[config] = draw.number
 
-    def repeat(self, draw: Draw, config: str) -> None:
-        """The proposal is a configuration the run already has: the sampler learns its value where it is known."""
-        self._asked.pop(draw.number, None)
-        known = self.study.trials[self.numbers[config]]
-        if known.state is TrialState.COMPLETE:
-            self.study.tell(draw.number, known.value)
-        else:
-            self._refuse(draw.number)
-
     def refuse(self, draw: Draw) -> None:
-        """The proposal is an impossible combination."""
+        """The proposal is an impossible combination, or a configuration that the run has: its value is known to the
+        sampler once, and would weigh double if it were told again."""
         self._asked.pop(draw.number, None)
         self._refuse(draw.number)
 
@@ -108,12 +129,8 @@ class Study:
         if trial is None:
             return
         trial.set_user_attr(STATUS, status)
-        if status in ("done", "stopped") and math.isfinite(value):
-            self.study.tell(trial.number, value)
-        elif status == "failed":
-            self._refuse(trial.number)
-        else:
-            self.study.tell(trial.number, state=TrialState.PRUNED)
+        state = state_of(status, value)
+        self.study.tell(trial.number, value if state is TrialState.COMPLETE else None, state)
 
     def history(self) -> dict[str, list[tuple[int, float]]]:
         """(epoch, objective) of every configuration so far, oldest configuration first."""
@@ -126,13 +143,78 @@ class Study:
     def _accepted(self) -> list[FrozenTrial]:
         return [trial for trial in self.study.get_trials(deepcopy=False) if CONFIG in trial.user_attrs]
 
+    def _take_up(self) -> None:
+        for trial in self.study.get_trials(deepcopy=False):
+            if CONFIG not in trial.user_attrs:
+                self._refuse(trial.number)
+                continue
+            config = trial.user_attrs[CONFIG]
+            self.numbers[config] = trial.number
+            if trial.state is TrialState.RUNNING:
+                self._live[config] = Trial(self.study, trial._trial_id)
+
+    def _enter(self, past: Past) -> None:
+        """A configuration that the study has not seen; one that has ended enters as a finished trial."""
+        if past.running:
+            self.accept(self.given(past.changes), past.config)
+            for epoch, value in past.curve:
+                self.report(past.config, epoch, value)
+            return
+        state = state_of(past.status, past.value)
+        reached: float | None = None
+        if state is TrialState.COMPLETE:
+            reached = past.value
+        elif state is TrialState.PRUNED and past.curve:
+            reached = past.curve[-1][1]
+        attributes = {CHANGES: dict(past.changes), CONFIG: past.config, STATUS: past.status}
+        trial = self._add(
+            state, past.params, value=reached, user_attrs=attributes, intermediate_values=dict(past.curve)
+        )
+        self.numbers[past.config] = trial.number
+
+    def _add(self, state: TrialState, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
+        distributions = {name: self.space.entries[name].distribution() for name in params}
+        self.study.add_trial(
+            optuna.create_trial(state=state, params=dict(params), distributions=distributions, **more)
+        )
+        return self.study.get_trials(deepcopy=False)[-1]
+
     def _refuse(self, number: int) -> None:
         self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
 
 
+def state_of(status: str, value: float) -> TrialState:
+    """What a configuration's end is to a sampler."""
+    if status in ("done", "stopped") and math.isfinite(value):
+        return TrialState.COMPLETE
+    return TrialState.FAIL if status == "failed" else TrialState.PRUNED
+
+
+def _opened(file: Path, name: str, direction: Literal["maximize", "minimize"]) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(file)))
+    return optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+
+
+def _says(trials: Sequence[FrozenTrial], past: Sequence[Past]) -> bool:
+    """Whether the study's own configurations are those of `past`, in order, each with what it reached."""
+    return [trial.user_attrs[CONFIG] for trial in trials] == [each.config for each in past] and all(
+        _agrees(trial, each) for trial, each in zip(trials, past, strict=True)
+    )
+
+
+def _agrees(trial: FrozenTrial, past: Past) -> bool:
+    if past.running:
+        return trial.state is TrialState.RUNNING and trial.params == past.params
+    if trial.state is not state_of(past.status, past.value) or trial.params != past.params:
+        return False
+    if trial.state is not TrialState.COMPLETE:
+        return True
+    return trial.value is not None and math.isclose(trial.value, past.value, rel_tol=1e-9)
+
+
 def _sampler(block: SamplerBlock, past: int) -> optuna.samplers.BaseSampler:
     """A resumed study draws from a new stream, or its random start would propose the same configurations again."""
-    seed = block.seed + 7919 * past
+    seed = (block.seed + 7919 * past) % 2**32
     if block.kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
     return optuna.samplers.TPESampler(n_startup_trials=block.startup, seed=seed, constant_liar=True)

@@ -19,8 +19,9 @@ from harness.stamp import Stamp
 from harness.sweep.board import Board
 from harness.sweep.cluster import Cluster
 from harness.sweep.display import Display
+from harness.sweep.past import past
 from harness.sweep.start import Start, complete_units
-from harness.sweep.study import Study
+from harness.sweep.study import Study, study_file
 
 PATIENCE = 0.5
 """Seconds between looks at the baselines when no trial is left."""
@@ -79,15 +80,26 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     tuning.before()
     sweep, start, config = tuning.sweep, tuning.start, tuning.sweep.config
     larger = config.direction == "maximize"
+    known, curves = past(
+        sweep,
+        start.plan,
+        tuning.run,
+        folds=[fold.name for fold in tuning.folds],
+        pending=start.pending,
+        gpu=tuning.device.gpu,
+    )
     study = Study(
-        tuning.run / "optuna.log", name=start.plan.name, direction=config.direction, sampler=config.sampler
+        study_file(tuning.run, sweep.space, config.objective),
+        name=start.plan.name,
+        direction=config.direction,
+        sampler=config.sampler,
+        space=sweep.space,
+        past=known,
     )
     board = Board(total=len(start.pending) + start.new, larger_is_better=larger)
     display = Display(console, board, config.objective)
     compactor = Compactor(tuning.run)
     compactor.collect_left(complete_units(tuning.run, start.pending))
-    for key in start.pending:
-        study.add(key, start.plan.configs[key].changes)
     proposer = Proposer(
         sweep,
         start.plan,
@@ -119,7 +131,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             config.scheduler,
             mode="max" if larger else "min",
             prune=lambda key, sentence: work.prune(key, sentence, proposer.names(key)),
-            history=study.history(),
+            history={**curves, **study.history()},
         )
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
     ending = Ending(tuning.seconds, display.note)
@@ -179,7 +191,7 @@ def _quietly(log: Path) -> Iterator[None]:
     """What Ray prints by itself goes to a file; the console that the display writes to is bound before."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open("a", buffering=1) as stream,
+        log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as stream,
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
     ):

@@ -23,12 +23,10 @@ from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.run_store import RunWriter, replace_atomically
 from harness.stamp import Stamp, package_versions
+from harness.sweep.past import WORST_FIRST
 from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
-
-WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
-"""A configuration that has ended has the status of its worst replicate, in this order; before, it is running."""
 
 
 @dataclass(frozen=True)

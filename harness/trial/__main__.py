@@ -1,6 +1,7 @@
 """`python -m harness.trial CONFIG`: one configuration alone, without Ray."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -10,6 +11,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from analysis.rules import Finding, not_evaluated, why
 from analysis.schema import LEAKING, MACRO, POOLED
@@ -69,7 +71,7 @@ def main() -> int:
     Code.today().save(run.path)
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     console.print(
-        f"[bold]{arguments.config}[/] configuration {config.id} on {device}: {len(dataset)} pairs of "
+        f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
         f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
     )
@@ -91,7 +93,8 @@ def main() -> int:
         statuses.append(_run_seed(replicate, console))
         if replicate.status == "stopped" and replicate.epoch == 0:
             break  # by the audit, before the first step: what is dead in one seed is dead in all
-    console.print(f"rows are in {run.path}; rank or compare with: python -m analysis {run.path}")
+    again = shlex.join(["python", "-m", "analysis", str(run.path)])
+    console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
     return 1 if "diverged" in statuses else 0
 
 
@@ -179,7 +182,7 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
             told = set(lines(replicate.audited))
             console.print(f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {loss:.4f}  {figures}")
     if replicate.trial["reason"]:
-        console.print(f"seed {seed}: [yellow]{replicate.status}[/]: {replicate.trial['reason']}")
+        console.print(f"seed {seed}: {replicate.status}: {replicate.trial['reason']}", style="yellow")
     if replicate.epoch and replicate.status != "diverged":
         console.print(_final_table(replicate))
     _print_warnings(replicate, console)
@@ -228,13 +231,16 @@ def _print_warnings(replicate: Replicate, console: Console) -> None:
         where = f" in {finding.cell_line}" if finding.cell_line else ""
         since = f", from epoch {finding.epoch}" if finding.epoch is not None else ""
         console.print(
-            f"[yellow]{finding.rule}[/]{where} ({finding.severity}{since}): {finding.evidence} "
-            f"[dim]({finding.source}; try: {finding.advice})[/]"
+            Text.assemble(
+                (finding.rule, "yellow"),
+                f"{where} ({finding.severity}{since}): {finding.evidence} ",
+                (f"({finding.source}; try: {finding.advice})", "dim"),
+            )
         )
     if not findings:
-        console.print("[green]no warning rule holds[/]")
+        console.print("no warning rule holds", style="green")
     for rule, missing in not_evaluated(replicate.records()).items():
-        console.print(f"[dim]{rule}: not evaluated: {why(missing)}[/]")
+        console.print(f"{rule}: not evaluated: {why(missing)}", style="dim")
 
 
 def _parser() -> argparse.ArgumentParser:

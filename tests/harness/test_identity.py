@@ -14,7 +14,7 @@ from analysis.__main__ import print_ranking
 from analysis.errors import UserError
 from analysis.ranking import rank
 from analysis.store import Run
-from analysis.terminal import plain_console
+from analysis.console import plain_console
 from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import load_sweep

@@ -10,6 +10,7 @@ from ray.tune.search import Searcher
 from harness.config.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.plan import Plan, Unit
+from harness.space.distributions import Int
 from harness.sweep.board import Board
 from harness.sweep.proposer import Proposer
 from harness.sweep.study import Study
@@ -42,11 +43,15 @@ def make(tmp_path: Path) -> Make:
             plan = plan.add(sweep.compose(changes).resolved(), changes)
         plan.save(tmp_path / "run")
         study = Study(
-            tmp_path / "optuna.log", name="small", direction="maximize", sampler=sweep.config.sampler
+            tmp_path / "study.log",
+            name="small",
+            direction="maximize",
+            sampler=sweep.config.sampler,
+            space=sweep.space,
         )
         pending = {config: [Unit(config, FOLD.id, 1)] for config in plan.configs}
         for config, planned in plan.configs.items():
-            study.add(config, planned.changes)
+            study.accept(study.given(planned.changes), config)
         return Proposer(
             sweep,
             plan,
@@ -164,3 +169,35 @@ def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> 
     proposer.on_trial_complete("t0", result)
     assert list(proposer.pending) == [config["configuration"]]
     assert proposer.study.history() == {config["configuration"]: [(1, 0.5)]}
+
+
+def test_a_nearly_full_space_is_neither_composed_nor_asked_for_again_and_again(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of 300 configurations is composed a bounded number of times, and the sampler asked a bounded number."""
+    composed, asked = [], []
+    compose, ask = Sweep.compose, Study.ask
+    space = "episode.query: {int: [2, 151]}\n  energy.form: {choice: [linear, interaction]}"
+    proposer = make(space, trials=300)
+    monkeypatch.setattr(Sweep, "compose", lambda *given: composed.append(1) or compose(*given))
+    monkeypatch.setattr(Study, "ask", lambda *given: asked.append(1) or ask(*given))
+    seen = {proposer.suggest(f"t{number}")["configuration"] for number in range(300)}  # type: ignore[index]
+    assert len(seen) == 300
+    assert len(composed) <= 2 * 300 and len(asked) <= 4 * 300
+
+
+def test_where_a_sampler_repeats_itself_its_neighbours_come_next(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposer = make("episode.query: {int: [2, 90]}\n  energy.form: {choice: [linear, interaction]}", trials=9)
+    again = {"episode.query": 50, "energy.form": "linear"}
+    monkeypatch.setattr(Study, "ask", lambda study: study.given(again))
+    found = [one["changes"] for one in _drain(proposer)]
+    assert found[0] == again and len(found) == 9
+    for changes in found[1:]:
+        assert (changes["episode.query"] == 50) or (changes["energy.form"] == "linear")
+
+
+def test_a_whole_range_without_end_is_no_list() -> None:
+    entry = Int(int=[0, 10**12])
+    assert entry.accepts(10**11) and len(entry.values()) == 10**12 + 1

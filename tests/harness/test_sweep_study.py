@@ -14,21 +14,17 @@ from harness.sweep.study import Study
 SAMPLER = SamplerBlock(kind="random", seed=3)
 
 
-@pytest.fixture
-def space() -> Space:
-    return Space({"episode.query": Choice(choice=[8, 16, 32, 64])})
+SPACE = Space({"episode.query": Choice(choice=[8, 16, 32, 64])})
 
 
-def _open(folder: Path) -> Study:
-    return Study(folder / "optuna.log", name="s", direction="maximize", sampler=SAMPLER)
+def _open(folder: Path, space: Space = SPACE) -> Study:
+    return Study(folder / "study.log", name="s", direction="maximize", sampler=SAMPLER, space=space)
 
 
-def test_reopened_study_knows_its_configurations_and_their_learning_curves(
-    tmp_path: Path, space: Space
-) -> None:
+def test_reopened_study_knows_its_configurations_and_their_learning_curves(tmp_path: Path) -> None:
     study = _open(tmp_path)
     for config in ("a", "b"):
-        study.accept(study.ask(space), config)
+        study.accept(study.ask(), config)
     study.report("a", 1, 0.6)
     study.report("a", 2, 0.7)
     study.report("b", 1, math.nan)
@@ -41,13 +37,13 @@ def test_reopened_study_knows_its_configurations_and_their_learning_curves(
     assert {t.user_attrs["config"]: t.value for t in _open(tmp_path).study.trials} == {"a": 0.7, "b": 0.5}
 
 
-def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path, space: Space) -> None:
+def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path) -> None:
     study = _open(tmp_path)
-    study.accept(study.ask(space), "a")
-    file = tmp_path / "optuna.log"
+    study.accept(study.ask(), "a")
+    file = tmp_path / "study.log"
     whole = file.read_bytes()
     file.write_bytes(whole + b'{"op_code": 6, "wor')
-    (tmp_path / "optuna.log.lock").symlink_to(file)
+    (tmp_path / "study.log.lock").symlink_to(file)
     again = _open(tmp_path)
     assert list(again.numbers) == ["a"]
     again.report("a", 1, 0.5)
@@ -56,18 +52,18 @@ def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path,
 
 def test_a_resumed_sampler_does_not_propose_its_first_configurations_again(tmp_path: Path) -> None:
     wide = Space({"episode.query": Choice(choice=list(range(2, 1000)))})
-    first = _open(tmp_path)
-    early = [first.ask(wide) for _ in range(4)]
+    first = _open(tmp_path, wide)
+    early = [first.ask() for _ in range(4)]
     for number, draw in enumerate(early):
         first.accept(draw, f"c{number}")
-    later = [_open(tmp_path).ask(wide).changes for _ in range(2)]
+    later = [_open(tmp_path, wide).ask().changes for _ in range(2)]
     assert not [changes for changes in later if changes in [draw.changes for draw in early]]
 
 
-def test_ended_configurations_count_as_their_status_says(tmp_path: Path, space: Space) -> None:
+def test_ended_configurations_count_as_their_status_says(tmp_path: Path) -> None:
     study = _open(tmp_path)
     for status in ("done", "stopped", "pruned", "diverged", "failed"):
-        study.accept(study.ask(space), status)
+        study.accept(study.ask(), status)
         study.tell(status, status, 0.5 if status != "diverged" else math.nan)
     states = {t.user_attrs["config"]: t.state.name for t in study.study.trials}
     assert states == {

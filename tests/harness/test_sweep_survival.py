@@ -309,7 +309,8 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
         assert trial["epochs"] == EPOCHS or trial["status"] != "done"
     for name in ("trials", "epochs", "cells"):
         assert all(file.name.startswith("part-") for file in (one.run / name).glob("*.parquet")), name
-    storage = JournalStorage(JournalFileBackend(str(one.run / "optuna.log")))
+    (journal,) = (one.run / "studies").glob("*.log")
+    storage = JournalStorage(JournalFileBackend(str(journal)))
     (study,) = optuna.get_all_study_names(storage)
     told = optuna.load_study(study_name=study, storage=storage).get_trials()
     states = {each.user_attrs["config"]: each.state.name for each in told if "config" in each.user_attrs}

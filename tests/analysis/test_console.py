@@ -1,0 +1,92 @@
+"""What a person named is printed as it was named, on every terminal."""
+
+import ast
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from analysis.__main__ import print_ranking
+from analysis.console import plain_console
+from tests.analysis import fixture_store
+from tests.analysis.fixture_store import Design, write_run
+
+ROOT = Path(__file__).parents[2]
+ODD = ("K[red]562", "[/bold]HM:star:EC")
+
+
+@pytest.fixture
+def odd_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose folder, cell lines, paths and values look like markup."""
+    monkeypatch.setattr(fixture_store, "VAL", ODD)
+    designs = [
+        Design("aaa111", {"energy.form": "[bold]"}, quality=0.4, train_quality=5.0),
+        Design("bbb222", {"energy.form": "T[naive]"}, quality=0.3, train_quality=5.0),
+    ]
+    return write_run(tmp_path / "[run] é", designs)
+
+
+def _analysis(run: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "analysis", str(run)],
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )
+
+
+def test_names_that_look_like_markup_are_printed_as_they_are(odd_run: Path) -> None:
+    said = " ".join(_analysis(odd_run, PYTHONIOENCODING="utf-8").stdout.decode().split())
+    for name in ("Run [run] é", "energy=[bold]", "energy=T[naive]", "energy.form=", "K[red]562"):
+        assert name in said, name
+
+
+def test_also_on_a_console_that_reads_markup(odd_run: Path) -> None:
+    stream = io.StringIO()
+    print_ranking(odd_run, console=Console(file=stream, width=200))
+    assert "energy=[bold]" in stream.getvalue() and "energy.form=[bold]" in stream.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
+def test_a_terminal_that_lacks_a_mark_gets_another(odd_run: Path, encoding: str) -> None:
+    done = _analysis(odd_run, PYTHONIOENCODING=encoding, LANG="C", LC_ALL="C")
+    assert done.returncode == 0, done.stderr.decode(encoding)
+    said = done.stdout.decode(encoding)
+    assert ("test†" in said) == (encoding == "utf-8")
+    assert ("test*" in said) == (encoding in ("ascii", "latin-1", "gbk"))
+
+
+def test_an_error_names_what_the_terminal_cannot_show(tmp_path: Path) -> None:
+    done = _analysis(tmp_path / "ломаный", PYTHONIOENCODING="ascii")
+    assert done.returncode == 2
+    assert b"\\u043b" in done.stderr and b"Traceback" not in done.stderr
+
+
+def test_the_console_takes_text_and_cells_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("[bold]", title="a:star:[/x]")
+    table.add_row("T[naive] :smile: [/]")
+    console = plain_console()
+    console.print(table)
+    console.print("[run] :smile:", style="bold")
+    said = capsys.readouterr().out
+    assert all(word in said for word in ("[bold]", "a:star:[/x]", "T[naive] :smile: [/]", "[run] :smile:"))
+
+
+def test_consoles_are_made_in_one_place_and_no_text_is_read_as_markup() -> None:
+    made, marked = set(), set()
+    for path in (file for room in ("analysis", "harness") for file in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            options = {each.arg: ast.unparse(each.value) for each in node.keywords}
+            function = ast.unparse(node.func)
+            if function == "Console" and options.get("markup") != "False":
+                made.add(path.name)
+            if function.endswith("from_markup") or options.get("markup") == "True":
+                marked.add(path.name)
+    assert made == set() and marked == set()

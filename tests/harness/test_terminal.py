@@ -1,0 +1,94 @@
+"""Names of data, files and configurations are printed as they are by every command line of the harness."""
+
+import io
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness.sweep.board import Board, Row
+from harness.sweep.display import Display
+from tests.harness import small_data
+
+ROOT = Path(__file__).parents[2]
+LINES = ("A[red]549", "[/bold]GM", "HM:star:EC", "[run]", "T[naive]")
+YAML = """
+name: odd
+base: minimal
+data: {{root: "{data}"}}
+trial: {{epochs: 1, seeds: 1}}
+design: grid
+space: {{energy.form: {{choice: [linear, gated]}}}}
+"""
+
+
+def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", **environment},
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(small_data, "LINES", LINES)
+    return small_data.write_parquet(tmp_path / "[data]", small_data.small_tables())
+
+
+def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "odd [yaml].yaml"
+    file.write_text(YAML.format(data=data))
+    cache = ("--cache", tmp_path / "[cache]")
+    described = _run("harness.data", "describe", data, *cache)
+    assert described.returncode == 0, described.stderr
+    planned = _run("harness.sweep", file, "--dry-run", "--out", tmp_path / "[/bold]run", *cache)
+    assert planned.returncode == 0, planned.stderr
+    for line in LINES:
+        assert line in described.stdout and (line in planned.stdout or line in LINES[:4])
+    assert "[data]" in planned.stdout.replace("\n", "") and "[/bold]run" in planned.stdout.replace("\n", "")
+
+
+def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
+    run = tmp_path / "my [run] $HOME"
+    small = ("model.encoder=cnn", "model.embedding=4", "model.width=8", "model.pool=12", "episode.query=8")
+    small += ("support.size=4", "episode.per_step=2", "optimiser.steps_per_epoch=1", "audit=off")
+    sets = [word for each in small for word in ("--set", each)]
+    done = _run(
+        "harness.trial",
+        "minimal",
+        "--epochs",
+        1,
+        "--out",
+        run,
+        "--cache",
+        tmp_path,
+        *sets,
+        PYTHONIOENCODING="ascii",
+    )
+    assert done.returncode == 0, done.stderr
+    command = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
+    assert command == ["python", "-m", "analysis", str(run)]
+    assert _run(*command[2:]).returncode == 0
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_live_table_and_its_lines_take_labels_as_they_are(terminal: bool) -> None:
+    board = Board(total=2, larger_is_better=True)
+    for config, value in (("aaa", "[/bold]"), ("bbb", "T[naive]")):
+        board.enter(Row(config, {"mode": value}, epochs=2, replicates=1))
+    report = {"configuration": "aaa", "epoch": 1, "objective": 0.5, "status": "running", "reason": ""}
+    row = board.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+    display = Display(console, board, "val_unseen/macro/aupr")
+    display.epoch(row)
+    if terminal:
+        console.print(display.render())
+    assert "[/bold]" in console.file.getvalue()  # type: ignore[attr-defined]
