@@ -7,7 +7,6 @@ from typing import get_args
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from harness import terminal
@@ -38,12 +37,12 @@ def describe(
     shown = ("train", "val_seen", "val_unseen", "test")
     for number, name in enumerate(shown):
         split_of[getattr(parts, name)] = number
-    table = Table("cell line", "use", "pairs", "positive", *shown, title=escape(dataset.origin))
+    table = Table("cell line", "use", "pairs", "positive", *shown, title=dataset.origin)
     for code, name in enumerate(dataset.cell_lines):
         mine = dataset.cell == code
         positive = f"{dataset.label[mine].mean():.1%}"
         counts = [str(int((split_of[mine] == number).sum())) for number in range(len(shown))]
-        table.add_row(escape(name), role.get(name, "train"), str(int(mine.sum())), positive, *counts)
+        table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
     totals = [str(len(getattr(parts, name))) for name in shown]
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
     console.print(table)

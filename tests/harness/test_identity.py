@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from analysis.__main__ import print_ranking
+from analysis.console import plain_console
 from analysis.errors import UserError
 from analysis.ranking import rank
 from analysis.store import Run
-from analysis.console import plain_console
 from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import load_sweep
