@@ -118,8 +118,13 @@ def parse_source(text: str, contradictions: Contradictions = "refuse") -> DataBl
         return DataBlock(synthetic=SyntheticBlock.model_validate({"form": form} if form else {}))
     try:
         root = _expanded(Path(text))
+        there = root.is_dir()
     except ValueError as error:
         raise UserError(str(error)) from None
-    if not root.is_dir():
+    except OSError as error:
+        raise UserError(
+            f"'{text[:60]}' cannot be read: {error.strerror} (expected a dataset folder)"
+        ) from None
+    if not there:
         raise UserError(f"{root}: there is no such folder (expected a dataset folder, or synthetic:FORM)")
     return DataBlock(root=root, contradictions=contradictions)

@@ -74,12 +74,12 @@ def content_hash(block: DataBlock) -> str:
         return total.hexdigest()
     assert block.root is not None
     total.update(f"reading {READING}, contradictions: {block.contradictions}\n".encode())
-    for name, file in sorted(input_files(block.root).items()):
-        try:
+    try:
+        for name, file in sorted(input_files(block.root).items()):
             with file.open("rb") as stream:
                 total.update(f"{name} {hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-        except OSError as error:
-            raise UserError(f"{file} cannot be read: {error.strerror}") from None
+    except OSError as error:
+        raise UserError(f"{error.filename or block.root} cannot be read: {error.strerror}") from None
     return total.hexdigest()
 
 

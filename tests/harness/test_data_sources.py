@@ -1,5 +1,6 @@
 """What command lines make of a data source: the keys beside it, its name and what reading it changed."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from harness.config.data import FoldBlock, parse_source
 from harness.config.sweep import load_sweep
+from harness.data.store import content_hash
 from harness.errors import UserError
 from harness.trial.__main__ import load
 from tests.harness.small_data import small_tables, write_parquet
@@ -57,6 +59,25 @@ def test_contradictions_of_a_preset_and_of_synthetic_pairs(tmp_path: Path) -> No
             UserError, match=f"--contradictions drop: '{source}' has none; it acts on a dataset folder"
         ):
             parse_source(source, "drop")
+
+
+def test_an_input_that_cannot_be_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused by the opening itself, as a test may run as a user who may read everything."""
+    root = write_parquet(tmp_path / "data", small_tables())
+    opening = Path.open
+
+    def refuse(path: Path, *given: str) -> object:
+        if path.name == "promoters.parquet":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opening(path, *given)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match=f"^{root}/promoters.parquet cannot be read: Permission denied$"):
+        content_hash(parse_source(str(root)))
+    with pytest.raises(UserError, match="cannot be read: File name too long"):
+        parse_source("x" * 5000)
 
 
 def test_a_sweep_says_where_its_data_are_and_what_reading_dropped(tmp_path: Path) -> None:
