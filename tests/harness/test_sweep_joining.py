@@ -43,7 +43,8 @@ HEAD = "f" * 51 + "00000"
 CLUSTER = """
     import sys
     from ray.cluster_utils import Cluster
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "autoscaling_config": sys.argv[1]})
+    head = {"num_cpus": 1, "autoscaling_config": sys.argv[1], "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=2, env_vars={"RAY_OVERRIDE_NODE_ID_FOR_TESTING": "e" * 56})
     print(cluster.address, flush=True)
     sys.stdin.read()
