@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from types import FrameType
 
 from harness.errors import UserError
+from harness.sweep.sign_in import token_here
 
 ANSWER = 8.0
 """Seconds for a cluster's head to answer at all."""
 JOIN = 20.0
 """Seconds for the join itself after that."""
+REFUSED = "token"
+"""A head that answers, and does not accept the token it is given."""
 PORTS = "the head's own port (6379 unless `ray start --head --port` said another)"
 
 
@@ -39,7 +42,12 @@ def reach(address: str) -> None:
     if not client and place != address:
         said = f"{said} ({place}{_from_environment()})"
     if os.environ.get("RAY_USE_TLS", "0").lower() not in ("1", "true"):
-        problem = _problem(place, client=client)
+        problem = _problem(place, client=client, token=token_here(unasked=address == "auto"))
+        if problem == REFUSED:
+            raise UserError(
+                f"{said}: the Ray head there asks for its token, and {_which_token()}; set RAY_AUTH_MODE=token, and "
+                "RAY_AUTH_TOKEN_PATH to a file with the token that the cluster was started with"
+            )
         if problem is not None:
             raise UserError(
                 f"{said}: no Ray cluster could be joined: {problem}. Give HOST:PORT with "
@@ -105,14 +113,20 @@ def _from_environment() -> str:
     return f", as RAY_ADDRESS={there} has it" if there else ""
 
 
-def _problem(place: str, *, client: bool) -> str | None:
+def _which_token() -> str:
+    if token_here(unasked=False) is not None:
+        return "the one that is set here is another"
+    return "none is given to it from here"
+
+
+def _problem(place: str, *, client: bool, token: str | None) -> str | None:
     """Why no Ray head can be spoken with at `place`; None when one can."""
     import grpc
 
     with grpc.insecure_channel(place, options=[("grpc.enable_http_proxy", 0)]) as channel:
         ask = channel.unary_unary("/ray.rpc.NodeInfoGcsService/CheckAlive")
         try:
-            ask(b"", timeout=ANSWER)
+            ask(b"", timeout=ANSWER, metadata=[("authorization", f"Bearer {token}")] if token else None)
         except grpc.RpcError as error:
             code, details = error.code(), str(error.details() or "")
         else:
@@ -123,8 +137,8 @@ def _problem(place: str, *, client: bool) -> str | None:
         return f"{place} does not answer within {ANSWER:g} s"
     if code == grpc.StatusCode.UNIMPLEMENTED and not client:
         return f"what answers at {place} is no Ray head (perhaps another port of Ray)"
-    # It speaks: a missing or a wrong token is for Ray to tell.
-    return None
+    # Anything else is said by a head that speaks, and is for Ray to tell.
+    return REFUSED if code == grpc.StatusCode.UNAUTHENTICATED else None
 
 
 def _unavailable(place: str, details: str) -> str:

@@ -49,6 +49,18 @@ def how_to_sign_in() -> str | None:
     return "cat ~/.ray/auth_token"
 
 
+def token_here(*, unasked: bool) -> str | None:
+    """The token that Ray joins a cluster with; without RAY_AUTH_MODE only where it does so `unasked`, and there is one."""
+    if os.environ.get(MODE, "token" if unasked else "disabled").lower() != "token":
+        return None
+    if os.environ.get(TOKEN):
+        return os.environ[TOKEN].strip()
+    try:
+        return Path(os.environ.get(PATH) or Path.home() / ".ray" / NAME).read_text().strip() or None
+    except (OSError, RuntimeError):
+        return None
+
+
 def _at_home() -> bool:
     """Whether `~/.ray/auth_token` can be read, and is its owner's alone."""
     try:

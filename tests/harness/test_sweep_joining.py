@@ -11,8 +11,10 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import grpc
 import pytest
 from rich.console import Console
 
@@ -41,7 +43,8 @@ HEAD = "f" * 51 + "00000"
 CLUSTER = """
     import sys
     from ray.cluster_utils import Cluster
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "autoscaling_config": sys.argv[1]})
+    head = {"num_cpus": 1, "autoscaling_config": sys.argv[1], "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=2, env_vars={"RAY_OVERRIDE_NODE_ID_FOR_TESTING": "e" * 56})
     print(cluster.address, flush=True)
     sys.stdin.read()
@@ -208,6 +211,41 @@ def test_what_is_no_ray_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
         reach("auto")
     with pytest.raises(UserError, match=r"--address : expected HOST:PORT"):
         _dry_run(tmp_path, "--address", "")
+
+
+def test_a_head_that_refuses_the_token_is_told_as_such(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The answer of a head that asks for a token, given by a server of the same protocol."""
+
+    def answer(request: bytes, context: grpc.ServicerContext) -> bytes:
+        if ("authorization", "Bearer right") not in context.invocation_metadata():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "InvalidAuthToken: missing or incorrect")
+        return b""
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    method = {"CheckAlive": grpc.unary_unary_rpc_method_handler(answer)}
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("ray.rpc.NodeInfoGcsService", method),)
+    )
+    place = f"127.0.0.1:{server.add_insecure_port('0.0.0.0:0')}"
+    server.start()
+    for key in ("RAY_ADDRESS", "RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.delenv(key, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "right")
+    try:
+        with pytest.raises(
+            UserError, match="asks for its token, and none is given to it from here; set RAY_AUTH_MODE"
+        ):
+            reach(place)
+        monkeypatch.setenv("RAY_AUTH_MODE", "token")
+        reach(place)
+        monkeypatch.setenv("RAY_AUTH_TOKEN", "wrong")
+        with pytest.raises(UserError, match="the one that is set here is another"):
+            reach(place)
+    finally:
+        server.stop(None)
 
 
 def test_a_join_that_hangs_ends() -> None:
