@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.paths import user_path
 from harness import terminal
 from harness.config.data import parse_source
 from harness.data.folds import make_folds, split
@@ -57,7 +58,7 @@ def main() -> int:
     command.add_argument("--enhancer-bp", type=int, default=1000, help="centre crop of enhancers (1000)")
     command.add_argument("--promoter-bp", type=int, default=4000, help="centre crop of promoters (4000)")
     command.add_argument(
-        "--cache", type=Path, default=Path(".cache/data"), help="where encoded datasets are kept"
+        "--cache", type=user_path, default=Path(".cache/data"), help="where encoded datasets are kept"
     )
     given = parser.parse_args()
     describe(

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from analysis.paths import user_path
 from analysis.rules import Finding, not_evaluated
 from analysis.schema import MACRO, POOLED
 from harness import terminal
@@ -82,7 +83,7 @@ def main() -> int:
 
 def load(name: str, sets: list[str], source: str | None) -> tuple[TrialConfig, DataBlock]:
     """The configuration and data block that CONFIG, --set and --data name."""
-    path = Path(name)
+    path = user_path(name)
     data = parse_source(source) if source else None
     if path.suffix in (".yaml", ".yml") and not path.exists():
         raise UserError(
@@ -223,10 +224,10 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override one key; may be repeated"
     )
     parser.add_argument(
-        "--out", type=Path, help="run folder (default: runs/trial-ID); an interrupted one continues"
+        "--out", type=user_path, help="run folder (default: runs/trial-ID); an interrupted one continues"
     )
     parser.add_argument(
-        "--cache", type=Path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
+        "--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
     )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default: %(default)s)")
     return parser
