@@ -13,9 +13,12 @@ from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.errors import UserError, run_cli
+from analysis.paths import user_path
 from analysis.ranking import ROPE, rank
 from analysis.store import Run
 from analysis.terminal import ranking_view
+
+NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank_configs.ipynb"
 
 _RANK_HELP = """\
 Rank the configurations of a run by what they do in cell lines they have never seen.
@@ -79,9 +82,10 @@ def print_ranking(
     for part in ranking_view(ranking, top):
         console.print(part)
     console.print(
-        f"\ninteractive: open analysis/notebooks/rank_configs.ipynb and set RUN = {str(run)!r}",
+        f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}",
         style="dim",
         markup=False,
+        soft_wrap=True,
     )
 
 
@@ -93,7 +97,7 @@ def _parser(prog: str, description: str, epilog: str, *, rope: bool = True) -> a
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("run", metavar="RUN", type=Path, help="folder of the run, e.g. runs/rp24")
+    parser.add_argument("run", metavar="RUN", type=user_path, help="folder of the run, e.g. runs/rp24")
     if rope:
         parser.add_argument(
             "--rope",

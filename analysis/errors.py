@@ -22,6 +22,11 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def shorten(text: str, most: int = 60) -> str:
+    """A text for a sentence: its beginning alone where it is long."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 def run_cli(main: Callable[[], int | None]) -> None:
     """Run a command line and exit: its return value is the status, a UserError one sentence and status 2.
 

@@ -15,6 +15,7 @@ from analysis.flags import counts_against_health, survey
 from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
+from analysis.paths import driven
 from analysis.replicates import REPORTED, configuration_changes, replicates
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
@@ -118,7 +119,13 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
 def _nothing_finished(run: Run) -> str:
     trials = run.table("trials")
     if trials.empty:
-        return f"{run.path}: no finished trials, the table trials is empty; wait for the sweep or --resume it"
+        unread = f"; not read: {run.problems[0]}" if run.problems else ""
+        then = (
+            "; a sweep is running in it, wait for its first trial to end"
+            if driven(run.path)
+            else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
+        )
+        return f"{run.path}: no finished trials, the table trials is empty{unread}{then}"
     counts = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
     reasons = trials["reason"].dropna()
     why = f"; the first reason given is: {reasons.iloc[0]}" if len(reasons) else ""

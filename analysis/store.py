@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
+from analysis.paths import user_path
 from analysis.rules import UnitRecords
 from analysis.schema import ADDED, TABLES
 
@@ -45,15 +46,32 @@ class Run:
         UserError
             when there is nothing at the path, or something that is not a run (nearest runs are named).
         """
-        path = Path(path)
+        path = user_path(path)
         if not path.exists():
             beside = [p.name for p in path.parent.iterdir() if _is_run(p)] if path.parent.is_dir() else []
-            raise UserError(f"{path}: no such run{nearest(path.name, beside)}")
+            hint = nearest(path.name, beside).replace("'", f"'{path.parent}/", 1)
+            raise UserError(
+                f"{path}: no such run{hint if path.parent != Path() else nearest(path.name, beside)}"
+            )
         if not _is_run(path):
             inside = sorted(p.name for p in path.iterdir() if _is_run(p)) if path.is_dir() else []
-            hint = f"; it contains the runs {', '.join(inside[:8])}" if inside else ""
+            hint = (
+                f"; it contains the runs {', '.join(str(path / name) for name in inside[:8])}"
+                if inside
+                else ""
+            )
             raise UserError(f"{path} is not a run: a run is a folder with trials/ and plan.json in it{hint}")
         return cls(path)
+
+    @classmethod
+    def find(cls, path: Path | str) -> "Run":
+        """The run at `path`, as `open`; a relative one may also be below any folder that holds the working folder, and
+        beside the package `analysis`, so that a notebook finds it wherever it was started."""
+        wanted, here = user_path(path), Path.cwd()
+        for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
+            if _is_run(folder / wanted):
+                return cls(folder / wanted)
+        return cls.open(wanted)
 
     @property
     def name(self) -> str:

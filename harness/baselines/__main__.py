@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.paths import user_path
 from analysis.schema import MACRO, POOLED
 from harness import terminal
 from harness.baselines.evaluate import SCORED
@@ -92,7 +93,7 @@ def main() -> int:
     parser.add_argument("--cells", action="store_true", help="AUPR of every cell line, too")
     parser.add_argument(
         "--cache",
-        type=Path,
+        type=user_path,
         default=Path(".cache/data"),
         help="encoded data and results (default: %(default)s)",
     )

@@ -7,13 +7,13 @@ import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analysis.paths import user_path
 from harness import terminal
 from harness.bench.batches import bench_batches
 from harness.bench.driver import bench_driver
@@ -131,7 +131,7 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="tiny sizes: only the differences mean something"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
+    parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to FILE, too")
     given = parser.parse_args()
     for key in ("batch", "threads"):
         value = getattr(given, key)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from analysis.paths import user_path
 from harness import terminal
 from harness.config.paths import leaves
 from harness.config.schema import as_text, preset_schema, sweep_schema
@@ -28,7 +29,7 @@ def main() -> int:
     paths.add_argument("prefix", nargs="?", default="", help="only paths that start with this, e.g. loss.")
     check = commands.add_parser("check", help="check sweeps and presets without starting anything")
     check.add_argument(
-        "files", nargs="+", type=Path, help="YAML files; those in a folder `presets` are presets"
+        "files", nargs="+", type=user_path, help="YAML files; those in a folder `presets` are presets"
     )
     arguments = parser.parse_args()
     if arguments.command == "schema":

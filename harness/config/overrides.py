@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from harness.config.explain import ConfigError
 from harness.config.paths import find, leaves
 from harness.config.sweep_blocks import SweepConfig
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, shorten
 from harness.space.compose import flatten
 from harness.space.yaml_lines import parse_scalar
 
@@ -51,11 +51,11 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
         path, equals, written = text.partition("=")
         path = path.strip()
         if not equals or not path:
-            raise UserError(f"--set {text}: expected path=value, such as --set optimiser.lr=0.001")
+            raise UserError(f"--set {shorten(text)}: expected path=value, such as --set optimiser.lr=0.001")
         try:
             value = parse_scalar(written)
         except ValueError as error:
-            raise UserError(f"--set {text}: the value is not YAML ({error})") from None
+            raise UserError(f"--set {shorten(text)}: the value is not YAML ({error})") from None
         own = _own_paths()
         if path in own:
             _set_own(result, path, value)

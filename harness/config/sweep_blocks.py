@@ -15,6 +15,10 @@ Objective = Literal[
 ]
 """split/level/metric of the corrected score: macro = mean over cell lines, pooled = all pairs together."""
 
+LARGEST_SEED = 2**63 - 1
+"""The store keeps seeds as 64-bit whole numbers."""
+MOST_TRIALS = 1_000_000
+
 
 class TrialBlock(Block):
     """What every configuration runs."""
@@ -23,7 +27,7 @@ class TrialBlock(Block):
     """Epochs of every replicate (sets optimiser.epochs); the preset's own when absent."""
     seeds: (
         Annotated[int, Field(ge=1, le=1000)]
-        | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+        | Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], Field(min_length=1)]
     ) = 5
     """Replicate seeds, the same for every configuration: a count (0, 1, ...) or a list."""
     budget: int | None = Field(None, ge=1)
@@ -46,7 +50,7 @@ class SamplerBlock(Block):
     """What proposes the next configuration of a search."""
 
     kind: Literal["tpe", "random"] = "tpe"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     startup: int = Field(8, ge=1)
     """Random configurations before TPE models the space (read by tpe)."""
 
@@ -76,7 +80,7 @@ class ResourcesBlock(Block):
     cpus_per_trial: float = Field(1.0, gt=0.0, le=1024.0)
     gpus_per_trial: float | None = Field(None, ge=0.0, le=64.0)
     """Share of a GPU; 0.25 where there is a GPU and 0 elsewhere when absent."""
-    concurrent: int | None = Field(None, ge=1)
+    concurrent: int | None = Field(None, ge=1, le=100_000)
     """Largest number of configurations at once; as many as fit when absent."""
 
 
@@ -103,7 +107,7 @@ class SweepConfig(Block):
     stop: list[str] = Field(default_factory=list)
     """Warning rules that end a replicate as soon as they hold."""
     resources: ResourcesBlock = ResourcesBlock()
-    trials: int | None = Field(None, ge=1)
+    trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 
     @model_validator(mode="before")

@@ -9,11 +9,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.paths import user_path
 from harness import terminal
+from harness.arguments import whole
 from harness.config.data import CONTRADICTIONS, Contradictions, parse_source
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
 from harness.errors import run_cli
+
+WIDEST = 1_000_000
+"""Base pairs of the widest window."""
 
 
 def describe(
@@ -69,8 +74,6 @@ def main() -> int:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("describe", help="counts per cell line and the default fold")
     command.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder, or a planted form")
-    command.add_argument("--enhancer-bp", type=int, default=1000, help="centre crop of enhancers (1000)")
-    command.add_argument("--promoter-bp", type=int, default=4000, help="centre crop of promoters (4000)")
     command.add_argument(
         "--contradictions",
         choices=get_args(Contradictions),
@@ -78,7 +81,19 @@ def main() -> int:
         help=CONTRADICTIONS,
     )
     command.add_argument(
-        "--cache", type=Path, default=Path(".cache/data"), help="where encoded datasets are kept"
+        "--enhancer-bp",
+        type=whole("--enhancer-bp", 1, WIDEST),
+        default=1000,
+        help="centre crop of enhancers (1000)",
+    )
+    command.add_argument(
+        "--promoter-bp",
+        type=whole("--promoter-bp", 1, WIDEST),
+        default=4000,
+        help="centre crop of promoters (4000)",
+    )
+    command.add_argument(
+        "--cache", type=user_path, default=Path(".cache/data"), help="where encoded datasets are kept"
     )
     given = parser.parse_args()
     describe(

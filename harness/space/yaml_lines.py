@@ -11,6 +11,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from harness.errors import UserError
+from harness.space.yaml_limits import check_limits
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def parse_yaml(text: str, file: Path) -> Document:
     """`read_yaml` for text already at hand; `file` is only named in errors."""
     yaml = YAML(typ="rt", pure=True)
     try:
+        check_limits(text, file)
         tree = yaml.load(text)
     except DuplicateKeyError as error:
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
@@ -89,6 +91,7 @@ def parse_scalar(text: str) -> Any:
         when the text is not one YAML value.
     """
     try:
+        check_limits(text, Path("value"))
         return _plain(YAML(typ="rt", pure=True).load(text), "", {}, Path("value"))
     except MarkedYAMLError as error:
         raise ValueError(str(error.problem or error.context)) from None

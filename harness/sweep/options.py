@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import UserError
+from analysis.paths import user_path
+from harness.errors import UserError, shorten
 
 DESCRIPTION = """Run a sweep: YAML -> plan -> Ray Tune trials -> store -> ranking with warnings.
 
@@ -49,13 +50,13 @@ def parse(arguments: list[str] | None = None) -> Options:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("yaml", type=Path, metavar="YAML", help="the sweep, such as search_spaces/rp24.yaml")
-    add("--data", type=Path, metavar="ROOT", help="dataset folder in place of the YAML's data")
+    add("yaml", type=user_path, metavar="YAML", help="the sweep, such as search_spaces/rp24.yaml")
+    add("--data", type=user_path, metavar="ROOT", help="dataset folder in place of the YAML's data")
     add("--trials", metavar="N", help="configurations of a search; +N: N more than the run has")
     add("--time", metavar="T", help="stop after 90s, 30m or 2h; --resume continues")
     add("--address", help="join this Ray cluster (auto: the one of this machine) instead of starting one")
     add("--gpus-per-trial", type=float, metavar="G", help="share of a GPU per configuration (default 0.25)")
-    add("--out", type=Path, metavar="DIR", help="the run's folder (default: runs/NAME)")
+    add("--out", type=user_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     add("--resume", action="store_true", help="continue an interrupted run; failed units are tried again")
     add(
         "--reuse-older-code",
@@ -70,7 +71,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         metavar="PATH=VALUE",
         help="override a setting, e.g. optimiser.lr=0.001",
     )
-    add("--cache", type=Path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
+    add("--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
     given = parser.parse_args(arguments)
     if given.gpus_per_trial is not None:
         given.set.append(f"resources.gpus_per_trial={given.gpus_per_trial}")
@@ -95,13 +96,14 @@ def seconds(text: str) -> float:
     hours, minutes, rest = found.groups() if found else (None, None, None)
     total = float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(rest or 0)
     if total <= 0:
-        raise UserError(f"--time {text}: expected a time such as 90s, 30m, 2h or 1h30m")
+        raise UserError(f"--time {shorten(text)}: expected a time such as 90s, 30m, 2h or 1h30m")
     return total
 
 
 def _trials(text: str | None) -> str | None:
-    if text is not None and not re.fullmatch(r"\+?[1-9]\d*", text):
+    if text is not None and not re.fullmatch(r"\+?[1-9][0-9]{0,6}", text):
         raise UserError(
-            f"--trials {text}: expected a number of configurations such as 16, or +16 for 16 more"
+            f"--trials {shorten(text)}: expected a number of configurations below ten million, such as 16, or +16 for "
+            "16 more"
         )
     return text

@@ -13,18 +13,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from analysis.paths import user_path
 from analysis.rules import Finding, not_evaluated, why
 from analysis.schema import LEAKING, MACRO, POOLED
 from harness import terminal
+from harness.arguments import whole
 from harness.audit.finding import lines
 from harness.code_stamp import Code
 from harness.config.acting import unread
 from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
+from harness.config.overrides import SAME
+from harness.config.sweep_blocks import SweepConfig
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.device import choose_device
-from harness.errors import UserError, nearest, run_cli
+from harness.errors import UserError, nearest, run_cli, shorten
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
@@ -105,7 +109,7 @@ def load(
 
     A folder in place of a sweep YAML's data keeps the other keys of its data block (folds, contradictions).
     """
-    path = Path(name)
+    path = user_path(name)
     data = parse_source(source, contradictions) if source else None
     if path.suffix in (".yaml", ".yml") and not path.exists():
         raise UserError(
@@ -114,6 +118,8 @@ def load(
     if path.is_file() and "base" in read_yaml(path).data:
         from harness.config.sweep import load_sweep
 
+        for text in sets:
+            _check_of_one_trial(text)
         asked = [] if contradictions == "refuse" else [f"data.contradictions={contradictions}"]
         synthetic = data is not None and data.root is None
         sweep = load_sweep(
@@ -128,14 +134,23 @@ def load(
     return config, data or parse_source("synthetic", contradictions)
 
 
+def _check_of_one_trial(text: str) -> None:
+    """Settings of how a sweep goes about its configurations say nothing to one configuration alone."""
+    path = text.partition("=")[0].strip()
+    block = path.split(".")[0]
+    if block in SweepConfig.model_fields and block not in ("base", "data") and path not in SAME:
+        instead = "; --seeds gives the seeds" if path == "trial.seeds" else ""
+        raise UserError(f"--set {shorten(text)}: nothing reads it in one trial alone{instead}")
+
+
 def _assignment(text: str) -> tuple[str, Any]:
     path, equals, value = text.partition("=")
     if not equals or not path:
-        raise UserError(f"--set {text}: expected path=value, for example --set optimiser.lr=0.002")
+        raise UserError(f"--set {shorten(text)}: expected path=value, for example --set optimiser.lr=0.002")
     try:
         return path.strip(), parse_scalar(value)
     except ValueError as error:
-        raise UserError(f"--set {text}: {error}") from None
+        raise UserError(f"--set {shorten(text)}: {error}") from None
 
 
 def choose_fold(folds: list[Fold], name: str | None) -> Fold:
@@ -256,19 +271,28 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="replicate seeds (default: 0)")
-    parser.add_argument("--epochs", type=int, help="epochs in place of optimiser.epochs")
+    parser.add_argument(
+        "--seeds", type=whole("--seeds", 0), nargs="+", default=[0], help="replicate seeds (default: 0)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole("--epochs", 1, 10_000), help="epochs in place of optimiser.epochs"
+    )
     parser.add_argument("--fold", help="name of the fold (default: the first)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override one key; may be repeated"
     )
     parser.add_argument(
-        "--out", type=Path, help="run folder (default: runs/trial-ID); an interrupted one continues"
+        "--out", type=user_path, help="run folder (default: runs/trial-ID); an interrupted one continues"
     )
     parser.add_argument(
-        "--cache", type=Path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
+        "--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads of torch (default: %(default)s)")
+    parser.add_argument(
+        "--threads",
+        type=whole("--threads", 1, 1024),
+        default=1,
+        help="CPU threads of torch (default: %(default)s)",
+    )
     return parser
 
 

@@ -21,6 +21,7 @@ name: odd
 base: minimal
 data: {{root: "{data}"}}
 trial: {{epochs: 1, seeds: 1}}
+set: {{support.size: 4, episode.query: 4}}
 design: grid
 space: {{energy.form: {{choice: [linear, gated]}}}}
 """

@@ -1,0 +1,101 @@
+"""Where a run is looked for, what its state is called, and that what is hinted at can be followed."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from analysis.__main__ import NOTEBOOK, main, print_ranking
+from analysis.errors import UserError
+from analysis.paths import LOCK, driven
+from analysis.ranking import rank
+from analysis.store import Run
+from tests.analysis.test_cli import analysis
+
+ROOT = Path(__file__).parents[2]
+
+
+def _empty(run: Path) -> Path:
+    (run / "trials").mkdir(parents=True)
+    return run
+
+
+def test_only_a_held_lock_is_a_running_sweep(tmp_path: Path) -> None:
+    run = _empty(tmp_path / "run")
+    for left in (False, True):
+        if left:
+            (run / LOCK).touch()
+        assert not driven(run)
+        with pytest.raises(UserError, match=r"nothing is running in it: start .* again") as refused:
+            rank(Run.open(run))
+        assert "wait" not in str(refused.value)
+    with (run / LOCK).open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        assert driven(run)
+        with pytest.raises(UserError, match="a sweep is running in it, wait"):
+            rank(Run.open(run))
+
+
+def test_an_unreadable_part_is_named_where_there_is_nothing_else(tmp_path: Path) -> None:
+    run = _empty(tmp_path / "run")
+    (run / "trials" / "part-0.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match=r"not read: trials/part-0\.parquet cannot be read"):
+        rank(Run.open(run))
+
+
+@pytest.mark.parametrize("typed", ["fixtur", "."])
+def test_a_hint_can_be_followed(run_path: Path, typed: str) -> None:
+    """The nearest run, and the runs of a folder, are named so that they can be pasted."""
+    with pytest.raises(UserError) as refused:
+        Run.open(run_path.parent / typed)
+    assert Run.open(str(refused.value).replace("'", " ").rstrip("?").split()[-1]).name == "fixture"
+
+
+def test_home_is_home_for_runs(run_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(run_path.parent))
+    assert main([f"~/{run_path.name}", "--top", "1"]) == 0
+    assert Run.open("~/fixture").name == "fixture"
+
+
+def test_the_ranking_says_where_the_notebook_and_the_run_are(
+    run_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(run_path.parent)
+    print_ranking(run_path.name)
+    said = capsys.readouterr().out
+    assert NOTEBOOK.is_file() and f"open {NOTEBOOK}\n" in said
+    assert f"RUN = {str(run_path)!r}" in said
+
+
+@pytest.mark.parametrize("inside", ["runs", "notebooks"])
+def test_a_run_is_found_from_a_folder_of_its_project(
+    run_path: Path, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "one").symlink_to(run_path)
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / inside)
+    assert Run.find("runs/one").table("trials").shape[0] == 12
+    with pytest.raises(UserError, match="runs/two: no such run"):
+        Run.find("runs/two")
+
+
+def test_the_notebook_runs_in_its_own_folder(run_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jupyter starts a kernel in the notebook's folder, where `import analysis` finds nothing by itself."""
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    notebook.cells[0].source = f"RUN = {os.path.relpath(run_path, ROOT)!r}\nBY = 'aupr'"
+    notebook.cells = [cell for cell in notebook.cells[:4] if cell.cell_type == "code"]
+    notebook.cells[-1].source += "\nassert run.table('trials').shape[0] == 12"
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
+
+
+@pytest.mark.parametrize(
+    "arguments", [("~nobody-of-that-name/x",), ("",), ("compare", "", "--key", "a", "--a", "1", "--b", "2")]
+)
+def test_odd_paths_are_one_sentence(arguments: tuple[str, ...]) -> None:
+    done = analysis(*arguments)
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1

@@ -1,0 +1,58 @@
+"""Wrong numbers and settings of the command lines are one sentence with status 2, not a traceback and not silence."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.arguments import whole
+from harness.errors import UserError
+from harness.trial.__main__ import load
+from tests.harness.test_terminal import _run
+
+
+def test_a_whole_number_in_its_range() -> None:
+    read = whole("--threads", 1, 16)
+    assert [read(text) for text in ("1", "16", " 7 ")] == [1, 16, 7]
+    for odd in ("0", "17", "-1", "1.5", "1e3", "", "--", "٣", "9" * 5000, "1_0"):
+        with pytest.raises(
+            UserError, match=r"^--threads .*: expected a whole number from 1 to 16$"
+        ) as refused:
+            read(odd)
+        assert len(str(refused.value)) < 150
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("harness.trial", "minimal", "--threads", "0"),
+        ("harness.trial", "minimal", "--seeds", "9" * 5000),
+        ("harness.trial", "minimal", "--seeds", "-1"),
+        ("harness.data", "describe", "synthetic:gated", "--enhancer-bp", "-5"),
+        ("harness.data", "describe", "synthetic:gated", "--promoter-bp", "0"),
+    ],
+)
+def test_a_wrong_number_ends_with_one_sentence(arguments: tuple[str, ...]) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(("error: --", "python -m")) and len(done.stderr) < 2000
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "setting", ["trial.seeds=3", "trials=4", "objective=val_unseen/pooled/nll", "stop=[]"]
+)
+def test_a_setting_that_one_trial_does_not_read_is_refused(tmp_path: Path, setting: str) -> None:
+    file = tmp_path / "s.yaml"
+    file.write_text(
+        "name: s\nbase: minimal\ndata: {synthetic: {form: gated}}\nspace: {episode.query: {choice: [8, 16]}}\n"
+    )
+    with pytest.raises(UserError, match="nothing reads it in one trial alone"):
+        load(str(file), [setting], None)
+    config, _ = load(str(file), ["trial.epochs=2", "optimiser.lr=0.5"], None)
+    assert (config.optimiser.epochs, config.optimiser.lr) == (2, 0.5)
+
+
+def test_a_long_setting_is_not_said_in_full() -> None:
+    with pytest.raises(UserError) as refused:
+        load("minimal", ["optimiser.lr=" + "9" * 5000], None)
+    assert "a number of 5000 characters" in str(refused.value) and len(str(refused.value)) < 250
