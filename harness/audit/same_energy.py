@@ -9,6 +9,7 @@ import torch
 from harness.audit.probe import Probe
 from harness.trial.batches import encode_pairs
 from harness.trial.predict import Predictor
+from harness.trial.trainer import Diverged
 
 TOLERANCE = 1e-5
 """Largest difference of a logit, relative to 1 + its size."""
@@ -18,7 +19,8 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     """Largest |l_train - l_predict| / (1 + |l_train|) over the probe's query pairs.
 
     The training path runs without what only training has (dropout, support labels, hidden names); the prediction path
-    is the trial's own predictor, given each episode's support and query pairs.
+    is the trial's own predictor, given each episode's support and query pairs. Raises Diverged where the training
+    path's logits are not finite.
     """
     trainer = probe.clone(patch=as_predicted)
     probe.pairs += 2 * (probe.batch.support.size + probe.batch.query.size) / 3
@@ -42,6 +44,8 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
             memory=trainer.memory,
         )
         trained = step.logit[episode].cpu().numpy()
+        if not np.isfinite(trained).all():
+            raise Diverged("logits of the audit's training path are not finite")
         gap = np.abs(scores.logit[len(support) :] - trained) / (1.0 + np.abs(trained))
         worst = max(worst, float(gap.max()) if np.isfinite(gap).all() else float("inf"))
     return worst

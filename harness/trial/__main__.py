@@ -218,9 +218,23 @@ def _final_table(replicate: Replicate) -> Table:
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        padding=(0, 1, 0, 0),
     )
-    shown = ("auc", "f1", "precision", "recall", "threshold", "nll")
-    for column in ("split", "", "n", "AUPR U_I", "AUPR", "AUC", "F1", "prec", "recall", "thresh", "NLL"):
+    shown = ("auc", "f1", "precision", "recall", "threshold", "threshold_logit", "nll")
+    for column in (
+        "split",
+        "",
+        "n",
+        "AUPR U_I",
+        "AUPR",
+        "AUC",
+        "F1",
+        "prec",
+        "recall",
+        "thresh",
+        "logit",
+        "NLL",
+    ):
         table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
     for split in ("train", "val_seen", "val_unseen", "test"):
         for level in (MACRO, POOLED):
