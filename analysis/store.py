@@ -1,5 +1,6 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
+import fcntl
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.rules import UnitRecords
-from analysis.schema import ADDED, TABLES
+from analysis.schema import ADDED, LOCK, TABLES
 
 _MARKERS = ("trials", "plan.json", "sweep.yaml", "provenance.json")
 
@@ -58,6 +59,24 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.resolve().name
+
+    @cached_property
+    def abandoned(self) -> bool:
+        """Whether no driver is at work although one was: what calls itself running is then interrupted. False where no
+        driver ever was, as in the run of one trial alone."""
+        try:
+            with (self.path / LOCK).open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        except OSError as error:
+            self.problems.append(f"{LOCK} cannot be looked at: {error.strerror}")
+            return False
+        return True
+
+    def state(self, status: str) -> str:
+        """A unit's status as it is at this moment: `running` is believed only while a driver is."""
+        return "interrupted" if status == "running" and self.abandoned else status
 
     def table(self, name: str) -> pd.DataFrame:
         """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds
