@@ -136,7 +136,8 @@ class Run:
         try:
             loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
-            self.problems.append(f"{name} cannot be read: {error}")
+            problem = f"{name} cannot be read: {error}"
+            self.problems += [] if problem in self.problems else [problem]
             return {}
         return loaded
 
@@ -153,8 +154,7 @@ class Run:
 
     def fold_labels(self) -> dict[str, str]:
         """Identity of a fold -> its name with its cell lines, of every fold that the plan knows the content of."""
-        plan = self.plan()
-        known = {**_mapping(plan.get("folds")), **_mapping(plan.get("other_folds"))}
+        known = {**self._planned_folds[0], **self._planned_folds[1]}
         return {
             key: f"{fold['name']} (test {', '.join(fold['test'])}; validation {', '.join(fold['val'])}; held out "
             f"{', '.join(fold['chromosomes'])})"
@@ -164,7 +164,13 @@ class Run:
     @cached_property
     def _other_folds(self) -> frozenset[str] | None:
         """Folds of the run that are no longer asked for; None where there is none."""
-        return frozenset(_mapping(self.plan().get("other_folds"))) or None
+        return frozenset(self._planned_folds[1]) or None
+
+    @cached_property
+    def _planned_folds(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Identity -> content of the folds that are asked for, and of those that no longer are."""
+        plan = self.document("plan.json")
+        return _mapping(plan.get("folds")), _mapping(plan.get("other_folds"))
 
     def _asked_for(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._other_folds is None or "fold" not in frame:
