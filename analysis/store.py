@@ -120,7 +120,7 @@ class Run:
             names = {at: field for at, field in enumerate(table.schema) if field.type == pa.string()}
             for at, field in names.items():
                 table = table.set_column(at, field.name, table[field.name].dictionary_encode())
-            frame = table.to_pandas()
+            frame = self._asked_for(table.to_pandas())
             frame["unit"] = units_of(frame, self.table("trials"))
             self._tables["judged"] = frame
         return self._tables["judged"]

@@ -4,6 +4,7 @@ import fcntl
 import json
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
@@ -98,6 +99,9 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     ranking = rank(opened)
     alone = rank(Run.open(write_run(tmp_path / "alone", DESIGNS[:2], folds=("fb",))))
     assert ranking.configurations["value"].tolist() == alone.configurations["value"].tolist()
+    for mine, its in ((ranking.findings, alone.findings), (ranking.unevaluated, alone.unevaluated)):
+        pd.testing.assert_frame_equal(mine, its)
+    assert (opened.judged()["unit"] >= 0).all()
     assert ranking.configurations["complete"].all() and set(ranking.baselines["folds"]) == {1}
     for name in ("trials", "epochs", "terms", "cells", "baselines"):
         assert set(opened.table(name)["fold"]) == {"fb"}, name
