@@ -13,8 +13,8 @@ NO_ROWS = "without val_unseen rows"
 
 @dataclass(frozen=True)
 class Completeness:
-    """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, `NOT_STARTED`,
-    `NO_ROWS`) -> units as (fold, seed)."""
+    """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, interrupted,
+    `NOT_STARTED`, `NO_ROWS`) -> units as (fold, seed)."""
 
     planned: int
     finished: int
@@ -59,7 +59,7 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
         lacking: dict[str, list[tuple[str, int]]] = {}
         for fold, seed in planned:
             if (config, fold, seed) not in finished:
-                state = own.get((fold, seed), NOT_STARTED)
+                state = run.state(own.get((fold, seed), NOT_STARTED))
                 lacking.setdefault(NO_ROWS if state in REPORTED else state, []).append((fold, seed))
         count = len(planned) - sum(map(len, lacking.values()))
         found[config] = Completeness(len(planned), count, {k: tuple(v) for k, v in lacking.items()})

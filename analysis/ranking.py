@@ -98,7 +98,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     table.insert(0, "rank", range(1, len(table) + 1))
     table["label"] = table["config"].map(labels({c: changes[c] for c in table["config"]}))
     table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
-    unfinished = run.table("trials")["status"].value_counts().to_dict()
+    unfinished = run.table("trials")["status"].map(run.state).value_counts().to_dict()
     unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
     return Ranking(
         run=run,
@@ -126,7 +126,9 @@ def _nothing_finished(run: Run) -> str:
             else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
         )
         return f"{run.path}: no finished trials, the table trials is empty{unread}{then}"
-    counts = ", ".join(f"{n} {status}" for status, n in trials["status"].value_counts().items())
+    counts = ", ".join(
+        f"{n} {status}" for status, n in trials["status"].map(run.state).value_counts().items()
+    )
     reasons = trials["reason"].dropna()
     why = f"; the first reason given is: {reasons.iloc[0]}" if len(reasons) else ""
     return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"

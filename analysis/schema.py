@@ -31,6 +31,8 @@ SCHEMA_VERSION = 1
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
+LOCK = ".driver.lock"
+"""File that the driver of a run holds an exclusive lock (flock) of for as long as it is at work."""
 PART = "part-"
 """How the names of parts start; a configuration's name is a hash and never does."""
 PART_UNITS, PART_GROUPS = b"units", b"groups"

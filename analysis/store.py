@@ -1,5 +1,6 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
+import fcntl
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.paths import user_path
 from analysis.rules import UnitRecords
-from analysis.schema import ADDED, TABLES
+from analysis.schema import ADDED, LOCK, TABLES
 
 _MARKERS = ("trials", "plan.json", "sweep.yaml", "provenance.json")
 
@@ -77,6 +78,24 @@ class Run:
     def name(self) -> str:
         return self.path.resolve().name
 
+    @cached_property
+    def abandoned(self) -> bool:
+        """Whether no driver is at work although one was: what calls itself running is then interrupted. False where no
+        driver ever was, as in the run of one trial alone."""
+        try:
+            with (self.path / LOCK).open("r") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except (BlockingIOError, FileNotFoundError):
+            return False
+        except OSError as error:
+            self.problems.append(f"{LOCK} cannot be looked at: {error.strerror}")
+            return False
+        return True
+
+    def state(self, status: str) -> str:
+        """A unit's status as it is at this moment: `running` is believed only while a driver is."""
+        return "interrupted" if status == "running" and self.abandoned else status
+
     def table(self, name: str) -> pd.DataFrame:
         """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds
         that the plan no longer asks for stay in the store and are left out: a mean over folds is over one set of them.
@@ -119,7 +138,7 @@ class Run:
             names = {at: field for at, field in enumerate(table.schema) if field.type == pa.string()}
             for at, field in names.items():
                 table = table.set_column(at, field.name, table[field.name].dictionary_encode())
-            frame = table.to_pandas()
+            frame = self._asked_for(table.to_pandas())
             frame["unit"] = units_of(frame, self.table("trials"))
             self._tables["judged"] = frame
         return self._tables["judged"]
@@ -135,7 +154,8 @@ class Run:
         try:
             loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
-            self.problems.append(f"{name} cannot be read: {error}")
+            problem = f"{name} cannot be read: {error}"
+            self.problems += [] if problem in self.problems else [problem]
             return {}
         return loaded
 
@@ -152,8 +172,7 @@ class Run:
 
     def fold_labels(self) -> dict[str, str]:
         """Identity of a fold -> its name with its cell lines, of every fold that the plan knows the content of."""
-        plan = self.plan()
-        known = {**_mapping(plan.get("folds")), **_mapping(plan.get("other_folds"))}
+        known = {**self._planned_folds[0], **self._planned_folds[1]}
         return {
             key: f"{fold['name']} (test {', '.join(fold['test'])}; validation {', '.join(fold['val'])}; held out "
             f"{', '.join(fold['chromosomes'])})"
@@ -163,7 +182,13 @@ class Run:
     @cached_property
     def _other_folds(self) -> frozenset[str] | None:
         """Folds of the run that are no longer asked for; None where there is none."""
-        return frozenset(_mapping(self.plan().get("other_folds"))) or None
+        return frozenset(self._planned_folds[1]) or None
+
+    @cached_property
+    def _planned_folds(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Identity -> content of the folds that are asked for, and of those that no longer are."""
+        plan = self.document("plan.json")
+        return _mapping(plan.get("folds")), _mapping(plan.get("other_folds"))
 
     def _asked_for(self, frame: pd.DataFrame) -> pd.DataFrame:
         if self._other_folds is None or "fold" not in frame:

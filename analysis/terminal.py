@@ -1,6 +1,7 @@
 """Rankings and comparisons as text for a terminal of 100 columns."""
 
 import math
+import shlex
 from collections.abc import Iterator
 
 import pandas as pd
@@ -33,7 +34,10 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from audit_view(ranking.run)
     for folder, units, cause in earlier_runs(ranking.run):
         aside = f"{many(units, 'unit')} of {cause or 'another stamp'}"
-        yield Text(f"kept apart: {aside}; rank them with python -m analysis {folder}", style="yellow")
+        yield Text(
+            f"kept apart: {aside}; rank them with python -m analysis {shlex.quote(str(folder))}",
+            style="yellow",
+        )
     for problem in ranking.run.problems:
         yield Text(f"not read: {problem}", style="bold red")
 

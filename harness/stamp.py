@@ -94,20 +94,21 @@ class Stamp:
                 found[name] = f"{'other' if name == 'stop' else 'another'} {WORDS[name]} ({its})"
         return found
 
-    def refuse_other(self, row: Mapping[str, Any], run: Path, unit: str) -> None:
-        """A unit is not continued with anything but what it was begun with.
 
-        Raises
-        ------
-        UserError
-            when the unit's stored row has another stamp.
-        """
-        found = self.differences(row, run)
-        if found:
-            raise UserError(
-                f"{run}: unit {unit} was begun with {'; '.join(found.values())}, and its epochs cannot be continued "
-                "with what there is now; give another --out"
-            )
+def refuse_other(stamp: Stamp | None, row: Mapping[str, Any], run: Path, unit: str) -> None:
+    """A unit is not continued with anything but what it was begun with (None: what that was is not known).
+
+    Raises
+    ------
+    UserError
+        when the unit's stored row has another stamp.
+    """
+    found = stamp.differences(row, run) if stamp is not None else {}
+    if found:
+        raise UserError(
+            f"{run}: unit {unit} was begun with {'; '.join(found.values())}, and its epochs cannot be continued "
+            "with what there is now; give another --out"
+        )
 
 
 def stamp_id(row: Mapping[str, Any]) -> str:

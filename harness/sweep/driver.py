@@ -49,6 +49,7 @@ def run_sweep(options: Options, console: Console) -> int:
     console.file = sys.stdout
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
+        Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = (options.out or Path("runs") / sweep.config.name).absolute()
         if options.dry_run:
             refuse_place(run)

@@ -138,6 +138,8 @@ def prepare(
             f"{sum(reused.values())} finished units are of older code or package versions and are taken as they are "
             "(--reuse-older-code)"
         )
+    elif reuse:
+        sentences.append("--reuse-older-code has nothing to do: no finished unit is of older code")
     unlike = len(plan.configs) - len(kept)
     if unlike:
         sentences.append(

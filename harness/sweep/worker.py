@@ -73,6 +73,8 @@ class ConfigurationTrainable(Trainable):
         assert work is not None
         self.work = work
         self.dataset: EncodedDataset | None = None
+        if work.stamp is not None:
+            Code.today()  # read now, with the modules that were just loaded
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -21,7 +21,7 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.run_store import RunWriter
-from harness.stamp import SELECTION, Stamp
+from harness.stamp import SELECTION, Stamp, refuse_other
 from harness.trial.branch import branch_rows, branches, leak_warning
 from harness.trial.cell_facts import standardised_features
 from harness.trial.checkpoint import Checkpoints
@@ -45,8 +45,7 @@ class Replicate:
     Raises
     ------
     UserError
-        when the fold cannot serve the configuration (too few pairs for an episode, identity environment on an
-        unseen cell line), or its checkpoint has another `stamp`.
+        when the fold cannot serve the configuration, or the checkpoint has another `stamp`.
     """
 
     def __init__(
@@ -70,9 +69,8 @@ class Replicate:
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
         self.settings = settings = self.reads.view
-        self.unit = f"{config.id}-{fold.id}-{seed}"
+        self.unit, self.stamp = f"{config.id}-{fold.id}-{seed}", stamp
         self.key = {"config": config.id, "fold": fold.id, "seed": seed}
-        self.stamp = stamp
 
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
@@ -389,8 +387,7 @@ class Replicate:
             return
         records = json.loads(state["records"])
         trial = records["trial"]
-        if self.stamp is not None:
-            self.stamp.refuse_other(trial, self.run.path, self.unit)
+        refuse_other(self.stamp, trial, self.run.path, self.unit)
         for name in ("started", "finished"):
             trial[name] = None if trial[name] is None else datetime.fromisoformat(trial[name])
         self.trial = trial

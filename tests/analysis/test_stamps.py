@@ -1,17 +1,20 @@
 """Units of several stamps never stand in one mean, whoever put them into one store."""
 
+import fcntl
 import json
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from analysis.effects import compare
 from analysis.errors import UserError
 from analysis.ranking import rank
+from analysis.schema import LOCK
 from analysis.stamps import STAMPS, agree, earlier_runs, mixture
 from analysis.store import Run
-from tests.analysis.fixture_store import DESIGNS, write, write_run
+from tests.analysis.fixture_store import DESIGNS, Design, write, write_run
 
 STAMP = dict.fromkeys(STAMPS, "x") | {"stamp": "s", "code": "one"}
 
@@ -96,6 +99,9 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     ranking = rank(opened)
     alone = rank(Run.open(write_run(tmp_path / "alone", DESIGNS[:2], folds=("fb",))))
     assert ranking.configurations["value"].tolist() == alone.configurations["value"].tolist()
+    for mine, its in ((ranking.findings, alone.findings), (ranking.unevaluated, alone.unevaluated)):
+        pd.testing.assert_frame_equal(mine, its)
+    assert (opened.judged()["unit"] >= 0).all()
     assert ranking.configurations["complete"].all() and set(ranking.baselines["folds"]) == {1}
     for name in ("trials", "epochs", "terms", "cells", "baselines"):
         assert set(opened.table(name)["fold"]) == {"fb"}, name
@@ -105,6 +111,16 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     }
     label = "fold0 (test NHEK; validation K562; held out chr8)"
     assert opened.fold_labels() == {"fb": label, "fa": label}
+
+
+def test_running_is_believed_while_a_driver_holds_its_lock(tmp_path: Path) -> None:
+    designs = (DESIGNS[0], Design("eee555", {}, status="running"))
+    run = write_run(tmp_path / "run", designs, seeds=(0, 1))
+    assert rank(Run.open(run)).left_out == {"running": 2}, "no driver ever was: one trial alone, perhaps"
+    with (run / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert rank(Run.open(run)).left_out == {"running": 2}
+    assert rank(Run.open(run)).left_out == {"interrupted": 2}
 
 
 def test_what_was_put_aside_is_counted_with_its_reason(run: Path) -> None:

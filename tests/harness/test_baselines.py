@@ -24,6 +24,7 @@ from harness.data.bases import encode_bases
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds, split
 from harness.data.store import open_dataset
+from harness.sweep.baseline_task import missing
 
 ROOT = Path(__file__).parents[2]
 EPI = ROOT.parent / "shared" / "data" / "epi"
@@ -215,10 +216,30 @@ def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
     monkeypatch.setattr("harness.baselines.write.evaluate_fold", refuse)
     again = write_baselines(dataset, [FOLD], tmp_path / "second", cache)
     assert pq.read_table(again[0]).equals(table)
+    renamed = Fold("again", FOLD.test, FOLD.val, FOLD.chromosomes)
+    assert write_baselines(dataset, [renamed], tmp_path / "second", cache) == again, "a fold is its content"
     moved = Fold("fold0", FOLD.test, FOLD.val, ("chr1",))
     with pytest.raises(AssertionError, match="computed twice"):
         write_baselines(dataset, [moved], tmp_path / "third", cache)
     assert not [file for file in tmp_path.rglob(".*") if file.is_file()]
+
+
+@pytest.mark.usefixtures("few_trees")
+def test_baselines_of_other_data_folds_code_or_versions_are_missing(
+    dataset: EncodedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, moved = tmp_path / "run", Fold("fold0", FOLD.test, FOLD.val, ("chr1",))
+    write_baselines(dataset, [FOLD], run, tmp_path / "cache")
+    assert missing(run, [FOLD, moved], dataset.hash) == [moved]
+    assert missing(run, [FOLD], "e" * 64) == [FOLD]
+    for name in ("_code", "package_versions"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"harness.baselines.write.{name}", lambda: "another")
+            assert missing(run, [FOLD], dataset.hash) == [FOLD]
+    (run / "baselines" / f"{FOLD.id}.parquet").write_bytes(b"cut short")
+    assert missing(run, [FOLD], dataset.hash) == [FOLD]
+    write_baselines(dataset, [FOLD], run, tmp_path / "cache")
+    assert missing(run, [FOLD], dataset.hash) == []
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -13,9 +13,11 @@ import pytest
 import torch
 
 from analysis.store import Run
+from harness.code_stamp import Code
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.space.compose import compose
+from harness.stamp import Stamp
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
 from harness.trial.trainer import Diverged, Trainer
@@ -62,12 +64,12 @@ def work(tiny_fold: Fold, tmp_path: Path) -> Work:
 def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], ConfigurationTrainable]]:
     made: list[ConfigurationTrainable] = []
 
-    def open_on(given: dict[str, Any]) -> ConfigurationTrainable:
+    def open_on(given: dict[str, Any], own: Work = work) -> ConfigurationTrainable:
         if made:
             assert made[0].reset_config(given)
         else:
             made.append(object.__new__(ConfigurationTrainable))
-            made[0].setup(given, work=work)
+            made[0].setup(given, work=own)
         return made[0]
 
     yield open_on
@@ -246,3 +248,23 @@ def test_a_dead_mechanism_stops_every_replicate_before_its_first_step(
     trials = Run.open(trainable.work.run).table("trials")
     assert trials["seed"].tolist() == [0, 1] and (trials["epochs"] == 0).all()
     assert len(set(trials["reason"])) == 1
+
+
+def test_a_worker_stamps_its_units_and_runs_nothing_by_other_code_than_the_driver(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    stamp = Stamp(data="d" * 64, objective=work.objective)
+    Code.today().save(work.run)
+    one = worker(give(), replace(work, stamp=stamp))
+    assert one.step()["status"] == "running"
+    trials = Run.open(work.run).table("trials")
+    assert {name: set(trials[name]) for name in stamp.row()} == {k: {v} for k, v in stamp.row().items()}
+    before = Code("b" * 16, {**Code.today().modules, "models.losses.task": "as the driver read it"})
+    before.save(work.run)
+    one.work = replace(work, stamp=replace(stamp, code=before.hash))
+    report = worker(give(energy__form="interaction")).step()
+    assert report["status"] == "failed" and report["epoch"] == 0
+    assert report["reason"] == (
+        "a worker found other code (models.losses.task changed), and would not run what the sweep was started with; "
+        "start the sweep again"
+    )
