@@ -130,7 +130,7 @@ RULES: tuple[Mechanism, ...] = (
     ),
     _rule(
         "M34", "dual_stream", "orthogonal streams by construction", ("decouple.dual_stream", True),
-        equation="z_I = Q_I h, z_E in span Q_E, [Q_I Q_E] orthogonal by parametrisation", shapes="h [B, d] -> [B, d]",
+        equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'", shapes="h [B, d] -> [B, d]",
         source="seed 004", trains="S", cls=DualStream,
     ),
     _sampler("cell_batch", "single-cell episodes", "each episode draws support and query from one cell line"),
