@@ -20,6 +20,7 @@ from models.environment.placement import Placement
 from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Reference, Resistance
 from models.episode import Support
+from models.precision import at_least_float32
 from models.sequence.potential import SequenceOutput, build_sequence
 
 GROUPS = ("S", "E", "T", "G", "A")
@@ -30,9 +31,10 @@ global energy scalars; adversaries and critics. `E` of 09-definitions.md is E an
 class Scores(NamedTuple):
     """What the energy made of a query set.
 
-    logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1]; z_e [E, w]; r_raw [E] (linear(z_E), before
-    softplus or standardisation: what the reference tracks); r_cell, r_student, r_teacher [E]: R_E of the cell
-    line, of the Student and of the Teacher (None without one), in the units of r.
+    logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1] or [E, Q]; z_e [R, w]; r_raw (before
+    softplus or standardisation: what the reference tracks); r_cell, r_student [R], r_teacher: R_E of the cell
+    line, of the Student and of the Teacher (None without one), in the units of r; r_heard [R]: r_student as an energy
+    hears it. R = E, and r_raw, r_cell and r_teacher are [E]; of mixed episodes see `ResistanceOutput`.
     """
 
     logit: Tensor
@@ -43,6 +45,7 @@ class Scores(NamedTuple):
     r_cell: Tensor
     r_student: Tensor
     r_teacher: Tensor | None
+    r_heard: Tensor
 
 
 class PrismModel(nn.Module):
@@ -175,16 +178,21 @@ class PrismModel(nn.Module):
     def environment_of(self, support: Support, memory: Memory | None = None) -> EnvironmentOutput:
         """What the environment says of E support sets; z_E is zeros [E, w] for a model without an environment.
 
-        `memory` is the Teacher's explicit state; a model whose Teacher remembers nothing needs none.
+        `memory` is the Teacher's explicit state; a model whose Teacher remembers nothing needs none. Computed in float32
+        at least, under autocast too, as the score is.
         """
         if not self.has_environment:
             return EnvironmentOutput(support.u.new_zeros(support.u.shape[0], self.width), support.cell)
+        with torch.autocast(support.u.device.type, enabled=False):
+            return self._environment_of(support.at_least_float32(), memory)
+
+    def _environment_of(self, support: Support, memory: Memory | None) -> EnvironmentOutput:
         branches = self.branches
         z_e = branches.student(support)
         place = None
         if hasattr(self, "prior"):
             place = z_e if self.prior.places is None else support.v
-        output = EnvironmentOutput(z_e, support.cell, place=place, hidden=support.hidden)
+        output = EnvironmentOutput(z_e, support.cell, place=place, hidden=support.hidden, owner=support.owner)
         if branches.teacher is None:
             return output
         values = None if branches.teacher.by_name else part(memory or {}, NOW)
@@ -207,7 +215,8 @@ class PrismModel(nn.Module):
         return torch.where(environment.cell < 0, posterior.mean, own)
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
-        """R_ref [E]: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E, without gradient.
+        """R_ref, of the shape of `named.cell`: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E,
+        without gradient.
 
         `named` has the true cell lines in `cell`, also where the model's own support set hides them.
         """
@@ -241,26 +250,44 @@ class PrismModel(nn.Module):
 
         `warm` is phase 1 of the curriculum: l = U_I, T = 1, R_E = 0 for every energy. `calibration` (a positive
         scalar tensor) multiplies T; it is what temperature mode `calibrated` fits on validation after training.
+        Computed in float32 at least, under autocast too: a logit of bfloat16 ties pairs that differ.
         """
-        episodes, z_e = u.shape[0], environment.z_e
+        with torch.autocast(u.device.type, enabled=False):
+            given = (at_least_float32(u), at_least_float32(z_i), environment, reference)
+            return self._score(*given, warm=warm, calibration=calibration)
+
+    def _score(
+        self,
+        u: Tensor,
+        z_i: Tensor,
+        environment: EnvironmentOutput,
+        reference: Reference,
+        *,
+        warm: bool,
+        calibration: Tensor | None,
+    ) -> Scores:
+        episodes, z_e, owner = u.shape[0], environment.z_e, environment.owner
         zero = u.new_zeros(episodes, 1)
         none = zero[:, 0]
         if warm:
-            return Scores(u, zero, zero + 1.0, z_e, none, none, none, None)
-        r, r_raw, r_cell, r_student, r_teacher = zero, none, none, none, None
+            return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
+        r, r_raw, r_cell, r_student, r_teacher, r_heard = zero, none, none, none, None, none
         if self.has_environment:
-            r, r_raw, r_cell, r_student, r_teacher = self.resistance(
+            r, r_raw, r_cell, r_student, r_teacher, r_heard = self.resistance(
                 z_e,
                 z_i,
                 reference,
                 raw=self._extrapolated(environment, reference),
                 teacher=environment.teacher,
+                owner=owner,
             )
-        temperature = self.temperature(z_e if self.has_environment else None, episodes)
+        temperature = self.temperature(z_e if self.has_environment else None, z_e.shape[0])
+        if owner is not None:
+            temperature = temperature[owner].squeeze(-1)
         if calibration is not None:
             temperature = temperature * calibration
         logit = self.energy(u, r, temperature)
-        return Scores(logit, r, temperature, z_e, r_raw, r_cell, r_student, r_teacher)
+        return Scores(logit, r, temperature, z_e, r_raw, r_cell, r_student, r_teacher, r_heard)
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Every parameter in exactly one of the groups S, E, T, G, by qualified name."""

@@ -18,6 +18,7 @@ SHIFTED = (
     "r",
     "r_raw",
     "r_student",
+    "r_heard",
     "temperature",
     "log_prior",
     "kl",

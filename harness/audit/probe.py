@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from harness.trial.batches import forward
 from harness.trial.routing import RoutingError
 from harness.trial.sampler import EpisodeBatch
 from harness.trial.trainer import Diverged, StepLog, Trainer, batch_cells, not_finite
-from models.episode import Support
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
@@ -181,13 +180,11 @@ class Probe:
         support = forward(clone.model, clone.dataset, batch.support, clone.device)
         query = forward(clone.model, clone.dataset, batch.query, clone.device)
         episodes, size = batch.support.shape
-        cell = batch_cells(batch, clone.device)
         zeros = torch.zeros(episodes, size, device=clone.device)
         stream = support.stream.view(episodes, size, -1)
-        v = None if clone.v is None else clone.v[cell]
+        sets = clone.support_sets(batch, stream, support.u.view(episodes, size), zeros, zeros)
         if unseen:
-            cell = torch.full_like(cell, -1)
-        sets = Support(stream, support.u.view(episodes, size), zeros, zeros, cell, v=v)
+            sets = replace(sets, cell=torch.full_like(sets.cell, -1))
         environment = clone.model.environment_of(sets, clone.memory)
         u, z_i = query.u.view(episodes, -1), query.z_i.view(episodes, batch.query.shape[1], -1)
         logit: Tensor = clone.model.score(u, z_i, environment, clone.reference, warm=False).logit

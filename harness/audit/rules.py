@@ -27,7 +27,9 @@ MAY_BE_IDLE = {
 def judge_rule(judge: "Judge", mechanism: Mechanism) -> Finding:
     """The verdict on a rule by the twin that leaves it out (`Mechanism.off`), or by what it promises."""
     special = {"M40": _sampler, "M43": _curriculum}.get(mechanism.id)
-    special = {"fixed_weights": _weights, "ramp": _weights}.get(mechanism.key, special)
+    special = {"fixed_weights": _weights, "ramp": _weights, "curriculum_ramp": _weights}.get(
+        mechanism.key, special
+    )
     if special is not None and mechanism.kind == "rule":
         return special(judge, mechanism)
     twin = changed(judge.probe.config, dict(mechanism.off))
@@ -61,16 +63,17 @@ def _sampler(judge: "Judge", mechanism: Mechanism) -> Finding:
 
 
 def _weights(judge: "Judge", mechanism: Mechanism) -> Finding:
-    """The weights in force at the end are those configured, and a ramp gets there from less."""
+    """The weights in force at the end are those configured, and a ramp gets there from less. A balance that sets the
+    weights itself is judged by itself; a ramp beside it raises what it is given."""
     log = judge.base.log
     assert log is not None
     configured = {term.key: weight for term, weight in judge.trainer.weighted}
     wrong = [key for key, weight in log.weights.items() if weight != configured[key]]
-    if wrong:
+    if wrong and judge.probe.config.balance.kind in ("fixed", "ramp", "pcgrad"):
         return judge.finding(
             mechanism, "inert", f"the weight of {wrong[0]} in force is not the configured one"
         )
-    if mechanism.key == "ramp" and len(configured) > 1:
+    if mechanism.key in ("ramp", "curriculum_ramp") and len(configured) > 1:
         config = judge.probe.config
         schedule = Schedule(config.curriculum, config.balance)
         start = config.curriculum.phase1_epochs

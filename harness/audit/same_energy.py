@@ -19,16 +19,17 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     """Largest |l_train - l_predict| / (1 + |l_train|) over the probe's query pairs.
 
     The training path runs without what only training has (dropout, support labels, hidden names); the prediction path
-    is the trial's own predictor, given each episode's support and query pairs. Raises Diverged where the training
-    path's logits are not finite.
+    is the trial's own predictor, given each episode's support and query pairs; in a mixed episode it is given that
+    support set for every cell line of the query pairs. Raises Diverged where the training path's logits are not finite.
     """
     trainer = probe.clone(patch=as_predicted)
     probe.pairs += 2 * (probe.batch.support.size + probe.batch.query.size) / 3
     with torch.no_grad():
         _, _, step, _ = trainer._measure(probe.batch, warm=False)
     worst = 0.0
-    for episode, cell in enumerate(probe.batch.cell):
+    for episode, lines in enumerate(probe.batch.query_cell):
         support, query = probe.batch.support[episode], probe.batch.query[episode]
+        codes = probe.codes[np.concatenate([np.repeat(lines[:1], len(support)), lines])]
         pairs = np.concatenate([support, query])
         own = _given(predictor, np.arange(len(support)))
         scores = own.score(
@@ -38,7 +39,7 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
             split="audit",
             pairs=pairs,
             label=np.asarray(trainer.dataset.label[pairs]),
-            cell=np.full(len(pairs), probe.codes[cell]),
+            cell=codes,
             draws=1,
             warm=False,
             memory=trainer.memory,

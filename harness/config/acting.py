@@ -74,7 +74,7 @@ CONDITIONS: list[Condition] = [
     ],
     *_weights("ranking", "surrogate", "tau", "max_pairs"),
     *_weights("speculation", "margin", "prior"),
-    *_weights("contrastive", "tau", "bank"),
+    *_weights("contrastive", "tau", "bank", "relations"),
     *_weights("prototypes", "kind", "momentum", "tau", "radius"),
     *_weights("competition", "scope", "baseline", "pull", "push", "momentum", "margin", "warmup", "folds"),
     Condition("loss.competition.margin", "loss.competition.push > 0", lambda c: c.loss.competition.push > 0),

@@ -44,7 +44,7 @@ class FusionBlock(Block):
 
 
 class Relation(Block):
-    """Two cell lines of related tissues, joined on the prototype graph."""
+    """Two cell lines of related tissues: joined on the prototype graph, or weak negatives of the contrastive term."""
 
     a: str
     b: str

@@ -39,6 +39,7 @@ def environment_faults(config: "TrialConfig") -> Iterator[str]:
             f"{environment.source}"
         )
     yield from _teacher_faults(config)
+    yield from _mixture_faults(config)
     if isinstance(environment, SupportEnvironment):
         graph, teacher = environment.graph, environment.teacher.kind
         if graph.kind == "none" and graph.map != "none":
@@ -48,6 +49,23 @@ def environment_faults(config: "TrialConfig") -> Iterator[str]:
                 f"environment.graph.kind: {graph.kind} is read by nobody: it needs environment.teacher.kind: gradient "
                 "or environment.graph.map: attention"
             )
+
+
+def _mixture_faults(config: "TrialConfig") -> Iterator[str]:
+    """What compares cell lines by the Student's z_E, in episodes whose support set is of no cell line."""
+    sampler = config.episode.sampler
+    if sampler == "cell_batch" or not isinstance(config.environment, SupportEnvironment):
+        return
+    asked = {
+        f"loss.{name}.weight": getattr(config.loss, name).weight > 0
+        for name in ("contrastive", "prototypes", "competition", "gp_prior")
+    }
+    asked["environment.prior.extrapolate: posterior"] = config.environment.prior.extrapolate == "posterior"
+    for key in (key for key, wanted in asked.items() if wanted):
+        yield (
+            f"{key} compares the environments of cell lines, and a support set of episode.sampler: {sampler} is a mixture "
+            "of cell lines: set episode.sampler to cell_batch, or environment.source to features or id"
+        )
 
 
 def _teacher_faults(config: "TrialConfig") -> Iterator[str]:

@@ -5,8 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from harness.config.block import Block
+from harness.config.environment import Relation
 
 Weight = Annotated[float, Field(ge=0.0, le=100.0)]
+
+
+RANKING_TAU = {"pairwise": 1.0, "smooth_ap": 0.05}
+"""`loss.ranking.tau` of each surrogate where none is given."""
 
 
 class RankingLoss(Block):
@@ -14,8 +19,9 @@ class RankingLoss(Block):
 
     weight: Weight = 0.0
     surrogate: Literal["pairwise", "smooth_ap"] = "pairwise"
-    tau: float = Field(1.0, gt=0.0, le=100.0)
-    """Scale of logit differences inside the sigmoid."""
+    tau: float | None = Field(None, gt=0.0, le=100.0)
+    """Scale of logit differences inside the sigmoid; the surrogate's own when absent: 1 for pairwise, 0.05 for
+    smooth_ap, which follows average precision there."""
     max_pairs: int = Field(4096, ge=1)
     """Pairs sub-sampled per cell line for big batches (read by pairwise)."""
 
@@ -37,6 +43,9 @@ class ContrastiveLoss(Block):
     tau: float = Field(0.2, gt=0.0, le=10.0)
     bank: int = Field(256, ge=0, le=65536)
     """Entries of the memory bank."""
+    relations: list[Relation] = Field(default_factory=list)
+    """Table of relations between cell lines: a pair with weight h is a negative of weight 1 - h (hierarchical weights);
+    rows of cell lines that are not trained on are passed over."""
 
 
 class PrototypeLoss(Block):

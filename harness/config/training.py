@@ -37,6 +37,9 @@ class CurriculumBlock(Block):
     """Phase 1 trains the sequence side alone (l = U_I, T = 1, environment frozen); phase 2 all (M43)."""
 
     phase1_epochs: int = Field(0, ge=0, le=1000)
+    ramp_epochs: float = Field(0.0, ge=0.0, le=1000.0)
+    """Epochs of phase 2 over which the weights beside the task rise linearly from 0, under any balance that has no ramp
+    of its own; 0: they act in full at once."""
 
 
 class FixedBalance(Block):
@@ -46,7 +49,8 @@ class FixedBalance(Block):
 
 
 class RampBalance(Block):
-    """Auxiliary weights rise linearly from 0 over `epochs` epochs of phase 2 (M42)."""
+    """Weights as configured, which rise linearly from 0 over `epochs` epochs of phase 2 (M42); together with another
+    balance the same ramp is curriculum.ramp_epochs."""
 
     kind: Literal["ramp"]
     epochs: float = Field(2.0, gt=0.0, le=1000.0)

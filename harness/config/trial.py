@@ -12,7 +12,7 @@ from harness.config.block import Block
 from harness.config.competition_checks import competition_faults
 from harness.config.environment import EnvironmentBlock, SupportEnvironment
 from harness.config.environment_checks import environment_faults
-from harness.config.loss import OF_BOTH_SIDES, OF_THE_SEQUENCE, DecoupleBlock, LossBlock
+from harness.config.loss import OF_BOTH_SIDES, OF_THE_SEQUENCE, RANKING_TAU, DecoupleBlock, LossBlock
 from harness.config.model import (
     EnergyBlock,
     FixedTemperature,
@@ -108,9 +108,9 @@ class TrialConfig(Block):
                 f"{self.episode.per_step}"
             )
         contrastive = self.loss.contrastive
-        if contrastive.weight > 0 and contrastive.bank == 0 and self.episode.sampler == "cell_batch":
+        if contrastive.weight > 0 and contrastive.bank == 0:
             raise ValueError(
-                "loss.contrastive.bank: 0 leaves no positives: the episodes of a cell_batch step are different cell lines"
+                "loss.contrastive.bank: 0 leaves no positives: the environments of a step are of different cell lines"
             )
         try:
             check_limits(self.limits)
@@ -134,6 +134,14 @@ class TrialConfig(Block):
                 )
         for fault in (*environment_faults(self), *competition_faults(self)):
             raise ValueError(fault)
+        if self.balance.kind == "ramp" and self.curriculum.ramp_epochs > 0:
+            raise ValueError(
+                "balance.kind: ramp and curriculum.ramp_epochs are the same ramp, and both are given: leave one of them out"
+            )
+        if self.curriculum.ramp_epochs > 0 and not self._weights_beside_the_task():
+            raise ValueError(
+                "curriculum.ramp_epochs has no weights to raise: the task is the only loss term, every other weight is 0"
+            )
         if self.balance.kind in ("grad_norm", "pcgrad") and not self._weights_beside_the_task():
             raise ValueError(
                 f"balance.kind: {self.balance.kind} has no gradients to balance: the task is the only loss term, every "
@@ -169,13 +177,17 @@ class TrialConfig(Block):
         return [path for path, value in weights.items() if value > 0]
 
     def resolved(self, *, gpu: bool = False) -> "TrialConfig":
-        """The same configuration with size `auto` decided and every size-dependent value filled in."""
+        """The same configuration with size `auto` decided and every value filled in that depends on another one."""
         size = self.model.size
         if size == "auto":
             size = "documented" if gpu else "small"
         given = {k: v for k, v in self.model.model_dump().items() if v is not None}
         model = ModelBlock(**{**SIZES[size], **given, "size": size})
-        return TrialConfig.model_validate({**self.model_dump(), "model": model.model_dump()})
+        settings = {**self.model_dump(), "model": model.model_dump()}
+        ranking = settings["loss"]["ranking"]
+        if ranking["tau"] is None:
+            ranking["tau"] = RANKING_TAU[ranking["surrogate"]]
+        return TrialConfig.model_validate(settings)
 
     def canonical(self) -> dict[str, Any]:
         """The whole content of the configuration, as plain data."""

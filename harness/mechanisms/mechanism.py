@@ -7,7 +7,7 @@ from typing import Any
 POSITIVE = "> 0"
 """A setting that holds where the value is a number above 0 (a weight, a share, a count of layers)."""
 GIVEN = "is set"
-"""A setting that holds where the value is not null."""
+"""A setting that holds where the value is neither null nor an empty table."""
 
 GROUPS = {
     "S": "sequence side",
@@ -35,7 +35,7 @@ class Setting:
         if self.value == POSITIVE:
             return isinstance(found, int | float) and found > 0
         if self.value == GIVEN:
-            return found is not None
+            return found is not None and found != []
         return bool(found == self.value)
 
     def __str__(self) -> str:

@@ -83,11 +83,15 @@ RULES: tuple[Mechanism, ...] = (
         off=(("model.bottleneck", None),),
     ),
     _scope("cell", "R_E(c) = f(g(z_E(c)))"),
-    _scope("sample", "R_E(x, c) = f(g(z_E(c))) + <A z_E(c), B sg z_I(x)>", off=(("environment.scope", "cell"),)),
+    _scope(
+        "sample", "R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
+        off=(("environment.scope", "cell"),),
+    ),
     _rule(
         "M25", "graph_map", "Student-to-graph map", ("environment.graph.map", "attention"),
-        equation="z_E <- z_E + W_o sum_p softmax_p(<W_q z_E, W_k h_p> / sqrt w) W_v h_p",
-        shapes="z_e [E, w], nodes [N, w] -> [E, w]", source="seed 002", trains="E", cls=Placement,
+        equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
+        "n and m to mean 0 and unit spread",
+        shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", trains="E", cls=Placement,
     ),
     _rule(
         "M26", "fusion", "fusion of Teacher and Student", (HAS_TEACHER, "gradient"),
@@ -106,7 +110,8 @@ RULES: tuple[Mechanism, ...] = (
         "opportunist",
         "Opportunist (Student 2)",
         ("loss.competition.weight", POSITIVE),
-        equation="R_O(c) = head(encoder({shallow(s) : s in S_c})), shallow: GC content, k-mers, length, mean U_I",
+        equation="R_O(c) = f(linear(z_O)), z_O = linear(GELU(linear(x))), x the standardised mean over S_c of GC content, "
+        "k-mers, length and U_I",
         shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]",
         source="seeds 000 and 001",
         trains="A",
@@ -125,7 +130,7 @@ RULES: tuple[Mechanism, ...] = (
     ),
     _rule(
         "M34", "dual_stream", "orthogonal streams by construction", ("decouple.dual_stream", True),
-        equation="z_I = Q_I h, z_E in span Q_E, [Q_I Q_E] orthogonal by parametrisation", shapes="h [B, d] -> [B, d]",
+        equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'", shapes="h [B, d] -> [B, d]",
         source="seed 004", trains="S", cls=DualStream,
     ),
     _sampler("cell_batch", "single-cell episodes", "each episode draws support and query from one cell line"),
@@ -146,6 +151,18 @@ RULES: tuple[Mechanism, ...] = (
     _balance("grad_norm", "shares of the gradient held", "|k_i g_i| = ratio w_i |g_task|", "Chen et al. 2018; seed 003"),
     _balance("pcgrad", "conflicting gradients projected", "g_i <- g_i - <g_i, g_j> g_j / |g_j|^2 where < 0",
              "Yu et al. 2020; seed 003"),
+    _rule(
+        "M35", "contrastive_relations", "hierarchical weights of negatives", ("loss.contrastive.weight", POSITIVE),
+        ("loss.contrastive.relations", GIVEN),
+        equation="below the fraction a candidate j of anchor i weighs 1 - h_ij, h_ij the relation of their cell lines",
+        shapes="relations [C, C] -> weights [E, E + B]", source="seed 003 (semantic negatives)", trains="",
+        off=(("loss.contrastive.relations", []),),
+    ),
+    _rule(
+        "M43", "curriculum_ramp", "weights that rise under any balance", ("curriculum.ramp_epochs", POSITIVE),
+        equation="w_i(t) = w_i min(1, epochs of phase 2 / ramp), which the balance is given in the place of w_i",
+        shapes="epoch -> weights", source="seed 003", trains="", off=(("curriculum.ramp_epochs", 0.0),),
+    ),
     _rule(
         "M43", "curriculum", "sequence side first", ("curriculum.phase1_epochs", POSITIVE),
         equation="phase 1: l = U_I, T = 1, R_E = 0, environment frozen; phase 2: all", shapes="epoch -> phase",

@@ -58,7 +58,8 @@ class GradNorm(Balance):
     """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the target parameters of term i.
 
     Targets are the groups S, E, T, G that the term reaches; rho_i = ratio * weight of the term, so that a weight is
-    the share itself (at ratio 1, weight 0.1 means a tenth of the task's gradient). rho_i rises linearly over the
+    the share itself (at ratio 1, weight 0.1 means a tenth of the task's gradient), and a ramp of the curriculum, which
+    raises the weight, raises the share with it. rho_i rises linearly over the
     first `warmup` steps in which the term acts: a term that waits for phase 2 warms up then. k_i = rho_i |g_task| /
     max(|g_i|, m_i / 100), m_i = running mean of |g_i| over steps where it is not 0 (`momentum`): the share is exact at
     every step, except that a gradient that fell under a hundredth of its own mean (a hinge that is nearly satisfied)

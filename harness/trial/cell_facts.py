@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.config.environment import SupportEnvironment
+from harness.config.environment import Relation, SupportEnvironment
 from harness.config.environment_checks import reads_features
 from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
@@ -37,8 +37,11 @@ def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: n
     return torch.from_numpy(scaled.astype("float32"))
 
 
-def relation_matrix(config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray) -> Tensor | None:
-    """Weights [C, C] of the relations between the training cell lines `codes`; None where the table is empty.
+def relation_matrix(
+    config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, path: str = "environment.graph.relations"
+) -> Tensor | None:
+    """Weights [C, C] of the relations that the configuration gives at `path` (`environment.graph.relations` or
+    `loss.contrastive.relations`) between the training cell lines `codes`; None where the table is empty.
 
     Raises
     ------
@@ -46,26 +49,31 @@ def relation_matrix(config: TrialConfig, dataset: EncodedDataset, codes: np.ndar
         for a cell line that the data do not have, one related to itself, and a table that joins no two training
         cell lines.
     """
-    block = config.environment
-    if not isinstance(block, SupportEnvironment) or not block.graph.relations:
+    rows = _relations(config, path)
+    if not rows:
         return None
     place = {dataset.cell_lines[code]: index for index, code in enumerate(codes)}
     weights = torch.zeros(len(codes), len(codes))
-    for row in block.graph.relations:
+    for row in rows:
         for name in (row.a, row.b):
             if name not in dataset.cell_lines:
                 raise UserError(
-                    f"environment.graph.relations names '{name}', which is no cell line of the data"
+                    f"{path} names '{name}', which is no cell line of the data"
                     f"{nearest(name, dataset.cell_lines)}"
                 )
         if row.a == row.b:
-            raise UserError(f"environment.graph.relations relates {row.a} to itself")
+            raise UserError(f"{path} relates {row.a} to itself")
         if row.a in place and row.b in place:
             i, j = place[row.a], place[row.b]
             weights[i, j] = weights[j, i] = max(row.weight, float(weights[i, j]))
     if not weights.any():
-        raise UserError(
-            "environment.graph.relations joins no two training cell lines of this fold "
-            f"({', '.join(sorted(place))})"
-        )
+        raise UserError(f"{path} joins no two training cell lines of this fold ({', '.join(sorted(place))})")
     return weights
+
+
+def _relations(config: TrialConfig, path: str) -> list[Relation]:
+    """Rows of the relation table at `path`; none for a configuration that does not read it."""
+    if path == "loss.contrastive.relations":
+        return config.loss.contrastive.relations if config.loss.contrastive.weight > 0 else []
+    block = config.environment
+    return block.graph.relations if isinstance(block, SupportEnvironment) else []

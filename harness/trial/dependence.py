@@ -15,13 +15,12 @@ MOST = 256
 def dependence(step: Step, decouple: DecoupleBlock) -> dict[str, float]:
     """`dependence` in [0, 1] and its p against a permutation null, columns of `epochs`, for a step's query samples.
 
-    z_E of a sample is that of its episode. By HSIC, and by distance correlation where `decouple.hsic` is what
+    z_E of a sample is that of its environment. By HSIC, and by distance correlation where `decouple.hsic` is what
     training lowers. A p below 0.05 says that z_I of these cell lines is not distributed alike, given what z_E tells
     apart; a larger one does not certify independence (analysis.independence). Values that are not finite give NaN.
     """
-    queries = step.z_i.shape[1]
     z_i = step.z_i.flatten(0, 1).double().cpu().numpy()
-    z_e = step.z_e.unsqueeze(1).expand(-1, queries, -1).flatten(0, 1).double().cpu().numpy()
+    z_e = step.z_e_of_queries().flatten(0, 1).double().cpu().numpy()
     found = measure(
         z_i,
         z_e,

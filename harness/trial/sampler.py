@@ -16,12 +16,18 @@ from models.streams import stream_seed
 
 class EpisodeBatch(NamedTuple):
     """One optimiser step: pair indices support [E, S] and query [E, Q]; cell [E] and query_cell [E, Q] are
-    indices into the training cell lines (cell is that of the first support pair when a support set is mixed)."""
+    indices into the training cell lines; cell is -1 in episodes that are mixtures of cell lines, and all of a step are
+    or none is."""
 
     support: np.ndarray
     query: np.ndarray
     cell: np.ndarray
     query_cell: np.ndarray
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the episodes are mixtures, so that only a query pair has a cell line."""
+        return bool((self.cell < 0).any())
 
 
 def rng(seed: int, *names: str | int) -> np.random.Generator:
@@ -161,7 +167,7 @@ class RandomBatch(Sampler):
 
 def _mixed(support: np.ndarray, query: np.ndarray, cell_of: dict[int, int]) -> EpisodeBatch:
     lookup = np.vectorize(cell_of.__getitem__, otypes=[np.int64])
-    return EpisodeBatch(support, query, lookup(support[:, 0]), lookup(query))
+    return EpisodeBatch(support, query, np.full(len(support), -1), lookup(query))
 
 
 SAMPLERS: dict[str, type[Sampler]] = {"cell_batch": CellBatch, "meta_batch": MetaBatch, "random": RandomBatch}

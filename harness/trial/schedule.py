@@ -9,14 +9,15 @@ PHASE1_TERMS = frozenset(
 
 
 class Schedule:
-    """Weight of a term at a moment: 0 in phase 1 unless it is of the sequence side; then `weight` under balance
-    `fixed`, and under `ramp` `weight * min(1, epochs since phase 2 began / ramp epochs)`. The task never ramps, nor do
-    the other terms of the sequence side when a phase 1 has trained with them already.
+    """Weight of a term at a moment: 0 in phase 1 unless it is of the sequence side; then `weight`, and with a ramp
+    (`curriculum.ramp_epochs`, or balance `ramp`) `weight * min(1, epochs since phase 2 began / ramp epochs)`, which is
+    the weight that the balance is given. The task never ramps, nor do the other terms of the sequence side when a phase
+    1 has trained with them already.
     """
 
     def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:
         self.phase1_epochs = curriculum.phase1_epochs
-        self.ramp = balance.epochs if balance.kind == "ramp" else 0.0
+        self.ramp = balance.epochs if balance.kind == "ramp" else curriculum.ramp_epochs
 
     def phase(self, epoch: int) -> int:
         """1 or 2, of a 1-based epoch."""

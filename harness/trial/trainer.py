@@ -22,7 +22,7 @@ from harness.trial.sampler import EpisodeBatch
 from harness.trial.schedule import Schedule
 from models.environment.features import FeatureEnvironment
 from models.environment.memory import after_step, at_epoch
-from models.environment.resistance import Reference
+from models.environment.resistance import Reference, beside
 from models.episode import Step, Support
 from models.losses import build_terms
 from models.prism import PrismModel, Scores
@@ -111,6 +111,7 @@ class Trainer:
             features=self.model.features,
             width=self.model.placed_width,
             statistics=0 if self.shallow is None else self.shallow.width + 1,
+            relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
         )
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
@@ -175,8 +176,7 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
         if acting:
-            known = step.cell if step.pseudo_unseen is None else step.cell.where(step.pseudo_unseen == 0, -1)
-            self.reference = self.reference.update(known, scores.r_raw.detach(), scores.z_e.detach())
+            self.reference = self._reference_after(step, scores)
             self.memory = after_step(self.memory, self.model.branches)
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}
@@ -217,14 +217,10 @@ class Trainer:
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
         support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
         support_z = (leaves[3] if shared else support.stream).view(episodes, support_size, -1)
-        cell = batch_cells(batch, self.device)
         label, labelled = self._support_labels(batch)
-        hidden = None if warm else self._hidden(cell)
-        known = cell if hidden is None else cell.where(~hidden, -1)
-        v = None if self.v is None else self.v[cell]
-        named = Support(support_z, support_u, label, labelled, cell, v=v)
-        own = None if hidden is None else cell.where(hidden, -1)
-        environment = self.model.environment_of(replace(named, cell=known, hidden=own), self.memory)
+        hidden = None if warm else self._hidden(batch_cells(batch, self.device))
+        named = self.support_sets(batch, support_z, support_u, label, labelled)
+        environment = self.model.environment_of(without_names(named, hidden), self.memory)
         scores = self.model.score(u, z_i, environment, self.reference, warm=warm)
         r_teacher, taught = self._lesson(named, scores.r_teacher, hidden)
         step = Step(
@@ -235,16 +231,18 @@ class Trainer:
             logit=scores.logit,
             temperature=scores.temperature,
             label=self._labels(batch.query),
-            cell=cell,
+            cell=batch_cells(batch, self.device) if named.owner is None else named.cell,
+            owner=named.owner,
             query_cell=torch.from_numpy(batch.query_cell).to(self.device),
             seed=stream_seed(self.seed, "terms"),
             index=self.index,
             r_raw=scores.r_raw,
             r_student=scores.r_student,
+            r_heard=scores.r_heard,
             r_teacher=r_teacher,
             taught=taught,
             pseudo_unseen=None if hidden is None else hidden.float(),
-            v=v,
+            v=named.v,
             v_decoded=self._decoded(scores),
             log_prior=None if warm else self.model.log_prior(environment, scores.r_raw, self.reference),
             kl=leaves[-1].view(episodes, query_size) if priced else None,
@@ -261,6 +259,32 @@ class Trainer:
                 "r_var": float(scores.r.var(correction=0)),
             } | {name: float(value) for name, value in self.model.energy.report().items()}
         return state, Boundary(outputs, leaves), step, scores
+
+    def support_sets(
+        self, batch: EpisodeBatch, z_i: Tensor, u: Tensor, label: Tensor, labelled: Tensor
+    ) -> Support:
+        """The step's support sets with the names that the environment side may go by (see `Support`)."""
+        cell = batch_cells(batch, self.device)
+        owner: Tensor | None = None
+        mixture = False
+        if batch.mixed:
+            cell = torch.from_numpy(batch.query_cell).to(self.device)
+            if self.model.has_environment and self.model.environment.by_cell:
+                cell, owner = torch.unique(cell, return_inverse=True)
+            mixture = owner is None
+        v = None if self.v is None or mixture else self.v[cell]
+        return Support(z_i, u, label, labelled, cell, v=v, owner=owner)
+
+    def _reference_after(self, step: Step, scores: Scores) -> Reference:
+        """The reference after the step: each training cell line's own raw R_E and z_E; hidden names do not count. A line
+        in a mixture is met with what its query pairs were given there."""
+        cell, raw, z_e = step.cell, scores.r_raw, scores.z_e
+        if step.owner is None and bool((cell < 0).all()):
+            cell = step.query_cell
+            raw, z_e = beside(raw, cell).expand_as(cell), z_e.unsqueeze(1).expand(*cell.shape, -1)
+        if step.pseudo_unseen is not None:
+            cell = cell.where(beside(step.pseudo_unseen, cell) == 0, -1)
+        return self.reference.update(cell.flatten(), raw.detach().flatten(), z_e.detach().flatten(0, -2))
 
     def _channels(self) -> dict[str, Tensor]:
         """Output channels of the sequence side where group sparsity reads them (M07)."""
@@ -285,11 +309,12 @@ class Trainer:
     def _lesson(
         self, named: Support, r_teacher: Tensor | None, hidden: Tensor | None
     ) -> tuple[Tensor | None, Tensor | None]:
-        """(R_T, where it is a target) [E]: the earlier Teacher's in episodes without a name, the Teacher's elsewhere."""
+        """(R_T, where it is a target) of the shape of `named.cell`: the earlier Teacher's in episodes without a name, the
+        Teacher's elsewhere."""
         if r_teacher is None or hidden is None:
             return r_teacher, None if r_teacher is None else (named.cell >= 0).float()
         r_ref = self.model.earlier_resistance(named, self.memory, self.reference)
-        known = (named.cell >= 0).float()
+        known, hidden = (named.cell >= 0).float(), beside(hidden, named.cell)
         return r_teacher.where(~hidden, r_ref), known * self.memory["ready"].where(hidden, 1.0)
 
     def _shallow(self, batch: EpisodeBatch, support_u: Tensor) -> Tensor | None:
@@ -302,7 +327,7 @@ class Trainer:
     def _energy_of(self, u: Tensor, scores: Scores) -> Callable[[Tensor], Tensor]:
         """R of the cell lines [..., E, 1] -> logit [..., E, Q], with sg U_I unless routing is shared."""
         potential = u if self.router.shared else u.detach()
-        pair_part = (scores.r - scores.r_cell.unsqueeze(-1)).detach()
+        pair_part = (scores.r - beside(scores.r_cell, scores.r)).detach()
         temperature = scores.temperature.detach()
         energy = self.model.energy
         return lambda r: energy(potential, r + pair_part, temperature)
@@ -352,6 +377,15 @@ class Trainer:
         """Continue as the trainer would whose `state_dict` this is."""
         self.load_weights(state)
         self.optimiser.load_state_dict(state["optimiser"])
+
+
+def without_names(named: Support, hidden: Tensor | None) -> Support:
+    """The support sets without the names of the episodes that hide them (bool [E]); None: no name is ever hidden."""
+    if hidden is None:
+        return named
+    hides = beside(hidden, named.cell)
+    own = named.cell.where(hides, -1) if named.cell.ndim == 1 else None
+    return replace(named, cell=named.cell.where(~hides, -1), hidden=own)
 
 
 def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:

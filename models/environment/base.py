@@ -1,7 +1,7 @@
 """What an environment is: support sets in, one representation z_E per episode out."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -16,9 +16,11 @@ class UnseenCellLineError(LookupError):
 class EnvironmentOutput(NamedTuple):
     """What the environment side says of E support sets.
 
-    z_e [E, w]: the Student's (or the only source's) representation; cell [E]: index of the training cell line, -1
-    for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26); place [E, F] in the space
-    of a Gaussian-process prior (M28), and hidden [E], the cell line whose own value it must not use there.
+    z_e [R, w]: the Student's (or the only source's) representation, R = E; cell [E]: index of the training cell line,
+    -1 for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26); place [R, F] in the space
+    of a Gaussian-process prior (M28), and hidden [R], the cell line whose own value it must not use there. Of mixed
+    episodes (see `Support`) cell, raw_T and share are [E, Q], one per query pair; or, of a source that goes by the
+    cell line alone, there are R rows of cell lines, and owner [E, Q] is the row of each query pair.
     """
 
     z_e: Tensor
@@ -26,6 +28,7 @@ class EnvironmentOutput(NamedTuple):
     teacher: tuple[Tensor, Tensor] | None = None
     place: Tensor | None = None
     hidden: Tensor | None = None
+    owner: Tensor | None = None
 
 
 class Environment(nn.Module):
@@ -37,6 +40,8 @@ class Environment(nn.Module):
 
     width: int
     """w, the dimension of z_E."""
+    by_cell: ClassVar[bool] = False
+    """Whether z_E is of the cell line itself, whatever pairs are in the support set."""
 
     @abstractmethod
     def forward(self, support: Support) -> Tensor:

@@ -33,13 +33,15 @@ class Branches(NamedTuple):
         return z_e
 
     def teacher_raw(self, support: Support, values: Values | None = None) -> Tensor:
-        """raw R_T [E] of the cell lines in `support.cell`; needs a Teacher."""
+        """raw R_T of the cell lines in `support.cell`, of its shape: [E], or [E, Q] of a mixed episode's query pairs, for
+        which a Teacher that goes by the support set has one answer per episode. Needs a Teacher."""
         assert self.teacher is not None
         if self.teacher.by_name:
             nodes = None if self.graph is None else self._nodes(values)
             return _call(self.teacher, "teacher.", values, support.cell, nodes)
         z_e = self.student(support, values)
-        return _call(self.head, "resistance.cell_part.", values, z_e).squeeze(-1)
+        raw = _call(self.head, "resistance.cell_part.", values, z_e).squeeze(-1)
+        return raw if raw.ndim == support.cell.ndim else raw.unsqueeze(-1).expand_as(support.cell)
 
     def teacher_parameters(self) -> dict[str, Tensor]:
         """What R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""

@@ -22,6 +22,8 @@ class FeatureEnvironment(Environment):
     NaN in v_c makes its own episode's z_E NaN. Parameters, the decoder's too, are group E.
     """
 
+    by_cell = True
+
     def __init__(self, inputs: int, width: int, hidden: int = 32, decoder: bool = False) -> None:
         super().__init__()
         if inputs < 1:

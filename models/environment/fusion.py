@@ -6,13 +6,13 @@ from torch import Tensor
 def teacher_share(cell: Tensor, alpha: float) -> Tensor:
     """alpha_c = alpha for a training cell line whose name is known, 0 for an unseen or hidden one (-1).
 
-    cell [E] long -> [E] float in [0, 1]. Source: seed 001, section 3.2.
+    cell long of any shape -> the same shape, float in [0, 1]. Source: seed 001, section 3.2.
     """
     return (cell >= 0).float() * alpha
 
 
 def fuse(share: Tensor, teacher: Tensor, student: Tensor) -> Tensor:
-    """R_E(c) = alpha_c R_T(c) + (1 - alpha_c) R_S(c); all [E].
+    """R_E(c) = alpha_c R_T(c) + (1 - alpha_c) R_S(c); shapes that broadcast.
 
     Exactly R_S(c) where alpha_c = 0 and exactly R_T(c) where it is 1, as long as both are finite; a NaN of
     either makes the result NaN. Source: seed 001, section 3.2.

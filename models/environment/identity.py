@@ -25,6 +25,8 @@ class IdEnvironment(Environment):
     more is an IndexError of torch.
     """
 
+    by_cell = True
+
     def __init__(self, cell_lines: int, width: int, unseen: Literal["error", "mean"] = "error") -> None:
         super().__init__()
         if unseen not in ("error", "mean"):

@@ -55,15 +55,23 @@ FLOOR = 0.1
 
 
 class ResistanceOutput(NamedTuple):
-    """r: R_E [E, 1] at cell scope or [E, Q] at sample scope; raw [E]: its cell part before softplus or
-    standardisation, fused, for Reference.update; cell [E]: R_E(c), fused; student and teacher [E]: R_S(c) and
-    R_T(c) in the units of R_E (teacher None without one)."""
+    """r: R_E [E, 1] of a cell line, or [E, Q] at sample scope and in mixed episodes, as the energy hears it; raw: its
+    cell part before softplus or standardisation, fused, for Reference.update; cell: R_E(c), fused; student [R] and
+    teacher: R_S(c) and R_T(c) in the units of R_E with their whole gradient (teacher None without one); heard [R]:
+    R_S(c) as an energy hears it. cell, raw and teacher are [E], or [E, Q] where query pairs of one episode are of
+    several cell lines."""
 
     r: Tensor
     raw: Tensor
     cell: Tensor
     student: Tensor
     teacher: Tensor | None
+    heard: Tensor
+
+
+def beside(of_episodes: Tensor, like: Tensor) -> Tensor:
+    """Values [E] of episodes in a shape that goes with values `like`, [E] or one per query pair [E, Q]."""
+    return of_episodes if like.ndim == of_episodes.ndim else of_episodes.unsqueeze(-1)
 
 
 class ZeroLinear(nn.Linear):
@@ -80,18 +88,27 @@ class Resistance(nn.Module):
     """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
     g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
-    reference, and g = raw until two of them are seen (sd = sqrt(variance + FLOOR^2), without gradient). The level
-    that the episodes of a step have in common gets no gradient: it is no freedom of a standardised R_E, and a step
-    that moved it faster than the reference follows would open or close all gates at once, for which a potential that
-    means nothing yet is thankful. A single episode keeps its gradient. f = softplus where nonnegative, else the
-    identity. s = sqrt(mean over seen cell lines and dimensions of (z_E - mean_seen z_E)^2 + 1e-6), without
+    reference, and g = raw until two of them are seen (sd = sqrt(variance + FLOOR^2), without gradient). f = softplus
+    where nonnegative, else the identity. With a Teacher, R_E(c) is the fusion of f(g_T) and f(g_S) (M26); Student,
+    Teacher and their fusion, of training cell lines and of unseen ones, are all standardised with that one reference,
+    which is of fused values. So a distance of R_S and R_T is the same in any of these units, and a cell line is opened
+    as far by either branch once distillation has closed it.
+
+    Where R_E is standardised, the energy hears it without the gradient of the level that the episodes of a step have in
+    common (`heard`): that level is no freedom of the form, and a step that moved it faster than the reference follows
+    would open or close all gates at once, for which a potential that means nothing yet is thankful. It is taken from
+    the fused value, never from a branch by itself: what Student and Teacher differ by is no gauge. A single episode
+    keeps its gradient.
+
+    s = sqrt(mean over seen cell lines and dimensions of (z_E - mean_seen z_E)^2 + 1e-6), without
     gradient, 1 until two are seen: environments differ by a few hundredths of their size, and without the common
     scale the product of A and B hardly learns. A [rank, w] starts at zero, B [rank, d] at random, no bias: the
     sample part starts at 0, vanishes at the mean environment and cannot absorb U_I, and sg z_I gives the sequence
-    side no gradient from it. With a Teacher, R_E(c) is the fusion of f(g_T) and f(g_S) (M26).
+    side no gradient from it.
 
-    Shapes: z_e [E, w], z_i [E, Q, d] (not read at cell scope), reference of C cell lines; raw [E] in place of
-    linear(z_E) where given; teacher (raw_T [E], share [E]). Range: R; where
+    Shapes: z_e [R, w], R = E rows of episodes, or rows of which owner [E, Q] names that of each query pair; z_i
+    [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) where given; teacher
+    (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where
     nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
     09-definitions.md. NaN passes through. Parameters are group E.
     """
@@ -126,14 +143,19 @@ class Resistance(nn.Module):
         count = seen.sum()
         mean = (seen * reference.r).sum() / count.clamp(min=1)
         variance = (seen * (reference.r - mean).square()).sum() / count.clamp(min=1)
-        level = raw.mean(0) if raw.shape[0] > 1 else raw.detach().mean(0)
-        own = raw - (level - level.detach())
-        return torch.where(count >= 2, (own - mean) / (variance + FLOOR**2).sqrt(), raw)
+        return torch.where(count >= 2, (raw - mean) / (variance + FLOOR**2).sqrt(), raw)
 
     def of_cell(self, raw: Tensor, reference: Reference) -> Tensor:
-        """f(g): R_E(c) [E] from raw [E], standardised and made non-negative as the energy asks."""
+        """f(g): R_E(c) from raw of the same shape, standardised and made non-negative as the energy asks."""
         cell = self._standardised(raw, reference) if self.standardise else raw
         return softplus(cell) if self.nonnegative else cell
+
+    def heard(self, cell: Tensor) -> Tensor:
+        """R_E(c) [E] or [E, Q], the same values; standardised ones without the gradient of the step's common level."""
+        if not self.standardise or cell.shape[0] < 2:
+            return cell
+        level = cell.mean()
+        return cell - (level - level.detach())
 
     def forward(
         self,
@@ -143,6 +165,7 @@ class Resistance(nn.Module):
         *,
         raw: Tensor | None = None,
         teacher: tuple[Tensor, Tensor] | None = None,
+        owner: Tensor | None = None,
     ) -> ResistanceOutput:
         fixed = Reference(*(part.detach() for part in reference))
         raw = self.raw_cell(z_e) if raw is None else raw
@@ -151,9 +174,14 @@ class Resistance(nn.Module):
         if teacher is not None:
             raw_teacher, share = teacher
             of_teacher = self.of_cell(raw_teacher, fixed)
-            cell, raw = fuse(share, of_teacher, student), fuse(share, raw_teacher, raw)
-        r = cell.unsqueeze(-1)
+            own, own_raw = beside(student, of_teacher), beside(raw, raw_teacher)
+            cell, raw = fuse(share, of_teacher, own), fuse(share, raw_teacher, own_raw)
+        if owner is not None:
+            cell, z_e = cell[owner], z_e[owner]
+        r = self.heard(cell)
+        r = r.unsqueeze(-1) if r.ndim == 1 else r
         if self.scope == "sample":
             modulation = self.a((z_e - fixed.mean_z_e()) / fixed.spread_z_e())
-            r = r + (self.b(z_i.detach()) * modulation.unsqueeze(-2)).sum(-1)
-        return ResistanceOutput(r, raw, cell, student, of_teacher)
+            modulation = modulation.unsqueeze(-2) if owner is None else modulation
+            r = r + (self.b(z_i.detach()) * modulation).sum(-1)
+        return ResistanceOutput(r, raw, cell, student, of_teacher, self.heard(student))

@@ -34,7 +34,7 @@ TEACHERS: Registry[Teacher] = Registry("teacher")
     id="M23",
     name="Teacher by gradient",
     equation="raw_T(c) = linear(e_c + mean_k H_{c,k}), H the prototype graph's states (0 without a graph)",
-    shapes="cell [E] long, nodes [C, P, w] -> [E]; table e [C, w]",
+    shapes="cell [E] | [E, Q] long, nodes [C, P, w] -> [E] | [E, Q]; table e [C, w]",
     source="seeds 000 to 002",
 )
 class GradientTeacher(Teacher):
@@ -52,7 +52,7 @@ class GradientTeacher(Teacher):
         self.head = nn.Linear(width, 1)
 
     def forward(self, cell: Tensor, nodes: Tensor | None) -> Tensor:
-        """raw_T [E]."""
+        """raw_T of the shape of `cell`: one per episode, or one per query pair where their cell lines differ."""
         known = cell.clamp(min=0)
         z_t = self.table(known)
         if nodes is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from torch import Tensor
+
 from models.energy import ENERGIES, Energy
 from models.losses import (  # noqa: F401 -- importing a module enters its rows in LOSSES
     adversary,
@@ -28,15 +30,22 @@ from models.losses.term import LOSSES, LossTerm
 
 
 def build_terms(
-    settings: Mapping[str, Any], *, cell_lines: int, features: int, width: int, statistics: int = 0
+    settings: Mapping[str, Any],
+    *,
+    cell_lines: int,
+    features: int,
+    width: int,
+    statistics: int = 0,
+    relations: Tensor | None = None,
 ) -> list[tuple[LossTerm, float]]:
     """[(term, weight)] of a configuration: the task term with weight 1 first, then every term with weight >
     0.
 
     settings: the blocks `loss`, `decouple`, `temperature` and `energy` of a trial configuration as plain data; C =
     cell_lines training cell lines, d = features of z_I, w = width of z_E, f = statistics of a support pair that the
-    Opportunist sees. A weight of 0 means that the term is not built. Raises KeyError for a task, surrogate or kind
-    that is not registered, and TypeError for unknown settings.
+    Opportunist sees; relations [C, C] weigh the negatives of the contrastive term. A weight of 0 means that the term
+    is not built. Raises KeyError for a task, surrogate or kind that is not registered, and TypeError for unknown
+    settings.
     """
     loss, decouple, temperature = settings["loss"], settings["decouple"], settings["temperature"]
     terms = [(LOSSES.build(loss["task"]), 1.0)]
@@ -47,9 +56,10 @@ def build_terms(
 
     rank = loss["ranking"]
     pairs = {"pairwise": {"max_pairs": rank["max_pairs"]}}.get(rank["surrogate"], {})
-    add(f"ranking_{rank['surrogate']}", rank["weight"], tau=rank["tau"], **pairs)
+    scale = {} if rank["tau"] is None else {"tau": rank["tau"]}
+    add(f"ranking_{rank['surrogate']}", rank["weight"], **scale, **pairs)
     add("speculation", **loss["speculation"])
-    add("contrastive", width=width, **loss["contrastive"])
+    add("contrastive", width=width, **{**loss["contrastive"], "relations": relations})
     proto = loss["prototypes"]
     own = {"contrastive": ("tau",), "hinged": ("radius",)}.get(proto["kind"], ())
     add(

@@ -28,7 +28,7 @@ RHO_MAX = 4.0
     "rho_c = EMA(L_S)/EMA(L_O), h_c = min(1, max(0, EMA(L_S)/EMA(L_B) - 1)), "
     "s_c = min(1, max(0, (d_c - max(0, d'_c)) / margin - 1)), d_c = EMA((L_S - L_S0) - (L_O - L_O0)) / EMA(L_S), "
     "a_e = cosine of the similarity profiles of z_S and sg z_O over the other cell lines",
-    shapes="shallow [E, S, f], r_student [E], z_e [E, w], pseudo_unseen [E], label [E, Q]; state [C] -> scalar",
+    shapes="shallow [E, S, f], r_heard [E], z_e [E, w], pseudo_unseen [E], label [E, Q]; state [C] -> scalar",
     source="seeds 000 and 001; 09-definitions.md, Competition",
 )
 class Competition(LossTerm):
@@ -69,7 +69,7 @@ class Competition(LossTerm):
 
     scope `batch`: one rho and one criterion for all cell lines (documented as failing: advantages and disadvantages
     cancel). Episodes of no training cell line (-1) do not count. State: see `initial_state`. A step without
-    `energy_of`, `shallow`, `r_student` or `pseudo_unseen` raises ValueError.
+    `energy_of`, `shallow`, `r_heard` or `pseudo_unseen` raises ValueError.
     """
 
     key = "competition"
@@ -198,10 +198,10 @@ class Competition(LossTerm):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         absent = [
             name
-            for name in ("shallow", "energy_of", "r_student", "pseudo_unseen")
+            for name in ("shallow", "energy_of", "r_heard", "pseudo_unseen")
             if getattr(step, name) is None
         ]
-        if step.shallow is None or step.energy_of is None or step.r_student is None or absent:
+        if step.shallow is None or step.energy_of is None or step.r_heard is None or absent:
             raise ValueError(f"competition needs {', '.join(absent)} of a step")
         known = (step.cell >= 0).to(step.z_e.dtype)
         hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)  # type: ignore[operator]
@@ -211,7 +211,7 @@ class Competition(LossTerm):
         z_o, r_o = (torch.stack(part) for part in zip(*(o(scaled) for o in self.opportunists), strict=True))
         opposing = step.energy_of(r_o.unsqueeze(-1))  # [K, E, Q]
         unknowing_s, unknowing_o = self._unknowing(step.energy_of, state)  # [E, Q], [K, E, Q]
-        l_student = self._loss(step, state, step.energy_of(step.r_student.unsqueeze(-1)))
+        l_student = self._loss(step, state, step.energy_of(step.r_heard.unsqueeze(-1)))
         l_opportunists = self._loss(step, state, opposing)  # [K, E]
 
         place = torch.arange(self.folds, device=cell.device).unsqueeze(1)
@@ -240,7 +240,7 @@ class Competition(LossTerm):
         now = {
             "z_s": step.z_e,
             "z_o": z_o.transpose(0, 1),
-            "r_s": step.r_student,
+            "r_s": step.r_heard,
             "r_o": r_o.T,
             "acted": (push.detach() > 0).to(known.dtype),
             "pulled": (pull.detach() > 0).to(known.dtype),

@@ -15,14 +15,19 @@ MASKED = -1e9
     "contrastive",
     id="M35",
     name="supervised InfoNCE with memory bank",
-    equation="mean_i -1/|P(i)| sum_{p in P(i)} log(exp(s_ip) / sum_{j != i} exp(s_ij)), "
-    "s_ij = cos(z_E(i), z_E(j)) / tau",
+    equation="mean_i -1/|P(i)| sum_{p in P(i)} log(exp(s_ip) / sum_{j != i} (1 - h_ij) exp(s_ij)), "
+    "s_ij = cos(z_E(i), z_E(j)) / tau, h_ij in [0, 1] the relation of the cell lines of i and j (0: none)",
     shapes="z_e [E, w], cell [E]; bank z_e [B, w], cell [B], written [B], pointer -> scalar",
     source="seed 003; Khosla et al. 2020, eq. 2; He et al. 2020 (bank)",
 )
 class Contrastive(LossTerm):
     """Anchors: this step's z_E; candidates: the step's other z_E and the bank's (without gradient); P(i):
     same cell.
+
+    Hierarchical weights: relations h [C, C] in [0, 1] between cell lines say how far two of them are no negatives of
+    each other, so that related lines are not pushed apart as strangers are (semantic negatives, seed 003). A candidate
+    weighs 1 - h_ij in the sum below the fraction, a positive always 1: at h = 0 it is the plain loss, at h = 1 the
+    candidate is left out. Related cell lines are no positives: nothing pulls them together.
 
     Episodes of one cell line alone still get negatives of other cell lines from the bank. Anchors without a
     positive do not count; episodes of no training cell line (-1) are neither anchor nor candidate and are not
@@ -33,8 +38,18 @@ class Contrastive(LossTerm):
     key = "contrastive"
     reach = ENVIRONMENT
 
-    def __init__(self, width: int, tau: float = 0.2, bank: int = 256) -> None:
+    related: Tensor | None
+
+    def __init__(
+        self, width: int, tau: float = 0.2, bank: int = 256, relations: Tensor | None = None
+    ) -> None:
         super().__init__()
+        if relations is not None and not bool(((relations >= 0) & (relations <= 1)).all()):
+            raise ValueError("relations between cell lines have to lie in [0, 1]")
+        own = None
+        if relations is not None:
+            own = torch.maximum(relations, relations.T) * (1 - torch.eye(relations.shape[0]))
+        self.register_buffer("related", own, persistent=False)
         self.width = width
         self.tau = tau
         self.bank = bank
@@ -63,7 +78,7 @@ class Contrastive(LossTerm):
         valid = (cell >= 0) & (place != place[:episodes].unsqueeze(1))
         similarity = torch.where(valid, z @ candidates.T / self.tau, MASKED)
         positive = valid & (cell == step.cell.unsqueeze(1))
-        log_share = similarity - similarity.logsumexp(1, keepdim=True)
+        log_share = similarity - self._weighed(similarity, step.cell, cell).logsumexp(1, keepdim=True)
         count = positive.sum(1)
         per_anchor = -torch.where(positive, log_share, 0.0).sum(1) / count.clamp(min=1)
         loss = masked_mean(per_anchor, ((count > 0) & (step.cell >= 0)).to(z.dtype))
@@ -71,3 +86,11 @@ class Contrastive(LossTerm):
         rows = {"z_e": z, "cell": step.cell, "written": torch.full_like(step.cell, step.index)}
         filled, pointer = write_ring(columns, state["pointer"], rows)
         return loss, {**filled, "pointer": pointer}
+
+    def _weighed(self, similarity: Tensor, anchor: Tensor, candidate: Tensor) -> Tensor:
+        """ln((1 - h_ij) exp(s_ij)) [E, E + B] of anchors of cell lines anchor [E]; candidates of none (-1) are masked."""
+        if self.related is None:
+            return similarity
+        related = self.related.to(similarity.dtype)[anchor.clamp(min=0)][:, candidate.clamp(min=0)]
+        kept = torch.log1p(-related.clamp(max=1 - 1e-7))
+        return torch.where(related < 1, similarity + kept, MASKED)

@@ -56,9 +56,8 @@ class Decoupling(LossTerm):
         """Scalar of centred samples x [n, d], y [n, w] with weights [n] that sum to 1; a weight may be 0."""
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        queries = step.z_i.shape[1]
         z_i = step.z_i.flatten(0, 1)
-        z_e = step.z_e.unsqueeze(1).expand(-1, queries, -1).flatten(0, 1)
+        z_e = step.z_e_of_queries().flatten(0, 1)
         weight = torch.cat([torch.ones_like(z_i[:, 0]), state["filled"].to(z_i.dtype)])
         weight = weight / weight.sum().clamp(min=1)
         x = torch.cat([z_i, state["z_i"].detach().to(z_i.dtype)])

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.precision import at_least_float32
 from models.streams import GaussianNoise, Noise
 
 FIRST_SIGMA = 0.1
@@ -33,7 +34,7 @@ class InformationBottleneck(nn.Module):
 
     def forward(self, h: Tensor, noise: Noise | None = None) -> tuple[Tensor, Tensor]:
         with torch.autocast(h.device.type, enabled=False):
-            mu = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
+            mu = at_least_float32(h)
             sigma = self.spread(mu)
             kl = ((mu.square() + sigma.square() - 1) / 2 - sigma.log()).sum(-1)
             return self.noise(mu, sigma, noise), kl

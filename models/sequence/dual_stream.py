@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.precision import at_least_float32
+
 
 class Streams(NamedTuple):
     """intrinsic [B, d]: part of h that U_I and z_I are made of; environment [B, d]: the part that the Student sees."""
@@ -58,7 +60,7 @@ class DualStream(nn.Module):
 
     def forward(self, h: Tensor) -> Streams:
         with torch.autocast(h.device.type, enabled=False):
-            full = h.float() if h.dtype in (torch.bfloat16, torch.float16) else h
+            full = at_least_float32(h)
             q = self.rotation()
             q_i, q_e = q[:, self.environment :], q[:, : self.environment]
             return Streams(full @ q_i @ q_i.T, full @ q_e @ q_e.T)

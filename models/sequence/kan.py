@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.precision import at_least_float32
+
 
 class FourierKAN(nn.Module):
     """u = w . SiLU(h) + b, h_i = sum_j phi_ij(x_j), a Kolmogorov-Arnold layer of Fourier series.
 
     phi_ij(x) = sum_{k=0..G} a_ijk cos(k pi tanh x) + b_ijk sin(k pi tanh x), i = 1..2d+1. sin(0) vanishes, so
     b_ij0 is not stored. `nonnegative` returns softplus(u) >= 0; otherwise u is unbounded in its parameters.
+    Computed in float32 at least, under autocast too: energies with eight bits of mantissa tie pairs that differ.
     Shapes: x [..., d] -> u [...]. NaN in x gives NaN. Raises ValueError for width or grid below 1.
     Source: rp04 (G = 5, hidden width 2d + 1, after the Kolmogorov-Arnold theorem).
     """
@@ -45,5 +48,6 @@ class FourierKAN(nn.Module):
         return basis @ coefficients.T
 
     def forward(self, x: Tensor) -> Tensor:
-        u: Tensor = self.out(F.silu(self.hidden(x))).squeeze(-1)
-        return F.softplus(u) if self.nonnegative else u
+        with torch.autocast(x.device.type, enabled=False):
+            u: Tensor = self.out(F.silu(self.hidden(at_least_float32(x)))).squeeze(-1)
+            return F.softplus(u) if self.nonnegative else u

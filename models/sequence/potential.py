@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.precision import at_least_float32
 from models.sequence import cbat, cnn, cross_attention
 from models.sequence.bottleneck import InformationBottleneck
 from models.sequence.dual_stream import DualStream
@@ -113,6 +114,12 @@ class SequencePotential(nn.Module):
         for layer in self.promoter_attention:
             h_p = layer(h_p, m_p, noise)
         z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
+        # What follows is one row per pair, and a mantissa of eight bits would tie pairs that differ.
+        with torch.autocast(z_i.device.type, enabled=False):
+            return self._potential(at_least_float32(z_i), noise)
+
+    def _potential(self, z_i: Tensor, noise: Noise | None) -> SequenceOutput:
+        """From the interaction's output [B, width] to z_I and U_I."""
         if self.narrow is not None:
             z_i = self.narrow(z_i)
         kl = z_i.new_zeros(z_i.shape[0])

@@ -1,5 +1,6 @@
 """The audit of a trial: no intact mechanism is accused, broken ones are, training stays the same, and it is cheap."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from harness.audit.auditor import audit, batches_of
 from harness.audit.finding import FATAL, Finding, fault, lines, summary
+from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.audit.sabotage import KINDS, alone, caught, sabotage
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.replicate import Replicate
 from harness.trial.schedule import Schedule
+from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
 from tests.harness.conftest import MakeReplicate
 
@@ -189,6 +192,28 @@ def test_an_audit_changes_no_result_and_survives_a_resume(
     said = lines(table.to_dict("records"))
     assert said["first"] == "14 mechanisms: 13 active, 1 rank-invariant"
     assert not (tmp_path / "off" / "audit").exists()
+
+
+def test_relations_of_the_contrastive_term_are_judged_by_leaving_them_out(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replicate = make_replicate({})
+    names = [replicate.dataset.cell_lines[code] for code in replicate.codes]
+    rows = [{"a": a, "b": b, "weight": 0.9} for a, b in itertools.combinations(names, 2)]
+    changes = {"loss.contrastive.weight": 0.5, "loss.contrastive.relations": rows}
+    replicate = make_replicate(changes)
+    row = next(row for row in catalogue() if row.key == "contrastive_relations")
+    assert row.configured(replicate.config.model_dump())
+    assert not row.configured(make_replicate({"loss.contrastive.weight": 0.5}).config.model_dump())
+
+    def verdict() -> str:
+        with torch.random.fork_rng(devices=[]):
+            probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+            return Judge(probe, thorough=False).judge(row).verdict
+
+    assert verdict() == "active"
+    monkeypatch.setattr(Contrastive, "_weighed", lambda self, similarity, anchor, candidate: similarity)
+    assert verdict() == "inert", "the weights are given and not used"
 
 
 def test_a_key_that_nothing_reads_is_named(

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness.config.paths import find, leaves
 from harness.config.trial import TrialConfig
 from harness.mechanisms.catalogue import IDS, catalogue, configured
 from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
+from models.environment import Placement
 from models.registry import Registry
 
 ROWS = catalogue()
@@ -106,6 +108,17 @@ def test_trains_is_the_reach_of_the_term_that_is_built() -> None:
     assert set(trains["grl"]) == set("SA")
     assert set(trains["sparsity_z_i"]) == set("S")
     assert trains["gated"] == "G"
+
+
+def test_the_printed_map_onto_the_graph_has_the_parts_that_the_class_has() -> None:
+    """z_E = sum_p a_p H_p: a query of the Student and a key of the prototypes, no value map and no residual."""
+    (row,) = [row for row in ROWS if row.key == "graph_map"]
+    weights = {name.split(".")[0][0] for name, _ in Placement(4).named_parameters()}
+    assert set(re.findall(r"W_(\w)", row.equation)) == weights == {"q", "k"}
+    assert row.equation.startswith("z_E = sum_p a_p H_p, a = softmax(")
+    h, nodes = torch.randn(3, 4), torch.randn(2, 5, 4)
+    model = Placement(4)
+    assert torch.equal(model(h, nodes), model.weights(h, nodes) @ nodes.flatten(0, 1))
 
 
 def test_the_command_prints_one_mechanism_all_of_them_and_a_mistake() -> None:

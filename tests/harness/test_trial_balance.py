@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from harness.audit.auditor import audit
+from harness.audit.finding import FATAL
 from harness.config.explain import ConfigError
 from harness.space.compose import compose
 from harness.trial.balance import GradNorm, PcGrad, WeightedSum, build_balance, without_conflict
@@ -214,3 +216,36 @@ def test_a_balance_of_the_task_alone_is_refused() -> None:
             GradNorm,
             PcGrad,
         )
+
+
+@pytest.mark.parametrize("kind", ["fixed", "grad_norm", "pcgrad"])
+def test_the_weight_in_force_is_the_ramp_times_the_balance(make_replicate: MakeReplicate, kind: str) -> None:
+    """Half of a ramp halves what the balance gives, in the logged weight and in the share of the gradient."""
+    changes: dict[str, Any] = {"loss.speculation.weight": 0.2, "decouple.pearson": 0.1, "balance.kind": kind}
+    if kind == "grad_norm":
+        changes["balance.warmup"] = 0
+    ramped = {**changes, "curriculum.ramp_epochs": 2.0}
+
+    def weights(changes: dict[str, Any], progress: float) -> tuple[dict[str, float], dict[str, float]]:
+        replicate = make_replicate(changes, run=f"{len(changes)}")
+        log = replicate.trainer.step(next(iter(replicate.sampler.epoch(1))), progress=progress, probe=True)
+        return log.weights, {name: share for name, (_, share) in log.shares.items()}
+
+    whole, shares = weights(changes, 0.5)
+    for progress, ramp in ((0.5, 0.25), (1.0, 0.5), (2.0, 1.0)):
+        risen, part = weights(ramped, progress)
+        assert risen["task"] == 1.0
+        for name in ("speculation", "pearson"):
+            assert risen[name] == pytest.approx(ramp * whole[name], rel=1e-6)
+            assert part[name] == pytest.approx(ramp * shares[name], rel=1e-4)
+    if kind == "grad_norm":
+        assert shares == pytest.approx({"task": 1.0, "speculation": 0.2, "pearson": 0.1}, rel=1e-4)
+
+
+def test_the_audit_sees_a_ramp_beside_a_balance(make_replicate: MakeReplicate) -> None:
+    changes = {"loss.speculation.weight": 0.2, "balance.kind": "grad_norm", "curriculum.ramp_epochs": 2.0}
+    replicate = make_replicate(changes)
+    given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+    found = {f.mechanism: f for f in audit(*given, first=False).findings}
+    assert found["curriculum_ramp"].verdict == "active" and found["grad_norm"].verdict == "active"
+    assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}

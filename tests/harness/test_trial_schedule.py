@@ -1,8 +1,17 @@
 """Curriculum and ramp: which term acts when."""
 
+from typing import Any
+
 import pytest
 
-from harness.config.training import CurriculumBlock, FixedBalance, RampBalance
+from harness.config.training import (
+    CurriculumBlock,
+    FixedBalance,
+    GradNormBalance,
+    PcGradBalance,
+    RampBalance,
+)
+from harness.config.trial import TrialConfig
 from harness.trial.schedule import Schedule
 
 
@@ -25,3 +34,22 @@ def test_ramp_without_phase_one_applies_to_every_term_but_the_task() -> None:
     schedule = Schedule(CurriculumBlock(), RampBalance(kind="ramp", epochs=4.0))
     assert schedule.factor("ranking", 1.0) == pytest.approx(0.25)
     assert schedule.factor("task", 0.0) == 1.0
+
+
+def test_the_curriculum_ramps_under_any_balance() -> None:
+    curriculum = CurriculumBlock(phase1_epochs=1, ramp_epochs=2.0)
+    for balance in (FixedBalance(), GradNormBalance(kind="grad_norm"), PcGradBalance(kind="pcgrad")):
+        schedule = Schedule(curriculum, balance)
+        assert [schedule.factor("pearson", p) for p in (0.5, 1.0, 1.5, 2.0, 3.0)] == [0, 0, 0.25, 0.5, 1]
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"balance": {"kind": "ramp"}, "loss": {"speculation": {"weight": 1.0}}}, "are the same ramp"),
+        ({}, "has no weights to raise"),
+    ],
+)
+def test_a_ramp_that_could_not_act_is_refused(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        TrialConfig.model_validate({**given, "curriculum": {"ramp_epochs": 2.0}})

@@ -50,6 +50,7 @@ def make_step(
         "shallow": normal(episodes, 5, 6),
     }
     fields |= given
+    fields.setdefault("r_heard", fields["r_student"].detach().clone())
     fields.setdefault("energy_of", linear_energy(fields["u"]))
     return Step(**fields)
 

@@ -63,7 +63,7 @@ def trained(fingerprint: bool, push: float, seed: int) -> tuple[float, float, fl
             query_cell=cell.unsqueeze(1).expand(LINES, QUERY),
             seed=0,
             index=index,
-            r_student=r.squeeze(-1),
+            r_heard=r.squeeze(-1),
             pseudo_unseen=(torch.rand(LINES, generator=source) < 0.25).float(),
             shallow=torch.cat([shown, normal(LINES, SUPPORT, 1), support_u.unsqueeze(-1)], -1),
             energy_of=lambda r, u=u: u - r,

@@ -233,6 +233,7 @@ FIELDS = (
     "kl",
     "channel_norm",
     "r_student",
+    "r_heard",
     "r_teacher",
     "v_decoded",
     "log_prior",

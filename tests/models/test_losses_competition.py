@@ -119,7 +119,7 @@ def test_a_judge_who_knows_nothing_has_no_advantage_whatever_its_level_and_scale
             "r_s": student,
             "r_o": state["r_o"] + 0.7,
         }
-        _, new = term(make_step(seed=8, width=WIDTH, queries=400, **given, r_student=student), known)
+        _, new = term(make_step(seed=8, width=WIDTH, queries=400, **given, r_heard=student), known)
         advantage = new["seen/advantage"]
         if ahead == 0.0:
             assert advantage.tolist() == pytest.approx([0.0] * 4, abs=1e-12)
@@ -224,7 +224,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
             said[neighbour].z[e : e + 1], torch.tensor([e]), state["z_o"][:, neighbour], state["met"]
         )
         away = s[e] * alike(mine, theirs, other).item() ** 2
-        l_s.append(cross_entropy(step.u[e] - step.r_student[e], step.label[e]))  # type: ignore[index]
+        l_s.append(cross_entropy(step.u[e] - step.r_heard[e], step.label[e]))  # type: ignore[index]
         wanted += rho[e] * (3.0 * h[e] * l_s[e] + 2.0 * away) / 4
         acted.append(float(away > 0))
         own = []
@@ -254,7 +254,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
         [0.9 * state["r_o"][1, k].item() + 0.1 * said[k].r[1].item() for k in range(3)]
     )
     assert new["r_s"][1].item() == pytest.approx(
-        0.9 * state["r_s"][1].item() + 0.1 * step.r_student[1].item(),  # type: ignore[index]
+        0.9 * state["r_s"][1].item() + 0.1 * step.r_heard[1].item(),  # type: ignore[index]
         abs=1e-6,
     )
     assert new["acted"].tolist() == pytest.approx([0.1 * a for a in acted])
@@ -289,9 +289,9 @@ def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: b
     step = make_step(seed=4, width=WIDTH)
     u = step.u.requires_grad_()
     potential = u.detach() if isolated else u
-    r = step.r_student.requires_grad_()  # type: ignore[union-attr]
+    r = step.r_heard.requires_grad_()  # type: ignore[union-attr]
     z_e = step.z_e.requires_grad_()
-    given = {"u": u, "z_e": z_e, "r_student": r, "energy_of": lambda r: potential - r}
+    given = {"u": u, "z_e": z_e, "r_heard": r, "energy_of": lambda r: potential - r}
     value, _ = term(make_step(seed=4, width=WIDTH, **given), acting_state(term))
     found = torch.autograd.grad(value, [u, r, z_e, *term.parameters()], allow_unused=True)
     assert (found[0] is None) == isolated

@@ -192,3 +192,43 @@ def test_contrastive_prototypes_need_two_cell_lines() -> None:
     }
     value, _ = term(make_step(z_e=torch.randn(2, 2), cell=torch.tensor([0, 0])), state)
     assert value.item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_related_cell_lines_are_weaker_negatives_by_hand() -> None:
+    """Anchor z = (1, 0) of line 0; candidates of lines 0, 1, 2 at cosines 0.6, 0.8, 0 and tau 1; lines 0 and 1 are
+    related by 0.75: -log(e^0.6 / (e^0.6 + 0.25 e^0.8 + e^0))."""
+    z_e = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.8, -0.6], [0.0, 1.0]], dtype=torch.float64)
+    cell = torch.tensor([0, 0, 1, 2])
+    relations = torch.zeros(3, 3)
+    relations[0, 1] = 0.75
+    step = make_step(z_e=z_e, cell=cell)
+
+    def loss(related: torch.Tensor | None) -> float:
+        term = LOSSES.build("contrastive", width=2, tau=1.0, bank=0, relations=related)
+        return term(step, term.initial_state())[0].item()
+
+    def by_hand(keep: float) -> float:
+        first = -math.log(math.exp(0.6) / (math.exp(0.6) + keep * math.exp(0.8) + 1.0))
+        # the other anchor of line 0: cosines 0.6 with it, 0.48 - 0.48 = 0 with line 1, 0.8 with line 2
+        second = -math.log(math.exp(0.6) / (math.exp(0.6) + keep * 1.0 + math.exp(0.8)))
+        return (first + second) / 2  # lines 1 and 2 have no positive
+
+    assert loss(relations) == pytest.approx(by_hand(0.25), rel=1e-6)
+    assert loss(None) == loss(torch.zeros(3, 3)) == pytest.approx(by_hand(1.0), rel=1e-9)
+    relations[0, 1] = 1.0
+    assert loss(relations) == pytest.approx(by_hand(0.0), rel=1e-9), "wholly related: no negative at all"
+    with pytest.raises(ValueError, match=r"have to lie in \[0, 1\]"):
+        loss(2 * relations)
+
+
+def test_relations_hold_for_the_bank_too_and_only_for_training_cell_lines() -> None:
+    relations = torch.zeros(4, 4)
+    relations[1, 0] = 0.5
+    plain, related = (LOSSES.build("contrastive", width=3, bank=8, relations=r) for r in (None, relations))
+    _, state = plain(make_step(episodes=4, seed=1), plain.initial_state())
+    step = make_step(episodes=2, seed=2, cell=torch.tensor([0, -1]))
+    z = torch.nn.functional.normalize(step.z_e[0], dim=0)
+    cosine = torch.exp(state["z_e"][:4].double() @ z / 0.2)
+    wanted = -torch.log(cosine[0] / (cosine[0] + 0.5 * cosine[1] + cosine[2] + cosine[3]))
+    assert related(step, state)[0].item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert plain(step, state)[0].item() > related(step, state)[0].item()

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from harness.config.loss import RANKING_TAU
+from harness.config.trial import TrialConfig
 from models.episode import Step
 from models.losses import LOSSES
 from tests.models.steps import make_step
@@ -134,3 +136,29 @@ def test_the_sample_belongs_to_the_step_and_covers_every_query_in_time() -> None
 def test_sampling_one_class_is_zero() -> None:
     step = make_step(episodes=1, queries=30, label=torch.zeros(1, 30))
     assert LOSSES.build("ranking_pairwise", max_pairs=10)(step, {})[0].item() == 0.0
+
+
+def test_the_default_scale_follows_average_precision() -> None:
+    """1 - loss against exact AP over 300 draws: correlation 0.999 at the default 0.05, and 0.9 at 1."""
+    source = torch.Generator().manual_seed(0)
+    logit = torch.randn(300, 64, generator=source, dtype=torch.float64)
+    strength = 2 * torch.rand(300, 1, generator=source, dtype=torch.float64)
+    label = (torch.rand(logit.shape, generator=source) < torch.sigmoid(strength * logit - 1)).double()
+    exact = torch.tensor([average_precision_score(y, score) for y, score in zip(label, logit, strict=True)])
+
+    def correlation(**own: float) -> float:
+        term = LOSSES.build("ranking_smooth_ap", **own)
+        rows = zip(logit.split(1), label.split(1), strict=True)
+        smooth = torch.stack([1 - term(make_step(logit=a, label=b), {})[0] for a, b in rows])
+        return float(torch.corrcoef(torch.stack([smooth, exact.double()]))[0, 1])
+
+    assert correlation() > 0.998 > 0.96 > correlation(tau=1.0)
+
+
+def test_a_ranking_without_a_scale_has_that_of_its_surrogate() -> None:
+    for surrogate, tau in RANKING_TAU.items():
+        block = {"loss": {"ranking": {"weight": 1.0, "surrogate": surrogate}}}
+        assert TrialConfig.model_validate(block).resolved().loss.ranking.tau == tau
+        assert LOSSES.build(f"ranking_{surrogate}").tau == tau, "the class has the same default"
+        given = {"loss": {"ranking": {"weight": 1.0, "surrogate": surrogate, "tau": 0.3}}}
+        assert TrialConfig.model_validate(given).resolved().loss.ranking.tau == 0.3

@@ -1,0 +1,205 @@
+"""Episodes that mix cell lines (meta_batch, random): what goes by a name goes by that of each query pair."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from torch.nn.functional import softplus
+
+from harness.audit.auditor import audit, batches_of
+from harness.audit.finding import FATAL
+from harness.audit.probe import Probe
+from harness.audit.same_energy import TOLERANCE, disagreement
+from harness.config.trial import TrialConfig
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
+from harness.run_store import RunWriter
+from harness.space.compose import compose, load_preset
+from harness.trial.replicate import Replicate
+from harness.trial.sampler import EpisodeBatch
+from harness.trial.trainer import Trainer
+from models.environment.fusion import fuse
+from models.losses import LOSSES
+from tests.harness.conftest import TINY, MakeReplicate
+
+SAMPLERS = ("meta_batch", "random")
+TEACHER = {
+    "environment.teacher.kind": "gradient",
+    "environment.fusion.alpha": 0.25,
+    "loss.distillation.weight": 0.5,
+    "energy.form": "gated",
+}
+AVERAGE = {**TEACHER, "environment.teacher.kind": "ema"}
+GRAPH = {**TEACHER, "environment.graph.kind": "gcn", "environment.scope": "sample"}
+BY_NAME = {
+    "id": {"environment.source": "id", "environment.unseen": "mean"},
+    "features": {"environment.source": "features", "loss.reconstruction.weight": 0.5},
+}
+
+
+def warmed(replicate: Replicate) -> tuple[Trainer, EpisodeBatch]:
+    """A trainer after two steps, so that reference and Teacher's memory hold something, and its next batch."""
+    first, second, third = list(replicate.sampler.epoch(1))[:3]
+    for batch in (first, second):
+        replicate.trainer.step(batch, progress=0.0, probe=False)
+    return replicate.trainer, third
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("hidden", [0.0, 0.5])
+def test_a_query_pair_is_answered_by_its_own_lines_teacher(
+    make_replicate: MakeReplicate, sampler: str, hidden: float
+) -> None:
+    changes = {**GRAPH, "episode.sampler": sampler, "episode.pseudo_unseen": hidden}
+    trainer, batch = warmed(make_replicate(changes))
+    model = trainer.model
+    _, _, step, scores = trainer._measure(batch, warm=False)
+    lines = torch.from_numpy(batch.query_cell)
+    assert len(lines.unique()) > 1 and (step.cell == -1).all(), "an episode has no cell line of its own"
+    by_line = model.teacher(torch.arange(model.cell_lines), model.graph())
+    units = model.resistance.of_cell(by_line, trainer.reference)
+    hides = torch.zeros(len(lines)) if step.pseudo_unseen is None else step.pseudo_unseen
+    torch.testing.assert_close(scores.r_teacher[hides == 0], units[lines][hides == 0])
+    share = 0.25 * (1 - hides).unsqueeze(1).expand_as(lines)
+    fused = fuse(share, units[lines], scores.r_student.unsqueeze(1))
+    torch.testing.assert_close(scores.r_cell, fused)
+    assert scores.r.shape == step.logit.shape == lines.shape
+    error = (scores.r_student.unsqueeze(1) - units[lines]).square()
+    wanted = (error * (1 - hides).unsqueeze(1)).sum() / (1 - hides).sum().clamp(min=1) / lines.shape[1]
+    torch.testing.assert_close(LOSSES.build("distillation")(step, {})[0], wanted)
+
+
+def test_every_row_of_the_teacher_learns_from_its_own_lines_pairs(make_replicate: MakeReplicate) -> None:
+    trainer, batch = warmed(make_replicate({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
+    _, _, step, _ = trainer._measure(batch, warm=False)
+    table = trainer.model.teacher.table.weight
+    for line in range(trainer.model.cell_lines):
+        own = (torch.from_numpy(batch.query_cell) == line).float()
+        (moved,) = torch.autograd.grad((step.logit * own).sum(), [table], retain_graph=True)
+        assert moved.abs().sum(1).nonzero().flatten().tolist() == [line]
+
+
+def test_a_teacher_that_is_the_students_average_has_one_answer_for_a_mixture(
+    make_replicate: MakeReplicate,
+) -> None:
+    trainer, batch = warmed(make_replicate({**AVERAGE, "episode.sampler": "meta_batch"}))
+    _, _, step, scores = trainer._measure(batch, warm=False)
+    assert scores.r_teacher.shape == step.logit.shape
+    assert torch.equal(scores.r_teacher, scores.r_teacher[:, :1].expand_as(scores.r_teacher))
+
+
+@pytest.mark.parametrize("source", sorted(BY_NAME))
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_an_environment_by_name_is_that_of_each_query_pair(
+    make_replicate: MakeReplicate, source: str, sampler: str
+) -> None:
+    changes = {
+        **BY_NAME[source],
+        "energy.form": "gated",
+        "environment.scope": "sample",
+        "temperature.mode": "per_cell",
+        "episode.sampler": sampler,
+        "loss.contrastive.weight": 0.5,
+        "decouple.pearson": 0.5,
+    }
+    trainer, batch = warmed(make_replicate(changes))
+    model, lines = trainer.model, torch.from_numpy(batch.query_cell)
+    with torch.no_grad():
+        _, _, step, scores = trainer._measure(batch, warm=False)
+        z_e = model.environment.table.weight if source == "id" else model.environment.encoder(trainer.v)
+    torch.testing.assert_close(step.z_e_of_queries(), z_e[lines])
+    assert step.cell.tolist() == lines.unique().tolist(), (
+        "a row of z_E per cell line, for terms that tell them apart"
+    )
+    temperature = softplus((z_e * model.temperature.v).sum(1) + model.temperature.t)
+    torch.testing.assert_close(scores.temperature, temperature[lines])
+    reference = trainer.reference
+    cell = model.resistance.of_cell(model.resistance.raw_cell(z_e), reference)
+    moved = model.resistance.a((z_e - reference.mean_z_e()) / reference.spread_z_e())
+    wanted = cell[lines] + (model.resistance.b(step.z_i) * moved[lines]).sum(-1)
+    torch.testing.assert_close(scores.r, wanted)
+    torch.testing.assert_close(step.logit, model.energy(step.u, wanted, temperature[lines]))
+
+
+@pytest.mark.parametrize("dual_stream", [False, True])
+def test_the_reference_of_a_line_is_what_its_query_pairs_were_given(
+    make_replicate: MakeReplicate, dual_stream: bool
+) -> None:
+    changes = {**TEACHER, "episode.sampler": "random", "decouple.dual_stream": dual_stream}
+    trainer, batch = warmed(make_replicate(changes))
+    before = trainer.reference
+    _, _, step, scores = trainer._measure(batch, warm=False)
+    after = trainer._reference_after(step, scores)
+    lines = torch.from_numpy(batch.query_cell)
+    for line in range(trainer.model.cell_lines):
+        own = lines == line
+        mean_r = scores.r_raw.detach()[own].mean()
+        mean_z = scores.z_e.detach().unsqueeze(1).expand(-1, lines.shape[1], -1)[own].mean(0)
+        torch.testing.assert_close(after.r[line], 0.9 * before.r[line] + 0.1 * mean_r)
+        torch.testing.assert_close(after.z_e[line], 0.9 * before.z_e[line] + 0.1 * mean_z)
+
+
+@pytest.mark.parametrize("changes", [GRAPH, AVERAGE, *BY_NAME.values()], ids=["graph", "ema", *BY_NAME])
+def test_prediction_is_the_same_energy_and_no_mechanism_is_accused(
+    make_replicate: MakeReplicate, changes: dict[str, Any]
+) -> None:
+    replicate = make_replicate({**changes, "episode.sampler": "meta_batch"})
+    given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+    found = {f"{f.id} {f.mechanism}": f for f in audit(*given, first=True).findings}
+    assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
+    assert found["M40 meta_batch"].verdict == "active"
+    with torch.random.fork_rng(devices=[]):
+        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        assert disagreement(probe, replicate.predictor) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"loss": {"contrastive": {"weight": 0.1}}},
+        {"loss": {"prototypes": {"weight": 0.1}}},
+        {"loss": {"gp_prior": {"weight": 0.1}}},
+        {"loss": {"competition": {"weight": 0.1}}, "episode": {"pseudo_unseen": 0.2}},
+        {"environment": {"source": "support", "prior": {"extrapolate": "posterior"}}},
+    ],
+)
+def test_what_compares_cell_lines_by_a_mixtures_z_e_is_refused(given: dict[str, Any]) -> None:
+    mixed = {**given, "episode": {**given.get("episode", {}), "sampler": "meta_batch"}}
+    with pytest.raises(ValueError, match=r"a support set of episode\.sampler: meta_batch is a mixture"):
+        TrialConfig.model_validate(mixed)
+    TrialConfig.model_validate(given)
+
+
+def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> None:
+    """Recall 1, precision at the prevalence and an R_E that does not vary, beside a Teacher that tells cell lines apart.
+
+    The Student's support set is a mixture, so what it is distilled towards is the mean over cell lines.
+    """
+    own = {
+        key: value
+        for key, value in load_preset("rp09").items()
+        if key in ("energy", "loss", "routing", "episode")
+    }
+    changes = {
+        "environment.teacher.kind": "gradient",
+        "environment.fusion.alpha": 1.0,
+        "optimiser.epochs": 3,
+        "optimiser.steps_per_epoch": 40,
+        "optimiser.lr": 3e-3,
+    }
+    base = {**TINY, **own, "episode": {**own["episode"], **TINY["episode"]}}
+    config = compose(base, changes).resolved()
+    replicate = Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"))
+    while not replicate.finished:
+        replicate.advance()
+    lines = pq.read_table(tmp_path / "rp09" / "embeddings").to_pandas()
+    teacher = lines[lines.split == "train"].groupby("cell_line").r_teacher.mean()
+    unseen = lines[lines.split.isin(["val_unseen", "test"])].groupby("cell_line").r.mean()
+    assert np.ptp(teacher) > 0.1 and np.ptp(unseen) < 0.05 * np.ptp(teacher)
+    cells = pq.read_table(tmp_path / "rp09" / "cells").to_pandas()
+    wanted = (cells.split == "val_unseen") & (cells.cell_line == "pooled") & (cells.score == "corrected")
+    row = cells[wanted & (cells.prevalence_mode == "as_found") & (cells.protocol == "exact")].iloc[-1]
+    assert row.recall > 0.9 and abs(row.precision - row.prevalence) < 0.15
