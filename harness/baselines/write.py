@@ -13,7 +13,7 @@ import sklearn
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import analysis.metrics
-from analysis.schema import to_table
+from analysis.schema import SCHEMA_VERSION, to_table
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import SCORED, evaluate_fold
 from harness.baselines.features import PairFeatures
@@ -76,7 +76,9 @@ def _appearing(final: Path) -> Iterator[Path]:
 
 def _key(dataset: EncodedDataset, fold: Fold, splits: Splits) -> str:
     """Identity of a result: the data, the fold's name and pairs, and every source line that makes the numbers."""
-    total = hashlib.sha256(f"{dataset.hash} {fold.name} scikit-learn {sklearn.__version__}".encode())
+    total = hashlib.sha256(
+        f"{dataset.hash} {fold.name} store {SCHEMA_VERSION} scikit-learn {sklearn.__version__}".encode()
+    )
     for name in ("train", *SCORED):
         total.update(getattr(splits, name).tobytes())
     sources = [file for file in sorted(Path(__file__).parent.glob("*.py")) if file.name != "__main__.py"]

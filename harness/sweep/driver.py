@@ -23,14 +23,16 @@ from harness.device import choose_device
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
+from harness.storage import DISK, StoreUnwritable, check_writable, writing
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster import Cluster, cluster
+from harness.sweep.documents import mend_run
 from harness.sweep.impossible import refuse_impossible
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
-from harness.sweep.report import conclude, introduce, unfinished
-from harness.sweep.start import Start, complete_units, forget, give_up, prepare
-from harness.sweep.tuning import Tuning, tune
+from harness.sweep.report import conclude, continuing, introduce, unfinished
+from harness.sweep.start import ENDED, Start, complete_units, forget, give_up, prepare, stored_units
+from harness.sweep.tuning import Outcome, Tuning, tune
 
 
 def run_sweep(options: Options, console: Console) -> int:
@@ -47,6 +49,15 @@ def run_sweep(options: Options, console: Console) -> int:
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         run = (options.out or Path("runs") / sweep.config.name).absolute()
+        stack.enter_context(writing(run, DISK))
+        check_writable(run)
+        if not options.dry_run and run.is_dir():
+            with only_driver(run):
+                mended = mend_run(run, sweep)
+            for sentence in mended:
+                console.print(
+                    f"note: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True
+                )
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         joined = stack.enter_context(cluster(address=options.address)) if options.address else None
         device = choose_device(
@@ -96,8 +107,30 @@ def run_sweep(options: Options, console: Console) -> int:
             ),
             console,
         )
+        if outcome.paused:
+            raise StoreUnwritable(
+                f"{outcome.paused}; finished epochs are kept, go on with: {continuing(sys.orig_argv)}"
+            )
+        outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
     return conclude(console, run, start, outcome)
+
+
+def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
+    """The outcome, unfinished where a unit that was to run has no row in the store that says how it ended."""
+    asked = [unit for units in start.pending.values() for unit in units]
+    asked += [
+        u
+        for config in outcome.plan.configs
+        if config not in start.plan.configs
+        for u in outcome.plan.units_of(config)
+    ]
+    stored = stored_units(run) if outcome.finished else {}
+    left = [u.name for u in asked if u not in stored or stored[u].status not in (*ENDED, "failed")]
+    if not outcome.finished or not left:
+        return outcome
+    sentence = f"{len(left)} units have ended, and the store does not say how: {', '.join(left[:4])}"
+    return replace(outcome, finished=False, sentences=[*outcome.sentences, sentence])
 
 
 class Views:
@@ -197,7 +230,8 @@ def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Clust
 def only_driver(run: Path) -> Iterator[None]:
     """One driver per run folder; the kernel drops the lock of one that was killed. A folder in which nothing came to
     be goes again."""
-    run.mkdir(parents=True, exist_ok=True)
+    with writing(run):
+        run.mkdir(parents=True, exist_ok=True)
     lock = run / ".driver.lock"
     with lock.open("w") as stream:
         try:

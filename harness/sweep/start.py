@@ -1,22 +1,23 @@
 """What a start of a sweep has to do, given what its run folder already holds."""
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from analysis import unit_log
+from analysis.files import filed_units
 from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
+from harness.failing import fail
 from harness.plan import Plan, Unit, diff, merge
-from harness.run_store import RunWriter, read_rows
 from harness.space.compose import flatten
 from harness.sweep.left import unplanned
 from harness.sweep.verdict import Verdict
 
-ENDED = {"done", "stopped", "pruned", "diverged"}
+ENDED = frozenset(unit_log.ENDED)
 """Statuses of units that are results; `failed` ones are tried again by --resume."""
 
 
@@ -142,28 +143,19 @@ def complete_units(run: Path, pending: Collection[str]) -> list[str]:
 
 
 def forget(run: Path, units: Iterable[Unit]) -> None:
-    """Drop the checkpoints of failed units, so that they start again from their first epoch, and what was decided
-    about their configurations then."""
+    """Drop what was decided about the configurations of failed units, which go on after their last finished epoch."""
     for unit in units:
         Verdict.drop(run, unit.config_id)
-        shutil.rmtree(run / "checkpoints" / unit.name, ignore_errors=True)
-        (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
 
 
 def give_up(run: Path, units: Iterable[Unit], sentence: str) -> None:
     """Mark the unfinished ones of `units` as failed, whose worker could not do it itself."""
+    filed = filed_units(run)
     for unit in units:
-        file = run / "trials" / f"{unit.name}.parquet"
-        row: Mapping[str, object] = {
-            "config": unit.config_id,
-            "fold": unit.fold,
-            "seed": unit.seed,
-            "epochs": 0,
-        }
-        if file.exists():
-            row = read_rows(file)[0]
-        if row.get("status", "running") == "running":
-            RunWriter(run).write("trials", unit.name, [{**row, "status": "failed", "reason": sentence}])
+        if unit.name in filed:
+            continue
+        key = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed}
+        fail(run, unit.name, {**key, "epochs": 0, "reason": sentence})
 
 
 def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) -> bool:

@@ -53,6 +53,8 @@ class Outcome:
     finished: bool
     board: Board
     sentences: list[str]
+    paused: str = ""
+    """Why nothing more could be written, where that ended the trials."""
 
 
 def tune(tuning: Tuning, console: Console) -> Outcome:
@@ -120,6 +122,12 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         )
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
     ending = Ending(tuning.seconds, display.note)
+    callback = BoardCallback(
+        board,
+        display,
+        lambda: display.aside(baselines.poll() or "computing baselines as well"),
+        pause=lambda: ending.end("nothing more can be written"),
+    )
     tuner = Tuner(
         with_resources(
             with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.device.share}
@@ -140,11 +148,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             failure_config=FailureConfig(max_failures=RESTARTS),
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             stop=ending,
-            callbacks=[
-                BoardCallback(
-                    board, display, lambda: display.aside(baselines.poll() or "computing baselines as well")
-                )
-            ],
+            callbacks=[callback],
         ),
     )
     with _quietly(tuning.run / "driver.log"), display.showing(), ending.listening():
@@ -157,12 +161,13 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             baselines.cancel()
         elif not missing(tuning.run, tuning.folds):
             display.aside(ended)
-    compactor.finish()
+    if not callback.paused:
+        compactor.finish()
     sentences = [ended or "the baselines are not computed yet"] if missing(tuning.run, tuning.folds) else []
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
     finished = ended is not None and not proposer.pending and proposer.new == 0
-    return Outcome(proposer.plan, finished, board, sentences)
+    return Outcome(proposer.plan, finished, board, sentences, callback.paused)
 
 
 def _name(trial: Any) -> str:

@@ -22,9 +22,11 @@ from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.device import choose_device
 from harness.errors import UserError, nearest, run_cli
+from harness.mending import mend
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
+from harness.storage import check_writable
 from harness.trial.replicate import Replicate
 
 DESCRIPTION = """Train, validate and predict one configuration: the full episodic loop on one fold, for each seed.
@@ -61,7 +63,11 @@ def main() -> int:
         progress=console.is_terminal,
     )
     fold = choose_fold(make_folds(dataset, data), arguments.fold)
-    run = RunWriter(arguments.out or Path("runs") / f"trial-{config.id}")
+    folder = arguments.out or Path("runs") / f"trial-{config.id}"
+    check_writable(folder)
+    run = RunWriter(folder)
+    for sentence in mend(run.path):
+        console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"[bold]{arguments.config}[/] configuration {config.id} on {device}: {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
@@ -70,6 +76,8 @@ def main() -> int:
     statuses: list[str] = []
     for seed in arguments.seeds:
         replicate = Replicate(config, dataset, fold, seed, run, device=device, audits=not statuses)
+        for note in replicate.record.notes:
+            console.print(f"note: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
         statuses.append(_run_seed(replicate, console))
         if replicate.status == "stopped" and replicate.epoch == 0:
             break  # by the audit, before the first step: what is dead in one seed is dead in all
@@ -141,16 +149,23 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
         task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
         while not replicate.finished:
             progress.update(task, epoch=replicate.epoch + 1, completed=0)
-            summary = replicate.advance(
-                lambda done, total: progress.update(task, completed=done, total=total)
-            )
+            try:
+                summary = replicate.advance(
+                    lambda done, total: progress.update(task, completed=done, total=total)
+                )
+            except UserError:
+                raise
+            except Exception as error:
+                replicate.close("failed", f"{type(error).__name__}: {error}")
+                raise
             figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
-            loss = replicate.epoch_rows[-1]["loss"] if replicate.epoch_rows else float("nan")
             for moment, line in lines(replicate.audited).items():
                 if moment not in told:
                     console.print(f"seed {seed} audit ({moment}): {line}")
             told = set(lines(replicate.audited))
-            console.print(f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {loss:.4f}  {figures}")
+            console.print(
+                f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
+            )
     if replicate.trial["reason"]:
         console.print(f"seed {seed}: [yellow]{replicate.status}[/]: {replicate.trial['reason']}")
     if replicate.epoch and replicate.status != "diverged":
