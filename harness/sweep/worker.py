@@ -184,7 +184,7 @@ class ConfigurationTrainable(Trainable):
         known = [
             value
             for status, value in reached.values()
-            if status != "diverged" and value is not None and math.isfinite(value)
+            if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
         ]
         done = all(replicate.finished for replicate in self.replicates)
         diverged = sum(status == "diverged" for status in statuses.values())
