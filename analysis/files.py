@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.errors import UserError
-from analysis.schema import GROUPED_BY, PART, PART_GROUPS, PART_UNITS, SCHEMA_VERSION
+from analysis.schema import (
+    COMPACTED,
+    GROUPED_BY,
+    PART,
+    PART_GROUPS,
+    PART_UNITS,
+    SCHEMA_VERSION,
+    refuse_version,
+)
+from analysis.unit_log import UnitLog, log_file, logged_units
 
 _AT_ONCE = 256
+_LOOKED_AT = 32_000_000
+UNREADABLE = (pa.ArrowException, OSError, ValueError)
+"""What reading a damaged Parquet file raises."""
 Rows = Callable[[pa.Table], pa.Table]
 Group = Callable[[tuple[str, ...]], bool]
 
@@ -31,18 +43,23 @@ class TableFiles:
         """Every unit's rows once, in the columns of `schema` (null where a file lacks one), thinned by `rows`.
 
         `group` says whether row groups of a part with given values of `GROUPED_BY` are wanted at all; `rows` decides
-        row by row. A unit's own file counts before what parts hold of it, and a newer part before an older one. Units
-        are looked at first and parts afterwards: what is compacted in between is found in its part.
+        row by row. A unit's own file counts before what parts hold of it, a newer part before an older one, and all of
+        them before the unit's log. Units are looked at first, parts afterwards and logs last: what ends or is compacted
+        in between is found in the next place.
 
-        Raises UserError for a file of a newer schema.
+        Raises UserError for a file of another version of the schema.
         """
+        filed = filed_units(self.folder.parent)
         read: set[str] = set()
+        lost: set[str] = set()
         found, pending = [schema.empty_table()], []
         for file in self._files(parts=False):
             table = self._open(file, schema, None)
             if table is not None:
                 read.add(file.stem)
                 pending.append(table)
+            elif file.exists():
+                lost.add(file.stem)
             if len(pending) == _AT_ONCE:
                 found.append(rows(pa.concat_tables(pending)))
                 pending.clear()
@@ -50,11 +67,32 @@ class TableFiles:
             found.append(rows(pa.concat_tables(pending)))
         for file in reversed(self._files(parts=True)):
             table = self._open(file, schema, group)
-            units = part_units(file) if table is not None else frozenset()
-            if table is not None:
-                found.append(rows(_without(table, units & read) if units & read else table))
+            if table is None:
+                filed = frozenset()
+                continue
+            units = part_units(file)
+            found.append(rows(_without(table, units & read) if units & read else table))
             read |= units
+        found += [rows(table) for table in self._logged(schema, read, filed - lost)]
         return pa.concat_tables(found)
+
+    def _logged(self, schema: pa.Schema, read: set[str], filed: frozenset[str]) -> Iterator[pa.Table]:
+        """Rows of the units that are neither `read` already nor `filed` as Parquet."""
+        run, name = self.folder.parent, self.folder.name
+        for unit in logged_units(run) if name in COMPACTED else ():
+            if unit in read or unit in filed:
+                continue
+            try:
+                log = UnitLog.read(log_file(run, unit))
+            except OSError as error:
+                self._say(f"units/{unit}.log cannot be read: {error.strerror}")
+                continue
+            if log.damage is not None:
+                self._say(f"units/{unit}.log is damaged: {log.damage}; the rows before it were read")
+            yield conform(log.table(name), schema)
+
+    def _say(self, problem: str) -> None:
+        self.problems += [] if problem in self.problems else [problem]
 
     def _files(self, *, parts: bool) -> list[Path]:
         if not self.folder.is_dir():
@@ -67,15 +105,17 @@ class TableFiles:
         for attempt in range(3):
             try:
                 # A small file is read faster without pq.read_table's dataset around it.
-                with pq.ParquetFile(file) as opened:
+                with pq.ParquetFile(file, page_checksum_verification=True) as opened:
                     return _columns(file, opened, schema, group)
             except FileNotFoundError:
                 return None
-            except (pa.ArrowInvalid, OSError) as error:
+            except UserError:
+                raise
+            except UNREADABLE as error:
                 # On a network file system a file can change under an open reader; the next look is whole.
                 if attempt == 2:
-                    reason = str(error).splitlines()[0]
-                    self.problems.append(f"{file.parent.name}/{file.name} cannot be read: {reason}")
+                    reason = (str(error).splitlines() or [type(error).__name__])[0]
+                    self._say(f"{file.parent.name}/{file.name} cannot be read: {reason}")
                     return None
                 time.sleep(0.05)
         return None
@@ -85,6 +125,39 @@ def part_units(file: Path) -> frozenset[str]:
     """Names of the units that a part holds, those without rows included."""
     found: frozenset[str] = frozenset(json.loads(_metadata(pq.read_schema(file)).get(PART_UNITS, b"[]")))
     return found
+
+
+def filed_units(run: Path) -> frozenset[str]:
+    """Names of the units that are in Parquet whole: their rows of `trials` are written after all others."""
+    units: set[str] = set()
+    for file in (run / "trials").glob("[!.]*.parquet"):
+        if not file.name.startswith(PART):
+            units.add(file.stem)
+            continue
+        try:
+            units |= part_units(file)
+        except UNREADABLE:
+            continue
+    return frozenset(units)
+
+
+def problem(file: Path) -> str | None:
+    """Why a Parquet file of the store cannot be read, None where it can: every page of it, up to `_LOOKED_AT` bytes.
+
+    Raises UserError for a file of another version of the schema.
+    """
+    try:
+        with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+            metadata = _metadata(opened.schema_arrow)
+            refuse_version(file, int(metadata.get(b"schema_version", SCHEMA_VERSION)))
+            json.loads(metadata.get(PART_UNITS, b"[]"))
+            if file.stat().st_size <= _LOOKED_AT:
+                opened.read(use_threads=False)
+    except UserError:
+        raise
+    except UNREADABLE as error:
+        return (str(error).splitlines() or [type(error).__name__])[0]
+    return None
 
 
 def unit_names(table: pa.Table) -> pa.Array:
@@ -108,11 +181,7 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 
 def _columns(file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group | None) -> pa.Table:
     metadata = _metadata(opened.schema_arrow)
-    version = int(metadata.get(b"schema_version", SCHEMA_VERSION))
-    if version > SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema version {version}; this analysis reads up to {SCHEMA_VERSION}, update it"
-        )
+    refuse_version(file, int(metadata.get(b"schema_version", SCHEMA_VERSION)))
     wanted = set(schema.names) | ({"config", "fold", "seed"} if PART_UNITS in metadata else set())
     present = [name for name in opened.schema_arrow.names if name in wanted]
     groups = json.loads(metadata.get(PART_GROUPS, b"[]"))

@@ -2,32 +2,48 @@
 
 A run is a folder
 
-    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per unit of the plan and table, while it runs
+    RUN/units/<config>-<fold>-<seed>.log          every row of one unit of the plan, the source of all files below
+    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per table of a unit that has ended
     RUN/<table>/part-<number>.parquet             many units that have ended, put together
+    RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
     RUN/baselines/<fold>.parquet                  baselines, once per fold
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
     RUN/code/<hash>.json                          modules of a code that units were made with
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
 
-Every file is written under a name that starts with "." and then renamed, so that a reader sees a whole old
-file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
-has no value for is null. Every table's Parquet metadata carries `schema_version`.
+A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
+evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
+SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
+changed of the row of `trials`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
+last frame says so. last.pt says how long the log was when it was written, and the hash of its frames: what stands after
+that is cut off when the unit goes on, what is missing before it means that the unit starts again.
 
-A part is written whole before the files of its units are removed, so that a kill, or a reader in between, can
-meet a unit twice, never not at all: a unit's own file counts before what parts hold of it, and a part before
-those of lower number. A part's metadata name its units (`units`, JSON, those without rows included); parts are
-never changed. In `cells` a part has one row group per combination of `prevalence_mode`, `split` and `selection`
-(`groups`, JSON, in order), in `predictions` one per unit: a reader skips what it does not need.
+Rows of a unit that has no file in `trials` yet are read from its log; a unit counts once: its own file before what parts
+hold of it, a part before those of lower number, any of them before the log. Parquet that cannot be read is put aside
+under its name with `.damaged` and made again from the logs, which are therefore kept.
+
+Parquet and JSON are written under a name that starts with "." and then renamed, so that a reader sees a whole old
+file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
+has no value for is null. Every table's Parquet metadata carries `schema_version`; a store of another version is refused.
+
+A part is written whole before the files of its units are removed, so that a kill, or a reader in between, can meet a unit
+twice, never not at all. A part's metadata name its units (`units`, JSON, those without rows included); a part is replaced
+by a smaller one only where units are moved out of the run. In `cells` a part has one row group per combination of
+`prevalence_mode`, `split` and `selection` (`groups`, JSON, in order), in `predictions` one per unit: a reader skips what
+it does not need.
 
 plan.json lists the configurations at its last writing; plan-added.jsonl one per line that were added since.
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+from analysis.errors import UserError
+
+SCHEMA_VERSION = 2
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
@@ -301,6 +317,25 @@ TABLES: dict[str, pa.Schema] = {
     "baselines": _schema(_BASELINES),
 }
 """Table name -> pyarrow schema; a field's meaning is in its metadata under `doc`."""
+
+
+COMPACTED = tuple(name for name in TABLES if name != "baselines")
+"""Tables that have rows of units."""
+KEYS = [name for name, _, _ in _KEYS]
+"""Columns that name a unit."""
+
+
+def refuse_version(file: Path, version: int) -> None:
+    """Raise UserError for a file of another version of the schema than this one."""
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{file} has schema version {version}; this analysis reads version {SCHEMA_VERSION}, update it"
+        )
+    if version < SCHEMA_VERSION:
+        raise UserError(
+            f"{file} has schema version {version}, and this program reads version {SCHEMA_VERSION}: rank it with the "
+            "program that made it, or give another run folder"
+        )
 
 
 def file_name(config: str, fold: str, seed: int) -> str:

@@ -18,8 +18,9 @@ from analysis.files import TableFiles
 from analysis.paths import user_path
 from analysis.rules import UnitRecords
 from analysis.schema import ADDED, LOCK, TABLES
+from analysis.schema import KEYS as KEYS
 
-_MARKERS = ("trials", "plan.json", "sweep.yaml", "provenance.json")
+_MARKERS = ("units", "trials", "plan.json", "sweep.yaml", "provenance.json")
 
 
 def _is_run(path: Path) -> bool:
@@ -100,7 +101,7 @@ class Run:
         """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds
         that the plan no longer asks for stay in the store and are left out: a mean over folds is over one set of them.
 
-        Raises ValueError for a table that the schema does not have, UserError for a store of a newer schema.
+        Raises ValueError for a table that the schema does not have, UserError for a store of another version.
         """
         if name not in TABLES:
             raise ValueError(f"the store has no table '{name}'; it has {', '.join(TABLES)}")
@@ -152,8 +153,10 @@ class Run:
         if not file.exists():
             return {}
         try:
-            loaded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except json.JSONDecodeError as error:
+            loaded = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(loaded, dict):
+                raise ValueError("it is no JSON object")
+        except (ValueError, OSError) as error:
             problem = f"{name} cannot be read: {error}"
             self.problems += [] if problem in self.problems else [problem]
             return {}
@@ -165,8 +168,14 @@ class Run:
         added = self.path / ADDED
         if plan and added.exists():
             # The last line of a driver that was killed may be half a one: its configuration never started.
-            lines = added.read_text(encoding="utf-8").split("\n")[:-1]
-            known = {entry["id"]: entry for entry in [*plan.get("configs", []), *map(json.loads, lines)]}
+            entries = []
+            for number, line in enumerate(added.read_bytes().split(b"\n")[:-1], 1):
+                try:
+                    entry = json.loads(line)
+                    entries.append((entry["id"], entry))
+                except (ValueError, TypeError, KeyError) as error:
+                    self.problems.append(f"{ADDED}, line {number} cannot be read: {error}")
+            known = dict([*((entry["id"], entry) for entry in plan.get("configs", [])), *entries])
             plan["configs"] = list(known.values())
         return plan
 
@@ -217,9 +226,6 @@ class Run:
             self._unit_rows[name] = _UnitRows(frame)
         return self._unit_rows[name].of(unit)
 
-
-KEYS = ["config", "fold", "seed"]
-"""Columns that name a unit."""
 
 _READ_OF_CELLS = [
     *KEYS, "epoch", "selection", "split", "cell_line", "score", "prevalence_mode", "protocol", "n", "positives",

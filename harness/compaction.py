@@ -9,10 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.files import conform, grouped
+from analysis.files import conform, filed_units, grouped, problem
+from analysis.schema import COMPACTED as COMPACTED
 from analysis.schema import PART, PART_GROUPS, PART_UNITS, TABLES
+from analysis.unit_log import log_file, read_or_none
+from harness.exporting import export
+from harness.storage import writing
 
-COMPACTED = tuple(name for name in TABLES if name != "baselines")
 AT_ONCE = 100
 """Units of a part: enough that ten thousand units are a hundred files, few enough that writing one is a moment."""
 
@@ -35,7 +38,12 @@ class Compactor:
             self._write(list(self._waiting)[: self.at_once])
 
     def collect_left(self, ended: Collection[str]) -> None:
-        """Take those of the ended units that have a file by themselves in any table."""
+        """Take those of the ended units that have a file by themselves in any table, or nothing but a log."""
+        filed = filed_units(self.run)
+        for unit in ended:
+            log = None if unit in filed else read_or_none(log_file(self.run, unit))
+            if log is not None and log.ended:
+                export(self.run, log)
         single = {file.stem for name in COMPACTED for file in (self.run / name).glob("[!.]*.parquet")}
         self.collect(unit for unit in ended if unit in single)
 
@@ -54,9 +62,12 @@ class Compactor:
 def compact(folder: Path, units: Iterable[str]) -> Path | None:
     """Write the files that `units` have in a table's folder as its next part, then remove them.
 
-    Returns the part, or None where none of the units has a file there.
+    Returns the part, or None where none of the units has a file there. A file that cannot be read stays where it is,
+    for `harness.mending`.
     """
-    files = [file for unit in units if (file := folder / f"{unit}.parquet").is_file()]
+    files = [
+        file for unit in units if (file := folder / f"{unit}.parquet").is_file() and problem(file) is None
+    ]
     if not files:
         return None
     numbers = (file.stem.removeprefix(PART) for file in folder.glob(f"{PART}*.parquet"))
@@ -64,30 +75,35 @@ def compact(folder: Path, units: Iterable[str]) -> Path | None:
         folder
         / f"{PART}{1 + max((int(number) for number in numbers if number.isdigit()), default=0):07d}.parquet"
     )
-    schema = TABLES[folder.name]
-    metadata = {**(schema.metadata or {}), PART_UNITS: json.dumps([file.stem for file in files]).encode()}
-    groups: Iterable[pa.Table]
-    if folder.name == "predictions":
-        groups = _each(files, schema)
-    else:
-        whole = pa.concat_tables(list(_each(files, schema)))
+    write_part(part, [file.stem for file in files], _each(files, TABLES[folder.name]))
+    for file in files:
+        file.unlink(missing_ok=True)
+    return part
+
+
+def write_part(part: Path, units: list[str], tables: Iterable[pa.Table]) -> None:
+    """Write or replace a part that holds `units`, from one table of rows per unit."""
+    folder, schema = part.parent, TABLES[part.parent.name]
+    metadata = {**(schema.metadata or {}), PART_UNITS: json.dumps(units).encode()}
+    groups: Iterable[pa.Table] = tables
+    if folder.name != "predictions":
+        whole = pa.concat_tables([schema.empty_table(), *tables])
         groups = [whole]
         if folder.name == "cells":
             values, groups = grouped(whole)
             metadata[PART_GROUPS] = json.dumps(values).encode()
     draft = folder / f".{part.name}.{uuid.uuid4().hex}"
-    try:
-        with pq.ParquetWriter(draft, schema.with_metadata(metadata), compression="zstd") as writer:
-            for group in groups:
-                writer.write_table(group, row_group_size=max(1, group.num_rows))
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        draft.replace(part)
-    finally:
-        draft.unlink(missing_ok=True)
-    for file in files:
-        file.unlink(missing_ok=True)
-    return part
+    with writing(part):
+        try:
+            options = {"compression": "zstd", "write_page_checksum": True}
+            with pq.ParquetWriter(draft, schema.with_metadata(metadata), **options) as writer:
+                for group in groups:
+                    writer.write_table(group, row_group_size=max(1, group.num_rows))
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            draft.replace(part)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 def _each(files: Iterable[Path], schema: pa.Schema) -> Iterator[pa.Table]:

@@ -11,20 +11,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.schema import to_table
+from harness.storage import writing
 
 
 def replace_atomically(path: Path, data: bytes) -> None:
-    """Write `data` beside `path` under a hidden name, flush it to disk, then rename it over `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write `data` beside `path` under a hidden name, flush it to disk, then rename it over `path`.
+
+    Raises StoreUnwritable where the disk does not take it; what stood at `path` is still there then.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -42,13 +47,18 @@ class RunWriter:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path).absolute()
-        self.path.mkdir(parents=True, exist_ok=True)
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
 
     def write(self, table: str, unit: str, rows: Sequence[Mapping[str, Any]]) -> Path:
         """Replace the file of `unit` in `table` by `rows`; columns that a row lacks are null."""
+        return self.write_table(table, unit, to_table(table, rows))
+
+    def write_table(self, table: str, unit: str, content: pa.Table) -> Path:
+        """As `write`, of rows that are an Arrow table in the schema already."""
         path = self.path / table / f"{unit}.parquet"
         buffer = pa.BufferOutputStream()
-        pq.write_table(to_table(table, rows), buffer, compression="zstd")
+        pq.write_table(content, buffer, compression="zstd", write_page_checksum=True)
         replace_atomically(path, buffer.getvalue().to_pybytes())
         return path
 
@@ -65,5 +75,6 @@ class RunWriter:
 
     def checkpoint_folder(self, unit: str) -> Path:
         folder = self.path / "checkpoints" / unit
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         return folder

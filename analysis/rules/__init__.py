@@ -16,6 +16,7 @@ from analysis.rules.records import UnitRecords
 from analysis.rules.rule import Finding, NotEvaluated, Reading, Rule, Violation
 from analysis.rules.support_labels import SupportLabels
 from analysis.rules.thresholds import ThresholdHigh, ThresholdLow
+from analysis.rules.watch import Watch
 
 RULES: dict[str, Rule] = {
     rule.id: rule
@@ -100,6 +101,15 @@ def why(missing: str) -> str:
     return missing if missing.startswith(UNDERPOWERED) else f"{missing} is missing"
 
 
+def watching(limits: Mapping[str, float] | None = None) -> Watch:
+    """All rules on a unit that runs, with `limits` in place of the documented ones.
+
+    Raises UserError for a limit that no rule has.
+    """
+    check_limits(limits or {})
+    return Watch(list(RULES.values()), {**LIMITS, **(limits or {})})
+
+
 def not_evaluated(unit: UnitRecords) -> dict[str, str]:
     """Rule id -> the input that was missing, for every rule that could not be measured."""
     return judge(unit).missing
@@ -115,9 +125,11 @@ __all__ = [
     "Rule",
     "UnitRecords",
     "Violation",
+    "Watch",
     "check_limits",
     "evaluate",
     "judge",
     "not_evaluated",
+    "watching",
     "why",
 ]

@@ -72,7 +72,9 @@ class Rule(ABC):
     `mark` is the letter that stands for the rule in a ranking. `limits` maps a limit's name to its
     default: the rule's own id first, further ones as `<id>.<part>`. `lasting` rules describe the model as
     it is: they stand when they hold at the last measured epoch or at the reported weights, for `patience`
-    epochs in a row in the former case. The others stand once they held at all.
+    epochs in a row in the former case. The others stand once they held at all. `window` says how many epochs
+    back from an epoch `measure` needs rows for that epoch's readings (1: its own rows are enough); while a trial
+    runs it is given no more than that.
     """
 
     id: ClassVar[str]
@@ -85,6 +87,7 @@ class Rule(ABC):
     lasting: ClassVar[bool] = True
     screens: ClassVar[bool] = False
     patience: ClassVar[int] = 1
+    window: ClassVar[int] = 1
 
     @abstractmethod
     def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:

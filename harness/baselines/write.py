@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from analysis.schema import to_table
+from analysis.schema import SCHEMA_VERSION, to_table
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
@@ -87,7 +87,7 @@ def _appearing(final: Path) -> Iterator[Path]:
 def identity(data: str, fold: Fold) -> str:
     """What a fold's baselines are of: the content hash of the data, the fold's content, the code that makes the
     numbers, and the versions of the packages that compute them."""
-    text = f"{data} {fold.id} {_code()} {package_versions()}"
+    text = f"{data} {fold.id} store {SCHEMA_VERSION} {_code()} {package_versions()}"
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 

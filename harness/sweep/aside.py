@@ -1,24 +1,24 @@
 """Units of other stamps: found, named in sentences, and put aside into runs of their own before anything else runs."""
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from analysis import unit_log
 from analysis.stamps import EARLIER, WHY
+from harness.moving import move_units
 from harness.plan import Plan, Unit
 from harness.run_store import replace_atomically
 from harness.stamp import Stamp, reusable, stamp_id
+from harness.sweep.study import FOLDER as STUDIES
 from harness.sweep.verdict import Verdict
-from harness.unit_move import move_units
 
 JOURNAL = f"{EARLIER}/.moving.json"
 """What is being moved: while it is there, a move is unfinished."""
-STUDY = "optuna.log"
-ENDED = {"done", "stopped", "pruned", "diverged"}
+ENDED = frozenset(unit_log.ENDED)
 """Statuses of units that are results; `failed` ones are tried again by --resume."""
 
 
@@ -111,8 +111,8 @@ def complete_moves(run: Path) -> None:
         for config in {unit.rsplit("-", 2)[0] for unit in units}:
             Verdict.drop(run, config)
         move_units(run, units, target)
-        if (run / STUDY).exists():  # what a study was told by these units must not be known to the next one
-            os.replace(run / STUDY, target / STUDY)
+        # What a study was told by these units must not be known to the next one, which is made from plan and store.
+        shutil.rmtree(run / STUDIES, ignore_errors=True)
     (run / JOURNAL).unlink(missing_ok=True)
 
 

@@ -12,11 +12,15 @@ from harness.sweep.display import Display
 class BoardCallback(Callback):
     """Feeds a board from Tune's events; a worker that died is said once, in a sentence.
 
-    `each` is called after every event, about once a second, for what goes on beside the trials.
+    `each` is called after every event, about once a second, for what goes on beside the trials; `pause` when a worker
+    can write nothing more, for which `paused` is then the reason.
     """
 
-    def __init__(self, board: Board, display: Display, each: Callable[[], None]) -> None:
-        self.board, self.display, self.each = board, display, each
+    def __init__(
+        self, board: Board, display: Display, each: Callable[[], None], *, pause: Callable[[], None]
+    ) -> None:
+        self.board, self.display, self.each, self.pause = board, display, each, pause
+        self.paused = ""
         self._restarts: dict[str, int] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -40,6 +44,12 @@ class BoardCallback(Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        for note in result["notes"]:
+            self.display.note(note)
+        if result["paused"]:
+            self.paused = self.paused or result["paused"]
+            self.pause()
+            return
         diverged = self.board.rows[result["configuration"]].diverged
         row = self.board.update(result)
         if row.diverged > diverged and not row.ended:

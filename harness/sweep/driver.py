@@ -23,17 +23,19 @@ from harness.errors import UserError
 from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.stamp import Stamp
+from harness.storage import DISK, StoreUnwritable, check_writable, writing
 from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.baseline_task import missing
 from harness.sweep.capacity import this_machine
 from harness.sweep.cluster import Cluster, cluster
+from harness.sweep.documents import mend_run
 from harness.sweep.impossible import refuse_impossible
-from harness.sweep.lock import only_driver, refuse_place, refuse_running
+from harness.sweep.lock import only_driver, refuse_running
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
-from harness.sweep.report import conclude, introduce, unfinished
-from harness.sweep.start import Start, complete_units, forget, give_up, prepare
-from harness.sweep.tuning import Tuning, tune
+from harness.sweep.report import conclude, continuing, introduce, unfinished
+from harness.sweep.start import ENDED, Start, complete_units, forget, give_up, prepare, stored_units
+from harness.sweep.tuning import Outcome, Tuning, tune
 
 
 def run_sweep(options: Options, console: Console) -> int:
@@ -51,12 +53,15 @@ def run_sweep(options: Options, console: Console) -> int:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = (options.out or Path("runs") / sweep.config.name).absolute()
+        stack.enter_context(writing(run, DISK))
+        check_writable(run)
         if options.dry_run:
-            refuse_place(run)
             refuse_running(run)
         else:
             # Before the plan is read: two starts at once would else both add to what was there before either.
             stack.enter_context(only_driver(run))
+            for sentence in mend_run(run, sweep):
+                console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
             complete_moves(run)
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         asked = sweep.config.resources
@@ -124,8 +129,30 @@ def run_sweep(options: Options, console: Console) -> int:
             ),
             console,
         )
+        if outcome.paused:
+            raise StoreUnwritable(
+                f"{outcome.paused}; finished epochs are kept, go on with: {continuing(sys.orig_argv)}"
+            )
+        outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
     return conclude(console, run, start, outcome)
+
+
+def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
+    """The outcome, unfinished where a unit that was to run has no row in the store that says how it ended."""
+    asked = [unit for units in start.pending.values() for unit in units]
+    asked += [
+        u
+        for config in outcome.plan.configs
+        if config not in start.plan.configs
+        for u in outcome.plan.units_of(config)
+    ]
+    stored = stored_units(run) if outcome.finished else {}
+    left = [u.name for u in asked if u not in stored or stored[u].status not in (*ENDED, "failed")]
+    if not outcome.finished or not left:
+        return outcome
+    sentence = f"{len(left)} units have ended, and the store does not say how: {', '.join(left[:4])}"
+    return replace(outcome, finished=False, sentences=[*outcome.sentences, sentence])
 
 
 class Views:

@@ -39,7 +39,7 @@ class Ending(Stopper):
     def due(self) -> bool:
         """Whether the trials are to end now."""
         if self.reason is None and self._deadline is not None and time.monotonic() >= self._deadline:
-            self._end("the time is up")
+            self.end("the time is up")
         return self.reason is not None
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
@@ -71,7 +71,7 @@ class Ending(Stopper):
         now = time.monotonic()
         if self._signalled_at is None:
             self._signalled_at = now
-            self._end("interrupted" if number == signal.SIGINT else "asked to end")
+            self.end("interrupted" if number == signal.SIGINT else "asked to end")
         elif now - self._signalled_at > ECHO:
             self._give_back()
             os.kill(os.getpid(), number)
@@ -81,6 +81,7 @@ class Ending(Stopper):
             signal.signal(number, handler)
         self._before = {}
 
-    def _end(self, reason: str) -> None:
+    def end(self, reason: str) -> None:
+        """End the trials, for a reason that a person is told."""
         self.reason = reason
         self._say(f"{reason}: ending the trials; finished epochs are kept")

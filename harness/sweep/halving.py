@@ -52,7 +52,8 @@ class LockstepHalving(AsyncHyperBandScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         config, epoch, objective = result["configuration"], result["epoch"], result["objective"]
-        undecided = result["status"] == "running" and config not in self._pruned
+        judged = result["status"] == "running" and not result.get("paused")
+        undecided = judged and config not in self._pruned
         if undecided and self._judge(config, epoch, objective) == TrialScheduler.STOP:
             self._pruned.add(config)
             self._prune(

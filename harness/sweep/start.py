@@ -1,18 +1,18 @@
 """What a start of a sweep has to do, given what its run folder already holds."""
 
-import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from analysis.files import filed_units
 from analysis.stamps import STAMPS
 from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
+from harness.failing import fail
 from harness.plan import Plan, Unit, diff, merge
-from harness.run_store import RunWriter, read_rows
 from harness.space.compose import flatten
 from harness.stamp import Stamp
 from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
@@ -190,12 +190,9 @@ def complete_units(run: Path, pending: Collection[str]) -> list[str]:
 
 
 def forget(run: Path, units: Iterable[Unit]) -> None:
-    """Drop the checkpoints of failed units, so that they start again from their first epoch, and what was decided
-    about their configurations then."""
+    """Drop what was decided about the configurations of failed units, which go on after their last finished epoch."""
     for unit in units:
         Verdict.drop(run, unit.config_id)
-        shutil.rmtree(run / "checkpoints" / unit.name, ignore_errors=True)
-        (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
 
 
 def give_up(
@@ -203,19 +200,12 @@ def give_up(
 ) -> None:
     """Mark the unfinished ones of `units` as failed, whose worker could not do it itself; `stamp`: columns of those
     that have no row yet."""
+    filed = filed_units(run)
     for unit in units:
-        file = run / "trials" / f"{unit.name}.parquet"
-        row: Mapping[str, object] = {
-            **(stamp or {}),
-            "config": unit.config_id,
-            "fold": unit.fold,
-            "seed": unit.seed,
-            "epochs": 0,
-        }
-        if file.exists():
-            row = read_rows(file)[0]
-        if row.get("status", "running") == "running":
-            RunWriter(run).write("trials", unit.name, [{**row, "status": "failed", "reason": sentence}])
+        if unit.name in filed:
+            continue
+        key = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed}
+        fail(run, unit.name, {**(stamp or {}), **key, "epochs": 0, "reason": sentence})
 
 
 def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) -> bool:

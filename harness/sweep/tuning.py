@@ -56,6 +56,8 @@ class Outcome:
     finished: bool
     board: Board
     sentences: list[str]
+    paused: str = ""
+    """Why nothing more could be written, where that ended the trials."""
 
 
 def tune(tuning: Tuning, console: Console) -> Outcome:
@@ -135,6 +137,12 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         )
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
     ending = Ending(tuning.seconds, display.note)
+    callback = BoardCallback(
+        board,
+        display,
+        lambda: display.aside(baselines.poll() or "computing baselines as well"),
+        pause=lambda: ending.end("nothing more can be written"),
+    )
     tuner = Tuner(
         with_resources(
             with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.device.share}
@@ -155,11 +163,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             failure_config=FailureConfig(max_failures=RESTARTS),
             checkpoint_config=CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             stop=ending,
-            callbacks=[
-                BoardCallback(
-                    board, display, lambda: display.aside(baselines.poll() or "computing baselines as well")
-                )
-            ],
+            callbacks=[callback],
         ),
     )
     with _quietly(tuning.run / "driver.log"), display.showing(), ending.listening():
@@ -172,13 +176,14 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             baselines.cancel()
         elif not missing(tuning.run, tuning.folds, start.plan.data):
             display.aside(ended)
-    compactor.finish()
+    if not callback.paused:
+        compactor.finish()
     lacking = missing(tuning.run, tuning.folds, start.plan.data)
     sentences = [ended or "the baselines are not computed yet"] if lacking else []
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
     finished = ended is not None and not proposer.pending and proposer.new == 0
-    return Outcome(proposer.plan, finished, board, sentences)
+    return Outcome(proposer.plan, finished, board, sentences, callback.paused)
 
 
 def _name(trial: Any) -> str:

@@ -21,12 +21,15 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.failing import fail
 from harness.run_store import RunWriter, replace_atomically
 from harness.stamp import Stamp, package_versions
+from harness.storage import StoreUnwritable
 from harness.sweep.past import WORST_FIRST
 from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
+from harness.trial.summary import EpochSummary
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,9 @@ class ConfigurationTrainable(Trainable):
     left out of the means, as it is left out of the ranking. Replicates that an earlier start finished count with what
     they reached, so that a resumed configuration is judged by all of its replicates.
     Everything durable is written by the replicates, so Tune keeps no checkpoint: a worker that dies is started again
-    and its replicates resume themselves. An error of the configuration itself ends the configuration as failed
-    instead of being tried again.
+    and its replicates resume themselves. A replicate that meets an error ends as failed instead of being tried again, the
+    others go on; what the configuration itself is at fault for ends all of them. A disk that takes nothing more ends
+    none: the report is `paused` with the reason, and every replicate goes on later after its last epoch.
     """
 
     def setup(self, config: dict[str, Any], work: Work | None = None) -> None:
@@ -92,15 +96,14 @@ class ConfigurationTrainable(Trainable):
     def step(self) -> dict[str, Any]:
         began = time.perf_counter()
         try:
-            report = self._advance()
-        except UserError as error:
-            report = self._failed(str(error))
-        except Exception as error:
-            self._keep_traceback()
-            report = self._failed(f"{type(error).__name__}: {error}")
+            report = self._advanced()
+        except StoreUnwritable as error:
+            report = self._paused(str(error))
         return {
             "configuration": self.id,
+            "paused": "",
             **report,
+            "notes": self._notes(),
             "pid": os.getpid(),
             "seconds": time.perf_counter() - began,
         }
@@ -122,7 +125,9 @@ class ConfigurationTrainable(Trainable):
             behind = min(replicate.epoch for replicate in active)
             for replicate in active:
                 if replicate.epoch == behind:
-                    summary = replicate.advance()
+                    summary = self._epoch_of(replicate)
+                    if summary is None:
+                        continue
                     if replicate.status != "diverged":
                         metrics.append(summary.metrics)
                     warned |= {finding.rule for finding in summary.findings}
@@ -133,6 +138,26 @@ class ConfigurationTrainable(Trainable):
                                 other.close("stopped", str(replicate.trial["reason"]))
                         break
         return self._report(metrics, warned)
+
+    def _advanced(self) -> dict[str, Any]:
+        try:
+            return self._advance()
+        except StoreUnwritable:
+            raise
+        except UserError as error:
+            return self._failed(str(error))
+        except Exception as error:
+            return self._failed(self._kept(error))
+
+    def _epoch_of(self, replicate: Replicate) -> EpochSummary | None:
+        """Advance one replicate; one that meets an error ends as failed, with its epochs, and the others go on."""
+        try:
+            return replicate.advance()
+        except UserError:
+            raise
+        except Exception as error:
+            replicate.close("failed", self._kept(error))
+            return None
 
     def _open(self) -> list[Replicate]:
         assert self.dataset is not None
@@ -178,7 +203,7 @@ class ConfigurationTrainable(Trainable):
         known = [
             value
             for status, value in reached.values()
-            if status != "diverged" and value is not None and math.isfinite(value)
+            if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
         ]
         done = all(replicate.finished for replicate in self.replicates)
         diverged = sum(status == "diverged" for status in statuses.values())
@@ -218,18 +243,25 @@ class ConfigurationTrainable(Trainable):
                     built[unit].close("failed", sentence)
                 statuses[unit] = built[unit].status
             else:
-                RunWriter(self.work.run).write("trials", unit, [self._failed_row(fold, seed, sentence)])
+                fail(self.work.run, unit, self._failed_row(fold, seed, sentence))
                 statuses[unit] = "failed"
+        return {**self._nothing(statuses), "status": "failed", "reason": sentence}
+
+    def _paused(self, sentence: str) -> dict[str, Any]:
+        """Nothing can be written: the units stay as they are on disk, and go on with the next start of the sweep."""
+        statuses = {unit: status for unit, (status, _) in self.given["finished"].items()}
+        statuses |= {replicate.unit: replicate.status for replicate in self.replicates or []}
+        return {**self._nothing(statuses), "status": "running", "reason": sentence, "paused": sentence}
+
+    def _nothing(self, statuses: dict[str, str]) -> dict[str, Any]:
         return {
-            "epoch": max((replicate.epoch for replicate in built.values()), default=0),
+            "epoch": max((replicate.epoch for replicate in self.replicates or []), default=0),
             "objective": math.nan,
             "done": True,
-            "status": "failed",
             "statuses": statuses,
             "ended": _ended(statuses),
             "diverged": sum(status == "diverged" for status in statuses.values()),
             "replicates": len(statuses),
-            "reason": sentence,
             "metrics": {},
             "warned": [],
         }
@@ -249,8 +281,17 @@ class ConfigurationTrainable(Trainable):
             "changes_json": json.dumps(self.given["changes"], sort_keys=True),
         }
 
-    def _keep_traceback(self) -> None:
+    def _kept(self, error: Exception) -> str:
+        """The error in a sentence; its traceback goes to a file."""
         replace_atomically(self.work.run / "errors" / f"{self.id}.txt", traceback.format_exc().encode())
+        return f"{type(error).__name__}: {error}"
+
+    def _notes(self) -> list[str]:
+        """What was put aside since the last report, in sentences."""
+        said = [note for replicate in self.replicates or [] for note in replicate.record.notes]
+        for replicate in self.replicates or []:
+            replicate.record.notes = []
+        return said
 
 
 def _ended(statuses: dict[str, str]) -> list[str]:

@@ -29,10 +29,12 @@ from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.device import choose_device
 from harness.errors import UserError, nearest, run_cli, shorten
+from harness.mending import mend
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
 from harness.stamp import Stamp
+from harness.storage import check_writable
 from harness.trial.replicate import Replicate
 
 OBJECTIVE = "val_unseen/macro/aupr"
@@ -71,7 +73,11 @@ def main() -> int:
         progress=console.is_terminal,
     )
     fold = choose_fold(make_folds(dataset, data), arguments.fold)
-    run = RunWriter(arguments.out or Path("runs") / f"trial-{config.id}")
+    folder = arguments.out or Path("runs") / f"trial-{config.id}"
+    check_writable(folder)
+    run = RunWriter(folder)
+    for sentence in mend(run.path):
+        console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
     Code.today().save(run.path)
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     console.print(
@@ -94,6 +100,8 @@ def main() -> int:
             stamp=stamp,
             objective=OBJECTIVE,
         )
+        for note in replicate.record.notes:
+            console.print(f"note: {note}", style="yellow", soft_wrap=True)
         statuses.append(_run_seed(replicate, console))
         if replicate.status == "stopped" and replicate.epoch == 0:
             break  # by the audit, before the first step: what is dead in one seed is dead in all
@@ -186,16 +194,23 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
         task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
         while not replicate.finished:
             progress.update(task, epoch=replicate.epoch + 1, completed=0)
-            summary = replicate.advance(
-                lambda done, total: progress.update(task, completed=done, total=total)
-            )
+            try:
+                summary = replicate.advance(
+                    lambda done, total: progress.update(task, completed=done, total=total)
+                )
+            except UserError:
+                raise
+            except Exception as error:
+                replicate.close("failed", f"{type(error).__name__}: {error}")
+                raise
             figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
-            loss = replicate.epoch_rows[-1]["loss"] if replicate.epoch_rows else float("nan")
             for moment, line in lines(replicate.audited).items():
                 if moment not in told:
                     console.print(f"seed {seed} audit ({moment}): {line}")
             told = set(lines(replicate.audited))
-            console.print(f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {loss:.4f}  {figures}")
+            console.print(
+                f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
+            )
     if replicate.trial["reason"]:
         console.print(f"seed {seed}: {replicate.status}: {replicate.trial['reason']}", style="yellow")
     if replicate.epoch and replicate.status != "diverged":

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import torch
 
 from analysis.rules import Finding, UnitRecords, evaluate
-from analysis.schema import PREVALENCES
+from analysis.schema import PREVALENCES, to_table
 from harness.audit.auditor import audit
 from harness.audit.finding import fault
 from harness.config.reads import Reads
@@ -24,10 +24,11 @@ from harness.run_store import RunWriter
 from harness.stamp import SELECTION, Stamp, refuse_other
 from harness.trial.branch import branch_rows, branches, leak_warning
 from harness.trial.cell_facts import standardised_features
-from harness.trial.checkpoint import Checkpoints
-from harness.trial.evaluate import VALIDATION, CellRows, locus_bins, metric, vanished_spread
+from harness.trial.evaluate import VALIDATION, CellRows, locus_bins, metric
 from harness.trial.feasible import check_feasible
+from harness.trial.live import LiveWarnings
 from harness.trial.predict import Predictor, SplitScores
+from harness.trial.record import Record
 from harness.trial.rows import competition_rows, embedding_rows, epoch_row, prediction_rows, term_rows
 from harness.trial.sampler import SAMPLERS, rng
 from harness.trial.scoring import score_splits
@@ -38,9 +39,11 @@ from harness.trial.trainer import Diverged, StepLog, Trainer, diverging, refuse_
 class Replicate:
     """(configuration, fold, seed): built or resumed from its checkpoint, `advance()`d until `finished`.
 
-    Everything that it leaves is written atomically by `advance`: rows of the store, then the checkpoint. A killed
-    replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one
-    CPU with the same thread count). One replicate of a trial (configuration and fold) `audits` for all of its seeds.
+    Everything that it leaves is written by `advance` through its `record`: rows into its log, then the checkpoint. A
+    killed or failed replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one
+    (bitwise, on one CPU with the same thread count); it has ended when everything else is written. What it keeps in
+    memory of the epochs before does not grow with them. One replicate of a trial (configuration and fold) `audits` for
+    all of its seeds.
 
     Raises
     ------
@@ -64,7 +67,7 @@ class Replicate:
         stamp: Stamp | None = None,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
-        self.changes, self.objective, self.stop_rules = changes or {}, objective, tuple(stop_rules)
+        self.changes, self.objective = changes or {}, objective
         self.device, self.audits = torch.device(device), audits
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
@@ -102,13 +105,14 @@ class Replicate:
         )
         self.calibration = 1.0
         self.cell_rows = CellRows(dataset.cell_lines, seed, locus_bins(dataset))
-        self.checkpoints = Checkpoints(run.checkpoint_folder(self.unit))
-        self.epoch_rows: list[dict[str, Any]] = []
-        self.term_rows: list[dict[str, Any]] = []
-        self.competition: list[dict[str, Any]] = []
+        self.record = Record(run, self.unit, self.device)
+        self.checkpoints = self.record.checkpoints
+        self.live = LiveWarnings(settings.limits, stop_rules)
         self.audited: list[dict[str, Any]] = []
-        self.cells: list[dict[str, Any]] = []
-        self.live: list[dict[str, Any]] = []
+        self._stop: str | None = None
+        """Why it ends early, once that is decided."""
+        self._new: dict[str, list[dict[str, Any]]] = {}
+        self._whole: dict[str, pa.Table] = {}
         self.trial: dict[str, Any] = {
             **self.key,
             "status": "running",
@@ -146,67 +150,92 @@ class Replicate:
     def finished(self) -> bool:
         return self.status != "running"
 
+    @property
+    def _trained(self) -> bool:
+        """Whether there is no epoch left to train, only the end to write."""
+        return self.epoch > 0 and (self._stop is not None or self.epoch >= self.settings.optimiser.epochs)
+
     def advance(self, on_step: Callable[[int, int], None] | None = None) -> EpochSummary:
-        """Train and evaluate one epoch and write all of it; the last one also predicts the test split.
+        """Train and evaluate one epoch and write all of it; the last one also predicts the test split. A replicate that
+        was killed after its last epoch only does what is left of its end.
 
         `on_step(done, total)` is called after every optimiser step, for progress displays.
         """
         if self.finished:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
+        if self._trained:
+            self.close("done" if self._stop is None else "stopped", self._stop or "")
+            return self._summary()
         began = time.perf_counter()
         epoch = self.epoch + 1
         try:
             with diverging(self.trainer):
-                if epoch == 1 and self._audit("first"):
-                    return self._nothing(0, began)
+                if epoch == 1 and (reason := self._audit("first")):
+                    return self._nothing(0, began, "stopped", reason)
                 logs = self._train(epoch, on_step)
                 scores = self._score(("train", "val_seen", VALIDATION), draws=1, epoch=epoch)
         except Diverged as error:
-            return self._diverged(epoch, str(error), began)
+            return self._nothing(epoch, began, "diverged", f"epoch {epoch}: {error}")
         rows = self.cell_rows.rows(
             scores, epoch=epoch, selection="epoch", prevalences=["as_found"], protocol="exact"
         )
-        self.cells += rows
-        self._log_epoch(epoch, logs, metric(rows, REPORTED["train_aupr"]), began)
+        tables = {"cells": rows, **self._log_epoch(epoch, logs, metric(rows, REPORTED["train_aupr"]), began)}
         self.trial["epochs"] = epoch
         value = metric(rows, self.objective)
         if self._improves(value, epoch):
             self.trial |= {"objective_value": value, "selected_epoch": epoch}
             self.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
-        findings = self.findings()
-        self._note_live(findings)
-        self._stop_if_told(findings, rows)
+        tables["warnings"], self._stop = self.live.see(self.trial, tables)
         self.trial["wall_s"] += time.perf_counter() - began
-        if epoch >= self.settings.optimiser.epochs and self.status == "running":
-            self.close("done")
-        else:
-            if self.status == "stopped":
-                self._final_evaluation()
-            self._write()
-        return EpochSummary(
-            epoch, value, {name: metric(rows, path) for name, path in REPORTED.items()}, findings
-        )
+        self.record.epoch(self.trial, {**self._new, **tables}, self.trainer.state_dict(), self._state())
+        self._new.clear()
+        if self._trained:
+            self.close("done" if self._stop is None else "stopped", self._stop or "")
+        return self._summary(rows, tables["epochs"][-1]["loss"])
 
     def close(self, status: str, reason: str = "") -> None:
-        """End the replicate (done, pruned, failed): final evaluation of what was trained, and the last rows."""
+        """End the replicate (done, stopped, pruned, failed): final evaluation of what was trained, and the last rows.
+
+        The status is the last thing that is written: whatever fails before, the replicate has not ended.
+        """
         began = time.perf_counter()
-        self.trial |= {"status": status, "reason": reason}
         if self.epoch > 0 and status in ("done", "pruned", "stopped"):
-            self._final_evaluation()
-        self.trial["wall_s"] += time.perf_counter() - began
-        self._write()
+            try:
+                with diverging(self.trainer):
+                    self._final_evaluation()
+                    self._audit("last")
+            except Diverged as error:
+                status, reason = "diverged", f"after epoch {self.epoch}, in its last evaluation: {error}"
+        self._end(status, reason, began)
 
     def findings(self) -> list[Finding]:
-        """The warnings that hold on everything recorded so far."""
+        """The warnings that hold on everything recorded so far, the final evaluation included."""
         return evaluate(self.records(), self.settings.limits)
+
+    @property
+    def epoch_rows(self) -> list[dict[str, Any]]:
+        """Rows of `epochs` so far, read from the log, as those of the other tables below."""
+        return self.record.rows("epochs")
+
+    @property
+    def term_rows(self) -> list[dict[str, Any]]:
+        return self.record.rows("terms")
+
+    @property
+    def competition(self) -> list[dict[str, Any]]:
+        return self.record.rows("competition")
+
+    @property
+    def cells(self) -> list[dict[str, Any]]:
+        return self.record.rows("cells")
 
     def records(self) -> UnitRecords:
         """This replicate's rows as the rules read them, from here or from the store alike."""
         return UnitRecords(
             trial=self.trial,
-            epochs=pd.DataFrame(self.epoch_rows),
-            terms=pd.DataFrame(self.term_rows),
-            cells=pd.DataFrame(self.cells),
+            epochs=self.epoch_rows,
+            terms=self.term_rows,
+            cells=self.cells,
         )
 
     def _training_subset(self, train: np.ndarray) -> np.ndarray:
@@ -242,7 +271,10 @@ class Replicate:
             return math.isfinite(value)
         return bool(value < best if self.objective.endswith(("nll", "brier", "ece")) else value > best)
 
-    def _log_epoch(self, epoch: int, logs: list[StepLog], train_aupr: float, began: float) -> None:
+    def _log_epoch(
+        self, epoch: int, logs: list[StepLog], train_aupr: float, began: float
+    ) -> dict[str, list[dict[str, Any]]]:
+        """An epoch's rows of `epochs`, `terms` and `competition`."""
         phase = self.trainer.schedule.phase(epoch)
         row = {
             **self.key,
@@ -256,45 +288,29 @@ class Replicate:
         }
         if self.settings.temperature.mode == "calibrated":
             row["temperature"] = self.calibration if phase == 2 else 1.0
-        self.epoch_rows.append(row)
-        self.term_rows += [{**self.key, "epoch": epoch, **row} for row in term_rows(logs, self.trainer.terms)]
+        tables = {
+            "epochs": [row],
+            "terms": [{**self.key, "epoch": epoch, **row} for row in term_rows(logs, self.trainer.terms)],
+        }
         if phase == 2 and "competition" in self.trainer.states:
             own = competition_rows(self.trainer.terms, self.trainer.states, self.trained)
-            self.competition += [{**self.key, "epoch": epoch, **row} for row in own]
-
-    def _note_live(self, findings: list[Finding]) -> None:
-        known = {(row["rule"], row["cell_line"]) for row in self.live}
-        for finding in findings:
-            row = {**finding.row(), "live": True}
-            if (row["rule"], row["cell_line"]) not in known:
-                self.live.append(row)
-
-    def _stop_if_told(self, findings: list[Finding], rows: list[dict[str, Any]]) -> None:
-        """End early on a rule named in `stop_rules`, or when the spread of logits has vanished for two epochs."""
-        named = sorted({finding.rule for finding in findings} & set(self.stop_rules))
-        reason = f"warning rule {', '.join(named)} (named in stop)" if named else vanished_spread(self.cells)
-        if reason is not None:
-            self.trial |= {"status": "stopped", "reason": reason}
+            tables["competition"] = [{**self.key, "epoch": epoch, **row} for row in own]
+        return tables
 
     def _final_evaluation(self) -> None:
-        """Score every split with the selected and with the last weights; predictions and embeddings of the selected.
-
-        The unit ends as diverged where a number of it, or of the last audit, is not finite.
-        """
+        """Score every split with the selected and with the last weights; predictions and embeddings of the selected."""
         # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
         last_weights = copy.deepcopy(self.trainer.weights())
         try:
-            with diverging(self.trainer):
-                self._evaluate_selections()
-                self.trainer.load_weights(last_weights)
-                self._audit("last")
-        except Diverged as error:
+            self._evaluate_selections()
+        finally:
             self.trainer.load_weights(last_weights)
-            self.trial |= {"status": "diverged", "reason": f"after epoch {self.epoch}: {error}"}
 
     def _evaluate_selections(self) -> None:
         last_epoch, selected = self.epoch, int(self.trial["selected_epoch"])
         names, chooses = self.dataset.cell_lines, self.settings.predict.mode == "branch_select"
+        cells: list[dict[str, Any]] = []
+        self._new["cells"] = cells
         for selection, epoch in (("last", last_epoch), ("best_on_validation", selected)):
             if selection == "best_on_validation":
                 best = self.checkpoints.load(f"epoch-{selected}", self.device)
@@ -302,7 +318,7 @@ class Replicate:
                     raise RuntimeError(f"{self.unit} has no checkpoint of its selected epoch {selected}")
                 self.trainer.load_weights(best)
             scores = self._score(tuple(self.pairs), draws=self.settings.support.draws, epoch=epoch)
-            self.cells += self.cell_rows.rows(
+            cells += self.cell_rows.rows(
                 scores,
                 epoch=epoch,
                 selection=selection,
@@ -310,14 +326,15 @@ class Replicate:
                 protocol=self.settings.evaluation.protocol,
             )
             if chooses:
-                self.cells += branch_rows(self.cells, scores["test"], names, selection)
+                cells += branch_rows(cells, scores["test"], names, selection)
         self.trial["rank_invariant"] = self._rank_invariant(scores)
-        chosen = branches(self.cells, "best_on_validation") if chooses else {}
+        chosen = branches(cells, "best_on_validation") if chooses else {}
         if chooses:
-            self.live.append(leak_warning(self.cells, selected))
-        self.run.write("predictions", self.unit, prediction_rows(scores, names, self.key, chosen))
+            self._new["warnings"] = [leak_warning(cells, selected)]
+        predictions = prediction_rows(scores, names, self.key, chosen)
+        self._whole["predictions"] = to_table("predictions", predictions)
         if self.trainer.model.has_environment:
-            self.run.write("embeddings", self.unit, embedding_rows(scores, names, self.key))
+            self._whole["embeddings"] = to_table("embeddings", embedding_rows(scores, names, self.key))
 
     def _rank_invariant(self, scores: dict[str, SplitScores]) -> bool:
         if self.trainer.schedule.phase(int(self.trial["selected_epoch"])) == 1:
@@ -325,78 +342,61 @@ class Replicate:
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
         return self.trainer.model.rank_invariant(r.to(self.device))
 
-    def _audit(self, moment: str) -> bool:
-        """Judge every configured mechanism on clones; True when that stops the trial (strict, at its first steps)."""
+    def _audit(self, moment: str) -> str | None:
+        """Judge every configured mechanism on clones; why that stops the trial (strict, at its first steps), or None.
+
+        Raises Diverged where a clone does.
+        """
         mode = self.settings.audit if self.audits else "off"
         if mode == "off" or any(row["moment"] == moment for row in self.audited):
-            return False
+            return None
         given = (self.trainer, self.sampler, self.predictor, self.codes)
         found = audit(*given, first=moment == "first", reads=self.reads)
-        self.audited += [finding.row(moment, found.cost) for finding in found.findings]
-        reason = fault(found.findings)
-        if reason is None or moment != "first" or mode != "strict":
-            return False
-        self.trial |= {"status": "stopped", "reason": reason}
-        return True
+        self._new["audit"] = [finding.row(moment, found.cost) for finding in found.findings]
+        self.audited += self._new["audit"]
+        return fault(found.findings) if moment == "first" and mode == "strict" else None
 
-    def _diverged(self, epoch: int, reason: str, began: float) -> EpochSummary:
-        self.trial |= {"status": "diverged", "reason": f"epoch {epoch}: {reason}"}
-        return self._nothing(epoch, began)
+    def _nothing(self, epoch: int, began: float, status: str, reason: str) -> EpochSummary:
+        """End with an epoch that gave nothing."""
+        self._end(status, reason, began)
+        return EpochSummary(epoch, float("nan"), dict.fromkeys(REPORTED, float("nan")), self.live.findings())
 
-    def _nothing(self, epoch: int, began: float) -> EpochSummary:
-        """Write what there is of an epoch that gave nothing."""
-        self.trial["wall_s"] += time.perf_counter() - began
-        self._write()
-        return EpochSummary(epoch, float("nan"), dict.fromkeys(REPORTED, float("nan")), self.findings())
+    def _summary(self, rows: list[dict[str, Any]] | None = None, loss: float | None = None) -> EpochSummary:
+        """Of the epoch before, from its rows of `cells` (None: those in the log)."""
+        if rows is None:
+            rows = [row for row in self.cells if (row["epoch"], row["selection"]) == (self.epoch, "epoch")]
+        loss = self.epoch_rows[-1]["loss"] if loss is None else loss
+        metrics = {name: metric(rows, path) for name, path in REPORTED.items()}
+        return EpochSummary(self.epoch, metric(rows, self.objective), metrics, self.live.findings(), loss)
 
-    def _write(self) -> None:
-        """Rows first, then the checkpoint that makes them final: a kill in between only repeats the epoch."""
-        if self.finished:
-            self.trial["finished"] = datetime.now(UTC)
-        self.run.write("epochs", self.unit, self.epoch_rows)
-        self.run.write("terms", self.unit, self.term_rows)
-        if self.competition:
-            self.run.write("competition", self.unit, self.competition)
-        if self.audited:
-            self.run.write("audit", self.unit, [{**self.key, **row} for row in self.audited])
-        self.run.write("cells", self.unit, [{**self.key, **row} for row in self.cells])
-        self.run.write("warnings", self.unit, [{**self.key, **row} for row in self.live])
-        self.run.write("trials", self.unit, [self.trial])
-        # A finished replicate never steps again, so its optimiser (two thirds of the file) is not kept.
-        trainer = self.trainer.weights() if self.finished else self.trainer.state_dict()
-        self.checkpoints.save("last", {"trainer": trainer, "records": json.dumps(self._records())})
-        self.checkpoints.keep("last", f"epoch-{self.trial['selected_epoch']}")
-
-    def _records(self) -> dict[str, Any]:
-        trial = {k: v.isoformat() if isinstance(v, datetime) else v for k, v in self.trial.items()}
-        return {
-            "trial": trial,
-            "epochs": self.epoch_rows,
-            "terms": self.term_rows,
-            "competition": self.competition,
-            "audit": self.audited,
-            "reads": sorted(self.reads.seen),
-            "cells": self.cells,
-            "warnings": self.live,
+    def _end(self, status: str, reason: str, began: float) -> None:
+        """Write what is left and how it ended; it has ended when that is on disk."""
+        ended = {
+            **self.trial,
+            "status": status,
+            "reason": reason,
+            "wall_s": self.trial["wall_s"] + time.perf_counter() - began,
+            "finished": datetime.now(UTC),
         }
+        self.record.end(ended, self._new, self._whole, self.trainer.weights(), self._state())
+        self.trial = ended
+
+    def _state(self) -> dict[str, Any]:
+        """What the next epoch needs to know of those before, beside the trainer's state and the log."""
+        return {"live": self.live.state(), "stop": self._stop, "reads": sorted(self.reads.seen)}
 
     def _resume(self) -> None:
-        state = self.checkpoints.load("last", self.device)
-        if state is None:
-            self.run.write("trials", self.unit, [self.trial])
+        found = self.record.find()
+        if found is None:
+            self.record.begin(self.trial)
             return
-        records = json.loads(state["records"])
-        trial = records["trial"]
-        refuse_other(self.stamp, trial, self.run.path, self.unit)
-        for name in ("started", "finished"):
-            trial[name] = None if trial[name] is None else datetime.fromisoformat(trial[name])
-        self.trial = trial
-        if self.finished:
-            self.trainer.load_weights(state["trainer"])
-        else:
-            self.trainer.load_state_dict(state["trainer"])
-        self.epoch_rows, self.term_rows = records["epochs"], records["terms"]
-        self.competition = records.get("competition", [])
-        self.audited = records.get("audit", [])
-        self.reads.resume(records.get("reads"))
-        self.cells, self.live = records["cells"], records["warnings"]
+        self.trial = dict(found.log.trial)
+        refuse_other(self.stamp, self.trial, self.run.path, self.unit)
+        self.audited = found.log.rows("audit")
+        self.live.resume(found.log.rows("warnings"), found.state.get("live", {}))
+        self._stop = found.state.get("stop")
+        if found.trainer is not None and self.finished:
+            self.trainer.load_weights(found.trainer)
+        elif found.trainer is not None:
+            self.trainer.load_state_dict(found.trainer)
+        self.reads.resume(found.state.get("reads"))

@@ -23,3 +23,5 @@ class EpochSummary:
     objective: float
     metrics: dict[str, float]
     findings: list[Finding]
+    loss: float = float("nan")
+    """Total training loss, mean over the epoch."""

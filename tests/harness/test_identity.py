@@ -246,8 +246,8 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
 
     with monkeypatch.context() as patch:
         _with(patch, {"models.losses.task": "0" * 16})
-        patch.setattr("harness.unit_move.os.replace", stumbling(os.replace))
-        patch.setattr("harness.unit_move.replace_atomically", stumbling(aside_module.replace_atomically))
+        patch.setattr("harness.moving.shutil.move", stumbling(os.replace))
+        patch.setattr("harness.run_store.replace_atomically", stumbling(aside_module.replace_atomically))
         with pytest.raises(KeyboardInterrupt):
             small.start(train=False)
     dry = _dry(small)

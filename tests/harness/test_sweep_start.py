@@ -6,15 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from analysis.unit_log import log_file, rows_frame
 from harness.config.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.log_writer import LogWriter
 from harness.plan import Plan, Unit
 from harness.run_store import RunWriter
 from harness.stamp import Stamp
 from harness.sweep.driver import with_trials
 from harness.sweep.report import continuing
-from harness.sweep.start import Start, forget, give_up, prepare, stored_units
+from harness.sweep.start import ENDED, Start, forget, give_up, prepare, stored_units
 from harness.sweep.verdict import Verdict
 
 YAML = """
@@ -72,7 +74,11 @@ def _record(run: Path, unit: Unit, status: str, **given: object) -> None:
         **STAMP.row(),
         **given,
     }
-    RunWriter(run).write("trials", unit.name, [row])
+    if status in ENDED:
+        RunWriter(run).write("trials", unit.name, [row])
+        return
+    (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
+    LogWriter(log_file(run, unit.name)).append(rows_frame(row, {}))
 
 
 def _prepare(sweep: Sweep, run: Path, resume: bool = False) -> Start:
@@ -152,19 +158,19 @@ def test_other_data_are_refused(make: Make, tmp_path: Path) -> None:
         prepare(make(), _fresh(make(), data="e" * 64), tmp_path, resume=False, gpu=False)
 
 
-def test_failed_units_wait_for_resume_and_start_again_from_nothing(make: Make, tmp_path: Path) -> None:
+def test_failed_units_wait_for_resume_and_go_on_from_their_checkpoint(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, 16)
     unit = plan.units()[0]
     _record(tmp_path, unit, "failed")
     left = RunWriter(tmp_path).checkpoint_folder(unit.name) / "last.pt"
-    left.write_bytes(b"state of the failed attempt")
+    left.write_bytes(b"state of the last finished epoch")
     verdict = Verdict("pruned after epoch 1", "val_unseen/macro/aupr", "{}", (unit.name,))
     verdict.write(tmp_path, unit.config_id)
     assert _prepare(make(), tmp_path).nothing
     start = _prepare(make(), tmp_path, resume=True)
     assert start.failed == [unit] and start.pending == {unit.config_id: [unit]}
     forget(tmp_path, start.failed)
-    assert not left.exists() and unit not in stored_units(tmp_path)
+    assert left.exists()
     assert Verdict.read(tmp_path, unit.config_id) is None, "it was about the attempt that failed"
 
 

@@ -1,5 +1,6 @@
 """A worker: replicates in lockstep, one configuration after another, and an end for what cannot run."""
 
+import errno
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from analysis.store import Run
+from harness import log_writer
 from harness.code_stamp import Code
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -20,6 +22,7 @@ from harness.space.compose import compose
 from harness.stamp import Stamp
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.trial.replicate import Replicate
 from harness.trial.trainer import Diverged, Trainer
 from models.episode import Step
 from models.losses.ranking import PairwiseRanking
@@ -268,3 +271,64 @@ def test_a_worker_stamps_its_units_and_runs_nothing_by_other_code_than_the_drive
         "a worker found other code (models.losses.task changed), and would not run what the sweep was started with; "
         "start the sweep again"
     )
+
+
+def test_one_replicate_that_meets_an_error_fails_alone(
+    give: Give,
+    worker: Callable[..., ConfigurationTrainable],
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = worker(give())
+    one.step()
+    assert one.replicates is not None
+    first, _ = one.replicates
+
+    def broken(self: Replicate) -> None:
+        if self is first:
+            raise ZeroDivisionError("no pairs")
+
+    monkeypatch.setattr(Replicate, "_final_evaluation", broken)
+    report = one.step()
+    assert (report["done"], report["status"]) == (True, "failed")
+    assert list(report["statuses"].values()) == ["failed", "done"]
+    assert report["reason"] == "ZeroDivisionError: no pairs"
+    trials = Run.open(work.run).table("trials").set_index("seed")
+    assert trials["status"].to_dict() == {0: "failed", 1: "done"} and trials["epochs"].tolist() == [2, 2]
+
+
+def test_a_full_disk_pauses_the_configuration_and_another_start_goes_on(
+    give: Give,
+    worker: Callable[..., ConfigurationTrainable],
+    work: Work,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = worker(give())
+    one.step()
+
+    def full(handle: int, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(log_writer, "write", full)
+        report = one.step()
+    assert report["done"] and report["status"] == "running" and "no space left" in report["paused"]
+    assert set(Run.open(work.run).table("trials")["status"]) == {"running"}
+    again = worker(give()).step()
+    assert (again["status"], again["epoch"], again["paused"]) == ("done", 2, "")
+
+
+def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
+    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+) -> None:
+    one = worker(give())
+    one.step()
+    assert one.replicates is not None
+    hurt, healthy = (replicate.unit for replicate in one.replicates)
+    file = work.run / "checkpoints" / hurt / "last.pt"
+    file.write_bytes(file.read_bytes()[:1000])
+    report = worker(give()).step()
+    assert f"checkpoints/{hurt}/last.pt cannot be read" in report["notes"][0]
+    assert report["status"] == "running" and list(report["statuses"]) == [hurt, healthy]
+    assert Run.open(work.run).table("trials").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
+    assert worker(give()).step()["status"] == "done"

@@ -1,0 +1,227 @@
+"""A unit's log: the append-only file of checksummed frames that its rows come from."""
+
+import hashlib
+import io
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from analysis.schema import KEYS, SCHEMA_VERSION, TABLES, refuse_version, to_table
+
+FOLDER, SUFFIX = "units", ".log"
+"""RUN/units/<unit>.log."""
+MAGIC = b"\x93EPI"
+ROWS, ARROW = 1, 2
+"""Kinds of frames: rows of small tables with what changed of the unit's row of `trials`; one table as an Arrow stream."""
+_HEADER = struct.Struct("<4sHHQ32s")
+_NAME = b"table"
+_TIMES = frozenset(column.name for column in TABLES["trials"] if pa.types.is_timestamp(column.type))
+ENDED = ("done", "stopped", "pruned", "diverged")
+"""Statuses of units that ended with a result; a failed one goes on when it is asked for again."""
+
+
+class Mark(NamedTuple):
+    """A place in a log: bytes up to it, and the hash of all frames before it (hex)."""
+
+    length: int
+    digest: str
+
+
+START = Mark(0, "")
+
+
+def log_file(run: Path, unit: str) -> Path:
+    """Where the log of a unit is."""
+    return run / FOLDER / f"{unit}{SUFFIX}"
+
+
+def logged_units(run: Path) -> list[str]:
+    """Names of the units that have a log, sorted."""
+    files = (run / FOLDER).glob(f"*{SUFFIX}")
+    return sorted(file.name.removesuffix(SUFFIX) for file in files if not file.name.startswith("."))
+
+
+def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
+    """A frame of rows, without the columns that name the unit; `trial` holds the columns of `trials` that changed.
+
+    Raises
+    ------
+    ValueError
+        for a table or column that the schema does not have, or a value of the wrong type.
+    """
+    to_table("trials", [trial])
+    columns = {}
+    for name, rows in tables.items():
+        to_table(name, rows)
+        names = [key for key in TABLES[name].names if key not in KEYS and any(key in row for row in rows)]
+        columns[name] = {"rows": len(rows), "columns": {key: [row.get(key) for row in rows] for key in names}}
+    row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in trial.items()}
+    content = json.dumps({"trial": row, "tables": columns}, separators=(",", ":"))
+    return _frame(ROWS, zlib.compress(content.encode(), 9))
+
+
+def table_frame(name: str, table: pa.Table) -> bytes:
+    """A frame that holds a whole table of `TABLES[name]`, with the columns that name the unit."""
+    metadata = {**(table.schema.metadata or {}), _NAME: name.encode()}
+    buffer = io.BytesIO()
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    schema = table.schema.with_metadata(metadata)
+    with pa.ipc.new_stream(buffer, schema, options=options) as writer:
+        writer.write_table(table.replace_schema_metadata(metadata))
+    return _frame(ARROW, buffer.getvalue())
+
+
+def advance(mark: Mark, frames: bytes) -> Mark:
+    """The mark after whole `frames` that follow `mark`."""
+    for frame in _scan(frames):
+        assert frame.problem is None
+        mark = Mark(mark.length + frame.size, _chained(mark.digest, frame.digest))
+    return mark
+
+
+@dataclass
+class UnitLog:
+    """The whole frames of a log, in order.
+
+    `mark` is the end of the last whole one, `marks` the end of each; `damage` says what stands after it that is no
+    frame and no beginning of one either, and `torn` that something stands there at all.
+    """
+
+    file: Path
+    mark: Mark = START
+    marks: set[Mark] = field(default_factory=lambda: {START})
+    torn: bool = False
+    damage: str | None = None
+    trial: dict[str, Any] = field(default_factory=dict)
+    """The unit's row of `trials` after the last frame; empty where no frame is whole."""
+    _parts: list[tuple[int, bytes]] = field(default_factory=list, repr=False)
+
+    @classmethod
+    def read(cls, file: Path, upto: int | None = None) -> "UnitLog":
+        """The log at `file`, or the frames of its first `upto` bytes.
+
+        Raises
+        ------
+        FileNotFoundError
+        UserError
+            for a log of another version of the schema.
+        """
+        log = cls(file)
+        data = file.read_bytes()
+        for frame in _scan(data if upto is None else data[:upto]):
+            refuse_version(file, frame.version)
+            if frame.problem is not None:
+                log.torn, log.damage = True, frame.problem if frame.corrupt else None
+                break
+            log.mark = Mark(log.mark.length + frame.size, _chained(log.mark.digest, frame.digest))
+            log.marks.add(log.mark)
+            log._parts.append((frame.kind, frame.payload))
+        for content in log._contents:
+            log.trial |= {
+                key: datetime.fromisoformat(value) if key in _TIMES and value is not None else value
+                for key, value in content["trial"].items()
+            }
+        return log
+
+    @property
+    def status(self) -> str | None:
+        """Status of the unit by its last frame."""
+        return self.trial.get("status")
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last frame ends the unit with a result, and nothing stands after it."""
+        return self.status in ENDED and not self.torn
+
+    @cached_property
+    def _contents(self) -> list[dict[str, Any]]:
+        return [json.loads(zlib.decompress(payload)) for kind, payload in self._parts if kind == ROWS]
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """Rows of a table that is kept as rows, with the columns that name the unit; absent columns are None."""
+        key = {column: self.trial[column] for column in KEYS if column in self.trial}
+        if name == "trials":
+            return [dict(self.trial)] if self.trial else []
+        rows: list[dict[str, Any]] = []
+        for content in self._contents:
+            part = content["tables"].get(name)
+            if part is not None and part["rows"]:
+                names, columns = list(part["columns"]), list(part["columns"].values())
+                rows += [{**key, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)]
+        return rows
+
+    def table(self, name: str) -> pa.Table:
+        """All rows of a table in its schema; empty where the log holds none."""
+        schema = TABLES[name]
+        found = [to_table(name, self.rows(name))]
+        for kind, payload in self._parts:
+            if kind == ARROW:
+                with pa.ipc.open_stream(payload) as stream:
+                    if (stream.schema.metadata or {}).get(_NAME) == name.encode():
+                        found.append(stream.read_all().replace_schema_metadata(schema.metadata))
+        return pa.concat_tables(found)
+
+
+class _Scanned(NamedTuple):
+    size: int
+    digest: bytes
+    kind: int
+    payload: bytes
+    version: int = SCHEMA_VERSION
+    problem: str | None = None
+    corrupt: bool = False
+
+
+def _frame(kind: int, payload: bytes) -> bytes:
+    digest = _digest(SCHEMA_VERSION, kind, payload)
+    return _HEADER.pack(MAGIC, SCHEMA_VERSION, kind, len(payload), digest) + payload
+
+
+def _digest(version: int, kind: int, payload: bytes) -> bytes:
+    return hashlib.sha256(struct.pack("<HHQ", version, kind, len(payload)) + payload).digest()
+
+
+def _chained(digest: str, frame: bytes) -> str:
+    return hashlib.sha256(bytes.fromhex(digest) + frame).hexdigest()
+
+
+def _scan(data: bytes) -> Iterator[_Scanned]:
+    """Frame after frame; the last one says what is wrong, where the data do not end with a whole frame."""
+    at = 0
+    while at < len(data):
+        left = len(data) - at
+        if left < _HEADER.size:
+            corrupt = not data[at:].startswith(MAGIC[: min(left, len(MAGIC))])
+            yield _Scanned(left, b"", 0, b"", problem=f"no frame begins at byte {at}", corrupt=corrupt)
+            return
+        magic, version, kind, length, digest = _HEADER.unpack_from(data, at)
+        if magic != MAGIC:
+            yield _Scanned(left, b"", 0, b"", problem=f"no frame begins at byte {at}", corrupt=True)
+            return
+        if at + _HEADER.size + length > len(data):
+            yield _Scanned(left, b"", 0, b"", problem=f"the frame at byte {at} is cut off")
+            return
+        begin = at + _HEADER.size
+        payload = data[begin : begin + length]
+        if _digest(version, kind, payload) != digest:
+            text = f"the frame at byte {at} does not have the content of its checksum"
+            yield _Scanned(left, b"", 0, b"", problem=text, corrupt=True)
+            return
+        yield _Scanned(_HEADER.size + length, digest, kind, payload, version)
+        at = begin + length
+
+
+def read_or_none(file: Path) -> UnitLog | None:
+    """The log at `file`, None where there is none."""
+    try:
+        return UnitLog.read(file)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,107 @@
+"""Damaged documents of a run: put aside, made again from the rest of the run where that holds the same, and said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.schema import ADDED
+from analysis.store import Run
+from harness.config.explain import validate
+from harness.config.sweep import Sweep
+from harness.config.trial import TrialConfig
+from harness.damaged import put_aside
+from harness.errors import UserError
+from harness.mending import mend
+from harness.plan import FILE, Plan, Planned
+from harness.run_store import replace_atomically
+
+PROVENANCE = "provenance.json"
+
+
+def mend_run(run: Path, sweep: Sweep) -> list[str]:
+    """Make whole what a start of `sweep` needs of the run in `run`; a sentence for everything that was damaged.
+
+    Called with nobody else writing there; a folder that is none yet needs nothing.
+
+    Raises
+    ------
+    UserError
+        where the plan cannot be made again, since nothing says which data it was for, or for a store of another version.
+    """
+    if not run.is_dir():
+        return []
+    said = mend(run)
+    data = _data(run)
+    if (run / PROVENANCE).exists() and _object(run / PROVENANCE) is None:
+        said.append(_aside(run / PROVENANCE, "this start writes its own entry"))
+    added = _added(run, said)
+    if not (run / FILE).exists() or _object(run / FILE) is not None:
+        return said
+    if data is None:
+        raise UserError(
+            f"{run / FILE} cannot be read, and no {PROVENANCE} says which data its results are of: give another --out"
+        )
+    configs = _configs(run, added)
+    trials = Run(run).columns("trials", ["fold", "seed"])
+    said.append(_aside(run / FILE, f"made again from the {len(configs)} configurations of the store"))
+    Plan(
+        name=sweep.config.name,
+        design=sweep.config.design,
+        objective=sweep.config.objective,
+        data=data,
+        trials=max(sweep.trials, len(configs)),
+        folds=tuple(sorted(set(trials["fold"]))),
+        seeds=tuple(sorted({*map(int, trials["seed"]), *sweep.config.seeds})),
+        configs=configs,
+        status="interrupted",
+    ).save(run)
+    return said
+
+
+def _object(file: Path) -> dict[str, Any] | None:
+    """A JSON object; None where the file holds none."""
+    try:
+        content = json.loads(file.read_bytes())
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _data(run: Path) -> str | None:
+    """Content hash of the data by the newest provenance."""
+    content = _object(run / PROVENANCE) if (run / PROVENANCE).exists() else None
+    return None if content is None else content.get("data", {}).get("hash")
+
+
+def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
+    """The configurations that were appended to the plan; where a line in between is none, the others are kept."""
+    file = run / ADDED
+    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    entries: list[dict[str, Any]] = []
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict) and entry.keys() >= {"id", "changes", "config"}:
+            entries.append(entry)
+    if len(entries) < len(lines):
+        kept = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+        said.append(_aside(file, f"{len(entries)} of its {len(lines)} configurations are kept"))
+        replace_atomically(file, kept)
+    return entries
+
+
+def _configs(run: Path, added: list[dict[str, Any]]) -> dict[str, Planned]:
+    """Every configuration that the store has a row of, and those that were appended to the plan."""
+    rows = Run(run).columns("trials", ["config", "changes_json", "config_json"]).drop_duplicates("config")
+    texts = rows.dropna().itertuples(index=False, name=None)
+    entries = [(config, json.loads(changes), json.loads(content)) for config, changes, content in texts]
+    entries += [(entry["id"], entry["changes"], entry["config"]) for entry in added]
+    read = [(config, changes, validate(TrialConfig, content)) for config, changes, content in entries]
+    return {config: Planned(changes, content) for config, changes, content in read if content.id == config}
+
+
+def _aside(file: Path, then: str) -> str:
+    aside = put_aside(file)
+    return f"{file.name} cannot be read and was put aside as {aside.name}; {then}"

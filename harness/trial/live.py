@@ -1,0 +1,57 @@
+"""The warnings of a replicate that runs, and whether they end it early."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.rules import Finding, watching
+from harness.trial.evaluate import vanished_spread
+
+Row = dict[str, Any]
+
+
+class LiveWarnings:
+    """Judges one epoch after the other by its rows alone; what it keeps does not grow with the epochs.
+
+    `raised` holds a row of `warnings` for every rule and cell line that held at some epoch, as it was then.
+    """
+
+    def __init__(self, limits: Mapping[str, float], stop_rules: Sequence[str]) -> None:
+        self.stop_rules = frozenset(stop_rules)
+        self.raised: list[Row] = []
+        self._watch = watching(limits)
+        self._spread: list[Row] = []
+        """Rows of the training subset of the last two epochs."""
+
+    def see(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> tuple[list[Row], str | None]:
+        """The rows that the next epoch adds to `raised`, and why to end early: a rule named in `stop_rules`, or no
+        spread of logits for two epochs; None to go on."""
+        findings = self._watch.see(trial, tables)
+        known = {(row["rule"], row["cell_line"]) for row in self.raised}
+        rows = [{**finding.row(), "live": True} for finding in findings]
+        new = [row for row in rows if (row["rule"], row["cell_line"]) not in known]
+        self.raised += new
+        last = max((row["epoch"] for row in self._spread), default=0)
+        before = [row for row in self._spread if row["epoch"] == last]
+        self._spread = [*before, *(row for row in tables["cells"] if row["split"] == "train")]
+        return new, self._stop(findings)
+
+    def findings(self) -> list[Finding]:
+        """What holds after the last epoch."""
+        return self._watch.findings()
+
+    def state(self) -> Row:
+        """Plain data beside the rows of `raised`, which are in the store."""
+        return {"watch": self._watch.state(), "spread": self._spread}
+
+    def resume(self, raised: list[Row], state: Row) -> None:
+        """Go on as another one would that had `raised` these rows and whose `state` this is (empty: it has ended)."""
+        self.raised = raised
+        if state:
+            self._watch.resume(state["watch"])
+            self._spread = state["spread"]
+
+    def _stop(self, findings: list[Finding]) -> str | None:
+        named = sorted({finding.rule for finding in findings} & self.stop_rules)
+        if named:
+            return f"warning rule {', '.join(named)} (named in stop)"
+        return vanished_spread(self._spread)

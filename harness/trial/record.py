@@ -1,0 +1,145 @@
+"""What one unit leaves behind, and what it goes on from: its log, its checkpoints, and Parquet at its end."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from analysis.files import filed_units
+from analysis.unit_log import Mark, UnitLog, log_file, read_or_none, rows_frame, table_frame
+from harness.damaged import put_aside
+from harness.exporting import export
+from harness.log_writer import LogWriter
+from harness.mending import write_logs
+from harness.run_store import RunWriter
+from harness.trial.checkpoint import Checkpoints, Damaged
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is there of a unit: its log up to where it goes on, and the state of that moment.
+
+    `trainer` is None where an ended unit has lost its weights, which it needs no more.
+    """
+
+    log: UnitLog
+    trainer: dict[str, Any] | None
+    state: dict[str, Any]
+
+
+class Record:
+    """The durable side of one unit.
+
+    An epoch appends one frame to the log and then replaces the checkpoint, which says how long the log was: a kill in
+    between repeats the epoch. The frames of the end are appended together, the status last; Parquet is made from the
+    log after that. A unit that failed keeps its last checkpoint and goes on from it.
+
+    `notes` collects a sentence for everything that was put aside because it could not be read.
+    """
+
+    def __init__(self, run: RunWriter, unit: str, device: torch.device) -> None:
+        self.run, self.unit, self.device = run, unit, device
+        self.file = log_file(run.path, unit)
+        self.writer = LogWriter(self.file)
+        self.checkpoints = Checkpoints(run.checkpoint_folder(unit))
+        self.notes: list[str] = []
+        self._written: Row = {}
+
+    def find(self) -> Found | None:
+        """What the unit has reached; None where it is to begin, with everything that it cannot use put aside."""
+        log = read_or_none(self.file)
+        last = self._load("last")
+        if log is None and self.unit in filed_units(self.run.path):
+            write_logs(self.run.path, [self.unit])
+            log = UnitLog.read(self.file)
+        if log is not None and log.ended:
+            return self._found(log, last)
+        if log is not None and last is not None:
+            mark = Mark(**last["log"])
+            if mark not in log.marks:
+                what = log.damage or "it ends before the last epoch that its checkpoint vouches for"
+                return self._again(f"units/{self.unit}.log is damaged: {what}")
+            upto = UnitLog.read(self.file, mark.length)
+            selected = f"epoch-{upto.trial['selected_epoch']}"
+            if upto.ended or self._load(selected) is not None:
+                return self._found(upto, last)
+            return self._again(f"checkpoints/{self.unit}/{selected}.pt is missing")
+        if last is not None:
+            return self._again(f"units/{self.unit}.log is missing")
+        # Killed in its first epoch, or before, a unit has a beginning of a log and no checkpoint, and nothing is lost.
+        begun = log is not None and (log.damage is not None or int(log.trial.get("epochs", 0)) > 1)
+        return self._again("it has no checkpoint") if begun or self.notes else None
+
+    def begin(self, trial: Row) -> None:
+        """The first frame: the unit runs."""
+        self.writer.append(self._trial_frame(trial, {}))
+
+    def epoch(
+        self, trial: Row, tables: Mapping[str, Sequence[Row]], trainer: dict[str, Any], state: Row
+    ) -> None:
+        """Rows of a finished epoch first, then the checkpoint that makes them final."""
+        self.writer.append(self._trial_frame(trial, tables))
+        self._checkpoint(trial, trainer, state)
+
+    def end(
+        self,
+        trial: Row,
+        tables: Mapping[str, Sequence[Row]],
+        whole: Mapping[str, pa.Table],
+        weights: dict[str, Any],
+        state: Row,
+    ) -> None:
+        """The rows of the end, and how it ended as the very last; then Parquet, unless the unit is to be tried again."""
+        frames = [rows_frame({}, tables), *(table_frame(name, table) for name, table in whole.items())]
+        self.writer.append(*frames, self._trial_frame(trial, {}))
+        if trial["status"] != "failed":
+            # An ended unit never steps again, so its optimiser (two thirds of the file) is not kept.
+            self._checkpoint(trial, weights, state)
+            export(self.run.path, UnitLog.read(self.file))
+
+    def rows(self, table: str) -> list[Row]:
+        """All rows of a table so far, read from the log."""
+        log = read_or_none(self.file)
+        return [] if log is None else log.rows(table)
+
+    def _found(self, log: UnitLog, last: dict[str, Any] | None) -> Found:
+        if log.ended and self.unit not in filed_units(self.run.path):
+            export(self.run.path, log)
+        self.writer.mark = log.mark
+        self._written = dict(log.trial)
+        state = {} if last is None else json.loads(last["state"])
+        return Found(log, None if last is None else last["trainer"], state)
+
+    def _load(self, name: str) -> dict[str, Any] | None:
+        try:
+            return self.checkpoints.load(name, self.device)
+        except Damaged as error:
+            aside = put_aside(error.file)
+            self.notes.append(f"checkpoints/{self.unit}/{error} and was put aside as {aside.name}")
+            return None
+
+    def _again(self, why: str) -> Found | None:
+        """Nothing to go on from: put aside what is there, and say that the unit starts again."""
+        aside = [put_aside(file) for file in (self.file, *self.checkpoints.files()) if file.exists()]
+        kept = f" ({', '.join(file.name for file in aside)} put aside)" if aside else ""
+        self.notes.append(f"unit {self.unit} starts again from its first epoch: {why}{kept}")
+        return None
+
+    def _trial_frame(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> bytes:
+        changed = {
+            name: value
+            for name, value in trial.items()
+            if name not in self._written or self._written[name] != value
+        }
+        self._written = dict(trial)
+        return rows_frame(changed, tables)
+
+    def _checkpoint(self, trial: Row, trainer: dict[str, Any], state: Row) -> None:
+        mark = self.writer.mark._asdict()
+        self.checkpoints.save("last", {"trainer": trainer, "log": mark, "state": json.dumps(state)})
+        self.checkpoints.keep("last", f"epoch-{trial['selected_epoch']}")

@@ -1,0 +1,165 @@
+"""Damaged files of a store are put aside, said and made again; units move whole, whenever it is interrupted."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.schema import KEYS, TABLES, to_table
+from analysis.store import Run
+from analysis.unit_log import UnitLog, log_file, rows_frame, table_frame
+from harness.compaction import Compactor, compact
+from harness.exporting import export
+from harness.log_writer import LogWriter
+from harness.mending import mend
+from harness.moving import move_units
+from harness.run_store import RunWriter
+
+UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]
+NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """Four ended units with logs: three in a part, one by itself."""
+    folder = tmp_path / "run"
+    for number, (unit, name) in enumerate(zip(UNITS, NAMES, strict=True)):
+        key = dict(zip(KEYS, unit, strict=True))
+        cells = [{"epoch": 1, "selection": "epoch", "split": "test", "cell_line": "K562", "aupr": number / 7}]
+        pairs = [{**key, "pair": pair, "label": 1, "u": number / 3} for pair in range(3)]
+        LogWriter(log_file(folder, name)).append(
+            rows_frame({**key, "status": "running"}, {}),
+            rows_frame({"epochs": 1}, {"cells": cells, "epochs": [{"epoch": 1, "loss": number / 9}]}),
+            table_frame("predictions", to_table("predictions", pairs)),
+            rows_frame({"status": "done"}, {}),
+        )
+        export(folder, UnitLog.read(log_file(folder, name)))
+        (RunWriter(folder).checkpoint_folder(name) / "last.pt").write_bytes(b"weights")
+    Compactor(folder, at_once=3).collect(NAMES)
+    return folder
+
+
+def _all(run: Path) -> dict[str, list[str]]:
+    opened = Run.open(run)
+    frames = {name: opened.table(name) for name in TABLES}
+    assert opened.problems == []
+    return {
+        name: sorted(map(str, frame.astype(object).to_numpy().tolist())) for name, frame in frames.items()
+    }
+
+
+def _cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def test_a_whole_store_needs_nothing(run: Path) -> None:
+    before = sorted(run.rglob("*"))
+    assert mend(run) == [] and sorted(run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("table", ["trials", "cells", "predictions", "warnings"])
+@pytest.mark.parametrize("file", ["part-0000001.parquet", f"{NAMES[3]}.parquet"])
+def test_damaged_parquet_is_made_again_from_the_logs(run: Path, table: str, file: str) -> None:
+    before = _all(run)
+    _cut(run / table / file)
+    damaged = Run.open(run)
+    assert len(damaged.table(table)) == len(before[table]) and len(damaged.problems) == 1
+    said = mend(run)
+    assert f"{table}/{file} cannot be read" in said[0] and f"put aside as {file}.damaged" in said[0]
+    assert (run / table / f"{file}.damaged").exists()
+    assert _all(run) == before and mend(run) == []
+
+
+def test_a_damaged_log_is_put_aside_and_written_again_from_parquet(run: Path) -> None:
+    before = _all(run)
+    for name in (NAMES[0], NAMES[3]):
+        _cut(log_file(run, name))
+    said = mend(run)
+    assert len(said) == 2 and all("written again from its Parquet" in sentence for sentence in said)
+    assert len(list((run / "units").glob("*.damaged"))) == 2 and _all(run) == before
+    for table in TABLES:
+        shutil.rmtree(run / table, ignore_errors=True)
+    after = _all(run)
+    assert {name: rows for name, rows in after.items() if name != "baselines"} == {
+        name: rows for name, rows in before.items() if name != "baselines"
+    }
+
+
+def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> None:
+    log_file(run, NAMES[0]).unlink()
+    _cut(run / "epochs" / "part-0000001.parquet")
+    said = mend(run)
+    assert said[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
+    trials = Run.open(run).table("trials")
+    assert len(trials) == 3 and (trials["seed"] + 0).tolist().count(0) == 1
+    assert not (run / "checkpoints" / NAMES[0] / "last.pt").exists(), "it would vouch for rows that are gone"
+
+
+def test_a_killed_unit_that_ended_in_its_log_is_compacted(run: Path) -> None:
+    before = _all(run)
+    for file in run.glob(f"*/{NAMES[3]}.parquet"):
+        file.unlink()
+    assert _all(run) == before
+    compactor = Compactor(run)
+    compactor.collect_left(NAMES)
+    compactor.finish()
+    assert _all(run) == before and not list(run.glob(f"*/{NAMES[3]}.parquet"))
+
+
+def _both(run: Path, target: Path) -> dict[str, list[str]]:
+    one, other = _all(run), _all(target) if target.is_dir() and any(target.iterdir()) else {}
+    return {name: sorted([*rows, *other.get(name, [])]) for name, rows in one.items()}
+
+
+@pytest.mark.parametrize("instant", range(0, 34, 3))
+def test_units_move_whole_whenever_the_move_is_interrupted(
+    run: Path, monkeypatch: pytest.MonkeyPatch, instant: int
+) -> None:
+    before, target, chosen = (
+        _all(run),
+        run / "earlier" / "stamp",
+        [NAMES[0], NAMES[2], NAMES[3], "never-was-1"],
+    )
+    steps = iter(range(instant))
+
+    class Killed(BaseException):
+        pass
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*given: Any, **named: Any) -> Any:
+            if next(steps, None) is None:
+                raise Killed
+            return real(*given, **named)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "rename", "fsync"):
+            patch.setattr(os, name, counted(getattr(os, name)))
+        patch.setattr(Path, "replace", counted(Path.replace))
+        patch.setattr(Path, "unlink", counted(Path.unlink))
+        try:
+            move_units(run, chosen, target)
+        except Killed:
+            held = {log.stem for folder in (run, target) for log in (folder / "units").glob("*.log")}
+            assert held == set(NAMES), "no log is lost"
+    move_units(run, chosen, target)
+    move_units(run, chosen, target)
+    assert _both(run, target) == before
+    assert Run.open(run).table("trials")["seed"].tolist() == [1]
+    assert {path.name for path in (target / "checkpoints").iterdir()} == {NAMES[0], NAMES[2], NAMES[3]}
+    assert {path.stem for path in (run / "units").glob("*.log")} == {NAMES[1]}
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [NAMES[1]]
+
+
+def test_a_moved_unit_replaces_what_is_there_and_may_begin_anew(run: Path) -> None:
+    target = run / "earlier" / "stamp"
+    move_units(run, NAMES[:1], target)
+    assert len(_all(target)["trials"]) == 1
+    compact(target / "trials", NAMES[:1])
+    move_units(target, NAMES[:1], run)
+    move_units(run, NAMES[:1], target)
+    assert len(_all(target)["trials"]) == 1 and len(_all(run)["trials"]) == 3

@@ -1,0 +1,101 @@
+"""Truncated plan, appended configurations and provenance: named, put aside, made again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from analysis.schema import ADDED
+from analysis.store import Run
+from harness.config.sweep import Sweep, load_sweep
+from harness.errors import UserError
+from harness.plan import FILE, Plan
+from harness.run_store import RunWriter
+from harness.sweep.documents import PROVENANCE, mend_run
+
+YAML = """
+name: small
+base: minimal
+data: {synthetic: {form: gated}}
+trial: {epochs: 3, seeds: 2}
+space:
+  episode.query: {choice: [8, 16, 32]}
+trials: 3
+"""
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Sweep:
+    (tmp_path / "small.yaml").write_text(YAML)
+    return load_sweep(tmp_path / "small.yaml")
+
+
+@pytest.fixture
+def run(tmp_path: Path, sweep: Sweep) -> Path:
+    """Two configurations with results, and a third that was only appended to the plan."""
+    folder = tmp_path / "run"
+    plan = Plan.of(sweep, folds=["fold0"], data="d" * 64)
+    for query in (8, 16):
+        plan = plan.add(sweep.compose({"episode.query": query}).resolved(gpu=False), {"episode.query": query})
+    plan.save(folder)
+    for unit in plan.units():
+        planned = plan.configs[unit.config_id]
+        row = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": "done"}
+        texts = {
+            "config_json": json.dumps(planned.config.canonical(), sort_keys=True),
+            "changes_json": json.dumps(dict(planned.changes)),
+        }
+        RunWriter(folder).write("trials", unit.name, [{**row, **texts}])
+    third = sweep.compose({"episode.query": 32}).resolved(gpu=False)
+    plan.add(third, {"episode.query": 32}).append(folder, third.id)
+    (folder / PROVENANCE).write_text(json.dumps({"data": {"hash": "d" * 64}}))
+    return folder
+
+
+def _configs(run: Path) -> set[str]:
+    plan = Plan.load(run)
+    assert plan is not None
+    return set(plan.configs)
+
+
+def test_whole_documents_need_nothing(run: Path, sweep: Sweep) -> None:
+    assert mend_run(run, sweep) == [] and mend_run(run / "none", sweep) == []
+
+
+def test_a_truncated_plan_is_made_again_from_the_store(run: Path, sweep: Sweep) -> None:
+    before = Plan.load(run)
+    assert before is not None
+    (run / FILE).write_text((run / FILE).read_text()[:300])
+    assert Run(run).plan() == {}
+    (said,) = mend_run(run, sweep)
+    assert said.startswith("plan.json cannot be read and was put aside as plan.json.damaged")
+    after = Plan.load(run)
+    assert after is not None and after.status == "interrupted"
+    assert {**after.configs} == {**before.configs} and after.data == before.data
+    assert (after.folds, after.seeds, after.trials) == (("fold0",), (0, 1), 3)
+
+
+def test_a_plan_of_which_nothing_says_the_data_is_not_guessed(run: Path, sweep: Sweep) -> None:
+    for name in (FILE, PROVENANCE):
+        (run / name).write_text("{")
+    with pytest.raises(UserError, match=r"plan.json cannot be read, and no provenance.json says which data"):
+        mend_run(run, sweep)
+
+
+@pytest.mark.parametrize("text", ["", '{"command": [', "[]", "\x00\x00"])
+def test_a_truncated_provenance_is_put_aside(run: Path, sweep: Sweep, text: str) -> None:
+    (run / PROVENANCE).write_text(text)
+    (said,) = mend_run(run, sweep)
+    assert said.startswith("provenance.json cannot be read") and not (run / PROVENANCE).exists()
+    assert (run / f"{PROVENANCE}.damaged").read_text() == text
+
+
+def test_a_damaged_line_of_the_appended_configurations_leaves_the_others(run: Path, sweep: Sweep) -> None:
+    before, good = _configs(run), (run / ADDED).read_bytes()
+    (run / ADDED).write_bytes(good[:200] + b"\n" + good)
+    opened = Run(run)
+    assert len(opened.plan()["configs"]) == 3 and f"{ADDED}, line 1" in opened.problems[0]
+    (said,) = mend_run(run, sweep)
+    assert "1 of its 2 configurations are kept" in said and _configs(run) == before
+    (run / ADDED).write_bytes(good[:200])
+    assert mend_run(run, sweep) == [] and len(_configs(run)) == 2, "half a line is a driver that was killed"

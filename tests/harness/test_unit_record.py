@@ -1,0 +1,250 @@
+"""A unit whose writer stops at any byte, whose disk is full, or whose files are damaged: nothing is lost or mixed."""
+
+import contextlib
+import errno
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.files import filed_units
+from analysis.store import Run
+from analysis.unit_log import START, UnitLog, log_file
+from harness import log_writer
+from harness.storage import StoreUnwritable
+from harness.trial.checkpoint import Checkpoints
+from harness.trial.record import Record
+from harness.trial.replicate import Replicate
+from harness.trial.trainer import Diverged
+from tests.harness.conftest import MakeReplicate
+
+CLOCK = ["wall_s", "started", "finished"]
+TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
+SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "loss.ranking.weight": 0.5}
+
+
+class Killed(BaseException):
+    pass
+
+
+def _to_the_end(replicate: Replicate) -> Replicate:
+    while not replicate.finished:
+        replicate.advance()
+    return replicate
+
+
+def _tables(run: Path) -> dict[str, pd.DataFrame]:
+    opened = Run.open(run)
+    frames = {name: opened.table(name) for name in TABLES}
+    assert opened.problems == []
+    return {name: frame.drop(columns=[c for c in CLOCK if c in frame]) for name, frame in frames.items()}
+
+
+def _assert_equal(one: Path, other: Path) -> None:
+    for (name, first), second in zip(_tables(one).items(), _tables(other).values(), strict=True):
+        pd.testing.assert_frame_equal(first, second, check_exact=True, obj=name)
+
+
+@pytest.fixture
+def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]]:
+    """writes(call, share, error): the log's `call`-th write gives up after that share of its bytes."""
+
+    def stop(call: int, share: float, error: BaseException) -> list[int]:
+        sizes: list[int] = []
+
+        def write(handle: int, data: bytes) -> None:
+            sizes.append(len(data))
+            if len(sizes) != call + 1:
+                os.write(handle, data)
+                return
+            os.write(handle, data[: int(share * len(data))])
+            raise error
+
+        monkeypatch.setattr(log_writer, "write", write)
+        return sizes
+
+    yield stop
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("call", range(4))
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.6, 1.0])
+def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
+    make_replicate: MakeReplicate,
+    tmp_path: Path,
+    writes: Callable[..., list[int]],
+    monkeypatch: pytest.MonkeyPatch,
+    call: int,
+    share: float,
+) -> None:
+    """The writes are: the beginning, one per epoch, and the end."""
+    _to_the_end(make_replicate(SHORT, run="whole"))
+    writes(call, share, Killed())
+    with pytest.raises(Killed):
+        _to_the_end(make_replicate(SHORT, run="killed"))
+    monkeypatch.undo()
+    resumed = make_replicate(SHORT, run="killed")
+    assert resumed.record.notes == [] and resumed.epoch in (max(0, call - 2), max(0, call - 1))
+    _to_the_end(resumed)
+    _assert_equal(tmp_path / "whole", tmp_path / "killed")
+
+
+@pytest.mark.parametrize("name", ["save", "keep", "export"])
+def test_a_kill_after_the_log_and_before_what_follows_it_changes_nothing(
+    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    _to_the_end(make_replicate(SHORT, run="whole"))
+    for after in range(4):
+        run, left = f"{name}-{after}", iter(range(after))
+
+        def killed(real: Any, left: Iterator[int] = left) -> Any:
+            def call(*given: Any, **named: Any) -> Any:
+                if next(left, None) is None:
+                    raise Killed
+                return real(*given, **named)
+
+            return call
+
+        with monkeypatch.context() as patch:
+            if name == "export":
+                patch.setattr("harness.run_store.os.replace", killed(os.replace))
+            else:
+                patch.setattr(Checkpoints, name, killed(getattr(Checkpoints, name)))
+            with contextlib.suppress(Killed):
+                _to_the_end(make_replicate(SHORT, run=run))
+        again = _to_the_end(make_replicate(SHORT, run=run))
+        assert again.unit in filed_units(tmp_path / run)
+        _assert_equal(tmp_path / "whole", tmp_path / run)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
+    make_replicate: MakeReplicate, tmp_path: Path, writes: Callable[..., list[int]], number: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    _to_the_end(make_replicate(SHORT, run="whole"))
+    writes(2, 0.5, OSError(number, os.strerror(number)))
+    full = make_replicate(SHORT, run="full")
+    full.advance()
+    before = log_file(tmp_path / "full", full.unit).read_bytes()
+    with pytest.raises(StoreUnwritable, match="cannot be written: "):
+        full.advance()
+    assert log_file(tmp_path / "full", full.unit).read_bytes() == before, "the half frame is cut off again"
+    monkeypatch.undo()
+    resumed = make_replicate(SHORT, run="full")
+    assert resumed.epoch == 1 and resumed.record.notes == []
+    _to_the_end(resumed)
+    _assert_equal(tmp_path / "whole", tmp_path / "full")
+
+
+@pytest.mark.parametrize("damage", ["last.pt", "selected", "log", "log cut", "no log"])
+def test_damage_is_named_put_aside_and_the_unit_starts_again(
+    make_replicate: MakeReplicate, tmp_path: Path, damage: str
+) -> None:
+    _to_the_end(make_replicate(SHORT, run="whole"))
+    begun = make_replicate(SHORT, run="hurt")
+    begun.advance()
+    log = log_file(tmp_path / "hurt", begun.unit)
+    checkpoints = tmp_path / "hurt" / "checkpoints" / begun.unit
+    if damage == "log":
+        content = bytearray(log.read_bytes())
+        content[len(content) // 2] ^= 1
+        log.write_bytes(bytes(content))
+    elif damage == "no log":
+        log.unlink()
+    else:
+        file = {"last.pt": checkpoints / "last.pt", "selected": checkpoints / "epoch-1.pt"}.get(damage, log)
+        file.write_bytes(file.read_bytes()[:-40])
+    again = make_replicate(SHORT, run="hurt")
+    assert again.epoch == 0
+    said = " ".join(again.record.notes)
+    assert f"unit {again.unit} starts again from its first epoch" in said
+    assert {"last.pt": "last.pt cannot be read", "selected": "epoch-1.pt cannot be read"}.get(
+        damage, ".log"
+    ) in said
+    assert list((tmp_path / "hurt").rglob("*.damaged")), "nothing is deleted"
+    _to_the_end(again)
+    _assert_equal(tmp_path / "whole", tmp_path / "hurt")
+
+
+def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    ended = _to_the_end(make_replicate(SHORT))
+    before = _tables(tmp_path / "run")
+    for file in (tmp_path / "run").rglob("*.parquet"):
+        file.unlink()
+    (tmp_path / "run" / "checkpoints" / ended.unit / "last.pt").write_bytes(b"PK")
+    again = make_replicate(SHORT)
+    assert again.status == "done" and "last.pt cannot be read" in again.record.notes[0]
+    assert ended.unit in filed_units(tmp_path / "run")
+    log_file(tmp_path / "run", ended.unit).unlink()
+    assert make_replicate(SHORT).status == "done", "its log is written again from Parquet"
+    for name, frame in _tables(tmp_path / "run").items():
+        pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
+
+
+def test_what_fails_in_the_last_evaluation_or_an_audit_never_ends_as_running_or_done(
+    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nan(self: Replicate, moment: str) -> None:
+        if moment == "last":
+            raise Diverged("loss term task is nan at step 2")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Replicate, "_audit", nan)
+        diverged = _to_the_end(make_replicate(SHORT, run="nan"))
+    assert (
+        diverged.status == "diverged" and "in its last evaluation: loss term task" in diverged.trial["reason"]
+    )
+    assert Run.open(tmp_path / "nan").table("epochs")["epoch"].tolist() == [1, 2]
+
+    def broken(self: Replicate) -> None:
+        raise ZeroDivisionError("no pairs")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Replicate, "_final_evaluation", broken)
+        failing = make_replicate(SHORT, run="broken")
+        failing.advance()
+        with pytest.raises(ZeroDivisionError):
+            failing.advance()
+    assert failing.status == "running"
+    failing.close("failed", "ZeroDivisionError: no pairs")
+    assert Run.open(tmp_path / "broken").table("trials")["status"].tolist() == ["failed"]
+    resumed = make_replicate(SHORT, run="broken")
+    assert (resumed.status, resumed.epoch) == ("running", 2), "it goes on with its end alone"
+    summary = resumed.advance()
+    assert resumed.status == "done" and summary.epoch == 2 and summary.objective == summary.objective
+    _to_the_end(make_replicate(SHORT, run="whole"))
+    _assert_equal(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
+    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nan(self: Replicate, moment: str) -> None:
+        raise Diverged("the gradient norm is nan at step 0")
+
+    monkeypatch.setattr(Replicate, "_audit", nan)
+    replicate = make_replicate(SHORT)
+    replicate.advance()
+    assert (replicate.status, replicate.epoch) == ("diverged", 0) and "step 0" in replicate.trial["reason"]
+
+
+def test_a_checkpoint_does_not_grow_with_the_epochs_and_an_epoch_appends(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    replicate = make_replicate({**SHORT, "optimiser.epochs": 30})
+    sizes, logs = [], [0]
+    last = tmp_path / "run" / "checkpoints" / replicate.unit / "last.pt"
+    while replicate.epoch < 24:
+        replicate.advance()
+        sizes.append(last.stat().st_size)
+        logs.append(log_file(tmp_path / "run", replicate.unit).stat().st_size)
+    assert sizes[-1] < sizes[2] + 4000
+    assert logs[-1] - logs[-2] < 1.5 * (logs[3] - logs[2])
+    assert UnitLog.read(log_file(tmp_path / "run", replicate.unit)).mark != START
+    assert isinstance(replicate.record, Record)
