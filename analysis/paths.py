@@ -4,9 +4,7 @@ import fcntl
 from pathlib import Path
 
 from analysis.errors import UserError
-
-LOCK = ".driver.lock"
-"""Held by the driver of a sweep for as long as it lives, whatever ends it."""
+from analysis.schema import LOCK
 
 
 def user_path(text: str | Path) -> Path:

@@ -99,6 +99,11 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("changes_json", _S, "JSON object: dotted path -> value that this configuration changes in the base"),
         ("rank_invariant", _B, "the score is a strictly increasing function of U_I within a cell line"),
         ("train_prevalence", _F64, "share of positives among training pairs"),
+        (
+            "fold_json",
+            _S,
+            "the fold as JSON: its name, cell lines and chromosomes, and what else decides the splits",
+        ),
         ("data", _S, "content hash of the data set; this and the following are null in older stores"),
         ("code", _S, "hash of the project's code, whose modules RUN/code/<hash>.json lists"),
         ("versions", _S, "versions of the packages that compute numbers, as JSON"),

@@ -1,6 +1,5 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
-import fcntl
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import pyarrow.compute as pc
 
 from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
-from analysis.paths import user_path
+from analysis.paths import driven, user_path
 from analysis.rules import UnitRecords
 from analysis.schema import ADDED, LOCK, TABLES
 from analysis.schema import KEYS as KEYS
@@ -83,15 +82,7 @@ class Run:
     def abandoned(self) -> bool:
         """Whether no driver is at work although one was: what calls itself running is then interrupted. False where no
         driver ever was, as in the run of one trial alone."""
-        try:
-            with (self.path / LOCK).open("r") as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except (BlockingIOError, FileNotFoundError):
-            return False
-        except OSError as error:
-            self.problems.append(f"{LOCK} cannot be looked at: {error.strerror}")
-            return False
-        return True
+        return (self.path / LOCK).exists() and not driven(self.path)
 
     def state(self, status: str) -> str:
         """A unit's status as it is at this moment: `running` is believed only while a driver is."""

@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from analysis.schema import ADDED
 from analysis.store import Run
-from harness.config.explain import validate
+from harness.config.explain import validate_stored
 from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.damaged import put_aside
+from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.mending import mend
 from harness.plan import FILE, Plan, Planned
@@ -39,10 +42,12 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
         return said
     if data is None:
         raise UserError(
-            f"{run / FILE} cannot be read, and no {PROVENANCE} says which data its results are of: give another --out"
+            f"{run / FILE} cannot be read, and neither units nor {PROVENANCE} say "
+            "which data its results are of: give another --out"
         )
     configs = _configs(run, added)
-    trials = Run(run).columns("trials", ["fold", "seed"])
+    trials = Run(run).columns("trials", ["fold", "seed", "fold_json"])
+    known = {fold: Fold.stored(json.loads(text)) for fold, text in _folds(trials.dropna())}
     said.append(_aside(run / FILE, f"made again from the {len(configs)} configurations of the store"))
     Plan(
         name=sweep.config.name,
@@ -50,7 +55,8 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
         objective=sweep.config.objective,
         data=data,
         trials=max(sweep.trials, len(configs)),
-        folds=tuple(sorted(set(trials["fold"]))),
+        folds=tuple(known),
+        known=known,
         seeds=tuple(sorted({*map(int, trials["seed"]), *sweep.config.seeds})),
         configs=configs,
         status="interrupted",
@@ -67,8 +73,16 @@ def _object(file: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
+def _folds(trials: pd.DataFrame) -> list[tuple[str, str]]:
+    """Identity and content of every fold that the store has a unit of."""
+    return sorted(set(zip(trials["fold"], trials["fold_json"], strict=True)))
+
+
 def _data(run: Path) -> str | None:
-    """Content hash of the data by the newest provenance."""
+    """Content hash of the data by the newest provenance, or by the units of the store."""
+    known = set(Run(run).columns("trials", ["data"])["data"].dropna())
+    if len(known) == 1:
+        return str(known.pop())
     content = _object(run / PROVENANCE) if (run / PROVENANCE).exists() else None
     return None if content is None else content.get("data", {}).get("hash")
 
@@ -98,7 +112,7 @@ def _configs(run: Path, added: list[dict[str, Any]]) -> dict[str, Planned]:
     texts = rows.dropna().itertuples(index=False, name=None)
     entries = [(config, json.loads(changes), json.loads(content)) for config, changes, content in texts]
     entries += [(entry["id"], entry["changes"], entry["config"]) for entry in added]
-    read = [(config, changes, validate(TrialConfig, content)) for config, changes, content in entries]
+    read = [(config, changes, validate_stored(TrialConfig, content)) for config, changes, content in entries]
     return {config: Planned(changes, content) for config, changes, content in read if content.id == config}
 
 

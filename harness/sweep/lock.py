@@ -10,6 +10,7 @@ from pathlib import Path
 
 from analysis.schema import LOCK
 from harness.errors import UserError
+from harness.storage import check_writable
 
 ATTEMPTS, PAUSE = 4, 0.05
 """Looks at a lock that is held, and seconds between them: a dry run that asks holds it for a moment too."""
@@ -34,24 +35,6 @@ def refuse_running(run: Path) -> None:
         raise UserError(_another(run))
 
 
-def refuse_place(run: Path) -> None:
-    """Refuse a run's folder in which nothing can be written; nothing is written to find out.
-
-    Raises
-    ------
-    UserError
-        when `run`, or what would hold it, is a file, or is read-only here.
-    """
-    try:
-        there = next(place for place in (run, *run.parents) if place.exists())
-    except OSError as error:
-        raise UserError(f"--out {run}: {error.filename}: {error.strerror}; give another --out") from None
-    if not there.is_dir():
-        raise UserError(f"--out {run}: {there} is a file; expected a folder, or a path that is not there yet")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise UserError(f"--out {run}: nothing can be written in {there}; give another --out")
-
-
 @contextlib.contextmanager
 def only_driver(run: Path) -> Iterator[None]:
     """Hold the lock of `run`: taken before its plan is read, kept until nothing is written any more. The kernel drops
@@ -62,7 +45,7 @@ def only_driver(run: Path) -> Iterator[None]:
     UserError
         at once, when another driver holds it or the folder cannot be written to.
     """
-    refuse_place(run)
+    check_writable(run)
     made = [place for place in (run, *run.parents) if not place.exists()]
     try:
         stream = _locked(run)

@@ -267,6 +267,7 @@ class ConfigurationTrainable(Trainable):
         }
 
     def _failed_row(self, fold: str, seed: int, sentence: str) -> dict[str, Any]:
+        content = next(each.content() for each in self.work.folds if each.id == fold)
         return {
             **(self.work.stamp.row() if self.work.stamp else {}),
             "config": self.id,
@@ -279,6 +280,7 @@ class ConfigurationTrainable(Trainable):
             "device": self.work.device,
             "config_json": json.dumps(self.given["config"], sort_keys=True),
             "changes_json": json.dumps(self.given["changes"], sort_keys=True),
+            "fold_json": json.dumps(content, sort_keys=True),
         }
 
     def _kept(self, error: Exception) -> str:

@@ -131,6 +131,7 @@ class Replicate:
             "bitwise": self.device.type == "cpu",
             "config_json": json.dumps(config.canonical(), sort_keys=True),
             "changes_json": json.dumps(self.changes, sort_keys=True),
+            "fold_json": json.dumps(fold.content(), sort_keys=True),
             "rank_invariant": None,
             "train_prevalence": float(dataset.label[splits.train].mean()),
             **(stamp.row() if stamp else {}),

@@ -1,5 +1,6 @@
 """One driver per run folder, from before the plan is read; a dry run refuses what the start would refuse."""
 
+import errno
 import fcntl
 import os
 import re
@@ -88,7 +89,7 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
     (tmp_path / "file").write_text("a file")
     known: list[tuple[Options, str]] = [
         (replace(options, resume=True), "holds no run to continue"),
-        (replace(options, out=tmp_path / "file" / "run"), "file is a file; expected a folder"),
+        (replace(options, out=tmp_path / "file" / "run"), "a file stands where a folder is needed"),
         (replace(options, sets=("resources.cpus_per_trial=1000",)), "this machine has .* CPUs; lower it"),
         (replace(options, sets=("support.size=900",)), "lower support.size"),
     ]
@@ -106,9 +107,13 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
     ]:
         start, dry = _refusals(given)
         assert start == dry and re.search(says, dry)
-    monkeypatch.setattr("harness.sweep.lock.os.access", lambda place, mode: False)
+
+    def read_only(**given: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("harness.storage.tempfile.NamedTemporaryFile", read_only)
     start, dry = _refusals(options)
-    assert start == dry and "nothing can be written in" in dry
+    assert start == dry and "its file system is read-only" in dry
     assert sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK) == before
 
 
