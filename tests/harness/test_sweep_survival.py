@@ -315,3 +315,32 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
     told = optuna.load_study(study_name=study, storage=storage).get_trials()
     states = {each.user_attrs["config"]: each.state.name for each in told if "config" in each.user_attrs}
     assert states == {config: "PRUNED" if "pruned" in own else "COMPLETE" for config, own in ends.items()}
+
+
+def test_a_disk_that_fills_up_is_one_sentence_and_resume_goes_on_where_it_was(
+    sweep: Callable[..., Started], tmp_path: Path
+) -> None:
+    disk = tmp_path / "run"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(disk)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
+    try:
+        full = sweep(GRID)
+        assert full.wait() == 2, full.text()
+        assert "no space left on its disk" in full.text() and "Traceback" not in full.text()
+        before = full.epochs() if (disk / "units").exists() else pd.DataFrame()
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        again = sweep(GRID, *(["--resume"] if (disk / "plan.json").exists() else []))
+        assert again.wait() == 0, again.text()
+        _assert_complete(again)
+        keys = ["config", "seed", "epoch"]
+        after = again.epochs().set_index(keys)
+        for unit, rows in before.groupby(["config", "seed"]) if len(before) else ():
+            kept = rows.iloc[:-1]
+            found = after.loc[list(kept[keys].itertuples(index=False, name=None)), "wall_s"].tolist()
+            assert found == kept["wall_s"].tolist(), f"{unit} lost finished epochs"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
