@@ -102,8 +102,9 @@ def put_aside(run: Path, aside: Iterable[Aside]) -> None:
 
 def complete_moves(run: Path) -> None:
     """Complete what the journal says; nothing where there is none. Held under the driver's lock."""
-    plan = Plan.load(run)
-    for entry in _journal(run):
+    entries = _journal(run)
+    plan = Plan.load(run) if entries else None
+    for entry in entries:
         target = run / EARLIER / entry["folder"]
         units = list(entry["units"])
         if plan is not None:
@@ -135,7 +136,7 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
         folds=tuple(fold for fold in folds if fold in plan.folds) or tuple(folds),
         known=folds,
         seeds=tuple(seeds),
-        status="interrupted",
+        status="finished" if plan.status == "finished" else "interrupted",
         reused=(),
     ).save(target)
     replace_atomically(target / WHY, (json.dumps({"why": why}, indent=1) + "\n").encode())

@@ -138,6 +138,8 @@ def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
     )
     assert small.trials()["code"].tolist() == ["b" * 16] * 3
     assert Run.open(folder).table("trials")["code"].tolist() == old["code"].tolist()
+    kept = Plan.load(folder)
+    assert kept is not None and kept.status == "finished" and len(kept.units()) == 2
     print_ranking(folder, console=plain_console())
     print_ranking(small.path, console=plain_console())
     said = " ".join(capsys.readouterr().out.split())

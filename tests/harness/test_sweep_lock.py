@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from harness.code_stamp import Code
 from harness.errors import UserError
 from harness.plan import Plan
 from harness.sweep.driver import run_sweep
@@ -117,19 +118,34 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
     assert sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK) == before
 
 
-def test_a_dry_run_says_what_would_be_put_aside_and_writes_nothing(options: Options, tmp_path: Path) -> None:
+def test_a_dry_run_says_what_would_be_put_aside_and_writes_nothing(
+    options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small = Small(tmp_path, "deep/run")
     small.start()
     before = {file: file.read_bytes() for file in small.path.rglob("*") if file.is_file()}
-    with (tmp_path / "said.txt").open("w") as stream, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("harness.sweep.driver.sys.stdout", stream)
-        given = replace(options, dry_run=True, sets=("objective=val_unseen/macro/nll",))
-        assert run_sweep(given, Console(width=200)) == 0
-    said = " ".join((tmp_path / "said.txt").read_text().split())
+
+    def said(given: Options) -> str:
+        with (tmp_path / "said.txt").open("w") as stream, pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.sweep.driver.sys.stdout", stream)
+            assert run_sweep(given, Console(width=200)) == 0
+        return " ".join((tmp_path / "said.txt").read_text().split())
+
+    other = parse([str(options.yaml), "--dry-run", "--set", "objective=val_unseen/macro/nll"])
+    other = replace(other, out=options.out, cache=options.cache)
     assert (
         "difference: 2 finished units are of another objective (val_unseen/pooled/aupr): kept in earlier/"
-        in said
+        in said(other)
     )
+    code = Code("b" * 16, {**Code.of().modules, "models.losses.task": "0" * 16})
+    monkeypatch.setattr(Code, "today", classmethod(lambda cls: code))
+    asked = replace(options, dry_run=True)
+    assert "2 finished units are of other code (models.losses.task changed): kept in earlier/" in said(asked)
+    assert "2 configurations" not in said(asked) and "(2 units)" in said(asked)
+    reuse = parse([str(options.yaml), "--dry-run", "--reuse-older-code"])
+    taken = said(replace(reuse, out=options.out, cache=options.cache))
+    assert "2 finished units are of older code or package versions and are taken as they are" in taken
+    assert "to run 0 configurations" in taken
     assert {file: file.read_bytes() for file in small.path.rglob("*") if file.is_file()} == before
 
 
