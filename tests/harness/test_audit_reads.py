@@ -187,7 +187,7 @@ def test_a_view_answers_as_the_configuration_and_only_asked_values_are_noted() -
     assert reads.seen == set()
     assert getattr(view.environment, "nothing", None) is None
     assert view.support.draws == 3
-    assert [name for name, _ in view.curriculum] == ["phase1_epochs"]
-    assert reads.seen == {"support.draws", "curriculum.phase1_epochs"}
+    assert [name for name, _ in view.curriculum] == ["phase1_epochs", "ramp_epochs"]
+    assert reads.seen == {"support.draws", "curriculum.phase1_epochs", "curriculum.ramp_epochs"}
     with pytest.raises(AttributeError):
         view.support.size = 9  # type: ignore[misc]
