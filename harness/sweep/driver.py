@@ -51,7 +51,7 @@ def run_sweep(options: Options, console: Console) -> int:
         run = (options.out or Path("runs") / sweep.config.name).absolute()
         stack.enter_context(writing(run, DISK))
         check_writable(run)
-        if not options.dry_run and run.is_dir():
+        if not options.dry_run and run.is_dir() and any(run.iterdir()):
             with only_driver(run):
                 mended = mend_run(run, sweep)
             for sentence in mended:
@@ -244,7 +244,8 @@ def only_driver(run: Path) -> Iterator[None]:
         finally:
             if [file.name for file in run.iterdir()] == [lock.name]:
                 lock.unlink()
-                run.rmdir()
+                with contextlib.suppress(OSError):  # a folder that a disk is mounted on stays
+                    run.rmdir()
 
 
 @contextlib.contextmanager
