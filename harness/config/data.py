@@ -62,7 +62,7 @@ class DataBlock(Block):
     root: Annotated[Path, Field(strict=False)] | None = None
     """Folder in the PRISM CSV layout or with pairs/enhancers/promoters as Parquet."""
     synthetic: SyntheticBlock | None = None
-    contradictions: Contradictions = "refuse"
+    contradictions: Annotated[Contradictions, Before("refuse")] = "refuse"
     """Pairs of `root` with both labels in one cell line: refuse the data, or drop these pairs and say how many."""
     folds: list[FoldBlock] = Field(default_factory=list)
     """Folds by name; one sensible default fold when empty."""

@@ -43,7 +43,7 @@ class ContrastiveLoss(Block):
     tau: float = Field(0.2, gt=0.0, le=10.0)
     bank: int = Field(256, ge=0, le=65536)
     """Entries of the memory bank."""
-    relations: list[Relation] = Field(default_factory=list)
+    relations: Annotated[list[Relation], Before([])] = Field(default_factory=list)
     """Table of relations between cell lines: a pair with weight h is a negative of weight 1 - h (hierarchical weights);
     rows of cell lines that are not trained on are passed over."""
 

@@ -37,7 +37,7 @@ class CurriculumBlock(Block):
     """Phase 1 trains the sequence side alone (l = U_I, T = 1, environment frozen); phase 2 all (M43)."""
 
     phase1_epochs: int = Field(0, ge=0, le=1000)
-    ramp_epochs: float = Field(0.0, ge=0.0, le=1000.0)
+    ramp_epochs: Annotated[float, Before(0.0)] = Field(0.0, ge=0.0, le=1000.0)
     """Epochs of phase 2 over which the weights beside the task rise linearly from 0, under any balance that has no ramp
     of its own; 0: they act in full at once."""
 

@@ -86,7 +86,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         sweep,
         start.plan,
         tuning.run,
-        folds=[fold.name for fold in tuning.folds],
+        folds=[fold.id for fold in tuning.folds],
         pending=start.pending,
         gpu=tuning.device.gpu,
     )
