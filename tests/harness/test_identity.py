@@ -80,6 +80,12 @@ def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ra
     again = small.start(train=False)
     assert again.nothing, "the first fold's units are there still"
     assert small.trials()["objective_value"].tolist() == before["objective_value"].tolist()
+    (aside,) = small.start("objective=val_unseen/macro/nll", resume=True, train=False).aside
+    kept = Plan.load(small.path / "earlier" / aside.folder)
+    assert kept is not None and len(aside.units) == 4
+    assert list(kept.folds) == [before["fold"][0]] and len(kept.known) == 2, (
+        "put aside, they are no mean over both"
+    )
 
 
 def test_an_interrupted_fold_is_not_continued_as_another_one(begun: Small, ran: Path) -> None:
