@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.config.block import Block
+from harness.config.block import Before, Block
 from harness.config.environment import Relation
 
 Weight = Annotated[float, Field(ge=0.0, le=100.0)]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from harness.config.block import Block
+from harness.config.block import Before, Block
 
 
 class SupportBlock(Block):

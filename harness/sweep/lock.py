@@ -60,7 +60,9 @@ def only_driver(run: Path) -> Iterator[None]:
         finally:
             if [file.name for file in run.iterdir()] == [LOCK]:
                 (run / LOCK).unlink()
-                with contextlib.suppress(OSError):  # a folder that a disk is mounted on, or that is in use, stays
+                with contextlib.suppress(
+                    OSError
+                ):  # a folder that a disk is mounted on, or that is in use, stays
                     for place in [run, *made[1:]]:
                         place.rmdir()
 
