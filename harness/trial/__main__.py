@@ -223,7 +223,7 @@ def _final_table(replicate: Replicate) -> Table:
     """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score."""
     rows = {
         (row["split"], row["cell_line"], row["score"]): row
-        for row in replicate.cells
+        for row in replicate.rows("cells")
         if (row["selection"], row["prevalence_mode"], row["protocol"])
         == ("best_on_validation", "as_found", "exact")
     }

@@ -213,30 +213,17 @@ class Replicate:
         """The warnings that hold on everything recorded so far, the final evaluation included."""
         return evaluate(self.records(), self.settings.limits)
 
-    @property
-    def epoch_rows(self) -> list[dict[str, Any]]:
-        """Rows of `epochs` so far, read from the log, as those of the other tables below."""
-        return self.record.rows("epochs")
-
-    @property
-    def term_rows(self) -> list[dict[str, Any]]:
-        return self.record.rows("terms")
-
-    @property
-    def competition(self) -> list[dict[str, Any]]:
-        return self.record.rows("competition")
-
-    @property
-    def cells(self) -> list[dict[str, Any]]:
-        return self.record.rows("cells")
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """Rows of a table so far, read from the log."""
+        return self.record.rows(table)
 
     def records(self) -> UnitRecords:
         """This replicate's rows as the rules read them, from here or from the store alike."""
         return UnitRecords(
             trial=self.trial,
-            epochs=self.epoch_rows,
-            terms=self.term_rows,
-            cells=self.cells,
+            epochs=self.rows("epochs"),
+            terms=self.rows("terms"),
+            cells=self.rows("cells"),
         )
 
     def _training_subset(self, train: np.ndarray) -> np.ndarray:
@@ -365,8 +352,10 @@ class Replicate:
     def _summary(self, rows: list[dict[str, Any]] | None = None, loss: float | None = None) -> EpochSummary:
         """Of the epoch before, from its rows of `cells` (None: those in the log)."""
         if rows is None:
-            rows = [row for row in self.cells if (row["epoch"], row["selection"]) == (self.epoch, "epoch")]
-        loss = self.epoch_rows[-1]["loss"] if loss is None else loss
+            rows = [
+                row for row in self.rows("cells") if (row["epoch"], row["selection"]) == (self.epoch, "epoch")
+            ]
+        loss = self.rows("epochs")[-1]["loss"] if loss is None else loss
         metrics = {name: metric(rows, path) for name, path in REPORTED.items()}
         return EpochSummary(self.epoch, metric(rows, self.objective), metrics, self.live.findings(), loss)
 

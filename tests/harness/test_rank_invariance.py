@@ -100,7 +100,9 @@ def test_a_trained_trial_says_what_its_rows_show(make_replicate: MakeReplicate, 
     replicate = make_replicate({"energy.form": form, **arguments, "optimiser.epochs": 1})
     replicate.advance()
     rows = [
-        row for row in replicate.cells if row["selection"] == "last" and row["prevalence_mode"] == "as_found"
+        row
+        for row in replicate.rows("cells")
+        if row["selection"] == "last" and row["prevalence_mode"] == "as_found"
     ]
     found = {(row["split"], row["cell_line"], row["score"]): row["aupr"] for row in rows}
     assert replicate.trial["rank_invariant"] is True

@@ -239,7 +239,7 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
         while not alone.finished:
             alone.advance()
         rows = disturbed[(disturbed["config"] == config) & (disturbed["seed"] == 0)]
-        assert rows["loss"].tolist() == [row["loss"] for row in alone.epoch_rows]
+        assert rows["loss"].tolist() == [row["loss"] for row in alone.rows("epochs")]
 
     again = sweep(GRID)
     assert again.wait() == 0

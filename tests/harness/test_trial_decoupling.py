@@ -110,7 +110,7 @@ def test_every_epoch_records_how_far_z_i_and_z_e_depend_on_each_other(make_repli
     replicate = make_replicate({"curriculum.phase1_epochs": 1, "decouple.hsic": 0.1})
     replicate.advance()
     replicate.advance()
-    first, second = replicate.epoch_rows
+    first, second = replicate.rows("epochs")
     assert "dependence" not in first, "phase 1 has no environment"
     assert 0 <= second["dependence"] <= 1 and 0 < second["dependence_p"] <= 1
 

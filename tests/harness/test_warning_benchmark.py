@@ -76,7 +76,7 @@ class Trained:
 
     def negative_terms(self) -> set[str]:
         """Loss terms that were ever negative."""
-        return {row["term"] for row in self.replicate.term_rows if row["weighted"] < 0}
+        return {row["term"] for row in self.replicate.rows("terms") if row["weighted"] < 0}
 
     def best(self, column: str) -> float:
         """Macro value on the unseen validation lines, with the weights that are reported."""
@@ -188,11 +188,11 @@ def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
         # The prior is won, and every other term stays positive.
         (
             "negative_loss",
-            lambda t: t.replicate.epoch_rows[-1]["loss"] < 0 and t.negative_terms() == {"gp_prior"},
+            lambda t: t.replicate.rows("epochs")[-1]["loss"] < 0 and t.negative_terms() == {"gp_prior"},
         ),
         (
             "never_acted",
-            lambda t: {r["value"] for r in t.replicate.term_rows if r["term"] == "calibration"} == {0.0},
+            lambda t: {r["value"] for r in t.replicate.rows("terms") if r["term"] == "calibration"} == {0.0},
         ),
         ("over_capacity", lambda t: t.replicate.trial["parameters"] > 10 * t.replicate.trial["train_pairs"]),
     ],
