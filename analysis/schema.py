@@ -8,6 +8,7 @@ A run is a folder
     RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
     RUN/baselines/<fold>.parquet                  baselines, once per fold
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
+    RUN/studies/<hash>.log                        what a search proposed and was told, as optuna-dashboard opens it
     RUN/code/<hash>.json                          modules of a code that units were made with
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
 
@@ -49,6 +50,8 @@ ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
 LOCK = ".driver.lock"
 """File that the driver of a run holds an exclusive lock (flock) of for as long as it is at work."""
+STUDIES = "studies"
+"""Folder of the studies of a search; each is made again from plan and store when it is not there."""
 PART = "part-"
 """How the names of parts start; a configuration's name is a hash and never does."""
 PART_UNITS, PART_GROUPS = b"units", b"groups"

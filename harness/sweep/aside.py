@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from analysis import unit_log
+from analysis.schema import STUDIES
 from analysis.stamps import EARLIER, WHY
 from harness.moving import move_units
 from harness.plan import Plan, Unit
 from harness.run_store import replace_atomically
 from harness.stamp import Stamp, reusable, stamp_id
-from harness.sweep.study import FOLDER as STUDIES
 from harness.sweep.verdict import Verdict
 
 JOURNAL = f"{EARLIER}/.moving.json"

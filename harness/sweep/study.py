@@ -13,13 +13,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
+from analysis.schema import STUDIES
 from harness.config.sweep_blocks import SamplerBlock
 from harness.space.space import Space
 from harness.sweep.past import Past
 
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
 """User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
-FOLDER = "studies"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Draw:
 def study_file(run: Path, space: Space, objective: str) -> Path:
     """Where the study of a space under an objective is: any other space, or objective, has a study of its own."""
     content = json.dumps([space.content(), objective], sort_keys=True)
-    return run / FOLDER / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.log"
+    return run / STUDIES / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.log"
 
 
 class Study:

@@ -151,10 +151,10 @@ class Replicate:
     def finished(self) -> bool:
         return self.status != "running"
 
-    @property
-    def _trained(self) -> bool:
+    def _is_trained(self) -> bool:
         """Whether there is no epoch left to train, only the end to write."""
-        return self.epoch > 0 and (self._stop is not None or self.epoch >= self.settings.optimiser.epochs)
+        last = self.epoch >= self.settings.optimiser.epochs
+        return self.epoch > 0 and (last or self._stop is not None)
 
     def advance(self, on_step: Callable[[int, int], None] | None = None) -> EpochSummary:
         """Train and evaluate one epoch and write all of it; the last one also predicts the test split. A replicate that
@@ -164,7 +164,7 @@ class Replicate:
         """
         if self.finished:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
-        if self._trained:
+        if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
             return self._summary()
         began = time.perf_counter()
@@ -190,7 +190,7 @@ class Replicate:
         self.trial["wall_s"] += time.perf_counter() - began
         self.record.epoch(self.trial, {**self._new, **tables}, self.trainer.state_dict(), self._state())
         self._new.clear()
-        if self._trained:
+        if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
         return self._summary(rows, tables["epochs"][-1]["loss"])
 

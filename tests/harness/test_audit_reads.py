@@ -44,11 +44,11 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "support.draws": (f"{TRIAL}._evaluate_selections", "self.settings.support.draws", "2"),
     "support.size": (f"{TRIAL}.__init__", "settings.support.size", "8"),
     "predict.mode": (f"{TRIAL}._evaluate_selections", "self.settings.predict.mode", "'unified'"),
-    "limits": (f"{TRIAL}.findings", "self.settings.limits", "None"),
+    "limits": (f"{TRIAL}.__init__", "settings.limits", "None"),
     "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
     "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),
     "episode.sampler": (f"{TRIAL}.__init__", "settings.episode.sampler", "'random'"),
-    "optimiser.epochs": (f"{TRIAL}.advance", "self.settings.optimiser.epochs", "1"),
+    "optimiser.epochs": (f"{TRIAL}._is_trained", "self.settings.optimiser.epochs", "1"),
     "optimiser.steps_per_epoch": (f"{TRIAL}.__init__", "settings.optimiser.steps_per_epoch", "1"),
     "routing": ("harness.trial.trainer:Trainer.__init__", "config.routing", "'isolated'"),
     "curriculum.phase1_epochs": (SCHEDULE, "curriculum.phase1_epochs", "0"),
@@ -145,7 +145,7 @@ def test_a_resumed_trial_is_not_accused_even_where_it_ends_at_once(
 
 def test_a_trial_that_ends_in_its_first_epoch_is_not_accused(make_replicate: MakeReplicate) -> None:
     stopped = make_replicate({**SHORT, "optimiser.epochs": 5}, stop_rules=("collapse",))
-    stopped._stop_if_told = lambda *_: stopped.trial.update(status="stopped", reason="told")  # type: ignore[method-assign]
+    stopped.live.see = lambda *_: ([], "told")  # type: ignore[method-assign,assignment,misc]
     stopped.advance()
     assert stopped.finished
     assert unrecorded_keys(stopped.reads) == []
