@@ -1,4 +1,4 @@
-"""`python -m analysis [compare | competition] RUN`; `print_ranking` for whoever ends a sweep."""
+"""`python -m analysis [compare | competition] RUN` and `schema`; `print_ranking` for whoever ends a sweep."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from analysis.effects import compare
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from analysis.ranking import ROPE, rank
+from analysis.schema_page import page
 from analysis.store import Run
 from analysis.terminal import ranking_view
 
@@ -41,6 +42,7 @@ examples:
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis competition runs/shortcut
+  python -m analysis schema                      every table and column of a run, as a page
 """
 
 _COMPARE_HELP = """\
@@ -164,6 +166,17 @@ def _competition(argv: Sequence[str]) -> int:
     return 0
 
 
+def _schema(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis schema",
+        description="Print every table and column of a run's store, as Markdown (docs/store.md).",
+        allow_abbrev=False,
+    )
+    parser.parse_args(argv)
+    print(page(), end="")
+    return 0
+
+
 def _check_rope(rope: float) -> None:
     if not rope >= 0:
         raise UserError(f"--rope must be at least 0, not {rope}")
@@ -175,6 +188,8 @@ def main(argv: Sequence[str]) -> int:
         return _compare(argv[1:])
     if argv[:1] == ["competition"]:
         return _competition(argv[1:])
+    if argv[:1] == ["schema"]:
+        return _schema(argv[1:])
     return _rank(argv)
 
 

@@ -73,7 +73,7 @@ def measure(
 
     Fewer than 4 rows, or a value that is not finite, give NaN for value, null and p; a side without any spread
     gives value 0 and p = 1. Raises KeyError for an unknown estimator and ValueError for rows that do not pair.
-    Source: 09-definitions.md, Decoupling unit.
+    Source: definitions, Decoupling.
     """
     if estimator not in ESTIMATORS:
         raise KeyError(f"estimator '{estimator}' is not one of {', '.join(ESTIMATORS)}")

@@ -42,7 +42,7 @@ class Interval:
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """mean +- t_{(1+level)/2, n-1} sd / sqrt(n) over replicates [n], sd with n - 1.
 
-    A percentile bootstrap would cover only about 74 % at 3 seeds and 83 % at 5 (07-analysis). NaN values
+    A percentile bootstrap would cover only about 74 % at 3 seeds and 83 % at 5. NaN values
     are not replicates and are left out; no values give NaN everywhere. Raises ValueError for a level
     outside (0, 1).
     """

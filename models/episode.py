@@ -37,7 +37,7 @@ class Support:
     owner: Tensor | None = None
 
     def detached(self) -> "Support":
-        """sg(features): what enters the environment under isolated routing (09-definitions.md)."""
+        """sg(features): what enters the environment under isolated routing (definitions, Reach)."""
         return replace(self, z_i=self.z_i.detach(), u=self.u.detach())
 
     def at_least_float32(self) -> "Support":

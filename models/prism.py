@@ -25,7 +25,7 @@ from models.sequence.potential import SequenceOutput, build_sequence
 
 GROUPS = ("S", "E", "T", "G", "A")
 """Parameter groups: sequence side; environment side, its Student and its Teacher (T: Teacher and prototype graph);
-global energy scalars; adversaries and critics. `E` of 09-definitions.md is E and T together."""
+global energy scalars; adversaries and critics. Where two sides are told apart, E stands for E and T together."""
 
 
 class Scores(NamedTuple):
@@ -307,7 +307,7 @@ class PrismModel(nn.Module):
         return groups
 
     def rank_invariant(self, r: Tensor) -> bool:
-        """Whether, at these resistances, the order within a cell line is exactly that of U_I (09-definitions)."""
+        """Whether, at these resistances, the order within a cell line is exactly that of U_I (definitions, Energies)."""
         if not self.has_environment:
             return True
         return self.resistance.scope == "cell" and bool(torch.all(self.energy.strictly_increasing(r)))

@@ -1,4 +1,4 @@
-"""The house stays as 08-style has it: arrows between packages, short files, documented rows, no hidden failures."""
+"""The house stays as it was built: arrows between packages, short files, documented rows, no hidden failures."""
 
 import ast
 import importlib

@@ -18,7 +18,7 @@ class LooseBoundary(Rule):
     """Recall above 0.8 with precision below 0.6: far more is called positive than is (seed 004).
 
     At 1:1 the F1-optimal threshold of any model with AUC < 0.74 does this, a healthy one's too
-    (07-analysis), so the finding is then marked as implied by the data.
+    so the finding is then marked as implied by the data.
     """
 
     id = "loose_boundary"

@@ -12,7 +12,7 @@ from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation
 
 
 class SupportLabels(Rule):
-    """The support sets carry labels in training, which prediction never has (09-definitions, seed 001).
+    """The support sets carry labels in training, which prediction never has (definitions, Support and query; seed 001).
 
     Read from the resolved configuration, so it is known before the first step.
     """
@@ -21,7 +21,7 @@ class SupportLabels(Rule):
     mark = "s"
     condition_text = "support.labels: true"
     severity = "hint"
-    source = "09-definitions, seed 001"
+    source = "definitions, Support and query; seed 001"
     advice = "compare with support.labels: false on val_unseen: R_E must be readable without labels there"
     limits: ClassVar[dict[str, float]] = {"support_labels": 0.0}
 

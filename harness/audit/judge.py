@@ -1,4 +1,4 @@
-"""Judges every configured mechanism by what changes without it (04-trial.md, The audit)."""
+"""Judges every configured mechanism by what changes without it (README, Did the design really run?)."""
 
 import math
 from typing import Any
@@ -272,7 +272,7 @@ def without(key: str) -> Patch:
 
 
 def redundant_temperature(config: Any) -> str:
-    """Why another mechanism can absorb T (09-definitions.md, Gauge); empty when none can."""
+    """Why another mechanism can absorb T (definitions, Gauge); empty when none can."""
     scope = getattr(config.environment, "scope", None)
     if config.temperature.mode == "per_cell" and scope == "cell":
         return (

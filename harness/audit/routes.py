@@ -1,4 +1,4 @@
-"""Who may reach whom under isolated routing, as 09-definitions.md has it: what loss terms declare is checked against it."""
+"""Who may reach whom under isolated routing, as the definitions have it: what loss terms declare is checked against it."""
 
 from collections.abc import Mapping
 

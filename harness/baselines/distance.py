@@ -14,7 +14,7 @@ from harness.baselines.features import PairFeatures, Rows
     name="distance only",
     equation="l = sum_t tree_t(ln(1 + bp between enhancer and promoter)), 60 trees of 4 leaves",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines",
+    source="definitions, Shortcut baselines",
 )
 class Distance(Baseline):
     """Sees the distance between the two elements only; trees, since the relation need not be monotone.

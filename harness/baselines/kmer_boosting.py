@@ -49,7 +49,7 @@ class KmerBoosting(Baseline):
     name="promoter-only k-mer gradient boosting",
     equation="l = sum_t tree_t(c_p), c_p = canonical 5-mer counts of the promoter",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines; 07-analysis.md, what is known about the real pairs",
+    source="definitions, Shortcut baselines",
 )
 class PromoterKmerBoosting(KmerBoosting):
     """Sees the promoter's sequence only; a model not above it has learnt nothing about interaction."""
@@ -64,7 +64,7 @@ class PromoterKmerBoosting(KmerBoosting):
     name="pair k-mer gradient boosting",
     equation="l = sum_t tree_t([c_e; c_p]), c = canonical 5-mer counts of each side",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines; 07-analysis.md, what is known about the real pairs",
+    source="definitions, Shortcut baselines",
 )
 class PairKmerBoosting(KmerBoosting):
     """Sees both sequences; trees may combine them."""

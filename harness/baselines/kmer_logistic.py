@@ -43,7 +43,7 @@ class KmerLogistic(Baseline):
     name="promoter-only k-mer logistic regression",
     equation="l = b + a . standardise(ln(1 + c_p)), c_p = canonical 4-mer counts of the promoter",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines",
+    source="definitions, Shortcut baselines",
 )
 class PromoterKmerLogistic(KmerLogistic):
     """Sees the promoter's sequence only; above chance it shows what needs no enhancer."""
@@ -58,7 +58,7 @@ class PromoterKmerLogistic(KmerLogistic):
     name="pair k-mer logistic regression",
     equation="l = b + a . standardise(ln(1 + [c_e; c_p])), c = canonical 4-mer counts of each side",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines",
+    source="definitions, Shortcut baselines",
 )
 class PairKmerLogistic(KmerLogistic):
     """Sees both sequences, additively: no interaction by construction."""

@@ -19,7 +19,7 @@ _PAIRS_AT_ONCE = 8192
     equation="p = (y(e,p) + q) / (n(e,p) + 1), q = (y(p) + prior) / (n(p) + 1), l = ln(p / (1 - p)); n and y count "
     "pairs and positives of other cell lines among the training ones that overlap both elements, or the promoter",
     shapes="pairs [n] -> logits [n]",
-    source="02-data.md, shortcut baselines",
+    source="definitions, Shortcut baselines",
 )
 class LocusLookup(Baseline):
     """Copies labels of overlapping loci (intervals, half-open) in *other* cell lines of the training ones.

@@ -18,7 +18,7 @@ from models.sequence.tokens import KMER, kmer_tokens, null_token
 from models.streams import SeededNoise
 
 REQUIRED = 200.0
-"""For gathering bases; 05-performance also asks for 100 000 samples per second and core, see the notes."""
+"""For gathering bases; the aim is also 100 000 samples per second and core, see the notes."""
 _PLAIN_SAMPLES = 64
 
 

@@ -25,9 +25,9 @@ class BenchSize:
 
 
 DOCUMENTED = BenchSize(64, 1000, 4000, embedding=768, kernel=43, width=64)
-"""05-performance, k-mer stem."""
+"""The documented sizes of the k-mer stem."""
 STEP = BenchSize(64, 1000, 4000, embedding=64, kernel=11, width=64, chunk=64)
-"""05-performance, whole training step."""
+"""The sizes at which a whole training step is measured."""
 QUICK = BenchSize(3, 90, 130, embedding=8, kernel=5, width=8, chunk=2, rounds=1)
 """Seconds of work to see that everything runs and agrees; its ratios mean nothing."""
 QUICK_UNITS = 10

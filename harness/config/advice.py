@@ -14,7 +14,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
 
     Within one cell line a cell-scope energy is an increasing function of U_I (boosted_gate with a above 0.83 and
     interaction with lam below 0 apart), so a macro AUPR cannot see which energy or temperature a configuration has
-    (01-mission, rank invariance).
+    (docs/concepts.md, rank invariance).
     """
     varied = _varied(config, trial, space)
     found = []

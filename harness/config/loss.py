@@ -168,8 +168,8 @@ class DecoupleBlock(Block):
     dual_stream: bool = False
     """z_I and z_E in orthogonal subspaces by construction (M34)."""
     reach: Literal["environment", "both"] = "environment"
-    """Whether orthogonal, pearson, infonce, club and hsic may reach the sequence side too (the `light` cells of
-    09-definitions)."""
+    """Whether orthogonal, pearson, infonce, club and hsic may reach the sequence side too, as soft
+    constraints on z_I."""
 
     def acting(self, *keys: str) -> list[str]:
         """Those of the methods `keys` whose weight is above 0, in the order given."""

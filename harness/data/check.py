@@ -1,4 +1,4 @@
-"""Refuse bad input: each problem of 02-data.md is one sentence naming file, row and what was expected."""
+"""Refuse bad input: each problem is one sentence naming file, row and what was expected."""
 
 from collections.abc import Sequence
 

@@ -15,7 +15,7 @@ from harness.errors import UserError, nearest
 
 @dataclass(frozen=True)
 class Fold:
-    """Unseen test and validation cell lines, and the chromosomes held out of training (09, Folds).
+    """Unseen test and validation cell lines, and the chromosomes held out of training (definitions, Folds).
 
     Its identity is its content: `name` is what a person calls it, and two folds of one content are one fold.
     """

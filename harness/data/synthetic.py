@@ -29,7 +29,7 @@ def truth(block: SyntheticBlock) -> Planted:
 
 
 def generate(block: SyntheticBlock) -> RawDataset:
-    """Sequences, pairs and labels of the synthetic benchmark (02-data.md).
+    """Sequences, pairs and labels of the synthetic benchmark.
 
     A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives
     every locus the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line

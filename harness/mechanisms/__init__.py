@@ -1,1 +1,1 @@
-"""The catalogue of mechanisms: one row per class or function that the documents name (03-model.md)."""
+"""The catalogue of mechanisms: one row per class or function that the documents name."""

@@ -10,6 +10,7 @@ from harness import terminal
 from harness.errors import UserError, nearest, run_cli
 from harness.mechanisms.catalogue import IDS, catalogue
 from harness.mechanisms.mechanism import GROUPS
+from harness.mechanisms.page import page
 
 DESCRIPTION = """Every mechanism that a configuration can have: what it computes, which keys switch it on, which
 parameters it may train, and where it comes from. A trial's audit (table `audit` of a run) judges these rows.
@@ -17,7 +18,8 @@ parameters it may train, and where it comes from. A trial's audit (table `audit`
 examples:
   python -m harness.mechanisms                 # all rows
   python -m harness.mechanisms --id M12        # one mechanism, with its equation and shapes
-  python -m harness.mechanisms --json          # for another program"""
+  python -m harness.mechanisms --json          # for another program
+  python -m harness.mechanisms --markdown      # docs/mechanisms.md"""
 
 
 def main() -> int:
@@ -28,13 +30,18 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--id", metavar="M12", help="only the rows of this mechanism, written out in full")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
     arguments = parser.parse_args()
     if arguments.id is not None and arguments.id not in IDS:
         raise UserError(f"--id {arguments.id}: the mechanisms are M01 to M43{nearest(arguments.id, IDS)}")
     rows = [row.row() for row in catalogue() if arguments.id in (None, row.id)]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return 0
+    if arguments.markdown:
+        print(page(), end="")
         return 0
     console = terminal.console()
     if arguments.id is not None:

@@ -46,7 +46,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Mechanism:
-    """A mechanism of 03-model.md.
+    """A mechanism that the documents name.
 
     id: M01 to M43. key: its name in tables, unique. when: settings that together configure it. trains: groups (keys of
     GROUPS) that it may train; empty for one that trains nothing itself. cls: its class, where it has one. kind: the

@@ -24,7 +24,7 @@ def _scope(value: str, equation: str, **more: Any) -> Mechanism:
     shapes = "z_e [E, w], z_i [E, Q, d] -> r " + ("[E, 1]" if value == "cell" else "[E, Q]")
     return _rule(
         "M16", f"scope_{value}", f"R_E per {value if value == 'sample' else 'cell line'}",
-        ("environment.scope", value), equation=equation, shapes=shapes, source="seed 001, rp13; 09-definitions.md",
+        ("environment.scope", value), equation=equation, shapes=shapes, source="seed 001; rp13; definitions, Sample scope",
         trains="E", cls=Resistance, **more,
     )  # fmt: skip
 
@@ -49,7 +49,7 @@ RULES: tuple[Mechanism, ...] = (
     _rule(
         "M01", "stem", "k-mer stem", ("model.kernel", GIVEN),
         equation="h = Dropout(LayerNorm(MaxPool(ReLU(Conv1d(Embedding(k-mers))))))",
-        shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="documented hyper-parameters", trains="S", cls=KmerStem,
+        shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="definitions, Sizes", trains="S", cls=KmerStem,
     ),
     _rule(
         "M02", "self_attention", "rotary self-attention per side", ("model.self_attention_layers", POSITIVE),
@@ -75,7 +75,7 @@ RULES: tuple[Mechanism, ...] = (
     _rule(
         "M07", "share_strands", "reverse-complement sharing", ("model.share_strands", True),
         equation="h = 1/2 (Stem(x) + Stem(rc x)) after pooling", shapes="bases [B, L] -> h [B, P, d]",
-        source="seed 004; 09-definitions.md, Sizes", trains="S", off=(("model.share_strands", False),),
+        source="seed 004; definitions, Sizes", trains="S", off=(("model.share_strands", False),),
     ),
     _rule(
         "M07", "bottleneck", "bottleneck on z_I", ("model.bottleneck", GIVEN),

@@ -1,4 +1,4 @@
-"""Prediction of a split: per cell line one support draw, one R_E, every pair scored exactly once (04-trial).
+"""Prediction of a split: per cell line one support draw, one R_E, every pair scored exactly once.
 
 Further support draws reuse the cached U_I and z_I; their spread is the part of the uncertainty that the support
 set is responsible for.

@@ -19,7 +19,7 @@ class BindingEnergy(Energy):
 
     A_c is made of z_E by `models.environment.abundance.AbundanceResistance` (Fourier KAN of `grid` frequencies,
     group E). Unlike in `linear`, T scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1
-    this is `linear` with an R_E of either sign (09-definitions.md, Gauge).
+    this is `linear` with an R_E of either sign (definitions, Gauge).
     """
 
     nonnegative_resistance = False

@@ -139,7 +139,7 @@ class LearnedTemperature(Temperature):
 class PerCellTemperature(Temperature):
     """T(c) = softplus(linear(z_E(c))), exactly 1 at initialisation.
 
-    Together with a cell-scope R_E one absorbs the other (seed 000 forbids the pair; 09-definitions.md,
+    Together with a cell-scope R_E one absorbs the other (seed 000 forbids the pair; definitions,
     Gauge). Raises ValueError when z_e is None.
     """
 

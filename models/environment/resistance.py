@@ -110,7 +110,7 @@ class Resistance(nn.Module):
     [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) where given; teacher
     (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where
     nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
-    09-definitions.md. NaN passes through. Parameters are group E.
+    definitions, Sample scope. NaN passes through. Parameters are group E.
     """
 
     def __init__(

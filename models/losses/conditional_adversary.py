@@ -15,7 +15,7 @@ from models.losses.term import LOSSES, LossTerm, State, masked_mean
     equation="cross entropy of classifier_y(reverse(z_I)) with the cell line, one output layer per label y; "
     "reverse(x) = 2 sg x - x",
     shapes="z_i [E, Q, d], label [E, Q], query_cell [E, Q] -> scalar",
-    source="03-model.md M33; Zhao et al. 2018 and Li et al. 2018 (conditional invariance)",
+    source="seeds 002 and 004; Li et al. 2018 (conditional invariance)",
 )
 class ConditionalReversal(LossTerm):
     """-mean log softmax(f_y(reverse(z_I)))[cell line]: f is told the label, so that z_I may keep what tells cell lines

@@ -95,7 +95,7 @@ class SparsityGroups(LossTerm):
     name="calibration of U_I",
     equation="max(0, |mean U_I| - m)^2 + max(0, v_low - var U_I)^2 + max(0, var U_I - v_high)^2",
     shapes="u [E, Q] -> scalar",
-    source="seed 001; 09-definitions.md, Gauge",
+    source="seed 001; definitions, Gauge",
 )
 class Calibration(LossTerm):
     """Squared hinges that keep the mean of U_I in [-m, m] and its biased variance in [v_low, v_high] over

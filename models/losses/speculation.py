@@ -13,7 +13,7 @@ from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
     name="speculation penalty",
     equation="mean_neg max(0, l - margin)^2 + prior (mean sigmoid(l) - mean y)^2",
     shapes="logit [E, Q], label [E, Q] -> scalar",
-    source="03-model.md M32, rp04",
+    source="rp04",
 )
 class Speculation(LossTerm):
     """mean_neg max(0, l - margin)^2 + prior (mean sigmoid(l) - mean y)^2 over all queries of the step.

@@ -15,7 +15,7 @@ from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
     equation="1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))), m = +-l; "
     "a <- EMA of sqrt(S+)/(sqrt(S+)+sqrt(S-)), S+- = mean |u Psi'(u)|, Psi = softplus(-u)",
     shapes="logit [E, Q], label [E, Q], a scalar -> scalar",
-    source="09-definitions.md; stands in for the IMMAX loss of seed 001",
+    source="definitions, IMMAX; stands in for the loss of that name of seed 001; Cortes et al. 2025",
 )
 class Immax(LossTerm):
     """1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))) with m = l for positives, -l for

@@ -17,7 +17,7 @@ class LossTerm(nn.Module):
     `key` is the term's name in the store and in the schedules; several classes share one where one is chosen.
     `reach`: groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype
     graph), G (temperature, lam, w), A (own parameters) that the value may move under isolated routing
-    (09-definitions.md). The trainer enforces it: a term stops a gradient only where its equation has sg. A term
+    (definitions, Reach). The trainer enforces it: a term stops a gradient only where its equation has sg. A term
     without anything to compare (no positives, no second cell line, an empty bank) is 0, not NaN; NaN in what it
     reads makes it NaN.
     """

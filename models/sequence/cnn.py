@@ -17,7 +17,7 @@ from models.streams import Dropout, Noise
     name="stem and pooling",
     equation="z_I = W_2 Dropout(GELU(W_1 [mean h_E; max h_E; mean h_P; max h_P]))",
     shapes="h_E [B, P_e, d], h_P [B, P_p, d], masks [B, P] -> z_I [B, d]",
-    source="baseline: convolution without attention",
+    source="definitions, Baselines",
 )
 class Cnn(Interaction):
     """Masked mean and maximum of each side, joined by one hidden layer of width 2 d."""

@@ -22,7 +22,7 @@ class KmerStem(nn.Module):
     Shapes: tokens int64 [B, n] -> features [B, P, d], mask [B, P] in {0, 1}, P = ceil(n / pool); mask is 1
     where the window holds a position that sees a real token; features of masked windows are finite.
     n = 1 and all-null rows are well defined; n = 0 raises ValueError. NaN parameters give NaN.
-    Source: documented hyper-parameters (e = 768, kernel 43, pool 24, d = 64, dropout 0.35).
+    Source: definitions, Sizes (e = 768, kernel 43, pool 24, d = 64, dropout 0.35).
     """
 
     def __init__(

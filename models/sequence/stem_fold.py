@@ -1,4 +1,4 @@
-"""Exact evaluation of embedding -> convolution -> windowed maximum by table folding (05-performance).
+"""Exact evaluation of embedding -> convolution -> windowed maximum by table folding (definitions, Stem).
 
 Embedding and convolution are both linear in the token, so their composition is one table
 T[v, t] = W_t E[v], and a convolution output is a sum of `kernel` rows of it. Only the winning position of

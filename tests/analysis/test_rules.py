@@ -64,7 +64,11 @@ def test_over_capacity_is_implied_by_sizes() -> None:
 def test_labels_in_the_support_sets_are_hinted_at() -> None:
     (finding,) = evaluate(unit(labels=True))
     assert (finding.rule, finding.severity, finding.epoch) == ("support_labels", "hint", None)
-    assert (finding.value, finding.limit, finding.source) == (1.0, 0.0, "09-definitions, seed 001")
+    assert (finding.value, finding.limit, finding.source) == (
+        1.0,
+        0.0,
+        "definitions, Support and query; seed 001",
+    )
     assert evaluate(unit(labels=True), {"support_labels": 1.0}) == []
     for text in (None, "{}", '{"support": {"size": 32}}', "null"):
         records = UnitRecords(trial={"config_json": text})

@@ -63,8 +63,8 @@ MATRIX = {
     "sparsity_z_e": "ET",
     "temperature": "ETG",
 }
-"""09-definitions.md, who may reach whom: E (Student) and T (Teacher, graph) are its E; the task's row is everyone's but
-A. A critic is a term's own parameters (A)."""
+"""Who may reach whom, written down apart from the code: E (Student) and T (Teacher, graph) are one side; the task
+reaches all but A. A critic is a term's own parameters (A)."""
 
 
 def embeddings(run: Path) -> pd.DataFrame:
