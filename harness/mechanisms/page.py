@@ -6,8 +6,8 @@ from harness.mechanisms.mechanism import GROUPS
 OPENING = """# Mechanisms
 
 Made by `python -m harness.mechanisms --markdown`; do not edit. Every mechanism that a configuration can have, the settings
-that switch it on, its equation, the parameters that it may train and where it comes from (see [references](references.md) and
-[definitions](definitions.md)). The audit of a trial judges these rows.
+that switch it on, its equation, the parameters that it may train and where it comes from (see [references](references.md)
+and [definitions](definitions.md)). The audit of a trial judges these rows.
 """
 
 
