@@ -8,6 +8,7 @@ import pytest
 from analysis.schema import ADDED
 from analysis.store import Run
 from harness.config.sweep import Sweep, load_sweep
+from harness.data.folds import Fold
 from harness.errors import UserError
 from harness.plan import FILE, Plan
 from harness.run_store import RunWriter
@@ -22,6 +23,7 @@ space:
   episode.query: {choice: [8, 16, 32]}
 trials: 3
 """
+FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ def sweep(tmp_path: Path) -> Sweep:
 def run(tmp_path: Path, sweep: Sweep) -> Path:
     """Two configurations with results, and a third that was only appended to the plan."""
     folder = tmp_path / "run"
-    plan = Plan.of(sweep, folds=["fold0"], data="d" * 64)
+    plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
     for query in (8, 16):
         plan = plan.add(sweep.compose({"episode.query": query}).resolved(gpu=False), {"episode.query": query})
     plan.save(folder)
@@ -44,6 +46,7 @@ def run(tmp_path: Path, sweep: Sweep) -> Path:
         texts = {
             "config_json": json.dumps(planned.config.canonical(), sort_keys=True),
             "changes_json": json.dumps(dict(planned.changes)),
+            "fold_json": json.dumps(FOLD.content()),
         }
         RunWriter(folder).write("trials", unit.name, [{**row, **texts}])
     third = sweep.compose({"episode.query": 32}).resolved(gpu=False)
@@ -72,13 +75,15 @@ def test_a_truncated_plan_is_made_again_from_the_store(run: Path, sweep: Sweep) 
     after = Plan.load(run)
     assert after is not None and after.status == "interrupted"
     assert {**after.configs} == {**before.configs} and after.data == before.data
-    assert (after.folds, after.seeds, after.trials) == (("fold0",), (0, 1), 3)
+    assert (after.folds, after.seeds, after.trials) == ((FOLD.id,), (0, 1), 3) and after.known == before.known
 
 
 def test_a_plan_of_which_nothing_says_the_data_is_not_guessed(run: Path, sweep: Sweep) -> None:
     for name in (FILE, PROVENANCE):
         (run / name).write_text("{")
-    with pytest.raises(UserError, match=r"plan.json cannot be read, and no provenance.json says which data"):
+    with pytest.raises(
+        UserError, match=r"plan.json cannot be read, and neither units nor provenance.json say"
+    ):
         mend_run(run, sweep)
 
 

@@ -10,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from harness.config.sweep import Sweep, load_sweep
+from harness.data.folds import Fold
 from harness.plan import Plan
 from harness.run_store import RunWriter
 from harness.sweep.past import past
@@ -30,6 +31,7 @@ AUPR = "val_unseen/macro/aupr"
 FIRST = "optimiser.lr: {loguniform: [0.0001, 0.01]}\n  energy.form: {choice: [linear, interaction]}"
 LRS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.009)
 Make = Callable[..., Sweep]
+FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def make(tmp_path: Path) -> Make:
 
 def _ran(run: Path, sweep: Sweep) -> Plan:
     """A run with a configuration per learning rate, half of them linear, the larger the better; both seeds done."""
-    plan = Plan.of(sweep, folds=["fold0"], data="d" * 64)
+    plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
     for number, lr in enumerate(LRS):
         changes = {"optimiser.lr": lr, "energy.form": ("linear", "interaction")[number % 2]}
         plan = plan.add(sweep.compose(changes).resolved(), changes)
@@ -66,7 +68,7 @@ def _record(run: Path, unit: Any, value: float, status: str = "done", objective:
 
 
 def _open(run: Path, sweep: Sweep, plan: Plan, pending: tuple[str, ...] = ()) -> Study:
-    known, _ = past(sweep, plan, run, folds=["fold0"], pending=pending, gpu=False)
+    known, _ = past(sweep, plan, run, folds=[FOLD.id], pending=pending, gpu=False)
     return Study(
         study_file(run, sweep.space, sweep.config.objective),
         name="small",
