@@ -42,7 +42,7 @@ def describe(
     shown = ("train", "val_seen", "val_unseen", "test")
     for number, name in enumerate(shown):
         split_of[getattr(parts, name)] = number
-    table = Table("cell line", "use", "pairs", "positive", *shown, title=dataset.origin)
+    table = Table("cell line", "use", "pairs", "positive", *shown)
     for code, name in enumerate(dataset.cell_lines):
         mine = dataset.cell == code
         positive = f"{dataset.label[mine].mean():.1%}"
@@ -50,8 +50,9 @@ def describe(
         table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
     totals = [str(len(getattr(parts, name))) for name in shown]
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
-    console.print(table)
     say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    say(dataset.origin, style="bold")
+    console.print(table)
     for side, matrix in (("enhancers", dataset.enhancers), ("promoters", dataset.promoters)):
         length = dataset.sequence_lengths(side)
         say(

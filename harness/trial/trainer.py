@@ -41,13 +41,13 @@ EXPLODED = 50.0
 
 @contextlib.contextmanager
 def diverging(trainer: "Trainer") -> Iterator[None]:
-    """Whatever goes wrong in here for want of finite numbers is a Diverged: an error of linear algebra or arithmetic, and
+    """Whatever goes wrong in here for want of finite numbers is a Diverged: an error of linear algebra, an overflow, and
     any other error of a trainer whose weights or states are not finite."""
     try:
         yield
-    except (ArithmeticError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+    except (FloatingPointError, OverflowError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
         raise Diverged(f"{type(error).__name__}: {error}") from error
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, ZeroDivisionError) as error:
         lost = not_finite(trainer.weights())
         if lost is None:
             raise

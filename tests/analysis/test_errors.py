@@ -14,7 +14,7 @@ RUN = "import sys; from harness.errors import run_cli; from analysis.errors impo
 
 
 def test_both_import_paths_give_the_same_objects() -> None:
-    assert set(harness.errors.__all__) == {"UserError", "nearest", "run_cli"}
+    assert set(harness.errors.__all__) == {"UserError", "nearest", "run_cli", "shorten"}
     for name in harness.errors.__all__:
         assert getattr(harness.errors, name) is getattr(analysis.errors, name)
 

@@ -11,7 +11,7 @@ import torch
 
 from harness.config.data import DataBlock, SyntheticBlock
 from harness.config.trial import TrialConfig
-from harness.data.dataset import FORMAT, EncodedDataset
+from harness.data.dataset import EncodedDataset
 from harness.data.folds import default_cell_lines
 from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
 from harness.data.store import content_hash
@@ -75,7 +75,7 @@ def test_a_fingerprint_is_only_in_training_cell_lines_and_leaves_other_data_as_t
         }
         assert all(np.abs(a - b).max() > 0.01 for a, b in itertools.combinations(shift.values(), 2))
     content = {k: v for k, v in plain.model_dump(mode="json").items() if k != "composition_fingerprint"}
-    text = f"format {FORMAT}\nsynthetic {GENERATOR} {json.dumps(content, sort_keys=True)}"
+    text = f"format 1\nsynthetic {GENERATOR} {json.dumps(content, sort_keys=True)}"
     old = content_hash(DataBlock(synthetic=plain))
     assert old == hashlib.sha256(text.encode()).hexdigest(), "caches of data without the fault stay valid"
     assert content_hash(DataBlock(synthetic=marked)) != old

@@ -48,7 +48,7 @@ def test_scores_of_the_final_evaluation(make_replicate: MakeReplicate, tmp_path:
     replicate = make_replicate()
     load = replicate.trainer.load_weights
     replicate.trainer.load_weights = lambda state: (load(state), spoil(replicate))[0]  # type: ignore[method-assign]
-    diverged(replicate, tmp_path, 3, "after epoch 3: scores of split")
+    diverged(replicate, tmp_path, 3, "after epoch 3, in its last evaluation: scores of split")
 
 
 def test_numbers_of_the_last_audit(
@@ -61,7 +61,7 @@ def test_numbers_of_the_last_audit(
 
     monkeypatch.setattr("harness.trial.replicate.audit", audit)
     replicate = make_replicate({"audit": "warn"})
-    diverged(replicate, tmp_path, 3, "after epoch 3: logits of the audit's probe")
+    diverged(replicate, tmp_path, 3, "after epoch 3, in its last evaluation: logits of the audit's probe")
     assert "test" in set(table(tmp_path, "cells").split)
 
 
