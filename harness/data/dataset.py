@@ -10,7 +10,7 @@ import pandas as pd
 from harness.data.bases import decode_bases
 from harness.errors import UserError
 
-FORMAT = 2
+FORMAT = 3
 """Version of the layout on disk; part of a store's name, so that an older or newer one is never misread."""
 
 
@@ -35,11 +35,12 @@ class EncodedDataset:
     0-based, end excluded enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal
     sequences share one row enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with
     4 on the right; enhancer_content, promoter_content : int32 [N], one number per DNA on either strand, the same for
-    an enhancer and a promoter; features : dict of cell line -> float64 [F] over `feature_names`, or None
+    an enhancer and a promoter; enhancer_window, promoter_window : int32 [N], the same of what the windows hold, padding
+    apart; features : dict of cell line -> float64 [F] over `feature_names`, or None
     path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does
     this)
 
-    Every array is a read-only map of a file; a dataset always holds at least one pair.
+    Every array but the two of window contents is a read-only map of a file; a dataset always holds at least one pair.
     """
 
     label: np.ndarray
@@ -56,6 +57,9 @@ class EncodedDataset:
     enhancer_end: np.ndarray
     promoter_start: np.ndarray
     promoter_end: np.ndarray
+
+    enhancer_window: np.ndarray
+    promoter_window: np.ndarray
 
     COLUMNS = (
         "label", "cell", "chrom", "promoter_chrom", "distance", "given_split", "enhancer_row", "promoter_row",
@@ -81,6 +85,8 @@ class EncodedDataset:
             setattr(self, name, _map(self._root / "pairs" / f"{name}.npy"))
         self.enhancers = _map(self.path / "enhancers.npy")
         self.promoters = _map(self.path / "promoters.npy")
+        self.enhancer_window = _map(self.path / "enhancers_content.npy")[self.enhancer_row]
+        self.promoter_window = _map(self.path / "promoters_content.npy")[self.promoter_row]
 
     @classmethod
     def open(cls, path: Path | str, origin: str | None = None) -> "EncodedDataset":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from harness.data.arrays import new_array, save_array
-from harness.data.bases import cut_windows, encode_bases, strand_free_hash
+from harness.data.bases import cut_windows, decode_bases, encode_bases, strand_free_hash
 from harness.data.check import SPLIT_NAMES
 from harness.data.dataset import FORMAT
 from harness.data.raw import RawDataset
@@ -80,9 +80,10 @@ def write_windows(dataset: Path, view: Path, *, crops: Mapping[str, int], start:
     """Cut the windows of both sides of an encoded `dataset` folder into `view`; `crops` in bp by side.
 
     Matrices uint8 [M, L] with L = min(crop, longest sequence present), so that a dataset of short sequences
-    is not padded to a crop it never fills.
+    is not padded to a crop it never fills. Beside them one number per DNA in a window, over both sides, int32 [M].
     """
     view.mkdir(parents=True)
+    hashes: dict[str, list[bytes]] = {side: [] for side in crops}
     for side, crop in crops.items():
         flat = np.load(dataset / side / "bases.npy", mmap_mode="r")
         offsets = np.load(dataset / side / "offsets.npy")
@@ -92,7 +93,13 @@ def write_windows(dataset: Path, view: Path, *, crops: Mapping[str, int], start:
         with new_array(view / f"{side}.npy", np.uint8, (rows, width)) as append:
             for windows in cut_windows(flat, offsets, width):
                 append(windows)
+                hashes[side] += [strand_free_hash(decode_bases(window)) for window in windows]
                 advance(len(windows))
+    every = [one for side in crops for one in hashes[side]]
+    content = pd.factorize(np.asarray(every, dtype=object))[0].astype(np.int32)
+    ends = np.cumsum([len(hashes[side]) for side in crops])
+    for side, numbers in zip(crops, np.split(content, ends[:-1]), strict=True):
+        save_array(view / f"{side}_content.npy", numbers)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

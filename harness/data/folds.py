@@ -132,7 +132,7 @@ def _settings(block: DataBlock) -> str:
 
 def split(dataset: EncodedDataset, fold: Fold) -> Splits:
     """Divide the pairs by `fold`; no region of an evaluation split overlaps, by interval, one of train, and none has
-    the same DNA.
+    the same DNA, as a whole or in the window that a model reads.
 
     A pair belongs to the held-out side when both elements lie on held-out chromosomes, to the training side
     when neither does.
@@ -150,14 +150,17 @@ def split(dataset: EncodedDataset, fold: Fold) -> Splits:
     is_val = np.isin(dataset.cell_lines, fold.val)[dataset.cell]
     seen = ~is_test & ~is_val
     overlap = overlapping(dataset, seen & trained, evaluated)
-    same = sharing_sequence(dataset, seen & trained & ~overlap, evaluated)
+    left = seen & trained & ~overlap
+    same = sharing(dataset.enhancer_content, dataset.promoter_content, left, evaluated)
+    left &= ~same
+    window = sharing(dataset.enhancer_window, dataset.promoter_window, left, evaluated)
     parts = {
-        "train": seen & trained & ~overlap & ~same,
+        "train": left & ~window,
         "val_seen": seen & evaluated,
         "val_unseen": is_val & evaluated,
         "test": is_test & evaluated,
     }
-    removed = int((overlap | same).sum())
+    removed = int((overlap | same | window).sum())
     for name, mask in parts.items():
         _check_part(dataset, fold, name, mask, removed if name == "train" else 0)
     dropped = {
@@ -165,6 +168,7 @@ def split(dataset: EncodedDataset, fold: Fold) -> Splits:
         "elements on a held-out and on a training chromosome": int((enhancer_held ^ promoter_held).sum()),
         "overlaps a region of an evaluation split": int(overlap.sum()),
         "has a sequence of an evaluation split under another name": int(same.sum()),
+        "has a window of an evaluation split, cut from another sequence": int(window.sum()),
     }
     return Splits(**{name: np.flatnonzero(mask) for name, mask in parts.items()}, dropped=dropped)
 
@@ -195,13 +199,16 @@ def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.nda
     return found
 
 
-def sharing_sequence(dataset: EncodedDataset, candidates: np.ndarray, against: np.ndarray) -> np.ndarray:
-    """Which of `candidates` (bool [N]) have an enhancer or promoter with the whole sequence, on either strand, of an
-    enhancer or promoter of `against` (bool [N]), whatever their names say.
+def sharing(
+    enhancer: np.ndarray, promoter: np.ndarray, candidates: np.ndarray, against: np.ndarray
+) -> np.ndarray:
+    """Which of `candidates` (bool [N]) have an enhancer or promoter with the DNA of an enhancer or promoter of `against`
+    (bool [N]), whatever their names say; `enhancer` and `promoter` int [N] number the DNA of whole sequences or of
+    windows, on either strand.
 
     Returns bool [N], False outside `candidates`.
     """
-    sides = np.stack([dataset.enhancer_content, dataset.promoter_content])
+    sides = np.stack([enhancer, promoter])
     return candidates & np.isin(sides, sides[:, against]).any(0)
 
 

@@ -111,6 +111,46 @@ def test_one_copy_of_each_evaluation_split_is_found(part: str, tmp_path: Path) -
         assert getattr(after, name).tolist() == getattr(before, name).tolist()
 
 
+WINDOW = "has a window of an evaluation split, cut from another sequence"
+FLANKS = {
+    "one base outside the window": lambda sequence: "T" + sequence[1:],
+    "other flanks on both sides": lambda sequence: "GATTACA" + sequence + "CCATGGA",
+    "other flanks on the other strand": lambda sequence: reverse_complement("GATTACA" + sequence + "CCATGGA"),
+}
+
+
+@pytest.mark.parametrize("part", ["val_seen", "val_unseen", "test"])
+@pytest.mark.parametrize("flanks", FLANKS)
+@pytest.mark.parametrize("side", ["enhancer", "promoter"])
+def test_what_the_model_reads_alike_is_not_trained_on(
+    side: str, flanks: str, part: str, tmp_path: Path
+) -> None:
+    """The training sequence differs outside its centre of 60 bp alone: a copy of it for every model."""
+    block = DataBlock(root=Path("data"), folds=[FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["chr2"])])
+    tables = small_tables()
+    sequences = tables[f"{side}s"].set_index("region")["sequence"].str.upper()
+    plain = opened(write_parquet(tmp_path / "plain", tables), tmp_path / "cache")
+    before = split(plain, make_folds(plain, block)[0])
+    assert before.dropped[WINDOW] == 0
+    source, target = getattr(before, part)[0], before.train[0]
+    copy = "AC" * 4 + sequences[tables["pairs"][side][source]][:60].replace("N", "A") + "GT" * 4
+    sequences[tables["pairs"][side][source]] = copy
+    sequences[tables["pairs"][side][target]] = FLANKS[flanks](copy)
+    tables[f"{side}s"] = sequences.reset_index()
+    dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
+    after = split(dataset, make_folds(dataset, block)[0])
+    assert (after.dropped[REASON], after.dropped[WINDOW]) == (0, 1)
+    assert after.train.tolist() == before.train.tolist()[1:]
+    wide = open_dataset(
+        DataBlock(root=tmp_path / "data"),
+        enhancer_bp=99,
+        promoter_bp=99,
+        cache=tmp_path / "cache",
+        progress=False,
+    )
+    assert split(wide, make_folds(wide, block)[0]).dropped[WINDOW] == 0, "a model that sees the flanks"
+
+
 def test_a_training_side_of_copies_alone_says_why_it_is_empty(tmp_path: Path) -> None:
     tables = small_tables()
     tables["promoters"]["sequence"] = "ACGTACGT"
