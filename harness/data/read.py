@@ -22,6 +22,7 @@ from harness.data.repeats import settle
 from harness.data.spelling import (
     cell_line_word,
     chromosome_word,
+    patches_note,
     refuse_alike,
     refuse_reserved,
     spellings_note,
@@ -33,7 +34,7 @@ CSV_FILES = ("pairs_hg19.csv", "e_seq.csv", "p_seq.csv")
 PARQUET_FILES = ("pairs.parquet", "enhancers.parquet", "promoters.parquet")
 FEATURES = "cell_features.parquet"
 SIDES = ("enhancer", "promoter")
-READING = 2
+READING = 3
 """Version of what reading makes of the files (normalising, dropping); part of the content hash of a folder."""
 
 
@@ -110,6 +111,7 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
         "promoter": merge_sequences([promoters for _, _, promoters in parts]),
     }
     notes = spellings_note([table[f"written_{side}"] for side in SIDES], [table[side] for side in SIDES])
+    notes += patches_note([regions[side]["chrom"] for side in SIDES])
     identity = table[["cell_line"]].copy()
     for side in SIDES:
         content = _content(sequences[side])

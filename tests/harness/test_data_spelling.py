@@ -28,6 +28,7 @@ NORMAL = {
     "chrM": ("chrM", "chrMT", "MT", "mt"),
     "chr2L": ("2L", "chr2l"),
     "chrXVI": ("chrXVI", "xvi"),
+    "NC_000002.11": ("NC_000002.11", "nc_000002.11", "chrNC_000002.11"),
     "chrun_gl000220": ("chrUn_gl000220", "CHRUN_GL000220"),
 }
 
@@ -58,7 +59,19 @@ def test_positions_that_cannot_be_are_no_regions() -> None:
 
 def test_words_join_spellings_and_keep_chromosomes_apart() -> None:
     assert {chromosome_word(name) for name in ("chr1", "chr_1", "chromosome1", "chr1.0", "chr-01")} == {"1"}
-    apart = ["chr1", "chr11", "chr1_1", "chrX", "chrUn_gl1", "chromo", "chr10", "chr1_gl000191_random"]
+    apart = [
+        "chr1",
+        "chr11",
+        "chr1_1",
+        "chrX",
+        "chrL",
+        "NC_000067.6",
+        "CM000994.2",
+        "chrUn_gl1",
+        "chromo",
+        "chr10",
+        "chr1_gl000191_random",
+    ]
     assert len({chromosome_word(name) for name in apart}) == len(apart)
     assert {cell_line_word(name) for name in ("HeLa-S3", "helas3", "HeLa S3", "HELA_S3\u200b")} == {"helas3"}
 
@@ -169,6 +182,85 @@ def test_chromosomes_that_normalising_cannot_join_are_refused_by_file(tmp_path: 
         f"({root}/train/ALL/pairs_hg19.csv, line 3); expected one spelling per chromosome, and names that differ in "
         "letters or digits"
     )
+
+
+WORDS = {
+    "2": ("chr2", "chrII", "chr_ii", "NC_000002.11", "NC_000002.12", "CM000664.1"),
+    "16": ("16", "chrXVI", "NC_000016.9", "CM000678.2"),
+    "x": ("chrX", "chr23", "NC_000023.10", "CM000685.2"),
+    "y": ("chrY", "chr24", "NC_000024.9", "CM000686.2"),
+    "m": ("chrM", "MT", "chr26", "NC_012920.1"),
+    "10": ("chr10", "NC_000010.10"),
+    "9": ("chrIX", "chr9"),
+}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_chromosomes_by_other_systems_of_names_share_their_word(word: str) -> None:
+    assert {chromosome_word(normal_chromosome(name)) for name in WORDS[word]} == {word}
+
+
+@pytest.mark.parametrize(
+    ("chrom", "name", "beside"),
+    [
+        ("chr2", "NC_000002.11", "chr2"),
+        ("chr2", "chrII", "chr2"),
+        ("chrX", "chr23", "chrX"),
+        ("chrX", "CM000685.1", "chrX"),
+    ],
+)
+def test_one_line_with_another_system_of_names_is_refused_with_both_rows(
+    chrom: str, name: str, beside: str, tmp_path: Path
+) -> None:
+    tables = small_tables()
+    for side in ("enhancer", "promoter"):
+        tables["pairs"][side] = tables["pairs"][side].str.replace(f"K562|{chrom}:", f"K562|{name}:")
+        names = tables[f"{side}s"]["region"]
+        tables[f"{side}s"]["region"] = names.str.replace(f"K562|{chrom}:", f"K562|{name}:")
+    first = {"chr2": 2, "chrX": 4}[chrom]
+    root = write_parquet(tmp_path / "data", tables)
+    with pytest.raises(UserError) as raised:
+        opened(root, tmp_path / "cache")
+    assert str(raised.value).startswith(
+        f"{root}/pairs.parquet, row {48 + first}: chromosome '{name}' is '{beside}' in another spelling "
+        f"({root}/pairs.parquet, row {first}); expected one spelling per chromosome"
+    )
+
+
+def test_accessions_alone_are_chromosomes_like_any(tmp_path: Path) -> None:
+    tables = small_tables()
+    for table, columns in (
+        ("pairs", ["enhancer", "promoter"]),
+        ("enhancers", ["region"]),
+        ("promoters", ["region"]),
+    ):
+        for column in columns:
+            for number, chrom in (("01", "chr1"), ("02", "chr2"), ("10", "chr10"), ("23", "chrX")):
+                accession = f"NC_0000{number}.10:"
+                tables[table][column] = tables[table][column].str.replace(f"{chrom}:", accession)
+    dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
+    assert dataset.chromosomes == ["NC_000001.10", "NC_000002.10", "NC_000010.10", "NC_000023.10"]
+    assert dataset.notes == []
+
+
+def test_patches_beside_their_chromosome_are_said_with_their_count(tmp_path: Path) -> None:
+    tables = small_tables()
+    for line, name in (
+        ("K562", "chr2_cox_hap2"),
+        ("NHEK", "chr2_KI270768v1_alt"),
+        ("HMEC", "chrUn_gl000220"),
+    ):
+        for side in ("enhancer", "promoter"):
+            old, new = f"{line}|chr2:", f"{line}|{name}:"
+            tables["pairs"][side] = tables["pairs"][side].str.replace(old, new)
+            tables[f"{side}s"]["region"] = tables[f"{side}s"]["region"].str.replace(old, new)
+    dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
+    assert dataset.notes[-1] == (
+        "elements on haplotypes, alternate or unplaced sequences and patches of a chromosome that is there as well: 16 "
+        "on 2 (the first is chr2_cox_hap2 beside chr2); they are taken for chromosomes of their own, and no overlap is "
+        "seen between them"
+    )
+    assert not any("haplotypes" in note for note in dataset.notes[:-1])
 
 
 def test_features_are_matched_as_pairs_are_named(tmp_path: Path) -> None:
