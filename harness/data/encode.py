@@ -15,6 +15,7 @@ from harness.data.check import SPLIT_NAMES
 from harness.data.dataset import FORMAT
 from harness.data.raw import RawDataset
 from harness.data.region import parse_regions
+from harness.data.repeats import same_dna_notes
 
 Start = Callable[[str, int], Callable[[int], None]]
 """Begin a stretch of progress (what, number of rows) and get the function that is told of rows done."""
@@ -58,6 +59,7 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
     columns["distance"] = (
         pairs["distance"].to_numpy(np.int64) if "distance" in pairs else _gap(enhancer, promoter)
     )
+    notes = same_dna_notes(*(columns[n] for n in ("cell", "enhancer_content", "promoter_content", "label")))
     for name, values in columns.items():
         save_array(folder / "pairs" / f"{name}.npy", values)
     pairs[["enhancer", "promoter"]].to_parquet(folder / "names.parquet", index=False)
@@ -65,7 +67,7 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
     meta = {
         "format": FORMAT,
         "hash": hash,
-        "notes": list(raw.notes),
+        "notes": [*raw.notes, *notes],
         "contradictory": raw.contradictory,
         "cell_lines": cell_lines,
         "chromosomes": chromosomes,

@@ -146,3 +146,33 @@ def test_the_same_place_in_another_cell_line_is_no_repeat(tmp_path: Path) -> Non
 def test_contradictions_act_on_a_folder_only() -> None:
     with pytest.raises(ValueError, match=r"data\.contradictions: drop acts on the pairs of data\.root"):
         DataBlock.model_validate({"synthetic": {}, "contradictions": "drop"})
+
+
+@pytest.mark.parametrize(("relabelled", "opposite"), [(0, 0), (2, 4)])
+def test_the_same_dna_under_other_names_is_counted_and_kept(
+    relabelled: int, opposite: int, tmp_path: Path
+) -> None:
+    """Three pairs of K562 again at other places, one of them on the other strand, some with the other label."""
+    tables = small_tables()
+    rows = tables["pairs"][tables["pairs"]["cell_line"] == "K562"].head(3).copy()
+    for side in ("enhancer", "promoter"):
+        own = tables[f"{side}s"].set_index("region")["sequence"].loc[rows[side]].str.upper().to_list()
+        own[2] = own[2][::-1].translate(str.maketrans("ACGT", "TGCA"))
+        rows[side] = [name.replace(":", ":1").replace("-", "-1") for name in rows[side]]
+        more = pd.DataFrame({"region": rows[side].to_list(), "sequence": own})
+        tables[f"{side}s"] = pd.concat([tables[f"{side}s"], more], ignore_index=True)
+    rows["label"] = [
+        1 - label if number < relabelled else label for number, label in enumerate(rows["label"])
+    ]
+    dataset = opened(write_parquet(tmp_path / "data", with_rows(tables, rows)), tmp_path / "cache")
+    assert len(dataset) == 83
+    assert dataset.notes[-1:] == [
+        f"pairs with the DNA of another pair of their cell line under other region names: 6 of 83, {opposite} of them with "
+        "the opposite label; all are kept, as different places may have equal DNA"
+    ]
+
+
+def test_the_same_dna_in_another_cell_line_is_no_repeat(tmp_path: Path) -> None:
+    tables = small_tables()
+    rows = tables["pairs"].head(3).assign(cell_line="NHEK")
+    assert opened(write_parquet(tmp_path / "data", with_rows(tables, rows)), tmp_path / "cache").notes == []
