@@ -1,9 +1,9 @@
 """What an environment side is configured for and could not do: sentences that a configuration is refused with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.config.environment import FeatureEnvironment, PriorBlock, SupportEnvironment
+from harness.config.environment import FeatureEnvironment, PriorBlock, Relation, SupportEnvironment
 
 if TYPE_CHECKING:
     from harness.config.trial import TrialConfig
@@ -40,14 +40,28 @@ def environment_faults(config: "TrialConfig") -> Iterator[str]:
         )
     yield from _teacher_faults(config)
     yield from _mixture_faults(config)
+    yield from _relation_faults("loss.contrastive.relations", config.loss.contrastive.relations)
     if isinstance(environment, SupportEnvironment):
         graph, teacher = environment.graph, environment.teacher.kind
+        yield from _relation_faults("environment.graph.relations", graph.relations)
         if graph.kind == "none" and graph.map != "none":
             yield "environment.graph.map: attention needs a graph: set environment.graph.kind to gcn or random_walk"
         if graph.kind != "none" and graph.map == "none" and teacher != "gradient":
             yield (
                 f"environment.graph.kind: {graph.kind} is read by nobody: it needs environment.teacher.kind: gradient "
                 "or environment.graph.map: attention"
+            )
+
+
+def _relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
+    """Two rows of a table of relations that give one pair of cell lines, in either order, two weights."""
+    first: dict[frozenset[str], int] = {}
+    for number, row in enumerate(rows):
+        earlier = first.setdefault(frozenset((row.a, row.b)), number)
+        if rows[earlier].weight != row.weight:
+            yield (
+                f"{path} relates {row.a} and {row.b} twice, with weight {rows[earlier].weight:g} (row {earlier + 1}) and "
+                f"{row.weight:g} (row {number + 1}): expected one weight per pair"
             )
 
 

@@ -10,6 +10,9 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.errors import UserError, nearest
 
+RELATIONS = ("environment.graph.relations", "loss.contrastive.relations")
+"""Where a configuration may give a table of relations between cell lines."""
+
 
 def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray) -> Tensor | None:
     """v_c float32 [cell lines of the dataset, F], mean 0 and standard deviation 1 over the training cell lines `codes`.
@@ -20,7 +23,8 @@ def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: n
     Raises
     ------
     UserError
-        where the configuration reads features and the data have none.
+        where the configuration reads features and the data have none, and for a feature whose values are too large, or
+        too far from those of the training cell lines, to be standardised in float32.
     """
     reader = reads_features(config)
     if reader is None:
@@ -31,14 +35,25 @@ def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: n
             "cell_features.parquet (cell_line, feature, value) beside the pairs; environment.source: support needs none"
         )
     table = np.stack([dataset.features[name] for name in dataset.cell_lines]).astype(float)
-    mean, spread = table[codes].mean(0), table[codes].std(0)
-    varies = spread > 1e-8
-    scaled = np.where(varies, (table - mean) / np.where(varies, spread, 1.0), 0.0)
-    return torch.from_numpy(scaled.astype("float32"))
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = table[codes].mean(0), table[codes].std(0)
+        varies = ~(spread <= 1e-8)  # an overflow (NaN) is no constant
+        scaled = np.where(varies, (table - mean) / np.where(varies, spread, 1.0), 0.0).astype("float32")
+    possible = np.isfinite(scaled) & np.isfinite(mean) & np.isfinite(spread)
+    if not possible.all():
+        assert dataset.feature_names is not None
+        column = int(np.argmin(possible.all(0)))
+        row = int(np.argmax(np.abs(table[:, column])))
+        raise UserError(
+            f"feature '{dataset.feature_names[column]}' of {dataset.origin} cannot be standardised over the training cell "
+            f"lines: it is {table[row, column]:g} in {dataset.cell_lines[row]}; expected values whose squares are finite, "
+            "in units such as log counts"
+        )
+    return torch.from_numpy(scaled)
 
 
 def relation_matrix(
-    config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, path: str = "environment.graph.relations"
+    config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, path: str = RELATIONS[0]
 ) -> Tensor | None:
     """Weights [C, C] of the relations that the configuration gives at `path` (`environment.graph.relations` or
     `loss.contrastive.relations`) between the training cell lines `codes`; None where the table is empty.
@@ -65,7 +80,7 @@ def relation_matrix(
             raise UserError(f"{path} relates {row.a} to itself")
         if row.a in place and row.b in place:
             i, j = place[row.a], place[row.b]
-            weights[i, j] = weights[j, i] = max(row.weight, float(weights[i, j]))
+            weights[i, j] = weights[j, i] = row.weight
     if not weights.any():
         raise UserError(f"{path} joins no two training cell lines of this fold ({', '.join(sorted(place))})")
     return weights

@@ -6,7 +6,7 @@ from harness.config.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, Splits
 from harness.errors import UserError
-from harness.trial.cell_facts import relation_matrix, standardised_features
+from harness.trial.cell_facts import RELATIONS, relation_matrix, standardised_features
 from harness.trial.sampler import check_episode
 
 
@@ -17,8 +17,8 @@ def check_feasible(config: TrialConfig, dataset: EncodedDataset, fold: Fold, spl
     ------
     UserError
         for an identity environment on unseen cell lines (unless told to use the mean), and a training cell line with
-        fewer pairs than an episode needs different ones, features of cell lines that the data do not have, and a
-        table of relations that does not fit the data.
+        fewer pairs than an episode needs different ones, features of cell lines that the data do not have or that
+        cannot be standardised, and a table of relations that does not fit the data.
     """
     if config.environment.source == "id" and config.environment.unseen == "error":
         raise UserError(
@@ -27,7 +27,8 @@ def check_feasible(config: TrialConfig, dataset: EncodedDataset, fold: Fold, spl
         )
     codes, counts = np.unique(dataset.cell[splits.train], return_counts=True)
     standardised_features(config, dataset, codes)
-    relation_matrix(config, dataset, codes)
+    for path in RELATIONS:
+        relation_matrix(config, dataset, codes, path)
     check_episode(
         {dataset.cell_lines[code]: int(count) for code, count in zip(codes, counts, strict=True)},
         config.support.size,

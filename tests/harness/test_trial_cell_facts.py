@@ -1,0 +1,77 @@
+"""What is known of cell lines: features that cannot be standardised and relations that cannot be are refused by name."""
+
+import copy
+import warnings
+from typing import Any
+
+import pytest
+
+from harness.config.trial import TrialConfig
+from harness.data.folds import split
+from harness.errors import UserError
+from harness.trial.cell_facts import RELATIONS, standardised_features
+from harness.trial.feasible import check_feasible
+from tests.harness.conftest import MakeReplicate
+
+
+@pytest.mark.parametrize("huge", [1.7e308, 1e200, -1e308])
+@pytest.mark.parametrize("lines", ["all", "one", "unseen"])
+def test_a_feature_that_overflows_is_refused_by_name(
+    huge: float, lines: str, make_replicate: MakeReplicate
+) -> None:
+    replicate = make_replicate({"environment.source": "features"})
+    data = copy.copy(replicate.dataset)
+    assert data.features is not None and data.feature_names is not None
+    given = {name: values.copy() for name, values in data.features.items()}
+    chosen = {"all": data.cell_lines, "one": [replicate.trained[0]], "unseen": [replicate.fold.test[0]]}[
+        lines
+    ]
+    for number, name in enumerate(chosen):
+        given[name][1] = huge * (1 - 0.1 * number)
+    data.features = given
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserError) as raised:
+            standardised_features(replicate.config, data, replicate.codes)
+    assert str(raised.value).startswith(f"feature '{data.feature_names[1]}' of ")
+    assert f"it is {huge:g} in {chosen[0]}" in str(raised.value)
+
+
+@pytest.mark.parametrize("path", RELATIONS)
+def test_both_tables_of_relations_are_checked_before_anything_is_built(
+    path: str, make_replicate: MakeReplicate
+) -> None:
+    replicate = make_replicate({})
+    rows = [{"a": replicate.trained[0], "b": "no such line", "weight": 0.5}]
+    content: dict[str, Any] = {
+        "environment": {"source": "support", "graph": {"kind": "gcn", "map": "attention"}},
+        "loss": {"contrastive": {"weight": 0.5}},
+    }
+    block, part, _ = path.split(".")
+    content[block][part]["relations"] = rows
+    config = TrialConfig.model_validate(content)
+    splits = split(replicate.dataset, replicate.fold)
+    with pytest.raises(UserError, match=f"{path} names 'no such line', which is no cell line of the data"):
+        check_feasible(config, replicate.dataset, replicate.fold, splits)
+
+
+@pytest.mark.parametrize("path", RELATIONS)
+def test_two_weights_of_one_pair_are_refused_with_both_rows(path: str) -> None:
+    rows = [{"a": "A", "b": "B", "weight": 0.25}, {"a": "A", "b": "C"}, {"a": "B", "b": "A", "weight": 0.75}]
+
+    def config(rows: list[dict[str, Any]]) -> TrialConfig:
+        content: dict[str, Any] = {
+            "environment": {"source": "support", "graph": {"kind": "gcn", "map": "attention"}},
+            "loss": {"contrastive": {"weight": 0.5}},
+        }
+        block, part, _ = path.split(".")
+        content[block][part]["relations"] = rows
+        return TrialConfig.model_validate(content)
+
+    with pytest.raises(ValueError) as raised:
+        config(rows)
+    assert (
+        f"{path} relates B and A twice, with weight 0.25 (row 1) and 0.75 (row 3): expected one weight per pair"
+        in str(raised.value)
+    )
+    config([*rows[:2], {**rows[2], "weight": 0.25}])
