@@ -26,6 +26,7 @@ from harness.config.overrides import SAME
 from harness.config.sweep_blocks import SweepConfig
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold, make_folds
+from harness.data.folds import split as divide
 from harness.data.store import open_dataset
 from harness.device import choose_device
 from harness.errors import UserError, nearest, run_cli, shorten
@@ -35,6 +36,7 @@ from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
 from harness.stamp import Stamp
 from harness.storage import check_writable
+from harness.trial.feasible import check_feasible
 from harness.trial.replicate import Replicate
 
 OBJECTIVE = "val_unseen/macro/aupr"
@@ -73,6 +75,7 @@ def main() -> int:
         progress=console.is_terminal,
     )
     fold = choose_fold(make_folds(dataset, data), arguments.fold)
+    check_feasible(config, dataset, fold, divide(dataset, fold))  # before there is a folder to leave behind
     folder = arguments.out or Path("runs") / f"trial-{config.id}"
     check_writable(folder)
     run = RunWriter(folder)

@@ -1,7 +1,9 @@
 """What is known of cell lines: features that cannot be standardised and relations that cannot be are refused by name."""
 
 import copy
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from harness.config.trial import TrialConfig
 from harness.data.folds import split
 from harness.errors import UserError
+from harness.trial.__main__ import main
 from harness.trial.cell_facts import RELATIONS, standardised_features
 from harness.trial.feasible import check_feasible
 from tests.harness.conftest import MakeReplicate
@@ -75,3 +78,27 @@ def test_two_weights_of_one_pair_are_refused_with_both_rows(path: str) -> None:
         in str(raised.value)
     )
     config([*rows[:2], {**rows[2], "weight": 0.25}])
+
+
+REFUSED = {
+    "relations": (
+        [
+            "loss.contrastive.weight=0.5",
+            "loss.contrastive.relations=[{a: nowhere, b: elsewhere}]",
+        ],
+        "loss.contrastive.relations names 'nowhere'",
+    ),
+    "identity": (["environment.source=id"], "has no embedding for the unseen cell lines"),
+    "support": (["support.size=4096"], "lower support.size or episode.query"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refused_trial_leaves_nothing(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes, sentence = REFUSED[case]
+    out, cache = tmp_path / "deep" / "run", tmp_path / "cache"
+    sets = [word for change in changes for word in ("--set", change)]
+    monkeypatch.setattr(sys, "argv", ["trial", "minimal", *sets, "--out", str(out), "--cache", str(cache)])
+    with pytest.raises(UserError, match=sentence):
+        main()
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
