@@ -70,6 +70,17 @@ def input_files(root: Path) -> dict[str, Path]:
     return files
 
 
+def layout_notes(root: Path) -> list[str]:
+    """One sentence where `root` holds both layouts, of which one is not read."""
+    others = [split for split in SPLIT_NAMES if (root / split / "ALL").is_dir()]
+    if not others or not any(os.path.lexists(root / name) for name in PARQUET_FILES):
+        return []
+    return [
+        f"both layouts are there: {', '.join(PARQUET_FILES)} are read, and {', '.join(f'{split}/ALL' for split in others)} "
+        "are not"
+    ]
+
+
 def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
     """Read and check the dataset below `root`, in one of the two layouts.
 
@@ -128,8 +139,9 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
     check_classes(settled.pairs, pair_tables)
     features = None
     if FEATURES in files:
-        features = check_features(read_parquet(files[FEATURES]), sorted(set(table["cell_line"])))
-        notes += _feature_notes(features)
+        every = read_parquet(files[FEATURES])
+        features = check_features(every, sorted(set(table["cell_line"])))
+        notes += _feature_notes(features, every.frame["cell_line"])
     return RawDataset(
         pairs=settled.pairs.drop(columns=[f"written_{side}" for side in SIDES]),
         enhancers=sequences["enhancer"],
@@ -184,16 +196,25 @@ def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content:
     return notes
 
 
-def _feature_notes(features: pd.DataFrame) -> list[str]:
-    """How many features some cell line lacks, since those are not used."""
+def _feature_notes(features: pd.DataFrame, given: pd.Series) -> list[str]:
+    """How many features some cell line lacks, and how many of the cell lines `given` [rows] have no pairs, since those
+    are not used."""
+    names = given.astype(str).str.strip()
+    strangers = sorted(set(names) - set(features["cell_line"]))
+    notes = []
+    if strangers:
+        notes.append(
+            f"features not used because their cell line has no pairs: {names.isin(strangers).sum()} rows of "
+            f"{len(strangers)} cell lines (the first is {strangers[0]})"
+        )
     lines = features.groupby("feature")["cell_line"].nunique()
     lacking = lines.index[lines < features["cell_line"].nunique()]
-    if lacking.empty:
-        return []
-    return [
-        f"features not used because some cell line lacks them: {len(lacking)} of {len(lines)} (the first is "
-        f"{lacking[0]})"
-    ]
+    if len(lacking):
+        notes.append(
+            f"features not used because some cell line lacks them: {len(lacking)} of {len(lines)} (the first is "
+            f"{lacking[0]})"
+        )
+    return notes
 
 
 def _same_columns(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:

@@ -17,7 +17,7 @@ from harness.config.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
-from harness.data.read import READING, input_files, read
+from harness.data.read import READING, input_files, layout_notes, read
 from harness.data.synthetic import GENERATOR, generate
 from harness.errors import UserError
 
@@ -59,7 +59,10 @@ def open_dataset(
             crops = {"enhancers": enhancer_bp, "promoters": promoter_bp}
             with _writing(cache):
                 _publish(view, lambda new: write_windows(folder, new, crops=crops, start=bar))
-    return EncodedDataset.open(view, block.origin)
+    dataset = EncodedDataset.open(view, block.origin)
+    if block.root is not None:
+        dataset.notes[:0] = layout_notes(block.root)
+    return dataset
 
 
 def content_hash(block: DataBlock) -> str:

@@ -134,7 +134,7 @@ def read_parquet(file: Path) -> Table:
 
 
 def check_file(file: Path) -> None:
-    """Raise UserError where `file` is missing or a folder, with the nearest name beside it."""
+    """Raise UserError where `file` is missing, a folder or a pipe, with the nearest name beside it."""
     if file.is_file():
         return
     if file.is_symlink() and not file.exists():
@@ -142,6 +142,10 @@ def check_file(file: Path) -> None:
     if file.is_dir():
         raise UserError(
             f"{file} is a folder; expected one file (tables in parts have to be joined into one first)"
+        )
+    if file.exists():
+        raise UserError(
+            f"{file} is a pipe, socket or device; expected a file on disk, which can be read again"
         )
     folder = file.parent
     if not folder.is_dir():

@@ -1,6 +1,7 @@
 """What command lines make of a data source: the keys beside it, its name and what reading it changed."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,12 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.config.data import FoldBlock, parse_source
+from harness.config.data import DataBlock, FoldBlock, parse_source
 from harness.config.sweep import load_sweep
-from harness.data.store import content_hash
+from harness.data.dataset import EncodedDataset
+from harness.data.store import content_hash, open_dataset
 from harness.errors import UserError
 from harness.trial.__main__ import load
-from tests.harness.small_data import small_tables, write_parquet
+from tests.harness.small_data import LINES, small_tables, write_parquet, write_prism
 
 YAML = """
 name: small
@@ -25,6 +27,10 @@ space:
   optimiser.lr: {{grid: [0.001, 0.002]}}
 design: grid
 """
+
+
+def opened(root: Path, cache: Path) -> EncodedDataset:
+    return open_dataset(DataBlock(root=root), enhancer_bp=60, promoter_bp=60, cache=cache, progress=False)
 
 
 def sweep_file(folder: Path, root: Path) -> Path:
@@ -103,3 +109,40 @@ def test_a_sweep_says_where_its_data_are_and_what_reading_dropped(tmp_path: Path
         "79 pairs of 5 cell lines",
     ):
         assert "".join(sentence.split()) in compact, shown["copy"]
+
+
+@pytest.mark.parametrize("layout", ["prism", "parquet"])
+def test_a_pipe_is_no_table(layout: str, tmp_path: Path) -> None:
+    write, name = {
+        "prism": (write_prism, "val/ALL/e_seq.csv"),
+        "parquet": (write_parquet, "pairs.parquet"),
+    }[layout]
+    root = write(tmp_path / "data", small_tables())
+    (root / name).unlink()
+    os.mkfifo(root / name)
+    with pytest.raises(
+        UserError, match=f"^{root}/{name} is a pipe, socket or device; expected a file on disk"
+    ):
+        opened(root, tmp_path / "cache")
+
+
+def test_a_folder_with_both_layouts_says_which_one_is_read(tmp_path: Path) -> None:
+    """Whether the cache was made from a folder with both or not: the content that is read is the same."""
+    both = write_prism(write_parquet(tmp_path / "both", small_tables()), small_tables(seed=1))
+    one = write_parquet(tmp_path / "one", small_tables())
+    for _ in range(2):
+        assert opened(both, tmp_path / "cache").notes == [
+            "both layouts are there: pairs.parquet, enhancers.parquet, promoters.parquet are read, and train/ALL, "
+            "val/ALL, test/ALL are not"
+        ]
+        assert opened(one, tmp_path / "cache").notes == []
+
+
+def test_features_of_cell_lines_without_pairs_are_counted(tmp_path: Path) -> None:
+    tables = small_tables()
+    lines = (*LINES, "HepG2", "IMR90", "HepG2")
+    rows = [(line, f"f{number // 7}", float(number)) for number, line in enumerate(lines)]
+    tables["cell_features"] = pd.DataFrame(rows, columns=["cell_line", "feature", "value"])
+    assert opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache").notes == [
+        "features not used because their cell line has no pairs: 3 rows of 2 cell lines (the first is HepG2)"
+    ]
