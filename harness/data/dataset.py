@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from harness.data.bases import decode_bases
+from harness.data.seal import check_seal
 from harness.errors import UserError
 
 FORMAT = 3
@@ -92,9 +93,11 @@ class EncodedDataset:
     def open(cls, path: Path | str, origin: str | None = None) -> "EncodedDataset":
         """The dataset view at `path` (the `path` attribute of another one): maps files, copies nothing.
 
-        Raises UserError for a store that is damaged.
+        Raises UserError for a store that is damaged, or was changed since it was published.
         """
         try:
+            for folder in (Path(path).parent, Path(path)):
+                check_seal(folder)
             return cls(Path(path), origin)
         except (OSError, ValueError, KeyError, EOFError) as error:
             reason = " ".join(str(error).split())[:120]

@@ -18,6 +18,7 @@ from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
 from harness.data.read import READING, input_files, layout_notes, read
+from harness.data.seal import seal
 from harness.data.synthetic import GENERATOR, generate
 from harness.errors import UserError
 
@@ -100,6 +101,7 @@ def _publish(final: Path, write: Callable[[Path], None]) -> None:
     scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
     try:
         write(scratch / "content")
+        seal(scratch / "content")
         os.rename(scratch / "content", final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

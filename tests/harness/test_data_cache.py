@@ -1,13 +1,16 @@
 """The cache: full, read-only or damaged it costs one sentence, and it never answers for another folder."""
 
 import errno
+import hashlib
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,3 +195,53 @@ def test_a_damaged_store_is_named(name: str, tmp_path: Path) -> None:
         opened(root, tmp_path / "cache")
     assert str(raised.value).startswith(f"{dataset.path.parent}: the encoded data are damaged (")
     assert "delete that folder" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "enhancers.npy",
+        "promoters.npy",
+        "enhancers_content.npy",
+        "../pairs/label.npy",
+        "../enhancers/bases.npy",
+    ],
+)
+def test_an_array_that_was_overwritten_in_its_shape_is_named(name: str, tmp_path: Path) -> None:
+    """As many bytes and a header that can be read: no reader would notice that they are zeros."""
+    root = write_parquet(tmp_path / "data", small_tables())
+    dataset = opened(root, tmp_path / "cache")
+    file = dataset.path / name
+    np.save(file, np.zeros_like(np.load(file)))
+    with pytest.raises(UserError) as raised:
+        opened(root, tmp_path / "cache")
+    folder = file.resolve().parent.name if name.startswith("../") else ""
+    shown = f"{dataset.path.parent.name}/{folder}/" if folder else f"{dataset.path.name}/"
+    assert str(raised.value) == (
+        f"{dataset.path.parent}: the encoded data are damaged (ValueError: {shown}{file.name} is not what was written); "
+        "delete that folder, and the next start encodes them again"
+    )
+    shutil.rmtree(dataset.path.parent)
+    assert len(opened(root, tmp_path / "cache")) == 80
+
+
+def test_a_copied_cache_is_read_and_one_as_published_is_not_hashed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    dataset = opened(root, tmp_path / "cache")
+    hashed: list[Any] = []
+    digest = hashlib.file_digest
+
+    def count(stream: Any, kind: str) -> Any:
+        hashed.append(stream.name)
+        return digest(stream, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", count)
+    EncodedDataset.open(dataset.path)
+    assert hashed == []
+    copy = tmp_path / "copy"
+    shutil.copytree(dataset.path.parent, copy, copy_function=shutil.copyfile)
+    again = EncodedDataset.open(copy / dataset.path.name)
+    np.testing.assert_array_equal(again.enhancers, dataset.enhancers)
+    assert len(hashed) == sum(path.is_file() for path in copy.rglob("*")) - 2
