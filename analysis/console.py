@@ -1,17 +1,6 @@
-"""The one place where consoles are made, and what they print where a terminal cannot show it."""
-
-import codecs
-import sys
-import unicodedata
+"""The one place where consoles are made."""
 
 from rich.console import Console
-
-PLAIN = {
-    "≡": "==", "✗": "x", "†": "*", "±": "+/-", "–": "-", "—": "-", "×": "x", "→": "->", "≤": "<=", "≥": ">=",
-    "…": "...", "·": ".", "−": "-", "∞": "inf", "━": "-", "─": "-", "≈": "~", "✓": "v",
-}  # fmt: skip
-"""Marks of this project, and others that come often, in ASCII."""
-HANDLER = "legible"
 
 
 def plain_console(width: int = 100) -> Console:
@@ -24,27 +13,3 @@ def plain_console(width: int = 100) -> Console:
     if console.is_terminal:
         return console
     return Console(markup=False, emoji=False, highlight=False, width=width)
-
-
-def never_fail_to_print() -> None:
-    """What an output's encoding lacks is spelt in ASCII from now on, instead of ending the program."""
-    codecs.register_error(HANDLER, _spelt)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors=HANDLER)
-
-
-def _spelt(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Codec error handler: the nearest ASCII, or the code point where there is none."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    characters = error.object[error.start : error.end]
-    return "".join(map(_ascii, characters)), error.end
-
-
-def _ascii(character: str) -> str:
-    if character in PLAIN:
-        return PLAIN[character]
-    bare = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
-    return bare or character.encode("ascii", "backslashreplace").decode()

@@ -197,7 +197,8 @@ def _filled(cause: str, found: re.Match[str], folder: Path, given: Mapping[str, 
 
 def _errors(folder: Path) -> tuple[str, str]:
     """The lines of the newest session's log files that speak of an error: of the essential processes, of the others."""
-    essential, others = [], []
+    essential: list[str] = []
+    others: list[str] = []
     for file in _log_files(folder):
         with file.open(errors="replace") as stream:
             stream.seek(max(0, file.stat().st_size - TAIL))

@@ -327,4 +327,4 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     sys.argv[0] = "harness.trial"
-    run_cli(main)
+    run_cli(main, stores=True)
