@@ -4,7 +4,7 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
-from analysis.output import never_fail_to_print, unwritten
+from analysis.output import never_fail_to_print, printable, unwritten
 
 
 class UserError(Exception):
@@ -26,7 +26,8 @@ def shorten(text: str, most: int = 60) -> str:
 
 
 def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
-    """Run a command line and exit: its return value is the status, a UserError one sentence and status 2.
+    """Run a command line and exit: its return value is the status, a UserError one sentence on one line,
+    whatever names are in it, and status 2.
 
     Ctrl-C exits with 130. A reader of stdout that went away (`python -m analysis RUN | head`) and a stdout that is
     closed are no errors. What could not be written for another reason (a full disk) is one sentence, and status 2 where
@@ -38,7 +39,7 @@ def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
     try:
         status = main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,9 +1,10 @@
-"""Standard output and error of a command line: what cannot be written to them ends no work."""
+"""Standard output and error of a command line: what cannot be written to them ends no work, what is written is legible."""
 
 import codecs
 import contextlib
 import io
 import os
+import re
 import select
 import sys
 import unicodedata
@@ -15,6 +16,15 @@ PLAIN = {
 }  # fmt: skip
 """Marks of this project, and others that come often, in ASCII."""
 HANDLER = "legible"
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Characters that command a terminal, break a line or turn the direction of writing."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""`text` with control characters spelt (`\x1b`, `\n`) but for those in `keep`: a name may hold any of them."""
+    return CONTROL.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
+    )
 
 
 class Lasting(io.FileIO):

@@ -24,6 +24,11 @@ def test_both_import_paths_give_the_same_objects() -> None:
     ("main", "status", "said"),
     [
         ("def main(): raise UserError('file:3: expected an int')", 2, "error: file:3: expected an int\n"),
+        (
+            r"def main(): raise UserError('a\x1b[31m\x07b\nc\x9b\u202e: no such \xe9')",
+            2,
+            "error: a\\x1b[31m\\x07b\\nc\\x9b\\u202e: no such \xe9\n",
+        ),
         ("def main(): raise KeyboardInterrupt", 130, "interrupted\n"),
         ("def main(): return 3", 3, ""),
         ("def main(): return None", 0, ""),
@@ -31,7 +36,12 @@ def test_both_import_paths_give_the_same_objects() -> None:
 )
 def test_exit_status(main: str, status: int, said: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", f"{RUN}{main}\nrun_cli(main)"], capture_output=True, text=True, cwd=ROOT
+        [sys.executable, "-c", f"{RUN}{main}\nrun_cli(main)"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        encoding="utf-8",
     )
     assert (done.returncode, done.stderr) == (status, said)
 

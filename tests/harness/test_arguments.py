@@ -38,6 +38,19 @@ def test_a_wrong_number_ends_with_one_sentence(arguments: tuple[str, ...]) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_control_characters_of_names_are_spelt_on_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd\x1b[2J\n.yaml"
+    text = "name: s\nbase: minimal\ndata: {synthetic: {form: gated}}\nspace: {episode.query: {choice: [8, 16]}}\n"
+    file.write_text(text)
+    done = _run("harness.config", "check", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(line.startswith(f"{tmp_path}/odd\\x1b[2J\\n.yaml: ") for line in done.stdout.splitlines())
+    file.write_text(text + '"\\e[31m\\a": 1\n')
+    refused = _run("harness.config", "check", file)
+    assert refused.returncode == 2 and "\x1b" not in refused.stderr and "\a" not in refused.stderr
+    assert r"\x1b[31m\x07" in refused.stderr and refused.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "setting", ["trial.seeds=3", "trials=4", "objective=val_unseen/pooled/nll", "stop=[]"]
 )
