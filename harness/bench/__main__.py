@@ -106,7 +106,7 @@ def check_file(file: Path) -> None:
     UserError
         where they cannot.
     """
-    if not file.parent.is_dir():
+    if not os.path.isdir(file.parent):
         raise UserError(f"--json {file}: there is no folder {file.parent}")
     if os.path.exists(file) and not file.is_file():
         kind = "a folder" if file.is_dir() else "a device or pipe"
