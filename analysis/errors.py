@@ -48,8 +48,7 @@ def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
         status = end.code
     failure = unwritten(sys.stdout)
     if failure is not None and not isinstance(failure, BrokenPipeError):
-        print(
-            f"error: what was printed could not all be written to stdout: {failure.strerror}", file=sys.stderr
-        )
+        kind = "note" if stores else "error"
+        print(f"{kind}: what was printed could not all be written: {failure.strerror}", file=sys.stderr)
         status = status if stores else status or 2
     sys.exit(status or 0)
