@@ -1,12 +1,10 @@
 """The one exception that a user can cause, and how a command line ends because of it."""
 
 import difflib
-import select
 import sys
 from collections.abc import Callable, Iterable
-from typing import TextIO
 
-from analysis.console import never_fail_to_print
+from analysis.output import never_fail_to_print, printable, unwritten
 
 
 class UserError(Exception):
@@ -27,33 +25,30 @@ def shorten(text: str, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
-def run_cli(main: Callable[[], int | None]) -> None:
-    """Run a command line and exit: its return value is the status, a UserError one sentence and status 2.
+def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
+    """Run a command line and exit: its return value is the status, a UserError one sentence on one line,
+    whatever names are in it, and status 2.
 
-    Ctrl-C exits with 130. A reader of stdout that went away (`python -m analysis RUN | head`) is no error; any
-    other broken pipe is raised as it came.
+    Ctrl-C exits with 130. A reader of stdout that went away (`python -m analysis RUN | head`) and a stdout that is
+    closed are no errors. What could not be written for another reason (a full disk) is one sentence, and status 2 where
+    printing was the purpose; a command that `stores` its results goes on to its end in any case, and exits as its work
+    does.
     """
     never_fail_to_print()
+    status: int | str | None
     try:
         status = main()
-        sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130
-    except BrokenPipeError:
-        if not _reader_left(sys.stdout):
-            raise
-        # stdout must not be flushed again when the interpreter exits.
-        sys.stdout = None
-        status = 0
+    except SystemExit as end:
+        status = end.code
+    failure = unwritten(sys.stdout)
+    if failure is not None and not isinstance(failure, BrokenPipeError):
+        kind = "note" if stores else "error"
+        print(f"{kind}: what was printed could not all be written: {failure.strerror}", file=sys.stderr)
+        status = status if stores else status or 2
     sys.exit(status or 0)
-
-
-def _reader_left(stream: TextIO) -> bool:
-    """Whether the other end of the pipe that `stream` writes to is closed."""
-    poll = select.poll()
-    poll.register(stream, 0)
-    return any(event & select.POLLERR for _, event in poll.poll(0))

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
+from analysis.output import printable
 from analysis.paths import driven, user_path
 from analysis.rules import UnitRecords
 from analysis.schema import ADDED, LOCK, TABLES
@@ -67,11 +68,17 @@ class Run:
     @classmethod
     def find(cls, path: Path | str) -> "Run":
         """The run at `path`, as `open`; a relative one may also be below any folder that holds the working folder, and
-        beside the package `analysis`, so that a notebook finds it wherever it was started."""
+        beside the package `analysis`, so that a notebook finds it wherever it was started. Prints which one it is
+        where it is not the one that the working folder has: one further up may be another of the same name."""
         wanted, here = user_path(path), Path.cwd()
         for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
-            if _is_run(folder / wanted):
-                return cls(folder / wanted)
+            found = folder / wanted
+            if _is_run(found):
+                if found != here / wanted:
+                    print(
+                        f"{printable(str(wanted))}: not in {printable(str(here))}; read from {printable(str(found))}"
+                    )
+                return cls(found)
         return cls.open(wanted)
 
     @property

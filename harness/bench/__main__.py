@@ -1,12 +1,14 @@
 """`python -m harness.bench [stem|step|batches|ranking|driver|all]`: speed as a ratio to the plain way of the same work."""
 
 import argparse
+import contextlib
 import json
 import os
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -96,6 +98,44 @@ def machine(device: torch.device) -> dict[str, object]:
     }
 
 
+def check_file(file: Path) -> None:
+    """Before anything is measured: whether the figures can be written to `file`; nothing is left behind.
+
+    Raises
+    ------
+    UserError
+        where they cannot.
+    """
+    if not os.path.isdir(file.parent):
+        raise UserError(f"--json {file}: there is no folder {file.parent}")
+    if os.path.exists(file) and not file.is_file():
+        kind = "a folder" if file.is_dir() else "a device or pipe"
+        raise UserError(f"--json {file}: that is {kind}; expected a file, which may be there already")
+    write(file, None)
+
+
+def write(file: Path, text: str | None) -> None:
+    """`text` in place of what is in `file`, at once or not at all; None only tries whether that could be.
+
+    Raises
+    ------
+    UserError
+        when the file cannot be written.
+    """
+    scratch = file.with_name(f".{file.name}.new")
+    try:
+        scratch.write_text(text or "")
+        if text is not None:
+            scratch.replace(file)
+        scratch.unlink(missing_ok=True)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise UserError(
+            f"--json {file}: it cannot be written ({error.strerror}); give another place"
+        ) from None
+
+
 def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -139,8 +179,8 @@ def main() -> int:
             raise UserError(f"--{key} {value}: expected at least 1")
     if given.units < 100 or given.units % 100:
         raise UserError(f"--units {given.units}: expected a multiple of 100")
-    if given.json is not None and not given.json.parent.is_dir():
-        raise UserError(f"--json {given.json}: there is no folder {given.json.parent}")
+    if given.json is not None:
+        check_file(given.json)
     if given.threads is not None:
         torch.set_num_threads(given.threads)
     device, console = _device(given.device), terminal.console()
@@ -157,9 +197,7 @@ def main() -> int:
     show(measurements, console, on_gpu=device.type == "cuda")
     if given.json is not None:
         content = {"machine": machine(device), "measurements": [one.record() for one in measurements]}
-        scratch = given.json.with_name(f".{given.json.name}.new")
-        scratch.write_text(json.dumps(content, indent=1) + "\n")
-        scratch.replace(given.json)
+        write(given.json, json.dumps(content, indent=1) + "\n")
     broken = [sentence for one in measurements for sentence in one.broken()]
     for sentence in broken:
         console.print(sentence, style="bold red")

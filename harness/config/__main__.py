@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from analysis.output import printable
 from analysis.paths import user_path
 from harness import terminal
 from harness.config.paths import leaves
@@ -64,12 +65,17 @@ def _list_paths(prefix: str) -> None:
 
 def _check(file: Path) -> None:
     if file.parent.name == "presets":
-        print(f"{file}: preset, configuration {check_preset(read_yaml(file)).id}")
+        _say(f"{file}: preset, configuration {check_preset(read_yaml(file)).id}")
         return
     sweep = load_sweep(file)
     for sentence in sweep.warnings:
-        print(f"{file}: warning: {sentence}")
-    print(f"{file}: {sweep.trials} configurations x {len(sweep.config.seeds)} seeds")
+        _say(f"{file}: warning: {sentence}")
+    _say(f"{file}: {sweep.trials} configurations x {len(sweep.config.seeds)} seeds")
+
+
+def _say(sentence: str) -> None:
+    """On one line, whatever the names in it are."""
+    print(printable(sentence))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,11 @@ RULES = (
         "make room there, or set TMPDIR to a folder on another disk",
     ),
     Rule(
+        r"File too large|\[Errno 27\]|EFBIG|SIGXFSZ",
+        "a file would be larger than the {file_size} bytes that are allowed here (ulimit -f)",
+        "raise that (ulimit -f unlimited) and start again",
+    ),
+    Rule(
         r"Package size .* exceeds|exceeds the maximum size of",
         "Ray was told to pack and upload the project (a runtime environment), and that is too large",
         "unset RAY_RUNTIME_ENV_HOOK and RAY_ENABLE_UV_RUN_RUNTIME_ENV: a local Ray needs no upload",
@@ -53,11 +58,6 @@ RULES = (
         r"TSI_INVALID_ARGUMENT|Invalid cert chain|RAY_TLS_",
         "RAY_USE_TLS is set from outside, and its certificates cannot be used",
         "unset RAY_USE_TLS, or set RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT to their files",
-    ),
-    Rule(
-        r"specified port is ([1-9]\d*)|\[Errno 98\]|EADDRINUSE",
-        "a port that Ray was told to use is taken{ports}",
-        "unset the variable that names the port, so that Ray takes a free one, or end what holds it",
     ),
     Rule(
         r"Too many open files|\[Errno 24\]|EMFILE",
@@ -80,29 +80,70 @@ RULES = (
         "unset RAY_AUTH_TOKEN_PATH, or let it name a file that holds a token",
     ),
 )
+PORT = r"specified port is ([1-9]\d*)|\[Errno 98\]|EADDRINUSE"
+TOLD_PORT = Rule(
+    PORT,
+    "a port that Ray was told to use is taken{ports}",
+    "unset the variable that names the port, so that Ray takes a free one, or end what holds it",
+)
+"""Where a variable from outside names a port."""
+OWN_PORT = Rule(
+    PORT,
+    "a port that Ray chose itself was taken by another program just then",
+    "start again, with fewer other programs if it happens again",
+)
+"""Where none does, in lines of Ray's own processes alone: dashboard and monitor log a taken port that harms nothing,
+whenever another Ray runs on the machine."""
 SLOW = Rule(
     r"[Tt]imed out|Failed to start a dashboard",
     "it did not come up in time",
     "start again when the machine is less busy, or join a Ray that runs with --address auto",
 )
 """What remains when neither Ray nor its logs name another cause."""
+SLOW_OR_CUT = Rule(
+    SLOW.pattern,
+    "it did not come up in time, perhaps because no file may be larger than {file_size} bytes here (ulimit -f)",
+    "raise that (ulimit -f unlimited) and start again",
+)
+"""The same where files are limited: that ends a process of Ray without a word."""
+ESSENTIAL = ("gcs_server", "raylet")
+"""Beginnings of the log files of the processes that no Ray can do without."""
+QUOTED = re.compile(r"The last \d+ lines")
+"""How Ray begins when its words are lines of a log file."""
 ERROR_LINE = re.compile(r"error|what\(\)|fail|denied|no space|too many|^[EF]\d{4} | [CEF] \d", re.IGNORECASE)
 """Lines of a log that may tell why; the others speak of much that is well."""
+NAMES_PORT = re.compile(r"_PORTS?(?:_|$)", re.IGNORECASE)
+"""Variables that tell Ray a port."""
 FROM_OUTSIDE = re.compile(r"RAY_\w+")
 """Variables that change what Ray does; named where the cause is not known."""
 
 
 def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
-    """One sentence: the cause and the remedy, or Ray's own words, where its logs are kept and what it was told.
+    """One sentence: the cause and the remedy, or Ray's own words and what it was told.
+
+    It says where Ray's logs are kept, too, unless Ray's own words name the cause: log lines may mislead.
 
     `words` are the exception's own, `folder` is Ray's, with its logs, and `given` the RAY_... variables from outside.
     """
-    for text, rules in ((words, RULES), (_errors(folder), RULES), (words, (SLOW,))):
+    told = any(map(NAMES_PORT.search, given))
+    quoted = QUOTED.match(words.strip()) is not None
+    essential, others = _errors(folder)
+    limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
+    last = SLOW_OR_CUT if limited else SLOW
+    sure = (words, (*RULES, *_port_rules(told, essential=not quoted)))
+    guesses = (
+        (essential, (*RULES, *_port_rules(told, essential=True))),
+        (others, (*RULES, *_port_rules(told, essential=False))),
+        (words, (last,)),
+    )
+    for text, rules in (sure, *guesses):
         for rule in rules:
             found = re.search(rule.pattern, text)
             if found is not None:
+                kept = _keep(folder) if text is not words or rule is last else None
+                logs = f"; its logs are kept in {kept}" if kept is not None else ""
                 cause = _filled(rule.cause, found, folder, given)
-                return f"{cause} (Ray: {first_line(words)}): {rule.remedy}"
+                return f"{cause} (Ray: {first_line(words)}{logs}): {rule.remedy}"
     kept = _keep(folder)
     said = f"Ray says: {first_line(words)}"
     if kept is not None:
@@ -115,7 +156,9 @@ def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
 def first_line(words: str) -> str:
     """The first sentence of what Ray says, without the full stop; its headings of log lines say nothing themselves."""
     lines = [line.strip() for line in words.strip().splitlines() if line.strip()]
-    telling = [line for line in lines if not re.match(r"The last \d+ lines|Failed to start GCS", line)]
+    telling = [
+        line for line in lines if not QUOTED.match(line) and not line.startswith("Failed to start GCS")
+    ]
     sentence = re.split(r"(?<=[a-z0-9/])\. (?=[A-Z])", (telling or lines or ["nothing"])[0])[0]
     return sentence.rstrip(".:")[:200]
 
@@ -131,27 +174,37 @@ def too_few_files() -> str | None:
     )
 
 
+def _port_rules(told: bool, *, essential: bool) -> tuple[Rule, ...]:
+    """What a taken port means in a text: the last to be looked for, as the most harmless."""
+    if told:
+        return (TOLD_PORT,)
+    return (OWN_PORT,) if essential else ()
+
+
 def _filled(cause: str, found: re.Match[str], folder: Path, given: Mapping[str, str]) -> str:
-    ports = [f"{key}={value}" for key, value in sorted(given.items()) if "PORT" in key]
+    ports = [f"{key}={value}" for key, value in sorted(given.items()) if NAMES_PORT.search(key)]
     token = given.get("RAY_AUTH_TOKEN_PATH")
     return cause.format(
         *found.groups(),
         folder=folder,
         ports=f" ({', '.join(ports)})" if ports else "",
         files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        file_size=resource.getrlimit(resource.RLIMIT_FSIZE)[0],
         processes=resource.getrlimit(resource.RLIMIT_NPROC)[0],
         token=f" (RAY_AUTH_TOKEN_PATH is {token})" if token else "",
     )
 
 
-def _errors(folder: Path) -> str:
-    """The lines of the newest session's log files that speak of an error."""
-    lines = []
+def _errors(folder: Path) -> tuple[str, str]:
+    """The lines of the newest session's log files that speak of an error: of the essential processes, of the others."""
+    essential: list[str] = []
+    others: list[str] = []
     for file in _log_files(folder):
         with file.open(errors="replace") as stream:
             stream.seek(max(0, file.stat().st_size - TAIL))
-            lines += [line for line in stream if ERROR_LINE.search(line)]
-    return "".join(lines)
+            found = [line for line in stream if ERROR_LINE.search(line)]
+        (essential if file.name.startswith(ESSENTIAL) else others).extend(found)
+    return "".join(essential), "".join(others)
 
 
 def _log_files(folder: Path) -> list[Path]:

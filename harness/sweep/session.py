@@ -14,6 +14,10 @@ from harness.errors import UserError
 
 LOCK = "driver.lock"
 """File in a session folder that its driver holds a lock on; it says on which start of which kernel."""
+DRAFT = ".prism-"
+"""How the name of a session folder begins until it is locked."""
+OLD = 3600
+"""Seconds after which a draft is no longer being made, which takes milliseconds."""
 SOCKET_PATH = 107
 """Bytes of the longest path that a Unix socket can have."""
 RAYS = "r"
@@ -27,7 +31,7 @@ def session_folder() -> Iterator[Path]:
     """A new folder of this user alone (mode 0700), whose lock this process holds; removed at the end.
 
     Folders of drivers that are gone are removed first. Which are, only a lock tells: a process of another container
-    or node cannot be seen from here.
+    or node cannot be seen from here. One that was never finished has no user, and goes when it is old.
 
     Raises
     ------
@@ -36,6 +40,7 @@ def session_folder() -> Iterator[Path]:
     """
     root = short_root()
     remove_stale(root)
+    _remove_drafts(root)
     folder, lock = _new(root)
     try:
         yield folder
@@ -97,8 +102,9 @@ def remove_stale(root: Path) -> None:
 
 def _new(root: Path) -> tuple[Path, int]:
     """A folder and its locked lock. It gets its name when it is locked, so that nobody finds it unlocked."""
+    draft = lock = None
     try:
-        draft = Path(tempfile.mkdtemp(prefix=".prism-", dir=root))
+        draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=root))
         lock = os.open(draft / LOCK, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         # Where the file system knows no locks, nobody else can take this one either.
         with contextlib.suppress(OSError):
@@ -106,10 +112,31 @@ def _new(root: Path) -> tuple[Path, int]:
         os.write(lock, _kernel().encode())
         return draft.rename(root / f"{_prefix()}{os.urandom(4).hex()}"), lock
     except OSError as error:
+        if lock is not None:
+            os.close(lock)
+        if draft is not None:
+            _remove_draft(draft)
         raise UserError(
             f"{root}: no folder for Ray's temporary files could be made there ({error.strerror}); "
             "set TMPDIR to a folder that can be written to and has room"
         ) from None
+
+
+def _remove_drafts(root: Path) -> None:
+    """Remove what a driver of this user left that was killed while it made its folder: nothing runs in such a one."""
+    for draft in root.glob(f"{DRAFT}*"):
+        with contextlib.suppress(OSError):
+            found = draft.lstat()
+            mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+            if mine and time.time() - found.st_mtime > OLD:
+                _remove_draft(draft)
+
+
+def _remove_draft(draft: Path) -> None:
+    """With its lock alone: one with anything else in it is not what it seems, and stays."""
+    with contextlib.suppress(OSError):
+        (draft / LOCK).unlink(missing_ok=True)
+        draft.rmdir()
 
 
 def _remove(folder: Path) -> None:

@@ -54,6 +54,7 @@ examples:
 
 def main() -> int:
     arguments = _parser().parse_args()
+    check_seeds(arguments.seeds)
     console = terminal.console()
     config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
     if arguments.epochs is not None:
@@ -111,6 +112,16 @@ def main() -> int:
     again = shlex.join(["python", "-m", "analysis", str(run.path)])
     console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
     return 1 if "diverged" in statuses else 0
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """A seed is one replicate: twice the same would be one that is told twice, and no measure of spread."""
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise UserError(
+            f"--seeds: {', '.join(map(str, twice))} given more than once; expected every seed once, "
+            f"as in --seeds {' '.join(map(str, dict.fromkeys(seeds)))}"
+        )
 
 
 def load(
@@ -330,4 +341,4 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     sys.argv[0] = "harness.trial"
-    run_cli(main)
+    run_cli(main, stores=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.console import plain_console
@@ -77,6 +78,29 @@ def test_the_console_takes_text_and_cells_as_they_are(capsys: pytest.CaptureFixt
     assert all(word in said for word in ("[bold]", "a:star:[/x]", "T[naive] :smile: [/]", "[run] :smile:"))
 
 
+def test_control_characters_of_names_are_spelt_and_colours_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    console = plain_console()
+    console.file = io.StringIO()
+    table = Table("head\x07", title="title\x9b")
+    table.add_row("cell\x1b[2J")
+    console.print(table)
+    console.print("text\x1b]0;x\x07\nsecond", style="red")
+    console.print(Text("assembled\x1b[2J"))
+    said = console.file.getvalue()
+    for spelt in (
+        r"head\x07",
+        r"title\x9b",
+        r"cell\x1b[2J",
+        r"text\x1b]0;x\x07",
+        r"assembled\x1b[2J",
+        "second",
+    ):
+        assert spelt in said
+    assert "\x1b[31mtext" in said and "\x1b[2J" not in said.replace(r"\x1b[2J", "") and "\x07" not in said
+
+
 def test_consoles_are_made_in_one_place_and_no_text_is_read_as_markup() -> None:
     made, marked = set(), set()
     for path in (file for room in ("analysis", "harness") for file in (ROOT / room).rglob("*.py")):
@@ -85,7 +109,7 @@ def test_consoles_are_made_in_one_place_and_no_text_is_read_as_markup() -> None:
                 continue
             options = {each.arg: ast.unparse(each.value) for each in node.keywords}
             function = ast.unparse(node.func)
-            if function == "Console" and options.get("markup") != "False":
+            if function in ("Console", "LegibleConsole") and options.get("markup") != "False":
                 made.add(path.name)
             if function.endswith("from_markup") or options.get("markup") == "True":
                 marked.add(path.name)

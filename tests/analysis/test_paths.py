@@ -72,13 +72,23 @@ def test_the_ranking_says_where_the_notebook_and_the_run_are(
 
 @pytest.mark.parametrize("inside", ["runs", "notebooks"])
 def test_a_run_is_found_from_a_folder_of_its_project(
-    run_path: Path, inside: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_path: Path,
+    inside: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "one").symlink_to(run_path)
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / inside)
     assert Run.find("runs/one").table("trials").shape[0] == 12
+    assert capsys.readouterr().out == (
+        f"runs/one: not in {tmp_path / inside}; read from {tmp_path / 'runs' / 'one'}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert Run.find("runs/one").path == Run.find(tmp_path / "runs" / "one").path == tmp_path / "runs" / "one"
+    assert capsys.readouterr().out == "", "it is the one that was named"
     with pytest.raises(UserError, match="runs/two: no such run"):
         Run.find("runs/two")
 

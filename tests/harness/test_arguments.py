@@ -6,7 +6,7 @@ import pytest
 
 from harness.arguments import whole
 from harness.errors import UserError
-from harness.trial.__main__ import load
+from harness.trial.__main__ import check_seeds, load
 from tests.harness.test_terminal import _run
 
 
@@ -27,6 +27,7 @@ def test_a_whole_number_in_its_range() -> None:
         ("harness.trial", "minimal", "--threads", "0"),
         ("harness.trial", "minimal", "--seeds", "9" * 5000),
         ("harness.trial", "minimal", "--seeds", "-1"),
+        ("harness.trial", "minimal", "--seeds", "0", "1", "0"),
         ("harness.data", "describe", "synthetic:gated", "--enhancer-bp", "-5"),
         ("harness.data", "describe", "synthetic:gated", "--promoter-bp", "0"),
     ],
@@ -36,6 +37,28 @@ def test_a_wrong_number_ends_with_one_sentence(arguments: tuple[str, ...]) -> No
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(("error: --", "python -m")) and len(done.stderr) < 2000
     assert "Traceback" not in done.stderr
+
+
+def test_a_seed_that_is_given_twice_is_refused() -> None:
+    check_seeds([0, 2, 1])
+    with pytest.raises(UserError) as refused:
+        check_seeds([0, 1, 0, 0])
+    assert str(refused.value) == (
+        "--seeds: 0 given more than once; expected every seed once, as in --seeds 0 1"
+    )
+
+
+def test_control_characters_of_names_are_spelt_on_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "odd\x1b[2J\n.yaml"
+    text = "name: s\nbase: minimal\ndata: {synthetic: {form: gated}}\nspace: {episode.query: {choice: [8, 16]}}\n"
+    file.write_text(text)
+    done = _run("harness.config", "check", file)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(line.startswith(f"{tmp_path}/odd\\x1b[2J\\n.yaml: ") for line in done.stdout.splitlines())
+    file.write_text(text + '"\\e[31m\\a": 1\n')
+    refused = _run("harness.config", "check", file)
+    assert refused.returncode == 2 and "\x1b" not in refused.stderr and "\a" not in refused.stderr
+    assert r"\x1b[31m\x07" in refused.stderr and refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(

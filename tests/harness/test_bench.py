@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import harness.bench.__main__ as bench
 import harness.bench.stem as stem_bench
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
@@ -55,14 +56,40 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
         (("--batch", "0"), "--batch 0: expected at least 1"),
         (("--threads", "-1"), "--threads -1: expected at least 1"),
         (("--json", "nowhere/x.json"), "there is no folder nowhere"),
+        (("--json", "/proc/x.json"), r"--json /proc/x.json: it cannot be written \(.+\); give another place"),
+        (("--json", "/dev/null"), "--json /dev/null: that is a device or pipe; expected a file"),
+        (("--json", "/"), "--json /: that is a folder"),
+        (("--json", "/tmp/" + "x" * 300), "cannot be written .File name too long"),
     ],
 )
 def test_mistakes_are_one_sentence(
     arguments: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["bench", "stem", *arguments])
+    monkeypatch.setattr(bench, "measure", lambda *_, **__: pytest.fail("refused only after measuring"))
     with pytest.raises(UserError, match=said):
         main()
+
+
+def test_a_file_of_figures_is_replaced_at_once_or_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bench.json"
+    file.write_text("before")
+    bench.check_file(file)
+    assert file.read_text() == "before"
+
+    def full(self: Path, text: str) -> None:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(UserError, match=r"bench\.json: it cannot be written \(No space left on device\)"):
+            bench.write(file, "after")
+    assert file.read_text() == "before"
+    bench.write(file, "after")
+    assert file.read_text() == "after" and list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4])

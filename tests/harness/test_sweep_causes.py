@@ -27,6 +27,11 @@ MAPPED = (
 DASHBOARD = (
     "The last 20 lines of ray/logs/dashboard.log (it contains the error message from the dashboard):\n{}"
 )
+HARMLESS = (
+    "2026-11-25 23:16:30,407\tERROR head.py:368 -- An exception occurred while starting the metrics server.\n"
+    "OSError: [Errno 98] Address already in use\n"
+)
+"""What dashboard and monitor log of the port for metrics whenever another Ray runs on the machine."""
 KNOWN = [
     (
         "[Errno 30] Read-only file system: 'home/.ray'",
@@ -104,8 +109,54 @@ KNOWN = [
         "the token that protects Ray cannot be read (RAY_AUTH_TOKEN_PATH is /nonexistent/t)",
         "unset RAY_AUTH_TOKEN_PATH",
     ),
+    (
+        SLOW,
+        {"dashboard.log": HARMLESS, "monitor.log": HARMLESS, "raylet.err": MAPPED},
+        {},
+        "there is too little memory for it",
+        "more memory",
+    ),
+    (
+        SLOW,
+        {"dashboard.log": HARMLESS, "raylet.err": MAPPED},
+        {"RAY_GCS_SERVER_PORT": "6399"},
+        "there is too little memory for it",
+        "more memory",
+    ),
+    (SLOW, {"dashboard.log": HARMLESS}, {"RAY_EXPORT_X": "1"}, "it did not come up in time", "less busy"),
+    (
+        DASHBOARD.format(HARMLESS) + "\nTimed out",
+        {
+            "raylet.err": "[2026-11-25 21:54:41,252 E 1 1] (raylet) OSError: [Errno 28] No space left on device"
+        },
+        {},
+        "no room is left on the disk of",
+        "make room",
+    ),
+    (
+        WAITED,
+        {"gcs_server.err": GRPC.format(6399)},
+        {},
+        "a port that Ray chose itself was taken by another program",
+        "start again",
+    ),
+    (
+        WAITED,
+        {"raylet.err": "[2026-11-25 21:54:41,252 E 1 1] (raylet) x.cc:1: failed: File too large"},
+        {},
+        "a file would be larger than the ",
+        "ulimit -f unlimited",
+    ),
     (SLOW, {"gcs_server.out": "[2026 I 1 1] GCS started"}, {}, "it did not come up in time", "less busy"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def kept_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that log files are kept in."""
+    kept = tmp_path / "kept"
+    monkeypatch.setattr(causes.tempfile, "mkdtemp", lambda prefix: (kept.mkdir(), str(kept))[1])
+    return kept
 
 
 def _session(folder: Path, logs: dict[str, str]) -> Path:
@@ -119,18 +170,32 @@ def _session(folder: Path, logs: dict[str, str]) -> Path:
 
 @pytest.mark.parametrize(("words", "logs", "given", "cause", "remedy"), KNOWN)
 def test_a_known_failure_is_told_with_its_cause_and_remedy(
-    tmp_path: Path, words: str, logs: dict[str, str], given: dict[str, str], cause: str, remedy: str
+    tmp_path: Path,
+    kept_logs: Path,
+    words: str,
+    logs: dict[str, str],
+    given: dict[str, str],
+    cause: str,
+    remedy: str,
 ) -> None:
     said = explain(words, _session(tmp_path, logs), given)
     assert said.startswith(cause) and remedy in said and "\n" not in said
     assert "less busy" not in said or words is SLOW, "the remedy for a busy machine is for no other cause"
+    assert (str(kept_logs) in said) == bool(logs) == kept_logs.is_dir(), (
+        "what logs tell is a guess: they are kept"
+    )
 
 
-def test_of_an_unknown_failure_rays_words_and_logs_are_kept(
+def test_a_limit_of_file_sizes_is_named_where_ray_ends_without_a_word(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = tmp_path / "kept"
-    monkeypatch.setattr(causes.tempfile, "mkdtemp", lambda prefix: (kept.mkdir(), str(kept))[1])
+    monkeypatch.setattr(causes.resource, "getrlimit", lambda kind: (1024, 1024))
+    said = explain(SLOW, _session(tmp_path, {"dashboard.log": HARMLESS}), {})
+    assert "no file may be larger than 1024 bytes here (ulimit -f)" in said and "ulimit -f unlimited" in said
+
+
+def test_of_an_unknown_failure_rays_words_and_logs_are_kept(tmp_path: Path, kept_logs: Path) -> None:
+    kept = kept_logs
     folder = _session(tmp_path, {"raylet.err": "a word\n", "raylet.out": ""})
     said = explain("Something new.\nat length", folder, {"RAY_SOMETHING": "1"})
     assert said == (

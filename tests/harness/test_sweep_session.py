@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,37 @@ def test_a_link_under_our_name_leads_nowhere(root: Path, tmp_path: Path) -> None
     with session_folder() as mine:
         (mine / "link").symlink_to(precious)
     assert (precious / LOCK).is_file() and stale.is_dir() and not mine.exists()
+
+
+def test_a_draft_that_its_driver_left_goes_when_it_is_old(root: Path) -> None:
+    def draft(name: str, *files: str, hours: float) -> Path:
+        folder = root / f"{session.DRAFT}{name}"
+        folder.mkdir(mode=0o700)
+        for file in files:
+            (folder / file).touch()
+        then = time.time() - 3600 * hours
+        os.utime(folder, (then, then))
+        return folder
+
+    old = [draft("empty", hours=2), draft("locked", LOCK, hours=2)]
+    kept = [draft("new", hours=0), draft("newlocked", LOCK, hours=0.5), draft("other", "data", hours=2)]
+    (root / f"{session.DRAFT}link").symlink_to(kept[-1])
+    with session_folder():
+        pass
+    assert [folder.exists() for folder in old] == [False, False]
+    assert all(folder.is_dir() for folder in kept) and (kept[1] / LOCK).is_file()
+    assert (kept[2] / "data").is_file()
+
+
+def test_a_folder_that_cannot_be_finished_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with pytest.raises(UserError, match="No space left on device"), session_folder():
+            pass
+    assert list(root.iterdir()) == []
 
 
 def test_a_deep_folder_for_temporary_files_is_left_aside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

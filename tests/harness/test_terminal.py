@@ -10,12 +10,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.store import Run
 from harness.sweep.board import Board, Row
 from harness.sweep.display import Display
 from tests.harness import small_data
 
 ROOT = Path(__file__).parents[2]
 LINES = ("A[red]549", "[/bold]GM", "HM:star:EC", "[run]", "T[naive]")
+SMALL = (
+    *("model.encoder=cnn", "model.embedding=4", "model.width=8", "model.pool=12", "episode.query=8"),
+    *("support.size=4", "episode.per_step=2", "optimiser.steps_per_epoch=1"),
+)
 YAML = """
 name: odd
 base: minimal
@@ -59,9 +64,7 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
 
 def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
     run = tmp_path / "my [run] $HOME"
-    small = ("model.encoder=cnn", "model.embedding=4", "model.width=8", "model.pool=12", "episode.query=8")
-    small += ("support.size=4", "episode.per_step=2", "optimiser.steps_per_epoch=1", "audit=off")
-    sets = [word for each in small for word in ("--set", each)]
+    sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
     done = _run(
         "harness.trial",
         "minimal",
@@ -78,6 +81,24 @@ def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
     command = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
     assert command == ["python", "-m", "analysis", str(run)]
     assert _run(*command[2:]).returncode == 0
+
+
+@pytest.mark.parametrize("reader", ["full", "gone"])
+def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(tmp_path: Path, reader: str) -> None:
+    sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
+    command = ["harness.trial", "minimal", "--epochs", "2", "--out", str(tmp_path / "run"), *sets]
+    shell = 'exec "$@" > /dev/full' if reader == "full" else '{ "$@"; echo $? > status; } | true'
+    done = subprocess.run(
+        ["bash", "-c", f"cd {shlex.quote(str(tmp_path))}; {shell}", "sh", sys.executable, "-m", *command],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    status = done.returncode if reader == "full" else int((tmp_path / "status").read_text())
+    assert status == 0 and "Traceback" not in done.stderr
+    assert done.stderr.count("\n") == (reader == "full"), "one sentence on a full disk, none to nobody"
+    trials = Run.open(tmp_path / "run").table("trials")
+    assert trials["status"].tolist() == ["done"]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
