@@ -88,7 +88,8 @@ class TableFiles:
                 self._say(f"units/{unit}.log cannot be read: {error.strerror}")
                 continue
             if log.damage is not None:
-                self._say(f"units/{unit}.log is damaged: {log.damage}; the rows before it were read")
+                kept = "the rows before it were read" if log.trial else "no rows of it were read"
+                self._say(f"units/{unit}.log is damaged: {log.damage}; {kept}")
             yield conform(log.table(name), schema)
 
     def _say(self, problem: str) -> None:

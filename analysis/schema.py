@@ -16,8 +16,11 @@ A log is appended to and never changed: one frame when the unit begins, one per 
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
 SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
 changed of the row of `trials`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
-last frame says so. last.pt says how long the log was when it was written, and the hash of its frames: what stands after
-that is cut off when the unit goes on, what is missing before it means that the unit starts again.
+last frame says so; a log that names another unit than its file does is damaged and counts for nothing. last.pt says how
+long the log was when it was written, and the hash of its frames: what stands after that is cut off when the unit goes
+on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's checkpoint too.
+A checkpoint is what torch.load reads, followed by its unit, its name and the SHA-256 of all that, verified when it is
+loaded.
 
 Rows of a unit that has no file in `trials` yet are read from its log; a unit counts once: its own file before what parts
 hold of it, a part before those of lower number, any of them before the log. Parquet that cannot be read is put aside

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,14 +109,25 @@ class UnitLog:
     def read(cls, file: Path, upto: int | None = None) -> "UnitLog":
         """The log at `file`, or the frames of its first `upto` bytes.
 
+        A folder, a link to nothing, or the log of another unit than the one that the file is named after, is damage
+        and has no frames.
+
         Raises
         ------
         FileNotFoundError
+        OSError
+            for a file that this user may not read, or a disk that does not give it.
         UserError
             for a log of another version of the schema.
         """
         log = cls(file)
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            if not os.path.lexists(file):
+                raise
+            log.torn, log.damage = True, f"it is no file ({error.strerror})"
+            return log
         for frame in _scan(data if upto is None else data[:upto]):
             refuse_version(file, frame.version)
             if frame.problem is not None:
@@ -129,7 +141,15 @@ class UnitLog:
                 key: datetime.fromisoformat(value) if key in _TIMES and value is not None else value
                 for key, value in content["trial"].items()
             }
+            owner = "-".join(str(log.trial.get(key)) for key in KEYS)
+            if owner != log.unit:
+                return cls(file, torn=True, damage=f"it is the log of another unit, {owner}")
         return log
+
+    @property
+    def unit(self) -> str:
+        """Name of the unit that the file is named after."""
+        return self.file.name.removesuffix(SUFFIX)
 
     @property
     def status(self) -> str | None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.files import TableFiles, filed_units, part_units, problem, unit_names
-from analysis.schema import COMPACTED, PART, TABLES
+from analysis.schema import COMPACTED, KEYS, PART, TABLES
 from analysis.unit_log import UnitLog, log_file, logged_units, rows_frame, table_frame
 from harness.damaged import put_aside
 from harness.exporting import ALWAYS, export
@@ -90,7 +90,8 @@ def write_logs(run: Path, units: Collection[str]) -> None:
         rows = {name: table.filter(pc.equal(unit_names(table), unit)) for name, table in tables.items()}
         (trial,) = rows.pop("trials").to_pylist()
         whole = [table_frame(name, rows.pop(name)) for name in WHOLE]
-        small = rows_frame({}, {name: table.to_pylist() for name, table in rows.items()})
+        key = {column: trial[column] for column in KEYS}
+        small = rows_frame(key, {name: table.to_pylist() for name, table in rows.items()})
         LogWriter(log_file(run, unit)).append(small, *whole, rows_frame(trial, {}))
 
 

@@ -88,6 +88,20 @@ def test_a_damaged_log_is_put_aside_and_written_again_from_parquet(run: Path) ->
     }
 
 
+def test_the_log_of_another_unit_is_not_taken_for_ones_own(run: Path) -> None:
+    before = _all(run)
+    shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
+    (said,) = mend(run)
+    assert f"it is the log of another unit, {NAMES[1]}" in said and "written again from its Parquet" in said
+    shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
+    _cut(run / "cells" / "part-0000001.parquet")
+    assert f"nothing holds all rows of {NAMES[0]} any more: to be run again" in mend(run)
+    kept = Run.open(run)
+    assert sorted(kept.table("cells")["aupr"]) == [1 / 7, 2 / 7, 3 / 7]
+    assert len(kept.table("trials")) == 3
+    assert len(before["trials"]) == 4
+
+
 def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> None:
     log_file(run, NAMES[0]).unlink()
     _cut(run / "epochs" / "part-0000001.parquet")
