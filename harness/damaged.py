@@ -8,7 +8,7 @@ SUFFIX = ".damaged"
 
 
 def put_aside(path: Path) -> Path:
-    """Rename a file, folder or link to its name with `.damaged` (and a number where that is taken); returns where it is now."""
+    """Rename what is at `path` to its name with `.damaged` (and a number where that is taken); returns where it is now."""
     for number in itertools.count(1):
         target = path.with_name(path.name + SUFFIX + (f"-{number}" if number > 1 else ""))
         if not os.path.lexists(target):
