@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from analysis.schema import KEYS, SCHEMA_VERSION, TABLES, refuse_version, to_table
+from analysis.paths import listed
+from analysis.schema import KEYS, SCHEMA_VERSION, TABLE_NAME, TABLES, refuse_version, to_table
 
 FOLDER, SUFFIX = "units", ".log"
 """RUN/units/<unit>.log."""
@@ -23,7 +24,6 @@ MAGIC = b"\x93EPI"
 ROWS, ARROW = 1, 2
 """Kinds of frames: rows of small tables with what changed of the unit's row of `trials`; one table as an Arrow stream."""
 _HEADER = struct.Struct("<4sHHQ32s")
-_NAME = b"table"
 _TIMES = frozenset(column.name for column in TABLES["trials"] if pa.types.is_timestamp(column.type))
 ENDED = ("done", "stopped", "pruned", "diverged")
 """Statuses of units that ended with a result; a failed one goes on when it is asked for again."""
@@ -46,8 +46,7 @@ def log_file(run: Path, unit: str) -> Path:
 
 def logged_units(run: Path) -> list[str]:
     """Names of the units that have a log, sorted."""
-    files = (run / FOLDER).glob(f"*{SUFFIX}")
-    return sorted(file.name.removesuffix(SUFFIX) for file in files if not file.name.startswith("."))
+    return sorted(file.name.removesuffix(SUFFIX) for file in listed(run / FOLDER, SUFFIX))
 
 
 def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
@@ -71,7 +70,7 @@ def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[s
 
 def table_frame(name: str, table: pa.Table) -> bytes:
     """A frame that holds a whole table of `TABLES[name]`, with the columns that name the unit."""
-    metadata = {**(table.schema.metadata or {}), _NAME: name.encode()}
+    metadata = {**(table.schema.metadata or {}), TABLE_NAME: name.encode()}
     buffer = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     schema = table.schema.with_metadata(metadata)
@@ -178,6 +177,11 @@ class UnitLog:
                 rows += [{**key, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)]
         return rows
 
+    def holds(self, name: str) -> bool:
+        """Whether there are rows of a table."""
+        small = any(content["tables"].get(name, {}).get("rows") for content in self._contents)
+        return small or name == "trials" or self.table(name).num_rows > 0
+
     def table(self, name: str) -> pa.Table:
         """All rows of a table in its schema; empty where the log holds none."""
         schema = TABLES[name]
@@ -185,7 +189,7 @@ class UnitLog:
         for kind, payload in self._parts:
             if kind == ARROW:
                 with pa.ipc.open_stream(payload) as stream:
-                    if (stream.schema.metadata or {}).get(_NAME) == name.encode():
+                    if (stream.schema.metadata or {}).get(TABLE_NAME) == name.encode():
                         found.append(stream.read_all().replace_schema_metadata(schema.metadata))
         return pa.concat_tables(found)
 

@@ -7,11 +7,13 @@ import pytest
 
 from analysis.schema import ADDED
 from analysis.store import Run
+from analysis.unit_log import UnitLog, log_file, rows_frame
 from harness.config.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.exporting import export
+from harness.log_writer import LogWriter
 from harness.plan import FILE, Plan
-from harness.run_store import RunWriter
 from harness.sweep.documents import PROVENANCE, mend_run
 
 YAML = """
@@ -48,7 +50,8 @@ def run(tmp_path: Path, sweep: Sweep) -> Path:
             "changes_json": json.dumps(dict(planned.changes)),
             "fold_json": json.dumps(FOLD.content()),
         }
-        RunWriter(folder).write("trials", unit.name, [{**row, **texts}])
+        LogWriter(log_file(folder, unit.name)).append(rows_frame({**row, **texts}, {}))
+        export(folder, UnitLog.read(log_file(folder, unit.name)))
     third = sweep.compose({"episode.query": 32}).resolved(gpu=False)
     plan.add(third, {"episode.query": 32}).append(folder, third.id)
     (folder / PROVENANCE).write_text(json.dumps({"data": {"hash": "d" * 64}}))
