@@ -191,8 +191,8 @@ def _check_units(file: Path, table: pa.Table, units: set[str]) -> None:
     held = unit_names(table.group_by(KEYS).aggregate([])).to_pylist()
     if not units.issuperset(held):
         raise ValueError(f"it has rows of another unit, {min(set(held) - units)}")
-    if folder == "trials" and not table.num_rows == len(held) == len(units):
-        raise ValueError(f"it has {table.num_rows} rows, where its units have {len(units)}")
+    if folder == "trials" and table.num_rows != len(units):
+        raise ValueError(f"it has {table.num_rows} rows for {len(units)} units")
 
 
 def unit_names(table: pa.Table) -> pa.Array:
@@ -222,7 +222,10 @@ def _columns(file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group
     present = [name for name in opened.schema_arrow.names if name in wanted]
     groups = json.loads(metadata.get(PART_GROUPS, b"[]"))
     if group is None or not groups:
-        return conform(opened.read(present, use_threads=False), schema)
+        table = opened.read(present, use_threads=False)
+        if PART_UNITS not in metadata and set(KEYS) <= set(present):
+            _check_units(file, table.slice(0, 1), {file.stem})
+        return conform(table, schema)
     chosen = [at for at, values in enumerate(groups) if group(tuple(values))]
     return conform(opened.read_row_groups(chosen, present, use_threads=False), schema)
 

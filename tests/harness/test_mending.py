@@ -135,6 +135,13 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
     assert len(opened.table("cells")) == 4
     assert opened.problems[0] == f"cells/{file} cannot be read: it is a file of the table {other}"
     assert f"(it is a file of the table {other}) and was put aside" in mend(run)[0] and _all(run) == before
+    shutil.copy(run / "cells" / f"{NAMES[3]}.parquet", run / "cells" / f"{NAMES[1]}.parquet")
+    opened = Run.open(run)
+    assert len(opened.table("cells")) == 4
+    assert opened.problems == [
+        f"cells/{NAMES[1]}.parquet cannot be read: it has rows of another unit, {NAMES[3]}"
+    ]
+    mend(run)
     for name in ("trials", "epochs"):
         single = run / name / f"{NAMES[0]}.parquet"
         shutil.copy(run / name / f"{NAMES[3]}.parquet", single)
@@ -145,7 +152,7 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
 def test_an_empty_file_of_trials_is_damaged_and_its_unit_made_again(run: Path) -> None:
     before = _all(run)
     RunWriter(run).write("trials", NAMES[3], [])
-    assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows" in mend(run)[0]
+    assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
     assert _all(run) == before
     RunWriter(run).write("trials", NAMES[3], [])
     log_file(run, NAMES[3]).write_bytes(bytes(500) + log_file(run, NAMES[3]).read_bytes()[500:])
