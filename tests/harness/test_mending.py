@@ -198,6 +198,17 @@ def test_what_is_no_file_or_no_folder_is_put_aside_or_said(
         for reads in (lambda: mend(run), lambda: Run.open(run).table("cells")):
             with pytest.raises(UserError, match=r"cells cannot be read \(Permission denied\)"):
                 reads()
+    real = Path.read_bytes
+
+    def denied(file: Path) -> bytes:
+        if file == log_file(run, NAMES[1]):
+            raise PermissionError(13, "Permission denied")
+        return real(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", denied)
+        with pytest.raises(UserError, match=rf"{NAMES[1]}.log cannot be read \(Permission denied\)"):
+            mend(run)
     shutil.move(run / "units", run / "kept")
     (run / "units").write_text("")
     with pytest.raises(UserError, match=r"units cannot be read \(Not a directory\)"):

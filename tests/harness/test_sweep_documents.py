@@ -1,5 +1,6 @@
 """Truncated plan, appended configurations and provenance: named, put aside, made again."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -107,3 +108,41 @@ def test_a_damaged_line_of_the_appended_configurations_leaves_the_others(run: Pa
     assert "1 of its 2 configurations are kept" in said and _configs(run) == before
     (run / ADDED).write_bytes(good[:200])
     assert mend_run(run, sweep) == [] and len(_configs(run)) == 2, "half a line is a driver that was killed"
+
+
+@pytest.mark.parametrize("name", [FILE, PROVENANCE, ADDED])
+def test_a_folder_in_place_of_a_document_is_put_aside(run: Path, sweep: Sweep, name: str) -> None:
+    before = _configs(run)
+    (run / name).unlink()
+    (run / name).mkdir()
+    (said,) = mend_run(run, sweep)
+    assert said.startswith(f"{name} cannot be read and was put aside as {name}.damaged")
+    assert (run / f"{name}.damaged").is_dir() and len(before - _configs(run)) == (name == ADDED)
+    assert mend_run(run, sweep) == []
+
+
+@pytest.mark.parametrize("name", [FILE, PROVENANCE, ADDED])
+def test_a_document_that_may_not_be_read_is_said_and_stays(
+    run: Path, sweep: Sweep, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.read_bytes
+
+    def denied(file: Path) -> bytes:
+        if file.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(file)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\)"):
+        mend_run(run, sweep)
+    assert (run / name).exists()
+
+
+def test_a_plan_that_is_a_folder_or_no_text_is_one_sentence(run: Path) -> None:
+    (run / FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="this is not the plan of a run"):
+        Plan.load(run)
+    (run / FILE).unlink()
+    (run / FILE).mkdir()
+    with pytest.raises(UserError, match=r"the plan of the run cannot be read \(Is a directory\)"):
+        Plan.load(run)
