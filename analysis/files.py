@@ -11,17 +11,23 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.errors import UserError
+from analysis.paths import listed
 from analysis.schema import (
+    ALWAYS,
     COMPACTED,
     GROUPED_BY,
+    KEYS,
     PART,
     PART_GROUPS,
     PART_UNITS,
     SCHEMA_VERSION,
+    TABLE_NAME,
+    TABLES,
     refuse_version,
 )
 from analysis.unit_log import UnitLog, log_file, logged_units
 
+_SUFFIX = ".parquet"
 _AT_ONCE = 256
 _LOOKED_AT = 32_000_000
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
@@ -73,7 +79,12 @@ class TableFiles:
             units = part_units(file)
             found.append(rows(_without(table, units & read) if units & read else table))
             read |= units
-        found += [rows(table) for table in self._logged(schema, read, filed - lost)]
+        absent = filed - read - lost if self.folder.name in ALWAYS else frozenset()
+        absent &= frozenset(logged_units(self.folder.parent)) if absent else absent
+        found += [rows(table) for table in self._logged(schema, read, filed - lost - absent)]
+        if absent:
+            names = f"{min(absent)} and {len(absent) - 1} more" if len(absent) > 1 else min(absent)
+            self._say(f"{self.folder.name}: no file has the rows of {names}, and the logs were read instead")
         return pa.concat_tables(found)
 
     def _logged(self, schema: pa.Schema, read: set[str], filed: frozenset[str]) -> Iterator[pa.Table]:
@@ -88,17 +99,15 @@ class TableFiles:
                 self._say(f"units/{unit}.log cannot be read: {error.strerror}")
                 continue
             if log.damage is not None:
-                self._say(f"units/{unit}.log is damaged: {log.damage}; the rows before it were read")
+                kept = "the rows before it were read" if log.trial else "no rows of it were read"
+                self._say(f"units/{unit}.log is damaged: {log.damage}; {kept}")
             yield conform(log.table(name), schema)
 
     def _say(self, problem: str) -> None:
         self.problems += [] if problem in self.problems else [problem]
 
     def _files(self, *, parts: bool) -> list[Path]:
-        if not self.folder.is_dir():
-            return []
-        visible = (file for file in self.folder.glob("*.parquet") if not file.name.startswith("."))
-        return sorted(file for file in visible if file.name.startswith(PART) == parts)
+        return [file for file in listed(self.folder, _SUFFIX) if file.name.startswith(PART) == parts]
 
     def _open(self, file: Path, schema: pa.Schema, group: Group | None) -> pa.Table | None:
         """One file; None where it is gone or cannot be read."""
@@ -130,7 +139,7 @@ def part_units(file: Path) -> frozenset[str]:
 def filed_units(run: Path) -> frozenset[str]:
     """Names of the units that are in Parquet whole: their rows of `trials` are written after all others."""
     units: set[str] = set()
-    for file in (run / "trials").glob("[!.]*.parquet"):
+    for file in listed(run / "trials", _SUFFIX):
         if not file.name.startswith(PART):
             units.add(file.stem)
             continue
@@ -150,14 +159,40 @@ def problem(file: Path) -> str | None:
         with pq.ParquetFile(file, page_checksum_verification=True) as opened:
             metadata = _metadata(opened.schema_arrow)
             refuse_version(file, int(metadata.get(b"schema_version", SCHEMA_VERSION)))
-            json.loads(metadata.get(PART_UNITS, b"[]"))
+            _check_table(file, opened.schema_arrow)
+            units = json.loads(metadata.get(PART_UNITS, b"[]"))
             if file.stat().st_size <= _LOOKED_AT:
-                opened.read(use_threads=False)
+                _check_units(file, opened.read(use_threads=False), set(units) or {file.stem})
     except UserError:
         raise
+    except PermissionError:
+        raise UserError(f"{file} cannot be read (Permission denied); it is a file of the run") from None
     except UNREADABLE as error:
         return (str(error).splitlines() or [type(error).__name__])[0]
     return None
+
+
+def _check_table(file: Path, schema: pa.Schema) -> None:
+    """Raise ValueError for a file of another table than that of its folder."""
+    folder = file.parent.name
+    name = _metadata(schema).get(TABLE_NAME, folder.encode()).decode()
+    if name != folder:
+        raise ValueError(f"it is a file of the table {name}")
+    strange = [column for column in schema.names if column not in TABLES[folder].names]
+    if strange:
+        raise ValueError(f"it has the column {strange[0]}, which {folder} has not")
+
+
+def _check_units(file: Path, table: pa.Table, units: set[str]) -> None:
+    """Raise ValueError for rows of other units than those that the file names, or units without their row of `trials`."""
+    folder = file.parent.name
+    if folder not in COMPACTED:
+        return
+    held = unit_names(table.group_by(KEYS).aggregate([])).to_pylist()
+    if not units.issuperset(held):
+        raise ValueError(f"it has rows of another unit, {min(set(held) - units)}")
+    if folder == "trials" and table.num_rows != len(units):
+        raise ValueError(f"it has {table.num_rows} rows for {len(units)} units")
 
 
 def unit_names(table: pa.Table) -> pa.Array:
@@ -182,11 +217,15 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _columns(file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group | None) -> pa.Table:
     metadata = _metadata(opened.schema_arrow)
     refuse_version(file, int(metadata.get(b"schema_version", SCHEMA_VERSION)))
+    _check_table(file, opened.schema_arrow)
     wanted = set(schema.names) | ({"config", "fold", "seed"} if PART_UNITS in metadata else set())
     present = [name for name in opened.schema_arrow.names if name in wanted]
     groups = json.loads(metadata.get(PART_GROUPS, b"[]"))
     if group is None or not groups:
-        return conform(opened.read(present, use_threads=False), schema)
+        table = opened.read(present, use_threads=False)
+        if PART_UNITS not in metadata and set(KEYS) <= set(present):
+            _check_units(file, table.slice(0, 1), {file.stem})
+        return conform(table, schema)
     chosen = [at for at, values in enumerate(groups) if group(tuple(values))]
     return conform(opened.read_row_groups(chosen, present, use_threads=False), schema)
 

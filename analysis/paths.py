@@ -1,6 +1,7 @@
 """Paths as a person writes them, and whether somebody is at work in a run's folder."""
 
 import fcntl
+import os
 from pathlib import Path
 
 from analysis.errors import UserError
@@ -15,6 +16,23 @@ def user_path(text: str | Path) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         raise UserError(f"{text}: there is no home folder of that name") from None
+
+
+def listed(folder: Path, suffix: str) -> list[Path]:
+    """What a folder of a run holds under names that end with `suffix` and do not start with ".", sorted; nothing where
+    there is no folder.
+
+    Raises UserError for what is no folder, or one that this user may not read: it is not empty for that.
+    """
+    try:
+        names = os.listdir(folder)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({error.strerror}); it is a folder of the run") from None
+    if not os.access(folder, os.X_OK):
+        raise UserError(f"{folder} cannot be read (Permission denied); it is a folder of the run")
+    return sorted(folder / name for name in names if name.endswith(suffix) and not name.startswith("."))
 
 
 def driven(run: Path) -> bool:

@@ -16,16 +16,21 @@ A log is appended to and never changed: one frame when the unit begins, one per 
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
 SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
 changed of the row of `trials`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
-last frame says so. last.pt says how long the log was when it was written, and the hash of its frames: what stands after
-that is cut off when the unit goes on, what is missing before it means that the unit starts again.
+last frame says so; a log that names another unit than its file does is damaged and counts for nothing. last.pt says how
+long the log was when it was written, and the hash of its frames: what stands after that is cut off when the unit goes
+on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's checkpoint too.
+A checkpoint is what torch.load reads, followed by its unit, its name and the SHA-256 of all that, verified when it is
+loaded.
 
 Rows of a unit that has no file in `trials` yet are read from its log; a unit counts once: its own file before what parts
 hold of it, a part before those of lower number, any of them before the log. Parquet that cannot be read is put aside
-under its name with `.damaged` and made again from the logs, which are therefore kept.
+under its name with `.damaged` and made again from the logs, which are therefore kept. Every ended unit is in epochs,
+terms, cells, warnings and trials, with rows or without: where it is not, its log is read, and a start makes the file again.
 
 Parquet and JSON are written under a name that starts with "." and then renamed, so that a reader sees a whole old
 file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
-has no value for is null. Every table's Parquet metadata carries `schema_version`; a store of another version is refused.
+has no value for is null. Every table's Parquet metadata carries `schema_version` and the `table`; a store of another
+version is refused, and a file of another table, or of other units than it names, is one that cannot be read.
 
 A part is written whole before the files of its units are removed, so that a kill, or a reader in between, can meet a unit
 twice, never not at all. A part's metadata name its units (`units`, JSON, those without rows included); a part is replaced
@@ -56,6 +61,8 @@ PART = "part-"
 """How the names of parts start; a configuration's name is a hash and never does."""
 PART_UNITS, PART_GROUPS = b"units", b"groups"
 """Keys of a part's metadata."""
+TABLE_NAME = b"table"
+"""Key of the metadata of every table that is written: its name."""
 GROUPED_BY = ("prevalence_mode", "split", "selection")
 """Columns of `cells` by which a part is divided into row groups."""
 
@@ -315,20 +322,22 @@ _BASELINES: list[tuple[str, pa.DataType, str]] = [
 ]
 
 
-def _schema(columns: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
+def _schema(table: str, columns: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
     fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
-    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION)})
+    return pa.schema(fields, metadata={"schema_version": str(SCHEMA_VERSION), TABLE_NAME: table})
 
 
 TABLES: dict[str, pa.Schema] = {
-    **{name: _schema(_KEYS + columns) for name, columns in _COLUMNS.items()},
-    "baselines": _schema(_BASELINES),
+    **{name: _schema(name, _KEYS + columns) for name, columns in _COLUMNS.items()},
+    "baselines": _schema("baselines", _BASELINES),
 }
 """Table name -> pyarrow schema; a field's meaning is in its metadata under `doc`."""
 
 
 COMPACTED = tuple(name for name in TABLES if name != "baselines")
 """Tables that have rows of units."""
+ALWAYS = ("epochs", "terms", "cells", "warnings", "trials")
+"""Tables in which every unit that has ended has a file or a place in a part, with rows or without."""
 KEYS = [name for name, _, _ in _KEYS]
 """Columns that name a unit."""
 

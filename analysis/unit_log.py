@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from analysis.schema import KEYS, SCHEMA_VERSION, TABLES, refuse_version, to_table
+from analysis.paths import listed
+from analysis.schema import KEYS, SCHEMA_VERSION, TABLE_NAME, TABLES, refuse_version, to_table
 
 FOLDER, SUFFIX = "units", ".log"
 """RUN/units/<unit>.log."""
@@ -22,7 +24,6 @@ MAGIC = b"\x93EPI"
 ROWS, ARROW = 1, 2
 """Kinds of frames: rows of small tables with what changed of the unit's row of `trials`; one table as an Arrow stream."""
 _HEADER = struct.Struct("<4sHHQ32s")
-_NAME = b"table"
 _TIMES = frozenset(column.name for column in TABLES["trials"] if pa.types.is_timestamp(column.type))
 ENDED = ("done", "stopped", "pruned", "diverged")
 """Statuses of units that ended with a result; a failed one goes on when it is asked for again."""
@@ -45,8 +46,7 @@ def log_file(run: Path, unit: str) -> Path:
 
 def logged_units(run: Path) -> list[str]:
     """Names of the units that have a log, sorted."""
-    files = (run / FOLDER).glob(f"*{SUFFIX}")
-    return sorted(file.name.removesuffix(SUFFIX) for file in files if not file.name.startswith("."))
+    return sorted(file.name.removesuffix(SUFFIX) for file in listed(run / FOLDER, SUFFIX))
 
 
 def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
@@ -70,7 +70,7 @@ def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[s
 
 def table_frame(name: str, table: pa.Table) -> bytes:
     """A frame that holds a whole table of `TABLES[name]`, with the columns that name the unit."""
-    metadata = {**(table.schema.metadata or {}), _NAME: name.encode()}
+    metadata = {**(table.schema.metadata or {}), TABLE_NAME: name.encode()}
     buffer = io.BytesIO()
     options = pa.ipc.IpcWriteOptions(compression="zstd")
     schema = table.schema.with_metadata(metadata)
@@ -108,14 +108,25 @@ class UnitLog:
     def read(cls, file: Path, upto: int | None = None) -> "UnitLog":
         """The log at `file`, or the frames of its first `upto` bytes.
 
+        A folder, a link to nothing, or the log of another unit than the one that the file is named after, is damage
+        and has no frames.
+
         Raises
         ------
         FileNotFoundError
+        OSError
+            for a file that this user may not read, or a disk that does not give it.
         UserError
             for a log of another version of the schema.
         """
         log = cls(file)
-        data = file.read_bytes()
+        try:
+            data = file.read_bytes()
+        except (FileNotFoundError, IsADirectoryError) as error:
+            if not os.path.lexists(file):
+                raise
+            log.torn, log.damage = True, f"it is no file ({error.strerror})"
+            return log
         for frame in _scan(data if upto is None else data[:upto]):
             refuse_version(file, frame.version)
             if frame.problem is not None:
@@ -129,7 +140,15 @@ class UnitLog:
                 key: datetime.fromisoformat(value) if key in _TIMES and value is not None else value
                 for key, value in content["trial"].items()
             }
+            owner = "-".join(str(log.trial.get(key)) for key in KEYS)
+            if owner != log.unit:
+                return cls(file, torn=True, damage=f"it is the log of another unit, {owner}")
         return log
+
+    @property
+    def unit(self) -> str:
+        """Name of the unit that the file is named after."""
+        return self.file.name.removesuffix(SUFFIX)
 
     @property
     def status(self) -> str | None:
@@ -158,6 +177,11 @@ class UnitLog:
                 rows += [{**key, **dict(zip(names, row, strict=True))} for row in zip(*columns, strict=True)]
         return rows
 
+    def holds(self, name: str) -> bool:
+        """Whether there are rows of a table."""
+        small = any(content["tables"].get(name, {}).get("rows") for content in self._contents)
+        return small or name == "trials" or self.table(name).num_rows > 0
+
     def table(self, name: str) -> pa.Table:
         """All rows of a table in its schema; empty where the log holds none."""
         schema = TABLES[name]
@@ -165,7 +189,7 @@ class UnitLog:
         for kind, payload in self._parts:
             if kind == ARROW:
                 with pa.ipc.open_stream(payload) as stream:
-                    if (stream.schema.metadata or {}).get(_NAME) == name.encode():
+                    if (stream.schema.metadata or {}).get(TABLE_NAME) == name.encode():
                         found.append(stream.read_all().replace_schema_metadata(schema.metadata))
         return pa.concat_tables(found)
 

@@ -3,18 +3,26 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from analysis.schema import ALWAYS as ALWAYS
 from analysis.schema import COMPACTED
 from analysis.unit_log import UnitLog
+from harness.errors import UserError
 from harness.run_store import RunWriter
 
-ALWAYS = ("epochs", "terms", "cells", "warnings", "trials")
-"""Tables in which every unit has a file, with rows or without."""
 _ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
 
 
 def export(run: Path, log: UnitLog, tables: Iterable[str] = _ORDER) -> None:
-    """Write the files of the unit of `log`; `trials` is the last, as it says that the others are there."""
-    writer, unit = RunWriter(run), log.file.stem
+    """Write the files of the unit of `log`; `trials` is the last, as it says that the others are there.
+
+    Raises
+    ------
+    UserError
+        for a log that does not say that its unit has ended: it does not hold the unit's rows.
+    """
+    if not log.ended:
+        raise UserError(f"{log.file} is damaged: {log.damage or 'it does not say how its unit ended'}")
+    writer, unit = RunWriter(run), log.unit
     wanted = set(tables)
     for name in _ORDER:
         if name in wanted:

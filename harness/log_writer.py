@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from analysis.unit_log import START, Mark, advance
+from harness.errors import UserError
 from harness.storage import writing
 
 
@@ -26,11 +27,18 @@ class LogWriter:
         ------
         StoreUnwritable
             when they cannot be written.
+        UserError
+            where what was written before is not there any more.
         """
         data = b"".join(frames)
         after = advance(self.mark, data)
         with writing(self.file):
             self.file.parent.mkdir(parents=True, exist_ok=True)
+            there = self.file.stat().st_size if self.file.exists() else 0
+            if there < self.mark.length:
+                raise UserError(
+                    f"{self.file} was deleted or cut while its unit ran: the unit begins anew when it is asked for again"
+                )
             handle = os.open(self.file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 os.ftruncate(handle, self.mark.length)

@@ -7,9 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.files import TableFiles, filed_units, part_units, problem, unit_names
-from analysis.schema import COMPACTED, PART, TABLES
+from analysis.paths import listed
+from analysis.schema import COMPACTED, KEYS, PART, TABLES
 from analysis.unit_log import UnitLog, log_file, logged_units, rows_frame, table_frame
 from harness.damaged import put_aside
+from harness.errors import UserError
 from harness.exporting import ALWAYS, export
 from harness.log_writer import LogWriter
 from harness.moving import drop_rows
@@ -21,47 +23,65 @@ WHOLE = ("predictions", "embeddings")
 def mend(run: Path) -> list[str]:
     """Make whole what is damaged, before a run goes on; a sentence for everything that was found. Nobody may write.
 
-    Parquet is made again from the logs, the log of a unit that has ended from its Parquet. A unit whose rows nothing
+    Parquet that cannot be read, or that is not there although the unit has ended, is made again from the logs, the log of a
+    unit that has ended from its Parquet. A unit whose rows nothing
     holds any more is taken out of the store, so that it runs again. The log of a unit that has not ended is left to
     `harness.trial.record`, which knows what its checkpoint vouches for.
 
     Raises
     ------
     UserError
-        for a store of another version of the schema.
+        for a store of another version of the schema, or a file or folder that this user may not read.
     """
     said: list[str] = []
-    logs = {unit: UnitLog.read(log_file(run, unit)) for unit in logged_units(run)}
+    logs = {unit: _log(run, unit) for unit in logged_units(run)}
     ended = {unit: log for unit, log in logs.items() if log.ended}
-    before = filed_units(run)
+    before = set(filed_units(run))
     hurt = [name for name in COMPACTED if _put_aside(run / name, said)]
+    held = {name: _held(run / name) for name in COMPACTED}
+    # A unit that has ended and is in Parquet nowhere, or in files of its own alone, may be one that was just killed.
+    settled = before | {unit for name in COMPACTED for unit in _held(run / name, parts=True)}
     lost: set[str] = set()
-    for name in hurt:
-        have = _held(run / name)
-        again = [log for unit, log in ended.items() if unit not in have]
+    for name, have in held.items():
+        wanted = ended if name in hurt else {unit: ended[unit] for unit in ended.keys() & settled}
+        again = [wanted[unit] for unit in sorted(wanted.keys() - have)]
+        again = [log for log in again if name in ALWAYS or log.holds(name)]
         for log in again:
             export(run, log, [name])
-        needed = before if name != "trials" else _held(run / "epochs")
-        if name in ALWAYS or name == "predictions":
-            lost |= {unit for unit in needed if unit not in have and unit not in ended}
-        said.append(
-            f"{name}: rows of {len(again)} unit{'s' if len(again) != 1 else ''} made again from their logs"
-        )
+        if name in ALWAYS:
+            needed = settled | (held["epochs"] if name == "trials" and name in hurt else set())
+        else:
+            needed = _predicted(run, before - have - ended.keys()) if name == "predictions" else set()
+        lost |= needed - have - ended.keys()
+        if again or name in hurt:
+            missing = "" if name in hurt else "not in any file, "
+            said.append(
+                f"{name}: rows of {len(again)} unit{'s' if len(again) != 1 else ''} {missing}made again from their logs"
+            )
     if lost:
         drop_rows(run, lost)
         for unit in lost:
             _set_aside_checkpoints(run, unit)
         said.append(f"nothing holds all rows of {', '.join(sorted(lost))} any more: to be run again")
-    broken = [log for unit, log in logs.items() if not log.ended and unit in filed_units(run)]
+    filed = filed_units(run)
+    broken = [log for unit, log in logs.items() if not log.ended and unit in filed]
     if broken:
         said += _write_again(run, broken)
     return said
 
 
+def _log(run: Path, unit: str) -> UnitLog:
+    file = log_file(run, unit)
+    try:
+        return UnitLog.read(file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); it holds the rows of a unit") from None
+
+
 def _put_aside(folder: Path, said: list[str]) -> bool:
     """Whether a table had files that cannot be read; they are put aside."""
     found = False
-    for file in sorted(folder.glob("[!.]*.parquet")):
+    for file in listed(folder, ".parquet"):
         why = problem(file)
         if why is not None:
             aside = put_aside(file)
@@ -70,12 +90,23 @@ def _put_aside(folder: Path, said: list[str]) -> bool:
     return found
 
 
-def _held(folder: Path) -> set[str]:
-    """Units that a table's files hold."""
+def _held(folder: Path, *, parts: bool = False) -> set[str]:
+    """Units that a table's files hold, or its parts alone."""
     units: set[str] = set()
-    for file in folder.glob("[!.]*.parquet"):
-        units |= part_units(file) if file.name.startswith(PART) else {file.stem}
+    for file in listed(folder, ".parquet"):
+        if file.name.startswith(PART):
+            units |= part_units(file)
+        elif not parts:
+            units.add(file.stem)
     return units
+
+
+def _predicted(run: Path, units: Collection[str]) -> set[str]:
+    """Those of `units` that ended as done, which none does without predictions."""
+    if not units:
+        return set()
+    rows = _rows_of(run / "trials", units)
+    return set(unit_names(rows.filter(pc.equal(rows["status"], "done"))).to_pylist())
 
 
 def _set_aside_checkpoints(run: Path, unit: str) -> None:
@@ -90,7 +121,8 @@ def write_logs(run: Path, units: Collection[str]) -> None:
         rows = {name: table.filter(pc.equal(unit_names(table), unit)) for name, table in tables.items()}
         (trial,) = rows.pop("trials").to_pylist()
         whole = [table_frame(name, rows.pop(name)) for name in WHOLE]
-        small = rows_frame({}, {name: table.to_pylist() for name, table in rows.items()})
+        key = {column: trial[column] for column in KEYS}
+        small = rows_frame(key, {name: table.to_pylist() for name, table in rows.items()})
         LogWriter(log_file(run, unit)).append(small, *whole, rows_frame(trial, {}))
 
 

@@ -197,7 +197,9 @@ class Plan:
                 known=known,
                 reused=tuple(content["reused"]),
             )
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ConfigError) as error:
+        except OSError as error:
+            raise UserError(f"{file}: the plan of the run cannot be read ({error.strerror})") from None
+        except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
             raise UserError(f"{file}: this is not the plan of a run ({error})") from None
         for key, planned in configs.items():
             if planned.config.id != key:

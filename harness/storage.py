@@ -17,6 +17,7 @@ REASONS = {
     errno.EPERM: "this user may not write there; give another folder",
     errno.ENOTDIR: "a file stands where a folder is needed; give another folder",
     errno.EEXIST: "a file stands where a folder is needed; give another folder",
+    errno.EISDIR: "a folder stands where a file is needed; move it away",
     errno.ENAMETOOLONG: "the name is too long for its file system; give a shorter one",
     errno.EFBIG: "a file grew larger than this user may have one; raise the limit (ulimit -f)",
     errno.EIO: "its disk reports an error; give a folder on another one",

@@ -29,7 +29,8 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
     Raises
     ------
     UserError
-        where the plan cannot be made again, since nothing says which data it was for, or for a store of another version.
+        where the plan cannot be made again, since nothing says which data it was for, for a store of another version, or
+        for what this user may not read.
     """
     if not run.is_dir():
         return []
@@ -65,12 +66,24 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
 
 
 def _object(file: Path) -> dict[str, Any] | None:
-    """A JSON object; None where the file holds none."""
+    """A JSON object; None where the file holds none, or is a folder.
+
+    Raises UserError for one that this user may not read, or that the disk does not give: it may be whole.
+    """
     try:
-        content = json.loads(file.read_bytes())
-    except ValueError:
+        content = json.loads(_read(file))
+    except (ValueError, IsADirectoryError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except IsADirectoryError:
+        raise
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); it is a document of the run") from None
 
 
 def _folds(trials: pd.DataFrame) -> list[tuple[str, str]]:
@@ -90,7 +103,9 @@ def _data(run: Path) -> str | None:
 def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
     """The configurations that were appended to the plan; where a line in between is none, the others are kept."""
     file = run / ADDED
-    lines = file.read_bytes().split(b"\n")[:-1] if file.exists() else []
+    if file.is_dir():
+        said.append(_aside(file, "no configuration was appended to the plan in it"))
+    lines = _read(file).split(b"\n")[:-1] if file.exists() else []
     entries: list[dict[str, Any]] = []
     for line in lines:
         try:

@@ -239,13 +239,24 @@ class ConfigurationTrainable(Trainable):
         for fold, seed in self.given["units"]:
             unit = f"{self.id}-{fold}-{seed}"
             if unit in built:
-                if not built[unit].finished:
-                    built[unit].close("failed", sentence)
-                statuses[unit] = built[unit].status
+                statuses[unit] = self._closed(built[unit], sentence)
             else:
                 fail(self.work.run, unit, self._failed_row(fold, seed, sentence))
                 statuses[unit] = "failed"
         return {**self._nothing(statuses), "status": "failed", "reason": sentence}
+
+    def _closed(self, replicate: Replicate, sentence: str) -> str:
+        """Status of a unit that ends as failed unless it has ended; one whose log is gone gets a new one for that."""
+        if replicate.finished:
+            return replicate.status
+        try:
+            replicate.close("failed", sentence)
+        except StoreUnwritable:
+            raise
+        except UserError:
+            fail(self.work.run, replicate.unit, {**replicate.trial, "reason": sentence})
+            return "failed"
+        return replicate.status
 
     def _paused(self, sentence: str) -> dict[str, Any]:
         """Nothing can be written: the units stay as they are on disk, and go on with the next start of the sweep."""

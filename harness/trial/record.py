@@ -1,6 +1,7 @@
 """What one unit leaves behind, and what it goes on from: its log, its checkpoints, and Parquet at its end."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,13 +67,17 @@ class Record:
                 return self._again(f"units/{self.unit}.log is damaged: {what}")
             upto = UnitLog.read(self.file, mark.length)
             selected = f"epoch-{upto.trial['selected_epoch']}"
+            if last.get("selected") is not None:
+                self.checkpoints.digests[selected] = last["selected"]
             if upto.ended or self._load(selected) is not None:
                 return self._found(upto, last)
-            return self._again(f"checkpoints/{self.unit}/{selected}.pt is missing")
+            return self._again(f"checkpoints/{self.unit}/{selected}.pt is missing or not that of its run")
         if last is not None:
             return self._again(f"units/{self.unit}.log is missing")
         # Killed in its first epoch, or before, a unit has a beginning of a log and no checkpoint, and nothing is lost.
-        begun = log is not None and (log.damage is not None or int(log.trial.get("epochs", 0)) > 1)
+        if log is not None and log.damage is not None:
+            return self._again(f"units/{self.unit}.log is damaged: {log.damage}")
+        begun = log is not None and int(log.trial.get("epochs", 0)) > 1
         return self._again("it has no checkpoint") if begun or self.notes else None
 
     def begin(self, trial: Row) -> None:
@@ -125,7 +130,9 @@ class Record:
 
     def _again(self, why: str) -> Found | None:
         """Nothing to go on from: put aside what is there, and say that the unit starts again."""
-        aside = [put_aside(file) for file in (self.file, *self.checkpoints.files()) if file.exists()]
+        there = [file for file in (self.file, *self.checkpoints.files()) if os.path.lexists(file)]
+        aside = [put_aside(file) for file in there]
+        self.checkpoints.digests.clear()
         kept = f" ({', '.join(file.name for file in aside)} put aside)" if aside else ""
         self.notes.append(f"unit {self.unit} starts again from its first epoch: {why}{kept}")
         return None
@@ -140,6 +147,7 @@ class Record:
         return rows_frame(changed, tables)
 
     def _checkpoint(self, trial: Row, trainer: dict[str, Any], state: Row) -> None:
-        mark = self.writer.mark._asdict()
-        self.checkpoints.save("last", {"trainer": trainer, "log": mark, "state": json.dumps(state)})
-        self.checkpoints.keep("last", f"epoch-{trial['selected_epoch']}")
+        mark, selected = self.writer.mark._asdict(), f"epoch-{trial['selected_epoch']}"
+        named = {"log": mark, "selected": self.checkpoints.digests.get(selected), "state": json.dumps(state)}
+        self.checkpoints.save("last", {"trainer": trainer, **named})
+        self.checkpoints.keep("last", selected)

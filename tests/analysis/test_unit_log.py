@@ -79,7 +79,9 @@ def test_a_log_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_a_running_unit_is_read_from_its_log_and_a_filed_one_once(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES[:2]))
-    _log(tmp_path, b"".join(FRAMES), "b-f-1")
+    other = rows_frame({**KEY, "config": "b", "status": "running", "epochs": 0}, {})
+    embeddings = to_table("embeddings", [{**KEY, "config": "b", "cell_line": "K562"}])
+    _log(tmp_path, b"".join([other, FRAMES[1], table_frame("embeddings", embeddings), FRAMES[3]]), "b-f-1")
     run = Run.open(tmp_path)
     assert run.table("trials")["status"].tolist() == ["running", "done"] and run.problems == []
     write(tmp_path, "epochs", "a-f-1.parquet", [{**KEY, "epoch": 1}])
@@ -108,3 +110,29 @@ def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
     run = Run.open(tmp_path)
     assert run.table("epochs").empty and run.table("trials")["epochs"].tolist() == [0]
     assert "units/a-f-1.log is damaged" in run.problems[0] and len(run.problems) == 1
+
+
+def test_a_log_under_the_name_of_another_unit_is_damaged_and_counts_for_nothing(tmp_path: Path) -> None:
+    foreign = UnitLog.read(_log(tmp_path, b"".join(FRAMES), "a-f-2"))
+    assert foreign.damage == "it is the log of another unit, a-f-1" and not foreign.ended
+    assert foreign.marks == {START} and foreign.table("epochs").num_rows == 0 and foreign.trial == {}
+    late = rows_frame({**KEY, "seed": 2, "status": "done"}, {})
+    assert (
+        UnitLog.read(_log(tmp_path, FRAMES[0] + late, "a-f-1")).damage
+        == "it is the log of another unit, a-f-2"
+    )
+    run = Run.open(tmp_path)
+    assert run.table("trials").empty
+    assert run.problems == [
+        f"units/{name}.log is damaged: it is the log of another unit, {owner}; no rows of it were read"
+        for name, owner in (("a-f-1", "a-f-2"), ("a-f-2", "a-f-1"))
+    ]
+
+
+def test_a_folder_or_a_link_to_nothing_is_a_damaged_log(tmp_path: Path) -> None:
+    log_file(tmp_path, "a-f-1").mkdir(parents=True)
+    log_file(tmp_path, "a-f-2").symlink_to(tmp_path / "nothing")
+    damages = [UnitLog.read(log_file(tmp_path, name)).damage for name in ("a-f-1", "a-f-2")]
+    assert damages == ["it is no file (Is a directory)", "it is no file (No such file or directory)"]
+    with pytest.raises(FileNotFoundError):
+        UnitLog.read(log_file(tmp_path, "a-f-3"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from analysis.errors import UserError
 from analysis.schema import KEYS, TABLES, to_table
 from analysis.store import Run
 from analysis.unit_log import UnitLog, log_file, rows_frame, table_frame
@@ -86,6 +87,146 @@ def test_a_damaged_log_is_put_aside_and_written_again_from_parquet(run: Path) ->
     assert {name: rows for name, rows in after.items() if name != "baselines"} == {
         name: rows for name, rows in before.items() if name != "baselines"
     }
+
+
+@pytest.mark.parametrize("table", ["epochs", "terms", "cells", "warnings", "trials", "predictions"])
+@pytest.mark.parametrize("gone", ["part", "unit", "folder"])
+def test_what_is_not_there_is_made_again_from_the_logs(run: Path, table: str, gone: str) -> None:
+    before = _all(run)
+    if gone == "folder":
+        shutil.rmtree(run / table)
+    else:
+        name = "part-0000001" if gone == "part" else NAMES[3]
+        (run / table / f"{name}.parquet").unlink()
+    opened = Run.open(run)
+    if table != "predictions":
+        assert sorted(map(str, opened.table(table).astype(object).to_numpy().tolist())) == before[table]
+    said = mend(run)
+    if (table, gone) == ("trials", "unit"):
+        assert said == [], "a unit that was killed at its very end is read from its log until it is compacted"
+    else:
+        count = {"part": "3 units", "unit": "1 unit", "folder": "4 units"}[gone]
+        if (table, gone) == ("trials", "folder"):
+            count = "3 units"
+        assert said == [f"{table}: rows of {count} not in any file, made again from their logs"]
+    assert _all(run) == before and mend(run) == []
+
+
+def test_a_reader_says_which_rows_no_file_has(run: Path) -> None:
+    (run / "cells" / f"{NAMES[3]}.parquet").unlink()
+    opened = Run.open(run)
+    assert len(opened.table("cells")) == 4
+    assert opened.problems == [f"cells: no file has the rows of {NAMES[3]}, and the logs were read instead"]
+
+
+def test_what_neither_files_nor_logs_hold_is_run_again(run: Path) -> None:
+    shutil.rmtree(run / "cells")
+    log_file(run, NAMES[0]).unlink()
+    assert mend(run)[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
+    assert len(_all(run)["trials"]) == 3
+
+
+@pytest.mark.parametrize("file", ["part-0000001.parquet", f"{NAMES[3]}.parquet"])
+@pytest.mark.parametrize("other", ["epochs", "trials"])
+def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other: str) -> None:
+    before = _all(run)
+    shutil.copy(run / other / file, run / "cells" / file)
+    opened = Run.open(run)
+    assert len(opened.table("cells")) == 4
+    assert opened.problems[0] == f"cells/{file} cannot be read: it is a file of the table {other}"
+    assert f"(it is a file of the table {other}) and was put aside" in mend(run)[0] and _all(run) == before
+    shutil.copy(run / "cells" / f"{NAMES[3]}.parquet", run / "cells" / f"{NAMES[1]}.parquet")
+    opened = Run.open(run)
+    assert len(opened.table("cells")) == 4
+    assert opened.problems == [
+        f"cells/{NAMES[1]}.parquet cannot be read: it has rows of another unit, {NAMES[3]}"
+    ]
+    mend(run)
+    for name in ("trials", "epochs"):
+        single = run / name / f"{NAMES[0]}.parquet"
+        shutil.copy(run / name / f"{NAMES[3]}.parquet", single)
+        assert f"it has rows of another unit, {NAMES[3]}" in mend(run)[0] and not single.exists()
+        assert _all(run) == before
+
+
+def test_an_empty_file_of_trials_is_damaged_and_its_unit_made_again(run: Path) -> None:
+    before = _all(run)
+    RunWriter(run).write("trials", NAMES[3], [])
+    assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
+    assert _all(run) == before
+    RunWriter(run).write("trials", NAMES[3], [])
+    log_file(run, NAMES[3]).write_bytes(bytes(500) + log_file(run, NAMES[3]).read_bytes()[500:])
+    assert f"nothing holds all rows of {NAMES[3]} any more: to be run again" in mend(run)
+    kept = [path for path in run.glob(f"*/{NAMES[3]}*") if path.suffix in (".parquet", ".pt")]
+    assert kept == [] and len(Run.open(run).table("trials")) == 3
+    assert mend(run) == []
+
+
+def test_a_log_that_does_not_hold_the_end_of_its_unit_is_not_exported(run: Path) -> None:
+    file = log_file(run, NAMES[3])
+    written = (run / "trials" / f"{NAMES[3]}.parquet").read_bytes()
+    _cut(file)
+    with pytest.raises(UserError, match="is damaged: it does not say how its unit ended"):
+        export(run, UnitLog.read(file))
+    assert (run / "trials" / f"{NAMES[3]}.parquet").read_bytes() == written
+
+
+def test_a_log_that_goes_while_it_is_written_is_not_begun_in_the_middle(run: Path) -> None:
+    file = log_file(run, NAMES[3])
+    writer = LogWriter(file, UnitLog.read(file).mark)
+    file.unlink()
+    with pytest.raises(UserError, match="was deleted or cut while its unit ran"):
+        writer.append(rows_frame({"epochs": 2}, {}))
+    assert not file.exists()
+
+
+def test_what_is_no_file_or_no_folder_is_put_aside_or_said(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _all(run)
+    for name, make in ((NAMES[0], Path.mkdir), (NAMES[3], lambda file: file.symlink_to(run / "nothing"))):
+        log_file(run, name).unlink()
+        make(log_file(run, name))
+    said = mend(run)
+    assert len(said) == 2 and all("it is no file" in sentence for sentence in said)
+    assert _all(run) == before
+    (run / "cells" / f"{NAMES[3]}.parquet").unlink()
+    (run / "cells" / f"{NAMES[3]}.parquet").mkdir()
+    assert f"cells/{NAMES[3]}.parquet cannot be read" in mend(run)[0] and _all(run) == before
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "access", lambda path, mode: Path(path).name != "cells")
+        for reads in (lambda: mend(run), lambda: Run.open(run).table("cells")):
+            with pytest.raises(UserError, match=r"cells cannot be read \(Permission denied\)"):
+                reads()
+    real = Path.read_bytes
+
+    def denied(file: Path) -> bytes:
+        if file == log_file(run, NAMES[1]):
+            raise PermissionError(13, "Permission denied")
+        return real(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", denied)
+        with pytest.raises(UserError, match=rf"{NAMES[1]}.log cannot be read \(Permission denied\)"):
+            mend(run)
+    shutil.move(run / "units", run / "kept")
+    (run / "units").write_text("")
+    with pytest.raises(UserError, match=r"units cannot be read \(Not a directory\)"):
+        mend(run)
+
+
+def test_the_log_of_another_unit_is_not_taken_for_ones_own(run: Path) -> None:
+    before = _all(run)
+    shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
+    (said,) = mend(run)
+    assert f"it is the log of another unit, {NAMES[1]}" in said and "written again from its Parquet" in said
+    shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
+    _cut(run / "cells" / "part-0000001.parquet")
+    assert f"nothing holds all rows of {NAMES[0]} any more: to be run again" in mend(run)
+    kept = Run.open(run)
+    assert sorted(kept.table("cells")["aupr"]) == [1 / 7, 2 / 7, 3 / 7]
+    assert len(kept.table("trials")) == 3
+    assert len(before["trials"]) == 4
 
 
 def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> None:

@@ -1,5 +1,6 @@
 """Truncated plan, appended configurations and provenance: named, put aside, made again."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 
 from analysis.schema import ADDED
 from analysis.store import Run
+from analysis.unit_log import UnitLog, log_file, rows_frame
 from harness.config.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.exporting import export
+from harness.log_writer import LogWriter
 from harness.plan import FILE, Plan
-from harness.run_store import RunWriter
 from harness.sweep.documents import PROVENANCE, mend_run
 
 YAML = """
@@ -48,7 +51,8 @@ def run(tmp_path: Path, sweep: Sweep) -> Path:
             "changes_json": json.dumps(dict(planned.changes)),
             "fold_json": json.dumps(FOLD.content()),
         }
-        RunWriter(folder).write("trials", unit.name, [{**row, **texts}])
+        LogWriter(log_file(folder, unit.name)).append(rows_frame({**row, **texts}, {}))
+        export(folder, UnitLog.read(log_file(folder, unit.name)))
     third = sweep.compose({"episode.query": 32}).resolved(gpu=False)
     plan.add(third, {"episode.query": 32}).append(folder, third.id)
     (folder / PROVENANCE).write_text(json.dumps({"data": {"hash": "d" * 64}}))
@@ -104,3 +108,41 @@ def test_a_damaged_line_of_the_appended_configurations_leaves_the_others(run: Pa
     assert "1 of its 2 configurations are kept" in said and _configs(run) == before
     (run / ADDED).write_bytes(good[:200])
     assert mend_run(run, sweep) == [] and len(_configs(run)) == 2, "half a line is a driver that was killed"
+
+
+@pytest.mark.parametrize("name", [FILE, PROVENANCE, ADDED])
+def test_a_folder_in_place_of_a_document_is_put_aside(run: Path, sweep: Sweep, name: str) -> None:
+    before = _configs(run)
+    (run / name).unlink()
+    (run / name).mkdir()
+    (said,) = mend_run(run, sweep)
+    assert said.startswith(f"{name} cannot be read and was put aside as {name}.damaged")
+    assert (run / f"{name}.damaged").is_dir() and len(before - _configs(run)) == (name == ADDED)
+    assert mend_run(run, sweep) == []
+
+
+@pytest.mark.parametrize("name", [FILE, PROVENANCE, ADDED])
+def test_a_document_that_may_not_be_read_is_said_and_stays(
+    run: Path, sweep: Sweep, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.read_bytes
+
+    def denied(file: Path) -> bytes:
+        if file.name == name:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(file)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    with pytest.raises(UserError, match=rf"{name} cannot be read \(Permission denied\)"):
+        mend_run(run, sweep)
+    assert (run / name).exists()
+
+
+def test_a_plan_that_is_a_folder_or_no_text_is_one_sentence(run: Path) -> None:
+    (run / FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="this is not the plan of a run"):
+        Plan.load(run)
+    (run / FILE).unlink()
+    (run / FILE).mkdir()
+    with pytest.raises(UserError, match=r"the plan of the run cannot be read \(Is a directory\)"):
+        Plan.load(run)

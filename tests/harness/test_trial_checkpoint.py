@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
+from harness.trial.checkpoint import Checkpoints, Damaged
 from tests.harness.conftest import MakeReplicate
 
 
@@ -45,3 +47,60 @@ def test_a_finished_replicate_keeps_its_last_and_its_selected_weights_and_no_opt
     again = make_replicate({"optimiser.lr": 0.05}, seed=seed)
     assert again.status == "done" and again.epoch == replicate.epoch
     assert _same(last["model"], again.trainer.model.state_dict())
+
+
+CPU = torch.device("cpu")
+
+
+def _state(value: float) -> dict[str, Any]:
+    return {"model": {"w": torch.full((8,), value)}, "index": 3}
+
+
+def test_a_changed_byte_anywhere_is_found(tmp_path: Path) -> None:
+    stored = Checkpoints(tmp_path / "unit-0")
+    stored.save("last", _state(0.5))
+    file = tmp_path / "unit-0" / "last.pt"
+    whole = file.read_bytes()
+    assert torch.equal(torch.load(file, weights_only=True)["model"]["w"], torch.full((8,), 0.5))
+    for at in range(0, len(whole), 7):
+        file.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(Damaged):
+            Checkpoints(tmp_path / "unit-0").load("last", CPU)
+    for length in (0, 5, len(whole) - 1):
+        file.write_bytes(whole[:length])
+        with pytest.raises(Damaged):
+            Checkpoints(tmp_path / "unit-0").load("last", CPU)
+    file.write_bytes(whole)
+    assert Checkpoints(tmp_path / "unit-0").load("last", CPU) is not None
+
+
+def test_what_is_of_another_unit_epoch_or_moment_is_not_loaded(tmp_path: Path) -> None:
+    one, other = Checkpoints(tmp_path / "unit-0"), Checkpoints(tmp_path / "unit-1")
+    for stored in (one, other):
+        stored.save("epoch-2", _state(0.5))
+    file = tmp_path / "unit-0" / "epoch-2.pt"
+    older = file.read_bytes()
+    one.save("epoch-3", _state(0.7))
+    (tmp_path / "unit-0" / "epoch-3.pt").write_bytes(older)
+    with pytest.raises(
+        Damaged, match=r"epoch-3.pt cannot be read \(it is checkpoint epoch-2 of unit unit-0\)"
+    ):
+        one.load("epoch-3", CPU)
+    one.save("epoch-2", _state(0.7))
+    file.write_bytes(older)
+    with pytest.raises(Damaged, match="it holds other weights than those that were saved last"):
+        one.load("epoch-2", CPU)
+    file.write_bytes((tmp_path / "unit-1" / "epoch-2.pt").read_bytes())
+    with pytest.raises(Damaged, match="it is checkpoint epoch-2 of unit unit-1"):
+        one.load("epoch-2", CPU)
+
+
+def test_a_folder_or_a_link_to_nothing_is_damage_and_no_file_is_none(tmp_path: Path) -> None:
+    stored = Checkpoints(tmp_path / "unit-0")
+    assert stored.load("last", CPU) is None
+    (tmp_path / "unit-0" / "last.pt").mkdir(parents=True)
+    (tmp_path / "unit-0" / "epoch-1.pt").symlink_to(tmp_path / "nothing")
+    with pytest.raises(Damaged, match=r"last.pt cannot be read \(Is a directory\)"):
+        stored.load("last", CPU)
+    with pytest.raises(Damaged, match=r"epoch-1.pt cannot be read \(No such file or directory\)"):
+        stored.load("epoch-1", CPU)

@@ -140,7 +140,20 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
     _assert_equal(tmp_path / "whole", tmp_path / "full")
 
 
-@pytest.mark.parametrize("damage", ["last.pt", "selected", "log", "log cut", "no log"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "last.pt",
+        "selected",
+        "log",
+        "log cut",
+        "no log",
+        "older selected",
+        "last.pt folder",
+        "log folder",
+        "log link",
+    ],
+)
 def test_damage_is_named_put_aside_and_the_unit_starts_again(
     make_replicate: MakeReplicate, tmp_path: Path, damage: str
 ) -> None:
@@ -153,8 +166,15 @@ def test_damage_is_named_put_aside_and_the_unit_starts_again(
         content = bytearray(log.read_bytes())
         content[len(content) // 2] ^= 1
         log.write_bytes(bytes(content))
-    elif damage == "no log":
+    elif damage.startswith(("no log", "log folder", "log link")):
         log.unlink()
+        if damage != "no log":
+            log.mkdir() if damage == "log folder" else log.symlink_to(tmp_path / "nothing")
+    elif damage == "last.pt folder":
+        (checkpoints / "last.pt").unlink()
+        (checkpoints / "last.pt").mkdir()
+    elif damage == "older selected":
+        Checkpoints(checkpoints).save("epoch-1", make_replicate(SHORT, run="other").trainer.weights())
     else:
         file = {"last.pt": checkpoints / "last.pt", "selected": checkpoints / "epoch-1.pt"}.get(damage, log)
         file.write_bytes(file.read_bytes()[:-40])
@@ -162,12 +182,23 @@ def test_damage_is_named_put_aside_and_the_unit_starts_again(
     assert again.epoch == 0
     said = " ".join(again.record.notes)
     assert f"unit {again.unit} starts again from its first epoch" in said
-    assert {"last.pt": "last.pt cannot be read", "selected": "epoch-1.pt cannot be read"}.get(
-        damage, ".log"
-    ) in said
+    broken = {"last.pt": "last.pt", "last.pt folder": "last.pt", "selected": "epoch-1.pt"}.get(damage)
+    broken = "epoch-1.pt" if damage == "older selected" else broken
+    assert (".log" if broken is None else f"{broken} cannot be read") in said
     assert list((tmp_path / "hurt").rglob("*.damaged")), "nothing is deleted"
     _to_the_end(again)
     _assert_equal(tmp_path / "whole", tmp_path / "hurt")
+
+
+def test_a_unit_under_whose_name_the_log_of_another_lies_is_run(
+    make_replicate: MakeReplicate, tmp_path: Path
+) -> None:
+    one = _to_the_end(make_replicate(SHORT))
+    other = one.unit.rpartition("-")[0] + "-1"
+    log_file(tmp_path / "run", other).write_bytes(log_file(tmp_path / "run", one.unit).read_bytes())
+    replicate = make_replicate(SHORT, seed=1)
+    assert (replicate.unit, replicate.status, replicate.epoch) == (other, "running", 0)
+    assert f"it is the log of another unit, {one.unit}" in replicate.record.notes[0]
 
 
 def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
