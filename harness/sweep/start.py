@@ -12,10 +12,11 @@ from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
 from harness.failing import fail
-from harness.plan import Plan, Unit, diff, merge
+from harness.plan import FILE, Plan, Unit, diff, merge
 from harness.space.compose import flatten
 from harness.stamp import Stamp
 from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
+from harness.sweep.documents import lost_plan, plan_of_run
 from harness.sweep.left import unplanned
 from harness.sweep.verdict import Verdict
 
@@ -90,7 +91,7 @@ def prepare(
     UserError
         for an interrupted run without --resume, --resume without a run, other data, another design.
     """
-    old = Plan.load(run)
+    lost, old = lost_plan(run), plan_of_run(run, sweep)
     if old is None:
         if resume:
             raise UserError(f"--resume: {run} holds no run to continue; leave --resume out to start one")
@@ -123,11 +124,13 @@ def prepare(
     ]
     if old.status != "finished" and not resume:
         done = sum(status in ENDED for status in statuses.values())
+        whose = f", whose {FILE} {lost}" if lost else ""
         raise UserError(
-            f"{run} holds an interrupted run ({done} of {len(old.units())} units finished); "
+            f"{run} holds an interrupted run{whose} ({done} of {len(old.units())} units finished); "
             "add --resume to continue it, or --out for another folder"
         )
-    sentences = [s for s in difference.sentences if "to propose" not in s]
+    sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
+    sentences += [s for s in difference.sentences if "to propose" not in s]
     sentences += [each.sentence(len(set(each.units) & set(units))) for each in aside]
     if gone:
         sentences.append(
