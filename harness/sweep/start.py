@@ -83,8 +83,8 @@ def prepare(
 
     Units of other stamps than this start's `stamp` (that of the sweep on the plan's data when None) count as not there
     and are to be put aside; `reuse` takes those that ended with older code or package versions as they are.
-    Configurations of an earlier start count towards the sweep's number only while the sweep's base and settings still
-    give the same content for their changes; the results of the others stay in the run.
+    Configurations of an earlier start count towards the number of a search only while its base and settings still
+    give the same content for their changes, and in a grid while it asks for them; the results of the others stay.
 
     Raises
     ------
@@ -104,10 +104,10 @@ def prepare(
     other = {unit for each in aside for unit in each.units}
     found = {unit: row for unit, row in whole.items() if unit not in other}
     plan = replace(merge(old, fresh), reused=tuple(reused))
+    drawn = plan.configs.items() if plan.design == "search" else ()
     kept = {
-        config: planned
-        for config, planned in plan.configs.items()
-        if _still(sweep, planned.changes, config, gpu)
+        **fresh.configs,
+        **{c: planned for c, planned in drawn if _still(sweep, planned.changes, c, gpu)},
     }
     asked = replace(fresh, configs=kept)
     units = asked.units()
@@ -143,7 +143,13 @@ def prepare(
         )
     elif reuse:
         sentences.append("--reuse-older-code has nothing to do: no finished unit is of older code")
-    unlike = len(plan.configs) - len(kept)
+    rest = len(found.keys() & set(plan.whole().units()) - set(plan.units()))
+    if rest:
+        sentences.append(
+            f"{rest} stored unit{'s' if rest > 1 else ''} of what is no longer asked for: kept, not run, left out of the "
+            "ranking"
+        )
+    unlike = len(plan.asked) - len(kept)
     if unlike:
         sentences.append(
             f"{unlike} configuration{'s were' if unlike > 1 else ' was'} made with other settings: "
