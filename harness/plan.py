@@ -13,6 +13,7 @@ from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.space.compose import flatten
 
 FILE = "plan.json"
 VERSION = 2
@@ -195,9 +196,10 @@ class Plan:
                 )
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
+            stored = {e["id"]: e for e in [*content["configs"], *_added(run)]}
             configs = {
-                e["id"]: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
-                for e in [*content["configs"], *_added(run)]
+                key: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
+                for key, e in stored.items()
             }
             known = {
                 key: Fold.stored(fold) for key, fold in {**content["folds"], **content["other_folds"]}.items()
@@ -221,14 +223,26 @@ class Plan:
             raise UserError(f"{file}: this is not the plan of a run ({error})") from None
         for key, planned in configs.items():
             if planned.config.id != key:
-                raise UserError(
-                    f"{file}: configuration {key} has the content of {planned.config.id}; "
-                    "the file was edited, or written by another version of the configuration"
-                )
+                raise UserError(f"{file}: {_unlike(key, planned.config, stored[key]['config'])}")
         for key, fold in known.items():
             if fold.id != key:
                 raise UserError(f"{file}: fold {key} has the content of {fold.id}; the file was edited")
         return plan
+
+
+def _unlike(key: str, config: TrialConfig, stored: Mapping[str, Any]) -> str:
+    """Why what is stored of a configuration does not have its identity."""
+    new = [path for path in flatten(config.identity()) if path not in flatten(stored)]
+    if new:
+        return (
+            f"configuration {key} was stored before {', '.join(new)} existed, and nothing says what the program did "
+            "then; mark each in harness/config with Before(VALUE), the value at which it does the same (see "
+            "CONTRIBUTING.md), or give another --out"
+        )
+    return (
+        f"configuration {key} has the content of {config.id}; "
+        "the file was edited, or written by another version of the configuration"
+    )
 
 
 def _added(run: Path) -> list[dict[str, Any]]:

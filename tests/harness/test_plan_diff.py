@@ -1,5 +1,6 @@
 """A plan is configurations x folds x seeds by content; it survives a kill and tells what a later start adds."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +129,21 @@ def test_spoilt_plan_is_refused(tmp_path: Path, edit, says: str) -> None:
     with pytest.raises(UserError, match=says) as caught:
         Plan.load(tmp_path)
     assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_a_plan_from_before_a_field_existed_names_it_and_what_to_do(tmp_path: Path) -> None:
+    plan = plan_of(load_sweep(GRID))
+    file = plan.save(tmp_path)
+    content = json.loads(file.read_text())
+    for entry in content["configs"]:
+        del entry["config"]["optimiser"]["weight_decay"]
+        identity = plan.configs[entry["id"]].config.identity()
+        del identity["optimiser"]["weight_decay"]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        entry["id"] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"was stored before optimiser.weight_decay existed.*Before\(VALUE\)"):
+        Plan.load(tmp_path)
 
 
 def test_more_seeds_add_only_the_missing_units() -> None:
