@@ -90,10 +90,12 @@ def refuse_mixture(run: Run) -> None:
     """
     found = mixture(run)
     if found is not None and not found.allowed:
-        raise UserError(
-            f"{run.path}: {found.sentence()}, and their mean would mean nothing; start its sweep again, which puts "
-            "the older ones aside"
+        remedy = (
+            "start its sweep again, which puts the older ones aside"
+            if run.plan()
+            else "run each configuration anew in a folder of its own (python -m harness.trial CONFIG --out FOLDER)"
         )
+        raise UserError(f"{run.path}: {found.sentence()}, and their mean would mean nothing; {remedy}")
 
 
 def earlier_runs(run: Run) -> list[tuple[Path, int, str]]:

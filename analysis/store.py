@@ -96,8 +96,9 @@ class Run:
         return "interrupted" if status == "running" and self.abandoned else status
 
     def table(self, name: str) -> pd.DataFrame:
-        """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds
-        that the plan no longer asks for stay in the store and are left out: a mean over folds is over one set of them.
+        """All rows of one table with the columns of its schema; empty when nothing has been written yet. Rows of folds,
+        seeds and configurations that the plan no longer asks for stay in the store and are left out: a mean over folds
+        is over one set of them.
 
         Raises ValueError for a table that the schema does not have, UserError for a store of another version.
         """
@@ -175,6 +176,9 @@ class Run:
                     self.problems.append(f"{ADDED}, line {number} cannot be read: {error}")
             known = dict([*((entry["id"], entry) for entry in plan.get("configs", [])), *entries])
             plan["configs"] = list(known.values())
+        if plan.get("other_configs"):
+            other = self._unasked["config"]
+            plan["configs"] = [entry for entry in plan.get("configs", []) if entry.get("id") not in other]
         return plan
 
     def fold_labels(self) -> dict[str, str]:
@@ -187,9 +191,14 @@ class Run:
         }
 
     @cached_property
-    def _other_folds(self) -> frozenset[str] | None:
-        """Folds of the run that are no longer asked for; None where there is none."""
-        return frozenset(self._planned_folds[1]) or None
+    def _unasked(self) -> dict[str, frozenset[Any]]:
+        """Column -> its values in units of the run that are no longer asked for."""
+        plan = self.document("plan.json")
+        others = {"config": plan.get("other_configs"), "seed": plan.get("other_seeds")}
+        return {
+            "fold": frozenset(self._planned_folds[1]),
+            **{k: frozenset(v or ()) for k, v in others.items()},
+        }
 
     @cached_property
     def _planned_folds(self) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -198,9 +207,16 @@ class Run:
         return _mapping(plan.get("folds")), _mapping(plan.get("other_folds"))
 
     def _asked_for(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if self._other_folds is None or "fold" not in frame:
+        given = [column for column, values in self._unasked.items() if values and column in frame]
+        if not given:
             return frame
-        return frame[~frame["fold"].isin(self._other_folds)].reset_index(drop=True)
+        out = np.any([frame[column].isin(self._unasked[column]) for column in given], axis=0)
+        return frame[~out].reset_index(drop=True)
+
+    def unasked(self) -> int:
+        """Units that the store has and the plan no longer asks for."""
+        keys = self.columns("trials", KEYS)
+        return len(keys) - len(self._asked_for(keys))
 
     def units(self, at: Iterable[int] | None = None) -> Iterator[UnitRecords]:
         """Every unit of the run as the rules see it, or those at positions `at` of `trials`, one at a time.

@@ -32,6 +32,12 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
     yield from audit_view(ranking.run)
+    unasked = ranking.run.unasked()
+    if unasked:
+        yield Text(
+            f"left out: {many(unasked, 'unit')} of folds, seeds or configurations that the sweep no longer asks for",
+            style="yellow",
+        )
     for folder, units, cause in earlier_runs(ranking.run):
         aside = f"{many(units, 'unit')} of {cause or 'another stamp'}"
         yield Text(

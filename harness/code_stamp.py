@@ -29,6 +29,9 @@ LEFT_OUT = (
     "analysis.terminal",
 )
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
+COUNTED = ("harness.sweep.worker", "harness.sweep.verdict")
+"""What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its replicates there, sets its data
+type, threads and random generators, and ends them early."""
 
 
 class Source(NamedTuple):
@@ -91,7 +94,7 @@ class Code:
 
 def left_out(name: str) -> bool:
     """Whether a module decides no number of a unit."""
-    return any(name == entry or name.startswith(entry + ".") for entry in LEFT_OUT)
+    return name not in COUNTED and any(name == entry or name.startswith(entry + ".") for entry in LEFT_OUT)
 
 
 def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
@@ -136,12 +139,15 @@ class _WithoutTexts(ast.NodeTransformer):
 
 
 def _files(root: Path) -> dict[str, Path]:
-    """Every project module's name and file."""
+    """Every project module's name and file; of a package and a file of one name, the package, as Python does."""
     found = {}
     for package in PACKAGES:
         for file in sorted((root / package).rglob("*.py")):
             parts = file.relative_to(root).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            if is_package or name not in found:
+                found[name] = file
     return found
 
 

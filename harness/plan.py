@@ -13,6 +13,7 @@ from harness.config.sweep import Sweep
 from harness.config.trial import TrialConfig
 from harness.data.folds import Fold
 from harness.errors import UserError
+from harness.space.compose import flatten
 
 FILE = "plan.json"
 VERSION = 2
@@ -60,12 +61,17 @@ class Plan:
     folds: tuple[str, ...]
     """Identities of the folds that are asked for."""
     seeds: tuple[int, ...]
+    """Seeds that are asked for."""
     configs: Mapping[str, Planned] = field(default_factory=dict)
     """Configuration id -> configuration, in the order in which they were planned."""
     status: Status = "planned"
     """`running` means nothing by itself: a driver that was killed leaves it behind (`harness.sweep.lock`)."""
     known: Mapping[str, Fold] = field(default_factory=dict)
     """Identity -> fold, of all that the run has units of, those that are no longer asked for included."""
+    other_configs: tuple[str, ...] = ()
+    """Of `configs`, those that a grid no longer asks for: what they have stays in the store, and counts nowhere."""
+    other_seeds: tuple[int, ...] = ()
+    """Seeds of earlier starts that are no longer asked for."""
     reused: tuple[str, ...] = ()
     """Other stamps whose units the latest start took as they are, because it was asked to."""
 
@@ -94,8 +100,19 @@ class Plan:
         return replace(self, configs={**self.configs, config.id: Planned(dict(changes), config)})
 
     def units(self) -> list[Unit]:
-        """Every unit, configuration by configuration."""
-        return [unit for config in self.configs for unit in self.units_of(config)]
+        """Every unit that is asked for, configuration by configuration."""
+        return [unit for config in self.asked for unit in self.units_of(config)]
+
+    @property
+    def asked(self) -> list[str]:
+        """Identities of the configurations that are asked for."""
+        other = frozenset(self.other_configs)
+        return [config for config in self.configs if config not in other]
+
+    def whole(self) -> "Plan":
+        """This plan with all that the run may have units of, whether it is asked for now or was earlier."""
+        seeds = (*self.seeds, *self.other_seeds)
+        return replace(self, folds=tuple(self.known), seeds=seeds, other_configs=(), other_seeds=())
 
     def units_of(self, config: str) -> list[Unit]:
         """The units of one configuration."""
@@ -139,6 +156,8 @@ class Plan:
             "other_folds": {fold: self._fold(fold) for fold in self.known if fold not in self.folds},
             "reused": list(self.reused),
             "seeds": list(self.seeds),
+            "other_seeds": list(self.other_seeds),
+            "other_configs": list(self.other_configs),
             "configs": [self._entry(config) for config in self.configs],
         }
         target, draft = run / FILE, run / f".{FILE}.{os.getpid()}"
@@ -177,9 +196,10 @@ class Plan:
                 )
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
+            stored = {e["id"]: e for e in [*content["configs"], *_added(run)]}
             configs = {
-                e["id"]: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
-                for e in [*content["configs"], *_added(run)]
+                key: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
+                for key, e in stored.items()
             }
             known = {
                 key: Fold.stored(fold) for key, fold in {**content["folds"], **content["other_folds"]}.items()
@@ -196,6 +216,8 @@ class Plan:
                 status=content["status"],
                 known=known,
                 reused=tuple(content["reused"]),
+                other_configs=tuple(content.get("other_configs", ())),
+                other_seeds=tuple(content.get("other_seeds", ())),
             )
         except OSError as error:
             raise UserError(f"{file}: the plan of the run cannot be read ({error.strerror})") from None
@@ -203,14 +225,26 @@ class Plan:
             raise UserError(f"{file}: this is not the plan of a run ({error})") from None
         for key, planned in configs.items():
             if planned.config.id != key:
-                raise UserError(
-                    f"{file}: configuration {key} has the content of {planned.config.id}; "
-                    "the file was edited, or written by another version of the configuration"
-                )
+                raise UserError(f"{file}: {_unlike(key, planned.config, stored[key]['config'])}")
         for key, fold in known.items():
             if fold.id != key:
                 raise UserError(f"{file}: fold {key} has the content of {fold.id}; the file was edited")
         return plan
+
+
+def _unlike(key: str, config: TrialConfig, stored: Mapping[str, Any]) -> str:
+    """Why what is stored of a configuration does not have its identity."""
+    new = [path for path in flatten(config.identity()) if path not in flatten(stored)]
+    if new:
+        return (
+            f"configuration {key} was stored before {', '.join(new)} existed, and nothing says what the program did "
+            "then; mark each in harness/config with Before(VALUE), the value at which it does the same (see "
+            "CONTRIBUTING.md), or give another --out"
+        )
+    return (
+        f"configuration {key} has the content of {config.id}; "
+        "the file was edited, or written by another version of the configuration"
+    )
 
 
 def _added(run: Path) -> list[dict[str, Any]]:
@@ -261,7 +295,7 @@ def diff(old: Plan, new: Plan) -> Difference:
     more = max(0, new.trials - len(configs)) if new.design == "search" else 0
     sentences = []
     for word, plural, had, has in (
-        ("configuration", "configurations", list(old.configs), list(configs)),
+        ("configuration", "configurations", old.asked, list(configs)),
         ("fold", "folds", list(old.folds), list(new.folds)),
         ("seed", "seeds", [str(s) for s in old.seeds], [str(s) for s in new.seeds]),
     ):
@@ -287,8 +321,9 @@ def diff(old: Plan, new: Plan) -> Difference:
 
 
 def merge(old: Plan, new: Plan) -> Plan:
-    """The plan that a run has after `new` was started on it: every configuration of both, and seeds added. Its folds
-    are those of `new`: a mean over folds is over the ones that are asked for, and units of others stay for later.
+    """The plan that a run has after `new` was started on it: every configuration of both. Folds, seeds and the
+    configurations of a grid are asked for as `new` does: means and rankings are over those, and units of others stay
+    for later.
 
     Raises
     ------
@@ -300,5 +335,6 @@ def merge(old: Plan, new: Plan) -> Plan:
         new,
         configs={**old.configs, **new.configs},
         known={**old.known, **new.known},
-        seeds=tuple(dict.fromkeys([*old.seeds, *new.seeds])),
+        other_configs=tuple(c for c in old.configs if c not in new.configs) if new.design == "grid" else (),
+        other_seeds=tuple(seed for seed in (*old.seeds, *old.other_seeds) if seed not in new.seeds),
     )

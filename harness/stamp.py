@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.stamps import REUSABLE, STAMPS, WORDS
+from analysis.store import Run
 from harness.code_stamp import Code
 from harness.config.sweep_blocks import SweepConfig
 from harness.errors import UserError
@@ -109,6 +110,29 @@ def refuse_other(stamp: Stamp | None, row: Mapping[str, Any], run: Path, unit: s
             f"{run}: unit {unit} was begun with {'; '.join(found.values())}, and its epochs cannot be continued "
             "with what there is now; give another --out"
         )
+
+
+def refuse_beside(stamp: Stamp, run: Path) -> None:
+    """Units are not made beside those of another stamp, with which no mean could be over both.
+
+    Raises
+    ------
+    UserError
+        when a unit of the run that has trained has another stamp.
+    """
+    rows = Run(run).columns("trials", [*STAMPS, "epochs"]).astype(object)
+    rows = rows[(rows["epochs"].fillna(0) > 0).to_numpy()]
+    for key, own in rows.where(rows.notna(), None).groupby(list(STAMPS), dropna=False):
+        its = {
+            name: value if isinstance(value, str) else None for name, value in zip(STAMPS, key, strict=True)
+        }
+        found = stamp.differences(its, run)
+        if found:
+            units = "1 unit is" if len(own) == 1 else f"{len(own)} units are"
+            raise UserError(
+                f"{run}: {units} of {'; '.join(found.values())}, and no mean can be over those and what would be "
+                "added now; give another --out"
+            )
 
 
 def stamp_id(row: Mapping[str, Any]) -> str:

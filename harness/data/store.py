@@ -9,10 +9,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import cache as cached
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from harness.code_stamp import Code
 from harness.config.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
@@ -22,6 +24,9 @@ from harness.data.seal import seal
 from harness.data.synthetic import GENERATOR, generate
 from harness.errors import UserError
 
+MAKERS = ("harness.data.encode", "harness.data.read", "harness.data.synthetic")
+"""Modules that make encoded data; what they import is code of the encoded data too."""
+
 
 def open_dataset(
     block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path, progress: bool
@@ -30,10 +35,9 @@ def open_dataset(
 
     The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any
     process, map what is there: files are hashed by their bytes, not parsed again, and only the origin is this call's
-    own. Two processes that start at
-    once do the work once: the second waits on a lock that the kernel drops if the first is killed. A folder
-    becomes visible by one rename when it is complete, so a kill at any instant leaves nothing half-written to
-    be read.
+    own. What other code of `MAKERS` encoded is not used. Two processes that start at once do the work once: the second
+    waits on a lock that the kernel drops if the first is killed. A folder becomes visible by one rename when it is
+    complete, so a kill at any instant leaves nothing half-written to be read.
 
     Raises
     ------
@@ -43,7 +47,7 @@ def open_dataset(
     """
     cache = cache.expanduser()
     digest = content_hash(block)
-    folder = cache / f"{digest[:16]}-{FORMAT}"
+    folder = cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}"
     view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
     with contextlib.ExitStack() as stack:
         with _writing(cache):
@@ -85,6 +89,13 @@ def content_hash(block: DataBlock) -> str:
     except OSError as error:
         raise UserError(f"{error.filename or block.root} cannot be read: {error.strerror}") from None
     return total.hexdigest()
+
+
+@cached
+def encoding_code() -> str:
+    """First 8 hexadecimal digits of the hash over the syntax trees of the code that makes encoded data, as this process
+    found it; the data are the same under another one, and what is stored of them may not be."""
+    return Code.of(begin=MAKERS).hash[:8]
 
 
 def _load(block: DataBlock) -> RawDataset:

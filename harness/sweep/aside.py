@@ -120,7 +120,7 @@ def complete_moves(run: Path) -> None:
 def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -> None:
     """Make `target` a run: a plan of these units, the list of its code's modules, baselines and the reason."""
     wanted = set(units)
-    own = [unit for unit in replace(plan, folds=tuple(plan.known)).units() if unit.name in wanted]
+    own = [unit for unit in plan.whole().units() if unit.name in wanted]
     before = Plan.load(target)
     configs = {unit.config_id: plan.configs[unit.config_id] for unit in own}
     folds = {unit.fold: plan.known[unit.fold] for unit in own}
@@ -136,6 +136,8 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
         folds=tuple(fold for fold in folds if fold in plan.folds) or tuple(folds),
         known=folds,
         seeds=tuple(seeds),
+        other_seeds=(),
+        other_configs=(),
         status="finished" if plan.status == "finished" else "interrupted",
         reused=(),
     ).save(target)

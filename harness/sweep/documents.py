@@ -35,22 +35,52 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
     if not run.is_dir():
         return []
     said = mend(run)
-    data = _data(run)
     if (run / PROVENANCE).exists() and _object(run / PROVENANCE) is None:
         said.append(_aside(run / PROVENANCE, "this start writes its own entry"))
     added = _added(run, said)
-    if not (run / FILE).exists() or _object(run / FILE) is not None:
+    lost = lost_plan(run)
+    if lost is None:
         return said
+    plan = _made_again(run, sweep, added, lost)
+    then = f"made again from the {len(plan.configs)} configurations of the store"
+    there = (run / FILE).exists()
+    said.append(_aside(run / FILE, then) if there else f"{FILE} {lost}: {then}")
+    plan.save(run)
+    return said
+
+
+def lost_plan(run: Path) -> str | None:
+    """What is wrong with a plan that there ought to be, in words; None where there is one, or nothing to plan for."""
+    if (run / FILE).exists():
+        return None if _object(run / FILE) is not None else "cannot be read"
+    units = len(Run(run).columns("trials", ["config"])) if run.is_dir() else 0
+    return f"is missing beside {units} stored unit{'s' if units > 1 else ''}" if units else None
+
+
+def plan_of_run(run: Path, sweep: Sweep) -> Plan | None:
+    """The plan of RUN, or the one that `mend_run` would make again; None where the folder has none. Nothing is written.
+
+    Raises
+    ------
+    UserError
+        as `mend_run`, and as `Plan.load`.
+    """
+    lost = lost_plan(run)
+    return Plan.load(run) if lost is None else _made_again(run, sweep, _entries(run)[0], lost)
+
+
+def _made_again(run: Path, sweep: Sweep, added: list[dict[str, Any]], lost: str) -> Plan:
+    """The plan of what the store holds and of what was appended to the plan that is lost."""
+    data = _data(run)
     if data is None:
         raise UserError(
-            f"{run / FILE} cannot be read, and neither units nor {PROVENANCE} say "
+            f"{run / FILE} {lost}, and neither units nor {PROVENANCE} say "
             "which data its results are of: give another --out"
         )
     configs = _configs(run, added)
     trials = Run(run).columns("trials", ["fold", "seed", "fold_json"])
     known = {fold: Fold.stored(json.loads(text)) for fold, text in _folds(trials.dropna())}
-    said.append(_aside(run / FILE, f"made again from the {len(configs)} configurations of the store"))
-    Plan(
+    return Plan(
         name=sweep.config.name,
         design=sweep.config.design,
         objective=sweep.config.objective,
@@ -61,8 +91,7 @@ def mend_run(run: Path, sweep: Sweep) -> list[str]:
         seeds=tuple(sorted({*map(int, trials["seed"]), *sweep.config.seeds})),
         configs=configs,
         status="interrupted",
-    ).save(run)
-    return said
+    )
 
 
 def _object(file: Path) -> dict[str, Any] | None:
@@ -100,8 +129,8 @@ def _data(run: Path) -> str | None:
     return None if content is None else content.get("data", {}).get("hash")
 
 
-def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
-    """The configurations that were appended to the plan; where a line in between is none, the others are kept."""
+def _entries(run: Path) -> tuple[list[dict[str, Any]], int]:
+    """The configurations that were appended to the plan, without lines that are none, and how many lines there are."""
     file = run / ADDED
     if file.is_dir():
         said.append(_aside(file, "no configuration was appended to the plan in it"))
@@ -114,10 +143,16 @@ def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
             continue
         if isinstance(entry, dict) and entry.keys() >= {"id", "changes", "config"}:
             entries.append(entry)
-    if len(entries) < len(lines):
+    return entries, len(lines)
+
+
+def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
+    """The configurations that were appended to the plan; where a line in between is none, the others are kept."""
+    entries, lines = _entries(run)
+    if len(entries) < lines:
         kept = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
-        said.append(_aside(file, f"{len(entries)} of its {len(lines)} configurations are kept"))
-        replace_atomically(file, kept)
+        said.append(_aside(run / ADDED, f"{len(entries)} of its {lines} configurations are kept"))
+        replace_atomically(run / ADDED, kept)
     return entries
 
 

@@ -28,7 +28,7 @@ from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.baseline_task import missing
 from harness.sweep.capacity import this_machine
 from harness.sweep.cluster import Cluster, cluster
-from harness.sweep.documents import mend_run
+from harness.sweep.documents import mend_run, plan_of_run
 from harness.sweep.impossible import refuse_impossible
 from harness.sweep.lock import only_driver, refuse_running
 from harness.sweep.options import Options
@@ -185,7 +185,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     To resume is to ask for no fewer than the interrupted start did.
     """
     if trials is None:
-        old = Plan.load(run) if resume and sweep.config.design == "search" else None
+        old = plan_of_run(run, sweep) if resume and sweep.config.design == "search" else None
         if old is None or old.trials <= sweep.trials:
             return sweep
         trials = str(old.trials)
@@ -193,7 +193,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
         raise UserError(f"--trials {trials}: a grid has its own number of configurations ({sweep.trials})")
     number = int(trials)
     if trials.startswith("+"):
-        old = Plan.load(run)
+        old = plan_of_run(run, sweep)
         number += old.trials if old is not None else 0
     return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
 

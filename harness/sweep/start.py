@@ -12,10 +12,11 @@ from analysis.store import Run
 from harness.config.sweep import Sweep
 from harness.errors import UserError
 from harness.failing import fail
-from harness.plan import Plan, Unit, diff, merge
+from harness.plan import FILE, Plan, Unit, diff, merge
 from harness.space.compose import flatten
 from harness.stamp import Stamp
 from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
+from harness.sweep.documents import lost_plan, plan_of_run
 from harness.sweep.left import unplanned
 from harness.sweep.verdict import Verdict
 
@@ -82,15 +83,15 @@ def prepare(
 
     Units of other stamps than this start's `stamp` (that of the sweep on the plan's data when None) count as not there
     and are to be put aside; `reuse` takes those that ended with older code or package versions as they are.
-    Configurations of an earlier start count towards the sweep's number only while the sweep's base and settings still
-    give the same content for their changes; the results of the others stay in the run.
+    Configurations of an earlier start count towards the number of a search only while its base and settings still
+    give the same content for their changes, and in a grid while it asks for them; the results of the others stay.
 
     Raises
     ------
     UserError
         for an interrupted run without --resume, --resume without a run, other data, another design.
     """
-    old = Plan.load(run)
+    lost, old = lost_plan(run), plan_of_run(run, sweep)
     if old is None:
         if resume:
             raise UserError(f"--resume: {run} holds no run to continue; leave --resume out to start one")
@@ -103,10 +104,10 @@ def prepare(
     other = {unit for each in aside for unit in each.units}
     found = {unit: row for unit, row in whole.items() if unit not in other}
     plan = replace(merge(old, fresh), reused=tuple(reused))
+    drawn = plan.configs.items() if plan.design == "search" else ()
     kept = {
-        config: planned
-        for config, planned in plan.configs.items()
-        if _still(sweep, planned.changes, config, gpu)
+        **fresh.configs,
+        **{c: planned for c, planned in drawn if _still(sweep, planned.changes, c, gpu)},
     }
     asked = replace(fresh, configs=kept)
     units = asked.units()
@@ -123,11 +124,13 @@ def prepare(
     ]
     if old.status != "finished" and not resume:
         done = sum(status in ENDED for status in statuses.values())
+        whose = f", whose {FILE} {lost}" if lost else ""
         raise UserError(
-            f"{run} holds an interrupted run ({done} of {len(old.units())} units finished); "
+            f"{run} holds an interrupted run{whose} ({done} of {len(old.units())} units finished); "
             "add --resume to continue it, or --out for another folder"
         )
-    sentences = [s for s in difference.sentences if "to propose" not in s]
+    sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
+    sentences += [s for s in difference.sentences if "to propose" not in s]
     sentences += [each.sentence(len(set(each.units) & set(units))) for each in aside]
     if gone:
         sentences.append(
@@ -140,7 +143,13 @@ def prepare(
         )
     elif reuse:
         sentences.append("--reuse-older-code has nothing to do: no finished unit is of older code")
-    unlike = len(plan.configs) - len(kept)
+    rest = len(found.keys() & set(plan.whole().units()) - set(plan.units()))
+    if rest:
+        sentences.append(
+            f"{rest} stored unit{'s' if rest > 1 else ''} of what is no longer asked for: kept, not run, left out of the "
+            "ranking"
+        )
+    unlike = len(plan.asked) - len(kept)
     if unlike:
         sentences.append(
             f"{unlike} configuration{'s were' if unlike > 1 else ' was'} made with other settings: "

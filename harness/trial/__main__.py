@@ -34,7 +34,7 @@ from harness.mending import mend
 from harness.run_store import RunWriter
 from harness.space.compose import compose, load_preset
 from harness.space.yaml_lines import parse_scalar, read_yaml
-from harness.stamp import Stamp
+from harness.stamp import Stamp, refuse_beside
 from harness.storage import check_writable
 from harness.trial.feasible import check_feasible
 from harness.trial.replicate import Replicate
@@ -82,8 +82,9 @@ def main() -> int:
     run = RunWriter(folder)
     for sentence in mend(run.path):
         console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
-    Code.today().save(run.path)
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
+    refuse_beside(stamp, run.path)
+    Code.today().save(run.path)
     console.print(
         f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "

@@ -8,6 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.__main__ import print_ranking
+from analysis.console import plain_console
 from analysis.effects import compare
 from analysis.errors import UserError
 from analysis.ranking import rank
@@ -111,6 +113,25 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     }
     label = "fold0 (test NHEK; validation K562; held out chr8)"
     assert opened.fold_labels() == {"fb": label, "fa": label}
+
+
+def test_seeds_and_configurations_that_are_no_longer_asked_for_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa",))
+    first, second = (design.config for design in DESIGNS[:2])
+    fold = {"name": "fold0", "test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
+    plan = {"folds": {"fa": fold}, "seeds": [0, 1], "other_seeds": [2], "other_configs": [second]}
+    (run / "plan.json").write_text(json.dumps({**plan, "configs": [{"id": first}, {"id": second}]}))
+    opened = Run.open(run)
+    for name in ("trials", "epochs", "terms", "cells"):
+        table = opened.table(name)
+        assert (set(table["config"]), set(table["seed"])) == ({first}, {0, 1}), name
+    assert opened.unasked() == 4 and [entry["id"] for entry in opened.plan()["configs"]] == [first]
+    ranking = rank(opened)
+    assert ranking.configurations["complete"].all() and ranking.configurations["seeds"].tolist() == [2]
+    print_ranking(run, console=plain_console())
+    assert "left out: 4 units of folds, seeds or configurations" in " ".join(capsys.readouterr().out.split())
 
 
 def test_running_is_believed_while_a_driver_holds_its_lock(tmp_path: Path) -> None:

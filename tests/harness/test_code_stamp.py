@@ -1,5 +1,6 @@
 """The hash of the code: what may change a number is in it, whatever a process happened to load, and texts are not."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -43,7 +44,14 @@ def test_comments_docstrings_and_layout_do_not_count(tree: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["models/losses/task.py", "harness/trial/trainer.py", "analysis/metrics.py"]
+    "module",
+    [
+        "models/losses/task.py",
+        "harness/trial/trainer.py",
+        "analysis/metrics.py",
+        "harness/sweep/worker.py",
+        "harness/sweep/verdict.py",
+    ],
 )
 def test_what_computes_counts_and_is_named(tree: Path, tmp_path: Path, module: str) -> None:
     before = Code.of()
@@ -78,12 +86,36 @@ def test_a_module_that_is_gone_is_a_change(tree: Path, tmp_path: Path) -> None:
     assert Code.of().changed(tmp_path / "run", before.hash) == ["models.losses.gone"]
 
 
+def test_a_package_that_shadows_a_module_is_what_counts(tree: Path, tmp_path: Path) -> None:
+    """Python loads the package of two of one name, so its content is what makes the numbers."""
+    before = Code.of(tree)
+    before.save(tmp_path / "run")
+    package = tree / "models" / "losses" / "task"
+    package.mkdir()
+    (package / "__init__.py").write_text((tree / "models" / "losses" / "task.py").read_text() + "\nX = 1\n")
+    (package / "more.py").write_text("Y = 1\n")
+    after = Code.of(tree)
+    assert after.changed(tmp_path / "run", before.hash) == ["models.losses.task"]
+    assert set(after.modules) - set(before.modules) == {"models.losses.task.more"}
+    found = subprocess.run(
+        [sys.executable, "-c", "import models.losses.task as it; print(it.__file__)"],
+        capture_output=True,
+        text=True,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        check=True,
+    )
+    assert found.stdout.strip() == str(package / "__init__.py")
+    _append(tree, "models/losses/task.py", "\nZ = 1\n")
+    assert Code.of(tree) == after, "nothing loads it any more"
+
+
 def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> None:
     """And changes no hash; everything else that a worker can load does."""
     computing = reached(ROOT, ["harness.trial.replicate", "harness.data.store", "harness.trial.trainer"])
     assert len(computing) > 80 and not [name for name in computing if left_out(name)]
     before = Code.of(tree)
-    for name in ("harness/sweep/driver.py", "harness/sweep/worker.py", "harness/terminal.py"):
+    for name in ("harness/sweep/driver.py", "harness/sweep/start.py", "harness/terminal.py"):
         _append(tree, name, "\nX = 1\n")
     assert Code.of(tree) == before
     worker = reached(ROOT, ["harness.sweep.worker"])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.code_stamp import PACKAGES, ROOT
 from harness.config.data import DataBlock
 from harness.data import arrays, encode, store
 from harness.data.arrays import new_array, save_array
@@ -245,3 +246,48 @@ def test_a_copied_cache_is_read_and_one_as_published_is_not_hashed(
     again = EncodedDataset.open(copy / dataset.path.name)
     np.testing.assert_array_equal(again.enhancers, dataset.enhancers)
     assert len(hashed) == sum(path.is_file() for path in copy.rglob("*")) - 2
+
+
+OPENED = """
+import sys
+from pathlib import Path
+from harness.config.data import DataBlock, SyntheticBlock
+from harness.data.store import open_dataset
+
+block = DataBlock(synthetic=SyntheticBlock(cell_lines=4, pairs_per_cell=20, chromosomes=2, enhancer_bp=80))
+dataset = open_dataset(block, enhancer_bp=80, promoter_bp=70, cache=Path(sys.argv[1]), progress=False)
+print(dataset.hash, dataset.path.parent.name, "".join(str(int(label)) for label in dataset.label))
+"""
+
+
+def test_edited_code_of_the_data_encodes_anew_and_a_comment_does_not(tmp_path: Path) -> None:
+    """Else a model would train on what older code made of the data, under a stamp of the new code."""
+    for package in PACKAGES:
+        shutil.copytree(
+            ROOT / package,
+            tmp_path / package,
+            ignore=lambda _, names: [n for n in names if n == "__pycache__"],
+        )
+
+    def run() -> list[str]:
+        command = [sys.executable, "-B", "-c", OPENED, str(tmp_path / "cache")]
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+        ).stdout.split()
+
+    digest, folder, labels = run()
+    generator = tmp_path / "harness" / "data" / "synthetic.py"
+    text = generator.read_text()
+    generator.write_text(text + "# a comment\n")
+    assert run() == [digest, folder, labels]
+    edited = (
+        "\n\n_first = generate\n\n\ndef generate(block):\n    import dataclasses\n\n    raw = _first(block)\n"
+    )
+    edited += '    return dataclasses.replace(raw, pairs=raw.pairs.assign(label=1 - raw.pairs["label"]))\n'
+    generator.write_text(text + edited)
+    other = run()
+    assert other[0] == digest, "it is the same data, and the stamp of the code tells the two apart"
+    assert other[1] != folder and other[2] == labels.translate(str.maketrans("01", "10"))
+    generator.write_text(text)
+    assert run() == [digest, folder, labels]

@@ -14,16 +14,19 @@ from analysis.__main__ import print_ranking
 from analysis.console import plain_console
 from analysis.errors import UserError
 from analysis.ranking import rank
+from analysis.stamps import STAMPS
 from analysis.store import Run
 from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import load_sweep
 from harness.plan import Plan
-from harness.stamp import PACKAGES, Stamp
+from harness.run_store import RunWriter
+from harness.stamp import PACKAGES, Stamp, refuse_beside
 from harness.sweep import aside as aside_module
 from harness.sweep.aside import complete_moves
 from harness.sweep.start import prepare
 from harness.sweep.verdict import Verdict
+from harness.trial.__main__ import OBJECTIVE, main
 from tests.harness.without_ray import FOLDED, Small
 
 
@@ -218,6 +221,9 @@ def test_a_store_of_several_codes_is_not_averaged(small: Small, monkeypatch: pyt
         UserError, match=r"units that differ in code stand together: 2 and 1 units.*start its sweep"
     ):
         rank(Run.open(small.path))
+    (small.path / "plan.json").unlink()
+    with pytest.raises(UserError, match=r"stand together: 2 and 1 units.*harness.trial CONFIG --out FOLDER"):
+        rank(Run.open(small.path))
 
 
 def test_a_checkpoint_of_another_stamp_is_not_continued(
@@ -227,6 +233,45 @@ def test_a_checkpoint_of_another_stamp_is_not_continued(
     monkeypatch.setattr("tests.harness.without_ray.put_aside", lambda run, aside: None)
     with pytest.raises(UserError, match=r"was begun with other code \(models.losses.task changed\)"):
         begun.start(resume=True)
+
+
+def test_a_trial_alone_is_not_added_to_units_of_another_stamp(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stamp = Stamp(**{name: small.trials()[name][0] for name in STAMPS})
+    refuse_beside(stamp, small.path)
+    refuse_beside(stamp, small.folder / "none")
+    _with(monkeypatch, {"models.losses.task": "0" * 16})
+    now = replace(stamp, code=Code.today().hash)
+    with pytest.raises(
+        UserError, match=r"2 units are of other code \(models.losses.task changed\), and no mean.*--out"
+    ):
+        refuse_beside(now, small.path)
+    with pytest.raises(UserError, match="2 units are of another data set"):
+        refuse_beside(replace(stamp, data="d" * 64), small.path)
+
+
+def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"config": "a" * 12, "fold": "b" * 12, "seed": 0, "status": "done", "epochs": 3}
+    stamp = Stamp(data="d" * 64, objective=OBJECTIVE)
+    RunWriter(tmp_path / "run").write("trials", "one", [{**row, **stamp.row()}])
+    before = sorted((tmp_path / "run").rglob("*"))
+    command = [
+        "harness.trial",
+        "minimal",
+        "--seeds",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+        "--cache",
+        str(tmp_path),
+    ]
+    monkeypatch.setattr("sys.argv", command)
+    with pytest.raises(UserError, match="1 unit is of another data set"):
+        main()
+    assert sorted((tmp_path / "run").rglob("*")) == before
 
 
 @pytest.mark.parametrize("kill", range(1, 19, 3))

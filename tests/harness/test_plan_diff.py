@@ -1,5 +1,6 @@
 """A plan is configurations x folds x seeds by content; it survives a kill and tells what a later start adds."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -130,6 +131,21 @@ def test_spoilt_plan_is_refused(tmp_path: Path, edit, says: str) -> None:
     assert str(caught.value).startswith(f"{file}: ")
 
 
+def test_a_plan_from_before_a_field_existed_names_it_and_what_to_do(tmp_path: Path) -> None:
+    plan = plan_of(load_sweep(GRID))
+    file = plan.save(tmp_path)
+    content = json.loads(file.read_text())
+    for entry in content["configs"]:
+        del entry["config"]["optimiser"]["weight_decay"]
+        identity = plan.configs[entry["id"]].config.identity()
+        del identity["optimiser"]["weight_decay"]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        entry["id"] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"was stored before optimiser.weight_decay existed.*Before\(VALUE\)"):
+        Plan.load(tmp_path)
+
+
 def test_more_seeds_add_only_the_missing_units() -> None:
     old = plan_of(load_sweep(GRID, overrides=["trial.seeds=2"]))
     new = plan_of(load_sweep(GRID, overrides=["trial.seeds=3"]))
@@ -155,7 +171,38 @@ def test_a_changed_grid_reuses_what_it_shares_and_keeps_the_rest() -> None:
     gated = sweep.compose({"energy.form": "gated"}).resolved().id
     assert {unit.config_id for unit in found.shared} == {gated} and found.added == []
     assert {unit.config_id for unit in found.dropped} == set(old.configs) - {gated}
-    assert set(merge(old, new).configs) == set(old.configs)
+    merged = merge(old, new)
+    assert set(merged.configs) == set(old.configs) and merged.asked == [gated]
+    assert merged.units() == new.units() and set(merged.whole().units()) == set(old.units())
+    again = merge(merged, old)
+    assert set(again.units()) == set(old.units()) and again.other_configs == ()
+    assert diff(merged, old).sentences == [f"1 configuration new: {merged.other_configs[0]}"]
+
+
+def test_seeds_that_are_no_longer_asked_for_stay_known_and_are_not_run() -> None:
+    sweep = load_sweep(SEARCH, overrides=["trial.seeds=3"])
+    old = plan_of(sweep).add(sweep.trial.resolved(), {})
+    merged = merge(old, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=1"])))
+    assert (merged.seeds, merged.other_seeds) == ((0,), (1, 2))
+    grown = merged.add(sweep.compose({"optimiser.lr": 0.001}).resolved(), {"optimiser.lr": 0.001})
+    assert {unit.seed for unit in grown.units()} == {0} and len(grown.units()) == 2
+    assert {unit.seed for unit in merged.whole().units()} == {0, 1, 2}
+    last = merge(merged, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=2"])))
+    assert (last.seeds, last.other_seeds) == ((0, 1), (2,))
+
+
+def test_what_is_no_longer_asked_for_is_saved(tmp_path: Path) -> None:
+    old = plan_of(load_sweep(GRID, overrides=["trial.seeds=3"]))
+    merged = merge(old, plan_of(load_sweep(GRID, overrides=["energy.form=gated", "trial.seeds=1"])))
+    merged.save(tmp_path)
+    assert Plan.load(tmp_path) == merged
+    assert [entry["id"] for entry in Run(tmp_path).plan()["configs"]] == merged.asked
+    content = json.loads((tmp_path / "plan.json").read_text())
+    for name in ("other_configs", "other_seeds"):
+        del content[name]
+    (tmp_path / "plan.json").write_text(json.dumps(content))
+    before = Plan.load(tmp_path)
+    assert before is not None and before.asked == list(merged.configs), "a plan of an earlier program"
 
 
 def test_extending_a_search_proposes_only_the_rest() -> None:

@@ -16,6 +16,7 @@ from harness.exporting import export
 from harness.log_writer import LogWriter
 from harness.plan import FILE, Plan
 from harness.sweep.documents import PROVENANCE, mend_run
+from harness.sweep.start import prepare
 
 YAML = """
 name: small
@@ -80,6 +81,39 @@ def test_a_truncated_plan_is_made_again_from_the_store(run: Path, sweep: Sweep) 
     assert after is not None and after.status == "interrupted"
     assert {**after.configs} == {**before.configs} and after.data == before.data
     assert (after.folds, after.seeds, after.trials) == ((FOLD.id,), (0, 1), 3) and after.known == before.known
+
+
+def test_a_missing_plan_beside_units_is_made_again_and_a_dry_run_sees_the_same(
+    run: Path, sweep: Sweep
+) -> None:
+    before = Plan.load(run)
+    assert before is not None
+    (run / FILE).unlink()
+    fresh = Plan.of(sweep, folds=[FOLD], data="d" * 64)
+    with pytest.raises(UserError, match=r"whose plan.json is missing beside 4 stored units \(.*add --resume"):
+        prepare(sweep, fresh, run, resume=False, gpu=False)
+    dry = prepare(sweep, fresh, run, resume=True, gpu=False)
+    assert not (run / FILE).exists(), "nothing is written"
+    assert dry.sentences[0] == "plan.json is missing beside 4 stored units: made again from the store"
+    (said,) = mend_run(run, sweep)
+    assert said == (
+        "plan.json is missing beside 4 stored units: made again from the 3 configurations of the store"
+    )
+    after = Plan.load(run)
+    assert after is not None and after.status == "interrupted"
+    assert {**after.configs} == {**before.configs} and after.known == before.known
+    start = prepare(sweep, fresh, run, resume=True, gpu=False)
+    assert (start.pending, start.aside) == (dry.pending, dry.aside)
+    assert len(start.aside) == 1 and len(start.aside[0].units) == 4, "they have no stamp at all"
+
+
+def test_a_damaged_plan_is_foreseen_by_a_dry_run(run: Path, sweep: Sweep) -> None:
+    fresh = Plan.of(sweep, folds=[FOLD], data="d" * 64)
+    (run / FILE).write_text("{")
+    dry = prepare(sweep, fresh, run, resume=True, gpu=False)
+    assert dry.sentences[0] == "plan.json cannot be read: made again from the store"
+    mend_run(run, sweep)
+    assert prepare(sweep, fresh, run, resume=True, gpu=False).pending == dry.pending
 
 
 def test_a_plan_of_which_nothing_says_the_data_is_not_guessed(run: Path, sweep: Sweep) -> None:

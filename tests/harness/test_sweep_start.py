@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.store import Run
 from analysis.unit_log import log_file, rows_frame
 from harness.config.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
@@ -111,6 +112,52 @@ def test_more_seeds_run_only_the_missing_units(make: Make, tmp_path: Path) -> No
     start = _prepare(make(seeds="[0, 1, 7]"), tmp_path)
     assert start.pending == {config: [Unit(config, FOLD.id, 7)] for config in plan.configs}
     assert start.new == 0 and start.sentences == ["1 seed new: 7"]
+
+
+def test_fewer_seeds_of_a_search_are_run_of_new_configurations_too(make: Make, tmp_path: Path) -> None:
+    _ran(tmp_path, make(seeds="3"), 8)
+    start = _prepare(make(seeds="1"), tmp_path)
+    assert (start.new, start.pending, start.finished) == (1, {}, 1)
+    assert start.sentences == [
+        "2 seeds no longer asked for: 1, 2",
+        "2 stored units of what is no longer asked for: kept, not run, left out of the ranking",
+        "1 more configuration to propose",
+    ]
+    sweep = make()
+    grown = start.plan.add(sweep.compose({"episode.query": 16}).resolved(gpu=False), {"episode.query": 16})
+    assert len(grown.units()) == 2
+    start.plan.save(tmp_path)
+    again = _prepare(make(seeds="3", trials=1), tmp_path, resume=True)
+    assert again.nothing and again.finished == 3, "they count again when they are named again"
+
+
+def test_configurations_that_a_grid_no_longer_asks_for_are_not_run(tmp_path: Path) -> None:
+    def grid(query: str, seeds: str) -> Sweep:
+        file = tmp_path / "grid.yaml"
+        text = YAML.format(trials=2, seeds=seeds, query=query)
+        file.write_text(text.replace("trials: 2\n", "design: grid\n"))
+        return load_sweep(file)
+
+    stamp = replace(STAMP, scheduler='{"kind": "none"}')
+    whole = grid("[8, 16]", "2")
+    plan = _fresh(whole)
+    replace(plan, status="finished").save(tmp_path)
+    first, second = plan.configs
+    for unit in plan.units():
+        _record(tmp_path, unit, "done", **stamp.row())
+    start = _prepare(grid("[8]", "3"), tmp_path)
+    assert start.pending == {first: [Unit(first, FOLD.id, 2)]} and start.finished == 2
+    assert f"1 configuration no longer asked for: {second}" in start.sentences
+    assert (
+        "2 stored units of what is no longer asked for: kept, not run, left out of the ranking"
+        in start.sentences
+    )
+    assert not any("other settings" in sentence for sentence in start.sentences)
+    start.plan.save(tmp_path)
+    ran = Run.open(tmp_path)
+    assert set(ran.table("trials")["config"]) == {first} and ran.unasked() == 2
+    again = _prepare(whole, tmp_path, resume=True)
+    assert again.nothing and again.finished == 4
 
 
 def test_pruned_configurations_get_no_further_seeds(make: Make, tmp_path: Path) -> None:
