@@ -132,9 +132,7 @@ def _data(run: Path) -> str | None:
 def _entries(run: Path) -> tuple[list[dict[str, Any]], int]:
     """The configurations that were appended to the plan, without lines that are none, and how many lines there are."""
     file = run / ADDED
-    if file.is_dir():
-        said.append(_aside(file, "no configuration was appended to the plan in it"))
-    lines = _read(file).split(b"\n")[:-1] if file.exists() else []
+    lines = _read(file).split(b"\n")[:-1] if file.is_file() else []
     entries: list[dict[str, Any]] = []
     for line in lines:
         try:
@@ -148,6 +146,8 @@ def _entries(run: Path) -> tuple[list[dict[str, Any]], int]:
 
 def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
     """The configurations that were appended to the plan; where a line in between is none, the others are kept."""
+    if (run / ADDED).is_dir():
+        said.append(_aside(run / ADDED, "no configuration was appended to the plan in it"))
     entries, lines = _entries(run)
     if len(entries) < lines:
         kept = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
