@@ -21,7 +21,7 @@ from harness.data.region import parse_regions
 from harness.data.repeats import settle
 from harness.data.spelling import (
     cell_line_word,
-    chromosome_word,
+    chromosome_word_of,
     patches_note,
     refuse_alike,
     refuse_reserved,
@@ -157,7 +157,9 @@ def _check_names(cell_lines: pd.Series, chromosomes: Sequence[pd.Series], at: Ca
     refuse_reserved(cell_lines, at)
     refuse_alike(cell_lines, at, what="cell line", word=cell_line_word)
     both = pd.concat(chromosomes, ignore_index=True)
-    refuse_alike(both, lambda row: at(row % len(cell_lines)), what="chromosome", word=chromosome_word)
+    refuse_alike(
+        both, lambda row: at(row % len(cell_lines)), what="chromosome", word=chromosome_word_of(both.unique())
+    )
 
 
 def _content(table: pd.DataFrame) -> pd.DataFrame:

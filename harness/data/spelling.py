@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
@@ -60,6 +60,20 @@ def chromosome_word(name: str) -> str:
         units = ("", "i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix").index(roman[2])
         return str(10 * len(roman[1]) + units)
     return NUMBERED.get(word, word)
+
+
+def chromosome_word_of(names: Iterable[str]) -> Callable[[str], str]:
+    """`chromosome_word` for data with these chromosomes. Where a number above 26 is among them (a dog has 38 autosomes),
+    23, 24 and 26 are numbers and no other names of X, Y and M."""
+    words = {name: chromosome_word(name) for name in names}
+    if not any(word.isdigit() and int(word) > 26 for word in words.values()):
+        return chromosome_word
+
+    def word(name: str) -> str:
+        short = name.removeprefix("chr")
+        return short if short in NUMBERED else chromosome_word(name)
+
+    return word
 
 
 def cell_line_word(name: str) -> str:

@@ -9,7 +9,7 @@ from harness.config.data import DataBlock, FoldBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds, split
 from harness.data.region import normal_regions, parse_regions
-from harness.data.spelling import cell_line_word, chromosome_word, normal_chromosome
+from harness.data.spelling import cell_line_word, chromosome_word, chromosome_word_of, normal_chromosome
 from harness.data.store import open_dataset
 from harness.errors import UserError
 from tests.harness.small_data import small_tables, write_parquet, write_prism
@@ -198,6 +198,12 @@ WORDS = {
 @pytest.mark.parametrize("word", WORDS)
 def test_chromosomes_by_other_systems_of_names_share_their_word(word: str) -> None:
     assert {chromosome_word(normal_chromosome(name)) for name in WORDS[word]} == {word}
+
+
+def test_a_species_with_many_chromosomes_has_a_23rd_beside_its_x() -> None:
+    dog = chromosome_word_of(["chr1", "chr23", "chrX", "chr38"])
+    assert (dog("chr23"), dog("chrX"), dog("chr1")) == ("23", "x", "1")
+    assert chromosome_word_of(["chr1", "chr23", "chrX"])("chr23") == "x"
 
 
 @pytest.mark.parametrize(

@@ -275,16 +275,17 @@ def test_no_weight_can_be_negative() -> None:
 def test_the_documented_epochs_of_record_point_25_raise_what_the_documents_say(tmp_path: Path) -> None:
     run = RunWriter(tmp_path / "rp25")
     key = {"config": "rp25", "fold": "documented", "seed": 0}
-    run.write("trials", "rp25", [{**key, "status": "done", "epochs": len(RP25)}])
+    unit = "rp25-documented-0"
+    run.write("trials", unit, [{**key, "status": "done", "epochs": len(RP25)}])
     run.write(
-        "epochs", "rp25", [{**key, **r} for r in RP25[["epoch", "loss", "train_aupr"]].to_dict("records")]
+        "epochs", unit, [{**key, **r} for r in RP25[["epoch", "loss", "train_aupr"]].to_dict("records")]
     )
     terms = [
         {**key, "epoch": int(row.epoch), "term": term, "value": value, "weight": w, "weighted": w * value}
         for row in RP25.itertuples()
         for term, value, w in (("task", row.task, 1.0), ("grl", row.grl, 0.1))
     ]
-    run.write("terms", "rp25", terms)
+    run.write("terms", unit, terms)
     found = survey(Run.open(run.path)).findings.set_index("rule")
     assert set(found.index) == {"negative_loss", "overfit_train"}
     assert found.loc["negative_loss", ["epoch", "value"]].tolist() == [1, pytest.approx(-1.2517)]
