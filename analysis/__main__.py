@@ -17,7 +17,7 @@ from analysis.paths import user_path
 from analysis.ranking import ROPE, rank
 from analysis.schema_page import page
 from analysis.store import Run
-from analysis.terminal import ranking_view
+from analysis.terminal import ranking_view, unread_view
 
 NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank_configs.ipynb"
 
@@ -43,6 +43,8 @@ examples:
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis competition runs/shortcut
   python -m analysis schema                      every table and column of a run, as a page
+
+exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
 """
 
 _COMPARE_HELP = """\
@@ -74,8 +76,10 @@ def print_ranking(
     top: int | None = None,
     rope: float = ROPE,
     console: Console | None = None,
-) -> None:
+) -> bool:
     """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
+
+    False where it is of less than the run had: a file could not be read, and nothing else holds its rows.
 
     Raises UserError (one sentence) when the path is not a run or nothing has finished.
     """
@@ -89,6 +93,7 @@ def print_ranking(
         markup=False,
         soft_wrap=True,
     )
+    return not ranking.run.lost
 
 
 def _parser(prog: str, description: str, epilog: str, *, rope: bool = True) -> argparse.ArgumentParser:
@@ -126,8 +131,10 @@ def _rank(argv: Sequence[str]) -> int:
     _check_rope(options.rope)
     if options.top is not None and options.top < 1:
         raise UserError(f"--top must be at least 1, not {options.top}")
-    print_ranking(options.run, by=options.by, healthy=options.healthy, top=options.top, rope=options.rope)
-    return 0
+    whole = print_ranking(
+        options.run, by=options.by, healthy=options.healthy, top=options.top, rope=options.rope
+    )
+    return 0 if whole else 1
 
 
 def _compare(argv: Sequence[str]) -> int:
@@ -146,13 +153,12 @@ def _compare(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     _check_rope(options.rope)
-    comparison = compare(
-        Run.open(options.run), options.key, options.a, options.b, metric=options.metric, split=options.split
-    )
+    run = Run.open(options.run)
+    comparison = compare(run, options.key, options.a, options.b, metric=options.metric, split=options.split)
     console = plain_console()
     for part in comparison_view(comparison, options.rope):
         console.print(part)
-    return 0
+    return _unread(run, console)
 
 
 def _competition(argv: Sequence[str]) -> int:
@@ -160,10 +166,17 @@ def _competition(argv: Sequence[str]) -> int:
     options = _parser("python -m analysis competition", _COMPETITION_HELP, epilog, rope=False).parse_args(
         argv
     )
-    console = plain_console()
-    for part in competition_view(Run.open(options.run)):
+    console, run = plain_console(), Run.open(options.run)
+    for part in competition_view(run):
         console.print(part)
-    return 0
+    return _unread(run, console)
+
+
+def _unread(run: Run, console: Console) -> int:
+    """Say what could not be read; the exit status: 1 where nothing else holds its rows."""
+    for part in unread_view(run):
+        console.print(part)
+    return 1 if run.lost else 0
 
 
 def _schema(argv: Sequence[str]) -> int:

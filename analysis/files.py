@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,10 +38,14 @@ Group = Callable[[tuple[str, ...]], bool]
 
 @dataclass
 class TableFiles:
-    """A table's folder, which may not be there yet, and a list that collects a sentence per unreadable file."""
+    """A table's folder, which may not be there yet, and lists that collect a sentence per unreadable file: of all, and of
+    those whose rows nothing else holds."""
 
     folder: Path
     problems: list[str]
+    lost: list[str] = field(default_factory=list)
+    _unread: dict[str, str] = field(default_factory=dict, repr=False)
+    """Name of a file -> why it could not be read, of the last reading."""
 
     def read(
         self, schema: pa.Schema, rows: Rows = lambda table: table, group: Group | None = None
@@ -55,7 +59,8 @@ class TableFiles:
 
         Raises UserError for a file of another version of the schema.
         """
-        filed = filed_units(self.folder.parent)
+        self._unread.clear()
+        filed = expected = filed_units(self.folder.parent)
         read: set[str] = set()
         lost: set[str] = set()
         found, pending = [schema.empty_table()], []
@@ -81,14 +86,31 @@ class TableFiles:
             read |= units
         absent = filed - read - lost if self.folder.name in ALWAYS else frozenset()
         absent &= frozenset(logged_units(self.folder.parent)) if absent else absent
-        found += [rows(table) for table in self._logged(schema, read, filed - lost - absent)]
+        for unit, table, whole in self._logged(schema, read, filed - lost - absent):
+            found.append(rows(table))
+            read |= {unit} if whole else set()
+        self._note_lost(read, expected)
         if absent:
             names = f"{min(absent)} and {len(absent) - 1} more" if len(absent) > 1 else min(absent)
             self._say(f"{self.folder.name}: no file has the rows of {names}, and the logs were read instead")
         return pa.concat_tables(found)
 
-    def _logged(self, schema: pa.Schema, read: set[str], filed: frozenset[str]) -> Iterator[pa.Table]:
-        """Rows of the units that are neither `read` already nor `filed` as Parquet."""
+    def _note_lost(self, read: set[str], expected: frozenset[str]) -> None:
+        """Note the unread files that held a unit which was not `read` elsewhere; `expected` are the units of the run."""
+        parts = [name for name in self._unread if name.startswith(PART)]
+        if parts and self.folder.name == "trials":
+            expected |= filed_units(self.folder.parent, "epochs")
+        gone = {name for name in self._unread if name not in parts and Path(name).stem not in read}
+        gone |= set(parts) if expected - read else set()
+        self._lose(*(self._unread[name] for name in sorted(gone)))
+
+    def _lose(self, *problems: str) -> None:
+        self.lost += [problem for problem in problems if problem not in self.lost]
+
+    def _logged(
+        self, schema: pa.Schema, read: set[str], filed: frozenset[str]
+    ) -> Iterator[tuple[str, pa.Table, bool]]:
+        """Rows of the units that are neither `read` already nor `filed` as Parquet, and whether they ended."""
         run, name = self.folder.parent, self.folder.name
         for unit in logged_units(run) if name in COMPACTED else ():
             if unit in read or unit in filed:
@@ -96,15 +118,16 @@ class TableFiles:
             try:
                 log = UnitLog.read(log_file(run, unit))
             except OSError as error:
-                self._say(f"units/{unit}.log cannot be read: {error.strerror}")
+                self._lose(self._say(f"units/{unit}.log cannot be read: {error.strerror}"))
                 continue
             if log.damage is not None:
                 kept = "the rows before it were read" if log.trial else "no rows of it were read"
-                self._say(f"units/{unit}.log is damaged: {log.damage}; {kept}")
-            yield conform(log.table(name), schema)
+                self._lose(self._say(f"units/{unit}.log is damaged: {log.damage}; {kept}"))
+            yield unit, conform(log.table(name), schema), log.ended
 
-    def _say(self, problem: str) -> None:
+    def _say(self, problem: str) -> str:
         self.problems += [] if problem in self.problems else [problem]
+        return problem
 
     def _files(self, *, parts: bool) -> list[Path]:
         return [file for file in listed(self.folder, _SUFFIX) if file.name.startswith(PART) == parts]
@@ -124,7 +147,8 @@ class TableFiles:
                 # On a network file system a file can change under an open reader; the next look is whole.
                 if attempt == 2:
                     reason = (str(error).splitlines() or [type(error).__name__])[0]
-                    self._say(f"{file.parent.name}/{file.name} cannot be read: {reason}")
+                    said = self._say(f"{file.parent.name}/{file.name} cannot be read: {reason}")
+                    self._unread[file.name] = said
                     return None
                 time.sleep(0.05)
         return None
@@ -136,10 +160,10 @@ def part_units(file: Path) -> frozenset[str]:
     return found
 
 
-def filed_units(run: Path) -> frozenset[str]:
-    """Names of the units that are in Parquet whole: their rows of `trials` are written after all others."""
+def filed_units(run: Path, table: str = "trials") -> frozenset[str]:
+    """Names of the units that a table's files hold; those in `trials`, which is written last, are in Parquet whole."""
     units: set[str] = set()
-    for file in listed(run / "trials", _SUFFIX):
+    for file in listed(run / table, _SUFFIX):
         if not file.name.startswith(PART):
             units.add(file.stem)
             continue

@@ -151,6 +151,8 @@ def by_rule(found: pd.DataFrame) -> pd.DataFrame:
         own = found[found["rule"] == rule]
         if own.empty:
             continue
+        # Of equal ones the first by name, in whatever order files were read.
+        own = own.sort_values([*KEYS, "cell_line", "epoch"], kind="stable")
         worst = own.loc[(own["value"] - own["limit"]).abs().idxmax()]
         rows.append(
             {

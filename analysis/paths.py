@@ -1,5 +1,6 @@
 """Paths as a person writes them, and whether somebody is at work in a run's folder."""
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -9,13 +10,21 @@ from analysis.schema import LOCK
 
 
 def user_path(text: str | Path) -> Path:
-    """A path with `~` and `~name` in place of home folders; UserError for nothing, or a user that there is not."""
+    """A path with `~` and `~name` in place of home folders; UserError for nothing, a user that there is not, or a name
+    that is too long."""
     if not str(text).strip():
         raise UserError("a path is empty; expected the name of a file or folder")
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
     except RuntimeError:
         raise UserError(f"{text}: there is no home folder of that name") from None
+    try:
+        path.lstat()
+    except OSError as error:
+        # What else there is against a path is said where it is used.
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(f"{text}: the name is too long for its file system; give a shorter one") from None
+    return path
 
 
 def listed(folder: Path, suffix: str) -> list[Path]:

@@ -129,8 +129,8 @@ def _nothing_finished(run: Run) -> str:
     counts = ", ".join(
         f"{n} {status}" for status, n in trials["status"].map(run.state).value_counts().items()
     )
-    reasons = trials["reason"].dropna()
-    why = f"; the first reason given is: {reasons.iloc[0]}" if len(reasons) else ""
+    reasons = [str(reason) for reason in trials["reason"].dropna() if str(reason).strip()]
+    why = f"; the first reason given is: {reasons[0]}" if reasons else ""
     return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"
 
 

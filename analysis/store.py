@@ -31,11 +31,13 @@ def _is_run(path: Path) -> bool:
 class Run:
     """One run folder. Tables are read once per instance, so that all numbers of a report are of one moment.
 
-    `problems` collects a sentence for every file that could not be read; nothing is left out silently.
+    `problems` collects a sentence for every file that could not be read; nothing is left out silently. `lost` has those
+    of them whose rows nothing else holds, so that numbers are made of less than the run had.
     """
 
     path: Path
     problems: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
     _unit_rows: "dict[str, _UnitRows]" = field(default_factory=dict, repr=False)
 
@@ -144,7 +146,7 @@ class Run:
         return self._tables["judged"]
 
     def _files(self, name: str) -> TableFiles:
-        return TableFiles(self.path / name, self.problems)
+        return TableFiles(self.path / name, self.problems, self.lost)
 
     def document(self, name: str) -> dict[str, Any]:
         """A JSON document of the run (plan.json, provenance.json), empty when it has not been written."""
@@ -168,7 +170,7 @@ class Run:
         if plan and added.exists():
             # The last line of a driver that was killed may be half a one: its configuration never started.
             entries = []
-            for number, line in enumerate(added.read_bytes().split(b"\n")[:-1], 1):
+            for number, line in enumerate(self._lines(added)[:-1], 1):
                 try:
                     entry = json.loads(line)
                     entries.append((entry["id"], entry))
@@ -180,6 +182,13 @@ class Run:
             other = self._unasked["config"]
             plan["configs"] = [entry for entry in plan.get("configs", []) if entry.get("id") not in other]
         return plan
+
+    def _lines(self, file: Path) -> list[bytes]:
+        try:
+            return file.read_bytes().split(b"\n")
+        except OSError as error:
+            self.problems.append(f"{file.name} cannot be read: {error.strerror}")
+            return []
 
     def fold_labels(self) -> dict[str, str]:
         """Identity of a fold -> its name with its cell lines, of every fold that the plan knows the content of."""

@@ -18,6 +18,7 @@ from analysis.flags import by_rule, unseen_lines
 from analysis.ranking import Ranking
 from analysis.rules import RULES, why
 from analysis.stamps import earlier_runs
+from analysis.store import Run
 
 BEYOND = "◊"
 """Marks an interval that reaches beyond the possible values."""
@@ -44,8 +45,17 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
             f"kept apart: {aside}; rank them with python -m analysis {shlex.quote(str(folder))}",
             style="yellow",
         )
-    for problem in ranking.run.problems:
+    yield from unread_view(ranking.run)
+
+
+def unread_view(run: Run) -> Iterator[RenderableType]:
+    """A line for every file of a run that could not be read, and one where rows are missing for that."""
+    for problem in run.problems:
         yield Text(f"not read: {problem}", style="bold red")
+    if run.lost:
+        yield Text(
+            f"incomplete: nothing else holds the rows of {many(len(run.lost), 'file')}", style="bold red"
+        )
 
 
 def _header(ranking: Ranking) -> Iterator[RenderableType]:

@@ -74,10 +74,16 @@ def check_writable(folder: Path) -> None:
         where that does not work.
     """
     with writing(folder):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            folder.lstat()  # a name that is too long; what is there of the path is looked at next
         there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
-        with tempfile.NamedTemporaryFile(dir=there, prefix=".probe-") as probe:
-            probe.write(bytes(PROBE))
-            probe.flush()
-            os.fsync(probe.fileno())
+        try:
+            with tempfile.NamedTemporaryFile(dir=there, prefix=".probe-") as probe:
+                probe.write(bytes(PROBE))
+                probe.flush()
+                os.fsync(probe.fileno())
+        except FileNotFoundError as error:
+            # A file system such as /proc, where nobody makes files.
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there)) from error

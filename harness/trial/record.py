@@ -77,7 +77,9 @@ class Record:
         # Killed in its first epoch, or before, a unit has a beginning of a log and no checkpoint, and nothing is lost.
         if log is not None and log.damage is not None:
             return self._again(f"units/{self.unit}.log is damaged: {log.damage}")
-        begun = log is not None and int(log.trial.get("epochs", 0)) > 1
+        epochs = 0 if log is None else int(log.trial.get("epochs", 0))
+        later = [file for file in self.checkpoints.files() if file.stem not in ("last", "epoch-1")]
+        begun = epochs > 1 or bool(later) or (epochs == 1 and log is not None and log.torn)
         return self._again("it has no checkpoint") if begun or self.notes else None
 
     def begin(self, trial: Row) -> None:

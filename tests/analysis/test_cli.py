@@ -1,6 +1,7 @@
 """The command line, by running it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_comparison_of_a_key(run_path: Path) -> None:
     assert "gated is better than linear in pooled AUPR" in done.stdout
     assert "3 seeds cannot give a p below 0.25" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+def test_rows_that_nothing_holds_any_more_are_an_exit_status(
+    run_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_path, run)
+    file = min((run / "cells").glob("*.parquet"))
+    file.write_bytes(file.read_bytes()[:100])
+    keys = ["--key", "energy.form", "--a", "linear", "--b", "gated"]
+    for arguments in ([str(run)], ["compare", str(run), *keys]):
+        assert main(arguments) == 1
+        said = " ".join(capsys.readouterr().out.split())
+        assert f"not read: cells/{file.name} cannot be read" in said
+        assert "incomplete: nothing else holds the rows of 1 file" in said
 
 
 def test_help_teaches() -> None:

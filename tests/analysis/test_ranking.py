@@ -298,3 +298,14 @@ def test_documented_baselines_stand_beside_every_criterion(run_path: Path) -> No
         assert "macro AUPR cross_attention 0.685, rp04 0.701" in text
         assert said in text
         assert "not comparable with other data" in text
+
+
+@pytest.mark.parametrize("reasons", [["", ""], ["", "the data are gone"]])
+def test_a_reason_is_given_only_where_there_is_one(tmp_path: Path, reasons: list[str]) -> None:
+    for seed, reason in enumerate(reasons):
+        row = {"config": "a", "fold": "f", "seed": seed, "status": "failed", "reason": reason}
+        write(tmp_path, "trials", f"a-f-{seed}.parquet", [row])
+    with pytest.raises(UserError) as raised:
+        rank(Run.open(tmp_path))
+    said = f"; the first reason given is: {reasons[1]}" if reasons[1] else ""
+    assert str(raised.value).endswith(f"to rank (2 failed){said}")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -80,6 +81,20 @@ def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None
     assert (row["configs"], row["units"], row["lines"]) == (1, 2, 2)
     text = said(ranking_view(ranking))
     assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text
+
+
+def test_of_equally_bad_warnings_the_first_by_name_is_shown_in_any_order_of_files() -> None:
+    row = {
+        "rule": "generalisation_gap",
+        "value": 0.5,
+        "limit": 0.2,
+        "fold": "f",
+        "implied": False,
+        "epoch": 1,
+    }
+    row |= {"severity": "hint", "cell_line": "K562", "source": "s", "advice": "a", "evidence": "e"}
+    found = pd.DataFrame([{**row, "config": config, "seed": 0} for config in "cab"])
+    assert by_rule(found)["config"].tolist() == by_rule(found.iloc[::-1])["config"].tolist() == ["a"]
 
 
 def test_a_branch_chosen_on_test_is_marked_wherever_it_stands(tmp_path: Path) -> None:

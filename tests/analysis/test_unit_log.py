@@ -101,6 +101,10 @@ def test_parquet_that_cannot_be_read_is_named_and_its_rows_come_from_the_log(tmp
     run = Run.open(tmp_path)
     assert run.table("epochs")["epoch"].tolist() == [1, 2]
     assert len(run.problems) == 1 and run.problems[0].startswith("epochs/a-f-1.parquet cannot be read")
+    assert run.lost == []
+    log_file(tmp_path, "a-f-1").unlink()
+    without = Run.open(tmp_path)
+    assert without.table("epochs").empty and without.lost == without.problems != []
 
 
 def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
@@ -110,6 +114,7 @@ def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
     run = Run.open(tmp_path)
     assert run.table("epochs").empty and run.table("trials")["epochs"].tolist() == [0]
     assert "units/a-f-1.log is damaged" in run.problems[0] and len(run.problems) == 1
+    assert run.lost == run.problems
 
 
 def test_a_log_under_the_name_of_another_unit_is_damaged_and_counts_for_nothing(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def test_damaged_parquet_is_made_again_from_the_logs(run: Path, table: str, file
     _cut(run / table / file)
     damaged = Run.open(run)
     assert len(damaged.table(table)) == len(before[table]) and len(damaged.problems) == 1
+    assert damaged.lost == [], "the logs hold it"
     said = mend(run)
     assert f"{table}/{file} cannot be read" in said[0] and f"put aside as {file}.damaged" in said[0]
     assert (run / table / f"{file}.damaged").exists()
@@ -120,8 +121,13 @@ def test_a_reader_says_which_rows_no_file_has(run: Path) -> None:
 
 
 def test_what_neither_files_nor_logs_hold_is_run_again(run: Path) -> None:
-    shutil.rmtree(run / "cells")
     log_file(run, NAMES[0]).unlink()
+    whole = (run / "cells" / "part-0000001.parquet").read_bytes()
+    _cut(run / "cells" / "part-0000001.parquet")
+    opened = Run.open(run)
+    assert len(opened.table("cells")) == 3 and opened.lost == opened.problems != []
+    (run / "cells" / "part-0000001.parquet").write_bytes(whole)
+    shutil.rmtree(run / "cells")
     assert mend(run)[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
     assert len(_all(run)["trials"]) == 3
 

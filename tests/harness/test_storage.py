@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import UserError
+from analysis.paths import user_path
 from harness.storage import DISK, StoreUnwritable, check_writable, writing
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +83,13 @@ def test_command_lines_answer_with_one_sentence_and_status_2(small: Path, tmp_pa
     for ended, words in ((refused, "a file stands"), (full, "no space left")):
         assert ended.returncode == 2, ended.stderr
         assert "Traceback" not in ended.stderr and ended.stderr.count("\n") == 1 and words in ended.stderr
+
+
+def test_a_name_that_is_too_long_and_a_place_that_takes_no_files_are_one_sentence(tmp_path: Path) -> None:
+    long = tmp_path / ("a" * 300) / "run"
+    with pytest.raises(StoreUnwritable, match="the name is too long"):
+        check_writable(long)
+    with pytest.raises(UserError, match="the name is too long"):
+        user_path(long)
+    with pytest.raises(StoreUnwritable, match="/proc/x cannot be written: this user may not write there"):
+        check_writable(Path("/proc/x"))

@@ -201,6 +201,19 @@ def test_a_unit_under_whose_name_the_log_of_another_lies_is_run(
     assert f"it is the log of another unit, {one.unit}" in replicate.record.notes[0]
 
 
+def test_a_cut_log_without_a_checkpoint_is_said(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    begun = make_replicate({**SHORT, "optimiser.epochs": 3})
+    begun.advance()
+    begun.advance()
+    log = log_file(tmp_path / "run", begun.unit)
+    log.write_bytes(log.read_bytes()[:-10])
+    for file in (tmp_path / "run" / "checkpoints" / begun.unit).glob("*.pt"):
+        file.unlink()
+    again = make_replicate({**SHORT, "optimiser.epochs": 3})
+    assert again.epoch == 0
+    assert "starts again from its first epoch: it has no checkpoint" in again.record.notes[0]
+
+
 def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
