@@ -20,13 +20,11 @@ from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import load_sweep
 from harness.plan import Plan
-from harness.run_store import RunWriter
 from harness.stamp import PACKAGES, Stamp, refuse_beside
 from harness.sweep import aside as aside_module
 from harness.sweep.aside import complete_moves
 from harness.sweep.start import prepare
 from harness.sweep.verdict import Verdict
-from harness.trial.__main__ import OBJECTIVE, main
 from tests.harness.without_ray import FOLDED, Small
 
 
@@ -249,29 +247,6 @@ def test_a_trial_alone_is_not_added_to_units_of_another_stamp(
         refuse_beside(now, small.path)
     with pytest.raises(UserError, match="2 units are of another data set"):
         refuse_beside(replace(stamp, data="d" * 64), small.path)
-
-
-def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = {"config": "a" * 12, "fold": "b" * 12, "seed": 0, "status": "done", "epochs": 3}
-    stamp = Stamp(data="d" * 64, objective=OBJECTIVE)
-    RunWriter(tmp_path / "run").write("trials", "one", [{**row, **stamp.row()}])
-    before = sorted((tmp_path / "run").rglob("*"))
-    command = [
-        "harness.trial",
-        "minimal",
-        "--seeds",
-        "1",
-        "--out",
-        str(tmp_path / "run"),
-        "--cache",
-        str(tmp_path),
-    ]
-    monkeypatch.setattr("sys.argv", command)
-    with pytest.raises(UserError, match="1 unit is of another data set"):
-        main()
-    assert sorted((tmp_path / "run").rglob("*")) == before
 
 
 @pytest.mark.parametrize("kill", range(1, 19, 3))
