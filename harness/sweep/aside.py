@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from analysis import unit_log
 from analysis.schema import STUDIES
 from analysis.stamps import EARLIER, WHY
+from analysis.store import Run
 from harness.moving import move_units
 from harness.plan import Plan, Unit
 from harness.run_store import replace_atomically
@@ -86,7 +87,7 @@ def sort_out(
 
 def being_moved(run: Path) -> set[str]:
     """Names of the units that an interrupted start had begun to put aside."""
-    return {unit for entry in _journal(run) for unit in entry["units"]}
+    return {unit for entry in _journal(run) if not entry.get("back") for unit in entry["units"]}
 
 
 def put_aside(run: Path, aside: Iterable[Aside]) -> None:
@@ -95,6 +96,17 @@ def put_aside(run: Path, aside: Iterable[Aside]) -> None:
         {"folder": each.folder, "units": [unit.name for unit in each.units], "why": each.why}
         for each in aside
     ]
+    _move_all(run, entries)
+
+
+def move_back(run: Path, units: Mapping[str, Iterable[str]]) -> None:
+    """Move units (folder below RUN/earlier -> names) into the run again, as safely as they were put aside."""
+    _move_all(
+        run, [{"folder": folder, "units": list(names), "back": True} for folder, names in units.items()]
+    )
+
+
+def _move_all(run: Path, entries: list[dict[str, Any]]) -> None:
     if entries:
         replace_atomically(run / JOURNAL, json.dumps([*_journal(run), *entries]).encode())
         complete_moves(run)
@@ -107,11 +119,16 @@ def complete_moves(run: Path) -> None:
     for entry in entries:
         target = run / EARLIER / entry["folder"]
         units = list(entry["units"])
-        if plan is not None:
+        back = bool(entry.get("back"))
+        if plan is not None and not back:
             _describe(run, plan, units, target, entry["why"])
         for config in {unit.rsplit("-", 2)[0] for unit in units}:
             Verdict.drop(run, config)
-        move_units(run, units, target)
+        if back:
+            move_units(target, units, run)
+            _describe_rest(target)
+        else:
+            move_units(run, units, target)
         # What a study was told by these units must not be known to the next one, which is made from plan and store.
         shutil.rmtree(run / STUDIES, ignore_errors=True)
     (run / JOURNAL).unlink(missing_ok=True)
@@ -147,6 +164,19 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
     for fold in folds:
         _copy(run / "baselines" / f"{fold}.parquet", target / "baselines" / f"{fold}.parquet")
     _copy(run / "sweep.yaml", target / "sweep.yaml")
+
+
+def _describe_rest(folder: Path) -> None:
+    """What units were moved back from is a run of those that are left; a folder of none goes."""
+    rows = Run(folder).columns("trials", ["config", "seed"])
+    plan = Plan.load(folder)
+    if rows.empty:
+        shutil.rmtree(folder, ignore_errors=True)
+    elif plan is not None:
+        kept = set(rows["config"])
+        configs = {config: planned for config, planned in plan.configs.items() if config in kept}
+        seeds = tuple(seed for seed in plan.seeds if seed in set(rows["seed"]))
+        replace(plan, configs=configs, trials=len(configs), seeds=seeds).save(folder)
 
 
 def _copy(file: Path, target: Path) -> None:

@@ -35,6 +35,7 @@ from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
 from harness.sweep.report import conclude, continuing, introduce, unfinished
 from harness.sweep.start import ENDED, Start, complete_units, forget, give_up, prepare, stored_units
+from harness.sweep.taken_back import take_back
 from harness.sweep.tuning import Outcome, Tuning, tune
 
 
@@ -95,6 +96,7 @@ def run_sweep(options: Options, console: Console) -> int:
             return 0
         if start.nothing:
             put_aside(run, start.aside)
+            take_back(run, start.back)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             return conclude(console, run, start, None)
 
@@ -105,6 +107,7 @@ def run_sweep(options: Options, console: Console) -> int:
             ray.capacity.refuse_too_large(cpus=asked.cpus_per_trial, gpus=device.share, where="this machine")
         stack.enter_context(telling_how_to_go_on(console))
         put_aside(run, start.aside)
+        take_back(run, start.back)
         start = replace(start, plan=replace(start.plan, status="running"))
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])

@@ -18,6 +18,7 @@ from harness.stamp import Stamp
 from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
 from harness.sweep.documents import lost_plan, plan_of_run
 from harness.sweep.left import unplanned
+from harness.sweep.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.verdict import Verdict
 
 __all__ = [
@@ -51,7 +52,8 @@ class Start:
     """The merged `plan`, the units `pending` per configuration, how many configurations are `new` (still to be
     proposed), whether a finite space has fewer left than were asked for, how many configurations are `complete` and
     units `finished`, what `failed` before, the plan's difference in sentences, what the ended units of pending
-    configurations `reached`, and the units to be put `aside` because they have other stamps."""
+    configurations `reached`, the units to be put `aside` because they have other stamps, and those to be taken `back`
+    from such a place."""
 
     plan: Plan
     pending: dict[str, list[Unit]]
@@ -63,6 +65,7 @@ class Start:
     sentences: list[str]
     reached: Mapping[str, Reached] = field(default_factory=dict)
     aside: tuple[Aside, ...] = ()
+    back: tuple[Back, ...] = ()
 
     @property
     def nothing(self) -> bool:
@@ -111,6 +114,10 @@ def prepare(
     }
     asked = replace(fresh, configs=kept)
     units = asked.units()
+    own = stamp or Stamp.of(sweep.config, data=fresh.data)
+    elsewhere = {folder.name: stored_units(folder) for folder in earlier_folders(run)}
+    back = to_take_back(run, [unit for unit in units if unit not in found], own, elsewhere)
+    found |= {unit: elsewhere[each.folder][unit] for each in back for unit in each.units}
     stored = {unit: found[unit] for unit in units if unit in found}
     statuses = {unit: row.status for unit, row in stored.items()}
     failed = [unit for unit in units if statuses.get(unit) == "failed"]
@@ -131,7 +138,8 @@ def prepare(
         )
     sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
     sentences += [s for s in difference.sentences if "to propose" not in s]
-    sentences += [each.sentence(len(set(each.units) & set(units))) for each in aside]
+    sentences += [each.sentence(len((set(each.units) & set(units)) - found.keys())) for each in aside]
+    sentences += [each.sentence for each in back]
     if gone:
         sentences.append(
             f"an earlier start had begun to put {len(gone)} units aside, which is completed first"
@@ -170,7 +178,17 @@ def prepare(
             reached[unit.config_id][unit.name] = (row.status, value)
     complete = len(kept) - len(groups)
     return Start(
-        plan, groups, new, new < wanted, complete, finished, failed, sentences, reached, tuple(aside)
+        plan,
+        groups,
+        new,
+        new < wanted,
+        complete,
+        finished,
+        failed,
+        sentences,
+        reached,
+        tuple(aside),
+        tuple(back),
     )
 
 

@@ -20,13 +20,11 @@ from harness.code_stamp import Code
 from harness.compaction import Compactor
 from harness.config.sweep import load_sweep
 from harness.plan import Plan
-from harness.run_store import RunWriter
 from harness.stamp import PACKAGES, Stamp, refuse_beside
 from harness.sweep import aside as aside_module
 from harness.sweep.aside import complete_moves
 from harness.sweep.start import prepare
 from harness.sweep.verdict import Verdict
-from harness.trial.__main__ import OBJECTIVE, main
 from tests.harness.without_ray import FOLDED, Small
 
 
@@ -251,29 +249,6 @@ def test_a_trial_alone_is_not_added_to_units_of_another_stamp(
         refuse_beside(replace(stamp, data="d" * 64), small.path)
 
 
-def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row = {"config": "a" * 12, "fold": "b" * 12, "seed": 0, "status": "done", "epochs": 3}
-    stamp = Stamp(data="d" * 64, objective=OBJECTIVE)
-    RunWriter(tmp_path / "run").write("trials", "one", [{**row, **stamp.row()}])
-    before = sorted((tmp_path / "run").rglob("*"))
-    command = [
-        "harness.trial",
-        "minimal",
-        "--seeds",
-        "1",
-        "--out",
-        str(tmp_path / "run"),
-        "--cache",
-        str(tmp_path),
-    ]
-    monkeypatch.setattr("sys.argv", command)
-    with pytest.raises(UserError, match="1 unit is of another data set"):
-        main()
-    assert sorted((tmp_path / "run").rglob("*")) == before
-
-
 @pytest.mark.parametrize("kill", range(1, 19, 3))
 def test_a_kill_while_units_are_put_aside_loses_nothing(
     small: Small, monkeypatch: pytest.MonkeyPatch, kill: int
@@ -319,6 +294,72 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
         )
     assert len([*(folder / "checkpoints").glob("*/last.pt")]) == 2
     assert not [*(small.path / "checkpoints").glob("*/*")]
+
+
+NLL = "objective=val_unseen/pooled/nll"
+
+
+def test_an_objective_that_comes_back_finds_its_units_again(small: Small) -> None:
+    before = small.trials()
+    (aside,) = small.start(NLL).aside
+    other = small.trials()
+    assert (small.path / "earlier" / aside.folder).is_dir()
+    start = small.start()
+    assert start.nothing and start.finished == 2
+    assert (
+        f"2 finished units are in earlier/{aside.folder} as this start would make them: moved back from there, not run anew"
+        in start.sentences
+    )
+    (sentence,) = [s for s in start.sentences if "kept in" in s]
+    assert "run anew" not in sentence
+    pd.testing.assert_frame_equal(small.trials(), before)
+    (kept,) = [folder for folder in (small.path / "earlier").iterdir() if folder.is_dir()]
+    assert kept.name == start.aside[0].folder and len(Run.open(kept).table("trials")) == 2
+    start = small.start(NLL)
+    assert start.nothing
+    pd.testing.assert_frame_equal(small.trials(), other)
+
+
+def test_units_that_are_not_asked_for_stay_where_they_were_put(small: Small) -> None:
+    small.start(NLL, train=False)
+    start = small.start("trial.seeds=[1, 2]", resume=True)
+    assert [unit.seed for units in start.pending.values() for unit in units] == [2]
+    (folder,) = [folder for folder in (small.path / "earlier").iterdir() if folder.is_dir()]
+    kept = Plan.load(folder)
+    assert kept is not None and [unit.seed for unit in kept.units()] == [0]
+    assert Run.open(folder).table("trials")["seed"].tolist() == [0]
+    assert small.trials()["seed"].tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("kill", [1, 3, 6, 9, 12, 15])
+def test_a_kill_while_units_are_taken_back_loses_nothing(
+    small: Small, monkeypatch: pytest.MonkeyPatch, kill: int
+) -> None:
+    names = ("trials", "epochs", "cells", "predictions")
+    before = {name: Run.open(small.path).table(name) for name in names}
+    small.start(NLL, train=False)
+    left, move = kill, shutil.move
+
+    def stumbling(*given):  # type: ignore[no-untyped-def]
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        return move(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.moving.shutil.move", stumbling)
+        with pytest.raises(KeyboardInterrupt):
+            small.start(resume=True, train=False)
+    start = small.start(resume=True, train=False)
+    assert start.nothing and not start.aside
+    assert [f.name for f in (small.path / "earlier").iterdir()] == [], "and nothing is left of them there"
+    for name, table in before.items():
+        order = [c for c in ("config", "seed", "epoch", "selection", "split", "cell_line", "score", "prevalence_mode",
+                             "pair") if c in table]  # fmt: skip
+        found = Run.open(small.path).table(name).sort_values(order, ignore_index=True)
+        pd.testing.assert_frame_equal(found, table.sort_values(order, ignore_index=True))
+    assert len([*(small.path / "checkpoints").glob("*/last.pt")]) == 2
 
 
 def _dry(small: Small):  # type: ignore[no-untyped-def]

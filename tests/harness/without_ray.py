@@ -16,6 +16,7 @@ from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.driver import save_start
 from harness.sweep.lock import only_driver
 from harness.sweep.start import Start, prepare
+from harness.sweep.taken_back import take_back
 from harness.trial.replicate import Replicate
 
 YAML = """
@@ -82,6 +83,7 @@ class Small:
             complete_moves(self.path)
             start = prepare(sweep, fresh, self.path, resume=resume, gpu=False, reuse=reuse, stamp=stamp)
             put_aside(self.path, start.aside)
+            take_back(self.path, start.back)
             running = replace(start, plan=replace(start.plan, status="running"))
             save_start(sweep, running, self.path)
             by_id = {fold.id: fold for fold in folds}
