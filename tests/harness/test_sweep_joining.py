@@ -204,11 +204,14 @@ def test_what_is_no_ray_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(UserError, match="does not answer within 1 s"):
             reach(place)
-    monkeypatch.setenv("RAY_ADDRESS", place)
-    with pytest.raises(
-        UserError, match=rf"--address auto \(.*, as RAY_ADDRESS={place} has it\): .* nothing listens"
-    ):
-        reach("auto")
+    with socket.socket() as bound:  # without listening, so that nobody else can take the port
+        bound.bind(("", 0))
+        place = f"127.0.0.1:{bound.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", place)
+        with pytest.raises(
+            UserError, match=rf"--address auto \(.*, as RAY_ADDRESS={place} has it\): .* nothing listens"
+        ):
+            reach("auto")
     with pytest.raises(UserError, match=r"--address : expected HOST:PORT"):
         _dry_run(tmp_path, "--address", "")
 

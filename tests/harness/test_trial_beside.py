@@ -15,7 +15,8 @@ def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
 ) -> None:
     row = {"config": "a" * 12, "fold": "b" * 12, "seed": 0, "status": "done", "epochs": 3}
     stamp = Stamp(data="d" * 64, objective=OBJECTIVE)
-    RunWriter(tmp_path / "run").write("trials", "one", [{**row, **stamp.row()}])
+    unit = f"{row['config']}-{row['fold']}-0"
+    RunWriter(tmp_path / "run").write("trials", unit, [{**row, **stamp.row()}])
     before = sorted((tmp_path / "run").rglob("*"))
     command = [
         "harness.trial",
