@@ -100,7 +100,7 @@ class ModeCollapse(Rule):
     def columns(self, run: RunColumns) -> Readings:
         texts = run.trials["config_json"]
         known = {text: _closes(text) for text in texts.dropna().unique()}
-        closes = texts.map(known).fillna(False).to_numpy(dtype=bool)
+        closes = texts.map(lambda text: known.get(text, False)).to_numpy(dtype=bool)
         spreads = run.cells(_SPREADS, pooled=False)
         return _widest_of_units(spreads, closes).joined(run_chance_readings(run))
 

@@ -80,10 +80,10 @@ def main() -> int:
     folder = arguments.out or Path("runs") / f"trial-{config.id}"
     check_writable(folder)
     run = RunWriter(folder)
-    for sentence in mend(run.path):
-        console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     refuse_beside(stamp, run.path)
+    for sentence in mend(run.path):
+        console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
     Code.today().save(run.path)
     console.print(
         f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
