@@ -93,7 +93,7 @@ def refuse_mixture(run: Run) -> None:
         remedy = (
             "start its sweep again, which puts the older ones aside"
             if run.plan()
-            else "run each configuration anew in a folder of its own (python -m harness.trial CONFIG --out FOLDER)"
+            else "run each configuration anew in a folder of its own (python -m harness.single CONFIG --out FOLDER)"
         )
         raise UserError(f"{run.path}: {found.sentence()}, and their mean would mean nothing; {remedy}")
 

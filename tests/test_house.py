@@ -25,6 +25,27 @@ FORBIDDEN = {
     "harness": {"tests"},
 }
 """What a package may not import; `models` may import torch, the standard library and itself, nothing else."""
+ROOMS = {
+    "harness": (
+        "shell",
+        "config",
+        "store",
+        "stamp",
+        "data",
+        "design",
+        "mechanisms",
+        "baselines",
+        "trial",
+        "audit",
+        "single",
+        "sweep",
+        "bench",
+    ),
+    "harness.config": ("yaml", "blocks", "space", "sweep"),
+    "harness.trial": ("episodes", "step", "score"),
+}
+"""A package -> its rooms from the ground up: a room may import those before it, and none after it. Files that lie in the
+package itself stand above all of its rooms."""
 
 
 def sources(*folders: str) -> list[Path]:
@@ -113,6 +134,49 @@ def test_arrows_point_one_way(package: str) -> None:
     assert {path: names for path, names in found.items() if names} == {}
 
 
+def arrows(package: str, root: Path = ROOT) -> set[tuple[str, str, str]]:
+    """(room, room that it imports, file) of a package, each at the depth right below it; a file of the package itself is
+    the room ""."""
+    folder = root / package.replace(".", "/")
+    depth = package.count(".") + 1
+    pairs = set()
+    for path in sorted(folder.rglob("*.py")):
+        parts = path.relative_to(folder).parts
+        room = parts[0] if len(parts) > 1 else ""
+        for node in ast.walk(ast.parse(code(path))):
+            modules: list[str] = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path}: a relative import"
+                modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            for module in modules:
+                if module.startswith(package + "."):
+                    below = module.split(".")[depth]
+                    other = below if (folder / below).is_dir() else ""
+                    pairs |= {(room, other, path.relative_to(root).as_posix())} if room != other else set()
+    return pairs
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_arrows_between_rooms_point_down(package: str) -> None:
+    order = (*ROOMS[package], "")
+    folders = {path.parent.name for path in (ROOT / package.replace(".", "/")).glob("*/__init__.py")}
+    assert set(ROOMS[package]) == folders, "every room has its place in the order"
+    up = {(a, b, file) for a, b, file in arrows(package) if order.index(a) < order.index(b)}
+    assert up == set()
+
+
+def test_an_arrow_that_points_up_is_seen(tmp_path: Path) -> None:
+    for name, text in (("low", "from harness.high.x import y"), ("high", "import harness.low.x")):
+        (tmp_path / "harness" / name).mkdir(parents=True)
+        (tmp_path / "harness" / name / "x.py").write_text(f"def f():\n    {text}\n")
+    assert arrows("harness", tmp_path) == {
+        ("low", "high", "harness/low/x.py"),
+        ("high", "low", "harness/high/x.py"),
+    }
+
+
 def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in sources(*FOLDERS)}
     assert {path: n for path, n in lengths.items() if n > LONGEST and path not in REASONS} == {}
@@ -166,7 +230,9 @@ def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
 
 
 def test_the_checks_see_what_they_look_for() -> None:
-    hidden = "def f():\n    import torch.nn\n    from ray import tune\n    import_module('harness.plan')\n"
+    hidden = (
+        "def f():\n    import torch.nn\n    from ray import tune\n    import_module('harness.design.plan')\n"
+    )
     assert imported(ast.parse(hidden)) == {"torch", "ray", "harness"}
     assert imported(ast.parse("from . import x\nfrom .a import b")) == set()
     assert swallowed(ast.parse("try:\n    f()\nexcept ValueError:\n    pass")) == [3]

@@ -9,17 +9,17 @@ import torch
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import terminal
+from analysis.errors import UserError, nearest, run_cli
 from harness.audit.sabotage import KINDS, alone, caught, sabotage
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
-from harness.errors import UserError, nearest, run_cli
 from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
-from harness.run_store import RunWriter
-from harness.space.compose import compose
+from harness.shell import terminal
+from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 
 DESCRIPTION = """The audit of a trial (key `audit: strict | warn | off`) judges every configured mechanism; its verdicts are

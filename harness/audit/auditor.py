@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from harness.audit.finding import Finding
+from harness.audit.finding import Finding, fault
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
 from harness.audit.unrecorded import unrecorded_keys
-from harness.config.reads import Reads
+from harness.config.blocks.reads import Reads
 from harness.mechanisms.catalogue import configured
-from harness.trial.predict import Predictor
-from harness.trial.sampler import EpisodeBatch, Sampler
-from harness.trial.trainer import Trainer
+from harness.trial.episodes.sampler import EpisodeBatch, Sampler
+from harness.trial.inspection import Inspection, Moment, Subject
+from harness.trial.score.predict import Predictor
+from harness.trial.step.trainer import Trainer
 
 BATCHES = 4
 """Batches of the probe: three to warm the clone, one that every twin sees."""
@@ -29,6 +30,13 @@ class Audit:
 
     findings: list[Finding]
     cost: float
+
+
+def inspect_trial(subject: Subject, moment: Moment) -> Inspection:
+    """The audit as a trial's inspector."""
+    parts = (subject.trainer, subject.sampler, subject.predictor, subject.codes)
+    result = audit(*parts, first=moment == "first", reads=subject.reads)
+    return Inspection([each.row(moment, result.cost) for each in result.findings], fault(result.findings))
 
 
 def audit(

@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import softplus
 
 from harness.audit.probe import EVERYTHING_ON, Probe
-from harness.trial.evaluate import VALIDATION
-from harness.trial.predict import Predictor
-from harness.trial.scoring import logit_at, score_splits
-from harness.trial.trainer import Trainer
+from harness.trial.score.evaluate import VALIDATION
+from harness.trial.score.predict import Predictor
+from harness.trial.score.scoring import logit_at, score_splits
+from harness.trial.step.trainer import Trainer
 from models.energy.temperature import HIGHEST, LOWEST
 
 STEP = 1.2

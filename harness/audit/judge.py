@@ -16,7 +16,7 @@ from harness.audit.routes import allowed, leaks
 from harness.audit.rules import judge_rule
 from harness.audit.settings import changed, value_at
 from harness.mechanisms.mechanism import POSITIVE, Mechanism
-from harness.trial.trainer import Diverged
+from harness.trial.step.trainer import Diverged
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
 from models.environment.memory import NOW, part

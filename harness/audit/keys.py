@@ -8,11 +8,11 @@ import torch
 from harness.audit.idle import STRETCHES, stretched
 from harness.audit.probe import Probe, differ, trimmed
 from harness.audit.settings import changed, value_at
-from harness.config.acting import unread
-from harness.config.explain import ConfigError
-from harness.config.paths import Leaf, discriminators, leaves
-from harness.config.trial import TrialConfig
-from harness.trial.trainer import Trainer
+from harness.config.blocks.acting import unread
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.paths import Leaf, discriminators, leaves
+from harness.config.blocks.trial import TrialConfig
+from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
 
 BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "balance", "episode.pseudo_unseen",

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.trial.trainer import Trainer
+from harness.trial.step.trainer import Trainer
 
 
 def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.config.trial import TrialConfig
-from harness.trial.batches import forward
-from harness.trial.routing import RoutingError
-from harness.trial.sampler import EpisodeBatch
-from harness.trial.trainer import Diverged, StepLog, Trainer, batch_cells, not_finite
+from harness.config.blocks.trial import TrialConfig
+from harness.trial.episodes.batches import forward
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.routing import RoutingError
+from harness.trial.step.trainer import Diverged, StepLog, Trainer, batch_cells, not_finite
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from harness.audit.probe import Step
-from harness.trial.trainer import Trainer
+from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
 
 BOTH_SIDES = ("orthogonal", "pearson", "infonce", "club", "hsic")

@@ -8,7 +8,7 @@ from harness.audit.finding import Finding
 from harness.audit.probe import EVERYTHING_ON, differ, norm
 from harness.audit.settings import changed
 from harness.mechanisms.mechanism import Mechanism
-from harness.trial.schedule import Schedule
+from harness.trial.step.schedule import Schedule
 
 if TYPE_CHECKING:
     from harness.audit.judge import Judge

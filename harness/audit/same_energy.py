@@ -7,9 +7,9 @@ import numpy as np
 import torch
 
 from harness.audit.probe import Probe
-from harness.trial.batches import encode_pairs
-from harness.trial.predict import Predictor
-from harness.trial.trainer import Diverged
+from harness.trial.episodes.batches import encode_pairs
+from harness.trial.score.predict import Predictor
+from harness.trial.step.trainer import Diverged
 
 TOLERANCE = 1e-5
 """Largest difference of a logit, relative to 1 + its size."""

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.config.block import Block
-from harness.config.trial import TrialConfig
+from harness.config.blocks.block import Block
+from harness.config.blocks.trial import TrialConfig
 
 
 def changed(config: TrialConfig, changes: Mapping[str, Any]) -> TrialConfig:

@@ -2,9 +2,9 @@
 
 from harness.audit.keys import BLOCKS, ELSEWHERE, LATER
 from harness.audit.settings import value_at
-from harness.config.acting import unread
-from harness.config.paths import leaves
-from harness.config.reads import Reads
+from harness.config.blocks.acting import unread
+from harness.config.blocks.paths import leaves
+from harness.config.blocks.reads import Reads
 
 
 def unrecorded_keys(reads: Reads) -> list[str]:

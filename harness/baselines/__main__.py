@@ -9,16 +9,16 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.errors import run_cli
 from analysis.paths import user_path
 from analysis.schema import MACRO, POOLED
-from harness import terminal
 from harness.baselines.evaluate import SCORED
 from harness.baselines.write import write_baselines
-from harness.config.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
-from harness.config.trial import SIZES
+from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
+from harness.config.blocks.trial import SIZES
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.errors import run_cli
+from harness.shell import terminal
 
 
 def measure(block: DataBlock, cache: Path, *, progress: bool) -> pd.DataFrame:

@@ -17,10 +17,10 @@ from analysis.schema import SCHEMA_VERSION, to_table
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
-from harness.code_stamp import Code
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
-from harness.stamp import package_versions
+from harness.stamp.code import Code
+from harness.stamp.stamp import package_versions
 
 IDENTITY = b"identity"
 """Key of a file's metadata under which it says what its numbers are of."""

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
-from harness import terminal
 from harness.bench.batches import bench_batches
 from harness.bench.driver import bench_driver
 from harness.bench.measurement import Measurement
@@ -24,8 +24,8 @@ from harness.bench.ranking import SEEDS, bench_ranking
 from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
-from harness.device import choose_device
-from harness.errors import UserError, run_cli
+from harness.shell import terminal
+from harness.trial.device import choose_device
 
 BENCHES = ("stem", "step", "batches", "ranking", "driver")
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from harness.bench.measurement import Measurement, alternate, middle, timed
 from harness.bench.sizes import BenchSize
 from harness.bench.step import potential
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.store import open_dataset
 from models.sequence.tokens import KMER, kmer_tokens, null_token

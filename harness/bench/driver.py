@@ -10,14 +10,14 @@ import torch
 from rich.console import Console
 
 from harness.bench.measurement import Measurement, Time, timed
-from harness.config.sweep import load_sweep
+from harness.config.space.compose import SEARCH_SPACES
+from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import Fold
-from harness.plan import Plan
-from harness.space.compose import SEARCH_SPACES
-from harness.sweep.board import Board
-from harness.sweep.display import Display
-from harness.sweep.proposer import Proposer
-from harness.sweep.study import Study
+from harness.design.plan import Plan
+from harness.sweep.search.proposer import Proposer
+from harness.sweep.search.study import Study
+from harness.sweep.show.board import Board
+from harness.sweep.show.display import Display
 
 EPOCHS = 5
 WINDOW = 10

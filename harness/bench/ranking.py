@@ -15,8 +15,8 @@ from analysis.ranking import Ranking, rank
 from analysis.schema import PART, PART_UNITS, PREVALENCES
 from analysis.store import Run
 from harness.bench.measurement import Measurement, Time, timed
-from harness.compaction import AT_ONCE, COMPACTED, Compactor
-from harness.run_store import RunWriter
+from harness.store.compaction import AT_ONCE, COMPACTED, Compactor
+from harness.store.writer import RunWriter
 
 SEEDS, EPOCHS = 5, 10
 SEEN = tuple(f"seen{number}" for number in range(6))

@@ -8,7 +8,7 @@ from harness.bench.measurement import Measurement, alternate, relative_norm
 from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import BenchSize
 from harness.bench.stem import random_bases
-from harness.config.model import ModelBlock
+from harness.config.blocks.model import ModelBlock
 from models.sequence.potential import SequencePotential, build_sequence
 from models.sequence.stem import KmerStem
 from models.streams import SeededNoise, generator, initialise

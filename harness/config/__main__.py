@@ -5,16 +5,16 @@ from pathlib import Path
 
 from rich.table import Table
 
+from analysis.errors import UserError, run_cli
 from analysis.output import printable
 from analysis.paths import user_path
-from harness import terminal
-from harness.config.paths import leaves
-from harness.config.schema import as_text, preset_schema, sweep_schema
-from harness.config.sweep import load_sweep
-from harness.config.trial import TrialConfig
-from harness.errors import UserError, run_cli
-from harness.space.compose import SEARCH_SPACES, check_preset
-from harness.space.yaml_lines import read_yaml
+from harness.config.blocks.paths import leaves
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import SEARCH_SPACES, check_preset
+from harness.config.sweep.schema import as_text, preset_schema, sweep_schema
+from harness.config.sweep.sweep import load_sweep
+from harness.config.yaml.lines import read_yaml
+from harness.shell import terminal
 
 FILES = {"schema.json": sweep_schema, "preset.schema.json": preset_schema}
 

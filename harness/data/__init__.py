@@ -1,0 +1,1 @@
+"""Pairs, folds, the encoded store and the synthetic truth."""

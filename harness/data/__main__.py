@@ -9,13 +9,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.errors import run_cli
 from analysis.paths import user_path
-from harness import terminal
-from harness.arguments import whole
-from harness.config.data import CONTRADICTIONS, Contradictions, parse_source
+from harness.config.blocks.data import CONTRADICTIONS, Contradictions, parse_source
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
-from harness.errors import run_cli
+from harness.shell import terminal
+from harness.shell.arguments import whole
 
 WIDEST = 1_000_000
 """Base pairs of the widest window."""

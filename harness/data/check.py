@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.errors import UserError, nearest
 from harness.data.bases import ALPHABET, FOREIGN, encode_bases
 from harness.data.region import LONGEST, normal_regions, parse_regions, region_fault
 from harness.data.spelling import cell_line_word
 from harness.data.table import Table
-from harness.errors import UserError, nearest
 
 SPLIT_NAMES = ("train", "val", "test")
 PAIR_COLUMNS = {

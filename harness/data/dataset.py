@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.errors import UserError
 from harness.data.bases import decode_bases
 from harness.data.seal import check_seal
-from harness.errors import UserError
 
 FORMAT = 3
 """Version of the layout on disk; part of a store's name, so that an older or newer one is never misread."""

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from harness.config.data import DataBlock
+from analysis.errors import UserError, nearest
+from harness.config.blocks.data import DataBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.spelling import normal_chromosome
-from harness.errors import UserError, nearest
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import expit
 from scipy.stats import qmc
 
-from harness.config.data import SyntheticBlock
+from harness.config.blocks.data import SyntheticBlock
 
 POOL = 8
 """Candidate loci per pair of one cell line: each line is a biased sample of the same loci."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.errors import UserError
 from harness.data.check import (
     SPLIT_NAMES,
     check_classes,
@@ -28,7 +29,6 @@ from harness.data.spelling import (
     spellings_note,
 )
 from harness.data.table import check_file, read_csv, read_parquet, rows_of
-from harness.errors import UserError
 
 CSV_FILES = ("pairs_hg19.csv", "e_seq.csv", "p_seq.csv")
 PARQUET_FILES = ("pairs.parquet", "enhancers.parquet", "promoters.parquet")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from harness.errors import UserError
+from analysis.errors import UserError
 
 ROWS = 4
 """Rows of a contradictory pair that its sentence names."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
+from analysis.errors import UserError
 from analysis.schema import MACRO, POOLED
-from harness.errors import UserError
 
 PLAIN = re.compile(r"\d{0,3}[A-Za-z]{1,2}|[IVXLivxl]+")
 """Chromosomes that are written in capitals: X, MT, 2L, XVI; scaffolds such as chrUn_gl000220 are not."""

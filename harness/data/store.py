@@ -14,15 +14,15 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness.code_stamp import Code
-from harness.config.data import DataBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
 from harness.data.read import READING, input_files, layout_notes, read
 from harness.data.seal import seal
 from harness.data.synthetic import GENERATOR, generate
-from harness.errors import UserError
+from harness.stamp.code import Code
 
 MAKERS = ("harness.data.encode", "harness.data.read", "harness.data.synthetic")
 """Modules that make encoded data; what they import is code of the encoded data too."""

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from harness.config.data import SyntheticBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import SyntheticBlock
 from harness.data.bases import decode_bases
 from harness.data.folds import default_cell_lines
 from harness.data.planted import SIDES, Planted, acts_in, plant, stream
 from harness.data.raw import RawDataset
-from harness.errors import UserError
 
 GENERATOR = 3
 """Version of the generator; part of the content hash of a synthetic dataset."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from harness.errors import UserError, nearest
+from analysis.errors import UserError, nearest
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import json
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from harness import terminal
-from harness.errors import UserError, nearest, run_cli
+from analysis.errors import UserError, nearest, run_cli
 from harness.mechanisms.catalogue import IDS, catalogue
 from harness.mechanisms.mechanism import GROUPS
 from harness.mechanisms.page import page
+from harness.shell import terminal
 
 DESCRIPTION = """Every mechanism that a configuration can have: what it computes, which keys switch it on, which
 parameters it may train, and where it comes from. A trial's audit (table `audit` of a run) judges these rows.

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin
 
 import models
-from harness.config.paths import leaves
-from harness.config.trial import TrialConfig
+from harness.config.blocks.paths import leaves
+from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
 from models.losses.build import build_terms
 from models.registry import Registry, Row

@@ -1,0 +1,1 @@
+"""Many trials under Ray Tune."""

@@ -1,9 +1,9 @@
 """`python -m harness.sweep YAML`: run a sweep."""
 
-from harness.errors import run_cli
+from analysis.errors import run_cli
+from harness.shell.terminal import console
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
-from harness.terminal import console
 
 
 def main() -> int:

@@ -11,10 +11,10 @@ from analysis import unit_log
 from analysis.schema import STUDIES
 from analysis.stamps import EARLIER, WHY
 from analysis.store import Run
-from harness.moving import move_units
-from harness.plan import Plan, Unit
-from harness.run_store import replace_atomically
-from harness.stamp import Stamp, reusable, stamp_id
+from harness.design.plan import Plan, Unit
+from harness.stamp.stamp import Stamp, reusable, stamp_id
+from harness.store.moving import move_units
+from harness.store.writer import replace_atomically
 from harness.sweep.verdict import Verdict
 
 JOURNAL = f"{EARLIER}/.moving.json"

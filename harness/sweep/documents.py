@@ -6,17 +6,17 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.errors import UserError
 from analysis.schema import ADDED
 from analysis.store import Run
-from harness.config.explain import validate_stored
-from harness.config.sweep import Sweep
-from harness.config.trial import TrialConfig
-from harness.damaged import put_aside
+from harness.config.blocks.explain import validate_stored
+from harness.config.blocks.trial import TrialConfig
+from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.mending import mend
-from harness.plan import FILE, Plan, Planned
-from harness.run_store import replace_atomically
+from harness.design.plan import FILE, Plan, Planned
+from harness.store.damaged import put_aside
+from harness.store.mending import mend
+from harness.store.writer import replace_atomically
 
 PROVENANCE = "provenance.json"
 

@@ -10,33 +10,33 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analysis.errors import UserError
 from harness.baselines.write import write_baselines
-from harness.code_stamp import Code
-from harness.compaction import Compactor
-from harness.config.sweep import Sweep, load_sweep
-from harness.config.trial import TrialConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
-from harness.device import choose_device
-from harness.errors import UserError
-from harness.plan import Plan
-from harness.run_store import RunWriter
-from harness.stamp import Stamp
-from harness.storage import DISK, StoreUnwritable, check_writable, writing
+from harness.design.plan import Plan
+from harness.stamp.code import Code
+from harness.stamp.stamp import Stamp
+from harness.store.compaction import Compactor
+from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
+from harness.store.writer import RunWriter
 from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.baseline_task import missing
-from harness.sweep.capacity import this_machine
-from harness.sweep.cluster import Cluster, cluster
+from harness.sweep.cluster.capacity import this_machine
+from harness.sweep.cluster.cluster import Cluster, cluster
 from harness.sweep.documents import mend_run, plan_of_run
-from harness.sweep.impossible import refuse_impossible
 from harness.sweep.lock import only_driver, refuse_running
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
-from harness.sweep.report import conclude, continuing, introduce, unfinished
+from harness.sweep.search.impossible import refuse_impossible
+from harness.sweep.show.report import conclude, continuing, introduce, unfinished
 from harness.sweep.start import ENDED, Start, complete_units, forget, give_up, prepare, stored_units
 from harness.sweep.taken_back import take_back
 from harness.sweep.tuning import Outcome, Tuning, tune
+from harness.trial.device import choose_device
 
 
 def run_sweep(options: Options, console: Console) -> int:

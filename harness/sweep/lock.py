@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from analysis.errors import UserError
 from analysis.schema import LOCK
-from harness.errors import UserError
-from harness.storage import check_writable
+from harness.store.storage import check_writable
 
 ATTEMPTS, PAUSE = 4, 0.05
 """Looks at a lock that is held, and seconds between them: a dry run that asks holds it for a moment too."""

@@ -5,8 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.errors import UserError, shorten
 from analysis.paths import user_path
-from harness.errors import UserError, shorten
 
 DESCRIPTION = """Run a sweep: YAML -> plan -> Ray Tune trials -> store -> ranking with warnings.
 

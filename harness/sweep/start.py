@@ -6,18 +6,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from analysis.errors import UserError
 from analysis.files import filed_units
 from analysis.stamps import STAMPS
 from analysis.store import Run
-from harness.config.sweep import Sweep
-from harness.errors import UserError
-from harness.failing import fail
-from harness.plan import FILE, Plan, Unit, diff, merge
-from harness.space.compose import flatten
-from harness.stamp import Stamp
+from harness.config.space.compose import flatten
+from harness.config.sweep.sweep import Sweep
+from harness.design.plan import FILE, Plan, Unit, diff, merge
+from harness.stamp.stamp import Stamp
+from harness.store.failing import fail
 from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
 from harness.sweep.documents import lost_plan, plan_of_run
-from harness.sweep.left import unplanned
+from harness.sweep.search.left import unplanned
 from harness.sweep.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.verdict import Verdict
 

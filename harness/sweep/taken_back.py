@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.stamps import EARLIER
-from harness.plan import Unit
-from harness.stamp import Stamp
+from harness.design.plan import Unit
+from harness.stamp.stamp import Stamp
 from harness.sweep.aside import ENDED, Row, move_back
 
 

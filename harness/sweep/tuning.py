@@ -9,19 +9,19 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.compaction import Compactor
-from harness.config.sweep import Sweep
-from harness.config.trial import TrialConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
-from harness.device import Device
-from harness.plan import Plan, Unit
-from harness.stamp import Stamp
-from harness.sweep.board import Board
-from harness.sweep.cluster import Cluster
-from harness.sweep.display import Display
-from harness.sweep.past import past
+from harness.design.plan import Plan, Unit
+from harness.stamp.stamp import Stamp
+from harness.store.compaction import Compactor
+from harness.sweep.cluster.cluster import Cluster
+from harness.sweep.search.past import past
+from harness.sweep.search.study import Study, study_file
+from harness.sweep.show.board import Board
+from harness.sweep.show.display import Display
 from harness.sweep.start import Start, complete_units
-from harness.sweep.study import Study, study_file
+from harness.trial.device import Device
 
 PATIENCE = 0.5
 """Seconds between looks at the baselines when no trial is left."""
@@ -73,10 +73,10 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     )
 
     from harness.sweep.baseline_task import Baselines, missing
-    from harness.sweep.callbacks import BoardCallback
-    from harness.sweep.ending import Ending
-    from harness.sweep.halving import LockstepHalving
-    from harness.sweep.proposer import Proposer
+    from harness.sweep.search.halving import LockstepHalving
+    from harness.sweep.search.proposer import Proposer
+    from harness.sweep.show.callbacks import BoardCallback
+    from harness.sweep.show.ending import Ending
     from harness.sweep.worker import ConfigurationTrainable, Work
 
     tuning.before()

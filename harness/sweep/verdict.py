@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from harness.run_store import replace_atomically
+from harness.store.writer import replace_atomically
 
 
 @dataclass(frozen=True)

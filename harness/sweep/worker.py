@@ -16,16 +16,17 @@ import numpy as np
 import torch
 from ray.tune import Trainable
 
-from harness.code_stamp import Code
-from harness.config.trial import TrialConfig
+from analysis.errors import UserError
+from harness.audit.auditor import inspect_trial
+from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.failing import fail
-from harness.run_store import RunWriter, replace_atomically
-from harness.stamp import Stamp, package_versions
-from harness.storage import StoreUnwritable
-from harness.sweep.past import WORST_FIRST
+from harness.stamp.code import Code
+from harness.stamp.stamp import Stamp, package_versions
+from harness.store.failing import fail
+from harness.store.storage import StoreUnwritable
+from harness.store.writer import RunWriter, replace_atomically
+from harness.sweep.search.past import WORST_FIRST
 from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
@@ -176,7 +177,9 @@ class ConfigurationTrainable(Trainable):
                 objective=self.work.objective,
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
-                audits=seed == next(first for name, first in units if name == fold),
+                inspector=inspect_trial
+                if seed == next(first for name, first in units if name == fold)
+                else None,
                 stamp=self.work.stamp,
             )
             for fold, seed in units

@@ -1,0 +1,1 @@
+"""The episodic loop of one configuration on one fold."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.run_store import replace_atomically
+from harness.store.writer import replace_atomically
 
 MAGIC = b"EPI-checkpoint"
 """The last bytes of a checkpoint."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.rules import Finding, watching
-from harness.trial.evaluate import vanished_spread
+from harness.trial.score.evaluate import vanished_spread
 
 Row = dict[str, Any]
 

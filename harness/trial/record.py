@@ -11,11 +11,11 @@ import torch
 
 from analysis.files import filed_units
 from analysis.unit_log import Mark, UnitLog, log_file, read_or_none, rows_frame, table_frame
-from harness.damaged import put_aside
-from harness.exporting import export
-from harness.log_writer import LogWriter
-from harness.mending import write_logs
-from harness.run_store import RunWriter
+from harness.store.damaged import put_aside
+from harness.store.exporting import export
+from harness.store.log_writer import LogWriter
+from harness.store.mending import write_logs
+from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
 
 Row = dict[str, Any]

@@ -14,26 +14,25 @@ import torch
 
 from analysis.rules import Finding, UnitRecords, evaluate
 from analysis.schema import PREVALENCES, to_table
-from harness.audit.auditor import audit
-from harness.audit.finding import fault
-from harness.config.reads import Reads
-from harness.config.trial import TrialConfig
+from harness.config.blocks.reads import Reads
+from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
-from harness.run_store import RunWriter
-from harness.stamp import SELECTION, Stamp, refuse_other
-from harness.trial.branch import branch_rows, branches, leak_warning
-from harness.trial.cell_facts import standardised_features
-from harness.trial.evaluate import VALIDATION, CellRows, locus_bins, metric
-from harness.trial.feasible import check_feasible
+from harness.stamp.stamp import SELECTION, Stamp, refuse_other
+from harness.store.writer import RunWriter
+from harness.trial.episodes.cell_facts import standardised_features
+from harness.trial.episodes.feasible import check_feasible
+from harness.trial.episodes.sampler import SAMPLERS, rng
+from harness.trial.inspection import Inspector, Moment, Subject
 from harness.trial.live import LiveWarnings
-from harness.trial.predict import Predictor, SplitScores
 from harness.trial.record import Record
-from harness.trial.rows import competition_rows, embedding_rows, epoch_row, prediction_rows, term_rows
-from harness.trial.sampler import SAMPLERS, rng
-from harness.trial.scoring import score_splits
+from harness.trial.score.branch import branch_rows, branches, leak_warning
+from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins, metric
+from harness.trial.score.predict import Predictor, SplitScores
+from harness.trial.score.rows import competition_rows, embedding_rows, epoch_row, prediction_rows, term_rows
+from harness.trial.score.scoring import score_splits
+from harness.trial.step.trainer import Diverged, StepLog, Trainer, diverging, refuse_explosion
 from harness.trial.summary import REPORTED, EpochSummary
-from harness.trial.trainer import Diverged, StepLog, Trainer, diverging, refuse_explosion
 
 
 class Replicate:
@@ -42,8 +41,8 @@ class Replicate:
     Everything that it leaves is written by `advance` through its `record`: rows into its log, then the checkpoint. A
     killed or failed replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one
     (bitwise, on one CPU with the same thread count); it has ended when everything else is written. What it keeps in
-    memory of the epochs before does not grow with them. One replicate of a trial (configuration and fold) `audits` for
-    all of its seeds.
+    memory of the epochs before does not grow with them. One replicate of a trial (configuration and fold) has an
+    `inspector`, for all of its seeds; what has none is not audited, whatever its configuration says.
 
     Raises
     ------
@@ -63,12 +62,12 @@ class Replicate:
         objective: str = "val_unseen/macro/aupr",
         device: str = "cpu",
         stop_rules: Sequence[str] = (),
-        audits: bool = True,
+        inspector: Inspector | None = None,
         stamp: Stamp | None = None,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
         self.changes, self.objective = changes or {}, objective
-        self.device, self.audits = torch.device(device), audits
+        self.device, self.inspector = torch.device(device), inspector
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
         self.settings = settings = self.reads.view
@@ -330,19 +329,19 @@ class Replicate:
         r = torch.from_numpy(np.concatenate([split.r for split in scores.values()]))
         return self.trainer.model.rank_invariant(r.to(self.device))
 
-    def _audit(self, moment: str) -> str | None:
+    def _audit(self, moment: Moment) -> str | None:
         """Judge every configured mechanism on clones; why that stops the trial (strict, at its first steps), or None.
 
         Raises Diverged where a clone does.
         """
-        mode = self.settings.audit if self.audits else "off"
-        if mode == "off" or any(row["moment"] == moment for row in self.audited):
+        mode = "off" if self.inspector is None else self.settings.audit
+        if self.inspector is None or mode == "off" or any(row["moment"] == moment for row in self.audited):
             return None
-        given = (self.trainer, self.sampler, self.predictor, self.codes)
-        found = audit(*given, first=moment == "first", reads=self.reads)
-        self._new["audit"] = [finding.row(moment, found.cost) for finding in found.findings]
-        self.audited += self._new["audit"]
-        return fault(found.findings) if moment == "first" and mode == "strict" else None
+        subject = Subject(self.trainer, self.sampler, self.predictor, self.codes, self.reads)
+        inspection = self.inspector(subject, moment)
+        self._new["audit"] = inspection.rows
+        self.audited += inspection.rows
+        return inspection.fault if moment == "first" and mode == "strict" else None
 
     def _nothing(self, epoch: int, began: float, status: str, reason: str) -> EpochSummary:
         """End with an epoch that gave nothing."""

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from harness.config.data import DataBlock, SyntheticBlock
-from harness.config.trial import TrialConfig
+from harness.audit.auditor import inspect_trial
+from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
-from harness.run_store import RunWriter
-from harness.space.compose import compose
+from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 
 TINY: dict[str, Any] = {
@@ -69,6 +70,13 @@ def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
         changes: dict[str, Any] | None = None, *, seed: int = 0, run: str = "run", **options: Any
     ) -> Replicate:
         config: TrialConfig = compose(TINY, changes or {}).resolved()
-        return Replicate(config, tiny_dataset, tiny_fold, seed, RunWriter(tmp_path / run), **options)
+        return Replicate(
+            config,
+            tiny_dataset,
+            tiny_fold,
+            seed,
+            RunWriter(tmp_path / run),
+            **{"inspector": inspect_trial, **options},
+        )
 
     return make

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.arguments import whole
-from harness.errors import UserError
-from harness.trial.__main__ import check_seeds, load
+from analysis.errors import UserError
+from harness.shell.arguments import whole
+from harness.single.__main__ import check_seeds, load
 from tests.harness.test_terminal import _run
 
 
@@ -24,10 +24,10 @@ def test_a_whole_number_in_its_range() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("harness.trial", "minimal", "--threads", "0"),
-        ("harness.trial", "minimal", "--seeds", "9" * 5000),
-        ("harness.trial", "minimal", "--seeds", "-1"),
-        ("harness.trial", "minimal", "--seeds", "0", "1", "0"),
+        ("harness.single", "minimal", "--threads", "0"),
+        ("harness.single", "minimal", "--seeds", "9" * 5000),
+        ("harness.single", "minimal", "--seeds", "-1"),
+        ("harness.single", "minimal", "--seeds", "0", "1", "0"),
         ("harness.data", "describe", "synthetic:gated", "--enhancer-bp", "-5"),
         ("harness.data", "describe", "synthetic:gated", "--promoter-bp", "0"),
     ],

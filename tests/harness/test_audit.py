@@ -18,7 +18,7 @@ from harness.audit.probe import Probe
 from harness.audit.sabotage import KINDS, alone, caught, sabotage
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.replicate import Replicate
-from harness.trial.schedule import Schedule
+from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
 from tests.harness.conftest import MakeReplicate

@@ -12,14 +12,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from harness.audit.auditor import inspect_trial
 from harness.audit.unrecorded import unrecorded_keys
-from harness.config.reads import Reads
-from harness.config.training import GradNormBalance, RampBalance
-from harness.config.trial import TrialConfig
+from harness.config.blocks.reads import Reads
+from harness.config.blocks.training import GradNormBalance, RampBalance
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import compose, flatten, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.run_store import RunWriter
-from harness.space.compose import compose, flatten, load_preset
+from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 from tests.harness.conftest import TINY, MakeReplicate
 
@@ -35,8 +36,8 @@ EVERYTHING: dict[str, Any] = {
 }
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
 TRIAL = "harness.trial.replicate:Replicate"
-SCHEDULE = "harness.trial.schedule:Schedule.__init__"
-BALANCE = "harness.trial.trainer:build_balance"
+SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
+BALANCE = "harness.trial.step.trainer:build_balance"
 BROKEN: dict[str, tuple[str, str, str]] = {
     "evaluation.batch": ("harness.trial.replicate:score_splits", "config.evaluation.batch", "256"),
     "evaluation.train_subset": (f"{TRIAL}._training_subset", "self.settings.evaluation.train_subset", "16"),
@@ -50,7 +51,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "episode.sampler": (f"{TRIAL}.__init__", "settings.episode.sampler", "'random'"),
     "optimiser.epochs": (f"{TRIAL}._is_trained", "self.settings.optimiser.epochs", "1"),
     "optimiser.steps_per_epoch": (f"{TRIAL}.__init__", "settings.optimiser.steps_per_epoch", "1"),
-    "routing": ("harness.trial.trainer:Trainer.__init__", "config.routing", "'isolated'"),
+    "routing": ("harness.trial.step.trainer:Trainer.__init__", "config.routing", "'isolated'"),
     "curriculum.phase1_epochs": (SCHEDULE, "curriculum.phase1_epochs", "0"),
     "balance.epochs": (SCHEDULE, "balance.epochs", "2.0"),
     "balance.momentum": (BALANCE, "block.momentum", "0.9"),
@@ -111,7 +112,10 @@ def test_no_preset_is_accused(
     if name != "cross_attention":
         small["environment.width"] = 4
     config = compose(preset, small).resolved()
-    assert ended(Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path))) == []
+    assert (
+        ended(Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=inspect_trial))
+        == []
+    )
 
 
 def test_the_audit_of_the_end_names_the_key_and_no_other(

@@ -19,7 +19,7 @@ from harness.baselines.baseline import BASELINES, TRAINING_LIMIT
 from harness.baselines.evaluate import SCORED
 from harness.baselines.features import PairFeatures
 from harness.baselines.kmers import canonical_index, kmer_counts
-from harness.config.data import DataBlock
+from harness.config.blocks.data import DataBlock
 from harness.data.bases import encode_bases
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds, split

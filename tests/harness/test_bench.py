@@ -11,6 +11,7 @@ import torch
 
 import harness.bench.__main__ as bench
 import harness.bench.stem as stem_bench
+from analysis.errors import UserError
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
 from harness.bench.measurement import Measurement, Time, alternate, middle, relative_elements, relative_norm
@@ -18,7 +19,6 @@ from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import QUICK
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
-from harness.errors import UserError
 from models.sequence.stem import KmerStem
 
 ROOT = Path(__file__).parents[2]

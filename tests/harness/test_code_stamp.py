@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.code_stamp import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
+from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_comments_docstrings_and_layout_do_not_count(tree: Path) -> None:
     "module",
     [
         "models/losses/task.py",
-        "harness/trial/trainer.py",
+        "harness/trial/step/trainer.py",
         "analysis/metrics.py",
         "harness/sweep/worker.py",
         "harness/sweep/verdict.py",
@@ -69,7 +69,7 @@ def test_a_new_module_is_in_by_default_once_something_imports_it(tree: Path, tmp
     before = Code.of(tree)
     (tree / "harness" / "trial" / "extra.py").write_text("A = 1\n")
     assert Code.of(tree) == before, "nothing can load it"
-    trainer = tree / "harness" / "trial" / "trainer.py"
+    trainer = tree / "harness" / "trial" / "step" / "trainer.py"
     trainer.write_text(
         trainer.read_text() + "\n\ndef _late() -> None:\n    from harness.trial import extra\n"
     )
@@ -77,7 +77,7 @@ def test_a_new_module_is_in_by_default_once_something_imports_it(tree: Path, tmp
     after = Code.of(tree)
     assert set(after.modules) - set(before.modules) == {"harness.trial.extra", "models.losses.walked"}
     before.save(tmp_path / "run")
-    assert after.changed(tmp_path / "run", before.hash) == ["harness.trial.trainer"]
+    assert after.changed(tmp_path / "run", before.hash) == ["harness.trial.step.trainer"]
 
 
 def test_a_module_that_is_gone_is_a_change(tree: Path, tmp_path: Path) -> None:
@@ -112,10 +112,10 @@ def test_a_package_that_shadows_a_module_is_what_counts(tree: Path, tmp_path: Pa
 
 def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> None:
     """And changes no hash; everything else that a worker can load does."""
-    computing = reached(ROOT, ["harness.trial.replicate", "harness.data.store", "harness.trial.trainer"])
+    computing = reached(ROOT, ["harness.trial.replicate", "harness.data.store", "harness.trial.step.trainer"])
     assert len(computing) > 80 and not [name for name in computing if left_out(name)]
     before = Code.of(tree)
-    for name in ("harness/sweep/driver.py", "harness/sweep/start.py", "harness/terminal.py"):
+    for name in ("harness/sweep/driver.py", "harness/sweep/start.py", "harness/shell/terminal.py"):
         _append(tree, name, "\nX = 1\n")
     assert Code.of(tree) == before
     worker = reached(ROOT, ["harness.sweep.worker"])
@@ -133,11 +133,12 @@ LOADED = """
 import sys, tempfile
 from pathlib import Path
 import harness.sweep.worker
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.audit.auditor import inspect_trial
+from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.run_store import RunWriter
-from harness.space.compose import compose
+from harness.store.writer import RunWriter
+from harness.config.space.compose import compose
 from harness.trial.replicate import Replicate
 from tests.harness.conftest import TINY
 
@@ -147,7 +148,7 @@ folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
 dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
 changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
 config = compose(TINY, changes).resolved()
-one = Replicate(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"))
+one = Replicate(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
 one.advance()
 assert one.finished
 print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))

@@ -13,8 +13,8 @@ import analysis.files
 from analysis.files import TableFiles, part_units
 from analysis.schema import TABLES
 from analysis.store import KEYS, Run
-from harness.compaction import COMPACTED, Compactor, compact
-from harness.run_store import RunWriter
+from harness.store.compaction import COMPACTED, Compactor, compact
+from harness.store.writer import RunWriter
 
 UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]
 NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from harness.config.acting import CONDITIONS, unread
-from harness.config.paths import leaves
-from harness.config.trial import TrialConfig
+from harness.config.blocks.acting import CONDITIONS, unread
+from harness.config.blocks.paths import leaves
+from harness.config.blocks.trial import TrialConfig
 
 
 def test_every_condition_is_about_a_key_of_the_configuration() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep import load_sweep
-from harness.errors import UserError
+from analysis.errors import UserError
+from harness.config.sweep.sweep import load_sweep
 
 GOOD = """name: tiny
 base: minimal

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from harness.config.block import Before, Block
-from harness.config.trial import TrialConfig
+from harness.config.blocks.block import Before, Block
+from harness.config.blocks.trial import TrialConfig
 
 
 class InnerBefore(Block):

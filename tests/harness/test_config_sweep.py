@@ -8,17 +8,17 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from analysis.errors import UserError
 from harness.config.__main__ import FILES
-from harness.config.acting import unread
-from harness.config.explain import ConfigError, validate
-from harness.config.paths import find, leaves
-from harness.config.schema import as_text
-from harness.config.sweep import load_sweep
-from harness.config.sweep_blocks import SweepConfig
-from harness.config.trial import TrialConfig
-from harness.errors import UserError
-from harness.space.compose import SEARCH_SPACES, compose, flatten, load_preset
-from harness.space.yaml_lines import read_yaml
+from harness.config.blocks.acting import unread
+from harness.config.blocks.explain import ConfigError, validate
+from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import SEARCH_SPACES, compose, flatten, load_preset
+from harness.config.sweep.schema import as_text
+from harness.config.sweep.sweep import load_sweep
+from harness.config.yaml.lines import read_yaml
 
 SPACES = sorted(SEARCH_SPACES.glob("*.yaml"))
 PRESETS = sorted((SEARCH_SPACES / "presets").glob("*.yaml"))

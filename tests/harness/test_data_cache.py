@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.code_stamp import PACKAGES, ROOT
-from harness.config.data import DataBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock
 from harness.data import arrays, encode, store
 from harness.data.arrays import new_array, save_array
 from harness.data.dataset import EncodedDataset
 from harness.data.store import open_dataset
-from harness.errors import UserError
+from harness.stamp.code import PACKAGES, ROOT
 from tests.harness.small_data import small_tables, write_parquet
 
 SIZE = {"enhancer_bp": 80, "promoter_bp": 70}
@@ -38,7 +38,7 @@ def left(cache: Path) -> list[Path]:
 LIMITED = """
 import resource, sys
 from harness.data.__main__ import main
-from harness.errors import run_cli
+from analysis.errors import run_cli
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
 run_cli(main)
 """
@@ -251,7 +251,7 @@ def test_a_copied_cache_is_read_and_one_as_published_is_not_hashed(
 OPENED = """
 import sys
 from pathlib import Path
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data.store import open_dataset
 
 block = DataBlock(synthetic=SyntheticBlock(cell_lines=4, pairs_per_cell=20, chromosomes=2, enhancer_bp=80))

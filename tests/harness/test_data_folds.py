@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.block import Before
-from harness.config.data import DataBlock, FoldBlock, SyntheticBlock
+from analysis.errors import UserError
+from harness.config.blocks.block import Before
+from harness.config.blocks.data import DataBlock, FoldBlock, SyntheticBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, default_cell_lines, make_folds, overlapping, split
 from harness.data.store import open_dataset
-from harness.errors import UserError
 from tests.harness.small_data import small_tables, write_parquet, write_prism
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "epi"

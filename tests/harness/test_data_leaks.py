@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.config.data import DataBlock, FoldBlock, SyntheticBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock, FoldBlock, SyntheticBlock
 from harness.data.bases import strand_free_hash
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Splits, make_folds, split
 from harness.data.store import open_dataset
-from harness.errors import UserError
 from tests.harness.small_data import LINES, small_tables, write_parquet
 
 REASON = "has a sequence of an evaluation split under another name"

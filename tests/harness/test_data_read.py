@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from harness.config.data import DataBlock, parse_source
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock, parse_source
 from harness.data.__main__ import describe
 from harness.data.read import read
 from harness.data.region import parse_regions
 from harness.data.store import open_dataset
-from harness.errors import UserError
 from tests.harness.small_data import small_tables, write_parquet, write_prism
 
 Edit = Callable[[Path, dict[str, pd.DataFrame]], None]

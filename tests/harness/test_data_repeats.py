@@ -5,11 +5,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.config.data import DataBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import content_hash, open_dataset
-from harness.errors import UserError
 from tests.harness.small_data import small_tables, write_parquet, write_prism
 
 

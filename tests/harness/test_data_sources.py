@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.config.data import DataBlock, FoldBlock, parse_source
-from harness.config.sweep import load_sweep
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock, FoldBlock, parse_source
+from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.store import content_hash, open_dataset
-from harness.errors import UserError
-from harness.trial.__main__ import load
+from harness.single.__main__ import load
 from tests.harness.small_data import LINES, small_tables, write_parquet, write_prism
 
 YAML = """

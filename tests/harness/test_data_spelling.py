@@ -5,13 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.config.data import DataBlock, FoldBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import DataBlock, FoldBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds, split
 from harness.data.region import normal_regions, parse_regions
 from harness.data.spelling import cell_line_word, chromosome_word, chromosome_word_of, normal_chromosome
 from harness.data.store import open_dataset
-from harness.errors import UserError
 from tests.harness.small_data import small_tables, write_parquet, write_prism
 
 LINES = ("A549", "GM12878", "HMEC", "K562", "NHEK")

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.config.data import DataBlock, SyntheticBlock
+from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data import store
 from harness.data.bases import cut_windows, decode_bases, encode_bases
 from harness.data.dataset import EncodedDataset
@@ -123,7 +123,7 @@ def test_two_processes_at_once_share_one_store(tmp_path: Path) -> None:
 KILLED = """
 import os, sys, time
 from pathlib import Path
-from harness.config.data import DataBlock
+from harness.config.blocks.data import DataBlock
 from harness.data import encode, store
 slow = encode.encode_bases
 def stall(sequences):

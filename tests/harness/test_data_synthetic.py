@@ -7,11 +7,11 @@ from scipy.stats import pearsonr
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import average_precision_score
 
-from harness.config.data import SyntheticBlock
+from analysis.errors import UserError
+from harness.config.blocks.data import SyntheticBlock
 from harness.data.folds import default_cell_lines
 from harness.data.planted import GATE, Planted, plant
 from harness.data.synthetic import generate, truth
-from harness.errors import UserError
 
 LINES = 24
 """More cell lines than the default, so that the figures are about the design and not about a draw."""

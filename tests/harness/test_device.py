@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from harness.device import GPU_SHARE, choose_device
-from harness.errors import UserError
+from analysis.errors import UserError
+from harness.trial.device import GPU_SHARE, choose_device
 
 
 def _machine(monkeypatch: pytest.MonkeyPatch, *, gpus: int, cuda: str | None, available: bool) -> None:
-    monkeypatch.setattr("harness.device._local_gpus", lambda: gpus)
+    monkeypatch.setattr("harness.trial.device._local_gpus", lambda: gpus)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.version, "hip", None)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)

@@ -16,11 +16,11 @@ from analysis.errors import UserError
 from analysis.ranking import rank
 from analysis.stamps import STAMPS
 from analysis.store import Run
-from harness.code_stamp import Code
-from harness.compaction import Compactor
-from harness.config.sweep import load_sweep
-from harness.plan import Plan
-from harness.stamp import PACKAGES, Stamp, refuse_beside
+from harness.config.sweep.sweep import load_sweep
+from harness.design.plan import Plan
+from harness.stamp.code import Code
+from harness.stamp.stamp import PACKAGES, Stamp, refuse_beside
+from harness.store.compaction import Compactor
 from harness.sweep import aside as aside_module
 from harness.sweep.aside import complete_moves
 from harness.sweep.start import prepare
@@ -220,7 +220,7 @@ def test_a_store_of_several_codes_is_not_averaged(small: Small, monkeypatch: pyt
     ):
         rank(Run.open(small.path))
     (small.path / "plan.json").unlink()
-    with pytest.raises(UserError, match=r"stand together: 2 and 1 units.*harness.trial CONFIG --out FOLDER"):
+    with pytest.raises(UserError, match=r"stand together: 2 and 1 units.*harness.single CONFIG --out FOLDER"):
         rank(Run.open(small.path))
 
 
@@ -274,8 +274,8 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
 
     with monkeypatch.context() as patch:
         _with(patch, {"models.losses.task": "0" * 16})
-        patch.setattr("harness.moving.shutil.move", stumbling(os.replace))
-        patch.setattr("harness.run_store.replace_atomically", stumbling(aside_module.replace_atomically))
+        patch.setattr("harness.store.moving.shutil.move", stumbling(os.replace))
+        patch.setattr("harness.store.writer.replace_atomically", stumbling(aside_module.replace_atomically))
         with pytest.raises(KeyboardInterrupt):
             small.start(train=False)
     dry = _dry(small)
@@ -348,7 +348,7 @@ def test_a_kill_while_units_are_taken_back_loses_nothing(
         return move(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr("harness.moving.shutil.move", stumbling)
+        patch.setattr("harness.store.moving.shutil.move", stumbling)
         with pytest.raises(KeyboardInterrupt):
             small.start(resume=True, train=False)
     start = small.start(resume=True, train=False)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.config.paths import find, leaves
-from harness.config.trial import TrialConfig
+from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.catalogue import IDS, catalogue, configured
 from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of

@@ -3,7 +3,7 @@
 import torch
 
 from analysis.store import Run
-from harness.trial.routing import WeightedTerm
+from harness.trial.step.routing import WeightedTerm
 from models.environment.set_encoders import SET_ENCODERS
 from models.losses import LOSSES
 from models.streams import initialise

@@ -12,12 +12,12 @@ from analysis.errors import UserError
 from analysis.schema import KEYS, TABLES, to_table
 from analysis.store import Run
 from analysis.unit_log import UnitLog, log_file, rows_frame, table_frame
-from harness.compaction import Compactor, compact
-from harness.exporting import export
-from harness.log_writer import LogWriter
-from harness.mending import mend
-from harness.moving import move_units
-from harness.run_store import RunWriter
+from harness.store.compaction import Compactor, compact
+from harness.store.exporting import export
+from harness.store.log_writer import LogWriter
+from harness.store.mending import mend
+from harness.store.moving import move_units
+from harness.store.writer import RunWriter
 
 UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]
 NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]

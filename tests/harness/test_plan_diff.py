@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import UserError
 from analysis.store import Run
-from harness.config.sweep import Sweep, load_sweep
+from harness.config.space.compose import SEARCH_SPACES
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.plan import Plan, Unit, diff, merge
-from harness.space.compose import SEARCH_SPACES
+from harness.design.plan import Plan, Unit, diff, merge
 
 GRID, SEARCH = SEARCH_SPACES / "truth_gated.yaml", SEARCH_SPACES / "rp24.yaml"
 
@@ -65,7 +65,7 @@ def test_a_kill_while_saving_leaves_the_old_plan(tmp_path: Path, monkeypatch: py
     def killed(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("harness.plan.os.fsync", killed)
+    monkeypatch.setattr("harness.design.plan.os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         replace(plan, status="finished").save(tmp_path)
     assert Plan.load(tmp_path) == plan

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from analysis.metrics import binary_metrics
-from harness.config.explain import ConfigError
+from harness.config.blocks.explain import ConfigError
 from models.energy import ENERGIES, Energy
 from models.environment.abundance import AbundanceResistance
 from models.environment.resistance import Reference, Resistance

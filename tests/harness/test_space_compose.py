@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.explain import ConfigError
-from harness.errors import UserError
-from harness.space.compose import compose, flatten, load_preset, nest
-from harness.space.yaml_lines import parse_scalar, parse_yaml
+from analysis.errors import UserError
+from harness.config.blocks.explain import ConfigError
+from harness.config.space.compose import compose, flatten, load_preset, nest
+from harness.config.yaml.lines import parse_scalar, parse_yaml
 
 
 def test_change_of_variant_drops_the_base_keys_that_it_lacks() -> None:

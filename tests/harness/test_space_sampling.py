@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.config.explain import ConfigError
-from harness.config.trial import TrialConfig
-from harness.space.check import build_space, parse_entry, probe
-from harness.space.compose import compose, load_preset
-from harness.space.distributions import KINDS, Distribution, same
-from harness.space.space import Space, as_list
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.check import build_space, parse_entry, probe
+from harness.config.space.compose import compose, load_preset
+from harness.config.space.distributions import KINDS, Distribution, same
+from harness.config.space.space import Space, as_list
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

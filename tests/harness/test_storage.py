@@ -11,7 +11,7 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.paths import user_path
-from harness.storage import DISK, StoreUnwritable, check_writable, writing
+from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def _trial(out: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness.trial", "minimal", "--out", str(out), "--epochs", "1"]
+    command = [sys.executable, "-m", "harness.single", "minimal", "--out", str(out), "--epochs", "1"]
     data = ["--data", "synthetic:gated", "--cache", str(tmp_path / "cache")]
     return subprocess.run([*command, *data], capture_output=True, text=True, cwd=ROOT)
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.sweep import causes
-from harness.sweep.causes import explain, too_few_files
+from harness.sweep.cluster import causes
+from harness.sweep.cluster.causes import explain, too_few_files
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup."
 WAITED = "Timed out waiting for file ray/session_2026-11-25_21-52-29_452326_3869/gcs_server_port_b75b"

@@ -11,9 +11,9 @@ import pytest
 import ray
 from rich.console import Console
 
-from harness.errors import UserError
-from harness.sweep.capacity import Capacity
-from harness.sweep.cluster import cluster
+from analysis.errors import UserError
+from harness.sweep.cluster.capacity import Capacity
+from harness.sweep.cluster.cluster import cluster
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
 
@@ -47,7 +47,9 @@ def _broken(monkeypatch: pytest.MonkeyPatch, *, dashboard_alone: bool) -> list[b
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr("harness.sweep.cluster.capacity", lambda: Capacity(({"CPU": 2.0, "GPU": 0.0},)))
+    monkeypatch.setattr(
+        "harness.sweep.cluster.cluster.capacity", lambda: Capacity(({"CPU": 2.0, "GPU": 0.0},))
+    )
     return asked
 
 
@@ -95,7 +97,7 @@ def test_a_local_ray_uploads_nothing_and_goes_by_no_address_of_another(
 
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr("harness.sweep.cluster.capacity", lambda: Capacity(()))
+    monkeypatch.setattr("harness.sweep.cluster.cluster.capacity", lambda: Capacity(()))
     with cluster(address=None):
         session = Path(seen["folder"]).parent
         assert session.stat().st_mode & 0o777 == 0o700, "Ray opens its own folder to everyone"

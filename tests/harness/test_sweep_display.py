@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.sweep.board import Board, Row, duration
-from harness.sweep.display import Display
+from harness.sweep.show.board import Board, Row, duration
+from harness.sweep.show.display import Display
 
 
 class Clock:

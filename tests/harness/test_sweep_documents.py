@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import UserError
 from analysis.schema import ADDED
 from analysis.store import Run
 from analysis.unit_log import UnitLog, log_file, rows_frame
-from harness.config.sweep import Sweep, load_sweep
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.exporting import export
-from harness.log_writer import LogWriter
-from harness.plan import FILE, Plan
+from harness.design.plan import FILE, Plan
+from harness.store.exporting import export
+from harness.store.log_writer import LogWriter
 from harness.sweep.documents import PROVENANCE, mend_run
 from harness.sweep.start import prepare
 

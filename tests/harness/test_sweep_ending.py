@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep import load_sweep
+from analysis.errors import UserError
+from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.sweep.ending import Ending
-from harness.sweep.impossible import refuse_impossible
+from harness.sweep.search.impossible import refuse_impossible
+from harness.sweep.show.ending import Ending
 
 YAML = """
 name: small
@@ -62,7 +62,7 @@ def test_a_large_space_is_refused_only_when_nothing_of_it_can_run(
 def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.sweep.ending.ECHO", 0.1)
+    monkeypatch.setattr("harness.sweep.show.ending.ECHO", 0.1)
     said: list[str] = []
     before = signal.getsignal(number)
     heard: list[int] = []

@@ -18,11 +18,11 @@ import grpc
 import pytest
 from rich.console import Console
 
-from harness.errors import UserError
-from harness.sweep import joining
-from harness.sweep.capacity import Capacity
+from analysis.errors import UserError
+from harness.sweep.cluster import joining
+from harness.sweep.cluster.capacity import Capacity
+from harness.sweep.cluster.joining import patience, reach
 from harness.sweep.driver import run_sweep
-from harness.sweep.joining import patience, reach
 from harness.sweep.options import parse
 
 YAML = """

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.code_stamp import Code
-from harness.errors import UserError
-from harness.plan import Plan
+from analysis.errors import UserError
+from harness.design.plan import Plan
+from harness.stamp.code import Code
 from harness.sweep.driver import run_sweep
 from harness.sweep.lock import LOCK, driver_running, only_driver
 from harness.sweep.options import Options, parse
@@ -112,7 +112,7 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
     def read_only(**given: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("harness.storage.tempfile.NamedTemporaryFile", read_only)
+    monkeypatch.setattr("harness.store.storage.tempfile.NamedTemporaryFile", read_only)
     start, dry = _refusals(options)
     assert start == dry and "its file system is read-only" in dry
     assert sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK) == before

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
+from analysis.errors import UserError
 from harness.sweep.options import parse, seconds
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from harness.config.sweep import Sweep, load_sweep
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.plan import Plan
-from harness.run_store import RunWriter
-from harness.sweep.past import past
-from harness.sweep.study import Study, study_file
+from harness.design.plan import Plan
+from harness.store.writer import RunWriter
+from harness.sweep.search.past import past
+from harness.sweep.search.study import Study, study_file
 
 YAML = """
 name: small

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from harness.config.sweep import Sweep, load_sweep
+from harness.config.space.distributions import Int
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.plan import Plan, Unit
-from harness.space.distributions import Int
-from harness.sweep.board import Board
-from harness.sweep.proposer import Proposer
-from harness.sweep.study import Study
+from harness.design.plan import Plan, Unit
+from harness.sweep.search.proposer import Proposer
+from harness.sweep.search.study import Study
+from harness.sweep.show.board import Board
 from harness.sweep.verdict import Verdict
 
 YAML = """
@@ -112,7 +112,7 @@ def test_an_exhausted_space_ends_cleanly(make: Make) -> None:
 def test_what_a_sampler_never_finds_of_a_finite_space_runs_all_the_same(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harness.sweep.proposer.ATTEMPTS", 0)
+    monkeypatch.setattr("harness.sweep.search.proposer.ATTEMPTS", 0)
     assert [one["changes"]["episode.query"] for one in _drain(make(trials=3))] == [8, 16, 32]
 
 

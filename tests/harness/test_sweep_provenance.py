@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep import load_sweep
+from harness.config.space.compose import SEARCH_SPACES
+from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
-from harness.space.compose import SEARCH_SPACES
 from harness.sweep import provenance as module
-from harness.sweep.capacity import Capacity
-from harness.sweep.cluster import Cluster
+from harness.sweep.cluster.capacity import Capacity
+from harness.sweep.cluster.cluster import Cluster
 from harness.sweep.driver import save_provenance
 from harness.sweep.provenance import PACKAGES, provenance
 

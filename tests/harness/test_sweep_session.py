@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
-from harness.sweep import session
-from harness.sweep.session import LOCK, remove_stale, session_folder, short_root
+from analysis.errors import UserError
+from harness.sweep.cluster import session
+from harness.sweep.cluster.session import LOCK, remove_stale, session_folder, short_root
 
 HOLD = """
     import sys
     from pathlib import Path
-    from harness.sweep.session import session_folder
+    from harness.sweep.cluster.session import session_folder
     with session_folder() as folder:
         print(folder, flush=True)
         sys.stdin.read()

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.sweep.sign_in import MODE, NAME, PATH, TOKEN, how_to_sign_in, protected
+from harness.sweep.cluster.sign_in import MODE, NAME, PATH, TOKEN, how_to_sign_in, protected
 
 START = """
-    from harness.sweep.cluster import cluster
+    from harness.sweep.cluster.cluster import cluster
     import ray, sys
     with cluster(address=None) as joined:
         remote = ray.remote(lambda: 7)

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import UserError
 from analysis.store import Run
 from analysis.unit_log import log_file, rows_frame
-from harness.config.sweep import Sweep, load_sweep
+from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.errors import UserError
-from harness.log_writer import LogWriter
-from harness.plan import Plan, Unit
-from harness.run_store import RunWriter
-from harness.stamp import Stamp
+from harness.design.plan import Plan, Unit
+from harness.stamp.stamp import Stamp
+from harness.store.log_writer import LogWriter
+from harness.store.writer import RunWriter
 from harness.sweep.driver import with_trials
-from harness.sweep.report import continuing
+from harness.sweep.show.report import continuing
 from harness.sweep.start import ENDED, Start, forget, give_up, prepare, stored_units
 from harness.sweep.verdict import Verdict
 

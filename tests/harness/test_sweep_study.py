@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep_blocks import AshaScheduler, SamplerBlock
-from harness.space.distributions import Choice
-from harness.space.space import Space
-from harness.sweep.halving import LockstepHalving
-from harness.sweep.study import Study
+from harness.config.blocks.sweep import AshaScheduler, SamplerBlock
+from harness.config.space.distributions import Choice
+from harness.config.space.space import Space
+from harness.sweep.search.halving import LockstepHalving
+from harness.sweep.search.study import Study
 
 SAMPLER = SamplerBlock(kind="random", seed=3)
 

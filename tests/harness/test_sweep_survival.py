@@ -23,12 +23,12 @@ from ruamel.yaml import YAML
 
 from analysis.store import Run
 from harness.baselines.write import write_baselines
-from harness.config.data import DataBlock
+from harness.config.blocks.data import DataBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.plan import Plan
-from harness.run_store import RunWriter
+from harness.design.plan import Plan
+from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 
 pytestmark = pytest.mark.timeout(900)

@@ -14,16 +14,16 @@ import pytest
 import torch
 
 from analysis.store import Run
-from harness import log_writer
-from harness.code_stamp import Code
+from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.space.compose import compose
-from harness.stamp import Stamp
+from harness.stamp.code import Code
+from harness.stamp.stamp import Stamp
+from harness.store import log_writer
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
 from harness.trial.replicate import Replicate
-from harness.trial.trainer import Diverged, Trainer
+from harness.trial.step.trainer import Diverged, Trainer
 from models.episode import Step
 from models.losses.ranking import PairwiseRanking
 from models.losses.term import State

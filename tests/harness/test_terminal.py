@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from analysis.store import Run
-from harness.sweep.board import Board, Row
-from harness.sweep.display import Display
+from harness.sweep.show.board import Board, Row
+from harness.sweep.show.display import Display
 from tests.harness import small_data
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
     run = tmp_path / "my [run] $HOME"
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
     done = _run(
-        "harness.trial",
+        "harness.single",
         "minimal",
         "--epochs",
         1,
@@ -86,7 +86,7 @@ def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reader", ["full", "gone"])
 def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(tmp_path: Path, reader: str) -> None:
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
-    command = ["harness.trial", "minimal", "--epochs", "2", "--out", str(tmp_path / "run"), *sets]
+    command = ["harness.single", "minimal", "--epochs", "2", "--out", str(tmp_path / "run"), *sets]
     shell = 'exec "$@" > /dev/full' if reader == "full" else '{ "$@"; echo $? > status; } | true'
     done = subprocess.run(
         ["bash", "-c", f"cd {shlex.quote(str(tmp_path))}; {shell}", "sh", sys.executable, "-m", *command],

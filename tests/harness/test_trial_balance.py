@@ -10,10 +10,10 @@ from torch import nn
 
 from harness.audit.auditor import audit
 from harness.audit.finding import FATAL
-from harness.config.explain import ConfigError
-from harness.space.compose import compose
-from harness.trial.balance import GradNorm, PcGrad, WeightedSum, build_balance, without_conflict
-from harness.trial.routing import Boundary, Router, WeightedTerm, gradient_norm
+from harness.config.blocks.explain import ConfigError
+from harness.config.space.compose import compose
+from harness.trial.step.balance import GradNorm, PcGrad, WeightedSum, build_balance, without_conflict
+from harness.trial.step.routing import Boundary, Router, WeightedTerm, gradient_norm
 from tests.harness.conftest import TINY, MakeReplicate
 
 

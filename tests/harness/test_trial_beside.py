@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UserError
-from harness.run_store import RunWriter
-from harness.stamp import Stamp
-from harness.trial.__main__ import OBJECTIVE, main
+from analysis.errors import UserError
+from harness.single.__main__ import OBJECTIVE, main
+from harness.stamp.stamp import Stamp
+from harness.store.writer import RunWriter
 
 
 def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
@@ -19,7 +19,7 @@ def test_the_command_of_one_trial_refuses_at_once_and_writes_nothing(
     RunWriter(tmp_path / "run").write("trials", unit, [{**row, **stamp.row()}])
     before = sorted((tmp_path / "run").rglob("*"))
     command = [
-        "harness.trial",
+        "harness.single",
         "minimal",
         "--seeds",
         "1",

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from harness.config.trial import TrialConfig
+from analysis.errors import UserError
+from harness.config.blocks.trial import TrialConfig
 from harness.data.folds import split
-from harness.errors import UserError
-from harness.trial.__main__ import main
-from harness.trial.cell_facts import RELATIONS, standardised_features
-from harness.trial.feasible import check_feasible
+from harness.single.__main__ import main
+from harness.trial.episodes.cell_facts import RELATIONS, standardised_features
+from harness.trial.episodes.feasible import check_feasible
 from tests.harness.conftest import MakeReplicate
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness.config.data import DataBlock, SyntheticBlock
-from harness.config.trial import TrialConfig
+from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import default_cell_lines
 from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
 from harness.data.store import content_hash
 from harness.data.synthetic import GENERATOR, generate
-from harness.run_store import read_rows
+from harness.store.writer import read_rows
 from tests.harness.conftest import MakeReplicate
 
 COMPETING: dict[str, Any] = {

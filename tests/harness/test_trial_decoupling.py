@@ -7,8 +7,8 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from harness.config.trial import TrialConfig
-from harness.trial.dependence import dependence
+from harness.config.blocks.trial import TrialConfig
+from harness.trial.step.dependence import dependence
 from models.episode import Step
 from tests.harness.conftest import MakeReplicate
 from tests.models.steps import make_step
@@ -92,7 +92,7 @@ def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: Ma
 def test_the_stream_that_the_environment_sees_is_the_same_in_training_and_prediction(
     make_replicate: MakeReplicate,
 ) -> None:
-    from harness.trial.batches import encode_pairs
+    from harness.trial.episodes.batches import encode_pairs
 
     trainer = make_replicate({"decouple.dual_stream": True, "decouple.vib": 0.1}).trainer
     batch = next(iter(make_replicate(run="other").sampler.epoch(1)))

@@ -8,7 +8,7 @@ import torch
 
 from harness.audit.auditor import Audit
 from harness.trial.replicate import Replicate
-from harness.trial.trainer import Diverged
+from harness.trial.step.trainer import Diverged
 from tests.harness.conftest import MakeReplicate
 from tests.harness.test_trial_replicate import run, table
 

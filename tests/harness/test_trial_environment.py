@@ -11,12 +11,12 @@ import pytest
 import torch
 
 import models.sequence
-from harness.config.environment_checks import environment_faults
-from harness.config.trial import TrialConfig
-from harness.errors import UserError
-from harness.trial.cell_facts import relation_matrix, standardised_features
-from harness.trial.routing import WeightedTerm
-from harness.trial.trainer import Trainer
+from analysis.errors import UserError
+from harness.config.blocks.environment_checks import environment_faults
+from harness.config.blocks.trial import TrialConfig
+from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
+from harness.trial.step.routing import WeightedTerm
+from harness.trial.step.trainer import Trainer
 from models.losses import LOSSES
 from tests.harness.conftest import MakeReplicate
 

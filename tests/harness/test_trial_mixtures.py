@@ -9,18 +9,18 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from harness.audit.auditor import audit, batches_of
+from harness.audit.auditor import audit, batches_of, inspect_trial
 from harness.audit.finding import FATAL
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
-from harness.config.trial import TrialConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.run_store import RunWriter
-from harness.space.compose import compose, load_preset
+from harness.store.writer import RunWriter
+from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.replicate import Replicate
-from harness.trial.sampler import EpisodeBatch
-from harness.trial.trainer import Trainer
+from harness.trial.step.trainer import Trainer
 from models.environment.fusion import fuse
 from models.losses import LOSSES
 from tests.harness.conftest import TINY, MakeReplicate
@@ -192,7 +192,9 @@ def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold,
     }
     base = {**TINY, **own, "episode": {**own["episode"], **TINY["episode"]}}
     config = compose(base, changes).resolved()
-    replicate = Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"))
+    replicate = Replicate(
+        config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"), inspector=inspect_trial
+    )
     while not replicate.finished:
         replicate.advance()
     lines = pq.read_table(tmp_path / "rp09" / "embeddings").to_pandas()

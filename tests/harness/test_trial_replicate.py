@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from analysis.errors import UserError
 from analysis.metrics import negative_log_likelihood
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
-from harness.errors import UserError
 from harness.trial.replicate import Replicate
 from tests.harness.conftest import MakeReplicate
 
@@ -145,7 +145,7 @@ def test_the_energy_of_training_and_of_prediction_is_the_same(make_replicate: Ma
         trainer = replicate.trainer
         for episode, cell in enumerate(batch.cell):
             pairs = np.concatenate([batch.support[episode], batch.query[episode]])
-            from harness.trial.batches import encode_pairs
+            from harness.trial.episodes.batches import encode_pairs
 
             encoded = encode_pairs(trainer.model, trainer.dataset, pairs, trainer.device, 7)
             chosen = torch.arange(8)[None]

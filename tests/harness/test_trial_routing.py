@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.trial.routing import (
+from harness.trial.step.routing import (
     Boundary,
     Gradients,
     Router,

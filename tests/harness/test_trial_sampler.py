@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import UserError
-from harness.trial.sampler import SAMPLERS, CellBatch, Sampler
+from analysis.errors import UserError
+from harness.trial.episodes.sampler import SAMPLERS, CellBatch, Sampler
 
 
 def sampler(

@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from harness.config.training import (
+from harness.config.blocks.training import (
     CurriculumBlock,
     FixedBalance,
     GradNormBalance,
     PcGradBalance,
     RampBalance,
 )
-from harness.config.trial import TrialConfig
-from harness.trial.schedule import Schedule
+from harness.config.blocks.trial import TrialConfig
+from harness.trial.step.schedule import Schedule
 
 
 def test_phase_one_leaves_only_the_sequence_side() -> None:

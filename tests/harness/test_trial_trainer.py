@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.trial.routing import WeightedTerm
-from harness.trial.trainer import Trainer
+from harness.trial.step.routing import WeightedTerm
+from harness.trial.step.trainer import Trainer
 from tests.harness.conftest import MakeReplicate
 
 EVERY_TERM = {

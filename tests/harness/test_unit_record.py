@@ -13,12 +13,12 @@ import pytest
 from analysis.files import filed_units
 from analysis.store import Run
 from analysis.unit_log import START, UnitLog, log_file
-from harness import log_writer
-from harness.storage import StoreUnwritable
+from harness.store import log_writer
+from harness.store.storage import StoreUnwritable
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.record import Record
 from harness.trial.replicate import Replicate
-from harness.trial.trainer import Diverged
+from harness.trial.step.trainer import Diverged
 from tests.harness.conftest import MakeReplicate
 
 CLOCK = ["wall_s", "started", "finished"]
@@ -110,7 +110,7 @@ def test_a_kill_after_the_log_and_before_what_follows_it_changes_nothing(
 
         with monkeypatch.context() as patch:
             if name == "export":
-                patch.setattr("harness.run_store.os.replace", killed(os.replace))
+                patch.setattr("harness.store.writer.os.replace", killed(os.replace))
             else:
                 patch.setattr(Checkpoints, name, killed(getattr(Checkpoints, name)))
             with contextlib.suppress(Killed):

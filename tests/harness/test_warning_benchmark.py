@@ -22,13 +22,14 @@ from hypothesis import strategies as st
 from analysis.flags import survey
 from analysis.rules import LIMITS, RULES, Finding, not_evaluated
 from analysis.store import Run
-from harness.config.explain import ConfigError
+from harness.audit.auditor import inspect_trial
+from harness.config.blocks.explain import ConfigError
+from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
+from harness.config.yaml.lines import read_yaml
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.run_store import RunWriter
-from harness.space.compose import SEARCH_SPACES, compose, load_preset
-from harness.space.yaml_lines import read_yaml
-from harness.trial.__main__ import load
+from harness.single.__main__ import load
+from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 from models.losses import LOSSES
 from models.streams import initialise
@@ -85,7 +86,7 @@ class Trained:
 
 
 def build(name: str, folder: Path) -> Replicate:
-    """The replicate that `python -m harness.trial search_spaces/warnings/NAME.yaml` runs."""
+    """The replicate that `python -m harness.single search_spaces/warnings/NAME.yaml` runs."""
     config, data = load(str(FOLDER / f"{name}.yaml"), [], None)
     assert config.limits == {}, "the documented limits are in force"
     config = config.resolved()
@@ -97,7 +98,9 @@ def build(name: str, folder: Path) -> Replicate:
         cache=folder / "cache",
         progress=False,
     )
-    return Replicate(config, dataset, make_folds(dataset, data)[0], 0, RunWriter(folder / name))
+    return Replicate(
+        config, dataset, make_folds(dataset, data)[0], 0, RunWriter(folder / name), inspector=inspect_trial
+    )
 
 
 def finish(replicate: Replicate) -> Trained:
@@ -127,7 +130,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
 def test_every_configuration_says_what_it_asks_and_fits_the_schema(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=../schema.json\n# Asks: ")
-    assert f"# Launch: python -m harness.trial search_spaces/warnings/{name}.yaml\n" in text
+    assert f"# Launch: python -m harness.single search_spaces/warnings/{name}.yaml\n" in text
     document = read_yaml(FOLDER / f"{name}.yaml").data
     assert document["name"] == name
     SCHEMA.validate(document)
@@ -225,7 +228,7 @@ def test_the_healthy_configuration_raises_no_fault_and_in_the_end_nothing(
 def test_a_configuration_runs_from_the_command_line_and_its_warning_is_printed(tmp_path: Path) -> None:
     where = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
     answer = subprocess.run(
-        [sys.executable, "-m", "harness.trial", str(FOLDER / "over_capacity.yaml"), *where],
+        [sys.executable, "-m", "harness.single", str(FOLDER / "over_capacity.yaml"), *where],
         cwd=SEARCH_SPACES.parent,
         capture_output=True,
         text=True,

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.sweep import load_sweep
-from harness.errors import UserError
-from harness.space.yaml_lines import parse_scalar, parse_yaml
+from analysis.errors import UserError
+from harness.config.sweep.sweep import load_sweep
+from harness.config.yaml.lines import parse_scalar, parse_yaml
 from harness.sweep.options import parse
 
 BASE = "name: s\nbase: minimal\ndata: {synthetic: {form: gated}}\n"

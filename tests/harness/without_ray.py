@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.store import Run
-from harness.config.sweep import load_sweep
+from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.plan import Plan
-from harness.run_store import RunWriter
-from harness.stamp import Stamp
+from harness.design.plan import Plan
+from harness.stamp.stamp import Stamp
+from harness.store.writer import RunWriter
 from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.driver import save_start
 from harness.sweep.lock import only_driver
@@ -99,7 +99,7 @@ class Small:
                         changes=dict(planned.changes),
                         objective=sweep.config.objective,
                         stop_rules=sweep.config.stop,
-                        audits=False,
+                        inspector=None,
                         stamp=stamp,
                     )
                     while not one.finished and (epochs is None or one.epoch < epochs):

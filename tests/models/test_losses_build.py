@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.config.trial import TrialConfig
+from harness.config.blocks.trial import TrialConfig
 from models.energy import ENERGIES, TEMPERATURES
 from models.environment import ENVIRONMENTS, SET_ENCODERS
 from models.episode import Step

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from harness.config.loss import RANKING_TAU
-from harness.config.trial import TrialConfig
+from harness.config.blocks.loss import RANKING_TAU
+from harness.config.blocks.trial import TrialConfig
 from models.episode import Step
 from models.losses import LOSSES
 from tests.models.steps import make_step

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.config.trial import TrialConfig
+from harness.config.blocks.trial import TrialConfig
 from models.episode import Support
 from models.precision import at_least_float32
 from models.prism import PrismModel

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.config.model import ModelBlock
+from harness.config.blocks.model import ModelBlock
 from models.losses import LOSSES
 from models.sequence.channels import output_channels
 from models.sequence.kan import FourierKAN

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from harness.config.model import ModelBlock
+from harness.config.blocks.model import ModelBlock
 from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequenceOutput, SequencePotential, build_sequence
 from models.sequence.tokens import reverse_complement

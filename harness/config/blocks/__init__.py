@@ -1,0 +1,1 @@
+"""Typed blocks of a configuration, their checks, and sentences for mistakes in them."""

@@ -1,0 +1,161 @@
+"""What pydantic found wrong, as one sentence with a dotted path and the nearest valid name."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from analysis.errors import UserError, nearest
+from harness.config.blocks.block import Block
+
+Model = TypeVar("Model", bound=BaseModel)
+StoredBlock = TypeVar("StoredBlock", bound=Block)
+
+TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "a word",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "model": "a block of keys",
+    "model_attributes": "a block of keys",
+    "path": "a path",
+}
+BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+
+
+class ConfigError(UserError):
+    """A configuration that cannot be: `path` is the dotted path at fault, the text is one sentence."""
+
+    def __init__(self, path: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.path = path
+
+
+def validate(model: type[Model], data: Mapping[str, Any]) -> Model:
+    """`model` built from `data`; the first mistake as a ConfigError."""
+    return _explained(model, model.model_validate, data)
+
+
+def validate_stored(model: type[StoredBlock], content: Mapping[str, Any]) -> StoredBlock:
+    """`model` from content that was stored, maybe before some of its fields existed; the first mistake as a
+    ConfigError."""
+    return _explained(model, model.stored, content)
+
+
+def _explained(model: type[Model], build: Callable[[Any], Model], data: Mapping[str, Any]) -> Model:
+    try:
+        return build(dict(data))
+    except ValidationError as error:
+        problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+    path, owner = locate(model, problems[0]["loc"])
+    here = [problem for problem in problems if locate(model, problem["loc"])[0] == path]
+    # A value that may have several types is complained about once for each: a range tells more than a type.
+    ranges = [problem for problem in here if not problem["type"].endswith("_type")]
+    types = [_type(problem) for problem in here if _type(problem)]
+    if not ranges and len(types) > 1:
+        raise ConfigError(
+            path, f"{path} is {show(here[0]['input'])}, expected {' or '.join(dict.fromkeys(types))}"
+        )
+    raise ConfigError(path, describe_problem(path, (ranges or here)[0], owner))
+
+
+def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, type[BaseModel] | None]:
+    """Dotted path of a pydantic location, and the block that owns its last key.
+
+    Pydantic enters the tag of a discriminated block, and the type that it tried of several, into the location; the
+    path leaves them out.
+    """
+    keys: list[str] = []
+    owner: type[BaseModel] | None = model
+    inside: type[BaseModel] | None = model
+    variants: dict[str, type[BaseModel]] = {}
+    open_keys = False
+    for element in loc:
+        if variants and element in variants:
+            inside, variants = variants[str(element)], {}
+            continue
+        if isinstance(element, int):
+            keys.append(str(element))
+            continue
+        if inside is None and not open_keys:
+            break
+        keys.append(element)
+        owner = inside
+        info = inside.model_fields.get(element) if inside is not None else None
+        inside, variants = None, {}
+        if info is None:
+            continue
+        open_keys = get_origin(info.annotation) is dict
+        blocks = [a for a in (info.annotation, *get_args(info.annotation)) if _is_block(a)]
+        if isinstance(info.discriminator, str):
+            tags = [get_args(b.model_fields[info.discriminator].annotation)[0] for b in blocks]
+            variants = dict(zip(tags, blocks, strict=True))
+        elif blocks:
+            inside = blocks[0]
+    return ".".join(keys), owner
+
+
+def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseModel] | None = None) -> str:
+    """One sentence for one entry of `ValidationError.errors()`."""
+    kind, given, context = problem["type"], problem.get("input"), problem.get("ctx", {})
+    key = path.rsplit(".", 1)[-1]
+    block = path.rpartition(".")[0]
+    if kind == "extra_forbidden":
+        valid = list(owner.model_fields) if owner is not None else []
+        place = f"'{block}'" if block else "this file"
+        return f"'{key}' is not a key of {place} ({', '.join(valid)}){nearest(key, valid)}"
+    if kind == "missing":
+        return f"'{path}' is needed and is not given"
+    if kind in ("literal_error", "union_tag_invalid"):
+        if kind == "union_tag_invalid":
+            path, given = f"{path}.{str(context['discriminator']).strip(chr(39))}", context["tag"]
+            expected = context["expected_tags"]
+        else:
+            expected = context["expected"].replace(" or ", ", ")
+        choices = [word.strip().strip("'") for word in expected.split(",")]
+        return f"{path} is {show(given)}, expected one of {', '.join(choices)}{nearest(str(given), choices)}"
+    if kind == "union_tag_not_found":
+        return f"{path} needs its key {context['discriminator']}"
+    for bound, words in BOUNDS.items():
+        if bound in context and kind.startswith(("greater", "less")):
+            return f"{path} is {show(given)}, expected {words} {context[bound]}"
+    if kind == "finite_number":
+        return f"{path} is {show(given)}, expected a finite number"
+    if kind == "too_short":
+        return f"{path} has {context['actual_length']} entries, expected at least {context['min_length']}"
+    if kind == "too_long":
+        return f"{path} has {context['actual_length']} entries, expected at most {context['max_length']}"
+    if kind == "string_pattern_mismatch":
+        return f"{path} is {show(given)}, expected letters, digits, '.', '_' and '-' alone"
+    if kind == "value_error":
+        return str(context["error"])
+    if kind in ("int_from_float", "int_parsing"):
+        return f"{path} is {show(given)}, expected a whole number"
+    if _type(problem):
+        return f"{path} is {show(given)}, expected {_type(problem)}"
+    return f"{path} is {show(given)}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+
+
+def _type(problem: Mapping[str, Any]) -> str:
+    return TYPES.get(problem["type"].removesuffix("_type").removesuffix("_parsing"), "")
+
+
+def show(value: object) -> str:
+    """A value as a person wrote it in YAML, shortened."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, str):
+        return f"'{value}'" if len(value) <= 60 else f"'{value[:57]}...'"
+    text = str(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _is_block(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,0 +1,119 @@
+"""Dotted paths into the typed configuration: which exist, in which variant of a block, and what they take."""
+
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from analysis.errors import nearest
+from analysis.rules import LIMITS
+from harness.config.blocks.explain import ConfigError, describe_problem
+from harness.config.blocks.trial import TrialConfig
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One settable value of the configuration.
+
+    `discriminator` is the path that decides whether this one exists (`energy.form` for `energy.w`), or None;
+    `adapters` maps each variant that has the path (None where it always exists) to the type of its value.
+    """
+
+    path: str
+    discriminator: str | None
+    adapters: dict[str | None, TypeAdapter[Any]] = field(repr=False)
+    fields: dict[str | None, FieldInfo] = field(repr=False)
+
+    @property
+    def variants(self) -> frozenset[str]:
+        """Variants of the block that have this path; empty when it always exists."""
+        return frozenset(tag for tag in self.adapters if tag is not None)
+
+    def check(self, value: Any) -> Any:
+        """The validated value; ConfigError when no variant accepts it."""
+        problem: ValidationError | None = None
+        for adapter in self.adapters.values():
+            try:
+                return adapter.validate_python(value)
+            except ValidationError as error:
+                problem = error
+        assert problem is not None
+        raise ConfigError(self.path, describe_problem(self.path, problem.errors()[0]))
+
+
+def discriminators() -> dict[str, tuple[str, str]]:
+    """Blocks that come in variants: block name -> (its discriminating key, the default's tag)."""
+    found = {}
+    for name, info in TrialConfig.model_fields.items():
+        if isinstance(info.discriminator, str):
+            found[name] = (info.discriminator, str(getattr(info.default, info.discriminator)))
+    return found
+
+
+@cache
+def leaves() -> Mapping[str, Leaf]:
+    """Every fixed path of a trial's configuration (rule limits, `limits.RULE`, are open and not listed)."""
+    collected: dict[str, Leaf] = {}
+    for path, discriminator, tag, info in _walk(TrialConfig, "", None, None):
+        leaf = collected.setdefault(path, Leaf(path, discriminator, {}, {}))
+        if path == discriminator:
+            earlier = leaf.fields[None].annotation if leaf.fields else None
+            both = tuple(dict.fromkeys([*get_args(earlier), *get_args(info.annotation)]))
+            merged = FieldInfo(annotation=Literal[both])  # type: ignore[arg-type]
+            leaf.fields[None], leaf.adapters[None] = merged, _adapter(merged)
+        else:
+            leaf.fields[tag], leaf.adapters[tag] = info, _adapter(info)
+    return collected
+
+
+def find(path: str) -> Leaf:
+    """The leaf of `path`.
+
+    Raises
+    ------
+    ConfigError
+        for a path that is a whole block, or that no configuration has; the nearest valid path is named.
+    """
+    if path in leaves():
+        return leaves()[path]
+    block, _, rule = path.partition(".")
+    if block == "limits" and rule:
+        if rule not in LIMITS:
+            known = f"({', '.join(LIMITS)}){nearest(rule, LIMITS)}"
+            raise ConfigError(path, f"'{rule}' is not a limit of a warning rule {known}")
+        return Leaf(path, None, {None: TypeAdapter(float, config=_STRICT)}, {})
+    inside = [known for known in leaves() if known.startswith(path + ".")]
+    if inside:
+        raise ConfigError(path, f"'{path}' is a block, not a value; name one of {', '.join(inside)}")
+    raise ConfigError(path, f"'{path}' is not a path of the configuration{nearest(path, leaves())}")
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)
+
+
+def _adapter(info: FieldInfo) -> TypeAdapter[Any]:
+    annotation: Any = info.annotation
+    for constraint in info.metadata:
+        annotation = Annotated[annotation, constraint]
+    return TypeAdapter(annotation, config=_STRICT)
+
+
+def _walk(
+    model: type[BaseModel], prefix: str, discriminator: str | None, tag: str | None
+) -> Iterator[tuple[str, str | None, str | None, FieldInfo]]:
+    for name, info in model.model_fields.items():
+        path = prefix + name
+        annotation = info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from _walk(annotation, path + ".", discriminator, tag)
+        elif isinstance(info.discriminator, str):
+            assert get_origin(annotation) in (Union, types.UnionType)
+            for variant in get_args(annotation):
+                (variant_tag,) = get_args(variant.model_fields[info.discriminator].annotation)
+                yield from _walk(variant, path + ".", f"{path}.{info.discriminator}", variant_tag)
+        elif path != "limits":
+            yield path, discriminator, tag, info

@@ -1,0 +1,1 @@
+"""A sweep's file: base, overrides, space, advice and schema."""

@@ -1,0 +1,78 @@
+"""Sentences on a sweep that can run and would still disappoint."""
+
+from typing import Any
+
+from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import flatten
+from harness.config.space.distributions import Choice
+from harness.config.space.space import Space
+
+
+def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
+    """Warnings, most important first; an empty list when there is nothing to say.
+
+    Within one cell line a cell-scope energy is an increasing function of U_I (boosted_gate with a above 0.83 and
+    interaction with lam below 0 apart), so a macro AUPR cannot see which energy or temperature a configuration has
+    (docs/concepts.md, rank invariance).
+    """
+    varied = _varied(config, trial, space)
+    found = []
+    scopes = varied.get("environment.scope", {getattr(trial.environment, "scope", None)})
+    blind = [path for path in varied if path.split(".")[0] in ("energy", "temperature")]
+    if blind and "cell" in scopes and config.objective == "val_unseen/macro/aupr":
+        found.append(
+            f"objective {config.objective} cannot see {', '.join(blind)} at environment.scope: cell, where "
+            "every energy that increases with U_I ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or "
+            "val_unseen/pooled/nll can"
+        )
+    modes = varied.get("temperature.mode", {trial.temperature.mode})
+    if "per_cell" in modes and "cell" in scopes:
+        found.append(
+            "temperature.mode: per_cell beside an R_E at environment.scope: cell is redundant, each can absorb "
+            "the other"
+        )
+    weights = varied.get("loss.calibration.weight", {trial.loss.calibration.weight})
+    if modes & {"learned", "per_cell"} and 0 in weights:
+        found.append(
+            "a learned temperature and an unbounded U_I share one scale; a loss.calibration.weight above 0 "
+            "settles it"
+        )
+    if trial.predict.mode == "branch_select" and "cell" in scopes:
+        found.append(
+            "predict.mode: branch_select has nothing to choose at environment.scope: cell, where U_I and the corrected "
+            "score rank the pairs of one cell line alike; environment.scope: sample gives it a choice"
+        )
+    if config.design == "search":
+        size = space.size()
+        if (
+            config.sampler.kind == "tpe"
+            and config.trials is not None
+            and config.sampler.startup >= config.trials
+        ):
+            found.append(
+                f"sampler.startup {config.sampler.startup} is not below trials {config.trials}, so every "
+                "configuration is drawn at random and TPE never starts"
+            )
+        if size is not None and config.trials is not None and config.trials > size:
+            found.append(
+                f"the space has at most {size} different configurations and trials asks for {config.trials}"
+            )
+    return found
+
+
+def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
+    """Path -> the finite values that the space gives it, together with the base's where it may stay that."""
+    base = flatten(trial.model_dump())
+    found: dict[str, set[Any]] = {}
+    for name, entry in space.entries.items():
+        options = entry.options if isinstance(entry, Choice) else None
+        if options is None:
+            found.setdefault(name, set()).update(entry.ends())
+            continue
+        for path in {path for values in options.values() for path in values}:
+            held = {values[path] for values in options.values() if path in values}
+            if any(path not in values for values in options.values()):
+                held.add(base.get(path))
+            found.setdefault(path, set()).update(held)
+    return found

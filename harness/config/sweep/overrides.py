@@ -1,0 +1,168 @@
+"""`--set path=value` and `--data ROOT` laid over the YAML's own values, before anything is validated."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from analysis.errors import UserError, nearest, shorten
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.sweep import SweepConfig
+from harness.config.space.compose import flatten
+from harness.config.yaml.lines import parse_scalar
+
+SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
+"""Keys of the sweep's own blocks -> the path of the trial's configuration that they set."""
+
+
+@dataclass(frozen=True)
+class Overridden:
+    """The YAML's data with the command line laid over it.
+
+    `given` maps each dotted path of the sweep's YAML that the command line decided to how it was given there;
+    `warnings` are sentences on what the command line put out of action.
+    """
+
+    data: dict[str, Any]
+    given: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | None) -> Overridden:
+    """Lay `sets` (each `path=value`, the value read as YAML) and `data_root` over `data`.
+
+    A path of the trial's configuration goes to the `set` block and takes its entry, if there is one, out of
+    the space; entries that only existed for another value of it go too. A path of the sweep's own blocks (trials,
+    trial.seeds, data.synthetic.form, ...) replaces the YAML's value.
+
+    Raises
+    ------
+    UserError
+        for text without `=`, an unknown path, or a value that is not YAML.
+    """
+    result = Overridden(copy.deepcopy(dict(data)))
+    if data_root is not None:
+        _use_root(result, data_root)
+    for text in sets:
+        path, equals, written = text.partition("=")
+        path = path.strip()
+        if not equals or not path:
+            raise UserError(f"--set {shorten(text)}: expected path=value, such as --set optimiser.lr=0.001")
+        try:
+            value = parse_scalar(written)
+        except ValueError as error:
+            raise UserError(f"--set {shorten(text)}: the value is not YAML ({error})") from None
+        own = _own_paths()
+        if path in own:
+            _set_own(result, path, value)
+            result.given[path] = f"--set {text}"
+            continue
+        if path in ("space", "set") or path.startswith(("space.", "set.")):
+            raise UserError(f"--set {text}: name the path itself, without '{path.split('.')[0]}'")
+        try:
+            find(path)
+        except ConfigError as error:
+            if "is a block" in str(error):
+                raise UserError(f"--set {text}: {error}") from None
+            hint = nearest(path, [*leaves(), *own])
+            raise UserError(
+                f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
+            ) from None
+        result.given[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
+    searched = result.data.get("design", "search") == "search"
+    if searched and data.get("space") and not result.data.get("space"):
+        pinned = ", ".join(given for path, given in result.given.items() if path.startswith("set."))
+        raise UserError(
+            f"{pinned}: nothing is left to search; add --set design=grid to run this one configuration"
+        )
+    return result
+
+
+def _use_root(result: Overridden, root: Path) -> None:
+    block = result.data.get("data")
+    kept = dict(block) if isinstance(block, dict) else {}
+    if kept.pop("synthetic", None) is not None and kept.pop("folds", None):
+        result.warnings.append(f"--data {root} replaces the synthetic benchmark, so its folds are not used")
+    result.data["data"] = {**kept, "root": root}
+    result.given["data.root"] = f"--data {root}"
+
+
+def _pin(result: Overridden, path: str, value: Any) -> str:
+    """Fix a path of the trial's configuration; returns the block of the YAML that now holds it."""
+    _withdraw(result, path)
+    space = result.data.get("space")
+    entry = space.get(path) if isinstance(space, dict) else None
+    if isinstance(space, dict) and isinstance(entry, Mapping) and entry.get("when"):
+        # The path exists only under its condition, so the pinned value does too.
+        space[path] = {"choice": [value], "when": entry["when"]}
+        return "space"
+    block = result.data.get("set")
+    kept = flatten(block) if isinstance(block, Mapping) else {}
+    result.data["set"] = {**kept, path: value}
+    if not isinstance(space, dict):
+        return "set"
+    space.pop(path, None)
+    gone = [path]
+    while gone:
+        pinned = gone.pop()
+        for name, body in list(space.items()):
+            when = body.get("when") if isinstance(body, Mapping) else None
+            if not isinstance(when, Mapping) or pinned not in when:
+                continue
+            wanted = when[pinned]
+            if pinned != path or value not in (wanted if isinstance(wanted, list) else [wanted]):
+                del space[name]
+                gone.append(name)
+                result.warnings.append(f"{name} is not swept, because --set {path} rules its condition out")
+    return "set"
+
+
+def _withdraw(result: Overridden, path: str) -> None:
+    """Take out the YAML's own setting of what `path` sets under another name."""
+    for own, same in SAME.items():
+        block, _, key = own.partition(".")
+        if path == same and isinstance(result.data.get(block), dict):
+            result.data[block].pop(key, None)
+        if path == own:
+            if isinstance(result.data.get("set"), Mapping):
+                result.data["set"] = {k: v for k, v in flatten(result.data["set"]).items() if k != same}
+            if isinstance(result.data.get("space"), dict):
+                result.data["space"].pop(same, None)
+
+
+def _set_own(result: Overridden, path: str, value: Any) -> None:
+    _withdraw(result, path)
+    *blocks, key = path.split(".")
+    place = result.data
+    for block in blocks:
+        inner = place.get(block)
+        place[block] = dict(inner) if isinstance(inner, Mapping) else {}
+        place = place[block]
+    if path == "design" and value == "grid":
+        for key in [key for key in ("trials", "sampler") if result.data.pop(key, None) is not None]:
+            result.warnings.append(f"{key} has no meaning under --set design=grid and is not used")
+    if path == "scheduler.kind" and place.get("kind", "asha") != value:
+        place.clear()
+    place[key] = value
+
+
+def _own_paths() -> list[str]:
+    """Dotted paths of the sweep's own blocks."""
+    return [p for p in _walk(SweepConfig, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
+
+
+def _walk(model: type[BaseModel], prefix: str) -> list[str]:
+    found: list[str] = []
+    for name, info in model.model_fields.items():
+        parts = [info.annotation, *get_args(info.annotation)]
+        blocks = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
+        if blocks:
+            for block in blocks:
+                found.extend(path for path in _walk(block, f"{prefix}{name}.") if path not in found)
+        else:
+            found.append(prefix + name)
+    return found

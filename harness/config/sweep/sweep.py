@@ -1,0 +1,205 @@
+"""A sweep's YAML, read, overridden, validated and composed; a mistake is one sentence with its line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import UserError, nearest
+from analysis.rules import RULES
+from harness.config.blocks.explain import ConfigError, show, validate
+from harness.config.blocks.paths import find
+from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.check import build_space
+from harness.config.space.compose import check_preset, compose, flatten, merge, preset_document
+from harness.config.space.space import Space
+from harness.config.sweep.advice import advise
+from harness.config.sweep.overrides import SAME, Overridden, override
+from harness.config.yaml.lines import Document, read_yaml
+
+DEFAULT_TRIALS = 16
+"""Configurations of a search whose YAML does not say."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A validated sweep.
+
+    `config` is the YAML as typed blocks, `base` the sparse mapping (preset, trial, set) that every
+    configuration starts from, `trial` that base composed, `space` what is varied around it, `warnings`
+    sentences for the person who starts it, `text` the YAML as read, `overrides` the command line's settings.
+    """
+
+    config: SweepConfig
+    base: dict[str, Any]
+    space: Space
+    trial: TrialConfig
+    warnings: tuple[str, ...]
+    text: str
+    path: Path
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def trials(self) -> int:
+        """Configurations to run: of a search as asked for, of a grid all of its distinct combinations."""
+        if self.config.design == "grid":
+            return len(self.space.enumerate())
+        return self.config.trials or DEFAULT_TRIALS
+
+    def compose(self, changes: Mapping[str, Any]) -> TrialConfig:
+        """The configuration of one draw of the space."""
+        return compose(self.base, changes)
+
+
+def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None) -> Sweep:
+    """Read and check a sweep's YAML; nothing is started and nothing written.
+
+    Parameters
+    ----------
+    path : the YAML.
+    overrides : `path=value` settings of the command line; they win over the YAML and pin swept paths.
+    data_root : dataset folder in place of the YAML's data source.
+
+    Raises
+    ------
+    UserError
+        `file:line: sentence` for the first mistake, or `--set ...: sentence` where the command line made it.
+    """
+    path = Path(path)
+    document = read_yaml(path)
+    overridden = override(document.data, overrides, data_root)
+    sources = _Sources(document, overridden)
+    try:
+        config = _typed(overridden.data)
+        preset = _preset(config, path, sources)
+        settings = _settings(config)
+        base = merge(preset, settings)
+        trial = compose(base, {})
+        space = build_space(config.space, base, settings)
+        _check_design(config, trial, space)
+    except ConfigError as error:
+        raise UserError(f"{sources.where(error)}: {error}") from None
+    warnings = (*overridden.warnings, *advise(config, trial, space))
+    return Sweep(config, base, space, trial, warnings, document.text, path, tuple(overrides))
+
+
+class _Sources:
+    """Where the person who reads an error has to look: command line, sweep, or preset."""
+
+    def __init__(self, document: Document, overridden: Overridden) -> None:
+        self.document = document
+        self.given = overridden.given
+        self.preset: Document | None = None
+
+    def where(self, error: ConfigError) -> str:
+        named = re.findall(r"[a-z_]+(?:\.[a-z0-9_]+)+", str(error))
+        for path in dict.fromkeys([error.path, *named]):
+            found = self._place(path)
+            if found is not None:
+                return found
+        first = str(error).replace(":", " ").split()[0]
+        return self.document.where(error.path or first)
+
+    def _place(self, path: str) -> str | None:
+        if not path:
+            return None
+        also = next((own for own, same in SAME.items() if same == path), None)
+        for known in (path, f"set.{path}", also, f"space.{path}"):
+            if known is None:
+                continue
+            if known in self.given:
+                return self.given[known]
+            for kept in self.given:
+                if known.startswith(kept + "."):
+                    return self.given[kept]
+            if known in self.document.lines:
+                return self.document.where(known)
+        if self.preset is not None and path in self.preset.lines:
+            return self.preset.where(path)
+        if path.split(".")[0] in self.document.data:
+            return self.document.where(path)
+        return None
+
+
+def _typed(data: Mapping[str, Any]) -> SweepConfig:
+    objective = data.get("objective")
+    if isinstance(objective, str) and objective.split("/")[0] == "test":
+        raise ConfigError(
+            "objective",
+            f"objective {objective} is refused, test cell lines are for reporting only; "
+            f"use val_unseen{objective.removeprefix('test')}",
+        )
+    config = validate(SweepConfig, data)
+    for position, rule in enumerate(config.stop):
+        if rule not in RULES:
+            raise ConfigError(
+                f"stop.{position}",
+                f"stop: '{rule}' is not a warning rule ({', '.join(RULES)}){nearest(rule, RULES)}",
+            )
+    if config.data.root is not None and not config.data.root.is_dir():
+        raise ConfigError("data.root", f"data.root: there is no folder {config.data.root}")
+    return config
+
+
+def _preset(config: SweepConfig, path: Path, sources: _Sources) -> dict[str, Any]:
+    try:
+        sources.preset = preset_document(config.base, beside=path.parent)
+    except UserError as error:
+        raise ConfigError("base", f"base: {error}") from None
+    check_preset(sources.preset)
+    return sources.preset.data
+
+
+def _settings(config: SweepConfig) -> dict[str, Any]:
+    """What `set` and `trial` lay over the preset, each value checked."""
+    settings = flatten(config.set)
+    for path, value in settings.items():
+        try:
+            find(path).check(value)
+        except ConfigError as error:
+            raise ConfigError(f"set.{path}", str(error)) from None
+    for own, path in SAME.items():
+        value = getattr(config.trial, own.removeprefix("trial."))
+        if value is None:
+            continue
+        if path in settings or path in config.space:
+            raise ConfigError(
+                own, f"{own} sets {path}, which {'set' if path in settings else 'space'} gives too"
+            )
+        settings[path] = value
+    if config.trial.budget is not None:
+        epochs = settings.get("optimiser.epochs", TrialConfig().optimiser.epochs)
+        if "optimiser.epochs" in config.space:
+            raise ConfigError(
+                "trial.budget", "trial.budget shares steps out over fixed epochs, which space varies"
+            )
+        if config.trial.budget < epochs:
+            raise ConfigError(
+                "trial.budget", f"trial.budget {config.trial.budget} is fewer than the {epochs} epochs"
+            )
+        settings["optimiser.steps_per_epoch"] = config.trial.budget // epochs
+    return settings
+
+
+def _check_design(config: SweepConfig, trial: TrialConfig, space: Space) -> None:
+    if config.design == "grid":
+        for name, entry in space.entries.items():
+            if entry.values() is None:
+                raise ConfigError(
+                    f"space.{name}",
+                    f"{name} ({entry.text()}) is continuous and design: grid needs finite values",
+                )
+    if config.scheduler.kind == "asha" and config.scheduler.grace > trial.optimiser.epochs:
+        raise ConfigError(
+            "scheduler.grace",
+            f"scheduler.grace {config.scheduler.grace} is more than the trial's {trial.optimiser.epochs} epochs",
+        )
+    if config.resources.gpus_per_trial is not None and config.resources.gpus_per_trial > 1:
+        share = config.resources.gpus_per_trial
+        if share != int(share):
+            raise ConfigError(
+                "resources.gpus_per_trial",
+                f"resources.gpus_per_trial is {show(share)}, above 1 only whole GPUs are given",
+            )

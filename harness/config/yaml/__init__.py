@@ -1,0 +1,1 @@
+"""Lines of a YAML file, and how large one may be."""

@@ -1,0 +1,1 @@
+"""Which configurations, folds and seeds a run consists of."""

@@ -1,0 +1,1 @@
+"""What every command line shares: the console, and types of arguments."""

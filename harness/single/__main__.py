@@ -1,0 +1,346 @@
+"""`python -m harness.single CONFIG`: one configuration alone, without Ray."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from analysis.errors import UserError, nearest, run_cli, shorten
+from analysis.paths import user_path
+from analysis.rules import Finding, not_evaluated, why
+from analysis.schema import LEAKING, MACRO, POOLED
+from harness.audit.auditor import inspect_trial
+from harness.audit.finding import lines
+from harness.config.blocks.acting import unread
+from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
+from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import compose, load_preset
+from harness.config.sweep.overrides import SAME
+from harness.config.yaml.lines import parse_scalar, read_yaml
+from harness.data.folds import Fold, make_folds
+from harness.data.folds import split as divide
+from harness.data.store import open_dataset
+from harness.shell import terminal
+from harness.shell.arguments import whole
+from harness.stamp.code import Code
+from harness.stamp.stamp import Stamp, refuse_beside
+from harness.store.mending import mend
+from harness.store.storage import check_writable
+from harness.store.writer import RunWriter
+from harness.trial.device import choose_device
+from harness.trial.episodes.feasible import check_feasible
+from harness.trial.replicate import Replicate
+
+OBJECTIVE = "val_unseen/macro/aupr"
+"""By which the weights of a trial run alone are selected."""
+DESCRIPTION = """Train, validate and predict one configuration: the full episodic loop on one fold, for each seed.
+
+CONFIG is a preset (minimal, cross_attention, rp04, rp24, or a YAML like search_spaces/presets/rp24.yaml) or a
+sweep (search_spaces/rp24.yaml), of which the base configuration is run.
+
+examples:
+  python -m harness.single minimal
+  python -m harness.single rp24 --data synthetic:modulated --set environment.scope=sample --seeds 0 1 2
+  python -m harness.single rp24 --data ../data/epi --epochs 5 --out runs/one"""
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    check_seeds(arguments.seeds)
+    console = terminal.console()
+    config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
+    if arguments.epochs is not None:
+        config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
+    chosen = choose_device()
+    device = chosen.name
+    config = config.resolved(gpu=chosen.gpu)
+    if chosen.sentence:
+        console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
+    if not chosen.gpu:
+        torch.set_num_threads(arguments.threads)
+    model = config.model
+    assert model.enhancer_bp is not None and model.promoter_bp is not None
+    dataset = open_dataset(
+        data,
+        enhancer_bp=model.enhancer_bp,
+        promoter_bp=model.promoter_bp,
+        cache=arguments.cache,
+        progress=console.is_terminal,
+    )
+    fold = choose_fold(make_folds(dataset, data), arguments.fold)
+    check_feasible(config, dataset, fold, divide(dataset, fold))  # before there is a folder to leave behind
+    folder = arguments.out or Path("runs") / f"trial-{config.id}"
+    check_writable(folder)
+    run = RunWriter(folder)
+    stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
+    refuse_beside(stamp, run.path)
+    for sentence in mend(run.path):
+        console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
+    Code.today().save(run.path)
+    console.print(
+        f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
+        f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
+        f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
+    )
+    for note in dataset.notes:
+        console.print(f"read: {note}", markup=False, soft_wrap=True)
+    statuses: list[str] = []
+    for seed in arguments.seeds:
+        replicate = Replicate(
+            config,
+            dataset,
+            fold,
+            seed,
+            run,
+            device=device,
+            inspector=None if statuses else inspect_trial,
+            stamp=stamp,
+            objective=OBJECTIVE,
+        )
+        for note in replicate.record.notes:
+            console.print(f"note: {note}", style="yellow", soft_wrap=True)
+        statuses.append(_run_seed(replicate, console))
+        if replicate.status == "stopped" and replicate.epoch == 0:
+            break  # by the audit, before the first step: what is dead in one seed is dead in all
+    again = shlex.join(["python", "-m", "analysis", str(run.path)])
+    console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
+    return 1 if "diverged" in statuses else 0
+
+
+def check_seeds(seeds: list[int]) -> None:
+    """A seed is one replicate: twice the same would be one that is told twice, and no measure of spread."""
+    twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
+    if twice:
+        raise UserError(
+            f"--seeds: {', '.join(map(str, twice))} given more than once; expected every seed once, "
+            f"as in --seeds {' '.join(map(str, dict.fromkeys(seeds)))}"
+        )
+
+
+def load(
+    name: str, sets: list[str], source: str | None, contradictions: Contradictions = "refuse"
+) -> tuple[TrialConfig, DataBlock]:
+    """The configuration and data block that CONFIG, --set, --data and --contradictions name.
+
+    A folder in place of a sweep YAML's data keeps the other keys of its data block (folds, contradictions).
+    """
+    path = user_path(name)
+    data = parse_source(source, contradictions) if source else None
+    if path.suffix in (".yaml", ".yml") and not path.exists():
+        raise UserError(
+            f"{path}: there is no such file (expected a preset or sweep YAML, or a preset's name)"
+        )
+    if path.is_file() and "base" in read_yaml(path).data:
+        from harness.config.sweep.sweep import load_sweep
+
+        for text in sets:
+            _check_of_one_trial(text)
+        asked = [] if contradictions == "refuse" else [f"data.contradictions={contradictions}"]
+        synthetic = data is not None and data.root is None
+        sweep = load_sweep(
+            path, overrides=[*sets, *([] if synthetic else asked)], data_root=data.root if data else None
+        )
+        return sweep.trial, data if data is not None and synthetic else sweep.config.data
+    preset = read_yaml(path).data if path.is_file() else load_preset(name)
+    changes = dict(map(_assignment, sets))
+    config = compose(preset, changes)
+    for key, needs in unread(config, changes).items():
+        raise UserError(f"--set {key}: nothing reads it here; it acts only with {needs}")
+    return config, data or parse_source("synthetic", contradictions)
+
+
+def _check_of_one_trial(text: str) -> None:
+    """Settings of how a sweep goes about its configurations say nothing to one configuration alone."""
+    path = text.partition("=")[0].strip()
+    block = path.split(".")[0]
+    if block in SweepConfig.model_fields and block not in ("base", "data") and path not in SAME:
+        instead = "; --seeds gives the seeds" if path == "trial.seeds" else ""
+        raise UserError(f"--set {shorten(text)}: nothing reads it in one trial alone{instead}")
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    path, equals, value = text.partition("=")
+    if not equals or not path:
+        raise UserError(f"--set {shorten(text)}: expected path=value, for example --set optimiser.lr=0.002")
+    try:
+        return path.strip(), parse_scalar(value)
+    except ValueError as error:
+        raise UserError(f"--set {shorten(text)}: {error}") from None
+
+
+def choose_fold(folds: list[Fold], name: str | None) -> Fold:
+    """The fold called `name`, or the first."""
+    if name is None:
+        return folds[0]
+    by_name = {fold.name: fold for fold in folds}
+    if name not in by_name:
+        raise UserError(f"--fold {name}: the folds are {', '.join(by_name)}{nearest(name, by_name)}")
+    return by_name[name]
+
+
+def _run_seed(replicate: Replicate, console: Console) -> str:
+    """Advance to the end, one line per epoch; then the final metrics and the warnings."""
+    seed, epochs = replicate.seed, replicate.config.optimiser.epochs
+    parameters, pairs = replicate.trial["parameters"], replicate.trial["train_pairs"]
+    console.print(
+        f"seed {seed}: {parameters:,} trainable parameters for {pairs:,} training pairs, "
+        f"{parameters / pairs:.3g} per pair"
+    )
+    if replicate.epoch:
+        console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
+    with Progress(
+        TextColumn("seed {task.fields[seed]} epoch {task.fields[epoch]}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        told = set(lines(replicate.audited))
+        task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
+        while not replicate.finished:
+            progress.update(task, epoch=replicate.epoch + 1, completed=0)
+            try:
+                summary = replicate.advance(
+                    lambda done, total: progress.update(task, completed=done, total=total)
+                )
+            except UserError:
+                raise
+            except Exception as error:
+                replicate.close("failed", f"{type(error).__name__}: {error}")
+                raise
+            figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
+            for moment, line in lines(replicate.audited).items():
+                if moment not in told:
+                    console.print(f"seed {seed} audit ({moment}): {line}")
+            told = set(lines(replicate.audited))
+            console.print(
+                f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
+            )
+    if replicate.trial["reason"]:
+        console.print(f"seed {seed}: {replicate.status}: {replicate.trial['reason']}", style="yellow")
+    if replicate.epoch and replicate.status != "diverged":
+        console.print(_final_table(replicate))
+    _print_warnings(replicate, console)
+    return replicate.status
+
+
+def _final_table(replicate: Replicate) -> Table:
+    """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score."""
+    rows = {
+        (row["split"], row["cell_line"], row["score"]): row
+        for row in replicate.rows("cells")
+        if (row["selection"], row["prevalence_mode"], row["protocol"])
+        == ("best_on_validation", "as_found", "exact")
+    }
+    epoch = replicate.trial["selected_epoch"]
+    table = Table(
+        title=f"seed {replicate.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    shown = ("auc", "f1", "precision", "recall", "threshold", "threshold_logit", "nll")
+    for column in (
+        "split",
+        "",
+        "n",
+        "AUPR U_I",
+        "AUPR",
+        "AUC",
+        "F1",
+        "prec",
+        "recall",
+        "thresh",
+        "logit",
+        "NLL",
+    ):
+        table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
+    for split in ("train", "val_seen", "val_unseen", "test"):
+        for level in (MACRO, POOLED):
+            alone, row = rows[split, level, "u_only"], rows[split, level, "corrected"]
+            figures = (alone["aupr"], row["aupr"], *(row[name] for name in shown))
+            table.add_row(split, level, str(row["n"]), *(f"{value:.3f}" for value in figures))
+    for level in (MACRO, POOLED):
+        if ("test", level, LEAKING) in rows:
+            row = rows["test", level, LEAKING]
+            shown_here = [
+                "" if row[name] is None or row[name] != row[name] else f"{row[name]:.3f}" for name in shown
+            ]
+            table.add_row("test, leaks", level, str(row["n"]), "", f"{row['aupr']:.3f}", *shown_here)
+            table.caption = (
+                "leaks: branch_select, the better of U_I and corrected per test cell line by its test AUPR"
+            )
+    return table
+
+
+def _print_warnings(replicate: Replicate, console: Console) -> None:
+    findings: list[Finding] = replicate.findings()
+    for finding in findings:
+        where = f" in {finding.cell_line}" if finding.cell_line else ""
+        since = f", from epoch {finding.epoch}" if finding.epoch is not None else ""
+        console.print(
+            Text.assemble(
+                (finding.rule, "yellow"),
+                f"{where} ({finding.severity}{since}): {finding.evidence} ",
+                (f"({finding.source}; try: {finding.advice})", "dim"),
+            )
+        )
+    if not findings:
+        console.print("no warning rule holds", style="green")
+    for rule, missing in not_evaluated(replicate.records()).items():
+        console.print(f"{rule}: not evaluated: {why(missing)}", style="dim")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m harness.single",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("config", metavar="CONFIG", help="preset name, preset YAML or sweep YAML")
+    parser.add_argument(
+        "--data", metavar="ROOT|synthetic:FORM", help="dataset folder, or synthetic benchmark (default)"
+    )
+    parser.add_argument(
+        "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
+    )
+    parser.add_argument(
+        "--seeds", type=whole("--seeds", 0), nargs="+", default=[0], help="replicate seeds (default: 0)"
+    )
+    parser.add_argument(
+        "--epochs", type=whole("--epochs", 1, 10_000), help="epochs in place of optimiser.epochs"
+    )
+    parser.add_argument("--fold", help="name of the fold (default: the first)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="PATH=VALUE", help="override one key; may be repeated"
+    )
+    parser.add_argument(
+        "--out", type=user_path, help="run folder (default: runs/trial-ID); an interrupted one continues"
+    )
+    parser.add_argument(
+        "--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads",
+        type=whole("--threads", 1, 1024),
+        default=1,
+        help="CPU threads of torch (default: %(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.argv[0] = "harness.single"
+    run_cli(main, stores=True)

@@ -1,0 +1,1 @@
+"""What decides a unit's numbers beside configuration, fold and seed."""

@@ -1,0 +1,163 @@
+"""Which code made a unit: a hash over the syntax trees of every project module that a trial's process can load."""
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from analysis.stamps import modules_of
+from harness.store.writer import replace_atomically
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("models", "harness", "analysis")
+WORKER = ("harness.sweep.worker", "harness.trial.replicate", "harness.data.store")
+"""Where a trial's process begins, and where its data were encoded; what these import, and so on, is what it can have
+loaded at the trial's end."""
+DISCOVERED = ("models",)
+"""Packages whose modules are found by walking through them, so that no import statement names them."""
+LEFT_OUT = (
+    "harness.sweep",
+    "harness.runs",
+    "harness.bench",
+    "harness.shell.terminal",
+    "analysis.export",
+    "analysis.report",
+    "analysis.terminal",
+)
+"""Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
+COUNTED = ("harness.sweep.worker", "harness.sweep.verdict")
+"""What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its replicates there, sets its data
+type, threads and random generators, and ends them early."""
+
+
+class Source(NamedTuple):
+    """What one file says: the `hash` of its syntax tree without comments, docstrings and layout, and its imports as
+    (levels above, module, names)."""
+
+    hash: str
+    imports: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """The code of one moment: `modules` (name -> hash of its syntax tree) and their common `hash`.
+
+    The set is what imports lead to from the worker, those inside functions included, and not what one process
+    happened to load: a worker that served other trials before has loaded more, and the stamp must not depend on it.
+    A module that is added is in as soon as one of these imports it; comments, docstrings and layout are out.
+    """
+
+    hash: str
+    modules: Mapping[str, str]
+
+    @classmethod
+    def of(cls, root: Path = ROOT, begin: Sequence[str] = WORKER) -> "Code":
+        """The code below `root` as its files are now."""
+        walked = [name for name in _files(root) if name.split(".")[0] in DISCOVERED]
+        start = [*begin, *(walked if begin is WORKER else ())]
+        hashes = {name: each.hash for name, each in reached(root, start).items() if not left_out(name)}
+        text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
+        return cls(hashlib.sha256(text.encode()).hexdigest()[:16], hashes)
+
+    @classmethod
+    @cache
+    def today(cls) -> "Code":
+        """The code of this process, read once: files that are edited later are not what it runs."""
+        return cls.of()
+
+    def save(self, run: Path) -> None:
+        """RUN/code/<hash>.json, once per code, so that a later start can name what changed."""
+        file = run / "code" / f"{self.hash}.json"
+        if not modules_of(run, self.hash):
+            replace_atomically(file, (json.dumps({"modules": dict(self.modules)}, indent=1) + "\n").encode())
+
+    def changed(self, run: Path, code: str) -> list[str] | None:
+        """Modules of an older code whose content is another one now, or that are gone; None where the run does not
+        know which modules that code had. Modules that came later are no change of it."""
+        if code == self.hash:
+            return []
+        old = modules_of(run, code)
+        if not old:
+            return None
+        return sorted(name for name, value in old.items() if self._now(name) != value)
+
+    def _now(self, name: str) -> str | None:
+        if name in self.modules:
+            return self.modules[name]
+        file = _files(ROOT).get(name)
+        return _read(file).hash if file is not None else None
+
+
+def left_out(name: str) -> bool:
+    """Whether a module decides no number of a unit."""
+    return name not in COUNTED and any(name == entry or name.startswith(entry + ".") for entry in LEFT_OUT)
+
+
+def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
+    """Every project module that imports lead to from the modules `begin`."""
+    files = _files(root)
+    found: dict[str, Source] = {}
+    waiting = list(begin)
+    while waiting:
+        name = waiting.pop()
+        while name and name not in files:  # `from package.module import Thing` names no module itself
+            name = name.rpartition(".")[0]
+        if not name or name in found:
+            continue
+        found[name] = _read(files[name])
+        waiting += _imports(found[name], files[name], name)
+        waiting.append(name.rpartition(".")[0])
+    return found
+
+
+def _read(file: Path) -> Source:
+    content = file.read_bytes()
+    try:
+        tree = ast.parse(content)
+    except SyntaxError:
+        return Source(hashlib.sha256(b"no python: " + content).hexdigest()[:16], ())
+    imports: list[tuple[int, str, tuple[str, ...]]] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [(0, alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
+    own = hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16]
+    return Source(own, tuple(imports))
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Drops strings that stand as statements: docstrings of modules, classes, functions and attributes."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return None if is_text else self.generic_visit(node)
+
+
+def _files(root: Path) -> dict[str, Path]:
+    """Every project module's name and file; of a package and a file of one name, the package, as Python does."""
+    found = {}
+    for package in PACKAGES:
+        for file in sorted((root / package).rglob("*.py")):
+            parts = file.relative_to(root).with_suffix("").parts
+            is_package = parts[-1] == "__init__"
+            name = ".".join(parts[:-1] if is_package else parts)
+            if is_package or name not in found:
+                found[name] = file
+    return found
+
+
+def _imports(source: Source, file: Path, name: str) -> list[str]:
+    """Dotted names that a module's import statements may load, wherever in it they stand."""
+    package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
+    names = []
+    for level, said, things in source.imports:
+        module = (
+            ".".join([*package[: len(package) - level + 1], *([said] if said else [])]) if level else said
+        )
+        names += [module, *(f"{module}.{thing}" for thing in things)]
+    return [each for each in names if each.split(".")[0] in PACKAGES]

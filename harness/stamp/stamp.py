@@ -1,0 +1,158 @@
+"""The stamp of a unit: what decides its numbers beside configuration, fold and seed."""
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import UserError
+from analysis.stamps import REUSABLE, STAMPS, WORDS
+from analysis.store import Run
+from harness.config.blocks.sweep import SweepConfig
+from harness.stamp.code import Code
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
+"""Packages that compute what a unit records: training, sampling, metrics. Ray, Optuna, pyarrow and pydantic schedule,
+propose, store and check, and no number comes from them."""
+SELECTION = "best_on_validation"
+"""The rule by which a replicate's reported weights are chosen."""
+NAMED = 3
+"""Changed modules that a sentence names before it counts the rest."""
+
+
+@cache
+def package_versions() -> str:
+    """Python and `PACKAGES` with their versions, as JSON; a patch level of Python moves no number."""
+    python = ".".join(platform.python_version_tuple()[:2])
+    return json.dumps({"python": python, **{name: _version(name) for name in PACKAGES}})
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """One text per column `STAMPS` of `trials`; see there. Units of different stamps are never averaged, continued,
+    selected or compared together."""
+
+    data: str
+    objective: str
+    scheduler: str = '{"kind": "none"}'
+    stop: str = "[]"
+    selection: str = SELECTION
+    versions: str = field(default_factory=package_versions)
+    code: str = field(default_factory=lambda: Code.today().hash)
+
+    @classmethod
+    def of(cls, config: SweepConfig, *, data: str) -> "Stamp":
+        """The stamp of the units that a sweep starts now on the data with content hash `data`."""
+        return cls(
+            data=data,
+            objective=config.objective,
+            scheduler=json.dumps(config.scheduler.identity(), sort_keys=True),
+            stop=json.dumps(sorted(config.stop)),
+        )
+
+    @property
+    def id(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of all of it."""
+        return stamp_id({name: getattr(self, name) for name in STAMPS})
+
+    def row(self) -> dict[str, str]:
+        """Columns of `trials`."""
+        return {**{name: getattr(self, name) for name in STAMPS}, "stamp": self.id}
+
+    def differences(self, row: Mapping[str, Any], run: Path) -> dict[str, str]:
+        """Stamp -> how a stored unit's one differs from this one, in a few words; empty where nothing does.
+
+        Codes are compared over the modules that the unit's code had, so that a later module is no difference.
+        """
+        found = {}
+        for name in STAMPS:
+            mine, its = getattr(self, name), row.get(name)
+            if mine == its:
+                continue
+            if not its:
+                found[name] = f"unknown {WORDS[name]}"
+            elif name == "code":
+                changed = Code.today().changed(run, its)
+                if changed is None:
+                    found[name] = f"other code ({its}, of which no list of modules is left)"
+                elif changed:
+                    found[name] = f"other code ({_named(changed)} changed)"
+            elif name == "versions":
+                found[name] = f"other package versions ({_moved(its, mine)})"
+            else:
+                found[name] = f"{'other' if name == 'stop' else 'another'} {WORDS[name]} ({its})"
+        return found
+
+
+def refuse_other(stamp: Stamp | None, row: Mapping[str, Any], run: Path, unit: str) -> None:
+    """A unit is not continued with anything but what it was begun with (None: what that was is not known).
+
+    Raises
+    ------
+    UserError
+        when the unit's stored row has another stamp.
+    """
+    found = stamp.differences(row, run) if stamp is not None else {}
+    if found:
+        raise UserError(
+            f"{run}: unit {unit} was begun with {'; '.join(found.values())}, and its epochs cannot be continued "
+            "with what there is now; give another --out"
+        )
+
+
+def refuse_beside(stamp: Stamp, run: Path) -> None:
+    """Units are not made beside those of another stamp, with which no mean could be over both.
+
+    Raises
+    ------
+    UserError
+        when a unit of the run that has trained has another stamp.
+    """
+    rows = Run(run).columns("trials", [*STAMPS, "epochs"]).astype(object)
+    rows = rows[(rows["epochs"].fillna(0) > 0).to_numpy()]
+    for key, own in rows.where(rows.notna(), None).groupby(list(STAMPS), dropna=False):
+        its = {
+            name: value if isinstance(value, str) else None for name, value in zip(STAMPS, key, strict=True)
+        }
+        found = stamp.differences(its, run)
+        if found:
+            units = "1 unit is" if len(own) == 1 else f"{len(own)} units are"
+            raise UserError(
+                f"{run}: {units} of {'; '.join(found.values())}, and no mean can be over those and what would be "
+                "added now; give another --out"
+            )
+
+
+def stamp_id(row: Mapping[str, Any]) -> str:
+    """Identity of the stamp columns of a row."""
+    text = json.dumps([row.get(name) or "" for name in STAMPS])
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def reusable(differences: Mapping[str, str]) -> bool:
+    """Whether --reuse-older-code covers what differs."""
+    return set(differences) <= set(REUSABLE)
+
+
+def _moved(old: str, new: str) -> str:
+    """`numpy 2.0 instead of 2.1, torch ...`, of two JSON objects."""
+    before, now = json.loads(old), json.loads(new)
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    return ", ".join(f"{name} {before.get(name)} and now {now.get(name)}" for name in names)
+
+
+def _named(modules: list[str]) -> str:
+    rest = len(modules) - NAMED
+    return ", ".join(modules[:NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,31 @@
+"""Parquet of one unit, made from its log."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from analysis.errors import UserError
+from analysis.schema import ALWAYS as ALWAYS
+from analysis.schema import COMPACTED
+from analysis.unit_log import UnitLog
+from harness.store.writer import RunWriter
+
+_ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
+
+
+def export(run: Path, log: UnitLog, tables: Iterable[str] = _ORDER) -> None:
+    """Write the files of the unit of `log`; `trials` is the last, as it says that the others are there.
+
+    Raises
+    ------
+    UserError
+        for a log that does not say that its unit has ended: it does not hold the unit's rows.
+    """
+    if not log.ended:
+        raise UserError(f"{log.file} is damaged: {log.damage or 'it does not say how its unit ended'}")
+    writer, unit = RunWriter(run), log.unit
+    wanted = set(tables)
+    for name in _ORDER:
+        if name in wanted:
+            table = log.table(name)
+            if table.num_rows or name in ALWAYS:
+                writer.write_table(name, unit, table)

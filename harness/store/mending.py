@@ -1,0 +1,146 @@
+"""Damaged files of a store: put aside, made again from what holds the same, and said."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analysis.errors import UserError
+from analysis.files import TableFiles, filed_units, part_units, problem, unit_names
+from analysis.paths import listed
+from analysis.schema import COMPACTED, KEYS, PART, TABLES
+from analysis.unit_log import UnitLog, log_file, logged_units, rows_frame, table_frame
+from harness.store.damaged import put_aside
+from harness.store.exporting import ALWAYS, export
+from harness.store.log_writer import LogWriter
+from harness.store.moving import drop_rows
+
+WHOLE = ("predictions", "embeddings")
+"""Tables that a log keeps as whole ones."""
+
+
+def mend(run: Path) -> list[str]:
+    """Make whole what is damaged, before a run goes on; a sentence for everything that was found. Nobody may write.
+
+    Parquet that cannot be read, or that is not there although the unit has ended, is made again from the logs, the log of a
+    unit that has ended from its Parquet. A unit whose rows nothing
+    holds any more is taken out of the store, so that it runs again. The log of a unit that has not ended is left to
+    `harness.trial.record`, which knows what its checkpoint vouches for.
+
+    Raises
+    ------
+    UserError
+        for a store of another version of the schema, or a file or folder that this user may not read.
+    """
+    said: list[str] = []
+    logs = {unit: _log(run, unit) for unit in logged_units(run)}
+    ended = {unit: log for unit, log in logs.items() if log.ended}
+    before = set(filed_units(run))
+    hurt = [name for name in COMPACTED if _put_aside(run / name, said)]
+    held = {name: _held(run / name) for name in COMPACTED}
+    # A unit that has ended and is in Parquet nowhere, or in files of its own alone, may be one that was just killed.
+    settled = before | {unit for name in COMPACTED for unit in _held(run / name, parts=True)}
+    lost: set[str] = set()
+    for name, have in held.items():
+        wanted = ended if name in hurt else {unit: ended[unit] for unit in ended.keys() & settled}
+        again = [wanted[unit] for unit in sorted(wanted.keys() - have)]
+        again = [log for log in again if name in ALWAYS or log.holds(name)]
+        for log in again:
+            export(run, log, [name])
+        if name in ALWAYS:
+            needed = settled | (held["epochs"] if name == "trials" and name in hurt else set())
+        else:
+            needed = _predicted(run, before - have - ended.keys()) if name == "predictions" else set()
+        lost |= needed - have - ended.keys()
+        if again or name in hurt:
+            missing = "" if name in hurt else "not in any file, "
+            said.append(
+                f"{name}: rows of {len(again)} unit{'s' if len(again) != 1 else ''} {missing}made again from their logs"
+            )
+    if lost:
+        drop_rows(run, lost)
+        for unit in lost:
+            _set_aside_checkpoints(run, unit)
+        said.append(f"nothing holds all rows of {', '.join(sorted(lost))} any more: to be run again")
+    filed = filed_units(run)
+    broken = [log for unit, log in logs.items() if not log.ended and unit in filed]
+    if broken:
+        said += _write_again(run, broken)
+    return said
+
+
+def _log(run: Path, unit: str) -> UnitLog:
+    file = log_file(run, unit)
+    try:
+        return UnitLog.read(file)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); it holds the rows of a unit") from None
+
+
+def _put_aside(folder: Path, said: list[str]) -> bool:
+    """Whether a table had files that cannot be read; they are put aside."""
+    found = False
+    for file in listed(folder, ".parquet"):
+        why = problem(file)
+        if why is not None:
+            aside = put_aside(file)
+            said.append(f"{folder.name}/{file.name} cannot be read ({why}) and was put aside as {aside.name}")
+            found = True
+    return found
+
+
+def _held(folder: Path, *, parts: bool = False) -> set[str]:
+    """Units that a table's files hold, or its parts alone."""
+    units: set[str] = set()
+    for file in listed(folder, ".parquet"):
+        if file.name.startswith(PART):
+            units |= part_units(file)
+        elif not parts:
+            units.add(file.stem)
+    return units
+
+
+def _predicted(run: Path, units: Collection[str]) -> set[str]:
+    """Those of `units` that ended as done, which none does without predictions."""
+    if not units:
+        return set()
+    rows = _rows_of(run / "trials", units)
+    return set(unit_names(rows.filter(pc.equal(rows["status"], "done"))).to_pylist())
+
+
+def _set_aside_checkpoints(run: Path, unit: str) -> None:
+    for file in sorted((run / "checkpoints" / unit).glob("*.pt")):
+        put_aside(file)
+
+
+def write_logs(run: Path, units: Collection[str]) -> None:
+    """Write the logs of ended units from their Parquet, where there are none."""
+    tables = {name: _rows_of(run / name, units) for name in COMPACTED}
+    for unit in units:
+        rows = {name: table.filter(pc.equal(unit_names(table), unit)) for name, table in tables.items()}
+        (trial,) = rows.pop("trials").to_pylist()
+        whole = [table_frame(name, rows.pop(name)) for name in WHOLE]
+        key = {column: trial[column] for column in KEYS}
+        small = rows_frame(key, {name: table.to_pylist() for name, table in rows.items()})
+        LogWriter(log_file(run, unit)).append(small, *whole, rows_frame(trial, {}))
+
+
+def _write_again(run: Path, logs: list[UnitLog]) -> list[str]:
+    """Logs that are damaged although their units have ended, from the Parquet of these."""
+    said = []
+    for log in logs:
+        file, why = put_aside(log.file), log.damage or "it does not say how the unit ended"
+        said.append(
+            f"units/{log.file.name} is damaged ({why}): put aside as {file.name}, written again from its Parquet"
+        )
+    write_logs(run, [log.file.stem for log in logs])
+    return said
+
+
+def _rows_of(folder: Path, units: Collection[str]) -> pa.Table:
+    wanted = pa.array(sorted(units), pa.string())
+    return TableFiles(folder, []).read(
+        TABLES[folder.name],
+        lambda table: table.filter(pc.is_in(unit_names(table), value_set=wanted)),
+    )

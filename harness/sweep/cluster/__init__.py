@@ -1,0 +1,1 @@
+"""The Ray session that a sweep runs in."""

@@ -1,0 +1,1 @@
+"""What a search proposes, and what it knows of the past."""

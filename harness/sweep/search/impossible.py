@@ -1,0 +1,63 @@
+"""Refuses, before anything starts, a sweep whose configurations the data cannot serve."""
+
+from collections.abc import Sequence
+from itertools import islice
+
+from analysis.errors import UserError
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.check import EXHAUSTIVE, probe
+from harness.config.space.distributions import word
+from harness.config.sweep.sweep import Sweep
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold, split
+from harness.sweep.search.left import unplanned
+from harness.trial.episodes.feasible import check_feasible
+
+
+def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold], *, gpu: bool) -> None:
+    """Check a grid, or a small finite space, whole; of any other space, that not every part of it is impossible.
+
+    A configuration of a large space that turns out to be impossible once it is drawn ends as failed, with the same
+    sentence.
+
+    Raises
+    ------
+    UserError
+        naming the YAML, the fold and the changes of the first configuration that cannot run.
+    """
+    divided = [(fold, split(dataset, fold)) for fold in folds]
+
+    def problem(config: TrialConfig, changes: dict[str, object]) -> UserError | None:
+        for fold, splits in divided:
+            try:
+                check_feasible(config, dataset, fold, splits)
+            except UserError as error:
+                drawn = ", ".join(f"{path}: {word(value)}" for path, value in changes.items())
+                return UserError(
+                    f"{sweep.path}: {fold.name}: {error}" + (f" (drawn: {drawn})" if drawn else "")
+                )
+        return None
+
+    finite = unplanned(sweep, (), gpu=gpu)
+    if finite is not None:
+        grid = sweep.config.design == "grid"
+        whole = list(islice(finite, None if grid else EXHAUSTIVE + 1))
+        if grid or len(whole) <= EXHAUSTIVE:
+            for config, changes in whole:
+                found = problem(config, changes)
+                if found is not None:
+                    raise found
+            return
+    first: UserError | None = None
+    for changes in probe(sweep.space):
+        try:
+            config = sweep.compose(changes).resolved(gpu=gpu)
+        except ConfigError:
+            continue
+        found = problem(config, changes)
+        if found is None:
+            return
+        first = first or found
+    if first is not None:
+        raise first

@@ -1,0 +1,150 @@
+"""What plan and store know of the configurations that a space can draw: all that a study needs to go on."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from analysis.store import Run
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import flatten
+from harness.config.sweep.sweep import Sweep
+from harness.design.plan import Plan, Planned, Unit
+from harness.sweep.start import Stored, stored_units
+from harness.trial.step.schedule import Schedule
+
+WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
+"""A configuration that has ended has the status of its worst replicate, in this order; before, it is running."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """One configuration: the draw that gives it (name of entry -> value), what that `changes`, its status, the
+    objective that it reached (mean over the replicates that did not diverge; NaN while it is `running`) and the same
+    after every epoch."""
+
+    config: str
+    params: Mapping[str, Any]
+    changes: Mapping[str, Any]
+    status: str = "running"
+    value: float = math.nan
+    curve: list[tuple[int, float]] = field(default_factory=list)
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+
+def past(
+    sweep: Sweep, plan: Plan, run: Path, *, folds: Collection[str], pending: Collection[str], gpu: bool
+) -> tuple[list[Past], dict[str, list[tuple[int, float]]]]:
+    """The configurations of `plan` that the sweep's space can draw, in the plan's order, judged by the sweep's seeds
+    on `folds`; and the learning curve of every configuration of the plan, whether the space can draw it or not.
+
+    `pending` ones still have something to run. Left out are those that no draw gives, and those that have nothing to
+    run and no result of the sweep's objective.
+    """
+    objective, seeds = sweep.config.objective, set(sweep.config.seeds)
+    stored: dict[str, dict[Unit, Stored]] = {}
+    for unit, row in stored_units(run).items():
+        if unit.fold in folds and unit.seed in seeds and row.objective == objective:
+            stored.setdefault(unit.config_id, {})[unit] = row
+    curves = learning_curves(run, plan, objective, {unit for units in stored.values() for unit in units})
+    result = []
+    for config, planned in plan.configs.items():
+        rows = list(stored.get(config, {}).values())
+        if config not in pending and not rows:
+            continue
+        found = fitting(sweep, planned, config, gpu=gpu)
+        if found is not None:
+            status, value = ("running", math.nan) if config in pending else _reached(rows)
+            result.append(Past(config, *found, status, value, curves.get(config, [])))
+    return result, curves
+
+
+def fitting(
+    sweep: Sweep, planned: Planned, config: str, *, gpu: bool
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """(draw, changes) of the sweep's space that give the very configuration, or None.
+
+    What a configuration changed when it was planned is looked at first, then its whole content: in a space that has
+    grown by a path, it is the draw in which that path has the value that it always had.
+    """
+    content = flatten(planned.config.model_dump())
+    for settings in ({**content, **planned.changes}, content):
+        params = sweep.space.find(settings)
+        if params is None:
+            continue
+        try:
+            changes = sweep.space.changes(params)
+            if sweep.compose(changes).resolved(gpu=gpu).id == config:
+                return params, changes
+        except ConfigError:
+            continue
+    return None
+
+
+def learning_curves(
+    run: Path, plan: Plan, objective: str, units: Collection[Unit]
+) -> dict[str, list[tuple[int, float]]]:
+    """Configuration -> (epoch, mean over its `units` of the best objective so far), as a worker reports it."""
+    if not units:
+        return {}
+    split, level, metric = objective.split("/")
+    wanted = ["config", "fold", "seed", "epoch", "selection", "split", "cell_line", "score"]
+    cells = Run(run).columns("cells", [*wanted, "prevalence_mode", "protocol", metric])
+    rows = cells[
+        (cells["selection"] == "epoch")
+        & (cells["split"] == split)
+        & (cells["cell_line"] == level)
+        & (cells["score"] == "corrected")
+        & (cells["prevalence_mode"] == "as_found")
+        & (cells["protocol"] == "exact")
+    ]
+    own: dict[str, list[dict[int, float]]] = {}
+    for key, frame in rows.groupby(["config", "fold", "seed"], sort=False):
+        config, fold, seed = cast(tuple[str, str, int], key)
+        if config in plan.configs and Unit(config, fold, int(seed)) in units:
+            own.setdefault(config, []).append(
+                _best_so_far(frame.sort_values("epoch"), metric, plan.configs[config].config)
+            )
+    return {config: _mean(each) for config, each in own.items()}
+
+
+def _best_so_far(frame: pd.DataFrame, metric: str, config: TrialConfig) -> dict[int, float]:
+    """Epoch -> objective of the epoch that would be selected then; epochs of phase 1 give way to any of phase 2."""
+    phase = Schedule(config.curriculum, config.balance).phase
+    smaller = metric in ("nll", "brier", "ece")
+    best, chosen, found = math.nan, 0, {}
+    for epoch, value in zip(frame["epoch"].tolist(), frame[metric].tolist(), strict=True):
+        later = not chosen or phase(chosen) < phase(epoch)
+        improves = math.isnan(best) or (value < best if smaller else value > best)
+        if later or (improves and math.isfinite(value)):
+            best, chosen = value, epoch
+        found[epoch] = best
+    return found
+
+
+def _mean(units: list[dict[int, float]]) -> list[tuple[int, float]]:
+    """Units that ended early count on with what they reached."""
+    curve = []
+    for epoch in range(1, max(max(unit, default=0) for unit in units) + 1):
+        values = [unit[max(e for e in unit if e <= epoch)] for unit in units if any(e <= epoch for e in unit)]
+        known = [value for value in values if math.isfinite(value)]
+        if known:
+            curve.append((epoch, sum(known) / len(known)))
+    return curve
+
+
+def _reached(rows: list[Stored]) -> tuple[str, float]:
+    values = [
+        row.value
+        for row in rows
+        if row.status != "diverged" and row.value is not None and math.isfinite(row.value)
+    ]
+    status = min((row.status for row in rows), key=WORST_FIRST.index)
+    return "failed" if status == "running" else status, sum(values) / len(values) if values else math.nan

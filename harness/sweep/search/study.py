@@ -1,0 +1,232 @@
+"""The Optuna study of a search space: proposes configurations and remembers, on disk, what each one reached."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from analysis.schema import STUDIES
+from harness.config.blocks.sweep import SamplerBlock
+from harness.config.space.space import Space
+from harness.sweep.search.past import Past
+
+CONFIG, CHANGES, STATUS = "config", "changes", "status"
+"""User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One proposal of the sampler: changes around the base, and the study's own number for it."""
+
+    number: int
+    changes: dict[str, Any]
+
+
+def study_file(run: Path, space: Space, objective: str) -> Path:
+    """Where the study of a space under an objective is: any other space, or objective, has a study of its own."""
+    content = json.dumps([space.content(), objective], sort_keys=True)
+    return run / STUDIES / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.log"
+
+
+class Study:
+    """`RUN/studies/HASH.log` (a journal that `optuna-dashboard` opens), written by the driver alone.
+
+    Every configuration of the run that the space can draw is one trial of the study, of a grid as of a search. Its
+    objective after each epoch is an intermediate value, its final one the value; a kill at any instant loses at most
+    the last line. The file holds nothing that plan and store do not: where it is missing or cannot be read, or says
+    something else than `past`, it is written anew from `past`, and the sampler goes on as it would have with the old
+    one. (A driver that never stopped goes on in its stream of random numbers, where one that starts again takes a new
+    one; and refused proposals are not written anew.)
+
+    Parameters
+    ----------
+    file : the journal; its folder is made.
+    space : what is drawn.
+    past : what plan and store know of the configurations that the space can draw, in the order of the plan; None:
+        the file is believed.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        name: str,
+        direction: Literal["maximize", "minimize"],
+        sampler: SamplerBlock,
+        space: Space,
+        past: Sequence[Past] | None = None,
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.space = space
+        self._asked: dict[int, Trial] = {}
+        self._live: dict[str, Trial] = {}
+        self.numbers: dict[str, int] = {}
+        _mend(file)
+        try:
+            self.study = _opened(file, name, direction)
+            usable = past is None or _says(self._accepted(), past)
+        except Exception:  # whatever a journal that is none makes of its reader: it is written anew
+            if past is None:
+                raise
+            usable = False
+        if usable:
+            self._take_up()
+        else:
+            file.unlink()
+            self.study = _opened(file, name, direction)
+            for each in past or ():
+                self._enter(each)
+        self.study.sampler = _sampler(sampler, len(self.numbers))
+
+    def ask(self) -> Draw:
+        """A new proposal; it counts only once it is accepted."""
+        trial = self.study.ask()
+        self._asked[trial.number] = trial
+        return Draw(trial.number, self.space.sample(trial))
+
+    def given(self, changes: Mapping[str, Any]) -> Draw:
+        """A draw of the space that no sampler made; it counts only once it is accepted."""
+        params = self.space.find(changes)
+        if params is None:
+            raise ValueError(f"the space cannot draw {dict(changes)}")
+        trial = self._add(TrialState.RUNNING, params)
+        self._asked[trial.number] = Trial(self.study, trial._trial_id)
+        return Draw(trial.number, dict(changes))
+
+    def accept(self, draw: Draw, config: str) -> None:
+        """The proposal becomes the configuration `config` of the run."""
+        trial = self._asked.pop(draw.number)
+        trial.set_user_attr(CHANGES, draw.changes)
+        trial.set_user_attr(CONFIG, config)
+        self._live[config] = trial
+        self.numbers[config] = draw.number
+
+    def refuse(self, draw: Draw) -> None:
+        """The proposal is an impossible combination, or a configuration that the run has: its value is known to the
+        sampler once, and would weigh double if it were told again."""
+        self._asked.pop(draw.number, None)
+        self._refuse(draw.number)
+
+    def report(self, config: str, epoch: int, value: float) -> None:
+        """The objective after an epoch; NaN is not recorded, nor is what a finished trial would report again."""
+        trial = self._live.get(config)
+        if trial is not None and math.isfinite(value):
+            trial.report(value, step=epoch)
+
+    def tell(self, config: str, status: str, value: float) -> None:
+        """The configuration ended: done and stopped ones count with their value, pruned and diverged ones as worse
+        than any value, failed ones not at all."""
+        trial = self._live.pop(config, None)
+        if trial is None:
+            return
+        trial.set_user_attr(STATUS, status)
+        state = state_of(status, value)
+        self.study.tell(trial.number, value if state is TrialState.COMPLETE else None, state)
+
+    def history(self) -> dict[str, list[tuple[int, float]]]:
+        """(epoch, objective) of every configuration so far, oldest configuration first."""
+        return {
+            trial.user_attrs[CONFIG]: sorted(trial.intermediate_values.items())
+            for trial in self._accepted()
+            if trial.intermediate_values
+        }
+
+    def _accepted(self) -> list[FrozenTrial]:
+        return [trial for trial in self.study.get_trials(deepcopy=False) if CONFIG in trial.user_attrs]
+
+    def _take_up(self) -> None:
+        for trial in self.study.get_trials(deepcopy=False):
+            if CONFIG not in trial.user_attrs:
+                self._refuse(trial.number)
+                continue
+            config = trial.user_attrs[CONFIG]
+            self.numbers[config] = trial.number
+            if trial.state is TrialState.RUNNING:
+                self._live[config] = Trial(self.study, trial._trial_id)
+
+    def _enter(self, past: Past) -> None:
+        """A configuration that the study has not seen; one that has ended enters as a finished trial."""
+        if past.running:
+            self.accept(self.given(past.changes), past.config)
+            for epoch, value in past.curve:
+                self.report(past.config, epoch, value)
+            return
+        state = state_of(past.status, past.value)
+        reached: float | None = None
+        if state is TrialState.COMPLETE:
+            reached = past.value
+        elif state is TrialState.PRUNED and past.curve:
+            reached = past.curve[-1][1]
+        attributes = {CHANGES: dict(past.changes), CONFIG: past.config, STATUS: past.status}
+        trial = self._add(
+            state, past.params, value=reached, user_attrs=attributes, intermediate_values=dict(past.curve)
+        )
+        self.numbers[past.config] = trial.number
+
+    def _add(self, state: TrialState, params: Mapping[str, Any], **more: Any) -> FrozenTrial:
+        distributions = {name: self.space.entries[name].distribution() for name in params}
+        self.study.add_trial(
+            optuna.create_trial(state=state, params=dict(params), distributions=distributions, **more)
+        )
+        return self.study.get_trials(deepcopy=False)[-1]
+
+    def _refuse(self, number: int) -> None:
+        self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def state_of(status: str, value: float) -> TrialState:
+    """What a configuration's end is to a sampler."""
+    if status in ("done", "stopped") and math.isfinite(value):
+        return TrialState.COMPLETE
+    return TrialState.FAIL if status == "failed" else TrialState.PRUNED
+
+
+def _opened(file: Path, name: str, direction: Literal["maximize", "minimize"]) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(file)))
+    return optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+
+
+def _says(trials: Sequence[FrozenTrial], past: Sequence[Past]) -> bool:
+    """Whether the study's own configurations are those of `past`, in order, each with what it reached."""
+    return [trial.user_attrs[CONFIG] for trial in trials] == [each.config for each in past] and all(
+        _agrees(trial, each) for trial, each in zip(trials, past, strict=True)
+    )
+
+
+def _agrees(trial: FrozenTrial, past: Past) -> bool:
+    if past.running:
+        return trial.state is TrialState.RUNNING and trial.params == past.params
+    if trial.state is not state_of(past.status, past.value) or trial.params != past.params:
+        return False
+    if trial.state is not TrialState.COMPLETE:
+        return True
+    return trial.value is not None and math.isclose(trial.value, past.value, rel_tol=1e-9)
+
+
+def _sampler(block: SamplerBlock, past: int) -> optuna.samplers.BaseSampler:
+    """A resumed study draws from a new stream, or its random start would propose the same configurations again."""
+    seed = (block.seed + 7919 * past) % 2**32
+    if block.kind == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    return optuna.samplers.TPESampler(n_startup_trials=block.startup, seed=seed, constant_liar=True)
+
+
+def _mend(file: Path) -> None:
+    """A driver killed while writing leaves half a line or its lock behind; neither may stop the next one."""
+    for lock in file.parent.glob(f"{file.name}.lock*"):
+        lock.unlink()
+    if file.exists():
+        content = file.read_bytes()
+        if content and not content.endswith(b"\n"):
+            whole = content[: content.rfind(b"\n") + 1]
+            with file.open("r+b") as stream:
+                stream.truncate(len(whole))

@@ -1,0 +1,65 @@
+"""Tune's events onto the board and the display."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ray.tune import Callback
+
+from harness.sweep.show.board import Board
+from harness.sweep.show.display import Display
+
+
+class BoardCallback(Callback):
+    """Feeds a board from Tune's events; a worker that died is said once, in a sentence.
+
+    `each` is called after every event, about once a second, for what goes on beside the trials; `pause` when a worker
+    can write nothing more, for which `paused` is then the reason.
+    """
+
+    def __init__(
+        self, board: Board, display: Display, each: Callable[[], None], *, pause: Callable[[], None]
+    ) -> None:
+        self.board, self.display, self.each, self.pause = board, display, each, pause
+        self.paused = ""
+        self._restarts: dict[str, int] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The Tuner pickles its callbacks for a `restore` that this project does not use."""
+        return {}
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.each()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        row = self.board.rows[trial.config["configuration"]]
+        row.status = "running"
+        failures = int(trial.num_failures)
+        if failures > self._restarts.get(row.config, 0):
+            self._restarts[row.config] = failures
+            row.restarts = failures
+            self.display.note(
+                f"the worker of {row.config} died; it was started again and goes on after epoch {row.epoch}"
+            )
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        for note in result["notes"]:
+            self.display.note(note)
+        if result["paused"]:
+            self.paused = self.paused or result["paused"]
+            self.pause()
+            return
+        diverged = self.board.rows[result["configuration"]].diverged
+        row = self.board.update(result)
+        if row.diverged > diverged and not row.ended:
+            self.display.note(f"{row.config}: {row.reason}; the others go on")
+        self.display.epoch(row)
+        if row.ended:
+            self.display.ended(row)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        row = self.board.rows[trial.config["configuration"]]
+        row.status = "failed"
+        row.reason = f"its worker died {int(trial.num_failures)} times"
+        self.display.ended(row)

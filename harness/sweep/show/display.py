@@ -1,0 +1,154 @@
+"""The one live table of a sweep, or plain lines where there is no terminal."""
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from harness.sweep.show.board import Board, Row, duration
+
+SHOWN = 10
+"""Ended configurations in the live table, best first; running ones are always shown."""
+COLOURS = {
+    "running": "cyan",
+    "waiting": "dim",
+    "done": "green",
+    "stopped": "yellow",
+    "pruned": "dim",
+    "diverged": "red",
+    "failed": "bold red",
+}
+
+
+class Display:
+    """Shows a board: a live table on a terminal, one line per event elsewhere.
+
+    Both say the same; the table is redrawn by itself twice a second.
+    """
+
+    def __init__(self, console: Console, board: Board, objective: str) -> None:
+        self.console, self.board, self.objective = console, board, objective
+        self.terminal = console.is_terminal
+        self._lock = threading.RLock()
+        self._best: str | None = None
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        if not self.terminal:
+            yield
+            return
+        with Live(
+            get_renderable=self.render,
+            console=self.console,
+            refresh_per_second=2,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        ):
+            yield
+
+    def epoch(self, row: Row) -> None:
+        """After every epoch: a line only where there is no table and the configuration is the new best."""
+        best = self.board.best()
+        if best is not None and best.config == row.config and self._best != row.config:
+            self._best = row.config
+            if not self.terminal:
+                self.console.print(
+                    f"best so far  {row.config}  {_number(row.objective)} at epoch {row.epoch}  "
+                    f"{self.board.label(row.config)}",
+                    soft_wrap=True,
+                    markup=False,
+                    highlight=False,
+                )
+
+    def ended(self, row: Row) -> None:
+        """A configuration ended: a line for logs; on a terminal only what a person must not miss."""
+        if self.terminal and row.status not in ("failed", "diverged"):
+            return
+        left = self.board.time_left()
+        tail = f"  ({row.reason})" if row.reason else f"  {self.board.label(row.config)}"
+        warned = f"  warnings: {', '.join(sorted(row.warned))}" if row.warned else ""
+        progress = f"{self.board.ended}/{self.board.total}" + (f", {duration(left)} left" if left else "")
+        self.console.print(
+            f"{row.status:<8} {row.config}  epoch {row.epoch}/{row.epochs}  {_number(row.objective)}"
+            f"{tail}{warned}  [{progress}]",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+            style=COLOURS[row.status] if self.terminal else None,
+        )
+
+    def aside(self, sentence: str) -> None:
+        """What goes on beside the trials: a line for logs, part of the headline above the table."""
+        if sentence != self.board.aside:
+            self.board.aside = sentence
+            if not self.terminal:
+                self.note(sentence)
+
+    def note(self, sentence: str) -> None:
+        """What a person must not miss, in a log as above the table."""
+        self.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+    def render(self) -> RenderableType:
+        """Progress line and table; at most as many rows as help."""
+        with self._lock:
+            rows = list(self.board.rows.values())
+            running = [row for row in rows if not row.ended]
+            sign = -1.0 if self.board.larger_is_better else 1.0
+            ended = sorted(
+                (row for row in rows if row.ended),
+                key=lambda row: sign * row.objective if math.isfinite(row.objective) else math.inf,
+            )
+            table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
+            table.add_column("configuration", no_wrap=True, style="dim", width=13)
+            table.add_column("state", no_wrap=True, width=8)
+            table.add_column("epoch", justify="right", no_wrap=True, width=7)
+            table.add_column(self.objective.replace("val_unseen/", ""), justify="right", no_wrap=True)
+            table.add_column("train AUPR", justify="right", no_wrap=True)
+            table.add_column("warnings", no_wrap=True, justify="right")
+            table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
+            best = self.board.best()
+            for row in [*running, *ended[:SHOWN]]:
+                leads = best is not None and row.config == best.config
+                table.add_row(
+                    row.config,
+                    Text(row.status, style=COLOURS[row.status]),
+                    f"{row.epoch}/{row.epochs}",
+                    Text(_number(row.objective), style="bold green" if leads else ""),
+                    _number(row.metrics.get("train_aupr", math.nan)),
+                    Text(str(len(row.warned)) if row.warned else "", style="yellow"),
+                    Text(
+                        (f"{row.diverged} of {row.replicates} diverged; " if row.diverged else "")
+                        + self.board.label(row.config)
+                    ),
+                )
+            hidden = len(ended) - SHOWN
+            parts: list[RenderableType] = [self._headline(), table]
+            if hidden > 0:
+                parts.append(Text(f"and {hidden} more that ended", style="dim"))
+            return Group(*parts)
+
+    def _headline(self) -> Text:
+        counts = self.board.counts()
+        said = [f"{counts[status]} {status}" for status in COLOURS if counts[status]]
+        left = self.board.time_left()
+        best = self.board.best()
+        line = Text.assemble(
+            (f"{self.board.ended}/{self.board.total} configurations", "bold"),
+            f"  {', '.join(said) or 'starting workers'}  elapsed {duration(self.board.elapsed())}",
+            (f"  {self.board.aside}" if self.board.aside else "", "dim"),
+        )
+        if left is not None:
+            line.append(f"  about {duration(left)} left")
+        if best is not None:
+            line.append(f"  best {_number(best.objective)}", style="green")
+        return line
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else "-"

@@ -1,0 +1,178 @@
+"""What a person reads before and after a sweep."""
+
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from analysis.__main__ import print_ranking
+from analysis.errors import UserError as NothingToRank
+from harness.config.sweep.sweep import Sweep
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
+from harness.sweep.show.board import duration
+from harness.sweep.start import Start
+from harness.sweep.tuning import Outcome
+
+CRITERION = {"macro/aupr": "aupr", "pooled/aupr": "pooled_aupr", "macro/nll": "nll", "pooled/nll": "nll"}
+"""The ranking's criterion that corresponds to an objective."""
+UNENDED = {"running": "unfinished", "waiting": "not started"}
+"""What states of a configuration are called once the sweep has ended."""
+
+
+def introduce(
+    console: Console,
+    sweep: Sweep,
+    start: Start,
+    dataset: EncodedDataset,
+    folds: Sequence[Fold],
+    run: Path,
+    *,
+    gpu: bool,
+) -> None:
+    """The plan: data, folds, design, what is to run and what differs from an earlier start."""
+    config, plan = sweep.config, start.plan
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row(
+        "data",
+        Text(f"{len(dataset):,} pairs of {len(dataset.cell_lines)} cell lines ({dataset.origin})"),
+    )
+    for note in dataset.notes:
+        facts.add_row("", Text(note))
+    named = len(config.data.folds)
+    if named > len(folds):
+        facts.add_row(
+            "", f"{named} folds are named, of which {named - len(folds)} repeat another one's content"
+        )
+    for fold in folds:
+        facts.add_row(
+            fold.name,
+            Text(
+                f"test {', '.join(fold.test)}; validation {', '.join(fold.val)}; "
+                f"held-out chromosomes {', '.join(fold.chromosomes)}"
+            ),
+        )
+    facts.add_row("objective", f"{config.objective} ({config.direction})")
+    search = config.sampler.kind if config.design == "search" else "every combination"
+    halving = config.scheduler
+    rungs = (
+        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})" if halving.kind == "asha" else "none"
+    )
+    facts.add_row("design", f"{config.design}: {search}; early stopping: {rungs}")
+    size = sweep.trial.resolved(gpu=gpu).model.size
+    facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
+    configurations = len(start.pending) + start.new
+    replicates = len(folds) * len(config.seeds)
+    facts.add_row(
+        "to run",
+        f"{configurations} configurations x {len(folds)} fold{'s' if len(folds) > 1 else ''} x "
+        f"{len(config.seeds)} seeds, {sweep.trial.optimiser.epochs} epochs each"
+        + (
+            f" ({sum(map(len, start.pending.values())) + start.new * replicates} units)"
+            if configurations
+            else ""
+        )
+        + (f"; {start.finished} units are there already" if start.finished else ""),
+    )
+    facts.add_row("run", Text(str(run)))
+    console.print(f"sweep {plan.name}", style="bold", markup=False, highlight=False)
+    console.print(facts, highlight=False)
+    for sentence in start.sentences:
+        console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+    if start.exhausted:
+        whole = len(start.pending) + start.new + start.complete
+        console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
+    for sentence in sweep.warnings:
+        console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
+    if config.design == "grid" or sweep.space.entries:
+        console.print(_space(sweep))
+
+
+def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:
+    """The ranking, what is left to do, and the exit status of the sweep."""
+    if outcome is None:
+        console.print(
+            f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
+            soft_wrap=True,
+            highlight=False,
+            style="bold",
+        )
+        if start.failed:
+            console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
+    else:
+        _say(console, outcome)
+    objective = start.plan.objective.split("/", 1)[1]
+    try:
+        print_ranking(run, by=CRITERION[objective], console=console)
+    except NothingToRank as error:
+        console.print(str(error), markup=False, highlight=False)
+    again = shlex.join(["python", "-m", "analysis", str(run)])
+    console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
+    if outcome is None:
+        return 1 if start.failed else 0
+    if not outcome.finished:
+        unfinished(console)
+        return 3
+    return 1 if outcome.board.counts()["failed"] else 0
+
+
+def unfinished(console: Console) -> None:
+    """Say how to go on."""
+    console.print(
+        f"unfinished; continue with\n{continuing(sys.orig_argv)}",
+        style="yellow",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def continuing(command: Sequence[str]) -> str:
+    """The command line that goes on where `command` ended: no further configurations are asked for a second time.
+
+    The resumed run knows how many it was to have, so `--trials` is left out.
+    """
+    rest = list(command)
+    while any(word.split("=")[0] == "--trials" for word in rest):
+        at = next(i for i, word in enumerate(rest) if word.split("=")[0] == "--trials")
+        del rest[at : at + (1 if "=" in rest[at] else 2)]
+    return shlex.join([*rest, *([] if "--resume" in rest else ["--resume"])])
+
+
+def _more(start: Start) -> str:
+    if start.plan.design == "search" and not start.exhausted:
+        return "More configurations (--trials +16), more seeds (trial.seeds), or a changed space or setting"
+    return "More values in its space, more seeds (trial.seeds), or a changed setting"
+
+
+def _say(console: Console, outcome: Outcome) -> None:
+    board = outcome.board
+    counts = board.counts()
+    said = ", ".join(f"{number} {UNENDED.get(status, status)}" for status, number in counts.items())
+    console.print(
+        f"{board.ended}/{board.total} configurations in {duration(board.elapsed())}: {said}", highlight=False
+    )
+    for sentence in outcome.sentences:
+        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    reasons = Counter(row.reason for row in board.rows.values() if row.status == "failed")
+    for reason, number in reasons.items():
+        console.print(
+            f"failed {number} x: {reason}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+
+
+def _space(sweep: Sweep) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+    table.add_column("swept", no_wrap=True)
+    table.add_column("over", overflow="fold")
+    table.add_column("when", style="dim", overflow="fold")
+    for entry in sweep.space.describe():
+        table.add_row(*(Text(entry[key]) for key in ("path", "distribution", "when")))
+    return table

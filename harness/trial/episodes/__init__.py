@@ -1,0 +1,1 @@
+"""Support and query of a step, and what is known of cell lines."""

@@ -1,0 +1,39 @@
+"""What may look at a trial from outside: handed to it, so that the loop knows nobody who judges it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from harness.config.blocks.reads import Reads
+from harness.trial.episodes.sampler import Sampler
+from harness.trial.score.predict import Predictor
+from harness.trial.step.trainer import Trainer
+
+Moment = Literal["first", "last"]
+"""Before the first step, or after the last."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an inspector sees of a trial: its parts as they are at that moment (`codes` [C], the training cell lines'
+    indices in the dataset), and which settings it has read so far. Nothing of it may be changed."""
+
+    trainer: Trainer
+    sampler: Sampler
+    predictor: Predictor
+    codes: np.ndarray
+    reads: Reads
+
+
+class Inspection(NamedTuple):
+    """Rows of table `audit` without the unit's key, and the sentence that stops a strict trial (None: nothing does)."""
+
+    rows: list[dict[str, Any]]
+    fault: str | None
+
+
+class Inspector(Protocol):
+    """Looks at a trial at one moment; may raise Diverged where a clone of it does."""
+
+    def __call__(self, subject: Subject, moment: Moment) -> Inspection: ...

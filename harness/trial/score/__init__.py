@@ -1,0 +1,1 @@
+"""Scores of splits and the rows made of them."""

@@ -1,0 +1,120 @@
+"""Rows of the store from what an epoch's steps and a final evaluation measured."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from harness.trial.score.branch import SPLIT
+from harness.trial.score.predict import SplitScores
+from harness.trial.step.trainer import StepLog
+from models.losses.competition import Competition
+
+Row = dict[str, Any]
+
+
+def epoch_row(logs: Sequence[StepLog]) -> Row:
+    """Means over the steps of an epoch: total loss, gradient norm, state of the energy; and at its end the fill and
+    age of what the terms remember, and how far z_I and z_E depend on each other (columns of `epochs`)."""
+    state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
+    return {
+        "loss": float(np.mean([log.loss for log in logs])),
+        "grad_norm": float(np.mean([log.grad_norm for log in logs])),
+        **state,
+        **logs[-1].ages,
+        **logs[-1].dependence,
+    }
+
+
+def term_rows(logs: Sequence[StepLog], terms: Iterable[str]) -> list[Row]:
+    """One row of `terms` per configured term: mean value over the epoch's steps in which it was in force; weight,
+    gradient norm and share at the last step. One that was not in force has weight 0 and no value."""
+    rows: list[Row] = []
+    for term in terms:
+        values = [log.values[term] for log in logs if term in log.values]
+        weight = logs[-1].weights.get(term, 0.0)
+        if not values:
+            rows.append({"term": term, "value": None, "weight": 0.0, "weighted": 0.0})
+            continue
+        value = float(np.mean(values))
+        norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
+        rows.append(
+            {
+                "term": term,
+                "value": value,
+                "weight": weight,
+                "weighted": weight * value,
+                "grad_norm": norm,
+                "grad_share": share,
+            }
+        )
+    return rows
+
+
+def competition_rows(
+    terms: nn.ModuleDict, states: Mapping[str, Mapping[str, Tensor]], cell_lines: Sequence[str]
+) -> list[Row]:
+    """Rows of `competition` after an epoch: rho_c, the Opportunist's advantage, and what acted, per training cell line."""
+    term = terms["competition"]
+    assert isinstance(term, Competition)
+    columns = {name: values.tolist() for name, values in term.report(dict(states["competition"])).items()}
+    return [
+        {"cell_line": line, **{name: values[k] for name, values in columns.items()}}
+        for k, line in enumerate(cell_lines)
+    ]
+
+
+def prediction_rows(
+    scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row, branches: Mapping[str, str]
+) -> list[Row]:
+    """Rows of `predictions`: every pair of every evaluation split once; `branches`: of test cell lines, if chosen."""
+    rows = []
+    for name, part in scores.items():
+        if name == "train":
+            continue
+        columns = zip(
+            part.pairs.tolist(),
+            part.cell.tolist(),
+            part.label.tolist(),
+            part.u.tolist(),
+            part.r.tolist(),
+            part.logit.tolist(),
+            strict=True,
+        )
+        rows += [
+            {
+                **key,
+                "split": name,
+                "pair": pair,
+                "cell_line": cell_lines[cell],
+                "label": label,
+                "u": u,
+                "r": r,
+                "logit": logit,
+                "branch": branches.get(cell_lines[cell]) if name == SPLIT else None,
+            }
+            for pair, cell, label, u, r, logit in columns
+        ]
+    return rows
+
+
+def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
+    """Rows of `embeddings`: z_E, R_E and, where the energy has one, gate of every cell line, split and support draw."""
+    return [
+        {
+            **key,
+            "cell_line": cell_lines[code],
+            "split": name,
+            "draw": draw,
+            "r": float(part.r_cell[code][draw]),
+            "r_raw": float(part.r_raw[code][draw]),
+            "r_student": float(part.r_student[code][draw]),
+            "r_teacher": float(part.r_teacher[code][draw]) if code in part.r_teacher else None,
+            "gate": None if part.gate is None else float(part.gate[code][draw]),
+            "z_e": vector.tolist(),
+        }
+        for name, part in scores.items()
+        for code, vectors in part.z_e.items()
+        for draw, vector in enumerate(vectors)
+    ]

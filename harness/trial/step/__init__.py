@@ -1,0 +1,1 @@
+"""One optimiser step: trainer, routing, balance, schedule."""

@@ -1,0 +1,172 @@
+"""Loss balance (M42): how the routed gradients of several terms become one step's gradient."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from harness.config.blocks.training import BalanceBlock, GradNormBalance
+from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm, gradient_norm
+from models.streams import generator
+
+State = dict[str, Tensor]
+FADING = 0.01
+"""Share of its running mean under which a term's gradient norm is not scaled up any further."""
+
+
+class Combined(NamedTuple):
+    """gradients: of the step, by parameter; terms: with the weights in force; state: after the step."""
+
+    gradients: Gradients
+    terms: list[WeightedTerm]
+    state: State
+
+
+class Balance(ABC):
+    """combine(router, terms, boundary, state, index) -> Combined. Every gradient comes from the router, along the
+    routes of its term; a balance only weighs or projects what arrived. The curriculum (M43) decides before which
+    terms take part: in phase 1 those of the sequence side alone.
+    """
+
+    def initial_state(self, terms: Sequence[str]) -> State:
+        """State before the first step; empty for a balance that remembers nothing."""
+        return {}
+
+    @abstractmethod
+    def combine(
+        self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
+    ) -> Combined:
+        """The gradient of one step of number `index`."""
+
+
+class WeightedSum(Balance):
+    """sum_i w_i g_i with the weights that configuration and schedule give (`fixed`, `ramp`).
+
+    Cost: one backward pass per set of groups that terms reach, and one through the sequence side.
+    """
+
+    def combine(
+        self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
+    ) -> Combined:
+        return Combined(router.gradients(terms, boundary), list(terms), state)
+
+
+class GradNorm(Balance):
+    """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the target parameters of term i.
+
+    Targets are the groups S, E, T, G that the term reaches; rho_i = ratio * weight of the term, so that a weight is
+    the share itself (at ratio 1, weight 0.1 means a tenth of the task's gradient), and a ramp of the curriculum, which
+    raises the weight, raises the share with it. rho_i rises linearly over the
+    first `warmup` steps in which the term acts: a term that waits for phase 2 warms up then. k_i = rho_i |g_task| /
+    max(|g_i|, m_i / 100), m_i = running mean of |g_i| over steps where it is not 0 (`momentum`): the share is exact at
+    every step, except that a gradient that fell under a hundredth of its own mean (a hinge that is nearly satisfied)
+    fades instead of being blown up. A term without gradient on its targets (g_i = 0, or one of A alone), or whose
+    targets the task does not reach, keeps its configured weight. NaN passes through.
+
+    Cost: one backward pass per term instead of one per set of groups, and one through the sequence side for each
+    term that reaches it instead of one for all; none on top, since the sum is made of these gradients.
+    Source: seed 003; after Chen et al. 2018, GradNorm (ratios are set here, not learned from training rates).
+    """
+
+    def __init__(self, ratio: float = 1.0, momentum: float = 0.9, warmup: int = 20) -> None:
+        self.ratio, self.momentum, self.warmup = ratio, momentum, warmup
+
+    def initial_state(self, terms: Sequence[str]) -> State:
+        """Running mean of |g_i| and number of steps, per term beside the task."""
+        return {
+            f"{kind}/{name}": torch.zeros((), dtype=torch.float64)
+            for name in terms
+            if name != "task"
+            for kind in ("mean", "steps")
+        }
+
+    def combine(
+        self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
+    ) -> Combined:
+        separate = {term.name: router.gradients([replace(term, weight=1.0)], boundary) for term in terms}
+        state, weighed = dict(state), []
+        for term in terms:
+            if term.name == "task":
+                weighed.append(term)
+                continue
+            targets = router.targets(term)
+            norm = gradient_norm(g for p, g in separate[term.name].items() if p in targets)
+            task = gradient_norm(g for p, g in separate["task"].items() if p in targets)
+            held, state = self._held(term, norm, task, state)
+            weighed.append(replace(term, weight=held))
+        return Combined(_weighted_sum(separate, {term.name: term.weight for term in weighed}), weighed, state)
+
+    def _held(self, term: WeightedTerm, norm: float, task: float, state: State) -> tuple[float, State]:
+        """k_i, and the state after it."""
+        steps, mean = state[f"steps/{term.name}"] + 1, state[f"mean/{term.name}"]
+        if norm != 0.0:
+            mean = self.momentum * mean + (1 - self.momentum) * norm if float(mean) > 0 else mean + norm
+        state = {**state, f"steps/{term.name}": steps, f"mean/{term.name}": mean}
+        if norm == 0.0 or task == 0.0:
+            return term.weight, state
+        rise = min(1.0, float(steps) / self.warmup) if self.warmup else 1.0
+        return rise * self.ratio * term.weight * task / max(norm, FADING * float(mean)), state
+
+
+class PcGrad(Balance):
+    """sum_i g'_i, g'_i = w_i g_i without what points against another term's gradient.
+
+    For every other term j in an order drawn from the stream (seed, "pcgrad", step): where <g'_i, w_j g_j> < 0,
+    g'_i <- g'_i - <g'_i, g_j> / |g_j|^2 g_j. Inner product, norm and correction are taken on the parameters that
+    both terms reach; on the others g_i stays as it is, so that no projection carries a gradient along a route that
+    its term does not have. Terms that agree, or share no parameter, are added as they are. Weights are the
+    configured ones; the shares that are logged are those before projection. NaN passes through.
+
+    Cost: one backward pass per term, and one through the sequence side for each term that reaches it, instead of one
+    per set of groups and one for all; inner products of n (n - 1) pairs.
+    Source: Yu et al. 2020, Gradient Surgery for Multi-Task Learning, algorithm 1; seed 003.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def combine(
+        self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
+    ) -> Combined:
+        separate = {term.name: router.gradients([term], boundary) for term in terms}
+        source = generator(self.seed, "pcgrad", index)
+        total: dict[str, Gradients] = {}
+        for name, own in separate.items():
+            others = [other for key, other in separate.items() if key != name]
+            for place in torch.randperm(len(others), generator=source).tolist():
+                own = without_conflict(own, others[place])
+            total[name] = own
+        return Combined(_weighted_sum(total, dict.fromkeys(total, 1.0)), list(terms), state)
+
+
+def without_conflict(own: Gradients, other: Gradients) -> Gradients:
+    """`own` minus its component against `other` on the parameters of both; `own` itself where there is no conflict."""
+    common = [p for p in own if p in other]
+    inner = sum((own[p] * other[p]).sum() for p in common)
+    square = sum(other[p].square().sum() for p in common)
+    if not common or float(inner) >= 0.0:
+        return own
+    share = inner / square
+    return {**own, **{p: own[p] - share * other[p] for p in common}}
+
+
+def _weighted_sum(separate: Mapping[str, Gradients], weights: Mapping[str, float]) -> Gradients:
+    """sum_i w_i g_i over the parameters that any term reaches."""
+    total: dict[nn.Parameter, Tensor] = {}
+    for name, found in separate.items():
+        if weights[name] == 0.0:
+            continue
+        for parameter, gradient in found.items():
+            part = weights[name] * gradient
+            total[parameter] = total[parameter] + part if parameter in total else part
+    return total
+
+
+def build_balance(block: BalanceBlock, seed: int) -> Balance:
+    """The balance of a configuration; `ramp` is a weighted sum whose weights the schedule raises."""
+    if isinstance(block, GradNormBalance):
+        return GradNorm(block.ratio, block.momentum, block.warmup)
+    return PcGrad(seed) if block.kind == "pcgrad" else WeightedSum()
