@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.audit.auditor import Audit
+from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.replicate import Replicate
 from harness.trial.step.trainer import Diverged
 from tests.harness.conftest import MakeReplicate
@@ -51,16 +51,13 @@ def test_scores_of_the_final_evaluation(make_replicate: MakeReplicate, tmp_path:
     diverged(replicate, tmp_path, 3, "after epoch 3, in its last evaluation: scores of split")
 
 
-def test_numbers_of_the_last_audit(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def audit(*given: Any, first: bool, **named: Any) -> Audit:
-        if first:
-            return Audit([], 0.0)
+def test_numbers_of_the_last_audit(make_replicate: MakeReplicate, tmp_path: Path) -> None:
+    def inspector(subject: Subject, moment: Moment) -> Inspection:
+        if moment == "first":
+            return Inspection([], None)
         raise Diverged("logits of the audit's probe are not finite")
 
-    monkeypatch.setattr("harness.trial.replicate.audit", audit)
-    replicate = make_replicate({"audit": "warn"})
+    replicate = make_replicate({"audit": "warn"}, inspector=inspector)
     diverged(replicate, tmp_path, 3, "after epoch 3, in its last evaluation: logits of the audit's probe")
     assert "test" in set(table(tmp_path, "cells").split)
 
