@@ -1,7 +1,9 @@
 """A choice is a registry key that names a class; every row carries its equation, shapes and source."""
 
 import difflib
+import importlib
 import inspect
+import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -82,3 +84,10 @@ class Registry(Generic[T]):
 
     def keys(self) -> list[str]:
         return list(self._rows)
+
+
+def discover(package: str) -> None:
+    """Import every module below `package` in order of name, so that all that registers itself there is entered."""
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
