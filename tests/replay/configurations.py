@@ -1,13 +1,11 @@
-"""What is replayed: eight resolved configurations of the sweep, and every preset of a tree, made short."""
+"""What is replayed: eight resolved configurations of the sweep, every preset of a tree, and what no preset has."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.replay import names
-from tests.replay.renames import Renames, ReplayError, renamed, unmet
+from tests.replay.renames import Renames, ReplayError, read_yaml, renamed, unmet
 
 HERE = Path(__file__).parent
 FOLDER = HERE / "configurations"
@@ -29,7 +27,7 @@ def replayed(tree: Path, renames: Renames) -> list[Replayed]:
     Raises ReplayError for renames of keys or values that act on nothing here, and for settings of a preset that is not
     there.
     """
-    settings = yaml.safe_load(SETTINGS.read_text(encoding="utf-8"))
+    settings = read_yaml(SETTINGS)
     presets = sorted(path.stem for path in (tree / names.PRESETS).glob("*.yaml"))
     for name in settings["presets"]:
         if name not in presets:
@@ -38,7 +36,7 @@ def replayed(tree: Path, renames: Renames) -> list[Replayed]:
     values: set[str] = set()
     every = []
     for path in sorted(FOLDER.glob("*.yaml")):
-        content = leaves(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = leaves(read_yaml(path))
         translated = translate({**content, **settings["common"]}, renames, keys, values)
         every.append(Replayed(path.stem, nested(translated), {}))
     for name in presets:

@@ -6,7 +6,7 @@ Names are those of the first recorded revision; the renames of a tree (renames.y
 from pathlib import PurePosixPath
 
 COMMAND = ("-m", "harness.trial")
-"""Trains one configuration alone: CONFIG --out RUN --cache DIR --data SOURCE --seeds N --epochs N --threads 1 --set KEY=VALUE."""
+"""Trains one configuration alone; record.py has its options."""
 PACKAGES = ("models", "harness", "analysis")
 PRESETS = PurePosixPath("search_spaces/presets")
 """Folder of the presets in a tree."""

@@ -14,8 +14,8 @@ from tests.replay.renames import Renames, ReplayError
 
 
 def read_run(run: Path, renames: Renames) -> dict[str, Any]:
-    """What a run with one unit left: `tensors` (dotted name -> hash), `arrays` (table -> column -> split -> hash) and `rows`
-    (table -> list of rows by column).
+    """What a run with one unit left: `tensors` (dotted name -> hash), `arrays` (table -> column -> split -> hash) and
+    `rows` (table -> list of rows by column).
 
     Names are the run's own, of which `renames` tells the tables. Numbers are written as 16 hexadecimal digits of a
     float64 (big end first), so that nothing is rounded and every NaN is told from any other.

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from tests.replay import names
 from tests.replay.configurations import Replayed, replayed
@@ -50,7 +50,7 @@ def _replay(tree: Path, each: Replayed, folder: Path, renames: Renames, tell: Te
     config, run = each.source, folder / each.name
     if isinstance(config, dict):
         file = folder / f"{each.name}.yaml"
-        file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+        YAML(typ="safe", pure=True).dump(config, file)
         config = str(file)
     options = {
         "--data": names.DATA,
@@ -58,7 +58,7 @@ def _replay(tree: Path, each: Replayed, folder: Path, renames: Renames, tell: Te
         "--epochs": EPOCHS,
         "--threads": 1,
         "--out": run,
-        "--cache": folder / f"cache-{each.name}",
+        "--cache": folder / "cache",
     }
     command = [*names.COMMAND, config, *(str(part) for option in options.items() for part in option)]
     for key, value in each.sets.items():

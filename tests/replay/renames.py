@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 FILE = "tests/replay/renames.yaml"
 """Where a tree has its table."""
@@ -13,6 +13,11 @@ FILE = "tests/replay/renames.yaml"
 
 class ReplayError(Exception):
     """A mistake of whoever asks for a recording or a comparison, in one sentence."""
+
+
+def read_yaml(path: Path) -> Any:
+    """Content of a YAML file as plain data."""
+    return YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Renames:
     def read(cls, tree: Path) -> "Renames":
         """The table of a tree; without entries where it has none. Raises ReplayError for what is no table."""
         path = tree / FILE
-        return cls.of(yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else cls()
+        return cls.of(read_yaml(path) or {}) if path.is_file() else cls()
 
     @classmethod
     def of(cls, content: dict[str, Any]) -> "Renames":
