@@ -138,8 +138,9 @@ class _Back:
         for table, columns in arrays.items():
             old = self._name("tables", table)
             for column, splits in columns.items():
-                for split, value in splits.items():
-                    yield f"{old}.{self._column(old, column)}.{self._name('words', split)}", value
+                known = self._column(old, column)
+                for split, value in splits.items() if known not in names.EXCLUDED else ():
+                    yield f"{old}.{known}.{self._name('words', split)}", value
 
     def _rows(self, tables: dict[str, list[dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
         for table, rows in tables.items():
@@ -150,6 +151,7 @@ class _Back:
                     self._column(old, column): self._name("words", value) if isinstance(value, str) else value
                     for column, value in row.items()
                 }
+                translated = {k: v for k, v in translated.items() if k not in names.EXCLUDED}
                 key = "/".join([old, *(str(translated.get(column)) for column in names.KEYS[old])])
                 times[key] = times.get(key, 0) + 1
                 yield (key if times[key] == 1 else f"{key}/{times[key]}"), translated

@@ -114,6 +114,14 @@ def test_names_are_compared_under_the_renames(before: dict[str, Any]) -> None:
     ]
 
 
+def test_what_is_left_out_is_left_out_under_a_new_name(before: dict[str, Any]) -> None:
+    after = copy.deepcopy(before)
+    for row in after["configurations"]["one"]["rows"]["cells"]:
+        row["seconds"] = 1.5
+    assert differences(before, after, Renames.of({"columns": {"cells.wall_s": "seconds"}})) == []
+    assert differences(before, after)[0].endswith("seconds: only after")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
