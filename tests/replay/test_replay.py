@@ -86,6 +86,14 @@ def test_what_is_missing_on_one_side_is_seen(before: dict[str, Any], kind: str, 
 def test_a_configuration_on_one_side_is_seen(before: dict[str, Any]) -> None:
     after = {**before, "configurations": {}}
     assert differences(before, after) == ["only before"]
+    with pytest.raises(ReplayError, match="in common"):
+        differences(before, {**after, "complete": False})
+
+
+def test_a_part_of_the_configurations_is_compared_alone(before: dict[str, Any]) -> None:
+    one = before["configurations"]["one"]
+    whole = {**before, "configurations": {"one": one, "two": one}}
+    assert differences(whole, {**before, "complete": False}) == []
 
 
 def test_names_are_compared_under_the_renames(before: dict[str, Any]) -> None:
