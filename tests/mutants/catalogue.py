@@ -108,7 +108,7 @@ OF_THE_MODEL = (
         "all modules are initialised from one stream",
         'torch.manual_seed(stream_seed(seed, "init", name))',
         'torch.manual_seed(stream_seed(seed, "init"))',
-        (f"{M}sequence_parts.py", f"{H}trial_trainer.py"),
+        (f"{M}streams.py",),
     ),
 )
 
@@ -125,7 +125,7 @@ OF_THE_LOSSES = (
         "a positive does not count itself among those above",
         "precision = (1 + (above * positive.unsqueeze(1)).sum(2)) / (1 + above.sum(2))",
         "precision = (above * positive.unsqueeze(1)).sum(2) / (1 + above.sum(2))",
-        (f"{M}losses_ranking.py",),
+        (f"{M}losses_ranking.py::test_smooth_ap_tends_to_average_precision",),
     ),
     Mutant(
         "contrastive_self",
@@ -247,7 +247,7 @@ OF_A_TRIAL = (
         "regions overlap only where the last one begins",
         "starts, reach = starts[order], np.maximum.accumulate(ends[order])",
         "starts, reach = starts[order], ends[order]",
-        (f"{H}data_folds.py",),
+        (f"{H}data_folds.py::test_a_short_region_does_not_hide_a_long_one_before_it",),
     ),
     Mutant(
         "locus_lookup_own_line",
@@ -261,14 +261,21 @@ OF_A_TRIAL = (
         "a unit that goes on has lost the number of its step",
         'self.index = state["index"]',
         "self.index = 0",
-        (f"{H}trial_replicate.py",),
+        (f"{H}trial_replicate.py::test_an_interrupted_replicate_resumes_to_the_same_tables",),
     ),
     Mutant(
         "audit_drowned",
-        "a term is drowned where its share is large",
-        'if not math.isnan(share) and share < DROWNED and term.key != "task" and size > 0:',
-        'if not math.isnan(share) and share > DROWNED and term.key != "task" and size > 0:',
-        (f"{H}audit.py",),
+        "a term is called drowned that has a hundred times the task's gradient",
+        "DROWNED = 0.01",
+        "DROWNED = 100.0",
+        (f"{H}audit.py::test_no_intact_mechanism_is_accused_before_training_even_in_phase_one_or_a_ramp",),
+    ),
+    Mutant(
+        "audit_fatal",
+        "a strict trial ends where everything acts, and goes on where something is inert",
+        "faults = [finding for finding in findings if finding.verdict in FATAL]",
+        "faults = [finding for finding in findings if finding.verdict not in FATAL]",
+        (f"{H}audit.py::test_sentences",),
     ),
 )
 

@@ -85,7 +85,7 @@ def _pytest(mutant: Mutant, copy: Path, report: Path) -> tuple[int | None, str]:
         "-m",
         "pytest",
         "-q",
-        "--maxfail=2",
+        "-x",
         "-p",
         "no:cacheprovider",
         "-p",
