@@ -77,6 +77,12 @@ def test_overlap_is_decided_by_interval(rows: list[tuple[int, ...]], data: st.Da
     np.testing.assert_array_equal(found, brute_overlaps(table, candidates, against))  # type: ignore[arg-type]
 
 
+def test_a_short_region_does_not_hide_a_long_one_before_it() -> None:
+    table = Intervals([(0, 0, 100, 1, 0, 1), (0, 20, 5, 1, 10, 1), (0, 50, 5, 1, 20, 1)])
+    asked, against = np.array([False, False, True]), np.array([True, True, False])
+    assert overlapping(table, asked, against).tolist() == [False, False, True]  # type: ignore[arg-type]
+
+
 def test_the_splits_are_disjoint_and_what_the_fold_says(dataset: EncodedDataset) -> None:
     fold = Fold("f", test=("NHEK",), val=("HMEC",), chromosomes=("chr2",))
     parts = split(dataset, fold)
