@@ -5,8 +5,8 @@ Names are those of the first recorded revision; the renames of a tree (renames.y
 
 from pathlib import PurePosixPath
 
-COMMAND = ("-m", "harness.trial")
-"""Trains one configuration alone; record.py has its options."""
+COMMAND = "harness.trial"
+"""The module that trains one configuration alone; record.py has its options."""
 PACKAGES = ("models", "harness", "analysis")
 PRESETS = PurePosixPath("search_spaces/presets")
 """Folder of the presets in a tree."""

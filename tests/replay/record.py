@@ -60,7 +60,8 @@ def _replay(tree: Path, each: Replayed, folder: Path, renames: Renames, tell: Te
         "--out": run,
         "--cache": folder / "cache",
     }
-    command = [*names.COMMAND, config, *(str(part) for option in options.items() for part in option)]
+    module = renames.commands.get(names.COMMAND, names.COMMAND)
+    command = ["-m", module, config, *(str(part) for option in options.items() for part in option)]
     for key, value in each.sets.items():
         command += ["--set", f"{key}={json.dumps(value) if not isinstance(value, str) else value}"]
     done = _python(tree, *command)

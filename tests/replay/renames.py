@@ -24,6 +24,7 @@ def read_yaml(path: Path) -> Any:
 class Renames:
     """Old names -> new ones by kind, and what has no counterpart (`gone`, `added`: name -> reason)."""
 
+    commands: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str | None] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
