@@ -1,24 +1,56 @@
-"""The pages of docs/: generated ones are as the code is now, and every source that the code names can be looked up."""
+"""The pages: generated ones are as the code is now, and what they name, quote, link to and let run is there."""
 
+import ast
+import os
 import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
 from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
 
 from analysis import schema_page
 from analysis.rules import RULES
+from harness.config.blocks.data import DataBlock
+from harness.config.sweep.sweep import load_sweep
 from harness.mechanisms import page as mechanisms_page
 from harness.mechanisms.catalogue import catalogue
-from tests.test_house import registries
+from tests.test_house import addresses, registries
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+PAGES = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")))
 SEED, RECORD, DEFINITION = r"\b00[0-4]\b", r"\brp\d\d\b", r"definitions, ([A-Z][a-z]+(?: [a-z]+)*|IMMAX)"
 PAPER = r"([A-Z][\w-]+(?: den [A-Z]\w+)?)(?: and [A-Z][\w-]+| et al\.)? (\d{4})"
+GAP = "…"
+"""Stands for a name or a number in a quoted sentence."""
+LONGEST_README = 120
+SMALL = """
+name: small
+base: minimal
+data: {synthetic: {cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}
+trial: {epochs: 1, seeds: 2}
+design: grid
+set: {model.enhancer_bp: 80, model.promoter_bp: 80, support.size: 4, episode.query: 8, audit: "off"}
+"""
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Fenced blocks of a page in one language; "" for those that name none."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text(page), re.M | re.S)
 
 
 def anchors() -> set[str]:
     """What references.md and definitions.md explain: seed and record point numbers, name-year of papers, headings."""
-    references = (DOCS / "references.md").read_text(encoding="utf-8")
-    definitions = (DOCS / "definitions.md").read_text(encoding="utf-8")
+    references, definitions = text(DOCS / "references.md"), text(DOCS / "definitions.md")
     return {
         *re.findall(r"^### seed (\d{3})$", references, re.M),
         *re.findall(r'<a id="(\w+)">', references),
@@ -30,14 +62,72 @@ def anchors() -> set[str]:
 def named(source: str) -> list[str]:
     """The anchors that a source names."""
     papers = [f"{name.split()[-1].lower()}-{year}" for name, year in re.findall(PAPER, source)]
-    found = [*re.findall(SEED, source), *re.findall(RECORD, source), *re.findall(DEFINITION, source), *papers]
-    return found + ["cross_attention"] * ("cross_attention" in source)
+    others = [name for pattern in (SEED, RECORD, DEFINITION) for name in re.findall(pattern, source)]
+    return others + papers + ["cross_attention"] * ("cross_attention" in source)
 
 
 def sources() -> dict[str, str]:
     rows = {f"{kind}: {row.key}": row.source for kind, table in registries().items() for row in table}
     rows |= {f"mechanism: {row.key}": row.source for row in catalogue()}
     return rows | {f"rule: {rule}": cls.source for rule, cls in RULES.items()}
+
+
+def places(page: Path) -> set[str]:
+    """What a link can lead to on a page: its headings as a reader's browser knows them, and named anchors."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.M)
+    slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    return slugs | set(re.findall(r'<a id="(\w+)">', text(page)))
+
+
+def broken(page: Path, link: str) -> bool:
+    """Whether a relative link of a page leads nowhere."""
+    path, _, place = link.partition("#")
+    target = page if not path else page.parent / path
+    return not target.exists() or bool(place and place not in places(target))
+
+
+@cache
+def sentences() -> tuple[str, ...]:
+    """Every text that the product's code can say, docstrings apart, with `GAP` for what is filled in."""
+    said: list[str] = []
+    for file in (
+        file for package in ("harness", "analysis", "models") for file in (ROOT / package).rglob("*.py")
+    ):
+        tree = ast.parse(text(file))
+        silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+                said.append(node.value)
+            elif isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else GAP for part in node.values)
+                said.append("".join(map(str, parts)))
+    return tuple(said)
+
+
+def occurs(quote: str) -> bool:
+    """Whether the fixed parts of a quoted sentence stand in one text of the product, in their order."""
+    pattern = re.compile(".*".join(map(re.escape, quote.split(GAP))), re.S)
+    return any(pattern.search(sentence) for sentence in sentences())
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """(module, options) of every `python -m` command of the project on a page."""
+    joined = text(page).replace("\\\n", " ")
+    calls = re.findall(r"python -m ((?:harness|analysis)[\w.]*)([^\n`|]*)", joined)
+    return [
+        (module, re.findall(r"(?<![\w-])--[a-z][a-z-]*", rest.partition("  #")[0])) for module, rest in calls
+    ]
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The working folder of a person whose runs/rp24 is a run of one small configuration with two seeds."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "small.yaml").write_text(SMALL, encoding="utf-8")
+    command = ["harness.single", "small.yaml", "--epochs", "1", "--seeds", "0", "1", "--out", "runs/rp24"]
+    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", *command], cwd=home, env={**os.environ, **path}, check=True)
+    return home
 
 
 def test_every_source_can_be_looked_up() -> None:
@@ -59,11 +149,97 @@ def test_generated_pages_are_as_the_code_is_now() -> None:
         ("mechanisms.md", mechanisms_page.page(), "python -m harness.mechanisms --markdown"),
         ("store.md", schema_page.page(), "python -m analysis schema"),
     ):
-        assert (DOCS / name).read_text(encoding="utf-8") == made, f"run {command} > docs/{name}"
+        assert text(DOCS / name) == made, f"run {command} > docs/{name}"
 
 
-def test_links_and_pictures_of_the_pages_are_there() -> None:
-    pages = [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#]+)", page.read_text("utf-8"))]
-    assert len(links) > 5
-    assert [link for page, link in links if "://" not in link and not (page.parent / link).exists()] == []
+def test_relative_links_and_their_headings_are_there() -> None:
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", text(page))]
+    relative = [(page, link) for page, link in links if "://" not in link]
+    assert len(relative) > 30
+    assert [f"{page.name}: {link}" for page, link in relative if broken(page, link)] == []
+    assert broken(ROOT / "README.md", "docs/nowhere.md") and broken(DOCS / "audit.md", "concepts.md#nothing")
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\(docs/([\w.]+)", text(ROOT / "README.md")))
+    assert {page.name for page in DOCS.glob("*.md")} - linked == set()
+
+
+def test_pages_name_no_registry_and_no_place_of_one_machine() -> None:
+    assert {page.name: places for page in PAGES if (places := addresses(text(page)))} == {}
+
+
+def test_quoted_sentences_are_those_that_the_product_says() -> None:
+    quotes = re.findall(r"^> `(.+)`$", text(DOCS / "troubleshooting.md"), re.M)
+    assert len(quotes) > 40
+    assert [quote for quote in quotes if len(re.findall(r"[a-z]{2,}", quote)) < 3] == [], (
+        "nothing to search for"
+    )
+    assert [quote for quote in quotes if not occurs(quote)] == []
+
+
+def test_the_check_of_quotes_sees_other_words() -> None:
+    assert occurs(f"{GAP}: another sweep is running in this folder")
+    assert not occurs(f"{GAP}: another sweep is sleeping in this folder")
+
+
+def test_documented_commands_and_options_exist() -> None:
+    calls = [(page.name, *call) for page in PAGES for call in commands(page)]
+    assert len(calls) > 30 and sum(len(options) for *_, options in calls) > 20
+    for page, module, options in calls:
+        package = ROOT / module.replace(".", "/")
+        assert (package / "__main__.py").exists(), f"{page}: python -m {module}"
+        known = "".join(text(file) for file in package.rglob("*.py"))
+        assert [option for option in options if f'"{option}"' not in known] == [], f"{page}: {module}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documented_yaml_is_valid(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page, "yaml"):
+        content: dict[str, Any] = YAML(typ="safe").load(block)
+        if "base" in content:
+            (tmp_path / "sweep.yaml").write_text(block, encoding="utf-8")
+            load_sweep(tmp_path / "sweep.yaml")
+        else:
+            DataBlock.model_validate(content["data"])
+
+
+def test_the_readme_is_short_and_its_snippet_runs(
+    small_run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(text(ROOT / "README.md").splitlines()) <= LONGEST_README
+    (snippet,) = blocks(ROOT / "README.md", "python")
+    assert len(snippet.splitlines()) <= 6
+    monkeypatch.chdir(small_run)
+    exec(compile(snippet, "README.md", "exec"), {})
+    printed = capsys.readouterr().out.split()
+    assert printed[:3] == ["rank", "label", "value"] and "base" in printed
+
+
+def test_the_recipe_of_the_ranking_picture_runs(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (recipe,) = blocks(ROOT / "CONTRIBUTING.md", "python")
+    monkeypatch.chdir(small_run)
+    exec(compile(recipe, "CONTRIBUTING.md", "exec"), {})
+    assert "95 % t-interval over seeds" in text(small_run / "ranking.html")
+
+
+def test_concepts_prints_what_it_says_of_invariance(capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,) = blocks(DOCS / "concepts.md", "python")
+    exec(compile(snippet, "concepts.md", "exec"), {})
+    assert capsys.readouterr().out in blocks(DOCS / "concepts.md", "text")
+
+
+def test_pre_commit_runs_what_make_lint_types_runs() -> None:
+    config = YAML(typ="safe").load(ROOT / ".pre-commit-config.yaml")
+    hooks = [hook for repo in config["repos"] for hook in repo["hooks"]]
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}, "nothing is fetched"
+    assert {hook["language"] for hook in hooks} == {"system"}
+    recipes = re.findall(r"^\t\$\(BIN\)/((?:ruff|mypy).*)$", text(ROOT / "Makefile"), re.M)
+    assert [hook["entry"] for hook in hooks] == [f".venv/bin/{recipe}" for recipe in recipes]
+
+
+def test_the_citation_is_of_this_version() -> None:
+    project = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
+    citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
+    assert (citation["version"], citation["license"]) == (project["version"], "MIT")
+    assert citation["authors"] and citation["title"]
