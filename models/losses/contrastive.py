@@ -1,12 +1,17 @@
 """Supervised InfoNCE on environment representations, with negatives from earlier steps."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from models.episode import Step
 from models.losses.bank import write_ring
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, ages_of, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
 
 MASKED = -1e9
 
@@ -36,6 +41,13 @@ class Contrastive(LossTerm):
     """
 
     key = "contrastive"
+    weight = "loss.contrastive.weight"
+    order = 30
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_e", "cell", "index"})
+    objectives = {("value", "ET"): ("contrast", "down")}
+    needs = frozenset({"z_e", "single_line_support"})
     reach = ENVIRONMENT
 
     related: Tensor | None
@@ -54,6 +66,10 @@ class Contrastive(LossTerm):
         self.tau = tau
         self.bank = bank
 
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "width": sizes.width, "relations": sizes.relations}
+
     def initial_state(self) -> State:
         return {
             "z_e": torch.zeros(self.bank, self.width),
@@ -62,7 +78,7 @@ class Contrastive(LossTerm):
             "pointer": torch.tensor(0),
         }
 
-    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+    def report(self, state: State, index: int) -> dict[str, Tensor]:
         """bank_fill: share of the bank that holds a training cell line's row; ages of those rows in steps."""
         held = state["cell"] >= 0
         if held.numel() == 0:
