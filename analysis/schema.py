@@ -49,7 +49,7 @@ import pyarrow as pa
 
 from analysis.errors import UserError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 2
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""

@@ -18,8 +18,8 @@ from harness.trial.episodes.cell_facts import relation_matrix, standardised_feat
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.trainer import Trainer
 from models.losses import LOSSES
-from tests.definitions_table import DEFINITIONS
 from tests.harness.conftest import MakeReplicate
+from tests.models.rows import REACH
 
 TEACHER = {
     "environment.teacher.kind": "gradient",
@@ -93,13 +93,12 @@ def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplica
         trainer, batch = warmed(make_replicate, changes, run)
         terms, boundary = measured(trainer, batch)
         rows |= {term.name: norms(trainer, term, boundary) for term in terms if term.name not in rows}
-    reach = {LOSSES.terms()[key].key: definition.reach for key, definition in DEFINITIONS.items()}
-    assert set(rows) == set(reach), "a loss term that neither configuration builds"
+    assert set(rows) == set(REACH), "a loss term that neither configuration builds"
     leaks = {
         f"{name} -> {group}": norm
         for name, row in rows.items()
         for group, norm in row.items()
-        if norm > 0 and group not in reach[name]
+        if norm > 0 and group not in REACH[name]
     }
     assert leaks == {}
     idle = {"competition", "speculation", "temperature", "calibration"}

@@ -72,7 +72,7 @@ def test_declarations_that_contradict_each_other_are_refused(changes: dict[str, 
         register(declaring(**changes))
 
 
-def test_classes_that_share_a_weight_are_told_apart_by_what_chooses_them() -> None:
+def test_classes_of_one_weight_are_told_apart_by_their_choice() -> None:
     registry = register(declaring(chosen={"loss.mine.kind": "a"}), "mine_a")
     register(declaring(chosen={"loss.mine.kind": "b"}), "mine_b", registry)
     for chosen in ({}, {"loss.mine.kind": "b"}, {"loss.mine.other": "c"}):
