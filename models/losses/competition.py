@@ -88,18 +88,12 @@ class Competition(LossTerm):
         ("opportunists", "A"): ("(1 - s) L_O + s CE(P_O, P_0)", "down"),
     }
     needs = frozenset({"student", "hidden_names", "single_line_support"})
+    takes = ("cell_lines", "width", "statistics", "nonnegative")
     reach = ENVIRONMENT | OWN
 
     @classmethod
     def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        return {
-            **super().arguments(settings, sizes),
-            "cell_lines": sizes.cell_lines,
-            "width": sizes.width,
-            "statistics": sizes.statistics,
-            "nonnegative": sizes.nonnegative,
-            "task": settings["loss"]["task"],
-        }
+        return {**super().arguments(settings, sizes), "task": settings["loss"]["task"]}
 
     def __init__(
         self,

@@ -1,15 +1,11 @@
 """Domain adversary on z_I given the label."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from models.episode import Step
 from models.losses.adversary import reverse_gradient
 from models.losses.registry import LOSSES
-from models.losses.sizes import Sizes
 from models.losses.term import LossTerm, State, masked_mean
 
 
@@ -43,11 +39,8 @@ class ConditionalReversal(LossTerm):
     reads = frozenset({"z_i", "label", "query_cell"})
     objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
     needs = frozenset({"cell_lines"})
+    takes = ("cell_lines", "features")
     reach = frozenset({"S", "A"})
-
-    @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        return {"cell_lines": sizes.cell_lines, "features": sizes.features}
 
     def __init__(self, cell_lines: int, features: int) -> None:
         super().__init__()

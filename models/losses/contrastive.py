@@ -1,8 +1,5 @@
 """Supervised InfoNCE on environment representations, with negatives from earlier steps."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
@@ -10,7 +7,6 @@ from torch.nn.functional import normalize
 from models.episode import Step
 from models.losses.bank import write_ring
 from models.losses.registry import LOSSES
-from models.losses.sizes import Sizes
 from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
 
 MASKED = -1e9
@@ -48,6 +44,7 @@ class Contrastive(LossTerm):
     reads = frozenset({"z_e", "cell", "index"})
     objectives = {("value", "ET"): ("contrast", "down")}
     needs = frozenset({"z_e", "single_line_support"})
+    takes = ("width", "relations")
     reach = ENVIRONMENT
 
     related: Tensor | None
@@ -65,10 +62,6 @@ class Contrastive(LossTerm):
         self.width = width
         self.tau = tau
         self.bank = bank
-
-    @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        return {**super().arguments(settings, sizes), "width": sizes.width, "relations": sizes.relations}
 
     def initial_state(self) -> State:
         return {

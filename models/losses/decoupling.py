@@ -30,16 +30,13 @@ class Decoupling(LossTerm):
     ramps = True
     reads = frozenset({"z_i", "z_e"})
     needs = frozenset({"z_e", "cell_lines"})
+    takes = ("features", "width")
     reach = ENVIRONMENT
     wider = {("decouple.reach", "both"): SEQUENCE}
 
     @classmethod
     def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        return {
-            "features": sizes.features,
-            "width": sizes.width,
-            "reach": settings["decouple"]["reach"],
-        }
+        return {**super().arguments(settings, sizes), "reach": settings["decouple"]["reach"]}
 
     def __init__(
         self,

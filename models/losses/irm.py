@@ -1,14 +1,10 @@
 """Invariant risk: one scale of the logits has to be right in every cell line at once."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from models.episode import Step
 from models.losses.registry import LOSSES
-from models.losses.sizes import Sizes
 from models.losses.term import SEQUENCE, LossTerm, State
 
 
@@ -42,11 +38,8 @@ class Irm(LossTerm):
     reads = frozenset({"logit", "label", "query_cell"})
     objectives = {("value", "S"): ("penalty on the risks' slopes", "down")}
     needs = frozenset({"cell_lines"})
+    takes = ("cell_lines",)
     reach = SEQUENCE
-
-    @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        return {"cell_lines": sizes.cell_lines}
 
     def __init__(self, cell_lines: int) -> None:
         super().__init__()

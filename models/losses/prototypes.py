@@ -34,8 +34,9 @@ class Prototypes(LossTerm):
 
     @classmethod
     def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        momentum = settings["loss"]["prototypes"]["momentum"]
-        return {"cell_lines": sizes.cell_lines, "width": sizes.width, "momentum": momentum}
+        """Of the block's keys the momentum; tau and radius are each of one kind alone."""
+        block = settings["loss"]["prototypes"]
+        return {"cell_lines": sizes.cell_lines, "width": sizes.width, "momentum": block["momentum"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9) -> None:
         super().__init__()

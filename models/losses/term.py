@@ -55,6 +55,8 @@ class LossTerm(nn.Module):
     """What its parts lower or raise over which groups; together the groups that any settings let it move."""
     needs: ClassVar[frozenset[Need]]
     """What a configuration that switches it on has to have."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Names of the `Sizes` that its constructor takes."""
     reach: frozenset[str]
     """Groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype graph), G
     (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
@@ -76,14 +78,16 @@ class LossTerm(nn.Module):
 
     @classmethod
     def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
-        """Arguments of its constructor: by default the keys of the block that has its `weight` by that name, but for
-        the weight and what chooses the class; none where the weight is one number of a block of several terms."""
+        """Arguments of its constructor: by default the sizes that it takes, and the keys of the block that has its weight
+        by the name `weight`, but for the weight and what chooses the class. A weight that is one number of a block of
+        several terms has no keys."""
+        taken = {name: vars(sizes)[name] for name in cls.takes}
         block, _, name = cls.weight.rpartition(".")
         if name != "weight":
-            return {}
+            return taken
         passed = {cls.weight, *cls.chosen}
         keys: Mapping[str, Any] = value_at(settings, block)
-        return {key: value for key, value in keys.items() if f"{block}.{key}" not in passed}
+        return {key: value for key, value in keys.items() if f"{block}.{key}" not in passed} | taken
 
     def initial_state(self) -> State:
         """State before the first step; empty for a term that remembers nothing."""

@@ -95,9 +95,7 @@ def test_a_row_that_no_path_of_the_configuration_chooses_is_refused() -> None:
         ("chosen", {"loss.ranking.surrogate": "hinge"}, "loss.ranking.surrogate has no value hinge"),
     ],
 )
-def test_a_loss_term_that_nobody_can_switch_on_is_refused(
-    name: str, value: object, sentence: str
-) -> None:
+def test_a_loss_term_that_nobody_can_switch_on_is_refused(name: str, value: object, sentence: str) -> None:
     row = replace(LOSSES.row("ranking_pairwise"), cls=type("Lost", (PairwiseRanking,), {name: value}))
     with pytest.raises(UnplacedError, match=f"loss term 'ranking_pairwise': {sentence}"):
         settings_of("loss term", row)

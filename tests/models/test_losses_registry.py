@@ -64,6 +64,7 @@ def test_all_that_is_missing_is_named_together() -> None:
         ({"wider": {("loss.mine.both", True): frozenset({"E"})}}, "to reach SE, and objectives over S"),
         ({"objectives": {}}, "declares to reach S, and objectives over nothing"),
         ({"objectives": {("value", "S"): ("u", "sideways")}}, "'sideways', and directions are up and down"),
+        ({"takes": ("height",)}, "takes the size height, and sizes are cell_lines, features, width"),
         ({"needs": frozenset({"luck"})}, "needs luck, and what a term can need is z_e, cell_lines"),
     ],
 )
