@@ -28,27 +28,29 @@ def competitions(run: Run) -> pd.DataFrame:
 
     Raises UserError for a run in which nothing competed.
     """
-    found = run.table("competition")
-    if found.empty:
+    reports = run.table("reports")
+    reports = reports[reports["term"] == "competition"]
+    if reports.empty:
         raise UserError(
             f"{run.path}: nothing competed in this run; expected configurations with loss.competition.weight above 0"
         )
     units = ["config", "fold", "seed"]
-    last = found[found["epoch"] == found.groupby(units)["epoch"].transform("max")]
+    reports = reports[reports["epoch"] == reports.groupby(units)["epoch"].transform("max")]
+    last = reports.pivot_table(index=[*units, "cell_line"], columns="name", values="value").reset_index()
     names = labels(configuration_changes(run))
     rows = []
-    for config, own in last.groupby("config"):
-        means = own.groupby(["fold", "seed"])[["acted", "pulled", "advantage", "advantage_unseen"]].mean()
+    for config, lines in last.groupby("config"):
+        means = lines.groupby(["fold", "seed"])[["acted", "pulled", "advantage", "advantage_unseen"]].mean()
         rows.append(
             {
                 "configuration": names[str(config)],
-                "seeds": own["seed"].nunique(),
+                "seeds": lines["seed"].nunique(),
                 "acted": means["acted"].mean(),
                 "pulled": means["pulled"].mean(),
                 "advantage": t_interval(means["advantage"]),
                 "advantage_unseen": t_interval(means["advantage_unseen"]),
-                "rho_low": own["rho"].min(),
-                "rho_high": own["rho"].max(),
+                "rho_low": lines["rho"].min(),
+                "rho_high": lines["rho"].max(),
             }
         )
     return pd.DataFrame(rows).sort_values("configuration").reset_index(drop=True)

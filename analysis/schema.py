@@ -138,19 +138,6 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("grad_norm", _F64, "total gradient norm before clipping, mean over the epoch"),
         ("train_aupr", _F64, "macro AUPR of the training subset in evaluation mode"),
         (
-            "bank_fill",
-            _F64,
-            "share of the contrastive memory bank that holds a row at the end of the epoch; null without one",
-        ),
-        ("bank_age_mean", _F64, "mean age of its rows then, in steps; null while it is empty"),
-        ("bank_age_max", _F64, "age of its oldest row then, in steps"),
-        (
-            "prototype_age_mean",
-            _F64,
-            "steps since a cell line's prototype last moved, mean at the end of the epoch",
-        ),
-        ("prototype_age_max", _F64, "the same of the prototype that waited longest"),
-        (
             "dependence",
             _F64,
             "of z_I on z_E over the last step's queries, 0 to 1: HSIC, or distance correlation where HSIC is trained on",
@@ -253,23 +240,16 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("effect_gradient", _F64, "norm of the change of the total gradient then, over its norm"),
         ("cost_steps", _F64, "cost of this audit in steps of the trial, on every row of it"),
     ],
-    "competition": [
+    "reports": [
         ("epoch", _I32, "1-based"),
-        ("cell_line", _S, "training cell line"),
-        ("rho", _F64, "rho_c = EMA(L_S) / EMA(L_O) over seen episodes: above 1, the Opportunist is ahead"),
+        ("term", _S, "loss term that was in force at the end of the epoch and reports on its state"),
         (
-            "rho_unseen",
-            _F64,
-            "the same, pseudo-unseen episodes and an Opportunist that never learnt the line",
+            "name",
+            _S,
+            "what is reported; python -m harness.mechanisms has the term, its class says what it is",
         ),
-        (
-            "advantage",
-            _F64,
-            "what the Opportunist gains by telling the line, less what the Student does, seen episodes, nats",
-        ),
-        ("advantage_unseen", _F64, "the same over pseudo-unseen episodes"),
-        ("acted", _F64, "running share of its episodes in which push-away acted"),
-        ("pulled", _F64, "running share of its episodes in which pull-in acted"),
+        ("cell_line", _S, "training cell line; null for what is not of one"),
+        ("value", _F64, "its value at the end of the epoch"),
     ],
     "predictions": [
         ("split", _S, "split of the pair"),

@@ -78,10 +78,10 @@ class Judge:
         }
         if self.leak is not None and f"loss term {term.key} " in self.leak:
             return self.finding(mechanism, "leaking", self.leak, **figures)
-        extra = set() if self.trainer.router.shared else set(term.reach) - allowed(term, self.trainer)
+        extra = term.reach - allowed(term, self.trainer)
         escaped = leaks(term, self.trainer, self.base, out)
         if extra or escaped:
-            where = ", ".join(sorted(extra | set(escaped)))
+            where = ", ".join(sorted(extra | escaped.keys()))
             return self.finding(
                 mechanism, "leaking", f"its gradient reaches group {where}, which it may not move", **figures
             )

@@ -1,35 +1,14 @@
-"""Who may reach whom under isolated routing, as the definitions have it: what loss terms declare is checked against it."""
-
-from collections.abc import Mapping
+"""Whether a loss term moves what its class does not declare to reach."""
 
 from harness.audit.probe import Step
+from harness.trial.step.routing import EVERYTHING
 from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
 
-BOTH_SIDES = ("orthogonal", "pearson", "infonce", "club", "hsic")
-TABLE: Mapping[str, str] = {
-    **dict.fromkeys(("task", "ranking", "speculation"), "SETG"),
-    "distillation": "E",
-    "competition": "ETA",
-    **dict.fromkeys(BOTH_SIDES, "ETA"),
-    **dict.fromkeys(("grl", "conditional_grl", "irm", "vib"), "SA"),
-    **dict.fromkeys(
-        ("contrastive", "prototypes", "gp_prior", "reconstruction", "sparsity_z_e", "sparsity_r"), "ET"
-    ),
-    **dict.fromkeys(("sparsity_z_i", "sparsity_groups", "calibration"), "S"),
-    "temperature": "GET",
-}
-"""Key of a loss term -> groups that it may move; E of the definitions is E (Student) and T (Teacher) together."""
 
-
-def allowed(term: LossTerm, trainer: Trainer) -> set[str]:
-    """Groups that the definitions allow the term; a term that they do not name is held to what it declares."""
-    if trainer.router.shared:
-        return set("SETGA")
-    groups = set(TABLE.get(term.key, "".join(term.reach)))
-    if term.key in BOTH_SIDES and trainer.config.decouple.reach == "both":
-        groups.add("S")
-    return groups
+def allowed(term: LossTerm, trainer: Trainer) -> frozenset[str]:
+    """Groups that the term's class declares to reach under the trainer's settings; all of them under shared routing."""
+    return EVERYTHING if trainer.router.shared else type(term).reach_in(trainer.config.model_dump())
 
 
 def group_of(trainer: Trainer, term: str) -> dict[str, str]:

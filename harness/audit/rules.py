@@ -77,7 +77,10 @@ def _weights(judge: "Judge", mechanism: Mechanism) -> Finding:
         config = judge.probe.config
         schedule = Schedule(config.curriculum, config.balance)
         start = config.curriculum.phase1_epochs
-        rising = [schedule.factor(key, start) < schedule.factor(key, EVERYTHING_ON) for key in configured]
+        rising = [
+            schedule.factor(term, start) < schedule.factor(term, EVERYTHING_ON)
+            for term, _ in judge.trainer.weighted
+        ]
         if not any(rising):
             late = config.curriculum.phase1_epochs > 0
             verdict, text = (

@@ -141,7 +141,7 @@ def _of_term(mechanism: Mechanism, cls: type[LossTerm], kind: str) -> Context | 
         return patch.object(
             Schedule,
             "factor",
-            lambda self, term, progress: 0.0 if term == key else factor(self, term, progress),
+            lambda self, term, progress: 0.0 if term.key == key else factor(self, term, progress),
         )
     if kind == "weight read but not used" and weighted:
 

@@ -4,13 +4,12 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, cast, get_args, get_origin
 
 import models
 from harness.config.blocks.paths import leaves
-from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
-from models.losses.build import build_terms
+from models.losses import LossTerm
 from models.registry import Registry, Row
 from models.sequence.interaction import INTERACTIONS
 
@@ -24,8 +23,6 @@ CHOICES = {
     "encoder": ("model.encoder", "S"),
 }
 """Kind of a registry -> the path that chooses a row of it, and the group of its parameters."""
-WEIGHTS = {"temperature": "temperature.penalty"}
-"""Loss terms whose weight stands neither under `loss` nor under `decouple`."""
 BESIDE = {"set encoder": (Setting("environment.source", "support"),), "encoder": ()}
 
 
@@ -48,7 +45,7 @@ def registered() -> Iterator[Mechanism]:
     for kind, registry in registries().items():
         for row in registry:
             when = settings_of(kind, row)
-            trains = _reach(row, when) if kind == "loss term" else CHOICES[kind][1]
+            trains = _reach(row) if kind == "loss term" else CHOICES[kind][1]
             texts = {name: getattr(row, name) for name in ("id", "name", "equation", "shapes", "source")}
             yield Mechanism(key=row.key, when=when, trains=trains, cls=row.cls, kind=kind, **texts)
 
@@ -59,29 +56,28 @@ def settings_of(kind: str, row: Row) -> tuple[Setting, ...]:
     Raises
     ------
     UnplacedError
-        when no path of the configuration has the row's key as a value, or is its weight.
+        when no path of the configuration has the row's key as a value; when a loss term's weight is none, or no value
+        chooses it.
     """
     if kind == "loss term":
-        return _weight_of(row.key)
+        return _declared(row)
     if kind in CHOICES and row.key in _options(CHOICES[kind][0]):
         return (*BESIDE.get(kind, ()), Setting(CHOICES[kind][0], row.key))
     raise UnplacedError(f"{kind} '{row.key}': no path of the configuration chooses it")
 
 
-def _weight_of(key: str) -> tuple[Setting, ...]:
-    """`loss.task` of a task; the term's own weight; or the weight of a block with the value that chooses the row."""
-    if key in _options("loss.task"):
-        return (Setting("loss.task", key),)
-    for path in (WEIGHTS.get(key), f"decouple.{key}", f"loss.{key}.weight"):
-        if path in leaves():
-            return (Setting(str(path), POSITIVE),)
-    block, _, rest = key.partition("_")
-    if f"loss.{block}.{rest}" in leaves():
-        return (Setting(f"loss.{block}.{rest}", POSITIVE),)
-    for path in leaves():
-        if path.startswith(f"loss.{block}.") and rest in _options(path):
-            return (Setting(f"loss.{block}.weight", POSITIVE), Setting(path, rest))
-    raise UnplacedError(f"loss term '{key}': no path of the configuration is its weight")
+def _declared(row: Row) -> tuple[Setting, ...]:
+    """The weight that a loss term declares, and what chooses it among those that share the weight."""
+    term = cast(type[LossTerm], row.cls)
+    for path, value in term.chosen.items():
+        if value not in _options(path):
+            raise UnplacedError(f"loss term '{row.key}': {path} has no value {value}")
+    chosen = tuple(Setting(*choice) for choice in term.chosen.items())
+    if term.weight in term.chosen:
+        return chosen
+    if term.weight not in leaves():
+        raise UnplacedError(f"loss term '{row.key}': {term.weight} is no path of the configuration")
+    return (Setting(term.weight, POSITIVE), *chosen)
 
 
 def _options(path: str) -> set[str]:
@@ -93,15 +89,6 @@ def _options(path: str) -> set[str]:
     return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
 
 
-def _reach(row: Row, when: tuple[Setting, ...]) -> str:
-    """Groups that the term, really built from these settings, may reach."""
-    settings = TrialConfig().model_dump()
-    for setting in when:
-        *blocks, last = setting.path.split(".")
-        place = settings
-        for block in blocks:
-            place = place[block]
-        place[last] = 1.0 if setting.value == POSITIVE else setting.value
-    terms = build_terms(settings, cell_lines=4, features=8, width=8, statistics=8)
-    (term,) = [term for term, _ in terms if isinstance(term, row.cls)]
-    return "".join(sorted(term.reach, key="SETGA".index))
+def _reach(row: Row) -> str:
+    """Groups that a loss term declares to reach, in the order of the table of groups."""
+    return "".join(sorted(cast(type[LossTerm], row.cls).reach, key="SETGA".index))

@@ -29,7 +29,7 @@ from harness.trial.record import Record
 from harness.trial.score.branch import branch_rows, branches, leak_warning
 from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins, metric
 from harness.trial.score.predict import Predictor, SplitScores
-from harness.trial.score.rows import competition_rows, embedding_rows, epoch_row, prediction_rows, term_rows
+from harness.trial.score.rows import embedding_rows, epoch_row, prediction_rows, report_rows, term_rows
 from harness.trial.score.scoring import score_splits
 from harness.trial.step.trainer import Diverged, StepLog, Trainer, diverging, refuse_explosion
 from harness.trial.summary import REPORTED, EpochSummary
@@ -279,9 +279,9 @@ class Replicate:
             "epochs": [row],
             "terms": [{**self.key, "epoch": epoch, **row} for row in term_rows(logs, self.trainer.terms)],
         }
-        if phase == 2 and "competition" in self.trainer.states:
-            own = competition_rows(self.trainer.terms, self.trainer.states, self.trained)
-            tables["competition"] = [{**self.key, "epoch": epoch, **row} for row in own]
+        reports = report_rows(self.trainer, logs[-1].weights, self.trained)
+        if reports:
+            tables["reports"] = [{**self.key, "epoch": epoch, **row} for row in reports]
         return tables
 
     def _final_evaluation(self) -> None:

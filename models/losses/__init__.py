@@ -1,6 +1,11 @@
-"""Loss terms (M30 to M36, M39): small modules with an equation, a reach and an explicit state."""
+"""Loss terms (M30 to M36, M39): small modules with an equation, declarations and an explicit state."""
 
-from models.losses.build import build_terms
-from models.losses.term import LOSSES, LossTerm
+from models.losses.build import build_terms, weighted_classes
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import LossTerm
+from models.registry import discover
 
-__all__ = ["LOSSES", "LossTerm", "build_terms"]
+__all__ = ["LOSSES", "LossTerm", "Sizes", "build_terms", "weighted_classes"]
+
+discover("models.losses")

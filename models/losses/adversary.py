@@ -4,7 +4,8 @@ from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
 from models.episode import Step
-from models.losses.term import LOSSES, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import LossTerm, State, masked_mean
 
 
 def reverse_gradient(x: Tensor) -> Tensor:
@@ -32,6 +33,14 @@ class GradientReversal(LossTerm):
     """
 
     key = "grl"
+    weight = "decouple.grl"
+    order = 200
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_i", "query_cell"})
+    objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
+    needs = frozenset({"cell_lines"})
+    takes = ("cell_lines", "features")
     reach = frozenset({"S", "A"})
 
     def __init__(self, cell_lines: int, features: int) -> None:

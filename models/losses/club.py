@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from models.losses.decoupling import Decoupling, unit_variance
-from models.losses.term import LOSSES
+from models.losses.registry import LOSSES
+from models.losses.term import ENVIRONMENT, OWN
 
 HIDDEN = 32
 LARGEST = 4.0
@@ -52,7 +53,13 @@ class Club(Decoupling):
     """
 
     key = "club"
-    critic = True
+    weight = "decouple.club"
+    order = 180
+    objectives = {
+        ("bound", "SET"): ("bound", "down"),
+        ("conditional", "A"): ("negative log-likelihood of z_E", "down"),
+    }
+    reach = ENVIRONMENT | OWN
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Competition (M38): the Student against an Opportunist that sees shallow statistics only."""
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,9 +11,11 @@ from models.environment.opportunist import Opportunist, Standardiser
 from models.episode import Step
 from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
 from models.losses.standing import Standing
-from models.losses.task import BinaryCrossEntropy, Immax
-from models.losses.term import LOSSES, LossTerm, State, masked_mean
+from models.losses.task import TaskLoss
+from models.losses.term import ENVIRONMENT, OWN, LossTerm, State, masked_mean
 from models.running import running_means
 
 RHO_MAX = 4.0
@@ -73,7 +75,25 @@ class Competition(LossTerm):
     """
 
     key = "competition"
-    reach = frozenset({"E", "T", "A"})
+    weight = "loss.competition.weight"
+    order = 80
+    in_phase1 = False
+    ramps = True
+    reads = frozenset(
+        {"shallow", "energy_of", "r_heard", "r_teacher", "pseudo_unseen", "z_e", "cell", "label", "logit"}
+    )
+    objectives = {
+        ("pull", "ET"): ("L_S", "down"),
+        ("push", "ET"): ("a^2", "down"),
+        ("opportunists", "A"): ("(1 - s) L_O + s CE(P_O, P_0)", "down"),
+    }
+    needs = frozenset({"student", "hidden_names", "single_line_support"})
+    takes = ("cell_lines", "width", "statistics", "nonnegative")
+    reach = ENVIRONMENT | OWN
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "task": settings["loss"]["task"]}
 
     def __init__(
         self,
@@ -104,7 +124,7 @@ class Competition(LossTerm):
         self.scope, self.baseline, self.push, self.pull = scope, baseline, push, pull
         self.momentum, self.margin, self.warmup = momentum, margin, warmup
         built = LOSSES.build(task)
-        if not isinstance(built, Immax | BinaryCrossEntropy):
+        if not isinstance(built, TaskLoss):
             raise ValueError(f"task: '{task}' is not a task loss that one episode has by itself")
         self.task = built
         self.opportunists = nn.ModuleList(Opportunist(statistics, width, nonnegative) for _ in range(folds))
@@ -144,7 +164,7 @@ class Competition(LossTerm):
         memory = lead - stable.clamp(min=0)
         return ready * ((memory - self.margin) / max(self.margin, 1e-6)).clamp(0, 1)
 
-    def report(self, state: State) -> dict[str, Tensor]:
+    def report(self, state: State, index: int) -> dict[str, Tensor]:
         """Per training cell line [C]: rho, rho_unseen (L_S over L_O), advantage, advantage_unseen (running means,
         nats), acted and pulled (running share of its episodes). One value for all of them under `scope: batch`."""
         seen, hidden = self.standings(state)
@@ -196,22 +216,20 @@ class Competition(LossTerm):
         return warm * (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1)
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        absent = [
-            name
-            for name in ("shallow", "energy_of", "r_heard", "pseudo_unseen")
-            if getattr(step, name) is None
-        ]
-        if step.shallow is None or step.energy_of is None or step.r_heard is None or absent:
+        shallow, r_heard, energy_of, hides = step.shallow, step.r_heard, step.energy_of, step.pseudo_unseen
+        if shallow is None or r_heard is None or energy_of is None or hides is None:
+            asked = {"shallow": shallow, "energy_of": energy_of, "r_heard": r_heard, "pseudo_unseen": hides}
+            absent = [name for name, value in asked.items() if value is None]
             raise ValueError(f"competition needs {', '.join(absent)} of a step")
         known = (step.cell >= 0).to(step.z_e.dtype)
-        hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)  # type: ignore[operator]
+        hidden = (hides > 0) & (step.cell >= 0)
         cell = step.cell.clamp(min=0)
         line = cell if self.scope == "cell" else torch.zeros_like(cell)
-        scaled, scaler = self._scaled(step.shallow, state)
+        scaled, scaler = self._scaled(shallow, state)
         z_o, r_o = (torch.stack(part) for part in zip(*(o(scaled) for o in self.opportunists), strict=True))
-        opposing = step.energy_of(r_o.unsqueeze(-1))  # [K, E, Q]
-        unknowing_s, unknowing_o = self._unknowing(step.energy_of, state)  # [E, Q], [K, E, Q]
-        l_student = self._loss(step, state, step.energy_of(step.r_heard.unsqueeze(-1)))
+        opposing = energy_of(r_o.unsqueeze(-1))  # [K, E, Q]
+        unknowing_s, unknowing_o = self._unknowing(energy_of, state)  # [E, Q], [K, E, Q]
+        l_student = self._loss(step, state, energy_of(r_heard.unsqueeze(-1)))
         l_opportunists = self._loss(step, state, opposing)  # [K, E]
 
         place = torch.arange(self.folds, device=cell.device).unsqueeze(1)
@@ -233,14 +251,14 @@ class Competition(LossTerm):
 
         baseline = l_opportunist
         if self.baseline == "teacher" and step.r_teacher is not None:
-            baseline = self._loss(step, state, step.energy_of(step.r_teacher.unsqueeze(-1))).detach()
+            baseline = self._loss(step, state, energy_of(step.r_teacher.unsqueeze(-1))).detach()
         standings = self._standings_after(
             step, state, (l_student.detach(), l_opportunist, baseline, gain_o - gain_s), hidden
         )
         now = {
             "z_s": step.z_e,
             "z_o": z_o.transpose(0, 1),
-            "r_s": step.r_heard,
+            "r_s": r_heard,
             "r_o": r_o.T,
             "acted": (push.detach() > 0).to(known.dtype),
             "pulled": (pull.detach() > 0).to(known.dtype),

@@ -5,7 +5,8 @@ from torch.nn.functional import log_softmax
 
 from models.episode import Step
 from models.losses.adversary import reverse_gradient
-from models.losses.term import LOSSES, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import LossTerm, State, masked_mean
 
 
 @LOSSES.register(
@@ -31,6 +32,14 @@ class ConditionalReversal(LossTerm):
     """
 
     key = "conditional_grl"
+    weight = "decouple.conditional_grl"
+    order = 210
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_i", "label", "query_cell"})
+    objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
+    needs = frozenset({"cell_lines"})
+    takes = ("cell_lines", "features")
     reach = frozenset({"S", "A"})
 
     def __init__(self, cell_lines: int, features: int) -> None:

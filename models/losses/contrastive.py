@@ -6,7 +6,8 @@ from torch.nn.functional import normalize
 
 from models.episode import Step
 from models.losses.bank import write_ring
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, ages_of, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
 
 MASKED = -1e9
 
@@ -36,6 +37,14 @@ class Contrastive(LossTerm):
     """
 
     key = "contrastive"
+    weight = "loss.contrastive.weight"
+    order = 30
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_e", "cell", "index"})
+    objectives = {("value", "ET"): ("contrast", "down")}
+    needs = frozenset({"z_e", "single_line_support"})
+    takes = ("width", "relations")
     reach = ENVIRONMENT
 
     related: Tensor | None
@@ -62,7 +71,7 @@ class Contrastive(LossTerm):
             "pointer": torch.tensor(0),
         }
 
-    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+    def report(self, state: State, index: int) -> dict[str, Tensor]:
         """bank_fill: share of the bank that holds a training cell line's row; ages of those rows in steps."""
         held = state["cell"] >= 0
         if held.numel() == 0:

@@ -2,14 +2,17 @@
 that see what is linear."""
 
 from abc import abstractmethod
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from models.episode import Step
 from models.losses.bank import write_ring
-from models.losses.term import ENVIRONMENT, LOSSES, SEQUENCE, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import ENVIRONMENT, SEQUENCE, LossTerm, State
 
 
 class Decoupling(LossTerm):
@@ -23,8 +26,17 @@ class Decoupling(LossTerm):
     of other ones, and the value is one that training has been lowering. `analysis.independence` measures.
     """
 
-    critic = False
-    """Whether the estimator owns trained parameters."""
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_i", "z_e"})
+    needs = frozenset({"z_e", "cell_lines"})
+    takes = ("features", "width")
+    reach = ENVIRONMENT
+    wider = {("decouple.reach", "both"): SEQUENCE}
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "reach": settings["decouple"]["reach"]}
 
     def __init__(
         self,
@@ -39,9 +51,8 @@ class Decoupling(LossTerm):
         self.features = features
         self.width = width
         self.bank = bank
-        self.reach = (
-            ENVIRONMENT | (SEQUENCE if reach == "both" else set()) | ({"A"} if self.critic else set())
-        )
+        if reach == "both":
+            self.reach = self.reach | SEQUENCE
 
     def initial_state(self) -> State:
         return {
@@ -95,6 +106,9 @@ class Orthogonal(Decoupling):
     """
 
     key = "orthogonal"
+    weight = "decouple.orthogonal"
+    order = 150
+    objectives = {("value", "SET"): ("dependence", "down")}
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         x = x / (x.square().sum(1, keepdim=True) + 1e-8).sqrt()
@@ -117,6 +131,9 @@ class Pearson(Decoupling):
     """
 
     key = "pearson"
+    weight = "decouple.pearson"
+    order = 160
+    objectives = {("value", "SET"): ("dependence", "down")}
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         covariance = x.T @ (weight.unsqueeze(1) * y)

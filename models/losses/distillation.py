@@ -4,7 +4,8 @@ from torch import Tensor
 
 from models.environment.resistance import beside
 from models.episode import Step
-from models.losses.term import LOSSES, STUDENT, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import STUDENT, LossTerm, State, masked_mean
 
 
 @LOSSES.register(
@@ -27,6 +28,13 @@ class Distillation(LossTerm):
     """
 
     key = "distillation"
+    weight = "loss.distillation.weight"
+    order = 50
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"r_student", "r_teacher", "taught"})
+    objectives = {("value", "E"): ("squared distance of R_S from R_T", "down")}
+    needs = frozenset({"teacher"})
     reach = STUDENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.term import ENVIRONMENT, LossTerm, State
 
 
 @LOSSES.register(
@@ -21,6 +22,13 @@ class GpPrior(LossTerm):
     """
 
     key = "gp_prior"
+    weight = "loss.gp_prior.weight"
+    order = 60
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"log_prior"})
+    objectives = {("value", "ET"): ("negative log density of raw R_E", "down")}
+    needs = frozenset({"prior", "single_line_support"})
     reach = ENVIRONMENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from models.losses.decoupling import Decoupling
-from models.losses.term import LOSSES
+from models.losses.registry import LOSSES
 
 
 def centred_kernel(x: Tensor, weight: Tensor) -> Tensor:
@@ -40,6 +40,9 @@ class Hsic(Decoupling):
     """
 
     key = "hsic"
+    weight = "decouple.hsic"
+    order = 190
+    objectives = {("value", "SET"): ("dependence", "down")}
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         k, m = centred_kernel(x, weight), centred_kernel(y, weight)

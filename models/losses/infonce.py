@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from models.losses.adversary import reverse_gradient
 from models.losses.contrastive import MASKED
 from models.losses.decoupling import Decoupling, unit_variance
-from models.losses.term import LOSSES
+from models.losses.registry import LOSSES
+from models.losses.term import ENVIRONMENT, OWN
 
 HIDDEN = 32
 
@@ -47,7 +48,10 @@ class InfoNce(Decoupling):
     """
 
     key = "infonce"
-    critic = True
+    weight = "decouple.infonce"
+    order = 170
+    objectives = {("sides", "SET"): ("estimate", "down"), ("critic", "A"): ("estimate", "up")}
+    reach = ENVIRONMENT | OWN
 
     def __init__(
         self,

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import LOSSES, SEQUENCE, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.term import SEQUENCE, LossTerm, State
 
 
 @LOSSES.register(
@@ -30,6 +31,14 @@ class Irm(LossTerm):
     """
 
     key = "irm"
+    weight = "decouple.irm"
+    order = 220
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"logit", "label", "query_cell"})
+    objectives = {("value", "S"): ("penalty on the risks' slopes", "down")}
+    needs = frozenset({"cell_lines"})
+    takes = ("cell_lines",)
     reach = SEQUENCE
 
     def __init__(self, cell_lines: int) -> None:

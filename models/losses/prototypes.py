@@ -1,13 +1,17 @@
 """EMA prototypes of z_E per cell line: pull (documented), contrastive, hinged."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from models.episode import Step
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State, ages_of, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
 from models.running import running_means
 
 
@@ -19,7 +23,20 @@ class Prototypes(LossTerm):
     """
 
     key = "prototypes"
+    weight = "loss.prototypes.weight"
+    order = 40
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_e", "cell", "index"})
+    objectives = {("value", "ET"): ("distance from the prototypes", "down")}
+    needs = frozenset({"z_e", "single_line_support"})
     reach = ENVIRONMENT
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        """Of the block's keys the momentum; tau and radius are each of one kind alone."""
+        block = settings["loss"]["prototypes"]
+        return {"cell_lines": sizes.cell_lines, "width": sizes.width, "momentum": block["momentum"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9) -> None:
         super().__init__()
@@ -34,7 +51,7 @@ class Prototypes(LossTerm):
             "moved": torch.full((self.cell_lines,), -1),
         }
 
-    def ages(self, state: State, index: int) -> dict[str, Tensor]:
+    def report(self, state: State, index: int) -> dict[str, Tensor]:
         """Steps since the prototype of each cell line met so far was last moved."""
         return ages_of(state["moved"], state["seen"], index, "prototype")
 
@@ -66,6 +83,8 @@ class PullPrototypes(Prototypes):
     """||z_E - sg p_c||^2: shrinks every difference within a cell line, whatever its size, until none is
     left."""
 
+    chosen = {"loss.prototypes.kind": "pull"}
+
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
         return (z - prototype[cell]).square().sum(-1)
 
@@ -81,6 +100,12 @@ class PullPrototypes(Prototypes):
 class HingedPrototypes(Prototypes):
     """max(0, ||z_E - sg p_c|| - radius)^2: no force inside the radius, so that differences within it
     remain."""
+
+    chosen = {"loss.prototypes.kind": "hinged"}
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "radius": settings["loss"]["prototypes"]["radius"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, radius: float = 0.5) -> None:
         super().__init__(cell_lines, width, momentum)
@@ -102,6 +127,12 @@ class HingedPrototypes(Prototypes):
 )
 class ContrastivePrototypes(Prototypes):
     """Cross entropy of the own cell line among the prototypes met so far; 0 while that is one alone."""
+
+    chosen = {"loss.prototypes.kind": "contrastive"}
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "tau": settings["loss"]["prototypes"]["tau"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, tau: float = 0.2) -> None:
         super().__init__(cell_lines, width, momentum)

@@ -1,15 +1,39 @@
 """Ranking losses within a cell line: pairwise logistic, and a smooth average precision."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from models.episode import Step
-from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
 from models.streams import stream_seed
 
 # R2 sequence: powers of the inverse plastic number, whose additive recurrence covers the unit square evenly.
 STRIDE = (0.7548776662466927, 0.5698402909980532)
+
+
+class Ranking(LossTerm):
+    """What the two surrogates declare alike; tau is the scale of logit differences, a surrogate's own where not given."""
+
+    key = "ranking"
+    weight = "loss.ranking.weight"
+    order = 10
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"logit", "label", "query_cell"})
+    objectives = {("value", "SETG"): ("misordered pairs", "down")}
+    needs = frozenset()
+    reach = EVERY_SIDE
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        tau = settings["loss"]["ranking"]["tau"]
+        return {} if tau is None else {"tau": tau}
 
 
 @LOSSES.register(
@@ -20,7 +44,7 @@ STRIDE = (0.7548776662466927, 0.5698402909980532)
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
     source="seed 004; Burges et al. 2005, RankNet",
 )
-class PairwiseRanking(LossTerm):
+class PairwiseRanking(Ranking):
     """softplus(-(l_p - l_n)/tau) over (positive p, negative n) of the same episode and cell line.
 
     Mean over an episode's pairs, then over the episodes that have one. All Q^2 / 4 pairs (the most there
@@ -30,8 +54,12 @@ class PairwiseRanking(LossTerm):
     lines are dropped.
     """
 
-    key = "ranking"
-    reach = EVERY_SIDE
+    chosen = {"loss.ranking.surrogate": "pairwise"}
+    reads = Ranking.reads | {"seed", "index"}
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {**super().arguments(settings, sizes), "max_pairs": settings["loss"]["ranking"]["max_pairs"]}
 
     def __init__(self, tau: float = 1.0, max_pairs: int = 4096) -> None:
         super().__init__()
@@ -80,7 +108,7 @@ class PairwiseRanking(LossTerm):
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
     source="seed 004; Brown et al. 2020, Smooth-AP",
 )
-class SmoothApRanking(LossTerm):
+class SmoothApRanking(Ranking):
     """1 - smooth AP in [0, 1), j over the queries of p's episode and cell line; tends to 1 - AP as tau -> 0. With logits
     of unit spread it follows AP closely (correlation 0.999) at tau = 0.05, and is more of a mean rank at tau = 1 (0.88).
 
@@ -88,8 +116,7 @@ class SmoothApRanking(LossTerm):
     one.
     """
 
-    key = "ranking"
-    reach = EVERY_SIDE
+    chosen = {"loss.ranking.surrogate": "smooth_ap"}
 
     def __init__(self, tau: float = 0.05) -> None:
         super().__init__()

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.term import ENVIRONMENT, LossTerm, State
 
 
 @LOSSES.register(
@@ -18,6 +19,13 @@ class Reconstruction(LossTerm):
     """mean over episodes and features of (v'_c - v_c)^2, v_c standardised: 1 is what decoding nothing gives."""
 
     key = "reconstruction"
+    weight = "loss.reconstruction.weight"
+    order = 70
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"v", "v_decoded"})
+    objectives = {("value", "ET"): ("squared error of v_c", "down")}
+    needs = frozenset({"features"})
     reach = ENVIRONMENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:

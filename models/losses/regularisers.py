@@ -1,10 +1,15 @@
 """Terms that hold a quantity in place: sparsity, calibration of U_I, temperature towards 1."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import ENVIRONMENT, LOSSES, SEQUENCE, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.sizes import Sizes
+from models.losses.term import ENVIRONMENT, SEQUENCE, STUDENT, LossTerm, State
 
 
 @LOSSES.register(
@@ -19,6 +24,13 @@ class SparsityZi(LossTerm):
     """mean |z_I| over queries and dimensions."""
 
     key = "sparsity_z_i"
+    weight = "loss.sparsity.z_i"
+    order = 90
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"z_i"})
+    objectives = {("value", "S"): ("mean |z_I|", "down")}
+    needs = frozenset()
     reach = SEQUENCE
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
@@ -37,6 +49,13 @@ class SparsityZe(LossTerm):
     """mean |z_E| over episodes and dimensions."""
 
     key = "sparsity_z_e"
+    weight = "loss.sparsity.z_e"
+    order = 100
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"z_e"})
+    objectives = {("value", "ET"): ("mean |z_E|", "down")}
+    needs = frozenset({"z_e"})
     reach = ENVIRONMENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
@@ -55,6 +74,13 @@ class SparsityR(LossTerm):
     """mean |R_E|: asks the environment not to act, so it is off unless asked for."""
 
     key = "sparsity_r"
+    weight = "loss.sparsity.r"
+    order = 110
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"r"})
+    objectives = {("value", "ET"): ("mean |R_E|", "down")}
+    needs = frozenset({"z_e"})
     reach = ENVIRONMENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
@@ -79,6 +105,13 @@ class SparsityGroups(LossTerm):
     """
 
     key = "sparsity_groups"
+    weight = "loss.sparsity.groups"
+    order = 120
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"channel_norm", "channel_size"})
+    objectives = {("value", "S"): ("norms of output channels", "down")}
+    needs = frozenset()
     reach = SEQUENCE
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
@@ -105,6 +138,13 @@ class Calibration(LossTerm):
     """
 
     key = "calibration"
+    weight = "loss.calibration.weight"
+    order = 130
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"u"})
+    objectives = {("value", "S"): ("excess of mean and variance of U_I", "down")}
+    needs = frozenset()
     reach = SEQUENCE
 
     def __init__(self, mean: float = 1.0, variance_low: float = 0.5, variance_high: float = 2.0) -> None:
@@ -136,12 +176,24 @@ class TemperaturePenalty(LossTerm):
     (per_cell)."""
 
     key = "temperature"
+    weight = "temperature.penalty"
+    order = 140
+    in_phase1 = False
+    ramps = True
+    reads = frozenset({"temperature"})
+    objectives = {("value", "GE"): ("(T - 1)^2", "down")}
+    needs = frozenset()
     reach = frozenset({"G"})
+    wider = {("temperature.mode", "per_cell"): STUDENT}
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        return {"per_cell": settings["temperature"]["mode"] == "per_cell"}
 
     def __init__(self, per_cell: bool = False) -> None:
         super().__init__()
         if per_cell:
-            self.reach = frozenset({"G", "E"})
+            self.reach = self.reach | STUDENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return (step.temperature - 1).square().mean(), {}

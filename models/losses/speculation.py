@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
 
 
 @LOSSES.register(
@@ -22,6 +23,13 @@ class Speculation(LossTerm):
     """
 
     key = "speculation"
+    weight = "loss.speculation.weight"
+    order = 20
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"logit", "label"})
+    objectives = {("value", "SETG"): ("penalty on speculation", "down")}
+    needs = frozenset()
     reach = EVERY_SIDE
 
     def __init__(self, margin: float = 0.0, prior: float = 1.0) -> None:

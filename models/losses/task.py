@@ -1,11 +1,32 @@
 """Task losses on logits: adaptive class margins (IMMAX) and plain cross entropy."""
 
+from abc import abstractmethod
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from models.episode import Step
-from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
+from models.losses.registry import LOSSES
+from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
+
+
+class TaskLoss(LossTerm):
+    """What every configuration lowers, with weight 1, and what one episode has by itself."""
+
+    key = "task"
+    weight = "loss.task"
+    order = 0
+    in_phase1 = True
+    ramps = False
+    reads = frozenset({"logit", "label"})
+    objectives = {("value", "SETG"): ("task loss", "down")}
+    needs = frozenset()
+    reach = EVERY_SIDE
+
+    @abstractmethod
+    def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        """The same loss of each episode by itself: logit, label [..., E, Q], Q >= 1 -> [..., E]."""
 
 
 @LOSSES.register(
@@ -17,7 +38,7 @@ from models.losses.term import EVERY_SIDE, LOSSES, LossTerm, State, masked_mean
     shapes="logit [E, Q], label [E, Q], a scalar -> scalar",
     source="definitions, IMMAX; stands in for the loss of that name of seed 001; Cortes et al. 2025",
 )
-class Immax(LossTerm):
+class Immax(TaskLoss):
     """1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))) with m = l for positives, -l for
     negatives.
 
@@ -27,8 +48,7 @@ class Immax(LossTerm):
     one-class batch the absent class adds 0 and a stays; so does it when both S are 0 (all logits 0).
     """
 
-    key = "task"
-    reach = EVERY_SIDE
+    chosen = {"loss.task": "immax"}
 
     def __init__(self, momentum: float = 0.9, low: float = 0.05, high: float = 0.95) -> None:
         super().__init__()
@@ -49,7 +69,7 @@ class Immax(LossTerm):
         return loss / 2, {"a": self._next(a, u_positive.detach(), u_negative.detach(), positive)}
 
     def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
-        """The same loss of each episode by itself: logit, label [E, Q] -> [E]; an absent class adds 0."""
+        """An absent class adds 0."""
         a = state["a"].detach().to(logit.dtype)
         positive = (label > 0.5).to(logit.dtype)
         losses = (softplus(-logit / (2 * a)), softplus(logit / (2 * (1 - a))))
@@ -77,17 +97,15 @@ class Immax(LossTerm):
     shapes="logit [E, Q], label [E, Q] -> scalar",
     source="seed 001 (baseline)",
 )
-class BinaryCrossEntropy(LossTerm):
+class BinaryCrossEntropy(TaskLoss):
     """mean softplus(-m) over all queries of the step: the negative log-likelihood, in nats; no query gives
     0."""
 
-    key = "task"
-    reach = EVERY_SIDE
+    chosen = {"loss.task": "bce"}
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         margin = torch.where(step.label > 0.5, step.logit, -step.logit)
         return masked_mean(softplus(-margin), torch.ones_like(margin)), {}
 
     def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
-        """The same loss of each episode by itself: logit, label [E, Q], Q >= 1 -> [E]."""
         return softplus(torch.where(label > 0.5, -logit, logit)).mean(-1)

@@ -1,37 +1,101 @@
-"""What a loss term is: a scalar of one step, the parameter groups it may reach, and its explicit state."""
+"""What a loss term is: a scalar of one step, an explicit state, and everything that others have to know of it."""
 
+import math
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.episode import Step
-from models.registry import Registry
+from models.losses.sizes import Sizes
 
 State = dict[str, Tensor]
+Direction = Literal["up", "down"]
+Objectives = Mapping[tuple[str, str], tuple[str, Direction]]
+"""(part of the term, letters of the groups that it moves) -> (what is moved there, and which way)."""
+Need = Literal[
+    "z_e", "cell_lines", "student", "teacher", "hidden_names", "features", "prior", "single_line_support"
+]
+"""What a configuration has to have for a term to act: an environment source that gives z_E and R_E; at least 4 cell
+lines in a step; environment.source: support; a Teacher; names that are hidden at times; environment.source: features;
+a prior over cell lines; support sets of one cell line each."""
+
+EVERY_SIDE = frozenset({"S", "E", "T", "G"})
+ENVIRONMENT = frozenset({"E", "T"})
+STUDENT = frozenset({"E"})
+SEQUENCE = frozenset({"S"})
+OWN = frozenset({"A"})
 
 
 class LossTerm(nn.Module):
     """value, new state = term(step, state). The state goes in and comes out; nothing is written in place.
 
-    `key` is the term's name in the store and in the schedules; several classes share one where one is chosen.
-    `reach`: groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype
-    graph), G (temperature, lam, w), A (own parameters) that the value may move under isolated routing
-    (definitions, Reach). The trainer enforces it: a term stops a gradient only where its equation has sg. A term
-    without anything to compare (no positives, no second cell line, an empty bank) is 0, not NaN; NaN in what it
-    reads makes it NaN.
+    A term stops a gradient only where its equation has sg: what it may reach is the trainer's to enforce. A term
+    without anything to compare (no positives, no second cell line, an empty bank) is 0, not NaN; NaN in what it reads
+    makes it NaN. A class declares what stands below, all of it that has no value here, or cannot be registered.
     """
 
-    key: str
+    key: ClassVar[str]
+    """Its name in the store and in the schedules; classes of which a configuration chooses one share it."""
+    weight: ClassVar[str]
+    """Dotted path of its weight in the settings. Where that path is one that `chosen` names, the weight is 1."""
+    chosen: ClassVar[Mapping[str, object]] = {}
+    """Dotted path -> value that chooses this class among those that share its weight."""
+    order: ClassVar[float] = math.inf
+    """Its place in the sum of terms, on whose order the last bits depend: the smallest first, and by default the last."""
+    in_phase1: ClassVar[bool]
+    """Whether it trains in phase 1 of the curriculum, in which the environment side rests."""
+    ramps: ClassVar[bool]
+    """Whether its weight rises where the configuration has a ramp."""
+    reads: ClassVar[frozenset[str]]
+    """Attributes of a Step that it reads, under whatever settings."""
+    objectives: ClassVar[Objectives]
+    """What its parts lower or raise over which groups; together the groups that any settings let it move."""
+    needs: ClassVar[frozenset[Need]]
+    """What a configuration that switches it on has to have."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Names of the `Sizes` that its constructor takes."""
     reach: frozenset[str]
+    """Groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype graph), G
+    (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
+    wider: ClassVar[Mapping[tuple[str, object], frozenset[str]]] = {}
+    """(dotted path, value) of settings -> groups that they add to its reach."""
+
+    @classmethod
+    def weight_in(cls, settings: Mapping[str, Any]) -> float:
+        """Its weight where the settings choose this class, 0 where they do not."""
+        if any(value_at(settings, path) != value for path, value in cls.chosen.items()):
+            return 0.0
+        return 1.0 if cls.weight in cls.chosen else value_at(settings, cls.weight) or 0.0
+
+    @classmethod
+    def reach_in(cls, settings: Mapping[str, Any]) -> frozenset[str]:
+        """Groups that it declares to move under these settings."""
+        added = (groups for (path, value), groups in cls.wider.items() if value_at(settings, path) == value)
+        return cls.reach.union(*added)
+
+    @classmethod
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+        """Arguments of its constructor: by default the sizes that it takes, and the keys of the block that has its weight
+        by the name `weight`, but for the weight and what chooses the class. A weight that is one number of a block of
+        several terms has no keys."""
+        taken = {name: vars(sizes)[name] for name in cls.takes}
+        block, _, name = cls.weight.rpartition(".")
+        if name != "weight":
+            return taken
+        passed = {cls.weight, *cls.chosen}
+        keys: Mapping[str, Any] = value_at(settings, block)
+        return {key: value for key, value in keys.items() if f"{block}.{key}" not in passed} | taken
 
     def initial_state(self) -> State:
         """State before the first step; empty for a term that remembers nothing."""
         return {}
 
-    def ages(self, state: State, index: int) -> dict[str, Tensor]:
-        """How full and how old, in steps before step `index`, what the state remembers is (columns of `epochs`);
-        empty for a term that remembers nothing of the kind, and for an age of nothing."""
+    def report(self, state: State, index: int) -> dict[str, Tensor]:
+        """What the state says after step `index` (rows of the table `reports`): name -> scalar, or [C] with a number per
+        training cell line. Empty for a term that has nothing to say, and without the age of nothing."""
         return {}
 
     def awake(self, state: State) -> State:
@@ -48,12 +112,12 @@ class LossTerm(nn.Module):
         """(scalar, new state)."""
 
 
-LOSSES: Registry[LossTerm] = Registry("loss term")
-
-EVERY_SIDE = frozenset({"S", "E", "T", "G"})
-ENVIRONMENT = frozenset({"E", "T"})
-STUDENT = frozenset({"E"})
-SEQUENCE = frozenset({"S"})
+def value_at(settings: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path of plain settings; None where the variant of a block does not have it."""
+    value: Any = settings
+    for key in path.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
 
 
 def ages_of(written: Tensor, held: Tensor, index: int, name: str) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from models.episode import Step
-from models.losses.term import LOSSES, SEQUENCE, LossTerm, State
+from models.losses.registry import LOSSES
+from models.losses.term import SEQUENCE, LossTerm, State
 
 
 @LOSSES.register(
@@ -23,6 +24,13 @@ class Vib(LossTerm):
     """
 
     key = "vib"
+    weight = "decouple.vib"
+    order = 230
+    in_phase1 = True
+    ramps = True
+    reads = frozenset({"kl"})
+    objectives = {("value", "S"): ("price in nats", "down")}
+    needs = frozenset()
     reach = SEQUENCE
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:

@@ -11,15 +11,11 @@ from analysis.store import Run
 from tests.analysis.fixture_store import Design, write, write_unit
 
 
-def row(
+def reports(
     config: str, seed: int, epoch: int, line: str, *, advantage: float, acted: float
-) -> dict[str, object]:
-    return {
-        "config": config,
-        "fold": "chr8",
-        "seed": seed,
-        "epoch": epoch,
-        "cell_line": line,
+) -> list[dict[str, object]]:
+    """Rows of `reports` of one cell line, and one of another term beside them."""
+    values = {
         "rho": 1.0 + advantage,
         "rho_unseen": 1.0,
         "advantage": advantage,
@@ -27,6 +23,12 @@ def row(
         "acted": acted,
         "pulled": 1.0,
     }
+    key = {"config": config, "fold": "chr8", "seed": seed, "epoch": epoch}
+    own = [
+        {**key, "term": "competition", "cell_line": line, "name": name, "value": value}
+        for name, value in values.items()
+    ]
+    return [*own, {**key, "term": "contrastive", "cell_line": None, "name": "bank_fill", "value": 1.0}]
 
 
 @pytest.fixture
@@ -35,11 +37,14 @@ def run(tmp_path: Path) -> Run:
         for seed in (0, 1):
             write_unit(tmp_path, Design(config, {"loss.competition.push": push}), seed)
             rows = [
-                row(config, seed, epoch, line, advantage=0.01 * (epoch + seed + k), acted=push * 10 * k)
+                row
                 for epoch in (2, 3)
                 for k, line in enumerate(("K562", "HMEC"))
+                for row in reports(
+                    config, seed, epoch, line, advantage=0.01 * (epoch + seed + k), acted=push * 10 * k
+                )
             ]
-            write(tmp_path, "competition", f"{config}-chr8-{seed}.parquet", rows)
+            write(tmp_path, "reports", f"{config}-chr8-{seed}.parquet", rows)
     return Run.open(tmp_path)
 
 

@@ -37,7 +37,7 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
     assert [row["epoch"] for row in rows] == [1, 2] and rows[0]["loss"] == 0.1 + 0.2
     assert log.table("embeddings")["z_e"].to_pylist() == [[0.5, 1.0]]
     assert log.table("trials").to_pylist()[0]["finished"] == BEGAN
-    assert log.table("competition").num_rows == 0
+    assert log.table("reports").num_rows == 0
 
 
 @pytest.mark.parametrize("name", ["nothing", "trials"])

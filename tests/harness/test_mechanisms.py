@@ -16,6 +16,8 @@ from harness.mechanisms.catalogue import IDS, catalogue, configured
 from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
 from models.environment import Placement
+from models.losses import LOSSES
+from models.losses.ranking import PairwiseRanking
 from models.registry import Registry
 
 ROWS = catalogue()
@@ -77,10 +79,26 @@ def test_the_checks_see_what_they_look_for() -> None:
     with pytest.raises(Exception, match="gatted"):
         lacks(replace(row, when=(Setting("energy.form", "gatted"),)))
     assert not named(replace(row, key="nowhere", cls=None, when=()), {"test_x.py": "gated"})
-    unplaced: Registry[object] = Registry("loss term")
-    unplaced.register("nowhere", id="M30", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
-    with pytest.raises(UnplacedError, match="loss term 'nowhere'"):
-        settings_of("loss term", unplaced.row("nowhere"))
+
+
+def test_a_row_that_no_path_of_the_configuration_chooses_is_refused() -> None:
+    unplaced: Registry[object] = Registry("energy form")
+    unplaced.register("nowhere", id="M10", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
+    with pytest.raises(UnplacedError, match="energy form 'nowhere'"):
+        settings_of("energy form", unplaced.row("nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("weight", "loss.nowhere.weight", "loss.nowhere.weight is no path of the configuration"),
+        ("chosen", {"loss.ranking.surrogate": "hinge"}, "loss.ranking.surrogate has no value hinge"),
+    ],
+)
+def test_a_loss_term_that_nobody_can_switch_on_is_refused(name: str, value: object, sentence: str) -> None:
+    row = replace(LOSSES.row("ranking_pairwise"), cls=type("Lost", (PairwiseRanking,), {name: value}))
+    with pytest.raises(UnplacedError, match=f"loss term 'ranking_pairwise': {sentence}"):
+        settings_of("loss term", row)
 
 
 def test_what_a_configuration_has_follows_its_settings() -> None:

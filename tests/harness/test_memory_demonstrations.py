@@ -54,16 +54,19 @@ def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_replicate: Mak
     replicate = make_replicate(changes)
     for _ in range(2):
         replicate.advance()
-    stored = Run(replicate.run.path).table("epochs").sort_values("epoch")
+    reports = Run(replicate.run.path).table("reports")
+    assert reports["cell_line"].isna().all(), "of the whole bank, and of all prototypes"
+    stored = reports.pivot_table(index="epoch", columns=["term", "name"], values="value")
+    bank, prototypes = stored["contrastive"], stored["prototypes"]
     # Three steps of four rows an epoch: 12 of 16 places after the first, all after the second (steps 2 to 5).
-    assert stored["bank_fill"].tolist() == [0.75, 1.0]
-    assert stored["bank_age_mean"].tolist() == [1.0, 1.5]
-    assert stored["bank_age_max"].tolist() == [2.0, 3.0]
-    assert stored["prototype_age_max"].between(0, 2).all()
-    assert (stored["prototype_age_mean"] <= stored["prototype_age_max"]).all()
+    assert bank["bank_fill"].tolist() == [0.75, 1.0]
+    assert bank["bank_age_mean"].tolist() == [1.0, 1.5]
+    assert bank["bank_age_max"].tolist() == [2.0, 3.0]
+    assert prototypes["prototype_age_max"].between(0, 2).all()
+    assert (prototypes["prototype_age_mean"] <= prototypes["prototype_age_max"]).all()
     plain = make_replicate(run="plain")
     plain.advance()
-    assert Run(plain.run.path).table("epochs")["bank_fill"].isna().all()
+    assert Run(plain.run.path).table("reports").empty
 
 
 def trained(kind: str, **own: float) -> tuple[torch.Tensor, torch.Tensor]:

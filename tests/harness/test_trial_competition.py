@@ -142,15 +142,19 @@ def test_rho_of_every_training_cell_line_is_in_the_store(make_replicate: MakeRep
     while not replicate.finished:
         replicate.advance()
     assert replicate.status == "done", replicate.trial["reason"]
-    rows = read_rows(replicate.run.path / "competition" / f"{replicate.unit}.parquet")
-    assert [row["epoch"] for row in rows] == [2] * 3 + [3] * 3
-    assert {row["cell_line"] for row in rows} == set(replicate.trained)
-    last = [row for row in rows if row["epoch"] == 3]
-    assert all(row["rho"] > 0 and row["rho"] != 1.0 for row in last)
+    rows = read_rows(replicate.run.path / "reports" / f"{replicate.unit}.parquet")
+    assert {row["term"] for row in rows} == {"competition"}
+    named = {"rho", "rho_unseen", "advantage", "advantage_unseen", "acted", "pulled"}
+    assert {row["name"] for row in rows} == named
+    rhos = [row for row in rows if row["name"] == "rho"]
+    assert [row["epoch"] for row in rhos] == [2] * 3 + [3] * 3
+    last = [row for row in rhos if row["epoch"] == 3]
+    assert [row["cell_line"] for row in last] == list(replicate.trained)
+    assert all(row["value"] > 0 and row["value"] != 1.0 for row in last)
     seen = (
         replicate.trainer.states["competition"]["seen/student"]
         / replicate.trainer.states["competition"]["seen/opportunist"]
     )
-    assert [row["rho"] for row in last] == pytest.approx(seen.tolist(), rel=1e-5)
+    assert [row["value"] for row in last] == pytest.approx(seen.tolist(), rel=1e-5)
     again = make_replicate({**COMPETING, "curriculum.phase1_epochs": 1})
-    assert again.rows("competition") == replicate.rows("competition")
+    assert again.rows("reports") == replicate.rows("reports")

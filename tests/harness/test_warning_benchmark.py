@@ -33,8 +33,8 @@ from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 from models.losses import LOSSES
 from models.streams import initialise
+from tests.models.rows import build_row
 from tests.models.steps import make_step
-from tests.models.test_losses_build import ROW_ARGUMENTS
 
 FOLDER = SEARCH_SPACES / "warnings"
 FILES = [*RULES, "healthy"]
@@ -251,7 +251,7 @@ def test_only_densities_and_estimates_can_be_negative(seed: int, scale: float, s
         if row.key in UNBOUNDED:
             assert "negative" in (row.cls.__doc__ or "") or "(-inf" in row.shapes, row.key
             continue
-        term = LOSSES.build(row.key, **ROW_ARGUMENTS.get(row.key, {})).double()
+        term = build_row(row.key)
         initialise(term, seed)
         state = term.initial_state()
         for position in range(3):

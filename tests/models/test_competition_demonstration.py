@@ -73,7 +73,7 @@ def trained(fingerprint: bool, push: float, seed: int) -> tuple[float, float, fl
         optimiser.step()
         optimiser.zero_grad()
         state = {name: part.detach() for name, part in new.items()}
-        report = term.report(state)
+        report = term.report(state, 0)
         records.append([float(report[n].mean()) for n in ("acted", "advantage", "advantage_unseen")])
     acted, advantage, unseen = torch.tensor(records[STEPS // 2 :]).mean(0).tolist()
     return acted, advantage, unseen

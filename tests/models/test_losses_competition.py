@@ -258,7 +258,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
         abs=1e-6,
     )
     assert new["acted"].tolist() == pytest.approx([0.1 * a for a in acted])
-    report = term.report(state)
+    report = term.report(state, 0)
     assert report["rho"].tolist() == pytest.approx([1.2, 0.75, 1.5, 9.0])
     assert report["advantage"].tolist() == pytest.approx([0.15, -0.2, 0.3, 4.0])
 

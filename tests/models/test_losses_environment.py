@@ -86,11 +86,11 @@ def test_bank_carries_no_gradient_and_is_a_new_tensor() -> None:
 def test_the_bank_knows_how_full_and_how_old_it_is() -> None:
     term = LOSSES.build("contrastive", width=3, bank=10)
     state = term.initial_state()
-    assert {name: float(v) for name, v in term.ages(state, 0).items()} == {"bank_fill": 0.0}
+    assert {name: float(v) for name, v in term.report(state, 0).items()} == {"bank_fill": 0.0}
     for index in (0, 3, 7):  # four rows each, the last of them of no training cell line
         _, state = term(make_step(cell=torch.tensor([0, 1, 2, -1]), index=index), state)
     # 12 rows in 10 places: step 0 keeps rows 2 and -1, steps 3 and 7 all; of training cell lines 1 + 3 + 3.
-    found = {name: float(v) for name, v in term.ages(state, 9).items()}
+    found = {name: float(v) for name, v in term.report(state, 9).items()}
     assert found == pytest.approx(
         {"bank_fill": 0.7, "bank_age_mean": (9 + 3 * 6 + 3 * 2) / 7, "bank_age_max": 9.0}
     )
@@ -99,11 +99,11 @@ def test_the_bank_knows_how_full_and_how_old_it_is() -> None:
 def test_prototypes_know_how_long_they_have_not_moved() -> None:
     term = LOSSES.build("prototypes_hinged", cell_lines=4, width=3)
     state = term.initial_state()
-    assert term.ages(state, 0) == {}
+    assert term.report(state, 0) == {}
     for index, cells in ((0, [0, 1]), (4, [1, 1]), (5, [2, -1])):
         _, state = term(make_step(z_e=torch.ones(2, 3), cell=torch.tensor(cells), index=index), state)
     assert state["moved"].tolist() == [0, 4, 5, -1]
-    found = {name: float(v) for name, v in term.ages(state, 6).items()}
+    found = {name: float(v) for name, v in term.report(state, 6).items()}
     assert found == pytest.approx({"prototype_age_mean": (6 + 2 + 1) / 3, "prototype_age_max": 6.0})
 
 

@@ -231,7 +231,7 @@ def test_minimising_it_removes_what_another_estimator_sees(key: str) -> None:
 
     before = judged()
     term = built(key, features=2, width=2)
-    own = [{"params": list(term.parameters()), "lr": 0.02}] if term.critic else []
+    own = [{"params": list(term.parameters()), "lr": 0.02}] if "A" in term.reach else []
     optimiser = torch.optim.Adam([{"params": [mixing], "lr": 0.02}, *own])
     for step in range(100):
         optimiser.zero_grad()

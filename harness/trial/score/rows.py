@@ -1,28 +1,25 @@
 """Rows of the store from what an epoch's steps and a final evaluation measured."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from harness.trial.score.branch import SPLIT
 from harness.trial.score.predict import SplitScores
-from harness.trial.step.trainer import StepLog
-from models.losses.competition import Competition
+from harness.trial.step.trainer import StepLog, Trainer
 
 Row = dict[str, Any]
 
 
 def epoch_row(logs: Sequence[StepLog]) -> Row:
-    """Means over the steps of an epoch: total loss, gradient norm, state of the energy; and at its end the fill and
-    age of what the terms remember, and how far z_I and z_E depend on each other (columns of `epochs`)."""
+    """Means over the steps of an epoch: total loss, gradient norm, state of the energy; and at its end how far z_I and
+    z_E depend on each other (columns of `epochs`)."""
     state = {name: float(np.mean([log.state[name] for log in logs])) for name in logs[-1].state}
     return {
         "loss": float(np.mean([log.loss for log in logs])),
         "grad_norm": float(np.mean([log.grad_norm for log in logs])),
         **state,
-        **logs[-1].ages,
         **logs[-1].dependence,
     }
 
@@ -52,17 +49,19 @@ def term_rows(logs: Sequence[StepLog], terms: Iterable[str]) -> list[Row]:
     return rows
 
 
-def competition_rows(
-    terms: nn.ModuleDict, states: Mapping[str, Mapping[str, Tensor]], cell_lines: Sequence[str]
-) -> list[Row]:
-    """Rows of `competition` after an epoch: rho_c, the Opportunist's advantage, and what acted, per training cell line."""
-    term = terms["competition"]
-    assert isinstance(term, Competition)
-    columns = {name: values.tolist() for name, values in term.report(dict(states["competition"])).items()}
-    return [
-        {"cell_line": line, **{name: values[k] for name, values in columns.items()}}
-        for k, line in enumerate(cell_lines)
-    ]
+def report_rows(trainer: Trainer, in_force: Container[str], cell_lines: Sequence[str]) -> list[Row]:
+    """Rows of `reports` after an epoch: what the terms in force (keys) say of their states, of all or per training cell
+    line."""
+    rows: list[Row] = []
+    for term, _ in trainer.weighted:
+        said = term.report(trainer.states[term.key], trainer.index - 1) if term.key in in_force else {}
+        for name, values in said.items():
+            lines = cell_lines if values.ndim else (None,)
+            rows += [
+                {"term": term.key, "name": name, "cell_line": line, "value": value}
+                for line, value in zip(lines, values.reshape(-1).tolist(), strict=True)
+            ]
+    return rows
 
 
 def prediction_rows(

@@ -24,7 +24,7 @@ from models.environment.features import FeatureEnvironment
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference, beside
 from models.episode import Step, Support
-from models.losses import build_terms
+from models.losses import Sizes, build_terms, weighted_classes
 from models.prism import PrismModel, Scores
 from models.sequence.channels import output_channels
 from models.streams import SeededNoise, generator, initialise, stream_seed
@@ -74,7 +74,7 @@ def not_finite(state: Any, name: str = "") -> str | None:
 @dataclass
 class StepLog:
     """What one step measured: term values, weights in force, gradient norms and shares (on probe steps), state of the
-    energy, and (on probe steps) how old what the terms remember is and how far z_I and z_E depend on each other."""
+    energy, and (on probe steps) how far z_I and z_E depend on each other."""
 
     loss: float
     grad_norm: float
@@ -82,7 +82,6 @@ class StepLog:
     weights: dict[str, float]
     shares: dict[str, tuple[float, float]] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
-    ages: dict[str, float] = field(default_factory=dict)
     dependence: dict[str, float] = field(default_factory=dict)
 
 
@@ -104,14 +103,18 @@ class Trainer:
         self.model = PrismModel(settings, len(codes), v=v, relations=relations)
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
-        self.shallow = ShallowStatistics(dataset) if config.loss.competition.weight > 0 else None
+        reads = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
+        self.shallow = ShallowStatistics(dataset) if "shallow" in reads else None
         self.weighted = build_terms(
             settings,
-            cell_lines=len(codes),
-            features=self.model.features,
-            width=self.model.placed_width,
-            statistics=0 if self.shallow is None else self.shallow.width + 1,
-            relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
+            Sizes(
+                cell_lines=len(codes),
+                features=self.model.features,
+                width=self.model.placed_width,
+                statistics=0 if self.shallow is None else self.shallow.width + 1,
+                nonnegative=self.model.energy.nonnegative_resistance,
+                relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
+            ),
         )
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
@@ -149,7 +152,7 @@ class Trainer:
         states: dict[str, dict[str, Tensor]] = {}
         terms: list[WeightedTerm] = []
         for term, weight in self.weighted:
-            factor = self.schedule.factor(term.key, progress)
+            factor = self.schedule.factor(term, progress)
             if factor == 0.0:
                 continue
             value, states[term.key] = term(step, self.states[term.key])
@@ -188,16 +191,8 @@ class Trainer:
             weights=weights,
             shares=shares,
             state=measured,
-            ages=self._ages() if probe else {},
-            dependence=dependence(step, self.config.decouple) if probe and acting else {},
+            dependence=dependence(step, self.terms.keys()) if probe and acting else {},
         )
-
-    def _ages(self) -> dict[str, float]:
-        """Fill and age of what the terms remember after the last step."""
-        found: dict[str, Tensor] = {}
-        for term, _ in self.weighted:
-            found |= term.ages(self.states[term.key], self.index - 1)
-        return {name: float(value) for name, value in found.items()}
 
     def _measure(self, batch: EpisodeBatch, *, warm: bool) -> tuple[dict[str, float], Boundary, Step, Any]:
         """Run both sides and the energy on leaves cut off at the boundary."""

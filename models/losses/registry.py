@@ -1,0 +1,87 @@
+"""The registry of loss terms, which no class enters that leaves anything undeclared."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from itertools import chain
+from typing import cast, get_args
+
+from models.losses.sizes import Sizes
+from models.losses.term import Direction, LossTerm, Need
+from models.registry import Registry
+
+GROUPS = "SETGA"
+DECLARED = ("key", "weight", "in_phase1", "ramps", "reads", "objectives", "needs", "reach")
+"""What a class has to say of itself; `chosen`, `order`, `takes` and `wider` are what LossTerm has where it is silent."""
+
+
+class LossRegistry(Registry[LossTerm]):
+    """Loss terms by key.
+
+    Raises
+    ------
+    ValueError
+        when a class is registered that leaves a declaration out, whose declarations contradict each other, or that
+        nothing tells apart from a registered one.
+    """
+
+    def register(
+        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str
+    ) -> Callable[[type[LossTerm]], type[LossTerm]]:
+        """Class decorator: enter the class under `key`."""
+        enter = super().register(key, id=id, name=name, equation=equation, shapes=shapes, source=source)
+
+        def complete(cls: type[LossTerm]) -> type[LossTerm]:
+            for fault in chain(_undeclared(cls), _contradictions(cls), self._clashes(cls)):
+                raise ValueError(f"{self.kind} '{key}' ({cls.__name__}) {fault}")
+            return enter(cls)
+
+        return complete
+
+    def terms(self) -> dict[str, type[LossTerm]]:
+        """Key of a row -> its class, in the order in which the terms of a step are summed."""
+        rows = {row.key: cast(type[LossTerm], row.cls) for row in self}
+        return dict(sorted(rows.items(), key=lambda pair: pair[1].order))
+
+    def _clashes(self, cls: type[LossTerm]) -> Iterator[str]:
+        """Registered classes that a configuration could build together with this one and could not tell from it."""
+        for key, other in self.terms().items():
+            alike = other.chosen.keys() == cls.chosen.keys() and other.chosen != cls.chosen
+            if other.weight == cls.weight and not alike:
+                yield (
+                    f"has the weight {cls.weight} of '{key}', and `chosen` does not tell the two apart: expected the same "
+                    "paths with other values"
+                )
+            if other.key == cls.key and other.weight != cls.weight:
+                yield f"has the key {cls.key} of '{key}', whose weight is another one ({other.weight})"
+
+
+def _undeclared(cls: type[LossTerm]) -> Iterator[str]:
+    missing = [name for name in DECLARED if not any(name in vars(base) for base in cls.__mro__)]
+    if missing:
+        yield f"does not declare {', '.join(missing)}"
+
+
+def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
+    widest = cls.reach.union(*cls.wider.values())
+    moved = {group for _, groups in cls.objectives for group in groups}
+    if unknown := sorted((widest | moved) - set(GROUPS)):
+        yield f"names the group {unknown[0]}, and groups are {', '.join(GROUPS)}"
+    if widest != moved:
+        yield (
+            f"declares to reach {_letters(widest)}, and objectives over {_letters(moved)}: expected one over every group "
+            "that it may reach, and none over others"
+        )
+    if wrong := {direction for _, direction in cls.objectives.values()} - set(get_args(Direction)):
+        yield f"declares the direction {wrong.pop()!r}, and directions are {' and '.join(get_args(Direction))}"
+    sizes = [field.name for field in fields(Sizes)]
+    if unsized := sorted({*cls.takes} - {*sizes}):
+        yield f"takes the size {unsized[0]}, and sizes are {', '.join(sizes)}"
+    if unmet := sorted(cls.needs - set(get_args(Need))):
+        yield f"needs {unmet[0]}, and what a term can need is {', '.join(get_args(Need))}"
+
+
+def _letters(groups: set[str] | frozenset[str]) -> str:
+    return "".join(sorted(groups, key=GROUPS.index)) or "nothing"
+
+
+LOSSES = LossRegistry("loss term")
