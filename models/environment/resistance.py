@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from models.environment.fusion import fuse
+from models.part import ModelPart
 from models.running import running_means
 
 
@@ -84,7 +85,7 @@ class ZeroLinear(nn.Linear):
         nn.init.zeros_(self.weight)
 
 
-class Resistance(nn.Module):
+class Resistance(ModelPart):
     """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
     g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
@@ -110,8 +111,10 @@ class Resistance(nn.Module):
     [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) where given; teacher
     (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where
     nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
-    definitions, Sample scope. NaN passes through. Parameters are group E.
+    definitions, Sample scope. NaN passes through.
     """
+
+    group = "E"
 
     def __init__(
         self,

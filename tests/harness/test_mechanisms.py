@@ -15,7 +15,7 @@ from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.catalogue import IDS, catalogue, configured
 from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
-from models.environment import Placement
+from models.environment.placement import Placement
 from models.registry import Registry
 
 ROWS = catalogue()
