@@ -6,7 +6,7 @@ so that a resumed run needs no generator state to continue with the same numbers
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +103,14 @@ class GaussianNoise(nn.Module):
         return mu + sigma * noise.normal(self.stream, mu)
 
 
+@runtime_checkable
+class Resettable(Protocol):
+    """A module that draws its parameters anew."""
+
+    def reset_parameters(self) -> None:
+        """Draw them from torch's global generator."""
+
+
 class Composed(nn.Module):
     """A module that declares the stream names of the parts that it is composed of.
 
@@ -159,18 +167,17 @@ def name_streams(model: nn.Module) -> None:
 def initialise(model: nn.Module, seed: int) -> None:
     """Re-initialise every module from its own stream (seed, "init", declared name) and name the streams.
 
-    Every module that directly owns parameters must have `reset_parameters()` drawing from torch's global
-    generator; a module without one raises TypeError, so that no parameter keeps a construction-time value.
+    A module that directly owns parameters and is not Resettable raises TypeError, so that no parameter keeps a
+    construction-time value.
     """
     for name, module in drawing(model).items():
         if isinstance(module, Dropout | GaussianNoise):
             continue
-        reset = getattr(module, "reset_parameters", None)
-        if reset is None:
+        if not isinstance(module, Resettable):
             raise TypeError(
                 f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "init", name))
-            reset()
+            module.reset_parameters()
     name_streams(model)

@@ -20,8 +20,9 @@ class BindingEnergy(Energy):
     """l = U_I / T - R_E, R_E = -log A_c: odds A_c exp(U_I / T), with A_c > 0 in the place of the concentration [TF]
     and U_I / T in that of -dG / kT.
 
-    A_c is made of z_E by `AbundanceResistance` (Fourier KAN of `grid` frequencies, group E). Unlike in `linear`, T scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1
-    this is `linear` with an R_E of either sign (definitions, Gauge).
+    A_c is made of z_E by `AbundanceResistance` (Fourier KAN of `grid` frequencies, group E). Unlike in `linear`, T
+    scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1 this is `linear` with an R_E of
+    either sign (definitions, Gauge).
     """
 
     nonnegative_resistance = False

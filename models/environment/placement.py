@@ -5,6 +5,7 @@ import math
 from torch import Tensor
 from torch.nn.functional import layer_norm
 
+from models.declared import declare
 from models.environment.glorot import GlorotLinear
 from models.part import ModelPart
 
@@ -38,3 +39,18 @@ class Placement(ModelPart):
 
     def forward(self, h: Tensor, nodes: Tensor) -> Tensor:
         return self.weights(h, nodes) @ nodes.flatten(0, 1)
+
+
+declare(
+    "M25",
+    "graph_map",
+    kind="graph map",
+    name="Student-to-graph map",
+    when={"environment.graph.map": "attention"},
+    equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
+    "n and m to mean 0 and unit spread",
+    shapes="h [E, w], nodes [C, P, w] -> [E, w]",
+    source="seed 002",
+    group="E",
+    cls=Placement,
+)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.declared import declare
 from models.environment.fusion import fuse
 from models.part import ModelPart
 from models.running import running_means
@@ -188,3 +189,30 @@ class Resistance(ModelPart):
             modulation = modulation.unsqueeze(-2) if owner is None else modulation
             r = r + (self.b(z_i.detach()) * modulation).sum(-1)
         return ResistanceOutput(r, raw, cell, student, of_teacher, self.heard(student))
+
+
+declare(
+    "M16",
+    "scope_cell",
+    kind="scope",
+    name="R_E per cell line",
+    when={"environment.scope": "cell"},
+    equation="R_E(c) = f(g(z_E(c)))",
+    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
+    source="seed 001; rp13; definitions, Sample scope",
+    group="E",
+    cls=Resistance,
+)
+declare(
+    "M16",
+    "scope_sample",
+    kind="scope",
+    name="R_E per sample",
+    when={"environment.scope": "sample"},
+    equation="R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
+    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]",
+    source="seed 001; rp13; definitions, Sample scope",
+    group="E",
+    cls=Resistance,
+    off={"environment.scope": "cell"},
+)

@@ -13,8 +13,9 @@ import torch
 from harness.config.blocks.paths import find, leaves
 from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.catalogue import IDS, catalogue, configured
-from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
+from harness.mechanisms.mechanism import GROUPS, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
+from models.declared import GIVEN, POSITIVE
 from models.environment.placement import Placement
 from models.registry import Registry
 
@@ -80,7 +81,7 @@ def test_the_checks_see_what_they_look_for() -> None:
     unplaced: Registry[object] = Registry("loss term")
     unplaced.register("nowhere", id="M30", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
     with pytest.raises(UnplacedError, match="loss term 'nowhere'"):
-        settings_of("loss term", unplaced.row("nowhere"))
+        settings_of(unplaced, unplaced.row("nowhere"))
 
 
 def test_what_a_configuration_has_follows_its_settings() -> None:

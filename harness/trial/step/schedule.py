@@ -1,6 +1,7 @@
 """When each loss term acts: the curriculum (M43) and the balance of weights (M42) where it changes with time."""
 
 from harness.config.blocks.training import BalanceBlock, CurriculumBlock
+from models.declared import POSITIVE, declare
 
 PHASE1_TERMS = frozenset(
     {"task", "ranking", "speculation", "sparsity_z_i", "sparsity_groups", "calibration", "vib"}
@@ -32,3 +33,27 @@ class Schedule:
         if term in PHASE1_TERMS and self.phase1_epochs > 0:
             return 1.0
         return min(1.0, (progress - self.phase1_epochs) / self.ramp)
+
+
+declare(
+    "M43",
+    "curriculum_ramp",
+    kind="ramp",
+    name="weights that rise under any balance",
+    when={"curriculum.ramp_epochs": POSITIVE},
+    equation="w_i(t) = w_i min(1, epochs of phase 2 / ramp), which the balance is given in the place of w_i",
+    shapes="epoch -> weights",
+    source="seed 003",
+    off={"curriculum.ramp_epochs": 0.0},
+)
+declare(
+    "M43",
+    "curriculum",
+    kind="curriculum",
+    name="sequence side first",
+    when={"curriculum.phase1_epochs": POSITIVE},
+    equation="phase 1: l = U_I, T = 1, R_E = 0, environment frozen; phase 2: all",
+    shapes="epoch -> phase",
+    source="seed 003",
+    off={"curriculum.phase1_epochs": 0},
+)
