@@ -19,23 +19,6 @@ from models.sizes import Sizes
 T = TypeVar("T")
 OF_THE_DATA = frozenset({"size", "enhancer_bp", "promoter_bp"})
 """Keys of the model block that say what data the network is given, not what it is."""
-OF_THE_NETWORK = frozenset(
-    {
-        "embedding",
-        "kernel",
-        "width",
-        "pool",
-        "dropout",
-        "share_sides",
-        "share_strands",
-        "heads",
-        "self_attention_layers",
-        "grid",
-        "nonnegative",
-        "bottleneck",
-    }
-)
-"""Keys of the model block that `SequencePotential` takes; the others are of an encoder."""
 
 
 def build_model(
@@ -69,7 +52,7 @@ def build_sequence(
     that nothing takes; KeyError for an encoder that is not registered.
     """
     of_encoders = frozenset().union(*(row.cls.keys for row in INTERACTIONS))  # type: ignore[attr-defined]
-    unknown = model.keys() - OF_THE_DATA - OF_THE_NETWORK - of_encoders - {"encoder"}
+    unknown = model.keys() - OF_THE_DATA - SequencePotential.keys - of_encoders - {"encoder"}
     if unknown:
         raise TypeError(f"the model block has keys that nothing takes: {', '.join(sorted(unknown))}")
     unresolved = [
@@ -80,7 +63,7 @@ def build_sequence(
     sizes = Sizes(0, model["width"], 0)
     return SequencePotential(
         INTERACTIONS.choose({"model": model}, sizes),
-        **{key: model[key] for key in sorted(OF_THE_NETWORK)},
+        **{key: model[key] for key in sorted(SequencePotential.keys)},
         stochastic=stochastic,
         environment_stream=environment_stream,
     )

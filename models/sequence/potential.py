@@ -48,6 +48,11 @@ class SequencePotential(ModelPart, Composed):
     """
 
     group = "S"
+    keys: ClassVar = frozenset(
+        {"embedding", "kernel", "width", "pool", "dropout", "share_sides", "share_strands", "heads"}
+        | {"self_attention_layers", "grid", "nonnegative", "bottleneck"}
+    )
+    """Keys of the block `model` that it is built from, beside those of its interaction."""
     streams: ClassVar = {
         "stems": "stems",
         "enhancer_attention": "enhancer_attention",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ def test_every_stream_has_the_name_in_the_list(
 
 
 class Renamed(Composed):
-    streams = {"new": "old", "inner": ""}
+    streams: ClassVar = {"new": "old", "inner": ""}
 
     def __init__(self) -> None:
         super().__init__()
