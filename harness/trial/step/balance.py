@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from harness.config.blocks.training import BalanceBlock, GradNormBalance
 from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm, gradient_norm
-from models.registry import Registry
+from models.registry import Registry, discover
 from models.streams import generator
 
 State = dict[str, Tensor]
@@ -219,5 +219,7 @@ def _weighted_sum(separate: Mapping[str, Gradients], weights: Mapping[str, float
 
 def build_balance(block: BalanceBlock, seed: int) -> Balance:
     """The balance that a block of the configuration chooses; what it draws comes from the stream of `seed`."""
+    # Not as the package is imported: who reads the schedule alone waits for no torch.
+    discover("harness.trial.step")
     balance: Any = BALANCES.row(block.kind).cls
     return BALANCES.build(block.kind, **balance.arguments(block, seed))
