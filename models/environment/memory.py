@@ -62,13 +62,8 @@ def part(memory: Memory, prefix: str) -> dict[str, Tensor]:
 
 
 declare(
-    "M29",
-    "pseudo_unseen",
-    kind="hidden names",
-    name="pseudo-unseen cell lines",
+    "M29", "pseudo_unseen", kind="hidden names", name="pseudo-unseen cell lines",
     when={"episode.pseudo_unseen": POSITIVE},
     equation="a share of episodes hides the cell line's name; target R_ref of a frozen earlier Teacher",
-    shapes="cell [E] -> cell [E] with -1 where hidden",
-    source="seed 001",
-    off={"episode.pseudo_unseen": 0.0},
-)
+    shapes="cell [E] -> cell [E] with -1 where hidden", source="seed 001", off={"episode.pseudo_unseen": 0.0},
+)  # fmt: skip

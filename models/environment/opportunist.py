@@ -78,15 +78,9 @@ class Standardiser(NamedTuple):
 
 
 declare(
-    "M27",
-    "opportunist",
-    kind="opportunist",
-    name="Opportunist (Student 2)",
+    "M27", "opportunist", kind="opportunist", name="Opportunist (Student 2)",
     when={"loss.competition.weight": POSITIVE},
     equation="R_O(c) = f(linear(z_O)), z_O = linear(GELU(linear(x))), x the standardised mean over S_c of GC content, "
-    "k-mers, length and U_I",
-    shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]",
-    source="seeds 000 and 001",
-    group="A",
-    cls=Opportunist,
-)
+        "k-mers, length and U_I",
+    shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="seeds 000 and 001", group="A", cls=Opportunist,
+)  # fmt: skip

@@ -42,15 +42,9 @@ class Placement(ModelPart):
 
 
 declare(
-    "M25",
-    "graph_map",
-    kind="graph map",
-    name="Student-to-graph map",
+    "M25", "graph_map", kind="graph map", name="Student-to-graph map",
     when={"environment.graph.map": "attention"},
     equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
-    "n and m to mean 0 and unit spread",
-    shapes="h [E, w], nodes [C, P, w] -> [E, w]",
-    source="seed 002",
-    group="E",
-    cls=Placement,
-)
+        "n and m to mean 0 and unit spread",
+    shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", group="E", cls=Placement,
+)  # fmt: skip

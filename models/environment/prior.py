@@ -98,13 +98,9 @@ class GaussianProcessPrior(nn.Module):
 
 
 declare(
-    "M28",
-    "gp_posterior",
-    kind="extrapolation",
-    name="Gaussian-process extrapolation",
+    "M28", "gp_posterior", kind="extrapolation", name="Gaussian-process extrapolation",
     when={"environment.prior.extrapolate": "posterior"},
     equation="R(c*) = m + k(c*, C) (K + noise I)^-1 (R(C) - m)",
-    shapes="place [E, p], reference r [C] -> r [E]",
-    source="seed 004",
+    shapes="place [E, p], reference r [C] -> r [E]", source="seed 004",
     off={"environment.prior.extrapolate": "own"},
-)
+)  # fmt: skip

@@ -192,27 +192,13 @@ class Resistance(ModelPart):
 
 
 declare(
-    "M16",
-    "scope_cell",
-    kind="scope",
-    name="R_E per cell line",
-    when={"environment.scope": "cell"},
-    equation="R_E(c) = f(g(z_E(c)))",
-    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
-    source="seed 001; rp13; definitions, Sample scope",
-    group="E",
-    cls=Resistance,
-)
+    "M16", "scope_cell", kind="scope", name="R_E per cell line", when={"environment.scope": "cell"},
+    equation="R_E(c) = f(g(z_E(c)))", shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
+    source="seed 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
+)  # fmt: skip
 declare(
-    "M16",
-    "scope_sample",
-    kind="scope",
-    name="R_E per sample",
-    when={"environment.scope": "sample"},
+    "M16", "scope_sample", kind="scope", name="R_E per sample", when={"environment.scope": "sample"},
     equation="R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
-    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]",
-    source="seed 001; rp13; definitions, Sample scope",
-    group="E",
-    cls=Resistance,
-    off={"environment.scope": "cell"},
-)
+    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]", source="seed 001; rp13; definitions, Sample scope",
+    group="E", cls=Resistance, off={"environment.scope": "cell"},
+)  # fmt: skip

@@ -98,13 +98,9 @@ class Contrastive(LossTerm):
 
 
 declare(
-    "M35",
-    "contrastive_relations",
-    kind="weights of negatives",
-    name="hierarchical weights of negatives",
+    "M35", "contrastive_relations", kind="weights of negatives", name="hierarchical weights of negatives",
     when={"loss.contrastive.weight": POSITIVE, "loss.contrastive.relations": GIVEN},
     equation="below the fraction a candidate j of anchor i weighs 1 - h_ij, h_ij the relation of their cell lines",
-    shapes="relations [C, C] -> weights [E, E + B]",
-    source="seed 003 (semantic negatives)",
+    shapes="relations [C, C] -> weights [E, E + B]", source="seed 003 (semantic negatives)",
     off={"loss.contrastive.relations": []},
-)
+)  # fmt: skip

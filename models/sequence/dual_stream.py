@@ -73,14 +73,8 @@ class DualStream(nn.Module):
 
 
 declare(
-    "M34",
-    "dual_stream",
-    kind="dual stream",
-    name="orthogonal streams by construction",
+    "M34", "dual_stream", kind="dual stream", name="orthogonal streams by construction",
     when={"decouple.dual_stream": True},
     equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'",
-    shapes="h [B, d] -> [B, d]",
-    source="seed 004",
-    group="S",
-    cls=DualStream,
-)
+    shapes="h [B, d] -> [B, d]", source="seed 004", group="S", cls=DualStream,
+)  # fmt: skip

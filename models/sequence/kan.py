@@ -55,14 +55,7 @@ class FourierKAN(nn.Module):
 
 
 declare(
-    "M05",
-    "fourier_kan",
-    kind="energy head",
-    name="Fourier KAN energy head",
-    when={"model.grid": POSITIVE},
+    "M05", "fourier_kan", kind="energy head", name="Fourier KAN energy head", when={"model.grid": POSITIVE},
     equation="U_I = w SiLU(sum_j sum_k a_ijk cos(k pi tanh x_j) + b_ijk sin(k pi tanh x_j)) + b",
-    shapes="z_I [B, d] -> u [B]",
-    source="rp04",
-    group="S",
-    cls=FourierKAN,
-)
+    shapes="z_I [B, d] -> u [B]", source="rp04", group="S", cls=FourierKAN,
+)  # fmt: skip

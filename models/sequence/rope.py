@@ -142,14 +142,9 @@ class RotarySelfAttention(nn.Module):
 
 
 declare(
-    "M02",
-    "self_attention",
-    kind="self-attention",
-    name="rotary self-attention per side",
+    "M02", "self_attention", kind="self-attention", name="rotary self-attention per side",
     when={"model.self_attention_layers": POSITIVE},
     equation="h <- h + Attention(LN h) with <R_m q, R_n k>; h <- h + FFN(LN h)",
-    shapes="h [B, P, d], mask [B, P] -> [B, P, d]",
-    source="rp01 and later; Su et al. 2021",
-    group="S",
+    shapes="h [B, P, d], mask [B, P] -> [B, P, d]", source="rp01 and later; Su et al. 2021", group="S",
     cls=RotarySelfAttention,
-)
+)  # fmt: skip

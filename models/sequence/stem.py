@@ -112,14 +112,7 @@ class KmerStem(nn.Module):
 
 
 declare(
-    "M01",
-    "stem",
-    kind="stem",
-    name="k-mer stem",
-    when={"model.kernel": GIVEN},
+    "M01", "stem", kind="stem", name="k-mer stem", when={"model.kernel": GIVEN},
     equation="h = Dropout(LayerNorm(MaxPool(ReLU(Conv1d(Embedding(k-mers))))))",
-    shapes="bases [B, L] -> h [B, P, d], mask [B, P]",
-    source="definitions, Sizes",
-    group="S",
-    cls=KmerStem,
-)
+    shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="definitions, Sizes", group="S", cls=KmerStem,
+)  # fmt: skip

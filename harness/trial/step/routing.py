@@ -145,24 +145,12 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 
 
 declare(
-    "M41",
-    "isolated",
-    kind="routing",
-    name="isolated gradient routing",
-    when={"routing": "isolated"},
+    "M41", "isolated", kind="routing", name="isolated gradient routing", when={"routing": "isolated"},
     equation="d loss_i / d theta = 0 for theta outside the groups that term i names",
-    shapes="gradients -> gradients",
-    source="seeds 000 and 001",
-    off={"routing": "shared"},
-)
+    shapes="gradients -> gradients", source="seeds 000 and 001", off={"routing": "shared"},
+)  # fmt: skip
 declare(
-    "M41",
-    "shared",
-    kind="routing",
-    name="shared gradients (documented entanglement)",
-    when={"routing": "shared"},
-    equation="every term reaches every group",
-    shapes="gradients -> gradients",
-    source="rp11, rp12",
-    off={"routing": "isolated"},
-)
+    "M41", "shared", kind="routing", name="shared gradients (documented entanglement)",
+    when={"routing": "shared"}, equation="every term reaches every group", shapes="gradients -> gradients",
+    source="rp11, rp12", off={"routing": "isolated"},
+)  # fmt: skip
