@@ -63,7 +63,7 @@ def build_sequence(
     sizes = Sizes(0, model["width"], 0)
     return SequencePotential(
         INTERACTIONS.choose({"model": model}, sizes),
-        **{key: model[key] for key in sorted(SequencePotential.keys)},
+        **{key: value for key, value in model.items() if key in SequencePotential.keys},
         stochastic=stochastic,
         environment_stream=environment_stream,
     )

@@ -24,7 +24,7 @@ class Interaction(ModelPart):
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
         """Constructor arguments: its keys of the block `model`."""
-        return {key: settings["model"][key] for key in cls.keys}
+        return {key: value for key, value in settings["model"].items() if key in cls.keys}
 
     @abstractmethod
     def forward(

@@ -55,7 +55,7 @@ def test_every_mechanism_of_the_documents_has_a_row() -> None:
 def test_keys_are_unique_and_every_registered_row_is_there() -> None:
     keys = [(row.kind, row.key) for row in ROWS]
     assert len(keys) == len(set(keys))
-    assert {(kind, row.key) for kind, table in registries().items() for row in table} <= set(keys)
+    assert {(kind, row.mechanism) for kind, table in registries().items() for row in table} <= set(keys)
     assert len(list(registered())) >= 40
 
 
