@@ -4,16 +4,21 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+Settings = Mapping[str, Any]
+"""A resolved configuration as plain nested data."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One mechanism: `id` (M01..), registry `key`, human `name`, `equation`, tensor `shapes`, `source`."""
+    """One mechanism: `id` (M01..), registry `key`, human `name`, `equation`, tensor `shapes`, `source`.
+
+    `mechanism` is its key in the catalogue of mechanisms, where that is another one than `key`.
+    """
 
     id: str
     key: str
@@ -22,25 +27,33 @@ class Row:
     shapes: str
     source: str
     cls: type
+    mechanism: str = ""
 
 
 class Registry(Generic[T]):
     """Maps keys to classes and builds them with every argument checked against the constructor.
 
-    Raises
-    ------
-    KeyError
-        for a key that is not registered (the sentence names the nearest one).
-    TypeError
-        for an argument that the class does not take, or one that it needs and did not get.
+    `path`: dotted path of the setting that chooses a row, empty where no single setting does; `group`: parameter group
+    of what is built; `beside`: settings without which the choice means nothing; `neutral`: the row that takes the place
+    of another one that is left out. Raises KeyError for a key that is not registered (the sentence names the nearest
+    one), and TypeError for an argument that the class does not take, or one that it needs and did not get.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(
+        self,
+        kind: str,
+        *,
+        path: str = "",
+        group: str = "",
+        beside: Settings | None = None,
+        neutral: str = "",
+    ) -> None:
+        self.kind, self.path, self.group, self.neutral = kind, path, group, neutral
+        self.beside: Settings = beside or {}
         self._rows: dict[str, Row] = {}
 
     def register(
-        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str
+        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str, mechanism: str = ""
     ) -> Callable[[type[T]], type[T]]:
         """Class decorator: enter the class under `key`."""
         texts = {"id": id, "name": name, "equation": equation, "shapes": shapes, "source": source}
@@ -53,7 +66,7 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.kind} '{key}' is registered twice")
             if not (cls.__doc__ or "").strip():
                 raise ValueError(f"{self.kind} '{key}' has no docstring")
-            self._rows[key] = Row(key=key, cls=cls, **texts)
+            self._rows[key] = Row(key=key, cls=cls, mechanism=mechanism or key, **texts)
             return cls
 
         return enter
@@ -75,6 +88,28 @@ class Registry(Generic[T]):
             raise TypeError(f"{self.kind} '{key}': {error}; it takes ({accepted})") from None
         built: T = cls(**arguments)
         return built
+
+    def chosen(self, settings: Settings) -> str:
+        """The key at `path`; "none" where the settings have none (a variant of a block without it)."""
+        block, key = self._block(settings)
+        return str(block.get(key, "none"))
+
+    def beside_choice(self, settings: Settings) -> dict[str, Any]:
+        """The settings that stand beside the choice in its block."""
+        block, key = self._block(settings)
+        return {name: value for name, value in block.items() if name != key}
+
+    def choose(self, settings: Settings, sizes: Any) -> T:
+        """Build the row that the settings choose from its class's `arguments(settings, sizes)`."""
+        key = self.chosen(settings)
+        cls: Any = self.row(key).cls
+        return self.build(key, **cls.arguments(settings, sizes))
+
+    def _block(self, settings: Settings) -> tuple[Settings, str]:
+        *blocks, key = self.path.split(".")
+        for name in blocks:
+            settings = settings.get(name, {})
+        return settings, key
 
     def __contains__(self, key: str) -> bool:
         return key in self._rows

@@ -1,12 +1,12 @@
 """Separate random streams per (seed, name): adding a mechanism does not reshuffle the others.
 
-Streams are stateless: the seed of a draw is a hash of what the draw is for (seed, purpose, module name, step),
+Streams are stateless: the seed of a draw is a hash of what the draw is for (seed, purpose, declared name, step),
 so that a resumed run needs no generator state to continue with the same numbers.
 """
 
 import hashlib
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class Noise(Protocol):
 
 
 class SeededNoise:
-    """Masks drawn from the stream (seed, "dropout", module name, step), normal numbers from (seed, "normal", ...)."""
+    """Masks drawn from the stream (seed, "dropout", declared name, step), normal numbers from (seed, "normal", ...)."""
 
     def __init__(self, seed: int, step: int) -> None:
         self.seed = seed
@@ -67,7 +67,7 @@ class RecordedNoise:
 class Dropout(nn.Module):
     """y = x * mask / (1 - p), mask ~ Bernoulli(1 - p) from the given noise; y = x when noise is None or p = 0.
 
-    `name_streams` gives each instance its qualified name; each instance draws at most once per forward pass.
+    `name_streams` gives each instance its declared name; each instance draws at most once per forward pass.
     """
 
     def __init__(self, p: float) -> None:
@@ -103,28 +103,81 @@ class GaussianNoise(nn.Module):
         return mu + sigma * noise.normal(self.stream, mu)
 
 
+@runtime_checkable
+class Resettable(Protocol):
+    """A module that draws its parameters anew."""
+
+    def reset_parameters(self) -> None:
+        """Draw them from torch's global generator."""
+
+
+class Composed(nn.Module):
+    """A module that declares the stream names of the parts that it is composed of.
+
+    `streams`: attribute -> name, "" for a part that adds nothing to the names below it. A part that is renamed or moved
+    to another attribute keeps its name here, and with it its random numbers. Other modules name a part as its attribute.
+    """
+
+    streams: ClassVar[Mapping[str, str]]
+
+
+def drawing(model: nn.Module) -> dict[str, nn.Module]:
+    """The modules below `model` that draw random numbers (parameters of their own, Dropout, GaussianNoise) by the names
+    of their streams.
+
+    Raises
+    ------
+    TypeError
+        for a part of a Composed that has no declared name.
+    ValueError
+        for two modules that draw under one name.
+    """
+    drawers: dict[str, nn.Module] = {}
+    for name, module in _named(model, "", set()):
+        if isinstance(module, Dropout | GaussianNoise) or any(True for _ in module.parameters(recurse=False)):
+            if name in drawers:
+                kinds = " and ".join(type(each).__name__ for each in (drawers[name], module))
+                raise ValueError(f"two modules draw from the stream '{name}': {kinds}")
+            drawers[name] = module
+    return drawers
+
+
+def _named(module: nn.Module, name: str, met: set[nn.Module]) -> Iterator[tuple[str, nn.Module]]:
+    """Every module once, in the order of `named_modules`, by its declared name."""
+    met.add(module)
+    yield name, module
+    for attribute, part in module.named_children():
+        if part in met:
+            continue
+        local = attribute
+        if isinstance(module, Composed):
+            if attribute not in module.streams:
+                raise TypeError(f"{type(module).__name__} declares no stream name for its part '{attribute}'")
+            local = module.streams[attribute]
+        yield from _named(part, ".".join(filter(None, (name, local))), met)
+
+
 def name_streams(model: nn.Module) -> None:
-    """Give every Dropout and GaussianNoise below `model` its qualified name as the name of its stream."""
-    for name, module in model.named_modules():
+    """Give every Dropout and GaussianNoise below `model` the declared name of its stream."""
+    for name, module in drawing(model).items():
         if isinstance(module, Dropout | GaussianNoise):
             module.stream = name or "root"
 
 
 def initialise(model: nn.Module, seed: int) -> None:
-    """Re-initialise every module from its own stream (seed, "init", qualified name) and name the streams.
+    """Re-initialise every module from its own stream (seed, "init", declared name) and name the streams.
 
-    Every module that directly owns parameters must have `reset_parameters()` drawing from torch's global
-    generator; a module without one raises TypeError, so that no parameter keeps a construction-time value.
+    A module that directly owns parameters and is not Resettable raises TypeError, so that no parameter keeps a
+    construction-time value.
     """
-    for name, module in model.named_modules():
-        if not any(True for _ in module.parameters(recurse=False)):
+    for name, module in drawing(model).items():
+        if isinstance(module, Dropout | GaussianNoise):
             continue
-        reset = getattr(module, "reset_parameters", None)
-        if reset is None:
+        if not isinstance(module, Resettable):
             raise TypeError(
                 f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
             )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(stream_seed(seed, "init", name))
-            reset()
+            module.reset_parameters()
     name_streams(model)

@@ -33,9 +33,9 @@ ROOMS = {
         "stamp",
         "data",
         "design",
-        "mechanisms",
         "baselines",
         "trial",
+        "mechanisms",
         "audit",
         "single",
         "sweep",
@@ -186,7 +186,7 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
 def registries() -> dict[str, Registry[object]]:
     """Every registry of the project by its kind, filled by importing all modules."""
     found: dict[str, Registry[object]] = {}
-    for package in ("models", "harness.baselines"):
+    for package in ("models", "harness.trial", "harness.baselines"):
         top = importlib.import_module(package)
         for module in pkgutil.walk_packages(top.__path__, f"{package}."):
             if not module.name.endswith("__main__"):

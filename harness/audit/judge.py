@@ -15,8 +15,9 @@ from harness.audit.probe import Patch, Probe, Step, differ, norm
 from harness.audit.routes import allowed, leaks
 from harness.audit.rules import judge_rule
 from harness.audit.settings import changed, value_at
-from harness.mechanisms.mechanism import POSITIVE, Mechanism
+from harness.mechanisms.mechanism import Mechanism
 from harness.trial.step.trainer import Diverged
+from models.declared import POSITIVE
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
 from models.environment.memory import NOW, part

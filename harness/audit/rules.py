@@ -26,11 +26,11 @@ MAY_BE_IDLE = {
 
 def judge_rule(judge: "Judge", mechanism: Mechanism) -> Finding:
     """The verdict on a rule by the twin that leaves it out (`Mechanism.off`), or by what it promises."""
-    special = {"M40": _sampler, "M43": _curriculum}.get(mechanism.id)
+    special = {"sampler": _sampler, "curriculum": _curriculum}.get(mechanism.kind)
     special = {"fixed_weights": _weights, "ramp": _weights, "curriculum_ramp": _weights}.get(
         mechanism.key, special
     )
-    if special is not None and mechanism.kind == "rule":
+    if special is not None:
         return special(judge, mechanism)
     twin = changed(judge.probe.config, dict(mechanism.off))
     try:

@@ -16,13 +16,14 @@ from harness.audit.keys import unread_keys
 from harness.audit.neutral import mapped
 from harness.audit.probe import Probe
 from harness.config.blocks.paths import leaves
-from harness.mechanisms.mechanism import GIVEN, POSITIVE, Mechanism
+from harness.mechanisms.mechanism import Mechanism
 from harness.trial.replicate import Replicate
 from harness.trial.score import scoring
 from harness.trial.score.predict import Predictor
 from harness.trial.step import trainer as trainer_module
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.schedule import Schedule
+from models.declared import GIVEN, POSITIVE
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
 from models.environment.branches import Branches

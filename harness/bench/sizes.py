@@ -1,4 +1,4 @@
-"""Sizes at which the bench runs."""
+"""TermSizes at which the bench runs."""
 
 from dataclasses import dataclass
 

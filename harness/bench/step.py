@@ -9,7 +9,8 @@ from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import BenchSize
 from harness.bench.stem import random_bases
 from harness.config.blocks.model import ModelBlock
-from models.sequence.potential import SequencePotential, build_sequence
+from models.building import build_sequence
+from models.sequence.potential import SequencePotential
 from models.sequence.stem import KmerStem
 from models.streams import SeededNoise, generator, initialise
 

@@ -5,8 +5,7 @@ from functools import cache
 from typing import Any
 
 from harness.mechanisms.mechanism import Mechanism
-from harness.mechanisms.registered import registered
-from harness.mechanisms.rules import RULES
+from harness.mechanisms.registered import declared, registered
 
 IDS = tuple(
     f"M{number:02d}"
@@ -18,7 +17,7 @@ IDS = tuple(
 @cache
 def catalogue() -> tuple[Mechanism, ...]:
     """Every mechanism, ordered by id."""
-    return tuple(sorted((*registered(), *RULES), key=lambda row: row.id))
+    return tuple(sorted((*registered(), *declared()), key=lambda row: row.id))
 
 
 def configured(settings: Mapping[str, Any]) -> list[Mechanism]:

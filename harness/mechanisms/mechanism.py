@@ -4,10 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-POSITIVE = "> 0"
-"""A setting that holds where the value is a number above 0 (a weight, a share, a count of layers)."""
-GIVEN = "is set"
-"""A setting that holds where the value is neither null nor an empty table."""
+from models.declared import GIVEN, POSITIVE
 
 GROUPS = {
     "S": "sequence side",
@@ -49,9 +46,9 @@ class Mechanism:
     """A mechanism that the documents name.
 
     id: M01 to M43. key: its name in tables, unique. when: settings that together configure it. trains: groups (keys of
-    GROUPS) that it may train; empty for one that trains nothing itself. cls: its class, where it has one. kind: the
-    registry that it is a row of, or "rule" for what is no registry choice. off: changes of plain settings that leave
-    it out while everything else stays, for a mechanism that is neither a module nor a loss term.
+    GROUPS) that it may train; empty for one that trains nothing itself. kind: the registry that it is a row of, or what
+    it is declared as (`models.declared`). cls: its class, where that is a torch module. off: changes of plain settings
+    that leave it out while everything else stays, for a mechanism that is neither a module nor a loss term.
     """
 
     id: str
@@ -62,8 +59,8 @@ class Mechanism:
     shapes: str
     source: str
     trains: str
+    kind: str
     cls: type | None = None
-    kind: str = "rule"
     off: tuple[tuple[str, Any], ...] = ()
 
     def configured(self, settings: Mapping[str, Any]) -> bool:

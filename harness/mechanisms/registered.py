@@ -1,4 +1,4 @@
-"""Rows of the registries as rows of the catalogue: a class that is registered appears here by itself."""
+"""What registers or declares itself in the code as rows of the catalogue."""
 
 import importlib
 import pkgutil
@@ -6,24 +6,16 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, Literal, cast, get_args, get_origin
 
-import models
+from torch import nn
+
 from harness.config.blocks.paths import leaves
 from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
+from models.declared import DECLARED
 from models.losses import LossTerm
-from models.registry import Registry, Row
-from models.sequence.interaction import INTERACTIONS
+from models.registry import Registry, Row, discover
 
-CHOICES = {
-    "energy form": ("energy.form", "G"),
-    "temperature mode": ("temperature.mode", "G"),
-    "environment source": ("environment.source", "E"),
-    "set encoder": ("environment.encoder", "E"),
-    "teacher": ("environment.teacher.kind", "T"),
-    "prototype graph": ("environment.graph.kind", "T"),
-    "encoder": ("model.encoder", "S"),
-}
-"""Kind of a registry -> the path that chooses a row of it, and the group of its parameters."""
-BESIDE = {"set encoder": (Setting("environment.source", "support"),), "encoder": ()}
+PACKAGES = ("models", "harness.trial")
+"""Where mechanisms register and declare themselves."""
 
 
 class UnplacedError(LookupError):
@@ -32,25 +24,46 @@ class UnplacedError(LookupError):
 
 @cache
 def registries() -> dict[str, Registry[Any]]:
-    """Every registry under `models` by its kind, filled by importing all modules there."""
-    found: dict[str, Registry[Any]] = {INTERACTIONS.kind: INTERACTIONS}
-    for module in pkgutil.walk_packages(models.__path__, "models."):
-        members = vars(importlib.import_module(module.name)).values()
-        found |= {member.kind: member for member in members if isinstance(member, Registry)}
-    return found
+    """Every registry of mechanisms by its kind, filled by importing all modules that may have one."""
+    tables: dict[str, Registry[Any]] = {}
+    for package in PACKAGES:
+        discover(package)
+        for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+            members = vars(importlib.import_module(module.name)).values()
+            tables |= {member.kind: member for member in members if isinstance(member, Registry)}
+    return tables
 
 
 def registered() -> Iterator[Mechanism]:
     """A row of the catalogue per row of a registry, in the registries' order."""
     for kind, registry in registries().items():
         for row in registry:
-            when = settings_of(kind, row)
-            trains = _reach(row) if kind == "loss term" else CHOICES[kind][1]
+            when = settings_of(registry, row)
+            trains = _reach(row) if kind == "loss term" else registry.group
             texts = {name: getattr(row, name) for name in ("id", "name", "equation", "shapes", "source")}
-            yield Mechanism(key=row.key, when=when, trains=trains, cls=row.cls, kind=kind, **texts)
+            cls = row.cls if issubclass(row.cls, nn.Module) else None
+            off = neutral(registry, row)
+            yield Mechanism(key=row.mechanism, when=when, trains=trains, cls=cls, kind=kind, off=off, **texts)
 
 
-def settings_of(kind: str, row: Row) -> tuple[Setting, ...]:
+def declared() -> Iterator[Mechanism]:
+    """A row of the catalogue per mechanism that is no registry's choice."""
+    registries()
+    for each in DECLARED:
+        when = tuple(Setting(*pair) for pair in each.when.items())
+        texts = {name: getattr(each, name) for name in ("id", "name", "equation", "shapes", "source")}
+        yield Mechanism(
+            key=each.key,
+            when=when,
+            trains=each.group,
+            cls=each.cls,
+            kind=each.kind,
+            off=tuple(each.off.items()),
+            **texts,
+        )
+
+
+def settings_of(registry: Registry[Any], row: Row) -> tuple[Setting, ...]:
     """The settings that choose a registry's row.
 
     Raises
@@ -59,11 +72,20 @@ def settings_of(kind: str, row: Row) -> tuple[Setting, ...]:
         when no path of the configuration has the row's key as a value; when a loss term's weight is none, or no value
         chooses it.
     """
-    if kind == "loss term":
+    if registry.kind == "loss term":
         return _declared(row)
-    if kind in CHOICES and row.key in _options(CHOICES[kind][0]):
-        return (*BESIDE.get(kind, ()), Setting(CHOICES[kind][0], row.key))
-    raise UnplacedError(f"{kind} '{row.key}': no path of the configuration chooses it")
+    if row.key in _options(registry.path):
+        beside = (Setting(*pair) for pair in registry.beside.items())
+        return (*beside, Setting(registry.path, row.key))
+    raise UnplacedError(f"{registry.kind} '{row.key}': no path of the configuration chooses it")
+
+
+def neutral(registry: Registry[Any], row: Row) -> tuple[tuple[str, Any], ...]:
+    """The change of settings that leaves the row out: the registry's neutral row in its place; empty without one."""
+    if registry.neutral in ("", row.key):
+        return ()
+    block, _, key = registry.path.rpartition(".")
+    return ((block, {key: registry.neutral}),)
 
 
 def _declared(row: Row) -> tuple[Setting, ...]:

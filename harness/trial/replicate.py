@@ -78,9 +78,10 @@ class Replicate:
         check_feasible(config, dataset, fold, splits)
         self.codes = codes = np.unique(dataset.cell[splits.train])
         self.trained = [dataset.cell_lines[code] for code in codes]
-        self.sampler = SAMPLERS[settings.episode.sampler](
-            [splits.train[dataset.cell[splits.train] == code] for code in codes],
-            self.trained,
+        self.sampler = SAMPLERS.build(
+            settings.episode.sampler,
+            pools=[splits.train[dataset.cell[splits.train] == code] for code in codes],
+            names=self.trained,
             support=settings.support.size,
             query=settings.episode.query,
             per_step=settings.episode.per_step,

@@ -1,29 +1,50 @@
 """What an energy form is: the sequence potential U_I and the environment resistance R_E make one logit."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.registry import Registry
+from models.environment.resistance import Resistance
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 
-class Energy(nn.Module):
+class Energy(ModelPart):
     """logit = energy(U_I, R_E, T).
 
     forward(u [E, Q], r [E, 1] or [E, Q], temperature [E, 1]) -> logit [E, Q], unbounded. Shapes that do not
-    broadcast raise torch's RuntimeError; Q = 0 gives an empty logit; NaN passes through. Parameters are
-    group G.
+    broadcast raise torch's RuntimeError; Q = 0 gives an empty logit; NaN passes through.
 
     R_E is all that an energy hears of the environment, also where a form has its own map from z_E to R_E
     (`binding`): what is put in the place of R_E (a Teacher's, a fusion of both, its mean) acts in every form.
     """
 
+    group = "G"
     nonnegative_resistance: ClassVar[bool]
     """R_E >= 0 is part of the form (a softplus makes it so)."""
     standardise_resistance: ClassVar[bool]
     """R_E is standardised over the training cell lines: the form has a scale gauge with R_E."""
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: what stands beside the form in its block."""
+        return ENERGIES.beside_choice(settings)
+
+    def resistance(
+        self, *, width: int, features: int, scope: Literal["cell", "sample"], rank: int
+    ) -> Resistance:
+        """The map from z_E [E, w] to R_E that the form hears."""
+        return Resistance(
+            width=width,
+            features=features,
+            scope=scope,
+            rank=rank,
+            nonnegative=self.nonnegative_resistance,
+            standardise=self.standardise_resistance,
+        )
 
     @abstractmethod
     def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
@@ -46,7 +67,7 @@ class Energy(nn.Module):
         return {}
 
 
-ENERGIES: Registry[Energy] = Registry("energy form")
+ENERGIES: Registry[Energy] = Registry("energy form", path="energy.form", group=Energy.group)
 
 
 def everywhere(r: Tensor) -> Tensor:

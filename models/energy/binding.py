@@ -1,8 +1,11 @@
 """Binding (M14): mass action, the abundance of a cell line's factors times a Boltzmann factor."""
 
+from typing import Literal
+
 from torch import Tensor
 
 from models.energy.base import ENERGIES, Energy, everywhere
+from models.environment.abundance import AbundanceResistance
 
 
 @ENERGIES.register(
@@ -17,9 +20,9 @@ class BindingEnergy(Energy):
     """l = U_I / T - R_E, R_E = -log A_c: odds A_c exp(U_I / T), with A_c > 0 in the place of the concentration [TF]
     and U_I / T in that of -dG / kT.
 
-    A_c is made of z_E by `models.environment.abundance.AbundanceResistance` (Fourier KAN of `grid` frequencies,
-    group E). Unlike in `linear`, T scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1
-    this is `linear` with an R_E of either sign (definitions, Gauge).
+    A_c is made of z_E by `AbundanceResistance` (Fourier KAN of `grid` frequencies, group E). Unlike in `linear`, T
+    scales U_I alone. A_c belongs to the cell line: there is no R_E(x, c). At T = 1 this is `linear` with an R_E of
+    either sign (definitions, Gauge).
     """
 
     nonnegative_resistance = False
@@ -28,6 +31,11 @@ class BindingEnergy(Energy):
     def __init__(self, grid: int = 5) -> None:
         super().__init__()
         self.grid = grid
+
+    def resistance(
+        self, *, width: int, features: int, scope: Literal["cell", "sample"], rank: int
+    ) -> AbundanceResistance:
+        return AbundanceResistance(width, features, scope, self.grid)
 
     def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
         return u / temperature - r

@@ -3,12 +3,15 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from models.registry import Registry
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1.0)
 LOWEST, HIGHEST = 0.01, 100.0
@@ -20,18 +23,29 @@ FLAT = 1e-12
 """Difference of a mean negative log-likelihood (nats) over the whole range of T that is none."""
 
 
-class Temperature(nn.Module):
-    """forward(z_e [E, w] or None, episodes E) -> T [E, 1], positive. Parameters are group G.
+class Temperature(ModelPart):
+    """forward(z_e [E, w] or None, episodes E) -> T [E, 1], positive.
 
     z_e is read by `per_cell` only. NaN in z_e passes through; E = 0 gives an empty T.
     """
+
+    group = "G"
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: what stands beside the mode in its block; `penalty` is the weight of a loss term."""
+        beside = TEMPERATURES.beside_choice(settings)
+        beside.pop("penalty", None)
+        return beside
 
     @abstractmethod
     def forward(self, z_e: Tensor | None, episodes: int) -> Tensor:
         """T [E, 1]."""
 
 
-TEMPERATURES: Registry[Temperature] = Registry("temperature mode")
+TEMPERATURES: Registry[Temperature] = Registry(
+    "temperature mode", path="temperature.mode", group=Temperature.group
+)
 
 
 def fit(logit_at: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
@@ -142,6 +156,10 @@ class PerCellTemperature(Temperature):
     Together with a cell-scope R_E one absorbs the other (seed 000 forbids the pair; definitions,
     Gauge). Raises ValueError when z_e is None.
     """
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return super().arguments(settings, sizes) | {"width": sizes.width}
 
     def __init__(self, width: int) -> None:
         super().__init__()

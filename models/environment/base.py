@@ -1,12 +1,14 @@
 """What an environment is: support sets in, one representation z_E per episode out."""
 
 from abc import abstractmethod
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.episode import Support
-from models.registry import Registry
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 
 class UnseenCellLineError(LookupError):
@@ -31,25 +33,41 @@ class EnvironmentOutput(NamedTuple):
     owner: Tensor | None = None
 
 
-class Environment(nn.Module):
-    """z_E = environment(support): forward(support of E episodes) -> z_e [E, w]. Parameters are group E.
+class Environment(ModelPart):
+    """A source of z_E = environment(support): forward(support of E episodes) -> z_e [E, w].
 
     The episodes do not see each other, and the order of the pairs of a support set does not matter. Nothing
     is detached here: under isolated routing the caller passes `support.detached()`.
     """
 
+    group = "E"
     width: int
     """w, the dimension of z_E."""
     by_cell: ClassVar[bool] = False
     """Whether z_E is of the cell line itself, whatever pairs are in the support set."""
 
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: what stands beside the source in its block, but the keys of other parts of the
+        environment side."""
+        beside = ENVIRONMENTS.beside_choice(settings)
+        return {key: value for key, value in beside.items() if key not in OTHER_PARTS}
+
     @abstractmethod
     def forward(self, support: Support) -> Tensor:
         """z_e [E, w]."""
+
+    def decode(self, z_e: Tensor) -> Tensor | None:
+        """v'_c [E, F] from z_e [E, w]; None for a source that reconstructs nothing."""
+        return None
 
     def check_cells(self, cell: Tensor) -> None:
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""
         return
 
 
-ENVIRONMENTS: Registry[Environment] = Registry("environment source")
+ENVIRONMENTS: Registry[Environment] = Registry(
+    "environment source", path="environment.source", group=Environment.group
+)
+OTHER_PARTS = frozenset({"scope", "rank", "teacher", "fusion", "graph", "prior"})
+"""Keys beside `environment.source` that say what is made of z_E, whatever its source."""

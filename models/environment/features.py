@@ -1,10 +1,14 @@
 """The cell line's own features as its environment: a continuous map from v_c to z_E."""
 
+from typing import Any
+
 from torch import Tensor
 
 from models.environment.base import ENVIRONMENTS, Environment
 from models.environment.set_encoders import perceptron
 from models.episode import Support
+from models.registry import Settings
+from models.sizes import Sizes
 
 
 @ENVIRONMENTS.register(
@@ -19,10 +23,15 @@ class FeatureEnvironment(Environment):
     """z_E(c) = linear(GELU(linear(v_c))), v_c standardised over the training cell lines; reads `support.v` alone.
 
     decoder = True adds v'_c of the same form, for a reconstruction loss. Support sets without v_c are a ValueError;
-    NaN in v_c makes its own episode's z_E NaN. Parameters, the decoder's too, are group E.
+    NaN in v_c makes its own episode's z_E NaN.
     """
 
     by_cell = True
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        decoder = settings["loss"]["reconstruction"]["weight"] > 0
+        return super().arguments(settings, sizes) | {"inputs": sizes.inputs, "decoder": decoder}
 
     def __init__(self, inputs: int, width: int, hidden: int = 32, decoder: bool = False) -> None:
         super().__init__()
@@ -39,5 +48,4 @@ class FeatureEnvironment(Environment):
         return z_e
 
     def decode(self, z_e: Tensor) -> Tensor | None:
-        """v'_c [E, F], or None without a decoder."""
         return None if self.decoder is None else self.decoder(z_e)

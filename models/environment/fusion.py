@@ -2,6 +2,8 @@
 
 from torch import Tensor
 
+from models.declared import POSITIVE, declare
+
 
 def teacher_share(cell: Tensor, alpha: float) -> Tensor:
     """alpha_c = alpha for a training cell line whose name is known, 0 for an unseen or hidden one (-1).
@@ -19,3 +21,17 @@ def fuse(share: Tensor, teacher: Tensor, student: Tensor) -> Tensor:
     """
     share = share.to(student.dtype)
     return share * teacher + (1 - share) * student
+
+
+declare(
+    "M26", "fusion", kind="fusion", name="fusion of Teacher and Student",
+    when={"environment.teacher.kind": "gradient", "environment.fusion.alpha": POSITIVE},
+    equation="training: R_E = alpha R_T + (1 - alpha) R_S; unseen: R_E = R_S", shapes="r_T, r_S [E] -> r [E]",
+    source="seed 001", off={"environment.fusion.alpha": 0.0},
+)  # fmt: skip
+declare(
+    "M26", "fusion_ema", kind="fusion", name="fusion with the Student's average",
+    when={"environment.teacher.kind": "ema", "environment.fusion.alpha": POSITIVE},
+    equation="training: R_E = alpha R_T + (1 - alpha) R_S, R_T of the averaged Student; unseen: R_E = R_S",
+    shapes="r_T, r_S [E] -> r [E]", source="seed 001", off={"environment.fusion.alpha": 0.0},
+)  # fmt: skip

@@ -1,13 +1,16 @@
 """The cell prototype graph (M24): prototypes of every training cell line, joined by similarity and by relations."""
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from models.environment.glorot import GlorotLinear
-from models.registry import Registry
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 
 def similarity_edges(x: Tensor, neighbours: int) -> Tensor:
@@ -43,15 +46,16 @@ def personalised_pagerank(a: Tensor, restart: float) -> Tensor:
     return restart * inverse
 
 
-class PrototypeGraph(nn.Module):
+class PrototypeGraph(ModelPart):
     """States H [C, P, w] of P prototypes per training cell line after they have seen their neighbours.
 
-    Prototypes X [C, P, w] are parameters (group T), drawn from N(0, 1) as embeddings are. Edges: kNN by
+    Prototypes X [C, P, w] are parameters, drawn from N(0, 1) as embeddings are. Edges: kNN by
     cosine similarity of the present prototypes, and relations [C, C] in [0, 1] between cell lines, which join all
     their prototypes; of two edges the heavier counts. The edges carry no gradient; what flows along them does.
     NaN in a prototype makes every state that it reaches NaN.
     """
 
+    group = "T"
     joined: Tensor
 
     def __init__(
@@ -78,6 +82,13 @@ class PrototypeGraph(nn.Module):
     def reset_parameters(self) -> None:
         nn.init.normal_(self.prototypes)
 
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: sizes and relations of the data, counts of the block `environment.graph`."""
+        graph = settings["environment"]["graph"]
+        counts = {key: graph[key] for key in ("prototypes", "neighbours")}
+        return {"cell_lines": sizes.cell_lines, "width": sizes.width, "relations": sizes.relations, **counts}
+
     def adjacency(self) -> Tensor:
         """A [C P, C P], symmetric, zero diagonal, without gradient."""
         near = similarity_edges(self.prototypes.detach().flatten(0, 1), self.neighbours)
@@ -92,7 +103,9 @@ class PrototypeGraph(nn.Module):
         return self.spread(self.adjacency(), x).reshape(self.prototypes.shape)
 
 
-GRAPHS: Registry[PrototypeGraph] = Registry("prototype graph")
+GRAPHS: Registry[PrototypeGraph] = Registry(
+    "prototype graph", path="environment.graph.kind", group=PrototypeGraph.group
+)
 
 
 @GRAPHS.register(
@@ -129,6 +142,10 @@ class GcnGraph(PrototypeGraph):
 )
 class RandomWalkGraph(PrototypeGraph):
     """H = Pi X, Pi the personalised PageRank of walks that restart with probability r in (0, 1]; r = 1 gives X."""
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return super().arguments(settings, sizes) | {"restart": settings["environment"]["graph"]["restart"]}
 
     def __init__(
         self,

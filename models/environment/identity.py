@@ -1,12 +1,14 @@
 """The cell line's name as its environment: an embedding table that knows nothing of a new cell line."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from models.environment.base import ENVIRONMENTS, Environment, UnseenCellLineError
 from models.episode import Support
+from models.registry import Settings
+from models.sizes import Sizes
 
 
 @ENVIRONMENTS.register(
@@ -26,6 +28,10 @@ class IdEnvironment(Environment):
     """
 
     by_cell = True
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return super().arguments(settings, sizes) | {"cell_lines": sizes.cell_lines}
 
     def __init__(self, cell_lines: int, width: int, unseen: Literal["error", "mean"] = "error") -> None:
         super().__init__()

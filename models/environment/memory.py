@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from models.declared import POSITIVE, declare
 from models.environment.branches import Branches
 
 Memory = Mapping[str, Tensor]
@@ -58,3 +59,11 @@ def at_epoch(memory: Memory, branches: Branches, epoch: int) -> dict[str, Tensor
 def part(memory: Memory, prefix: str) -> dict[str, Tensor]:
     """The parameters remembered under `prefix`, by qualified name; empty where there are none."""
     return {name[len(prefix) :]: value for name, value in memory.items() if name.startswith(prefix)}
+
+
+declare(
+    "M29", "pseudo_unseen", kind="hidden names", name="pseudo-unseen cell lines",
+    when={"episode.pseudo_unseen": POSITIVE},
+    equation="a share of episodes hides the cell line's name; target R_ref of a frozen earlier Teacher",
+    shapes="cell [E] -> cell [E] with -1 where hidden", source="seed 001", off={"episode.pseudo_unseen": 0.0},
+)  # fmt: skip

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.declared import POSITIVE, declare
+
 HIDDEN = 32
 """Units of the hidden layer."""
 
@@ -73,3 +75,12 @@ class Standardiser(NamedTuple):
         mean, square = (self.mean / weight).to(x.dtype), (self.square / weight).to(x.dtype)
         scaled = (x - mean) / ((square - mean.square()).clamp(min=0) + 1e-8).sqrt()
         return torch.where(self.weight > 0, scaled.clamp(-5, 5), torch.zeros_like(x))
+
+
+declare(
+    "M27", "opportunist", kind="opportunist", name="Opportunist (Student 2)",
+    when={"loss.competition.weight": POSITIVE},
+    equation="R_O(c) = f(linear(z_O)), z_O = linear(GELU(linear(x))), x the standardised mean over S_c of GC content, "
+        "k-mers, length and U_I",
+    shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="seeds 000 and 001", group="A", cls=Opportunist,
+)  # fmt: skip

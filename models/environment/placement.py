@@ -2,13 +2,15 @@
 
 import math
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import layer_norm
 
+from models.declared import declare
 from models.environment.glorot import GlorotLinear
+from models.part import ModelPart
 
 
-class Placement(nn.Module):
+class Placement(ModelPart):
     """z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt(w)): attention of the Student over all prototypes.
 
     n(h) = (h - mean h) / sd h over the w dimensions; m(H_p) = (H_p - mean_p H) / s, s the root mean square of what it
@@ -18,8 +20,9 @@ class Placement(nn.Module):
     h [E, w] (the set encoder's output), nodes H [C, P, w] -> [E, w]; the episodes do not see each other, and the
     order of the prototypes does not matter. z_E lies in the convex hull of the prototypes' states, also for an unseen
     cell line (the claim of seed 004 that can be tested). Source: seed 002, "map". NaN in either makes z_E NaN.
-    Parameters are group E.
     """
+
+    group = "E"
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -36,3 +39,12 @@ class Placement(nn.Module):
 
     def forward(self, h: Tensor, nodes: Tensor) -> Tensor:
         return self.weights(h, nodes) @ nodes.flatten(0, 1)
+
+
+declare(
+    "M25", "graph_map", kind="graph map", name="Student-to-graph map",
+    when={"environment.graph.map": "attention"},
+    equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
+        "n and m to mean 0 and unit spread",
+    shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", group="E", cls=Placement,
+)  # fmt: skip

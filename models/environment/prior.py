@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.declared import declare
 from models.environment.resistance import Reference
 
 
@@ -94,3 +95,12 @@ class GaussianProcessPrior(nn.Module):
         white = torch.linalg.solve_triangular(factor, centred, upper=False)
         square, volume = white.square().sum(), 2 * factor.diagonal().log().sum()
         return -0.5 * (square + volume + raw.shape[0] * math.log(2 * math.pi)) / raw.shape[0]
+
+
+declare(
+    "M28", "gp_posterior", kind="extrapolation", name="Gaussian-process extrapolation",
+    when={"environment.prior.extrapolate": "posterior"},
+    equation="R(c*) = m + k(c*, C) (K + noise I)^-1 (R(C) - m)",
+    shapes="place [E, p], reference r [C] -> r [E]", source="seed 004",
+    off={"environment.prior.extrapolate": "own"},
+)  # fmt: skip

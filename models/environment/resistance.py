@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from models.declared import declare
 from models.environment.fusion import fuse
+from models.part import ModelPart
 from models.running import running_means
 
 
@@ -84,7 +86,7 @@ class ZeroLinear(nn.Linear):
         nn.init.zeros_(self.weight)
 
 
-class Resistance(nn.Module):
+class Resistance(ModelPart):
     """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
     g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
@@ -110,8 +112,10 @@ class Resistance(nn.Module):
     [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) where given; teacher
     (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where
     nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
-    definitions, Sample scope. NaN passes through. Parameters are group E.
+    definitions, Sample scope. NaN passes through.
     """
+
+    group = "E"
 
     def __init__(
         self,
@@ -185,3 +189,16 @@ class Resistance(nn.Module):
             modulation = modulation.unsqueeze(-2) if owner is None else modulation
             r = r + (self.b(z_i.detach()) * modulation).sum(-1)
         return ResistanceOutput(r, raw, cell, student, of_teacher, self.heard(student))
+
+
+declare(
+    "M16", "scope_cell", kind="scope", name="R_E per cell line", when={"environment.scope": "cell"},
+    equation="R_E(c) = f(g(z_E(c)))", shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
+    source="seed 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
+)  # fmt: skip
+declare(
+    "M16", "scope_sample", kind="scope", name="R_E per sample", when={"environment.scope": "sample"},
+    equation="R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
+    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]", source="seed 001; rp13; definitions, Sample scope",
+    group="E", cls=Resistance, off={"environment.scope": "cell"},
+)  # fmt: skip

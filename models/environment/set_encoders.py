@@ -2,11 +2,13 @@
 
 import math
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.registry import Registry
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 HEADS = 4
 
@@ -24,6 +26,11 @@ class SetEncoder(nn.Module):
         self.width = width
         self.hidden = max(16, HEADS * math.ceil(width / HEADS))
 
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: `sizes.inputs` numbers per element, and the width of z_E."""
+        return {"inputs": sizes.inputs, "width": sizes.width}
+
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
         """[E, S, inputs] -> [E, width] for S >= 1."""
@@ -34,7 +41,9 @@ class SetEncoder(nn.Module):
         return self.encode(x)
 
 
-SET_ENCODERS: Registry[SetEncoder] = Registry("set encoder")
+SET_ENCODERS: Registry[SetEncoder] = Registry(
+    "set encoder", path="environment.encoder", group="E", beside={"environment.source": "support"}
+)
 
 
 def perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
@@ -180,6 +189,10 @@ class AttentionEncoder(SetEncoder):
 )
 class InducedEncoder(SetEncoder):
     """z = linear(PMA(ISAB(ISAB(linear(x))))) with m inducing points: elements see each other."""
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return super().arguments(settings, sizes) | {"inducing": settings["environment"]["inducing"]}
 
     def __init__(self, inputs: int, width: int, inducing: int = 32) -> None:
         super().__init__(inputs, width)

@@ -2,31 +2,40 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from models.registry import Registry
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 
 Values = Mapping[str, Tensor]
 """Parameters by qualified name, in place of a module's own."""
 
 
-class Teacher(nn.Module):
+class Teacher(ModelPart):
     """R_T of the training cell lines. Where its answer comes from is the one thing that the kinds differ in.
 
     `by_name`: it looks the cell line up (parameters of its own, group T); otherwise it is the Student's branch
     with remembered parameters, which are explicit state and no group's.
     """
 
+    group = "T"
     by_name: bool
+
+    @classmethod
+    @abstractmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments."""
 
     @abstractmethod
     def remember(self, memory: Values, student: Values) -> dict[str, Tensor]:
         """The Teacher's remembered parameters after a step that left the Student at `student`."""
 
 
-TEACHERS: Registry[Teacher] = Registry("teacher")
+TEACHERS: Registry[Teacher] = Registry("teacher", path="environment.teacher.kind", group=Teacher.group)
 
 
 @TEACHERS.register(
@@ -45,6 +54,10 @@ class GradientTeacher(Teacher):
     """
 
     by_name = True
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return {"cell_lines": sizes.cell_lines, "width": sizes.width}
 
     def __init__(self, cell_lines: int, width: int) -> None:
         super().__init__()
@@ -81,6 +94,10 @@ class EmaTeacher(Teacher):
     """
 
     by_name = False
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        return {"momentum": settings["environment"]["teacher"]["momentum"]}
 
     def __init__(self, momentum: float = 0.99) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from models.episode import Step
 from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
 from models.losses.registry import LOSSES
-from models.losses.sizes import Sizes
+from models.losses.sizes import TermSizes
 from models.losses.standing import Standing
 from models.losses.task import TaskLoss
 from models.losses.term import ENVIRONMENT, OWN, LossTerm, State, masked_mean
@@ -92,7 +92,7 @@ class Competition(LossTerm):
     reach = ENVIRONMENT | OWN
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "task": settings["loss"]["task"]}
 
     def __init__(

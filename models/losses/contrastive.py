@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from models.declared import GIVEN, POSITIVE, declare
 from models.episode import Step
 from models.losses.bank import write_ring
 from models.losses.registry import LOSSES
@@ -103,3 +104,12 @@ class Contrastive(LossTerm):
         related = self.related.to(similarity.dtype)[anchor.clamp(min=0)][:, candidate.clamp(min=0)]
         kept = torch.log1p(-related.clamp(max=1 - 1e-7))
         return torch.where(related < 1, similarity + kept, MASKED)
+
+
+declare(
+    "M35", "contrastive_relations", kind="weights of negatives", name="hierarchical weights of negatives",
+    when={"loss.contrastive.weight": POSITIVE, "loss.contrastive.relations": GIVEN},
+    equation="below the fraction a candidate j of anchor i weighs 1 - h_ij, h_ij the relation of their cell lines",
+    shapes="relations [C, C] -> weights [E, E + B]", source="seed 003 (semantic negatives)",
+    off={"loss.contrastive.relations": []},
+)  # fmt: skip

@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 
 from models.episode import Step
 from models.losses.registry import LOSSES
-from models.losses.sizes import Sizes
+from models.losses.sizes import TermSizes
 from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
 from models.streams import stream_seed
 
@@ -31,7 +31,7 @@ class Ranking(LossTerm):
     reach = EVERY_SIDE
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
         tau = settings["loss"]["ranking"]["tau"]
         return {} if tau is None else {"tau": tau}
 
@@ -58,7 +58,7 @@ class PairwiseRanking(Ranking):
     reads = Ranking.reads | {"seed", "index"}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "max_pairs": settings["loss"]["ranking"]["max_pairs"]}
 
     def __init__(self, tau: float = 1.0, max_pairs: int = 4096) -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from itertools import chain
 from typing import cast, get_args
 
-from models.losses.sizes import Sizes
+from models.losses.sizes import TermSizes
 from models.losses.term import Direction, LossTerm, Need
 from models.registry import Registry
 
@@ -25,10 +25,12 @@ class LossRegistry(Registry[LossTerm]):
     """
 
     def register(
-        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str
+        self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str, mechanism: str = ""
     ) -> Callable[[type[LossTerm]], type[LossTerm]]:
         """Class decorator: enter the class under `key`."""
-        enter = super().register(key, id=id, name=name, equation=equation, shapes=shapes, source=source)
+        enter = super().register(
+            key, id=id, name=name, equation=equation, shapes=shapes, source=source, mechanism=mechanism
+        )
 
         def complete(cls: type[LossTerm]) -> type[LossTerm]:
             for fault in chain(_undeclared(cls), _contradictions(cls), self._clashes(cls)):
@@ -73,7 +75,7 @@ def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
         )
     if wrong := {direction for _, direction in cls.objectives.values()} - set(get_args(Direction)):
         yield f"declares the direction {wrong.pop()!r}, and directions are {' and '.join(get_args(Direction))}"
-    sizes = [field.name for field in fields(Sizes)]
+    sizes = [field.name for field in fields(TermSizes)]
     if unsized := sorted({*cls.takes} - {*sizes}):
         yield f"takes the size {unsized[0]}, and sizes are {', '.join(sizes)}"
     if unmet := sorted(cls.needs - set(get_args(Need))):

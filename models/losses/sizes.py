@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """Sizes that `LossTerm.arguments` may ask for.
+class TermSizes:
+    """TermSizes that `LossTerm.arguments` may ask for.
 
     cell_lines C: training cell lines; features d: width of z_I; width w: of z_E; statistics f: of a support pair, as
     an Opportunist sees it (0 where nothing reads them); nonnegative: the energy takes R_E >= 0 alone; relations

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.declared import POSITIVE, declare
 from models.sequence.masking import masked_mean, masked_softmax
 from models.sequence.tempered_gate import SOFTPLUS_ONE
 
@@ -69,3 +70,13 @@ class DirectionGate(nn.Module):
     def forward(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         gate = torch.sigmoid(self.weigh(torch.cat([enhancer, promoter], dim=-1)))
         return gate * enhancer + (1.0 - gate) * promoter
+
+
+declare(
+    "M04", "anchors", kind="anchors", name="anchors, tempered pooling, direction gate",
+    when={"model.encoder": "cbat", "model.anchors": POSITIVE},
+    equation="a_k = W_k mean(other) + b_k; z = softmax(<W h, W a> / (tau sqrt d)) h; "
+        "z_I = g z_E<-P + (1 - g) z_P<-E",
+    shapes="other [B, P, d] -> anchors [B, K, d]; own [B, P, d] -> z [B, d]", source="rp04", group="S",
+    cls=Anchors,
+)  # fmt: skip

@@ -142,6 +142,8 @@ class Cbat(Interaction):
     split into heads of even width, or a count is below 1.
     """
 
+    keys = frozenset({"width", "heads", "blocks", "anchors", "window", "dropout"})
+
     def __init__(
         self, width: int, heads: int, blocks: int, anchors: int, window: int, dropout: float
     ) -> None:

@@ -22,6 +22,8 @@ from models.streams import Dropout, Noise
 class Cnn(Interaction):
     """Masked mean and maximum of each side, joined by one hidden layer of width 2 d."""
 
+    keys = frozenset({"width", "dropout"})
+
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
         self.hidden = nn.Linear(4 * width, 2 * width)

@@ -49,6 +49,8 @@ class CrossAttention(Interaction):
     Raises ValueError when the width does not split into heads of even width, or blocks < 1.
     """
 
+    keys = frozenset({"width", "heads", "blocks", "dropout"})
+
     def __init__(self, width: int, heads: int, blocks: int, dropout: float) -> None:
         super().__init__()
         if blocks < 1:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from models.declared import declare
 from models.precision import at_least_float32
 
 
@@ -69,3 +70,11 @@ class DualStream(nn.Module):
         """z_E = sg(Q_E) e: [E, w] -> [E, d]."""
         with torch.autocast(e.device.type, enabled=False):
             return e @ self.rotation().detach()[:, : self.environment].T
+
+
+declare(
+    "M34", "dual_stream", kind="dual stream", name="orthogonal streams by construction",
+    when={"decouple.dual_stream": True},
+    equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'",
+    shapes="h [B, d] -> [B, d]", source="seed 004", group="S", cls=DualStream,
+)  # fmt: skip

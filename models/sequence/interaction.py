@@ -1,18 +1,30 @@
 """The one interface by which the two sides meet, and the registry of its implementations."""
 
 from abc import abstractmethod
+from typing import Any, ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.registry import Registry
+from models.part import ModelPart
+from models.registry import Registry, Settings
+from models.sizes import Sizes
 from models.streams import Noise
 
 
-class Interaction(nn.Module):
+class Interaction(ModelPart):
     """z_I = f(h_E, m_E, h_P, m_P): features [B, P_e, d], [B, P_p, d] and their 0/1 masks -> [B, d].
 
     Every implementation is finite for all-null sides and unchanged by more masked windows on the right.
     """
+
+    group = "S"
+    keys: ClassVar[frozenset[str]]
+    """Keys of the block `model` that it is built from."""
+
+    @classmethod
+    def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
+        """Constructor arguments: its keys of the block `model`."""
+        return {key: value for key, value in settings["model"].items() if key in cls.keys}
 
     @abstractmethod
     def forward(
@@ -21,4 +33,4 @@ class Interaction(nn.Module):
         """z_I of every pair."""
 
 
-INTERACTIONS: Registry[Interaction] = Registry("encoder")
+INTERACTIONS: Registry[Interaction] = Registry("encoder", path="model.encoder", group=Interaction.group)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.declared import POSITIVE, declare
 from models.precision import at_least_float32
 
 
@@ -51,3 +52,10 @@ class FourierKAN(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             u: Tensor = self.out(F.silu(self.hidden(at_least_float32(x)))).squeeze(-1)
             return F.softplus(u) if self.nonnegative else u
+
+
+declare(
+    "M05", "fourier_kan", kind="energy head", name="Fourier KAN energy head", when={"model.grid": POSITIVE},
+    equation="U_I = w SiLU(sum_j sum_k a_ijk cos(k pi tanh x_j) + b_ijk sin(k pi tanh x_j)) + b",
+    shapes="z_I [B, d] -> u [B]", source="rp04", group="S", cls=FourierKAN,
+)  # fmt: skip

@@ -1,28 +1,21 @@
 """The sequence potential U_I: stem -> self-attention -> interaction (-> bottleneck, streams) -> Fourier KAN."""
 
-import inspect
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from models.declared import GIVEN, declare
+from models.part import ModelPart
 from models.precision import at_least_float32
-from models.sequence import cbat, cnn, cross_attention
 from models.sequence.bottleneck import InformationBottleneck
 from models.sequence.dual_stream import DualStream
-from models.sequence.interaction import INTERACTIONS
+from models.sequence.interaction import Interaction
 from models.sequence.kan import FourierKAN
 from models.sequence.rope import RotarySelfAttention
 from models.sequence.stem import KmerStem
 from models.sequence.tokens import kmer_tokens, reverse_complement
-from models.streams import Noise
-
-ENCODERS = (cbat.Cbat, cross_attention.CrossAttention, cnn.Cnn)
-"""The interactions that importing this module registers."""
-
-NOT_THE_NETWORKS = ("size", "enhancer_bp", "promoter_bp")
-"""Keys of the model block that say what data the network is given, not what it is."""
+from models.streams import Composed, Noise
 
 
 class SequenceOutput(NamedTuple):
@@ -38,14 +31,14 @@ class SequenceOutput(NamedTuple):
     kl: Tensor
 
 
-class SequencePotential(nn.Module):
+class SequencePotential(ModelPart, Composed):
     """U_I = FourierKAN(z_I), z_I = Interaction(SelfAttention(Stem(enhancer)), SelfAttention(Stem(promoter))).
 
     Between the interaction h and z_I there may be, in this order: `bottleneck`, a linear map to fewer dimensions
     (M07); `stochastic`, the information bottleneck (M33, vib); `environment_stream` = w, orthogonal streams of
     which z_I is the intrinsic one (M34). d below is that of z_I.
 
-    `encoder` is a key of INTERACTIONS. `share_sides` uses one stem for both sides; `share_strands` averages the
+    `interaction` is how the two sides meet. `share_sides` uses one stem for both sides; `share_strands` averages the
     pooled stem features of a sequence and of its reverse complement, so that the output is the same for all
     four strand orientations. More padding on the right changes nothing.
 
@@ -54,10 +47,27 @@ class SequencePotential(nn.Module):
     Source: M01 to M06; rp04.
     """
 
+    group = "S"
+    keys: ClassVar = frozenset(
+        {"embedding", "kernel", "width", "pool", "dropout", "share_sides", "share_strands", "heads"}
+        | {"self_attention_layers", "grid", "nonnegative", "bottleneck"}
+    )
+    """Keys of the block `model` that it is built from, beside those of its interaction."""
+    streams: ClassVar = {
+        "stems": "stems",
+        "enhancer_attention": "enhancer_attention",
+        "promoter_attention": "promoter_attention",
+        "interaction": "interaction",
+        "narrow": "narrow",
+        "information": "information",
+        "dual": "dual",
+        "energy": "energy",
+    }
+
     def __init__(
         self,
+        interaction: Interaction,
         *,
-        encoder: str,
         embedding: int,
         kernel: int,
         width: int,
@@ -67,9 +77,6 @@ class SequencePotential(nn.Module):
         share_strands: bool,
         heads: int,
         self_attention_layers: int,
-        blocks: int,
-        anchors: int,
-        window: int,
         grid: int,
         nonnegative: bool = False,
         bottleneck: int | None = None,
@@ -90,16 +97,7 @@ class SequencePotential(nn.Module):
         self.promoter_attention = nn.ModuleList(
             RotarySelfAttention(*attention) for _ in range(self_attention_layers)
         )
-        options = {
-            "width": width,
-            "heads": heads,
-            "blocks": blocks,
-            "anchors": anchors,
-            "window": window,
-            "dropout": dropout,
-        }
-        takes = inspect.signature(INTERACTIONS.row(encoder).cls).parameters
-        self.interaction = INTERACTIONS.build(encoder, **{k: v for k, v in options.items() if k in takes})
+        self.interaction = interaction
         self.narrow = None if bottleneck is None else nn.Linear(width, bottleneck)
         self.information = InformationBottleneck(self.features) if stochastic else None
         self.dual = None if environment_stream is None else DualStream(self.features, environment_stream)
@@ -164,24 +162,19 @@ class SequencePotential(nn.Module):
         return weighted / count.clamp_min(1.0)[..., None], count.clamp_max(1.0)
 
 
-def build_sequence(
-    model: Mapping[str, Any], *, stochastic: bool = False, environment_stream: int | None = None
-) -> SequencePotential:
-    """The network of a resolved model block (`TrialConfig.model.model_dump()`).
-
-    stochastic and environment_stream: as in SequencePotential; the block `decouple` decides on them.
-
-    Raises
-    ------
-    ValueError
-        when embedding, kernel or width is still open, or sizes do not fit together.
-    TypeError
-        for a key that the network does not take, or one that is missing.
-    KeyError
-        for an encoder that is not registered.
-    """
-    settings = {key: value for key, value in model.items() if key not in NOT_THE_NETWORKS}
-    unresolved = [key for key, value in settings.items() if value is None and key != "bottleneck"]
-    if unresolved:
-        raise ValueError(f"the model block is not resolved: {', '.join(unresolved)} must be given a value")
-    return SequencePotential(**settings, stochastic=stochastic, environment_stream=environment_stream)
+declare(
+    "M07", "share_sides", kind="sharing", name="one stem for both sides", when={"model.share_sides": True},
+    equation="Stem_E = Stem_P", shapes="bases [B, L] -> h [B, P, d]", source="seed 004", group="S",
+    off={"model.share_sides": False},
+)  # fmt: skip
+declare(
+    "M07", "share_strands", kind="sharing", name="reverse-complement sharing",
+    when={"model.share_strands": True}, equation="h = 1/2 (Stem(x) + Stem(rc x)) after pooling",
+    shapes="bases [B, L] -> h [B, P, d]", source="seed 004; definitions, Sizes", group="S",
+    off={"model.share_strands": False},
+)  # fmt: skip
+declare(
+    "M07", "bottleneck", kind="bottleneck", name="bottleneck on z_I", when={"model.bottleneck": GIVEN},
+    equation="z_I <- W z_I, W [n, d], n < d", shapes="[B, d] -> [B, n]", source="seed 004", group="S",
+    off={"model.bottleneck": None},
+)  # fmt: skip

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.declared import POSITIVE, declare
 from models.sequence.feed_forward import FeedForward
 from models.sequence.masking import mask_bias
 from models.sequence.reach import Reach
@@ -138,3 +139,12 @@ class RotarySelfAttention(nn.Module):
         h = h + self.dropout(self.attention(x, x, mask[:, None], (position, position)), noise)
         out: Tensor = h + self.feed_dropout(self.feed(self.feed_norm(h)), noise)
         return out
+
+
+declare(
+    "M02", "self_attention", kind="self-attention", name="rotary self-attention per side",
+    when={"model.self_attention_layers": POSITIVE},
+    equation="h <- h + Attention(LN h) with <R_m q, R_n k>; h <- h + FFN(LN h)",
+    shapes="h [B, P, d], mask [B, P] -> [B, P, d]", source="rp01 and later; Su et al. 2021", group="S",
+    cls=RotarySelfAttention,
+)  # fmt: skip

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.declared import GIVEN, declare
 from models.sequence.stem_fold import FoldedMax, fold_table, folded_max
 from models.sequence.tokens import KMER, null_token
 from models.streams import Dropout, Noise
@@ -108,3 +109,10 @@ class KmerStem(nn.Module):
         valid = seen[:, self.kernel :] > seen[:, :positions]
         windows = F.pad(valid, (0, -positions % self.pool)).unflatten(1, (-1, self.pool))
         return padded, valid, windows.any(dim=2)
+
+
+declare(
+    "M01", "stem", kind="stem", name="k-mer stem", when={"model.kernel": GIVEN},
+    equation="h = Dropout(LayerNorm(MaxPool(ReLU(Conv1d(Embedding(k-mers))))))",
+    shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="definitions, Sizes", group="S", cls=KmerStem,
+)  # fmt: skip

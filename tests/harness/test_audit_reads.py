@@ -37,7 +37,7 @@ EVERYTHING: dict[str, Any] = {
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
 TRIAL = "harness.trial.replicate:Replicate"
 SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
-BALANCE = "harness.trial.step.trainer:build_balance"
+BALANCE = "harness.trial.step.balance:GradNorm.arguments"
 BROKEN: dict[str, tuple[str, str, str]] = {
     "evaluation.batch": ("harness.trial.replicate:score_splits", "config.evaluation.batch", "256"),
     "evaluation.train_subset": (f"{TRIAL}._training_subset", "self.settings.evaluation.train_subset", "16"),

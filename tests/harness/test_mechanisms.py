@@ -13,9 +13,10 @@ import torch
 from harness.config.blocks.paths import find, leaves
 from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.catalogue import IDS, catalogue, configured
-from harness.mechanisms.mechanism import GIVEN, GROUPS, POSITIVE, Mechanism, Setting
+from harness.mechanisms.mechanism import GROUPS, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
-from models.environment import Placement
+from models.declared import GIVEN, POSITIVE
+from models.environment.placement import Placement
 from models.losses import LOSSES
 from models.losses.ranking import PairwiseRanking
 from models.registry import Registry
@@ -56,7 +57,7 @@ def test_every_mechanism_of_the_documents_has_a_row() -> None:
 def test_keys_are_unique_and_every_registered_row_is_there() -> None:
     keys = [(row.kind, row.key) for row in ROWS]
     assert len(keys) == len(set(keys))
-    assert {(kind, row.key) for kind, table in registries().items() for row in table} <= set(keys)
+    assert {(kind, row.mechanism) for kind, table in registries().items() for row in table} <= set(keys)
     assert len(list(registered())) >= 40
 
 
@@ -82,10 +83,10 @@ def test_the_checks_see_what_they_look_for() -> None:
 
 
 def test_a_row_that_no_path_of_the_configuration_chooses_is_refused() -> None:
-    unplaced: Registry[object] = Registry("energy form")
+    unplaced: Registry[object] = Registry("energy form", path="energy.form")
     unplaced.register("nowhere", id="M10", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
     with pytest.raises(UnplacedError, match="energy form 'nowhere'"):
-        settings_of("energy form", unplaced.row("nowhere"))
+        settings_of(unplaced, unplaced.row("nowhere"))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_row_that_no_path_of_the_configuration_chooses_is_refused() -> None:
 def test_a_loss_term_that_nobody_can_switch_on_is_refused(name: str, value: object, sentence: str) -> None:
     row = replace(LOSSES.row("ranking_pairwise"), cls=type("Lost", (PairwiseRanking,), {name: value}))
     with pytest.raises(UnplacedError, match=f"loss term 'ranking_pairwise': {sentence}"):
-        settings_of("loss term", row)
+        settings_of(LOSSES, row)
 
 
 def test_what_a_configuration_has_follows_its_settings() -> None:

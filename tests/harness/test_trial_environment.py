@@ -190,7 +190,7 @@ def test_the_posterior_mean_of_the_prior_is_what_an_unseen_cell_line_is_predicte
     trainer, name = replicate.trainer, replicate.fold.test[0]
     v = standardised_features(replicate.config, replicate.dataset, trainer_codes(replicate))
     place = v[replicate.dataset.cell_lines.index(name)].unsqueeze(0)
-    wanted = trainer.model.prior.posterior(place, trainer.reference).mean.item()
+    wanted = trainer.model.environment.prior.posterior(place, trainer.reference).mean.item()
     tables = {run: embeddings(tmp_path / run) for run in ("posterior", "own")}
     rows = {run: t[(t.cell_line == name) & (t.split == "test")] for run, t in tables.items()}
     np.testing.assert_allclose(rows["posterior"].r_raw, wanted, rtol=1e-5)

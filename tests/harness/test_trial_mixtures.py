@@ -59,8 +59,8 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
     _, _, step, scores = trainer._measure(batch, warm=False)
     lines = torch.from_numpy(batch.query_cell)
     assert len(lines.unique()) > 1 and (step.cell == -1).all(), "an episode has no cell line of its own"
-    by_line = model.teacher(torch.arange(model.cell_lines), model.graph())
-    units = model.resistance.of_cell(by_line, trainer.reference)
+    by_line = model.environment.teacher(torch.arange(model.cell_lines), model.environment.graph())
+    units = model.environment.resistance.of_cell(by_line, trainer.reference)
     hides = torch.zeros(len(lines)) if step.pseudo_unseen is None else step.pseudo_unseen
     torch.testing.assert_close(scores.r_teacher[hides == 0], units[lines][hides == 0])
     share = 0.25 * (1 - hides).unsqueeze(1).expand_as(lines)
@@ -75,7 +75,7 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
 def test_every_row_of_the_teacher_learns_from_its_own_lines_pairs(make_replicate: MakeReplicate) -> None:
     trainer, batch = warmed(make_replicate({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
     _, _, step, _ = trainer._measure(batch, warm=False)
-    table = trainer.model.teacher.table.weight
+    table = trainer.model.environment.teacher.table.weight
     for line in range(trainer.model.cell_lines):
         own = (torch.from_numpy(batch.query_cell) == line).float()
         (moved,) = torch.autograd.grad((step.logit * own).sum(), [table], retain_graph=True)
@@ -109,7 +109,11 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
     model, lines = trainer.model, torch.from_numpy(batch.query_cell)
     with torch.no_grad():
         _, _, step, scores = trainer._measure(batch, warm=False)
-        z_e = model.environment.table.weight if source == "id" else model.environment.encoder(trainer.v)
+        z_e = (
+            model.environment.source.table.weight
+            if source == "id"
+            else model.environment.source.encoder(trainer.v)
+        )
     torch.testing.assert_close(step.z_e_of_queries(), z_e[lines])
     assert step.cell.tolist() == lines.unique().tolist(), (
         "a row of z_E per cell line, for terms that tell them apart"
@@ -117,9 +121,9 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
     temperature = softplus((z_e * model.temperature.v).sum(1) + model.temperature.t)
     torch.testing.assert_close(scores.temperature, temperature[lines])
     reference = trainer.reference
-    cell = model.resistance.of_cell(model.resistance.raw_cell(z_e), reference)
-    moved = model.resistance.a((z_e - reference.mean_z_e()) / reference.spread_z_e())
-    wanted = cell[lines] + (model.resistance.b(step.z_i) * moved[lines]).sum(-1)
+    cell = model.environment.resistance.of_cell(model.environment.resistance.raw_cell(z_e), reference)
+    moved = model.environment.resistance.a((z_e - reference.mean_z_e()) / reference.spread_z_e())
+    wanted = cell[lines] + (model.environment.resistance.b(step.z_i) * moved[lines]).sum(-1)
     torch.testing.assert_close(scores.r, wanted)
     torch.testing.assert_close(step.logit, model.energy(step.u, wanted, temperature[lines]))
 

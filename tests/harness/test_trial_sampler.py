@@ -17,11 +17,13 @@ def sampler(
     starts = np.cumsum([0, *sizes])
     pools = [np.arange(a, b) for a, b in itertools.pairwise(starts)]
     settings = {"support": 6, "query": 10, "per_step": 2, "steps_per_epoch": None} | options
-    return SAMPLERS[kind](pools, [f"line{k}" for k in range(len(sizes))], seed=seed, **settings)
+    return SAMPLERS.build(
+        kind, pools=pools, names=[f"line{k}" for k in range(len(sizes))], seed=seed, **settings
+    )
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(sorted(SAMPLERS)), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6))
+@given(st.sampled_from(sorted(SAMPLERS.keys())), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6))
 def test_support_and_query_of_an_episode_are_disjoint(
     kind: str, seed: int, epoch: int, per_step: int
 ) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from models.environment.set_encoders import MeanEncoder
 from models.environment.student import SupportEnvironment
 from models.episode import Step, Support
 from models.losses.competition import Competition
@@ -33,7 +34,10 @@ def trained(fingerprint: bool, push: float, seed: int) -> tuple[float, float, fl
     r_true = torch.linspace(-2, 2, LINES)[torch.randperm(LINES, generator=source)]
     code = normal(LINES, FEATURES - 1) * fingerprint
     student = nn.ModuleDict(
-        {"environment": SupportEnvironment(FEATURES, WIDTH, encoder="mean"), "head": nn.Linear(WIDTH, 1)}
+        {
+            "environment": SupportEnvironment(MeanEncoder(FEATURES + 1, WIDTH), FEATURES),
+            "head": nn.Linear(WIDTH, 1),
+        }
     )
     term = Competition(LINES, WIDTH, FEATURES + 1, task="bce", pull=0.0, push=push)
     initialise(student, seed)

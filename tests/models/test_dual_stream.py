@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from models.building import build_sequence
 from models.sequence.dual_stream import DualStream
-from models.sequence.potential import build_sequence
 from models.streams import initialise
 from tests.models.test_sequence_potential import SMALL, sequences
 

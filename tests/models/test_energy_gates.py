@@ -6,7 +6,8 @@ from decimal import Decimal, localcontext
 import pytest
 import torch
 
-from models.energy import ENERGIES, BoostedGateEnergy
+from models.energy import ENERGIES
+from models.energy.gates import BoostedGateEnergy
 from models.environment.abundance import AbundanceResistance, log_softplus
 from models.environment.resistance import Reference
 from models.streams import initialise

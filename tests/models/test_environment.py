@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.environment import ENVIRONMENTS, SET_ENCODERS, UnseenCellLineError
+from models.environment.student import SupportEnvironment, pair_inputs
 from models.episode import Support
 from models.streams import initialise
 
@@ -23,8 +24,9 @@ def make_support(episodes: int = 3, size: int = 7, features: int = 4, seed: int 
 
 
 def student(encoder: str, labels: bool = False, seed: int = 0) -> torch.nn.Module:
-    own = {"inducing": 5} if encoder == "isab" else {}
-    model = ENVIRONMENTS.build("support", features=4, width=6, encoder=encoder, labels=labels, **own).double()
+    options = {"inducing": 5} if encoder == "isab" else {}
+    of_pairs = SET_ENCODERS.build(encoder, inputs=pair_inputs(4, labels), width=6, **options)
+    model = ENVIRONMENTS.build("support", encoder=of_pairs, features=4, labels=labels).double()
     initialise(model, seed)
     return model
 
@@ -188,7 +190,9 @@ def test_replicates_run_under_vmap(encoder: str) -> None:
 
 def test_unknown_settings_are_errors() -> None:
     with pytest.raises(KeyError, match="did you mean 'moments'"):
-        ENVIRONMENTS.build("support", features=4, width=6, encoder="moment")
+        SET_ENCODERS.build("moment", inputs=5, width=6)
+    with pytest.raises(ValueError, match="a support pair has 7 inputs, and its set encoder takes 5"):
+        SupportEnvironment(SET_ENCODERS.build("mean", inputs=5, width=6), features=4, labels=True)
     with pytest.raises(TypeError, match="inducing"):
         SET_ENCODERS.build("mean", inputs=4, width=6, inducing=3)
     with pytest.raises(ValueError, match="neither 'error' nor 'mean'"):

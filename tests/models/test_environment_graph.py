@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from models.environment import GRAPHS, Placement
+from models.environment import GRAPHS
 from models.environment.graph import personalised_pagerank, similarity_edges, symmetric_normalisation
+from models.environment.placement import Placement
 from models.streams import initialise
 
 C, P, W = 3, 2, 4

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.energy import ENERGIES
-from models.environment import EmaTeacher, GradientTeacher, Reference, Resistance
 from models.environment.fusion import teacher_share
+from models.environment.resistance import Reference, Resistance
+from models.environment.teacher import EmaTeacher, GradientTeacher
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.models.steps import make_step

@@ -8,7 +8,9 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
 
-from models.environment import ENVIRONMENTS, GaussianProcessPrior, Reference
+from models.environment import ENVIRONMENTS
+from models.environment.prior import GaussianProcessPrior
+from models.environment.resistance import Reference
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.models.steps import make_step

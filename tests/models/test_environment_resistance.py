@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from models.environment import Reference, Resistance
-from models.environment.resistance import FLOOR
+from models.environment.resistance import FLOOR, Reference, Resistance
 from models.running import running_means
 from models.streams import initialise
 

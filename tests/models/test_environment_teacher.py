@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from models.environment import ENVIRONMENTS, TEACHERS, Reference, Resistance
+from models.environment import SET_ENCODERS, TEACHERS
 from models.environment.branches import Branches
 from models.environment.fusion import fuse, teacher_share
 from models.environment.memory import EARLIER, NOW, after_step, at_epoch, initial_memory, part
-from models.environment.resistance import FLOOR
+from models.environment.resistance import FLOOR, Reference, Resistance
+from models.environment.student import SupportEnvironment
 from models.episode import Support
 from models.losses import LOSSES
 from models.streams import initialise
@@ -20,7 +21,7 @@ C, W = 4, 3
 def build(kind: str, seed: int = 0) -> Branches:
     """Student, head and Teacher of a model of C cell lines, z_i of 4 features, z_E of W."""
     own = {"cell_lines": C, "width": W} if kind == "gradient" else {"momentum": 0.75}
-    environment = ENVIRONMENTS.build("support", features=4, width=W, encoder="mean")
+    environment = SupportEnvironment(SET_ENCODERS.build("mean", inputs=5, width=W), features=4)
     resistance = Resistance(W, 4)
     teacher = TEACHERS.build(kind, **own)
     model = torch.nn.ModuleDict({"e": environment, "r": resistance, "t": teacher}).double()

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from harness.config.blocks.trial import TrialConfig
+from models.building import build_model
 from models.episode import Support
 from models.precision import at_least_float32
-from models.prism import PrismModel
 from models.sequence.kan import FourierKAN
 from models.streams import initialise
 
@@ -43,10 +43,10 @@ def test_potential_and_logit_are_float32_under_autocast(changes: dict[str, Any])
         "energy": {"form": "gated"},
         "environment": {"source": "support", "scope": "sample"},
     }
-    model = PrismModel(TrialConfig.model_validate(given).resolved().model_dump(), 4)
+    model = build_model(TrialConfig.model_validate(given).resolved().model_dump(), 4)
     initialise(model, 0)
     with torch.no_grad():
-        model.resistance.a.weight.normal_(generator=torch.Generator().manual_seed(1))
+        model.environment.resistance.a.weight.normal_(generator=torch.Generator().manual_seed(1))
     source = torch.Generator().manual_seed(2)
     bases = [torch.randint(0, 4, (PAIRS, bp), generator=source, dtype=torch.uint8) for bp in (60, 90)]
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):

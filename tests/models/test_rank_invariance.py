@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.energy import ENERGIES, BoostedGateEnergy
+from models.energy import ENERGIES
+from models.energy.gates import BoostedGateEnergy
 from models.environment.resistance import Reference, Resistance
 
 GRID = torch.linspace(-6.0, 6.0, 481, dtype=torch.float64)

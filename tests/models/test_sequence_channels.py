@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from harness.config.blocks.model import ModelBlock
+from models.building import build_sequence
 from models.losses import LOSSES
 from models.sequence.channels import output_channels
 from models.sequence.kan import FourierKAN
-from models.sequence.potential import build_sequence
 from models.streams import initialise
 from tests.models.steps import make_step
 

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from harness.config.blocks.model import ModelBlock
+from models.building import build_sequence
 from models.sequence.interaction import INTERACTIONS
-from models.sequence.potential import SequenceOutput, SequencePotential, build_sequence
+from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.tokens import reverse_complement
 from models.streams import RecordedNoise, SeededNoise, initialise
 

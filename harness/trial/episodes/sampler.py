@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.errors import UserError
+from models.registry import Registry
 from models.streams import stream_seed
 
 
@@ -80,6 +81,18 @@ class Sampler(ABC):
         """The steps of one epoch (1-based), always the same for the same (seed, epoch)."""
 
 
+SAMPLERS: Registry[Sampler] = Registry("sampler", path="episode.sampler")
+SHAPES = "-> support [E, S], query [E, Q], cell [E], query_cell [E, Q]"
+
+
+@SAMPLERS.register(
+    "cell_batch",
+    id="M40",
+    name="single-cell episodes",
+    equation="each episode draws support and query from one cell line",
+    shapes=SHAPES,
+    source="seeds 000 and 002",
+)
 class CellBatch(Sampler):
     """Each episode is one cell line, support and query alike.
 
@@ -119,6 +132,14 @@ class CellBatch(Sampler):
             )
 
 
+@SAMPLERS.register(
+    "meta_batch",
+    id="M40",
+    name="mixed blocks (documented as failing)",
+    equation="episodes concatenate blocks of several cell lines",
+    shapes=SHAPES,
+    source="seeds 000 and 002",
+)
 class MetaBatch(Sampler):
     """Single-cell blocks mixed (documented as failing): support and query of an episode are concatenations of
     up to `blocks` blocks, each from another cell line, so that the environment is inferred from a mixture."""
@@ -147,6 +168,14 @@ class MetaBatch(Sampler):
             yield _mixed(np.stack(supports), np.stack(queries), cell_of)
 
 
+@SAMPLERS.register(
+    "random",
+    id="M40",
+    name="random pairs (documented as failing)",
+    equation="episodes draw pairs of all cell lines",
+    shapes=SHAPES,
+    source="seeds 000 and 002",
+)
 class RandomBatch(Sampler):
     """Pairs of all cell lines mixed at random (documented as failing)."""
 
@@ -168,6 +197,3 @@ class RandomBatch(Sampler):
 def _mixed(support: np.ndarray, query: np.ndarray, cell_of: dict[int, int]) -> EpisodeBatch:
     lookup = np.vectorize(cell_of.__getitem__, otypes=[np.int64])
     return EpisodeBatch(support, query, np.full(len(support), -1), lookup(query))
-
-
-SAMPLERS: dict[str, type[Sampler]] = {"cell_batch": CellBatch, "meta_batch": MetaBatch, "random": RandomBatch}

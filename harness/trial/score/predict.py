@@ -108,8 +108,7 @@ class Predictor:
                 self.device
             )
             index = torch.full((draws,), self.training_index.get(int(code), -1), device=self.device)
-            if model.has_environment:
-                model.environment.check_cells(index)
+            model.environment.check_cells(index)
             v = None if self.v is None else self.v[int(code)].expand(draws, -1)
             support = self.support(encoded, chosen, index, v)
             here = torch.from_numpy(positions).to(self.device)

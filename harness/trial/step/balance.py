@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from harness.config.blocks.training import BalanceBlock, GradNormBalance
 from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm, gradient_norm
+from models.registry import Registry, discover
 from models.streams import generator
 
 State = dict[str, Tensor]
@@ -31,6 +32,11 @@ class Balance(ABC):
     terms take part: in phase 1 those of the sequence side alone.
     """
 
+    @classmethod
+    def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
+        """Constructor arguments, from its block of the configuration and the seed of its stream; none by default."""
+        return {}
+
     def initial_state(self, terms: Sequence[str]) -> State:
         """State before the first step; empty for a balance that remembers nothing."""
         return {}
@@ -42,6 +48,27 @@ class Balance(ABC):
         """The gradient of one step of number `index`."""
 
 
+BALANCES: Registry[Balance] = Registry("balance", path="balance.kind", neutral="fixed")
+SHAPES = "gradients of n terms -> one gradient"
+
+
+@BALANCES.register(
+    "ramp",
+    id="M42",
+    name="weights that rise",
+    equation="w_i(t) = w_i min(1, epochs of phase 2 / ramp)",
+    shapes=SHAPES,
+    source="seed 003",
+)
+@BALANCES.register(
+    "fixed",
+    id="M42",
+    name="weights as configured",
+    equation="g = sum_i w_i g_i",
+    shapes=SHAPES,
+    source="seed 003",
+    mechanism="fixed_weights",
+)
 class WeightedSum(Balance):
     """sum_i w_i g_i with the weights that configuration and schedule give (`fixed`, `ramp`).
 
@@ -54,6 +81,14 @@ class WeightedSum(Balance):
         return Combined(router.gradients(terms, boundary), list(terms), state)
 
 
+@BALANCES.register(
+    "grad_norm",
+    id="M42",
+    name="shares of the gradient held",
+    equation="|k_i g_i| = ratio w_i |g_task|",
+    shapes=SHAPES,
+    source="Chen et al. 2018; seed 003",
+)
 class GradNorm(Balance):
     """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the target parameters of term i.
 
@@ -73,6 +108,11 @@ class GradNorm(Balance):
 
     def __init__(self, ratio: float = 1.0, momentum: float = 0.9, warmup: int = 20) -> None:
         self.ratio, self.momentum, self.warmup = ratio, momentum, warmup
+
+    @classmethod
+    def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
+        assert isinstance(block, GradNormBalance)
+        return {"ratio": block.ratio, "momentum": block.momentum, "warmup": block.warmup}
 
     def initial_state(self, terms: Sequence[str]) -> State:
         """Running mean of |g_i| and number of steps, per term beside the task."""
@@ -111,6 +151,14 @@ class GradNorm(Balance):
         return rise * self.ratio * term.weight * task / max(norm, FADING * float(mean)), state
 
 
+@BALANCES.register(
+    "pcgrad",
+    id="M42",
+    name="conflicting gradients projected",
+    equation="g_i <- g_i - <g_i, g_j> g_j / |g_j|^2 where < 0",
+    shapes=SHAPES,
+    source="Yu et al. 2020; seed 003",
+)
 class PcGrad(Balance):
     """sum_i g'_i, g'_i = w_i g_i without what points against another term's gradient.
 
@@ -127,6 +175,10 @@ class PcGrad(Balance):
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
+
+    @classmethod
+    def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
+        return {"seed": seed}
 
     def combine(
         self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
@@ -166,7 +218,8 @@ def _weighted_sum(separate: Mapping[str, Gradients], weights: Mapping[str, float
 
 
 def build_balance(block: BalanceBlock, seed: int) -> Balance:
-    """The balance of a configuration; `ramp` is a weighted sum whose weights the schedule raises."""
-    if isinstance(block, GradNormBalance):
-        return GradNorm(block.ratio, block.momentum, block.warmup)
-    return PcGrad(seed) if block.kind == "pcgrad" else WeightedSum()
+    """The balance that a block of the configuration chooses; what it draws comes from the stream of `seed`."""
+    # Not as the package is imported: who reads the schedule alone waits for no torch.
+    discover("harness.trial.step")
+    balance: Any = BALANCES.row(block.kind).cls
+    return BALANCES.build(block.kind, **balance.arguments(block, seed))

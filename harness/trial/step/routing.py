@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.declared import declare
+
 EVERYTHING = frozenset({"S", "E", "T", "G", "A"})
 
 
@@ -140,3 +142,15 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     if a is None or b is None:
         return b if a is None else a
     return a + b
+
+
+declare(
+    "M41", "isolated", kind="routing", name="isolated gradient routing", when={"routing": "isolated"},
+    equation="d loss_i / d theta = 0 for theta outside the groups that term i names",
+    shapes="gradients -> gradients", source="seeds 000 and 001", off={"routing": "shared"},
+)  # fmt: skip
+declare(
+    "M41", "shared", kind="routing", name="shared gradients (documented entanglement)",
+    when={"routing": "shared"}, equation="every term reaches every group", shapes="gradients -> gradients",
+    source="rp11, rp12", off={"routing": "isolated"},
+)  # fmt: skip

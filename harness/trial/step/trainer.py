@@ -20,12 +20,12 @@ from harness.trial.step.balance import build_balance
 from harness.trial.step.dependence import dependence
 from harness.trial.step.routing import Boundary, Router, WeightedTerm, gradient_norm
 from harness.trial.step.schedule import Schedule
-from models.environment.features import FeatureEnvironment
+from models.building import build_model
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference, beside
 from models.episode import Step, Support
-from models.losses import Sizes, build_terms, weighted_classes
-from models.prism import PrismModel, Scores
+from models.losses import TermSizes, build_terms, weighted_classes
+from models.prism import Scores
 from models.sequence.channels import output_channels
 from models.streams import SeededNoise, generator, initialise, stream_seed
 
@@ -100,14 +100,14 @@ class Trainer:
         every = standardised_features(config, dataset, codes)
         v = None if every is None else every[codes]
         relations = relation_matrix(config, dataset, codes)
-        self.model = PrismModel(settings, len(codes), v=v, relations=relations)
+        self.model = build_model(settings, len(codes), v=v, relations=relations)
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
         reads = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
         self.shallow = ShallowStatistics(dataset) if "shallow" in reads else None
         self.weighted = build_terms(
             settings,
-            Sizes(
+            TermSizes(
                 cell_lines=len(codes),
                 features=self.model.features,
                 width=self.model.placed_width,
@@ -264,7 +264,7 @@ class Trainer:
         mixture = False
         if batch.mixed:
             cell = torch.from_numpy(batch.query_cell).to(self.device)
-            if self.model.has_environment and self.model.environment.by_cell:
+            if self.model.environment.by_cell:
                 cell, owner = torch.unique(cell, return_inverse=True)
             mixture = owner is None
         v = None if self.v is None or mixture else self.v[cell]
@@ -290,8 +290,7 @@ class Trainer:
 
     def _decoded(self, scores: Scores) -> Tensor | None:
         """v'_c [E, F] from z_E, where a reconstruction loss reads it (M21)."""
-        environment = self.model.environment if "reconstruction" in self.terms else None
-        return environment.decode(scores.z_e) if isinstance(environment, FeatureEnvironment) else None
+        return self.model.environment.decode(scores.z_e) if "reconstruction" in self.terms else None
 
     def _hidden(self, cell: Tensor) -> Tensor | None:
         """Bool [E]: episodes of this step that hide their cell line's name (M29), each with the configured chance."""

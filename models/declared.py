@@ -1,0 +1,55 @@
+"""Mechanisms that are no choice of a registry: declared beside the code that does them, collected by importing it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.registry import Settings
+
+POSITIVE = "> 0"
+"""A setting that holds where the value is a number above 0 (a weight, a share, a count of layers)."""
+GIVEN = "is set"
+"""A setting that holds where the value is neither null nor an empty table."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """One mechanism: `id` (M01..), `key` (unique within its `kind`), and the texts of a registry's row.
+
+    when: dotted path -> value (or POSITIVE, GIVEN) of the settings that together switch it on. group: parameter groups
+    that it may train, empty for none. cls: its module, where it is one. off: dotted path -> value of the settings that
+    leave it out while everything else stays, for what is no module.
+    """
+
+    id: str
+    key: str
+    kind: str
+    name: str
+    when: Settings
+    equation: str
+    shapes: str
+    source: str
+    group: str = ""
+    cls: type | None = None
+    off: Settings = field(default_factory=dict)
+
+
+DECLARED: list[Declared] = []
+"""All of them, in the order of import."""
+
+
+def declare(id: str, key: str, **fields: Any) -> None:
+    """Enter a mechanism; `fields` are the other fields of `Declared`.
+
+    Raises
+    ------
+    ValueError
+        for a text that is empty, settings that are missing, or a key that its kind has already.
+    """
+    mechanism = Declared(id, key, **fields)
+    texts = ("id", "key", "kind", "name", "when", "equation", "shapes", "source")
+    empty = [name for name in texts if not getattr(mechanism, name)]
+    if empty:
+        raise ValueError(f"mechanism '{key}' is declared without {', '.join(empty)}")
+    if any((other.kind, other.key) == (mechanism.kind, key) for other in DECLARED):
+        raise ValueError(f"{mechanism.kind} '{key}' is declared twice")
+    DECLARED.append(mechanism)
