@@ -208,6 +208,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
     ],
     "warnings": [
         ("rule", _S, "id of the rule"),
+        ("mark", _S, "letter that stands for it in a ranking"),
         ("value", _F64, "worst measured value that broke the limit"),
         ("limit", _F64, "limit in force"),
         ("severity", _S, "documented, fault or hint"),

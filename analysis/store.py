@@ -1,9 +1,8 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.output import printable
 from analysis.paths import driven, user_path
-from analysis.rules import UnitRecords
 from analysis.schema import ADDED, LOCK, TABLES
 from analysis.schema import KEYS as KEYS
 
@@ -39,7 +37,6 @@ class Run:
     problems: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
-    _unit_rows: "dict[str, _UnitRows]" = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
@@ -227,28 +224,6 @@ class Run:
         keys = self.columns("trials", KEYS)
         return len(keys) - len(self._asked_for(keys))
 
-    def units(self, at: Iterable[int] | None = None) -> Iterator[UnitRecords]:
-        """Every unit of the run as the rules see it, or those at positions `at` of `trials`, one at a time.
-
-        A table is read when the first rule asks for it.
-        """
-        trials = self.table("trials")
-        chosen = trials if at is None else trials.iloc[list(at)]
-        for trial in chosen.to_dict("records"):
-            key = tuple(trial[column] for column in KEYS)
-            record = {str(column): None if _null(value) else value for column, value in trial.items()}
-            tables: dict[str, Any] = {
-                name: _Later(partial(self._rows_of, name, key)) for name in ("epochs", "terms", "cells")
-            }
-            yield UnitRecords(trial=record, **tables)
-
-    def _rows_of(self, name: str, unit: tuple[Any, ...]) -> list[dict[str, Any]]:
-        if name not in self._unit_rows:
-            frame = self.as_found() if name == "cells" else self.table(name)
-            frame = frame[frame["selection"] != "last"] if name == "cells" else frame
-            self._unit_rows[name] = _UnitRows(frame)
-        return self._unit_rows[name].of(unit)
-
 
 _READ_OF_CELLS = [
     *KEYS, "epoch", "selection", "split", "cell_line", "score", "prevalence_mode", "protocol", "n", "positives",
@@ -302,52 +277,6 @@ def _positions(column: pd.Series, known: pd.Index) -> np.ndarray:
     return known.get_indexer(pd.Index(column))
 
 
-class _Later(Sequence[dict[str, Any]]):
-    """Rows that are looked up when somebody asks for them."""
-
-    def __init__(self, rows: Callable[[], list[dict[str, Any]]]) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows())
-
-    def __getitem__(self, at: Any) -> Any:
-        return self._rows()[at]
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        return iter(self._rows())
-
-
-class _UnitRows:
-    """A table's rows unit by unit, as lists: a data frame per unit costs more than all its rules do."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self._names = [str(column) for column in frame.columns if column not in KEYS]
-        self._columns = [_shared(frame[name]) for name in self._names]
-        grouped: dict[Any, Any] = frame.groupby(KEYS, sort=False).indices if len(frame) else {}
-        self._at = {unit: np.asarray(at) for unit, at in grouped.items()}
-
-    def of(self, unit: tuple[Any, ...]) -> list[dict[str, Any]]:
-        at = self._at.get(unit)
-        if at is None:
-            return []
-        values = zip(*(column[at].tolist() for column in self._columns), strict=True)
-        return [dict(zip(self._names, row, strict=True)) for row in values]
-
-
-def _shared(column: pd.Series) -> np.ndarray:
-    """A column's values [n], where equal strings are one object: millions of rows repeat a few names."""
-    if not pd.api.types.is_string_dtype(column):
-        return column.to_numpy()
-    codes, names = pd.factorize(column)
-    values: np.ndarray = np.array([*names, None], dtype=object)[codes]
-    return values
-
-
 def _mapping(value: Any) -> dict[str, Any]:
     """A mapping of a document; empty for what an older program wrote in its place."""
     return value if isinstance(value, dict) else {}
-
-
-def _null(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))

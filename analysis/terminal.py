@@ -147,14 +147,15 @@ def _flags(ranking: Ranking) -> dict[str, Text]:
     texts: dict[str, Text] = {}
     known = {rule: at for at, rule in enumerate(RULES)}
     found = ranking.findings.assign(implied=ranking.findings["implied"].fillna(False).astype(bool))
-    each = found.groupby(["config", "rule"], sort=False).agg({"implied": "all", "severity": "first"})
+    each = found.groupby(["config", "rule"], sort=False).agg(
+        {"implied": "all", "severity": "first", "mark": "first"}
+    )
     order = sorted(
         each.reset_index().to_dict("records"), key=lambda r: (known.get(r["rule"], math.inf), r["rule"])
     )
     for row in order:
         style = "dim" if row["implied"] else _STYLE.get(row["severity"], "")
-        mark = RULES[row["rule"]].mark if row["rule"] in RULES else "?"
-        texts.setdefault(row["config"], Text()).append(mark, style=style)
+        texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)
     return texts
 
 
@@ -190,9 +191,10 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "†": rows["test_aupr"].notna().any(),
     }
     legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
-    raised = [r for r in RULES.values() if (ranking.findings["rule"] == r.id).any()]
-    if raised:
-        legend["flags"] = ", ".join(f"{r.mark} {r.id}" for r in raised) + " (dim: implied by data or sizes)"
+    raised = by_rule(ranking.findings)
+    if len(raised):
+        named = ", ".join(f"{_mark(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
+        legend["flags"] = f"{named} (dim: implied by data or sizes)"
     if rows["folds"].max() > 1:
         legend["folds"] = (
             f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, 95 % t over folds"
@@ -233,9 +235,8 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         yield Text("no rule was broken in the ranked configurations")
     ranks = dict(zip(rows["config"], rows["rank"], strict=True))
     for row in grouped.to_dict("records"):
-        rule = RULES.get(row["rule"])
         head = Text()
-        head.append(f"{rule.mark if rule else '?'} {row['rule']}", style=_STYLE.get(row["severity"], "bold"))
+        head.append(f"{_mark(row['mark'])} {row['rule']}", style=_STYLE.get(row["severity"], "bold"))
         head.append(f"  {row['severity']}, {row['source']}", style="dim")
         head.append(
             f"  in {row['configs']} of {many(len(rows), 'configuration')}, {row['units']} of {units} units"
@@ -256,6 +257,11 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     for row in ranking.unevaluated.to_dict("records"):
         text = f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units: {why(row['missing'])}"
         yield Text(text, style="magenta")
+
+
+def _mark(recorded: object) -> str:
+    """The letter of a rule as its finding has it; a store that was written without one has ?."""
+    return recorded if isinstance(recorded, str) and recorded else "?"
 
 
 def many(count: int, noun: str) -> str:

@@ -1,15 +1,12 @@
 """Could these unseen pairs have shown a healthy AUC at all? Power of a test that compares an AUC with chance."""
 
-from collections.abc import Iterable, Mapping, Sequence
-
 import numpy as np
-import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
+from numpy.typing import ArrayLike
+from scipy.special import ndtr, ndtri
 
-from analysis.rules.columns import Readings, RunColumns
-from analysis.rules.records import UnitRecords, number
-from analysis.rules.rule import Reading
+from analysis.rules.readings import Readings
+from analysis.rules.table import Floats, Ints, Mask, Table, codes, last_of_each, paired
+from analysis.rules.units import Units
 from analysis.schema import MACRO, POOLED
 
 CHANCE, HEALTHY = 0.5, 0.6
@@ -21,9 +18,8 @@ UNDERPOWERED = "underpowered"
 ASSUMED_EFFECT = 3.0
 """Design effect of 2 Mb loci where a store has none: the largest of 1.6 to 3.1 that sequence scores had on real pairs."""
 
-Floats = NDArray[np.float64]
+_BOUND = float(ndtri(0.975))
 _OF_POOLED = ("recall", "precision", "prevalence")
-_OF_LINES = ("auc", "n", "positives")
 
 
 def hanley_mcneil(auc: float, positives: ArrayLike, negatives: ArrayLike) -> Floats:
@@ -41,88 +37,60 @@ def hanley_mcneil(auc: float, positives: ArrayLike, negatives: ArrayLike) -> Flo
 def power(se_chance: ArrayLike, se_healthy: ArrayLike) -> Floats:
     """Phi((0.1 - 1.96 se0) / se1): how often a model of AUC 0.6 is told from chance at 5 %."""
     se0, se1 = np.asarray(se_chance), np.asarray(se_healthy)
-    return np.asarray(norm.cdf((HEALTHY - CHANCE - norm.ppf(0.975) * se0) / se1))
+    return np.asarray(ndtr((HEALTHY - CHANCE - _BOUND * se0) / se1))
 
 
-def judged_together(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per evaluation (`unit`, `epoch`, `final`) of the unseen cell lines taken together.
+def chance_readings(units: Units) -> Readings:
+    """One reading per evaluation of the unseen cell lines taken together, in the series of all pairs.
 
-    rows: unseen rows of `cells` with unit, epoch, final, cell_line and the columns named here; a cell line of one class
-    has no AUC and is left out. auc is the mean over cell lines weighted by pairs, never of pooled ranks; its standard
-    errors are those of Hanley and McNeil at 0.5 and 0.6, inflated by the pooled row's design effect (`known` 1) or by
-    `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1. recall, precision and prevalence are the pooled row's. Evaluations
-    without a pooled row or without any AUC are absent.
+    A cell line of one class has no AUC and is left out. auc is the mean over cell lines weighted by pairs, never of
+    pooled ranks; its standard errors are those of Hanley and McNeil at 0.5 and 0.6, inflated by the pooled row's design
+    effect (`known` 1) or by `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1. recall, precision and prevalence are the
+    pooled row's. Evaluations without a pooled row or without any AUC are absent.
     """
-    key = ["unit", "epoch", "final"]
-    pooled = (
-        rows[rows["cell_line"] == POOLED].dropna(subset=list(_OF_POOLED)).drop_duplicates(key, keep="last")
+    rows = units.unseen
+    together = rows.equals("cell_line", POOLED)
+    for name in _OF_POOLED:
+        together &= ~np.isnan(rows.numbers(name))
+    pooled = rows.where(together)
+    pooled = pooled.where(last_of_each(codes(*_evaluation(pooled))))
+    lines = rows.where(
+        ~rows.equals("cell_line", MACRO)
+        & ~rows.equals("cell_line", POOLED)
+        & ~np.isnan(rows.numbers("auc"))
+        & (rows.numbers("positives") > 0)
+        & (rows.numbers("n") - rows.numbers("positives") > 0)
     )
-    lines = rows[~rows["cell_line"].isin([MACRO, POOLED])].dropna(subset=list(_OF_LINES))
-    negatives = lines["n"] - lines["positives"]
-    lines = lines.assign(negatives=negatives)[(negatives > 0) & (lines["positives"] > 0)]
-    sizes = (lines["positives"].to_numpy(), lines["negatives"].to_numpy())
-    weight = lines["n"].to_numpy(dtype=np.float64)
-    parts = lines[[*key, "positives", "negatives"]].assign(
-        weight=weight,
-        auc=weight * lines["auc"].to_numpy(),
-        chance=(weight * hanley_mcneil(CHANCE, *sizes)) ** 2,
-        healthy=(weight * hanley_mcneil(HEALTHY, *sizes)) ** 2,
-        lines=1.0,
-    )
-    sums = parts.groupby(key, sort=False).sum().reset_index()
-    found = pooled[[*key, *_OF_POOLED, "auc_design_effect"]].merge(sums, on=key)
-    known = found["auc_design_effect"].notna()
-    effect = found["auc_design_effect"].astype(float).where(known, ASSUMED_EFFECT)
-    errors = [np.sqrt(effect * found[name]) / found["weight"] for name in ("chance", "healthy")]
-    auc = found["auc"] / found["weight"]
-    return found.assign(
-        auc=auc,
-        upper=auc + norm.ppf(0.975) * errors[1],
-        power=power(*errors),
-        known=known.astype(float),
-    )
+    at = paired(_evaluation(pooled), _evaluation(lines))
+    lines, at = lines.where(at >= 0), at[at >= 0]
+    weight, positives = lines.numbers("n"), lines.numbers("positives")
+    effect = pooled.numbers("auc_design_effect")
+    known = ~np.isnan(effect)
+
+    def summed(each: Floats) -> Floats:
+        """Over the cell lines of every evaluation [pooled]."""
+        sums: Floats = np.bincount(at, weights=each, minlength=len(pooled)).astype(np.float64)
+        return sums
+
+    def error(auc: float) -> Floats:
+        squares = summed((weight * hanley_mcneil(auc, positives, weight - positives)) ** 2)
+        return np.sqrt(np.where(known, effect, ASSUMED_EFFECT) * squares) / summed(weight)
+
+    count = summed(np.ones(len(lines)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        auc, errors = summed(weight * lines.numbers("auc")) / summed(weight), (error(CHANCE), error(HEALTHY))
+        values = {
+            **{name: pooled.numbers(name) for name in _OF_POOLED},
+            "auc": auc,
+            "upper": auc + _BOUND * errors[1],
+            "power": power(*errors),
+            "positives": summed(positives),
+            "negatives": summed(weight - positives),
+            "lines": count,
+            "known": known.astype(np.float64),
+        }
+    return Readings.of_lines(pooled, values).at(count > 0)
 
 
-VALUES = (*_OF_POOLED, "auc", "upper", "power", "positives", "negatives", "lines", "known")
-"""Columns of `judged_together` that are the values of a reading."""
-
-
-def chance_readings(unit: UnitRecords) -> list[Reading]:
-    """The evaluations of one unit, in order of epoch; none where an input is missing."""
-    rows = [_row(row) for row in unit.unseen()]
-    if not rows:
-        return []
-    together = judged_together(pd.DataFrame(rows))
-    return [
-        Reading(
-            {name: float(row[name]) for name in VALUES}, int(row["epoch"]), POOLED, POOLED, bool(row["final"])
-        )
-        for row in together.sort_values(["epoch", "final"]).to_dict("records")
-    ]
-
-
-def run_chance_readings(run: RunColumns) -> Readings:
-    """The evaluations of all units."""
-    rows = run.unseen.assign(final=(run.unseen["selection"] != "epoch").to_numpy())
-    rows = rows.assign(cell_line=rows["cell_line"].astype(object))
-    together = judged_together(rows)
-    return Readings(
-        together["unit"].to_numpy(dtype=int),
-        np.full(len(together), -1),
-        together["epoch"].to_numpy(dtype=float),
-        together["final"].to_numpy(dtype=bool),
-        {name: together[name].to_numpy(dtype=float) for name in VALUES},
-        np.full(len(together), POOLED, dtype=object),
-    )
-
-
-def _row(row: Mapping[str, object]) -> dict[str, object]:
-    columns: Iterable[str] = (*_OF_POOLED, *_OF_LINES, "auc_design_effect")
-    numbers: Sequence[tuple[str, float | None]] = [(name, number(row, name)) for name in columns]
-    place = {
-        "unit": 0,
-        "epoch": row["epoch"],
-        "final": row["selection"] != "epoch",
-        "cell_line": row["cell_line"],
-    }
-    return {**place, **{name: np.nan if value is None else value for name, value in numbers}}
+def _evaluation(rows: Table) -> tuple[Ints, Floats, Mask]:
+    return rows.unit, rows.numbers("epoch"), ~rows.equals("selection", "epoch")

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
-from analysis.rules.columns import Readings, RunColumns
-from analysis.rules.records import UnitRecords
-from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+from analysis.rules.readings import Readings
+from analysis.rules.registry import register
+from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.table import Floats
+from analysis.rules.units import Units
 
 _IMPLIED_AUC = 0.74
 _BALANCED = (0.45, 0.55)
-_COLUMNS = ("recall", "precision", "prevalence", "auc")
 
 
+@register
 class LooseBoundary(Rule):
     """Recall above 0.8 with precision below 0.6: far more is called positive than is (seed 004).
 
@@ -23,31 +23,29 @@ class LooseBoundary(Rule):
 
     id = "loose_boundary"
     mark = "b"
+    order = 60
     condition_text = "recall > 0.8 and precision < 0.6"
     severity = "documented"
     source = "seed 004"
     advice = "raise AUC first; at a fixed AUC choose the threshold by the cost of a false positive, not by F1"
-    limits: ClassVar[dict[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
+    limits: ClassVar[Mapping[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
 
-    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        return cell_readings(unit, list(_COLUMNS))
+    def measure(self, units: Units) -> Readings:
+        return units.cells(["recall", "precision", "prevalence", "auc"])
 
-    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+    def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
+        recall, limit = values["recall"], limits[self.id]
+        loose = (recall > limit) & (values["precision"] < limits["loose_boundary.precision"])
+        return Broken(recall, limit, loose)
+
+    def evidence(self, reading: Reading) -> str:
         recall, precision = reading.values["recall"], reading.values["precision"]
-        limit = limits[self.id]
-        if not (recall > limit and precision < limits["loose_boundary.precision"]):
-            return None
         ratio = recall / precision if precision > 0 else float("inf")
-        evidence = f"recall {recall:.3f}, precision {precision:.3f}: {ratio:.2f} called positive per positive"
-        implied = _BALANCED[0] <= reading.values["prevalence"] <= _BALANCED[1]
-        implied = implied and reading.values["auc"] < _IMPLIED_AUC
-        if implied:
-            evidence += f"; implied by the data: at 1:1 every model with AUC < {_IMPLIED_AUC} does this"
-        return Violation(recall, limit, evidence, implied)
+        text = f"recall {recall:.3f}, precision {precision:.3f}: {ratio:.2f} called positive per positive"
+        if self.implied(reading):
+            text += f"; implied by the data: at 1:1 every model with AUC < {_IMPLIED_AUC} does this"
+        return text
 
-    def columns(self, run: RunColumns) -> Readings:
-        return run.cells(_COLUMNS)
-
-    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
-        over = values["recall"] - limits[self.id]
-        return np.where((over > 0) & (values["precision"] < limits["loose_boundary.precision"]), over, np.nan)
+    def implied(self, reading: Reading) -> bool:
+        balanced = _BALANCED[0] <= reading.values["prevalence"] <= _BALANCED[1]
+        return balanced and reading.values["auc"] < _IMPLIED_AUC

@@ -1,32 +1,25 @@
 """Rule mode_collapse."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 
-from analysis.rules.chance import (
-    ASSUMED_EFFECT,
-    HEALTHY,
-    POWER,
-    UNDERPOWERED,
-    chance_readings,
-    run_chance_readings,
-)
-from analysis.rules.columns import Readings, RunColumns
-from analysis.rules.records import UnitRecords
-from analysis.rules.rule import NotEvaluated, Reading, Rule, Violation, cell_readings
+from analysis.rules.chance import ASSUMED_EFFECT, HEALTHY, POWER, UNDERPOWERED, chance_readings
+from analysis.rules.readings import Readings
+from analysis.rules.registry import register
+from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.table import Floats, Mask, codes
+from analysis.rules.units import Units
 
-_SPREADS = ("logit_sd", "probability_sd")
 _POSITIVE, _NEAR = 0.99, 0.02
+_WIDEST = "widest"
 CLOSING = ("gated", "threshold_gate", "blocking")
 """Energies that may say the same of every pair of a cell line by closing its gate."""
 
 
+@register
 class ModeCollapse(Rule):
     """The output no longer tells unseen pairs apart (seeds 001, 002), in one of two ways.
 
@@ -41,145 +34,92 @@ class ModeCollapse(Rule):
 
     id = "mode_collapse"
     mark = "C"
+    order = 30
     condition_text = (
         "spread of logits < 0.05 or of probabilities < 0.01, or all called positive and AUC below 0.60"
     )
     severity = "fault"
     source = "seeds 001, 002"
     advice = "check the learning rate, terms that push all logits one way, and whether R_E swallows U_I"
-    limits: ClassVar[dict[str, float]] = {
+    limits: ClassVar[Mapping[str, float]] = {
         "mode_collapse": 0.05,
         "mode_collapse.probability": 0.01,
         "mode_collapse.auc": HEALTHY,
     }
     patience = 2
 
-    def measure(self, unit: UnitRecords) -> list[Reading] | NotEvaluated:
-        spreads = cell_readings(unit, list(_SPREADS), pooled=False)
-        if isinstance(spreads, NotEvaluated):
-            return spreads
-        if _closes(unit.trial.get("config_json")):
-            spreads = _widest(spreads)
-        return spreads + chance_readings(unit)
+    def measure(self, units: Units) -> Readings:
+        spreads = units.cells(["logit_sd", "probability_sd"], pooled=False)
+        chance = chance_readings(units)
+        chance = chance.at(spreads.has(units.count)[chance.unit])
+        closes = np.array([form in CLOSING for form in units.settings("energy.form")], dtype=bool)
+        return _widest(spreads, closes[spreads.unit]).joined(chance)
 
-    def lacking(self, measured: list[Reading]) -> str | None:
-        judged = [reading for reading in measured if "power" in reading.values]
-        reported = [reading for reading in judged if reading.final] or judged[-1:]
-        return _lacking(reported[-1].values if reported else None)
+    def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
+        logit, probability, upper = values["logit_sd"], values["probability_sd"], values["upper"]
+        flat, narrow = logit < limits[self.id], probability < limits["mode_collapse.probability"]
+        everything = (values["recall"] >= _POSITIVE) & (
+            np.abs(values["precision"] - values["prevalence"]) <= _NEAR
+        )
+        chance = (values["power"] >= POWER) & everything & (upper < limits["mode_collapse.auc"])
+        return Broken(
+            np.select([flat, narrow], [logit, probability], upper),
+            np.select(
+                [flat, narrow],
+                [limits[self.id], limits["mode_collapse.probability"]],
+                limits["mode_collapse.auc"],
+            ),
+            flat | narrow | chance,
+        )
 
-    def condition(self, reading: Reading, limits: Mapping[str, float]) -> Violation | None:
+    def evidence(self, reading: Reading) -> str:
         values = reading.values
-        if not math.isnan(values.get("power", math.nan)):
-            return self._by_chance(values, limits["mode_collapse.auc"])
-        for column, name in zip(_SPREADS, (self.id, "mode_collapse.probability"), strict=True):
-            if values[column] < limits[name]:
-                what = column.removesuffix("_sd")
-                text = f"standard deviation of the {what} within the cell line is {values[column]:.3g}"
-                if "lines" in values:
-                    text += (
-                        f", the widest of {values['lines']:.0f}: the gate is closed on all unseen cell lines"
-                    )
-                if column == "probability_sd":
-                    text += f", of the logits {values['logit_sd']:.3g}"
-                return Violation(values[column], limits[name], text)
-        return None
+        if "power" in values:
+            return (
+                f"recall {values['recall']:.3f} at precision {values['precision']:.3f} with prevalence "
+                f"{values['prevalence']:.3f}, and AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines "
+                f"has the upper 95 % bound {values['upper']:.3f}, below {reading.limits['mode_collapse.auc']:g}"
+            )
+        what = "logit" if values["logit_sd"] < reading.limits[self.id] else "probability"
+        text = f"standard deviation of the {what} within the cell line is {values[f'{what}_sd']:.3g}"
+        if "lines" in values:
+            text += f", the widest of {values['lines']:.0f}: the gate is closed on all unseen cell lines"
+        if what == "probability":
+            text += f", of the logits {values['logit_sd']:.3g}"
+        return text
 
-    def _by_chance(self, values: Mapping[str, float], healthy: float) -> Violation | None:
-        everything = (
-            values["recall"] >= _POSITIVE and abs(values["precision"] - values["prevalence"]) <= _NEAR
+    def lacking(self, readings: Readings) -> Mapping[int, str]:
+        """What the clause on chance lacks, in numbers of the data alone: equal units give equal words."""
+        missing = dict.fromkeys(
+            np.unique(readings.unit).tolist(),
+            "AUC, recall and precision of the unseen pairs, for its clause on chance",
         )
-        if values["power"] < POWER or not everything or not values["upper"] < healthy:
-            return None
-        text = (
-            f"recall {values['recall']:.3f} at precision {values['precision']:.3f} with prevalence "
-            f"{values['prevalence']:.3f}, and AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines has "
-            f"the upper 95 % bound {values['upper']:.3f}, below {healthy:g}"
-        )
-        return Violation(values["upper"], healthy, text)
-
-    def columns(self, run: RunColumns) -> Readings:
-        texts = run.trials["config_json"]
-        known = {text: _closes(text) for text in texts.dropna().unique()}
-        closes = texts.map(lambda text: known.get(text, False)).to_numpy(dtype=bool)
-        spreads = run.cells(_SPREADS, pooled=False)
-        return _widest_of_units(spreads, closes).joined(run_chance_readings(run))
-
-    def columns_lacking(self, readings: Readings) -> dict[int, str]:
         by_chance = np.flatnonzero(~np.isnan(readings.values["power"]))
-        # Sorted readings have those of the reported weights last.
+        # The reported weights come last, and decide.
         reported = dict(zip(readings.unit[by_chance].tolist(), by_chance.tolist(), strict=True))
-        missing = {}
-        for unit in np.unique(readings.unit).tolist():
-            at = reported.get(unit)
-            lacking = _lacking(None if at is None else {k: float(v[at]) for k, v in readings.values.items()})
-            if lacking is not None:
-                missing[unit] = lacking
+        for unit, at in reported.items():
+            if readings.values["power"][at] >= POWER:
+                del missing[unit]
+            else:
+                missing[unit] = _underpowered(
+                    {name: float(column[at]) for name, column in readings.values.items()}
+                )
         return missing
 
-    def excess(self, values: Mapping[str, np.ndarray], limits: Mapping[str, float]) -> np.ndarray:
-        logit, probability = limits[self.id], limits["mode_collapse.probability"]
-        healthy = limits["mode_collapse.auc"]
-        with np.errstate(invalid="ignore"):
-            by_chance = (
-                (values["power"] >= POWER)
-                & (values["recall"] >= _POSITIVE)
-                & (np.abs(values["precision"] - values["prevalence"]) <= _NEAR)
-                & (values["upper"] < healthy)
-            )
-            spread = np.isnan(values["power"])
-            far = np.where(by_chance, np.abs(values["upper"] - healthy), np.nan)
-            below = spread & (values["probability_sd"] < probability)
-            far = np.where(below, probability - values["probability_sd"], far)
-            below = spread & (values["logit_sd"] < logit)
-            return np.where(below, logit - values["logit_sd"], far)
+
+def _widest(spreads: Readings, closes: Mask) -> Readings:
+    """In place of the readings whose gate `closes` [n] the one of each evaluation whose logits spread most, in one
+    series; `lines`: how many there were."""
+    gated, free = spreads.at(closes), spreads.at(~closes)
+    evaluation = codes(gated.unit, gated.epoch, gated.final)
+    order = np.lexsort((-gated.values["logit_sd"], evaluation))
+    _, begins, lines = np.unique(evaluation[order], return_index=True, return_counts=True)
+    widest = gated.at(order[begins]).with_values({"lines": lines.astype(np.float64)})
+    series = replace(widest, scope=np.full(len(widest), len(widest.names)), names=(*widest.names, _WIDEST))
+    return free.joined(series) if len(series) else free
 
 
-def _closes(text: object) -> bool:
-    """Whether the configuration's energy has a gate that may close on a cell line."""
-    content = json.loads(text) if isinstance(text, str) and text else None
-    energy = content.get("energy") if isinstance(content, dict) else None
-    return isinstance(energy, dict) and energy.get("form") in CLOSING
-
-
-def _widest(spreads: list[Reading]) -> list[Reading]:
-    """Of every evaluation the cell line whose logits spread most, in one series."""
-    groups: dict[tuple[int | None, bool], list[Reading]] = {}
-    for reading in spreads:
-        groups.setdefault((reading.epoch, reading.final), []).append(reading)
-    found = []
-    for own in groups.values():
-        widest = max(own, key=lambda reading: reading.values["logit_sd"])
-        found.append(replace(widest, values={**widest.values, "lines": float(len(own))}, scope="widest"))
-    return found
-
-
-def _widest_of_units(spreads: Readings, closes: np.ndarray) -> Readings:
-    """`_widest` in the units [units] that `closes` marks."""
-    frame = pd.DataFrame({"unit": spreads.unit, "epoch": spreads.epoch, "final": spreads.final})
-    frame["spread"] = spreads.values["logit_sd"]
-    gated = frame[closes[spreads.unit]]
-    groups = gated.groupby(["unit", "epoch", "final"], sort=False)["spread"]
-    widest = groups.idxmax().to_numpy(dtype=int)
-    keep = np.concatenate([np.flatnonzero(~closes[spreads.unit]), widest])
-    lines = np.full(len(frame), np.nan)
-    lines[gated.index] = groups.transform("size")
-    assert spreads.cell_line is not None
-    return Readings(
-        spreads.unit[keep],
-        np.where(closes[spreads.unit[keep]], -2, spreads.scope[keep]),
-        spreads.epoch[keep],
-        spreads.final[keep],
-        {**{name: column[keep] for name, column in spreads.values.items()}, "lines": lines[keep]},
-        spreads.cell_line[keep],
-    )
-
-
-def _lacking(values: Mapping[str, float] | None) -> str | None:
-    """What the clause on chance lacks, in numbers of the data alone: equal units give equal words."""
-    if values is None:
-        return "AUC, recall and precision of the unseen pairs, for its clause on chance"
-    if values["power"] >= POWER:
-        return None
+def _underpowered(values: Mapping[str, float]) -> str:
     effect = (
         "as measured" if values["known"] else f"assumed to be {ASSUMED_EFFECT:g} as the store has no loci"
     )

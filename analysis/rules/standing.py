@@ -1,93 +1,127 @@
-"""Which series of readings a rule stands in, on all units at once: as `Rule.findings`, on columns."""
+"""One rule on its readings: which limits are broken, in which series the rule stands, and what it says there."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.rules.columns import Readings
-from analysis.rules.rule import Finding, Reading, Rule
+from analysis.rules.readings import Readings
+from analysis.rules.rule import Broken, Finding, Reading, Rule
+from analysis.rules.table import Floats
+
+Limits = Mapping[str, float | Floats]
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A rule that stands in one scope of one unit: the position of its worst reading, and its first epoch."""
+class Series:
+    """A series in which a limit is broken: positions of the readings that count, and of the worst of them.
 
-    unit: int
+    `epoch` is the first of those that count, None for what is known before training. `stands`: whether the rule does; a
+    lasting one may lack the patience for it yet.
+    """
+
+    counted: list[int]
     worst: int
     epoch: int | None
+    stands: bool
 
 
-def standing(readings: Readings, excess: np.ndarray, *, lasting: bool, patience: int) -> Iterator[Standing]:
-    """Every scope in which the rule stands; `excess` [n]: |value - limit| where the limit is broken, else NaN.
+class Judged:
+    """Readings judged by their rule: `readings` in order, `limits` by name [n], and which of them are `broken`."""
 
-    `readings` are sorted. Of readings that break the limit equally far the first one is the worst, but that of the
-    reported weights before all others.
-    """
-    if not len(readings.unit):
-        return
-    begins = np.flatnonzero(
-        np.concatenate(
-            [[True], (np.diff(readings.unit) != 0) | (np.diff(readings.scope) != 0)],
+    def __init__(self, rule: Rule, readings: Readings, limits: Limits) -> None:
+        """`limits` of all rules: of all units, or one for each [units]."""
+        self.rule, self.readings = rule, readings.sorted()
+        unit = self.readings.unit
+        each = ((name, limits[name]) for name in rule.limits)
+        self.limits = {
+            name: limit[unit] if isinstance(limit, np.ndarray) else np.full(len(unit), float(limit))
+            for name, limit in each
+        }
+        self.broken: Broken = rule.condition(self.readings.values, self.limits)
+
+    def series(self) -> Iterator[Series]:
+        """Every series in which a violation counts.
+
+        Of readings that break the limit equally far the first one is the worst, but that of the reported weights before
+        all others.
+        """
+        if not self.broken.broken.any():
+            return
+        changes = (np.diff(self.readings.unit) != 0) | (np.diff(self.readings.scope) != 0)
+        begins = np.flatnonzero(np.concatenate([[True], changes]))
+        ends = np.append(begins[1:], len(self.readings))
+        some = np.logical_or.reduceat(self.broken.broken, begins)
+        far = np.abs(self.broken.value - self.broken.limit)
+        for begin, end in zip(begins[some].tolist(), ends[some].tolist(), strict=True):
+            part = slice(begin, end)
+            broken, epoch = self.broken.broken[part].tolist(), self.readings.epoch[part].tolist()
+            final, excess = self.readings.final[part].tolist(), far[part].tolist()
+            counted, stands = [at for at, one in enumerate(broken) if one], True
+            if self.rule.lasting:
+                counted, stands = _lasting(broken, final, epoch, self.rule.patience)
+            if counted:
+                worst = max(counted, key=lambda at: (excess[at], final[at]))
+                epochs = [epoch[at] for at in counted if epoch[at] == epoch[at]]
+                first = int(min(epochs)) if epochs else None
+                yield Series([begin + at for at in counted], begin + worst, first, stands)
+
+    def needed(self) -> Readings:
+        """The readings that decide, together with those of later epochs, what all of them would."""
+        kept: set[int] = set()
+        for one in self.series():
+            kept |= {one.counted[0], one.worst, *one.counted[-self.rule.patience :]}
+        return self.readings.at(sorted(kept))
+
+    def finding(self, series: Series) -> Finding:
+        """What the rule says of a series: the worst value, the first epoch, and the numbers in words."""
+        at, rule, epoch = series.worst, self.rule, self.readings.epoch[series.worst]
+        line = int(self.readings.line[at])
+        reading = Reading(
+            values={
+                k: float(column[at]) for k, column in self.readings.values.items() if column[at] == column[at]
+            },
+            limits={name: float(limit[at]) for name, limit in self.limits.items()},
+            epoch=int(epoch) if epoch == epoch else None,
+            cell_line=None if line < 0 else self.readings.names[line],
+            final=bool(self.readings.final[at]),
         )
-    )
-    ends = np.append(begins[1:], len(readings.unit))
-    any_broken = np.logical_or.reduceat(~np.isnan(excess), begins)
-    broken, far = (~np.isnan(excess)).tolist(), excess.tolist()
-    final, epoch = readings.final.tolist(), readings.epoch.tolist()
-    for begin, end in zip(begins[any_broken].tolist(), ends[any_broken].tolist(), strict=True):
-        middle = begin
-        while middle < end and not final[middle]:
-            middle += 1
-        if lasting:
-            counted = _lasting(begin, middle, end, broken, epoch, patience)
-        else:
-            counted = [at for at in range(begin, end) if broken[at]]
-        if counted:
-            worst = max(counted, key=lambda at: (far[at], final[at]))
-            epochs = [epoch[at] for at in counted if epoch[at] == epoch[at]]
-            yield Standing(int(readings.unit[begin]), worst, int(min(epochs)) if epochs else None)
+        return Finding(
+            rule=rule.id,
+            mark=rule.mark,
+            value=float(self.broken.value[at]),
+            limit=float(self.broken.limit[at]),
+            severity=rule.severity,
+            epoch=series.epoch,
+            cell_line=reading.cell_line,
+            source=rule.source,
+            advice=rule.advice,
+            evidence=rule.evidence(reading),
+            implied=rule.implied(reading),
+            live=False,
+        )
 
 
 def _lasting(
-    begin: int, middle: int, end: int, broken: list[bool], epoch: list[float], patience: int
-) -> list[int]:
-    """Violations that count of a lasting rule: those that reach the last epoch, or the reported weights."""
-    counted = _unbroken(begin, middle, broken)
-    if len(counted) < patience:
-        counted = []
-    for at in range(middle, end):
-        if broken[at]:
-            before = middle
-            while before > begin and not epoch[before - 1] <= epoch[at]:
-                before -= 1
-            counted = [*_unbroken(begin, before, broken), at, *counted]
-    return counted
+    broken: list[bool], final: list[bool], epoch: list[float], patience: int
+) -> tuple[list[int], bool]:
+    """Violations of a lasting rule that reach the last epoch or the reported weights, and whether they suffice."""
+    middle = final.index(True) if True in final else len(final)
+    counted = _unbroken(middle, broken)
+    reported = [at for at in range(middle, len(broken)) if broken[at]]
+    if not reported:
+        return counted, len(counted) >= patience
+    counted = counted if len(counted) >= patience else []
+    for at in reported:
+        before = middle
+        while before > 0 and not epoch[before - 1] <= epoch[at]:
+            before -= 1
+        counted = [*_unbroken(before, broken), at, *counted]
+    return counted, True
 
 
-def _unbroken(begin: int, end: int, broken: list[bool]) -> list[int]:
+def _unbroken(end: int, broken: list[bool]) -> list[int]:
     first = end
-    while first > begin and broken[first - 1]:
+    while first > 0 and broken[first - 1]:
         first -= 1
     return list(range(first, end))
-
-
-def findings(
-    rule: Rule, readings: Readings, stands: Iterable[Standing], limits: Mapping[str, float]
-) -> Iterator[tuple[int, Finding]]:
-    """(unit, finding) of every scope in which the rule `stands`; `live` is left to the caller.
-
-    Raises RuntimeError when the rule's `excess` and its `condition` contradict each other.
-    """
-    for one in stands:
-        at = one.worst
-        values = {
-            name: float(column[at]) for name, column in readings.values.items() if column[at] == column[at]
-        }
-        epoch = readings.epoch[at]
-        line = None if readings.cell_line is None else str(readings.cell_line[at])
-        reading = Reading(values, int(epoch) if epoch == epoch else None, "", line, bool(readings.final[at]))
-        violation = rule.condition(reading, limits)
-        if violation is None:
-            raise RuntimeError(f"rule {rule.id}: excess and condition disagree on {reading}")
-        yield one.unit, rule.found(reading, violation, one.epoch, live=False)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.rules import Finding, watching
+from analysis.rules import Finding, Watch
 from harness.trial.score.evaluate import vanished_spread
 
 Row = dict[str, Any]
@@ -18,7 +18,7 @@ class LiveWarnings:
     def __init__(self, limits: Mapping[str, float], stop_rules: Sequence[str]) -> None:
         self.stop_rules = frozenset(stop_rules)
         self.raised: list[Row] = []
-        self._watch = watching(limits)
+        self._watch = Watch(limits)
         self._spread: list[Row] = []
         """Rows of the training subset of the last two epochs."""
 

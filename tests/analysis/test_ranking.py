@@ -12,6 +12,8 @@ import pytest
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.figures import curves_figure
+from analysis.flags import counts_against_health
 from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.ranking import Ranking, rank
@@ -211,6 +213,31 @@ def test_warnings_that_only_the_trial_could_raise_are_kept(tmp_path: Path) -> No
     assert found.loc["over_capacity", "live"]
     missing = rank(Run.open(run)).unevaluated.set_index("rule")
     assert missing.loc["negative_loss", "units"] == 1
+
+
+def test_findings_of_a_rule_whose_code_is_not_loaded_are_ranked(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    mine = Design("aaa111", {"x.a": 1}, config_json={"limits": {"spike": 2.0, "over_capacity": 1.0}})
+    for design in (mine, Design("bbb222", {"x.a": 2})):
+        for seed in (0, 1):
+            write_unit(run, design, seed)
+    row = {
+        "config": "aaa111", "fold": "chr8", "seed": 0, "rule": "spike", "mark": "k", "value": 7.0, "limit": 2.0,
+        "severity": "fault", "epoch": 2, "source": "a file of mine", "advice": "lower the rate", "evidence": "loss 7",
+        "implied": False, "live": True,
+    }  # fmt: skip
+    write(run, "warnings", "aaa111-chr8-0.parquet", [row])
+    ranking = rank(Run.open(run))
+    (found,) = ranking.findings[ranking.findings["rule"] == "spike"].to_dict("records")
+    assert {name: found[name] for name in row} == row
+    assert "over_capacity" in set(ranking.findings["rule"]), "its limits do not undo those of others"
+    assert ranking.run.problems == []
+    against = ranking.findings[counts_against_health(ranking.findings)]
+    assert "spike" in set(against["rule"])
+    text = " ".join(printed(ranking).split())
+    assert "k spike fault, a file of mine in 1 of 2 configurations, 1 of 4 units" in text
+    assert "try: lower the rate" in text and "k spike (dim" in text and "? spike" not in text
+    assert "spike" in curves_figure(ranking.run, "aaa111", ranking.findings).layout.yaxis3.categoryarray
 
 
 def test_a_configuration_with_fewer_units_is_never_what_others_are_compared_to(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
 from analysis.metrics import best_f1_threshold, by_cell
-from analysis.rules import Finding, UnitRecords, judge
-from analysis.rules.chance import hanley_mcneil, judged_together, power
+from analysis.rules import Finding, UnitRecords, Units, evaluate, not_evaluated
+from analysis.rules.chance import chance_readings, hanley_mcneil, power
 from tests.analysis.rule_units import raised, unit
 
 
@@ -26,6 +26,10 @@ def unseen(*lines: tuple[str, np.ndarray, np.ndarray], epochs: int = 2, **more: 
     rows = [frame.assign(epoch=epoch, **where) for epoch in range(1, epochs + 1)]
     base = unit()
     return UnitRecords(base.trial, base.epochs, base.terms, pd.concat(rows))
+
+
+def accused(records: UnitRecords) -> bool:
+    return "mode_collapse" in {finding.rule for finding in evaluate(records)}
 
 
 def sampled(auc: float, pairs: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,24 +52,24 @@ def test_healthy_gated_unit_on_38_pairs_is_underpowered() -> None:
         if abs(roc_auc_score((found := sampled(0.6, 38, seed))[1], found[0]) - 0.588) < 0.003
         and best_f1_threshold(*found) == found[0].min()
     )
-    judged = judge(unseen(("C11", logit, label), locus=np.arange(38)))
-    assert "mode_collapse" not in {finding.rule for finding in judged.findings}
-    assert judged.missing["mode_collapse"].startswith("underpowered")
-    assert "19 positive and 19 negative unseen pairs" in judged.missing["mode_collapse"]
+    records = unseen(("C11", logit, label), locus=np.arange(38))
+    missing = not_evaluated(records)["mode_collapse"]
+    assert not accused(records) and missing.startswith("underpowered")
+    assert "19 positive and 19 negative unseen pairs" in missing
     # The same twice as often is not more known: pairs of one locus are not independent ones.
     copied = [np.tile(part, 10) for part in (logit, label, np.arange(38))]
-    again = judge(unseen(("C11", copied[0], copied[1]), locus=copied[2]))
-    assert "mode_collapse" in again.missing and "mode_collapse" not in {f.rule for f in again.findings}
-    alone = judge(unseen(("C11", copied[0], copied[1]), locus=np.arange(380)))
-    assert "mode_collapse" not in alone.missing, "as independent pairs they would have been enough"
+    again = unseen(("C11", copied[0], copied[1]), locus=copied[2])
+    assert "mode_collapse" in not_evaluated(again) and not accused(again)
+    alone = unseen(("C11", copied[0], copied[1]), locus=np.arange(380))
+    assert "mode_collapse" not in not_evaluated(alone), "as independent pairs they would have been enough"
 
 
 @pytest.mark.parametrize("pairs", [600, 4000, 20_000])
 def test_healthy_auc_of_060_is_no_collapse_however_many_pairs(pairs: int) -> None:
     logit, label = exact(0.6, pairs)
     assert roc_auc_score(label, logit) == pytest.approx(0.6, abs=0.002)
-    judged = judge(unseen(("K562", logit, label), locus=np.arange(pairs)))
-    assert "mode_collapse" not in {finding.rule for finding in judged.findings} | set(judged.missing)
+    records = unseen(("K562", logit, label), locus=np.arange(pairs))
+    assert not accused(records) and "mode_collapse" not in not_evaluated(records)
 
 
 def test_output_that_knows_nothing_is_a_collapse() -> None:
@@ -85,16 +89,13 @@ def test_auc_is_a_mean_over_cell_lines_and_not_of_pooled_ranks() -> None:
     rng = np.random.default_rng(2)
     rich, poor = (rng.random(1000) < 0.8).astype(int), (rng.random(1000) < 0.2).astype(int)
     low = rng.normal(size=1000)
-    values = judged_together(
-        unseen(("A", low + 3.0, rich), ("B", low, poor), locus=np.arange(2000), epochs=1).cells.assign(
-            unit=0, final=False
-        )
-    ).iloc[0]
-    assert roc_auc_score(np.r_[rich, poor], np.r_[low + 3.0, low]) > 0.7
-    assert values["auc"] == pytest.approx(
-        (roc_auc_score(rich, low) + roc_auc_score(poor, low)) / 2, abs=1e-12
+    records = unseen(("A", low + 3.0, rich), ("B", low, poor), locus=np.arange(2000), epochs=1)
+    (auc,), (upper,), (lines,) = (
+        chance_readings(Units.of_one(records)).values[name] for name in ("auc", "upper", "lines")
     )
-    assert values["lines"] == 2 and values["upper"] < 0.6
+    assert roc_auc_score(np.r_[rich, poor], np.r_[low + 3.0, low]) > 0.7
+    assert auc == pytest.approx((roc_auc_score(rich, low) + roc_auc_score(poor, low)) / 2, abs=1e-12)
+    assert lines == 2 and upper < 0.6
 
 
 def test_power_is_that_of_hanley_and_mcneil() -> None:
@@ -107,10 +108,10 @@ def test_power_is_that_of_hanley_and_mcneil() -> None:
 
 def test_a_store_without_loci_is_assumed_to_be_clustered() -> None:
     logit, label = exact(0.5, 400)
-    found = judge(unseen(("K562", logit, label))).missing["mode_collapse"]
+    found = not_evaluated(unseen(("K562", logit, label)))["mode_collapse"]
     assert "assumed to be 3 as the store has no loci" in found
     logit, label = exact(0.5, 4000)
-    assert "mode_collapse" not in judge(unseen(("K562", logit, label))).missing
+    assert "mode_collapse" not in not_evaluated(unseen(("K562", logit, label)))
 
 
 def test_a_collapse_of_probabilities_says_how_the_logits_spread() -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,7 @@ import pytest
 
 from analysis.documented import DOCUMENTED
 from analysis.errors import UserError
+from analysis.flags import units_of_run
 from analysis.schema import SCHEMA_VERSION, TABLES, to_table
 from analysis.store import Run
 from tests.analysis.fixture_store import write
@@ -25,7 +27,7 @@ def test_missing_tables_are_empty_with_their_columns(tmp_path: Path) -> None:
     for name, schema in TABLES.items():
         assert list(run.table(name).columns) == schema.names
         assert run.table(name).empty
-    assert list(run.units()) == []
+    assert units_of_run(run).count == 0
 
 
 def test_rows_come_back_and_files_being_written_are_ignored(tmp_path: Path) -> None:
@@ -35,10 +37,10 @@ def test_rows_come_back_and_files_being_written_are_ignored(tmp_path: Path) -> N
     run = Run.open(tmp_path)
     assert run.table("epochs")["loss"].tolist() == [0.5]
     assert run.problems == []
-    (unit,) = run.units()
-    assert unit.trial["status"] == "running"
-    assert unit.trial["parameters"] is None
-    assert unit.epoch_values("loss") == [(1, 0.5)]
+    units = units_of_run(run)
+    assert units.count == 1 and units.trials.equals("status", "running").tolist() == [True]
+    assert np.isnan(units.trials.numbers("parameters")).all()
+    assert units.series("loss").values["loss"].tolist() == [0.5]
 
 
 def test_damaged_file_is_reported_not_dropped_silently(tmp_path: Path) -> None:

@@ -86,6 +86,7 @@ def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None
 def test_of_equally_bad_warnings_the_first_by_name_is_shown_in_any_order_of_files() -> None:
     row = {
         "rule": "generalisation_gap",
+        "mark": "g",
         "value": 0.5,
         "limit": 0.2,
         "fold": "f",

@@ -76,6 +76,7 @@ def leak_warning(cells: Sequence[Row], selected_epoch: int) -> Row:
     which = f"U_I in {', '.join(alone)}" if alone else "the corrected score everywhere"
     return {
         "rule": "test_leak",
+        "mark": "‡",
         "value": gain,
         "limit": 0.0,
         "severity": "fault",

@@ -1,17 +1,36 @@
-"""Rules on all units at once find what rules unit by unit find."""
+"""What every rule keeps to: all units at once are judged as each by itself, and what is registered is declared."""
 
 import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.errors import UserError
 from analysis.flags import survey
-from analysis.rules import LIMITS, RULES, Reading, judge
+from analysis.rules import (
+    LIMITS,
+    RULES,
+    Broken,
+    Reading,
+    Readings,
+    Rule,
+    Table,
+    UnitRecords,
+    Units,
+    Watch,
+    evaluate,
+    judge,
+    not_evaluated,
+    register,
+)
+from analysis.rules.table import Floats
 from analysis.store import KEYS, Run
+from tests.analysis.rule_units import unit
 
 LINES = ("macro", "pooled", "K562", "HMEC")
 NEAR = {
@@ -118,21 +137,28 @@ def _run(seed: int, units: int = 36) -> Run:
 
 def _one_by_one(run: Run) -> tuple[list[dict[str, Any]], dict[tuple[str, str], int]]:
     """Rows of findings, and how many units lacked which input for which rule, unit by unit."""
-    rows, missing = [], {}
-    for unit in run.units():
-        limits = json.loads(unit.trial["config_json"])["limits"]
-        try:
-            judged = judge(unit, limits)
-        except UserError:
-            judged = judge(unit)
-        rows += [{**finding.row(), **{key: unit.trial[key] for key in KEYS}} for finding in judged.findings]
-        for rule, what in judged.missing.items():
-            missing[rule, what] = missing.get((rule, what), 0) + 1
-    return rows, missing
+    rows: list[dict[str, Any]] = []
+    missing: Counter[tuple[str, str]] = Counter()
+    for trial in run.table("trials").to_dict("records"):
+        key = {name: trial[name] for name in KEYS}
+        tables = {
+            name: frame[(frame[KEYS] == list(key.values())).all(axis=1)]
+            for name, frame in (
+                ("epochs", run.table("epochs")),
+                ("terms", run.table("terms")),
+                ("cells", run.as_found()),
+            )
+        }
+        limits = json.loads(trial["config_json"])["limits"]
+        limits.pop("loose_bondary", None)
+        judged = judge(Units.of_one(UnitRecords(trial, **tables)), limits)
+        rows += [{**finding.row(), **key} for _, finding in judged.findings]
+        missing.update((rule, units[0]) for rule, units in judged.missing.items() if units)
+    return rows, dict(missing)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_survey_finds_what_rules_find_unit_by_unit(seed: int) -> None:
+def test_all_units_at_once_are_judged_as_each_by_itself(seed: int) -> None:
     run = _run(seed)
     surveyed = survey(run)
     rows, missing = _one_by_one(run)
@@ -152,28 +178,101 @@ def test_a_survey_finds_what_rules_find_unit_by_unit(seed: int) -> None:
     assert [problem for problem in run.problems if "loose_bondary" in problem] == run.problems[:1]
 
 
+class Spike(Rule):
+    """Loss above 5 at any epoch."""
+
+    id = "spike"
+    mark = "k"
+    condition_text = "loss > 5"
+    severity = "hint"
+    source = "a person's own file"
+    advice = "lower the learning rate"
+    limits: ClassVar[Mapping[str, float]] = {"spike": 5.0}
+    lasting = False
+
+    def measure(self, units: Units) -> Readings:
+        return units.series("loss")
+
+    def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
+        return Broken(values["loss"], limits[self.id], values["loss"] > limits[self.id])
+
+    def evidence(self, reading: Reading) -> str:
+        return f"loss {reading.values['loss']:.1f} at epoch {reading.epoch}"
+
+
+@pytest.fixture
+def registered() -> Iterator[None]:
+    """What is registered in a test is gone after it."""
+    rules, limits = dict(RULES), dict(LIMITS)
+    yield
+    for table, before in ((RULES, rules), (LIMITS, limits)):
+        table.clear()
+        table.update(before)  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("registered")
+def test_a_rule_from_outside_registers_itself_and_is_judged() -> None:
+    own = register(Spike)
+    assert [*RULES][-1] == "spike" and isinstance(RULES["spike"], own) and LIMITS["spike"] == 5.0
+    records = unit(loss=(0.5, 7.0))
+    (finding,) = evaluate(records)
+    assert (finding.rule, finding.mark, finding.value, finding.epoch) == ("spike", "k", 7.0, 2)
+    assert evaluate(records, {"spike": 8.0}) == []
+    assert "loss" in not_evaluated(UnitRecords({}))["spike"]
+    watch = Watch()
+    for row in ({"epoch": 1, "loss": 7.0}, {"epoch": 2, "loss": 0.5}):
+        (live,) = watch.see({}, {"epochs": [row], "terms": [], "cells": []})
+        assert (live.rule, live.epoch, live.evidence) == ("spike", 1, "loss 7.0 at epoch 1")
+
+
+@pytest.mark.usefixtures("registered")
+def test_order_decides_where_a_rule_stands() -> None:
+    register(type("Early", (Spike,), {"__doc__": "Early.", "order": 15}))
+    assert [*RULES][:3] == ["overfit_train", "spike", "generalisation_gap"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"id": "", "mark": "", "advice": ""}, "it lacks id, mark, advice"),
+        (
+            {"condition_text": "", "severity": "", "source": "", "limits": {}},
+            "condition_text, severity, source, limits",
+        ),
+        ({"__doc__": None}, "it lacks a docstring"),
+        ({"id": "My Rule"}, "'My Rule' must be of small letters"),
+        ({"id": "negative_loss"}, "there is a rule 'negative_loss' already"),
+        ({"mark": "kk"}, "'kk' must be one letter"),
+        ({"mark": "o"}, "'o' is that of rule overfit_train"),
+        ({"severity": "grave"}, "'grave' must be one of documented, fault, hint"),
+        ({"limits": {"other": 1.0}}, "must be named spike, then spike.<part>, not other"),
+        ({"limits": {"spike": 1.0, "part": 2.0}}, "not spike, part"),
+    ],
+)
+def test_a_rule_without_a_declaration_is_not_registered(changes: dict[str, Any], said: str) -> None:
+    before = dict(RULES)
+    broken = type("Mine", (Spike,), {"__doc__": "Mine.", **changes})
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        register(broken)
+    assert "warning rule Mine cannot be registered" in str(error.value)
+    assert before == RULES
+
+
+def test_a_rule_without_its_methods_is_not_registered() -> None:
+    class Half(Rule):
+        """Half a rule."""
+
+        id, mark, condition_text, severity = "half", "H", "half", "hint"
+        source, advice = "nowhere", "write the rest"
+        limits: ClassVar[Mapping[str, float]] = {"half": 1.0}
+
+    with pytest.raises(ValueError, match="it lacks condition, evidence, measure"):
+        register(Half)
+
+
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_excess_is_how_far_a_violation_is_from_its_limit(rule: Any) -> None:
-    rng = np.random.default_rng(3)
-    names = {"train": (0.8, 1), "unseen": (0.6, 0.9), "loss": (-1, 1), "labels": (0, 2), "silent": (0, 2)}
-    names |= {"terms": (2, 5)}
-    names |= {"parameters": (1, 2000), "train_pairs": (100, 101), **NEAR}
-    values = {name: rng.uniform(*span, size=4000) for name, span in names.items()}
-    values |= {name: np.floor(values[name]) for name in ("positives", "labels", "silent")}
-    values["precision"][:2000] = values["prevalence"][:2000]
-    values["recall"][:2000] = 1.0
-    values["power"][2000:] = np.nan
-    values["logit_sd"][:1000] += 1
-    values["probability_sd"][:1000] += 1
-    values["lowest_term"] = np.full(4000, np.nan)
-    far = rule.excess(values, LIMITS)
-    broken = 0
-    for at in range(4000):
-        reading = Reading({name: float(column[at]) for name, column in values.items()}, 1)
-        violation = rule.condition(reading, LIMITS)
-        broken += violation is not None
-        if violation is None:
-            assert np.isnan(far[at])
-        else:
-            assert far[at] == pytest.approx(abs(violation.value - violation.limit), rel=1e-12)
-    assert 0 < broken < 4000
+def test_a_rule_takes_units_without_rows_and_no_units_at_all(rule: Rule) -> None:
+    empty = Units.of_one(UnitRecords({}))
+    assert len(rule.measure(empty)) == 0 and judge(empty, rules=[rule]).missing[rule.id].keys() == {0}
+    nobody = Units(Table([]), Table([]), Table([]), lambda split: Table([]))
+    assert judge(nobody, rules=[rule]).findings == []

@@ -1,0 +1,154 @@
+"""The units (configuration, fold, seed) that rules look at, as columns: a whole run, or one unit by itself."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.rules.readings import Readings
+from analysis.rules.table import Floats, Mask, Row, Rows, Table
+from analysis.schema import MACRO, POOLED
+
+JUDGED = {
+    "val_unseen": ("epoch", "best_on_validation"),
+    "test": ("best_on_validation",),
+}
+"""Split -> the selections whose rows of `cells` rules look at; test stands in evidence and decides nothing."""
+
+
+@dataclass(frozen=True)
+class UnitRecords:
+    """One unit: its row of `trials` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`."""
+
+    trial: Row
+    epochs: Rows = field(default_factory=list)
+    terms: Rows = field(default_factory=list)
+    cells: Rows = field(default_factory=list)
+
+
+class Units:
+    """Units by position: `trials` has one row of each, the other tables any number, of the epochs so far.
+
+    cells: split -> its rows as found, of the selections in `JUDGED`. Rows without an epoch are left out.
+    """
+
+    def __init__(self, trials: Table, epochs: Table, terms: Table, cells: Callable[[str], Table]) -> None:
+        self.count = len(trials)
+        self.trials, self.epochs, self.terms = trials, _dated(epochs), _dated(terms)
+        self._cells = cells
+
+    @classmethod
+    def of_one(cls, records: UnitRecords) -> "Units":
+        """One unit by itself."""
+        cells = Table(_plain(records.cells, set(JUDGED)))
+
+        def of_split(split: str) -> Table:
+            chosen = cells.equals("split", split) & (cells.texts("cell_line")[0] >= 0)
+            chosen &= np.any([cells.equals("selection", each) for each in JUDGED[split]], axis=0)
+            if cells.has("prevalence_mode"):
+                chosen &= cells.equals("prevalence_mode", "as_found")
+            return cells.where(chosen)
+
+        return cls(Table([records.trial]), Table(records.epochs), Table(records.terms), of_split)
+
+    @cached_property
+    def unseen(self) -> Table:
+        """`val_unseen` rows of `cells`: of every epoch, and of the weights that are reported."""
+        return self._split("val_unseen")
+
+    @cached_property
+    def test(self) -> Table:
+        """`test` rows of `cells`, of the weights that are reported."""
+        return self._split("test")
+
+    def having(self, table: Table) -> Mask:
+        """Which units have rows in a table [units]."""
+        found = np.zeros(self.count, dtype=bool)
+        found[table.unit] = True
+        return found
+
+    def settings(self, path: str) -> list[Any]:
+        """What the configuration of every unit says at a dotted path; None where it does not say."""
+        codes, _ = self.trials.texts("config_json")
+        found: list[Any] = [_at(content, path) for content in self._configurations]
+        return [None if code < 0 else found[code] for code in codes.tolist()]
+
+    @cached_property
+    def configured(self) -> Mask:
+        """Which units have a configuration [units]."""
+        codes, _ = self.trials.texts("config_json")
+        return np.array([*(isinstance(content, dict) for content in self._configurations), False])[codes]
+
+    @cached_property
+    def _configurations(self) -> list[Any]:
+        return [json.loads(text or "null") for text in self.trials.texts("config_json")[1]]
+
+    def series(self, column: str) -> Readings:
+        """A column of `epochs` wherever it is not null, one series per unit."""
+        readings = _known(self.epochs, {column: self.epochs.numbers(column)})
+        return readings.with_values({}, [(f"{column} of the table epochs", ~readings.has(self.count))])
+
+    def cells(self, columns: Sequence[str], *, optional: Sequence[str] = (), pooled: bool = True) -> Readings:
+        """Unseen validation rows, one series per cell line and, with `pooled`, one for all pairs.
+
+        A row in which one of `columns` is null is skipped; one of `optional` may be null.
+        """
+        rows = self.unseen
+        none = ~self.having(rows)
+        absent = ", ".join(column for column in columns if not rows.has(column))
+        lacks = [
+            ("rows of split val_unseen in the table cells", none),
+            (f"column {absent} of the table cells", ~none & bool(absent)),
+            (f"values of {', '.join(columns)} for the unseen validation cell lines", ~none),
+        ]
+        chosen = ~rows.equals("cell_line", MACRO)
+        if not pooled:
+            chosen &= ~rows.equals("cell_line", POOLED)
+        for column in columns:
+            chosen &= ~np.isnan(rows.numbers(column))
+        rows = rows.where(chosen)
+        values = {name: rows.numbers(name) for name in (*columns, *optional)}
+        return Readings.of_lines(rows, values, lacks)
+
+    def before_training(self, values: Mapping[str, Floats], lacks: Sequence[tuple[str, Mask]]) -> Readings:
+        """Values per unit [units] that are known before training, of the units that lack nothing."""
+        at = np.flatnonzero(~np.any([lacking for _, lacking in lacks], axis=0))
+        kept = {name: column[at] for name, column in values.items()}
+        return Readings.of_units(at, np.full(len(at), np.nan), kept, lacks)
+
+    def _split(self, split: str) -> Table:
+        """Rows of one split, of one protocol and one score per unit: a rule judges what is predicted, and never mixes
+        two ways of measuring. The protocol `exact` is preferred to `documented`, the score `corrected` to `u_only`."""
+        rows = _dated(self._cells(split))
+        for column, preferred in (("protocol", "exact"), ("score", "corrected")):
+            chosen = rows.equals(column, preferred)
+            rows = rows.where(chosen | ~self.having(rows.where(chosen))[rows.unit])
+        return rows
+
+
+def _plain(cells: Rows, splits: set[str]) -> Rows:
+    """Rows of these splits: most of what a trial measures after an epoch is of none that rules look at."""
+    if isinstance(cells, pd.DataFrame):
+        return cells
+    return [row for row in cells if row.get("split") in splits]
+
+
+def _dated(table: Table) -> Table:
+    return table.where(~np.isnan(table.numbers("epoch")))
+
+
+def _known(table: Table, values: Mapping[str, Floats]) -> Readings:
+    """One series per unit of the rows in which every value is known."""
+    rows = ~np.any([np.isnan(column) for column in values.values()], axis=0)
+    kept = {name: column[rows] for name, column in values.items()}
+    return Readings.of_units(table.unit[rows], table.numbers("epoch")[rows], kept)
+
+
+def _at(content: Any, path: str) -> Any:
+    for key in path.split("."):
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
