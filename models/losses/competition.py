@@ -196,15 +196,8 @@ class Competition(LossTerm):
         return warm * (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1)
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        absent = [
-            name
-            for name in ("shallow", "energy_of", "r_heard", "pseudo_unseen")
-            if getattr(step, name) is None
-        ]
-        if step.shallow is None or step.energy_of is None or step.r_heard is None or absent:
-            raise ValueError(f"competition needs {', '.join(absent)} of a step")
         known = (step.cell >= 0).to(step.z_e.dtype)
-        hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)  # type: ignore[operator]
+        hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)
         cell = step.cell.clamp(min=0)
         line = cell if self.scope == "cell" else torch.zeros_like(cell)
         scaled, scaler = self._scaled(step.shallow, state)
@@ -232,7 +225,7 @@ class Competition(LossTerm):
         value = masked_mean(rho * (pull + push), known) + masked_mean(learning, learns.to(learning.dtype))
 
         baseline = l_opportunist
-        if self.baseline == "teacher" and step.r_teacher is not None:
+        if self.baseline == "teacher":
             baseline = self._loss(step, state, step.energy_of(step.r_teacher.unsqueeze(-1))).detach()
         standings = self._standings_after(
             step, state, (l_student.detach(), l_opportunist, baseline, gain_o - gain_s), hidden
