@@ -87,10 +87,10 @@ def _weight(twins: Twins, path: str, key: str, out: Step) -> tuple[str, str] | N
     probe = twins.probe
     zero = probe.step(probe.clone(changed(probe.config, {path: 0.0}))).parameters
     built = zero.keys() | {f"terms.{name}" for name, _ in twins.trainer.terms.named_parameters()}
-    common = {n: p for n, p in out.parameters.items() if n in zero and not n.startswith(f"terms.{key}.")}
+    others = {name: p for name, p in out.parameters.items() if not name.startswith(f"terms.{key}.")}
     # Where a parameter is missing, the weight builds a part of the model as well, and all others are drawn anew.
     whole = all(name in built for name in twins.base.parameters)
-    if whole and differ(common, {name: zero[name] for name in common}) > 0.0:
+    if whole and differ(others, {name: zero[name] for name in others if name in zero}) > 0.0:
         return "leaking", f"{path}: 0 does not give what leaving the term out gives"
     twice = probe.step(probe.clone(changed(probe.config, {path: 2 * value_at(probe.config, path)})))
     if differ(twins.base.gradients, twice.gradients) == 0.0:

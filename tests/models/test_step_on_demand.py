@@ -9,7 +9,8 @@ from tests.models.steps import make_step
 
 def bare() -> Step:
     """A step without anything that can be left out."""
-    return make_step(**dict.fromkeys(LACKING), r_heard=torch.zeros(4), energy_of=lambda r: r)
+    given = {"r_heard": torch.zeros(4), "energy_of": lambda r: r}
+    return make_step(**{**dict.fromkeys(LACKING), **given})
 
 
 def test_it_is_made_once_and_only_when_asked_for() -> None:
