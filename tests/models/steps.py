@@ -51,7 +51,8 @@ def make_step(
         "shallow": normal(episodes, 5, 6),
     }
     fields |= given
-    fields.setdefault("r_heard", fields["r_student"].detach().clone())
+    if "r_heard" not in fields:
+        fields["r_heard"] = fields["r_student"].detach().clone()
     fields.setdefault("energy_of", linear_energy(fields["u"]))
     return Step(**{name: value for name, value in fields.items() if value is not None})
 
