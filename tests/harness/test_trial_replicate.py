@@ -182,7 +182,7 @@ def test_calibration_goes_through_the_energy(
     predictions = table(tmp_path, "predictions")
     own = predictions[predictions.split == "val_unseen"]
     u, r = (torch.tensor(own[name].to_numpy(dtype=float)) for name in ("u", "r"))
-    best = replicate.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", replicate.device)
+    best = replicate.record.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", replicate.device)
     assert best is not None
     replicate.trainer.load_weights(best)
     energy = replicate.trainer.model.energy.double()
