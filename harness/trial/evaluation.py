@@ -11,7 +11,6 @@ from analysis.schema import PREVALENCES
 from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Splits
-from harness.trial.episodes.cell_facts import standardised_features
 from harness.trial.episodes.sampler import rng
 from harness.trial.record import Record
 from harness.trial.score.branch import branch_rows, branches, leak_warning
@@ -39,23 +38,17 @@ class Evaluation:
         dataset: EncodedDataset,
         splits: Splits,
         trainer: Trainer,
-        codes: np.ndarray,
+        predictor: Predictor,
     ) -> None:
-        self.settings, self.trainer, self.cell_lines = settings, trainer, dataset.cell_lines
+        self.settings, self.trainer, self.predictor = settings, trainer, predictor
+        self.cell_lines = dataset.cell_lines
+        self.chooses = settings.predict.mode == "branch_select"
         self.pairs = {
             "train": _subset(splits.train, settings.evaluation.train_subset, trainer.seed),
             "val_seen": splits.val_seen,
             VALIDATION: splits.val_unseen,
             "test": splits.test,
         }
-        self.predictor = Predictor(
-            dataset.cell_lines,
-            {int(code): index for index, code in enumerate(codes)},
-            support_size=settings.support.size,
-            seed=trainer.seed,
-            device=trainer.device,
-            v=standardised_features(trainer.config, dataset, codes),
-        )
         self.calibration = 1.0
         self._cell_rows = CellRows(dataset.cell_lines, trainer.seed, locus_bins(dataset))
 
@@ -83,7 +76,7 @@ class Evaluation:
             cells, scores = self._of_selection("best_on_validation", selected)
             record.add("cells", cells)
             chosen = {}
-            if self.settings.predict.mode == "branch_select":
+            if self.chooses:
                 chosen = branches(cells, "best_on_validation")
                 record.add("warnings", [leak_warning(cells, selected)])
             record.add_whole("predictions", prediction_rows(scores, self.cell_lines, chosen))
@@ -104,7 +97,7 @@ class Evaluation:
             prevalences=PREVALENCES,
             protocol=self.settings.evaluation.protocol,
         )
-        if self.settings.predict.mode == "branch_select":
+        if self.chooses:
             rows += branch_rows(rows, scores["test"], self.cell_lines, selection)
         return rows, scores
 

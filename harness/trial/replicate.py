@@ -15,6 +15,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.stamp import Stamp, refuse_other
 from harness.store.writer import RunWriter
+from harness.trial.episodes.cell_facts import standardised_features
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import SAMPLERS
 from harness.trial.evaluation import Evaluation
@@ -23,6 +24,7 @@ from harness.trial.live import LiveWarnings
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
 from harness.trial.score.evaluate import metric
+from harness.trial.score.predict import Predictor
 from harness.trial.selection import improves
 from harness.trial.step.diverged import Diverged, diverging, refuse_explosion
 from harness.trial.step.trainer import StepLog, Trainer
@@ -80,8 +82,15 @@ class Replicate:
             seed=seed,
         )
         self.trainer = Trainer(settings, dataset, codes, seed, self.device)
-        self.evaluation = Evaluation(settings, dataset, splits, self.trainer, codes)
-        self.predictor = self.evaluation.predictor
+        self.predictor = Predictor(
+            dataset.cell_lines,
+            {int(code): index for index, code in enumerate(codes)},
+            support_size=settings.support.size,
+            seed=seed,
+            device=self.device,
+            v=standardised_features(config, dataset, codes),
+        )
+        self.evaluation = Evaluation(settings, dataset, splits, self.trainer, self.predictor)
         self.record = Record(run, self.unit, self.device)
         self.live = LiveWarnings(settings.limits, stop_rules)
         self.inspections = Inspections(inspector, settings.audit if inspector is not None else "off")
