@@ -131,8 +131,8 @@ def test_the_reference_of_a_line_is_what_its_query_pairs_were_given(
     changes = {**TEACHER, "episode.sampler": "random", "decouple.dual_stream": dual_stream}
     trainer, batch = warmed(make_replicate(changes))
     before = trainer.reference
-    _, _, step, scores, _ = trainer.measure(batch, warm=False)
-    after = trainer._reference_after(step, scores)
+    measured = trainer.measure(batch, warm=False)
+    scores, after = measured.scores, trainer._reference_after(measured)
     lines = torch.from_numpy(batch.query_cell)
     for line in range(trainer.model.cell_lines):
         own = lines == line
