@@ -3,8 +3,10 @@
 E episodes per step, S support pairs, Q query pairs, d = width of z_I, w = width of z_E.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -45,9 +47,35 @@ class Support:
         return replace(self, z_i=at_least_float32(self.z_i), u=at_least_float32(self.u))
 
 
+_UNASKED = object()
+LACKING: Mapping[str, str] = MappingProxyType(
+    {
+        "r_raw": "an environment",
+        "r_student": "an environment",
+        "r_heard": "an environment",
+        "r_teacher": "a Teacher (environment.teacher)",
+        "taught": "a Teacher (environment.teacher)",
+        "pseudo_unseen": "names that are hidden (episode.pseudo_unseen)",
+        "v": "features of the cell lines that something reads",
+        "v_decoded": "a decoder of cell features (environment.source: features, loss.reconstruction)",
+        "log_prior": "a prior over resistances (environment.prior)",
+        "kl": "an information bottleneck on the sequence side (decouple.vib)",
+        "shallow": "the shallow statistics that an Opportunist sees (loss.competition)",
+        "energy_of": "the energy of its queries",
+        "channel_norm": "output channels of the sequence side",
+        "channel_size": "output channels of the sequence side",
+    }
+)
+"""What a step makes only when a loss term asks for it, and what it takes to have it."""
+
+
+def _unasked() -> Any:
+    return _UNASKED
+
+
 @dataclass(frozen=True)
 class Step:
-    """What the loss terms see of one step.
+    """What the loss terms see of one step: what every step has, and what is made when it is first asked for.
 
     u, logit, label [E, Q]; z_i [E, Q, d]; z_e [E, w]; r [E, 1] at cell scope or [E, Q] at sample scope and where the
     query pairs of an episode are of several cell lines; temperature [E, 1] (or [E, Q]); cell [E] and query_cell [E, Q]
@@ -57,20 +85,8 @@ class Step:
     line alone, z_e, cell, r_raw, r_student, v and v_decoded have a row per cell line of the step's query pairs, and
     owner [E, Q] is the row of each pair; owner is None elsewhere, where row e is episode e.
 
-    Of the environment side: r_raw [E], the cell part of R_E before softplus or standardisation; r_student and
-    r_teacher [E], cell-level R_E of Student and Teacher before fusion, in the units of R_E (r_teacher is the earlier
-    Teacher's where the name is hidden); r_heard [E], the values of r_student as an energy hears them: where R_E is
-    standardised, without the gradient of the level that the step's episodes have in common; taught [E] 0/1: r_teacher
-    is a target there; in mixed episodes r_teacher and taught are [E, Q], of each query pair's cell line, and r_raw is
-    where it is fused; pseudo_unseen [E] 0/1: the name was hidden from the environment in this episode (`cell` keeps
-    the true index); v and v_decoded [E, F]: cell features and their reconstruction; log_prior []: log density of this
-    step's r_raw under the Gaussian-process prior, in nats per episode. Of the sequence side: kl [E, Q], price in nats
-    of the information bottleneck that z_i was drawn from; channel_norm and channel_size [n]: Euclidean norm and
-    number of the weights of its output channels.
-
-    For the competition: shallow [E, S, f], what the support pairs show without a model (GC content, k-mer
-    composition, length) and U_I, no gradient; energy_of: R [..., E, 1] -> logit [..., E, Q] of the step's queries under the
-    one energy, with sg U_I (isolated routing), sg T and the pairs' own part of R_E as it is, without gradient.
+    What `makers` make on demand, by name, may be given as values too. To ask for what a step has neither of is a
+    ValueError that says what it takes.
     """
 
     u: Tensor
@@ -84,21 +100,55 @@ class Step:
     query_cell: Tensor
     seed: int
     index: int
-    r_raw: Tensor | None = None
-    r_student: Tensor | None = None
-    r_heard: Tensor | None = None
-    r_teacher: Tensor | None = None
-    taught: Tensor | None = None
-    pseudo_unseen: Tensor | None = None
-    v: Tensor | None = None
-    v_decoded: Tensor | None = None
-    log_prior: Tensor | None = None
-    kl: Tensor | None = None
-    shallow: Tensor | None = None
-    energy_of: Callable[[Tensor], Tensor] | None = None
-    channel_norm: Tensor | None = None
-    channel_size: Tensor | None = None
     owner: Tensor | None = None
+    makers: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False)
+
+    r_raw: Tensor = field(default_factory=_unasked, repr=False)
+    """[E], the cell part of R_E before softplus or standardisation; in mixed episodes where it is fused."""
+    r_student: Tensor = field(default_factory=_unasked, repr=False)
+    """[E], cell-level R_E of the Student before fusion, in the units of R_E."""
+    r_heard: Tensor = field(default_factory=_unasked, repr=False)
+    """[E], the values of r_student as an energy hears them: where R_E is standardised, without the gradient of the level
+    that the step's episodes have in common."""
+    r_teacher: Tensor = field(default_factory=_unasked, repr=False)
+    """r_student's counterpart of the Teacher, of the earlier Teacher where the name is hidden; [E, Q] in mixed episodes,
+    of each query pair's cell line."""
+    taught: Tensor = field(default_factory=_unasked, repr=False)
+    """0/1 of the shape of r_teacher: r_teacher is a target there."""
+    pseudo_unseen: Tensor = field(default_factory=_unasked, repr=False)
+    """[E] 0/1: the name was hidden from the environment in this episode (`cell` keeps the true index)."""
+    v: Tensor = field(default_factory=_unasked, repr=False)
+    """[E, F], standardised features of the cell lines."""
+    v_decoded: Tensor = field(default_factory=_unasked, repr=False)
+    """[E, F], their reconstruction from z_e."""
+    log_prior: Tensor = field(default_factory=_unasked, repr=False)
+    """[], log density of this step's r_raw under the Gaussian-process prior, in nats per episode."""
+    kl: Tensor = field(default_factory=_unasked, repr=False)
+    """[E, Q], price in nats of the information bottleneck that z_i was drawn from."""
+    shallow: Tensor = field(default_factory=_unasked, repr=False)
+    """[E, S, f], what the support pairs show without a model (GC content, k-mer composition, length) and U_I, no
+    gradient."""
+    energy_of: Callable[[Tensor], Tensor] = field(default_factory=_unasked, repr=False)
+    """R [..., E, 1] -> logit [..., E, Q] of the step's queries under the one energy, with sg U_I (isolated routing), sg T
+    and the pairs' part of R_E as it is, without gradient."""
+    channel_norm: Tensor = field(default_factory=_unasked, repr=False)
+    """[n], Euclidean norm of the weights of the sequence side's output channels."""
+    channel_size: Tensor = field(default_factory=_unasked, repr=False)
+    """[n], number of those weights."""
+
+    def __post_init__(self) -> None:
+        for name in [name for name, value in vars(self).items() if value is _UNASKED]:
+            del self.__dict__[name]
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Make what is not there yet, once."""
+            if name not in LACKING:
+                raise AttributeError(f"a step has no attribute '{name}'")
+            if name not in self.makers:
+                raise ValueError(f"this step has no {name}: that needs {LACKING[name]}")
+            return self.__dict__.setdefault(name, self.makers[name]())
 
     def z_e_of_queries(self) -> Tensor:
         """z_E of each query pair's environment, [E, Q, w]."""

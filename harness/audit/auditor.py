@@ -19,6 +19,7 @@ from harness.trial.episodes.sampler import EpisodeBatch, Sampler
 from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.score.predict import Predictor
 from harness.trial.step.trainer import Trainer
+from models.energy.base import Energy
 
 BATCHES = 4
 """Batches of the probe: three to warm the clone, one that every twin sees."""
@@ -61,8 +62,10 @@ def audit(
     with inspecting, torch.random.fork_rng(devices=[]):
         probe = Probe(trainer, codes, batches)
         judge = Judge(probe, thorough=first)
-        findings = [judge.judge(row) for row in configured(trainer.config.model_dump())]
-        findings = _with_energy(findings, disagreement(probe, predictor))
+        rows = configured(trainer.config.model_dump())
+        findings = [judge.judge(row) for row in rows]
+        gap = disagreement(probe, predictor)
+        findings = [_with_energy(each, row.cls, gap) for each, row in zip(findings, rows, strict=True)]
         if first:
             findings = _with_keys(findings, unread_keys(probe))
         elif reads is not None:
@@ -76,17 +79,12 @@ def batches_of(sampler: Sampler) -> list[EpisodeBatch]:
     return list(itertools.islice(epochs, BATCHES))
 
 
-def _with_energy(findings: list[Finding], gap: float) -> list[Finding]:
+def _with_energy(finding: Finding, cls: type | None, gap: float) -> Finding:
     """The energy is at fault when it gives other logits in prediction than in training."""
-    if gap <= TOLERANCE:
-        return findings
+    if gap <= TOLERANCE or cls is None or not issubclass(cls, Energy):
+        return finding
     text = f"prediction uses another energy than training: on the same support and query its logits differ by {gap:.2g}"
-    return [
-        replace(finding, verdict="inert", reason=text)
-        if finding.id in ("M10", "M11", "M12", "M13", "M14")
-        else finding
-        for finding in findings
-    ]
+    return replace(finding, verdict="inert", reason=text)
 
 
 def _with_keys(findings: list[Finding], unread: dict[str, str]) -> list[Finding]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from harness.mechanisms.mechanism import Mechanism
+
 VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
 FATAL = ("inert", "leaking")
 """Verdicts that `audit: strict` stops a trial for."""
@@ -23,6 +25,11 @@ class Finding:
     effect_logit: float | None = None
     effect_aupr: float | None = None
     effect_gradient: float | None = None
+
+    @classmethod
+    def on(cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None) -> "Finding":
+        """The finding on a mechanism of the catalogue."""
+        return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
 
     def row(self, moment: str, cost: float) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""

@@ -1,6 +1,6 @@
 """Whether a loss term that is 0 with gradient 0 would act at another state: a satisfied hinge does, a dead term never."""
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,30 +33,40 @@ def wakes(probe: Probe, term: LossTerm) -> bool:
     """Whether any of the tried states gives the term a gradient. Costs one pass of the sequence side."""
     trainer = probe.clone()
     probe.pairs += (probe.batch.support.size + probe.batch.query.size) / 3
-    _, _, step, _ = trainer._measure(probe.batch, warm=False)
-    own = next(t for t, _ in trainer.weighted if t.key == term.key)
+    step = trainer.measure(probe.batch, warm=False).step
+    twin = next(t for t, _ in trainer.weighted if t.key == term.key)
     for scale, shift in STRETCHES:
         moved, inputs = stretched(step, scale, shift)
         now = trainer.states[term.key]
-        for state in (now, own.initial_state(), own.awake(now)):
-            value, _ = own(moved, state)
+        for state in (now, twin.initial_state(), twin.awake(now)):
+            value, _ = twin(moved, state)
             if value.requires_grad:
-                found = torch.autograd.grad(value, [*inputs, *own.parameters()], allow_unused=True)
-                if any(g is not None and bool(torch.isfinite(g).all()) and bool(g.any()) for g in found):
+                places = [*inputs, *twin.parameters()]
+                gradients = torch.autograd.grad(value, places, allow_unused=True)
+                if any(g is not None and bool(torch.isfinite(g).all()) and bool(g.any()) for g in gradients):
                     return True
     return False
 
 
 def stretched(step: Step, scale: float, shift: float) -> tuple[Step, list[Tensor]]:
-    """The step with every model-made tensor scaled and shifted, as leaves; every other episode is stretched further."""
-    leaves: dict[str, Any] = {}
-    for name in SHIFTED:
-        value = getattr(step, name)
-        if value is not None:
-            leaf = scale * value.detach() + shift
-            if leaf.ndim:
-                factor = torch.ones(leaf.shape[0], device=leaf.device)
-                factor[::2] = 1.5
-                leaf = leaf * factor.view(-1, *[1] * (leaf.ndim - 1))
-            leaves[name] = leaf.requires_grad_()
-    return replace(step, **leaves), list(leaves.values())
+    """The step with every model-made tensor scaled and shifted, as leaves, which the list holds once they are there:
+    what is made on demand joins when a term asks for it. Every other episode is stretched further."""
+    leaves: list[Tensor] = []
+
+    def leaf(name: str) -> Tensor:
+        value: Tensor = getattr(step, name)
+        moved = scale * value.detach() + shift
+        if moved.ndim:
+            factor = torch.ones(moved.shape[0], device=moved.device)
+            factor[::2] = 1.5
+            moved = moved * factor.view(-1, *[1] * (moved.ndim - 1))
+        leaves.append(moved.requires_grad_())
+        return moved
+
+    values: dict[str, Any] = {
+        name: leaf(name) if name in SHIFTED else value for name, value in vars(step).items()
+    }
+    values["makers"] = {
+        name: partial(leaf, name) if name in SHIFTED else partial(getattr, step, name) for name in step.makers
+    }
+    return Step(**values), leaves

@@ -50,26 +50,23 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
 def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
     """Whether the key of a loss term acts only in states that a few steps do not reach: the term says that it waits
     (`LossTerm.awake`, a competition that is still warming up), it carries the value in its attribute of the key's name,
-    here and in every twin that was built with another `value`, and it reads that attribute while it is called.
+    here and in every twin that was built with another `value`, and it cannot be called without that attribute.
     """
     key = path.rsplit(".", 1)[-1]
     clone = probe.clone()
     carried = {value_at(probe.config, path): clone, **twins}
     if not all(_carries(trainer, path, value) for value, trainer in carried.items()):
         return False
-    _, _, step, _ = clone._measure(trimmed(probe.batch, 3, 4), warm=False)
-    reads: set[str] = set()
-    for term, _ in clone.weighted:
-        if path.split(".")[1] != term.key or key not in vars(term):
-            continue
-
-        def recording(self: Any, name: str) -> Any:
-            reads.add(name)
-            return object.__getattribute__(self, name)
-
-        term.__class__ = type(type(term).__name__, (type(term),), {"__getattribute__": recording})
+    step = clone.measure(trimmed(probe.batch, 3, 4), warm=False).step
+    term = next(term for term, _ in clone.weighted if path.split(".")[1] == term.key)
+    del vars(term)[key]
+    try:
         term(step, clone.states[term.key])
-    return key in reads
+    except AttributeError as error:
+        if f"'{key}'" not in str(error):
+            raise
+        return True
+    return False
 
 
 def _carries(trainer: Trainer, path: str, value: Any) -> bool:
@@ -200,7 +197,7 @@ class _Fingerprint:
         clone: Trainer = self.probe.clone(self.config)
         batch = trimmed(self.probe.batch, 3, 4)
         self.probe.pairs += (batch.support.size + batch.query.size) / 3
-        _, _, step, _ = clone._measure(batch, warm=False)
+        step = clone.measure(batch, warm=False).step
         found = []
         for scale, shift in STRETCHES:
             moved, _ = stretched(step, scale, shift)

@@ -51,8 +51,7 @@ def shaken(names: set[str]) -> Callable[[Trainer], None]:
 
     def patch(trainer: Trainer) -> None:
         source = torch.Generator().manual_seed(0)
-        named: dict[str, Tensor] = dict(trainer.model.named_parameters())
-        named |= {f"terms.{name}": p for name, p in trainer.terms.named_parameters()}
+        named = trainer.named_parameters()
         with torch.no_grad():
             for name in sorted(names):
                 parameter = named[name]
@@ -71,9 +70,12 @@ def _on_output(cls: type, change: Callable[[Tensor], Tensor]) -> Callable[[Train
 
 
 def mapped(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The output of a module with every tensor in it changed; tuples and named tuples keep their type."""
     if isinstance(output, Tensor):
         return change(output)
     if isinstance(output, tuple):
-        parts = [mapped(part, change) for part in output]
-        return type(output)(*parts) if hasattr(output, "_fields") else tuple(parts)
+        parts = tuple(mapped(part, change) for part in output)
+        return (
+            parts if type(output) is tuple else type(output)(*parts)
+        )  # the type of a named tuple takes its fields
     return output

@@ -12,8 +12,10 @@ from torch import Tensor
 from harness.config.blocks.trial import TrialConfig
 from harness.trial.episodes.batches import forward
 from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.routing import RoutingError
-from harness.trial.step.trainer import Diverged, StepLog, Trainer, batch_cells, not_finite
+from harness.trial.step.trainer import StepLog, Trainer
+from models.scoring import score_queries
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
@@ -87,10 +89,9 @@ class Probe:
         own = int(self.weights["index"])
         if self.config.episode.pseudo_unseen == 0:
             return own
-        clone, cell = self.build(), batch_cells(self.batch, self.device)
+        clone = self.build()
         for index in range(own, own + MOST_STEPS):
-            clone.index = index
-            hidden = clone._hidden(cell)
+            hidden = clone.hidden(self.batch, index)
             if hidden is not None and int(hidden.sum()) == 1:
                 return index
         return own
@@ -145,7 +146,7 @@ class Probe:
     ) -> Step:
         """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
         batch = batch or self.batch
-        names = dict(_names(clone))
+        names = {parameter: name for name, parameter in clone.named_parameters().items()}
         gradients: dict[str, Tensor] = {}
 
         def keep(optimiser: Any, *_: Any) -> None:
@@ -182,19 +183,18 @@ class Probe:
         episodes, size = batch.support.shape
         zeros = torch.zeros(episodes, size, device=clone.device)
         stream = support.stream.view(episodes, size, -1)
-        sets = clone.support_sets(batch, stream, support.u.view(episodes, size), zeros, zeros)
+        sets = clone.measuring.support_sets(batch, stream, support.u.view(episodes, size), zeros, zeros)
         if unseen:
             sets = replace(sets, cell=torch.full_like(sets.cell, -1))
-        environment = clone.model.environment_of(sets, clone.memory)
         u, z_i = query.u.view(episodes, -1), query.z_i.view(episodes, batch.query.shape[1], -1)
-        logit: Tensor = clone.model.score(u, z_i, environment, clone.reference, warm=False).logit
-        return logit
+        return score_queries(
+            clone.model, sets, u, z_i, clone.reference, clone.memory, warm=False
+        ).scores.logit
 
 
 def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
     """The episodes of both batches."""
-    parts = ("support", "query", "cell", "query_cell")
-    return EpisodeBatch(*(np.concatenate([getattr(one, part), getattr(other, part)]) for part in parts))
+    return EpisodeBatch(*(np.concatenate(parts) for parts in zip(one, other, strict=True)))
 
 
 def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:
@@ -220,11 +220,6 @@ def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
 def norm(gradients: Mapping[str, Tensor]) -> float:
     """Euclidean norm over all tensors."""
     return differ(gradients, {})
-
-
-def _names(trainer: Trainer) -> list[tuple[torch.nn.Parameter, str]]:
-    named = [(p, name) for name, p in trainer.model.named_parameters()]
-    return named + [(p, f"terms.{name}") for name, p in trainer.terms.named_parameters()]
 
 
 def _matching(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """Training path and prediction path: the same support and query have to give the same logits (to 1e-5)."""
 
-import copy
-from typing import Any
-
 import numpy as np
 import torch
 
 from harness.audit.probe import Probe
 from harness.trial.episodes.batches import encode_pairs
 from harness.trial.score.predict import Predictor
-from harness.trial.step.trainer import Diverged
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.draws import NoDraws
 
 TOLERANCE = 1e-5
 """Largest difference of a logit, relative to 1 + its size."""
@@ -22,17 +20,17 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     is the trial's own predictor, given each episode's support and query pairs; in a mixed episode it is given that
     support set for every cell line of the query pairs. Raises Diverged where the training path's logits are not finite.
     """
-    trainer = probe.clone(patch=as_predicted)
+    trainer = probe.clone()
+    trainer.draws = NoDraws()
     probe.pairs += 2 * (probe.batch.support.size + probe.batch.query.size) / 3
     with torch.no_grad():
-        _, _, step, _ = trainer._measure(probe.batch, warm=False)
+        step = trainer.measure(probe.batch, warm=False).step
     worst = 0.0
     for episode, lines in enumerate(probe.batch.query_cell):
         support, query = probe.batch.support[episode], probe.batch.query[episode]
         codes = probe.codes[np.concatenate([np.repeat(lines[:1], len(support)), lines])]
         pairs = np.concatenate([support, query])
-        own = _given(predictor, np.arange(len(support)))
-        scores = own.score(
+        scores = SupportFirst(predictor, len(support)).predict(
             trainer.model,
             trainer.reference,
             encode_pairs(trainer.model, trainer.dataset, pairs, trainer.device, len(pairs)),
@@ -52,18 +50,18 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     return worst
 
 
-def as_predicted(trainer: Any) -> None:
-    """Take what only training has out of a clone's training path."""
-    encode = trainer.model.encode
-    trainer.model.encode = lambda enhancer, promoter, noise=None: encode(enhancer, promoter, None)
-    trainer._hidden = lambda cell: None
-    labels = trainer._support_labels
-    trainer._support_labels = lambda batch: (labels(batch)[0], torch.zeros_like(labels(batch)[1]))
+class SupportFirst(Predictor):
+    """A predictor as another one, whose only support draw are the first `size` pairs of the split."""
 
+    def __init__(self, like: Predictor, size: int) -> None:
+        super().__init__(
+            like.cell_names,
+            like.training_index,
+            support_size=size,
+            seed=like.seed,
+            device=like.device,
+            v=like.v,
+        )
 
-def _given(predictor: Predictor, positions: np.ndarray) -> Predictor:
-    """The predictor with these positions as its only support draw."""
-    own: Any = copy.copy(predictor)
-    own.support_positions = lambda split, cell, among, draws: positions[None]
-    found: Predictor = own
-    return found
+    def support_positions(self, split: str, cell: int, positions: np.ndarray, draws: int) -> np.ndarray:
+        return np.arange(self.support_size)[None]

@@ -37,3 +37,25 @@ class Inspector(Protocol):
     """Looks at a trial at one moment; may raise Diverged where a clone of it does."""
 
     def __call__(self, subject: Subject, moment: Moment) -> Inspection: ...
+
+
+class Inspections:
+    """What an inspector says of one unit, once at each moment; nothing where there is none or `mode` is off.
+
+    `rows`: of table `audit`, all moments so far.
+    """
+
+    def __init__(self, inspector: Inspector | None, mode: Literal["strict", "warn", "off"]) -> None:
+        self._inspector, self._mode = inspector, mode
+        self.rows: list[dict[str, Any]] = []
+
+    def at(self, moment: Moment, subject: Subject) -> Inspection | None:
+        """The inspection, its fault left out where that stops nothing (mode warn, or the end of the trial); None where
+        there is nothing to do at this moment."""
+        done = any(row["moment"] == moment for row in self.rows)
+        if self._inspector is None or self._mode == "off" or done:
+            return None
+        inspection = self._inspector(subject, moment)
+        self.rows += inspection.rows
+        stops = moment == "first" and self._mode == "strict"
+        return inspection if stops else inspection._replace(fault=None)

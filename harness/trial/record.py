@@ -10,6 +10,7 @@ import pyarrow as pa
 import torch
 
 from analysis.files import filed_units
+from analysis.schema import KEYS, to_table
 from analysis.unit_log import Mark, UnitLog, log_file, read_or_none, rows_frame, table_frame
 from harness.store.damaged import put_aside
 from harness.store.exporting import export
@@ -40,7 +41,8 @@ class Record:
     between repeats the epoch. The frames of the end are appended together, the status last; Parquet is made from the
     log after that. A unit that failed keeps its last checkpoint and goes on from it.
 
-    `notes` collects a sentence for everything that was put aside because it could not be read.
+    `added` holds rows by table that the next write takes along, whichever it is; `notes` collects a sentence for
+    everything that was put aside because it could not be read.
     """
 
     def __init__(self, run: RunWriter, unit: str, device: torch.device) -> None:
@@ -49,6 +51,8 @@ class Record:
         self.writer = LogWriter(self.file)
         self.checkpoints = Checkpoints(run.checkpoint_folder(unit))
         self.notes: list[str] = []
+        self.added: dict[str, list[Row]] = {}
+        self._whole: dict[str, pa.Table] = {}
         self._written: Row = {}
 
     def find(self) -> Found | None:
@@ -86,23 +90,27 @@ class Record:
         """The first frame: the unit runs."""
         self.writer.append(self._trial_frame(trial, {}))
 
+    def add(self, table: str, rows: Sequence[Row]) -> None:
+        """Rows of a table for the next write."""
+        self.added[table] = [*self.added.get(table, ()), *rows]
+
+    def add_whole(self, table: str, rows: Sequence[Row]) -> None:
+        """All rows of a table that is written once, at the end, without the columns that name the unit."""
+        key = {column: self._written[column] for column in KEYS}
+        self._whole[table] = to_table(table, [{**key, **row} for row in rows])
+
     def epoch(
         self, trial: Row, tables: Mapping[str, Sequence[Row]], trainer: dict[str, Any], state: Row
     ) -> None:
         """Rows of a finished epoch first, then the checkpoint that makes them final."""
-        self.writer.append(self._trial_frame(trial, tables))
+        self.writer.append(self._trial_frame(trial, {**self.added, **tables}))
         self._checkpoint(trial, trainer, state)
+        self.added.clear()
 
-    def end(
-        self,
-        trial: Row,
-        tables: Mapping[str, Sequence[Row]],
-        whole: Mapping[str, pa.Table],
-        weights: dict[str, Any],
-        state: Row,
-    ) -> None:
+    def end(self, trial: Row, weights: dict[str, Any], state: Row) -> None:
         """The rows of the end, and how it ended as the very last; then Parquet, unless the unit is to be tried again."""
-        frames = [rows_frame({}, tables), *(table_frame(name, table) for name, table in whole.items())]
+        whole = (table_frame(name, table) for name, table in self._whole.items())
+        frames = [rows_frame({}, self.added), *whole]
         self.writer.append(*frames, self._trial_frame(trial, {}))
         if trial["status"] != "failed":
             # An ended unit never steps again, so its optimiser (two thirds of the file) is not kept.

@@ -1,8 +1,11 @@
 """What an epoch of a replicate gave, in the numbers that a scheduler and a person look at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from analysis.rules import Finding
+from harness.trial.score.evaluate import metric
 
 REPORTED = {
     "train_aupr": "train/macro/aupr",
@@ -23,5 +26,13 @@ class EpochSummary:
     objective: float
     metrics: dict[str, float]
     findings: list[Finding]
-    loss: float = float("nan")
+    loss: float
     """Total training loss, mean over the epoch."""
+
+    @classmethod
+    def of(
+        cls, epoch: int, cells: Sequence[dict[str, Any]], objective: str, findings: list[Finding], loss: float
+    ) -> "EpochSummary":
+        """From the epoch's rows of `cells`; what they do not hold is NaN."""
+        metrics = {name: metric(cells, path) for name, path in REPORTED.items()}
+        return cls(epoch, metric(cells, objective), metrics, findings, loss)

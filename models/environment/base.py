@@ -57,9 +57,14 @@ class Environment(ModelPart):
     def forward(self, support: Support) -> Tensor:
         """z_e [E, w]."""
 
-    def decode(self, z_e: Tensor) -> Tensor | None:
-        """v'_c [E, F] from z_e [E, w]; None for a source that reconstructs nothing."""
-        return None
+    @property
+    def decodes(self) -> bool:
+        """Whether it reconstructs v_c."""
+        return False
+
+    def decode(self, z_e: Tensor) -> Tensor:
+        """v'_c [E, F] from z_e [E, w]. Raises LookupError for a source that reconstructs nothing."""
+        raise LookupError(f"{type(self).__name__} has no decoder")
 
     def check_cells(self, cell: Tensor) -> None:
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""

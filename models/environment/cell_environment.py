@@ -97,7 +97,11 @@ class CellEnvironment(EnvironmentSide):
     def felt(self, z_e: Tensor) -> Tensor:
         return z_e
 
-    def decode(self, z_e: Tensor) -> Tensor | None:
+    @property
+    def decodes(self) -> bool:
+        return self.source.decodes
+
+    def decode(self, z_e: Tensor) -> Tensor:
         return self.source.decode(z_e)
 
     def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:

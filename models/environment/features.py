@@ -47,5 +47,12 @@ class FeatureEnvironment(Environment):
         z_e: Tensor = self.encoder(support.v)
         return z_e
 
-    def decode(self, z_e: Tensor) -> Tensor | None:
-        return None if self.decoder is None else self.decoder(z_e)
+    @property
+    def decodes(self) -> bool:
+        return self.decoder is not None
+
+    def decode(self, z_e: Tensor) -> Tensor:
+        if self.decoder is None:
+            raise LookupError("cell features are decoded only where a loss term compares them")
+        decoded: Tensor = self.decoder(z_e)
+        return decoded

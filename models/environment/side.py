@@ -57,9 +57,14 @@ class EnvironmentSide(Composed):
         """z_E [R, w] as a temperature may read it; None where there is no environment."""
         return None
 
-    def decode(self, z_e: Tensor) -> Tensor | None:
-        """v'_c [E, F] from z_e [E, w]; None where nothing reconstructs."""
-        return None
+    @property
+    def decodes(self) -> bool:
+        """Whether v_c is reconstructed from z_E."""
+        return False
+
+    def decode(self, z_e: Tensor) -> Tensor:
+        """v'_c [E, F] from z_e [E, w]. Raises LookupError where nothing reconstructs."""
+        raise LookupError("nothing reconstructs the features of cell lines")
 
     def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""

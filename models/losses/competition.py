@@ -216,13 +216,9 @@ class Competition(LossTerm):
         return warm * (seen.student / seen.baseline.clamp(min=1e-8) - 1).clamp(0, 1)
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        shallow, r_heard, energy_of, hides = step.shallow, step.r_heard, step.energy_of, step.pseudo_unseen
-        if shallow is None or r_heard is None or energy_of is None or hides is None:
-            asked = {"shallow": shallow, "energy_of": energy_of, "r_heard": r_heard, "pseudo_unseen": hides}
-            absent = [name for name, value in asked.items() if value is None]
-            raise ValueError(f"competition needs {', '.join(absent)} of a step")
+        shallow, r_heard, energy_of = step.shallow, step.r_heard, step.energy_of
         known = (step.cell >= 0).to(step.z_e.dtype)
-        hidden = (hides > 0) & (step.cell >= 0)
+        hidden = (step.pseudo_unseen > 0) & (step.cell >= 0)
         cell = step.cell.clamp(min=0)
         line = cell if self.scope == "cell" else torch.zeros_like(cell)
         scaled, scaler = self._scaled(shallow, state)
@@ -250,7 +246,7 @@ class Competition(LossTerm):
         value = masked_mean(rho * (pull + push), known) + masked_mean(learning, learns.to(learning.dtype))
 
         baseline = l_opportunist
-        if self.baseline == "teacher" and step.r_teacher is not None:
+        if self.baseline == "teacher":
             baseline = self._loss(step, state, energy_of(step.r_teacher.unsqueeze(-1))).detach()
         standings = self._standings_after(
             step, state, (l_student.detach(), l_opportunist, baseline, gain_o - gain_s), hidden

@@ -32,6 +32,4 @@ class GpPrior(LossTerm):
     reach = ENVIRONMENT
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        if step.log_prior is None:
-            raise ValueError("gp_prior needs environment.prior: the step carries no log_prior")
         return -step.log_prior, {}

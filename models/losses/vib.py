@@ -34,8 +34,4 @@ class Vib(LossTerm):
     reach = SEQUENCE
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        if step.kl is None:
-            raise ValueError(
-                "the term vib needs the price of an information bottleneck, and the step has none"
-            )
         return step.kl.mean(), {}

@@ -15,13 +15,13 @@ from harness.audit.finding import FATAL, Finding, fault, lines, summary
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
-from harness.audit.sabotage import KINDS, alone, caught, sabotage
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.replicate import Replicate
 from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
 from tests.harness.conftest import MakeReplicate
+from tests.sabotage.kinds import KINDS, alone, caught, sabotage
 
 ROWS = {row.key: row for row in catalogue() if row.cls is not None}
 EVERYTHING: dict[str, Any] = {

@@ -36,15 +36,16 @@ EVERYTHING: dict[str, Any] = {
 }
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
 TRIAL = "harness.trial.replicate:Replicate"
+EVALUATION = "harness.trial.evaluation:Evaluation"
 SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
 BALANCE = "harness.trial.step.balance:GradNorm.arguments"
 BROKEN: dict[str, tuple[str, str, str]] = {
-    "evaluation.batch": ("harness.trial.replicate:score_splits", "config.evaluation.batch", "256"),
-    "evaluation.train_subset": (f"{TRIAL}._training_subset", "self.settings.evaluation.train_subset", "16"),
-    "evaluation.protocol": (f"{TRIAL}._evaluate_selections", "self.settings.evaluation.protocol", "'exact'"),
-    "support.draws": (f"{TRIAL}._evaluate_selections", "self.settings.support.draws", "2"),
+    "evaluation.batch": ("harness.trial.evaluation:score_splits", "config.evaluation.batch", "256"),
+    "evaluation.train_subset": (f"{EVALUATION}.__init__", "settings.evaluation.train_subset", "16"),
+    "evaluation.protocol": (f"{EVALUATION}._of_selection", "self.settings.evaluation.protocol", "'exact'"),
+    "support.draws": (f"{EVALUATION}._of_selection", "self.settings.support.draws", "2"),
     "support.size": (f"{TRIAL}.__init__", "settings.support.size", "8"),
-    "predict.mode": (f"{TRIAL}._evaluate_selections", "self.settings.predict.mode", "'unified'"),
+    "predict.mode": (f"{EVALUATION}.__init__", "settings.predict.mode", "'unified'"),
     "limits": (f"{TRIAL}.__init__", "settings.limits", "None"),
     "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
     "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),

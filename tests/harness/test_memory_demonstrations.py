@@ -28,7 +28,7 @@ def contrastive_signal(make_replicate: MakeReplicate, *, forget: bool) -> list[t
     for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
         if forget:
             trainer.states["contrastive"] = term.initial_state()
-        _, boundary, step, _ = trainer._measure(batch, warm=False)
+        _, boundary, step, *_ = trainer.measure(batch, warm=False)
         value, _ = term(step, trainer.states["contrastive"])
         weighted = WeightedTerm("contrastive", value, 1.0, term.reach, ())
         gradients = trainer.router.gradients([weighted], boundary)

@@ -23,7 +23,8 @@ from harness.store import log_writer
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
 from harness.trial.replicate import Replicate
-from harness.trial.step.trainer import Diverged, Trainer
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.trainer import Trainer
 from models.episode import Step
 from models.losses.ranking import PairwiseRanking
 from models.losses.term import State

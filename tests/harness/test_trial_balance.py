@@ -188,7 +188,7 @@ def test_a_continued_trainer_balances_as_an_uninterrupted_one(
 def test_pcgrad_on_the_model_leaves_no_conflict_between_two_terms(make_replicate: MakeReplicate) -> None:
     trainer = make_replicate({"loss.sparsity.r": 1.0, "balance.kind": "pcgrad"}).trainer
     batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
-    _, boundary, step, _ = trainer._measure(batch, warm=False)
+    _, boundary, step, *_ = trainer.measure(batch, warm=False)
     task, sparsity = (
         WeightedTerm(t.key, t(step, trainer.states[t.key])[0], w, t.reach, ()) for t, w in trainer.weighted
     )

@@ -108,7 +108,7 @@ def test_competition_moves_the_environment_side_and_its_own_and_shared_routing_e
         replicate = make_replicate(changes, run=routing)
         trainer = replicate.trainer
         batch = next(iter(replicate.sampler.epoch(1)))
-        _, boundary, step, _ = trainer._measure(batch, warm=False)
+        _, boundary, step, *_ = trainer.measure(batch, warm=False)
         term = trainer.terms["competition"]
         state = dict(trainer.states["competition"])
         lines = len(replicate.trained)

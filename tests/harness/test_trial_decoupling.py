@@ -78,7 +78,7 @@ def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: Ma
     for index, batch in enumerate(replicate.sampler.epoch(1)):
         trainer.step(batch, progress=0.0, probe=False)
         if index % 50 == 49:
-            step = trainer._measure(batch, warm=False)[2]
+            step = trainer.measure(batch, warm=False).step
             z_i, z_e = (
                 torch.nn.functional.normalize(side.detach().double(), dim=-1)
                 for side in (step.z_i.flatten(0, 1), step.z_e)
@@ -97,7 +97,7 @@ def test_the_stream_that_the_environment_sees_is_the_same_in_training_and_predic
     trainer = make_replicate({"decouple.dual_stream": True, "decouple.vib": 0.1}).trainer
     batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
     with torch.no_grad():
-        trained = trainer._measure(batch, warm=False)[2].z_e
+        trained = trainer.measure(batch, warm=False).step.z_e
         encoded = encode_pairs(trainer.model, trainer.dataset, batch.support.reshape(-1), trainer.device, 7)
         chosen = torch.arange(batch.support.size).view(batch.support.shape)
         replicate = make_replicate(run="third")

@@ -8,7 +8,7 @@ import torch
 
 from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.replicate import Replicate
-from harness.trial.step.trainer import Diverged
+from harness.trial.step.diverged import Diverged
 from tests.harness.conftest import MakeReplicate
 from tests.harness.test_trial_replicate import run, table
 
@@ -69,7 +69,7 @@ def test_linear_algebra_that_fails(
         raise torch.linalg.LinAlgError("the input is not positive-definite")
 
     replicate = run(make_replicate(), 1)
-    monkeypatch.setattr(replicate.trainer, "_measure", singular)
+    monkeypatch.setattr(replicate.trainer, "measure", singular)
     diverged(replicate, tmp_path, 1, "the input is not positive-definite")
 
 
@@ -78,14 +78,15 @@ def test_an_infinite_logit_of_a_finite_loss(
 ) -> None:
     """Infinitely sure and right costs nothing, and is no number all the same."""
     replicate = run(make_replicate({"loss.task": "bce"}), 1)
-    measure = replicate.trainer._measure
+    measure = replicate.trainer.measure
 
     def sure(*given: Any, **named: Any) -> Any:
-        state, boundary, step, scores = measure(*given, **named)
+        measured = measure(*given, **named)
+        step = measured.step
         infinite = torch.where(step.label > 0.5, torch.inf, -torch.inf)
-        return state, boundary, type(step)(**{**vars(step), "logit": infinite}), scores
+        return measured._replace(step=type(step)(**{**vars(step), "logit": infinite}))
 
-    monkeypatch.setattr(replicate.trainer, "_measure", sure)
+    monkeypatch.setattr(replicate.trainer, "measure", sure)
     diverged(replicate, tmp_path, 1, "the logit is not finite at step 3")
 
 
@@ -96,7 +97,7 @@ def test_any_other_error_of_finite_weights_stays_an_error(
         raise RuntimeError("shapes do not broadcast")
 
     replicate = make_replicate()
-    monkeypatch.setattr(replicate.trainer, "_measure", wrong)
+    monkeypatch.setattr(replicate.trainer, "measure", wrong)
     with pytest.raises(RuntimeError, match="broadcast"):
         replicate.advance()
 

@@ -45,7 +45,7 @@ def embeddings(run: Path) -> pd.DataFrame:
 
 
 def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
-    _, boundary, step, _ = trainer._measure(batch, warm=False)
+    _, boundary, step, *_ = trainer.measure(batch, warm=False)
     values = [(term, term(step, trainer.states[term.key])[0]) for term, _ in trainer.weighted]
     return [WeightedTerm(t.key, value, 1.0, t.reach, tuple(t.parameters())) for t, value in values], boundary
 
@@ -122,7 +122,7 @@ def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
 ) -> None:
     trainer, batch = warmed(make_replicate, changes)
     before = trainer.reference
-    _, _, step, scores = trainer._measure(batch, warm=False)
+    _, _, step, scores, _ = trainer.measure(batch, warm=False)
     hidden = step.pseudo_unseen > 0
     assert 0 < int(hidden.sum()) < len(hidden), "this seed hides some of the names"
     assert torch.equal(scores.r_cell[hidden], scores.r_student[hidden])
@@ -134,7 +134,7 @@ def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
     moved = (trainer.reference.r != before.r).nonzero().flatten().tolist()
     assert set(moved) == set(step.cell[~hidden].tolist())
     trainer.step(batch, progress=1.0, probe=False)
-    _, _, later, _ = trainer._measure(batch, warm=False)
+    later = trainer.measure(batch, warm=False).step
     assert later.taught.tolist() == [1.0] * len(hidden)
 
 
@@ -173,7 +173,7 @@ def test_another_cell_lines_samples_never_change_the_student(make_replicate: Mak
         moved.support[other] = batch.query[other][: batch.support.shape[1]]
         moved.query[other] = batch.query[other][::-1]
         with torch.no_grad():
-            first, second = [trainer._measure(b, warm=False)[2].r_student for b in (batch, moved)]
+            first, second = [trainer.measure(b, warm=False).step.r_student for b in (batch, moved)]
         same = torch.arange(len(first)) != other
         assert torch.equal(first[same], second[same])
         assert not torch.equal(first[other], second[other])

@@ -56,12 +56,12 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
     changes = {**GRAPH, "episode.sampler": sampler, "episode.pseudo_unseen": hidden}
     trainer, batch = warmed(make_replicate(changes))
     model = trainer.model
-    _, _, step, scores = trainer._measure(batch, warm=False)
+    _, _, step, scores, hidden_names = trainer.measure(batch, warm=False)
     lines = torch.from_numpy(batch.query_cell)
     assert len(lines.unique()) > 1 and (step.cell == -1).all(), "an episode has no cell line of its own"
     by_line = model.environment.teacher(torch.arange(model.cell_lines), model.environment.graph())
     units = model.environment.resistance.of_cell(by_line, trainer.reference)
-    hides = torch.zeros(len(lines)) if step.pseudo_unseen is None else step.pseudo_unseen
+    hides = torch.zeros(len(lines)) if hidden_names is None else step.pseudo_unseen
     torch.testing.assert_close(scores.r_teacher[hides == 0], units[lines][hides == 0])
     share = 0.25 * (1 - hides).unsqueeze(1).expand_as(lines)
     fused = fuse(share, units[lines], scores.r_student.unsqueeze(1))
@@ -74,7 +74,7 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
 
 def test_every_row_of_the_teacher_learns_from_its_own_lines_pairs(make_replicate: MakeReplicate) -> None:
     trainer, batch = warmed(make_replicate({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
-    _, _, step, _ = trainer._measure(batch, warm=False)
+    step = trainer.measure(batch, warm=False).step
     table = trainer.model.environment.teacher.table.weight
     for line in range(trainer.model.cell_lines):
         own = (torch.from_numpy(batch.query_cell) == line).float()
@@ -86,7 +86,7 @@ def test_a_teacher_that_is_the_students_average_has_one_answer_for_a_mixture(
     make_replicate: MakeReplicate,
 ) -> None:
     trainer, batch = warmed(make_replicate({**AVERAGE, "episode.sampler": "meta_batch"}))
-    _, _, step, scores = trainer._measure(batch, warm=False)
+    _, _, step, scores, _ = trainer.measure(batch, warm=False)
     assert scores.r_teacher.shape == step.logit.shape
     assert torch.equal(scores.r_teacher, scores.r_teacher[:, :1].expand_as(scores.r_teacher))
 
@@ -108,7 +108,7 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
     trainer, batch = warmed(make_replicate(changes))
     model, lines = trainer.model, torch.from_numpy(batch.query_cell)
     with torch.no_grad():
-        _, _, step, scores = trainer._measure(batch, warm=False)
+        _, _, step, scores, _ = trainer.measure(batch, warm=False)
         z_e = (
             model.environment.source.table.weight
             if source == "id"
@@ -135,8 +135,8 @@ def test_the_reference_of_a_line_is_what_its_query_pairs_were_given(
     changes = {**TEACHER, "episode.sampler": "random", "decouple.dual_stream": dual_stream}
     trainer, batch = warmed(make_replicate(changes))
     before = trainer.reference
-    _, _, step, scores = trainer._measure(batch, warm=False)
-    after = trainer._reference_after(step, scores)
+    measured = trainer.measure(batch, warm=False)
+    scores, after = measured.scores, trainer._reference_after(measured)
     lines = torch.from_numpy(batch.query_cell)
     for line in range(trainer.model.cell_lines):
         own = lines == line

@@ -141,7 +141,7 @@ def test_the_energy_of_training_and_of_prediction_is_the_same(make_replicate: Ma
         replicate = run(make_replicate({"energy.form": form, "model.dropout": 0.0}, run=form), 2)
         batch = next(iter(replicate.sampler.epoch(3)))
         with torch.no_grad():
-            _, _, step, _ = replicate.trainer._measure(batch, warm=False)
+            step = replicate.trainer.measure(batch, warm=False).step
         trainer = replicate.trainer
         for episode, cell in enumerate(batch.cell):
             pairs = np.concatenate([batch.support[episode], batch.query[episode]])
@@ -150,10 +150,9 @@ def test_the_energy_of_training_and_of_prediction_is_the_same(make_replicate: Ma
             encoded = encode_pairs(trainer.model, trainer.dataset, pairs, trainer.device, 7)
             chosen = torch.arange(8)[None]
             support = replicate.predictor.support(encoded, chosen, torch.tensor([cell]))
-            z_e = trainer.model.environment_of(support)
-            scores = trainer.model.score(
-                encoded.u[8:][None], encoded.z_i[8:][None], z_e, trainer.reference, warm=False
-            )
+            environment = trainer.model.environment_of(support)
+            u, z_i = encoded.u[8:][None], encoded.z_i[8:][None]
+            scores = trainer.model.score(u, z_i, environment, trainer.reference, warm=False)
             torch.testing.assert_close(scores.logit[0], step.logit[episode], rtol=1e-5, atol=1e-5)
 
 
@@ -183,7 +182,7 @@ def test_calibration_goes_through_the_energy(
     predictions = table(tmp_path, "predictions")
     own = predictions[predictions.split == "val_unseen"]
     u, r = (torch.tensor(own[name].to_numpy(dtype=float)) for name in ("u", "r"))
-    best = replicate.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", replicate.device)
+    best = replicate.record.checkpoints.load(f"epoch-{replicate.trial['selected_epoch']}", replicate.device)
     assert best is not None
     replicate.trainer.load_weights(best)
     energy = replicate.trainer.model.energy.double()
@@ -224,9 +223,9 @@ def test_calibrated_temperature_is_fitted_on_validation_only(
 def test_support_labels_act_in_training_only(make_replicate: MakeReplicate) -> None:
     plain, labelled = make_replicate(run="a"), make_replicate({"support.labels": True}, run="b")
     batch = next(iter(plain.sampler.epoch(1)))
-    _, shown = labelled.trainer._support_labels(batch)
-    assert 0 < float(shown.mean()) < 1
-    assert not plain.trainer._support_labels(batch)[1].any()
+    label = plain.trainer.labels(batch.support)
+    assert 0 < float(labelled.trainer.draws.shown(label, 0).mean()) < 1
+    assert not plain.trainer.draws.shown(label, 0).any()
     run(labelled)
 
 

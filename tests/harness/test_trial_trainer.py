@@ -41,7 +41,7 @@ EVERY_TERM = {
 
 
 def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
-    _, boundary, step, _ = trainer._measure(batch, warm=False)
+    _, boundary, step, *_ = trainer.measure(batch, warm=False)
     terms = []
     for term, weight in trainer.weighted:
         value, _ = term(step, trainer.states[term.key])
@@ -116,7 +116,7 @@ def test_phase_one_moves_the_sequence_side_alone_and_the_score_is_u(make_replica
     for group, members in trainer.model.groups().items():
         moved = any(not torch.equal(before[name], p.detach()) for name, p in members.items())
         assert moved == (group == "S"), group
-    _, _, step, scores = trainer._measure(batch, warm=True)
+    _, _, step, scores, _ = trainer.measure(batch, warm=True)
     assert torch.equal(step.logit, step.u)
     assert float(scores.r.abs().max()) == 0.0
 
@@ -218,7 +218,7 @@ def test_what_starts_neutral_changes_the_prediction_after_training(
     for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
         replicate.trainer.step(batch, progress=0.0, probe=False)
     with torch.no_grad():
-        _, _, step, _ = replicate.trainer._measure(batch, warm=False)
+        step = replicate.trainer.measure(batch, warm=False).step
         neutral = step.u - step.r.mean(dim=1, keepdim=True)  # T = 1 and one R_E per episode
     assert float((step.logit - neutral).abs().max()) > 1e-5
 
@@ -229,7 +229,7 @@ def test_another_cell_lines_samples_never_change_an_environment(make_replicate: 
     other = batch._replace(support=batch.support.copy())
     other.support[1] = other.support[2][::-1]
     with torch.no_grad():
-        first, second = [trainer._measure(b, warm=False)[2].z_e for b in (batch, other)]
+        first, second = [trainer.measure(b, warm=False).step.z_e for b in (batch, other)]
     assert torch.equal(first[0], second[0])
     assert not torch.equal(first[1], second[1])
 

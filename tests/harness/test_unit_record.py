@@ -18,7 +18,7 @@ from harness.store.storage import StoreUnwritable
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.record import Record
 from harness.trial.replicate import Replicate
-from harness.trial.step.trainer import Diverged
+from harness.trial.step.diverged import Diverged
 from tests.harness.conftest import MakeReplicate
 
 CLOCK = ["wall_s", "started", "finished"]

@@ -11,7 +11,8 @@ from models.episode import Step
 def make_step(
     *, episodes: int = 4, queries: int = 6, features: int = 5, width: int = 3, seed: int = 0, **given: Any
 ) -> Step:
-    """A step of float64 tensors; every field may be given instead. Cell lines are 0 .. E-1 unless given."""
+    """A step of float64 tensors; every field may be given instead, or left out (None). Cell lines are 0 .. E-1 unless
+    given."""
     source = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -50,9 +51,10 @@ def make_step(
         "shallow": normal(episodes, 5, 6),
     }
     fields |= given
-    fields.setdefault("r_heard", fields["r_student"].detach().clone())
+    if "r_heard" not in fields:
+        fields["r_heard"] = fields["r_student"].detach().clone()
     fields.setdefault("energy_of", linear_energy(fields["u"]))
-    return Step(**fields)
+    return Step(**{name: value for name, value in fields.items() if value is not None})
 
 
 def linear_energy(u: torch.Tensor) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -275,7 +275,7 @@ def test_sparsity_and_temperature_by_hand() -> None:
     step = replace(step, channel_norm=torch.tensor([3.0, 2.0]), channel_size=torch.tensor([4.0, 9.0]))
     assert LOSSES.build("sparsity_groups")(step, {})[0].item() == pytest.approx((2 * 3.0 + 3 * 2.0) / 13)
     with pytest.raises(ValueError, match="output channels"):
-        LOSSES.build("sparsity_groups")(replace(step, channel_norm=None), {})
+        LOSSES.build("sparsity_groups")(make_step(channel_norm=None), {})
     assert {key: LOSSES.build(key)(step, {})[0].item() for key in wanted} == wanted
 
 

@@ -348,8 +348,8 @@ def test_what_cannot_be_is_refused() -> None:
         build(folds=1)
     with pytest.raises(ValueError, match="scope"):
         build(scope="line")
-    with pytest.raises(ValueError, match="needs shallow, energy_of of a step"):
-        build()(make_step(width=WIDTH, shallow=None, energy_of=None), build().initial_state())
+    with pytest.raises(ValueError, match="has no shallow: that needs the shallow statistics"):
+        build()(make_step(width=WIDTH, shallow=None), build().initial_state())
 
 
 def test_it_rests_without_a_shortcut_as_long_as_the_student_is_not_behind() -> None:

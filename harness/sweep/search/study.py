@@ -72,7 +72,7 @@ class Study:
         self.numbers: dict[str, int] = {}
         _mend(file)
         try:
-            self.study = _opened(file, name, direction)
+            self.study, self._storage = _opened(file, name, direction)
             usable = past is None or _says(self._accepted(), past)
         except Exception:  # whatever a journal that is none makes of its reader: it is written anew
             if past is None:
@@ -82,7 +82,7 @@ class Study:
             self._take_up()
         else:
             file.unlink()
-            self.study = _opened(file, name, direction)
+            self.study, self._storage = _opened(file, name, direction)
             for each in past or ():
                 self._enter(each)
         self.study.sampler = _sampler(sampler, len(self.numbers))
@@ -99,7 +99,7 @@ class Study:
         if params is None:
             raise ValueError(f"the space cannot draw {dict(changes)}")
         trial = self._add(TrialState.RUNNING, params)
-        self._asked[trial.number] = Trial(self.study, trial._trial_id)
+        self._asked[trial.number] = self._going_on(trial.number)
         return Draw(trial.number, dict(changes))
 
     def accept(self, draw: Draw, config: str) -> None:
@@ -140,6 +140,11 @@ class Study:
             if trial.intermediate_values
         }
 
+    def _going_on(self, number: int) -> Trial:
+        """The handle of a running trial of the study, to report to."""
+        study = self._storage.get_study_id_from_name(self.study.study_name)
+        return Trial(self.study, self._storage.get_trial_id_from_study_id_trial_number(study, number))
+
     def _accepted(self) -> list[FrozenTrial]:
         return [trial for trial in self.study.get_trials(deepcopy=False) if CONFIG in trial.user_attrs]
 
@@ -151,7 +156,7 @@ class Study:
             config = trial.user_attrs[CONFIG]
             self.numbers[config] = trial.number
             if trial.state is TrialState.RUNNING:
-                self._live[config] = Trial(self.study, trial._trial_id)
+                self._live[config] = self._going_on(trial.number)
 
     def _enter(self, past: Past) -> None:
         """A configuration that the study has not seen; one that has ended enters as a finished trial."""
@@ -190,9 +195,12 @@ def state_of(status: str, value: float) -> TrialState:
     return TrialState.FAIL if status == "failed" else TrialState.PRUNED
 
 
-def _opened(file: Path, name: str, direction: Literal["maximize", "minimize"]) -> optuna.Study:
+def _opened(
+    file: Path, name: str, direction: Literal["maximize", "minimize"]
+) -> tuple[optuna.Study, JournalStorage]:
     storage = JournalStorage(JournalFileBackend(str(file)))
-    return optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+    made = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+    return made, storage
 
 
 def _says(trials: Sequence[FrozenTrial], past: Sequence[Past]) -> bool:

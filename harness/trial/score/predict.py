@@ -16,6 +16,7 @@ from models.environment.memory import Memory
 from models.environment.resistance import Reference
 from models.episode import Support
 from models.prism import PrismModel
+from models.scoring import score_queries
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Predictor:
         )
 
     @torch.no_grad()
-    def score(
+    def predict(
         self,
         model: PrismModel,
         reference: Reference,
@@ -90,7 +91,7 @@ class Predictor:
         cell: np.ndarray,
         draws: int,
         warm: bool,
-        memory: Memory | None = None,
+        memory: Memory,
         calibration: Tensor | None = None,
     ) -> SplitScores:
         """Score every pair of the split `draws` times; arrays are parallel to `encoded`. `memory`: the Teacher's."""
@@ -114,11 +115,12 @@ class Predictor:
             here = torch.from_numpy(positions).to(self.device)
             u = encoded.u[here].expand(draws, -1)
             z_i = encoded.z_i[here].expand(draws, -1, -1)
-            environment = model.environment_of(support, memory)
-            scores = model.score(u, z_i, environment, reference, warm=warm, calibration=calibration)
+            scores = score_queries(
+                model, support, u, z_i, reference, memory, warm=warm, calibration=calibration
+            ).scores
             logits[:, positions] = scores.logit.cpu().numpy()
             r[positions] = scores.r[0].expand(len(positions)).cpu().numpy()
-            z_e[int(code)] = environment.z_e.cpu().numpy()
+            z_e[int(code)] = scores.z_e.cpu().numpy()
             r_raw[int(code)] = scores.r_raw.cpu().numpy()
             r_cell[int(code)] = scores.r_cell.cpu().numpy()
             r_student[int(code)] = scores.r_student.cpu().numpy()

@@ -65,7 +65,7 @@ def report_rows(trainer: Trainer, in_force: Container[str], cell_lines: Sequence
 
 
 def prediction_rows(
-    scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row, branches: Mapping[str, str]
+    scores: Mapping[str, SplitScores], cell_lines: Sequence[str], branches: Mapping[str, str]
 ) -> list[Row]:
     """Rows of `predictions`: every pair of every evaluation split once; `branches`: of test cell lines, if chosen."""
     rows = []
@@ -83,7 +83,6 @@ def prediction_rows(
         )
         rows += [
             {
-                **key,
                 "split": name,
                 "pair": pair,
                 "cell_line": cell_lines[cell],
@@ -98,11 +97,10 @@ def prediction_rows(
     return rows
 
 
-def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str], key: Row) -> list[Row]:
+def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str]) -> list[Row]:
     """Rows of `embeddings`: z_E, R_E and, where the energy has one, gate of every cell line, split and support draw."""
     return [
         {
-            **key,
             "cell_line": cell_lines[code],
             "split": name,
             "draw": draw,

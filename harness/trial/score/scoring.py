@@ -10,7 +10,8 @@ import torch
 from harness.trial.episodes.batches import encode_pairs
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import Predictor, SplitScores
-from harness.trial.step.trainer import Diverged, Trainer
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.trainer import Trainer
 from models.energy.temperature import fit
 from models.prism import PrismModel
 
@@ -51,12 +52,12 @@ def score_splits(
             "memory": trainer.memory,
         }
         given = (trainer.model, trainer.reference, encoded)
-        scored[name] = predictor.score(*given, **arguments, calibration=calibration)
+        scored[name] = predictor.predict(*given, **arguments, calibration=calibration)
         if not (np.isfinite(scored[name].logits).all() and np.isfinite(scored[name].u).all()):
             raise Diverged(f"scores of split {name} are not finite")
         if calibrated and name == VALIDATION:
             calibration = fit(logit_at(trainer.model, scored[name]), _labels(scored[name])).float().to(device)
-            scored[name] = predictor.score(*given, **arguments, calibration=calibration)
+            scored[name] = predictor.predict(*given, **arguments, calibration=calibration)
     temperature = None if calibration is None else float(calibration)
     return {name: scored[name] for name in splits}, temperature
 

@@ -1,9 +1,7 @@
-"""One optimiser step of the episodic loop: support -> z_E, query -> U_I, one energy, terms, routed gradients, AdamW."""
+"""One optimiser step of the episodic loop: what was measured, terms, routed gradients, AdamW."""
 
-import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,62 +11,21 @@ from torch import Tensor, nn
 from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
-from harness.trial.episodes.batches import forward
 from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.step.balance import build_balance
 from harness.trial.step.dependence import dependence
-from harness.trial.step.routing import Boundary, Router, WeightedTerm, gradient_norm
+from harness.trial.step.diverged import Diverged, not_finite
+from harness.trial.step.draws import Draws, TrainingDraws
+from harness.trial.step.measure import Measure, Measured
+from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm
 from harness.trial.step.schedule import Schedule
 from models.building import build_model
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference, beside
-from models.episode import Step, Support
+from models.episode import Step
 from models.losses import TermSizes, build_terms, weighted_classes
-from models.prism import Scores
-from models.sequence.channels import output_channels
-from models.streams import SeededNoise, generator, initialise, stream_seed
-
-
-class Diverged(Exception):
-    """Something of a step, an evaluation or an audit became NaN or infinite, or the task loss exploded: the trial ends as
-    `diverged`, the sweep goes on."""
-
-
-EXPLODED = 50.0
-"""Mean task loss of an epoch, in nats per pair, that no training comes back from: logits are wrong by 50 and more."""
-
-
-@contextlib.contextmanager
-def diverging(trainer: "Trainer") -> Iterator[None]:
-    """Whatever goes wrong in here for want of finite numbers is a Diverged: an error of linear algebra, an overflow, and
-    any other error of a trainer whose weights or states are not finite."""
-    try:
-        yield
-    except (FloatingPointError, OverflowError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
-        raise Diverged(f"{type(error).__name__}: {error}") from error
-    except (ValueError, RuntimeError, ZeroDivisionError) as error:
-        lost = not_finite(trainer.weights())
-        if lost is None:
-            raise
-        raise Diverged(f"{lost} is not finite at step {trainer.index} ({error})") from error
-
-
-def refuse_explosion(logs: Sequence["StepLog"]) -> None:
-    """Raise Diverged where the mean task loss of an epoch's steps is above EXPLODED."""
-    task = float(np.mean([log.values["task"] for log in logs]))
-    if task > EXPLODED:
-        raise Diverged(f"the task loss rose to {task:.3g} nats per pair, mean over the epoch")
-
-
-def not_finite(state: Any, name: str = "") -> str | None:
-    """Dotted name of the first tensor in nested mappings that holds NaN or an infinity; None when all are finite."""
-    if isinstance(state, Tensor):
-        return None if bool(torch.isfinite(state).all()) else name
-    if not isinstance(state, Mapping):
-        return None
-    parts = (not_finite(value, f"{name}.{key}" if name else str(key)) for key, value in state.items())
-    return next((part for part in parts if part is not None), None)
+from models.streams import initialise, stream_seed
 
 
 @dataclass
@@ -88,6 +45,10 @@ class StepLog:
 class Trainer:
     """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
 
+    model, terms (by key, with parameters), weighted [(term, configured weight)] in the order of their sum, optimiser;
+    explicit states: states (of the terms, by key), reference, memory, balance_state, index (steps so far). `measuring`
+    runs the model without changing anything; `draws` is what chance adds to it in training.
+
     Initialisation, dropout and label dropout each come from their own stream of `seed`; `codes` [C] are the dataset's
     indices of the training cell lines, which `EpisodeBatch.cell` counts from 0.
     """
@@ -104,14 +65,14 @@ class Trainer:
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
         reads = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
-        self.shallow = ShallowStatistics(dataset) if "shallow" in reads else None
+        statistics = ShallowStatistics(dataset) if "shallow" in reads else None
         self.weighted = build_terms(
             settings,
             TermSizes(
                 cell_lines=len(codes),
                 features=self.model.features,
                 width=self.model.placed_width,
-                statistics=0 if self.shallow is None else self.shallow.width + 1,
+                statistics=0 if statistics is None else statistics.width + 1,
                 nonnegative=self.model.energy.nonnegative_resistance,
                 relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
             ),
@@ -130,16 +91,43 @@ class Trainer:
         self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
         self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
-        matrices = [p for p in self.parameters if p.ndim >= 2]
-        others = [p for p in self.parameters if p.ndim < 2]
+        decays = {"weight_decay": config.optimiser.weight_decay}
         self.optimiser = torch.optim.AdamW(
             [
-                {"params": matrices, "weight_decay": config.optimiser.weight_decay},
-                {"params": others, "weight_decay": 0.0},
+                {"params": [p for p in self.parameters if p.ndim >= 2], **decays},
+                {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
             ],
             lr=config.optimiser.lr,
         )
+        hides, labels = config.episode.pseudo_unseen, config.support.labels
+        self.draws: Draws = TrainingDraws(seed, pseudo_unseen=hides, labels=labels)
+        self.measuring = Measure(
+            self.model,
+            dataset,
+            v=self.v,
+            statistics=statistics,
+            shared=self.router.shared,
+            seed=seed,
+            device=device,
+        )
         self.index = 0
+
+    def measure(self, batch: EpisodeBatch, *, warm: bool) -> Measured:
+        """The next step before its gradients; changes nothing. `warm`: phase 1 of the curriculum."""
+        return self.measuring(batch, self.draws, self.index, self.reference, self.memory, warm=warm)
+
+    def labels(self, pairs: np.ndarray) -> Tensor:
+        """Labels 0/1 of pair indices, of their shape."""
+        return self.measuring.labels(pairs)
+
+    def hidden(self, batch: EpisodeBatch, index: int) -> Tensor | None:
+        """Bool [E]: episodes of the batch whose name step `index` would hide; None where none is ever hidden."""
+        return self.draws.hidden(torch.from_numpy(batch.cell).to(self.device), index)
+
+    def named_parameters(self) -> dict[str, nn.Parameter]:
+        """Parameters of the model and, as `terms.NAME`, of the terms."""
+        named = dict(self.model.named_parameters())
+        return named | {f"terms.{name}": parameter for name, parameter in self.terms.named_parameters()}
 
     def step(self, batch: EpisodeBatch, *, progress: float, probe: bool) -> StepLog:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
@@ -148,7 +136,33 @@ class Trainer:
         acting = not warm and self.model.has_environment
         if acting:
             self.memory = at_epoch(self.memory, self.model.branches, epoch)
-        measured, boundary, step, scores = self._measure(batch, warm=warm)
+        measured = self.measure(batch, warm=warm)
+        step, boundary = measured.step, measured.boundary
+        terms, states = self._losses(step, progress)
+        gradients, terms, self.balance_state = self.balance.combine(
+            self.router, terms, boundary, self.balance_state, self.index
+        )
+        shares = self.router.shares(terms, boundary) if probe else {}
+        norm = self._descend(gradients)
+        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
+        if acting:
+            self.reference = self._reference_after(measured)
+            self.memory = after_step(self.memory, self.model.branches)
+        self.index += 1
+        values = {term.name: float(term.value.detach()) for term in terms}
+        weights = {term.name: term.weight for term in terms}
+        return StepLog(
+            loss=sum(values[name] * weights[name] for name in values),
+            grad_norm=norm,
+            values=values,
+            weights=weights,
+            shares=shares,
+            state=measured.state,
+            dependence=dependence(step, self.terms.keys()) if probe and acting else {},
+        )
+
+    def _losses(self, step: Step, progress: float) -> tuple[list[WeightedTerm], dict[str, dict[str, Tensor]]]:
+        """The terms in force and their next states; raises Diverged for one, or a part of the step, that is not finite."""
         states: dict[str, dict[str, Tensor]] = {}
         terms: list[WeightedTerm] = []
         for term, weight in self.weighted:
@@ -164,10 +178,10 @@ class Trainer:
         if not math.isfinite(sum(part.detach().sum() for part in made.values())):
             lost = not_finite(made) or "the sum of U_I, R_E, z_E and logits"
             raise Diverged(f"{lost} is not finite at step {self.index}")
-        gradients, terms, self.balance_state = self.balance.combine(
-            self.router, terms, boundary, self.balance_state, self.index
-        )
-        shares = self.router.shares(terms, boundary) if probe else {}
+        return terms, states
+
+    def _descend(self, gradients: Gradients) -> float:
+        """Move every parameter by its gradient, clipped together; the norm before clipping."""
         norm = gradient_norm(gradients.values())
         if not math.isfinite(norm):
             raise Diverged(f"the gradient norm is {norm} at step {self.index}")
@@ -177,165 +191,19 @@ class Trainer:
             parameter.grad = None if gradient is None else gradient * scale
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
-        if acting:
-            self.reference = self._reference_after(step, scores)
-            self.memory = after_step(self.memory, self.model.branches)
-        self.index += 1
-        values = {term.name: float(term.value.detach()) for term in terms}
-        weights = {term.name: term.weight for term in terms}
-        return StepLog(
-            loss=sum(values[name] * weights[name] for name in values),
-            grad_norm=norm,
-            values=values,
-            weights=weights,
-            shares=shares,
-            state=measured,
-            dependence=dependence(step, self.terms.keys()) if probe and acting else {},
-        )
+        return norm
 
-    def _measure(self, batch: EpisodeBatch, *, warm: bool) -> tuple[dict[str, float], Boundary, Step, Any]:
-        """Run both sides and the energy on leaves cut off at the boundary."""
-        episodes, support_size = batch.support.shape
-        query_size = batch.query.shape[1]
-        shared = self.router.shared
-        with torch.set_grad_enabled(shared):
-            # Support features carry no dropout, so that the Student sees in training what it sees in prediction.
-            support = forward(self.model, self.dataset, batch.support, self.device)
-        noise = SeededNoise(stream_seed(self.seed, "dropout"), self.index)
-        query = forward(self.model, self.dataset, batch.query, self.device, noise)
-        priced = self.model.sequence.information is not None
-        outputs: tuple[Tensor, ...] = (query.u, query.z_i)
-        outputs += (support.u, support.stream) if shared else ()
-        outputs += (query.kl,) if priced else ()
-        leaves = tuple(output.detach().requires_grad_() for output in outputs)
-        u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
-        support_u = (leaves[2] if shared else support.u).view(episodes, support_size)
-        support_z = (leaves[3] if shared else support.stream).view(episodes, support_size, -1)
-        label, labelled = self._support_labels(batch)
-        hidden = None if warm else self._hidden(batch_cells(batch, self.device))
-        named = self.support_sets(batch, support_z, support_u, label, labelled)
-        environment = self.model.environment_of(without_names(named, hidden), self.memory)
-        scores = self.model.score(u, z_i, environment, self.reference, warm=warm)
-        r_teacher, taught = self._lesson(named, scores.r_teacher, hidden)
-        step = Step(
-            u=u,
-            z_i=z_i,
-            z_e=self.model.placed(scores.z_e),
-            r=scores.r,
-            logit=scores.logit,
-            temperature=scores.temperature,
-            label=self._labels(batch.query),
-            cell=batch_cells(batch, self.device) if named.owner is None else named.cell,
-            owner=named.owner,
-            query_cell=torch.from_numpy(batch.query_cell).to(self.device),
-            seed=stream_seed(self.seed, "terms"),
-            index=self.index,
-            r_raw=scores.r_raw,
-            r_student=scores.r_student,
-            r_heard=scores.r_heard,
-            r_teacher=r_teacher,
-            taught=taught,
-            pseudo_unseen=None if hidden is None else hidden.float(),
-            v=named.v,
-            v_decoded=self._decoded(scores),
-            log_prior=None if warm else self.model.log_prior(environment, scores.r_raw, self.reference),
-            kl=leaves[-1].view(episodes, query_size) if priced else None,
-            shallow=self._shallow(batch, support_u),
-            energy_of=self._energy_of(u, scores),
-            **self._channels(),
-        )
-        with torch.no_grad():
-            state = {
-                "temperature": float(scores.temperature.mean()),
-                "u_mean": float(u.mean()),
-                "u_var": float(u.var()),
-                "r_mean": float(scores.r.mean()),
-                "r_var": float(scores.r.var(correction=0)),
-            } | {name: float(value) for name, value in self.model.energy.report().items()}
-        return state, Boundary(outputs, leaves), step, scores
-
-    def support_sets(
-        self, batch: EpisodeBatch, z_i: Tensor, u: Tensor, label: Tensor, labelled: Tensor
-    ) -> Support:
-        """The step's support sets with the names that the environment side may go by (see `Support`)."""
-        cell = batch_cells(batch, self.device)
-        owner: Tensor | None = None
-        mixture = False
-        if batch.mixed:
-            cell = torch.from_numpy(batch.query_cell).to(self.device)
-            if self.model.environment.by_cell:
-                cell, owner = torch.unique(cell, return_inverse=True)
-            mixture = owner is None
-        v = None if self.v is None or mixture else self.v[cell]
-        return Support(z_i, u, label, labelled, cell, v=v, owner=owner)
-
-    def _reference_after(self, step: Step, scores: Scores) -> Reference:
+    def _reference_after(self, measured: Measured) -> Reference:
         """The reference after the step: each training cell line's own raw R_E and z_E; hidden names do not count. A line
         in a mixture is met with what its query pairs were given there."""
+        step, scores = measured.step, measured.scores
         cell, raw, z_e = step.cell, scores.r_raw, scores.z_e
         if step.owner is None and bool((cell < 0).all()):
             cell = step.query_cell
             raw, z_e = beside(raw, cell).expand_as(cell), z_e.unsqueeze(1).expand(*cell.shape, -1)
-        if step.pseudo_unseen is not None:
-            cell = cell.where(beside(step.pseudo_unseen, cell) == 0, -1)
+        if measured.hidden is not None:
+            cell = cell.where(~beside(measured.hidden, cell), -1)
         return self.reference.update(cell.flatten(), raw.detach().flatten(), z_e.detach().flatten(0, -2))
-
-    def _channels(self) -> dict[str, Tensor]:
-        """Output channels of the sequence side where group sparsity reads them (M07)."""
-        if "sparsity_groups" not in self.terms:
-            return {}
-        channels = output_channels(self.model.sequence)
-        return {"channel_norm": channels.norm, "channel_size": channels.size}
-
-    def _decoded(self, scores: Scores) -> Tensor | None:
-        """v'_c [E, F] from z_E, where a reconstruction loss reads it (M21)."""
-        return self.model.environment.decode(scores.z_e) if "reconstruction" in self.terms else None
-
-    def _hidden(self, cell: Tensor) -> Tensor | None:
-        """Bool [E]: episodes of this step that hide their cell line's name (M29), each with the configured chance."""
-        share = self.config.episode.pseudo_unseen
-        if share == 0.0:
-            return None
-        draw = torch.rand(cell.shape, generator=generator(self.seed, "pseudo_unseen", self.index))
-        return (draw < share).to(self.device)
-
-    def _lesson(
-        self, named: Support, r_teacher: Tensor | None, hidden: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """(R_T, where it is a target) of the shape of `named.cell`: the earlier Teacher's in episodes without a name, the
-        Teacher's elsewhere."""
-        if r_teacher is None or hidden is None:
-            return r_teacher, None if r_teacher is None else (named.cell >= 0).float()
-        r_ref = self.model.earlier_resistance(named, self.memory, self.reference)
-        known, hidden = (named.cell >= 0).float(), beside(hidden, named.cell)
-        return r_teacher.where(~hidden, r_ref), known * self.memory["ready"].where(hidden, 1.0)
-
-    def _shallow(self, batch: EpisodeBatch, support_u: Tensor) -> Tensor | None:
-        """[E, S, f]: shallow statistics of the support pairs, U_I last; None where nothing reads them."""
-        if self.shallow is None:
-            return None
-        statistics = torch.from_numpy(self.shallow.of(batch.support)).to(self.device)
-        return torch.cat([statistics, support_u.detach().unsqueeze(-1)], -1)
-
-    def _energy_of(self, u: Tensor, scores: Scores) -> Callable[[Tensor], Tensor]:
-        """R of the cell lines [..., E, 1] -> logit [..., E, Q], with sg U_I unless routing is shared."""
-        potential = u if self.router.shared else u.detach()
-        pair_part = (scores.r - beside(scores.r_cell, scores.r)).detach()
-        temperature = scores.temperature.detach()
-        energy = self.model.energy
-        return lambda r: energy(potential, r + pair_part, temperature)
-
-    def _labels(self, pairs: Any) -> Tensor:
-        return torch.from_numpy(self.dataset.label[pairs].astype("float32")).to(self.device)
-
-    def _support_labels(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor]:
-        """Support labels and which of them are shown: none, or half of them under support.labels."""
-        label = self._labels(batch.support)
-        if not self.config.support.labels:
-            return label, torch.zeros_like(label)
-        source = generator(self.seed, "label_dropout", self.index)
-        return label, (torch.rand(label.shape, generator=source) < 0.5).to(label)
 
     def weights(self) -> dict[str, Any]:
         """Everything that scoring a pair depends on, and the terms' own parameters and states: no optimiser."""
@@ -371,16 +239,3 @@ class Trainer:
         """Continue as the trainer would whose `state_dict` this is."""
         self.load_weights(state)
         self.optimiser.load_state_dict(state["optimiser"])
-
-
-def without_names(named: Support, hidden: Tensor | None) -> Support:
-    """The support sets without the names of the episodes that hide them (bool [E]); None: no name is ever hidden."""
-    if hidden is None:
-        return named
-    hides = beside(hidden, named.cell)
-    own = named.cell.where(hides, -1) if named.cell.ndim == 1 else None
-    return replace(named, cell=named.cell.where(~hides, -1), hidden=own)
-
-
-def batch_cells(batch: EpisodeBatch, device: torch.device) -> Tensor:
-    return torch.from_numpy(batch.cell).to(device)

@@ -240,13 +240,13 @@ def _paths(mechanism: Mechanism) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _other_energy() -> Iterator[None]:
-    score = Predictor.score
+    predict = Predictor.predict
 
     def other(self: Any, model: Any, *arguments: Any, **named: Any) -> Any:
         with patch.object(type(model.energy), "forward", lambda self, u, r, t, *a: u / t - 0.3):
-            return score(self, model, *arguments, **named)
+            return predict(self, model, *arguments, **named)
 
-    with patch.object(Predictor, "score", other):
+    with patch.object(Predictor, "predict", other):
         yield
 
 

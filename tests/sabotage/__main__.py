@@ -1,4 +1,4 @@
-"""`python -m harness.audit sabotage`: break every mechanism in every way, and see which the audit catches."""
+"""`python -m tests.sabotage`: break every mechanism in every way, and see which the audit catches."""
 
 import argparse
 import tempfile
@@ -10,7 +10,6 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from analysis.errors import UserError, nearest, run_cli
-from harness.audit.sabotage import KINDS, alone, caught, sabotage
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
@@ -21,14 +20,15 @@ from harness.mechanisms.mechanism import Mechanism
 from harness.shell import terminal
 from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
+from tests.sabotage.kinds import KINDS, alone, caught, sabotage
 
 DESCRIPTION = """The audit of a trial (key `audit: strict | warn | off`) judges every configured mechanism; its verdicts are
 in table `audit` of a run. This command proves the audit itself: every mechanism is broken on the real classes, in
 every way that applies to it, on a tiny synthetic trial; the audit has to call each inert or leaking.
 
 examples:
-  python -m harness.audit sabotage                       # the whole table, about two minutes
-  python -m harness.audit sabotage --only gated pearson"""
+  python -m tests.sabotage                       # the whole table, about two minutes
+  python -m tests.sabotage --only gated pearson"""
 TINY: dict[str, Any] = {
     "model": {"encoder": "cnn", "embedding": 4, "kernel": 5, "width": 8, "pool": 12},
     "environment": {"source": "support", "width": 4},
@@ -53,13 +53,11 @@ DATA = DataBlock(
 def main() -> int:
     """Entry point; the exit status is 1 when a broken mechanism was not caught, 2 for a mistake in what was given."""
     parser = argparse.ArgumentParser(
-        prog="python -m harness.audit",
+        prog="python -m tests.sabotage",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    table = commands.add_parser("sabotage", help="print which sabotaged mechanisms the audit catches")
-    table.add_argument(
+    parser.add_argument(
         "--only", nargs="+", metavar="KEY", default=[], help="keys of python -m harness.mechanisms"
     )
     arguments = parser.parse_args()

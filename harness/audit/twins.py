@@ -1,0 +1,69 @@
+"""What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from sklearn.metrics import average_precision_score
+from torch import Tensor
+
+from harness.audit.probe import Probe, Step, differ, norm
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.trainer import StepLog
+
+
+class Twins:
+    """A probe's state as it is (`trainer`, `terms` by key), the step that every twin takes too (`base`, with shares in
+    its log), the logits [E, Q] of the probe's query pairs and their labels.
+
+    Raises Diverged for logits that are not finite.
+    """
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe = probe
+        self.trainer = probe.clone()
+        self.terms = {term.key: term for term, _ in self.trainer.weighted}
+        first = probe.step(probe.clone(), shares=True)
+        self.leak = first.leak
+        self.base = first if first.leak is None else probe.step(probe.clone())
+        self.logits = probe.logits(self.trainer)
+        if not bool(torch.isfinite(self.logits).all()):
+            raise Diverged("logits of the audit's probe are not finite")
+        self.label = self.trainer.labels(probe.batch.query)
+
+    @property
+    def log(self) -> StepLog:
+        """What the base step logged."""
+        assert self.base.log is not None
+        return self.base.log
+
+    def gradient_gap(self, twin: Step) -> float:
+        """Norm of the difference of a twin's gradients from the base step's, relative to these."""
+        return differ(self.base.gradients, twin.gradients) / (norm(self.base.gradients) + 1e-30)
+
+    def prediction_without(self, *, unseen: bool = False, **twin: Any) -> dict[str, float]:
+        """Largest change of a logit and change of AUPR in a twin; `unseen`: as if no cell line had been trained on."""
+        logits = self.probe.logits(self.trainer, unseen=True) if unseen else self.logits
+        others = self.probe.logits(self.probe.clone(**twin), unseen=unseen)
+        return {
+            "effect_logit": float((logits - others).abs().max()),
+            "effect_aupr": abs(self._aupr(logits) - self._aupr(others)),
+        }
+
+    def outside_optimiser(self, names: Iterable[str]) -> str:
+        """The first of the named parameters that the optimiser does not hold; empty when it holds all."""
+        held = {id(p) for group in self.trainer.optimiser.param_groups for p in group["params"]}
+        named = self.trainer.named_parameters()
+        return min((name for name in names if id(named[name]) not in held), default="")
+
+    def rank_invariant(self) -> bool:
+        """Whether the order of the probe's pairs within a cell line is that of U_I."""
+        with torch.no_grad():
+            step = self.trainer.measure(self.probe.batch, warm=False).step
+        return self.trainer.model.rank_invariant(step.r)
+
+    def _aupr(self, logits: Tensor) -> float:
+        label = self.label.flatten().cpu().numpy()
+        if label.min() == label.max() or not bool(torch.isfinite(logits).all()):
+            return 0.0
+        return float(average_precision_score(label, logits.flatten().cpu().numpy()))
