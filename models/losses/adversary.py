@@ -31,6 +31,8 @@ class GradientReversal(LossTerm):
     is clean. Where shares of positives differ between cell lines, a z_I that predicts y cannot reach ln C.
     """
 
+    weight = "decouple.grl"
+    needs = frozenset({"cell_lines"})
     key = "grl"
     reach = frozenset({"S", "A"})
 

@@ -26,7 +26,7 @@ from models.losses import (  # noqa: F401 -- importing a module enters its rows 
     task,
     vib,
 )
-from models.losses.term import LOSSES, LossTerm
+from models.losses.term import LOSSES, LossTerm, value_at
 
 
 def build_terms(
@@ -91,4 +91,12 @@ def build_terms(
         add(name, decouple[name], cell_lines=cell_lines, features=features)
     add("irm", decouple["irm"], cell_lines=cell_lines)
     add("vib", decouple["vib"])
+    for row in LOSSES:
+        cls = cast(type[LossTerm], row.cls)
+        block, _, name = cls.weight.rpartition(".")
+        if not any(isinstance(term, cls) for term, _ in terms):
+            options = {
+                key: value for key, value in (value_at(settings, block) or {}).items() if key != "weight"
+            }
+            add(row.key, cls.weight_in(settings), **(options if name == "weight" else {}))
     return terms

@@ -51,6 +51,8 @@ class Club(Decoupling):
     and a value of 0 then says nothing. q is a diagonal Gaussian, and z_E has one value per episode.
     """
 
+    weight = "decouple.club"
+    needs = frozenset({"z_e", "cell_lines"})
     key = "club"
     critic = True
 

@@ -72,6 +72,8 @@ class Competition(LossTerm):
     `energy_of`, `shallow`, `r_heard` or `pseudo_unseen` raises ValueError.
     """
 
+    weight = "loss.competition.weight"
+    needs = frozenset({"student", "hidden_names", "single_line_support"})
     key = "competition"
     reach = frozenset({"E", "T", "A"})
 

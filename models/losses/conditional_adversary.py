@@ -30,6 +30,8 @@ class ConditionalReversal(LossTerm):
     this one, and a value far above ln C says that z_I deceives the classifier faster than it learns.
     """
 
+    weight = "decouple.conditional_grl"
+    needs = frozenset({"cell_lines"})
     key = "conditional_grl"
     reach = frozenset({"S", "A"})
 

@@ -35,6 +35,8 @@ class Contrastive(LossTerm):
     B = 0 and E different cell lines per step there is never a positive, and the term is 0.
     """
 
+    weight = "loss.contrastive.weight"
+    needs = frozenset({"z_e", "single_line_support"})
     key = "contrastive"
     reach = ENVIRONMENT
 

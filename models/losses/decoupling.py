@@ -23,6 +23,7 @@ class Decoupling(LossTerm):
     of other ones, and the value is one that training has been lowering. `analysis.independence` measures.
     """
 
+    wider = {("decouple.reach", "both"): SEQUENCE}  # noqa: RUF012
     critic = False
     """Whether the estimator owns trained parameters."""
 
@@ -94,6 +95,8 @@ class Orthogonal(Decoupling):
     linear in directions: z_E a function of |z_I| or of a square can have the value 0.
     """
 
+    weight = "decouple.orthogonal"
+    needs = frozenset({"z_e", "cell_lines"})
     key = "orthogonal"
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
@@ -116,6 +119,8 @@ class Pearson(Decoupling):
     Sees what is linear, one pair of dimensions at a time: 0 leaves every other dependence (z_E = z_I^2) open.
     """
 
+    weight = "decouple.pearson"
+    needs = frozenset({"z_e", "cell_lines"})
     key = "pearson"
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:

@@ -26,6 +26,8 @@ class Distillation(LossTerm):
     a Teacher has trained for an epoch, have no target; without any the term is 0.
     """
 
+    weight = "loss.distillation.weight"
+    needs = frozenset({"teacher"})
     key = "distillation"
     reach = STUDENT
 

@@ -20,6 +20,8 @@ class GpPrior(LossTerm):
     Its gradient passes through raw R_E alone. Can be negative (a density).
     """
 
+    weight = "loss.gp_prior.weight"
+    needs = frozenset({"prior", "single_line_support"})
     key = "gp_prior"
     reach = ENVIRONMENT
 

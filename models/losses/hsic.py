@@ -39,6 +39,8 @@ class Hsic(Decoupling):
     directions of little spread is seen late. A constant side gives 0. O((E Q + B)^2) time and memory.
     """
 
+    weight = "decouple.hsic"
+    needs = frozenset({"z_e", "cell_lines"})
     key = "hsic"
 
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:

@@ -46,6 +46,8 @@ class InfoNce(Decoupling):
     has met the bank's samples before overestimates it on them. A constant side has value 0 at most.
     """
 
+    weight = "decouple.infonce"
+    needs = frozenset({"z_e", "cell_lines"})
     key = "infonce"
     critic = True
 

@@ -29,6 +29,8 @@ class Irm(LossTerm):
     of a mean over Q queries is larger than that of its expectation by variance / Q.
     """
 
+    weight = "decouple.irm"
+    needs = frozenset({"cell_lines"})
     key = "irm"
     reach = SEQUENCE
 

@@ -1,6 +1,8 @@
 """EMA prototypes of z_E per cell line: pull (documented), contrastive, hinged."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -66,6 +68,10 @@ class PullPrototypes(Prototypes):
     """||z_E - sg p_c||^2: shrinks every difference within a cell line, whatever its size, until none is
     left."""
 
+    weight = "loss.prototypes.weight"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.prototypes.kind": "pull"}
+    needs = frozenset({"z_e", "single_line_support"})
+
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
         return (z - prototype[cell]).square().sum(-1)
 
@@ -81,6 +87,10 @@ class PullPrototypes(Prototypes):
 class HingedPrototypes(Prototypes):
     """max(0, ||z_E - sg p_c|| - radius)^2: no force inside the radius, so that differences within it
     remain."""
+
+    weight = "loss.prototypes.weight"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.prototypes.kind": "hinged"}
+    needs = frozenset({"z_e", "single_line_support"})
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, radius: float = 0.5) -> None:
         super().__init__(cell_lines, width, momentum)
@@ -102,6 +112,10 @@ class HingedPrototypes(Prototypes):
 )
 class ContrastivePrototypes(Prototypes):
     """Cross entropy of the own cell line among the prototypes met so far; 0 while that is one alone."""
+
+    weight = "loss.prototypes.weight"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.prototypes.kind": "contrastive"}
+    needs = frozenset({"z_e", "single_line_support"})
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, tau: float = 0.2) -> None:
         super().__init__(cell_lines, width, momentum)

@@ -1,5 +1,8 @@
 """Ranking losses within a cell line: pairwise logistic, and a smooth average precision."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -30,6 +33,8 @@ class PairwiseRanking(LossTerm):
     lines are dropped.
     """
 
+    weight = "loss.ranking.weight"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.ranking.surrogate": "pairwise"}
     key = "ranking"
     reach = EVERY_SIDE
 
@@ -88,6 +93,8 @@ class SmoothApRanking(LossTerm):
     one.
     """
 
+    weight = "loss.ranking.weight"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.ranking.surrogate": "smooth_ap"}
     key = "ranking"
     reach = EVERY_SIDE
 

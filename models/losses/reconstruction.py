@@ -17,6 +17,8 @@ from models.losses.term import ENVIRONMENT, LOSSES, LossTerm, State
 class Reconstruction(LossTerm):
     """mean over episodes and features of (v'_c - v_c)^2, v_c standardised: 1 is what decoding nothing gives."""
 
+    weight = "loss.reconstruction.weight"
+    needs = frozenset({"features"})
     key = "reconstruction"
     reach = ENVIRONMENT
 

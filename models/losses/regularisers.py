@@ -18,6 +18,7 @@ from models.losses.term import ENVIRONMENT, LOSSES, SEQUENCE, LossTerm, State
 class SparsityZi(LossTerm):
     """mean |z_I| over queries and dimensions."""
 
+    weight = "loss.sparsity.z_i"
     key = "sparsity_z_i"
     reach = SEQUENCE
 
@@ -36,6 +37,8 @@ class SparsityZi(LossTerm):
 class SparsityZe(LossTerm):
     """mean |z_E| over episodes and dimensions."""
 
+    weight = "loss.sparsity.z_e"
+    needs = frozenset({"z_e"})
     key = "sparsity_z_e"
     reach = ENVIRONMENT
 
@@ -54,6 +57,8 @@ class SparsityZe(LossTerm):
 class SparsityR(LossTerm):
     """mean |R_E|: asks the environment not to act, so it is off unless asked for."""
 
+    weight = "loss.sparsity.r"
+    needs = frozenset({"z_e"})
     key = "sparsity_r"
     reach = ENVIRONMENT
 
@@ -78,6 +83,7 @@ class SparsityGroups(LossTerm):
     and not onto it. Raises ValueError for a step without the channels of the sequence side.
     """
 
+    weight = "loss.sparsity.groups"
     key = "sparsity_groups"
     reach = SEQUENCE
 
@@ -104,6 +110,7 @@ class Calibration(LossTerm):
     Fixes the scale gauge between U_I and a learned T. Raises ValueError for variance_low > variance_high.
     """
 
+    weight = "loss.calibration.weight"
     key = "calibration"
     reach = SEQUENCE
 
@@ -135,6 +142,7 @@ class TemperaturePenalty(LossTerm):
     """mean (T - 1)^2 over episodes; reaches T's own parameters, and z_E where T is predicted from it
     (per_cell)."""
 
+    weight = "temperature.penalty"
     key = "temperature"
     reach = frozenset({"G"})
 

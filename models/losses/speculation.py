@@ -21,6 +21,7 @@ class Speculation(LossTerm):
     margin in logits; the prior is the step's own share of positives. Without negatives the first part is 0.
     """
 
+    weight = "loss.speculation.weight"
     key = "speculation"
     reach = EVERY_SIDE
 

@@ -1,5 +1,8 @@
 """Task losses on logits: adaptive class margins (IMMAX) and plain cross entropy."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -27,6 +30,8 @@ class Immax(LossTerm):
     one-class batch the absent class adds 0 and a stays; so does it when both S are 0 (all logits 0).
     """
 
+    weight = "loss.task"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.task": "immax"}
     key = "task"
     reach = EVERY_SIDE
 
@@ -81,6 +86,8 @@ class BinaryCrossEntropy(LossTerm):
     """mean softplus(-m) over all queries of the step: the negative log-likelihood, in nats; no query gives
     0."""
 
+    weight = "loss.task"
+    chosen: ClassVar[Mapping[str, object]] = {"loss.task": "bce"}
     key = "task"
     reach = EVERY_SIDE
 

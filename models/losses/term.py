@@ -1,6 +1,8 @@
 """What a loss term is: a scalar of one step, the parameter groups it may reach, and its explicit state."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,21 @@ class LossTerm(nn.Module):
 
     key: str
     reach: frozenset[str]
+    weight: ClassVar[str]
+    """Dotted path of its weight in the settings. Where that path is one that `chosen` names, the weight is 1."""
+    chosen: ClassVar[Mapping[str, object]] = {}
+    """Dotted path -> value that chooses this class among those that share its weight."""
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """What a configuration that switches it on has to have (harness.config.blocks.needs)."""
+    wider: ClassVar[Mapping[tuple[str, object], frozenset[str]]] = {}
+    """(dotted path, value) of settings -> groups that they add to its reach."""
+
+    @classmethod
+    def weight_in(cls, settings: Mapping[str, Any]) -> float:
+        """Its weight where the settings choose this class, 0 where they do not."""
+        if any(value_at(settings, path) != value for path, value in cls.chosen.items()):
+            return 0.0
+        return 1.0 if cls.weight in cls.chosen else value_at(settings, cls.weight) or 0.0
 
     def initial_state(self) -> State:
         """State before the first step; empty for a term that remembers nothing."""
@@ -46,6 +63,14 @@ class LossTerm(nn.Module):
     @abstractmethod
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         """(scalar, new state)."""
+
+
+def value_at(settings: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path of plain settings; None where the variant of a block does not have it."""
+    place: Any = settings
+    for key in path.split("."):
+        place = None if place is None else place.get(key)
+    return place
 
 
 LOSSES: Registry[LossTerm] = Registry("loss term")

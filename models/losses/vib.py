@@ -22,6 +22,7 @@ class Vib(LossTerm):
     its mean, of which the bound says nothing. Raises ValueError for a step without `kl`.
     """
 
+    weight = "decouple.vib"
     key = "vib"
     reach = SEQUENCE
 
