@@ -4,10 +4,10 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import models
-from harness.config.blocks.paths import leaves
+from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
 from models.losses.build import build_terms
@@ -87,10 +87,7 @@ def _weight_of(key: str) -> tuple[Setting, ...]:
 def _options(path: str) -> set[str]:
     """Values of a path that takes one of a few names; empty for another path."""
     leaf = leaves().get(path)
-    if leaf is None:
-        return set()
-    kinds = [info.annotation for info in leaf.fields.values()]
-    return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
+    return set() if leaf is None else set(options(leaf))
 
 
 def _reach(row: Row, when: tuple[Setting, ...]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.stamps import modules_of
+from harness.config.sweep.use import UseFile, loaded
 from harness.store.writer import replace_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,10 @@ class Code:
         walked = [name for name in _files(root) if name.split(".")[0] in DISCOVERED]
         start = [*begin, *(walked if begin is WORKER else ())]
         hashes = {name: each.hash for name, each in reached(root, start).items() if not left_out(name)}
+        return cls._of(hashes)
+
+    @classmethod
+    def _of(cls, hashes: Mapping[str, str]) -> "Code":
         text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
         return cls(hashlib.sha256(text.encode()).hexdigest()[:16], hashes)
 
@@ -67,10 +72,20 @@ class Code:
     @cache
     def today(cls) -> "Code":
         """The code of this process, read once: files that are edited later are not what it runs."""
-        return cls.of()
+        return cls.of().with_files(loaded())
+
+    def with_files(self, files: Sequence[UseFile]) -> "Code":
+        """This code and files that a person brought, as modules `use.NAME`."""
+        own = {f"use.{file.name}": _parsed(file.source.encode()).hash for file in files}
+        return self._of({**self.modules, **own}) if own else self
 
     def save(self, run: Path) -> None:
-        """RUN/code/<hash>.json, once per code, so that a later start can name what changed."""
+        """RUN/code/<hash>.json, once per code, so that a later start can name what changed; and a copy of every file
+        that a person brought, RUN/use/<name>-<hash>.py."""
+        for each in loaded():
+            copy = run / "use" / f"{each.name}-{each.hash}.py"
+            if not copy.exists():
+                replace_atomically(copy, each.source.encode())
         file = run / "code" / f"{self.hash}.json"
         if not modules_of(run, self.hash):
             replace_atomically(file, (json.dumps({"modules": dict(self.modules)}, indent=1) + "\n").encode())
@@ -115,7 +130,10 @@ def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
 
 
 def _read(file: Path) -> Source:
-    content = file.read_bytes()
+    return _parsed(file.read_bytes())
+
+
+def _parsed(content: bytes) -> Source:
     try:
         tree = ast.parse(content)
     except SyntaxError:

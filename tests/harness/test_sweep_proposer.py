@@ -40,7 +40,7 @@ def make(tmp_path: Path) -> Make:
         plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
         for query in ran or []:
             changes = {"episode.query": query}
-            plan = plan.add(sweep.compose(changes).resolved(), changes)
+            plan = plan.add(sweep.resolved(changes, gpu=False), changes)
         plan.save(tmp_path / "run")
         study = Study(
             tmp_path / "study.log",

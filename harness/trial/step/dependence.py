@@ -3,7 +3,7 @@
 import torch
 
 from analysis.independence import measure, other_than
-from harness.config.blocks.loss import OF_BOTH_SIDES, DecoupleBlock
+from harness.config.blocks.loss import DecoupleBlock
 from models.episode import Step
 
 PERMUTATIONS = 99
@@ -24,7 +24,7 @@ def dependence(step: Step, decouple: DecoupleBlock) -> dict[str, float]:
     found = measure(
         z_i,
         z_e,
-        estimator=other_than(decouple.acting(*OF_BOTH_SIDES)),
+        estimator=other_than(decouple.acting()),
         permutations=PERMUTATIONS,
         most=MOST,
         seed=step.index,

@@ -1,6 +1,6 @@
 """When each loss term acts: the curriculum (M43) and the balance of weights (M42) where it changes with time."""
 
-from harness.config.blocks.training import BalanceBlock, CurriculumBlock
+from harness.config.blocks.training import BalanceBlock, CurriculumBlock, RampBalance
 
 PHASE1_TERMS = frozenset(
     {"task", "ranking", "speculation", "sparsity_z_i", "sparsity_groups", "calibration", "vib"}
@@ -17,7 +17,7 @@ class Schedule:
 
     def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:
         self.phase1_epochs = curriculum.phase1_epochs
-        self.ramp = balance.epochs if balance.kind == "ramp" else curriculum.ramp_epochs
+        self.ramp = balance.epochs if isinstance(balance, RampBalance) else curriculum.ramp_epochs
 
     def phase(self, epoch: int) -> int:
         """1 or 2, of a 1-based epoch."""
