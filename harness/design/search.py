@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.config.blocks.design import DEFAULT_TRIALS, Changes, Design, Varied, design
+from harness.config.blocks.design import Changes, Design, Varied, design
 from harness.config.blocks.sweep import SamplerBlock
+
+DEFAULT_TRIALS = 16
+"""Configurations of a search whose YAML does not say."""
 
 
 @design("search")

@@ -169,9 +169,9 @@ class ConfigurationTrainable(Trainable):
             return None
 
     def _open(self) -> list[Replicate]:
-        assert self.dataset is not None
         if self.unusable:
             raise UserError(self.unusable)
+        assert self.dataset is not None
         config = TrialConfig.model_validate(self.given["config"])
         folds = {fold.id: fold for fold in self.work.folds}
         self._refuse_other_code()

@@ -1,10 +1,15 @@
 """A process with a person's files: the sweep of `python -m tests.harness.brought FOLDER`, told as JSON."""
 
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
 
+import pytest
+
 from analysis.store import Run
+from harness.config.__main__ import main as print_schema
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find
 from harness.config.blocks.trial import TrialConfig
@@ -104,6 +109,15 @@ def said(path: str, changes: dict[str, object]) -> str:
     return ""
 
 
+def schema(sweep: Path) -> dict[str, object]:
+    """What `python -m harness.config schema FILE` says of the keys under `set`."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["harness.config", "schema", str(sweep)])
+        assert print_schema() == 0
+    keys: dict[str, object] = json.loads(printed.getvalue())["properties"]["set"]["properties"]
+    return keys
+
+
 def main(folder: Path) -> None:
     (folder / "mine.py").write_text(FILE)
     small = Small(folder)
@@ -123,6 +137,7 @@ def main(folder: Path) -> None:
         "outside its variant": said("energy.by", {"energy.by": 1.0}),
         "range": said("energy.by", {"energy.form": "shifted", "energy.by": -1.0}),
     }
+    told["schema"] = schema(folder / "small.yaml")
     print(json.dumps(told))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.errors import UserError
 from harness.config.space.compose import compose, load_preset
+from harness.config.sweep.sweep import load_sweep
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use
 from harness.stamp.code import Code
 from harness.sweep.worker import ConfigurationTrainable, Work
@@ -18,14 +19,11 @@ from tests.harness.brought import FILE, SWEEP
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def python(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, cwd=ROOT)
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What a process says that ran a grid of two with a term and an energy of its own."""
-    ended = python("tests.harness.brought", str(tmp_path_factory.mktemp("mine")))
+    command = [sys.executable, "-m", "tests.harness.brought", str(tmp_path_factory.mktemp("mine"))]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert ended.returncode == 0, ended.stderr
     result: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
     return result
@@ -57,12 +55,8 @@ def test_mistakes_in_ones_own_keys_get_the_usual_sentences(told: dict[str, Any])
     assert told["range"] == "energy.by is -1.0, expected above 0.0"
 
 
-def test_the_schema_of_a_sweep_has_the_keys_of_its_files(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text(FILE)
-    (tmp_path / "mine.yaml").write_text(SWEEP)
-    with_them = python("harness.config", "schema", str(tmp_path / "mine.yaml"))
-    assert with_them.returncode == 0, with_them.stderr
-    keys = json.loads(with_them.stdout)["properties"]["set"]["properties"]
+def test_the_schema_of_a_sweep_has_the_keys_of_its_files(told: dict[str, Any]) -> None:
+    keys = told["schema"]
     assert {"loss.flat.weight", "loss.flat.scale", "energy.by"} <= keys.keys()
     assert "shifted" in json.dumps(keys["energy.form"])
     assert keys["loss.flat.scale"]["description"] == "Logit at which the price is 1."
@@ -128,11 +122,10 @@ def test_a_mistake_in_a_file_is_told_with_its_line(name: str, tmp_path: Path) ->
 def test_a_file_that_is_not_there_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
     sweep = tmp_path / "mine.yaml"
     sweep.write_text(SWEEP)
-    ended = python("harness.sweep", str(sweep), "--out", str(tmp_path / "run"))
-    assert ended.returncode == 2
+    with pytest.raises(UserError) as caught:
+        load_sweep(sweep)
     line = SWEEP.splitlines().index("use: [mine.py]") + 1
-    assert ended.stderr == f"error: {sweep}:{line}: use: there is no file {tmp_path / 'mine.py'}\n"
-    assert not (tmp_path / "run").exists()
+    assert str(caught.value) == f"{sweep}:{line}: use: there is no file {tmp_path / 'mine.py'}"
 
 
 def test_files_of_one_name_or_of_another_kind_are_refused(tmp_path: Path) -> None:
@@ -146,11 +139,12 @@ def test_files_of_one_name_or_of_another_kind_are_refused(tmp_path: Path) -> Non
 
 
 def test_a_changed_file_is_changed_code(tmp_path: Path) -> None:
-    before = Code.of().with_files([UseFile("mine.py", "A = 1\n")])
+    project = Code.of()
+    before = project.with_files([UseFile("mine.py", "A = 1\n")])
     before.save(tmp_path)
-    same = Code.of().with_files([UseFile("elsewhere/mine.py", "# a comment\nA = 1\n")])
-    changed = Code.of().with_files([UseFile("mine.py", "A = 2\n")])
-    assert same.hash == before.hash != Code.of().hash
+    same = project.with_files([UseFile("elsewhere/mine.py", "# a comment\nA = 1\n")])
+    changed = project.with_files([UseFile("mine.py", "A = 2\n")])
+    assert same.hash == before.hash != project.hash
     assert changed.changed(tmp_path, before.hash) == ["use.mine"]
 
 

@@ -9,8 +9,6 @@ from models.registry import discover
 
 BUILT_IN = "harness.design"
 """The package whose modules enter the designs of the project."""
-DEFAULT_TRIALS = 16
-"""Configurations of a search whose YAML does not say."""
 Changes = dict[str, Any]
 """Dotted path -> value around the base."""
 

@@ -1,6 +1,6 @@
 """What an environment side is configured for and could not do: sentences that a configuration is refused with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from harness.config.blocks.environment import (
     EncodedEnvironment,
@@ -92,12 +92,15 @@ def relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
             )
 
 
-def teacher_faults(environment: EnvironmentBlock, loss: LossBlock, episode: EpisodeBlock) -> Iterator[str]:
-    """A Teacher that cannot learn or that nothing is taught by, and names that are hidden from nobody."""
+def teacher_faults(
+    environment: EnvironmentBlock, episode: EpisodeBlock, needed: Collection[str]
+) -> Iterator[str]:
+    """A Teacher that cannot learn or that nothing is taught by, and names that are hidden from nobody; `needed` is what
+    the loss terms need."""
     teacher = environment.teacher.kind if isinstance(environment, SupportEnvironment) else "none"
-    distilled, hidden = loss.distillation.weight > 0, episode.pseudo_unseen > 0
+    taught, hidden = "teacher" in needed, episode.pseudo_unseen > 0
     if not isinstance(environment, SupportEnvironment) or teacher == "none":
-        if hidden and loss.competition.weight == 0:
+        if hidden and "hidden_names" not in needed:
             yield (
                 "episode.pseudo_unseen hides a name from the Teacher, and there is none: set environment.teacher.kind"
             )
@@ -107,11 +110,11 @@ def teacher_faults(environment: EnvironmentBlock, loss: LossBlock, episode: Epis
         yield (
             "environment.fusion.alpha: 0 leaves a Teacher by gradient without any gradient: it would stay as initialised"
         )
-    if alpha == 0 and not distilled:
+    if alpha == 0 and not taught:
         yield (
             "environment.fusion.alpha: 0 without loss.distillation.weight leaves the Teacher without any effect"
         )
-    if alpha == 1 and not distilled and not hidden:
+    if alpha == 1 and not taught and not hidden:
         yield (
             "environment.fusion.alpha: 1 leaves the Student, which answers for unseen cell lines, without a gradient: "
             "give loss.distillation.weight or episode.pseudo_unseen, or lower alpha"

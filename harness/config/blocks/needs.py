@@ -32,7 +32,7 @@ def term_faults(
     terms: Collection[type[LossTerm]], environment: EnvironmentBlock, episode: EpisodeBlock
 ) -> Iterator[str]:
     """One sentence per term and per thing that it needs and does not have; z_E is asked for together with others
-    (`environment_faults`)."""
+    (`source_faults`)."""
     for term in terms:
         for need in sorted(term.needs - {"z_e"}):
             lack = NEEDS[need](environment, episode)

@@ -85,6 +85,7 @@ class TrialConfig(Block):
         environment, episode = self.environment, self.episode
         terms = switched_on(self.model_dump())
         asking = [term.weight for term in terms if "z_e" in term.needs]
+        needed = frozenset().union(*(term.needs for term in terms))
         streams = ["decouple.dual_stream"] if self.decouple.dual_stream else []
         yield from stream_faults(self.model, self.decouple, environment)
         yield from width_faults(self.model)
@@ -92,7 +93,7 @@ class TrialConfig(Block):
         yield from limit_faults(self.limits)
         yield from source_faults(environment, self.energy, self.temperature, [*asking, *streams])
         yield from term_faults(terms, environment, episode)
-        yield from teacher_faults(environment, self.loss, episode)
+        yield from teacher_faults(environment, episode, needed)
         yield from extrapolation_faults(environment, episode)
         yield from graph_faults(environment)
         yield from scope_faults(environment, self.energy)
