@@ -69,7 +69,7 @@ def _hidden_names(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 def _features(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
     if isinstance(environment, FeatureEnvironment):
         return ""
-    return f"needs the features v_c of environment.source: features, which is {environment.source}"
+    return f"needs environment.source: features, whose v_c it is about; it is {environment.source}"
 
 
 def _prior(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
