@@ -69,10 +69,15 @@ class Code:
         return cls(hashlib.sha256(text.encode()).hexdigest()[:16], hashes)
 
     @classmethod
-    @cache
     def today(cls) -> "Code":
-        """The code of this process, read once: files that are edited later are not what it runs."""
-        return cls.of().with_files(loaded())
+        """The code of this process: the project's, read once, since files that are edited later are not what it runs,
+        and what a person brought."""
+        return cls._read_once().with_files(loaded())
+
+    @classmethod
+    @cache
+    def _read_once(cls) -> "Code":
+        return cls.of()
 
     def with_files(self, files: Sequence[UseFile]) -> "Code":
         """This code and files that a person brought, as modules `use.NAME`."""
