@@ -1,7 +1,7 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import torch
 
@@ -10,7 +10,7 @@ from harness.audit.probe import Probe, differ, trimmed
 from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.paths import Leaf, discriminators, leaves
+from harness.config.blocks.paths import Leaf, discriminators, leaves, options
 from harness.config.blocks.trial import TrialConfig
 from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
@@ -105,14 +105,9 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
     """Up to three valid values that are not `value`, the nearer ones first."""
     if isinstance(value, bool):
         return [not value]
-    options = [
-        option
-        for info in leaf.fields.values()
-        if get_origin(info.annotation) is Literal
-        for option in get_args(info.annotation)
-    ]
-    if options:
-        return [option for option in options if option != value]
+    names = options(leaf)
+    if names:
+        return [name for name in names if name != value]
     tries: list[Any] = [value * 2, max(1, value // 2), 1, value + 1] if isinstance(value, int) else []
     tries += [value * 1.5 + 0.1, 0.001, 0.0, value / 2] if isinstance(value, float) else []
     valid = []

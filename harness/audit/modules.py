@@ -7,6 +7,7 @@ from harness.audit.finding import Finding
 from harness.audit.fitted import unfitted
 from harness.audit.probe import Patch, differ, norm
 from harness.audit.twins import Twins
+from harness.config.blocks.environment import EncodedEnvironment
 from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.mechanism import Mechanism
 from models.energy.base import Energy
@@ -59,7 +60,7 @@ def redundant_temperature(config: TrialConfig) -> str:
     """Why another mechanism can absorb T (definitions, Gauge); empty when none can."""
     environment = config.environment
     mode = config.temperature.mode
-    if mode == "per_cell" and environment.source != "none" and environment.scope == "cell":
+    if mode == "per_cell" and isinstance(environment, EncodedEnvironment) and environment.scope == "cell":
         return (
             "T per cell line beside a cell-scope R_E: either can absorb the other (seed 000 forbids the pair)"
         )

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import pkgutil
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import harness.baselines
 from analysis.schema import SCHEMA_VERSION, to_table
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
+from harness.config.sweep.use import loaded
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.code import Code
@@ -103,7 +106,10 @@ def current(run_dir: Path, data: str, fold: Fold) -> bool:
 
 @cached
 def _code() -> str:
-    return Code.of(begin=("harness.baselines.write",)).hash
+    modules = pkgutil.walk_packages(harness.baselines.__path__, "harness.baselines.")
+    brought = [file for file in loaded() if any(row.cls.__module__ == file.module for row in BASELINES)]
+    names = [module.name for module in modules if not module.name.endswith("__main__")]
+    return Code.of(begin=names).with_files(brought).hash
 
 
 def _named(table: pa.Table, own: str) -> pa.Table:

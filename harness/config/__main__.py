@@ -13,6 +13,7 @@ from harness.config.blocks.trial import TrialConfig
 from harness.config.space.compose import SEARCH_SPACES, check_preset
 from harness.config.sweep.schema import as_text, preset_schema, sweep_schema
 from harness.config.sweep.sweep import load_sweep
+from harness.config.sweep.use import load_use, use_of_sweep
 from harness.config.yaml.lines import read_yaml
 from harness.shell import terminal
 
@@ -26,6 +27,12 @@ def main() -> int:
     schema = commands.add_parser("schema", help="print the JSON schema of sweeps, or of presets")
     schema.add_argument("--preset", action="store_true", help="the schema of presets")
     schema.add_argument("--write", action="store_true", help=f"write both into {SEARCH_SPACES.name}/ instead")
+    schema.add_argument(
+        "file",
+        nargs="?",
+        type=user_path,
+        help="a sweep's YAML: with the keys that the files of its `use` register",
+    )
     paths = commands.add_parser("paths", help="list the dotted paths that `set`, `space` and --set take")
     paths.add_argument("prefix", nargs="?", default="", help="only paths that start with this, e.g. loss.")
     check = commands.add_parser("check", help="check sweeps and presets without starting anything")
@@ -34,6 +41,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     if arguments.command == "schema":
+        if arguments.write and arguments.file is not None:
+            raise UserError(f"--write writes the schemas of the project alone; leave {arguments.file} out")
+        if arguments.file is not None:
+            load_use(use_of_sweep(arguments.file))
         if arguments.write:
             for name, build in FILES.items():
                 (SEARCH_SPACES / name).write_text(as_text(build()), encoding="utf-8")

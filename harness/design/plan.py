@@ -9,9 +9,10 @@ from typing import Any, Literal, NamedTuple
 
 from analysis.errors import UserError
 from analysis.schema import ADDED
+from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError, validate_stored
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
 
@@ -88,9 +89,8 @@ class Plan:
             seeds=tuple(sweep.config.seeds),
             known={fold.id: fold for fold in folds},
         )
-        if sweep.config.design == "grid":
-            for changes in sweep.space.enumerate():
-                plan = plan.add(sweep.compose(changes).resolved(gpu=gpu), changes)
+        for changes in sweep.config.of_design.configurations(sweep.space):
+            plan = plan.add(sweep.resolved(changes, gpu=gpu), changes)
         return plan
 
     def add(self, config: TrialConfig, changes: Mapping[str, Any]) -> "Plan":
@@ -289,10 +289,11 @@ def diff(old: Plan, new: Plan) -> Difference:
         raise UserError(
             f"run '{old.name}' has design {old.design} and this start has design {new.design}; give another --out"
         )
-    configs = {**old.configs, **new.configs} if new.design == "search" else new.configs
+    design = designs()[new.design]
+    configs = design.kept(old.configs, new.configs)
     now, before = replace(new, configs=configs).units(), old.units()
     known, wanted = set(before), set(now)
-    more = max(0, new.trials - len(configs)) if new.design == "search" else 0
+    more = design.missing(new.trials, configs)
     sentences = []
     for word, plural, had, has in (
         ("configuration", "configurations", old.asked, list(configs)),
@@ -331,10 +332,11 @@ def merge(old: Plan, new: Plan) -> Plan:
         as `diff`.
     """
     diff(old, new)
+    kept = designs()[new.design].kept(old.configs, new.configs)
     return replace(
         new,
         configs={**old.configs, **new.configs},
         known={**old.known, **new.known},
-        other_configs=tuple(c for c in old.configs if c not in new.configs) if new.design == "grid" else (),
+        other_configs=tuple(c for c in old.configs if c not in kept),
         other_seeds=tuple(seed for seed in (*old.seeds, *old.other_seeds) if seed not in new.seeds),
     )

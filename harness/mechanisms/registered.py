@@ -4,11 +4,11 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, cast
 
 from torch import nn
 
-from harness.config.blocks.paths import leaves
+from harness.config.blocks.paths import leaves, options
 from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
 from models.declared import DECLARED
 from models.losses import LossTerm
@@ -105,10 +105,7 @@ def _declared(row: Row) -> tuple[Setting, ...]:
 def _options(path: str) -> set[str]:
     """Values of a path that takes one of a few names; empty for another path."""
     leaf = leaves().get(path)
-    if leaf is None:
-        return set()
-    kinds = [info.annotation for info in leaf.fields.values()]
-    return {value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)}
+    return set() if leaf is None else set(options(leaf))
 
 
 def _reach(row: Row) -> str:

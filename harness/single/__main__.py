@@ -25,6 +25,7 @@ from harness.config.blocks.sweep import SweepConfig
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.overrides import SAME
+from harness.config.sweep.use import load_use, read_use
 from harness.config.yaml.lines import parse_scalar, read_yaml
 from harness.data.folds import Fold, make_folds
 from harness.data.folds import split as divide
@@ -57,6 +58,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     check_seeds(arguments.seeds)
     console = terminal.console()
+    load_use(read_use(arguments.use, ["--use"] * len(arguments.use)))
     config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
@@ -325,6 +327,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--fold", help="name of the fold (default: the first)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="PATH=VALUE", help="override one key; may be repeated"
+    )
+    parser.add_argument(
+        "--use",
+        type=user_path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Python file that registers what is your own; may be repeated",
     )
     parser.add_argument(
         "--out", type=user_path, help="run folder (default: runs/trial-ID); an interrupted one continues"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from analysis.stamps import modules_of
+from harness.config.sweep.use import UseFile, loaded
 from harness.store.writer import replace_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,7 @@ PACKAGES = ("models", "harness", "analysis")
 WORKER = ("harness.sweep.worker", "harness.trial.replicate", "harness.data.store")
 """Where a trial's process begins, and where its data were encoded; what these import, and so on, is what it can have
 loaded at the trial's end."""
-DISCOVERED = ("models",)
+DISCOVERED = ("models.", "harness.trial.")
 """Packages whose modules are found by walking through them, so that no import statement names them."""
 LEFT_OUT = (
     "harness.sweep",
@@ -57,20 +58,39 @@ class Code:
     @classmethod
     def of(cls, root: Path = ROOT, begin: Sequence[str] = WORKER) -> "Code":
         """The code below `root` as its files are now."""
-        walked = [name for name in _files(root) if name.split(".")[0] in DISCOVERED]
+        walked = [name for name in _files(root) if name.startswith(DISCOVERED)]
         start = [*begin, *(walked if begin is WORKER else ())]
         hashes = {name: each.hash for name, each in reached(root, start).items() if not left_out(name)}
+        return cls._of(hashes)
+
+    @classmethod
+    def _of(cls, hashes: Mapping[str, str]) -> "Code":
         text = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
         return cls(hashlib.sha256(text.encode()).hexdigest()[:16], hashes)
 
     @classmethod
-    @cache
     def today(cls) -> "Code":
-        """The code of this process, read once: files that are edited later are not what it runs."""
+        """The code of this process: the project's, read once, since files that are edited later are not what it runs,
+        and what a person brought."""
+        return cls._read_once().with_files(loaded())
+
+    @classmethod
+    @cache
+    def _read_once(cls) -> "Code":
         return cls.of()
 
+    def with_files(self, files: Sequence[UseFile]) -> "Code":
+        """This code and files that a person brought, as modules `use.NAME`."""
+        own = {f"use.{file.name}": _parsed(file.source.encode()).hash for file in files}
+        return self._of({**self.modules, **own}) if own else self
+
     def save(self, run: Path) -> None:
-        """RUN/code/<hash>.json, once per code, so that a later start can name what changed."""
+        """RUN/code/<hash>.json, once per code, so that a later start can name what changed; and a copy of every file
+        that a person brought, RUN/use/<name>-<hash>.py."""
+        for each in loaded():
+            copy = run / "use" / f"{each.name}-{each.hash}.py"
+            if not copy.exists():
+                replace_atomically(copy, each.source.encode())
         file = run / "code" / f"{self.hash}.json"
         if not modules_of(run, self.hash):
             replace_atomically(file, (json.dumps({"modules": dict(self.modules)}, indent=1) + "\n").encode())
@@ -115,7 +135,10 @@ def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
 
 
 def _read(file: Path) -> Source:
-    content = file.read_bytes()
+    return _parsed(file.read_bytes())
+
+
+def _parsed(content: bytes) -> Source:
     try:
         tree = ast.parse(content)
     except SyntaxError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.baselines.write import current, write_baselines
+from harness.config.sweep.use import UseFile, load_use, loaded
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 
@@ -23,7 +24,7 @@ class Baselines:
         self._began = time.monotonic()
         # One call per process: a low priority cannot be taken back, and the process would next serve a trial.
         remote = ray.remote(num_cpus=0, max_retries=2, max_calls=1)(_write)
-        self._task: Any = remote.remote(dataset, tuple(folds), run, cache)
+        self._task: Any = remote.remote(dataset, tuple(folds), run, cache, loaded())
         self._ended: str | None = None
 
     def poll(self) -> str | None:
@@ -53,6 +54,7 @@ def missing(run: Path, folds: Sequence[Fold], data: str) -> list[Fold]:
     return [fold for fold in folds if not current(run, data, fold)]
 
 
-def _write(dataset: Path, folds: tuple[Fold, ...], run: Path, cache: Path) -> None:
+def _write(dataset: Path, folds: tuple[Fold, ...], run: Path, cache: Path, use: tuple[UseFile, ...]) -> None:
     os.nice(NICENESS)
+    load_use(use)
     write_baselines(EncodedDataset.open(dataset), folds, run, cache)

@@ -188,12 +188,14 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     To resume is to ask for no fewer than the interrupted start did.
     """
     if trials is None:
-        old = plan_of_run(run, sweep) if resume and sweep.config.design == "search" else None
+        old = plan_of_run(run, sweep) if resume and sweep.config.of_design.searched else None
         if old is None or old.trials <= sweep.trials:
             return sweep
         trials = str(old.trials)
-    if sweep.config.design == "grid":
-        raise UserError(f"--trials {trials}: a grid has its own number of configurations ({sweep.trials})")
+    if not sweep.config.of_design.searched:
+        raise UserError(
+            f"--trials {trials}: a {sweep.config.design} has its own number of configurations ({sweep.trials})"
+        )
     number = int(trials)
     if trials.startswith("+"):
         old = plan_of_run(run, sweep)

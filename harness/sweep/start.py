@@ -10,7 +10,7 @@ from analysis.errors import UserError
 from analysis.files import filed_units
 from analysis.stamps import STAMPS
 from analysis.store import Run
-from harness.config.space.compose import flatten
+from harness.config.blocks.paths import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import FILE, Plan, Unit, diff, merge
 from harness.stamp.stamp import Stamp
@@ -107,11 +107,10 @@ def prepare(
     other = {unit for each in aside for unit in each.units}
     found = {unit: row for unit, row in whole.items() if unit not in other}
     plan = replace(merge(old, fresh), reused=tuple(reused))
-    drawn = plan.configs.items() if plan.design == "search" else ()
-    kept = {
-        **fresh.configs,
-        **{c: planned for c, planned in drawn if _still(sweep, planned.changes, c, gpu)},
-    }
+    design = sweep.config.of_design
+    drawn = plan.configs if design.searched else {}
+    still = {config: each for config, each in drawn.items() if _still(sweep, each.changes, config, gpu)}
+    kept = design.kept(still, fresh.configs)
     asked = replace(fresh, configs=kept)
     units = asked.units()
     own = stamp or Stamp.of(sweep.config, data=fresh.data)
@@ -164,7 +163,7 @@ def prepare(
             "the results stay, and do not count here"
         )
     new, wanted = _missing(sweep, asked, gpu)
-    if plan.design == "search":
+    if design.searched:
         plan = replace(plan, trials=max(plan.trials, len(kept)))
     if new:
         sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
@@ -241,14 +240,14 @@ def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) 
     if any(path in changes and changes[path] != value for path, value in pinned.items()):
         return False
     try:
-        return sweep.compose(changes).resolved(gpu=gpu).id == config
+        return sweep.resolved(changes, gpu=gpu).id == config
     except ValueError:
         return False
 
 
 def _missing(sweep: Sweep, plan: Plan, gpu: bool) -> tuple[int, int]:
     """Configurations that a search can still propose, and how many were asked for: a finite space may have fewer."""
-    wanted = max(0, plan.trials - len(plan.configs)) if plan.design == "search" else 0
+    wanted = sweep.config.of_design.missing(plan.trials, plan.configs)
     left = unplanned(sweep, plan.configs, gpu=gpu)
     return wanted if left is None else sum(1 for _ in islice(left, wanted)), wanted
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.config.blocks.sweep import AshaScheduler
 from harness.config.blocks.trial import TrialConfig
 from harness.config.sweep.sweep import Sweep
+from harness.config.sweep.use import loaded
 from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp
@@ -126,9 +128,10 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         threads=max(1, int(cpus)),
         scheduler=config.scheduler.model_dump_json(),
         stamp=tuning.stamp,
+        use=loaded(),
     )
     scheduler = None
-    if config.scheduler.kind == "asha":
+    if isinstance(config.scheduler, AshaScheduler):
         scheduler = LockstepHalving(
             config.scheduler,
             mode="max" if larger else "min",

@@ -19,6 +19,7 @@ from ray.tune import Trainable
 from analysis.errors import UserError
 from harness.audit.auditor import inspect_trial
 from harness.config.blocks.trial import TrialConfig
+from harness.config.sweep.use import UseFile, load_use
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.code import Code
@@ -47,6 +48,8 @@ class Work:
     """The scheduler's settings as JSON: a verdict of another one does not count."""
     stamp: Stamp | None = None
     """What the driver found that its units are made with."""
+    use: tuple[UseFile, ...] = ()
+    """A person's files, which register what a configuration may name."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's worker to evaluate what was trained of `units` and end."""
@@ -78,6 +81,11 @@ class ConfigurationTrainable(Trainable):
         assert work is not None
         self.work = work
         self.dataset: EncodedDataset | None = None
+        self.unusable = ""
+        try:
+            load_use(work.use)
+        except UserError as error:
+            self.unusable = f"a worker cannot use what the sweep brought: {error}"
         if work.stamp is not None:
             Code.today()  # read now, with the modules that were just loaded
         self.reset_config(config)
@@ -161,6 +169,8 @@ class ConfigurationTrainable(Trainable):
             return None
 
     def _open(self) -> list[Replicate]:
+        if self.unusable:
+            raise UserError(self.unusable)
         assert self.dataset is not None
         config = TrialConfig.model_validate(self.given["config"])
         folds = {fold.id: fold for fold in self.work.folds}

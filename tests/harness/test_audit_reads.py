@@ -14,10 +14,11 @@ import pytest
 
 from harness.audit.auditor import inspect_trial
 from harness.audit.unrecorded import unrecorded_keys
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.reads import Reads
 from harness.config.blocks.training import GradNormBalance, RampBalance
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import compose, flatten, load_preset
+from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter

@@ -14,11 +14,12 @@ from scipy.special import expit
 
 from analysis.metrics import by_cell
 from analysis.schema import TABLES
-from harness.baselines import kmer_boosting, write_baselines
+from harness.baselines import kmer_boosting
 from harness.baselines.baseline import BASELINES, TRAINING_LIMIT
 from harness.baselines.evaluate import SCORED
 from harness.baselines.features import PairFeatures
 from harness.baselines.kmers import canonical_index, kmer_counts
+from harness.baselines.write import write_baselines
 from harness.config.blocks.data import DataBlock
 from harness.data.bases import encode_bases
 from harness.data.dataset import EncodedDataset

@@ -9,6 +9,21 @@ from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
 from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
+
+PRESETS = {
+    "complete": ("e65ffdf150b1", "942873efbbdf"),
+    "cross_attention": ("e3498a82ebf6", "a1183e8b6482"),
+    "minimal": ("0bcdbda8214e", "77447cd9cf07"),
+    "rp04": ("8241a613cf1b", "c5fc13c1c14b"),
+    "rp09": ("1093051bc1d3", "040e7589a7ac"),
+    "rp12": ("aa4b5d5fbbf8", "2a48cd7960d2"),
+    "rp13": ("673c48f18063", "7a6c8751e6cb"),
+    "rp22": ("a6b426e7cb24", "986882443a15"),
+    "rp24": ("a70fce5d3462", "4b168bc7ad08"),
+    "rp25": ("8db5c58dc09c", "9d750c88c08e"),
+}
+"""Preset -> its id, and that of what it is where there is no GPU; stored units are found by them."""
 
 
 class InnerBefore(Block):
@@ -75,3 +90,10 @@ def test_the_id_of_a_configuration_is_the_hash_of_its_identity() -> None:
     text = json.dumps(config.identity(), sort_keys=True, separators=(",", ":"))
     assert config.id == hashlib.sha256(text.encode()).hexdigest()[:12]
     assert TrialConfig.stored(config.canonical()).id == config.id
+
+
+def test_the_presets_have_the_ids_that_they_were_stored_under() -> None:
+    assert sorted(PRESETS) == sorted(file.stem for file in (SEARCH_SPACES / "presets").glob("*.yaml"))
+    for name, ids in PRESETS.items():
+        config = compose(load_preset(name), {})
+        assert (config.id, config.resolved(gpu=False).id) == ids, name

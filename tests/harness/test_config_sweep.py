@@ -12,10 +12,10 @@ from analysis.errors import UserError
 from harness.config.__main__ import FILES
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, validate
-from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.sweep import SweepConfig
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import SEARCH_SPACES, compose, flatten, load_preset
+from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 from harness.config.sweep.schema import as_text
 from harness.config.sweep.sweep import load_sweep
 from harness.config.yaml.lines import read_yaml

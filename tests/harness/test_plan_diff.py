@@ -34,7 +34,7 @@ def test_a_grid_is_planned_whole_and_identical_configurations_are_one() -> None:
     assert Unit("abc", "a", 3).name == "abc-a-3"
     planned = plan.configs[first]
     assert planned.changes == {"energy.form": "linear"} and planned.config.model.size == "small"
-    again = plan.add(sweep.compose({"energy.form": "linear"}).resolved(), {"energy.form": "linear"})
+    again = plan.add(sweep.resolved({"energy.form": "linear"}, gpu=False), {"energy.form": "linear"})
     assert again is plan
     repeated = load_sweep(GRID, overrides=["loss.ranking.weight=0.5"])
     assert not set(plan_of(repeated).configs) & set(plan.configs)
@@ -77,7 +77,7 @@ def test_added_configurations_are_in_the_plan_and_half_a_line_is_not(tmp_path: P
     plan.save(tmp_path)
     head = (tmp_path / "plan.json").read_bytes()
     for lr in (0.001, 0.002):
-        config = sweep.compose({"optimiser.lr": lr}).resolved()
+        config = sweep.resolved({"optimiser.lr": lr}, gpu=False)
         plan = plan.add(config, {"optimiser.lr": lr})
         plan.append(tmp_path, config.id)
     assert (tmp_path / "plan.json").read_bytes() == head, "what is there is not written again"
@@ -168,7 +168,7 @@ def test_a_changed_grid_reuses_what_it_shares_and_keeps_the_rest() -> None:
     old = plan_of(sweep)
     new = plan_of(load_sweep(GRID, overrides=["energy.form=gated"]))
     found = diff(old, new)
-    gated = sweep.compose({"energy.form": "gated"}).resolved().id
+    gated = sweep.resolved({"energy.form": "gated"}, gpu=False).id
     assert {unit.config_id for unit in found.shared} == {gated} and found.added == []
     assert {unit.config_id for unit in found.dropped} == set(old.configs) - {gated}
     merged = merge(old, new)
@@ -184,7 +184,7 @@ def test_seeds_that_are_no_longer_asked_for_stay_known_and_are_not_run() -> None
     old = plan_of(sweep).add(sweep.trial.resolved(), {})
     merged = merge(old, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=1"])))
     assert (merged.seeds, merged.other_seeds) == ((0,), (1, 2))
-    grown = merged.add(sweep.compose({"optimiser.lr": 0.001}).resolved(), {"optimiser.lr": 0.001})
+    grown = merged.add(sweep.resolved({"optimiser.lr": 0.001}, gpu=False), {"optimiser.lr": 0.001})
     assert {unit.seed for unit in grown.units()} == {0} and len(grown.units()) == 2
     assert {unit.seed for unit in merged.whole().units()} == {0, 1, 2}
     last = merge(merged, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=2"])))

@@ -6,7 +6,8 @@ import pytest
 
 from analysis.errors import UserError
 from harness.config.blocks.explain import ConfigError
-from harness.config.space.compose import compose, flatten, load_preset, nest
+from harness.config.blocks.paths import flatten
+from harness.config.space.compose import compose, load_preset, nest
 from harness.config.yaml.lines import parse_scalar, parse_yaml
 
 

@@ -12,6 +12,7 @@ from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.check import build_space, parse_entry, probe
 from harness.config.space.compose import compose, load_preset
+from harness.config.space.composer import Composer
 from harness.config.space.distributions import KINDS, Distribution, same
 from harness.config.space.space import Space, as_list
 
@@ -100,7 +101,7 @@ def check_draw(space: Space, changes: dict[str, Any]) -> None:
 @given(raw=raw_spaces(), seed=st.integers(0, 2**31 - 1), kind=st.sampled_from(["random", "tpe"]))
 def test_samples_honour_bounds_and_conditions_and_compose(raw: dict, seed: int, kind: str) -> None:
     base = load_preset("rp24")
-    space = build_space(raw, base)
+    space = build_space(raw, Composer(base))
     changes = space.sample(ask(seed, kind))
     assert changes.keys() <= raw.keys()
     check_draw(space, changes)
@@ -118,7 +119,7 @@ def test_samples_honour_bounds_and_conditions_and_compose(raw: dict, seed: int, 
 @SLOW
 @given(raw=raw_spaces(), seed=st.integers(0, 2**31 - 1))
 def test_same_seed_same_draw(raw: dict, seed: int) -> None:
-    space = build_space(raw, load_preset("minimal"))
+    space = build_space(raw, Composer(load_preset("minimal")))
     assert space.sample(ask(seed)) == space.sample(ask(seed))
 
 
@@ -127,7 +128,7 @@ def test_same_seed_same_draw(raw: dict, seed: int) -> None:
 def test_enumeration_is_exactly_the_draws_that_conditions_allow(raw: dict) -> None:
     finite = {name: body for name, body in raw.items() if parse_entry(name, body).values() is not None}
     finite = {n: b for n, b in finite.items() if set(b.get("when", {})) <= set(finite)}
-    space = build_space(finite, load_preset("minimal"))
+    space = build_space(finite, Composer(load_preset("minimal")))
     listed = space.enumerate()
     keys = [tuple(sorted((k, repr(v)) for k, v in one.items())) for one in listed]
     assert len(set(keys)) == len(keys)
@@ -165,7 +166,7 @@ def test_named_options_set_several_paths_and_can_be_conditions() -> None:
         "decouple.pearson": {"loguniform": [0.01, 2.0], "when": {"method": "pearson"}},
         "method": {"choice": {"none": {"decouple.pearson": 0.0, "decouple.grl": 0.0}, "pearson": {}}},
     }
-    space = build_space(raw, load_preset("rp24"))
+    space = build_space(raw, Composer(load_preset("rp24")))
     drawn = [space.sample(ask(seed)) for seed in range(12)]
     assert all("method" not in changes for changes in drawn)
     assert {tuple(sorted(changes)) for changes in drawn} == {
@@ -183,22 +184,22 @@ def test_true_is_not_one_in_a_condition() -> None:
         "model.pool": {"int": [1, 3], "when": {"support.labels": 1}},
     }
     with pytest.raises(ConfigError, match="can never hold"):
-        build_space(raw, load_preset("minimal"))
+        build_space(raw, Composer(load_preset("minimal")))
 
 
 def test_condition_on_a_path_that_the_space_leaves_alone_is_decided_by_the_base() -> None:
     raw = {"model.pool": {"choice": [12, 24], "when": {"energy.form": "linear"}}}
-    assert len(build_space(raw, load_preset("minimal")).enumerate()) == 2
+    assert len(build_space(raw, Composer(load_preset("minimal"))).enumerate()) == 2
     with pytest.raises(ConfigError, match=r"does not vary energy.form and it is interaction"):
-        build_space(raw, load_preset("rp24"))
+        build_space(raw, Composer(load_preset("rp24")))
 
 
 def test_continuous_space_cannot_be_enumerated_and_an_empty_one_is_the_base_alone() -> None:
-    space = build_space({"optimiser.lr": {"uniform": [0.1, 0.2]}}, {})
+    space = build_space({"optimiser.lr": {"uniform": [0.1, 0.2]}}, Composer({}))
     assert space.size() is None
     with pytest.raises(ValueError, match=r"optimiser.lr .* is continuous"):
         space.enumerate()
-    assert build_space({}, {}).enumerate() == [{}]
+    assert build_space({}, Composer({})).enumerate() == [{}]
 
 
 def test_probe_of_a_large_space_visits_every_value_of_every_entry() -> None:
@@ -207,6 +208,6 @@ def test_probe_of_a_large_space_visits_every_value_of_every_entry() -> None:
         for path in ("model.blocks", "model.pool", "support.draws", "episode.per_step")
     }
     raw["model.anchors"] = {"int": [1, 3]}
-    space = build_space(raw, load_preset("minimal"))
+    space = build_space(raw, Composer(load_preset("minimal")))
     seen = {(path, value) for changes in probe(space) for path, value in changes.items()}
     assert seen == {(name, value) for name, entry in space.entries.items() for value in entry.ends()}

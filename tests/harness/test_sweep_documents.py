@@ -42,7 +42,7 @@ def run(tmp_path: Path, sweep: Sweep) -> Path:
     folder = tmp_path / "run"
     plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
     for query in (8, 16):
-        plan = plan.add(sweep.compose({"episode.query": query}).resolved(gpu=False), {"episode.query": query})
+        plan = plan.add(sweep.resolved({"episode.query": query}, gpu=False), {"episode.query": query})
     plan.save(folder)
     for unit in plan.units():
         planned = plan.configs[unit.config_id]
@@ -54,7 +54,7 @@ def run(tmp_path: Path, sweep: Sweep) -> Path:
         }
         LogWriter(log_file(folder, unit.name)).append(rows_frame({**row, **texts}, {}))
         export(folder, UnitLog.read(log_file(folder, unit.name)))
-    third = sweep.compose({"episode.query": 32}).resolved(gpu=False)
+    third = sweep.resolved({"episode.query": 32}, gpu=False)
     plan.add(third, {"episode.query": 32}).append(folder, third.id)
     (folder / PROVENANCE).write_text(json.dumps({"data": {"hash": "d" * 64}}))
     return folder

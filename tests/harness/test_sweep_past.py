@@ -49,7 +49,7 @@ def _ran(run: Path, sweep: Sweep) -> Plan:
     plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
     for number, lr in enumerate(LRS):
         changes = {"optimiser.lr": lr, "energy.form": ("linear", "interaction")[number % 2]}
-        plan = plan.add(sweep.compose(changes).resolved(), changes)
+        plan = plan.add(sweep.resolved(changes, gpu=False), changes)
     plan.save(run)
     for number, config in enumerate(plan.configs):
         for unit in plan.units_of(config):

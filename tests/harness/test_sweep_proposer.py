@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
+from harness.config.space import composer
 from harness.config.space.distributions import Int
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
@@ -40,7 +41,7 @@ def make(tmp_path: Path) -> Make:
         plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
         for query in ran or []:
             changes = {"episode.query": query}
-            plan = plan.add(sweep.compose(changes).resolved(), changes)
+            plan = plan.add(sweep.resolved(changes, gpu=False), changes)
         plan.save(tmp_path / "run")
         study = Study(
             tmp_path / "study.log",
@@ -174,16 +175,16 @@ def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> 
 def test_a_nearly_full_space_is_neither_composed_nor_asked_for_again_and_again(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of 300 configurations is composed a bounded number of times, and the sampler asked a bounded number."""
+    """Each of 300 configurations is composed once, and the sampler asked a bounded number of times."""
     composed, asked = [], []
-    compose, ask = Sweep.compose, Study.ask
+    compose, ask = composer.compose, Study.ask
     space = "episode.query: {int: [2, 151]}\n  energy.form: {choice: [linear, interaction]}"
     proposer = make(space, trials=300)
-    monkeypatch.setattr(Sweep, "compose", lambda *given: composed.append(1) or compose(*given))
+    monkeypatch.setattr(composer, "compose", lambda *given: composed.append(1) or compose(*given))
     monkeypatch.setattr(Study, "ask", lambda *given: asked.append(1) or ask(*given))
     seen = {proposer.suggest(f"t{number}")["configuration"] for number in range(300)}  # type: ignore[index]
     assert len(seen) == 300
-    assert len(composed) <= 2 * 300 and len(asked) <= 4 * 300
+    assert 0 < len(composed) <= 300 and len(asked) <= 4 * 300
 
 
 def test_where_a_sampler_repeats_itself_its_neighbours_come_next(

@@ -59,7 +59,7 @@ def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: 
     plan = _fresh(sweep)
     for size in sizes:
         changes = {"episode.query": size}
-        plan = plan.add(sweep.compose(changes).resolved(gpu=False), changes)
+        plan = plan.add(sweep.resolved(changes, gpu=False), changes)
     replace(plan, status=status).save(run)  # type: ignore[arg-type]
     for unit in plan.units():
         _record(run, unit, ended)
@@ -124,7 +124,7 @@ def test_fewer_seeds_of_a_search_are_run_of_new_configurations_too(make: Make, t
         "1 more configuration to propose",
     ]
     sweep = make()
-    grown = start.plan.add(sweep.compose({"episode.query": 16}).resolved(gpu=False), {"episode.query": 16})
+    grown = start.plan.add(sweep.resolved({"episode.query": 16}, gpu=False), {"episode.query": 16})
     assert len(grown.units()) == 2
     start.plan.save(tmp_path)
     again = _prepare(make(seeds="3", trials=1), tmp_path, resume=True)

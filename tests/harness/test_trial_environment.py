@@ -12,7 +12,6 @@ import torch
 
 import models.sequence
 from analysis.errors import UserError
-from harness.config.blocks.environment_checks import environment_faults
 from harness.config.blocks.trial import TrialConfig
 from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
 from harness.trial.step.routing import WeightedTerm
@@ -280,4 +279,4 @@ def test_what_could_not_act_is_refused_with_a_sentence(given: dict[str, Any], se
         given = {**given, "environment": {"source": "support", **given["environment"]}}
     with pytest.raises(ValueError, match=sentence):
         TrialConfig.model_validate(given)
-    assert list(environment_faults(TrialConfig())) == []
+    assert list(TrialConfig().faults()) == []

@@ -1,59 +1,86 @@
 """What an environment side is configured for and could not do: sentences that a configuration is refused with."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
 
-from harness.config.blocks.environment import FeatureEnvironment, PriorBlock, Relation, SupportEnvironment
+from harness.config.blocks.environment import (
+    EncodedEnvironment,
+    EnvironmentBlock,
+    PriorBlock,
+    PriorEnvironment,
+    Relation,
+    SupportEnvironment,
+)
+from harness.config.blocks.loss import LossBlock
+from harness.config.blocks.model import EnergyBlock, TemperatureBlock
+from harness.config.blocks.needs import mixed_support
+from harness.config.blocks.training import EpisodeBlock
 
-if TYPE_CHECKING:
-    from harness.config.blocks.trial import TrialConfig
 
-
-def prior_of(config: "TrialConfig") -> PriorBlock | None:
+def prior_of(environment: EnvironmentBlock, loss: LossBlock) -> PriorBlock | None:
     """The Gaussian-process prior where it is built: as a loss term or for extrapolation; None elsewhere."""
-    block: PriorBlock | None = getattr(config.environment, "prior", None)
-    if block is None or (config.loss.gp_prior.weight == 0 and block.extrapolate == "own"):
+    if not isinstance(environment, PriorEnvironment):
         return None
-    return block
+    built = loss.gp_prior.weight > 0 or environment.prior.extrapolate != "own"
+    return environment.prior if built else None
 
 
-def reads_features(config: "TrialConfig") -> str | None:
-    """The key that makes the configuration read v_c, or None where nothing does."""
-    if config.environment.source == "features":
+def reads_features(environment: EnvironmentBlock, loss: LossBlock) -> str | None:
+    """The key that makes a configuration read v_c, or None where nothing does."""
+    if environment.source == "features":
         return "environment.source: features"
-    prior = prior_of(config)
+    prior = prior_of(environment, loss)
     return "environment.prior.over: features" if prior is not None and prior.over == "features" else None
 
 
-def environment_faults(config: "TrialConfig") -> Iterator[str]:
-    """One sentence per mechanism of the environment side that is switched on and could not act."""
-    environment = config.environment
-    if config.loss.reconstruction.weight > 0 and not isinstance(environment, FeatureEnvironment):
+def source_faults(
+    environment: EnvironmentBlock, energy: EnergyBlock, temperature: TemperatureBlock, terms: Sequence[str]
+) -> Iterator[str]:
+    """What reads R_E or z_E where the environment gives none; `terms` are further keys that do."""
+    if isinstance(environment, EncodedEnvironment):
+        return
+    needs = {
+        f"energy.form: {energy.form}": energy.needs_environment,
+        f"temperature.mode: {temperature.mode}": temperature.needs_environment,
+        **dict.fromkeys(terms, True),
+    }
+    asked = [key for key, wanted in needs.items() if wanted]
+    if asked:
         yield (
-            "loss.reconstruction.weight decodes z_E into v_c and needs environment.source: features, "
-            f"which is {environment.source}"
+            f"environment.source: {environment.source} has no R_E and no z_E, which {', '.join(asked)} needs"
         )
-    if config.loss.gp_prior.weight > 0 and not hasattr(environment, "prior"):
-        yield (
-            "loss.gp_prior.weight needs environment.source: support or features, whose R_E the prior is over; it is "
-            f"{environment.source}"
-        )
-    yield from _teacher_faults(config)
-    yield from _mixture_faults(config)
-    yield from _relation_faults("loss.contrastive.relations", config.loss.contrastive.relations)
-    if isinstance(environment, SupportEnvironment):
-        graph, teacher = environment.graph, environment.teacher.kind
-        yield from _relation_faults("environment.graph.relations", graph.relations)
-        if graph.kind == "none" and graph.map != "none":
-            yield "environment.graph.map: attention needs a graph: set environment.graph.kind to gcn or random_walk"
-        if graph.kind != "none" and graph.map == "none" and teacher != "gradient":
-            yield (
-                f"environment.graph.kind: {graph.kind} is read by nobody: it needs environment.teacher.kind: gradient "
-                "or environment.graph.map: attention"
-            )
 
 
-def _relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
+def scope_faults(environment: EnvironmentBlock, energy: EnergyBlock) -> Iterator[str]:
+    """A form of the energy without R_E(x, c) at sample scope."""
+    if energy.cell_scope_only and isinstance(environment, EncodedEnvironment) and environment.scope != "cell":
+        yield (
+            f"energy.form: {energy.form} has no R_E(x, c), {energy.cell_scope_only}; it needs environment.scope: cell"
+        )
+
+
+def extrapolation_faults(environment: EnvironmentBlock, episode: EpisodeBlock) -> Iterator[str]:
+    """A posterior over cell lines whose support sets are of several."""
+    mixed = mixed_support(environment, episode)
+    if mixed and isinstance(environment, PriorEnvironment) and environment.prior.extrapolate == "posterior":
+        yield f"environment.prior.extrapolate: posterior {mixed}"
+
+
+def graph_faults(environment: EnvironmentBlock) -> Iterator[str]:
+    """A prototype graph that nobody reads, or that is read and not there."""
+    if not isinstance(environment, SupportEnvironment):
+        return
+    graph, teacher = environment.graph, environment.teacher.kind
+    yield from relation_faults("environment.graph.relations", graph.relations)
+    if graph.kind == "none" and graph.map != "none":
+        yield "environment.graph.map: attention needs a graph: set environment.graph.kind to gcn or random_walk"
+    if graph.kind != "none" and graph.map == "none" and teacher != "gradient":
+        yield (
+            f"environment.graph.kind: {graph.kind} is read by nobody: it needs environment.teacher.kind: gradient "
+            "or environment.graph.map: attention"
+        )
+
+
+def relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
     """Two rows of a table of relations that give one pair of cell lines, in either order, two weights."""
     first: dict[frozenset[str], int] = {}
     for number, row in enumerate(rows):
@@ -65,46 +92,29 @@ def _relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
             )
 
 
-def _mixture_faults(config: "TrialConfig") -> Iterator[str]:
-    """What compares cell lines by the Student's z_E, in episodes whose support set is of no cell line."""
-    sampler = config.episode.sampler
-    if sampler == "cell_batch" or not isinstance(config.environment, SupportEnvironment):
-        return
-    asked = {
-        f"loss.{name}.weight": getattr(config.loss, name).weight > 0
-        for name in ("contrastive", "prototypes", "competition", "gp_prior")
-    }
-    asked["environment.prior.extrapolate: posterior"] = config.environment.prior.extrapolate == "posterior"
-    for key in (key for key, wanted in asked.items() if wanted):
-        yield (
-            f"{key} compares the environments of cell lines, and a support set of episode.sampler: {sampler} is a mixture "
-            "of cell lines: set episode.sampler to cell_batch, or environment.source to features or id"
-        )
-
-
-def _teacher_faults(config: "TrialConfig") -> Iterator[str]:
-    environment = config.environment
+def teacher_faults(
+    environment: EnvironmentBlock, episode: EpisodeBlock, needed: Collection[str]
+) -> Iterator[str]:
+    """A Teacher that cannot learn or that nothing is taught by, and names that are hidden from nobody; `needed` is what
+    the loss terms need."""
     teacher = environment.teacher.kind if isinstance(environment, SupportEnvironment) else "none"
-    distilled, hidden = config.loss.distillation.weight > 0, config.episode.pseudo_unseen > 0
-    if teacher == "none":
-        if distilled:
-            yield "loss.distillation.weight needs a Teacher: set environment.teacher.kind to gradient or ema"
-        if hidden and config.loss.competition.weight == 0:
+    taught, hidden = "teacher" in needed, episode.pseudo_unseen > 0
+    if not isinstance(environment, SupportEnvironment) or teacher == "none":
+        if hidden and "hidden_names" not in needed:
             yield (
                 "episode.pseudo_unseen hides a name from the Teacher, and there is none: set environment.teacher.kind"
             )
         return
-    assert isinstance(environment, SupportEnvironment)
     alpha = environment.fusion.alpha
     if alpha == 0 and teacher == "gradient":
         yield (
             "environment.fusion.alpha: 0 leaves a Teacher by gradient without any gradient: it would stay as initialised"
         )
-    if alpha == 0 and not distilled:
+    if alpha == 0 and not taught:
         yield (
             "environment.fusion.alpha: 0 without loss.distillation.weight leaves the Teacher without any effect"
         )
-    if alpha == 1 and not distilled and not hidden:
+    if alpha == 1 and not taught and not hidden:
         yield (
             "environment.fusion.alpha: 1 leaves the Student, which answers for unseen cell lines, without a gradient: "
             "give loss.distillation.weight or episode.pseudo_unseen, or lower alpha"

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from analysis.errors import UserError, nearest
 from harness.config.blocks.block import Block
+from harness.config.blocks.registered import variants_of
 
 Model = TypeVar("Model", bound=BaseModel)
 StoredBlock = TypeVar("StoredBlock", bound=Block)
@@ -90,10 +91,8 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, typ
             continue
         open_keys = get_origin(info.annotation) is dict
         blocks = [a for a in (info.annotation, *get_args(info.annotation)) if _is_block(a)]
-        if isinstance(info.discriminator, str):
-            tags = [get_args(b.model_fields[info.discriminator].annotation)[0] for b in blocks]
-            variants = dict(zip(tags, blocks, strict=True))
-        elif blocks:
+        variants = {**variants_of(info.annotation)}
+        if blocks and not variants:
             inside = blocks[0]
     return ".".join(keys), owner
 

@@ -1,19 +1,40 @@
 """Blocks of loss terms (M30 to M39). A weight of 0 means that the term is not built."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
 from harness.config.blocks.environment import Relation
+from harness.config.blocks.read_where import POSITIVE, ReadWhere, Wanted
+from harness.config.blocks.registered import Names, OpenBlock
+from models.losses import LOSSES, LossTerm
 
 Weight = Annotated[float, Field(ge=0.0, le=100.0)]
-
 
 RANKING_TAU = {"pairwise": 1.0, "smooth_ap": 0.05}
 """`loss.ranking.tau` of each surrogate where none is given."""
 
 
+def _tasks() -> list[str]:
+    return [row.key for row in LOSSES if cast(type[LossTerm], row.cls).weight == "loss.task"]
+
+
+class LossBlock(OpenBlock):
+    """What is minimised beside decoupling: the task, and a block per further term (`@loss_block("KEY")`)."""
+
+    task: Annotated[str, Names(_tasks)] = "immax"
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, key: str) -> Any: ...
+
+
+loss_block = LossBlock.of_block
+"""Class decorator: the block of the loss term's key under `loss`."""
+
+
+@loss_block("ranking", always=True)
 class RankingLoss(Block):
     """Ranking within one cell line (M31)."""
 
@@ -22,10 +43,11 @@ class RankingLoss(Block):
     tau: float | None = Field(None, gt=0.0, le=100.0)
     """Scale of logit differences inside the sigmoid; the surrogate's own when absent: 1 for pairwise, 0.05 for
     smooth_ap, which follows average precision there."""
-    max_pairs: int = Field(4096, ge=1)
+    max_pairs: Annotated[int, ReadWhere({"loss.ranking.surrogate": ["pairwise"]})] = Field(4096, ge=1)
     """Pairs sub-sampled per cell line for big batches (read by pairwise)."""
 
 
+@loss_block("speculation", always=True)
 class SpeculationLoss(Block):
     """Squared hinge on confident negatives plus prior matching (M32)."""
 
@@ -36,6 +58,7 @@ class SpeculationLoss(Block):
     """Weight of the prior-matching part inside the term."""
 
 
+@loss_block("contrastive", always=True)
 class ContrastiveLoss(Block):
     """Supervised InfoNCE on z_E with a cross-batch memory bank (M35)."""
 
@@ -48,24 +71,27 @@ class ContrastiveLoss(Block):
     rows of cell lines that are not trained on are passed over."""
 
 
+@loss_block("prototypes", always=True)
 class PrototypeLoss(Block):
     """EMA prototypes of z_E (M36)."""
 
     weight: Weight = 0.0
     kind: Literal["pull", "contrastive", "hinged"] = "hinged"
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    tau: float = Field(0.2, gt=0.0, le=10.0)
+    tau: Annotated[float, ReadWhere({"loss.prototypes.kind": ["contrastive"]})] = Field(0.2, gt=0.0, le=10.0)
     """Temperature (read by contrastive)."""
-    radius: float = Field(0.5, ge=0.0, le=100.0)
+    radius: Annotated[float, ReadWhere({"loss.prototypes.kind": ["hinged"]})] = Field(0.5, ge=0.0, le=100.0)
     """Distance within which there is no force (read by hinged)."""
 
 
+@loss_block("distillation", always=True)
 class DistillationLoss(Block):
     """mean (R_S(c) - sg R_T(c))^2, moving the Student only (M37)."""
 
     weight: Weight = 0.0
 
 
+@loss_block("competition", always=True)
 class CompetitionLoss(Block):
     """The Student against an Opportunist that sees shallow statistics only (M38, M27)."""
 
@@ -80,7 +106,7 @@ class CompetitionLoss(Block):
     """Weight of push-away inside the term; at any value above 0 the Opportunist pays for a shortcut as well."""
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     """Momentum of the running losses that rho_c and the Opportunist's advantage are made of."""
-    margin: float = Field(0.02, ge=0.0, le=10.0)
+    margin: Annotated[float, ReadWhere({"loss.competition.push": POSITIVE})] = Field(0.02, ge=0.0, le=10.0)
     """Advantage of the Opportunist, as a share of the Student's loss, from which a shortcut is one; full at twice that."""
     warmup: int = Field(10, ge=1)
     """Episodes of a cell line, seen and pseudo-unseen each, before anything acts on it."""
@@ -88,18 +114,21 @@ class CompetitionLoss(Block):
     """Opportunists, each of which never learns from one in `folds` cell lines."""
 
 
+@loss_block("gp_prior", always=True)
 class GpPriorLoss(Block):
     """Negative log density of R_E under the Gaussian process of environment.prior (M28)."""
 
     weight: Weight = 0.0
 
 
+@loss_block("reconstruction", always=True)
 class ReconstructionLoss(Block):
     """mean (decoder(z_E) - v_c)^2 (M21)."""
 
     weight: Weight = 0.0
 
 
+@loss_block("sparsity", always=True)
 class SparsityLoss(Block):
     """L1 weights, per representation (M39), and of groups of the sequence side's weights (M07)."""
 
@@ -112,6 +141,7 @@ class SparsityLoss(Block):
     over all weights, so that its gradient is small: 1 is about a hundredth of the task's at size small."""
 
 
+@loss_block("calibration", always=True)
 class CalibrationLoss(Block):
     """Hinge that keeps mean and variance of U_I within a range (M39)."""
 
@@ -122,29 +152,13 @@ class CalibrationLoss(Block):
     variance_high: float = Field(2.0, gt=0.0)
 
 
-class LossBlock(Block):
-    """What is minimised beside decoupling."""
-
-    task: Literal["immax", "bce"] = "immax"
-    ranking: RankingLoss = RankingLoss()
-    speculation: SpeculationLoss = SpeculationLoss()
-    contrastive: ContrastiveLoss = ContrastiveLoss()
-    prototypes: PrototypeLoss = PrototypeLoss()
-    distillation: DistillationLoss = DistillationLoss()
-    gp_prior: GpPriorLoss = GpPriorLoss()
-    reconstruction: ReconstructionLoss = ReconstructionLoss()
-    competition: CompetitionLoss = CompetitionLoss()
-    sparsity: SparsityLoss = SparsityLoss()
-    calibration: CalibrationLoss = CalibrationLoss()
+def _reaching() -> dict[str, Wanted]:
+    """Weights of the methods that decouple.reach lets reach further."""
+    classes = [cast(type[LossTerm], row.cls) for row in LOSSES]
+    return {cls.weight: POSITIVE for cls in classes if any(path == "decouple.reach" for path, _ in cls.wider)}
 
 
-OF_BOTH_SIDES = ("orthogonal", "pearson", "infonce", "club", "hsic")
-"""Methods of `decouple` that compare z_I with z_E."""
-OF_THE_SEQUENCE = ("grl", "conditional_grl", "irm")
-"""Methods of `decouple` that compare the cell lines of a step on the sequence side alone."""
-
-
-class DecoupleBlock(Block):
+class DecoupleBlock(OpenBlock):
     """Decoupling of z_I and z_E: any subset of estimators, each with its own weight (M33)."""
 
     orthogonal: Weight = 0.0
@@ -167,10 +181,17 @@ class DecoupleBlock(Block):
     """Information bottleneck: z_I is drawn around its mean in training, and what it says of the sequences is priced."""
     dual_stream: bool = False
     """z_I and z_E in orthogonal subspaces by construction (M34)."""
-    reach: Literal["environment", "both"] = "environment"
+    reach: Annotated[
+        Literal["environment", "both"], ReadWhere({"routing": ["isolated"]}), ReadWhere(_reaching)
+    ] = "environment"
     """Whether orthogonal, pearson, infonce, club and hsic may reach the sequence side too, as soft
     constraints on z_I."""
 
-    def acting(self, *keys: str) -> list[str]:
-        """Those of the methods `keys` whose weight is above 0, in the order given."""
-        return [key for key in keys if getattr(self, key) > 0]
+    def acting(self) -> list[str]:
+        """Methods whose weight is above 0."""
+        return [key for key, weight in self if isinstance(weight, float) and weight > 0]
+
+
+def decouple_weight(key: str, description: str) -> None:
+    """Add the weight of a further method under `decouple`, 0 by default."""
+    DecoupleBlock.extend(key, Weight, 0.0, description)

@@ -1,10 +1,12 @@
 """Blocks that say what the model is: sequence side, energy, temperature (M01 to M15)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.config.blocks.block import Block
+from harness.config.blocks.read_where import POSITIVE, ReadWhere
+from harness.config.blocks.registered import VariantBlock, choice
 
 
 class ModelBlock(Block):
@@ -32,14 +34,17 @@ class ModelBlock(Block):
     """One stem for enhancer and promoter instead of one each."""
     share_strands: bool = False
     """Average each side over its two strands (reverse complement) after pooling."""
-    heads: int = Field(4, ge=1, le=16)
+    heads: Annotated[
+        int,
+        ReadWhere({"model.encoder": ["cbat", "cross_attention"], "model.self_attention_layers": POSITIVE}),
+    ] = Field(4, ge=1, le=16)
     self_attention_layers: int = Field(1, ge=0, le=8)
     """RoPE self-attention blocks per side before the two sides meet (M02)."""
-    blocks: int = Field(1, ge=1, le=8)
+    blocks: Annotated[int, ReadWhere({"model.encoder": ["cbat", "cross_attention"]})] = Field(1, ge=1, le=8)
     """CBAT or cross-attention blocks per direction (not read by cnn)."""
-    anchors: int = Field(2, ge=1, le=16)
+    anchors: Annotated[int, ReadWhere({"model.encoder": ["cbat"]})] = Field(2, ge=1, le=16)
     """Anchors K of CBAT (M04)."""
-    window: int = Field(32, ge=1, le=1024)
+    window: Annotated[int, ReadWhere({"model.encoder": ["cbat"]})] = Field(32, ge=1, le=1024)
     """Attention window of CBAT in pooled positions."""
     grid: int = Field(5, ge=1, le=16)
     """Highest frequency G of the Fourier KAN energy head (M05)."""
@@ -49,13 +54,26 @@ class ModelBlock(Block):
     """Dimensions that z_I is narrowed to by a linear map, fewer than width; not narrowed when absent (M07)."""
 
 
-class LinearEnergy(Block):
+class EnergyBlock(VariantBlock):
+    """The energy; a form that can do without R_E, or that has none of a sample's, says so."""
+
+    path: ClassVar[str] = "energy.form"
+    needs_environment: ClassVar[bool] = True
+    cell_scope_only: ClassVar[str] = ""
+    """Why there is no R_E(x, c) in it, in words; empty where there can be one."""
+    form: str
+
+
+@choice("energy.form")
+class LinearEnergy(EnergyBlock):
     """l = (U_I - R_E) / T with R_E >= 0 (M10)."""
 
+    needs_environment: ClassVar[bool] = False
     form: Literal["linear"] = "linear"
 
 
-class InteractionEnergy(Block):
+@choice("energy.form")
+class InteractionEnergy(EnergyBlock):
     """l = (U_I - R_E + lam U_I R_E) / T with R_E >= 0 and lam learned (M11)."""
 
     form: Literal["interaction"]
@@ -63,7 +81,8 @@ class InteractionEnergy(Block):
     """Initial value of lam."""
 
 
-class GatedEnergy(Block):
+@choice("energy.form")
+class GatedEnergy(EnergyBlock):
     """l = U_I sigmoid(w R_E) / T with R_E signed and w learned (M12)."""
 
     form: Literal["gated"]
@@ -71,7 +90,8 @@ class GatedEnergy(Block):
     """Initial value of w."""
 
 
-class BoostedGateEnergy(Block):
+@choice("energy.form")
+class BoostedGateEnergy(EnergyBlock):
     """l = U_I (1 + a tanh(U_I) sigmoid(R_E)) / T with R_E signed (M13): an open environment promotes."""
 
     form: Literal["boosted_gate"]
@@ -79,7 +99,8 @@ class BoostedGateEnergy(Block):
     """Largest promotion. At cell scope the ranking is that of U_I while a sigmoid(R_E) < 0.83."""
 
 
-class ThresholdGateEnergy(Block):
+@choice("energy.form")
+class ThresholdGateEnergy(EnergyBlock):
     """l = U_I (1[R_E > tau] + b 1[R_E <= tau]) / T with R_E signed and a straight-through gradient (M13)."""
 
     form: Literal["threshold_gate"]
@@ -89,7 +110,8 @@ class ThresholdGateEnergy(Block):
     """Threshold in standard deviations of R_E over the training cell lines."""
 
 
-class BlockingEnergy(Block):
+@choice("energy.form")
+class BlockingEnergy(EnergyBlock):
     """P = sigmoid(w R_E) sigmoid(U_I / T) with R_E signed and w learned (M13): a closed gate gives P = 0."""
 
     form: Literal["blocking"]
@@ -97,54 +119,51 @@ class BlockingEnergy(Block):
     """Initial value of w."""
 
 
-class BindingEnergy(Block):
+@choice("energy.form")
+class BindingEnergy(EnergyBlock):
     """l = U_I / T + log A_c, A_c = softplus(KAN(z_E)) (M14): mass action; R_E = -log A_c, per cell line only."""
 
+    cell_scope_only: ClassVar[str] = "since A_c is an abundance of the cell line"
     form: Literal["binding"]
     grid: int = Field(5, ge=1, le=16)
     """Highest frequency of the Fourier KAN from z_E to A_c."""
 
 
-EnergyBlock = Annotated[
-    LinearEnergy
-    | InteractionEnergy
-    | GatedEnergy
-    | BoostedGateEnergy
-    | ThresholdGateEnergy
-    | BlockingEnergy
-    | BindingEnergy,
-    Field(discriminator="form"),
-]
+class TemperatureBlock(VariantBlock):
+    """The temperature."""
+
+    path: ClassVar[str] = "temperature.mode"
+    needs_environment: ClassVar[bool] = False
+    mode: str
 
 
-class FixedTemperature(Block):
+@choice("temperature.mode")
+class FixedTemperature(TemperatureBlock):
     """T = value."""
 
     mode: Literal["fixed"] = "fixed"
     value: float = Field(1.0, gt=0.0, le=100.0)
 
 
-class LearnedTemperature(Block):
+@choice("temperature.mode")
+class LearnedTemperature(TemperatureBlock):
     """T = softplus(t), t initialised so that T = 1 exactly; penalty * (T - 1)^2 is added to the loss."""
 
     mode: Literal["learned"]
     penalty: float = Field(0.0, ge=0.0, le=100.0)
 
 
-class PerCellTemperature(Block):
+@choice("temperature.mode")
+class PerCellTemperature(TemperatureBlock):
     """T(c) = softplus(linear(z_E(c))), 1 at initialisation; penalty * mean (T - 1)^2 is added to the loss."""
 
+    needs_environment: ClassVar[bool] = True
     mode: Literal["per_cell"]
     penalty: float = Field(0.0, ge=0.0, le=100.0)
 
 
-class CalibratedTemperature(Block):
+@choice("temperature.mode")
+class CalibratedTemperature(TemperatureBlock):
     """T = 1 in training, then fitted on validation only by minimising the negative log-likelihood."""
 
     mode: Literal["calibrated"]
-
-
-TemperatureBlock = Annotated[
-    FixedTemperature | LearnedTemperature | PerCellTemperature | CalibratedTemperature,
-    Field(discriminator="mode"),
-]

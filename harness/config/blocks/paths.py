@@ -1,10 +1,9 @@
 """Dotted paths into the typed configuration: which exist, in which variant of a block, and what they take."""
 
-import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -12,6 +11,7 @@ from pydantic.fields import FieldInfo
 from analysis.errors import nearest
 from analysis.rules import LIMITS
 from harness.config.blocks.explain import ConfigError, describe_problem
+from harness.config.blocks.registered import Names, VariantBlock, key_of, variants_of, version
 from harness.config.blocks.trial import TrialConfig
 
 
@@ -49,14 +49,19 @@ def discriminators() -> dict[str, tuple[str, str]]:
     """Blocks that come in variants: block name -> (its discriminating key, the default's tag)."""
     found = {}
     for name, info in TrialConfig.model_fields.items():
-        if isinstance(info.discriminator, str):
-            found[name] = (info.discriminator, str(getattr(info.default, info.discriminator)))
+        if variants_of(info.annotation):
+            key = key_of(cast(type[VariantBlock], info.annotation))
+            found[name] = (key, str(getattr(info.default, key)))
     return found
 
 
-@cache
 def leaves() -> Mapping[str, Leaf]:
     """Every fixed path of a trial's configuration (rule limits, `limits.RULE`, are open and not listed)."""
+    return _leaves(version())
+
+
+@cache
+def _leaves(registered: int) -> Mapping[str, Leaf]:
     collected: dict[str, Leaf] = {}
     for path, discriminator, tag, info in _walk(TrialConfig, "", None, None):
         leaf = collected.setdefault(path, Leaf(path, discriminator, {}, {}))
@@ -68,6 +73,29 @@ def leaves() -> Mapping[str, Leaf]:
         else:
             leaf.fields[tag], leaf.adapters[tag] = info, _adapter(info)
     return collected
+
+
+def options(leaf: Leaf) -> list[str]:
+    """The values of a path that takes one of a few names; empty for another path."""
+    names: list[str] = []
+    for info in leaf.fields.values():
+        if get_origin(info.annotation) is Literal:
+            names += get_args(info.annotation)
+        names += [name for mark in info.metadata if isinstance(mark, Names) for name in mark.known()]
+    return list(dict.fromkeys(names))
+
+
+def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested blocks and dotted keys alike as one level of dotted paths (empty blocks vanish)."""
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        path = prefix + key
+        inner = flatten(value, path + ".") if isinstance(value, Mapping) else {path: value}
+        for found, leaf in inner.items():
+            if found in flat:
+                raise ConfigError(found, f"'{found}' is given twice")
+            flat[found] = leaf
+    return flat
 
 
 def find(path: str) -> Leaf:
@@ -108,12 +136,12 @@ def _walk(
     for name, info in model.model_fields.items():
         path = prefix + name
         annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        variants = variants_of(annotation)
+        if variants:
+            key = key_of(cast(type[VariantBlock], annotation))
+            for kind, variant in variants.items():
+                yield from _walk(variant, path + ".", f"{path}.{key}", kind)
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from _walk(annotation, path + ".", discriminator, tag)
-        elif isinstance(info.discriminator, str):
-            assert get_origin(annotation) in (Union, types.UnionType)
-            for variant in get_args(annotation):
-                (variant_tag,) = get_args(variant.model_fields[info.discriminator].annotation)
-                yield from _walk(variant, path + ".", f"{path}.{info.discriminator}", variant_tag)
         elif path != "limits":
             yield path, discriminator, tag, info

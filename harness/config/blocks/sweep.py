@@ -1,11 +1,13 @@
 """The blocks of a sweep's YAML beside its space: what is run, how it is searched, and with what."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from harness.config.blocks.block import Block
 from harness.config.blocks.data import DataBlock
+from harness.config.blocks.design import Design, designs
+from harness.config.blocks.registered import Names, VariantBlock, choice
 
 Objective = Literal[
     "val_unseen/macro/aupr",
@@ -55,7 +57,15 @@ class SamplerBlock(Block):
     """Random configurations before TPE models the space (read by tpe)."""
 
 
-class AshaScheduler(Block):
+class SchedulerBlock(VariantBlock):
+    """How configurations are stopped early."""
+
+    path: ClassVar[str] = "scheduler.kind"
+    kind: str
+
+
+@choice("scheduler.kind")
+class AshaScheduler(SchedulerBlock):
     """Asynchronous successive halving: stops the worst configurations early, all seeds in lockstep."""
 
     kind: Literal["asha"] = "asha"
@@ -65,13 +75,11 @@ class AshaScheduler(Block):
     """One configuration in `reduction` goes on at each rung."""
 
 
-class NoScheduler(Block):
+@choice("scheduler.kind")
+class NoScheduler(SchedulerBlock):
     """Every configuration runs to its last epoch."""
 
     kind: Literal["none"]
-
-
-SchedulerBlock = Annotated[AshaScheduler | NoScheduler, Field(discriminator="kind")]
 
 
 class ResourcesBlock(Block):
@@ -92,12 +100,14 @@ class SweepConfig(Block):
     base: str = Field(min_length=1)
     """Preset that every configuration starts from (search_spaces/presets/NAME.yaml)."""
     data: DataBlock
+    use: list[str] = Field(default_factory=list)
+    """Python files beside the YAML that register what is a person's own: loss terms, energies, designs, ..."""
     trial: TrialBlock = TrialBlock()
     set: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> value, laid over the preset for every configuration."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> its distribution."""
-    design: Literal["search", "grid"] = "search"
+    design: Annotated[str, Names(lambda: designs().keys())] = "search"
     """search: the sampler proposes `trials` configurations; grid: every combination of the space once."""
     sampler: SamplerBlock = SamplerBlock()
     scheduler: SchedulerBlock = AshaScheduler()
@@ -113,11 +123,12 @@ class SweepConfig(Block):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: Any) -> Any:
-        """A grid compares all its configurations: none is stopped early unless a scheduler is asked for."""
+        """The scheduler of the design where none is asked for; an `asha` need not be named."""
         if not isinstance(data, dict):
             return data
-        if data.get("design") == "grid":
-            data = {"scheduler": {"kind": "none"}, **data}
+        name = data.get("design", cls.model_fields["design"].default)
+        if isinstance(name, str) and name in designs():
+            data = {"scheduler": {"kind": designs()[name].scheduler}, **data}
         if isinstance(data.get("scheduler"), dict):
             data = {**data, "scheduler": {"kind": "asha", **data["scheduler"]}}
         return data
@@ -125,13 +136,19 @@ class SweepConfig(Block):
     @model_validator(mode="after")
     def _combinations(self) -> "SweepConfig":
         """Refuse what would be given and could not act."""
-        if self.design == "grid" and self.trials is not None:
-            raise ValueError("trials has no meaning under design: grid, which runs every combination once")
-        if self.design == "grid" and "sampler" in self.model_fields_set:
-            raise ValueError("sampler has no meaning under design: grid, which runs every combination once")
-        if self.design == "search" and not self.space:
-            raise ValueError("design: search needs a space to search; use design: grid to run the base alone")
+        design = self.of_design
+        for key in design.idle:
+            if key in self.model_fields_set and getattr(self, key) is not None:
+                raise ValueError(f"{key} has no meaning under design: {self.design}, which {design.runs}")
+        needs = design.needs(self.space)
+        if needs:
+            raise ValueError(f"design: {self.design} {needs}")
         return self
+
+    @property
+    def of_design(self) -> Design:
+        """The design itself."""
+        return designs()[self.design]
 
     @property
     def seeds(self) -> list[int]:

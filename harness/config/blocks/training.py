@@ -1,10 +1,12 @@
 """Blocks of the episodic loop: support, sampler, curriculum, balance, optimiser, evaluation (M40 to M43)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
+from harness.config.blocks.read_where import ReadWhere
+from harness.config.blocks.registered import Names, VariantBlock, choice, offer, offered
 
 
 class SupportBlock(Block):
@@ -16,8 +18,11 @@ class SupportBlock(Block):
     """Labels of training cell lines' support sets enter the Student (label dropout 0.5).
 
     Flagged, since prediction has none."""
-    draws: int = Field(5, ge=1, le=100)
+    draws: Annotated[int, ReadWhere({"environment.source": "not none"})] = Field(5, ge=1, le=100)
     """Support draws per cell line at prediction; their spread is reported."""
+
+
+offer("episode.sampler", "cell_batch", "meta_batch", "random")
 
 
 class EpisodeBlock(Block):
@@ -25,7 +30,7 @@ class EpisodeBlock(Block):
 
     query: int = Field(64, ge=2, le=4096)
     per_step: int = Field(4, ge=1, le=64)
-    sampler: Literal["cell_batch", "meta_batch", "random"] = "cell_batch"
+    sampler: Annotated[str, Names(offered("episode.sampler"))] = "cell_batch"
     """cell_batch: each episode one cell line, support too; meta_batch: single-cell blocks mixed in one support
     set; random: pairs of all cell lines mixed (both documented as failing, kept for reproduction)."""
     pseudo_unseen: float = Field(0.0, ge=0.0, lt=1.0)
@@ -42,13 +47,24 @@ class CurriculumBlock(Block):
     of its own; 0: they act in full at once."""
 
 
-class FixedBalance(Block):
+class BalanceBlock(VariantBlock):
+    """How the loss terms are weighed against each other."""
+
+    path: ClassVar[str] = "balance.kind"
+    of_several: ClassVar[str] = ""
+    """What it has nothing of where the task is the only loss term; empty for one that does not care."""
+    kind: str
+
+
+@choice("balance.kind")
+class FixedBalance(BalanceBlock):
     """Weights as configured (M42)."""
 
     kind: Literal["fixed"] = "fixed"
 
 
-class RampBalance(Block):
+@choice("balance.kind")
+class RampBalance(BalanceBlock):
     """Weights as configured, which rise linearly from 0 over `epochs` epochs of phase 2 (M42); together with another
     balance the same ramp is curriculum.ramp_epochs."""
 
@@ -56,10 +72,12 @@ class RampBalance(Block):
     epochs: float = Field(2.0, gt=0.0, le=1000.0)
 
 
-class GradNormBalance(Block):
+@choice("balance.kind")
+class GradNormBalance(BalanceBlock):
     """Each term's gradient norm on its target parameters is held at ratio * weight of the task's (M42): a weight is
     the share itself. Costs one backward pass per term, through the sequence side too where the term reaches it."""
 
+    of_several: ClassVar[str] = "gradients to balance"
     kind: Literal["grad_norm"]
     ratio: float = Field(1.0, gt=0.0, le=100.0)
     """Share of the task's gradient that a weight of 1 stands for."""
@@ -69,17 +87,14 @@ class GradNormBalance(Block):
     """Steps over which a term's share rises to its ratio, from the first step in which the term acts."""
 
 
-class PcGradBalance(Block):
+@choice("balance.kind")
+class PcGradBalance(BalanceBlock):
     """What points against another term's gradient is removed, on the parameters that both terms reach (M42).
 
     Costs one backward pass per term, through the sequence side too where the term reaches it."""
 
+    of_several: ClassVar[str] = "gradients to balance"
     kind: Literal["pcgrad"]
-
-
-BalanceBlock = Annotated[
-    FixedBalance | RampBalance | GradNormBalance | PcGradBalance, Field(discriminator="kind")
-]
 
 
 class OptimiserBlock(Block):

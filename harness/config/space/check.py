@@ -7,9 +7,9 @@ from typing import Any
 from analysis.errors import nearest
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, show, validate
-from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import compose, flatten
+from harness.config.space.composer import Composer
 from harness.config.space.conditions import check_conditions, check_reachable
 from harness.config.space.distributions import KINDS, Choice, Distribution, word
 from harness.config.space.space import Space
@@ -21,9 +21,9 @@ DRAWS = 300
 
 
 def build_space(
-    raw: Mapping[str, Mapping[str, Any]], base: Mapping[str, Any], given: Mapping[str, Any] | None = None
+    raw: Mapping[str, Mapping[str, Any]], composer: Composer, given: Mapping[str, Any] | None = None
 ) -> Space:
-    """The space of a sweep around the sparse mapping `base`.
+    """The space of a sweep around the base of `composer`.
 
     `given` are the dotted paths that the sweep sets for every configuration; each must act in some draw.
 
@@ -37,7 +37,7 @@ def build_space(
     entries = {name: parse_entry(name, body) for name, body in raw.items()}
     for name, entry in entries.items():
         _check_values(name, entry)
-    held = flatten(compose(base, {}).model_dump())
+    held = flatten(composer({}).model_dump())
     for name, entry in entries.items():
         check_conditions(name, entry, entries, held)
     fixed = {key: held.get(key) for entry in entries.values() for key in entry.when if key not in entries}
@@ -49,7 +49,7 @@ def build_space(
         check_reachable(name, space)
     idle = dict.fromkeys(given or {}, "")
     for changes in probe(space):
-        config = _compose(changes, base, space)
+        config = _compose(changes, composer, space)
         _check_read(changes, config, space)
         still = unread(config, idle)
         idle = {path: still[path] for path in idle if path in still}
@@ -120,15 +120,15 @@ def _check_values(name: str, entry: Distribution) -> None:
             raise ConfigError(where, str(error)) from None
 
 
-def _compose(changes: Mapping[str, Any], base: Mapping[str, Any], space: Space) -> TrialConfig:
+def _compose(changes: Mapping[str, Any], composer: Composer, space: Space) -> TrialConfig:
     try:
-        return compose(base, changes)
+        return composer(changes)
     except ConfigError as error:
         problem = error
     owner = _owner(problem.path, space)
     leaf = leaves().get(problem.path)
     if leaf is not None and leaf.discriminator is not None and leaf.variants and leaf.path in changes:
-        held = flatten(compose(base, {}).model_dump())
+        held = flatten(composer({}).model_dump())
         drawn = changes.get(leaf.discriminator, held.get(leaf.discriminator))
         if drawn not in leaf.variants:
             tags = sorted(leaf.variants)

@@ -7,7 +7,7 @@ from typing import Any
 from analysis.errors import UserError, nearest
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, validate
-from harness.config.blocks.paths import discriminators, find, leaves
+from harness.config.blocks.paths import discriminators, find, flatten, leaves
 from harness.config.blocks.trial import TrialConfig
 from harness.config.yaml.lines import Document, read_yaml
 
@@ -55,19 +55,6 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         if any(held.startswith(block + ".") for held in (*flat, *over)):
             flat.setdefault(path, default)
     return nest({**flat, **over})
-
-
-def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested blocks and dotted keys alike as one level of dotted paths (empty blocks vanish)."""
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        path = prefix + key
-        inner = flatten(value, path + ".") if isinstance(value, Mapping) else {path: value}
-        for found, leaf in inner.items():
-            if found in flat:
-                raise ConfigError(found, f"'{found}' is given twice")
-            flat[found] = leaf
-    return flat
 
 
 def nest(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.sweep import SweepConfig
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import flatten
 from harness.config.space.distributions import Choice
 from harness.config.space.space import Space
 
@@ -43,21 +43,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
             "predict.mode: branch_select has nothing to choose at environment.scope: cell, where U_I and the corrected "
             "score rank the pairs of one cell line alike; environment.scope: sample gives it a choice"
         )
-    if config.design == "search":
-        size = space.size()
-        if (
-            config.sampler.kind == "tpe"
-            and config.trials is not None
-            and config.sampler.startup >= config.trials
-        ):
-            found.append(
-                f"sampler.startup {config.sampler.startup} is not below trials {config.trials}, so every "
-                "configuration is drawn at random and TPE never starts"
-            )
-        if size is not None and config.trials is not None and config.trials > size:
-            found.append(
-                f"the space has at most {size} different configurations and trials asks for {config.trials}"
-            )
+    found += config.of_design.advice(config.sampler, config.trials, space)
     return found
 
 

@@ -9,10 +9,11 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from analysis.errors import UserError, nearest, shorten
+from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.paths import find, leaves
+from harness.config.blocks.paths import find, flatten, leaves
+from harness.config.blocks.registered import variants_of
 from harness.config.blocks.sweep import SweepConfig
-from harness.config.space.compose import flatten
 from harness.config.yaml.lines import parse_scalar
 
 SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
@@ -56,6 +57,10 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             value = parse_scalar(written)
         except ValueError as error:
             raise UserError(f"--set {shorten(text)}: the value is not YAML ({error})") from None
+        if path == "use":
+            raise UserError(
+                f"--set {shorten(text)}: files are loaded before anything is set; name them in the YAML"
+            )
         own = _own_paths()
         if path in own:
             _set_own(result, path, value)
@@ -73,8 +78,9 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
         result.given[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
-    searched = result.data.get("design", "search") == "search"
-    if searched and data.get("space") and not result.data.get("space"):
+    design = designs().get(result.data.get("design", SweepConfig.model_fields["design"].default))
+    emptied = data.get("space") and not result.data.get("space")
+    if emptied and design is not None and design.needs({}):
         pinned = ", ".join(given for path, given in result.given.items() if path.startswith("set."))
         raise UserError(
             f"{pinned}: nothing is left to search; add --set design=grid to run this one configuration"
@@ -142,9 +148,9 @@ def _set_own(result: Overridden, path: str, value: Any) -> None:
         inner = place.get(block)
         place[block] = dict(inner) if isinstance(inner, Mapping) else {}
         place = place[block]
-    if path == "design" and value == "grid":
-        for key in [key for key in ("trials", "sampler") if result.data.pop(key, None) is not None]:
-            result.warnings.append(f"{key} has no meaning under --set design=grid and is not used")
+    if path == "design" and value in designs():
+        for key in [key for key in designs()[value].idle if result.data.pop(key, None) is not None]:
+            result.warnings.append(f"{key} has no meaning under --set design={value} and is not used")
     if path == "scheduler.kind" and place.get("kind", "asha") != value:
         place.clear()
     place[key] = value
@@ -158,7 +164,7 @@ def _own_paths() -> list[str]:
 def _walk(model: type[BaseModel], prefix: str) -> list[str]:
     found: list[str] = []
     for name, info in model.model_fields.items():
-        parts = [info.annotation, *get_args(info.annotation)]
+        parts = [*(variants_of(info.annotation).values() or [info.annotation]), *get_args(info.annotation)]
         blocks = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
         if blocks:
             for block in blocks:

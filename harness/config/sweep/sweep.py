@@ -2,38 +2,37 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError, nearest
 from analysis.rules import RULES
 from harness.config.blocks.explain import ConfigError, show, validate
-from harness.config.blocks.paths import find
-from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.paths import find, flatten
+from harness.config.blocks.sweep import AshaScheduler, SweepConfig
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.check import build_space
-from harness.config.space.compose import check_preset, compose, flatten, merge, preset_document
+from harness.config.space.compose import check_preset, merge, preset_document
+from harness.config.space.composer import Composer
 from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
 from harness.config.sweep.overrides import SAME, Overridden, override
+from harness.config.sweep.use import load_use, use_of
 from harness.config.yaml.lines import Document, read_yaml
-
-DEFAULT_TRIALS = 16
-"""Configurations of a search whose YAML does not say."""
 
 
 @dataclass(frozen=True)
 class Sweep:
     """A validated sweep.
 
-    `config` is the YAML as typed blocks, `base` the sparse mapping (preset, trial, set) that every
-    configuration starts from, `trial` that base composed, `space` what is varied around it, `warnings`
+    `config` is the YAML as typed blocks, `composer` makes configurations from the base (preset, trial, set) that all of
+    them start from, `trial` is that base composed, `space` what is varied around it, `warnings`
     sentences for the person who starts it, `text` the YAML as read, `overrides` the command line's settings.
     """
 
     config: SweepConfig
-    base: dict[str, Any]
+    composer: Composer = field(compare=False, repr=False)
     space: Space
     trial: TrialConfig
     warnings: tuple[str, ...]
@@ -43,14 +42,13 @@ class Sweep:
 
     @property
     def trials(self) -> int:
-        """Configurations to run: of a search as asked for, of a grid all of its distinct combinations."""
-        if self.config.design == "grid":
-            return len(self.space.enumerate())
-        return self.config.trials or DEFAULT_TRIALS
+        """Configurations to run."""
+        return self.config.of_design.trials(self.config.trials, self.space)
 
-    def compose(self, changes: Mapping[str, Any]) -> TrialConfig:
-        """The configuration of one draw of the space."""
-        return compose(self.base, changes)
+    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> TrialConfig:
+        """The configuration of one draw of the space, with everything decided; raises ConfigError for an impossible
+        one."""
+        return self.composer.resolved(changes, gpu=gpu)
 
 
 def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None) -> Sweep:
@@ -69,20 +67,21 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
     """
     path = Path(path)
     document = read_yaml(path)
+    load_use(use_of(document))  # now: what they register may be set, swept and overridden
     overridden = override(document.data, overrides, data_root)
     sources = _Sources(document, overridden)
     try:
         config = _typed(overridden.data)
         preset = _preset(config, path, sources)
         settings = _settings(config)
-        base = merge(preset, settings)
-        trial = compose(base, {})
-        space = build_space(config.space, base, settings)
+        composer = Composer(merge(preset, settings))
+        trial = composer({})
+        space = build_space(config.space, composer, settings)
         _check_design(config, trial, space)
     except ConfigError as error:
         raise UserError(f"{sources.where(error)}: {error}") from None
     warnings = (*overridden.warnings, *advise(config, trial, space))
-    return Sweep(config, base, space, trial, warnings, document.text, path, tuple(overrides))
+    return Sweep(config, composer, space, trial, warnings, document.text, path, tuple(overrides))
 
 
 class _Sources:
@@ -184,14 +183,9 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
 
 
 def _check_design(config: SweepConfig, trial: TrialConfig, space: Space) -> None:
-    if config.design == "grid":
-        for name, entry in space.entries.items():
-            if entry.values() is None:
-                raise ConfigError(
-                    f"space.{name}",
-                    f"{name} ({entry.text()}) is continuous and design: grid needs finite values",
-                )
-    if config.scheduler.kind == "asha" and config.scheduler.grace > trial.optimiser.epochs:
+    for name, sentence in config.of_design.faults(space):
+        raise ConfigError(f"space.{name}", sentence)
+    if isinstance(config.scheduler, AshaScheduler) and config.scheduler.grace > trial.optimiser.epochs:
         raise ConfigError(
             "scheduler.grace",
             f"scheduler.grace {config.scheduler.grace} is more than the trial's {trial.optimiser.epochs} epochs",

@@ -41,9 +41,9 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
 
     finite = unplanned(sweep, (), gpu=gpu)
     if finite is not None:
-        grid = sweep.config.design == "grid"
-        whole = list(islice(finite, None if grid else EXHAUSTIVE + 1))
-        if grid or len(whole) <= EXHAUSTIVE:
+        whole_space = not sweep.config.of_design.searched
+        whole = list(islice(finite, None if whole_space else EXHAUSTIVE + 1))
+        if whole_space or len(whole) <= EXHAUSTIVE:
             for config, changes in whole:
                 found = problem(config, changes)
                 if found is not None:
@@ -52,7 +52,7 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
     first: UserError | None = None
     for changes in probe(sweep.space):
         try:
-            config = sweep.compose(changes).resolved(gpu=gpu)
+            config = sweep.resolved(changes, gpu=gpu)
         except ConfigError:
             continue
         found = problem(config, changes)

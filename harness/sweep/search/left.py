@@ -24,7 +24,7 @@ def unplanned(
 def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfig, dict[str, object]]]:
     for changes in sweep.space.combinations(_values):
         try:
-            config = sweep.compose(changes).resolved(gpu=gpu)
+            config = sweep.resolved(changes, gpu=gpu)
         except ConfigError:
             continue
         if config.id not in known:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from analysis.store import Run
 from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
 from harness.sweep.start import Stored, stored_units
@@ -81,7 +81,7 @@ def fitting(
             continue
         try:
             changes = sweep.space.changes(params)
-            if sweep.compose(changes).resolved(gpu=gpu).id == config:
+            if sweep.resolved(changes, gpu=gpu).id == config:
                 return params, changes
         except ConfigError:
             continue

@@ -147,7 +147,7 @@ class Proposer(Searcher):
             return None
         self._known.add(key)
         try:
-            config = self.sweep.compose(changes).resolved(gpu=self.gpu)
+            config = self.sweep.resolved(changes, gpu=self.gpu)
         except ConfigError:
             return None
         return None if config.id in self.plan.configs else config

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
+from harness.config.blocks.design import designs
+from harness.config.blocks.sweep import AshaScheduler
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -60,12 +62,15 @@ def introduce(
             ),
         )
     facts.add_row("objective", f"{config.objective} ({config.direction})")
-    search = config.sampler.kind if config.design == "search" else "every combination"
     halving = config.scheduler
     rungs = (
-        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})" if halving.kind == "asha" else "none"
+        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})"
+        if isinstance(halving, AshaScheduler)
+        else "none"
     )
-    facts.add_row("design", f"{config.design}: {search}; early stopping: {rungs}")
+    facts.add_row(
+        "design", f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {rungs}"
+    )
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
     configurations = len(start.pending) + start.new
@@ -91,7 +96,7 @@ def introduce(
         console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
     for sentence in sweep.warnings:
         console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
-    if config.design == "grid" or sweep.space.entries:
+    if not config.of_design.searched or sweep.space.entries:
         console.print(_space(sweep))
 
 
@@ -147,7 +152,7 @@ def continuing(command: Sequence[str]) -> str:
 
 
 def _more(start: Start) -> str:
-    if start.plan.design == "search" and not start.exhausted:
+    if designs()[start.plan.design].searched and not start.exhausted:
         return "More configurations (--trials +16), more seeds (trial.seeds), or a changed space or setting"
     return "More values in its space, more seeds (trial.seeds), or a changed setting"
 

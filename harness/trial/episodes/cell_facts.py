@@ -26,7 +26,7 @@ def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: n
         where the configuration reads features and the data have none, and for a feature whose values are too large, or
         too far from those of the training cell lines, to be standardised in float32.
     """
-    reader = reads_features(config)
+    reader = reads_features(config.environment, config.loss)
     if reader is None:
         return None
     if dataset.features is None:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from analysis.errors import UserError
+from harness.config.blocks.environment import IdEnvironment
 from harness.config.blocks.trial import TrialConfig
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, Splits
@@ -20,7 +21,7 @@ def check_feasible(config: TrialConfig, dataset: EncodedDataset, fold: Fold, spl
         fewer pairs than an episode needs different ones, features of cell lines that the data do not have or that
         cannot be standardised, and a table of relations that does not fit the data.
     """
-    if config.environment.source == "id" and config.environment.unseen == "error":
+    if isinstance(config.environment, IdEnvironment) and config.environment.unseen == "error":
         raise UserError(
             f"environment.source: id has no embedding for the unseen cell lines {', '.join((*fold.val, *fold.test))}: "
             "set environment.unseen: mean (the documented failing baseline) or environment.source: support"

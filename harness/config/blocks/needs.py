@@ -1,0 +1,110 @@
+"""What loss terms need of the rest of a configuration, as they declare it: a sentence per need that is not met."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, cast
+
+from harness.config.blocks.environment import (
+    EncodedEnvironment,
+    EnvironmentBlock,
+    FeatureEnvironment,
+    PriorEnvironment,
+    SupportEnvironment,
+)
+from harness.config.blocks.training import EpisodeBlock
+from models.losses import LOSSES, LossTerm
+
+CELL_LINES = 4
+"""Cell lines in a step that a comparison of them needs at least."""
+
+
+def switched_on(settings: Mapping[str, Any]) -> list[type[LossTerm]]:
+    """Classes of the loss terms whose weight is above 0 in plain settings, the task among them."""
+    classes = [cast(type[LossTerm], row.cls) for row in LOSSES]
+    return [cls for cls in classes if cls.weight_in(settings) > 0]
+
+
+def beside_the_task(terms: Collection[type[LossTerm]]) -> list[type[LossTerm]]:
+    """Those of the loss terms that are no task."""
+    return [term for term in terms if term.weight != "loss.task"]
+
+
+def term_faults(
+    terms: Collection[type[LossTerm]], environment: EnvironmentBlock, episode: EpisodeBlock
+) -> Iterator[str]:
+    """One sentence per term and per thing that it needs and does not have; z_E is asked for together with others
+    (`source_faults`)."""
+    for term in terms:
+        for need in sorted(term.needs - {"z_e"}):
+            lack = NEEDS[need](environment, episode)
+            if lack:
+                yield f"{term.weight} {lack}"
+
+
+def _cell_lines(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    if episode.per_step >= CELL_LINES:
+        return ""
+    return f"needs episodes of at least {CELL_LINES} cell lines in a step, and episode.per_step is {episode.per_step}"
+
+
+def _student(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    if isinstance(environment, SupportEnvironment):
+        return ""
+    return f"needs a Student (environment.source: support), and environment.source is {environment.source}"
+
+
+def _teacher(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    there = isinstance(environment, SupportEnvironment) and environment.teacher.kind != "none"
+    return "" if there else "needs a Teacher: set environment.teacher.kind to gradient or ema"
+
+
+def _hidden_names(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    if episode.pseudo_unseen > 0:
+        return ""
+    return (
+        "needs episode.pseudo_unseen above 0: whether an advantage is a shortcut shows only where a cell line's name is "
+        "hidden"
+    )
+
+
+def _features(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    if isinstance(environment, FeatureEnvironment):
+        return ""
+    return f"needs environment.source: features, whose v_c it is about; it is {environment.source}"
+
+
+def _prior(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    if isinstance(environment, PriorEnvironment):
+        return ""
+    return (
+        "needs environment.source: support or features, whose R_E the prior is over; it is "
+        f"{environment.source}"
+    )
+
+
+def mixed_support(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    """Why what compares the environments of cell lines has none to compare, where support sets are of several."""
+    if episode.sampler == "cell_batch" or not isinstance(environment, SupportEnvironment):
+        return ""
+    return (
+        "compares the environments of cell lines, and a support set of episode.sampler: "
+        f"{episode.sampler} is a mixture of cell lines: set episode.sampler to cell_batch, or environment.source to "
+        "features or id"
+    )
+
+
+def _z_e(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
+    there = isinstance(environment, EncodedEnvironment)
+    return "" if there else f"needs R_E and z_E, and environment.source: {environment.source} has none"
+
+
+NEEDS: dict[str, Callable[[EnvironmentBlock, EpisodeBlock], str]] = {
+    "z_e": _z_e,
+    "cell_lines": _cell_lines,
+    "student": _student,
+    "teacher": _teacher,
+    "hidden_names": _hidden_names,
+    "features": _features,
+    "prior": _prior,
+    "single_line_support": mixed_support,
+}
+"""Name of a need that a loss term may declare -> what is wrong where it is not met; empty where it is."""

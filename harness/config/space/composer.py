@@ -1,0 +1,48 @@
+"""The configurations around one base, each composed and resolved once."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.config.blocks.explain import ConfigError
+from harness.config.blocks.trial import TrialConfig
+from harness.config.space.compose import compose
+
+MOST = 4096
+"""Configurations that are kept, the latest ones: about 20 KB each."""
+
+
+class Composer:
+    """Composes changes (dotted path -> value) over `base`, a sparse preset; who asks for the same changes again gets the
+    same configuration, or the same refusal."""
+
+    def __init__(self, base: Mapping[str, Any]) -> None:
+        self.base = dict(base)
+        self._kept: OrderedDict[tuple[str, str], TrialConfig | ConfigError] = OrderedDict()
+
+    def __call__(self, changes: Mapping[str, Any]) -> TrialConfig:
+        """The configuration as composed; raises as `compose`."""
+        return self._once(("", _key(changes)), lambda: compose(self.base, changes))
+
+    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> TrialConfig:
+        """The configuration with everything decided; `gpu` decides model.size: auto. Raises as `compose`."""
+        return self._once(("gpu" if gpu else "cpu", _key(changes)), lambda: self(changes).resolved(gpu=gpu))
+
+    def _once(self, key: tuple[str, str], make: Callable[[], TrialConfig]) -> TrialConfig:
+        if key in self._kept:
+            self._kept.move_to_end(key)
+        else:
+            try:
+                self._kept[key] = make()
+            except ConfigError as error:
+                self._kept[key] = error
+            while len(self._kept) > MOST:
+                self._kept.popitem(last=False)
+        found = self._kept[key]
+        if isinstance(found, ConfigError):
+            raise ConfigError(found.path, str(found))
+        return found
+
+
+def _key(changes: Mapping[str, Any]) -> str:
+    return repr(sorted(changes.items()))
