@@ -38,7 +38,8 @@ class Judged:
             name: limit[unit] if isinstance(limit, np.ndarray) else np.full(len(unit), float(limit))
             for name, limit in each
         }
-        self.broken: Broken = rule.condition(self.readings.values, self.limits)
+        nothing = Broken(*(np.empty(0, dtype=kind) for kind in (float, float, bool)))
+        self.broken = rule.condition(self.readings.values, self.limits) if len(unit) else nothing
 
     def series(self) -> Iterator[Series]:
         """Every series in which a violation counts.

@@ -18,7 +18,7 @@ PACKAGES = ("models", "harness", "analysis")
 WORKER = ("harness.sweep.worker", "harness.trial.replicate", "harness.data.store")
 """Where a trial's process begins, and where its data were encoded; what these import, and so on, is what it can have
 loaded at the trial's end."""
-DISCOVERED = ("models.", "harness.trial.")
+DISCOVERED = ("models.", "harness.trial.", "analysis.rules.")
 """Packages whose modules are found by walking through them, so that no import statement names them."""
 LEFT_OUT = (
     "harness.sweep",

@@ -67,15 +67,13 @@ def test_what_computes_counts_and_is_named(tree: Path, tmp_path: Path, module: s
 
 def test_a_new_module_is_in_by_default_once_something_imports_it(tree: Path, tmp_path: Path) -> None:
     before = Code.of(tree)
-    (tree / "harness" / "trial" / "extra.py").write_text("A = 1\n")
+    (tree / "harness" / "data" / "extra.py").write_text("A = 1\n")
     assert Code.of(tree) == before, "nothing can load it"
     trainer = tree / "harness" / "trial" / "step" / "trainer.py"
-    trainer.write_text(
-        trainer.read_text() + "\n\ndef _late() -> None:\n    from harness.trial import extra\n"
-    )
+    trainer.write_text(trainer.read_text() + "\n\ndef _late() -> None:\n    from harness.data import extra\n")
     (tree / "models" / "losses" / "walked.py").write_text("B = 1\n")
     after = Code.of(tree)
-    assert set(after.modules) - set(before.modules) == {"harness.trial.extra", "models.losses.walked"}
+    assert set(after.modules) - set(before.modules) == {"harness.data.extra", "models.losses.walked"}
     before.save(tmp_path / "run")
     assert after.changed(tmp_path / "run", before.hash) == ["harness.trial.step.trainer"]
 

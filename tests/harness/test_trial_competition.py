@@ -85,7 +85,7 @@ def test_a_fingerprint_is_only_in_training_cell_lines_and_leaves_other_data_as_t
     ("change", "sentence"),
     [
         ({"episode": {}}, "loss.competition.weight needs episode.pseudo_unseen above 0"),
-        ({"environment": {"source": "id"}, "episode": {}}, "needs a Student to compete with"),
+        ({"environment": {"source": "id"}, "episode": {}}, "needs a Student"),
         ({"loss": {"competition": {"weight": 1.0, "push": 0.0, "pull": 0.0}}}, "push and pull are both 0"),
     ],
 )

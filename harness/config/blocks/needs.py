@@ -34,8 +34,8 @@ def term_faults(
     """One sentence per term and per thing that it needs and does not have; z_E is asked for together with others
     (`source_faults`)."""
     for term in terms:
-        for need in sorted(term.needs - {"z_e"}):
-            lack = NEEDS[need](environment, episode)
+        for need, lacks in NEEDS.items():
+            lack = lacks(environment, episode) if need in term.needs and need != "z_e" else ""
             if lack:
                 yield f"{term.weight} {lack}"
 
