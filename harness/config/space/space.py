@@ -13,14 +13,9 @@ from harness.config.space.distributions import MISSING, Distribution, same, word
 class Space:
     """Draws changes (dotted path -> value) around a base.
 
-    Entries are kept in an order in which every condition is decided before what depends on it. A condition on
-    an entry that does not exist in a draw is false; a condition on a path that the space does not vary is
-    decided by `fixed` (the base's value of that path).
-
-    Parameters
-    ----------
-    entries : path, or name of a named choice, -> its distribution. Empty: the base alone.
-    fixed : value of each path that a condition names and the space does not vary.
+    `entries` maps a path, or the name of a named choice, to its distribution (empty: the base alone), and keeps them in
+    an order in which every condition is decided before what depends on it. A condition on an entry that a draw does not
+    have is false; one on a path that the space does not vary is decided by `fixed`, the base's value of that path.
 
     Raises
     ------
@@ -99,7 +94,7 @@ class Space:
         seen = set()
         for drawn in self._expand(list(self.entries), {}, values_of):
             changes = self.changes(drawn)
-            key = repr(sorted(changes.items()))
+            key = changes_key(changes)
             if key not in seen:
                 seen.add(key)
                 yield changes
@@ -138,6 +133,11 @@ class Space:
                     )
                 changes[path] = one
         return changes
+
+
+def changes_key(changes: Mapping[str, Any]) -> str:
+    """A text that is equal for equal changes, whatever their order."""
+    return repr(sorted(changes.items()))
 
 
 def as_list(wanted: Any) -> list[Any]:
