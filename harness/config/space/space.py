@@ -55,7 +55,9 @@ class Space:
             {
                 "path": name,
                 "distribution": entry.text(),
-                "when": " and ".join(f"{key} is {_wanted(value)}" for key, value in entry.when.items()),
+                "when": " and ".join(
+                    f"{key} is {' or '.join(map(word, as_list(value)))}" for key, value in entry.when.items()
+                ),
             }
             for name, entry in self.entries.items()
         ]
@@ -143,10 +145,6 @@ def changes_key(changes: Mapping[str, Any]) -> str:
 def as_list(wanted: Any) -> list[Any]:
     """A condition's value or values, as a list."""
     return list(wanted) if isinstance(wanted, list) else [wanted]
-
-
-def _wanted(value: Any) -> str:
-    return " or ".join(word(one) for one in as_list(value))
 
 
 def _ordered(entries: Mapping[str, Distribution]) -> list[str]:

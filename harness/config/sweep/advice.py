@@ -16,7 +16,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     interaction with lam below 0 apart), so a macro AUPR cannot see which energy or temperature a configuration has
     (docs/concepts.md, rank invariance).
     """
-    varied = _varied(config, trial, space)
+    varied = _varied(trial, space)
     sentences = []
     scopes = varied.get("environment.scope", {getattr(trial.environment, "scope", None)})
     blind = [path for path in varied if path.split(".")[0] in ("energy", "temperature")]
@@ -47,7 +47,7 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     return sentences
 
 
-def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
+def _varied(trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
     """Path -> the finite values that the space gives it, together with the base's where it may stay that."""
     base = flatten(trial.model_dump())
     varied: dict[str, set[Any]] = {}
