@@ -20,6 +20,13 @@ FOLDERS = (*PACKAGES, "tests", "search_spaces", ".ci")
 LONGEST = 400
 REASONS: dict[str, str] = {}
 """File longer than LONGEST lines -> why it has to be."""
+PACKAGES_CHECKED = ("harness",)
+"""Packages whose names and docstrings are checked."""
+VAGUE = frozenset({"own", "found", "given"})
+"""Names that do not say what they hold."""
+LONGEST_DOCSTRING = 12
+LONG_DOCSTRINGS: dict[str, str] = {}
+"""`file: name` of a docstring longer than LONGEST_DOCSTRING lines -> why it has to be."""
 FORBIDDEN = {
     "analysis": {"torch", "ray", "harness", "models", "tests"},
     "harness": {"tests"},
@@ -183,6 +190,51 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
     assert {path for path in REASONS if lengths.get(path, 0) <= LONGEST} == set(), "a reason without need"
 
 
+def bound(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Every name that a tree binds, with its line: parameters, variables, attributes, functions, classes, aliases."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            yield node.arg, node.lineno
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.ExceptHandler) and node.name:
+            yield node.name, node.lineno
+        elif isinstance(node, ast.alias) and node.asname:
+            yield node.asname, node.lineno
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Name and length in lines of every docstring of a module, its classes and its functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "name", "module"), len(text.splitlines())
+
+
+def test_names_say_what_they_hold() -> None:
+    vague = {
+        f"{name(path)}:{line}: {word}"
+        for path in sources(*PACKAGES_CHECKED)
+        for word, line in bound(ast.parse(code(path)))
+        if word in VAGUE
+    }
+    assert vague == set()
+
+
+def test_docstrings_are_short() -> None:
+    lengths = {
+        f"{name(path)}: {owner}": lines
+        for path in sources(*PACKAGES_CHECKED)
+        for owner, lines in docstrings(ast.parse(code(path)))
+        if lines > LONGEST_DOCSTRING
+    }
+    assert {place: lines for place, lines in lengths.items() if place not in LONG_DOCSTRINGS} == {}
+    assert set(LONG_DOCSTRINGS) <= set(lengths), "a reason without need"
+
+
 def registries() -> dict[str, Registry[object]]:
     """Every registry of the project by its kind, filled by importing all modules."""
     found: dict[str, Registry[object]] = {}
@@ -239,6 +291,22 @@ def test_the_checks_see_what_they_look_for() -> None:
     assert swallowed(ast.parse("try:\n    f()\nexcept:\n    g()")) == [3]
     assert swallowed(ast.parse("with suppress(Exception):\n    f()")) == [1]
     assert swallowed(ast.parse("try:\n    f()\nexcept ValueError:\n    g()")) == []
+    binding = (
+        "def f(a, *own, given=0):\n    found = self.given = a\n    for own, b in a:\n        given()\n"
+        "class C:\n    found: int\n    def own(self): ...\n"
+    )
+    words = sorted((line, word) for word, line in bound(ast.parse(binding)) if word in VAGUE)
+    assert words == [
+        (1, "given"),
+        (1, "own"),
+        (2, "found"),
+        (2, "given"),
+        (3, "own"),
+        (6, "found"),
+        (7, "own"),
+    ]
+    texts = "def f():\n    'one'\n" + "class C:\n    'a" + "\\n" * 12 + "b'\n"
+    assert list(docstrings(ast.parse(texts))) == [("f", 1), ("C", 13)]
     assert addresses("see /home/me/x, --index-url https://pypi.org/simple") == [
         "--index-url",
         "pypi.org",

@@ -37,7 +37,9 @@ def inspect_trial(subject: Subject, moment: Moment) -> Inspection:
     """The audit as a trial's inspector."""
     parts = (subject.trainer, subject.sampler, subject.predictor, subject.codes)
     result = audit(*parts, first=moment == "first", reads=subject.reads)
-    return Inspection([each.row(moment, result.cost) for each in result.findings], fault(result.findings))
+    return Inspection(
+        [finding.row(moment, result.cost) for finding in result.findings], fault(result.findings)
+    )
 
 
 def audit(
@@ -49,11 +51,10 @@ def audit(
     first: bool,
     reads: Reads | None = None,
 ) -> Audit:
-    """All seven checks on a copy of the trainer's state. Whether keys are read is asked in two ways: at the first steps
-    those that a trainer is built from are perturbed; at the end of a trial (`first` False) every other one has to be
-    among the `reads` of the trial, where these are given.
+    """Judge every configured mechanism on clones of the trainer. At the first steps (`first`) the keys that a trainer is
+    built from are perturbed; at the end of a trial every other key has to be among its `reads`, if these are passed.
 
-    Nothing of the trial changes: the clones are new trainers, and torch's global random state is put back.
+    The trial does not change: the clones are new trainers, and torch's global random state is restored.
 
     Cost: about 1/4 step per twin of a mechanism at sizes of at least twice the probe's, at most 40 steps per trial.
     """
@@ -65,7 +66,7 @@ def audit(
         rows = configured(trainer.config.model_dump())
         findings = [judge.judge(row) for row in rows]
         gap = disagreement(probe, predictor)
-        findings = [_with_energy(each, row.cls, gap) for each, row in zip(findings, rows, strict=True)]
+        findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         if first:
             findings = _with_keys(findings, unread_keys(probe))
         elif reads is not None:

@@ -47,8 +47,8 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """One line per audit of a unit, by its moment, from rows of table `audit`."""
     by_moment: dict[str, list[Finding]] = {}
     for row in rows:
-        own = {name: row[name] for name in Finding.__dataclass_fields__}
-        by_moment.setdefault(row["moment"], []).append(Finding(**own))
+        columns = {name: row[name] for name in Finding.__dataclass_fields__}
+        by_moment.setdefault(row["moment"], []).append(Finding(**columns))
     return {moment: summary(findings) for moment, findings in by_moment.items()}
 
 

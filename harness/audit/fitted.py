@@ -36,8 +36,8 @@ def unfitted(probe: Probe, trainer: Trainer) -> str:
         v=trainer.v,
     )
     probe.pairs += len(pairs) / 3
-    given = (trainer, predictor, {VALIDATION: pairs}, (VALIDATION,))
-    scores, temperature = score_splits(*given, draws=1, epoch=int(EVERYTHING_ON))
+    arguments = (trainer, predictor, {VALIDATION: pairs}, (VALIDATION,))
+    scores, temperature = score_splits(*arguments, draws=1, epoch=int(EVERYTHING_ON))
     if temperature is None:
         return "scoring fits no T"
     scored = scores[VALIDATION]
@@ -49,11 +49,11 @@ def unfitted(probe: Probe, trainer: Trainer) -> str:
     def loss(t: float) -> float:
         return float(softplus((1 - 2 * label) * energy(torch.tensor(t, dtype=torch.float64))).mean())
 
-    own = float(softplus((1 - 2 * label) * logit).mean())
-    if abs(own - loss(temperature)) > SAME * (1 + own):
+    reached = float(softplus((1 - 2 * label) * logit).mean())
+    if abs(reached - loss(temperature)) > SAME * (1 + reached):
         return f"validation is not scored at the T = {temperature:.3g} that was fitted on it"
     for other in (temperature * STEP, temperature / STEP):
-        if LOWEST <= other <= HIGHEST and loss(other) < own - TOLERANCE:
+        if LOWEST <= other <= HIGHEST and loss(other) < reached - TOLERANCE:
             return (
                 f"T = {temperature:.3g} is not fitted: T = {other:.3g} explains the validation labels better"
             )

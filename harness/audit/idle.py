@@ -49,8 +49,8 @@ def wakes(probe: Probe, term: LossTerm) -> bool:
 
 
 def stretched(step: Step, scale: float, shift: float) -> tuple[Step, list[Tensor]]:
-    """The step with every model-made tensor scaled and shifted, as leaves, which the list holds once they are there:
-    what is made on demand joins when a term asks for it. Every other episode is stretched further."""
+    """The step with every tensor of the model scaled and shifted, and the list of these tensors, which are leaves; those
+    made on demand join it when a term asks for them. Every other episode is stretched further."""
     leaves: list[Tensor] = []
 
     def leaf(name: str) -> Tensor:

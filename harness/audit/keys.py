@@ -31,7 +31,7 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
     tenth of a step per key.
     """
     base = _Fingerprint(probe, probe.config)
-    found = {}
+    idle = {}
     for path, leaf in enabled(probe.config):
         if not path.startswith(only):
             continue
@@ -43,8 +43,8 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
             tried[value] = twin.trainer
         else:
             if tried and not waits(probe, path, tried):
-                found[path] = ", ".join(map(str, tried))
-    return found
+                idle[path] = ", ".join(map(str, tried))
+    return idle
 
 
 def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
@@ -193,12 +193,12 @@ class _Fingerprint:
         batch = trimmed(self.probe.batch, 3, 4)
         self.probe.pairs += (batch.support.size + batch.query.size) / 3
         step = clone.measure(batch, warm=False).step
-        found = []
+        term_values = []
         for scale, shift in STRETCHES:
             moved, _ = stretched(step, scale, shift)
-            found += [
+            term_values += [
                 term(moved, state)[0].detach()
                 for term, _ in clone.weighted
                 for state in (clone.states[term.key], term.awake(clone.states[term.key]))
             ]
-        return found
+        return term_values

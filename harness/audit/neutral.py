@@ -75,7 +75,5 @@ def mapped(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(output)
     if isinstance(output, tuple):
         parts = tuple(mapped(part, change) for part in output)
-        return (
-            parts if type(output) is tuple else type(output)(*parts)
-        )  # the type of a named tuple takes its fields
+        return parts if type(output) is tuple else type(output)(*parts)
     return output

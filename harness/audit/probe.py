@@ -84,17 +84,17 @@ class Probe:
         self.weights["index"] = self._hiding_one()
 
     def _hiding_one(self) -> int:
-        """The first number of a step, from the state's own on, at which one episode hides its name: what acts on hidden
-        names and what acts on shown ones can both be judged then, whatever share of episodes is configured."""
-        own = int(self.weights["index"])
+        """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
+        shown ones can both be judged."""
+        start = int(self.weights["index"])
         if self.config.episode.pseudo_unseen == 0:
-            return own
+            return start
         clone = self.build()
-        for index in range(own, own + MOST_STEPS):
+        for index in range(start, start + MOST_STEPS):
             hidden = clone.hidden(self.batch, index)
             if hidden is not None and int(hidden.sum()) == 1:
                 return index
-        return own
+        return start
 
     @property
     def batch(self) -> EpisodeBatch:
@@ -124,17 +124,22 @@ class Probe:
 
     def load(self, clone: Trainer) -> None:
         """Give `clone` the probe's parameters and states wherever name and shape agree."""
-        own = clone.weights()
+        initial = clone.weights()
         merged = {
-            "model": _matching(own["model"], self.weights["model"]),
-            "terms": _matching(own["terms"], self.weights["terms"]),
+            "model": _matching(initial["model"], self.weights["model"]),
+            "terms": _matching(initial["terms"], self.weights["terms"]),
             "states": {
                 key: _matching(state, self.weights["states"].get(key, {}))
-                for key, state in own["states"].items()
+                for key, state in initial["states"].items()
             },
-            **{name: _matching(own[name], self.weights[name]) for name in ("reference", "balance", "memory")},
+            **{
+                name: _matching(initial[name], self.weights[name])
+                for name in ("reference", "balance", "memory")
+            },
         }
-        clone.load_weights({**self.weights, **own, **copy.deepcopy(merged), "index": self.weights["index"]})
+        clone.load_weights(
+            {**self.weights, **initial, **copy.deepcopy(merged), "index": self.weights["index"]}
+        )
 
     def step(
         self,
@@ -211,9 +216,9 @@ def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
         a, b = one.get(name), other.get(name)
         if a is not None and b is not None and a.shape != b.shape:
             return float("inf")
-        gap = (a if b is None else b if a is None else a - b) if a is not None or b is not None else None
-        if gap is not None:
-            squares += float(gap.double().square().sum())
+        gap = b if a is None else a if b is None else a - b
+        assert gap is not None
+        squares += float(gap.double().square().sum())
     return squares**0.5
 
 
@@ -222,10 +227,10 @@ def norm(gradients: Mapping[str, Tensor]) -> float:
     return differ(gradients, {})
 
 
-def _matching(own: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        name: given[name] if name in given and given[name].shape == value.shape else value
-        for name, value in own.items()
+        name: stored[name] if name in stored and stored[name].shape == value.shape else value
+        for name, value in initial.items()
     }
 
 

@@ -13,10 +13,10 @@ def allowed(term: LossTerm, trainer: Trainer) -> frozenset[str]:
 
 def group_of(trainer: Trainer, term: str) -> dict[str, str]:
     """Name of a parameter -> its group, `A` for the term's own and `another term's` for those of the other terms."""
-    found = {name: group for group, members in trainer.model.groups().items() for name in members}
+    groups = {name: group for group, members in trainer.model.groups().items() for name in members}
     for name, _ in trainer.terms.named_parameters():
-        found[f"terms.{name}"] = "A" if name.startswith(f"{term}.") else "another term's"
-    return found
+        groups[f"terms.{name}"] = "A" if name.startswith(f"{term}.") else "another term's"
+    return groups
 
 
 def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dict[str, float]:
@@ -28,7 +28,7 @@ def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dic
     if trainer.config.balance.kind == "pcgrad":
         return {}
     groups, may = group_of(trainer, term.key), allowed(term, trainer)
-    found: dict[str, float] = {}
+    gaps: dict[str, float] = {}
     for name, group in groups.items():
         a, b = with_it.gradients.get(name), without.gradients.get(name)
         if group in may or (a is None and b is None) or (group == "A" and "A" in may):
@@ -37,5 +37,5 @@ def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dic
         assert one is not None
         gap = float((one if other is None else one - other).abs().max())
         if gap > 0.0 and not (group == "A" and b is None and float(one.abs().max()) == 0.0):
-            found[group] = max(gap, found.get(group, 0.0))
-    return found
+            gaps[group] = max(gap, gaps.get(group, 0.0))
+    return gaps

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.config.blocks.block import Block
+from harness.config.blocks.registered import AnyBlock
 from harness.config.blocks.trial import TrialConfig
 
 
@@ -12,14 +12,13 @@ def changed(config: TrialConfig, changes: Mapping[str, Any]) -> TrialConfig:
 
     Nothing is validated: a twin may be a combination that is refused because it could not act.
     """
-    result: Any = config
+    twin = config
     for path, value in changes.items():
-        result = _replaced(result, path.split("."), value)
-    found: TrialConfig = result
-    return found
+        twin = _replaced(twin, path.split("."), value)
+    return twin
 
 
-def _replaced(block: Block, path: list[str], value: Any) -> Block:
+def _replaced(block: AnyBlock, path: list[str], value: Any) -> AnyBlock:
     key, *rest = path
     if rest:
         return block.model_copy(update={key: _replaced(getattr(block, key), rest, value)})
@@ -31,7 +30,7 @@ def _replaced(block: Block, path: list[str], value: Any) -> Block:
 
 def value_at(config: TrialConfig, path: str) -> Any:
     """The value at a dotted path; AttributeError for one that this variant lacks."""
-    found: Any = config
+    value: Any = config
     for key in path.split("."):
-        found = getattr(found, key)
-    return found
+        value = getattr(value, key)
+    return value

@@ -57,9 +57,8 @@ def judge_term(twins: Twins, mechanism: Mechanism, cls: type[LossTerm], *, thoro
 
 
 def without(key: str) -> Patch:
-    """Leave a loss term out of the step; its parameters stay where they are. The task stays with weight 0, since
-    other terms' gradients may be measured against its own.
-    """
+    """Leave a loss term out of the step; its parameters stay. The task stays with weight 0, since gradients of other
+    terms may be measured against it."""
 
     def patch(trainer: Trainer) -> None:
         kept = [(term, 0.0 if term.key == key else weight) for term, weight in trainer.weighted]

@@ -1,4 +1,4 @@
-"""Keys that only a whole trial reads: support draws, evaluation, curriculum. Nothing asked for them: they are inert."""
+"""Keys that only a whole trial reads (support draws, evaluation, curriculum), and that nothing asked for."""
 
 from harness.audit.keys import BLOCKS, ELSEWHERE, LATER
 from harness.audit.settings import value_at
@@ -8,15 +8,15 @@ from harness.config.blocks.reads import Reads
 
 
 def unrecorded_keys(reads: Reads) -> list[str]:
-    """Dotted paths of the keys that no perturbation of a step can show, that are enabled, and
-    that are not among the trial's reads; all of `limits` is one key. Empty where earlier reads were not kept.
+    """Dotted paths of enabled keys that no perturbation of a step can show and that are not among the trial's reads; all
+    of `limits` is one key. Empty where earlier reads were not kept.
 
-    A key that is read and whose value is dropped afterwards is not found: a read is an attribute that was asked for.
+    A read is an attribute that was asked for: a key whose value is read and then dropped is not listed.
     """
     if not reads.complete:
         return []
     config = reads.config
-    found = ["limits"] if config.limits and "limits" not in reads.seen else []
+    paths = ["limits"] if config.limits and "limits" not in reads.seen else []
     for path in leaves():
         if path in reads.seen or path in ELSEWHERE or (path.startswith(BLOCKS) and path not in LATER):
             continue
@@ -25,5 +25,5 @@ def unrecorded_keys(reads: Reads) -> list[str]:
         except AttributeError:
             continue  # the key of another variant
         if value not in (None, 0) and not unread(config, [path]):
-            found.append(path)
-    return found
+            paths.append(path)
+    return paths

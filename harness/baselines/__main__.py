@@ -97,13 +97,13 @@ def main() -> int:
         default=Path(".cache/data"),
         help="encoded data and results (default: %(default)s)",
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     console = terminal.console()
     table = measure(
-        parse_source(given.source, given.contradictions), given.cache, progress=console.is_terminal
+        parse_source(options.source, options.contradictions), options.cache, progress=console.is_terminal
     )
     show(table, console)
-    if given.cells:
+    if options.cells:
         show_cells(table, console)
     return 0
 

@@ -1,6 +1,7 @@
 """The interface that every baseline has, and the registry that names them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from models.registry import Registry
 
 TRAINING_LIMIT = 50_000
 """Pairs that a baseline is fitted on at most; beyond, a fixed random subset, which `note` then says."""
+PAIRS_AT_ONCE = 8192
 
 
 class Baseline(ABC):
@@ -34,6 +36,12 @@ class Baseline(ABC):
             return train
         self.note += f"; fitted on {TRAINING_LIMIT} of {len(train)} training pairs"
         return np.sort(np.random.default_rng(0).choice(train, TRAINING_LIMIT, replace=False))
+
+
+def in_chunks(score: Callable[[Rows], NDArray[np.float64]], pairs: Rows) -> NDArray[np.float64]:
+    """`score` of pair indices [m], `PAIRS_AT_ONCE` at a time: [m]."""
+    parts = [score(pairs[first : first + PAIRS_AT_ONCE]) for first in range(0, len(pairs), PAIRS_AT_ONCE)]
+    return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
 
 BASELINES: Registry[Baseline] = Registry("baseline")

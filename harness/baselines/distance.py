@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from harness.baselines.baseline import BASELINES, Baseline
+from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
 
 
@@ -37,8 +37,6 @@ class Distance(Baseline):
         self._model.fit(features.log_distance(train)[:, None], features.labels(train))
 
     def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
-        if len(pairs) == 0:
-            return np.empty(0)
-        return np.asarray(
-            self._model.decision_function(features.log_distance(pairs)[:, None]), dtype=np.float64
+        return in_chunks(
+            lambda part: self._model.decision_function(features.log_distance(part)[:, None]), pairs
         )

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from harness.baselines.baseline import BASELINES, Baseline
+from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
 
 K = 5
@@ -20,7 +20,6 @@ SETTINGS = {
     "random_state": 0,
 }
 """Small trees on a tenth of the columns per split; chosen together with K, with the same caveat."""
-_PAIRS_AT_ONCE = 8192
 
 
 class KmerBoosting(Baseline):
@@ -34,13 +33,9 @@ class KmerBoosting(Baseline):
         self._model.fit(features.kmers(self.sides, K, train), features.labels(train))
 
     def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
-        parts = [
-            self._model.decision_function(
-                features.kmers(self.sides, K, pairs[first : first + _PAIRS_AT_ONCE])
-            )
-            for first in range(0, len(pairs), _PAIRS_AT_ONCE)
-        ]
-        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+        return in_chunks(
+            lambda part: self._model.decision_function(features.kmers(self.sides, K, part)), pairs
+        )
 
 
 @BASELINES.register(

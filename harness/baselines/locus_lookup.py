@@ -4,12 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
 
-from harness.baselines.baseline import BASELINES, Baseline
+from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
 from harness.data.dataset import EncodedDataset
 
 _CHROMOSOME_STRIDE = 1 << 40
-_PAIRS_AT_ONCE = 8192
 
 
 @BASELINES.register(
@@ -42,15 +41,11 @@ class LocusLookup(Baseline):
         self._prior = float(np.mean(features.labels(train)))
 
     def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
-        parts = [
-            self._chunk(features.dataset, pairs[first : first + _PAIRS_AT_ONCE])
-            for first in range(0, len(pairs), _PAIRS_AT_ONCE)
-        ]
-        return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
+        return in_chunks(lambda part: self._chunk(features.dataset, part), pairs)
 
     def _chunk(self, dataset: EncodedDataset, pairs: Rows) -> NDArray[np.float64]:
-        asked, found = self._neighbours(dataset, pairs)
-        a, b = pairs[asked], self._known[found]
+        asked, neighbours = self._neighbours(dataset, pairs)
+        a, b = pairs[asked], self._known[neighbours]
         both = (
             (dataset.chrom[a] == dataset.chrom[b])
             & (dataset.enhancer_start[a] < dataset.enhancer_end[b])
@@ -75,14 +70,16 @@ class LocusLookup(Baseline):
         high = np.searchsorted(self._start, start + length, side="left")
         width = np.maximum(high - low, 0)
         asked = np.repeat(np.arange(len(pairs)), width)
-        found = np.arange(width.sum()) - np.repeat(np.cumsum(width) - width, width) + np.repeat(low, width)
-        a, b = pairs[asked], self._known[found]
+        neighbours = (
+            np.arange(width.sum()) - np.repeat(np.cumsum(width) - width, width) + np.repeat(low, width)
+        )
+        a, b = pairs[asked], self._known[neighbours]
         keep = (
             (dataset.promoter_chrom[a] == dataset.promoter_chrom[b])
             & (dataset.promoter_end[b] > dataset.promoter_start[a])
             & (dataset.cell[a] != dataset.cell[b])
         )
-        return asked[keep], found[keep]
+        return asked[keep], neighbours[keep]
 
 
 def _position(dataset: EncodedDataset, pairs: Rows) -> Rows:

@@ -1,12 +1,8 @@
 """Baselines into a run's store, computed once per data, splits and code."""
 
-import contextlib
 import hashlib
-import os
 import pkgutil
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache as cached
 from pathlib import Path
 
@@ -24,6 +20,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.code import Code
 from harness.stamp.stamp import package_versions
+from harness.store.writer import replace_atomically
 
 IDENTITY = b"identity"
 """Key of a file's metadata under which it says what its numbers are of."""
@@ -59,32 +56,18 @@ def write_baselines(
             def started(number: int, name: str, fold: Fold = fold, before: int = before) -> None:
                 bar.update(task, completed=before + number, description=f"{fold.name}: {name}")
 
-            own = identity(dataset.hash, fold)
-            stored = cache / "baselines" / f"{own}.parquet"
+            key = identity(dataset.hash, fold)
+            stored = cache / "baselines" / f"{key}.parquet"
             if not stored.is_file():
                 rows = evaluate_fold(features, fold, split(dataset, fold), started=started)
-                with _appearing(stored) as file:
-                    pq.write_table(_named(to_table("baselines", rows), own), file)
+                table, buffer = to_table("baselines", rows), pa.BufferOutputStream()
+                metadata = {**(table.schema.metadata or {}), IDENTITY: key.encode()}
+                pq.write_table(table.replace_schema_metadata(metadata), buffer)
+                replace_atomically(stored, buffer.getvalue().to_pybytes())
             target = run_dir / "baselines" / f"{fold.id}.parquet"
-            with _appearing(target) as file:
-                shutil.copyfile(stored, file)
+            replace_atomically(target, stored.read_bytes())
             written.append(target)
     return written
-
-
-@contextlib.contextmanager
-def _appearing(final: Path) -> Iterator[Path]:
-    """A hidden sibling of `final` to write to, renamed to it at the end and removed on any error."""
-    final.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{final.name}.", dir=final.parent)
-    os.close(handle)
-    scratch = Path(name)
-    try:
-        yield scratch
-        scratch.chmod(0o644)
-        scratch.replace(final)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def identity(data: str, fold: Fold) -> str:
@@ -110,7 +93,3 @@ def _code() -> str:
     brought = [file for file in loaded() if any(row.cls.__module__ == file.module for row in BASELINES)]
     names = [module.name for module in modules if not module.name.endswith("__main__")]
     return Code.of(begin=names).with_files(brought).hash
-
-
-def _named(table: pa.Table, own: str) -> pa.Table:
-    return table.replace_schema_metadata({**(table.schema.metadata or {}), IDENTITY: own.encode()})

@@ -172,32 +172,32 @@ def main() -> int:
         "--quick", action="store_true", help="tiny sizes: only the differences mean something"
     )
     parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to FILE, too")
-    given = parser.parse_args()
+    options = parser.parse_args()
     for key in ("batch", "threads"):
-        value = getattr(given, key)
+        value = getattr(options, key)
         if value is not None and value < 1:
             raise UserError(f"--{key} {value}: expected at least 1")
-    if given.units < 100 or given.units % 100:
-        raise UserError(f"--units {given.units}: expected a multiple of 100")
-    if given.json is not None:
-        check_file(given.json)
-    if given.threads is not None:
-        torch.set_num_threads(given.threads)
-    device, console = _device(given.device), terminal.console()
+    if options.units < 100 or options.units % 100:
+        raise UserError(f"--units {options.units}: expected a multiple of 100")
+    if options.json is not None:
+        check_file(options.json)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    device, console = _device(options.device), terminal.console()
     measurements = list(
         measure(
-            given.bench,
-            quick=given.quick,
-            batch=given.batch,
-            units=given.units,
+            options.bench,
+            quick=options.quick,
+            batch=options.batch,
+            units=options.units,
             device=device,
             console=console,
         )
     )
     show(measurements, console, on_gpu=device.type == "cuda")
-    if given.json is not None:
+    if options.json is not None:
         content = {"machine": machine(device), "measurements": [one.record() for one in measurements]}
-        write(given.json, json.dumps(content, indent=1) + "\n")
+        write(options.json, json.dumps(content, indent=1) + "\n")
     broken = [sentence for one in measurements for sentence in one.broken()]
     for sentence in broken:
         console.print(sentence, style="bold red")

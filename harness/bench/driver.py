@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from harness.bench.measurement import Measurement, Time, timed
+from harness.bench.measurement import Measurement, timed
 from harness.config.space.compose import SEARCH_SPACES
 from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import Fold
@@ -46,7 +46,7 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
     return Measurement(
         name=f"driver time per configuration, {trials} of them, sampler {sampler}",
         plain=plain,
-        fast=Time(*end),
+        fast=end,
         required=None,
         notes={
             "ms at the beginning": begin.wall * 1000,
@@ -87,17 +87,17 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
 
 
 def _configurations(
-    proposer: Proposer, display: Display, count: int, each: Callable[[], object] = lambda: None
+    proposer: Proposer, display: Display, count: int, proposed: Callable[[], object] = lambda: None
 ) -> None:
     """Propose `count` configurations and let each report its epochs and end."""
     for _ in range(count):
-        given = proposer.suggest("one")
-        assert isinstance(given, dict)
-        each()
-        value = int(given["configuration"], 16) % 997 / 997
+        proposal = proposer.suggest("one")
+        assert isinstance(proposal, dict)
+        proposed()
+        value = int(proposal["configuration"], 16) % 997 / 997
         for epoch in range(1, EPOCHS + 1):
             report = {
-                "configuration": given["configuration"],
+                "configuration": proposal["configuration"],
                 "epoch": epoch,
                 "objective": value * epoch / EPOCHS,
                 "status": "done" if epoch == EPOCHS else "running",

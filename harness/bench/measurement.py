@@ -107,18 +107,19 @@ def middle(times: Sequence[Time]) -> Time:
     return Time(median(one.wall for one in times), median(one.cpu for one in times))
 
 
-def relative_norm(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
-    """max over tensors of |found - expected| / |expected|, Euclidean norms (0/0 = 0; NaN stays NaN)."""
+def relative_norm(measured: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
+    """max over tensors of |measured - expected| / |expected|, Euclidean norms (0/0 = 0; NaN stays NaN)."""
     return _worst(
         (torch.linalg.vector_norm((a - b).double()), torch.linalg.vector_norm(b.double()))
-        for a, b in zip(found, expected, strict=True)
+        for a, b in zip(measured, expected, strict=True)
     )
 
 
-def relative_elements(found: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
-    """max over tensors of max |found - expected| / max |expected| (0/0 = 0; NaN stays NaN)."""
+def relative_elements(measured: Iterable[Tensor], expected: Iterable[Tensor]) -> float:
+    """max over tensors of max |measured - expected| / max |expected| (0/0 = 0; NaN stays NaN)."""
     return _worst(
-        ((a - b).double().abs().amax(), b.double().abs().amax()) for a, b in zip(found, expected, strict=True)
+        ((a - b).double().abs().amax(), b.double().abs().amax())
+        for a, b in zip(measured, expected, strict=True)
     )
 
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import torch
 
 from analysis.ranking import Ranking, rank
-from analysis.schema import PART, PART_UNITS, PREVALENCES
+from analysis.schema import COMPACTED, PART, PART_UNITS, PREVALENCES
 from analysis.store import Run
-from harness.bench.measurement import Measurement, Time, timed
-from harness.store.compaction import AT_ONCE, COMPACTED, Compactor
+from harness.bench.measurement import Measurement, timed
+from harness.store.compaction import AT_ONCE, Compactor
 from harness.store.writer import RunWriter
 
 SEEDS, EPOCHS = 5, 10
@@ -41,16 +41,16 @@ def bench_ranking(units: int) -> Measurement:
                 compactor.collect(names)
                 compactor.finish()
         multiply(many, units // count)
-        expected, found = rank(Run.open(single)), rank(Run.open(few))
+        expected, measured = rank(Run.open(single)), rank(Run.open(few))
         plain = timed(lambda: rank(Run.open(single)), cpu).times(units / count)
         fast = timed(lambda: rank(Run.open(many)), cpu)
         size = sum(file.stat().st_size for file in many.rglob("*.parquet"))
     return Measurement(
         name=f"ranking of {units // SEEDS} configurations x {SEEDS} seeds x 8 cell lines",
-        plain=Time(*plain),
+        plain=plain,
         fast=fast,
         required=None,
-        differences={"ranking values": _apart(expected, found)},
+        differences={"ranking values": _apart(expected, measured)},
         limits={"ranking values": 0.0},
         notes={
             "seconds": fast.wall,
@@ -148,7 +148,7 @@ def _cells(rng: np.random.Generator, quality: float) -> Iterator[dict[str, Any]]
                         }  # fmt: skip
 
 
-def _apart(expected: Ranking, found: Ranking) -> float:
+def _apart(expected: Ranking, measured: Ranking) -> float:
     """Largest difference of the values of two rankings, configuration by configuration."""
-    one, other = (each.configurations.set_index("config")["value"] for each in (expected, found))
+    one, other = (ranking.configurations.set_index("config")["value"] for ranking in (expected, measured))
     return float((one - other.loc[one.index]).abs().max())

@@ -41,11 +41,11 @@ def bench_step(size: BenchSize, device: torch.device) -> Measurement:
         F.binary_cross_entropy_with_logits(u, label).backward()
         return u.detach()
 
-    found, expected = backward(fast), backward(plain)
+    measured, expected = backward(fast), backward(plain)
     gradients = [[p.grad for p in network.parameters() if p.grad is not None] for network in (fast, plain)]
     total = [torch.cat([gradient.flatten() for gradient in parts]) for parts in gradients]
     differences = {
-        "U_I, norm": relative_norm([found], [expected]),
+        "U_I, norm": relative_norm([measured], [expected]),
         "gradients together, norm": relative_norm(total[:1], total[1:]),
     }
     optimisers = {network: torch.optim.AdamW(network.parameters(), lr=1e-3) for network in (fast, plain)}

@@ -21,7 +21,7 @@ FILES = {"schema.json": sweep_schema, "preset.schema.json": preset_schema}
 
 
 def main() -> int:
-    """Entry point; the exit status is 0, or 2 for a mistake in what was given."""
+    """Entry point; the exit status is 0, or 2 for a mistake on the command line or in a file."""
     parser = argparse.ArgumentParser(prog="python -m harness.config", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     schema = commands.add_parser("schema", help="print the JSON schema of sweeps, or of presets")
@@ -59,12 +59,12 @@ def main() -> int:
 
 
 def _list_paths(prefix: str) -> None:
-    found = {path: leaf for path, leaf in leaves().items() if path.startswith(prefix)}
-    if not found:
+    listed = {path: leaf for path, leaf in leaves().items() if path.startswith(prefix)}
+    if not listed:
         raise UserError(f"no path of the configuration starts with '{prefix}'")
     default = TrialConfig()
     table = Table("path", "default", "exists where", "meaning", box=None, pad_edge=False)
-    for path, leaf in found.items():
+    for path, leaf in listed.items():
         value: object = default
         for key in path.split("."):
             value = getattr(value, key, "")

@@ -96,14 +96,14 @@ def main() -> int:
     command.add_argument(
         "--cache", type=user_path, default=Path(".cache/data"), help="where encoded datasets are kept"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     describe(
-        given.source,
-        enhancer_bp=given.enhancer_bp,
-        promoter_bp=given.promoter_bp,
-        cache=given.cache,
+        options.source,
+        enhancer_bp=options.enhancer_bp,
+        promoter_bp=options.promoter_bp,
+        cache=options.cache,
         console=terminal.console(),
-        contradictions=given.contradictions,
+        contradictions=options.contradictions,
     )
     return 0
 

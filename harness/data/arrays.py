@@ -10,7 +10,7 @@ import numpy as np
 
 @contextmanager
 def new_array(file: Path, dtype: type, shape: tuple[int, ...]) -> Iterator[Callable[[np.ndarray], None]]:
-    """Write `file` (.npy) of `shape` in C order; the function that is given appends a part of it.
+    """Write `file` (.npy) of `shape` in C order; the yielded function appends a part of it.
 
     Ordinary writes: where the disk is full they raise OSError, while a page written through a map of a file that
     has no room left would end the process with SIGBUS. Raises ValueError when the parts do not fill the shape.

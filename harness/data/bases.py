@@ -18,11 +18,8 @@ _LETTERS = np.frombuffer(ALPHABET.encode(), dtype=np.uint8)
 
 
 def encode_bases(sequences: Sequence[str]) -> np.ndarray:
-    """Codes uint8 [sum of lengths] of the sequences one after the other: A C G T N = 0..4, lower case
-    accepted.
-
-    Any other character becomes 255 (`FOREIGN`); one character is always one code. No sequences give an empty
-    array.
+    """Codes uint8 [sum of lengths] of the sequences one after the other: A C G T N = 0..4, either case, and 255
+    (`FOREIGN`) for any other character; one character is always one code. No sequences give an empty array.
     """
     text = "".join(sequences).encode("ascii", errors="replace")
     return _CODES[np.frombuffer(text, dtype=np.uint8)]

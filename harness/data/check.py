@@ -164,11 +164,11 @@ def check_features(table: Table, cell_lines: Sequence[str]) -> pd.DataFrame:
     twice = frame.duplicated(["cell_line", "feature"])
     names = frame["cell_line"] + " / " + frame["feature"]
     _refuse(table, twice, names, "'{}' is given a second time; expected one value per cell line and feature")
-    given = set(frame["cell_line"])
+    described = set(frame["cell_line"])
     for cell_line in cell_lines:
-        if cell_line not in given:
+        if cell_line not in described:
             raise UserError(
-                f"{table.file} has no row for cell line '{cell_line}'{nearest(cell_line, given)}; "
+                f"{table.file} has no row for cell line '{cell_line}'{nearest(cell_line, described)}; "
                 "expected the features of every cell line that has pairs"
             )
     used = frame[frame["cell_line"].isin(cell_lines)]

@@ -18,49 +18,41 @@ FORMAT = 3
 class EncodedDataset:
     """Pairs as index columns over two matrices of encoded windows; N pairs, M distinct sequences per side.
 
-    Attributes
-    ----------
-    hash : str
-        SHA-256 of the inputs: bytes of the files and how they are read, or the synthetic block.
-    origin : str
-        Where the data come from, in words, as this process was told: the store itself is shared by copies.
-    notes : list[str]
-        What reading normalised and dropped.
-    contradictory : dict[str, int]
-        Pairs dropped for contradictory labels, by the enhancer's chromosome.
-    cell_lines : list[str], sorted; chromosomes : list[str], in natural order
-    label int8 [N] (0 or 1), cell int16 [N] (index into `cell_lines`), chrom and promoter_chrom int16 [N]
-    (index into `chromosomes`: the enhancer's and the promoter's), distance int64 [N] (bp between the
-    elements; -1 when they lie on different chromosomes), given_split int8 [N] (index into `split_names`; -1
-    where the source names none) enhancer_start, enhancer_end, promoter_start, promoter_end : int64 [N],
-    0-based, end excluded enhancer_row, promoter_row : int32 [N], rows of `enhancers` and `promoters`; equal
-    sequences share one row enhancers, promoters : uint8 [M, L], A C G T N = 0..4, centre-cropped, padded with
-    4 on the right; enhancer_content, promoter_content : int32 [N], one number per DNA on either strand, the same for
-    an enhancer and a promoter; enhancer_window, promoter_window : int32 [N], the same of what the windows hold, padding
-    apart; features : dict of cell line -> float64 [F] over `feature_names`, or None
-    path : Path of the view; `EncodedDataset.open(path)` in another process maps the same pages (pickling does
-    this)
+    `hash` is the SHA-256 of the inputs (bytes of the files and how they are read, or the synthetic block), `origin` says
+    in words where they come from; `notes`: what reading normalised and dropped; `contradictory`: pairs dropped for
+    contradictory labels, by the enhancer's chromosome. `cell_lines` are sorted, `chromosomes` in natural order;
+    `features` maps each cell line to float64 [F] over `feature_names`, or is None. `enhancers` and `promoters` are
+    uint8 [M, L], A C G T N = 0..4, centre-cropped and padded with 4 on the right. Another process that opens `path`, or
+    unpickles the dataset, maps the same pages.
 
-    Every array but the two of window contents is a read-only map of a file; a dataset always holds at least one pair.
+    Every array but the window contents is a read-only map of a file. There is at least one pair.
     """
 
     label: np.ndarray
+    """int8 [N], 0 or 1."""
     cell: np.ndarray
+    """int16 [N], index into `cell_lines`."""
     chrom: np.ndarray
     promoter_chrom: np.ndarray
+    """int16 [N] both, index into `chromosomes` of the enhancer and of the promoter."""
     distance: np.ndarray
+    """int64 [N], bp between the elements; -1 on different chromosomes."""
     given_split: np.ndarray
+    """int8 [N], index into `split_names`; -1 where the source names none."""
     enhancer_row: np.ndarray
     promoter_row: np.ndarray
+    """int32 [N], rows of `enhancers` and `promoters`; equal sequences share one."""
     enhancer_content: np.ndarray
     promoter_content: np.ndarray
+    """int32 [N], one number per DNA on either strand, the same for an enhancer and a promoter."""
+    enhancer_window: np.ndarray
+    promoter_window: np.ndarray
+    """int32 [N], the same of what the windows hold, padding apart."""
     enhancer_start: np.ndarray
     enhancer_end: np.ndarray
     promoter_start: np.ndarray
     promoter_end: np.ndarray
-
-    enhancer_window: np.ndarray
-    promoter_window: np.ndarray
+    """int64 [N], 0-based, end excluded."""
 
     COLUMNS = (
         "label", "cell", "chrom", "promoter_chrom", "distance", "given_split", "enhancer_row", "promoter_row",

@@ -22,11 +22,8 @@ Start = Callable[[str, int], Callable[[int], None]]
 
 
 def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
-    """Encode every distinct sequence once (uint8, lossless up to case) and the pairs as index columns, into
-    `folder`.
-
-    Regions that no pair uses are left out.
-    The caller makes `folder` visible to others only when this returns.
+    """Encode every distinct sequence once (uint8, lossless up to case) and the pairs as index columns, into `folder`,
+    which the caller makes visible to others only when this returns. Regions that no pair uses are left out.
     """
     pairs = raw.pairs.reset_index(drop=True)
     (folder / "pairs").mkdir(parents=True)
@@ -36,7 +33,9 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
     code = {name: i for i, name in enumerate(chromosomes)}
     cell = {name: i for i, name in enumerate(cell_lines)}
     split = {name: i for i, name in enumerate(SPLIT_NAMES)}
-    given = pairs["split"].map(split).fillna(-1) if "split" in pairs else pd.Series(-1, index=pairs.index)
+    source_split = (
+        pairs["split"].map(split).fillna(-1) if "split" in pairs else pd.Series(-1, index=pairs.index)
+    )
     enhancers = _encode_side(raw.enhancers, pairs["enhancer"], folder / "enhancers", start)
     promoters = _encode_side(raw.promoters, pairs["promoter"], folder / "promoters", start)
     # One number per DNA over both sides: an enhancer may be the promoter of another pair.
@@ -46,7 +45,7 @@ def encode(raw: RawDataset, folder: Path, *, hash: str, start: Start) -> None:
         "cell": pairs["cell_line"].map(cell).to_numpy(np.int16),
         "chrom": enhancer["chrom"].map(code).to_numpy(np.int16),
         "promoter_chrom": promoter["chrom"].map(code).to_numpy(np.int16),
-        "given_split": given.to_numpy(np.int8),
+        "given_split": source_split.to_numpy(np.int8),
         "enhancer_row": enhancers.row,
         "promoter_row": promoters.row,
         "enhancer_content": content[: len(enhancers.hash)][enhancers.row],

@@ -44,7 +44,7 @@ class Fold:
 
     def content(self) -> dict[str, Any]:
         """The fold as plain data; every field is in."""
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        values = {column.name: getattr(self, column.name) for column in fields(self)}
         return {key: list(v) if isinstance(v, tuple) else v for key, v in values.items()}
 
     @classmethod
@@ -101,9 +101,9 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     settings = _settings(block)
     if block.folds:
         folds: dict[str, Fold] = {}
-        for number, given in enumerate(block.folds):
-            held = dict.fromkeys(normal_chromosome(name) or name for name in given.chromosomes)
-            names = (tuple(given.test), tuple(given.val), tuple(held))
+        for number, configured in enumerate(block.folds):
+            held = dict.fromkeys(normal_chromosome(name) or name for name in configured.chromosomes)
+            names = (tuple(configured.test), tuple(configured.val), tuple(held))
             fold = Fold(f"fold{number}", *names, settings)
             _check(dataset, fold, f"data.folds[{number}]")
             folds.setdefault(fold.id, fold)
@@ -183,7 +183,7 @@ def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.nda
         (dataset.chrom, dataset.enhancer_start, dataset.enhancer_end),
         (dataset.promoter_chrom, dataset.promoter_start, dataset.promoter_end),
     )
-    found = np.zeros(len(dataset), dtype=bool)
+    overlaps = np.zeros(len(dataset), dtype=bool)
     for code in range(len(dataset.chromosomes)):
         picked = [(start[m], end[m]) for chrom, start, end in sides for m in [against & (chrom == code)]]
         starts, ends = (np.concatenate(parts) for parts in zip(*picked, strict=True))
@@ -195,8 +195,8 @@ def overlapping(dataset: EncodedDataset, candidates: np.ndarray, against: np.nda
             mine = np.flatnonzero(candidates & (chrom == code))
             before = np.searchsorted(starts, end[mine], side="left")
             hit = (before > 0) & (reach[np.maximum(before - 1, 0)] > start[mine])
-            found[mine[hit]] = True
-    return found
+            overlaps[mine[hit]] = True
+    return overlaps
 
 
 def sharing(
@@ -229,7 +229,7 @@ def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
     codes = range(len(dataset.chromosomes))
     splits_on = [set(np.unique(dataset.given_split[dataset.chrom == code])) - {-1} for code in codes]
     train = dataset.split_names.index("train")
-    if all(len(found) <= 1 for found in splits_on) and {train} < set.union(*splits_on):
+    if all(len(splits) <= 1 for splits in splits_on) and {train} < set.union(*splits_on):
         return [dataset.chromosomes[code] for code in codes if splits_on[code] - {train}]
     count = np.bincount(dataset.chrom, minlength=len(dataset.chromosomes))
     # Contradictory pairs that were dropped still count, so that they do not move the choice.
@@ -246,15 +246,15 @@ def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
 
 
 def _check(dataset: EncodedDataset, fold: Fold, where: str) -> None:
-    for key, given, valid in (
+    for key, names, valid in (
         ("test", fold.test, dataset.cell_lines),
         ("val", fold.val, dataset.cell_lines),
         ("chromosomes", fold.chromosomes, dataset.chromosomes),
     ):
         what = "chromosome" if key == "chromosomes" else "cell line"
-        if not given:
+        if not names:
             raise UserError(f"{where}.{key} is empty; expected at least one {what} of {', '.join(valid)}")
-        for name in given:
+        for name in names:
             if name not in valid:
                 raise UserError(
                     f"{where}.{key}: no {what} '{name}' in {dataset.origin}{nearest(name, valid)} "

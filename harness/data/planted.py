@@ -67,10 +67,8 @@ def stream(block: SyntheticBlock, name: str) -> np.random.Generator:
 
 
 def plant(block: SyntheticBlock) -> Planted:
-    """Draw loci, cell lines, energies and labels.
-
-    U = strength * sum_j w_j f_j over standardised motif features f_j (|w| = 1), so that U has standard
-    deviation `strength` and mean 0 in every cell line; R depends on the environment (v_c1 is its first dimension):
+    """Draw loci, cell lines, energies and labels. U = strength * sum_j w_j f_j over standardised motif features f_j
+    (|w| = 1) has standard deviation `strength` and mean 0 in every cell line; R depends on v_c:
 
     linear        l = U - R,            R = v_c1 + sqrt(3) >= 0, U shifted by mean R
     interaction   l = U - R + lam U R,  R as above, lam = 0.5, U shifted so that the mean line is balanced
@@ -194,8 +192,8 @@ def _energy(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """U_I, R_E and the logit of every pair, each [N]."""
     weight = _weights(block)
-    own = (2.0 * in_promoter - 1.0) @ weight
-    u = block.strength * _with_shortcut(block, features @ weight, own)
+    of_promoter = (2.0 * in_promoter - 1.0) @ weight
+    u = block.strength * _with_shortcut(block, features @ weight, of_promoter)
     if block.form == "modulated":
         axis, sign = _pairs(block)
         r = -block.strength * MODULATION * (features * v[:, axis] * sign) @ weight
@@ -211,12 +209,14 @@ def _energy(
     return u, r, u - r + LAMBDA * u * r
 
 
-def _with_shortcut(block: SyntheticBlock, potential: np.ndarray, own: np.ndarray) -> np.ndarray:
+def _with_shortcut(block: SyntheticBlock, potential: np.ndarray, of_promoter: np.ndarray) -> np.ndarray:
     """(1 - s) potential + s (the promoter's motifs alone), s = promoter_shortcut, variance kept."""
     if block.promoter_shortcut == 0.0:
         return potential
     scale = potential.std()
-    mixed = (1.0 - block.promoter_shortcut) * potential / scale + block.promoter_shortcut * own / own.std()
+    mixed = (
+        1.0 - block.promoter_shortcut
+    ) * potential / scale + block.promoter_shortcut * of_promoter / of_promoter.std()
     return mixed * (scale / mixed.std())
 
 

@@ -172,9 +172,9 @@ def _content(table: pd.DataFrame) -> pd.DataFrame:
 def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content: pd.DataFrame) -> list[str]:
     """Regions whose coordinates disagree with their sequences, or that have several, with the counts."""
     used = regions.assign(name=names.to_numpy()).drop_duplicates("name")
-    own = content.loc[used["name"]]
+    used_content = content.loc[used["name"]]
     notes = []
-    length = own["length"].to_numpy()
+    length = used_content["length"].to_numpy()
     span = (used["end"] - used["start"]).to_numpy()
     differs = length != span
     if differs.any():
@@ -187,7 +187,9 @@ def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content:
             "decided by the coordinates"
         )
     several = (
-        used.assign(number=own["number"].to_numpy()).groupby(["chrom", "start", "end"])["number"].nunique()
+        used.assign(number=used_content["number"].to_numpy())
+        .groupby(["chrom", "start", "end"])["number"]
+        .nunique()
     )
     if (several > 1).any():
         chrom, start, end = several.index[int(np.argmax(several > 1))]
@@ -198,10 +200,10 @@ def _interval_notes(side: str, names: pd.Series, regions: pd.DataFrame, content:
     return notes
 
 
-def _feature_notes(features: pd.DataFrame, given: pd.Series) -> list[str]:
-    """How many features some cell line lacks, and how many of the cell lines `given` [rows] have no pairs, since those
-    are not used."""
-    names = given.astype(str).str.strip()
+def _feature_notes(features: pd.DataFrame, cell_lines: pd.Series) -> list[str]:
+    """How many features some cell line lacks, and how many rows are of `cell_lines` [rows] without pairs: both are not
+    used."""
+    names = cell_lines.astype(str).str.strip()
     strangers = sorted(set(names) - set(features["cell_line"]))
     notes = []
     if strangers:

@@ -58,11 +58,11 @@ def normal_regions(names: pd.Series) -> pd.Series:
 
 def region_fault(name: str) -> str:
     """What keeps `name` from being a region, in words."""
-    found = re.match(PATTERN, name)
+    match = re.match(PATTERN, name)
     expected = "expected a name such as GM12878|chr5:131773000-131774150"
-    if found is None or not normal_chromosome(found["chrom"]):
+    if match is None or not normal_chromosome(match["chrom"]):
         return f"has no coordinates; {expected}"
-    start, end = (found[key].lstrip("0") or "0" for key in ("start", "end"))
+    start, end = (match[key].lstrip("0") or "0" for key in ("start", "end"))
     if max(len(start), len(end)) > DIGITS or max(int(start), int(end)) > LONGEST:
         return f"has coordinates beyond any chromosome; expected positions of at most {LONGEST} bp"
     return "ends before it begins or is empty; expected the end after the start"

@@ -34,13 +34,9 @@ def settle(
     *,
     drop_contradictions: bool,
 ) -> Settled:
-    """Keep each pair once.
-
-    Parameters
-    ----------
-    pairs : rows with `enhancer`, `promoter`, `cell_line`, `label` and perhaps `split`, index 0..N-1.
-    identity : [N] what makes a pair the same pair in the same cell line; holds `chrom`, the enhancer's chromosome.
-    at, within : where row i stands, for errors, and within the data set's folder, for notes that outlive its place.
+    """Keep each pair once. `pairs` holds `enhancer`, `promoter`, `cell_line`, `label` and perhaps `split`, index 0..N-1;
+    rows of `identity` [N] are equal for the same pair in the same cell line, and hold its enhancer's `chrom`. `at` says
+    where row i stands, for errors; `within` where below the dataset's folder, for notes that outlive its place.
 
     Raises
     ------

@@ -11,19 +11,19 @@ SEAL = "files.json"
 
 def seal(folder: Path) -> None:
     """Flush every file below `folder` to disk and record it in its `SEAL`; raises OSError where the disk fails."""
-    found = {}
+    records = {}
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         with file.open("rb") as stream:
             os.fsync(stream.fileno())
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         state = file.stat()
-        found[file.relative_to(folder).as_posix()] = {
+        records[file.relative_to(folder).as_posix()] = {
             "bytes": state.st_size,
             "changed": state.st_mtime_ns,
             "sha256": digest,
         }
     with (folder / SEAL).open("w") as stream:
-        json.dump(found, stream, indent=1)
+        json.dump(records, stream, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
 

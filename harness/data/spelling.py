@@ -138,8 +138,8 @@ def patches_note(chromosomes: Sequence[pd.Series]) -> list[str]:
     well, with their number; none where there is none.
     """
     count = pd.concat(chromosomes, ignore_index=True).value_counts(sort=False)
-    found = {str(name): PATCH.fullmatch(str(name)) for name in count.index}
-    of = {name: normal_chromosome(match[1]) for name, match in found.items() if match}
+    matches = {str(name): PATCH.fullmatch(str(name)) for name in count.index}
+    of = {name: normal_chromosome(match[1]) for name, match in matches.items() if match}
     of = {name: chromosome for name, chromosome in of.items() if chromosome in count.index}
     if not of:
         return []

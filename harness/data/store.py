@@ -33,17 +33,15 @@ def open_dataset(
 ) -> EncodedDataset:
     """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
 
-    The first call reads, checks and encodes (with a progress bar when `progress`); later calls, from any
-    process, map what is there: files are hashed by their bytes, not parsed again, and only the origin is this call's
-    own. What other code of `MAKERS` encoded is not used. Two processes that start at once do the work once: the second
-    waits on a lock that the kernel drops if the first is killed. A folder becomes visible by one rename when it is
-    complete, so a kill at any instant leaves nothing half-written to be read.
+    The first call reads, checks and encodes (with a progress bar when `progress`). Later calls, from any process, hash
+    the files and map what is there, unless other code of `MAKERS` encoded it. Of two processes that start at once the
+    second waits on a lock that the kernel drops if the first is killed. A complete folder becomes visible by one rename,
+    so that a kill leaves nothing half-written to be read.
 
     Raises
     ------
     UserError
-        for every bad input, naming the file, the row and what was expected, and for a cache that cannot be written or
-        is full; nothing is left below `cache`.
+        for every bad input, with file, row and what was expected, and for a cache that is full or cannot be written.
     """
     cache = cache.expanduser()
     digest = content_hash(block)

@@ -23,28 +23,18 @@ MUTATION = 0.01
 """Probability that one base of a planted instance is replaced by another."""
 
 
-def truth(block: SyntheticBlock) -> Planted:
-    """What the labels of `generate(block)` were drawn from, in the order of its pairs."""
-    return plant(block)
-
-
 def generate(block: SyntheticBlock) -> RawDataset:
     """Sequences, pairs and labels of the synthetic benchmark.
 
-    A pool of loci, an enhancer and a promoter each, is laid out on the chromosomes; `planted.plant` gives
-    every locus the motifs that make U_I and, per environment dimension, one of two marker motifs. A cell line
-    is a sample of the loci that favours the markers and the contrasts of motifs that its environment vector
-    v_c points to: as in real data active elements are enriched for the line's own motifs, so an unlabelled
-    support set reveals v_c, while U_I is independent of v_c. A locus has the same DNA in every line that uses it;
-    labels are drawn per line.
+    Loci, an enhancer and a promoter each, lie on the chromosomes; `planted.plant` gives each the motifs that make U_I
+    and, per environment dimension, one of two marker motifs. A cell line samples the loci that its environment vector v_c
+    favours, so that an unlabelled support set reveals v_c, while U_I is independent of it. A locus has the same DNA in
+    every line; labels are drawn per line.
 
-    Faults: `training_shortcut` puts one further motif into the enhancers of that share of the positives of
-    the default fold's training cell lines, and in other lines into as many enhancers irrespective of the
-    label; `composition_fingerprint` draws that share of the bases of each of those training cell lines anew, by the
-    line's own preferences for what follows what; `uninformative_environment` samples loci without regard to v_c and
-    gives no cell features.
-
-    Raises UserError when the elements are too short for the motifs asked for.
+    Faults: `training_shortcut` puts one more motif into enhancers of positives of the default fold's training cell lines,
+    and into as many enhancers of other lines whatever their label; `composition_fingerprint` draws bases of those training
+    cell lines anew by each line's preferences; `uninformative_environment` samples loci without regard to v_c and gives no
+    cell features. Raises UserError when the elements are too short for the motifs.
     """
     copies = _copies(block)
     planted = plant(block)

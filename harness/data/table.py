@@ -33,7 +33,7 @@ class Table:
         Raises UserError for a column that is missing or there twice, for a table without rows and for an empty value
         in a needed column.
         """
-        found = {}
+        renames = {}
         have = [str(name) for name in self.frame.columns]
         for name, spellings in need.items():
             present = [spelling for spelling in spellings if spelling in have]
@@ -49,9 +49,9 @@ class Table:
                 raise UserError(
                     f"{self.file} has more than one column for the {name.replace('_', ' ')} ({twice}); expected one"
                 )
-            found[present[0]] = name
-        extra = [name for name in optional if name in have and name not in found]
-        frame = self.frame[[*found, *extra]].rename(columns=found)
+            renames[present[0]] = name
+        extra = [name for name in optional if name in have and name not in renames]
+        frame = self.frame[[*renames, *extra]].rename(columns=renames)
         if frame.empty:
             raise UserError(f"{self.file} holds no rows; expected at least one")
         for name in need:

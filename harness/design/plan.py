@@ -131,9 +131,6 @@ class Plan:
         """What a person calls a fold, with its cell lines and chromosomes."""
         return self.known[fold].label if fold in self.known else fold
 
-    def _fold(self, fold: str) -> dict[str, Any]:
-        return self.known[fold].content()
-
     def _entry(self, config: str) -> dict[str, Any]:
         planned = self.configs[config]
         return {"id": config, "changes": dict(planned.changes), "config": planned.config.canonical()}
@@ -152,8 +149,8 @@ class Plan:
             "objective": self.objective,
             "data": self.data,
             "trials": self.trials,
-            "folds": {fold: self._fold(fold) for fold in self.folds},
-            "other_folds": {fold: self._fold(fold) for fold in self.known if fold not in self.folds},
+            "folds": {fold: self.known[fold].content() for fold in self.folds},
+            "other_folds": {id: fold.content() for id, fold in self.known.items() if id not in self.folds},
             "reused": list(self.reused),
             "seeds": list(self.seeds),
             "other_seeds": list(self.other_seeds),

@@ -24,16 +24,16 @@ class Setting:
 
     def holds(self, settings: Mapping[str, Any]) -> bool:
         """Whether plain settings (`TrialConfig.model_dump()`) have it; a path that the variant lacks does not hold."""
-        found: Any = settings
+        value: Any = settings
         for key in self.path.split("."):
-            if not isinstance(found, Mapping) or key not in found:
+            if not isinstance(value, Mapping) or key not in value:
                 return False
-            found = found[key]
+            value = value[key]
         if self.value == POSITIVE:
-            return isinstance(found, int | float) and found > 0
+            return isinstance(value, int | float) and value > 0
         if self.value == GIVEN:
-            return found is not None and found != []
-        return bool(found == self.value)
+            return value is not None and value != []
+        return bool(value == self.value)
 
     def __str__(self) -> str:
         if self.value in (POSITIVE, GIVEN):

@@ -1,4 +1,4 @@
-"""What registers or declares itself in the code as rows of the catalogue."""
+"""Rows of the catalogue from everything that registers or declares itself."""
 
 import importlib
 import pkgutil
@@ -49,16 +49,16 @@ def registered() -> Iterator[Mechanism]:
 def declared() -> Iterator[Mechanism]:
     """A row of the catalogue per mechanism that is no registry's choice."""
     registries()
-    for each in DECLARED:
-        when = tuple(Setting(*pair) for pair in each.when.items())
-        texts = {name: getattr(each, name) for name in ("id", "name", "equation", "shapes", "source")}
+    for declaration in DECLARED:
+        when = tuple(Setting(*pair) for pair in declaration.when.items())
+        texts = {name: getattr(declaration, name) for name in ("id", "name", "equation", "shapes", "source")}
         yield Mechanism(
-            key=each.key,
+            key=declaration.key,
             when=when,
-            trains=each.group,
-            cls=each.cls,
-            kind=each.kind,
-            off=tuple(each.off.items()),
+            trains=declaration.group,
+            cls=declaration.cls,
+            kind=declaration.kind,
+            off=tuple(declaration.off.items()),
             **texts,
         )
 

@@ -119,7 +119,7 @@ def main() -> int:
 
 
 def check_seeds(seeds: list[int]) -> None:
-    """A seed is one replicate: twice the same would be one that is told twice, and no measure of spread."""
+    """Refuse a seed that is given twice: it would be one replicate that counts twice."""
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
         raise UserError(
@@ -161,7 +161,7 @@ def load(
 
 
 def _check_of_one_trial(text: str) -> None:
-    """Settings of how a sweep goes about its configurations say nothing to one configuration alone."""
+    """Refuse a setting of a sweep that one configuration alone does not read."""
     path = text.partition("=")[0].strip()
     block = path.split(".")[0]
     if block in SweepConfig.model_fields and block not in ("base", "data") and path not in SAME:
@@ -254,20 +254,8 @@ def _final_table(replicate: Replicate) -> Table:
         padding=(0, 1, 0, 0),
     )
     shown = ("auc", "f1", "precision", "recall", "threshold", "threshold_logit", "nll")
-    for column in (
-        "split",
-        "",
-        "n",
-        "AUPR U_I",
-        "AUPR",
-        "AUC",
-        "F1",
-        "prec",
-        "recall",
-        "thresh",
-        "logit",
-        "NLL",
-    ):
+    columns = ("split", "", "n", "AUPR U_I", "AUPR", "AUC", "F1", "prec", "recall", "thresh", "logit", "NLL")
+    for column in columns:
         table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
     for split in ("train", "val_seen", "val_unseen", "test"):
         for level in (MACRO, POOLED):

@@ -60,7 +60,7 @@ class Code:
         """The code below `root` as its files are now."""
         walked = [name for name in _files(root) if name.startswith(DISCOVERED)]
         start = [*begin, *(walked if begin is WORKER else ())]
-        hashes = {name: each.hash for name, each in reached(root, start).items() if not left_out(name)}
+        hashes = {name: source.hash for name, source in reached(root, start).items() if not left_out(name)}
         return cls._of(hashes)
 
     @classmethod
@@ -81,16 +81,16 @@ class Code:
 
     def with_files(self, files: Sequence[UseFile]) -> "Code":
         """This code and files that a person brought, as modules `use.NAME`."""
-        own = {f"use.{file.name}": _parsed(file.source.encode()).hash for file in files}
-        return self._of({**self.modules, **own}) if own else self
+        brought = {f"use.{file.name}": _parsed(file.source.encode()).hash for file in files}
+        return self._of({**self.modules, **brought}) if brought else self
 
     def save(self, run: Path) -> None:
         """RUN/code/<hash>.json, once per code, so that a later start can name what changed; and a copy of every file
         that a person brought, RUN/use/<name>-<hash>.py."""
-        for each in loaded():
-            copy = run / "use" / f"{each.name}-{each.hash}.py"
+        for brought in loaded():
+            copy = run / "use" / f"{brought.name}-{brought.hash}.py"
             if not copy.exists():
-                replace_atomically(copy, each.source.encode())
+                replace_atomically(copy, brought.source.encode())
         file = run / "code" / f"{self.hash}.json"
         if not modules_of(run, self.hash):
             replace_atomically(file, (json.dumps({"modules": dict(self.modules)}, indent=1) + "\n").encode())
@@ -120,18 +120,18 @@ def left_out(name: str) -> bool:
 def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
     """Every project module that imports lead to from the modules `begin`."""
     files = _files(root)
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     waiting = list(begin)
     while waiting:
         name = waiting.pop()
         while name and name not in files:  # `from package.module import Thing` names no module itself
             name = name.rpartition(".")[0]
-        if not name or name in found:
+        if not name or name in sources:
             continue
-        found[name] = _read(files[name])
-        waiting += _imports(found[name], files[name], name)
+        sources[name] = _read(files[name])
+        waiting += _imports(sources[name], files[name], name)
         waiting.append(name.rpartition(".")[0])
-    return found
+    return sources
 
 
 def _read(file: Path) -> Source:
@@ -149,8 +149,8 @@ def _parsed(content: bytes) -> Source:
             imports += [(0, alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             imports.append((node.level, node.module or "", tuple(alias.name for alias in node.names)))
-    own = hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16]
-    return Source(own, tuple(imports))
+    digest = hashlib.sha256(ast.dump(_WithoutTexts().visit(tree)).encode()).hexdigest()[:16]
+    return Source(digest, tuple(imports))
 
 
 class _WithoutTexts(ast.NodeTransformer):
@@ -163,24 +163,24 @@ class _WithoutTexts(ast.NodeTransformer):
 
 def _files(root: Path) -> dict[str, Path]:
     """Every project module's name and file; of a package and a file of one name, the package, as Python does."""
-    found = {}
+    modules = {}
     for package in PACKAGES:
         for file in sorted((root / package).rglob("*.py")):
             parts = file.relative_to(root).with_suffix("").parts
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)
-            if is_package or name not in found:
-                found[name] = file
-    return found
+            if is_package or name not in modules:
+                modules[name] = file
+    return modules
 
 
 def _imports(source: Source, file: Path, name: str) -> list[str]:
     """Dotted names that a module's import statements may load, wherever in it they stand."""
     package = (name if file.name == "__init__.py" else name.rpartition(".")[0]).split(".")
     names = []
-    for level, said, things in source.imports:
+    for level, said, members in source.imports:
         module = (
             ".".join([*package[: len(package) - level + 1], *([said] if said else [])]) if level else said
         )
-        names += [module, *(f"{module}.{thing}" for thing in things)]
-    return [each for each in names if each.split(".")[0] in PACKAGES]
+        names += [module, *(f"{module}.{member}" for member in members)]
+    return [dotted for dotted in names if dotted.split(".")[0] in PACKAGES]

@@ -29,10 +29,11 @@ NAMED = 3
 def package_versions() -> str:
     """Python and `PACKAGES` with their versions, as JSON; a patch level of Python moves no number."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return json.dumps({"python": python, **{name: _version(name) for name in PACKAGES}})
+    return json.dumps({"python": python, **{name: installed_version(name) for name in PACKAGES}})
 
 
-def _version(name: str) -> str | None:
+def installed_version(name: str) -> str | None:
+    """The version of an installed package; None where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -72,48 +73,48 @@ class Stamp:
         return {**{name: getattr(self, name) for name in STAMPS}, "stamp": self.id}
 
     def differences(self, row: Mapping[str, Any], run: Path) -> dict[str, str]:
-        """Stamp -> how a stored unit's one differs from this one, in a few words; empty where nothing does.
+        """Column of the stamp -> how a stored unit's differs from this one's, in a few words.
 
         Codes are compared over the modules that the unit's code had, so that a later module is no difference.
         """
-        found = {}
+        words = {}
         for name in STAMPS:
             mine, its = getattr(self, name), row.get(name)
             if mine == its:
                 continue
             if not its:
-                found[name] = f"unknown {WORDS[name]}"
+                words[name] = f"unknown {WORDS[name]}"
             elif name == "code":
                 changed = Code.today().changed(run, its)
                 if changed is None:
-                    found[name] = f"other code ({its}, of which no list of modules is left)"
+                    words[name] = f"other code ({its}, of which no list of modules is left)"
                 elif changed:
-                    found[name] = f"other code ({_named(changed)} changed)"
+                    words[name] = f"other code ({_named(changed)} changed)"
             elif name == "versions":
-                found[name] = f"other package versions ({_moved(its, mine)})"
+                words[name] = f"other package versions ({_moved(its, mine)})"
             else:
-                found[name] = f"{'other' if name == 'stop' else 'another'} {WORDS[name]} ({its})"
-        return found
+                words[name] = f"{'other' if name == 'stop' else 'another'} {WORDS[name]} ({its})"
+        return words
 
 
 def refuse_other(stamp: Stamp | None, row: Mapping[str, Any], run: Path, unit: str) -> None:
-    """A unit is not continued with anything but what it was begun with (None: what that was is not known).
+    """Refuse to continue a unit under another stamp than it was begun with (None: this start has no stamp).
 
     Raises
     ------
     UserError
         when the unit's stored row has another stamp.
     """
-    found = stamp.differences(row, run) if stamp is not None else {}
-    if found:
+    differences = stamp.differences(row, run) if stamp is not None else {}
+    if differences:
         raise UserError(
-            f"{run}: unit {unit} was begun with {'; '.join(found.values())}, and its epochs cannot be continued "
+            f"{run}: unit {unit} was begun with {'; '.join(differences.values())}, and its epochs cannot be continued "
             "with what there is now; give another --out"
         )
 
 
 def refuse_beside(stamp: Stamp, run: Path) -> None:
-    """Units are not made beside those of another stamp, with which no mean could be over both.
+    """Refuse to add units of `stamp` to a run with units of another stamp: no mean could be over both.
 
     Raises
     ------
@@ -122,15 +123,15 @@ def refuse_beside(stamp: Stamp, run: Path) -> None:
     """
     rows = Run(run).columns("trials", [*STAMPS, "epochs"]).astype(object)
     rows = rows[(rows["epochs"].fillna(0) > 0).to_numpy()]
-    for key, own in rows.where(rows.notna(), None).groupby(list(STAMPS), dropna=False):
+    for key, group in rows.where(rows.notna(), None).groupby(list(STAMPS), dropna=False):
         its = {
             name: value if isinstance(value, str) else None for name, value in zip(STAMPS, key, strict=True)
         }
-        found = stamp.differences(its, run)
-        if found:
-            units = "1 unit is" if len(own) == 1 else f"{len(own)} units are"
+        differences = stamp.differences(its, run)
+        if differences:
+            units = "1 unit is" if len(group) == 1 else f"{len(group)} units are"
             raise UserError(
-                f"{run}: {units} of {'; '.join(found.values())}, and no mean can be over those and what would be "
+                f"{run}: {units} of {'; '.join(differences.values())}, and no mean can be over those and what would be "
                 "added now; give another --out"
             )
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.files import conform, filed_units, grouped, problem
-from analysis.schema import COMPACTED as COMPACTED
-from analysis.schema import PART, PART_GROUPS, PART_UNITS, TABLES
+from analysis.schema import COMPACTED, PART, PART_GROUPS, PART_UNITS, TABLES
 from analysis.unit_log import log_file, read_or_none
 from harness.store.exporting import export
 from harness.store.storage import writing
@@ -75,7 +74,7 @@ def compact(folder: Path, units: Iterable[str]) -> Path | None:
         folder
         / f"{PART}{1 + max((int(number) for number in numbers if number.isdigit()), default=0):07d}.parquet"
     )
-    write_part(part, [file.stem for file in files], _each(files, TABLES[folder.name]))
+    write_part(part, [file.stem for file in files], _tables(files, TABLES[folder.name]))
     for file in files:
         file.unlink(missing_ok=True)
     return part
@@ -106,7 +105,7 @@ def write_part(part: Path, units: list[str], tables: Iterable[pa.Table]) -> None
             draft.unlink(missing_ok=True)
 
 
-def _each(files: Iterable[Path], schema: pa.Schema) -> Iterator[pa.Table]:
+def _tables(files: Iterable[Path], schema: pa.Schema) -> Iterator[pa.Table]:
     for file in files:
         with pq.ParquetFile(file) as opened:
             yield conform(opened.read(use_threads=False), schema)

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from analysis.errors import UserError
-from analysis.schema import ALWAYS as ALWAYS
-from analysis.schema import COMPACTED
+from analysis.schema import ALWAYS, COMPACTED
 from analysis.unit_log import UnitLog
 from harness.store.writer import RunWriter
 
-_ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
+ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
+"""Tables in the order in which a unit comes and goes: it is in `trials` only beside all else of it."""
 
 
-def export(run: Path, log: UnitLog, tables: Iterable[str] = _ORDER) -> None:
+def export(run: Path, log: UnitLog, tables: Iterable[str] = ORDER) -> None:
     """Write the files of the unit of `log`; `trials` is the last, as it says that the others are there.
 
     Raises
@@ -24,7 +24,7 @@ def export(run: Path, log: UnitLog, tables: Iterable[str] = _ORDER) -> None:
         raise UserError(f"{log.file} is damaged: {log.damage or 'it does not say how its unit ended'}")
     writer, unit = RunWriter(run), log.unit
     wanted = set(tables)
-    for name in _ORDER:
+    for name in ORDER:
         if name in wanted:
             table = log.table(name)
             if table.num_rows or name in ALWAYS:

@@ -1,4 +1,4 @@
-"""Damaged files of a store: put aside, made again from what holds the same, and said."""
+"""Repair of a store: damaged files are put aside and made again from what holds the same rows."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from analysis.errors import UserError
 from analysis.files import TableFiles, filed_units, part_units, problem, unit_names
 from analysis.paths import listed
-from analysis.schema import COMPACTED, KEYS, PART, TABLES
+from analysis.schema import ALWAYS, COMPACTED, KEYS, PART, TABLES
 from analysis.unit_log import UnitLog, log_file, logged_units, rows_frame, table_frame
 from harness.store.damaged import put_aside
-from harness.store.exporting import ALWAYS, export
+from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
 from harness.store.moving import drop_rows
 
@@ -21,12 +21,11 @@ WHOLE = ("predictions", "embeddings")
 
 
 def mend(run: Path) -> list[str]:
-    """Make whole what is damaged, before a run goes on; a sentence for everything that was found. Nobody may write.
+    """Repair what is damaged before a run goes on; a sentence for each repair. Nobody else may write meanwhile.
 
-    Parquet that cannot be read, or that is not there although the unit has ended, is made again from the logs, the log of a
-    unit that has ended from its Parquet. A unit whose rows nothing
-    holds any more is taken out of the store, so that it runs again. The log of a unit that has not ended is left to
-    `harness.trial.record`, which knows what its checkpoint vouches for.
+    Parquet that is missing or cannot be read is made again from the logs of ended units, and such a log from its Parquet.
+    A unit whose rows are lost is taken out of the store, so that it runs again. The log of a unit that has not ended is
+    left to `harness.trial.record`, which knows what its checkpoint vouches for.
 
     Raises
     ------
@@ -61,7 +60,8 @@ def mend(run: Path) -> list[str]:
     if lost:
         drop_rows(run, lost)
         for unit in lost:
-            _set_aside_checkpoints(run, unit)
+            for file in sorted((run / "checkpoints" / unit).glob("*.pt")):
+                put_aside(file)
         said.append(f"nothing holds all rows of {', '.join(sorted(lost))} any more: to be run again")
     filed = filed_units(run)
     broken = [log for unit, log in logs.items() if not log.ended and unit in filed]
@@ -80,14 +80,14 @@ def _log(run: Path, unit: str) -> UnitLog:
 
 def _put_aside(folder: Path, said: list[str]) -> bool:
     """Whether a table had files that cannot be read; they are put aside."""
-    found = False
+    damaged = False
     for file in listed(folder, ".parquet"):
         why = problem(file)
         if why is not None:
             aside = put_aside(file)
             said.append(f"{folder.name}/{file.name} cannot be read ({why}) and was put aside as {aside.name}")
-            found = True
-    return found
+            damaged = True
+    return damaged
 
 
 def _held(folder: Path, *, parts: bool = False) -> set[str]:
@@ -107,11 +107,6 @@ def _predicted(run: Path, units: Collection[str]) -> set[str]:
         return set()
     rows = _rows_of(run / "trials", units)
     return set(unit_names(rows.filter(pc.equal(rows["status"], "done"))).to_pylist())
-
-
-def _set_aside_checkpoints(run: Path, unit: str) -> None:
-    for file in sorted((run / "checkpoints" / unit).glob("*.pt")):
-        put_aside(file)
 
 
 def write_logs(run: Path, units: Collection[str]) -> None:

@@ -9,23 +9,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from analysis.files import conform, part_units, unit_names
-from analysis.schema import COMPACTED, PART, TABLES
+from analysis.schema import PART, TABLES
 from analysis.unit_log import log_file
 from harness.store.compaction import write_part
+from harness.store.exporting import ORDER
 from harness.store.storage import writing
 from harness.store.writer import RunWriter
-
-ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
-"""Tables in the order in which units leave them: a unit is in `trials` until all else of it has gone."""
 
 
 def move_units(run: Path, units: Collection[str], target: Path) -> None:
     """Move everything of `units` (names) from a run folder to another one: rows, also those in parts, then their
-    checkpoints, and their logs as the very last.
+    checkpoints, and their logs last.
 
-    Whatever instant it is killed at, nothing is lost, and calling it again with the same units finishes the work; units
-    that are there already in `target` are replaced by those that come, and unknown units are none. No unit may be
-    running. `target` may lie inside `run`.
+    A kill at any instant loses nothing, and another call with the same units finishes the work. Units that are in
+    `target` already are replaced; unknown ones are passed over. No unit may be running. `target` may lie inside `run`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A run folder that cannot be written: full, read-only, no folder; said in one sentence."""
+"""One sentence for a run folder that cannot be written: full, read-only, or no folder."""
 
 import contextlib
 import errno
@@ -47,7 +47,7 @@ def reason(error: BaseException | None, numbers: Iterable[int] = tuple(REASONS))
 
 @contextlib.contextmanager
 def writing(place: Path, numbers: Iterable[int] = tuple(REASONS)) -> Iterator[None]:
-    """What the operating system has against writing at `place` becomes one sentence.
+    """Turn an error of the operating system while writing at `place` into one sentence.
 
     Raises
     ------

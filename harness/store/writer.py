@@ -32,12 +32,6 @@ def replace_atomically(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    """The rows of one file that a `RunWriter` wrote."""
-    rows: list[dict[str, Any]] = pq.read_table(file, partitioning=None).to_pylist()
-    return rows
-
-
 class RunWriter:
     """The run folder of one sweep (or of one trial run alone).
 

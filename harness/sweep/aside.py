@@ -93,8 +93,8 @@ def being_moved(run: Path) -> set[str]:
 def put_aside(run: Path, aside: Iterable[Aside]) -> None:
     """Move the units into runs of their own. A kill at any instant loses nothing: `complete_moves` completes it."""
     entries = [
-        {"folder": each.folder, "units": [unit.name for unit in each.units], "why": each.why}
-        for each in aside
+        {"folder": group.folder, "units": [unit.name for unit in group.units], "why": group.why}
+        for group in aside
     ]
     _move_all(run, entries)
 
@@ -137,11 +137,11 @@ def complete_moves(run: Path) -> None:
 def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -> None:
     """Make `target` a run: a plan of these units, the list of its code's modules, baselines and the reason."""
     wanted = set(units)
-    own = [unit for unit in plan.whole().units() if unit.name in wanted]
+    moved = [unit for unit in plan.whole().units() if unit.name in wanted]
     before = Plan.load(target)
-    configs = {unit.config_id: plan.configs[unit.config_id] for unit in own}
-    folds = {unit.fold: plan.known[unit.fold] for unit in own}
-    seeds = {unit.seed: None for unit in own}
+    configs = {unit.config_id: plan.configs[unit.config_id] for unit in moved}
+    folds = {unit.fold: plan.known[unit.fold] for unit in moved}
+    seeds = {unit.seed: None for unit in moved}
     if before is not None:
         configs, folds = {**before.configs, **configs}, {**before.known, **folds}
         seeds = {**dict.fromkeys(before.seeds), **seeds}
@@ -167,7 +167,7 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
 
 
 def _describe_rest(folder: Path) -> None:
-    """What units were moved back from is a run of those that are left; a folder of none goes."""
+    """Reduce the plan of a folder that units were moved back from to those that are left; remove an empty one."""
     rows = Run(folder).columns("trials", ["config", "seed"])
     plan = Plan.load(folder)
     if rows.empty:
@@ -199,7 +199,7 @@ def _free(run: Path, key: str, units: Iterable[Unit]) -> str:
 
 def _journal(run: Path) -> list[dict[str, Any]]:
     try:
-        found: list[dict[str, Any]] = json.loads((run / JOURNAL).read_text(encoding="utf-8"))
+        entries: list[dict[str, Any]] = json.loads((run / JOURNAL).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return []
-    return found
+    return entries

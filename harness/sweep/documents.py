@@ -1,10 +1,8 @@
-"""Damaged documents of a run: put aside, made again from the rest of the run where that holds the same, and said."""
+"""Repair of a run's documents: damaged ones are put aside and made again from the rest of the run."""
 
 import json
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from analysis.errors import UserError
 from analysis.schema import ADDED
@@ -79,7 +77,9 @@ def _made_again(run: Path, sweep: Sweep, added: list[dict[str, Any]], lost: str)
         )
     configs = _configs(run, added)
     trials = Run(run).columns("trials", ["fold", "seed", "fold_json"])
-    known = {fold: Fold.stored(json.loads(text)) for fold, text in _folds(trials.dropna())}
+    rows = trials.dropna()
+    contents = sorted(set(zip(rows["fold"], rows["fold_json"], strict=True)))
+    known = {fold: Fold.stored(json.loads(text)) for fold, text in contents}
     return Plan(
         name=sweep.config.name,
         design=sweep.config.design,
@@ -113,11 +113,6 @@ def _read(file: Path) -> bytes:
         raise
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}); it is a document of the run") from None
-
-
-def _folds(trials: pd.DataFrame) -> list[tuple[str, str]]:
-    """Identity and content of every fold that the store has a unit of."""
-    return sorted(set(zip(trials["fold"], trials["fold_json"], strict=True)))
 
 
 def _data(run: Path) -> str | None:

@@ -23,17 +23,17 @@ from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
 from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
 from harness.store.writer import RunWriter
-from harness.sweep.aside import complete_moves, put_aside
+from harness.sweep.aside import ENDED, complete_moves, put_aside
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster.capacity import this_machine
 from harness.sweep.cluster.cluster import Cluster, cluster
-from harness.sweep.documents import mend_run, plan_of_run
+from harness.sweep.documents import PROVENANCE, mend_run, plan_of_run
 from harness.sweep.lock import only_driver, refuse_running
 from harness.sweep.options import Options
 from harness.sweep.provenance import provenance
 from harness.sweep.search.impossible import refuse_impossible
 from harness.sweep.show.report import conclude, continuing, introduce, unfinished
-from harness.sweep.start import ENDED, Start, complete_units, forget, give_up, prepare, stored_units
+from harness.sweep.start import Start, complete_units, forget, give_up, prepare, stored_units
 from harness.sweep.taken_back import take_back
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
@@ -120,7 +120,6 @@ def run_sweep(options: Options, console: Console) -> int:
                 dataset=dataset.path,
                 cache=options.cache.absolute(),
                 run=run,
-                cluster=ray,
                 device=device,
                 seconds=None
                 if options.seconds is None
@@ -229,7 +228,7 @@ def save_start(sweep: Sweep, start: Start, run: Path) -> None:
 
 def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Cluster) -> None:
     """Every start of a run adds its own entry; the newest is at the top level."""
-    file = run / "provenance.json"
+    file = run / PROVENANCE
     earlier = json.loads(file.read_text()) if file.exists() else {}
     entry = provenance(
         data=dataset.hash,
@@ -239,14 +238,12 @@ def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Clust
         cluster=ray.address or "local",
     )
     before = earlier.pop("earlier", [])
-    RunWriter(run).write_json(
-        "provenance.json", {**entry, "earlier": [*before, *([earlier] if earlier else [])]}
-    )
+    RunWriter(run).write_json(PROVENANCE, {**entry, "earlier": [*before, *([earlier] if earlier else [])]})
 
 
 @contextlib.contextmanager
 def telling_how_to_go_on(console: Console) -> Iterator[None]:
-    """Also to somebody who cannot wait for Ray to start or for the trials to end."""
+    """On Ctrl-C say how to continue, also while Ray starts."""
     try:
         yield
     except KeyboardInterrupt:

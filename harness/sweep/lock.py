@@ -17,8 +17,8 @@ ATTEMPTS, PAUSE = 4, 0.05
 
 
 def driver_running(run: Path) -> bool:
-    """Whether a driver is at work in `run`; what the plan's status says is from the driver that wrote it, which may
-    be dead. Nothing is written."""
+    """Whether a driver is at work in `run`, which the status in its plan does not tell: its driver may be dead. Nothing
+    is written."""
     try:
         stream = (run / LOCK).open("r")
     except FileNotFoundError:
@@ -38,7 +38,7 @@ def refuse_running(run: Path) -> None:
 @contextlib.contextmanager
 def only_driver(run: Path) -> Iterator[None]:
     """Hold the lock of `run`: taken before its plan is read, kept until nothing is written any more. The kernel drops
-    the lock of a driver that was killed. A folder in which nothing came to be goes again, with what was made for it.
+    the lock of a driver that was killed. A folder that stays empty is removed, with the parents that were made for it.
 
     Raises
     ------
@@ -48,31 +48,23 @@ def only_driver(run: Path) -> Iterator[None]:
     check_writable(run)
     made = [place for place in (run, *run.parents) if not place.exists()]
     try:
-        stream = _locked(run)
+        number = _locked(run)
     except OSError as error:
         raise UserError(f"--out {run}: {error.strerror}; give another --out") from None
-    if stream is None:
+    if number is None:
         raise UserError(_another(run))
-    with contextlib.closing(_Descriptor(stream)):
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, number)
         shutil.rmtree(run / "ray", ignore_errors=True)
         try:
             yield
         finally:
             if [file.name for file in run.iterdir()] == [LOCK]:
                 (run / LOCK).unlink()
-                with contextlib.suppress(
-                    OSError
-                ):  # a folder that a disk is mounted on, or that is in use, stays
+                # A folder that a disk is mounted on, or that is in use, stays.
+                with contextlib.suppress(OSError):
                     for place in [run, *made[1:]]:
                         place.rmdir()
-
-
-class _Descriptor:
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def close(self) -> None:
-        os.close(self.number)
 
 
 def _locked(run: Path) -> int | None:

@@ -72,28 +72,28 @@ def parse(arguments: list[str] | None = None) -> Options:
         help="override a setting, e.g. optimiser.lr=0.001",
     )
     add("--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
-    given = parser.parse_args(arguments)
-    if given.gpus_per_trial is not None:
-        given.set.append(f"resources.gpus_per_trial={given.gpus_per_trial}")
+    parsed = parser.parse_args(arguments)
+    if parsed.gpus_per_trial is not None:
+        parsed.set.append(f"resources.gpus_per_trial={parsed.gpus_per_trial}")
     return Options(
-        yaml=given.yaml,
-        data=given.data,
-        trials=_trials(given.trials),
-        seconds=None if given.time is None else seconds(given.time),
-        address=given.address,
-        out=given.out,
-        resume=given.resume,
-        dry_run=given.dry_run,
-        sets=tuple(given.set),
-        cache=given.cache,
-        reuse_older_code=given.reuse_older_code,
+        yaml=parsed.yaml,
+        data=parsed.data,
+        trials=_trials(parsed.trials),
+        seconds=None if parsed.time is None else seconds(parsed.time),
+        address=parsed.address,
+        out=parsed.out,
+        resume=parsed.resume,
+        dry_run=parsed.dry_run,
+        sets=tuple(parsed.set),
+        cache=parsed.cache,
+        reuse_older_code=parsed.reuse_older_code,
     )
 
 
 def seconds(text: str) -> float:
     """`90s`, `30m`, `2h`, `1h30m` or a plain number of seconds."""
-    found = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
-    hours, minutes, rest = found.groups() if found else (None, None, None)
+    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
+    hours, minutes, rest = match.groups() if match else (None, None, None)
     total = float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(rest or 0)
     if total <= 0:
         raise UserError(f"--time {shorten(text)}: expected a time such as 90s, 30m, 2h or 1h30m")

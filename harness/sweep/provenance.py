@@ -6,11 +6,12 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from harness.stamp.stamp import installed_version
 
 PACKAGES = ("torch", "ray", "optuna", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,7 @@ def provenance(
         "data": {"hash": data, "origin": origin},
         "seeds": seeds,
         "sampler_seed": sampler_seed,
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: installed_version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cluster": cluster,
@@ -66,10 +67,3 @@ def _ask(*arguments: str) -> bytes | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return asked.stdout if asked.returncode == 0 else None
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -21,18 +21,6 @@ from harness.sweep.search.left import unplanned
 from harness.sweep.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.verdict import Verdict
 
-__all__ = [
-    "ENDED",
-    "Reached",
-    "Start",
-    "Stored",
-    "complete_units",
-    "forget",
-    "give_up",
-    "prepare",
-    "stored_units",
-]
-
 
 class Stored(NamedTuple):
     """What the store says of a unit: its status, what it reached of which objective, and its stamp columns."""
@@ -101,23 +89,25 @@ def prepare(
         new, wanted = _missing(sweep, fresh, gpu)
         return Start(fresh, _group(fresh.units()), new, new < wanted, 0, 0, [], [])
     difference = diff(old, fresh)
+    stamp = stamp or Stamp.of(sweep.config, data=fresh.data)
     gone = being_moved(run)
     whole = {unit: row for unit, row in stored_units(run).items() if unit.name not in gone}
-    aside, reused = sort_out(run, whole, stamp or Stamp.of(sweep.config, data=fresh.data), reuse=reuse)
-    other = {unit for each in aside for unit in each.units}
-    found = {unit: row for unit, row in whole.items() if unit not in other}
+    aside, reused = sort_out(run, whole, stamp, reuse=reuse)
+    other = {unit for group in aside for unit in group.units}
+    present = {unit: row for unit, row in whole.items() if unit not in other}
     plan = replace(merge(old, fresh), reused=tuple(reused))
     design = sweep.config.of_design
     drawn = plan.configs if design.searched else {}
-    still = {config: each for config, each in drawn.items() if _still(sweep, each.changes, config, gpu)}
+    still = {
+        config: planned for config, planned in drawn.items() if _still(sweep, planned.changes, config, gpu)
+    }
     kept = design.kept(still, fresh.configs)
     asked = replace(fresh, configs=kept)
     units = asked.units()
-    own = stamp or Stamp.of(sweep.config, data=fresh.data)
     elsewhere = {folder.name: stored_units(folder) for folder in earlier_folders(run)}
-    back = to_take_back(run, [unit for unit in units if unit not in found], own, elsewhere)
-    found |= {unit: elsewhere[each.folder][unit] for each in back for unit in each.units}
-    stored = {unit: found[unit] for unit in units if unit in found}
+    back = to_take_back(run, [unit for unit in units if unit not in present], stamp, elsewhere)
+    present |= {unit: elsewhere[group.folder][unit] for group in back for unit in group.units}
+    stored = {unit: present[unit] for unit in units if unit in present}
     statuses = {unit: row.status for unit, row in stored.items()}
     failed = [unit for unit in units if statuses.get(unit) == "failed"]
     pruned = {unit.config_id for unit, status in statuses.items() if status == "pruned"}
@@ -137,8 +127,8 @@ def prepare(
         )
     sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
     sentences += [s for s in difference.sentences if "to propose" not in s]
-    sentences += [each.sentence(len((set(each.units) & set(units)) - found.keys())) for each in aside]
-    sentences += [each.sentence for each in back]
+    sentences += [group.sentence(len((set(group.units) & set(units)) - present.keys())) for group in aside]
+    sentences += [group.sentence for group in back]
     if gone:
         sentences.append(
             f"an earlier start had begun to put {len(gone)} units aside, which is completed first"
@@ -150,7 +140,7 @@ def prepare(
         )
     elif reuse:
         sentences.append("--reuse-older-code has nothing to do: no finished unit is of older code")
-    rest = len(found.keys() & set(plan.whole().units()) - set(plan.units()))
+    rest = len(present.keys() & set(plan.whole().units()) - set(plan.units()))
     if rest:
         sentences.append(
             f"{rest} stored unit{'s' if rest > 1 else ''} of what is no longer asked for: kept, not run, left out of the "

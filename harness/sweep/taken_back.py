@@ -29,8 +29,8 @@ class Back:
 def earlier_folders(run: Path) -> list[Path]:
     """Runs below RUN/earlier, by name."""
     folder = run / EARLIER
-    found = folder.iterdir() if folder.is_dir() else ()
-    return sorted(each for each in found if each.is_dir() and not each.name.startswith("."))
+    entries = folder.iterdir() if folder.is_dir() else ()
+    return sorted(entry for entry in entries if entry.is_dir() and not entry.name.startswith("."))
 
 
 def to_take_back(
@@ -41,20 +41,19 @@ def to_take_back(
     `stored`: name of a folder below RUN/earlier -> its units.
     """
     left = set(wanted)
-    found = []
+    back = []
     for folder, units in stored.items():
-        own = {
+        ended = {
             unit: row
             for unit, row in units.items()
             if unit in left and row.status in ENDED and not stamp.differences(row.stamp, run)
         }
-        if own:
-            found.append(Back(folder, own))
-            left -= own.keys()
-    return found
+        if ended:
+            back.append(Back(folder, ended))
+            left -= ended.keys()
+    return back
 
 
 def take_back(run: Path, back: Iterable[Back]) -> None:
-    """Move the units back, which nothing of the same name may stand in the way of. A kill at any instant loses nothing:
-    `complete_moves` completes it."""
-    move_back(run, {each.folder: [unit.name for unit in each.units] for each in back})
+    """Move the units back into the run. A kill at any instant loses nothing: `complete_moves` completes it."""
+    move_back(run, {group.folder: [unit.name for unit in group.units] for group in back})

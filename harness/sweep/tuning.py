@@ -17,7 +17,6 @@ from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
-from harness.sweep.cluster.cluster import Cluster
 from harness.sweep.search.past import past
 from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
@@ -41,7 +40,6 @@ class Tuning:
     dataset: Path
     cache: Path
     run: Path
-    cluster: Cluster
     device: Device
     seconds: float | None
     view: Callable[[TrialConfig], Path]
@@ -196,7 +194,7 @@ def _name(trial: Any) -> str:
 
 @contextlib.contextmanager
 def _quietly(log: Path) -> Iterator[None]:
-    """What Ray prints by itself goes to a file; the console that the display writes to is bound before."""
+    """Send what Ray prints to a file; the console that the display writes to is bound before."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as stream,

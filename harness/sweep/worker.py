@@ -27,8 +27,8 @@ from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
+from harness.sweep.aside import ENDED
 from harness.sweep.search.past import WORST_FIRST
-from harness.sweep.start import ENDED
 from harness.sweep.verdict import Verdict
 from harness.trial.replicate import Replicate
 from harness.trial.summary import EpochSummary
@@ -57,10 +57,10 @@ class Work:
 
     def verdict(self, config: str, units: Iterable[str]) -> str | None:
         """Why the configuration is to end early; None when it is not, or was to in other circumstances."""
-        found = Verdict.read(self.run, config)
-        if found is None or not found.binds(units, objective=self.objective, scheduler=self.scheduler):
+        verdict = Verdict.read(self.run, config)
+        if verdict is None or not verdict.binds(units, objective=self.objective, scheduler=self.scheduler):
             return None
-        return found.sentence
+        return verdict.sentence
 
 
 class ConfigurationTrainable(Trainable):
@@ -99,7 +99,7 @@ class ConfigurationTrainable(Trainable):
         view = Path(new_config["dataset"])
         if self.dataset is None or self.dataset.path != view:
             self.dataset = EncodedDataset.open(view)
-        self.given = new_config
+        self.assignment = new_config
         return True
 
     def step(self) -> dict[str, Any]:
@@ -172,10 +172,10 @@ class ConfigurationTrainable(Trainable):
         if self.unusable:
             raise UserError(self.unusable)
         assert self.dataset is not None
-        config = TrialConfig.model_validate(self.given["config"])
+        config = TrialConfig.model_validate(self.assignment["config"])
         folds = {fold.id: fold for fold in self.work.folds}
         self._refuse_other_code()
-        units: list[tuple[str, int]] = [tuple(unit) for unit in self.given["units"]]
+        units: list[tuple[str, int]] = [tuple(unit) for unit in self.assignment["units"]]
         return [
             Replicate(
                 config,
@@ -183,7 +183,7 @@ class ConfigurationTrainable(Trainable):
                 folds[fold],
                 seed,
                 RunWriter(self.work.run),
-                changes=self.given["changes"],
+                changes=self.assignment["changes"],
                 objective=self.work.objective,
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
@@ -196,21 +196,21 @@ class ConfigurationTrainable(Trainable):
         ]
 
     def _refuse_other_code(self) -> None:
-        """A worker that started after the project's files were edited, or on a node that has other ones."""
+        """Raise UserError on a worker whose code or packages differ from what the sweep was started with."""
         stamp = self.work.stamp
         if stamp is None:
             return
-        own = replace(stamp, code=Code.today().hash, versions=package_versions())
-        found = own.differences(stamp.row(), self.work.run)
-        if found:
+        current = replace(stamp, code=Code.today().hash, versions=package_versions())
+        differences = current.differences(stamp.row(), self.work.run)
+        if differences:
             raise UserError(
-                f"a worker found {'; '.join(found.values())}, and would not run what the sweep was started with; "
+                f"a worker found {'; '.join(differences.values())}, and would not run what the sweep was started with; "
                 "start the sweep again"
             )
 
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:
         assert self.replicates is not None
-        ended: dict[str, tuple[str, float | None]] = self.given["finished"]
+        ended: dict[str, tuple[str, float | None]] = self.assignment["finished"]
         reached = {**ended, **{r.unit: (r.status, r.trial["objective_value"]) for r in self.replicates}}
         statuses = {unit: status for unit, (status, _) in reached.items()}
         known = [
@@ -247,9 +247,9 @@ class ConfigurationTrainable(Trainable):
 
     def _failed(self, sentence: str) -> dict[str, Any]:
         """Every unfinished unit ends as failed; one that could not even be built gets its row all the same."""
-        statuses = {unit: status for unit, (status, _) in self.given["finished"].items()}
+        statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
         built = {replicate.unit: replicate for replicate in self.replicates or []}
-        for fold, seed in self.given["units"]:
+        for fold, seed in self.assignment["units"]:
             unit = f"{self.id}-{fold}-{seed}"
             if unit in built:
                 statuses[unit] = self._closed(built[unit], sentence)
@@ -273,7 +273,7 @@ class ConfigurationTrainable(Trainable):
 
     def _paused(self, sentence: str) -> dict[str, Any]:
         """Nothing can be written: the units stay as they are on disk, and go on with the next start of the sweep."""
-        statuses = {unit: status for unit, (status, _) in self.given["finished"].items()}
+        statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
         statuses |= {replicate.unit: replicate.status for replicate in self.replicates or []}
         return {**self._nothing(statuses), "status": "running", "reason": sentence, "paused": sentence}
 
@@ -291,7 +291,7 @@ class ConfigurationTrainable(Trainable):
         }
 
     def _failed_row(self, fold: str, seed: int, sentence: str) -> dict[str, Any]:
-        content = next(each.content() for each in self.work.folds if each.id == fold)
+        content = next(known.content() for known in self.work.folds if known.id == fold)
         return {
             **(self.work.stamp.row() if self.work.stamp else {}),
             "config": self.id,
@@ -302,8 +302,8 @@ class ConfigurationTrainable(Trainable):
             "epochs": 0,
             "objective": self.work.objective,
             "device": self.work.device,
-            "config_json": json.dumps(self.given["config"], sort_keys=True),
-            "changes_json": json.dumps(self.given["changes"], sort_keys=True),
+            "config_json": json.dumps(self.assignment["config"], sort_keys=True),
+            "changes_json": json.dumps(self.assignment["changes"], sort_keys=True),
             "fold_json": json.dumps(content, sort_keys=True),
         }
 

@@ -60,9 +60,8 @@ class Evaluation:
         )
 
     def at_the_end(self, record: Record, *, last: int, selected: int) -> bool:
-        """Add to the record what the end of a unit tells: rows of `cells` of every split with the weights of the last and
-        of the selected epoch; predictions and embeddings of the selected. Whether these order the pairs of a cell line
-        as U_I does.
+        """Record the end of a unit: rows of `cells` of every split with the weights of the last and of the selected epoch,
+        predictions and embeddings of the selected. Returns whether these order the pairs of a cell line as U_I does.
         """
         # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
         last_weights = copy.deepcopy(self.trainer.weights())

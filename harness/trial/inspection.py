@@ -1,4 +1,4 @@
-"""What may look at a trial from outside: handed to it, so that the loop knows nobody who judges it."""
+"""The interface of a trial's inspector, which the loop takes as an argument."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol

@@ -44,7 +44,7 @@ class LiveWarnings:
         return {"watch": self._watch.state(), "spread": self._spread}
 
     def resume(self, raised: list[Row], state: Row) -> None:
-        """Go on as another one would that had `raised` these rows and whose `state` this is (empty: it has ended)."""
+        """Continue from the rows and the `state` of an earlier instance (empty: its replicate has ended)."""
         self.raised = raised
         if state:
             self._watch.resume(state["watch"])

@@ -23,8 +23,8 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Found:
-    """What is there of a unit: its log up to where it goes on, and the state of that moment.
+class Continuation:
+    """Where a unit continues: its log up to that moment, and the state of the moment.
 
     `trainer` is None where an ended unit has lost its weights, which it needs no more.
     """
@@ -55,15 +55,15 @@ class Record:
         self._whole: dict[str, pa.Table] = {}
         self._written: Row = {}
 
-    def find(self) -> Found | None:
-        """What the unit has reached; None where it is to begin, with everything that it cannot use put aside."""
+    def find(self) -> Continuation | None:
+        """Where the unit continues; None where it begins. What cannot be used is put aside."""
         log = read_or_none(self.file)
         last = self._load("last")
         if log is None and self.unit in filed_units(self.run.path):
             write_logs(self.run.path, [self.unit])
             log = UnitLog.read(self.file)
         if log is not None and log.ended:
-            return self._found(log, last)
+            return self._continuation(log, last)
         if log is not None and last is not None:
             mark = Mark(**last["log"])
             if mark not in log.marks:
@@ -74,7 +74,7 @@ class Record:
             if last.get("selected") is not None:
                 self.checkpoints.digests[selected] = last["selected"]
             if upto.ended or self._load(selected) is not None:
-                return self._found(upto, last)
+                return self._continuation(upto, last)
             return self._again(f"checkpoints/{self.unit}/{selected}.pt is missing or not that of its run")
         if last is not None:
             return self._again(f"units/{self.unit}.log is missing")
@@ -122,13 +122,13 @@ class Record:
         log = read_or_none(self.file)
         return [] if log is None else log.rows(table)
 
-    def _found(self, log: UnitLog, last: dict[str, Any] | None) -> Found:
+    def _continuation(self, log: UnitLog, last: dict[str, Any] | None) -> Continuation:
         if log.ended and self.unit not in filed_units(self.run.path):
             export(self.run.path, log)
         self.writer.mark = log.mark
         self._written = dict(log.trial)
         state = {} if last is None else json.loads(last["state"])
-        return Found(log, None if last is None else last["trainer"], state)
+        return Continuation(log, None if last is None else last["trainer"], state)
 
     def _load(self, name: str) -> dict[str, Any] | None:
         try:
@@ -138,8 +138,8 @@ class Record:
             self.notes.append(f"checkpoints/{self.unit}/{error} and was put aside as {aside.name}")
             return None
 
-    def _again(self, why: str) -> Found | None:
-        """Nothing to go on from: put aside what is there, and say that the unit starts again."""
+    def _again(self, why: str) -> Continuation | None:
+        """Put aside what there is of the unit, and note that it starts again."""
         there = [file for file in (self.file, *self.checkpoints.files()) if os.path.lexists(file)]
         aside = [put_aside(file) for file in there]
         self.checkpoints.digests.clear()

@@ -261,17 +261,17 @@ class Replicate:
         return {"live": self.live.state(), "stop": self._stop, "reads": sorted(self.reads.seen)}
 
     def _resume(self) -> None:
-        found = self.record.find()
-        if found is None:
+        reached = self.record.find()
+        if reached is None:
             self.record.begin(self.trial)
             return
-        self.trial = dict(found.log.trial)
+        self.trial = dict(reached.log.trial)
         refuse_other(self.stamp, self.trial, self.run.path, self.unit)
-        self.inspections.rows = found.log.rows("audit")
-        self.live.resume(found.log.rows("warnings"), found.state.get("live", {}))
-        self._stop = found.state.get("stop")
-        if found.trainer is not None and self.finished:
-            self.trainer.load_weights(found.trainer)
-        elif found.trainer is not None:
-            self.trainer.load_state_dict(found.trainer)
-        self.reads.resume(found.state.get("reads"))
+        self.inspections.rows = reached.log.rows("audit")
+        self.live.resume(reached.log.rows("warnings"), reached.state.get("live", {}))
+        self._stop = reached.state.get("stop")
+        if reached.trainer is not None and self.finished:
+            self.trainer.load_weights(reached.trainer)
+        elif reached.trainer is not None:
+            self.trainer.load_state_dict(reached.trainer)
+        self.reads.resume(reached.state.get("reads"))

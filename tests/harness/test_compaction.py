@@ -11,9 +11,9 @@ import pytest
 
 import analysis.files
 from analysis.files import TableFiles, part_units
-from analysis.schema import TABLES
+from analysis.schema import COMPACTED, TABLES
 from analysis.store import KEYS, Run
-from harness.store.compaction import COMPACTED, Compactor, compact
+from harness.store.compaction import Compactor, compact
 from harness.store.writer import RunWriter
 
 UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]

@@ -11,7 +11,7 @@ from analysis.errors import UserError
 from harness.config.blocks.data import SyntheticBlock
 from harness.data.folds import default_cell_lines
 from harness.data.planted import GATE, Planted, plant
-from harness.data.synthetic import generate, truth
+from harness.data.synthetic import generate
 
 LINES = 24
 """More cell lines than the default, so that the figures are about the design and not about a draw."""
@@ -113,7 +113,7 @@ def support_frequencies(block: SyntheticBlock, draws: int = 8, size: int = 32) -
     """Share of support pairs whose sequences hold the exact marker motifs (no label is read), v_c, cell line."""
     from harness.data.synthetic import _words
 
-    raw, data = generate(block), truth(block)
+    raw, data = generate(block), plant(block)
     text = (raw.enhancers["sequence"] + "|" + raw.promoters["sequence"]).tolist()
     words = ["".join("ACGT"[code] for code in word) for word in _words(block)]
     markers = words[block.motifs : block.motifs + 2 * block.environment_dim]

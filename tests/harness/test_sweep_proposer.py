@@ -52,7 +52,7 @@ def make(tmp_path: Path) -> Make:
         )
         pending = {config: [Unit(config, FOLD.id, 1)] for config in plan.configs}
         for config, planned in plan.configs.items():
-            study.accept(study.given(planned.changes), config)
+            study.accept(study.draw_of(planned.changes), config)
         return Proposer(
             sweep,
             plan,
@@ -192,7 +192,7 @@ def test_where_a_sampler_repeats_itself_its_neighbours_come_next(
 ) -> None:
     proposer = make("episode.query: {int: [2, 90]}\n  energy.form: {choice: [linear, interaction]}", trials=9)
     again = {"episode.query": 50, "energy.form": "linear"}
-    monkeypatch.setattr(Study, "ask", lambda study: study.given(again))
+    monkeypatch.setattr(Study, "ask", lambda study: study.draw_of(again))
     found = [one["changes"] for one in _drain(proposer)]
     assert found[0] == again and len(found) == 9
     for changes in found[1:]:

@@ -15,9 +15,10 @@ from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp
 from harness.store.log_writer import LogWriter
 from harness.store.writer import RunWriter
+from harness.sweep.aside import ENDED
 from harness.sweep.driver import with_trials
 from harness.sweep.show.report import continuing
-from harness.sweep.start import ENDED, Start, forget, give_up, prepare, stored_units
+from harness.sweep.start import Start, forget, give_up, prepare, stored_units
 from harness.sweep.verdict import Verdict
 
 YAML = """

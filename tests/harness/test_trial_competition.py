@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -16,7 +17,6 @@ from harness.data.folds import default_cell_lines
 from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
 from harness.data.store import content_hash
 from harness.data.synthetic import GENERATOR, generate
-from harness.store.writer import read_rows
 from tests.harness.conftest import MakeReplicate
 
 COMPETING: dict[str, Any] = {
@@ -142,7 +142,9 @@ def test_rho_of_every_training_cell_line_is_in_the_store(make_replicate: MakeRep
     while not replicate.finished:
         replicate.advance()
     assert replicate.status == "done", replicate.trial["reason"]
-    rows = read_rows(replicate.run.path / "reports" / f"{replicate.unit}.parquet")
+    rows = pq.read_table(
+        replicate.run.path / "reports" / f"{replicate.unit}.parquet", partitioning=None
+    ).to_pylist()
     assert {row["term"] for row in rows} == {"competition"}
     named = {"rho", "rho_unseen", "advantage", "advantage_unseen", "acted", "pulled"}
     assert {row["name"] for row in rows} == named

@@ -311,8 +311,8 @@ OF_A_SWEEP = (
     Mutant(
         "branch_select_worse",
         "branch_select takes the worse branch",
-        'line: "u_only" if aupr["u_only"] > aupr["corrected"] else "corrected" for line, aupr in found.items()',
-        'line: "u_only" if aupr["u_only"] < aupr["corrected"] else "corrected" for line, aupr in found.items()',
+        'line: "u_only" if aupr["u_only"] > aupr["corrected"] else "corrected"',
+        'line: "u_only" if aupr["u_only"] < aupr["corrected"] else "corrected"',
         (f"{H}trial_branch.py",),
     ),
 )

@@ -1,4 +1,4 @@
-"""Which keys act only beside others: a key that is given and that nothing would read is a mistake, not a setting."""
+"""Which keys act only beside others: a key that is set and that nothing would read is a mistake."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -8,20 +8,19 @@ from harness.config.blocks.read_where import POSITIVE, ReadWhere
 from harness.config.blocks.trial import TrialConfig
 
 
-def unread(config: TrialConfig, given: Iterable[str]) -> dict[str, str]:
-    """The given dotted paths that nothing reads in `config`, each with what it would need.
+def unread(config: TrialConfig, paths: Iterable[str]) -> dict[str, str]:
+    """Those of the dotted `paths` that nothing reads in `config`, each with what it would need.
 
-    A path that is given with its block switched off (a tau beside weight 0, a rank at cell scope) is listed; paths
-    that are not known here are somebody else's business.
+    A path whose block is switched off (a tau beside weight 0, a rank at cell scope) is listed; an unknown path is not.
     """
     settings = flatten(config.model_dump())
-    found = {}
-    for path in given:
+    idle = {}
+    for path in paths:
         leaf = leaves().get(path)
         needs = [str(mark) for mark in _marks(leaf, settings) if not mark.holds(settings)] if leaf else []
         if needs:
-            found[path] = " and ".join(needs)
-    return found
+            idle[path] = " and ".join(needs)
+    return idle
 
 
 def conditional() -> dict[str, list[ReadWhere]]:

@@ -71,7 +71,7 @@ def _identity(value: Any, content: Any) -> Any:
     if isinstance(value, Block):
         return value.identity()
     if isinstance(value, list | tuple):
-        return [_identity(*each) for each in zip(value, content, strict=True)]
+        return [_identity(*part) for part in zip(value, content, strict=True)]
     if isinstance(value, dict):
-        return {key: _identity(each, content[key]) for key, each in value.items()} if value else content
+        return {key: _identity(part, content[key]) for key, part in value.items()} if value else content
     return content

@@ -116,9 +116,9 @@ def design(name: str) -> Callable[[type[Design]], type[Design]]:
             raise ValueError(f"design: {name} is registered already")
         missing = sorted(cls.__abstractmethods__)
         missing += [
-            each
-            for each in ("searched", "scheduler", "runs")
-            if not any(each in vars(base) for base in cls.__mro__)
+            attribute
+            for attribute in ("searched", "scheduler", "runs")
+            if not any(attribute in vars(base) for base in cls.__mro__)
         ]
         if missing:
             raise ValueError(f"design {name} ({cls.__name__}) does not declare {', '.join(missing)}")

@@ -99,7 +99,7 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, typ
 
 def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseModel] | None = None) -> str:
     """One sentence for one entry of `ValidationError.errors()`."""
-    kind, given, context = problem["type"], problem.get("input"), problem.get("ctx", {})
+    kind, value, context = problem["type"], problem.get("input"), problem.get("ctx", {})
     key = path.rsplit(".", 1)[-1]
     block = path.rpartition(".")[0]
     if kind == "extra_forbidden":
@@ -110,32 +110,32 @@ def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseMode
         return f"'{path}' is needed and is not given"
     if kind in ("literal_error", "union_tag_invalid"):
         if kind == "union_tag_invalid":
-            path, given = f"{path}.{str(context['discriminator']).strip(chr(39))}", context["tag"]
+            path, value = f"{path}.{str(context['discriminator']).strip(chr(39))}", context["tag"]
             expected = context["expected_tags"]
         else:
             expected = context["expected"].replace(" or ", ", ")
         choices = [word.strip().strip("'") for word in expected.split(",")]
-        return f"{path} is {show(given)}, expected one of {', '.join(choices)}{nearest(str(given), choices)}"
+        return f"{path} is {show(value)}, expected one of {', '.join(choices)}{nearest(str(value), choices)}"
     if kind == "union_tag_not_found":
         return f"{path} needs its key {context['discriminator']}"
     for bound, words in BOUNDS.items():
         if bound in context and kind.startswith(("greater", "less")):
-            return f"{path} is {show(given)}, expected {words} {context[bound]}"
+            return f"{path} is {show(value)}, expected {words} {context[bound]}"
     if kind == "finite_number":
-        return f"{path} is {show(given)}, expected a finite number"
+        return f"{path} is {show(value)}, expected a finite number"
     if kind == "too_short":
         return f"{path} has {context['actual_length']} entries, expected at least {context['min_length']}"
     if kind == "too_long":
         return f"{path} has {context['actual_length']} entries, expected at most {context['max_length']}"
     if kind == "string_pattern_mismatch":
-        return f"{path} is {show(given)}, expected letters, digits, '.', '_' and '-' alone"
+        return f"{path} is {show(value)}, expected letters, digits, '.', '_' and '-' alone"
     if kind == "value_error":
         return str(context["error"])
     if kind in ("int_from_float", "int_parsing"):
-        return f"{path} is {show(given)}, expected a whole number"
+        return f"{path} is {show(value)}, expected a whole number"
     if _type(problem):
-        return f"{path} is {show(given)}, expected {_type(problem)}"
-    return f"{path} is {show(given)}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
+        return f"{path} is {show(value)}, expected {_type(problem)}"
+    return f"{path} is {show(value)}: {problem['msg'][:1].lower()}{problem['msg'][1:]}"
 
 
 def _type(problem: Mapping[str, Any]) -> str:

@@ -187,10 +187,6 @@ class DecoupleBlock(OpenBlock):
     """Whether orthogonal, pearson, infonce, club and hsic may reach the sequence side too, as soft
     constraints on z_I."""
 
-    def acting(self) -> list[str]:
-        """Methods whose weight is above 0."""
-        return [key for key, weight in self if isinstance(weight, float) and weight > 0]
-
 
 def decouple_weight(key: str, description: str) -> None:
     """Add the weight of a further method under `decouple`, 0 by default."""

@@ -47,12 +47,12 @@ class Leaf:
 
 def discriminators() -> dict[str, tuple[str, str]]:
     """Blocks that come in variants: block name -> (its discriminating key, the default's tag)."""
-    found = {}
+    keys = {}
     for name, info in TrialConfig.model_fields.items():
         if variants_of(info.annotation):
             key = key_of(cast(type[VariantBlock], info.annotation))
-            found[name] = (key, str(getattr(info.default, key)))
-    return found
+            keys[name] = (key, str(getattr(info.default, key)))
+    return keys
 
 
 def leaves() -> Mapping[str, Leaf]:
@@ -91,10 +91,10 @@ def flatten(nested: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in nested.items():
         path = prefix + key
         inner = flatten(value, path + ".") if isinstance(value, Mapping) else {path: value}
-        for found, leaf in inner.items():
-            if found in flat:
-                raise ConfigError(found, f"'{found}' is given twice")
-            flat[found] = leaf
+        for dotted, leaf in inner.items():
+            if dotted in flat:
+                raise ConfigError(dotted, f"'{dotted}' is given twice")
+            flat[dotted] = leaf
     return flat
 
 

@@ -19,7 +19,7 @@ class ReadWhere:
 
     def holds(self, settings: Mapping[str, Any]) -> bool:
         """Whether flat settings (dotted path -> value) have it."""
-        return any(_has(settings.get(path), each) for path, each in self._all().items())
+        return any(_has(settings.get(path), wanted) for path, wanted in self._all().items())
 
     @property
     def paths(self) -> list[str]:
@@ -28,8 +28,8 @@ class ReadWhere:
 
     def __str__(self) -> str:
         wanted = self._all()
-        several = any(not isinstance(each, str) and len(each) > 1 for each in wanted.values())
-        return (", or " if several else " or ").join(_words(path, each) for path, each in wanted.items())
+        several = any(not isinstance(values, str) and len(values) > 1 for values in wanted.values())
+        return (", or " if several else " or ").join(_words(path, values) for path, values in wanted.items())
 
     def _all(self) -> Mapping[str, Wanted]:
         return self.wanted() if callable(self.wanted) else self.wanted

@@ -184,9 +184,9 @@ def _documented(block: type[Block]) -> str:
 
 
 def _below(block: type[Block]) -> Iterator[type[Block]]:
-    for each in block.__subclasses__():
-        yield each
-        yield from _below(each)
+    for subclass in block.__subclasses__():
+        yield subclass
+        yield from _below(subclass)
 
 
 def _parts(info: FieldInfo) -> Iterator[Any]:

@@ -106,8 +106,8 @@ class TrialConfig(Block):
         size = self.model.size
         if size == "auto":
             size = "documented" if gpu else "small"
-        given = {k: v for k, v in self.model.model_dump().items() if v is not None}
-        model = ModelBlock(**{**SIZES[size], **given, "size": size})
+        explicit = {k: v for k, v in self.model.model_dump().items() if v is not None}
+        model = ModelBlock(**{**SIZES[size], **explicit, "size": size})
         settings = {**self.model_dump(), "model": model.model_dump()}
         ranking = settings["loss"]["ranking"]
         if ranking["tau"] is None:

@@ -21,11 +21,11 @@ DRAWS = 300
 
 
 def build_space(
-    raw: Mapping[str, Mapping[str, Any]], composer: Composer, given: Mapping[str, Any] | None = None
+    raw: Mapping[str, Mapping[str, Any]], composer: Composer, settings: Mapping[str, Any] | None = None
 ) -> Space:
     """The space of a sweep around the base of `composer`.
 
-    `given` are the dotted paths that the sweep sets for every configuration; each must act in some draw.
+    `settings` are the dotted paths that the sweep sets for every configuration; each must act in some draw.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def build_space(
         raise ConfigError("space", str(error)) from None
     for name in space.entries:
         check_reachable(name, space)
-    idle = dict.fromkeys(given or {}, "")
+    idle = dict.fromkeys(settings or {}, "")
     for changes in probe(space):
         config = _compose(changes, composer, space)
         _check_read(changes, config, space)
@@ -72,8 +72,8 @@ def parse_entry(name: str, body: Any) -> Distribution:
             f"{at}.{unknown[0]}", f"{name}: '{unknown[0]}' is not one of {', '.join(known)}{hint}"
         )
     if len(kinds) != 1:
-        given = f"has {' and '.join(kinds)}" if kinds else "has no distribution"
-        raise ConfigError(at, f"{name} {given}, expected exactly one of {', '.join(KINDS)}")
+        problem = f"has {' and '.join(kinds)}" if kinds else "has no distribution"
+        raise ConfigError(at, f"{name} {problem}, expected exactly one of {', '.join(KINDS)}")
     try:
         return validate(KINDS[kinds[0]], body)
     except ConfigError as error:

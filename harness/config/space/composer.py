@@ -7,6 +7,7 @@ from typing import Any
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.compose import compose
+from harness.config.space.space import changes_key
 
 MOST = 4096
 """Configurations that are kept, the latest ones: about 20 KB each."""
@@ -22,11 +23,13 @@ class Composer:
 
     def __call__(self, changes: Mapping[str, Any]) -> TrialConfig:
         """The configuration as composed; raises as `compose`."""
-        return self._once(("", _key(changes)), lambda: compose(self.base, changes))
+        return self._once(("", changes_key(changes)), lambda: compose(self.base, changes))
 
     def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> TrialConfig:
         """The configuration with everything decided; `gpu` decides model.size: auto. Raises as `compose`."""
-        return self._once(("gpu" if gpu else "cpu", _key(changes)), lambda: self(changes).resolved(gpu=gpu))
+        return self._once(
+            ("gpu" if gpu else "cpu", changes_key(changes)), lambda: self(changes).resolved(gpu=gpu)
+        )
 
     def _once(self, key: tuple[str, str], make: Callable[[], TrialConfig]) -> TrialConfig:
         if key in self._kept:
@@ -38,11 +41,7 @@ class Composer:
                 self._kept[key] = error
             while len(self._kept) > MOST:
                 self._kept.popitem(last=False)
-        found = self._kept[key]
-        if isinstance(found, ConfigError):
-            raise ConfigError(found.path, str(found))
-        return found
-
-
-def _key(changes: Mapping[str, Any]) -> str:
-    return repr(sorted(changes.items()))
+        outcome = self._kept[key]
+        if isinstance(outcome, ConfigError):
+            raise ConfigError(outcome.path, str(outcome))
+        return outcome

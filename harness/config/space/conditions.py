@@ -53,8 +53,8 @@ def check_reachable(name: str, space: Space) -> None:
     ancestors = [key for key in space.entries if key in needed]
     values = [space.entries[key].values() or [] for key in ancestors]
     total = 1
-    for each in values:
-        total *= len(each)
+    for options in values:
+        total *= len(options)
     if total > MOST:
         return
     for combination in itertools.product(*values):

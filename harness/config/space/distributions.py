@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 import optuna
 from optuna.distributions import (
@@ -73,7 +73,20 @@ class Distribution(Block, ABC):
         return next((v for v in self.values() or [] if same(v, settings[name])), MISSING)
 
 
-class Choice(Distribution):
+class Listed(Distribution):
+    """One of a list of values."""
+
+    @abstractmethod
+    def values(self) -> list[Any]: ...
+
+    def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
+        return trial.suggest_categorical(name, self.values())
+
+    def distribution(self) -> BaseDistribution:
+        return CategoricalDistribution(self.values())
+
+
+class Choice(Listed):
     """One of a list of values; or of named options, each of which sets several paths at once."""
 
     choice: (
@@ -81,12 +94,6 @@ class Choice(Distribution):
         | Annotated[dict[str, dict[str, Scalar]], Field(min_length=1)]
     )
     """A list of values, or option name -> {path: value} (then the entry's key is a name of your own)."""
-
-    def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
-        return trial.suggest_categorical(name, list(self.choice))
-
-    def distribution(self) -> BaseDistribution:
-        return CategoricalDistribution(list(self.choice))
 
     def values(self) -> list[Any]:
         return list(self.choice)
@@ -120,16 +127,10 @@ class Choice(Distribution):
         return " | ".join(word(value) for value in self.choice)
 
 
-class Grid(Distribution):
+class Grid(Listed):
     """One of a list of values, all of which a grid design visits (a search treats it as `choice`)."""
 
     grid: list[Scalar] = Field(min_length=1)
-
-    def suggest(self, trial: optuna.trial.Trial, name: str) -> Any:
-        return trial.suggest_categorical(name, list(self.grid))
-
-    def distribution(self) -> BaseDistribution:
-        return CategoricalDistribution(list(self.grid))
 
     def values(self) -> list[Any]:
         return list(self.grid)
@@ -138,7 +139,33 @@ class Grid(Distribution):
         return "grid " + ", ".join(word(value) for value in self.grid)
 
 
-class Uniform(Distribution):
+class Interval(Distribution):
+    """A real number between two ends, evenly, or evenly in its logarithm (`log`)."""
+
+    log: ClassVar[bool] = False
+
+    @abstractmethod
+    def ends(self) -> list[float]: ...
+
+    def suggest(self, trial: optuna.trial.Trial, name: str) -> float:
+        low, high = self.ends()
+        return float(trial.suggest_float(name, low, high, log=self.log))
+
+    def distribution(self) -> BaseDistribution:
+        low, high = self.ends()
+        return FloatDistribution(low, high, log=self.log)
+
+    def values(self) -> None:
+        return None
+
+    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
+        """The setting as a real number, or MISSING when it lies outside."""
+        value, (low, high) = settings.get(name, MISSING), self.ends()
+        real = isinstance(value, int | float) and not isinstance(value, bool)
+        return float(value) if real and low <= value <= high else MISSING
+
+
+class Uniform(Interval):
     """A real number between two ends, evenly."""
 
     uniform: Annotated[list[float], Field(min_length=2, max_length=2)]
@@ -150,28 +177,17 @@ class Uniform(Distribution):
             raise ValueError(f"uniform [{low:g}, {high:g}] needs its first end below its second")
         return self
 
-    def suggest(self, trial: optuna.trial.Trial, name: str) -> float:
-        return float(trial.suggest_float(name, self.uniform[0], self.uniform[1]))
-
-    def distribution(self) -> BaseDistribution:
-        return FloatDistribution(self.uniform[0], self.uniform[1])
-
-    def values(self) -> None:
-        return None
-
     def ends(self) -> list[float]:
         return list(self.uniform)
-
-    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
-        return _within(settings.get(name, MISSING), *self.uniform)
 
     def text(self) -> str:
         return f"uniform {self.uniform[0]:g} .. {self.uniform[1]:g}"
 
 
-class LogUniform(Distribution):
+class LogUniform(Interval):
     """A positive real number between two ends, evenly in its logarithm."""
 
+    log: ClassVar[bool] = True
     loguniform: Annotated[list[float], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
@@ -184,20 +200,8 @@ class LogUniform(Distribution):
             )
         return self
 
-    def suggest(self, trial: optuna.trial.Trial, name: str) -> float:
-        return float(trial.suggest_float(name, self.loguniform[0], self.loguniform[1], log=True))
-
-    def distribution(self) -> BaseDistribution:
-        return FloatDistribution(self.loguniform[0], self.loguniform[1], log=True)
-
-    def values(self) -> None:
-        return None
-
     def ends(self) -> list[float]:
         return list(self.loguniform)
-
-    def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
-        return _within(settings.get(name, MISSING), *self.loguniform)
 
     def text(self) -> str:
         return f"loguniform {self.loguniform[0]:g} .. {self.loguniform[1]:g}"
@@ -247,7 +251,6 @@ KINDS: dict[str, type[Distribution]] = {
     "int": Int,
     "grid": Grid,
 }
-DistributionKind = Literal["choice", "uniform", "loguniform", "int", "grid"]
 
 
 def same(one: object, other: object) -> bool:
@@ -257,12 +260,6 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other):
         return True
     return one == other
-
-
-def _within(value: object, low: float, high: float) -> Any:
-    """`value` as a real number, or MISSING when it lies outside."""
-    real = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if real and low <= value <= high else MISSING  # type: ignore[arg-type, operator]
 
 
 def word(value: object) -> str:

@@ -13,14 +13,9 @@ from harness.config.space.distributions import MISSING, Distribution, same, word
 class Space:
     """Draws changes (dotted path -> value) around a base.
 
-    Entries are kept in an order in which every condition is decided before what depends on it. A condition on
-    an entry that does not exist in a draw is false; a condition on a path that the space does not vary is
-    decided by `fixed` (the base's value of that path).
-
-    Parameters
-    ----------
-    entries : path, or name of a named choice, -> its distribution. Empty: the base alone.
-    fixed : value of each path that a condition names and the space does not vary.
+    `entries` maps a path, or the name of a named choice, to its distribution (empty: the base alone), and keeps them in
+    an order in which every condition is decided before what depends on it. A condition on an entry that a draw does not
+    have is false; one on a path that the space does not vary is decided by `fixed`, the base's value of that path.
 
     Raises
     ------
@@ -60,7 +55,9 @@ class Space:
             {
                 "path": name,
                 "distribution": entry.text(),
-                "when": " and ".join(f"{key} is {_wanted(value)}" for key, value in entry.when.items()),
+                "when": " and ".join(
+                    f"{key} is {' or '.join(map(word, as_list(value)))}" for key, value in entry.when.items()
+                ),
             }
             for name, entry in self.entries.items()
         ]
@@ -99,7 +96,7 @@ class Space:
         seen = set()
         for drawn in self._expand(list(self.entries), {}, values_of):
             changes = self.changes(drawn)
-            key = repr(sorted(changes.items()))
+            key = changes_key(changes)
             if key not in seen:
                 seen.add(key)
                 yield changes
@@ -140,13 +137,14 @@ class Space:
         return changes
 
 
+def changes_key(changes: Mapping[str, Any]) -> str:
+    """A text that is equal for equal changes, whatever their order."""
+    return repr(sorted(changes.items()))
+
+
 def as_list(wanted: Any) -> list[Any]:
     """A condition's value or values, as a list."""
     return list(wanted) if isinstance(wanted, list) else [wanted]
-
-
-def _wanted(value: Any) -> str:
-    return " or ".join(word(one) for one in as_list(value))
 
 
 def _ordered(entries: Mapping[str, Distribution]) -> list[str]:

@@ -16,49 +16,49 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     interaction with lam below 0 apart), so a macro AUPR cannot see which energy or temperature a configuration has
     (docs/concepts.md, rank invariance).
     """
-    varied = _varied(config, trial, space)
-    found = []
+    varied = _varied(trial, space)
+    sentences = []
     scopes = varied.get("environment.scope", {getattr(trial.environment, "scope", None)})
     blind = [path for path in varied if path.split(".")[0] in ("energy", "temperature")]
     if blind and "cell" in scopes and config.objective == "val_unseen/macro/aupr":
-        found.append(
+        sentences.append(
             f"objective {config.objective} cannot see {', '.join(blind)} at environment.scope: cell, where "
             "every energy that increases with U_I ranks the pairs of one cell line as U_I does; val_unseen/pooled/aupr or "
             "val_unseen/pooled/nll can"
         )
     modes = varied.get("temperature.mode", {trial.temperature.mode})
     if "per_cell" in modes and "cell" in scopes:
-        found.append(
+        sentences.append(
             "temperature.mode: per_cell beside an R_E at environment.scope: cell is redundant, each can absorb "
             "the other"
         )
     weights = varied.get("loss.calibration.weight", {trial.loss.calibration.weight})
     if modes & {"learned", "per_cell"} and 0 in weights:
-        found.append(
+        sentences.append(
             "a learned temperature and an unbounded U_I share one scale; a loss.calibration.weight above 0 "
             "settles it"
         )
     if trial.predict.mode == "branch_select" and "cell" in scopes:
-        found.append(
+        sentences.append(
             "predict.mode: branch_select has nothing to choose at environment.scope: cell, where U_I and the corrected "
             "score rank the pairs of one cell line alike; environment.scope: sample gives it a choice"
         )
-    found += config.of_design.advice(config.sampler, config.trials, space)
-    return found
+    sentences += config.of_design.advice(config.sampler, config.trials, space)
+    return sentences
 
 
-def _varied(config: SweepConfig, trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
+def _varied(trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
     """Path -> the finite values that the space gives it, together with the base's where it may stay that."""
     base = flatten(trial.model_dump())
-    found: dict[str, set[Any]] = {}
+    varied: dict[str, set[Any]] = {}
     for name, entry in space.entries.items():
         options = entry.options if isinstance(entry, Choice) else None
         if options is None:
-            found.setdefault(name, set()).update(entry.ends())
+            varied.setdefault(name, set()).update(entry.ends())
             continue
         for path in {path for values in options.values() for path in values}:
             held = {values[path] for values in options.values() if path in values}
             if any(path not in values for values in options.values()):
                 held.add(base.get(path))
-            found.setdefault(path, set()).update(held)
-    return found
+            varied.setdefault(path, set()).update(held)
+    return varied

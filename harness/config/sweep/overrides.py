@@ -1,4 +1,4 @@
-"""`--set path=value` and `--data ROOT` laid over the YAML's own values, before anything is validated."""
+"""`--set path=value` and `--data ROOT` laid over the YAML's values, before anything is validated."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -24,12 +24,12 @@ SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per
 class Overridden:
     """The YAML's data with the command line laid over it.
 
-    `given` maps each dotted path of the sweep's YAML that the command line decided to how it was given there;
-    `warnings` are sentences on what the command line put out of action.
+    `origins` maps each dotted path of the sweep's YAML that the command line decided to its option there;
+    `warnings` are sentences on what the command line switched off.
     """
 
     data: dict[str, Any]
-    given: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -61,10 +61,10 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             raise UserError(
                 f"--set {shorten(text)}: files are loaded before anything is set; name them in the YAML"
             )
-        own = _own_paths()
-        if path in own:
-            _set_own(result, path, value)
-            result.given[path] = f"--set {text}"
+        sweep_paths = _sweep_paths()
+        if path in sweep_paths:
+            _set_sweep_path(result, path, value)
+            result.origins[path] = f"--set {text}"
             continue
         if path in ("space", "set") or path.startswith(("space.", "set.")):
             raise UserError(f"--set {text}: name the path itself, without '{path.split('.')[0]}'")
@@ -73,15 +73,15 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
         except ConfigError as error:
             if "is a block" in str(error):
                 raise UserError(f"--set {text}: {error}") from None
-            hint = nearest(path, [*leaves(), *own])
+            hint = nearest(path, [*leaves(), *sweep_paths])
             raise UserError(
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
-        result.given[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
+        result.origins[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
     design = designs().get(result.data.get("design", SweepConfig.model_fields["design"].default))
     emptied = data.get("space") and not result.data.get("space")
     if emptied and design is not None and design.needs({}):
-        pinned = ", ".join(given for path, given in result.given.items() if path.startswith("set."))
+        pinned = ", ".join(origin for path, origin in result.origins.items() if path.startswith("set."))
         raise UserError(
             f"{pinned}: nothing is left to search; add --set design=grid to run this one configuration"
         )
@@ -94,7 +94,7 @@ def _use_root(result: Overridden, root: Path) -> None:
     if kept.pop("synthetic", None) is not None and kept.pop("folds", None):
         result.warnings.append(f"--data {root} replaces the synthetic benchmark, so its folds are not used")
     result.data["data"] = {**kept, "root": root}
-    result.given["data.root"] = f"--data {root}"
+    result.origins["data.root"] = f"--data {root}"
 
 
 def _pin(result: Overridden, path: str, value: Any) -> str:
@@ -128,19 +128,19 @@ def _pin(result: Overridden, path: str, value: Any) -> str:
 
 
 def _withdraw(result: Overridden, path: str) -> None:
-    """Take out the YAML's own setting of what `path` sets under another name."""
-    for own, same in SAME.items():
-        block, _, key = own.partition(".")
-        if path == same and isinstance(result.data.get(block), dict):
+    """Remove the YAML's setting of what `path` sets under another name."""
+    for sweep_path, trial_path in SAME.items():
+        block, _, key = sweep_path.partition(".")
+        if path == trial_path and isinstance(result.data.get(block), dict):
             result.data[block].pop(key, None)
-        if path == own:
+        if path == sweep_path:
             if isinstance(result.data.get("set"), Mapping):
-                result.data["set"] = {k: v for k, v in flatten(result.data["set"]).items() if k != same}
+                result.data["set"] = {k: v for k, v in flatten(result.data["set"]).items() if k != trial_path}
             if isinstance(result.data.get("space"), dict):
-                result.data["space"].pop(same, None)
+                result.data["space"].pop(trial_path, None)
 
 
-def _set_own(result: Overridden, path: str, value: Any) -> None:
+def _set_sweep_path(result: Overridden, path: str, value: Any) -> None:
     _withdraw(result, path)
     *blocks, key = path.split(".")
     place = result.data
@@ -156,19 +156,19 @@ def _set_own(result: Overridden, path: str, value: Any) -> None:
     place[key] = value
 
 
-def _own_paths() -> list[str]:
+def _sweep_paths() -> list[str]:
     """Dotted paths of the sweep's own blocks."""
     return [p for p in _walk(SweepConfig, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
 
 
 def _walk(model: type[BaseModel], prefix: str) -> list[str]:
-    found: list[str] = []
+    paths: list[str] = []
     for name, info in model.model_fields.items():
         parts = [*(variants_of(info.annotation).values() or [info.annotation]), *get_args(info.annotation)]
         blocks = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
         if blocks:
             for block in blocks:
-                found.extend(path for path in _walk(block, f"{prefix}{name}.") if path not in found)
+                paths.extend(path for path in _walk(block, f"{prefix}{name}.") if path not in paths)
         else:
-            found.append(prefix + name)
-    return found
+            paths.append(prefix + name)
+    return paths

@@ -16,9 +16,9 @@ def sweep_schema() -> dict[str, Any]:
     schema = SweepConfig.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for kind, model in KINDS.items():
-        own = model.model_json_schema()
-        definitions.update(own.pop("$defs", {}))
-        definitions[f"space_{kind}"] = own
+        kind_schema = model.model_json_schema()
+        definitions.update(kind_schema.pop("$defs", {}))
+        definitions[f"space_{kind}"] = kind_schema
     any_of_kinds = {"anyOf": [{"$ref": f"#/$defs/space_{kind}"} for kind in KINDS]}
     definitions["space_options"] = definitions["space_choice"]
     schema["properties"]["set"] = {

@@ -89,30 +89,30 @@ class _Sources:
 
     def __init__(self, document: Document, overridden: Overridden) -> None:
         self.document = document
-        self.given = overridden.given
+        self.origins = overridden.origins
         self.preset: Document | None = None
 
     def where(self, error: ConfigError) -> str:
         named = re.findall(r"[a-z_]+(?:\.[a-z0-9_]+)+", str(error))
         for path in dict.fromkeys([error.path, *named]):
-            found = self._place(path)
-            if found is not None:
-                return found
+            place = self._place(path)
+            if place is not None:
+                return place
         first = str(error).replace(":", " ").split()[0]
         return self.document.where(error.path or first)
 
     def _place(self, path: str) -> str | None:
         if not path:
             return None
-        also = next((own for own, same in SAME.items() if same == path), None)
+        also = next((sweep_path for sweep_path, same in SAME.items() if same == path), None)
         for known in (path, f"set.{path}", also, f"space.{path}"):
             if known is None:
                 continue
-            if known in self.given:
-                return self.given[known]
-            for kept in self.given:
+            if known in self.origins:
+                return self.origins[known]
+            for kept in self.origins:
                 if known.startswith(kept + "."):
-                    return self.given[kept]
+                    return self.origins[kept]
             if known in self.document.lines:
                 return self.document.where(known)
         if self.preset is not None and path in self.preset.lines:
@@ -159,13 +159,14 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
             find(path).check(value)
         except ConfigError as error:
             raise ConfigError(f"set.{path}", str(error)) from None
-    for own, path in SAME.items():
-        value = getattr(config.trial, own.removeprefix("trial."))
+    for sweep_path, path in SAME.items():
+        value = getattr(config.trial, sweep_path.removeprefix("trial."))
         if value is None:
             continue
         if path in settings or path in config.space:
             raise ConfigError(
-                own, f"{own} sets {path}, which {'set' if path in settings else 'space'} gives too"
+                sweep_path,
+                f"{sweep_path} sets {path}, which {'set' if path in settings else 'space'} gives too",
             )
         settings[path] = value
     if config.trial.budget is not None:

@@ -118,14 +118,14 @@ FROM_OUTSIDE = re.compile(r"RAY_\w+")
 """Variables that change what Ray does; named where the cause is not known."""
 
 
-def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
+def explain(words: str, folder: Path, environment: Mapping[str, str]) -> str:
     """One sentence: the cause and the remedy, or Ray's own words and what it was told.
 
     It says where Ray's logs are kept, too, unless Ray's own words name the cause: log lines may mislead.
 
-    `words` are the exception's own, `folder` is Ray's, with its logs, and `given` the RAY_... variables from outside.
+    `words` are the exception's, `folder` is Ray's, with its logs, and `environment` the RAY_... variables from outside.
     """
-    told = any(map(NAMES_PORT.search, given))
+    told = any(map(NAMES_PORT.search, environment))
     quoted = QUOTED.match(words.strip()) is not None
     essential, others = _errors(folder)
     limited = resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
@@ -138,18 +138,18 @@ def explain(words: str, folder: Path, given: Mapping[str, str]) -> str:
     )
     for text, rules in (sure, *guesses):
         for rule in rules:
-            found = re.search(rule.pattern, text)
-            if found is not None:
+            match = re.search(rule.pattern, text)
+            if match is not None:
                 kept = _keep(folder) if text is not words or rule is last else None
                 logs = f"; its logs are kept in {kept}" if kept is not None else ""
-                cause = _filled(rule.cause, found, folder, given)
+                cause = _filled(rule.cause, match, folder, environment)
                 return f"{cause} (Ray: {first_line(words)}{logs}): {rule.remedy}"
     kept = _keep(folder)
     said = f"Ray says: {first_line(words)}"
     if kept is not None:
         said = f"{said}; its logs are kept in {kept}"
-    if given:
-        said = f"{said}; set from outside, and perhaps why: {', '.join(sorted(given))}"
+    if environment:
+        said = f"{said}; set from outside, and perhaps why: {', '.join(sorted(environment))}"
     return said
 
 
@@ -181,11 +181,11 @@ def _port_rules(told: bool, *, essential: bool) -> tuple[Rule, ...]:
     return (OWN_PORT,) if essential else ()
 
 
-def _filled(cause: str, found: re.Match[str], folder: Path, given: Mapping[str, str]) -> str:
-    ports = [f"{key}={value}" for key, value in sorted(given.items()) if NAMES_PORT.search(key)]
-    token = given.get("RAY_AUTH_TOKEN_PATH")
+def _filled(cause: str, match: re.Match[str], folder: Path, environment: Mapping[str, str]) -> str:
+    ports = [f"{key}={value}" for key, value in sorted(environment.items()) if NAMES_PORT.search(key)]
+    token = environment.get("RAY_AUTH_TOKEN_PATH")
     return cause.format(
-        *found.groups(),
+        *match.groups(),
         folder=folder,
         ports=f" ({', '.join(ports)})" if ports else "",
         files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -202,20 +202,20 @@ def _errors(folder: Path) -> tuple[str, str]:
     for file in _log_files(folder):
         with file.open(errors="replace") as stream:
             stream.seek(max(0, file.stat().st_size - TAIL))
-            found = [line for line in stream if ERROR_LINE.search(line)]
-        (essential if file.name.startswith(ESSENTIAL) else others).extend(found)
+            lines = [line for line in stream if ERROR_LINE.search(line)]
+        (essential if file.name.startswith(ESSENTIAL) else others).extend(lines)
     return "".join(essential), "".join(others)
 
 
 def _log_files(folder: Path) -> list[Path]:
-    """A session's link `session_latest` names one that is listed by itself."""
-    sessions = [each for each in folder.glob("session_*") if not each.is_symlink()]
-    newest = max(sessions, key=lambda each: each.name, default=None)
-    return [each for each in (newest / "logs").glob("*.*") if each.is_file()] if newest else []
+    """Log files of the newest session; `session_latest` links to one that is listed by itself."""
+    sessions = [path for path in folder.glob("session_*") if not path.is_symlink()]
+    newest = max(sessions, key=lambda path: path.name, default=None)
+    return [path for path in (newest / "logs").glob("*.*") if path.is_file()] if newest else []
 
 
 def _keep(folder: Path) -> Path | None:
-    """Ray's folder goes; its log files stay for whoever looks for the cause."""
+    """Copy Ray's log files out of its folder, which is removed later; None where there are none."""
     files = [file for file in _log_files(folder) if file.stat().st_size]
     if not files:
         return None

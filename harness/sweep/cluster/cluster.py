@@ -73,7 +73,7 @@ def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = 
         when no Ray answers at `address` (within half a minute), or none can be started on this machine, without a
         dashboard either.
     """
-    given = {key: value for key, value in os.environ.items() if FROM_OUTSIDE.fullmatch(key)}
+    environment = {key: value for key, value in os.environ.items() if FROM_OUTSIDE.fullmatch(key)}
     wanted = SETTINGS if address is not None else SETTINGS | LOCAL
     os.environ.update({key: value for key, value in wanted.items() if key not in os.environ})
     import ray
@@ -86,11 +86,13 @@ def cluster(*, address: str | None, cpus: int | None = None, gpus: int | None = 
             stack.enter_context(_without(ELSEWHERE))
             stack.enter_context(protected(session))
             stack.callback(ray.shutdown)
-            given = {key: value for key, value in given.items() if key not in (*wanted, *ELSEWHERE)}
+            environment = {
+                key: value for key, value in environment.items() if key not in (*wanted, *ELSEWHERE)
+            }
             with _short_temporary(session):
                 context, why = _start(
                     folder,
-                    given,
+                    environment,
                     num_cpus=cpus,
                     num_gpus=gpus,
                     log_to_driver=False,
@@ -126,7 +128,7 @@ def _join(address: str) -> Any:
         ) from None
 
 
-def _start(folder: Path, given: dict[str, str], **options: Any) -> tuple[Any, str | None]:
+def _start(folder: Path, environment: dict[str, str], **options: Any) -> tuple[Any, str | None]:
     """A local Ray: its context, and why it has no dashboard where that could not start.
 
     On a machine under heavy load dashboard or head can take longer than Ray waits for them, and Ray tells so by
@@ -145,12 +147,12 @@ def _start(folder: Path, given: dict[str, str], **options: Any) -> tuple[Any, st
     try:
         return ray.init(address="local", include_dashboard=True, **options), None
     except Exception as error:
-        why = explain(str(error) or type(error).__name__, folder, given)
+        why = explain(str(error) or type(error).__name__, folder, environment)
     ray.shutdown()
     try:
         return ray.init(address="local", include_dashboard=False, **options), f"it did not start: {why}"
     except Exception as error:
-        cause = explain(str(error) or type(error).__name__, folder, given)
+        cause = explain(str(error) or type(error).__name__, folder, environment)
         raise UserError(f"Ray could not start on this machine; nothing was run or written: {cause}") from None
 
 

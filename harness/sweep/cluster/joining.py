@@ -20,7 +20,7 @@ PORTS = "the head's own port (6379 unless `ray start --head --port` said another
 
 
 def reach(address: str) -> None:
-    """Find out that a Ray head answers at `address`.
+    """Check that a Ray head answers at `address`.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def reach(address: str) -> None:
 
 @contextlib.contextmanager
 def patience(address: str, seconds: float = JOIN) -> Iterator[None]:
-    """End a join that does not come true.
+    """Limit the time of a join.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _resolved(address: str, said: str) -> str:
     from ray._private.services import canonicalize_bootstrap_address
 
     try:
-        found = canonicalize_bootstrap_address(address)
+        place = canonicalize_bootstrap_address(address)
     except ConnectionError:
         raise UserError(
             f"{said}: no Ray runs on this machine; start one with `ray start --head`, give HOST:PORT, or leave "
@@ -100,12 +100,12 @@ def _resolved(address: str, said: str) -> str:
         raise UserError(
             f"{said}: expected HOST:PORT of a Ray cluster, or auto{_from_environment()} ({error})"
         ) from None
-    if found is None:
+    if place is None:
         raise UserError(f"{said}: it names no cluster{_from_environment()}; give HOST:PORT")
-    host, _, port = found.rpartition(":")
+    host, _, port = place.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"{said}: {port or found} is no port{_from_environment()}; expected HOST:PORT")
-    return str(found)
+        raise UserError(f"{said}: {port or place} is no port{_from_environment()}; expected HOST:PORT")
+    return str(place)
 
 
 def _from_environment() -> str:

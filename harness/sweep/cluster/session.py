@@ -88,8 +88,8 @@ def remove_stale(root: Path) -> None:
     """
     for folder in root.glob(f"{_prefix()}*"):
         with contextlib.suppress(OSError):
-            found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            state = folder.lstat()
+            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid():
                 continue
             lock = os.open(folder / LOCK, os.O_RDWR | os.O_NOFOLLOW)
             try:
@@ -123,24 +123,24 @@ def _new(root: Path) -> tuple[Path, int]:
 
 
 def _remove_drafts(root: Path) -> None:
-    """Remove what a driver of this user left that was killed while it made its folder: nothing runs in such a one."""
+    """Remove the folders of this user's drivers that were killed while they made them: nothing runs in those."""
     for draft in root.glob(f"{DRAFT}*"):
         with contextlib.suppress(OSError):
-            found = draft.lstat()
-            mine = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-            if mine and time.time() - found.st_mtime > OLD:
+            state = draft.lstat()
+            mine = stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid()
+            if mine and time.time() - state.st_mtime > OLD:
                 _remove_draft(draft)
 
 
 def _remove_draft(draft: Path) -> None:
-    """With its lock alone: one with anything else in it is not what it seems, and stays."""
+    """Remove a draft that holds its lock alone; one with anything else in it stays."""
     with contextlib.suppress(OSError):
         (draft / LOCK).unlink(missing_ok=True)
         draft.rmdir()
 
 
 def _remove(folder: Path) -> None:
-    """Its lock last: what a process of Ray still writes to now is found and removed by a later start."""
+    """Remove a session folder, its lock last; a later start removes what a process of Ray still writes to."""
     for inside in folder.iterdir():
         if inside.is_dir() and not inside.is_symlink():
             shutil.rmtree(inside, ignore_errors=True)

@@ -77,7 +77,7 @@ def _at_home() -> bool:
 
 
 def _write(file: Path) -> None:
-    """Whole from the first moment that its name exists, and never over another start's."""
+    """Write a new token: whole from the moment that its name exists, and never over another start's."""
     draft = file.with_name(f".{NAME}-{uuid.uuid4().hex}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         stream.write(secrets.token_hex(32))

@@ -45,9 +45,9 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
         whole = list(islice(finite, None if whole_space else EXHAUSTIVE + 1))
         if whole_space or len(whole) <= EXHAUSTIVE:
             for config, changes in whole:
-                found = problem(config, changes)
-                if found is not None:
-                    raise found
+                fault = problem(config, changes)
+                if fault is not None:
+                    raise fault
             return
     first: UserError | None = None
     for changes in probe(sweep.space):
@@ -55,9 +55,9 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
             config = sweep.resolved(changes, gpu=gpu)
         except ConfigError:
             continue
-        found = problem(config, changes)
-        if found is None:
+        fault = problem(config, changes)
+        if fault is None:
             return
-        first = first or found
+        first = first or fault
     if first is not None:
         raise first

@@ -1,10 +1,9 @@
 """What of a finite space a run does not have yet."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.distributions import Distribution
 from harness.config.sweep.sweep import Sweep
 
 
@@ -22,7 +21,7 @@ def unplanned(
 
 
 def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfig, dict[str, object]]]:
-    for changes in sweep.space.combinations(_values):
+    for changes in sweep.space.combinations(lambda entry: entry.values() or ()):
         try:
             config = sweep.resolved(changes, gpu=gpu)
         except ConfigError:
@@ -30,7 +29,3 @@ def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfi
         if config.id not in known:
             known.add(config.id)
             yield config, changes
-
-
-def _values(entry: Distribution) -> Sequence[object]:
-    return entry.values() or ()

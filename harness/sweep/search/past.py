@@ -59,10 +59,10 @@ def past(
         rows = list(stored.get(config, {}).values())
         if config not in pending and not rows:
             continue
-        found = fitting(sweep, planned, config, gpu=gpu)
-        if found is not None:
+        fit = fitting(sweep, planned, config, gpu=gpu)
+        if fit is not None:
             status, value = ("running", math.nan) if config in pending else _reached(rows)
-            result.append(Past(config, *found, status, value, curves.get(config, [])))
+            result.append(Past(config, *fit, status, value, curves.get(config, [])))
     return result, curves
 
 
@@ -105,28 +105,28 @@ def learning_curves(
         & (cells["prevalence_mode"] == "as_found")
         & (cells["protocol"] == "exact")
     ]
-    own: dict[str, list[dict[int, float]]] = {}
+    by_unit: dict[str, list[dict[int, float]]] = {}
     for key, frame in rows.groupby(["config", "fold", "seed"], sort=False):
         config, fold, seed = cast(tuple[str, str, int], key)
         if config in plan.configs and Unit(config, fold, int(seed)) in units:
-            own.setdefault(config, []).append(
+            by_unit.setdefault(config, []).append(
                 _best_so_far(frame.sort_values("epoch"), metric, plan.configs[config].config)
             )
-    return {config: _mean(each) for config, each in own.items()}
+    return {config: _mean(curves) for config, curves in by_unit.items()}
 
 
 def _best_so_far(frame: pd.DataFrame, metric: str, config: TrialConfig) -> dict[int, float]:
     """Epoch -> objective of the epoch that would be selected then; epochs of phase 1 give way to any of phase 2."""
     phase = Schedule(config.curriculum, config.balance).phase
     smaller = metric in ("nll", "brier", "ece")
-    best, chosen, found = math.nan, 0, {}
+    best, chosen, curve = math.nan, 0, {}
     for epoch, value in zip(frame["epoch"].tolist(), frame[metric].tolist(), strict=True):
         later = not chosen or phase(chosen) < phase(epoch)
         improves = math.isnan(best) or (value < best if smaller else value > best)
         if later or (improves and math.isfinite(value)):
             best, chosen = value, epoch
-        found[epoch] = best
-    return found
+        curve[epoch] = best
+    return curve
 
 
 def _mean(units: list[dict[int, float]]) -> list[tuple[int, float]]:

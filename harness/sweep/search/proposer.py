@@ -10,8 +10,9 @@ from ray.tune.search import Searcher
 
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import TrialConfig
+from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
-from harness.design.plan import Plan, Planned, Unit
+from harness.design.plan import Plan, Unit
 from harness.sweep.search.left import finite, unplanned
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board, Row
@@ -28,20 +29,14 @@ NEIGHBOURS = 16
 
 
 class Proposer(Searcher):
-    """Serves configurations to Ray Tune and keeps plan and study in step with them.
+    """Serves configurations to Ray Tune and keeps plan and study in step with them. A configuration is in the plan on disk
+    before its worker starts, so that a later start knows it whatever happens.
 
-    A configuration is in the plan on disk before its worker starts, so that a later start knows it whatever happens.
-
-    Parameters
-    ----------
-    plan : the plan of the run; grows as a search proposes.
-    pending : configuration -> its units that are still to run.
-    reached : configuration -> what its units reached that ended in an earlier start.
-    new : configurations that the sampler is still to propose.
-    gpu : decides model.size: auto, as everywhere in the run.
-    view : the encoded dataset that serves a configuration's window sizes.
-    give_up : called with (configuration, unfinished units) when a worker died too often.
-    ended : called with the names of units that ended with a result, of a configuration that will not write again.
+    `plan` grows as a search proposes; `pending`: configuration -> its units that are still to run; `reached`: what those
+    of its units reached that ended in an earlier start; `new`: configurations that the sampler is still to propose; `gpu`
+    decides model.size: auto; `view` gives the encoded dataset of a configuration's window sizes. `give_up` is called with
+    (configuration, unfinished units) when a worker died too often, `ended` with the names of units that ended with a
+    result, of a configuration that will not write again.
     """
 
     def __init__(
@@ -69,7 +64,7 @@ class Proposer(Searcher):
         self.new = new
         self.exhausted = False
         self._configuration: dict[str, str] = {}
-        self._known = {_key(planned.changes) for planned in plan.configs.values()}
+        self._known = {changes_key(planned.changes) for planned in plan.configs.values()}
         self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
         self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
         self._left: Iterator[tuple[TrialConfig, dict[str, object]]] | None = None
@@ -82,7 +77,8 @@ class Proposer(Searcher):
             return finished
         planned = self.plan.configs[config]
         self._configuration[trial_id] = config
-        self.board.enter(self._row(config, planned, len(self.pending[config])))
+        replicates = len(self.pending[config])
+        self.board.enter(Row(config, planned.changes, planned.config.optimiser.epochs, replicates))
         return {
             "configuration": config,
             "config": planned.config.canonical(),
@@ -142,7 +138,7 @@ class Proposer(Searcher):
 
     def _unknown(self, changes: Mapping[str, Any]) -> TrialConfig | None:
         """The configuration of a draw; None when it is impossible or in the plan. No draw is composed twice."""
-        key = _key(changes)
+        key = changes_key(changes)
         if key in self._known:
             return None
         self._known.add(key)
@@ -168,7 +164,7 @@ class Proposer(Searcher):
                 )
                 config = self._unknown(other)
                 if config is not None:
-                    return self._accept(self.study.given(other), config)
+                    return self._accept(self.study.draw_of(other), config)
         return None
 
     def _first_left(self) -> str | None:
@@ -180,7 +176,7 @@ class Proposer(Searcher):
             self._left = unplanned(self.sweep, self.plan.configs, gpu=self.gpu) or iter(())
         for config, changes in self._left:
             if config.id not in self.plan.configs:
-                return self._accept(self.study.given(changes), config)
+                return self._accept(self.study.draw_of(changes), config)
         self.exhausted = True
         self.new = 0
         return None
@@ -192,10 +188,3 @@ class Proposer(Searcher):
         self.pending[config.id] = self.plan.units_of(config.id)
         self.new -= 1
         return config.id
-
-    def _row(self, config: str, planned: Planned, replicates: int) -> Row:
-        return Row(config, planned.changes, planned.config.optimiser.epochs, replicates)
-
-
-def _key(changes: Mapping[str, Any]) -> str:
-    return repr(sorted(changes.items()))

@@ -39,19 +39,11 @@ def study_file(run: Path, space: Space, objective: str) -> Path:
 class Study:
     """`RUN/studies/HASH.log` (a journal that `optuna-dashboard` opens), written by the driver alone.
 
-    Every configuration of the run that the space can draw is one trial of the study, of a grid as of a search. Its
+    Every configuration of the run that `space` can draw is one trial of the study, of a grid as of a search. Its
     objective after each epoch is an intermediate value, its final one the value; a kill at any instant loses at most
-    the last line. The file holds nothing that plan and store do not: where it is missing or cannot be read, or says
-    something else than `past`, it is written anew from `past`, and the sampler goes on as it would have with the old
-    one. (A driver that never stopped goes on in its stream of random numbers, where one that starts again takes a new
-    one; and refused proposals are not written anew.)
-
-    Parameters
-    ----------
-    file : the journal; its folder is made.
-    space : what is drawn.
-    past : what plan and store know of the configurations that the space can draw, in the order of the plan; None:
-        the file is believed.
+    the last line. `past` is what plan and store know of these configurations, in the order of the plan. Where `file` is
+    missing, cannot be read or says something else, it is written anew from `past` (None: the file is believed), and
+    the sampler goes on as with the old one, but in a new stream of random numbers and without refused proposals.
     """
 
     def __init__(
@@ -83,8 +75,8 @@ class Study:
         else:
             file.unlink()
             self.study, self._storage = _opened(file, name, direction)
-            for each in past or ():
-                self._enter(each)
+            for configuration in past or ():
+                self._enter(configuration)
         self.study.sampler = _sampler(sampler, len(self.numbers))
 
     def ask(self) -> Draw:
@@ -93,7 +85,7 @@ class Study:
         self._asked[trial.number] = trial
         return Draw(trial.number, self.space.sample(trial))
 
-    def given(self, changes: Mapping[str, Any]) -> Draw:
+    def draw_of(self, changes: Mapping[str, Any]) -> Draw:
         """A draw of the space that no sampler made; it counts only once it is accepted."""
         params = self.space.find(changes)
         if params is None:
@@ -161,7 +153,7 @@ class Study:
     def _enter(self, past: Past) -> None:
         """A configuration that the study has not seen; one that has ended enters as a finished trial."""
         if past.running:
-            self.accept(self.given(past.changes), past.config)
+            self.accept(self.draw_of(past.changes), past.config)
             for epoch, value in past.curve:
                 self.report(past.config, epoch, value)
             return
@@ -205,8 +197,8 @@ def _opened(
 
 def _says(trials: Sequence[FrozenTrial], past: Sequence[Past]) -> bool:
     """Whether the study's own configurations are those of `past`, in order, each with what it reached."""
-    return [trial.user_attrs[CONFIG] for trial in trials] == [each.config for each in past] and all(
-        _agrees(trial, each) for trial, each in zip(trials, past, strict=True)
+    return [trial.user_attrs[CONFIG] for trial in trials] == [known.config for known in past] and all(
+        _agrees(trial, known) for trial, known in zip(trials, past, strict=True)
     )
 
 

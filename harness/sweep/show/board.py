@@ -26,7 +26,6 @@ class Row:
     metrics: dict[str, float] = field(default_factory=dict)
     warned: set[str] = field(default_factory=set)
     reason: str = ""
-    restarts: int = 0
     diverged: int = 0
     """Replicates that diverged; the configuration goes on with the others."""
 

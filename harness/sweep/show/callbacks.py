@@ -12,14 +12,14 @@ from harness.sweep.show.display import Display
 class BoardCallback(Callback):
     """Feeds a board from Tune's events; a worker that died is said once, in a sentence.
 
-    `each` is called after every event, about once a second, for what goes on beside the trials; `pause` when a worker
+    `on_event` is called after every event, about once a second, for what goes on beside the trials; `pause` when a worker
     can write nothing more, for which `paused` is then the reason.
     """
 
     def __init__(
-        self, board: Board, display: Display, each: Callable[[], None], *, pause: Callable[[], None]
+        self, board: Board, display: Display, on_event: Callable[[], None], *, pause: Callable[[], None]
     ) -> None:
-        self.board, self.display, self.each, self.pause = board, display, each, pause
+        self.board, self.display, self.on_event, self.pause = board, display, on_event, pause
         self.paused = ""
         self._restarts: dict[str, int] = {}
 
@@ -28,7 +28,7 @@ class BoardCallback(Callback):
         return {}
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        self.each()
+        self.on_event()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         row = self.board.rows[trial.config["configuration"]]
@@ -36,7 +36,6 @@ class BoardCallback(Callback):
         failures = int(trial.num_failures)
         if failures > self._restarts.get(row.config, 0):
             self._restarts[row.config] = failures
-            row.restarts = failures
             self.display.note(
                 f"the worker of {row.config} died; it was started again and goes on after epoch {row.epoch}"
             )

@@ -147,10 +147,7 @@ class MetaBatch(Sampler):
     blocks = 4
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
-        draw = rng(self.seed, "sampler", epoch)
-        owner = np.concatenate([np.full(len(pool), k) for k, pool in enumerate(self.pools)])
-        pairs = np.concatenate(self.pools)
-        cell_of = dict(zip(pairs.tolist(), owner.tolist(), strict=True))
+        draw, cell_of = rng(self.seed, "sampler", epoch), _cell_of(self.pools)
         blocks = min(self.blocks, len(self.pools))
         for _ in range(self.steps):
             supports, queries = [], []
@@ -180,10 +177,8 @@ class RandomBatch(Sampler):
     """Pairs of all cell lines mixed at random (documented as failing)."""
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
-        draw = rng(self.seed, "sampler", epoch)
+        draw, cell_of = rng(self.seed, "sampler", epoch), _cell_of(self.pools)
         pairs = np.concatenate(self.pools)
-        owner = np.concatenate([np.full(len(pool), k) for k, pool in enumerate(self.pools)])
-        cell_of = dict(zip(pairs.tolist(), owner.tolist(), strict=True))
         for _ in range(self.steps):
             picked = np.stack(
                 [
@@ -192,6 +187,11 @@ class RandomBatch(Sampler):
                 ]
             )
             yield _mixed(picked[:, : self.support], picked[:, self.support :], cell_of)
+
+
+def _cell_of(pools: list[np.ndarray]) -> dict[int, int]:
+    """Training pair -> its training cell line."""
+    return {pair: cell for cell, pool in enumerate(pools) for pair in pool.tolist()}
 
 
 def _mixed(support: np.ndarray, query: np.ndarray, cell_of: dict[int, int]) -> EpisodeBatch:

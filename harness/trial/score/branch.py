@@ -19,13 +19,13 @@ SPLIT = "test"
 
 def branches(cells: Sequence[Row], selection: str) -> dict[str, str]:
     """Test cell line -> u_only or corrected, whichever has the higher AUPR there, as found; of equal ones the latter."""
-    found: dict[str, dict[str, float]] = {}
+    auprs: dict[str, dict[str, float]] = {}
     for row in cells:
         where = (row["selection"], row["split"], row["prevalence_mode"], row["protocol"])
         if where == (selection, SPLIT, "as_found", "exact") and row["cell_line"] not in (MACRO, POOLED):
-            found.setdefault(row["cell_line"], {})[row["score"]] = row["aupr"]
+            auprs.setdefault(row["cell_line"], {})[row["score"]] = row["aupr"]
     return {
-        line: "u_only" if aupr["u_only"] > aupr["corrected"] else "corrected" for line, aupr in found.items()
+        line: "u_only" if aupr["u_only"] > aupr["corrected"] else "corrected" for line, aupr in auprs.items()
     }
 
 
@@ -36,12 +36,12 @@ def branch_rows(cells: Sequence[Row], split: SplitScores, names: Sequence[str], 
     protocol only); what needs one threshold or one calibration is null there where the branches differ.
     """
     chosen = branches(cells, selection)
-    own = [row for row in cells if row["selection"] == selection and row["split"] == SPLIT]
+    test_rows = [row for row in cells if row["selection"] == selection and row["split"] == SPLIT]
     rows: list[Row] = []
-    for protocol, mode in dict.fromkeys((row["protocol"], row["prevalence_mode"]) for row in own):
+    for protocol, mode in dict.fromkeys((row["protocol"], row["prevalence_mode"]) for row in test_rows):
         here = {
             (row["cell_line"], row["score"]): row
-            for row in own
+            for row in test_rows
             if (row["protocol"], row["prevalence_mode"]) == (protocol, mode)
         }
         lines = [here[line, score] for line, score in chosen.items()]

@@ -58,9 +58,9 @@ class CellRows:
                         temperature=calibration,
                         locus=None if prevalence is not None else self.loci[split.pairs],
                     )
-                    found: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
+                    cells: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
                     if name == "corrected" and len(split.logits) > 1:
-                        self._add_support_spread(found, split, prevalence)
+                        self._add_support_spread(cells, split, prevalence)
                     rows += [
                         {
                             "split": split.split,
@@ -69,7 +69,7 @@ class CellRows:
                             "protocol": "exact",
                             **row,
                         }
-                        for row in found
+                        for row in cells
                     ]
             if protocol == "documented":
                 rows += self._documented(scores["test"], name)
@@ -102,16 +102,16 @@ class CellRows:
             self.cell_names[split.cell[chosen]],
             threshold_logit=threshold,
         )
-        found: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
+        cells: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
         labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
-        return [{**labels, **row} for row in found]
+        return [{**labels, **row} for row in cells]
 
 
 def locus_bins(dataset: EncodedDataset) -> np.ndarray:
     """A number [N] for the chromosome and 2 Mb bin of every pair's promoter, equal for pairs of one bin."""
     bins = np.asarray(dataset.promoter_start) // LOCUS_BP
-    found: np.ndarray = np.asarray(dataset.promoter_chrom, dtype=np.int64) * (bins.max() + 1) + bins
-    return found
+    numbers: np.ndarray = np.asarray(dataset.promoter_chrom, dtype=np.int64) * (bins.max() + 1) + bins
+    return numbers
 
 
 def _score(split: SplitScores, name: str) -> np.ndarray:

@@ -40,24 +40,25 @@ def score_splits(
     calibrated = config.temperature.mode == "calibrated" and not warm
     order = sorted(splits, key=lambda name: name != VALIDATION) if calibrated else splits
     for name in order:
-        own = pairs[name]
-        encoded = encode_pairs(trainer.model, dataset, own, device, config.evaluation.batch)
+        split_pairs = pairs[name]
+        encoded = encode_pairs(trainer.model, dataset, split_pairs, device, config.evaluation.batch)
         arguments: dict[str, Any] = {
             "split": name,
-            "pairs": own,
-            "label": np.asarray(dataset.label[own]),
-            "cell": np.asarray(dataset.cell[own]),
+            "pairs": split_pairs,
+            "label": np.asarray(dataset.label[split_pairs]),
+            "cell": np.asarray(dataset.cell[split_pairs]),
             "draws": draws,
             "warm": warm,
             "memory": trainer.memory,
         }
-        given = (trainer.model, trainer.reference, encoded)
-        scored[name] = predictor.predict(*given, **arguments, calibration=calibration)
+        inputs = (trainer.model, trainer.reference, encoded)
+        scored[name] = predictor.predict(*inputs, **arguments, calibration=calibration)
         if not (np.isfinite(scored[name].logits).all() and np.isfinite(scored[name].u).all()):
             raise Diverged(f"scores of split {name} are not finite")
         if calibrated and name == VALIDATION:
-            calibration = fit(logit_at(trainer.model, scored[name]), _labels(scored[name])).float().to(device)
-            scored[name] = predictor.predict(*given, **arguments, calibration=calibration)
+            label = torch.from_numpy(scored[name].label.astype("float64"))
+            calibration = fit(logit_at(trainer.model, scored[name]), label).float().to(device)
+            scored[name] = predictor.predict(*inputs, **arguments, calibration=calibration)
     temperature = None if calibration is None else float(calibration)
     return {name: scored[name] for name in splits}, temperature
 
@@ -69,11 +70,7 @@ def logit_at(model: PrismModel, scores: SplitScores) -> Callable[[torch.Tensor],
 
     @torch.no_grad()
     def logit(temperature: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = energy(u, r, temperature.double().view(1, 1))[0]
-        return found
+        value: torch.Tensor = energy(u, r, temperature.double().view(1, 1))[0]
+        return value
 
     return logit
-
-
-def _labels(scores: SplitScores) -> torch.Tensor:
-    return torch.from_numpy(scores.label.astype("float64"))

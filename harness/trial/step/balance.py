@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.config.blocks.training import BalanceBlock, GradNormBalance
-from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm, gradient_norm
+from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm
 from models.registry import Registry, discover
 from models.streams import generator
 
@@ -90,20 +90,16 @@ class WeightedSum(Balance):
     source="Chen et al. 2018; seed 003",
 )
 class GradNorm(Balance):
-    """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the target parameters of term i.
+    """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the groups S, E, T, G that term i reaches.
 
-    Targets are the groups S, E, T, G that the term reaches; rho_i = ratio * weight of the term, so that a weight is
-    the share itself (at ratio 1, weight 0.1 means a tenth of the task's gradient), and a ramp of the curriculum, which
-    raises the weight, raises the share with it. rho_i rises linearly over the
-    first `warmup` steps in which the term acts: a term that waits for phase 2 warms up then. k_i = rho_i |g_task| /
-    max(|g_i|, m_i / 100), m_i = running mean of |g_i| over steps where it is not 0 (`momentum`): the share is exact at
-    every step, except that a gradient that fell under a hundredth of its own mean (a hinge that is nearly satisfied)
-    fades instead of being blown up. A term without gradient on its targets (g_i = 0, or one of A alone), or whose
-    targets the task does not reach, keeps its configured weight. NaN passes through.
+    rho_i = ratio * weight: a weight is the share itself, and a ramp of the weight raises it. rho_i rises linearly over the
+    first `warmup` steps in which the term acts. k_i = rho_i |g_task| / max(|g_i|, m_i / 100), m_i = running mean of |g_i|
+    over steps where it is not 0 (`momentum`): a gradient under a hundredth of its mean (a hinge that is nearly satisfied)
+    fades instead of being scaled up. Where |g_i| or |g_task| is 0 on these groups the configured weight stays. NaN passes
+    through.
 
-    Cost: one backward pass per term instead of one per set of groups, and one through the sequence side for each
-    term that reaches it instead of one for all; none on top, since the sum is made of these gradients.
-    Source: seed 003; after Chen et al. 2018, GradNorm (ratios are set here, not learned from training rates).
+    Cost: one backward pass per term instead of one per set of groups, and one through the sequence side for each term that
+    reaches it. Source: seed 003; after Chen et al. 2018, GradNorm (ratios are set here, not learned from training rates).
     """
 
     def __init__(self, ratio: float = 1.0, momentum: float = 0.9, warmup: int = 20) -> None:
@@ -132,9 +128,7 @@ class GradNorm(Balance):
             if term.name == "task":
                 weighed.append(term)
                 continue
-            targets = router.targets(term)
-            norm = gradient_norm(g for p, g in separate[term.name].items() if p in targets)
-            task = gradient_norm(g for p, g in separate["task"].items() if p in targets)
+            norm, task = router.norms(term, separate)
             held, state = self._held(term, norm, task, state)
             weighed.append(replace(term, weight=held))
         return Combined(_weighted_sum(separate, {term.name: term.weight for term in weighed}), weighed, state)
@@ -186,32 +180,32 @@ class PcGrad(Balance):
         separate = {term.name: router.gradients([term], boundary) for term in terms}
         source = generator(self.seed, "pcgrad", index)
         total: dict[str, Gradients] = {}
-        for name, own in separate.items():
+        for name, projected in separate.items():
             others = [other for key, other in separate.items() if key != name]
             for place in torch.randperm(len(others), generator=source).tolist():
-                own = without_conflict(own, others[place])
-            total[name] = own
+                projected = without_conflict(projected, others[place])
+            total[name] = projected
         return Combined(_weighted_sum(total, dict.fromkeys(total, 1.0)), list(terms), state)
 
 
-def without_conflict(own: Gradients, other: Gradients) -> Gradients:
-    """`own` minus its component against `other` on the parameters of both; `own` itself where there is no conflict."""
-    common = [p for p in own if p in other]
-    inner = sum((own[p] * other[p]).sum() for p in common)
+def without_conflict(gradients: Gradients, other: Gradients) -> Gradients:
+    """`gradients` minus their component against `other` on the parameters of both; themselves where nothing conflicts."""
+    common = [p for p in gradients if p in other]
+    inner = sum((gradients[p] * other[p]).sum() for p in common)
     square = sum(other[p].square().sum() for p in common)
     if not common or float(inner) >= 0.0:
-        return own
+        return gradients
     share = inner / square
-    return {**own, **{p: own[p] - share * other[p] for p in common}}
+    return {**gradients, **{p: gradients[p] - share * other[p] for p in common}}
 
 
 def _weighted_sum(separate: Mapping[str, Gradients], weights: Mapping[str, float]) -> Gradients:
     """sum_i w_i g_i over the parameters that any term reaches."""
     total: dict[nn.Parameter, Tensor] = {}
-    for name, found in separate.items():
+    for name, gradients in separate.items():
         if weights[name] == 0.0:
             continue
-        for parameter, gradient in found.items():
+        for parameter, gradient in gradients.items():
             part = weights[name] * gradient
             total[parameter] = total[parameter] + part if parameter in total else part
     return total

@@ -20,8 +20,8 @@ EXPLODED = 50.0
 
 @contextlib.contextmanager
 def diverging(weights: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
-    """Whatever goes wrong in here for want of finite numbers is a Diverged: an error of linear algebra, an overflow, and
-    any other error where the `weights` or states of the trainer are not finite."""
+    """Raise Diverged in place of an error of linear algebra or an overflow inside, and of any other arithmetic error where
+    the `weights` or states of the trainer are not finite."""
     try:
         yield
     except (FloatingPointError, OverflowError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:

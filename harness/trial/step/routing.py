@@ -24,13 +24,13 @@ class RoutingError(RuntimeError):
 
 @dataclass(frozen=True)
 class WeightedTerm:
-    """A term's value (scalar with graph), its weight now, the groups it may reach and its own parameters (A)."""
+    """A term's value (scalar with graph), its weight now, the groups that it may reach and its `parameters` (A)."""
 
     name: str
     value: Tensor
     weight: float
     reach: frozenset[str]
-    own: tuple[nn.Parameter, ...]
+    parameters: tuple[nn.Parameter, ...]
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Router:
                 p for group in ("S", "E", "T", "G") if group in reach for p in self.groups.get(group, ())
             ]
             if "A" in reach:
-                parameters += [p for term in members for p in term.own]
+                parameters += [p for term in members for p in term.parameters]
             if not leaves and not parameters:
                 continue
-            found = torch.autograd.grad(loss, [*leaves, *parameters], retain_graph=True, allow_unused=True)
+            parts = torch.autograd.grad(loss, [*leaves, *parameters], retain_graph=True, allow_unused=True)
             for k in range(len(leaves)):
-                arriving[k] = _add(arriving[k], found[k])
-            for parameter, gradient in zip(parameters, found[len(leaves) :], strict=True):
+                arriving[k] = _add(arriving[k], parts[k])
+            for parameter, gradient in zip(parameters, parts[len(leaves) :], strict=True):
                 if gradient is not None:
                     total[parameter] = total[parameter] + gradient if parameter in total else gradient
         for parameter, gradient in self._through_sequence(boundary, arriving).items():
@@ -98,21 +98,30 @@ class Router:
         if not reached:
             return {}
         outputs, cotangents = zip(*reached, strict=True)
-        found = torch.autograd.grad(
+        gradients = torch.autograd.grad(
             outputs, self.groups["S"], grad_outputs=cotangents, retain_graph=True, allow_unused=True
         )
-        return {p: g for p, g in zip(self.groups["S"], found, strict=True) if g is not None}
+        return {p: g for p, g in zip(self.groups["S"], gradients, strict=True) if g is not None}
 
-    def _check_route(self, term: WeightedTerm, found: Gradients) -> None:
+    def _check_route(self, term: WeightedTerm, gradients: Gradients) -> None:
         """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
         reach = self.reach_of(term)
-        allowed = self.targets(term) | (set(term.own) if "A" in reach else set())
-        leaked = gradient_norm(g for p, g in found.items() if p not in allowed)
+        allowed = self.targets(term) | (set(term.parameters) if "A" in reach else set())
+        leaked = gradient_norm(g for p, g in gradients.items() if p not in allowed)
         if leaked > 0.0:
             raise RoutingError(
                 f"loss term {term.name} may reach {', '.join(sorted(reach))}, and its gradient on other parameters "
                 f"has norm {leaked:.3g}"
             )
+
+    def norms(self, term: WeightedTerm, separate: Mapping[str, Gradients]) -> tuple[float, float]:
+        """Norms of the term's and of the task's gradient, of all in `separate` by name, on the term's targets."""
+        targets = self.targets(term)
+        norm, task = (
+            gradient_norm(g for p, g in separate[name].items() if p in targets)
+            for name in (term.name, "task")
+        )
+        return norm, task
 
     def shares(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> dict[str, tuple[float, float]]:
         """Per term: (norm of its weighted gradient on its targets S, E, T, G; that norm over the task's on the same).
@@ -125,9 +134,7 @@ class Router:
             self._check_route(term, separate[term.name])
         shares = {}
         for term in terms:
-            targets = self.targets(term)
-            norm = gradient_norm(g for p, g in separate[term.name].items() if p in targets)
-            task = gradient_norm(g for p, g in separate["task"].items() if p in targets)
+            norm, task = self.norms(term, separate)
             shares[term.name] = (norm, norm / task if task > 0 else float("nan"))
         return shares
 

@@ -12,8 +12,7 @@ if TYPE_CHECKING:  # a driver looks phases up and needs no torch
 class Schedule:
     """Weight of a term at a moment: 0 in phase 1 unless it trains there (`in_phase1`); then `weight`, and with a ramp
     (`curriculum.ramp_epochs`, or balance `ramp`) `weight * min(1, epochs since phase 2 began / ramp epochs)`, which is
-    the weight that the balance is given. What never ramps (`ramps`) does not, nor does a term that a phase 1 has trained
-    with already.
+    the weight that the balance gets. A term with `ramps` False, or one that phase 1 trained already, acts in full.
     """
 
     def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:

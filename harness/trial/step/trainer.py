@@ -194,8 +194,8 @@ class Trainer:
         return norm
 
     def _reference_after(self, measured: Measured) -> Reference:
-        """The reference after the step: each training cell line's own raw R_E and z_E; hidden names do not count. A line
-        in a mixture is met with what its query pairs were given there."""
+        """The reference after the step, from the raw R_E and z_E of each training cell line; hidden names do not count. A
+        line in a mixture counts with what its query pairs got there."""
         step, scores = measured.step, measured.scores
         cell, raw, z_e = step.cell, scores.r_raw, scores.z_e
         if step.owner is None and bool((cell < 0).all()):
@@ -218,7 +218,7 @@ class Trainer:
         }
 
     def load_weights(self, state: dict[str, Any]) -> None:
-        """Score as the trainer did whose `weights` or `state_dict` this is; the optimiser stays as it is."""
+        """Load a trainer's `weights` or `state_dict`; the optimiser stays as it is."""
         self.model.load_state_dict(state["model"])
         self.terms.load_state_dict(state["terms"])
         self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}
@@ -236,6 +236,6 @@ class Trainer:
         return {**self.weights(), "optimiser": self.optimiser.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue as the trainer would whose `state_dict` this is."""
+        """Continue from a trainer's `state_dict`."""
         self.load_weights(state)
         self.optimiser.load_state_dict(state["optimiser"])
