@@ -53,10 +53,10 @@ def modules_of(run: Path, code: str) -> dict[str, str]:
     """Module -> hash of its syntax tree, of the code with this hash; empty where the run does not know it."""
     file = run / "code" / f"{code}.json"
     try:
-        found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["modules"]
+        modules: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["modules"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return found
+    return modules
 
 
 def agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -88,28 +88,28 @@ def refuse_mixture(run: Run) -> None:
     UserError
         when units of the run differ in more than configuration, fold and seed, and nobody asked for that.
     """
-    found = mixture(run)
-    if found is not None and not found.allowed:
+    mixed = mixture(run)
+    if mixed is not None and not mixed.allowed:
         remedy = (
             "start its sweep again, which puts the older ones aside"
             if run.plan()
             else "run each configuration anew in a folder of its own (python -m harness.single CONFIG --out FOLDER)"
         )
-        raise UserError(f"{run.path}: {found.sentence()}, and their mean would mean nothing; {remedy}")
+        raise UserError(f"{run.path}: {mixed.sentence()}, and their mean would mean nothing; {remedy}")
 
 
 def earlier_runs(run: Run) -> list[tuple[Path, int, str]]:
     """(folder, units, why) of what was put aside because it has other stamps."""
-    found = []
+    runs = []
     folders = sorted((run.path / EARLIER).iterdir()) if (run.path / EARLIER).is_dir() else []
     for folder in folders:
         if folder.is_dir() and not folder.name.startswith("."):
             aside = Run(folder)
             units = len(aside.columns("trials", KEYS))
             said: Any = aside.document(WHY).get("why", "")
-            found.append((folder, units, str(said)))
+            runs.append((folder, units, str(said)))
             run.problems.extend(f"{EARLIER}/{folder.name}/{problem}" for problem in aside.problems)
-    return [entry for entry in found if entry[1]]
+    return [entry for entry in runs if entry[1]]
 
 
 def _codes(run: Path, codes: list[str]) -> dict[str, str]:
@@ -117,7 +117,7 @@ def _codes(run: Path, codes: list[str]) -> dict[str, str]:
     known: dict[str, dict[str, str]] = {}
     same: dict[str, str] = {}
     for code in codes:
-        own = modules_of(run, code)
-        same[code] = next((other for other, its in known.items() if agree(own, its)), code)
-        known.setdefault(same[code], own)
+        modules = modules_of(run, code)
+        same[code] = next((other for other, its in known.items() if agree(modules, its)), code)
+        known.setdefault(same[code], modules)
     return same

@@ -1,7 +1,7 @@
 """The composed model, and `PrismModel.score`: the one energy function, which training, validation, prediction and
 every check call."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from models.energy.base import Energy
 from models.energy.temperature import Temperature
 from models.environment.base import EnvironmentOutput
-from models.environment.branches import Branches
 from models.environment.memory import Memory
 from models.environment.resistance import Reference
 from models.environment.side import EnvironmentSide
 from models.episode import Support
 from models.part import parameter_groups
 from models.precision import at_least_float32
-from models.sequence.potential import SequenceOutput, SequencePotential
+from models.sequence.potential import SequencePotential
 from models.streams import Composed
 
 
@@ -84,32 +83,13 @@ class PrismModel(Composed):
         return self.environment.width
 
     @property
-    def has_environment(self) -> bool:
-        """Whether R_E is more than 0."""
-        return self.environment.acts
-
-    @property
     def dual_stream(self) -> bool:
         """Whether z_I and z_E live in orthogonal subspaces of one space of d dimensions (M34)."""
         return self.sequence.dual is not None
 
-    @property
-    def branches(self) -> Branches:
-        """Student and Teacher as functions of support sets."""
-        return self.environment.branches
-
     def initial_reference(self) -> Reference:
         """The empty explicit state of training cell lines' R_E and z_E."""
         return Reference.initial(self.cell_lines, self.width)
-
-    def initial_memory(self) -> dict[str, Tensor]:
-        """The Teacher's explicit state before the first step, from the initialised parameters; empty without one."""
-        return self.environment.initial_memory()
-
-    def encode(self, enhancer: Tensor, promoter: Tensor, noise: Any = None) -> SequenceOutput:
-        """Sequence side: bases uint8 [B, L_e], [B, L_p] -> z_I [B, d], U_I [B]; noise None means evaluation."""
-        output: SequenceOutput = self.sequence(enhancer, promoter, noise)
-        return output
 
     def environment_of(self, support: Support, memory: Memory | None = None) -> EnvironmentOutput:
         """What the environment says of E support sets; z_E is zeros [E, w] for a model without an environment.
@@ -120,18 +100,6 @@ class PrismModel(Composed):
         with torch.autocast(support.u.device.type, enabled=False):
             output: EnvironmentOutput = self.environment(support.at_least_float32(), memory)
             return output
-
-    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
-        """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
-        return self.environment.log_prior(environment, r_raw, reference)
-
-    def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
-        """R_ref, of the shape of `named.cell`: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E,
-        without gradient.
-
-        `named` has the true cell lines in `cell`, also where the model's own support set hides them.
-        """
-        return self.environment.earlier_resistance(named, memory, reference)
 
     @property
     def placed_width(self) -> int:
@@ -181,7 +149,7 @@ class PrismModel(Composed):
             none = zero[:, 0]
             return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
         resisted = self.environment.resist(environment, z_i, reference)
-        temperature = self.temperature(self.environment.felt(z_e), z_e.shape[0])
+        temperature = self.temperature(z_e if self.environment.acts else None, z_e.shape[0])
         if owner is not None:
             temperature = temperature[owner].squeeze(-1)
         if calibration is not None:
@@ -204,7 +172,7 @@ class PrismModel(Composed):
 
     def rank_invariant(self, r: Tensor) -> bool:
         """Whether, at these resistances, the order within a cell line is exactly that of U_I (definitions, Energies)."""
-        if not self.has_environment:
+        if not self.environment.acts:
             return True
         increasing = self.energy.strictly_increasing(r)
         return self.environment.one_value_per_cell_line and bool(torch.all(increasing))

@@ -94,9 +94,9 @@ class Readings:
 
     def has(self, units: int) -> Mask:
         """Which units have a reading [units]."""
-        found = np.zeros(units, dtype=bool)
-        found[self.unit] = True
-        return found
+        having = np.zeros(units, dtype=bool)
+        having[self.unit] = True
+        return having
 
     def plain(self) -> dict[str, Any]:
         """Plain data without `lacks`, from which `of_plain` makes the same again."""

@@ -49,11 +49,11 @@ class Watch:
 
     def findings(self) -> list[Finding]:
         """What holds after the last epoch that was seen, in the order of the rules."""
-        found = []
+        findings = []
         for name, rule in self._rules():
             judged = Judged(rule, self._readings[name], self._limits)
-            found += [judged.finding(series) for series in judged.series() if series.stands]
-        return found
+            findings += [judged.finding(series) for series in judged.series() if series.stands]
+        return findings
 
     def state(self) -> dict[str, Any]:
         """Plain data: of a size that depends on the rules, cell lines and terms, not on the epochs."""

@@ -1,4 +1,4 @@
-"""TermSizes at which the bench runs."""
+"""Sizes at which the bench runs."""
 
 from dataclasses import dataclass
 

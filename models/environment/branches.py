@@ -1,15 +1,12 @@
 """The two branches of the environment side, with a module's own parameters or with remembered ones."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from models.environment.teacher import Teacher
+from models.environment.teacher import Teacher, Values
 from models.episode import Support
-
-Values = Mapping[str, Tensor]
 
 
 class Branches(NamedTuple):
@@ -68,6 +65,8 @@ class Branches(NamedTuple):
 
 
 def _call(module: nn.Module, prefix: str, values: Values | None, *arguments: object) -> Tensor:
-    own = {name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)}
-    output: Tensor = functional_call(module, own, arguments)
+    parameters = {
+        name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)
+    }
+    output: Tensor = functional_call(module, parameters, arguments)
     return output

@@ -94,9 +94,6 @@ class CellEnvironment(EnvironmentSide):
         )
         return output
 
-    def felt(self, z_e: Tensor) -> Tensor:
-        return z_e
-
     @property
     def decodes(self) -> bool:
         return self.source.decodes

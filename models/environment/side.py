@@ -53,10 +53,6 @@ class EnvironmentSide(Composed):
         none = zero[:, 0]
         return ResistanceOutput(zero, none, none, none, None, none)
 
-    def felt(self, z_e: Tensor) -> Tensor | None:
-        """z_E [R, w] as a temperature may read it; None where there is no environment."""
-        return None
-
     @property
     def decodes(self) -> bool:
         """Whether v_c is reconstructed from z_E."""
@@ -71,5 +67,9 @@ class EnvironmentSide(Composed):
         return None
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
-        """R_ref of the frozen earlier Teacher in `memory`. Raises LookupError where there is no Teacher."""
+        """R_ref, of the shape of `named.cell`: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E,
+        without gradient. `named` has the true cell lines in `cell`, also where the model's support set hides them.
+
+        Raises LookupError where there is no Teacher.
+        """
         raise LookupError("a model without an environment has no Teacher")

@@ -11,9 +11,9 @@ def profile_alignment(z: Tensor, line: Tensor, reference: Tensor, met: Tensor) -
     0/1). The centre is the mean of the lines met; an episode's own line and lines not met do not count.
     """
     centre = (met @ reference) / met.sum().clamp(min=1)
-    own, others = z - centre, reference - centre
-    lengths = [(part.square().sum(-1) + 1e-12).sqrt() for part in (own, others)]
-    cosine = (own @ others.T) / (lengths[0].unsqueeze(1) * lengths[1])
+    episodes, known = z - centre, reference - centre
+    lengths = [(part.square().sum(-1) + 1e-12).sqrt() for part in (episodes, known)]
+    cosine = (episodes @ known.T) / (lengths[0].unsqueeze(1) * lengths[1])
     lines = torch.arange(reference.shape[0], device=z.device)
     other = met * (lines != line.unsqueeze(1)).to(met.dtype)
     return cosine, other

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.episode import Step
-from models.losses.sizes import TermSizes
+from models.sizes import Sizes
 
 State = dict[str, Tensor]
 Direction = Literal["up", "down"]
@@ -56,7 +56,7 @@ class LossTerm(nn.Module):
     needs: ClassVar[frozenset[Need]]
     """What a configuration that switches it on has to have."""
     takes: ClassVar[tuple[str, ...]] = ()
-    """Names of the `TermSizes` that its constructor takes."""
+    """Names of the `Sizes` that its constructor takes."""
     reach: frozenset[str]
     """Groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype graph), G
     (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
@@ -77,11 +77,11 @@ class LossTerm(nn.Module):
         return cls.reach.union(*added)
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         """Arguments of its constructor: by default the sizes that it takes, and the keys of the block that has its weight
         by the name `weight`, but for the weight and what chooses the class. A weight that is one number of a block of
         several terms has no keys."""
-        taken = {name: vars(sizes)[name] for name in cls.takes}
+        taken = {name: value for name, value in sizes._asdict().items() if name in cls.takes}
         block, _, name = cls.weight.rpartition(".")
         if name != "weight":
             return taken

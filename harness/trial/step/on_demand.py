@@ -60,7 +60,9 @@ def of_environment(model: PrismModel, scored: Scored, reference: Reference) -> M
         z_e = scored.scores.z_e.view_as(scored.scores.z_e)
         makers["v_decoded"] = lambda: model.environment.decode(z_e)
     if scored.environment.place is not None:
-        makers["log_prior"] = lambda: model.log_prior(scored.environment, scored.scores.r_raw, reference)
+        makers["log_prior"] = lambda: model.environment.log_prior(
+            scored.environment, scored.scores.r_raw, reference
+        )
     return makers
 
 
@@ -86,6 +88,8 @@ def of_teacher(
     hides = beside(hidden, named.cell)
     return {
         **makers,
-        "r_teacher": lambda: r_teacher.where(~hides, model.earlier_resistance(named, memory, reference)),
+        "r_teacher": lambda: r_teacher.where(
+            ~hides, model.environment.earlier_resistance(named, memory, reference)
+        ),
         "taught": lambda: known() * memory["ready"].where(hides, 1.0),
     }
