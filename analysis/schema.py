@@ -296,11 +296,6 @@ def refuse_version(file: Path, version: int) -> None:
         )
 
 
-def file_name(config: str, fold: str, seed: int) -> str:
-    """Name of a unit's file inside a table's folder."""
-    return f"{config}-{fold}-{seed}.parquet"
-
-
 def to_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as an Arrow table of `TABLES[name]`: absent columns are null, no rows give an empty table.
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.episode import Support
 from models.part import ModelPart
@@ -45,6 +45,12 @@ class Environment(ModelPart):
     """w, the dimension of z_E."""
     by_cell: ClassVar[bool] = False
     """Whether z_E is of the cell line itself, whatever pairs are in the support set."""
+    decoder: nn.Module | None
+    """z_E [E, w] -> v'_c [E, F]; None for a source that reconstructs nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = None
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
@@ -56,15 +62,6 @@ class Environment(ModelPart):
     @abstractmethod
     def forward(self, support: Support) -> Tensor:
         """z_e [E, w]."""
-
-    @property
-    def decodes(self) -> bool:
-        """Whether it reconstructs v_c."""
-        return False
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        """v'_c [E, F] from z_e [E, w]. Raises LookupError for a source that reconstructs nothing."""
-        raise LookupError(f"{type(self).__name__} has no decoder")
 
     def check_cells(self, cell: Tensor) -> None:
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""

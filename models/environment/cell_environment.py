@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.environment.base import Environment, EnvironmentOutput
 from models.environment.branches import Branches
@@ -95,11 +95,8 @@ class CellEnvironment(EnvironmentSide):
         return output
 
     @property
-    def decodes(self) -> bool:
-        return self.source.decodes
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        return self.source.decode(z_e)
+    def decoder(self) -> nn.Module | None:
+        return self.source.decoder
 
     def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         if self.prior is None or said.place is None:

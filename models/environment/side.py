@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.environment.base import EnvironmentOutput
 from models.environment.branches import Branches
@@ -54,13 +54,9 @@ class EnvironmentSide(Composed):
         return ResistanceOutput(zero, none, none, none, None, none)
 
     @property
-    def decodes(self) -> bool:
-        """Whether v_c is reconstructed from z_E."""
-        return False
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        """v'_c [E, F] from z_e [E, w]. Raises LookupError where nothing reconstructs."""
-        raise LookupError("nothing reconstructs the features of cell lines")
+    def decoder(self) -> nn.Module | None:
+        """z_E [E, w] -> v'_c [E, F]; None where nothing reconstructs v_c."""
+        return None
 
     def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""

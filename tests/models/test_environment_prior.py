@@ -133,7 +133,7 @@ def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
     gelu = 0.5 * hidden * (1 + torch.erf(hidden / 2**0.5))
     torch.testing.assert_close(model(support), gelu @ last.weight.T + last.bias)
     assert torch.equal(model(support), model(other))
-    assert model.decode(model(support)) is None
+    assert model.decoder is None
     with pytest.raises(ValueError, match="carry none"):
         model(make_support())
     with pytest.raises(ValueError, match="there are none"):
@@ -143,7 +143,7 @@ def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
 def test_reconstruction_by_hand_and_every_parameter_learns() -> None:
     model, v = features(decoder=True), draw(3, F)
     z_e = model(changed(make_support(), v=v))
-    loss, _ = LOSSES.build("reconstruction")(make_step(z_e=z_e, v=v, v_decoded=model.decode(z_e)), {})
+    loss, _ = LOSSES.build("reconstruction")(make_step(z_e=z_e, v=v, v_decoded=model.decoder(z_e)), {})
     assert loss.item() == pytest.approx(((model.decoder(z_e) - v) ** 2).mean().item())
     loss.backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
