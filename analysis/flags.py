@@ -116,7 +116,7 @@ def _rows(run: Run, judgement: Judgement) -> list[dict[str, Any]]:
 
 
 def counts_against_health(findings: pd.DataFrame) -> pd.Series:
-    """Findings that `--healthy` acts on: faults and documented limits, unless the data or sizes imply them."""
+    """Faults and documented limits that neither data nor sizes imply: `--healthy` leaves their configurations out."""
     return findings["severity"].isin(["fault", "documented"]) & ~findings["implied"]
 
 

@@ -1,5 +1,4 @@
-"""What else decided a unit's numbers, beside its configuration, fold and seed; units that differ in it never stand in
-one mean.
+"""Stamps: what decided a unit's numbers beside its configuration, fold and seed. A mean is over units of one stamp.
 
 A unit's stamp is the columns `STAMPS` of `trials`. Two code hashes count as one code when RUN/code/<hash>.json shows
 that every module that both know is the same in both: a module that was added later changed nothing of what ran before.
@@ -66,7 +65,7 @@ def agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def mixture(run: Run) -> Mixture | None:
-    """What units of the run differ in beside configuration, fold and seed; None where all have one stamp."""
+    """The stamps in which units of the run differ; None where all have one stamp."""
     trials = run.table("trials")
     stamps = trials[list(STAMPS)].astype(object).where(trials[list(STAMPS)].notna(), None)
     stamps["code"] = stamps["code"].map(_codes(run.path, [c for c in stamps["code"].unique() if c]))
@@ -99,7 +98,7 @@ def refuse_mixture(run: Run) -> None:
 
 
 def earlier_runs(run: Run) -> list[tuple[Path, int, str]]:
-    """(folder, units, why) of what was put aside because it has other stamps."""
+    """(folder, units, why) of the units that were put aside because they have other stamps."""
     runs = []
     folders = sorted((run.path / EARLIER).iterdir()) if (run.path / EARLIER).is_dir() else []
     for folder in folders:

@@ -20,7 +20,7 @@ from models.streams import Composed
 
 
 class Scores(NamedTuple):
-    """What the energy made of a query set.
+    """Scores of a query set.
 
     logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1] or [E, Q]; z_e [R, w]; r_raw (before
     softplus or standardisation: what the reference tracks); r_cell, r_student [R], r_teacher: R_E of the cell
@@ -92,7 +92,7 @@ class PrismModel(Composed):
         return Reference.initial(self.cell_lines, self.width)
 
     def environment_of(self, support: Support, memory: Memory | None = None) -> EnvironmentOutput:
-        """What the environment says of E support sets; z_E is zeros [E, w] for a model without an environment.
+        """Output of the environment for E support sets; z_E is zeros [E, w] for a model without an environment.
 
         `memory` is the Teacher's explicit state; a model whose Teacher remembers nothing needs none. Computed in float32
         at least, under autocast too, as the score is.
@@ -123,7 +123,7 @@ class PrismModel(Composed):
         warm: bool,
         calibration: Tensor | None = None,
     ) -> Scores:
-        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], what the environment said of E cell lines -> Scores.
+        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], the environment of E cell lines -> Scores.
 
         `warm` is phase 1 of the curriculum: l = U_I, T = 1, R_E = 0 for every energy. `calibration` (a positive
         scalar tensor) multiplies T; it is what temperature mode `calibrated` fits on validation after training.

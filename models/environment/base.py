@@ -1,4 +1,4 @@
-"""What an environment is: support sets in, one representation z_E per episode out."""
+"""The interface of an environment: support sets in, one representation z_E per episode out."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
@@ -12,11 +12,11 @@ from models.sizes import Sizes
 
 
 class UnseenCellLineError(LookupError):
-    """An environment was asked for a cell line that it has no representation of."""
+    """The environment has no representation of a cell line."""
 
 
 class EnvironmentOutput(NamedTuple):
-    """What the environment side says of E support sets.
+    """Output of the environment side for E support sets.
 
     z_e [R, w]: the Student's (or the only source's) representation, R = E; cell [E]: index of the training cell line,
     -1 for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26); place [R, F] in the space

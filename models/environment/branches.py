@@ -1,4 +1,4 @@
-"""The two branches of the environment side, with a module's own parameters or with remembered ones."""
+"""The two branches of the environment side, with the present parameters or with remembered ones."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from models.episode import Support
 
 
 class Branches(NamedTuple):
-    """Student and Teacher as functions of a support set: who is run after whom, and nothing else.
+    """Student and Teacher as functions of a support set: the order in which their modules run.
 
     `environment` makes z_E; `head` is the linear map from z_E to the raw R_E; the others are None where they are
     not built. `values` are parameters by the qualified names of the whole model, in place of the modules' own.
@@ -23,7 +23,7 @@ class Branches(NamedTuple):
     teacher: Teacher | None
 
     def student(self, support: Support, values: Values | None = None) -> Tensor:
-        """z_E [E, w]: the environment's own, or its place on the prototype graph (M25)."""
+        """z_E [E, w]: that of the environment, or its place on the prototype graph (M25)."""
         z_e = _call(self.environment, "environment.", values, support)
         if self.placement is not None:
             z_e = _call(self.placement, "placement.", values, z_e, self._nodes(values))

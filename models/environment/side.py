@@ -44,11 +44,11 @@ class EnvironmentSide(Composed):
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""
 
     def forward(self, support: Support, memory: Memory | None) -> EnvironmentOutput:
-        """What the environment says of E support sets."""
+        """z_E, cell lines and the Teacher's answer for E support sets."""
         return EnvironmentOutput(support.u.new_zeros(support.u.shape[0], self.width), support.cell)
 
-    def resist(self, said: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
-        """R_E of query pairs z_i [E, Q, d], given what `forward` said of their support sets."""
+    def resist(self, environment: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
+        """R_E of query pairs z_i [E, Q, d], from the output of `forward` for their support sets."""
         zero = z_i.new_zeros(z_i.shape[0], 1)
         none = zero[:, 0]
         return ResistanceOutput(zero, none, none, none, None, none)
@@ -58,7 +58,7 @@ class EnvironmentSide(Composed):
         """z_E [E, w] -> v'_c [E, F]; None where nothing reconstructs v_c."""
         return None
 
-    def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
+    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
         return None
 

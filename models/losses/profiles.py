@@ -1,4 +1,4 @@
-"""How a representation tells cell lines apart, in numbers that do not depend on its coordinates."""
+"""Similarity of cell lines in a representation, independent of its coordinates."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ def profile_alignment(z: Tensor, line: Tensor, reference: Tensor, met: Tensor) -
     """Similarity of episodes to the other lines: cosines [E, C] of centred representations, and which count.
 
     z [E, w], line [E], reference [C, w] (running means, no gradient), met [C] 0/1 -> (cosine [E, C], other [E, C]
-    0/1). The centre is the mean of the lines met; an episode's own line and lines not met do not count.
+    0/1). The centre is the mean of the lines met; the line of the episode itself and lines not met do not count.
     """
     centre = (met @ reference) / met.sum().clamp(min=1)
     episodes, known = z - centre, reference - centre

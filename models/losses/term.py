@@ -1,4 +1,4 @@
-"""What a loss term is: a scalar of one step, an explicit state, and everything that others have to know of it."""
+"""The interface of a loss term: a scalar of one step, an explicit state, and what trainer, audit and plan read of it."""
 
 import math
 from abc import abstractmethod
