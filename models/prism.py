@@ -129,42 +129,30 @@ class PrismModel(Composed):
         scalar tensor) multiplies T; it is what temperature mode `calibrated` fits on validation after training.
         Computed in float32 at least, under autocast too: a logit of bfloat16 ties pairs that differ.
         """
-        with torch.autocast(u.device.type, enabled=False):
-            inputs = (at_least_float32(u), at_least_float32(z_i), environment, reference)
-            return self._score(*inputs, warm=warm, calibration=calibration)
-
-    def _score(
-        self,
-        u: Tensor,
-        z_i: Tensor,
-        environment: EnvironmentOutput,
-        reference: Reference,
-        *,
-        warm: bool,
-        calibration: Tensor | None,
-    ) -> Scores:
         z_e, owner = environment.z_e, environment.owner
-        if warm:
-            zero = u.new_zeros(u.shape[0], 1)
-            none = zero[:, 0]
-            return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
-        resisted = self.environment.resist(environment, z_i, reference)
-        temperature = self.temperature(z_e if self.environment.acts else None, z_e.shape[0])
-        if owner is not None:
-            temperature = temperature[owner].squeeze(-1)
-        if calibration is not None:
-            temperature = temperature * calibration
-        return Scores(
-            logit=self.energy(u, resisted.r, temperature),
-            r=resisted.r,
-            temperature=temperature,
-            z_e=z_e,
-            r_raw=resisted.raw,
-            r_cell=resisted.cell,
-            r_student=resisted.student,
-            r_teacher=resisted.teacher,
-            r_heard=resisted.heard,
-        )
+        with torch.autocast(u.device.type, enabled=False):
+            u, z_i = at_least_float32(u), at_least_float32(z_i)
+            if warm:
+                zero = u.new_zeros(u.shape[0], 1)
+                none = zero[:, 0]
+                return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
+            resisted = self.environment.resist(environment, z_i, reference)
+            temperature = self.temperature(z_e if self.environment.acts else None, z_e.shape[0])
+            if owner is not None:
+                temperature = temperature[owner].squeeze(-1)
+            if calibration is not None:
+                temperature = temperature * calibration
+            return Scores(
+                logit=self.energy(u, resisted.r, temperature),
+                r=resisted.r,
+                temperature=temperature,
+                z_e=z_e,
+                r_raw=resisted.raw,
+                r_cell=resisted.cell,
+                r_student=resisted.student,
+                r_teacher=resisted.teacher,
+                r_heard=resisted.heard,
+            )
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Every parameter in exactly one of the groups S, E, T, G, by qualified name."""

@@ -85,7 +85,7 @@ class Trainer:
         self.states: dict[str, dict[str, Tensor]] = {
             term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
         }
-        self.reference = Reference(*(part.to(device) for part in self.model.initial_reference()))
+        self.reference = self.model.initial_reference().to(device)
         self.memory = {
             name: value.to(device) for name, value in self.model.environment.initial_memory().items()
         }
