@@ -1,4 +1,4 @@
-"""What the audits of a run said, as text: which mechanisms ran, and which did not."""
+"""Verdicts of the audits of a run as text: which mechanisms acted, and which did not."""
 
 from collections.abc import Iterator
 

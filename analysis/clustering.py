@@ -1,4 +1,4 @@
-"""How much less pairs say about an AUC than as many independent ones would, since neighbours on the genome are alike."""
+"""Design effect of an AUC: pairs that are neighbours on the genome are alike, and say less than independent ones."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

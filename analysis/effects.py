@@ -1,4 +1,4 @@
-"""What one key did: paired differences between configurations that are equal in everything else."""
+"""The effect of one key: paired differences between configurations that are equal in everything else."""
 
 import json
 from collections.abc import Mapping

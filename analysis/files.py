@@ -31,7 +31,7 @@ _SUFFIX = ".parquet"
 _AT_ONCE = 256
 _LOOKED_AT = 32_000_000
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
-"""What reading a damaged Parquet file raises."""
+"""Errors that reading a damaged Parquet file raises."""
 Rows = Callable[[pa.Table], pa.Table]
 Group = Callable[[tuple[str, ...]], bool]
 

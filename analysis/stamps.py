@@ -25,7 +25,7 @@ WORDS = {
     "scheduler": "scheduler",
     "stop": "stop rules",
 }
-"""What each stamp is called in a sentence."""
+"""Name of each stamp in a sentence."""
 EARLIER = "earlier"
 """Folder of a run that holds, each as a run of its own, units of other stamps than the run's."""
 WHY = "earlier.json"

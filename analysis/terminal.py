@@ -207,7 +207,7 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
 
 
 def _beyond(ranking: Ranking) -> str:
-    """What intervals say that reach beyond the possible values; empty where none does."""
+    """A sentence on intervals that reach beyond the possible values; empty without any."""
     rows, by = ranking.configurations, ranking.by
     wide = [r for r in rows.to_dict("records") if not by.possible(r["low"], r["high"])]
     if not wide:

@@ -1,4 +1,4 @@
-"""What the data and the model say about the sizes of a part or of a loss term."""
+"""Sizes from which the parts of a model and the loss terms are built."""
 
 from typing import NamedTuple
 

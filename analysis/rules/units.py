@@ -72,7 +72,7 @@ class Units:
         return having
 
     def settings(self, path: str) -> list[Any]:
-        """What the configuration of every unit says at a dotted path; None where it does not say."""
+        """Value at a dotted path of the configuration of every unit; None where it has none."""
         codes, _ = self.trials.texts("config_json")
         values: list[Any] = [_at(content, path) for content in self._configurations]
         return [None if code < 0 else values[code] for code in codes.tolist()]

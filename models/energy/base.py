@@ -1,4 +1,4 @@
-"""What an energy form is: the sequence potential U_I and the environment resistance R_E make one logit."""
+"""The interface of an energy form: sequence potential U_I and environment resistance R_E make one logit."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal

@@ -41,7 +41,7 @@ class Branches(NamedTuple):
         return raw if raw.ndim == support.cell.ndim else raw.unsqueeze(-1).expand_as(support.cell)
 
     def teacher_parameters(self) -> dict[str, Tensor]:
-        """What R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""
+        """Parameters that R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""
         parts: dict[str, nn.Module | None] = {"graph.": self.graph}
         if self.teacher is not None and self.teacher.by_name:
             parts["teacher."] = self.teacher

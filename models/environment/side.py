@@ -14,7 +14,7 @@ from models.streams import Composed
 
 
 class EnvironmentSide(Composed):
-    """What `PrismModel` asks of its environment; this class answers for a model without one: z_E = 0 and R_E = 0.
+    """The environment side of a `PrismModel`. This class is that of a model without environment: z_E = 0 and R_E = 0.
 
     `width` w is the dimension of z_E, `cell_lines` C the number of training cell lines.
     """

@@ -18,7 +18,7 @@ STRIDE = (0.7548776662466927, 0.5698402909980532)
 
 
 class Ranking(LossTerm):
-    """What the two surrogates declare alike; tau is the scale of logit differences, a surrogate's own where not given."""
+    """Declarations that the two surrogates share; tau is the scale of logit differences, by default the surrogate's."""
 
     key = "ranking"
     weight = "loss.ranking.weight"

@@ -10,7 +10,7 @@ from models.sizes import Sizes
 
 GROUPS = "SETGA"
 DECLARED = ("key", "weight", "in_phase1", "ramps", "reads", "objectives", "needs", "reach")
-"""What a class has to say of itself; `chosen`, `order`, `takes` and `wider` are what LossTerm has where it is silent."""
+"""Declarations that a class must make; `chosen`, `order`, `takes` and `wider` have defaults in LossTerm."""
 
 
 class LossRegistry(Registry[LossTerm]):

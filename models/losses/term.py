@@ -18,7 +18,7 @@ Objectives = Mapping[tuple[str, str], tuple[str, Direction]]
 Need = Literal[
     "z_e", "cell_lines", "student", "teacher", "hidden_names", "features", "prior", "single_line_support"
 ]
-"""What a configuration has to have for a term to act: an environment source that gives z_E and R_E; at least 4 cell
+"""Conditions on a configuration for a term to act: an environment source that gives z_E and R_E; at least 4 cell
 lines in a step; environment.source: support; a Teacher; names that are hidden at times; environment.source: features;
 a prior over cell lines; support sets of one cell line each."""
 
@@ -52,9 +52,9 @@ class LossTerm(nn.Module):
     reads: ClassVar[frozenset[str]]
     """Attributes of a Step that it reads, under whatever settings."""
     objectives: ClassVar[Objectives]
-    """What its parts lower or raise over which groups; together the groups that any settings let it move."""
+    """What its parts lower or raise, and over which groups; the union is every group that any settings let it move."""
     needs: ClassVar[frozenset[Need]]
-    """What a configuration that switches it on has to have."""
+    """Conditions on a configuration that switches it on."""
     takes: ClassVar[tuple[str, ...]] = ()
     """Names of the `Sizes` that its constructor takes."""
     reach: frozenset[str]
@@ -94,7 +94,7 @@ class LossTerm(nn.Module):
         return {}
 
     def report(self, state: State, index: int) -> dict[str, Tensor]:
-        """What the state says after step `index` (rows of the table `reports`): name -> scalar, or [C] with a number per
+        """Numbers of the state after step `index` (rows of the table `reports`): name -> scalar, or [C] with a number per
         training cell line. Empty for a term that has nothing to say, and without the age of nothing."""
         return {}
 
