@@ -1,4 +1,4 @@
-"""What the audits of a run said, as text: which mechanisms ran, and which did not."""
+"""Verdicts of the audits of a run as text: which mechanisms acted, and which did not."""
 
 from collections.abc import Iterator
 
@@ -30,15 +30,15 @@ def verdicts(run: Run) -> pd.DataFrame:
     audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(["inert", "leaking"])]
     audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
     rows = []
-    for (identity, mechanism), found in audit.groupby(["id", "mechanism"]):
-        worst = found[found["rank"] == found["rank"].min()]
+    for (identity, mechanism), of_mechanism in audit.groupby(["id", "mechanism"]):
+        worst = of_mechanism[of_mechanism["rank"] == of_mechanism["rank"].min()]
         rows.append(
             {
                 "id": identity,
                 "mechanism": mechanism,
                 "verdict": worst["verdict"].iloc[0],
                 "configurations": worst["config"].nunique(),
-                "of": found["config"].nunique(),
+                "of": of_mechanism["config"].nunique(),
                 "reason": worst["reason"].iloc[0],
                 "rank": worst["rank"].iloc[0],
             }
@@ -49,15 +49,15 @@ def verdicts(run: Run) -> pd.DataFrame:
 def audit_view(run: Run) -> Iterator[RenderableType]:
     """One line over all mechanisms, then a line for each that is neither active nor rank-invariant; nothing for a run
     without audits."""
-    found = verdicts(run)
-    if found.empty:
+    rows = verdicts(run)
+    if rows.empty:
         return
-    counts = found["verdict"].value_counts()
+    counts = rows["verdict"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
     line = Text("\nAudit", style="bold")
-    line.append(f"  {len(found)} mechanisms, each by its gravest verdict: {said}", style="not bold")
+    line.append(f"  {len(rows)} mechanisms, each by its gravest verdict: {said}", style="not bold")
     yield line
-    for row in found.itertuples():
+    for row in rows.itertuples():
         if row.verdict in ("active", "rank-invariant"):
             continue
         text = Text(f"{row.verdict} ", style=_STYLE.get(str(row.verdict), ""))

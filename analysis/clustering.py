@@ -1,4 +1,4 @@
-"""How much less pairs say about an AUC than as many independent ones would, since neighbours on the genome are alike."""
+"""Design effect of an AUC: pairs that are neighbours on the genome are alike, and say less than independent ones."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,13 +28,13 @@ def design_effect(logit: ArrayLike, label: ArrayLike, cell: ArrayLike, locus: Ar
         at = np.flatnonzero(cells == name)
         # A positive and a negative of one locus that move up together leave the AUC as it was: opposite signs.
         for one_class, sign in ((True, 1.0), (False, -1.0)):
-            own, other = at[positive[at] == one_class], at[positive[at] != one_class]
-            if min(own.size, other.size) < 2:
+            members, other = at[positive[at] == one_class], at[positive[at] != one_class]
+            if min(members.size, other.size) < 2:
                 continue
-            placement = _placement(scores[own], scores[other])
-            influence[own] = sign * at.size * (placement - placement.mean()) / own.size
-            alone += float(np.square(influence[own]).sum()) * own.size / (own.size - 1)
-            used[own] = True
+            placement = _placement(scores[members], scores[other])
+            influence[members] = sign * at.size * (placement - placement.mean()) / members.size
+            alone += float(np.square(influence[members]).sum()) * members.size / (members.size - 1)
+            used[members] = True
     count = np.unique(loci[used]).size
     if count < 2:
         return float("nan")
@@ -44,8 +44,8 @@ def design_effect(logit: ArrayLike, label: ArrayLike, cell: ArrayLike, locus: Ar
     return max(1.0, together / alone)
 
 
-def _placement(own: Floats, other: Floats) -> Floats:
-    """Share of `other` that lies below each of `own` [n], ties one half."""
+def _placement(scores: Floats, other: Floats) -> Floats:
+    """Share of `other` that lies below each of `scores` [n], ties one half."""
     ordered = np.sort(other)
-    below, upto = np.searchsorted(ordered, own, "left"), np.searchsorted(ordered, own, "right")
+    below, upto = np.searchsorted(ordered, scores, "left"), np.searchsorted(ordered, scores, "right")
     return np.asarray((below + upto) / (2.0 * other.size))

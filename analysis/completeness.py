@@ -52,15 +52,15 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
     for config, fold, seed, status in zip(*(trials[k].tolist() for k in (*KEYS, "status")), strict=True):
         statuses.setdefault(config, {})[(fold, seed)] = status
     everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))
-    everywhere = everywhere or {unit for own in statuses.values() for unit in own}
-    found = {}
-    for config, own in statuses.items():
-        planned = sorted(everywhere | own.keys())
+    everywhere = everywhere or {unit for states in statuses.values() for unit in states}
+    complete = {}
+    for config, states in statuses.items():
+        planned = sorted(everywhere | states.keys())
         lacking: dict[str, list[tuple[str, int]]] = {}
         for fold, seed in planned:
             if (config, fold, seed) not in finished:
-                state = run.state(own.get((fold, seed), NOT_STARTED))
+                state = run.state(states.get((fold, seed), NOT_STARTED))
                 lacking.setdefault(NO_ROWS if state in REPORTED else state, []).append((fold, seed))
         count = len(planned) - sum(map(len, lacking.values()))
-        found[config] = Completeness(len(planned), count, {k: tuple(v) for k, v in lacking.items()})
-    return found
+        complete[config] = Completeness(len(planned), count, {k: tuple(v) for k, v in lacking.items()})
+    return complete

@@ -1,4 +1,4 @@
-"""What configurations can be compared by, and which question each criterion can decide."""
+"""Criteria by which configurations can be compared, and which question each criterion can decide."""
 
 from dataclasses import dataclass
 from math import inf, isfinite

@@ -1,4 +1,4 @@
-"""What one key did: paired differences between configurations that are equal in everything else."""
+"""The effect of one key: paired differences between configurations that are equal in everything else."""
 
 import json
 from collections.abc import Mapping
@@ -115,13 +115,15 @@ def _having(contents: Mapping[str, Mapping[str, Any]], key: str, text: str) -> l
     paths = sorted({path for content in contents.values() for path in content})
     if key not in paths:
         raise UserError(f"--key: no configuration has the key '{key}'{nearest(key, paths)}")
-    found = [config for config, content in contents.items() if key in content and _same(content[key], text)]
-    if not found:
+    configurations = [
+        config for config, content in contents.items() if key in content and _same(content[key], text)
+    ]
+    if not configurations:
         values = sorted({_written(content[key]) for content in contents.values() if key in content})
         raise UserError(
             f"no configuration has {key} = '{text}'{nearest(text, values)} (present: {', '.join(values)})"
         )
-    return found
+    return configurations
 
 
 def _written(value: Any) -> str:

@@ -6,10 +6,10 @@ from plotly.colors import qualitative
 from plotly.subplots import make_subplots
 
 from analysis.documented import DOCUMENTED
+from analysis.flags import rules_in_order
 from analysis.labels import labels
 from analysis.ranking import Ranking
 from analysis.replicates import configuration_changes
-from analysis.rules import RULES
 from analysis.store import KEYS, Run
 
 _FAULT, _PLAIN, _BASELINE = "#c0392b", "#1f5fa8", "#8a8a8a"
@@ -23,7 +23,7 @@ def ranking_figure(ranking: Ranking) -> go.Figure:
     missing units are named on hover.
     """
     rows, by = ranking.configurations, ranking.by
-    counted = ranking.findings[~ranking.findings["implied"].fillna(False).astype(bool)]
+    counted = ranking.findings[~ranking.findings["implied"]]
     flagged = rows["config"].isin(counted["config"])
     names = [f"{row.rank}. {row.label}" for row in rows.itertuples()]
     colours = [_FAULT if f else _PLAIN for f in flagged]
@@ -104,11 +104,11 @@ def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     return figure
 
 
-def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
+def curves_figure(run: Run, config: str, findings: pd.DataFrame) -> go.Figure:
     """Training of one configuration, a colour per fold and seed: AUPR (train dotted, unseen solid), total loss.
 
-    Below them a lane per rule with the epoch at which it first held (`found`: findings; null for what is known
-    before training stands at 0). A click on a seed in the legend hides all that belongs to it.
+    Below them a lane per rule with the epoch at which it first held (null, of what is known before training,
+    stands at 0). A click on a seed in the legend hides all that belongs to it.
     """
     epochs, cells = run.table("epochs"), run.as_found()
     unseen = cells[
@@ -119,8 +119,8 @@ def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
     ]
     if (unseen["score"] == "corrected").any():
         unseen = unseen[unseen["score"] == "corrected"]
-    own = found[found["config"] == config]
-    lanes = [rule for rule in [*RULES, *sorted(set(own["rule"]) - set(RULES))] if (own["rule"] == rule).any()]
+    findings = findings[findings["config"] == config]
+    lanes = [rule for rule in rules_in_order(findings) if (findings["rule"] == rule).any()]
     titles = (
         "macro AUPR (dotted: train, solid: unseen)",
         "total loss",
@@ -135,7 +135,7 @@ def curves_figure(run: Run, config: str, found: pd.DataFrame) -> go.Figure:
         name = f"{fold}, seed {seed}"
         colour = qualitative.D3[index % len(qualitative.D3)]
         seen = unseen[(unseen["fold"] == fold) & (unseen["seed"] == seed)].sort_values("epoch")
-        raised = own[(own["fold"] == fold) & (own["seed"] == seed)].drop_duplicates("rule")
+        raised = findings[(findings["fold"] == fold) & (findings["seed"] == seed)].drop_duplicates("rule")
         common = {"name": name, "legendgroup": name, "showlegend": False}
         solid, dotted = {"color": colour}, {"color": colour, "dash": "dot", "width": 1}
         lines = {**common, "mode": "lines"}

@@ -31,7 +31,7 @@ _SUFFIX = ".parquet"
 _AT_ONCE = 256
 _LOOKED_AT = 32_000_000
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
-"""What reading a damaged Parquet file raises."""
+"""Errors that reading a damaged Parquet file raises."""
 Rows = Callable[[pa.Table], pa.Table]
 Group = Callable[[tuple[str, ...]], bool]
 
@@ -63,7 +63,7 @@ class TableFiles:
         filed = expected = filed_units(self.folder.parent)
         read: set[str] = set()
         lost: set[str] = set()
-        found, pending = [schema.empty_table()], []
+        tables, pending = [schema.empty_table()], []
         for file in self._files(parts=False):
             table = self._open(file, schema, None)
             if table is not None:
@@ -72,28 +72,28 @@ class TableFiles:
             elif file.exists():
                 lost.add(file.stem)
             if len(pending) == _AT_ONCE:
-                found.append(rows(pa.concat_tables(pending)))
+                tables.append(rows(pa.concat_tables(pending)))
                 pending.clear()
         if pending:
-            found.append(rows(pa.concat_tables(pending)))
+            tables.append(rows(pa.concat_tables(pending)))
         for file in reversed(self._files(parts=True)):
             table = self._open(file, schema, group)
             if table is None:
                 filed = frozenset()
                 continue
             units = part_units(file)
-            found.append(rows(_without(table, units & read) if units & read else table))
+            tables.append(rows(_without(table, units & read) if units & read else table))
             read |= units
         absent = filed - read - lost if self.folder.name in ALWAYS else frozenset()
         absent &= frozenset(logged_units(self.folder.parent)) if absent else absent
         for unit, table, whole in self._logged(schema, read, filed - lost - absent):
-            found.append(rows(table))
+            tables.append(rows(table))
             read |= {unit} if whole else set()
         self._note_lost(read, expected)
         if absent:
             names = f"{min(absent)} and {len(absent) - 1} more" if len(absent) > 1 else min(absent)
             self._say(f"{self.folder.name}: no file has the rows of {names}, and the logs were read instead")
-        return pa.concat_tables(found)
+        return pa.concat_tables(tables)
 
     def _note_lost(self, read: set[str], expected: frozenset[str]) -> None:
         """Note the unread files that held a unit which was not `read` elsewhere; `expected` are the units of the run."""
@@ -156,8 +156,8 @@ class TableFiles:
 
 def part_units(file: Path) -> frozenset[str]:
     """Names of the units that a part holds, those without rows included."""
-    found: frozenset[str] = frozenset(json.loads(_metadata(pq.read_schema(file)).get(PART_UNITS, b"[]")))
-    return found
+    units: frozenset[str] = frozenset(json.loads(_metadata(pq.read_schema(file)).get(PART_UNITS, b"[]")))
+    return units
 
 
 def filed_units(run: Path, table: str = "trials") -> frozenset[str]:

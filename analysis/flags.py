@@ -36,8 +36,9 @@ def survey(run: Run) -> Survey:
         for rule, missing in judgement.missing.items()
         for what, count in Counter(missing.values()).items()
     ]
+    findings = pd.DataFrame(_rows(run, judgement), columns=COLUMNS)
     return Survey(
-        findings=pd.DataFrame(_rows(run, judgement), columns=COLUMNS),
+        findings=findings.assign(implied=findings["implied"].fillna(False).astype(bool)),
         unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),
     )
 
@@ -114,9 +115,9 @@ def _rows(run: Run, judgement: Judgement) -> list[dict[str, Any]]:
     return [row for _, _, row in sorted(rows, key=lambda each: each[:2])]
 
 
-def counts_against_health(found: pd.DataFrame) -> pd.Series:
-    """Findings that `--healthy` acts on: faults and documented limits, unless the data or sizes imply them."""
-    return found["severity"].isin(["fault", "documented"]) & ~found["implied"].fillna(False).astype(bool)
+def counts_against_health(findings: pd.DataFrame) -> pd.Series:
+    """Faults and documented limits that neither data nor sizes imply: `--healthy` leaves their configurations out."""
+    return findings["severity"].isin(["fault", "documented"]) & ~findings["implied"]
 
 
 def unseen_lines(run: Run) -> int:
@@ -126,20 +127,25 @@ def unseen_lines(run: Run) -> int:
     return len(set(lines) - {MACRO, POOLED})
 
 
-def by_rule(found: pd.DataFrame) -> pd.DataFrame:
+def rules_in_order(findings: pd.DataFrame) -> list[str]:
+    """The loaded rules in their order, then by name those that only findings have."""
+    return [*RULES, *sorted(set(findings["rule"]) - set(RULES))]
+
+
+def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
     """One row per rule, loaded or not: how many configurations, units and cell lines, the worst value with its place,
     what to try.
 
     `lines`: cell lines in which it stands in any unit, 0 for a rule that does not look at them one by one.
     """
     rows = []
-    for rule in [*RULES, *sorted(set(found["rule"]) - set(RULES))]:
-        own = found[found["rule"] == rule]
-        if own.empty:
+    for rule in rules_in_order(findings):
+        raised = findings[findings["rule"] == rule]
+        if raised.empty:
             continue
         # Of equal ones the first by name, in whatever order files were read.
-        own = own.sort_values([*KEYS, "cell_line", "epoch"], kind="stable")
-        worst = own.loc[(own["value"] - own["limit"]).abs().idxmax()]
+        raised = raised.sort_values([*KEYS, "cell_line", "epoch"], kind="stable")
+        worst = raised.loc[[(raised["value"] - raised["limit"]).abs().idxmax()]].iloc[0]
         rows.append(
             {
                 **worst[
@@ -156,11 +162,11 @@ def by_rule(found: pd.DataFrame) -> pd.DataFrame:
                     ]
                 ],
                 "config": worst["config"],
-                "configs": own["config"].nunique(),
-                "units": len(own.drop_duplicates(KEYS)),
-                "lines": len(set(own["cell_line"].dropna()) - {MACRO, POOLED}),
-                "implied": bool(own["implied"].fillna(False).astype(bool).all()),
-                "epoch": own["epoch"].min(),
+                "configs": raised["config"].nunique(),
+                "units": len(raised.drop_duplicates(KEYS)),
+                "lines": len(set(raised["cell_line"].dropna()) - {MACRO, POOLED}),
+                "implied": bool(raised["implied"].all()),
+                "epoch": raised["epoch"].min(),
             }
         )
     return pd.DataFrame(rows)

@@ -22,7 +22,7 @@ class Interval:
     n: int
 
     def verdict(self, rope: float) -> Verdict:
-        """What the interval of a difference says.
+        """Verdict of the interval of a difference.
 
         equal: all of it within [-rope, rope], an effect too small to matter; better or worse: all of it on
         one side of 0 and not within the region; unknown: anything else, also without an interval. `rope` is

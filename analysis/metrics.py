@@ -1,19 +1,16 @@
 """Metrics of a ranking of pairs, from logits and labels, at any prevalence.
 
-Everything is computed from logits l [N] (real, unbounded) and labels y [N] in {0, 1}; probabilities are
-sigma(l). A prevalence p other than the found one is reached by weights: p / (P/N) for positives and (1-p) /
-(1-P/N) for negatives, which is what replicating rows does; logits are not shifted for the new prior. A pair
-is predicted positive where l >= threshold_logit: in double precision sigma(l) is 1 for every l above 37, and a
-threshold in probability would call all of those alike. `threshold` is sigma(threshold_logit), for reading only.
+Everything is computed from logits l [N] (real, unbounded) and labels y [N] in {0, 1}; probabilities are sigma(l).
+Another prevalence p is reached by weights, p / (P/N) for positives and (1-p) / (1-P/N) for negatives, as if rows were
+replicated; logits are not shifted. A pair is predicted positive where l >= threshold_logit, since sigma(l) is 1 for every
+l above 37; `threshold` is sigma(threshold_logit), for reading only.
 
-Undefined values are NaN, never 0: everything but `n` and `positives` when there are no pairs or a logit is
-NaN or infinite; all ranking and threshold metrics when only one class is present (then also the rest, if a
-prevalence is asked for, since no weight can reach it).
-
-One sort serves the curve, AUPR, AUC and F1 alike: this runs for every cell line, score and prevalence of
-every epoch, where scikit-learn's separate calls take about fifteen times as long. The tests hold it to
-scikit-learn's values.
+Undefined values are NaN, never 0: all but `n` and `positives` without pairs or with a logit that is not finite; ranking
+and threshold metrics with one class, and then all where a prevalence is asked for.
 """
+
+# One sort serves the curve, AUPR, AUC and F1: scikit-learn's separate calls take fifteen times as long, and this runs for
+# every cell line, score and prevalence of every epoch. The tests compare the values with scikit-learn's.
 
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +52,8 @@ def _weights(positive: NDArray[np.bool_], prevalence: float | None) -> Floats:
         return np.ones(positive.shape[0])
     if not 0.0 < prevalence < 1.0:
         raise ValueError(f"prevalence must lie between 0 and 1, not {prevalence}")
-    found = positive.mean()
-    return np.where(positive, prevalence / found, (1.0 - prevalence) / (1.0 - found))
+    share = positive.mean()
+    return np.where(positive, prevalence / share, (1.0 - prevalence) / (1.0 - share))
 
 
 @dataclass(frozen=True)
@@ -139,12 +136,12 @@ def fit_temperature(logit: ArrayLike, label: ArrayLike) -> float:
     if not 0 < positive.sum() < positive.size or not np.isfinite(scores).all():
         return float("nan")
     margin = np.where(positive, scores, -scores)
-    found = minimize_scalar(
+    fitted = minimize_scalar(
         lambda log_t: float(np.logaddexp(0.0, -margin * np.exp(-log_t)).mean()),
         bounds=(np.log(0.01), np.log(100.0)),
         method="bounded",
     )
-    return float(np.exp(found.x))
+    return float(np.exp(fitted.x))
 
 
 def _calibration_error(probability: Floats, positive: NDArray[np.bool_], weights: Floats) -> float:
@@ -161,19 +158,14 @@ def binary_metrics(
     prevalence: float | None = None,
     temperature: float | None = None,
 ) -> dict[str, float]:
-    """All metrics of one set of pairs; the keys are columns of the table `cells`.
+    """All metrics of one set of pairs, `n`, `positives` and `METRICS`; the keys are columns of the table `cells`.
 
-    Parameters
-    ----------
-    threshold_logit
-        Logit chosen elsewhere (on validation) for f1, precision and recall; NaN for these without it.
-    prevalence
-        Share of positives to reweight to; None leaves the pairs as found.
-    temperature
-        Fitted elsewhere (on validation) for nll_calibrated; NaN without it.
+    threshold_logit: chosen elsewhere (on validation) for f1, precision and recall, which are NaN without it.
+    prevalence: share of positives to reweight to; None leaves the pairs as they are.
+    temperature: fitted elsewhere (on validation) for nll_calibrated, which is NaN without it.
 
-    Returns `n`, `positives` and `METRICS`. AUPR is average precision; lift is AUPR over prevalence; precision
-    without a predicted positive is 0; standard deviations are of the (weighted) population.
+    AUPR is average precision; lift is AUPR over prevalence; precision without a predicted positive is 0; standard
+    deviations are of the (weighted) population.
     """
     scores, positive = _checked(logit, label)
     values: dict[str, float] = {"n": scores.size, "positives": int(positive.sum())}

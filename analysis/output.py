@@ -1,4 +1,4 @@
-"""Standard output and error of a command line: what cannot be written to them ends no work, what is written is legible."""
+"""Standard output and error of a command line: a failed write ends no work, and all text is legible."""
 
 import codecs
 import contextlib
@@ -23,7 +23,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069
 def printable(text: str, keep: str = "") -> str:
     r"""`text` with control characters spelt (`\x1b`, `\n`) but for those in `keep`: a name may hold any of them."""
     return CONTROL.sub(
-        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text
+        lambda match: match[0] if match[0] in keep else match[0].encode("unicode_escape").decode(), text
     )
 
 
@@ -51,8 +51,8 @@ class Lasting(io.FileIO):
 
 
 def never_fail_to_print() -> None:
-    """From now on printing ends no program: what an output's encoding lacks is spelt in ASCII, what an output cannot
-    take is lost (`unwritten` tells), and an output that is closed takes everything."""
+    """From now on printing ends no program: characters that the encoding lacks are spelt in ASCII, text that cannot be
+    written is lost (`unwritten` tells), and a closed output takes everything."""
     codecs.register_error(HANDLER, _spelt)
     _occupy()
     for name, number in (("stdout", 1), ("stderr", 2)):

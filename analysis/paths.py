@@ -10,7 +10,7 @@ from analysis.schema import LOCK
 
 
 def user_path(text: str | Path) -> Path:
-    """A path with `~` and `~name` in place of home folders; UserError for nothing, a user that there is not, or a name
+    """A path with `~` and `~name` in place of home folders; UserError for an empty text, an unknown user, or a name
     that is too long."""
     if not str(text).strip():
         raise UserError("a path is empty; expected the name of a file or folder")
@@ -28,10 +28,9 @@ def user_path(text: str | Path) -> Path:
 
 
 def listed(folder: Path, suffix: str) -> list[Path]:
-    """What a folder of a run holds under names that end with `suffix` and do not start with ".", sorted; nothing where
-    there is no folder.
+    """Files of a folder whose names end with `suffix` and do not start with ".", sorted; none without the folder.
 
-    Raises UserError for what is no folder, or one that this user may not read: it is not empty for that.
+    Raises UserError for a path that is no folder, and for a folder that this user may not read.
     """
     try:
         names = os.listdir(folder)

@@ -74,17 +74,18 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     units = units.merge(tested[[*KEYS, "test_aupr", "leaked_test_aupr"]], on=KEYS, how="left")
     states = completeness(run, set(zip(*(units[key].tolist() for key in KEYS), strict=True)))
     surveyed = survey(run)
-    found = surveyed.findings
+    findings = surveyed.findings
     changes = configuration_changes(run)
     table = _rows(units, metric, states, run.fold_labels())
-    raised = {str(config): list(rules.unique()) for config, rules in found.groupby("config")["rule"]}
+    raised = {str(config): list(rules.unique()) for config, rules in findings.groupby("config")["rule"]}
     table["flags"] = [raised.get(config, []) for config in table["config"]]
-    flagged = set(found[counts_against_health(found)]["config"])
+    against = findings[counts_against_health(findings)]
+    flagged = set(against["config"])
     unhealthy = int(table["config"].isin(flagged).sum())
     if healthy:
         table = table[~table["config"].isin(flagged)]
         if table.empty:
-            rules = ", ".join(dict.fromkeys(found[counts_against_health(found)]["rule"]))
+            rules = ", ".join(dict.fromkeys(against["rule"]))
             raise UserError(
                 f"{run.path}: --healthy leaves no configuration, "
                 f"each of the {unhealthy} raised at least one of {rules}"
@@ -106,7 +107,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         rope=rope,
         configurations=table,
         baselines=_baselines(run, metric),
-        findings=found[found["config"].isin(table["config"])],
+        findings=findings[findings["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
         left_out={str(k): int(v) for k, v in unfinished.items() if k not in REPORTED and v},
         unhealthy=unhealthy,
@@ -147,37 +148,38 @@ def _rows(
     means = over_seeds.groupby("config").mean()
     seeds, folds = _by_config(over_seeds[metric.key]), _by_config(over_folds)
     names = {
-        str(c): sorted(own.unique()) for c, own in used[used["config"].isin(fewer)].groupby("config")["fold"]
+        str(c): sorted(part.unique())
+        for c, part in used[used["config"].isin(fewer)].groupby("config")["fold"]
     }
     whole = units.groupby("config")
     invariant = units["rank_invariant"].fillna(False).astype(bool).groupby(units["config"]).all()
     censored = (units["status"] != "done").groupby(units["config"]).sum()
     rows = []
     for config, size in whole.size().items():
-        own, state = str(config), states[str(config)]
-        interval, between = t_interval(seeds[own]), t_interval(folds[own])
-        common = "seeds differ in folds" if own in differing else ""
-        if own in names:
-            named = ", ".join(folds_named.get(fold, fold) for fold in names[own])
+        name, state = str(config), states[str(config)]
+        interval, between = t_interval(seeds[name]), t_interval(folds[name])
+        common = "seeds differ in folds" if name in differing else ""
+        if name in names:
+            named = ", ".join(folds_named.get(fold, fold) for fold in names[name])
             common = f"mean over {named}, which all its seeds have"
         rows.append(
             {
-                "config": own,
-                "seeds": len(seeds[own]),
-                "folds": len(folds[own]),
+                "config": name,
+                "seeds": len(seeds[name]),
+                "folds": len(folds[name]),
                 "units": int(size),
                 "planned": state.planned,
                 "complete": state.complete,
                 "lacking": state.describe(),
                 "diverged": state.diverged,
                 "common_folds": common,
-                "censored": int(censored[own]),
+                "censored": int(censored[name]),
                 "value": interval.mean,
                 "low": interval.low,
                 "high": interval.high,
                 "fold_low": between.low,
                 "fold_high": between.high,
-                "rank_invariant": bool(invariant[own]),
+                "rank_invariant": bool(invariant[name]),
             }
         )
     return pd.DataFrame(rows).join(means, on="config")
@@ -213,12 +215,12 @@ def _by_config(values: pd.Series) -> dict[str, np.ndarray]:
     names = values.index.get_level_values("config").to_numpy(dtype=object)
     cuts = np.flatnonzero(names[1:] != names[:-1]) + 1
     first = names[np.concatenate([[0], cuts])] if len(names) else []
-    return {str(name): own for name, own in zip(first, np.split(values.to_numpy(), cuts), strict=False)}
+    return {str(name): part for name, part in zip(first, np.split(values.to_numpy(), cuts), strict=False)}
 
 
-def _p_better(own: Mapping[str, list[float]], top: Mapping[str, list[float]]) -> float:
+def _p_better(values: Mapping[str, list[float]], top: Mapping[str, list[float]]) -> float:
     """P(A > best) per fold over all pairs of seeds, averaged over the folds that both have."""
-    each = [probability_of_improvement(own[fold], top[fold]) for fold in own if fold in top]
+    each = [probability_of_improvement(values[fold], top[fold]) for fold in values if fold in top]
     return float(np.mean(each)) if each else float("nan")
 
 
@@ -228,12 +230,12 @@ def _baselines(run: Run, metric: Criterion) -> pd.DataFrame:
     if rows.empty:
         return pd.DataFrame(columns=["baseline", *CRITERIA, "test_aupr", "folds"])
     collected = []
-    for name, own in rows.groupby("baseline"):
-        entry: dict[str, Any] = {"baseline": name, "folds": own["fold"].nunique()}
+    for name, part in rows.groupby("baseline"):
+        entry: dict[str, Any] = {"baseline": name, "folds": part["fold"].nunique()}
         for key, each in CRITERIA.items():
-            chosen = own[(own["split"] == "val_unseen") & (own["cell_line"] == each.cell_line)]
+            chosen = part[(part["split"] == "val_unseen") & (part["cell_line"] == each.cell_line)]
             entry[key] = float(chosen[each.column].mean())
-        tested = own[(own["split"] == "test") & (own["cell_line"] == "macro")]
+        tested = part[(part["split"] == "test") & (part["cell_line"] == "macro")]
         collected.append({**entry, "test_aupr": float(tested["aupr"].mean())})
     table = pd.DataFrame(collected)
     return table.sort_values(metric.key, ascending=not metric.higher_is_better).reset_index(drop=True)

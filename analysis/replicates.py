@@ -23,7 +23,7 @@ def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     test AUPR (NaN elsewhere), which nothing is ranked by. The reported score is
     `corrected` where it was written, else `u_only`. Weights are those of best_on_validation; a censored
     unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test.
-    Metrics are as found and exact; `documented` rows are used only where a unit has no others.
+    Metrics are at the prevalence of the data and exact; `documented` rows are used only where a unit has no others.
 
     Raises UserError when units of several stamps stand in the run, and nobody asked for that.
     """

@@ -1,44 +1,5 @@
-"""The schema of the store: every table, column, type, unit and meaning, in this one place.
-
-A run is a folder
-
-    RUN/units/<config>-<fold>-<seed>.log          every row of one unit of the plan, the source of all files below
-    RUN/<table>/<config>-<fold>-<seed>.parquet    one file per table of a unit that has ended
-    RUN/<table>/part-<number>.parquet             many units that have ended, put together
-    RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
-    RUN/baselines/<fold>.parquet                  baselines, once per fold
-    RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
-    RUN/studies/<hash>.log                        what a search proposed and was told, as optuna-dashboard opens it
-    RUN/code/<hash>.json                          modules of a code that units were made with
-    RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
-
-A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
-evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
-SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
-changed of the row of `trials`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
-last frame says so; a log that names another unit than its file does is damaged and counts for nothing. last.pt says how
-long the log was when it was written, and the hash of its frames: what stands after that is cut off when the unit goes
-on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's checkpoint too.
-A checkpoint is what torch.load reads, followed by its unit, its name and the SHA-256 of all that, verified when it is
-loaded.
-
-Rows of a unit that has no file in `trials` yet are read from its log; a unit counts once: its own file before what parts
-hold of it, a part before those of lower number, any of them before the log. Parquet that cannot be read is put aside
-under its name with `.damaged` and made again from the logs, which are therefore kept. Every ended unit is in epochs,
-terms, cells, warnings and trials, with rows or without: where it is not, its log is read, and a start makes the file again.
-
-Parquet and JSON are written under a name that starts with "." and then renamed, so that a reader sees a whole old
-file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer
-has no value for is null. Every table's Parquet metadata carries `schema_version` and the `table`; a store of another
-version is refused, and a file of another table, or of other units than it names, is one that cannot be read.
-
-A part is written whole before the files of its units are removed, so that a kill, or a reader in between, can meet a unit
-twice, never not at all. A part's metadata name its units (`units`, JSON, those without rows included); a part is replaced
-by a smaller one only where units are moved out of the run. In `cells` a part has one row group per combination of
-`prevalence_mode`, `split` and `selection` (`groups`, JSON, in order), in `predictions` one per unit: a reader skips what
-it does not need.
-
-plan.json lists the configurations at its last writing; plan-added.jsonl one per line that were added since.
+"""The schema of the store: every table, column, type, unit and meaning. `analysis.schema_page` says how the files of a run
+lie, and how they are written and read.
 """
 
 from collections.abc import Iterable, Mapping
@@ -71,7 +32,6 @@ SPLITS = ("train", "val_seen", "val_unseen", "test")
 SCORES = ("u_only", "corrected", "branch_select")
 LEAKING = "branch_select"
 """The score that is chosen on test: never the one that decides."""
-SELECTIONS = ("epoch", "best_on_validation", "last")
 MACRO, POOLED = "macro", "pooled"
 PREVALENCES: dict[str, float | None] = {"as_found": None, "1:1": 1.0 / 2.0, "1:20": 1.0 / 21.0}
 """Share of positives that each `prevalence_mode` reweights to; None leaves the rows as they are."""
@@ -334,11 +294,6 @@ def refuse_version(file: Path, version: int) -> None:
             f"{file} has schema version {version}, and this program reads version {SCHEMA_VERSION}: rank it with the "
             "program that made it, or give another run folder"
         )
-
-
-def file_name(config: str, fold: str, seed: int) -> str:
-    """Name of a unit's file inside a table's folder."""
-    return f"{config}-{fold}-{seed}.parquet"
 
 
 def to_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

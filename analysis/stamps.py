@@ -1,5 +1,4 @@
-"""What else decided a unit's numbers, beside its configuration, fold and seed; units that differ in it never stand in
-one mean.
+"""Stamps: what decided a unit's numbers beside its configuration, fold and seed. A mean is over units of one stamp.
 
 A unit's stamp is the columns `STAMPS` of `trials`. Two code hashes count as one code when RUN/code/<hash>.json shows
 that every module that both know is the same in both: a module that was added later changed nothing of what ran before.
@@ -26,7 +25,7 @@ WORDS = {
     "scheduler": "scheduler",
     "stop": "stop rules",
 }
-"""What each stamp is called in a sentence."""
+"""Name of each stamp in a sentence."""
 EARLIER = "earlier"
 """Folder of a run that holds, each as a run of its own, units of other stamps than the run's."""
 WHY = "earlier.json"
@@ -53,10 +52,10 @@ def modules_of(run: Path, code: str) -> dict[str, str]:
     """Module -> hash of its syntax tree, of the code with this hash; empty where the run does not know it."""
     file = run / "code" / f"{code}.json"
     try:
-        found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["modules"]
+        modules: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["modules"]
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    return found
+    return modules
 
 
 def agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -66,7 +65,7 @@ def agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def mixture(run: Run) -> Mixture | None:
-    """What units of the run differ in beside configuration, fold and seed; None where all have one stamp."""
+    """The stamps in which units of the run differ; None where all have one stamp."""
     trials = run.table("trials")
     stamps = trials[list(STAMPS)].astype(object).where(trials[list(STAMPS)].notna(), None)
     stamps["code"] = stamps["code"].map(_codes(run.path, [c for c in stamps["code"].unique() if c]))
@@ -88,28 +87,28 @@ def refuse_mixture(run: Run) -> None:
     UserError
         when units of the run differ in more than configuration, fold and seed, and nobody asked for that.
     """
-    found = mixture(run)
-    if found is not None and not found.allowed:
+    mixed = mixture(run)
+    if mixed is not None and not mixed.allowed:
         remedy = (
             "start its sweep again, which puts the older ones aside"
             if run.plan()
             else "run each configuration anew in a folder of its own (python -m harness.single CONFIG --out FOLDER)"
         )
-        raise UserError(f"{run.path}: {found.sentence()}, and their mean would mean nothing; {remedy}")
+        raise UserError(f"{run.path}: {mixed.sentence()}, and their mean would mean nothing; {remedy}")
 
 
 def earlier_runs(run: Run) -> list[tuple[Path, int, str]]:
-    """(folder, units, why) of what was put aside because it has other stamps."""
-    found = []
+    """(folder, units, why) of the units that were put aside because they have other stamps."""
+    runs = []
     folders = sorted((run.path / EARLIER).iterdir()) if (run.path / EARLIER).is_dir() else []
     for folder in folders:
         if folder.is_dir() and not folder.name.startswith("."):
             aside = Run(folder)
             units = len(aside.columns("trials", KEYS))
             said: Any = aside.document(WHY).get("why", "")
-            found.append((folder, units, str(said)))
+            runs.append((folder, units, str(said)))
             run.problems.extend(f"{EARLIER}/{folder.name}/{problem}" for problem in aside.problems)
-    return [entry for entry in found if entry[1]]
+    return [entry for entry in runs if entry[1]]
 
 
 def _codes(run: Path, codes: list[str]) -> dict[str, str]:
@@ -117,7 +116,7 @@ def _codes(run: Path, codes: list[str]) -> dict[str, str]:
     known: dict[str, dict[str, str]] = {}
     same: dict[str, str] = {}
     for code in codes:
-        own = modules_of(run, code)
-        same[code] = next((other for other, its in known.items() if agree(own, its)), code)
-        known.setdefault(same[code], own)
+        modules = modules_of(run, code)
+        same[code] = next((other for other, its in known.items() if agree(modules, its)), code)
+        known.setdefault(same[code], modules)
     return same

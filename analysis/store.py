@@ -71,13 +71,13 @@ class Run:
         where it is not the one that the working folder has: one further up may be another of the same name."""
         wanted, here = user_path(path), Path.cwd()
         for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
-            found = folder / wanted
-            if _is_run(found):
-                if found != here / wanted:
+            run_folder = folder / wanted
+            if _is_run(run_folder):
+                if run_folder != here / wanted:
                     print(
-                        f"{printable(str(wanted))}: not in {printable(str(here))}; read from {printable(str(found))}"
+                        f"{printable(str(wanted))}: not in {printable(str(here))}; read from {printable(str(run_folder))}"
                     )
-                return cls(found)
+                return cls(run_folder)
         return cls.open(wanted)
 
     @property
@@ -213,10 +213,10 @@ class Run:
         return _mapping(plan.get("folds")), _mapping(plan.get("other_folds"))
 
     def _asked_for(self, frame: pd.DataFrame) -> pd.DataFrame:
-        given = [column for column, values in self._unasked.items() if values and column in frame]
-        if not given:
+        columns = [column for column, values in self._unasked.items() if values and column in frame]
+        if not columns:
             return frame
-        out = np.any([frame[column].isin(self._unasked[column]) for column in given], axis=0)
+        out = np.any([frame[column].isin(self._unasked[column]) for column in columns], axis=0)
         return frame[~out].reset_index(drop=True)
 
     def unasked(self) -> int:
@@ -259,21 +259,21 @@ def units_of(frame: pd.DataFrame, trials: pd.DataFrame) -> np.ndarray:
         inside = np.all([code >= 0 for code in each], axis=0)
         return np.where(inside, (each[0] * sizes[1] + each[1]) * sizes[2] + each[2], -1)
 
-    own = codes(trials)
-    order = np.argsort(own)
-    at = np.searchsorted(own[order], asked := codes(frame))
+    known_codes = codes(trials)
+    order = np.argsort(known_codes)
+    at = np.searchsorted(known_codes[order], asked := codes(frame))
     at = np.minimum(at, max(len(order) - 1, 0))
     if not len(order):
         return np.full(len(frame), -1)
-    return np.where((asked >= 0) & (own[order][at] == asked), order[at], -1)
+    return np.where((asked >= 0) & (known_codes[order][at] == asked), order[at], -1)
 
 
 def _positions(column: pd.Series, known: pd.Index) -> np.ndarray:
     """Position of every value in `known` [n], -1 where it is not there."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         at = np.append(known.get_indexer(column.cat.categories), -1)
-        found: np.ndarray = at[column.cat.codes.to_numpy()]
-        return found
+        positions: np.ndarray = at[column.cat.codes.to_numpy()]
+        return positions
     return known.get_indexer(pd.Index(column))
 
 

@@ -14,9 +14,9 @@ from rich.text import Text
 from analysis.audit_view import audit_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.documented import CAVEAT, DOCUMENTED
-from analysis.flags import by_rule, unseen_lines
+from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.ranking import Ranking
-from analysis.rules import RULES, why
+from analysis.rules import why
 from analysis.stamps import earlier_runs
 from analysis.store import Run
 
@@ -145,15 +145,11 @@ def _table(ranking: Ranking, top: int | None) -> Table:
 def _flags(ranking: Ranking) -> dict[str, Text]:
     """Configuration -> the letters of its rules; a letter is dim where all its findings are implied."""
     texts: dict[str, Text] = {}
-    known = {rule: at for at, rule in enumerate(RULES)}
-    found = ranking.findings.assign(implied=ranking.findings["implied"].fillna(False).astype(bool))
-    each = found.groupby(["config", "rule"], sort=False).agg(
+    place = {rule: at for at, rule in enumerate(rules_in_order(ranking.findings))}
+    each = ranking.findings.groupby(["config", "rule"], sort=False).agg(
         {"implied": "all", "severity": "first", "mark": "first"}
     )
-    order = sorted(
-        each.reset_index().to_dict("records"), key=lambda r: (known.get(r["rule"], math.inf), r["rule"])
-    )
-    for row in order:
+    for row in sorted(each.reset_index().to_dict("records"), key=lambda r: place[r["rule"]]):
         style = "dim" if row["implied"] else _STYLE.get(row["severity"], "")
         texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)
     return texts
@@ -211,7 +207,7 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
 
 
 def _beyond(ranking: Ranking) -> str:
-    """What intervals say that reach beyond the possible values; empty where none does."""
+    """A sentence on intervals that reach beyond the possible values; empty without any."""
     rows, by = ranking.configurations, ranking.by
     wide = [r for r in rows.to_dict("records") if not by.possible(r["low"], r["high"])]
     if not wide:

@@ -185,13 +185,13 @@ class UnitLog:
     def table(self, name: str) -> pa.Table:
         """All rows of a table in its schema; empty where the log holds none."""
         schema = TABLES[name]
-        found = [to_table(name, self.rows(name))]
+        tables = [to_table(name, self.rows(name))]
         for kind, payload in self._parts:
             if kind == ARROW:
                 with pa.ipc.open_stream(payload) as stream:
                     if (stream.schema.metadata or {}).get(TABLE_NAME) == name.encode():
-                        found.append(stream.read_all().replace_schema_metadata(schema.metadata))
-        return pa.concat_tables(found)
+                        tables.append(stream.read_all().replace_schema_metadata(schema.metadata))
+        return pa.concat_tables(tables)
 
 
 class _Scanned(NamedTuple):

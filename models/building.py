@@ -37,7 +37,7 @@ def build_model(
         environment_stream=width if decouple["dual_stream"] else None,
     )
     inputs = 0 if v is None else v.shape[1]
-    sizes = Sizes(cell_lines, sequence.features, width, inputs, relations)
+    sizes = Sizes(cell_lines, sequence.features, width, inputs=inputs, relations=relations)
     energy = ENERGIES.choose(settings, sizes)
     environment = build_environment(settings, sizes, energy, v)
     return PrismModel(sequence, energy, TEMPERATURES.choose(settings, sizes), environment)

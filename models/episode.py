@@ -1,4 +1,4 @@
-"""What one optimiser step is made of: support sets, and what the loss terms see of the queries.
+"""The data of one optimiser step: support sets, and the values of the queries that loss terms read.
 
 E episodes per step, S support pairs, Q query pairs, d = width of z_I, w = width of z_E.
 """
@@ -66,7 +66,7 @@ LACKING: Mapping[str, str] = MappingProxyType(
         "channel_size": "output channels of the sequence side",
     }
 )
-"""What a step makes only when a loss term asks for it, and what it takes to have it."""
+"""Attribute of a step that is computed on demand -> what a configuration needs to have it."""
 
 
 def _unasked() -> Any:
@@ -75,7 +75,7 @@ def _unasked() -> Any:
 
 @dataclass(frozen=True)
 class Step:
-    """What the loss terms see of one step: what every step has, and what is made when it is first asked for.
+    """The values of one step that loss terms read: those that every step has, and those computed on demand.
 
     u, logit, label [E, Q]; z_i [E, Q, d]; z_e [E, w]; r [E, 1] at cell scope or [E, Q] at sample scope and where the
     query pairs of an episode are of several cell lines; temperature [E, 1] (or [E, Q]); cell [E] and query_cell [E, Q]
@@ -85,8 +85,8 @@ class Step:
     line alone, z_e, cell, r_raw, r_student, v and v_decoded have a row per cell line of the step's query pairs, and
     owner [E, Q] is the row of each pair; owner is None elsewhere, where row e is episode e.
 
-    What `makers` make on demand, by name, may be given as values too. To ask for what a step has neither of is a
-    ValueError that says what it takes.
+    An attribute named in `LACKING` is a value, or is computed by the function of that name in `makers` when it is
+    first read. Reading one that has neither raises a ValueError that says what a configuration needs for it.
     """
 
     u: Tensor

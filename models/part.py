@@ -6,7 +6,7 @@ from torch import nn
 
 
 class ModelPart(nn.Module):
-    """A part whose parameters are of one group; a part inside it may declare another one for its own.
+    """A part whose parameters are of one group; a part inside it may declare another group for its parameters.
 
     Groups: S, sequence side; E and T, environment side, its Student and its Teacher (T: Teacher and prototype graph);
     G, global energy scalars; A, adversaries and critics of loss terms. Where two sides are told apart, E stands for E

@@ -1,7 +1,7 @@
 """The composed model, and `PrismModel.score`: the one energy function, which training, validation, prediction and
 every check call."""
 
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -9,19 +9,18 @@ from torch import Tensor, nn
 from models.energy.base import Energy
 from models.energy.temperature import Temperature
 from models.environment.base import EnvironmentOutput
-from models.environment.branches import Branches
 from models.environment.memory import Memory
 from models.environment.resistance import Reference
 from models.environment.side import EnvironmentSide
 from models.episode import Support
 from models.part import parameter_groups
 from models.precision import at_least_float32
-from models.sequence.potential import SequenceOutput, SequencePotential
+from models.sequence.potential import SequencePotential
 from models.streams import Composed
 
 
 class Scores(NamedTuple):
-    """What the energy made of a query set.
+    """Scores of a query set.
 
     logit [E, Q]; r [E, 1] or [E, Q] (resistance); temperature [E, 1] or [E, Q]; z_e [R, w]; r_raw (before
     softplus or standardisation: what the reference tracks); r_cell, r_student [R], r_teacher: R_E of the cell
@@ -84,35 +83,16 @@ class PrismModel(Composed):
         return self.environment.width
 
     @property
-    def has_environment(self) -> bool:
-        """Whether R_E is more than 0."""
-        return self.environment.acts
-
-    @property
     def dual_stream(self) -> bool:
         """Whether z_I and z_E live in orthogonal subspaces of one space of d dimensions (M34)."""
         return self.sequence.dual is not None
-
-    @property
-    def branches(self) -> Branches:
-        """Student and Teacher as functions of support sets."""
-        return self.environment.branches
 
     def initial_reference(self) -> Reference:
         """The empty explicit state of training cell lines' R_E and z_E."""
         return Reference.initial(self.cell_lines, self.width)
 
-    def initial_memory(self) -> dict[str, Tensor]:
-        """The Teacher's explicit state before the first step, from the initialised parameters; empty without one."""
-        return self.environment.initial_memory()
-
-    def encode(self, enhancer: Tensor, promoter: Tensor, noise: Any = None) -> SequenceOutput:
-        """Sequence side: bases uint8 [B, L_e], [B, L_p] -> z_I [B, d], U_I [B]; noise None means evaluation."""
-        output: SequenceOutput = self.sequence(enhancer, promoter, noise)
-        return output
-
     def environment_of(self, support: Support, memory: Memory | None = None) -> EnvironmentOutput:
-        """What the environment says of E support sets; z_E is zeros [E, w] for a model without an environment.
+        """Output of the environment for E support sets; z_E is zeros [E, w] for a model without an environment.
 
         `memory` is the Teacher's explicit state; a model whose Teacher remembers nothing needs none. Computed in float32
         at least, under autocast too, as the score is.
@@ -120,18 +100,6 @@ class PrismModel(Composed):
         with torch.autocast(support.u.device.type, enabled=False):
             output: EnvironmentOutput = self.environment(support.at_least_float32(), memory)
             return output
-
-    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
-        """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
-        return self.environment.log_prior(environment, r_raw, reference)
-
-    def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
-        """R_ref, of the shape of `named.cell`: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E,
-        without gradient.
-
-        `named` has the true cell lines in `cell`, also where the model's own support set hides them.
-        """
-        return self.environment.earlier_resistance(named, memory, reference)
 
     @property
     def placed_width(self) -> int:
@@ -155,48 +123,36 @@ class PrismModel(Composed):
         warm: bool,
         calibration: Tensor | None = None,
     ) -> Scores:
-        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], what the environment said of E cell lines -> Scores.
+        """l(x, c) of query pairs: U_I u [E, Q], z_i [E, Q, d], the environment of E cell lines -> Scores.
 
         `warm` is phase 1 of the curriculum: l = U_I, T = 1, R_E = 0 for every energy. `calibration` (a positive
         scalar tensor) multiplies T; it is what temperature mode `calibrated` fits on validation after training.
         Computed in float32 at least, under autocast too: a logit of bfloat16 ties pairs that differ.
         """
-        with torch.autocast(u.device.type, enabled=False):
-            inputs = (at_least_float32(u), at_least_float32(z_i), environment, reference)
-            return self._score(*inputs, warm=warm, calibration=calibration)
-
-    def _score(
-        self,
-        u: Tensor,
-        z_i: Tensor,
-        environment: EnvironmentOutput,
-        reference: Reference,
-        *,
-        warm: bool,
-        calibration: Tensor | None,
-    ) -> Scores:
         z_e, owner = environment.z_e, environment.owner
-        if warm:
-            zero = u.new_zeros(u.shape[0], 1)
-            none = zero[:, 0]
-            return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
-        resisted = self.environment.resist(environment, z_i, reference)
-        temperature = self.temperature(self.environment.felt(z_e), z_e.shape[0])
-        if owner is not None:
-            temperature = temperature[owner].squeeze(-1)
-        if calibration is not None:
-            temperature = temperature * calibration
-        return Scores(
-            logit=self.energy(u, resisted.r, temperature),
-            r=resisted.r,
-            temperature=temperature,
-            z_e=z_e,
-            r_raw=resisted.raw,
-            r_cell=resisted.cell,
-            r_student=resisted.student,
-            r_teacher=resisted.teacher,
-            r_heard=resisted.heard,
-        )
+        with torch.autocast(u.device.type, enabled=False):
+            u, z_i = at_least_float32(u), at_least_float32(z_i)
+            if warm:
+                zero = u.new_zeros(u.shape[0], 1)
+                none = zero[:, 0]
+                return Scores(u, zero, zero + 1.0, z_e, none, none, none, None, none)
+            resisted = self.environment.resist(environment, z_i, reference)
+            temperature = self.temperature(z_e if self.environment.acts else None, z_e.shape[0])
+            if owner is not None:
+                temperature = temperature[owner].squeeze(-1)
+            if calibration is not None:
+                temperature = temperature * calibration
+            return Scores(
+                logit=self.energy(u, resisted.r, temperature),
+                r=resisted.r,
+                temperature=temperature,
+                z_e=z_e,
+                r_raw=resisted.raw,
+                r_cell=resisted.cell,
+                r_student=resisted.student,
+                r_teacher=resisted.teacher,
+                r_heard=resisted.heard,
+            )
 
     def groups(self) -> dict[str, dict[str, nn.Parameter]]:
         """Every parameter in exactly one of the groups S, E, T, G, by qualified name."""
@@ -204,7 +160,7 @@ class PrismModel(Composed):
 
     def rank_invariant(self, r: Tensor) -> bool:
         """Whether, at these resistances, the order within a cell line is exactly that of U_I (definitions, Energies)."""
-        if not self.has_environment:
+        if not self.environment.acts:
             return True
         increasing = self.energy.strictly_increasing(r)
         return self.environment.one_value_per_cell_line and bool(torch.all(increasing))

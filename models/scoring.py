@@ -12,7 +12,7 @@ from models.prism import PrismModel, Scores
 
 
 class Scored(NamedTuple):
-    """What the environment said of the support sets, and what the energy made of the query sets beside them."""
+    """Output of the environment for the support sets, and scores of the query sets."""
 
     environment: EnvironmentOutput
     scores: Scores

@@ -51,19 +51,6 @@ class SeededNoise:
         return torch.randn(like.shape, generator=source, device=like.device).to(like.dtype)
 
 
-class RecordedNoise:
-    """Masks and normal numbers given by module name: the way in for `torch.func.vmap`, where no generator can be used."""
-
-    def __init__(self, masks: Mapping[str, Tensor]) -> None:
-        self.masks = masks
-
-    def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
-        return self.masks[name].to(like.dtype)
-
-    def normal(self, name: str, like: Tensor) -> Tensor:
-        return self.masks[name].to(like.dtype)
-
-
 class Dropout(nn.Module):
     """y = x * mask / (1 - p), mask ~ Bernoulli(1 - p) from the given noise; y = x when noise is None or p = 0.
 

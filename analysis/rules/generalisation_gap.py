@@ -70,6 +70,6 @@ def _test_macro(units: Units) -> Floats:
     rows = units.test
     rows = rows.where(rows.equals("cell_line", MACRO) & ~np.isnan(rows.numbers("aupr")))
     order = np.argsort(rows.numbers("epoch"), kind="stable")
-    found = np.full(units.count, np.nan)
-    found[rows.unit[order]] = rows.numbers("aupr")[order]
-    return found
+    macro = np.full(units.count, np.nan)
+    macro[rows.unit[order]] = rows.numbers("aupr")[order]
+    return macro

@@ -1,4 +1,4 @@
-"""Judging units by the rules: what stands where, and what could not be judged for want of an input."""
+"""Judging units by the rules: findings, and rules that lack an input."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from analysis.rules.units import UnitRecords, Units
 
 @dataclass(frozen=True)
 class Judgement:
-    """What rules say of units: (unit, finding) in the order of the rules; rule -> unit -> the input that is missing;
+    """Result of judging units: (unit, finding) in the order of the rules; rule -> unit -> the input that is missing;
     rule -> those of the latter of which a part was judged, and did not stand."""
 
     findings: list[tuple[int, Finding]] = field(default_factory=list)

@@ -89,7 +89,7 @@ class ModeCollapse(Rule):
         return text
 
     def lacking(self, readings: Readings) -> Mapping[int, str]:
-        """What the clause on chance lacks, in numbers of the data alone: equal units give equal words."""
+        """The input that the clause on chance lacks, in numbers of the data alone: equal units give equal words."""
         missing = dict.fromkeys(
             np.unique(readings.unit).tolist(),
             "AUC, recall and precision of the unseen pairs, for its clause on chance",

@@ -106,7 +106,7 @@ def _states(rows: Table) -> tuple[Mask, Mask, Mask]:
 
 
 def _unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:
-    """What units lack to be judged after their epoch `last` [units]: an end in which every term had its turn."""
+    """Inputs that units lack for a judgement after their epoch `last` [units]: an end in which every term had its turn."""
     censored = units.trials.equals("status", "stopped") | units.trials.equals("status", "pruned")
     running = units.trials.equals("status", "running")
     planned = np.array([np.inf if n is None else float(n) for n in units.settings("optimiser.epochs")])

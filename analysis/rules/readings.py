@@ -1,4 +1,4 @@
-"""What a rule measures: numbers of many units at once, in series over epochs."""
+"""Readings of a rule: numbers of many units at once, in series over epochs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -49,7 +49,7 @@ class Readings:
         return len(self.unit)
 
     def at(self, chosen: Any) -> "Readings":
-        """Those at positions, or those of a mask."""
+        """The readings at positions, or of a mask."""
         values = {name: column[chosen] for name, column in self.values.items()}
         return replace(
             self,
@@ -66,7 +66,7 @@ class Readings:
         return self.at(np.lexsort((self.epoch, self.final, self.scope, self.unit)))
 
     def joined(self, other: "Readings") -> "Readings":
-        """These and those of `other`; a value that only one has is NaN in the other. What both lack stays."""
+        """These and those of `other`, and the inputs that either lacks; a value that only one has is NaN in the other."""
         names = sorted({*self.names, *other.names}, key=line_order)
         # A code of -1 stays what it is.
         mine, theirs = (
@@ -94,9 +94,9 @@ class Readings:
 
     def has(self, units: int) -> Mask:
         """Which units have a reading [units]."""
-        found = np.zeros(units, dtype=bool)
-        found[self.unit] = True
-        return found
+        having = np.zeros(units, dtype=bool)
+        having[self.unit] = True
+        return having
 
     def plain(self) -> dict[str, Any]:
         """Plain data without `lacks`, from which `of_plain` makes the same again."""
@@ -112,7 +112,7 @@ class Readings:
 
     @classmethod
     def of_plain(cls, plain: Mapping[str, Any]) -> "Readings":
-        """What `plain` was made of."""
+        """The readings from which `plain` made its data."""
         return cls(
             np.array(plain["unit"], dtype=np.int64),
             np.array(plain["epoch"], dtype=np.float64),

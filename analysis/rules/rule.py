@@ -1,4 +1,4 @@
-"""What a warning rule is: a measurement on columns of units, and a condition on what was measured."""
+"""The interface of a warning rule: a measurement on columns of units, and a condition on its readings."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ class Rule(ABC):
 
     @abstractmethod
     def measure(self, units: Units) -> Readings:
-        """All readings of the units so far, and what is missing where there is none."""
+        """All readings of the units so far, and the missing input where there is none."""
 
     @abstractmethod
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:

@@ -75,7 +75,7 @@ class Judged:
         return self.readings.at(sorted(kept))
 
     def finding(self, series: Series) -> Finding:
-        """What the rule says of a series: the worst value, the first epoch, and the numbers in words."""
+        """The finding of a series: the worst value, the first epoch, and the numbers in words."""
         at, rule, epoch = series.worst, self.rule, self.readings.epoch[series.worst]
         line = int(self.readings.line[at])
         reading = Reading(

@@ -67,15 +67,15 @@ class Units:
 
     def having(self, table: Table) -> Mask:
         """Which units have rows in a table [units]."""
-        found = np.zeros(self.count, dtype=bool)
-        found[table.unit] = True
-        return found
+        having = np.zeros(self.count, dtype=bool)
+        having[table.unit] = True
+        return having
 
     def settings(self, path: str) -> list[Any]:
-        """What the configuration of every unit says at a dotted path; None where it does not say."""
+        """Value at a dotted path of the configuration of every unit; None where it has none."""
         codes, _ = self.trials.texts("config_json")
-        found: list[Any] = [_at(content, path) for content in self._configurations]
-        return [None if code < 0 else found[code] for code in codes.tolist()]
+        values: list[Any] = [_at(content, path) for content in self._configurations]
+        return [None if code < 0 else values[code] for code in codes.tolist()]
 
     @cached_property
     def configured(self) -> Mask:

@@ -48,12 +48,12 @@ class Watch:
         return self.findings()
 
     def findings(self) -> list[Finding]:
-        """What holds after the last epoch that was seen, in the order of the rules."""
-        found = []
+        """Findings after the last epoch that was seen, in the order of the rules."""
+        findings = []
         for name, rule in self._rules():
             judged = Judged(rule, self._readings[name], self._limits)
-            found += [judged.finding(series) for series in judged.series() if series.stands]
-        return found
+            findings += [judged.finding(series) for series in judged.series() if series.stands]
+        return findings
 
     def state(self) -> dict[str, Any]:
         """Plain data: of a size that depends on the rules, cell lines and terms, not on the epochs."""
@@ -71,7 +71,7 @@ class Watch:
 
 
 def _kept(rule: Rule, units: Units, rows: Tables, epoch: int) -> Tables:
-    """Those of the `rows` of one unit that the rule looks back at after later epochs than `epoch`; empty for none."""
+    """The `rows` of one unit that the rule reads again after epochs later than `epoch`; empty for none."""
     kept = {name: set[int]() for name in rows}
     for name, remembered in rule.remembered(units).items():
         kept[name] |= set({"epochs": units.epochs, "terms": units.terms}[name].places()[remembered].tolist())

@@ -49,7 +49,7 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> Finding:
     absorbed = redundant_temperature(twins.probe.config) if issubclass(cls, Temperature) else ""
     if absorbed:
         return Finding.on(mechanism, "redundant", absorbed, **figures)
-    if issubclass(cls, Energy) and twins.trainer.model.has_environment and twins.rank_invariant():
+    if issubclass(cls, Energy) and twins.trainer.model.environment.acts and twins.rank_invariant():
         text = "R_E is one value per cell line and the energy increases in U_I: AUPR per cell line is that of U_I alone"
         return Finding.on(mechanism, "rank-invariant", text, **figures)
     text = "predictions or gradients change when it is neutralised"
@@ -90,7 +90,7 @@ def _promise(twins: Twins, cls: type) -> str:
     if cls is EmaTeacher:
         before = part(twins.probe.weights["memory"], NOW)
         states = {n[7:]: t for n, t in twins.base.states.items() if n.startswith("memory/")}
-        now = twins.trainer.model.branches.teacher_parameters()
+        now = twins.trainer.model.environment.branches.teacher_parameters()
         apart = differ(before, {name: value.detach() for name, value in now.items()})
         if apart > 0.0 and differ(before, part(states, NOW)) == 0.0:
             return "a step leaves what it remembers as it was: it never follows the Student"
@@ -100,7 +100,7 @@ def _promise(twins: Twins, cls: type) -> str:
 def _effect(twins: Twins, cls: type, names: set[str]) -> dict[str, float]:
     """Changes of the prediction, else of the gradient, by the first way of neutralising that changes anything."""
     ways: list[Patch] = []
-    if issubclass(cls, Energy) and twins.trainer.model.has_environment:
+    if issubclass(cls, Energy) and twins.trainer.model.environment.acts:
         ways.append(neutral.mean_resistance)
     elif issubclass(cls, Temperature):
         ways.append(neutral.doubled_output(cls))

@@ -43,7 +43,7 @@ def mean_resistance(trainer: Trainer) -> None:
 
 def forgetful(trainer: Trainer) -> None:
     """What a Teacher remembers is what the Student is now."""
-    trainer.memory = trainer.model.initial_memory()
+    trainer.memory = trainer.model.environment.initial_memory()
 
 
 def shaken(names: set[str]) -> Callable[[Trainer], None]:

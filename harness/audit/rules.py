@@ -90,7 +90,7 @@ def _curriculum(twins: Twins, mechanism: Mechanism) -> Finding:
     figures = {"effect_gradient": gap / (norm(twin.gradients) + 1e-30)}
     if gap > 0.0:
         return Finding.on(mechanism, "active", "phase 1 trains otherwise than phase 2", **figures)
-    if not twins.trainer.model.has_environment and len(twins.terms) == 1:
+    if not twins.trainer.model.environment.acts and len(twins.terms) == 1:
         return Finding.on(mechanism, "idle", "there is no environment to freeze", **figures)
     return Finding.on(mechanism, "inert", "phase 1 trains as phase 2 does", **figures)
 

@@ -79,7 +79,7 @@ class Evaluation:
                 chosen = branches(cells, "best_on_validation")
                 record.add("warnings", [leak_warning(cells, selected)])
             record.add_whole("predictions", prediction_rows(scores, self.cell_lines, chosen))
-            if self.trainer.model.has_environment:
+            if self.trainer.model.environment.acts:
                 record.add_whole("embeddings", embedding_rows(scores, self.cell_lines))
             return self._rank_invariant(scores, selected)
         finally:

@@ -1,4 +1,4 @@
-"""What an energy form is: the sequence potential U_I and the environment resistance R_E make one logit."""
+"""The interface of an energy form: sequence potential U_I and environment resistance R_E make one logit."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
@@ -18,8 +18,8 @@ class Energy(ModelPart):
     forward(u [E, Q], r [E, 1] or [E, Q], temperature [E, 1]) -> logit [E, Q], unbounded. Shapes that do not
     broadcast raise torch's RuntimeError; Q = 0 gives an empty logit; NaN passes through.
 
-    R_E is all that an energy hears of the environment, also where a form has its own map from z_E to R_E
-    (`binding`): what is put in the place of R_E (a Teacher's, a fusion of both, its mean) acts in every form.
+    An energy reads the environment through R_E alone, also where the form brings a map from z_E to R_E (`binding`). A
+    Teacher's R_E, a fusion or a mean in its place therefore acts in every form.
     """
 
     group = "G"
@@ -36,7 +36,7 @@ class Energy(ModelPart):
     def resistance(
         self, *, width: int, features: int, scope: Literal["cell", "sample"], rank: int
     ) -> Resistance:
-        """The map from z_E [E, w] to R_E that the form hears."""
+        """The map from z_E [E, w] to R_E that the form reads."""
         return Resistance(
             width=width,
             features=features,

@@ -68,11 +68,8 @@ class BoostedGateEnergy(Energy):
     """l = U_I (1 + k tanh U_I) / T, k = a sigmoid(R_E): an open environment promotes, potentials above 0 grow by k
     and those below 0 shrink towards 0.
 
-    Monotone: T dl/dU = 1 + k (tanh U + U / cosh^2 U). The bracket is odd and its derivative
-    2 (1 - U tanh U) / cosh^2 U vanishes where x tanh x = 1, at U = -x; there tanh x = 1 / x and
-    1 / cosh^2 x = 1 - 1 / x^2, so the bracket is -x. Hence the slope is positive for every U exactly while
-    k < 1 / x = 0.83355..., x = 1.19967...; above it the order of potentials near -x turns over. The gate that is
-    reported is sigmoid(R_E). Raises ValueError unless 0 <= a <= 1.
+    The logit increases in every U_I exactly while k < 1 / x = 0.83355..., x tanh x = 1 (docs/derivations.md, Boosted
+    gate). The gate that is reported is sigmoid(R_E). Raises ValueError unless 0 <= a <= 1.
     """
 
     nonnegative_resistance = False

@@ -81,8 +81,8 @@ def fit(logit_at: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
         return one
     lowest = [
         _narrowed(loss, grid[max(k - 1, 0)], grid[min(k + 1, GRID - 1)])
-        for k, own in enumerate(at_grid)
-        if own <= min(at_grid[max(k - 1, 0) : k + 2])
+        for k, value in enumerate(at_grid)
+        if value <= min(at_grid[max(k - 1, 0) : k + 2])
     ]
     return torch.tensor(min(lowest)[1], dtype=torch.float64).exp()
 

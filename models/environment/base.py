@@ -1,9 +1,9 @@
-"""What an environment is: support sets in, one representation z_E per episode out."""
+"""The interface of an environment: support sets in, one representation z_E per episode out."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.episode import Support
 from models.part import ModelPart
@@ -12,11 +12,11 @@ from models.sizes import Sizes
 
 
 class UnseenCellLineError(LookupError):
-    """An environment was asked for a cell line that it has no representation of."""
+    """The environment has no representation of a cell line."""
 
 
 class EnvironmentOutput(NamedTuple):
-    """What the environment side says of E support sets.
+    """Output of the environment side for E support sets.
 
     z_e [R, w]: the Student's (or the only source's) representation, R = E; cell [E]: index of the training cell line,
     -1 for an unseen or hidden one; teacher (raw_T [E], share [E]) with a Teacher (M23, M26); place [R, F] in the space
@@ -45,6 +45,12 @@ class Environment(ModelPart):
     """w, the dimension of z_E."""
     by_cell: ClassVar[bool] = False
     """Whether z_E is of the cell line itself, whatever pairs are in the support set."""
+    decoder: nn.Module | None
+    """z_E [E, w] -> v'_c [E, F]; None for a source that reconstructs nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = None
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
@@ -56,15 +62,6 @@ class Environment(ModelPart):
     @abstractmethod
     def forward(self, support: Support) -> Tensor:
         """z_e [E, w]."""
-
-    @property
-    def decodes(self) -> bool:
-        """Whether it reconstructs v_c."""
-        return False
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        """v'_c [E, F] from z_e [E, w]. Raises LookupError for a source that reconstructs nothing."""
-        raise LookupError(f"{type(self).__name__} has no decoder")
 
     def check_cells(self, cell: Tensor) -> None:
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""

@@ -1,19 +1,16 @@
-"""The two branches of the environment side, with a module's own parameters or with remembered ones."""
+"""The two branches of the environment side, with the present parameters or with remembered ones."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from models.environment.teacher import Teacher
+from models.environment.teacher import Teacher, Values
 from models.episode import Support
-
-Values = Mapping[str, Tensor]
 
 
 class Branches(NamedTuple):
-    """Student and Teacher as functions of a support set: who is run after whom, and nothing else.
+    """Student and Teacher as functions of a support set: the order in which their modules run.
 
     `environment` makes z_E; `head` is the linear map from z_E to the raw R_E; the others are None where they are
     not built. `values` are parameters by the qualified names of the whole model, in place of the modules' own.
@@ -26,7 +23,7 @@ class Branches(NamedTuple):
     teacher: Teacher | None
 
     def student(self, support: Support, values: Values | None = None) -> Tensor:
-        """z_E [E, w]: the environment's own, or its place on the prototype graph (M25)."""
+        """z_E [E, w]: that of the environment, or its place on the prototype graph (M25)."""
         z_e = _call(self.environment, "environment.", values, support)
         if self.placement is not None:
             z_e = _call(self.placement, "placement.", values, z_e, self._nodes(values))
@@ -44,7 +41,7 @@ class Branches(NamedTuple):
         return raw if raw.ndim == support.cell.ndim else raw.unsqueeze(-1).expand_as(support.cell)
 
     def teacher_parameters(self) -> dict[str, Tensor]:
-        """What R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""
+        """Parameters that R_T depends on, by qualified name: Teacher and graph, or the whole branch of the Student."""
         parts: dict[str, nn.Module | None] = {"graph.": self.graph}
         if self.teacher is not None and self.teacher.by_name:
             parts["teacher."] = self.teacher
@@ -68,6 +65,8 @@ class Branches(NamedTuple):
 
 
 def _call(module: nn.Module, prefix: str, values: Values | None, *arguments: object) -> Tensor:
-    own = {name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)}
-    output: Tensor = functional_call(module, own, arguments)
+    parameters = {
+        name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)
+    }
+    output: Tensor = functional_call(module, parameters, arguments)
     return output

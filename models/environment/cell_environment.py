@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.environment.base import Environment, EnvironmentOutput
 from models.environment.branches import Branches
@@ -76,45 +76,41 @@ class CellEnvironment(EnvironmentSide):
         place = None
         if self.prior is not None:
             place = z_e if self.prior.places is None else support.v
-        said = EnvironmentOutput(z_e, support.cell, place=place, hidden=support.hidden, owner=support.owner)
+        environment = EnvironmentOutput(
+            z_e, support.cell, place=place, hidden=support.hidden, owner=support.owner
+        )
         if branches.teacher is None:
-            return said
+            return environment
         values = None if branches.teacher.by_name else part(memory or {}, NOW)
         raw = branches.teacher_raw(support, values)
-        return said._replace(teacher=(raw, teacher_share(support.cell, self.alpha)))
+        return environment._replace(teacher=(raw, teacher_share(support.cell, self.alpha)))
 
-    def resist(self, said: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
+    def resist(self, environment: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
         output: ResistanceOutput = self.resistance(
-            said.z_e,
+            environment.z_e,
             z_i,
             reference,
-            raw=self._extrapolated(said, reference),
-            teacher=said.teacher,
-            owner=said.owner,
+            raw=self._extrapolated(environment, reference),
+            teacher=environment.teacher,
+            owner=environment.owner,
         )
         return output
 
-    def felt(self, z_e: Tensor) -> Tensor:
-        return z_e
-
     @property
-    def decodes(self) -> bool:
-        return self.source.decodes
+    def decoder(self) -> nn.Module | None:
+        return self.source.decoder
 
-    def decode(self, z_e: Tensor) -> Tensor:
-        return self.source.decode(z_e)
-
-    def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
-        if self.prior is None or said.place is None:
+    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
+        if self.prior is None or environment.place is None:
             return None
-        return self.prior.log_density(r_raw, said.place, reference)
+        return self.prior.log_density(r_raw, environment.place, reference)
 
-    def _extrapolated(self, said: EnvironmentOutput, reference: Reference) -> Tensor | None:
+    def _extrapolated(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
         """raw R_S [E] with the posterior mean in place of what z_E says of an unseen cell line; None: z_E says it."""
-        if not self.extrapolates or self.prior is None or said.place is None:
+        if not self.extrapolates or self.prior is None or environment.place is None:
             return None
-        posterior = self.prior.posterior(said.place, reference, said.hidden)
-        return torch.where(said.cell < 0, posterior.mean, self.resistance.raw_cell(said.z_e))
+        posterior = self.prior.posterior(environment.place, reference, environment.hidden)
+        return torch.where(environment.cell < 0, posterior.mean, self.resistance.raw_cell(environment.z_e))
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
         with torch.no_grad():

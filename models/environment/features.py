@@ -46,13 +46,3 @@ class FeatureEnvironment(Environment):
             raise ValueError("environment source 'features' reads v_c, and the support sets carry none")
         z_e: Tensor = self.encoder(support.v)
         return z_e
-
-    @property
-    def decodes(self) -> bool:
-        return self.decoder is not None
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        if self.decoder is None:
-            raise LookupError("cell features are decoded only where a loss term compares them")
-        decoded: Tensor = self.decoder(z_e)
-        return decoded

@@ -20,9 +20,9 @@ def similarity_edges(x: Tensor, neighbours: int) -> Tensor:
     """
     unit = normalize(x, dim=-1, eps=1e-8)
     cosine = unit @ unit.T
-    own = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)
-    nearest = (cosine - 4.0 * own).topk(min(neighbours, x.shape[0] - 1), dim=1).indices
-    chosen = torch.zeros_like(cosine).scatter(1, nearest, 1.0) * (1 - own)
+    loops = torch.eye(x.shape[0], dtype=x.dtype, device=x.device)
+    nearest = (cosine - 4.0 * loops).topk(min(neighbours, x.shape[0] - 1), dim=1).indices
+    chosen = torch.zeros_like(cosine).scatter(1, nearest, 1.0) * (1 - loops)
     weight = chosen * (1 + cosine) / 2
     return torch.maximum(weight, weight.T)
 

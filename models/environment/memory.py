@@ -1,4 +1,4 @@
-"""What the Teacher remembers, as explicit state: the Student's average (M23) and a frozen earlier Teacher (M29).
+"""Memory of the Teacher as explicit state: the Student's average (M23) and a frozen earlier Teacher (M29).
 
 A memory is a dict of tensors: `teacher/NAME`, the remembered parameters of an `ema` Teacher; `earlier/NAME`, those
 of the earlier Teacher; `earlier_epoch`, the epoch that the earlier Teacher is frozen for (0: none yet), and `ready`

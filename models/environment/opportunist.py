@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from models.declared import POSITIVE, declare
+from models.environment.set_encoders import perceptron
 
 HIDDEN = 32
 """Units of the hidden layer."""
@@ -35,7 +36,7 @@ class Opportunist(nn.Module):
     def __init__(self, statistics: int, width: int, nonnegative: bool = False) -> None:
         super().__init__()
         self.nonnegative = nonnegative
-        self.look = nn.Sequential(nn.Linear(statistics, HIDDEN), nn.GELU(), nn.Linear(HIDDEN, width))
+        self.look = perceptron(statistics, HIDDEN, width)
         self.head = nn.Linear(width, 1)
 
     def forward(self, x: Tensor) -> Opinion:

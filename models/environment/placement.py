@@ -13,13 +13,13 @@ from models.part import ModelPart
 class Placement(ModelPart):
     """z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt(w)): attention of the Student over all prototypes.
 
-    n(h) = (h - mean h) / sd h over the w dimensions; m(H_p) = (H_p - mean_p H) / s, s the root mean square of what it
-    divides over prototypes and dimensions: a graph that has averaged its states until they hardly differ is still told
-    apart. At w = 1, n(h) is 0 and the same prototypes count for everyone.
+    n(h) = (h - mean h) / sd h over the w dimensions; m(H_p) = (H_p - mean_p H) / s, s the root mean square of H - mean
+    H: prototypes that a graph has averaged until they hardly differ stay apart. At w = 1, n(h) is 0, and all cell
+    lines have the same weights.
 
-    h [E, w] (the set encoder's output), nodes H [C, P, w] -> [E, w]; the episodes do not see each other, and the
-    order of the prototypes does not matter. z_E lies in the convex hull of the prototypes' states, also for an unseen
-    cell line (the claim of seed 004 that can be tested). Source: seed 002, "map". NaN in either makes z_E NaN.
+    h [E, w] (the set encoder's output), nodes H [C, P, w] -> [E, w]; episodes are independent of each other and of the
+    order of the prototypes. z_E lies in the convex hull of the prototypes' states, also for an unseen cell line. NaN
+    in either makes z_E NaN. Source: seed 002, "map"; seed 004 (the convex hull).
     """
 
     group = "E"

@@ -89,30 +89,15 @@ class ZeroLinear(nn.Linear):
 class Resistance(ModelPart):
     """R_E(c) = f(g(z_E(c))), R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean_seen z_E) / s, B sg z_I(x)> (M16).
 
-    g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the training cell lines'
-    reference, and g = raw until two of them are seen (sd = sqrt(variance + FLOOR^2), without gradient). f = softplus
-    where nonnegative, else the identity. With a Teacher, R_E(c) is the fusion of f(g_T) and f(g_S) (M26); Student,
-    Teacher and their fusion, of training cell lines and of unseen ones, are all standardised with that one reference,
-    which is of fused values. So a distance of R_S and R_T is the same in any of these units, and a cell line is opened
-    as far by either branch once distillation has closed it.
-
-    Where R_E is standardised, the energy hears it without the gradient of the level that the episodes of a step have in
-    common (`heard`): that level is no freedom of the form, and a step that moved it faster than the reference follows
-    would open or close all gates at once, for which a potential that means nothing yet is thankful. It is taken from
-    the fused value, never from a branch by itself: what Student and Teacher differ by is no gauge. A single episode
-    keeps its gradient.
-
-    s = sqrt(mean over seen cell lines and dimensions of (z_E - mean_seen z_E)^2 + 1e-6), without
-    gradient, 1 until two are seen: environments differ by a few hundredths of their size, and without the common
-    scale the product of A and B hardly learns. A [rank, w] starts at zero, B [rank, d] at random, no bias: the
-    sample part starts at 0, vanishes at the mean environment and cannot absorb U_I, and sg z_I gives the sequence
-    side no gradient from it.
+    g = linear to one value, raw; standardise: g = (raw - mean_seen) / sd_seen over the reference, and g = raw until two
+    cell lines are seen (sd = sqrt(variance + FLOOR^2), no gradient). f = softplus where nonnegative, else the identity.
+    With a Teacher, R_E(c) is the fusion of f(g_T) and f(g_S) (M26). A [rank, w] starts at zero, B [rank, d] at random.
 
     Shapes: z_e [R, w], R = E rows of episodes, or rows of which owner [E, Q] names that of each query pair; z_i
-    [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) where given; teacher
-    (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where
-    nonnegative, R_E(c) lies in (0, inf) and R_E(x, c) deviates from it to either side. Source: seed 001, rp13;
-    definitions, Sample scope. NaN passes through.
+    [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) unless None; teacher
+    (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where nonnegative, R_E(c) > 0
+    and R_E(x, c) deviates from it to either side. NaN passes through. Source: seed 001, rp13; definitions, Sample
+    scope. Why it has this form: docs/derivations.md, Resistance.
     """
 
     group = "E"
@@ -178,8 +163,8 @@ class Resistance(ModelPart):
         if teacher is not None:
             raw_teacher, share = teacher
             of_teacher = self.of_cell(raw_teacher, fixed)
-            own, own_raw = beside(student, of_teacher), beside(raw, raw_teacher)
-            cell, raw = fuse(share, of_teacher, own), fuse(share, raw_teacher, own_raw)
+            of_student, raw_student = beside(student, of_teacher), beside(raw, raw_teacher)
+            cell, raw = fuse(share, of_teacher, of_student), fuse(share, raw_teacher, raw_student)
         if owner is not None:
             cell, z_e = cell[owner], z_e[owner]
         r = self.heard(cell)

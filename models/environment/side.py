@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.environment.base import EnvironmentOutput
 from models.environment.branches import Branches
@@ -14,7 +14,7 @@ from models.streams import Composed
 
 
 class EnvironmentSide(Composed):
-    """What `PrismModel` asks of its environment; this class answers for a model without one: z_E = 0 and R_E = 0.
+    """The environment side of a `PrismModel`. This class is that of a model without environment: z_E = 0 and R_E = 0.
 
     `width` w is the dimension of z_E, `cell_lines` C the number of training cell lines.
     """
@@ -44,32 +44,28 @@ class EnvironmentSide(Composed):
         """Raise UnseenCellLineError for cell indices that have no z_E; called outside of torch.func."""
 
     def forward(self, support: Support, memory: Memory | None) -> EnvironmentOutput:
-        """What the environment says of E support sets."""
+        """z_E, cell lines and the Teacher's answer for E support sets."""
         return EnvironmentOutput(support.u.new_zeros(support.u.shape[0], self.width), support.cell)
 
-    def resist(self, said: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
-        """R_E of query pairs z_i [E, Q, d], given what `forward` said of their support sets."""
+    def resist(self, environment: EnvironmentOutput, z_i: Tensor, reference: Reference) -> ResistanceOutput:
+        """R_E of query pairs z_i [E, Q, d], from the output of `forward` for their support sets."""
         zero = z_i.new_zeros(z_i.shape[0], 1)
         none = zero[:, 0]
         return ResistanceOutput(zero, none, none, none, None, none)
 
-    def felt(self, z_e: Tensor) -> Tensor | None:
-        """z_E [R, w] as a temperature may read it; None where there is no environment."""
+    @property
+    def decoder(self) -> nn.Module | None:
+        """z_E [E, w] -> v'_c [E, F]; None where nothing reconstructs v_c."""
         return None
 
-    @property
-    def decodes(self) -> bool:
-        """Whether v_c is reconstructed from z_E."""
-        return False
-
-    def decode(self, z_e: Tensor) -> Tensor:
-        """v'_c [E, F] from z_e [E, w]. Raises LookupError where nothing reconstructs."""
-        raise LookupError("nothing reconstructs the features of cell lines")
-
-    def log_prior(self, said: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
+    def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
         return None
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
-        """R_ref of the frozen earlier Teacher in `memory`. Raises LookupError where there is no Teacher."""
+        """R_ref, of the shape of `named.cell`: R_T of the frozen earlier Teacher in `memory` (M29), in the units of R_E,
+        without gradient. `named` has the true cell lines in `cell`, also where the model's support set hides them.
+
+        Raises LookupError where there is no Teacher.
+        """
         raise LookupError("a model without an environment has no Teacher")

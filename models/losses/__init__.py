@@ -2,10 +2,9 @@
 
 from models.losses.build import build_terms, weighted_classes
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import LossTerm
 from models.registry import discover
 
-__all__ = ["LOSSES", "LossTerm", "TermSizes", "build_terms", "weighted_classes"]
+__all__ = ["LOSSES", "LossTerm", "build_terms", "weighted_classes"]
 
 discover("models.losses")

@@ -1,5 +1,7 @@
 """Domain adversary on z_I through a gradient reversal (GRL)."""
 
+from abc import abstractmethod
+
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
@@ -13,6 +15,29 @@ def reverse_gradient(x: Tensor) -> Tensor:
     return 2 * x.detach() - x
 
 
+class CellLineAdversary(LossTerm):
+    """-mean log softmax(scores(reverse(z_I)))[cell line]: a classifier learns to tell cell lines, z_I learns not to let it.
+
+    Queries of no training cell line (-1) do not count. The classifier's parameters are of group A.
+    """
+
+    in_phase1 = False
+    ramps = True
+    objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
+    needs = frozenset({"cell_lines"})
+    takes = ("cell_lines", "features")
+    reach = frozenset({"S", "A"})
+
+    @abstractmethod
+    def scores(self, z_i: Tensor, step: Step) -> Tensor:
+        """Logits [E, Q, C] of the cell lines, of the reversed z_I [E, Q, d] of a step."""
+
+    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
+        log_share = log_softmax(self.scores(reverse_gradient(step.z_i), step), -1)
+        of_line = log_share.gather(-1, step.query_cell.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+        return masked_mean(-of_line, (step.query_cell >= 0).to(of_line.dtype)), {}
+
+
 @LOSSES.register(
     "grl",
     id="M33",
@@ -21,7 +46,7 @@ def reverse_gradient(x: Tensor) -> Tensor:
     shapes="z_i [E, Q, d], query_cell [E, Q] -> scalar",
     source="seeds 002 and 004; Ganin and Lempitsky 2015",
 )
-class GradientReversal(LossTerm):
+class GradientReversal(CellLineAdversary):
     """-mean log softmax(f(reverse(z_I)))[cell line]: f learns to tell cell lines, z_I learns not to let it.
 
     f: linear - ReLU - linear, d -> d -> C, group A. The value is the classifier's cross entropy in nats (ln
@@ -35,13 +60,7 @@ class GradientReversal(LossTerm):
     key = "grl"
     weight = "decouple.grl"
     order = 200
-    in_phase1 = False
-    ramps = True
     reads = frozenset({"z_i", "query_cell"})
-    objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
-    needs = frozenset({"cell_lines"})
-    takes = ("cell_lines", "features")
-    reach = frozenset({"S", "A"})
 
     def __init__(self, cell_lines: int, features: int) -> None:
         super().__init__()
@@ -49,7 +68,6 @@ class GradientReversal(LossTerm):
             nn.Linear(features, features), nn.ReLU(), nn.Linear(features, cell_lines)
         )
 
-    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        scores = log_softmax(self.classifier(reverse_gradient(step.z_i)), -1)
-        own = scores.gather(-1, step.query_cell.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-        return masked_mean(-own, (step.query_cell >= 0).to(own.dtype)), {}
+    def scores(self, z_i: Tensor, step: Step) -> Tensor:
+        scores: Tensor = self.classifier(z_i)
+        return scores

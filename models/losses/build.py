@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import LossTerm, value_at
+from models.sizes import Sizes
 
 
 def weighted_classes(settings: Mapping[str, Any]) -> dict[str, tuple[type[LossTerm], float]]:
@@ -28,7 +28,7 @@ def weighted_classes(settings: Mapping[str, Any]) -> dict[str, tuple[type[LossTe
     return switched
 
 
-def build_terms(settings: Mapping[str, Any], sizes: TermSizes) -> list[tuple[LossTerm, float]]:
+def build_terms(settings: Mapping[str, Any], sizes: Sizes) -> list[tuple[LossTerm, float]]:
     """[(term, weight)] of a configuration, in their order: the task with weight 1, and every term with weight > 0.
 
     settings: a trial configuration as plain data. A weight of 0 means that the term is not built. Raises KeyError for

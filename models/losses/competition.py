@@ -12,11 +12,11 @@ from models.episode import Step
 from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.standing import Standing
 from models.losses.task import TaskLoss
 from models.losses.term import ENVIRONMENT, OWN, LossTerm, State, masked_mean
 from models.running import running_means
+from models.sizes import Sizes
 
 RHO_MAX = 4.0
 """rho_c as a scale is kept in [1 / RHO_MAX, RHO_MAX]."""
@@ -34,44 +34,16 @@ RHO_MAX = 4.0
     source="seeds 000 and 001; definitions, Competition",
 )
 class Competition(LossTerm):
-    """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of their own loss / rho_c.
+    """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of their loss / rho_c.
 
     L_S, L_O, L_B: the configured task loss of an episode's query with sg U_I and R_S(c), R_O(c), or the Teacher's
-    R_T(c); L_B is L_O or, with `baseline: teacher`, L_T. Everything per cell line c is from before the step, an EMA
-    over episodes that are seen (rho_c, h_c, d_c) or pseudo-unseen (d'_c), and acts after `warmup` episodes of each.
-
-    Seen and pseudo-unseen. Hiding a name hides nothing from an Opportunist, which reads no name: it knows a cell line
-    again by its statistics. So there are `folds` Opportunists, and number k learns from seen episodes of the cell
-    lines with c mod folds != k. Seen episodes are judged by Opportunist (c + 1) mod folds, which learns from c;
-    pseudo-unseen ones by number c mod folds, which never has. An advantage that the latter keeps comes from a stable
-    feature of environments; one that it loses is memory of the training cell lines.
-
-    Advantage, (L_S - L_S0) - (L_O - L_O0) in nats: what either gains by telling which cell line this is. L_0 is the
-    task loss of P_0(x) = mean over c' of P(x | R(c')), R(c') the running resistances that it gives the cell lines it
-    learns from. Without L_0 a judge that knows nothing would lead or lag by what the lines that it never met are
-    missing from its mean. d_c is the advantage over L_S on seen episodes, d'_c on pseudo-unseen ones, and s_c grows
-    from 0 to 1 while the part of d_c that is not in d'_c grows from one margin to two: graded, so that push-away comes
-    to rest beside the shortcut it holds down, instead of going on and off around a threshold.
-
-    Push-away, where s_c > 0. Two encoders have no coordinates in common; what they share is how they tell cell lines
-    apart. a_e compares the cosines of z_S(e) with the other cell lines' running z_S to the same cosines in the
-    Opportunist's space (no gradient; without the direction of its own resistance, since to be right about R_E is no
-    shortcut): the Student is moved until the two say unrelated things. Unchanged by scale, shift and rotation of
-    either space; 0 with fewer than 2 other cell lines. And the Opportunists pay (seed 001: a penalty on the
-    Opportunist, within the subnetworks of R_E): (1 - s_c) L_O + s_c CE(P_O, P_0), the cross entropy to the prediction
-    of one who does not know the line, so that what they remember of c is taught away. With push 0 they do not pay.
-
-    APL. rho_c > 1, the Student behind: what moves the Student weighs rho_c, what moves the Opportunists 1 / rho_c.
-
-    What it does not certify. Only an advantage counts: a Student that has learnt the same memory as well as the
-    Opportunist is not moved. The advantage falls because the Opportunists pay; moving the Student costs it some of
-    its own loss on seen cell lines, so that a large `push` raises the advantage. A small pool of pairs is a
-    fingerprint by itself, so that push-away acts on some cell lines of data in which nothing was planted. And where
-    the task is `immax`, which weighs both classes alike, shares of positives that differ are no advantage.
-
-    scope `batch`: one rho and one criterion for all cell lines (documented as failing: advantages and disadvantages
-    cancel). Episodes of no training cell line (-1) do not count. State: see `initial_state`. A step without
-    `energy_of`, `shallow`, `r_heard` or `pseudo_unseen` raises ValueError.
+    R_T(c); L_B is L_O or, with `baseline: teacher`, L_T. rho_c > 1: the Student is behind; what moves it weighs rho_c,
+    what moves the Opportunists 1 / rho_c. Pull-in acts where L_S exceeds L_B, push-away where the Opportunist's
+    advantage d_c on seen episodes exceeds d'_c, the advantage on pseudo-unseen ones of an Opportunist that never
+    learnt from c. Where it does, an Opportunist also loses by what it remembers of c. Everything per cell line c is an
+    EMA from before the step over episodes that are seen (rho_c, h_c, d_c) or pseudo-unseen (d'_c), and acts after
+    `warmup` episodes of each. NaN passes through; episodes of no training cell line (-1) do not count. Raises
+    ValueError for an unknown choice. Why, and what it does not certify: docs/derivations.md, Competition.
     """
 
     key = "competition"
@@ -92,7 +64,7 @@ class Competition(LossTerm):
     reach = ENVIRONMENT | OWN
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "task": settings["loss"]["task"]}
 
     def __init__(
@@ -114,12 +86,12 @@ class Competition(LossTerm):
         super().__init__()
         if folds < 2:
             raise ValueError(f"folds {folds} leaves no Opportunist that has never learnt from a cell line")
-        for name, given, known in (
+        for name, choice, known in (
             ("scope", scope, ("cell", "batch")),
             ("baseline", baseline, ("opportunist", "teacher")),
         ):
-            if given not in known:
-                raise ValueError(f"{name}: '{given}' is neither '{known[0]}' nor '{known[1]}'")
+            if choice not in known:
+                raise ValueError(f"{name}: '{choice}' is neither '{known[0]}' nor '{known[1]}'")
         self.cell_lines, self.width, self.statistics, self.folds = cell_lines, width, statistics, folds
         self.scope, self.baseline, self.push, self.pull = scope, baseline, push, pull
         self.momentum, self.margin, self.warmup = momentum, margin, warmup
@@ -263,9 +235,9 @@ class Competition(LossTerm):
             name: running_means(state[name], state["met"], step.cell, values, self.momentum)
             for name, values in now.items()
         }
-        own = {f"task/{name}": part.detach() for name, part in self.task(step, self._own(state))[1].items()}
+        task = {f"task/{n}": part.detach() for n, part in self.task(step, self._of_task(state))[1].items()}
         means = {name: part for name, (part, _) in running.items()}
-        return value, {**standings, **scaler._asdict(), **means, "met": running["z_s"][1], **own}
+        return value, {**standings, **scaler._asdict(), **means, "met": running["z_s"][1], **task}
 
     def _scaled(self, shallow: Tensor, state: State) -> tuple[Tensor, Standardiser]:
         """The support sets' mean statistics [E, f], standardised, and the Standardiser after the step."""
@@ -273,13 +245,13 @@ class Competition(LossTerm):
         after = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99)
         return after.apply(x), after
 
-    def _own(self, state: State) -> State:
-        """The task loss's own state."""
+    def _of_task(self, state: State) -> State:
+        """State of the task loss."""
         return {n.removeprefix("task/"): value for n, value in state.items() if n.startswith("task/")}
 
     def _loss(self, step: Step, state: State, logit: Tensor) -> Tensor:
         """Task loss [..., E] of each query with logits [..., E, Q]."""
-        return self.task.of_episodes(logit, step.label, self._own(state))
+        return self.task.of_episodes(logit, step.label, self._of_task(state))
 
     def _unknowing(self, energy_of: Callable[[Tensor], Tensor], state: State) -> tuple[Tensor, Tensor]:
         """Logits of P_0 of the Student [E, Q] and of the Opportunists [K, E, Q], without gradient."""

@@ -1,12 +1,10 @@
 """Domain adversary on z_I given the label."""
 
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax
 
 from models.episode import Step
-from models.losses.adversary import reverse_gradient
+from models.losses.adversary import CellLineAdversary
 from models.losses.registry import LOSSES
-from models.losses.term import LossTerm, State, masked_mean
 
 
 @LOSSES.register(
@@ -18,7 +16,7 @@ from models.losses.term import LossTerm, State, masked_mean
     shapes="z_i [E, Q, d], label [E, Q], query_cell [E, Q] -> scalar",
     source="seeds 002 and 004; Li et al. 2018 (conditional invariance)",
 )
-class ConditionalReversal(LossTerm):
+class ConditionalReversal(CellLineAdversary):
     """-mean log softmax(f_y(reverse(z_I)))[cell line]: f is told the label, so that z_I may keep what tells cell lines
     apart through their share of positives and nothing else.
 
@@ -34,13 +32,7 @@ class ConditionalReversal(LossTerm):
     key = "conditional_grl"
     weight = "decouple.conditional_grl"
     order = 210
-    in_phase1 = False
-    ramps = True
     reads = frozenset({"z_i", "label", "query_cell"})
-    objectives = {("classifier", "A"): ("cross entropy", "down"), ("reversal", "S"): ("cross entropy", "up")}
-    needs = frozenset({"cell_lines"})
-    takes = ("cell_lines", "features")
-    reach = frozenset({"S", "A"})
 
     def __init__(self, cell_lines: int, features: int) -> None:
         super().__init__()
@@ -48,13 +40,7 @@ class ConditionalReversal(LossTerm):
         self.negative = nn.Linear(features, cell_lines)
         self.positive = nn.Linear(features, cell_lines)
 
-    def scores(self, z_i: Tensor, label: Tensor) -> Tensor:
-        """Logits of the cell lines [..., C] of z_i [..., d], whose labels are [...]."""
+    def scores(self, z_i: Tensor, step: Step) -> Tensor:
         hidden = self.trunk(z_i)
-        y = (label > 0.5).to(hidden.dtype).unsqueeze(-1)
+        y = (step.label > 0.5).to(hidden.dtype).unsqueeze(-1)
         return y * self.positive(hidden) + (1 - y) * self.negative(hidden)
-
-    def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        scores = log_softmax(self.scores(reverse_gradient(step.z_i), step.label), -1)
-        own = scores.gather(-1, step.query_cell.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-        return masked_mean(-own, (step.query_cell >= 0).to(own.dtype)), {}

@@ -56,10 +56,10 @@ class Contrastive(LossTerm):
         super().__init__()
         if relations is not None and not bool(((relations >= 0) & (relations <= 1)).all()):
             raise ValueError("relations between cell lines have to lie in [0, 1]")
-        own = None
+        related = None
         if relations is not None:
-            own = torch.maximum(relations, relations.T) * (1 - torch.eye(relations.shape[0]))
-        self.register_buffer("related", own, persistent=False)
+            related = torch.maximum(relations, relations.T) * (1 - torch.eye(relations.shape[0]))
+        self.register_buffer("related", related, persistent=False)
         self.width = width
         self.tau = tau
         self.bank = bank

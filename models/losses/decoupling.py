@@ -11,8 +11,8 @@ from torch import Tensor
 from models.episode import Step
 from models.losses.bank import write_ring
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import ENVIRONMENT, SEQUENCE, LossTerm, State
+from models.sizes import Sizes
 
 
 class Decoupling(LossTerm):
@@ -35,7 +35,7 @@ class Decoupling(LossTerm):
     wider = {("decouple.reach", "both"): SEQUENCE}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "reach": settings["decouple"]["reach"]}
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The prediction of one who knows the cell lines, but not which of them this one is."""
+"""The prediction that knows the training cell lines, but not which of them a pair is of."""
 
 import torch
 from torch import Tensor

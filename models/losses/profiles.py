@@ -1,4 +1,4 @@
-"""How a representation tells cell lines apart, in numbers that do not depend on its coordinates."""
+"""Similarity of cell lines in a representation, independent of its coordinates."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ def profile_alignment(z: Tensor, line: Tensor, reference: Tensor, met: Tensor) -
     """Similarity of episodes to the other lines: cosines [E, C] of centred representations, and which count.
 
     z [E, w], line [E], reference [C, w] (running means, no gradient), met [C] 0/1 -> (cosine [E, C], other [E, C]
-    0/1). The centre is the mean of the lines met; an episode's own line and lines not met do not count.
+    0/1). The centre is the mean of the lines met; the line of the episode itself and lines not met do not count.
     """
     centre = (met @ reference) / met.sum().clamp(min=1)
-    own, others = z - centre, reference - centre
-    lengths = [(part.square().sum(-1) + 1e-12).sqrt() for part in (own, others)]
-    cosine = (own @ others.T) / (lengths[0].unsqueeze(1) * lengths[1])
+    episodes, known = z - centre, reference - centre
+    lengths = [(part.square().sum(-1) + 1e-12).sqrt() for part in (episodes, known)]
+    cosine = (episodes @ known.T) / (lengths[0].unsqueeze(1) * lengths[1])
     lines = torch.arange(reference.shape[0], device=z.device)
     other = met * (lines != line.unsqueeze(1)).to(met.dtype)
     return cosine, other

@@ -10,9 +10,9 @@ from torch.nn.functional import normalize
 
 from models.episode import Step
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
 from models.running import running_means
+from models.sizes import Sizes
 
 
 class Prototypes(LossTerm):
@@ -33,7 +33,7 @@ class Prototypes(LossTerm):
     reach = ENVIRONMENT
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         """Of the block's keys the momentum; tau and radius are each of one kind alone."""
         block = settings["loss"]["prototypes"]
         return {"cell_lines": sizes.cell_lines, "width": sizes.width, "momentum": block["momentum"]}
@@ -104,7 +104,7 @@ class HingedPrototypes(Prototypes):
     chosen = {"loss.prototypes.kind": "hinged"}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "radius": settings["loss"]["prototypes"]["radius"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, radius: float = 0.5) -> None:
@@ -131,7 +131,7 @@ class ContrastivePrototypes(Prototypes):
     chosen = {"loss.prototypes.kind": "contrastive"}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "tau": settings["loss"]["prototypes"]["tau"]}
 
     def __init__(self, cell_lines: int, width: int, momentum: float = 0.9, tau: float = 0.2) -> None:

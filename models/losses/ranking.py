@@ -9,8 +9,8 @@ from torch.nn.functional import softplus
 
 from models.episode import Step
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
+from models.sizes import Sizes
 from models.streams import stream_seed
 
 # R2 sequence: powers of the inverse plastic number, whose additive recurrence covers the unit square evenly.
@@ -18,7 +18,7 @@ STRIDE = (0.7548776662466927, 0.5698402909980532)
 
 
 class Ranking(LossTerm):
-    """What the two surrogates declare alike; tau is the scale of logit differences, a surrogate's own where not given."""
+    """Declarations that the two surrogates share; tau is the scale of logit differences, by default the surrogate's."""
 
     key = "ranking"
     weight = "loss.ranking.weight"
@@ -31,7 +31,7 @@ class Ranking(LossTerm):
     reach = EVERY_SIDE
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         tau = settings["loss"]["ranking"]["tau"]
         return {} if tau is None else {"tau": tau}
 
@@ -58,7 +58,7 @@ class PairwiseRanking(Ranking):
     reads = Ranking.reads | {"seed", "index"}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {**super().arguments(settings, sizes), "max_pairs": settings["loss"]["ranking"]["max_pairs"]}
 
     def __init__(self, tau: float = 1.0, max_pairs: int = 4096) -> None:
@@ -89,14 +89,14 @@ class PairwiseRanking(Ranking):
         episodes = torch.arange(positive.shape[0], device=positive.device, dtype=torch.float64).unsqueeze(1)
         turns = torch.arange(self.max_pairs, device=positive.device, dtype=torch.float64) + 1
         counter = turns + episodes * self.max_pairs
-        found = []
+        candidates = []
         for members, offset, stride in zip((positive, ~positive), offsets, STRIDE, strict=True):
             order = torch.argsort(members.to(torch.int8), dim=1, descending=True, stable=True)
             count = members.sum(1, keepdim=True)
             place = (((offset + counter * stride) % 1.0) * count).long()
-            found.append(order.gather(1, torch.minimum(place, (count - 1).clamp(min=0))))
+            candidates.append(order.gather(1, torch.minimum(place, (count - 1).clamp(min=0))))
         exists = positive.any(1, keepdim=True) & (~positive).any(1, keepdim=True)
-        return found[0], found[1], exists
+        return candidates[0], candidates[1], exists
 
 
 @LOSSES.register(

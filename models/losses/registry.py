@@ -1,17 +1,16 @@
 """The registry of loss terms, which no class enters that leaves anything undeclared."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import fields
 from itertools import chain
 from typing import cast, get_args
 
-from models.losses.sizes import TermSizes
 from models.losses.term import Direction, LossTerm, Need
 from models.registry import Registry
+from models.sizes import Sizes
 
 GROUPS = "SETGA"
 DECLARED = ("key", "weight", "in_phase1", "ramps", "reads", "objectives", "needs", "reach")
-"""What a class has to say of itself; `chosen`, `order`, `takes` and `wider` are what LossTerm has where it is silent."""
+"""Declarations that a class must make; `chosen`, `order`, `takes` and `wider` have defaults in LossTerm."""
 
 
 class LossRegistry(Registry[LossTerm]):
@@ -75,9 +74,8 @@ def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
         )
     if wrong := {direction for _, direction in cls.objectives.values()} - set(get_args(Direction)):
         yield f"declares the direction {wrong.pop()!r}, and directions are {' and '.join(get_args(Direction))}"
-    sizes = [field.name for field in fields(TermSizes)]
-    if unsized := sorted({*cls.takes} - {*sizes}):
-        yield f"takes the size {unsized[0]}, and sizes are {', '.join(sizes)}"
+    if unsized := sorted({*cls.takes} - {*Sizes._fields}):
+        yield f"takes the size {unsized[0]}, and sizes are {', '.join(Sizes._fields)}"
     if unmet := sorted(cls.needs - set(get_args(Need))):
         yield f"needs {unmet[0]}, and what a term can need is {', '.join(get_args(Need))}"
 

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from models.episode import Step
 from models.losses.registry import LOSSES
-from models.losses.sizes import TermSizes
 from models.losses.term import ENVIRONMENT, SEQUENCE, STUDENT, LossTerm, State
+from models.sizes import Sizes
 
 
 @LOSSES.register(
@@ -183,7 +183,7 @@ class TemperaturePenalty(LossTerm):
     wider = {("temperature.mode", "per_cell"): STUDENT}
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         return {"per_cell": settings["temperature"]["mode"] == "per_cell"}
 
     def __init__(self, per_cell: bool = False) -> None:

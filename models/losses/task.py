@@ -12,7 +12,7 @@ from models.losses.term import EVERY_SIDE, LossTerm, State, masked_mean
 
 
 class TaskLoss(LossTerm):
-    """What every configuration lowers, with weight 1, and what one episode has by itself."""
+    """The loss that every configuration lowers with weight 1, over a step or over one episode by itself."""
 
     key = "task"
     weight = "loss.task"

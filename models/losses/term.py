@@ -1,4 +1,4 @@
-"""What a loss term is: a scalar of one step, an explicit state, and everything that others have to know of it."""
+"""The interface of a loss term: a scalar of one step, an explicit state, and what trainer, audit and plan read of it."""
 
 import math
 from abc import abstractmethod
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.episode import Step
-from models.losses.sizes import TermSizes
+from models.sizes import Sizes
 
 State = dict[str, Tensor]
 Direction = Literal["up", "down"]
@@ -18,7 +18,7 @@ Objectives = Mapping[tuple[str, str], tuple[str, Direction]]
 Need = Literal[
     "z_e", "cell_lines", "student", "teacher", "hidden_names", "features", "prior", "single_line_support"
 ]
-"""What a configuration has to have for a term to act: an environment source that gives z_E and R_E; at least 4 cell
+"""Conditions on a configuration for a term to act: an environment source that gives z_E and R_E; at least 4 cell
 lines in a step; environment.source: support; a Teacher; names that are hidden at times; environment.source: features;
 a prior over cell lines; support sets of one cell line each."""
 
@@ -52,11 +52,11 @@ class LossTerm(nn.Module):
     reads: ClassVar[frozenset[str]]
     """Attributes of a Step that it reads, under whatever settings."""
     objectives: ClassVar[Objectives]
-    """What its parts lower or raise over which groups; together the groups that any settings let it move."""
+    """What its parts lower or raise, and over which groups; the union is every group that any settings let it move."""
     needs: ClassVar[frozenset[Need]]
-    """What a configuration that switches it on has to have."""
+    """Conditions on a configuration that switches it on."""
     takes: ClassVar[tuple[str, ...]] = ()
-    """Names of the `TermSizes` that its constructor takes."""
+    """Names of the `Sizes` that its constructor takes."""
     reach: frozenset[str]
     """Groups among S (sequence), E (environment: the Student), T (environment: Teacher and prototype graph), G
     (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
@@ -77,11 +77,11 @@ class LossTerm(nn.Module):
         return cls.reach.union(*added)
 
     @classmethod
-    def arguments(cls, settings: Mapping[str, Any], sizes: TermSizes) -> dict[str, Any]:
+    def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
         """Arguments of its constructor: by default the sizes that it takes, and the keys of the block that has its weight
         by the name `weight`, but for the weight and what chooses the class. A weight that is one number of a block of
         several terms has no keys."""
-        taken = {name: vars(sizes)[name] for name in cls.takes}
+        taken = {name: value for name, value in sizes._asdict().items() if name in cls.takes}
         block, _, name = cls.weight.rpartition(".")
         if name != "weight":
             return taken
@@ -94,7 +94,7 @@ class LossTerm(nn.Module):
         return {}
 
     def report(self, state: State, index: int) -> dict[str, Tensor]:
-        """What the state says after step `index` (rows of the table `reports`): name -> scalar, or [C] with a number per
+        """Numbers of the state after step `index` (rows of the table `reports`): name -> scalar, or [C] with a number per
         training cell line. Empty for a term that has nothing to say, and without the age of nothing."""
         return {}
 

@@ -77,6 +77,6 @@ declare(
     when={"model.encoder": "cbat", "model.anchors": POSITIVE},
     equation="a_k = W_k mean(other) + b_k; z = softmax(<W h, W a> / (tau sqrt d)) h; "
         "z_I = g z_E<-P + (1 - g) z_P<-E",
-    shapes="other [B, P, d] -> anchors [B, K, d]; own [B, P, d] -> z [B, d]", source="rp04", group="S",
+    shapes="other [B, P, d] -> anchors [B, K, d]; side [B, P, d] -> z [B, d]", source="rp04", group="S",
     cls=Anchors,
 )  # fmt: skip

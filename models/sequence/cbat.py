@@ -15,14 +15,14 @@ from models.streams import Dropout, Noise
 
 
 class CbatBlock(nn.Module):
-    """One CBAT block on the sequence x = [other side; K anchors; own side], own -> own left out.
+    """One CBAT block on the sequence x = [other side; K anchors; reading side].
 
     x <- x + Pyramid(LN x)                         depthwise convolutions inside each side
     y  = RoPE attention(LN x) within the window    x <- x + Gate_1(x, Dropout y)
     x <- x + Dropout(SoftSparse(LN x))             all allowed pairs, column bias
     y  = FFN(LN x)                                 x <- x + Gate_2(x, Dropout y)
 
-    Shapes: x [B, N, d], N = P_other + K + P_own in `segments`; valid [B, N] in {0, 1}; position [B, N]; near and
+    Shapes: x [B, N, d], N = P_other + K + P in `segments`; valid [B, N] in {0, 1}; position [B, N]; near and
     allowed: the reach of both attentions -> [B, N - start, d], the rows from `start` on (0 or P_other: the rows
     before are computed no further than others read them). Source: rp01 to rp04.
     """
@@ -71,11 +71,11 @@ def centred_positions(mask: Tensor) -> Tensor:
 
 
 class CbatDirection(nn.Module):
-    """One direction, own <- other: the blocks over [other; anchors; own], then tempered pooling of own.
+    """One direction: a side reads the other one, in blocks over [other; anchors; side], then tempered pooling of it.
 
     Both sides are centred on position 0 and so are the anchors; a window attends to windows at most `window`
-    away and to the anchors, which see everything. Own windows never attend to own windows: what they learn
-    comes from the other side. Shapes: own [B, P, d], other [B, Q, d], 0/1 masks -> z [B, d]. Source: rp04.
+    away and to the anchors, which see everything. Windows of the side never attend to each other: what they learn
+    comes from the other side. Shapes: side [B, P, d], other [B, Q, d], 0/1 masks -> z [B, d]. Source: rp04.
     """
 
     def __init__(
@@ -93,14 +93,14 @@ class CbatDirection(nn.Module):
         nn.init.normal_(self.segment, std=0.02)
 
     def forward(
-        self, own: Tensor, m_own: Tensor, other: Tensor, m_other: Tensor, noise: Noise | None
+        self, side: Tensor, m_side: Tensor, other: Tensor, m_other: Tensor, noise: Noise | None
     ) -> Tensor:
         anchors = self.anchors(other, m_other)
-        segments = (other.shape[1], anchors.shape[1], own.shape[1])
-        x = torch.cat([part + self.segment[i] for i, part in enumerate((other, anchors, own))], dim=1)
+        segments = (other.shape[1], anchors.shape[1], side.shape[1])
+        x = torch.cat([part + self.segment[i] for i, part in enumerate((other, anchors, side))], dim=1)
         always = torch.ones_like(anchors[..., 0])
-        valid = torch.cat([m_other, always, m_own], dim=1)
-        position = torch.cat([centred_positions(m_other), 0.0 * always, centred_positions(m_own)], dim=1)
+        valid = torch.cat([m_other, always, m_side], dim=1)
+        position = torch.cat([centred_positions(m_other), 0.0 * always, centred_positions(m_side)], dim=1)
         near = Reach.of(self._reach(valid, position, segments)[1], segments[2], x.dtype)
         allowed = Reach.of(valid[:, None], segments[2], x.dtype)
         last = len(self.blocks) - 1
@@ -108,17 +108,17 @@ class CbatDirection(nn.Module):
             # Nothing reads the other side after the last block.
             start = segments[0] if number == last else 0
             x = block(x, valid, near, allowed, position, segments, start, noise)
-        anchors, own = x.split(segments[1:], dim=1)
-        z: Tensor = self.pooling(own, m_own, anchors)
+        anchors, side = x.split(segments[1:], dim=1)
+        z: Tensor = self.pooling(side, m_side, anchors)
         return z
 
     def _reach(
         self, valid: Tensor, position: Tensor, segments: tuple[int, int, int]
     ) -> tuple[Tensor, Tensor]:
-        """allowed: valid keys except own -> own; near: allowed, and within the window or from or to an anchor."""
-        other, anchors, own = segments
+        """allowed: valid keys, none of the side for its own windows; near: within the window too, or of an anchor."""
+        other, anchors, side = segments
         part = torch.cat(
-            [torch.full((n,), i, device=valid.device) for i, n in enumerate((other, anchors, own))]
+            [torch.full((n,), i, device=valid.device) for i, n in enumerate((other, anchors, side))]
         )
         cross = ~((part[:, None] == 2) & (part[None] == 2))
         anchored = (part[:, None] == 1) | (part[None] == 1)

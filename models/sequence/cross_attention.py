@@ -13,9 +13,9 @@ from models.streams import Dropout, Noise
 
 
 class CrossAttentionBlock(nn.Module):
-    """own <- own + Dropout(Attention(LN own, LN other)); own <- own + Dropout(FFN(LN own)).
+    """side <- side + Dropout(Attention(LN side, LN other)); side <- side + Dropout(FFN(LN side)).
 
-    Shapes: own [B, P, d], other [B, Q, d], mask of other [B, Q] -> [B, P, d].
+    Shapes: side [B, P, d], other [B, Q, d], mask of other [B, Q] -> [B, P, d].
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
@@ -28,10 +28,10 @@ class CrossAttentionBlock(nn.Module):
             Dropout(dropout),
         )
 
-    def forward(self, own: Tensor, other: Tensor, m_other: Tensor, noise: Noise | None) -> Tensor:
-        read = self.attention(self.own_norm(own), self.other_norm(other), m_other[:, None])
-        own = own + self.dropout(read, noise)
-        out: Tensor = own + self.feed_dropout(self.feed(self.feed_norm(own)), noise)
+    def forward(self, side: Tensor, other: Tensor, m_other: Tensor, noise: Noise | None) -> Tensor:
+        read = self.attention(self.own_norm(side), self.other_norm(other), m_other[:, None])
+        side = side + self.dropout(read, noise)
+        out: Tensor = side + self.feed_dropout(self.feed(self.feed_norm(side)), noise)
         return out
 
 

@@ -18,22 +18,15 @@ class Streams(NamedTuple):
 
 
 class DualStream(nn.Module):
-    """h = Q_I Q_I' h + Q_E Q_E' h, one orthogonal Q = [Q_I | Q_E]; z_E = Q_E e.
+    """h = Q_I Q_I' h + Q_E Q_E' h, one orthogonal Q = [Q_E | Q_I]; z_E = Q_E e.
 
-    Q = (I - S)^-1 (I + S), S = A - A' (Cayley): orthogonal for every A, so that no optimiser step can leave
-    the orthogonal matrices; I - S has singular values of at least 1, so that the solve is never ill-conditioned
-    by A being small. Q_E has `environment` columns, Q_I the others. z_I = Q_I Q_I' h feeds U_I, Q_E Q_E' h of
-    the support pairs feeds the environment, and the environment's output e is the coordinates of z_E = Q_E e
-    (`place`): <z_I, z_E> = 0 for every pair and every cell line, |z_E| = |e|.
+    Q = (I - S)^-1 (I + S), S = A - A' (Cayley), orthogonal for every A; Q_E has `environment` columns, Q_I the others.
+    z_I = Q_I Q_I' h feeds U_I, Q_E Q_E' h of the support pairs the environment, whose output e are the coordinates of
+    z_E = Q_E e (`place`): <z_I, z_E> = 0 for every pair and cell line, |z_E| = |e|. A [d, d] belongs to the sequence
+    side; `place` has no gradient to it. It does not certify independence: docs/derivations.md, Dual stream.
 
-    A [d, d] belongs to the sequence side: `place` uses Q without gradient, so no loss of z_E moves it. Weight decay
-    on A pulls Q towards I, not away from orthogonality. Computed in float32 at least, under autocast too:
-    bfloat16 would leave inner products of 1e-2.
-
-    What it does not certify: independence. Orthogonal subspaces can hold copies of one another (z_I = a q_1,
-    z_E = a q_2 are orthogonal and determine each other), and both streams are read off one shared h.
-    Shapes: h [B, d] -> Streams of [B, d]; place: e [E, w] -> [E, d], w = environment. NaN in gives NaN.
-    Raises ValueError unless 1 <= environment < width.
+    Shapes: h [B, d] -> Streams of [B, d]; place: e [E, w] -> [E, d], w = environment. Computed in float32 at least,
+    under autocast too. NaN in gives NaN. Raises ValueError unless 1 <= environment < width.
     Source: seed 004 (hard constraints before soft ones); Cayley 1846, Lezcano-Casado and Martinez-Rubio 2019.
     """
 

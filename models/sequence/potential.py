@@ -36,15 +36,12 @@ class SequencePotential(ModelPart, Composed):
 
     Between the interaction h and z_I there may be, in this order: `bottleneck`, a linear map to fewer dimensions
     (M07); `stochastic`, the information bottleneck (M33, vib); `environment_stream` = w, orthogonal streams of
-    which z_I is the intrinsic one (M34). d below is that of z_I.
+    which z_I is the intrinsic one (M34). `share_sides` uses one stem for both sides; `share_strands` averages the
+    pooled stem features of a sequence and its reverse complement: the output is the same for all four orientations.
 
-    `interaction` is how the two sides meet. `share_sides` uses one stem for both sides; `share_strands` averages the
-    pooled stem features of a sequence and of its reverse complement, so that the output is the same for all
-    four strand orientations. More padding on the right changes nothing.
-
-    Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at
-    least 6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). All-null sequences give finite output.
-    Source: M01 to M06; rp04.
+    Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at least
+    6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). More padding on the right changes nothing.
+    All-null sequences give finite output. Source: M01 to M06; rp04.
     """
 
     group = "S"

@@ -1,4 +1,4 @@
-"""Who may attend to whom in CBAT's sequence [other side; anchors; own side], as the blocks that exist (part of M03)."""
+"""Who may attend to whom in CBAT's sequence [other side; anchors; reading side], as the blocks that exist (part of M03)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,21 +10,22 @@ from models.sequence.masking import mask_bias
 
 
 class Reach(NamedTuple):
-    """The same as a mask [B, N, N] whose own -> own block is zero, without the scores of that block.
+    """A mask [B, N, N] in which no window of the reading side attends to that side, without the scores of that block.
 
-    The first F = P_other + K queries (other side and anchors) have all N keys, the own queries the first F. Added to
-    scores before a softmax: `sources` [B, 1, F or 1, N], `own` [B, 1, P_own or 1, F], 0 where allowed and far below
-    every score elsewhere. Every query must be allowed a key (the anchors are), or its row averages all of them.
+    The first F = P_other + K queries (other side and anchors) have all N keys, the P queries of the reading side the
+    first F. Added to scores before a softmax: `sources` [B, 1, F or 1, N], `readers` [B, 1, P or 1, F], 0 where
+    allowed and far below every score elsewhere. Every query must have an allowed key (the anchors are allowed to all),
+    or its row averages all keys.
     """
 
     sources: Tensor
-    own: Tensor
+    readers: Tensor
 
     @classmethod
-    def of(cls, allowed: Tensor, own: int, dtype: torch.dtype) -> "Reach":
-        """From `allowed` [B, N or 1, N] in {0, 1}; the last `own` queries and keys are the own side's."""
-        first = allowed.shape[2] - own
-        parts = allowed[:, :first], allowed[:, -own:, :first]
+    def of(cls, allowed: Tensor, readers: int, dtype: torch.dtype) -> "Reach":
+        """From `allowed` [B, N or 1, N] in {0, 1}; the last `readers` queries and keys are the reading side's."""
+        first = allowed.shape[2] - readers
+        parts = allowed[:, :first], allowed[:, -readers:, :first]
         return cls(*(mask_bias(part, dtype)[:, None] for part in parts))
 
     def read(
@@ -32,10 +33,11 @@ class Reach(NamedTuple):
     ) -> Tensor:
         """softmax_j(score(<q_i, k_j>)) v_j over the allowed j, scores as they are when `score` is None.
 
-        Shapes: q [B, H, L, D] the last L <= N queries, at least the own ones; k, v [B, H, N, D] -> [B, H, L, D].
+        Shapes: q [B, H, L, D], the last L <= N queries and at least those of the reading side; k, v [B, H, N, D]
+        -> [B, H, L, D].
         """
-        first, own = self.own.shape[-1], k.shape[2] - self.own.shape[-1]
-        queries = q.split([q.shape[2] - own, own], dim=2)
+        first, readers = self.readers.shape[-1], k.shape[2] - self.readers.shape[-1]
+        queries = q.split([q.shape[2] - readers, readers], dim=2)
         keys, values = (k, k[:, :, :first]), (v, v[:, :, :first])
         out = []
         for query, key, value, bias in zip(queries, keys, values, self, strict=True):

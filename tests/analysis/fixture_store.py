@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from analysis.metrics import best_f1_threshold, by_cell
-from analysis.schema import PREVALENCES, file_name, to_table
+from analysis.schema import PREVALENCES, to_table
 
 VAL, TEST, TRAIN = ("K562", "HMEC"), ("NHEK", "Colon"), ("GM12878", "IMR90")
 PAIRS = 150
@@ -80,7 +80,7 @@ def cell_rows(
 def write_unit(run: Path, design: Design, seed: int, fold: str = "chr8", epochs: int = 3) -> None:
     """All tables of one unit."""
     key = {"config": design.config, "fold": fold, "seed": seed}
-    name = file_name(design.config, fold, seed)
+    name = f"{design.config}-{fold}-{seed}.parquet"
     # Labels and noise depend on fold and seed alone: configurations are paired.
     quality = design.quality * (1 + design.seed_noise * np.random.default_rng([seed, 7]).normal())
     cells, logged = [], []

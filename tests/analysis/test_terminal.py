@@ -12,7 +12,6 @@ from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.flags import by_rule, unseen_lines
 from analysis.ranking import rank
-from analysis.schema import file_name
 from analysis.store import Run
 from analysis.terminal import BEYOND, ranking_view
 from tests.analysis.fixture_store import Design, write, write_run
@@ -100,7 +99,7 @@ def test_of_equally_bad_warnings_the_first_by_name_is_shown_in_any_order_of_file
 
 def test_a_branch_chosen_on_test_is_marked_wherever_it_stands(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", (CALM,), seeds=(0,))
-    file = run / "cells" / file_name("bbb222", "chr8", 0)
+    file = run / "cells" / "bbb222-chr8-0.parquet"
     rows = pq.read_table(file).to_pylist()
     leaking = [{**row, "score": "branch_select", "aupr": 0.987} for row in rows if row["split"] == "test"]
     before = said(ranking_view(rank(Run.open(run))))

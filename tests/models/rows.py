@@ -3,13 +3,14 @@
 from typing import Any
 
 from harness.config.blocks.trial import TrialConfig
-from models.losses import LOSSES, LossTerm, TermSizes
+from models.losses import LOSSES, LossTerm
+from models.sizes import Sizes
 from models.streams import initialise
 from tests.definitions_table import DEFINITIONS
 
 REACH = {term.key: DEFINITIONS[row].reach for row, term in LOSSES.terms().items()}
 """Key of a term -> groups that the definitions let it move, unless a setting adds some."""
-SIZES = TermSizes(cell_lines=4, features=5, width=3, statistics=6)
+SIZES = Sizes(cell_lines=4, features=5, width=3, statistics=6)
 """Of the steps that `tests.models.steps` makes."""
 SMALLER: dict[str, dict[str, Any]] = {
     "contrastive": {"bank": 7},

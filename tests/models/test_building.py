@@ -87,9 +87,11 @@ def test_a_model_without_an_environment_is_u_over_t() -> None:
     model = PrismModel(sequence(), LinearEnergy(), FixedTemperature(2.0), EnvironmentSide(3)).double()
     u, scores = scored(model, make_support())
     assert torch.equal(scores.logit, u / 2.0) and torch.equal(scores.r, torch.zeros(3, 1).double())
-    assert scores.r_teacher is None and model.initial_memory() == {} and not model.has_environment
+    assert (
+        scores.r_teacher is None and model.environment.initial_memory() == {} and not model.environment.acts
+    )
     with pytest.raises(LookupError, match="neither Student nor Teacher"):
-        _ = model.branches
+        _ = model.environment.branches
 
 
 def test_every_part_declares_the_group_of_its_parameters() -> None:

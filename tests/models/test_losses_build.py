@@ -11,12 +11,13 @@ from harness.config.blocks.trial import TrialConfig
 from models.energy import ENERGIES, TEMPERATURES
 from models.environment import ENVIRONMENTS, SET_ENCODERS
 from models.episode import Step
-from models.losses import LOSSES, LossTerm, TermSizes, build_terms
+from models.losses import LOSSES, LossTerm, build_terms
+from models.sizes import Sizes
 from models.streams import initialise
 from tests.models.rows import build_row
 from tests.models.steps import linear_energy, make_step
 
-SIZES = TermSizes(cell_lines=4, features=5, width=3)
+SIZES = Sizes(cell_lines=4, features=5, width=3)
 EVERYTHING: dict[str, Any] = {
     "temperature": {"mode": "learned", "penalty": 0.3},
     "environment": {"source": "support", "teacher": {"kind": "gradient"}},

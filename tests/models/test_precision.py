@@ -50,7 +50,7 @@ def test_potential_and_logit_are_float32_under_autocast(changes: dict[str, Any])
     source = torch.Generator().manual_seed(2)
     bases = [torch.randint(0, 4, (PAIRS, bp), generator=source, dtype=torch.uint8) for bp in (60, 90)]
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        out = model.encode(*bases)
+        out = model.sequence(*bases)
         u, z_i = out.u.view(4, -1), out.z_i.view(4, PAIRS // 4, -1)
         zeros = torch.zeros(4, 16)
         support = Support(z_i[:, :16], u[:, :16], zeros, zeros, torch.arange(4))

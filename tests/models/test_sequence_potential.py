@@ -12,7 +12,8 @@ from models.building import build_sequence
 from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.tokens import reverse_complement
-from models.streams import RecordedNoise, SeededNoise, initialise
+from models.streams import SeededNoise, initialise
+from tests.models.recorded_noise import RecordedNoise
 
 KEYS = ("cbat", "cross_attention", "cnn")
 SMALL = {"size": "small", "embedding": 4, "kernel": 5, "width": 8, "heads": 2, "pool": 8, "window": 4}

@@ -11,7 +11,8 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from models.sequence import stem_fold
 from models.sequence.stem import KmerStem
 from models.sequence.tokens import kmer_tokens, reverse_complement
-from models.streams import RecordedNoise, initialise
+from models.streams import initialise
+from tests.models.recorded_noise import RecordedNoise
 
 K = 2
 NULL = 4**K

@@ -342,8 +342,8 @@ OF_THE_ANALYSIS = (
     Mutant(
         "natural_prevalence",
         "negatives keep their weight at another prevalence",
-        "return np.where(positive, prevalence / found, (1.0 - prevalence) / (1.0 - found))",
-        "return np.where(positive, prevalence / found, 1.0)",
+        "return np.where(positive, prevalence / share, (1.0 - prevalence) / (1.0 - share))",
+        "return np.where(positive, prevalence / share, 1.0)",
         (f"{A}metrics.py",),
     ),
     Mutant(

@@ -33,7 +33,7 @@ def forward(
     """The sequence side of the pairs; bf16 where the device is a GPU, outputs always float32."""
     enhancer, promoter = bases(dataset, pairs, device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
-        output = model.encode(enhancer, promoter, noise)
+        output = model.sequence(enhancer, promoter, noise)
     return SequenceOutput(*(part.float() for part in output))
 
 

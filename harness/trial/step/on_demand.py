@@ -55,12 +55,15 @@ def of_support(
 def of_environment(model: PrismModel, scored: Scored, reference: Reference) -> Makers:
     """v'_c from z_E (M21), and the log density of raw R_E (M28), where the model has a decoder and a prior."""
     makers: Makers = {}
-    if model.environment.decodes:
+    decoder = model.environment.decoder
+    if decoder is not None:
         # A sum of gradients depends in its last bit on when their paths were begun: this one begins here, whoever asks.
         z_e = scored.scores.z_e.view_as(scored.scores.z_e)
-        makers["v_decoded"] = lambda: model.environment.decode(z_e)
+        makers["v_decoded"] = lambda: decoder(z_e)
     if scored.environment.place is not None:
-        makers["log_prior"] = lambda: model.log_prior(scored.environment, scored.scores.r_raw, reference)
+        makers["log_prior"] = lambda: model.environment.log_prior(
+            scored.environment, scored.scores.r_raw, reference
+        )
     return makers
 
 
@@ -86,6 +89,8 @@ def of_teacher(
     hides = beside(hidden, named.cell)
     return {
         **makers,
-        "r_teacher": lambda: r_teacher.where(~hides, model.earlier_resistance(named, memory, reference)),
+        "r_teacher": lambda: r_teacher.where(
+            ~hides, model.environment.earlier_resistance(named, memory, reference)
+        ),
         "taught": lambda: known() * memory["ready"].where(hides, 1.0),
     }

@@ -24,7 +24,8 @@ from models.building import build_model
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference, beside
 from models.episode import Step
-from models.losses import TermSizes, build_terms, weighted_classes
+from models.losses import build_terms, weighted_classes
+from models.sizes import Sizes
 from models.streams import initialise, stream_seed
 
 
@@ -68,7 +69,7 @@ class Trainer:
         statistics = ShallowStatistics(dataset) if "shallow" in reads else None
         self.weighted = build_terms(
             settings,
-            TermSizes(
+            Sizes(
                 cell_lines=len(codes),
                 features=self.model.features,
                 width=self.model.placed_width,
@@ -84,8 +85,10 @@ class Trainer:
         self.states: dict[str, dict[str, Tensor]] = {
             term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
         }
-        self.reference = Reference(*(part.to(device) for part in self.model.initial_reference()))
-        self.memory = {name: value.to(device) for name, value in self.model.initial_memory().items()}
+        self.reference = self.model.initial_reference().to(device)
+        self.memory = {
+            name: value.to(device) for name, value in self.model.environment.initial_memory().items()
+        }
         self.router = Router(self.model.groups(), config.routing)
         self.schedule = Schedule(config.curriculum, config.balance)
         self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
@@ -133,9 +136,9 @@ class Trainer:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
         epoch = math.floor(progress) + 1
         warm = self.schedule.phase(epoch) == 1
-        acting = not warm and self.model.has_environment
+        acting = not warm and self.model.environment.acts
         if acting:
-            self.memory = at_epoch(self.memory, self.model.branches, epoch)
+            self.memory = at_epoch(self.memory, self.model.environment.branches, epoch)
         measured = self.measure(batch, warm=warm)
         step, boundary = measured.step, measured.boundary
         terms, states = self._losses(step, progress)
@@ -147,7 +150,7 @@ class Trainer:
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
         if acting:
             self.reference = self._reference_after(measured)
-            self.memory = after_step(self.memory, self.model.branches)
+            self.memory = after_step(self.memory, self.model.environment.branches)
         self.index += 1
         values = {term.name: float(term.value.detach()) for term in terms}
         weights = {term.name: term.weight for term in terms}
