@@ -17,7 +17,10 @@ from harness.audit.probe import Probe
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
+from harness.config.space.compose import compose
+from harness.config.sweep.placed import check_placed
 from harness.config.sweep.sweep import Sweep, load_sweep
+from harness.config.sweep.use import load_use, read_use
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
@@ -87,6 +90,20 @@ def audited(yaml: Path, *names: str) -> dict[str, tuple[str, str]]:
     return {each.mechanism: (each.verdict, each.reason) for each in judged} | unread
 
 
+def sourced(folder: Path) -> str:
+    """The audit's verdict on an environment source of one's own."""
+    sweep = load_sweep(folder / "my_sweep.yaml")
+    load_use(read_use([folder / "my_source.py"], ["use"]))
+    check_placed()
+    config = compose(sweep.trial.canonical(), {"environment.source": "potential"}).resolved(gpu=False)
+    dataset = opened(sweep, folder.parent / "cache")
+    fold = make_folds(dataset, sweep.config.data)[0]
+    trial = Replicate(config, dataset, fold, 0, RunWriter(folder / "source"), inspector=None)
+    probe = Probe(trial.trainer, trial.codes, batches_of(trial.sampler))
+    (row,) = (row for row in configured(config.model_dump()) if row.key == "potential")
+    return Judge(probe, thorough=True).judge(row).verdict
+
+
 def main(folder: Path) -> None:
     tasks: list[tuple[Callable[..., Any], str, Mistake, tuple[str, ...]]] = [
         *((loaded, name, mistake, ()) for name, mistake in LOADED.items()),
@@ -97,7 +114,8 @@ def main(folder: Path) -> None:
     (folder / "right").mkdir()
     right = write_page(folder / "right") / "my_sweep.yaml"
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        said = {"right": pool.apply(audited, (right,))}
+        said: dict[str, Any] = {"right": pool.apply(audited, (right,))}
+        said["source"] = pool.apply(sourced, (right.parent,))
         for (task, name, _, names), yaml in zip(tasks, yamls, strict=True):
             said[name] = pool.apply(task, (yaml, *names))
     print(json.dumps(said))

@@ -3,6 +3,8 @@ them caught where it is wrong. The files are those that docs/adding.md prints.""
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,7 @@ from analysis.store import Run
 from harness.config.sweep.sweep import load_sweep
 from harness.design.plan import Plan
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED
-from tests.contracts.page import ROOT, files_of_page, write_page
+from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
 
 OURS = {"mine", "screened", "largest", "even", "fading"}
 """Keys of what the sweep of the page has in the audit."""
@@ -165,21 +167,34 @@ print(*RULES)
     assert ran(tmp_path, "-c", text).split()[-1] == "still_high"
 
 
-def test_an_environment_source_of_ones_own_is_audited(tmp_path: Path) -> None:
+def test_the_command_of_the_page_tries_the_term(tmp_path: Path) -> None:
     write_page(tmp_path)
-    preset = {"energy": {"form": "linear"}, "environment": {"source": "potential"}}
-    (tmp_path / "mine.yaml").write_text(json.dumps(preset))
-    small = ("optimiser.steps_per_epoch=1", "support.size=4", "episode.query=8", "model.enhancer_bp=80")
-    sets = [word for text in (*small, "model.promoter_bp=80") for word in ("--set", text)]
-    use = ("--use", "my_source.py", "--epochs", "1", "--out", "run")
-    printed = ran(tmp_path, "-m", "harness.single", "mine.yaml", *use, *sets)
-    assert "audit (first)" in printed
-    audit = Run.open(tmp_path / "run").table("audit")
-    assert set(audit.loc[audit["mechanism"] == "potential", "verdict"]) == {"active"}
-    refused = ran(
-        tmp_path, "-m", "harness.single", "minimal", *use, "--set", "environment.source=potential", status=2
+    (command,) = re.findall(
+        r"^python -m (harness\.single minimal --use .*)$", PAGE.read_text(encoding="utf-8"), re.M
     )
-    assert "encoder" in refused and "Traceback" not in refused
+    assert command.endswith("--set loss.mine.weight=0.5")
+    short = ("--epochs", "1", "--set", "optimiser.steps_per_epoch=1", "--out", "run")
+    printed = ran(tmp_path, "-m", *shlex.split(command), *short)
+    assert re.search(r"audit \(first\): \d+ mechanisms", printed)
+    run = Run.open(tmp_path / "run")
+    assert "mine" in set(run.table("terms")["term"])
+    audit = run.table("audit")
+    assert set(audit.loc[audit["mechanism"] == "mine", "verdict"]) == {"active"}
+
+
+def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
+    text = files_of_page()["my_rule.py"].replace('units.series("loss")', 'units.series("loss").nowhere')
+    write_page(tmp_path, my_rule=text)
+    (line,) = [number for number, content in enumerate(text.splitlines(), start=1) if "nowhere" in content]
+    options = ("my_sweep.yaml", "--epochs", "1", "--out", "run")
+    printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
+    assert f"my_rule.py:{line}: AttributeError: 'Readings' object has no attribute 'nowhere'" in printed
+    trials = Run.open(tmp_path / "run").table("trials")
+    assert list(trials["status"]) == ["failed"] and f"my_rule.py:{line}: " in trials["reason"].iloc[0]
+
+
+def test_an_environment_source_of_ones_own_is_audited(said: dict[str, Any]) -> None:
+    assert said["source"] == "active"
 
 
 @pytest.mark.parametrize("name", LOADED)
