@@ -61,7 +61,8 @@ def units_of_run(run: Run) -> Units:
 def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:
     """The limits that any configuration changes, of every unit [units].
 
-    A limit of a rule that is neither loaded nor among the recorded findings is noted as a problem of the run.
+    A limit of a rule that is neither loaded nor among the recorded findings is noted as a problem of the run, unless
+    the run was started with files that may have brought the rule.
     """
     limits: dict[str, np.ndarray] = {}
     unknown: dict[str, int] = {}
@@ -73,7 +74,7 @@ def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:
                 unknown.setdefault(name, unit)
     recorded = set(run.table("warnings")["rule"]) if unknown else set()
     for name, unit in unknown.items():
-        if name.split(".")[0] not in recorded:
+        if name.split(".")[0] not in recorded and not (run.path / "use").is_dir():
             config = run.table("trials")["config"].iloc[unit]
             near = nearest(name, LIMITS)
             problem = f"{config}: limits: '{name}' is no limit of a warning rule{near}; it was not used"

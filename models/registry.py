@@ -6,7 +6,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, get_origin
 
 T = TypeVar("T")
 Settings = Mapping[str, Any]
@@ -51,6 +51,8 @@ class Registry(Generic[T]):
         self.kind, self.path, self.group, self.neutral = kind, path, group, neutral
         self.beside: Settings = beside or {}
         self._rows: dict[str, Row] = {}
+        if path:
+            CHOICES[path] = self
 
     def register(
         self, key: str, *, id: str, name: str, equation: str, shapes: str, source: str, mechanism: str = ""
@@ -66,6 +68,10 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.kind} '{key}' is registered twice")
             if not (cls.__doc__ or "").strip():
                 raise ValueError(f"{self.kind} '{key}' has no docstring")
+            if missing := undeclared(cls):
+                raise ValueError(
+                    f"{self.kind} '{key}' ({cls.__name__}) does not declare {', '.join(missing)}"
+                )
             self._rows[key] = Row(key=key, cls=cls, mechanism=mechanism or key, **texts)
             return cls
 
@@ -119,6 +125,30 @@ class Registry(Generic[T]):
 
     def keys(self) -> list[str]:
         return list(self._rows)
+
+
+CHOICES: dict[str, Registry[Any]] = {}
+"""Path of a setting that chooses -> the registry of what it may choose."""
+
+
+def undeclared(cls: type) -> list[str]:
+    """What the bases of a class leave to it and it does not have: class variables without a value, abstract methods."""
+    bases = [base for base in cls.__mro__ if base is not object]
+    there = {name for base in bases for name in vars(base)}
+    variables = {
+        name
+        for base in bases
+        for name, annotation in inspect.get_annotations(base).items()
+        if get_origin(annotation) is ClassVar and name not in there
+    }
+    methods = {
+        name for name, member in inspect.getmembers(cls) if inspect.isfunction(member) and _abstract(member)
+    }
+    return sorted(variables | methods)
+
+
+def _abstract(method: Callable[..., Any]) -> bool:
+    return bool(vars(method).get("__isabstractmethod__", False))
 
 
 def discover(package: str) -> None:

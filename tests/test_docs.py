@@ -19,6 +19,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.sweep.sweep import load_sweep
 from harness.mechanisms import page as mechanisms_page
 from harness.mechanisms.catalogue import catalogue
+from tests.contracts.page import files_of_page
 from tests.test_house import addresses, registries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,6 +198,8 @@ def test_documented_commands_and_options_exist() -> None:
 def test_documented_yaml_is_valid(page: Path, tmp_path: Path) -> None:
     for block in blocks(page, "yaml"):
         content: dict[str, Any] = YAML(typ="safe").load(block)
+        if "use" in content:
+            continue  # what its files register would stay: tests/contracts/test_use.py runs it in a process of its own
         if "base" in content:
             (tmp_path / "sweep.yaml").write_text(block, encoding="utf-8")
             load_sweep(tmp_path / "sweep.yaml")
@@ -227,6 +230,15 @@ def test_concepts_prints_what_it_says_of_invariance(capsys: pytest.CaptureFixtur
     (snippet,) = blocks(DOCS / "concepts.md", "python")
     exec(compile(snippet, "concepts.md", "exec"), {})
     assert capsys.readouterr().out in blocks(DOCS / "concepts.md", "text")
+
+
+def test_the_page_on_adding_prints_whole_files() -> None:
+    files = files_of_page()
+    assert len(files) == 10 and len(blocks(DOCS / "adding.md", "python")) == 9
+    assert len(files["my_terms.py"].splitlines()) < 50
+    (sweep,) = blocks(DOCS / "adding.md", "yaml")
+    used = YAML(typ="safe").load(sweep)["use"]
+    assert {*used, "my_source.py", "my_sweep.yaml"} == set(files)
 
 
 def test_pre_commit_runs_what_make_lint_types_runs() -> None:

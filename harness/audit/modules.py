@@ -12,7 +12,9 @@ from harness.config.blocks.trial import TrialConfig
 from harness.mechanisms.mechanism import Mechanism
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
+from models.environment.base import Environment
 from models.environment.memory import NOW, part
+from models.environment.set_encoders import SetEncoder
 from models.environment.teacher import EmaTeacher, Teacher
 
 
@@ -50,6 +52,9 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> Finding:
     if absorbed:
         return Finding.on(mechanism, "redundant", absorbed, **figures)
     if issubclass(cls, Energy) and twins.trainer.model.environment.acts and twins.rank_invariant():
+        if not twins.in_order_of_u():
+            text = "it says that the logit increases in U_I, and on the probe's pairs it does not"
+            return Finding.on(mechanism, "inert", text, **figures)
         text = "R_E is one value per cell line and the energy increases in U_I: AUPR per cell line is that of U_I alone"
         return Finding.on(mechanism, "rank-invariant", text, **figures)
     text = "predictions or gradients change when it is neutralised"
@@ -108,7 +113,9 @@ def _effect(twins: Twins, cls: type, names: set[str]) -> dict[str, float]:
         ways.append(neutral.constant_output(cls))
     if issubclass(cls, Teacher):
         ways.append(neutral.forgetful)
-    if names and not issubclass(cls, Energy):
+    if names and not issubclass(
+        cls, (Energy, Environment, SetEncoder)
+    ):  # a constant of theirs is no environment
         ways.append(neutral.shaken(names))
     for way in ways:
         effect = twins.prediction_without(patch=way)

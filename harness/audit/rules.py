@@ -8,6 +8,7 @@ from harness.audit.finding import Finding
 from harness.audit.probe import EVERYTHING_ON, differ, norm
 from harness.audit.settings import changed
 from harness.audit.twins import Twins
+from harness.config.blocks.training import samplers
 from harness.mechanisms.mechanism import Mechanism
 from harness.trial.step.schedule import Schedule
 
@@ -49,7 +50,7 @@ def _sampler(twins: Twins, mechanism: Mechanism) -> Finding:
         for support, query in zip(batch.support, batch.query, strict=True)
     ]
     single = max(kinds) == 1
-    promised = mechanism.key == "cell_batch" or len(twins.probe.codes) == 1
+    promised = not samplers()[twins.probe.config.episode.sampler].mixes or len(twins.probe.codes) == 1
     if single == promised:
         return Finding.on(mechanism, "active", f"{max(kinds)} cell lines in an episode at most")
     return Finding.on(

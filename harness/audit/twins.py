@@ -62,6 +62,13 @@ class Twins:
             step = self.trainer.measure(self.probe.batch, warm=False).step
         return self.trainer.model.rank_invariant(step.r)
 
+    def in_order_of_u(self) -> bool:
+        """Whether no logit of an episode of the probe is below that of a pair with a smaller U_I, to rounding."""
+        with torch.no_grad():
+            step = self.trainer.measure(self.probe.batch, warm=False).step
+        logit = step.logit.gather(1, step.u.argsort(1))
+        return bool((logit.diff(dim=1) >= -1e-5 * (1 + logit[:, 1:].abs())).all())
+
     def _aupr(self, logits: Tensor) -> float:
         label = self.label.flatten().cpu().numpy()
         if label.min() == label.max() or not bool(torch.isfinite(logits).all()):

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,16 @@ PAIRS_AT_ONCE = 8192
 class Baseline(ABC):
     """A scorer of pairs that knows nothing of interaction, fitted on one fold's training pairs.
 
-    `note` says what it sees; after `fit` it also says when it was fitted on a subset.
+    `note` says what it sees. The labels of pairs that it is not fitted on are hidden from it (-1 in the columns of the
+    dataset, an error where it asks for them), unless it `copies` those of the training cell lines.
     """
 
-    note: str
+    note: ClassVar[str]
+    copies: ClassVar[bool] = False
+    """Whether it sees all labels of the training cell lines, those at held-out loci too: no competitor of a model."""
+
+    remark: str = ""
+    """What `fit` adds to the note."""
 
     @abstractmethod
     def fit(self, features: PairFeatures, train: Rows) -> None:
@@ -28,13 +35,14 @@ class Baseline(ABC):
 
     @abstractmethod
     def logits(self, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
-        """Log-odds [m] of pair indices `pairs` [m]; NaN where the baseline has nothing to go by."""
+        """Log-odds [m] of pair indices `pairs` [m], finite; those of the training prevalence where there is nothing to go
+        by."""
 
     def subset(self, train: Rows) -> Rows:
         """`train`, or `TRAINING_LIMIT` of them drawn without replacement (fixed seed, ascending)."""
         if len(train) <= TRAINING_LIMIT:
             return train
-        self.note += f"; fitted on {TRAINING_LIMIT} of {len(train)} training pairs"
+        self.remark = f"; fitted on {TRAINING_LIMIT} of {len(train)} training pairs"
         return np.sort(np.random.default_rng(0).choice(train, TRAINING_LIMIT, replace=False))
 
 

@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from analysis.errors import UserError
 from analysis.metrics import by_cell
-from harness.baselines.baseline import BASELINES
-from harness.baselines.features import PairFeatures
+from harness.baselines.baseline import BASELINES, Baseline
+from harness.baselines.features import PairFeatures, Rows
+from harness.config.sweep.use import blamed
 from harness.data.folds import Fold, Splits
 
 SCORED = ("val_unseen", "val_seen", "test")
@@ -25,16 +28,24 @@ def evaluate_fold(
 
     `started` is called with the number (from 0) and name of each baseline before its work. Every pair of a
     split is scored once; an undefined metric is null.
+
+    Raises
+    ------
+    UserError
+        naming the baseline, for scores that are not one finite number per pair, for one that asks for labels which it
+        may not see, and for an error in a person's own file.
     """
     names = np.asarray(features.dataset.cell_lines)
     rows: list[dict[str, Any]] = []
     for number, row in enumerate(BASELINES):
         started(number, row.name)
         baseline = BASELINES.build(row.key)
-        baseline.fit(features, splits.train)
-        for split in SCORED:
+        seen = features.hiding(_known(baseline, features, splits.train))
+        with blamed(f"baseline {row.key}"):
+            baseline.fit(seen, splits.train)
+            scores = {split: _scores(baseline, seen, getattr(splits, split)) for split in SCORED}
+        for split, logits in scores.items():
             pairs = getattr(splits, split)
-            logits = baseline.logits(features, pairs)
             table = by_cell(logits, features.labels(pairs), names[features.dataset.cell[pairs]])
             for measured in table.to_dict("records"):
                 values = {key: measured[key] if np.isfinite(measured[key]) else None for key in _REPORTED}
@@ -46,6 +57,29 @@ def evaluate_fold(
                         "cell_line": measured["cell_line"],
                     }
                     | values
-                    | {"note": baseline.note}
+                    | {"note": baseline.note + baseline.remark}
                 )
     return rows
+
+
+def _known(baseline: Baseline, features: PairFeatures, train: Rows) -> NDArray[np.bool_]:
+    """Pairs [N] whose labels the baseline may see."""
+    cell = features.dataset.cell
+    if baseline.copies:
+        return np.isin(cell, np.unique(cell[train]))
+    known = np.zeros(len(cell), dtype=bool)
+    known[train] = True
+    return known
+
+
+def _scores(baseline: Baseline, features: PairFeatures, pairs: Rows) -> NDArray[np.float64]:
+    """The baseline's log-odds of the pairs, checked."""
+    scores = np.asarray(baseline.logits(features, pairs))
+    if scores.shape != pairs.shape:
+        raise UserError(
+            f"its scores of {len(pairs)} pairs have the shape {scores.shape}, expected one number per pair"
+        )
+    wrong = int((~np.isfinite(scores.astype(np.float64))).sum())
+    if wrong:
+        raise UserError(f"{wrong} of its scores of {len(pairs)} pairs are NaN or infinite, expected log-odds")
+    return scores.astype(np.float64)

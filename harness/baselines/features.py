@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.errors import UserError
 from harness.baselines.kmers import kmer_counts
 from harness.data.bases import encode_bases
 from harness.data.dataset import EncodedDataset
@@ -24,9 +25,25 @@ class PairFeatures:
         self.dataset = dataset
         self._counts: dict[tuple[str, int], NDArray[np.float32]] = {}
 
+    def hiding(self, known: NDArray[np.bool_]) -> "PairFeatures":
+        """The same features with the labels of the pairs where `known` [N] is True alone."""
+        other = PairFeatures(self.dataset.hiding(known))
+        other._counts = self._counts
+        return other
+
     def labels(self, pairs: Rows) -> NDArray[np.int8]:
-        """0/1 int8 [n] of pair indices [n]."""
-        return np.asarray(self.dataset.label[pairs])
+        """0/1 int8 [n] of pair indices [n].
+
+        Raises
+        ------
+        UserError
+            where labels of these pairs are hidden.
+        """
+        labels = np.asarray(self.dataset.label[pairs])
+        hidden = int((labels < 0).sum())
+        if hidden:
+            raise UserError(f"it asks for the labels of {hidden} pairs that it is not fitted on")
+        return labels
 
     def kmers(self, sides: tuple[str, ...], k: int, pairs: Rows) -> NDArray[np.float32]:
         """Canonical k-mer counts float32 [n, columns x sides] of pair indices [n]; sides of `SIDES`."""

@@ -29,6 +29,7 @@ class LocusLookup(Baseline):
     model of the fold may read.
     """
 
+    copies = True
     note = "reads the training cell lines' labels at the held-out loci: what copying gives, not a competitor"
 
     def fit(self, features: PairFeatures, train: Rows) -> None:

@@ -11,6 +11,7 @@ from analysis.paths import user_path
 from harness.config.blocks.paths import leaves
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.compose import SEARCH_SPACES, check_preset
+from harness.config.sweep.placed import check_placed
 from harness.config.sweep.schema import as_text, preset_schema, sweep_schema
 from harness.config.sweep.sweep import load_sweep
 from harness.config.sweep.use import load_use, use_of_sweep
@@ -45,6 +46,7 @@ def main() -> int:
             raise UserError(f"--write writes the schemas of the project alone; leave {arguments.file} out")
         if arguments.file is not None:
             load_use(use_of_sweep(arguments.file))
+            check_placed()
         if arguments.write:
             for name, build in FILES.items():
                 (SEARCH_SPACES / name).write_text(as_text(build()), encoding="utf-8")

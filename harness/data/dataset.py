@@ -98,6 +98,12 @@ class EncodedDataset:
                 "folder, and the next start encodes them again"
             ) from None
 
+    def hiding(self, known: np.ndarray) -> "EncodedDataset":
+        """The same pairs, with label -1 wherever `known` bool [N] is False."""
+        other = EncodedDataset(self.path, self.origin)
+        other.label = np.where(known, self.label, -1).astype(self.label.dtype)
+        return other
+
     def __reduce__(self) -> tuple[Any, ...]:
         return EncodedDataset, (self.path, self.origin)
 

@@ -15,6 +15,7 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import TrialConfig
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
+from harness.stamp.code import unused
 
 FILE = "plan.json"
 VERSION = 2
@@ -219,6 +220,12 @@ class Plan:
         except OSError as error:
             raise UserError(f"{file}: the plan of the run cannot be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError, ConfigError) as error:
+            lacking = ", ".join(unused(run))
+            if lacking:
+                raise UserError(
+                    f"{file}: a configuration of the run cannot be read ({error}); the run was started with {lacking}, "
+                    f"which `use` of this sweep does not name (copies are in {run / 'use'})"
+                ) from None
             raise UserError(f"{file}: this is not the plan of a run ({error})") from None
         for key, planned in configs.items():
             if planned.config.id != key:

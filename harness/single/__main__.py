@@ -25,7 +25,8 @@ from harness.config.blocks.sweep import SweepConfig
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.overrides import SAME
-from harness.config.sweep.use import load_use, read_use
+from harness.config.sweep.placed import check_placed
+from harness.config.sweep.use import load_use, place_of, read_use
 from harness.config.yaml.lines import parse_scalar, read_yaml
 from harness.data.folds import Fold, make_folds
 from harness.data.folds import split as divide
@@ -59,6 +60,7 @@ def main() -> int:
     check_seeds(arguments.seeds)
     console = terminal.console()
     load_use(read_use(arguments.use, ["--use"] * len(arguments.use)))
+    check_placed()
     config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
@@ -219,7 +221,15 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
             except UserError:
                 raise
             except Exception as error:
-                replicate.close("failed", f"{type(error).__name__}: {error}")
+                place = place_of(error)
+                reason = (
+                    f"{place}: {type(error).__name__}: {error}"
+                    if place
+                    else f"{type(error).__name__}: {error}"
+                )
+                replicate.close("failed", reason)
+                if place:
+                    raise UserError(reason) from error
                 raise
             figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
             for moment, line in lines(replicate.audited).items():

@@ -112,6 +112,12 @@ class Code:
         return _read(file).hash if file is not None else None
 
 
+def unused(run: Path) -> list[str]:
+    """Names of the files that a person brought to earlier starts of a run and that this process has not loaded."""
+    names = {file.stem.rpartition("-")[0] for file in (run / "use").glob("*.py")}
+    return sorted(f"{name}.py" for name in names - {file.name for file in loaded()})
+
+
 def left_out(name: str) -> bool:
     """Whether a module decides no number of a unit."""
     return name not in COUNTED and any(name == entry or name.startswith(entry + ".") for entry in LEFT_OUT)

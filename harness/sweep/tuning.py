@@ -58,6 +58,8 @@ class Outcome:
     sentences: list[str]
     paused: str = ""
     """Why nothing more could be written, where that ended the trials."""
+    without_baselines: bool = False
+    """Whether the baselines ended and are not all there."""
 
 
 def tune(tuning: Tuning, console: Console) -> Outcome:
@@ -184,7 +186,9 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     if proposer.exhausted:
         sentences.append(f"the space holds no more than these {len(proposer.plan.configs)} configurations")
     finished = ended is not None and not proposer.pending and proposer.new == 0
-    return Outcome(proposer.plan, finished, board, sentences, callback.paused)
+    return Outcome(
+        proposer.plan, finished, board, sentences, callback.paused, bool(lacking) and ended is not None
+    )
 
 
 def _name(trial: Any) -> str:

@@ -19,7 +19,7 @@ from ray.tune import Trainable
 from analysis.errors import UserError
 from harness.audit.auditor import inspect_trial
 from harness.config.blocks.trial import TrialConfig
-from harness.config.sweep.use import UseFile, load_use
+from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.code import Code
@@ -310,7 +310,8 @@ class ConfigurationTrainable(Trainable):
     def _kept(self, error: Exception) -> str:
         """The error in a sentence; its traceback goes to a file."""
         replace_atomically(self.work.run / "errors" / f"{self.id}.txt", traceback.format_exc().encode())
-        return f"{type(error).__name__}: {error}"
+        place = place_of(error)
+        return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
 
     def _notes(self) -> list[str]:
         """What was put aside since the last report, in sentences."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
+from analysis.errors import UserError
 from analysis.metrics import by_cell
 from analysis.schema import TABLES
 from harness.baselines import kmer_boosting
@@ -168,6 +169,19 @@ def test_no_baseline_reads_labels_of_unseen_cell_lines(dataset: EncodedDataset, 
     np.testing.assert_array_equal(scores[0], scores[1])
 
 
+def test_labels_that_a_baseline_is_not_fitted_on_are_hidden(dataset: EncodedDataset) -> None:
+    features, train = PairFeatures(dataset), split(dataset, FOLD).train
+    known = np.isin(np.arange(len(dataset)), train)
+    seen = features.hiding(known)
+    np.testing.assert_array_equal(seen.labels(train), dataset.label[train])
+    assert set(seen.dataset.label[~known]) == {-1} and (dataset.label >= 0).all()
+    with pytest.raises(UserError, match=r"labels of 1 pairs that it is not fitted on"):
+        seen.labels(np.append(train, np.flatnonzero(~known)[:1]))
+    np.testing.assert_array_equal(
+        seen.kmers(("promoters",), 2, train), features.kmers(("promoters",), 2, train)
+    )
+
+
 def test_pairs_across_chromosomes_have_no_distance(dataset: EncodedDataset) -> None:
     class Across:
         distance = np.array([-1, 0, 999])
@@ -182,8 +196,8 @@ def test_a_large_training_set_is_cut_and_says_so() -> None:
     train = np.arange(10, TRAINING_LIMIT + 11)
     kept = baseline.subset(train)
     assert len(np.unique(kept)) == TRAINING_LIMIT and np.isin(kept, train).all()
-    assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.note
-    assert "fitted on" not in BASELINES.build("distance").note
+    assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.remark
+    assert BASELINES.build("distance").remark == ""
 
 
 @pytest.mark.usefixtures("few_trees")

@@ -133,7 +133,7 @@ def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
     gelu = 0.5 * hidden * (1 + torch.erf(hidden / 2**0.5))
     torch.testing.assert_close(model(support), gelu @ last.weight.T + last.bias)
     assert torch.equal(model(support), model(other))
-    assert not model.decodes
+    assert model.decoder is None
     with pytest.raises(ValueError, match="carry none"):
         model(make_support())
     with pytest.raises(ValueError, match="there are none"):

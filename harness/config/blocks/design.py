@@ -112,6 +112,8 @@ def design(name: str) -> Callable[[type[Design]], type[Design]]:
     """
 
     def enter(cls: type[Design]) -> type[Design]:
+        if not cls.__module__.startswith(BUILT_IN):
+            _built_in()  # first, so that a name of theirs is taken
         if name in _ENTERED:
             raise ValueError(f"design: {name} is registered already")
         missing = sorted(cls.__abstractmethods__)

@@ -10,7 +10,7 @@ from harness.config.blocks.environment import (
     PriorEnvironment,
     SupportEnvironment,
 )
-from harness.config.blocks.training import EpisodeBlock
+from harness.config.blocks.training import EpisodeBlock, samplers
 from models.losses import LOSSES, LossTerm
 
 CELL_LINES = 4
@@ -83,7 +83,7 @@ def _prior(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 
 def mixed_support(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
     """Why what compares the environments of cell lines has none to compare, where support sets are of several."""
-    if episode.sampler == "cell_batch" or not isinstance(environment, SupportEnvironment):
+    if not samplers()[episode.sampler].mixes or not isinstance(environment, SupportEnvironment):
         return ""
     return (
         "compares the environments of cell lines, and a support set of episode.sampler: "

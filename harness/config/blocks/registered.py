@@ -18,7 +18,6 @@ class _Register:
     def __init__(self) -> None:
         self.bases: dict[str, type[VariantBlock]] = {}
         self.variants: dict[str, dict[str, type[VariantBlock]]] = {}
-        self.offered: dict[str, list[str]] = {}
         self.version = 0
 
     def changed(self, block: type[Block]) -> None:
@@ -95,6 +94,11 @@ def variants_of(block: object) -> dict[str, type[VariantBlock]]:
     return dict(_REGISTER.variants.get(block.path, {})) if is_base else {}  # type: ignore[attr-defined]
 
 
+def variants_at(path: str) -> dict[str, type[VariantBlock]]:
+    """Kind -> block of what a path may be; empty where no blocks belong to it."""
+    return dict(_REGISTER.variants.get(path, {}))
+
+
 def key_of(base: type[VariantBlock]) -> str:
     """The key that tells the variants of a base class apart."""
     return base.path.rpartition(".")[2]
@@ -155,20 +159,6 @@ class Names:
         if value not in known:
             raise PydanticKnownError("literal_error", {"expected": ", ".join(f"'{name}'" for name in known)})
         return str(value)
-
-
-def offer(path: str, *names: str) -> None:
-    """Register names that `path` may have, where no block belongs to them; ValueError for one that it has."""
-    known = _REGISTER.offered.setdefault(path, [])
-    for name in names:
-        if name in known:
-            raise ValueError(f"{path}: {name} is registered already")
-        known.append(name)
-
-
-def offered(path: str) -> Callable[[], list[str]]:
-    """What asks for the names that were offered for `path`."""
-    return lambda: list(_REGISTER.offered.get(path, []))
 
 
 def version() -> int:

@@ -1,12 +1,14 @@
 """Blocks of the episodic loop: support, sampler, curriculum, balance, optimiser, evaluation (M40 to M43)."""
 
-from typing import Annotated, ClassVar, Literal
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
 from harness.config.blocks.read_where import ReadWhere
-from harness.config.blocks.registered import Names, VariantBlock, choice, offer, offered
+from harness.config.blocks.registered import Names, VariantBlock, choice
+from models.registry import CHOICES, discover
 
 
 class SupportBlock(Block):
@@ -22,7 +24,19 @@ class SupportBlock(Block):
     """Support draws per cell line at prediction; their spread is reported."""
 
 
-offer("episode.sampler", "cell_batch", "meta_batch", "random")
+SAMPLERS = "harness.trial.episodes"
+"""The package whose modules enter the samplers of the project."""
+
+
+def samplers() -> dict[str, type[Any]]:
+    """Name -> class of every sampler of episodes, those of the project first."""
+    _built_in()
+    return {row.key: row.cls for row in CHOICES["episode.sampler"]}
+
+
+@cache
+def _built_in() -> None:
+    discover(SAMPLERS)
 
 
 class EpisodeBlock(Block):
@@ -30,7 +44,7 @@ class EpisodeBlock(Block):
 
     query: int = Field(64, ge=2, le=4096)
     per_step: int = Field(4, ge=1, le=64)
-    sampler: Annotated[str, Names(offered("episode.sampler"))] = "cell_batch"
+    sampler: Annotated[str, Names(lambda: samplers().keys())] = "cell_batch"
     """cell_batch: each episode one cell line, support too; meta_batch: single-cell blocks mixed in one support
     set; random: pairs of all cell lines mixed (both documented as failing, kept for reproduction)."""
     pseudo_unseen: float = Field(0.0, ge=0.0, lt=1.0)

@@ -17,7 +17,9 @@ from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
 from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
+from harness.config.sweep.enumerated import check_enumerated
 from harness.config.sweep.overrides import SAME, Overridden, override
+from harness.config.sweep.placed import check_placed
 from harness.config.sweep.use import load_use, use_of
 from harness.config.yaml.lines import Document, read_yaml
 
@@ -68,6 +70,7 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
     path = Path(path)
     document = read_yaml(path)
     load_use(use_of(document))  # now: what they register may be set, swept and overridden
+    check_placed()
     overridden = override(document.data, overrides, data_root)
     sources = _Sources(document, overridden)
     try:
@@ -186,6 +189,8 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
 def _check_design(config: SweepConfig, trial: TrialConfig, space: Space) -> None:
     for name, sentence in config.of_design.faults(space):
         raise ConfigError(f"space.{name}", sentence)
+    if not config.of_design.searched:
+        check_enumerated(config.of_design, space)
     if isinstance(config.scheduler, AshaScheduler) and config.scheduler.grace > trial.optimiser.epochs:
         raise ConfigError(
             "scheduler.grace",

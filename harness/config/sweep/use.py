@@ -1,9 +1,10 @@
 """A person's own files: what they register is loaded once per process, here and in every worker."""
 
+import contextlib
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -112,14 +113,31 @@ def _execute(file: UseFile) -> None:
         exec(code, module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[file.module]
-        reason = " ".join(str(error).split()) or "no reason given"
-        raise UserError(
-            f"{file.path}:{_line(error, file)}: the file cannot be used, {type(error).__name__}: {reason}"
-        ) from None
+        line = place_of(error, [file]) or f"{file.path}:1"
+        raise UserError(f"{line}: the file cannot be used, {_reason(error)}") from None
 
 
-def _line(error: BaseException, file: UseFile) -> int:
-    """The last line of the file that was at work."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == file.path and frame.lineno is not None]
-    return lines[-1] if lines else 1
+@contextlib.contextmanager
+def blamed(what: str) -> Iterator[None]:
+    """While `what` of a person's is at work: a mistake that it is told of begins with its name, and an error in a
+    person's file is one with file and line. Any other error goes on as it is."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{what}: {error}") from error
+    except Exception as error:
+        place = place_of(error)
+        if not place:
+            raise
+        raise UserError(f"{place}: {what} ended with {_reason(error)}") from error
+
+
+def place_of(error: BaseException, files: Sequence[UseFile] | None = None) -> str:
+    """FILE:LINE of a person's that was the last at work when the error was raised; empty where there is none."""
+    paths = {file.path for file in (loaded() if files is None else files)}
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in paths]
+    return f"{frames[-1].filename}:{frames[-1].lineno or 1}" if frames else ""
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no reason given'}"

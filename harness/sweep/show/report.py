@@ -125,7 +125,7 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
     if not outcome.finished:
         unfinished(console)
         return 3
-    return 1 if outcome.board.counts()["failed"] else 0
+    return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else 0
 
 
 def unfinished(console: Console) -> None:

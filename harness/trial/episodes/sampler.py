@@ -6,7 +6,7 @@ same episodes without any stored sampler state.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -59,6 +59,9 @@ class Sampler(ABC):
     `steps_per_epoch` says otherwise. Within an episode, support and query are disjoint.
     """
 
+    mixes: ClassVar[bool]
+    """Whether an episode may hold pairs of several cell lines, so that its support set is of none."""
+
     def __init__(
         self,
         pools: list[np.ndarray],
@@ -99,6 +102,8 @@ class CellBatch(Sampler):
     Cell lines are drawn without replacement within a step, in proportion to their pairs (with replacement when a
     step has more episodes than there are cell lines); query pairs run through a permutation of the cell line.
     """
+
+    mixes = False
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
         draw = rng(self.seed, "sampler", epoch)
@@ -144,6 +149,7 @@ class MetaBatch(Sampler):
     """Single-cell blocks mixed (documented as failing): support and query of an episode are concatenations of
     up to `blocks` blocks, each from another cell line, so that the environment is inferred from a mixture."""
 
+    mixes = True
     blocks = 4
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
@@ -175,6 +181,8 @@ class MetaBatch(Sampler):
 )
 class RandomBatch(Sampler):
     """Pairs of all cell lines mixed at random (documented as failing)."""
+
+    mixes = True
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
         draw, cell_of = rng(self.seed, "sampler", epoch), _cell_of(self.pools)

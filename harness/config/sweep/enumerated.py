@@ -1,0 +1,49 @@
+"""Whether what a design enumerates can be a sweep: configurations of the space's keys, each once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.config.blocks.design import Design
+from harness.config.blocks.explain import ConfigError, show
+from harness.config.blocks.paths import find
+from harness.config.space.space import Space
+from harness.config.sweep.use import blamed
+
+
+def check_enumerated(design: Design, space: Space) -> None:
+    """Refuse a design that is not searched and enumerates nothing, something that is no change of a configuration, or
+    one configuration twice.
+
+    Raises
+    ------
+    ConfigError
+        at `design`, naming it; a UserError with file and line where a person's design ends with an error.
+    """
+    with blamed(f"design {design.name}"):
+        configurations = list(design.configurations(space))
+    if not configurations:
+        raise ConfigError("design", f"design: {design.name} yields no configuration of this space")
+    seen: dict[str, int] = {}
+    checked: set[str] = set()
+    for number, changes in enumerate(configurations, start=1):
+        where = f"design: {design.name} yields as configuration {number}"
+        if not isinstance(changes, Mapping):
+            raise ConfigError("design", f"{where} {show(changes)}, expected a mapping of paths to values")
+        for path, value in changes.items():
+            _check(path, value, where, checked)
+        same = repr(sorted(changes.items()))
+        if same in seen:
+            raise ConfigError("design", f"{where} the same as configuration {seen[same]}; each runs once")
+        seen[same] = number
+
+
+def _check(path: Any, value: Any, where: str, checked: set[str]) -> None:
+    """That `path` may have the value; what was `checked` before is not looked at again."""
+    pair = f"{path} {value!r}"
+    if pair in checked:
+        return
+    checked.add(pair)
+    try:
+        find(str(path)).check(value)
+    except ConfigError as error:
+        raise ConfigError("design", f"{where} one that cannot be: {error}") from None
