@@ -210,7 +210,8 @@ def test_every_registry_row_has_all_its_texts_and_a_docstring_of_its_own() -> No
 
 def test_every_warning_rule_has_all_its_texts_and_a_mark_of_its_own() -> None:
     for key, rule in RULES.items():
-        assert rule.id == key and key in rule.limits
+        assert rule.id == key
+        assert key in rule.limits
         for text in (rule.condition_text, rule.source, rule.advice, type(rule).__dict__.get("__doc__")):
             assert (text or "").strip(), key
     assert all(len(rule.mark) == 1 for rule in RULES.values())

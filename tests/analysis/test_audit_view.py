@@ -49,7 +49,7 @@ def test_the_gravest_verdict_of_any_unit_counts_and_a_hinge_that_woke_up_is_acti
     assert found.index.tolist() == ["gate", "small", "hinge"], "gravest first"
     assert found["verdict"].to_dict() == {"gate": "inert", "small": "drowned", "hinge": "active"}
     assert found.loc["gate", "reason"] == "gate at first"
-    assert found.loc["small", ["configurations", "of"]].tolist() == [1, 1]
+    assert found.loc[["small"], ["configurations", "of"]].to_numpy().tolist() == [[1, 1]]
 
 
 def test_one_line_says_how_many_and_only_what_needs_a_reader_is_named(run: Run) -> None:
@@ -66,4 +66,5 @@ def test_one_line_says_how_many_and_only_what_needs_a_reader_is_named(run: Run) 
 def test_a_run_without_audits_says_nothing(tmp_path: Path) -> None:
     write_unit(tmp_path, Design("a", {}), 0)
     run = Run.open(tmp_path)
-    assert verdicts(run).empty and list(audit_view(run)) == []
+    assert verdicts(run).empty
+    assert list(audit_view(run)) == []

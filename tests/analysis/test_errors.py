@@ -44,7 +44,9 @@ def test_a_reader_that_went_away_is_no_error(lines: int) -> None:
         [sys.executable, "-c", RUN + body],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     process.stdin.close()
     assert process.stderr.read() == b""
@@ -100,11 +102,14 @@ run_cli(main, stores=True)"""
         [sys.executable, "-c", RUN + body, str(tmp_path / "file")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     process.stdin.close()
     assert process.stderr.read() == b""
-    assert process.wait() == 5 and (tmp_path / "file").read_text() == "stored"
+    assert process.wait() == 5
+    assert (tmp_path / "file").read_text() == "stored"
 
 
 def test_a_pipe_that_does_not_block_loses_nothing() -> None:

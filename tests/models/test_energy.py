@@ -77,7 +77,8 @@ def test_learned_scalars_are_reported_and_come_back_at_initialisation() -> None:
         initialise(energy, seed=3)
         report = energy.report()
         assert list(report) == [name]
-        assert report[name].item() == pytest.approx(value) and not report[name].requires_grad
+        assert report[name].item() == pytest.approx(value)
+        assert not report[name].requires_grad
     for form in ("linear", "boosted_gate", "threshold_gate", "binding"):
         assert ENERGIES.build(form).report() == {}
 
@@ -122,6 +123,5 @@ def test_unknown_argument_of_an_energy_is_an_error() -> None:
 
 def test_rows_say_that_the_sample_part_of_a_resistance_has_either_sign() -> None:
     for form in ("linear", "interaction"):
-        assert (
-            "R_E(c) >= 0" in ENERGIES.row(form).equation and "may be negative" in ENERGIES.row(form).equation
-        )
+        assert "R_E(c) >= 0" in ENERGIES.row(form).equation
+        assert "may be negative" in ENERGIES.row(form).equation

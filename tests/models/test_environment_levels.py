@@ -15,6 +15,7 @@ from models.environment.teacher import EmaTeacher, GradientTeacher
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.models.steps import make_step
+from tests.typed import as_a
 
 LINES, EPISODES, QUERIES, WIDTH, UNSEEN = 8, 4, 24, 16, 16
 
@@ -49,7 +50,7 @@ def phase2(
     initialise(modules, seed)
     memory = {name: value.detach().clone() for name, value in heads.cell_part.named_parameters()}
     with torch.no_grad():
-        heads.cell_part.bias += gap
+        as_a(nn.Linear, heads.cell_part).bias.add_(gap)
     optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3)
     reference, distillation = Reference.initial(LINES, WIDTH), LOSSES.build("distillation")
 
@@ -85,7 +86,8 @@ def phase2(
         r_new = 4 * torch.rand(UNSEEN, generator=source) - 2
         z_new, _ = both(r_new, torch.zeros(UNSEEN, dtype=torch.long))
         new = heads(z_new, normal(UNSEEN, 1, 1), reference)
-        return Phase2(apart.mean(0), energy.gate(known.cell), energy.gate(new.cell))
+        training, unseen = (as_a(Tensor, energy.gate(r)) for r in (known.cell, new.cell))
+        return Phase2(apart.mean(0), training, unseen)
 
 
 TEACHERS = [*[("gradient", seed) for seed in range(6)], ("ema", 1), ("ema", 2)]

@@ -141,7 +141,8 @@ def test_infonce_gradients_raise_the_bound_over_the_critic_and_lower_it_over_bot
     assert isinstance(term, InfoNce)
     x, y = gaussians(20, 0.7, d=3)
     x, y = x.requires_grad_(), y[:, :2].clone().requires_grad_()
-    plain = term.bound(*(unit_variance(s - s.mean(0), equal(20)) for s in (x, y)), equal(20))
+    apart = [unit_variance(s - s.mean(0), equal(20)) for s in (x, y)]
+    plain = term.bound(apart[0], apart[1], equal(20))
     value = value_of(term, x, y)
     assert value.item() == pytest.approx(plain.item(), rel=1e-12)
     leaves = [x, y, *term.parameters()]
@@ -238,6 +239,7 @@ def test_minimising_it_removes_what_another_estimator_sees(key: str) -> None:
         value_of(term, *sides(step)).backward()
         optimiser.step()
     after = judged()
-    assert before.dependent and before.value > 0.4
+    assert before.dependent
+    assert before.value > 0.4
     assert after.value < 0.35 * before.value
     assert mixing.detach().norm() < 0.35, "of 1.6"

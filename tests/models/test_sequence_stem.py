@@ -149,7 +149,7 @@ def test_stacked_parameters_equal_separate_ones(shared_tokens: bool) -> None:
     if shared_tokens:
         tokens = tokens[:1].expand(3, 2, 21)
     masks = (torch.rand(3, 2, 6, 6, generator=torch.Generator().manual_seed(6)) < 0.65).double()
-    parameters, buffers = stack_module_state(stems)  # type: ignore[arg-type]
+    parameters, buffers = stack_module_state(stems)
     skeleton = copy.deepcopy(stems[0]).to("meta")
 
     def loss(p: dict, x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
