@@ -44,7 +44,7 @@ def run(tmp_path: Path) -> Run:
     return Run.open(tmp_path)
 
 
-def test_the_gravest_verdict_of_any_unit_counts_and_a_hinge_that_woke_up_is_active(run: Run) -> None:
+def test_the_gravest_verdict_counts_and_a_hinge_that_woke_acts(run: Run) -> None:
     found = verdicts(run).set_index("mechanism")
     assert found.index.tolist() == ["gate", "small", "hinge"], "gravest first"
     assert found["verdict"].to_dict() == {"gate": "inert", "small": "drowned", "hinge": "active"}
@@ -52,7 +52,7 @@ def test_the_gravest_verdict_of_any_unit_counts_and_a_hinge_that_woke_up_is_acti
     assert found.loc[["small"], ["configurations", "of"]].to_numpy().tolist() == [[1, 1]]
 
 
-def test_one_line_says_how_many_and_only_what_needs_a_reader_is_named(run: Run) -> None:
+def test_audit_names_only_what_needs_a_reader(run: Run) -> None:
     console = Console(width=120)
     with console.capture() as capture:
         for part in audit_view(run):

@@ -48,7 +48,7 @@ def run(tmp_path: Path) -> Run:
     return Run.open(tmp_path)
 
 
-def test_the_last_epoch_of_every_unit_counts_as_a_mean_over_cell_lines_then_seeds(run: Run) -> None:
+def test_last_epochs_are_averaged_over_cell_lines_then_seeds(run: Run) -> None:
     found = competitions(run).set_index("configuration")
     assert found.index.tolist() == ["push=0", "push=0.1"]
     assert found["acted"].tolist() == pytest.approx([0.0, 0.5])

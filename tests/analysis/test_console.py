@@ -105,7 +105,7 @@ def test_control_characters_of_names_are_spelt_and_colours_stay(monkeypatch: pyt
     assert "\x07" not in said
 
 
-def test_consoles_are_made_in_one_place_and_no_text_is_read_as_markup() -> None:
+def test_consoles_are_made_in_one_place_without_markup() -> None:
     made, marked = set(), set()
     for path in (file for room in ("analysis", "harness") for file in (ROOT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -81,7 +81,7 @@ def test_a_full_disk_ends_no_work_and_is_told(
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_an_output_that_is_closed_takes_everything_and_no_file_gets_its_number(closed: str) -> None:
+def test_a_closed_output_takes_all_and_no_file_gets_its_number(closed: str) -> None:
     body = "import os\ndef main():\n    print('a'); print('b', file=sys.stderr); return 7 * (os.open('/', 0) > 2)\n"
     command = [f'exec "$@" {closed}', "sh", sys.executable, "-c", f"{RUN}{body}run_cli(main)"]
     done = subprocess.run(["sh", "-c", *command], capture_output=True, text=True, cwd=ROOT)

@@ -81,7 +81,7 @@ def test_reweighting_is_replication_of_rows(positives: int, negatives: int) -> N
     )
 
 
-def test_threshold_reaches_its_own_f1_with_ties_and_saturated_logits() -> None:
+def test_threshold_reaches_its_f1_with_ties_and_saturated_logits() -> None:
     for seed in range(20):
         logit, label = sample(seed, n=60, decimals=0)
         for scale, shift in ((0.01, 0.0), (1.0, 0.0), (8.0, 0.0), (1.0, 40.0), (1.0, -800.0)):
@@ -107,7 +107,7 @@ def test_f1_of_logits_near_40_is_the_oracles() -> None:
     assert sk.f1_score(label, expit(logit) >= values["threshold"]) == pytest.approx(2 / 3)
 
 
-def test_threshold_lies_between_neighbours_that_no_number_separates() -> None:
+def test_threshold_lies_between_neighbouring_floats() -> None:
     low = 40.0
     high = np.nextafter(low, 41.0)
     assert best_f1_threshold([low, high], [0, 1]) == high

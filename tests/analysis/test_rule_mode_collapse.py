@@ -125,7 +125,7 @@ def test_a_collapse_of_probabilities_says_how_the_logits_spread() -> None:
     assert "of the logits 1." in finding.evidence
 
 
-def test_closed_gate_is_a_collapse_only_where_no_unseen_line_has_an_open_one() -> None:
+def test_closed_gates_collapse_only_without_an_open_unseen_line() -> None:
     """The planted gated truth itself says next to nothing of a cell line whose gate is closed."""
     logit, label = exact(0.8, 1000)
 

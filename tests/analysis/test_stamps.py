@@ -47,7 +47,7 @@ def test_units_of_one_stamp_and_of_older_stores_are_ranked(run: Path) -> None:
 
 
 @pytest.mark.parametrize("name", STAMPS)
-def test_units_of_several_stamps_are_refused_with_what_they_differ_in(run: Path, name: str) -> None:
+def test_units_of_unlike_stamps_are_refused_with_the_difference(run: Path, name: str) -> None:
     _stamp(run, **{name: "another"})
     for read in (rank, lambda opened: compare(opened, "energy.form", "linear", "gated")):
         with pytest.raises(
@@ -64,7 +64,7 @@ def test_unknown_stamps_beside_known_ones_are_refused(run: Path) -> None:
         rank(Run.open(run))
 
 
-def test_older_code_that_was_asked_for_is_ranked_and_counted_and_nothing_else_is(run: Path) -> None:
+def test_older_code_is_ranked_and_counted_where_asked_for(run: Path) -> None:
     _stamp(run, code="two")
     (run / "plan.json").write_text(json.dumps({"reused": ["s"]}))
     ranking = rank(Run.open(run))
@@ -93,7 +93,7 @@ def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
     assert mixture(Run.open(run)) is None
 
 
-def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path: Path) -> None:
+def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa", "fb"))
     assert set(rank(Run.open(run)).configurations["folds"]) == {2}
     fold = {"test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
@@ -119,7 +119,7 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     assert opened.fold_labels() == {"fb": label, "fa": label}
 
 
-def test_seeds_and_configurations_that_are_no_longer_asked_for_are_left_out_and_counted(
+def test_seeds_and_configurations_not_asked_for_are_counted_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa",))

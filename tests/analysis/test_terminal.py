@@ -36,7 +36,7 @@ def two_seeds(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", (NOISY, CALM), seeds=(0, 1))
 
 
-def test_an_interval_says_to_and_where_it_reaches_beyond_what_can_be(two_seeds: Path) -> None:
+def test_an_interval_beyond_what_can_be_is_marked(two_seeds: Path) -> None:
     ranking = rank(Run.open(two_seeds))
     rows, text = ranking.configurations, said(ranking_view(ranking))
     intervals = rows[["low", "high"]].to_numpy(float)
@@ -92,7 +92,7 @@ def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None
     assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text
 
 
-def test_of_equally_bad_warnings_the_first_by_name_is_shown_in_any_order_of_files() -> None:
+def test_of_equal_warnings_the_first_by_name_is_shown() -> None:
     row = {
         "rule": "generalisation_gap",
         "mark": "g",

@@ -84,7 +84,7 @@ def test_a_log_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest
         Run.open(tmp_path).table("trials")
 
 
-def test_a_running_unit_is_read_from_its_log_and_a_filed_one_once(tmp_path: Path) -> None:
+def test_a_running_unit_is_read_from_its_log_a_filed_one_once(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES[:2]))
     other = rows_frame({**KEY, "config": "b", "status": "running", "epochs": 0}, {})
     embeddings = to_table("embeddings", [{**KEY, "config": "b", "cell_line": "K562"}])
@@ -100,7 +100,7 @@ def test_a_running_unit_is_read_from_its_log_and_a_filed_one_once(tmp_path: Path
     assert len(again.table("embeddings")) == 1, "only of the unit that Parquet does not have"
 
 
-def test_parquet_that_cannot_be_read_is_named_and_its_rows_come_from_the_log(tmp_path: Path) -> None:
+def test_unreadable_parquet_is_named_and_its_log_is_read(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES))
     for name in ("epochs", "trials"):
         write(tmp_path, name, "a-f-1.parquet", [{**KEY}])
@@ -129,7 +129,7 @@ def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
     assert run.lost == run.problems
 
 
-def test_a_log_under_the_name_of_another_unit_is_damaged_and_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_log_under_another_units_name_counts_for_nothing(tmp_path: Path) -> None:
     foreign = UnitLog.read(_log(tmp_path, b"".join(FRAMES), "a-f-2"))
     assert foreign.damage == "it is the log of another unit, a-f-1"
     assert not foreign.ended

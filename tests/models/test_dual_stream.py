@@ -33,7 +33,7 @@ def worst(z_i: torch.Tensor, z_e: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("lr", [1.0])
-def test_streams_stay_orthogonal_through_500_optimiser_steps_in_float32(lr: float) -> None:
+def test_streams_stay_orthogonal_through_500_float32_steps(lr: float) -> None:
     torch.manual_seed(0)
     module = DualStream(8, 3)
     initialise(module, 0)
@@ -54,7 +54,7 @@ def test_streams_stay_orthogonal_through_500_optimiser_steps_in_float32(lr: floa
     assert float((module.rotation().detach() - start).abs().max()) > 0.1, "the rotation was trained"
 
 
-def test_the_streams_are_projections_that_add_up_and_an_environment_keeps_its_length() -> None:
+def test_streams_add_up_and_an_environment_keeps_its_length() -> None:
     module = DualStream(6, 2).double()
     initialise(module, 0)
     h, e = torch.randn(9, 6, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)

@@ -45,7 +45,7 @@ def test_the_boosted_gates_bound_is_the_root_of_its_derivation() -> None:
         assert bool((logit.diff() <= 0).any()) == falls
 
 
-def test_the_boosted_gate_turns_from_invariant_to_not_at_the_bound() -> None:
+def test_the_boosted_gate_is_rank_invariant_up_to_its_bound() -> None:
     r_at_bound = math.log(BoostedGateEnergy.BOUND / (1 - BoostedGateEnergy.BOUND))
     flags = ENERGIES.build("boosted_gate", a=1.0).strictly_increasing(
         tensor([-9.0, r_at_bound - 1e-6, r_at_bound + 1e-6, 9.0])
@@ -103,7 +103,7 @@ def test_blocking_is_exact_at_any_size(dtype: torch.dtype) -> None:
             assert (grad(leaf) >= 0).all()
 
 
-def test_blocking_divides_u_by_the_temperature_and_closes_where_gated_does_not() -> None:
+def test_blocking_heats_u_and_closes_where_gated_does_not() -> None:
     energy = ENERGIES.build("blocking", w=1.0).double()
     u, r = tensor([3.0, -3.0]), tensor([-20.0])
     half = energy(u, tensor([0.0]), 3 * ONE)

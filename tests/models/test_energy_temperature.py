@@ -77,7 +77,7 @@ def test_fit_finds_the_planted_temperature_and_the_minimum(planted: float) -> No
 
 
 @pytest.mark.parametrize("form", ENERGIES.keys())
-def test_fit_recovers_the_planted_temperature_through_every_energy(form: str) -> None:
+def test_fit_finds_the_planted_temperature_through_any_energy(form: str) -> None:
     """Labels are drawn at T = 2.5; dividing the logit at T = 1 by a T finds another one where T is inside the form."""
     source = torch.Generator().manual_seed(2)
     energy = ENERGIES.build(form).double()

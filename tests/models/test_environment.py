@@ -102,7 +102,7 @@ def test_detached_support_gives_the_sequence_side_nothing() -> None:
     assert torch.autograd.grad(out, next(model.parameters()))[0].abs().sum() > 0
 
 
-def test_moments_sees_the_spread_that_a_mean_of_raw_features_hides() -> None:
+def test_moments_sees_the_spread_that_a_mean_hides() -> None:
     narrow = torch.tensor([[[-1.0], [1.0]]], dtype=torch.float64)
     encoder = MomentsEncoder(inputs=1, width=3).double()
     initialise(encoder, 0)
@@ -172,7 +172,7 @@ def test_id_gives_an_unseen_cell_line_the_mean_when_asked() -> None:
     assert torch.equal(out[1], model.table.weight[1])
 
 
-def test_id_gradient_of_known_cell_lines_is_finite_beside_an_unseen_one() -> None:
+def test_id_gradient_is_finite_beside_an_unseen_cell_line() -> None:
     model = IdEnvironment(cell_lines=2, width=3)
     model(changed(make_support(episodes=2), cell=torch.tensor([-1, 1])))[1].sum().backward()
     assert grad(model.table.weight).tolist() == [[0.0] * 3, [1.0] * 3]

@@ -71,7 +71,7 @@ def test_gcn_is_two_dense_normalised_layers(seed: int) -> None:
     torch.testing.assert_close(graph().flatten(0, 1), dense @ hidden @ graph.second.weight.T)
 
 
-def test_pagerank_is_the_fixed_point_of_the_walk_and_the_solution_of_its_linear_system() -> None:
+def test_pagerank_is_the_walks_fixed_point_and_linear_solution() -> None:
     a, restart, eye = a_graph(), 0.15, torch.eye(6, dtype=torch.float64)
     pi = personalised_pagerank(a, restart)
     walk = torch.diag(1 / (a.sum(1) + 1)) @ (a + eye)
@@ -106,7 +106,7 @@ def test_relations_join_all_prototypes_of_two_cell_lines(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_parameter_of_the_graph_learns_and_its_edges_carry_no_gradient(kind: str) -> None:
+def test_all_of_the_graph_learns_and_edges_carry_no_gradient(kind: str) -> None:
     graph = build(kind)
     assert not graph.adjacency().requires_grad
     (graph() * draw(C, P, W, seed=9)).sum().backward()

@@ -48,7 +48,7 @@ def closed_form(train: np.ndarray, r: np.ndarray, place: np.ndarray) -> tuple[np
 
 @pytest.mark.parametrize("space", ["features", "prototypes"])
 @pytest.mark.parametrize("seen", [C, 4])
-def test_posterior_is_that_of_the_closed_form_on_the_cell_lines_met(space: str, seen: int) -> None:
+def test_posterior_is_the_closed_form_over_met_cell_lines(space: str, seen: int) -> None:
     prior, reference = over(space), a_reference(seen)
     train = prior.training_places(reference)
     place = draw(5, train.shape[1], seed=8)
@@ -85,7 +85,7 @@ def test_nothing_to_go_by_gives_the_prior_and_far_away_the_mean() -> None:
     assert far.variance.item() == pytest.approx(1.7)
 
 
-def test_log_density_is_the_multivariate_normal_and_moves_r_alone() -> None:
+def test_log_density_is_multivariate_normal_and_moves_r_alone() -> None:
     prior, reference = over("features"), a_reference()
     raw, place = draw(4, seed=5).requires_grad_(), draw(4, F, seed=6).requires_grad_()
     value = prior.log_density(raw, place, reference)
@@ -101,7 +101,7 @@ def test_log_density_is_the_multivariate_normal_and_moves_r_alone() -> None:
     assert alone == pytest.approx(-0.5 * (z + math.log(2 * math.pi * 1.9)))
 
 
-def test_prior_over_z_e_lets_the_gradient_of_the_posterior_reach_the_student() -> None:
+def test_gradient_of_a_posterior_over_z_e_reaches_the_student() -> None:
     prior, place = over("prototypes"), draw(2, W, seed=4).requires_grad_()
     (gradient,) = torch.autograd.grad(prior.posterior(place, a_reference()).mean.sum(), [place])
     assert gradient.abs().sum() > 0
@@ -130,7 +130,7 @@ def features(decoder: bool = False, seed: int = 0) -> FeatureEnvironment:
     return model
 
 
-def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
+def test_features_alone_are_read_by_a_two_layer_map() -> None:
     model, v = features(), draw(3, F)
     support, other = changed(make_support(), v=v), changed(make_support(seed=4), v=v)
     first, last = (as_a(nn.Linear, model.encoder[k]) for k in (0, 2))

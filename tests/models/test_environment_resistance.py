@@ -44,7 +44,7 @@ def test_cell_scope_is_linear_in_z_e() -> None:
     assert torch.equal(model.raw_cell(z_e), out.raw)
 
 
-def test_nonnegative_is_the_softplus_of_the_cell_part_and_the_sample_part_moves_it_either_way() -> None:
+def test_nonnegative_is_softplus_and_samples_move_it_both_ways() -> None:
     z_e, z_i, reference = 3 * draw(E, W), draw(E, Q, D), seen_reference()
     there, here = [build(nonnegative=sign)(z_e, z_i, reference) for sign in (False, True)]
     assert (there.r < 0).any()
@@ -56,7 +56,7 @@ def test_nonnegative_is_the_softplus_of_the_cell_part_and_the_sample_part_moves_
     assert (moved > 0).any()
 
 
-def test_the_sample_part_starts_at_zero_and_learns_from_the_first_step() -> None:
+def test_the_sample_part_starts_at_zero_and_learns_at_once() -> None:
     model = Resistance(W, D, scope="sample").double()
     initialise(model, 1)
     out = model(draw(E, W), draw(E, Q, D), seen_reference())
@@ -65,7 +65,7 @@ def test_the_sample_part_starts_at_zero_and_learns_from_the_first_step() -> None
     assert gradient.abs().min() > 0
 
 
-def test_the_scale_of_the_sample_part_is_the_spread_of_seen_environments() -> None:
+def test_the_sample_parts_scale_is_the_spread_of_seen_z_e() -> None:
     reference = seen_reference()
     known = reference.z_e[reference.seen > 0]
     wanted = ((known - known.mean(0)) ** 2).mean().add(1e-6).sqrt()
@@ -83,7 +83,7 @@ def test_standardised_over_the_seen_training_cell_lines_only() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: int) -> None:
+def test_standardising_waits_until_two_cell_lines_are_seen(count: int) -> None:
     seen = torch.zeros(C, dtype=torch.float64)
     seen[:count] = 1
     reference = seen_reference()._replace(seen=seen)
@@ -91,7 +91,7 @@ def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: in
     assert torch.equal(out.r[:, 0], out.raw)
 
 
-def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread() -> None:
+def test_standardised_r_has_mean_zero_and_unit_spread() -> None:
     model, z_e = build(standardise=True), 30 * draw(C, W)
     reference = Reference.initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
     r = model(z_e, draw(C, Q, D), reference).r
@@ -167,7 +167,7 @@ def test_no_gradient_reaches_z_i_or_the_reference() -> None:
     assert found[4].abs().sum() > 0
 
 
-def test_reference_takes_first_values_whole_and_later_ones_by_momentum() -> None:
+def test_reference_takes_first_values_whole_later_by_momentum() -> None:
     z = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     first = Reference.initial(3, 2).update(torch.tensor([2, 0]), torch.tensor([5.0, 7.0]), z)
     assert first.r.tolist() == [7.0, 0.0, 5.0]

@@ -38,7 +38,7 @@ def unseen(support: Support) -> Support:
     return changed(support, cell=torch.full_like(support.cell, -1))
 
 
-def test_teacher_by_gradient_is_a_linear_map_of_the_embedding_and_the_mean_prototype() -> None:
+def test_gradient_teacher_is_linear_in_embedding_and_prototypes() -> None:
     teacher = as_a(GradientTeacher, build("gradient").teacher)
     cell, nodes = torch.tensor([2, 0, 2]), torch.arange(C * 2 * W, dtype=torch.float64).reshape(C, 2, W)
     bare, placed = teacher(cell, None), teacher(cell, nodes)
@@ -50,7 +50,7 @@ def test_teacher_by_gradient_is_a_linear_map_of_the_embedding_and_the_mean_proto
         assert placed[e].item() == pytest.approx((by_hand + teacher.head.weight[0] @ mean).item(), abs=1e-12)
 
 
-def test_fusion_by_hand_and_exactly_the_student_for_an_unseen_cell_line() -> None:
+def test_fusion_by_hand_is_the_student_for_an_unseen_cell_line() -> None:
     share = teacher_share(torch.tensor([3, -1, 0]), 0.25)
     assert share.tolist() == [0.25, 0.0, 0.25]
     teacher, student = torch.tensor([4.0, 1e30, -2.0]), torch.tensor([2.0, 0.1, 6.0])
@@ -59,7 +59,7 @@ def test_fusion_by_hand_and_exactly_the_student_for_an_unseen_cell_line() -> Non
 
 
 @pytest.mark.parametrize("sign", ["softplus", "standardise", "plain"])
-def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> None:
+def test_resistance_fuses_its_branches_in_the_units_of_r(sign: str) -> None:
     model = Resistance(W, 4, nonnegative=sign == "softplus", standardise=sign == "standardise").double()
     initialise(model, 3)
     z_e, raw_t = torch.randn(2, W, dtype=torch.float64), torch.tensor([0.5, -1.0], dtype=torch.float64)
@@ -83,7 +83,7 @@ def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> 
     assert torch.equal(out.cell[1], out.student[1])
 
 
-def test_teacher_by_name_ignores_the_support_set_and_the_average_ignores_the_name() -> None:
+def test_gradient_teacher_reads_the_name_ema_the_support_set() -> None:
     support, other = make_support(), make_support(seed=5)
     by_name, average = build("gradient"), build("ema")
     memory = part(initial_memory(average, pseudo_unseen=False), NOW)
@@ -114,7 +114,7 @@ def test_average_of_the_student_by_hand() -> None:
 
 
 @pytest.mark.parametrize("kind", ["gradient", "ema"])
-def test_the_earlier_teacher_is_that_of_the_epochs_beginning_and_teaches_from_the_second_on(
+def test_the_earlier_teacher_is_frozen_for_an_epoch_then_teaches(
     kind: str,
 ) -> None:
     branches, support = build(kind), make_support()

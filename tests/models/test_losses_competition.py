@@ -68,7 +68,7 @@ def test_running_losses_and_rho_by_hand() -> None:
         (-0.1, -0.3, 0.0),
     ],
 )
-def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
+def test_a_shortcut_is_an_advantage_on_seen_episodes_only(
     advantage: float, unseen: float, wanted: float
 ) -> None:
     term = build(margin=0.02)
@@ -80,7 +80,7 @@ def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
     assert term.shortcut(state)[2] == 0.0, "without pseudo-unseen episodes nothing can be said"
 
 
-def test_one_who_does_not_know_the_line_says_the_mean_of_what_the_lines_say() -> None:
+def test_who_does_not_know_the_line_says_the_mean_of_lines() -> None:
     logits = torch.logit(torch.tensor([[0.2, 0.9], [0.6, 0.7], [0.1, 0.1]], dtype=torch.float64))
     found = mixture_logit(logits, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64)).sigmoid()
     assert found.tolist() == pytest.approx([0.4, 0.8])
@@ -95,7 +95,7 @@ def test_one_who_does_not_know_the_line_says_the_mean_of_what_the_lines_say() ->
 
 
 @pytest.mark.parametrize("form", ["linear", "gated"])
-def test_a_judge_who_knows_nothing_has_no_advantage_whatever_its_level_and_scale(form: str) -> None:
+def test_a_judge_who_knows_nothing_has_no_advantage(form: str) -> None:
     """Neither the mean of the lines that a judge never met nor its gauge is an advantage: Student and Opportunists
     that say one thing of every line are even, and one that tells lines apart is ahead by what that is worth."""
     term = build(folds=2, momentum=0.0)
@@ -185,7 +185,7 @@ def test_the_opportunist_by_hand() -> None:
 
 
 @pytest.mark.parametrize("task", [Immax, BinaryCrossEntropy])
-def test_the_loss_of_one_episode_is_the_task_loss_of_that_episode(task: type[TaskLoss]) -> None:
+def test_the_loss_of_an_episode_is_its_task_loss(task: type[TaskLoss]) -> None:
     term, step = task(), make_step(seed=5)
     state = {name: value + 0.2 for name, value in term.initial_state().items()}
     rows = term.of_episodes(step.logit, step.label, state)
@@ -293,7 +293,7 @@ def acting_state(term: Competition) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("isolated", [True, False])
-def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: bool) -> None:
+def test_only_the_environment_moves_unless_routing_is_shared(isolated: bool) -> None:
     term = build()
     step = make_step(seed=4, width=WIDTH)
     u = step.u.requires_grad_()
@@ -308,7 +308,7 @@ def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: b
     assert sum(float(g.abs().sum()) for g in found[3:] if g is not None) > 0
 
 
-def test_no_opportunist_learns_from_a_line_of_its_fold_or_without_a_name() -> None:
+def test_no_opportunist_learns_from_its_fold_or_without_a_name() -> None:
     term = build(push=0.0, pull=1.0)  # folds 4, lines 0 to 3: Opportunist k never learns from line k
     step = make_step(
         seed=6, width=WIDTH, pseudo_unseen=torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
@@ -361,7 +361,7 @@ def test_what_cannot_be_is_refused() -> None:
         build()(make_step(width=WIDTH, shallow=None), build().initial_state())
 
 
-def test_it_rests_without_a_shortcut_as_long_as_the_student_is_not_behind() -> None:
+def test_it_rests_without_a_shortcut_while_the_student_leads() -> None:
     term = build(margin=0.02)
     even = standing_state(term, [[0.7] * 4] * 3, [[0.7] * 4] * 3)
     assert term.rests(term.initial_state())

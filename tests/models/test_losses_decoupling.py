@@ -74,7 +74,7 @@ def test_value_lies_in_the_unit_interval_and_ignores_the_scale(key: str, seed: i
 
 
 @pytest.mark.parametrize("key", SLOW)
-def test_a_copy_is_fully_dependent_and_a_crossed_design_not_at_all(key: str) -> None:
+def test_a_copy_depends_wholly_and_a_crossed_design_not_at_all(key: str) -> None:
     term = LOSSES.build(key, features=1, width=1)
     z_e = torch.tensor([[-1.0], [1.0]], dtype=torch.float64)
     copy = make_step(z_e=z_e, z_i=z_e.unsqueeze(1).expand(2, 4, 1))
@@ -130,7 +130,7 @@ def test_reversal_is_exact_forward_and_minus_one_backward() -> None:
     assert grad(x).tolist() == [-1.0] * 4
 
 
-def test_adversary_has_opposite_gradients_on_features_and_classifier() -> None:
+def test_adversary_gradients_oppose_on_features_and_classifier() -> None:
     term = GradientReversal(cell_lines=3, features=5).double()
     initialise(term, 0)
     z_i = torch.randn(3, 6, 5, dtype=torch.float64, requires_grad=True)
@@ -159,7 +159,7 @@ def test_adversary_ignores_queries_of_no_training_cell_line() -> None:
     assert term(Step(**{**vars(step), "query_cell": torch.full((2, 6), -1)}), {})[0].item() == 0.0
 
 
-def test_training_the_adversary_alone_finds_the_cell_line_and_together_hides_it() -> None:
+def test_the_adversary_alone_finds_the_cell_line_together_hides() -> None:
     term = LOSSES.build("grl", cell_lines=2, features=4)
     initialise(term, 0)
     source = torch.Generator().manual_seed(0)

@@ -228,7 +228,7 @@ def test_related_cell_lines_are_weaker_negatives_by_hand() -> None:
         loss(2 * relations)
 
 
-def test_relations_hold_for_the_bank_too_and_only_for_training_cell_lines() -> None:
+def test_relations_hold_in_the_bank_and_for_training_lines_only() -> None:
     relations = torch.zeros(4, 4)
     relations[1, 0] = 0.5
     plain, related = (LOSSES.build("contrastive", width=3, bank=8, relations=r) for r in (None, relations))

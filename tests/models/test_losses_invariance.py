@@ -39,7 +39,7 @@ def test_irm_is_the_analytic_penalty_of_a_linear_model() -> None:
     torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-14)
 
 
-def test_irm_is_the_squared_derivative_by_a_scale_per_cell_line_wherever_its_queries_are() -> None:
+def test_irm_is_the_squared_derivative_by_a_scale_per_cell_line() -> None:
     step = make_step(episodes=4, queries=30, seed=3)
     cell = torch.randint(-1, 3, (4, 30), generator=torch.Generator().manual_seed(1))
     value, _ = LOSSES.build("irm", cell_lines=5)(irm_step(step.logit, step.label, cell), {})
@@ -141,7 +141,7 @@ def excess(encoder: nn.Linear, shares: tuple[float, float, float], *, given_labe
 EVEN, UNEVEN = (0.5, 0.5, 0.5), (0.1, 0.5, 0.9)
 
 
-def test_grl_drives_a_fresh_domain_classifier_to_chance_where_that_is_possible() -> None:
+def test_grl_drives_a_fresh_classifier_to_chance() -> None:
     plain, _ = trained_against(None, EVEN)
     hidden, task = trained_against("grl", EVEN)
     assert excess(plain, EVEN, given_label=False) > 0.2
@@ -149,7 +149,7 @@ def test_grl_drives_a_fresh_domain_classifier_to_chance_where_that_is_possible()
     assert task < 0.25, "the label is still there"
 
 
-def test_only_the_conditional_adversary_keeps_the_label_where_shares_of_positives_differ() -> None:
+def test_only_the_conditional_adversary_keeps_an_uneven_label() -> None:
     hidden, task = trained_against("conditional_grl", UNEVEN)
     _, blunt = trained_against("grl", UNEVEN)
     assert excess(hidden, UNEVEN, given_label=True) < 0.06, "nothing of the cell line beyond the label"
@@ -158,7 +158,7 @@ def test_only_the_conditional_adversary_keeps_the_label_where_shares_of_positive
     assert blunt > 1.5 * task
 
 
-def test_the_conditional_adversary_reads_one_layer_per_label_and_reverses() -> None:
+def test_the_conditional_adversary_reverses_one_layer_per_label() -> None:
     term = ConditionalReversal(cell_lines=3, features=5).double()
     initialise(term, 0)
     step = make_step(episodes=3)
@@ -208,7 +208,7 @@ def test_training_draws_around_the_mean_from_the_named_stream() -> None:
         InformationBottleneck(6)(torch.zeros(1, 6), SeededNoise(0, 0))
 
 
-def test_the_price_stays_in_float32_under_autocast_and_is_finite_for_large_features() -> None:
+def test_the_price_is_finite_and_float32_under_autocast() -> None:
     module = bottleneck().float()
     h = torch.randn(3, 6)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -116,7 +116,7 @@ def test_sampled_pairs_estimate_the_mean_over_all_pairs() -> None:
     assert sampled == pytest.approx(exact, rel=0.01)
 
 
-def test_sampled_pairs_are_a_positive_and_a_negative_of_one_cell_line() -> None:
+def test_sampled_pairs_have_both_labels_of_one_cell_line() -> None:
     step = make_step(episodes=2, queries=60, seed=1)
     cell = (torch.arange(60) % 2).expand(2, 60)
     term = PairwiseRanking(max_pairs=500)
@@ -131,7 +131,7 @@ def test_sampled_pairs_are_a_positive_and_a_negative_of_one_cell_line() -> None:
     assert value == pytest.approx(slow_pairwise(mixed, 1.0), rel=0.05)
 
 
-def test_the_sample_belongs_to_the_step_and_covers_every_query_in_time() -> None:
+def test_a_steps_sample_is_fixed_and_steps_cover_every_query() -> None:
     term = PairwiseRanking(max_pairs=50)
     positive = make_step(episodes=1, queries=80, seed=1).label > 0.5
     steps = [make_step(episodes=1, queries=80, seed=1, index=i) for i in range(12)]

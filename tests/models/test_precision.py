@@ -22,7 +22,7 @@ def distinct(values: Tensor) -> int:
     return len(values.flatten().unique())
 
 
-def test_the_energy_head_gives_as_many_energies_as_pairs_under_autocast() -> None:
+def test_the_energy_head_ties_no_pairs_under_autocast() -> None:
     head, z_i = FourierKAN(32), torch.randn(PAIRS, 32, generator=torch.Generator().manual_seed(0))
     initialise(head, 0)
     with torch.autocast("cpu", dtype=torch.bfloat16):

@@ -66,7 +66,7 @@ def test_what_each_form_claims() -> None:
     assert set(always) | {"interaction", "boosted_gate"} == set(FORMS)
 
 
-def test_a_resistance_of_the_pair_can_turn_an_order_around_in_every_form_that_has_one() -> None:
+def test_a_resistance_of_the_pair_can_turn_an_order_around() -> None:
     u = torch.tensor([[0.5, 0.6]], dtype=torch.float64)
     reference = Reference(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.ones(2))
     for form in FORMS:

@@ -25,7 +25,7 @@ SMALL: dict[str, Any] = {
 }
 
 
-def test_channels_of_a_linear_map_a_convolution_and_a_kan_by_hand() -> None:
+def test_channels_of_linear_convolution_and_kan_by_hand() -> None:
     linear, conv, kan = nn.Linear(2, 2), nn.Conv1d(1, 1, 3), FourierKAN(1, 1)
     with torch.no_grad():
         linear.weight.copy_(torch.tensor([[3.0, 4.0], [0.0, 0.0]]))

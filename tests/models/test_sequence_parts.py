@@ -83,7 +83,7 @@ def test_heads_must_split_the_width_into_even_parts() -> None:
         RotarySelfAttention(12, 4, 0.0)
 
 
-def test_self_attention_ignores_masked_windows_and_respects_order() -> None:
+def test_self_attention_ignores_the_mask_and_respects_order() -> None:
     block = made(RotarySelfAttention(D, H, 0.1))
     h, mask = normal(1, 6, D), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
     changed = h.clone()
@@ -94,7 +94,7 @@ def test_self_attention_ignores_masked_windows_and_respects_order() -> None:
 
 
 @pytest.mark.parametrize("start", [0.0, 63.5, 140.5])
-def test_rotary_scores_depend_on_the_distance_alone_in_bfloat16_too(start: float) -> None:
+def test_rotary_scores_depend_on_distance_alone_in_bfloat16(start: float) -> None:
     x = torch.zeros(1, 1, 1, D, dtype=torch.bfloat16)
     x[..., 0] = 1.0
     at = torch.tensor([[start]])
@@ -208,7 +208,7 @@ def test_centred_positions_do_not_move_with_padding() -> None:
     assert centred_positions(mask).tolist() == [[-1.0, 0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0, 4.0]]
 
 
-def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
+def test_a_side_attends_to_the_other_side_and_anchors_only() -> None:
     direction = made(CbatDirection(D, H, blocks=1, anchors=2, window=1, dropout=0.0))
     own, other = torch.ones(1, 3), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
     valid = torch.cat([other, torch.ones(1, 2), own], dim=1)
@@ -222,7 +222,7 @@ def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 5])
-def test_cbat_block_is_the_written_composition_over_masked_scores(start: int) -> None:
+def test_cbat_block_is_its_composition_over_masked_scores(start: int) -> None:
     """Leaving out own -> own scores, and rows that nobody reads, equals computing and masking them all."""
     block, direction = made(CbatBlock(D, H, 0.0)), made(CbatDirection(D, H, 1, 2, window=2, dropout=0.0))
     segments, x = (5, 2, 4), normal(3, 11, D)

@@ -28,7 +28,7 @@ def gradients(stem: KmerStem, features: torch.Tensor) -> list[torch.Tensor]:
     return list(torch.autograd.grad((features * weights).sum(), list(stem.parameters())))
 
 
-def test_tokens_are_base_four_numbers_and_null_where_a_base_is_missing() -> None:
+def test_tokens_are_base_four_and_null_where_a_base_is_missing() -> None:
     bases = torch.tensor([[0, 1, 2, 3, 4, 0, 1], [3, 3, 3, 3, 3, 3, 200]], dtype=torch.uint8)
     assert kmer_tokens(bases, 3).tolist() == [[6, 27, 64, 64, 64], [63, 63, 63, 63, 64]]
     assert kmer_tokens(torch.full((1, 6), 3, dtype=torch.uint8)).tolist() == [[4095]]
@@ -86,7 +86,7 @@ def test_float32_documented_vocabulary_agrees_in_relative_norm() -> None:
         assert (ours - reference).norm() <= 1e-5 * reference.norm()
 
 
-def test_disagreement_is_a_near_tie_and_explains_what_float32_gradients_differ_by() -> None:
+def test_float32_gradients_differ_by_near_ties_alone() -> None:
     """Two tokens whose embeddings differ by one rounding step tie in float32 and not in float64."""
     stem = KmerStem(embedding=24, kernel=11, width=16, pool=24, dropout=0.0)
     initialise(stem, 3)
