@@ -132,6 +132,8 @@ def test_ece_by_hand() -> None:
     # Two bins of the 15: 0.1 twice (none positive), 0.9 twice (one positive): (0.1 + 0.4) / 2.
     logit = np.log([0.1 / 0.9, 0.1 / 0.9, 9.0, 9.0])
     assert binary_metrics(logit, [0, 0, 1, 0])["ece"] == pytest.approx(0.25)
+    # One positive in either bin: 0.4 too few and 0.4 too many do not cancel.
+    assert binary_metrics(logit, [1, 0, 1, 0])["ece"] == pytest.approx(0.4)
 
 
 def test_one_class_has_no_ranking() -> None:
