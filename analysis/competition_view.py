@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.errors import UserError
-from analysis.intervals import Interval, t_interval
+from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.replicates import configuration_changes
 from analysis.store import Run
@@ -64,9 +64,8 @@ def competition_view(run: Run) -> Iterator[RenderableType]:
     table.add_column("configuration", overflow="fold")
     for heading in ("seeds", "acted", "pulled", "advantage", "95 % interval", "unseen", "rho"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows.itertuples():
-        advantage: Interval = row.advantage  # type: ignore[assignment]
-        unseen: Interval = row.advantage_unseen  # type: ignore[assignment]
+    intervals = zip(rows["advantage"], rows["advantage_unseen"], strict=True)
+    for row, (advantage, unseen) in zip(rows.itertuples(), intervals, strict=True):
         table.add_row(
             Text(str(row.configuration)),
             str(row.seeds),

@@ -51,7 +51,7 @@ def build_sequence(
     Raises ValueError when embedding, kernel or width is still open, or sizes do not fit together; TypeError for a key
     that nothing takes; KeyError for an encoder that is not registered.
     """
-    of_encoders = frozenset().union(*(row.cls.keys for row in INTERACTIONS))  # type: ignore[attr-defined]
+    of_encoders = frozenset().union(*(row.cls.keys for row in INTERACTIONS))
     unknown = model.keys() - OF_THE_DATA - SequencePotential.keys - of_encoders - {"encoder"}
     if unknown:
         raise TypeError(f"the model block has keys that nothing takes: {', '.join(sorted(unknown))}")

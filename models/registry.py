@@ -26,7 +26,7 @@ class Row:
     equation: str
     shapes: str
     source: str
-    cls: type
+    cls: type[Any]
     mechanism: str = ""
 
 

@@ -142,7 +142,8 @@ def test_the_check_of_sources_sees_what_is_missing() -> None:
     assert named("seeds 000 and 001; rp13; Guo et al. 2017, eq. 2; definitions, Sample scope") == [
         "000", "001", "rp13", "Sample scope", "guo-2017",
     ]  # fmt: skip
-    assert "nobody-1900" not in anchors() and {"000", "rp04", "guo-2017", "Gauge"} <= anchors()
+    assert "nobody-1900" not in anchors()
+    assert {"000", "rp04", "guo-2017", "Gauge"} <= anchors()
 
 
 def test_generated_pages_are_as_the_code_is_now() -> None:
@@ -158,7 +159,8 @@ def test_relative_links_and_their_headings_are_there() -> None:
     relative = [(page, link) for page, link in links if "://" not in link]
     assert len(relative) > 30
     assert [f"{page.name}: {link}" for page, link in relative if broken(page, link)] == []
-    assert broken(ROOT / "README.md", "docs/nowhere.md") and broken(DOCS / "audit.md", "concepts.md#nothing")
+    assert broken(ROOT / "README.md", "docs/nowhere.md")
+    assert broken(DOCS / "audit.md", "concepts.md#nothing")
 
 
 def test_every_page_can_be_reached_from_the_readme() -> None:
@@ -186,7 +188,8 @@ def test_the_check_of_quotes_sees_other_words() -> None:
 
 def test_documented_commands_and_options_exist() -> None:
     calls = [(page.name, *call) for page in PAGES for call in commands(page)]
-    assert len(calls) > 30 and sum(len(options) for *_, options in calls) > 15
+    assert len(calls) > 30
+    assert sum(len(options) for *_, options in calls) > 15
     for page, module, options in calls:
         package = ROOT / module.replace(".", "/")
         assert (package / "__main__.py").exists(), f"{page}: python -m {module}"
@@ -216,7 +219,8 @@ def test_the_readme_is_short_and_its_snippet_runs(
     monkeypatch.chdir(small_run)
     exec(compile(snippet, "README.md", "exec"), {})
     printed = capsys.readouterr().out.split()
-    assert printed[:3] == ["rank", "label", "value"] and "base" in printed
+    assert printed[:3] == ["rank", "label", "value"]
+    assert "base" in printed
 
 
 def test_the_recipe_of_the_ranking_picture_runs(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,4 +258,5 @@ def test_the_citation_is_of_this_version() -> None:
     project = tomllib.loads(text(ROOT / "pyproject.toml"))["project"]
     citation = YAML(typ="safe").load(ROOT / "CITATION.cff")
     assert (citation["version"], citation["license"]) == (project["version"], "MIT")
-    assert citation["authors"] and citation["title"]
+    assert citation["authors"]
+    assert citation["title"]

@@ -247,7 +247,7 @@ def registries() -> dict[str, Registry[object]]:
     return found
 
 
-def test_every_registry_row_has_all_its_texts_and_a_docstring_of_its_own() -> None:
+def test_every_registry_row_has_its_texts_and_a_docstring() -> None:
     tables = registries()
     assert len(tables) >= 6
     for kind, registry in tables.items():
@@ -260,9 +260,10 @@ def test_every_registry_row_has_all_its_texts_and_a_docstring_of_its_own() -> No
                 assert re.fullmatch(r"M\d\d", row.id), f"{kind} '{row.key}': id {row.id} is no mechanism's"
 
 
-def test_every_warning_rule_has_all_its_texts_and_a_mark_of_its_own() -> None:
+def test_every_warning_rule_has_its_texts_and_a_mark() -> None:
     for key, rule in RULES.items():
-        assert rule.id == key and key in rule.limits
+        assert rule.id == key
+        assert key in rule.limits
         for text in (rule.condition_text, rule.source, rule.advice, type(rule).__dict__.get("__doc__")):
             assert (text or "").strip(), key
     assert all(len(rule.mark) == 1 for rule in RULES.values())
@@ -274,7 +275,7 @@ def test_no_failure_is_swallowed() -> None:
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
-def test_no_file_names_a_package_registry_or_a_place_on_one_machine() -> None:
+def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
     own = Path(__file__).resolve()
     found = {name(path): addresses(path.read_text(encoding="utf-8")) for path in texts() if path != own}
     assert len(found) > 100

@@ -90,7 +90,7 @@ def test_no_two_modules_of_the_audit_know_each_other() -> None:
     modules = {Path(name).stem: tree for name, tree in trees("harness/audit").items()}
     knows = {
         name: {
-            node.module.rsplit(".", 1)[-1] if node.module != "harness.audit" else alias.name
+            alias.name if node.module == "harness.audit" else str(node.module).rsplit(".", 1)[-1]
             for node in ast.walk(tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness.audit")
             for alias in node.names

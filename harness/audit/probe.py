@@ -1,6 +1,7 @@
 """Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -211,15 +212,15 @@ def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> 
 
 def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
     """Norm of the difference of two sets of tensors over the names that either has; an absent one counts as zeros."""
-    squares = 0.0
+    squares = []
     for name in {*one, *other}:
         a, b = one.get(name), other.get(name)
         if a is not None and b is not None and a.shape != b.shape:
             return float("inf")
         gap = b if a is None else a if b is None else a - b
         assert gap is not None
-        squares += float(gap.double().square().sum())
-    return squares**0.5
+        squares.append(float(gap.double().square().sum()))
+    return math.fsum(squares) ** 0.5  # exactly rounded: the order of names does not count
 
 
 def norm(gradients: Mapping[str, Tensor]) -> float:

@@ -123,10 +123,11 @@ class Competition(LossTerm):
 
     def standings(self, state: State) -> tuple[Standing, Standing]:
         """(over seen episodes, over pseudo-unseen ones)."""
-        return tuple(
+        seen, hidden = (
             Standing(*(state[f"{kind}/{name}"].detach() for name in Standing._fields))
             for kind in ("seen", "hidden")
-        )  # type: ignore[return-value]
+        )
+        return seen, hidden
 
     def shortcut(self, state: State) -> Tensor:
         """s_c [C] (or [1]) in [0, 1]: how far the Opportunist's advantage is one on seen episodes only."""

@@ -32,8 +32,8 @@ def test_independent_pairs_have_an_effect_of_one() -> None:
 @pytest.mark.parametrize("copies", [2, 5])
 def test_copies_of_a_pair_are_one_pair(copies: int) -> None:
     score, label, locus = sample(400, 1, 0.0)
-    tiled = [np.tile(part, copies) for part in (score, label, locus)]
-    assert design_effect(*tiled[:2], np.zeros(tiled[0].size), tiled[2]) == pytest.approx(copies, rel=0.02)
+    score, label, locus = (np.tile(part, copies) for part in (score, label, locus))
+    assert design_effect(score, label, np.zeros(score.size), locus) == pytest.approx(copies, rel=0.02)
 
 
 def test_effect_is_that_of_samples_of_whole_loci() -> None:
@@ -48,10 +48,11 @@ def test_effect_is_that_of_samples_of_whole_loci() -> None:
 def test_loci_are_shared_by_cell_lines() -> None:
     score, label, locus = sample(200, 1, 0.0)
     cells = np.repeat(["a", "b"], 200)
-    twice = [np.tile(part, 2) for part in (score, label)]
-    together = design_effect(*twice, cells, np.tile(locus, 2))
-    apart = design_effect(*twice, cells, np.arange(400))
-    assert together == pytest.approx(2.0, rel=0.02) and apart == pytest.approx(1.0, abs=0.02)
+    score, label = np.tile(score, 2), np.tile(label, 2)
+    together = design_effect(score, label, cells, np.tile(locus, 2))
+    apart = design_effect(score, label, cells, np.arange(400))
+    assert together == pytest.approx(2.0, rel=0.02)
+    assert apart == pytest.approx(1.0, abs=0.02)
 
 
 def test_what_has_no_effect_to_measure() -> None:

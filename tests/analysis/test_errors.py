@@ -44,7 +44,9 @@ def test_a_reader_that_went_away_is_no_error(lines: int) -> None:
         [sys.executable, "-c", RUN + body],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     process.stdin.close()
     assert process.stderr.read() == b""
@@ -79,7 +81,7 @@ def test_a_full_disk_ends_no_work_and_is_told(
 
 
 @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_an_output_that_is_closed_takes_everything_and_no_file_gets_its_number(closed: str) -> None:
+def test_a_closed_output_takes_all_and_no_file_gets_its_number(closed: str) -> None:
     body = "import os\ndef main():\n    print('a'); print('b', file=sys.stderr); return 7 * (os.open('/', 0) > 2)\n"
     command = [f'exec "$@" {closed}', "sh", sys.executable, "-c", f"{RUN}{body}run_cli(main)"]
     done = subprocess.run(["sh", "-c", *command], capture_output=True, text=True, cwd=ROOT)
@@ -100,11 +102,14 @@ run_cli(main, stores=True)"""
         [sys.executable, "-c", RUN + body, str(tmp_path / "file")],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
     )  # fmt: skip
-    assert process.stdin and process.stdout and process.stderr
+    assert process.stdin
+    assert process.stdout
+    assert process.stderr
     process.stdout.close()
     process.stdin.close()
     assert process.stderr.read() == b""
-    assert process.wait() == 5 and (tmp_path / "file").read_text() == "stored"
+    assert process.wait() == 5
+    assert (tmp_path / "file").read_text() == "stored"
 
 
 def test_a_pipe_that_does_not_block_loses_nothing() -> None:

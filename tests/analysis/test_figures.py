@@ -9,7 +9,7 @@ from analysis.store import Run
 from tests.analysis.fixture_store import Design, write_run, write_unit
 
 
-def test_ranking_has_a_row_for_everything_that_is_ranked_or_stands_beside(tmp_path: Path) -> None:
+def test_ranking_figure_has_a_row_per_rank_and_baseline(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", (Design("aaa111", {"x.a": 1}),), seeds=(0, 1))
     write_unit(run, Design("bbb222", {"x.a": 2}, quality=3.0), 0)
     figure = ranking_figure(rank(Run.open(run)))

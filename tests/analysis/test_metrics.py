@@ -81,7 +81,7 @@ def test_reweighting_is_replication_of_rows(positives: int, negatives: int) -> N
     )
 
 
-def test_threshold_reaches_its_own_f1_with_ties_and_saturated_logits() -> None:
+def test_threshold_reaches_its_f1_with_ties_and_saturated_logits() -> None:
     for seed in range(20):
         logit, label = sample(seed, n=60, decimals=0)
         for scale, shift in ((0.01, 0.0), (1.0, 0.0), (8.0, 0.0), (1.0, 40.0), (1.0, -800.0)):
@@ -107,7 +107,7 @@ def test_f1_of_logits_near_40_is_the_oracles() -> None:
     assert sk.f1_score(label, expit(logit) >= values["threshold"]) == pytest.approx(2 / 3)
 
 
-def test_threshold_lies_between_neighbours_that_no_number_separates() -> None:
+def test_threshold_lies_between_neighbouring_floats() -> None:
     low = 40.0
     high = np.nextafter(low, 41.0)
     assert best_f1_threshold([low, high], [0, 1]) == high
@@ -132,6 +132,8 @@ def test_ece_by_hand() -> None:
     # Two bins of the 15: 0.1 twice (none positive), 0.9 twice (one positive): (0.1 + 0.4) / 2.
     logit = np.log([0.1 / 0.9, 0.1 / 0.9, 9.0, 9.0])
     assert binary_metrics(logit, [0, 0, 1, 0])["ece"] == pytest.approx(0.25)
+    # One positive in either bin: 0.4 too few and 0.4 too many do not cancel.
+    assert binary_metrics(logit, [1, 0, 1, 0])["ece"] == pytest.approx(0.4)
 
 
 def test_one_class_has_no_ranking() -> None:
@@ -175,9 +177,10 @@ def test_by_cell_macro_and_pooled() -> None:
     label[200:] = 1
     frame = by_cell(logit, label, cell, threshold_logit=0.0).set_index("cell_line")
     assert list(frame.index) == ["a", "b", "one_class", "macro", "pooled"]
-    assert frame.loc["a", "aupr"] == pytest.approx(sk.average_precision_score(label[100:200], logit[100:200]))
-    assert frame.loc["macro", "aupr"] == pytest.approx((frame.loc["a", "aupr"] + frame.loc["b", "aupr"]) / 2)
-    assert frame.loc["pooled", "aupr"] == pytest.approx(sk.average_precision_score(label, logit))
+    aupr = frame["aupr"]
+    assert aupr["a"] == pytest.approx(sk.average_precision_score(label[100:200], logit[100:200]))
+    assert aupr["macro"] == pytest.approx((aupr["a"] + aupr["b"]) / 2)
+    assert aupr["pooled"] == pytest.approx(sk.average_precision_score(label, logit))
     assert frame.loc["macro", "n"] == 300
 
 

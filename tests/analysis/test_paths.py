@@ -10,8 +10,9 @@ from nbclient import NotebookClient
 
 from analysis.__main__ import NOTEBOOK, main, print_ranking
 from analysis.errors import UserError
-from analysis.paths import LOCK, driven
+from analysis.paths import driven
 from analysis.ranking import rank
+from analysis.schema import LOCK
 from analysis.store import Run
 from tests.analysis.test_cli import analysis
 
@@ -66,7 +67,8 @@ def test_the_ranking_says_where_the_notebook_and_the_run_are(
     monkeypatch.chdir(run_path.parent)
     print_ranking(run_path.name)
     said = capsys.readouterr().out
-    assert NOTEBOOK.is_file() and f"open {NOTEBOOK}\n" in said
+    assert NOTEBOOK.is_file()
+    assert f"open {NOTEBOOK}\n" in said
     assert f"RUN = {str(run_path)!r}" in said
 
 
@@ -108,4 +110,6 @@ def test_the_notebook_runs_in_its_own_folder(run_path: Path, monkeypatch: pytest
 )
 def test_odd_paths_are_one_sentence(arguments: tuple[str, ...]) -> None:
     done = analysis(*arguments)
-    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1

@@ -31,6 +31,7 @@ from analysis.rules import (
 from analysis.rules.table import Floats
 from analysis.store import KEYS, Run
 from tests.analysis.rule_units import unit
+from tests.typed import rows_of
 
 LINES = ("macro", "pooled", "K562", "HMEC")
 NEAR = {
@@ -73,7 +74,7 @@ def _run(seed: int, units: int = 36) -> Run:
         limits = {} if number % 3 else {"loose_boundary": 0.85, "mode_collapse": 0.1}
         limits = {"loose_bondary": 1.0} if number // 2 == 5 else limits
         content = {"limits": limits, "support": {"labels": bool(rng.random() < 0.2)} if number % 5 else {}}
-        sizes = {"parameters": some(rng.integers(1, 2000), 0.1), "train_pairs": 100.0}
+        sizes = {"parameters": some(float(rng.integers(1, 2000)), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
         content |= {"optimiser": {"epochs": 3}, "energy": {"form": "gated" if number % 4 == 1 else "linear"}}
         trials.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
@@ -88,13 +89,12 @@ def _run(seed: int, units: int = 36) -> Run:
             for term, silent in (("hinge", 0.7), ("waiting", 0.5)):
                 weight = float(term == "hinge" or rng.random() < 0.3)
                 value = 0.0 if rng.random() < silent else 0.2
-                sizes = {
+                row = {**key, "epoch": epoch, "term": term, "weight": weight, "weighted": 0.0}
+                row |= {
                     "value": some(value, 0.02) if weight else None,
                     "grad_norm": value if weight else None,
                 }
-                terms.append(
-                    {**key, "epoch": epoch, "term": term, "weight": weight, "weighted": 0.0, **sizes}
-                )
+                terms.append(row)
         for epoch, selection in [(e, "epoch") for e in range(1, count + 1)] + [(count, "best_on_validation")]:
             if count == 0 or number % 11 == 10:
                 continue
@@ -139,7 +139,7 @@ def _one_by_one(run: Run) -> tuple[list[dict[str, Any]], dict[tuple[str, str], i
     """Rows of findings, and how many units lacked which input for which rule, unit by unit."""
     rows: list[dict[str, Any]] = []
     missing: Counter[tuple[str, str]] = Counter()
-    for trial in run.table("trials").to_dict("records"):
+    for trial in rows_of(run.table("trials")):
         key = {name: trial[name] for name in KEYS}
         tables = {
             name: frame[(frame[KEYS] == list(key.values())).all(axis=1)]
@@ -162,7 +162,8 @@ def test_all_units_at_once_are_judged_as_each_by_itself(seed: int) -> None:
     run = _run(seed)
     surveyed = survey(run)
     rows, missing = _one_by_one(run)
-    assert len(rows) > 50 and {row["rule"] for row in rows} >= set(RULES) - {"mode_collapse"}
+    assert len(rows) > 50
+    assert {row["rule"] for row in rows} >= set(RULES) - {"mode_collapse"}
     kept = surveyed.findings["rule"].isin(RULES) & (surveyed.findings["evidence"].notna())
     found = surveyed.findings[kept].drop(columns="live")
     expected = pd.DataFrame(rows)[found.columns]
@@ -205,15 +206,18 @@ def registered() -> Iterator[None]:
     """What is registered in a test is gone after it."""
     rules, limits = dict(RULES), dict(LIMITS)
     yield
-    for table, before in ((RULES, rules), (LIMITS, limits)):
-        table.clear()
-        table.update(before)  # type: ignore[attr-defined]
+    RULES.clear()
+    RULES.update(rules)
+    LIMITS.clear()
+    LIMITS.update(limits)
 
 
 @pytest.mark.usefixtures("registered")
 def test_a_rule_from_outside_registers_itself_and_is_judged() -> None:
     own = register(Spike)
-    assert [*RULES][-1] == "spike" and isinstance(RULES["spike"], own) and LIMITS["spike"] == 5.0
+    assert [*RULES][-1] == "spike"
+    assert isinstance(RULES["spike"], own)
+    assert LIMITS["spike"] == 5.0
     records = unit(loss=(0.5, 7.0))
     (finding,) = evaluate(records)
     assert (finding.rule, finding.mark, finding.value, finding.epoch) == ("spike", "k", 7.0, 2)
@@ -259,20 +263,23 @@ def test_a_rule_without_a_declaration_is_not_registered(changes: dict[str, Any],
 
 
 def test_a_rule_without_its_methods_is_not_registered() -> None:
-    class Half(Rule):
-        """Half a rule."""
-
-        id, mark, condition_text, severity = "half", "H", "half", "hint"
-        source, advice = "nowhere", "write the rest"
-        limits: ClassVar[Mapping[str, float]] = {"half": 1.0}
-
+    texts = {
+        "__doc__": "Half a rule.",
+        "id": "half",
+        "mark": "H",
+        "condition_text": "half",
+        "severity": "hint",
+    }
+    texts |= {"source": "nowhere", "advice": "write the rest"}
+    half = type("Half", (Rule,), {**texts, "limits": {"half": 1.0}})
     with pytest.raises(ValueError, match="it lacks condition, evidence, measure"):
-        register(Half)
+        register(half)
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 def test_a_rule_takes_units_without_rows_and_no_units_at_all(rule: Rule) -> None:
     empty = Units.of_one(UnitRecords({}))
-    assert len(rule.measure(empty)) == 0 and judge(empty, rules=[rule]).missing[rule.id].keys() == {0}
+    assert len(rule.measure(empty)) == 0
+    assert judge(empty, rules=[rule]).missing[rule.id].keys() == {0}
     nobody = Units(Table([]), Table([]), Table([]), lambda split: Table([]))
     assert judge(nobody, rules=[rule]).findings == []

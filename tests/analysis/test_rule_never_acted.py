@@ -41,7 +41,7 @@ def test_never_acted_names_what_was_silent_and_what_never_came() -> None:
     assert raised(silent("done", ENDED, (1, 2, 2)), "never_acted", never_acted=2.0) == []
 
 
-def test_never_acted_is_not_judged_before_every_term_had_its_turn() -> None:
+def test_never_acted_waits_until_every_term_had_its_turn() -> None:
     for status in ("pruned", "stopped"):
         early = silent(status, ENDED, (1, 1, 1))
         assert raised(early, "never_acted") == []

@@ -9,6 +9,7 @@ from analysis.metrics import binary_metrics
 from analysis.rules import LIMITS, RULES, UnitRecords, evaluate, not_evaluated
 from analysis.schema import TABLES, to_table
 from tests.analysis.rule_units import cells, raised, unit
+from tests.typed import as_a, rows_of
 
 
 def test_a_healthy_unit_raises_nothing() -> None:
@@ -67,9 +68,9 @@ def test_lists_of_rows_are_judged_as_data_frames_are() -> None:
     frames = unit({"aupr": float("nan")}, bad, loss=(0.1, -0.1), train=(0.97, 0.99))
     lists = UnitRecords(
         frames.trial,
-        frames.epochs.to_dict("records"),
-        frames.terms.to_dict("records"),
-        frames.cells.sample(frac=1, random_state=0).to_dict("records"),
+        rows_of(frames.epochs),
+        rows_of(frames.terms),
+        rows_of(as_a(pd.DataFrame, frames.cells).sample(frac=1, random_state=0)),
     )
     found = evaluate(frames)
     assert {f.rule for f in found} > {"threshold_low", "negative_loss", "overfit_train", "generalisation_gap"}
@@ -93,10 +94,10 @@ def test_gap_to_test_is_evidence_only() -> None:
     base = unit({"aupr": 0.70}, {"aupr": 0.70}, train=(0.95, 0.95))
     final = cells({"aupr": 0.70}, {"aupr": 0.70}).assign(selection="best_on_validation")
     test = cells({}, {"aupr": 0.60}, split="test").assign(selection="best_on_validation")
-    everything = pd.concat([base.cells, final[final["epoch"] == 2], test])
+    everything = pd.concat([as_a(pd.DataFrame, base.cells), final[final["epoch"] == 2], test])
     found = raised(UnitRecords(base.trial, base.epochs, base.terms, everything), "generalisation_gap")
     assert any("gap to test (macro, reporting only) 0.350" in f.evidence for f in found)
-    only_test_bad = pd.concat([unit().cells, cells({}, {"aupr": 0.1}, split="test")])
+    only_test_bad = pd.concat([as_a(pd.DataFrame, unit().cells), cells({}, {"aupr": 0.1}, split="test")])
     assert (
         raised(UnitRecords(base.trial, unit().epochs, base.terms, only_test_bad), "generalisation_gap") == []
     )
@@ -123,7 +124,7 @@ def test_first_epoch_is_the_start_of_what_still_holds() -> None:
 
 
 def test_reported_weights_count_even_when_the_last_epoch_is_fine() -> None:
-    rows = unit({}, {"threshold_oracle": 0.01}, {}).cells
+    rows = as_a(pd.DataFrame, unit({}, {"threshold_oracle": 0.01}, {}).cells)
     final = cells({}, {"threshold_oracle": 0.01}).assign(selection="best_on_validation")
     records = unit(loss=(0.5,) * 3, train=(0.7,) * 3)
     both = UnitRecords(

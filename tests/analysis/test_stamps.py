@@ -42,11 +42,12 @@ def run(tmp_path: Path) -> Path:
 def test_units_of_one_stamp_and_of_older_stores_are_ranked(run: Path) -> None:
     assert mixture(Run.open(run)) is None
     _stamp(run)
-    assert mixture(Run.open(run)) is None and len(rank(Run.open(run)).configurations) == 2
+    assert mixture(Run.open(run)) is None
+    assert len(rank(Run.open(run)).configurations) == 2
 
 
 @pytest.mark.parametrize("name", STAMPS)
-def test_units_of_several_stamps_are_refused_with_what_they_differ_in(run: Path, name: str) -> None:
+def test_units_of_unlike_stamps_are_refused_with_the_difference(run: Path, name: str) -> None:
     _stamp(run, **{name: "another"})
     for read in (rank, lambda opened: compare(opened, "energy.form", "linear", "gated")):
         with pytest.raises(
@@ -63,7 +64,7 @@ def test_unknown_stamps_beside_known_ones_are_refused(run: Path) -> None:
         rank(Run.open(run))
 
 
-def test_older_code_that_was_asked_for_is_ranked_and_counted_and_nothing_else_is(run: Path) -> None:
+def test_older_code_is_ranked_and_counted_where_asked_for(run: Path) -> None:
     _stamp(run, code="two")
     (run / "plan.json").write_text(json.dumps({"reused": ["s"]}))
     ranking = rank(Run.open(run))
@@ -80,7 +81,8 @@ def test_codes_that_agree_in_every_module_that_both_have_are_one(run: Path) -> N
     assert mixture(Run.open(run)) is None
     _modules(run, two={"a": "1", "b": "changed", "later": "3"})
     assert mixture(Run.open(run)) is not None
-    assert not agree({}, {"a": "1"}) and not agree({"a": "1"}, {"b": "1"}), "nobody knows"
+    assert not agree({}, {"a": "1"}), "nobody knows"
+    assert not agree({"a": "1"}, {"b": "1"}), "nobody knows"
 
 
 def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
     assert mixture(Run.open(run)) is None
 
 
-def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path: Path) -> None:
+def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa", "fb"))
     assert set(rank(Run.open(run)).configurations["folds"]) == {2}
     fold = {"test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
@@ -104,10 +106,12 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     for mine, its in ((ranking.findings, alone.findings), (ranking.unevaluated, alone.unevaluated)):
         pd.testing.assert_frame_equal(mine, its)
     assert (opened.judged()["unit"] >= 0).all()
-    assert ranking.configurations["complete"].all() and set(ranking.baselines["folds"]) == {1}
+    assert ranking.configurations["complete"].all()
+    assert set(ranking.baselines["folds"]) == {1}
     for name in ("trials", "epochs", "terms", "cells", "baselines"):
         assert set(opened.table(name)["fold"]) == {"fb"}, name
-    assert set(opened.as_found()["fold"]) == {"fb"} and set(opened.columns("trials", ["fold"])["fold"]) == {
+    assert set(opened.as_found()["fold"]) == {"fb"}
+    assert set(opened.columns("trials", ["fold"])["fold"]) == {
         "fa",
         "fb",
     }
@@ -115,7 +119,7 @@ def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path
     assert opened.fold_labels() == {"fb": label, "fa": label}
 
 
-def test_seeds_and_configurations_that_are_no_longer_asked_for_are_left_out_and_counted(
+def test_seeds_and_configurations_not_asked_for_are_counted_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa",))
@@ -127,9 +131,11 @@ def test_seeds_and_configurations_that_are_no_longer_asked_for_are_left_out_and_
     for name in ("trials", "epochs", "terms", "cells"):
         table = opened.table(name)
         assert (set(table["config"]), set(table["seed"])) == ({first}, {0, 1}), name
-    assert opened.unasked() == 4 and [entry["id"] for entry in opened.plan()["configs"]] == [first]
+    assert opened.unasked() == 4
+    assert [entry["id"] for entry in opened.plan()["configs"]] == [first]
     ranking = rank(opened)
-    assert ranking.configurations["complete"].all() and ranking.configurations["seeds"].tolist() == [2]
+    assert ranking.configurations["complete"].all()
+    assert ranking.configurations["seeds"].tolist() == [2]
     print_ranking(run, console=plain_console())
     assert "left out: 4 units of folds, seeds or configurations" in " ".join(capsys.readouterr().out.split())
 

@@ -38,7 +38,8 @@ def test_rows_come_back_and_files_being_written_are_ignored(tmp_path: Path) -> N
     assert run.table("epochs")["loss"].tolist() == [0.5]
     assert run.problems == []
     units = units_of_run(run)
-    assert units.count == 1 and units.trials.equals("status", "running").tolist() == [True]
+    assert units.count == 1
+    assert units.trials.equals("status", "running").tolist() == [True]
     assert np.isnan(units.trials.numbers("parameters")).all()
     assert units.series("loss").values["loss"].tolist() == [0.5]
 

@@ -1,11 +1,13 @@
 """What a ranking says in words: intervals, what they cannot be, and how many of how many a warning is about."""
 
+import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 from analysis.comparison_view import comparison_view
 from analysis.criteria import CRITERIA
@@ -20,10 +22,10 @@ NOISY = Design("aaa111", {"energy.form": "linear"}, seed_noise=1.5)
 CALM = Design("bbb222", {"energy.form": "gated"}, seed_noise=0.001)
 
 
-def said(parts: object) -> str:
+def said(parts: Iterable[RenderableType]) -> str:
     """Everything on one line, as a person reads it."""
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    for part in parts:  # type: ignore[attr-defined]
+    console = Console(width=160, record=True, file=io.StringIO())
+    for part in parts:
         console.print(part)
     return " ".join(console.export_text().split())
 
@@ -33,23 +35,26 @@ def two_seeds(tmp_path: Path) -> Path:
     return write_run(tmp_path / "run", (NOISY, CALM), seeds=(0, 1))
 
 
-def test_an_interval_says_to_and_where_it_reaches_beyond_what_can_be(two_seeds: Path) -> None:
+def test_an_interval_beyond_what_can_be_is_marked(two_seeds: Path) -> None:
     ranking = rank(Run.open(two_seeds))
     rows, text = ranking.configurations, said(ranking_view(ranking))
-    beyond = [row for row in rows.itertuples() if row.low < 0 or row.high > 1]
+    intervals = rows[["low", "high"]].to_numpy(float)
+    beyond = [(low, high) for low, high in intervals if low < 0 or high > 1]
     assert beyond, "the plant is wide enough to prove it"
-    for row in rows.itertuples():
-        mark = BEYOND if row.low < 0 or row.high > 1 else ""
-        assert f"{row.low:.3f} to {row.high:.3f}{mark} " in text, "not clipped, and marked"
+    for low, high in intervals:
+        mark = BEYOND if low < 0 or high > 1 else ""
+        assert f"{low:.3f} to {high:.3f}{mark} " in text, "not clipped, and marked"
     reach = "reaches" if len(beyond) == 1 else "reach"
     assert f"{len(beyond)} of 2 intervals {reach} beyond [0, 1]" in text
     assert "(not clipped): 2 seeds bound little there" in text
-    nothing = sum(row.low <= 0 and row.high >= 1 for row in beyond)
-    assert nothing and f"and nothing in {nothing} row" in text
+    nothing = sum(low <= 0 and high >= 1 for low, high in beyond)
+    assert nothing
+    assert f"and nothing in {nothing} row" in text
     alone = rank(Run.open(write_run(two_seeds.parent / "calm", (CALM,), seeds=range(6))))
     row = alone.configurations.iloc[0]
     text = said(ranking_view(alone))
-    assert BEYOND not in text and f"{row['low']:.3f} to {row['high']:.3f} " in text
+    assert BEYOND not in text
+    assert f"{row['low']:.3f} to {row['high']:.3f} " in text
 
 
 def test_a_difference_beyond_one_is_said_to_be_impossible(two_seeds: Path) -> None:
@@ -64,8 +69,11 @@ def test_a_difference_beyond_one_is_said_to_be_impossible(two_seeds: Path) -> No
 def test_criteria_know_what_they_can_be() -> None:
     aupr, nll = CRITERIA["aupr"], CRITERIA["nll"]
     assert (aupr.span, nll.span) == ("[0, 1]", "[0, inf)")
-    assert aupr.possible(0.0, 1.0) and not aupr.possible(-0.001, 0.5) and not aupr.possible(0.5, 1.001)
-    assert nll.possible(0.1, 7.0) and not nll.possible(-0.1, 7.0)
+    assert aupr.possible(0.0, 1.0)
+    assert not aupr.possible(-0.001, 0.5)
+    assert not aupr.possible(0.5, 1.001)
+    assert nll.possible(0.1, 7.0)
+    assert not nll.possible(-0.1, 7.0)
     assert aupr.possible(float("nan"), float("nan")), "no interval is no claim"
 
 
@@ -76,13 +84,14 @@ def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None
     own = ranking.findings[ranking.findings["rule"] == "generalisation_gap"]
     row = by_rule(ranking.findings).set_index("rule").loc["generalisation_gap"]
     lines = set(own["cell_line"]) - {"macro"}
-    assert lines == {"K562", "HMEC"} and unseen_lines(run) == 2, "every line beyond the limit has its finding"
+    assert lines == {"K562", "HMEC"}, "every line beyond the limit has its finding"
+    assert unseen_lines(run) == 2
     assert (row["configs"], row["units"], row["lines"]) == (1, 2, 2)
     text = said(ranking_view(ranking))
     assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text
 
 
-def test_of_equally_bad_warnings_the_first_by_name_is_shown_in_any_order_of_files() -> None:
+def test_of_equal_warnings_the_first_by_name_is_shown() -> None:
     row = {
         "rule": "generalisation_gap",
         "mark": "g",
@@ -106,6 +115,8 @@ def test_a_branch_chosen_on_test_is_marked_wherever_it_stands(tmp_path: Path) ->
     write(run, "cells", file.name, [*rows, *leaking])
     ranking = rank(Run.open(run))
     text = said(ranking_view(ranking))
-    assert "branch_select 0.987‡ on test" in text and "it leaks" in text
-    assert "‡" not in before and "branch_select" not in before
+    assert "branch_select 0.987‡ on test" in text
+    assert "it leaks" in text
+    assert "‡" not in before
+    assert "branch_select" not in before
     assert ranking.configurations["test_aupr"].iloc[0] != pytest.approx(0.987)

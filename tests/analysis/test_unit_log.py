@@ -32,9 +32,12 @@ def _log(run: Path, data: bytes, unit: str = "a-f-1") -> Path:
 
 def test_rows_come_back_exactly(tmp_path: Path) -> None:
     log = UnitLog.read(_log(tmp_path, b"".join(FRAMES)))
-    assert log.ended and log.damage is None and log.trial["started"] == BEGAN
+    assert log.ended
+    assert log.damage is None
+    assert log.trial["started"] == BEGAN
     rows = log.rows("epochs")
-    assert [row["epoch"] for row in rows] == [1, 2] and rows[0]["loss"] == 0.1 + 0.2
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[0]["loss"] == 0.1 + 0.2
     assert log.table("embeddings")["z_e"].to_pylist() == [[0.5, 1.0]]
     assert log.table("trials").to_pylist()[0]["finished"] == BEGAN
     assert log.table("reports").num_rows == 0
@@ -54,7 +57,9 @@ def test_cut_off_anywhere_the_whole_frames_before_count(tmp_path: Path) -> None:
     for length in sorted({*range(0, len(data), 17), *ends[:-1], *(end + 1 for end in ends[:-1])}):
         log = UnitLog.read(_log(tmp_path, data[:length]))
         whole = sum(end <= length for end in ends) - 1
-        assert log.mark.length == ends[whole] and not log.ended and log.damage is None
+        assert log.mark.length == ends[whole]
+        assert not log.ended
+        assert log.damage is None
         assert log.torn == (length not in ends)
     assert mark in UnitLog.read(_log(tmp_path, data)).marks
 
@@ -66,7 +71,9 @@ def test_a_changed_byte_anywhere_is_found(tmp_path: Path) -> None:
         changed = bytearray(data)
         changed[at] ^= 0x10
         log = UnitLog.read(_log(tmp_path, bytes(changed)))
-        assert not log.ended and log.mark.length <= at and whole.mark not in log.marks
+        assert not log.ended
+        assert log.mark.length <= at
+        assert whole.mark not in log.marks
 
 
 def test_a_log_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,13 +84,14 @@ def test_a_log_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest
         Run.open(tmp_path).table("trials")
 
 
-def test_a_running_unit_is_read_from_its_log_and_a_filed_one_once(tmp_path: Path) -> None:
+def test_a_running_unit_is_read_from_its_log_a_filed_one_once(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES[:2]))
     other = rows_frame({**KEY, "config": "b", "status": "running", "epochs": 0}, {})
     embeddings = to_table("embeddings", [{**KEY, "config": "b", "cell_line": "K562"}])
     _log(tmp_path, b"".join([other, FRAMES[1], table_frame("embeddings", embeddings), FRAMES[3]]), "b-f-1")
     run = Run.open(tmp_path)
-    assert run.table("trials")["status"].tolist() == ["running", "done"] and run.problems == []
+    assert run.table("trials")["status"].tolist() == ["running", "done"]
+    assert run.problems == []
     write(tmp_path, "epochs", "a-f-1.parquet", [{**KEY, "epoch": 1}])
     write(tmp_path, "trials", "a-f-1.parquet", [{**KEY, "status": "done"}])
     again = Run.open(tmp_path)
@@ -92,7 +100,7 @@ def test_a_running_unit_is_read_from_its_log_and_a_filed_one_once(tmp_path: Path
     assert len(again.table("embeddings")) == 1, "only of the unit that Parquet does not have"
 
 
-def test_parquet_that_cannot_be_read_is_named_and_its_rows_come_from_the_log(tmp_path: Path) -> None:
+def test_unreadable_parquet_is_named_and_its_log_is_read(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES))
     for name in ("epochs", "trials"):
         write(tmp_path, name, "a-f-1.parquet", [{**KEY}])
@@ -100,11 +108,13 @@ def test_parquet_that_cannot_be_read_is_named_and_its_rows_come_from_the_log(tmp
     file.write_bytes(file.read_bytes()[:100])
     run = Run.open(tmp_path)
     assert run.table("epochs")["epoch"].tolist() == [1, 2]
-    assert len(run.problems) == 1 and run.problems[0].startswith("epochs/a-f-1.parquet cannot be read")
+    assert len(run.problems) == 1
+    assert run.problems[0].startswith("epochs/a-f-1.parquet cannot be read")
     assert run.lost == []
     log_file(tmp_path, "a-f-1").unlink()
     without = Run.open(tmp_path)
-    assert without.table("epochs").empty and without.lost == without.problems != []
+    assert without.table("epochs").empty
+    assert without.lost == without.problems != []
 
 
 def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
@@ -112,15 +122,20 @@ def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
     data[-3] ^= 1
     _log(tmp_path, bytes(data))
     run = Run.open(tmp_path)
-    assert run.table("epochs").empty and run.table("trials")["epochs"].tolist() == [0]
-    assert "units/a-f-1.log is damaged" in run.problems[0] and len(run.problems) == 1
+    assert run.table("epochs").empty
+    assert run.table("trials")["epochs"].tolist() == [0]
+    assert "units/a-f-1.log is damaged" in run.problems[0]
+    assert len(run.problems) == 1
     assert run.lost == run.problems
 
 
-def test_a_log_under_the_name_of_another_unit_is_damaged_and_counts_for_nothing(tmp_path: Path) -> None:
+def test_a_log_under_another_units_name_counts_for_nothing(tmp_path: Path) -> None:
     foreign = UnitLog.read(_log(tmp_path, b"".join(FRAMES), "a-f-2"))
-    assert foreign.damage == "it is the log of another unit, a-f-1" and not foreign.ended
-    assert foreign.marks == {START} and foreign.table("epochs").num_rows == 0 and foreign.trial == {}
+    assert foreign.damage == "it is the log of another unit, a-f-1"
+    assert not foreign.ended
+    assert foreign.marks == {START}
+    assert foreign.table("epochs").num_rows == 0
+    assert foreign.trial == {}
     late = rows_frame({**KEY, "seed": 2, "status": "done"}, {})
     assert (
         UnitLog.read(_log(tmp_path, FRAMES[0] + late, "a-f-1")).damage

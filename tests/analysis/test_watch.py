@@ -17,7 +17,8 @@ SPREAD = st.sampled_from([0.001, 0.04, 0.06, 0.3, 1.0])
 @st.composite
 def epochs(draw: st.DrawFn) -> list[dict[str, list[dict[str, Any]]]]:
     """Rows of a few epochs, in which values cross the limits in both directions and some are missing."""
-    found, pairs = [], draw(st.sampled_from([40, 4000]))
+    found: list[dict[str, list[dict[str, Any]]]] = []
+    pairs = draw(st.sampled_from([40, 4000]))
     never = draw(st.sets(st.sampled_from(TERMS)))
     for epoch in range(1, draw(st.integers(1, 7)) + 1):
         train = draw(st.one_of(st.none(), SHARE))
@@ -96,7 +97,7 @@ def test_live_every_rule_is_raised_as_from_all_rows() -> None:
                 {"epoch": epoch, "term": term, "weight": 1.0, "weighted": -0.1, "value": value}
                 for term, value in (("acted", float(epoch == 1)), ("hinge", 0.0))
             ]
-            part = {
+            part: dict[str, list[dict[str, Any]]] = {
                 "epochs": [{"epoch": epoch, "loss": -0.1, "train_aupr": 0.99}],
                 "terms": terms,
                 "cells": cells,

@@ -13,8 +13,9 @@ from models.declared import DECLARED, declare
 from models.energy import ENERGIES, Energy
 from models.energy.dissipation import LinearEnergy
 from models.energy.temperature import FixedTemperature
-from models.environment import ENVIRONMENTS, SET_ENCODERS
+from models.environment import ENVIRONMENTS, SET_ENCODERS, Environment
 from models.environment.cell_environment import CellEnvironment
+from models.environment.identity import IdEnvironment
 from models.environment.resistance import Resistance
 from models.environment.set_encoders import MeanEncoder, SetEncoder
 from models.environment.side import EnvironmentSide
@@ -22,9 +23,10 @@ from models.environment.student import SupportEnvironment
 from models.episode import Support
 from models.part import parameter_groups
 from models.prism import PrismModel
-from models.registry import Registry
+from models.registry import Registry, Settings
 from models.streams import initialise
 from tests.models.test_environment import make_support
+from tests.typed import as_a
 
 TEXTS = {"id": "M10", "name": "n", "equation": "e", "shapes": "-> s", "source": "s"}
 SMALL = {
@@ -75,8 +77,9 @@ def scored(model: PrismModel, support: Support) -> Any:
 def test_the_composed_equation_by_hand() -> None:
     model, support = by_hand(), make_support()
     u, scores = scored(model, support)
-    head = model.environment.resistance.cell_part
-    z_e = model.environment.source(support)
+    environment = as_a(CellEnvironment, model.environment)
+    head = as_a(nn.Linear, environment.resistance.cell_part)
+    z_e = environment.source(support)
     r = nn.functional.softplus(z_e @ head.weight[0] + head.bias[0])
     torch.testing.assert_close(scores.logit, (u - r[:, None]) / 2.0, rtol=0, atol=1e-12)
     assert (model.features, model.width, model.cell_lines) == (4, 6, 3)
@@ -86,17 +89,18 @@ def test_the_composed_equation_by_hand() -> None:
 def test_a_model_without_an_environment_is_u_over_t() -> None:
     model = PrismModel(sequence(), LinearEnergy(), FixedTemperature(2.0), EnvironmentSide(3)).double()
     u, scores = scored(model, make_support())
-    assert torch.equal(scores.logit, u / 2.0) and torch.equal(scores.r, torch.zeros(3, 1).double())
-    assert (
-        scores.r_teacher is None and model.environment.initial_memory() == {} and not model.environment.acts
-    )
+    assert torch.equal(scores.logit, u / 2.0)
+    assert torch.equal(scores.r, torch.zeros(3, 1).double())
+    assert scores.r_teacher is None
+    assert model.environment.initial_memory() == {}
+    assert not model.environment.acts
     with pytest.raises(LookupError, match="neither Student nor Teacher"):
         _ = model.environment.branches
 
 
 def test_every_part_declares_the_group_of_its_parameters() -> None:
     graph = {"kind": "gcn", "map": "attention"}
-    changes = {f"environment.graph.{key}": value for key, value in graph.items()}
+    changes: dict[str, Any] = {f"environment.graph.{key}": value for key, value in graph.items()}
     changes |= {
         "environment.teacher.kind": "gradient",
         "loss.distillation.weight": 0.5,
@@ -136,10 +140,16 @@ def test_an_energy_is_one_class_with_its_own_keys_and_resistance() -> None:
     settings = settings_of({})
     settings["energy"] = {"form": "halved", "share": 0.5}
     model = build_model(settings, 3)
-    assert model.energy.share == 0.5 and model.environment.resistance.standardise
+    assert as_a(Halved, model.energy).share == 0.5
+    assert as_a(CellEnvironment, model.environment).resistance.standardise
     settings["energy"]["shrae"] = 0.5
     with pytest.raises(TypeError, match="shrae"):
         build_model(settings, 3)
+
+
+def source_of(settings: Settings) -> Environment:
+    """The environment source of the model of three cell lines that the settings build."""
+    return as_a(CellEnvironment, build_model(settings, 3).environment).source
 
 
 @pytest.mark.usefixtures("free")
@@ -156,7 +166,7 @@ def test_a_set_encoder_and_a_source_are_one_class_each() -> None:
             return self.out(x.amax(-2))
 
     @ENVIRONMENTS.register("loud", **TEXTS)
-    class Loud(ENVIRONMENTS.row("id").cls):  # type: ignore[misc]
+    class Loud(IdEnvironment):
         """z_E = loudness e_c."""
 
         def __init__(self, cell_lines: int, width: int, loudness: float) -> None:
@@ -165,11 +175,12 @@ def test_a_set_encoder_and_a_source_are_one_class_each() -> None:
 
     settings = settings_of({"environment.encoder": "mean"})
     settings["environment"]["encoder"] = "largest"
-    encoder = build_model(settings, 3).environment.source.encoder
-    assert isinstance(encoder, Largest) and (encoder.inputs, encoder.width) == (9, 4)
+    encoder = as_a(Largest, as_a(SupportEnvironment, source_of(settings)).encoder)
+    assert (encoder.inputs, encoder.width) == (9, 4)
     environment = {"source": "loud", "width": 4, "loudness": 2.0, "scope": "cell", "rank": 8}
-    source = build_model({**settings, "environment": environment}, 3).environment.source
-    assert source.loudness == 2.0 and source.table.weight.shape == (3, 4)
+    source = as_a(Loud, source_of({**settings, "environment": environment}))
+    assert source.loudness == 2.0
+    assert source.table.weight.shape == (3, 4)
     with pytest.raises(KeyError, match="did you mean 'loud'"):
         build_model({**settings, "environment": {**environment, "source": "lood"}}, 3)
 

@@ -1,6 +1,6 @@
 """What competition does where shallow statistics know the training cell lines again, and where they do not."""
 
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import nn
@@ -70,7 +70,7 @@ def trained(fingerprint: bool, push: float, seed: int) -> tuple[float, float, fl
             r_heard=r.squeeze(-1),
             pseudo_unseen=(torch.rand(LINES, generator=source) < 0.25).float(),
             shallow=torch.cat([shown, normal(LINES, SUPPORT, 1), support_u.unsqueeze(-1)], -1),
-            energy_of=lambda r, u=u: u - r,
+            energy_of=partial(torch.sub, u),
         )
         value, new = term(step, state)
         (binary_cross_entropy_with_logits(step.logit, label) + 0.3 * value).backward()
@@ -88,18 +88,19 @@ def over_seeds(*, fingerprint: bool, push: float) -> list[float]:
     return torch.tensor([trained(fingerprint, push, seed) for seed in SEEDS]).mean(0).tolist()
 
 
-def test_push_away_acts_on_a_shortcut_and_takes_most_of_the_advantage() -> None:
+def test_push_away_takes_most_of_a_shortcuts_advantage() -> None:
     """Measured: acts in 0.64 of the episodes; the advantage is 0.029 nats with push-away and 0.081 without."""
     acted, advantage, unseen = over_seeds(fingerprint=True, push=0.1)
     free = over_seeds(fingerprint=True, push=0.0)
-    assert free[0] == 0.0 and free[1] > 0.05 > 0 > free[2], (
-        "the advantage is memory of the training cell lines"
-    )
-    assert acted > 0.5 and unseen < 0
+    assert free[0] == 0.0
+    assert free[1] > 0.05 > 0 > free[2], "the advantage is memory of the training cell lines"
+    assert acted > 0.5
+    assert unseen < 0
     assert advantage < 0.6 * free[1]
 
 
 def test_push_away_stays_near_zero_without_a_shortcut() -> None:
     """Measured: acts in 0.14 of the episodes; the Opportunist is 0.06 nats behind."""
     acted, advantage, _ = over_seeds(fingerprint=False, push=0.1)
-    assert acted < 0.2 and advantage < 0
+    assert acted < 0.2
+    assert advantage < 0

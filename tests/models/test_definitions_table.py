@@ -60,7 +60,7 @@ def test_a_term_declares_what_the_definitions_say(key: str) -> None:
 def test_a_term_reads_exactly_what_it_declares(key: str) -> None:
     term, state, step = acting(key, **FULLEST.get(key, {}))
     recording = RecordingStep(step)
-    term(recording, state)  # type: ignore[arg-type]
+    term(recording, state)
     assert recording.read == TERMS[key].reads
 
 
@@ -79,5 +79,6 @@ def test_a_gradient_moves_exactly_what_a_term_acts_on(key: str) -> None:
 
 def test_an_undeclared_read_would_be_noticed() -> None:
     recording = RecordingStep(make_step())
-    assert recording.z_e_of_queries().shape == (4, 6, 3) and recording.logit.shape == (4, 6)
+    assert recording.z_e_of_queries().shape == (4, 6, 3)
+    assert recording.logit.shape == (4, 6)
     assert recording.read == {"z_e", "logit"} != TERMS["orthogonal"].reads

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from torch import nn
 
 from models.building import build_sequence
 from models.sequence.dual_stream import DualStream
 from models.streams import initialise
 from tests.models.test_sequence_potential import SMALL, sequences
+from tests.typed import as_a
 
 BLOCK = {
     "encoder": "cnn",
@@ -31,7 +33,7 @@ def worst(z_i: torch.Tensor, z_e: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize("lr", [1.0])
-def test_streams_stay_orthogonal_through_500_optimiser_steps_in_float32(lr: float) -> None:
+def test_streams_stay_orthogonal_through_500_float32_steps(lr: float) -> None:
     torch.manual_seed(0)
     module = DualStream(8, 3)
     initialise(module, 0)
@@ -52,14 +54,15 @@ def test_streams_stay_orthogonal_through_500_optimiser_steps_in_float32(lr: floa
     assert float((module.rotation().detach() - start).abs().max()) > 0.1, "the rotation was trained"
 
 
-def test_the_streams_are_projections_that_add_up_and_an_environment_keeps_its_length() -> None:
+def test_streams_add_up_and_an_environment_keeps_its_length() -> None:
     module = DualStream(6, 2).double()
     initialise(module, 0)
     h, e = torch.randn(9, 6, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)
     intrinsic, environment = module(h)
     torch.testing.assert_close(intrinsic + environment, h)
     torch.testing.assert_close(module(intrinsic).intrinsic, intrinsic)
-    assert torch.linalg.matrix_rank(intrinsic) == 4 and torch.linalg.matrix_rank(environment) == 2
+    assert torch.linalg.matrix_rank(intrinsic) == 4
+    assert torch.linalg.matrix_rank(environment) == 2
     torch.testing.assert_close(module.place(e).norm(dim=1), e.norm(dim=1))
     torch.testing.assert_close(module(module.place(e)).environment, module.place(e))
 
@@ -101,7 +104,8 @@ def test_the_potential_reads_the_intrinsic_stream_alone() -> None:
     other = plain(*sequences())
     torch.testing.assert_close(out.z_i + out.stream, other.z_i)
     assert not torch.allclose(out.u, other.u, rtol=1e-3)
-    assert torch.equal(other.stream, other.z_i) and torch.equal(other.kl, torch.zeros(2).double())
+    assert torch.equal(other.stream, other.z_i)
+    assert torch.equal(other.kl, torch.zeros(2).double())
 
 
 def test_a_bottleneck_narrows_z_i_by_one_linear_map() -> None:
@@ -110,8 +114,11 @@ def test_a_bottleneck_narrows_z_i_by_one_linear_map() -> None:
     for network in (model, plain):
         initialise(network, 0)
     out, wide = model(*sequences()), plain(*sequences())
-    assert out.z_i.shape == (2, 3) and model.features == 3 and plain.features == 8
-    torch.testing.assert_close(out.z_i, wide.z_i @ model.narrow.weight.T + model.narrow.bias)
+    assert out.z_i.shape == (2, 3)
+    assert model.features == 3
+    assert plain.features == 8
+    narrow = as_a(nn.Linear, model.narrow)
+    torch.testing.assert_close(out.z_i, wide.z_i @ narrow.weight.T + narrow.bias)
     torch.testing.assert_close(out.u, model.energy(out.z_i))
     count = {
         name: sum(p.numel() for p in network.parameters()) for name, network in (("m", model), ("p", plain))
@@ -123,5 +130,6 @@ def test_bottleneck_price_and_streams_go_together() -> None:
     model = build_sequence({**BLOCK, "bottleneck": 5}, stochastic=True, environment_stream=2).double()
     initialise(model, 0)
     out = model(*sequences())
-    assert out.z_i.shape == (2, 5) and (out.kl > 0).all()
+    assert out.z_i.shape == (2, 5)
+    assert (out.kl > 0).all()
     assert worst(out.z_i, out.stream) < 1e-10

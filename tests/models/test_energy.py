@@ -69,7 +69,7 @@ def test_sign_conventions_of_the_resistance() -> None:
     } == wanted
 
 
-def test_learned_scalars_are_reported_and_come_back_at_initialisation() -> None:
+def test_learned_scalars_are_reported_and_initialised() -> None:
     for form, name, value in (("interaction", "lam", 0.1), ("gated", "w", 1.0), ("blocking", "w", 1.0)):
         energy = ENERGIES.build(form)
         with torch.no_grad():
@@ -77,7 +77,8 @@ def test_learned_scalars_are_reported_and_come_back_at_initialisation() -> None:
         initialise(energy, seed=3)
         report = energy.report()
         assert list(report) == [name]
-        assert report[name].item() == pytest.approx(value) and not report[name].requires_grad
+        assert report[name].item() == pytest.approx(value)
+        assert not report[name].requires_grad
     for form in ("linear", "boosted_gate", "threshold_gate", "binding"):
         assert ENERGIES.build(form).report() == {}
 
@@ -120,8 +121,7 @@ def test_unknown_argument_of_an_energy_is_an_error() -> None:
         ENERGIES.build("gate")
 
 
-def test_rows_say_that_the_sample_part_of_a_resistance_has_either_sign() -> None:
+def test_rows_say_that_a_sample_part_has_either_sign() -> None:
     for form in ("linear", "interaction"):
-        assert (
-            "R_E(c) >= 0" in ENERGIES.row(form).equation and "may be negative" in ENERGIES.row(form).equation
-        )
+        assert "R_E(c) >= 0" in ENERGIES.row(form).equation
+        assert "may be negative" in ENERGIES.row(form).equation

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from models.energy import ENERGIES
-from models.energy.gates import BoostedGateEnergy
-from models.environment.abundance import AbundanceResistance, log_softplus
+from models.energy.gates import BoostedGateEnergy, ThresholdGateEnergy
+from models.environment.abundance import AbundanceHead, AbundanceResistance, log_softplus
 from models.environment.resistance import Reference
 from models.streams import initialise
+from tests.typed import as_a, grad
 
 ONE = torch.ones(1, 1, dtype=torch.float64)
 
@@ -20,7 +21,7 @@ def tensor(*rows: list[float]) -> torch.Tensor:
 
 
 def test_boosted_gate_by_hand() -> None:
-    energy = ENERGIES.build("boosted_gate", a=0.5)
+    energy = BoostedGateEnergy(a=0.5)
     u = math.atanh(0.6)
     logit = energy(tensor([u, -u]), tensor([math.log(3.0)]), tensor([2.0]))
     # tanh(u) = 0.6, sigmoid(ln 3) = 3/4: u (1 +- 0.5 * 0.6 * 0.75) / 2
@@ -44,7 +45,7 @@ def test_the_boosted_gates_bound_is_the_root_of_its_derivation() -> None:
         assert bool((logit.diff() <= 0).any()) == falls
 
 
-def test_the_boosted_gate_turns_from_invariant_to_not_at_the_bound() -> None:
+def test_the_boosted_gate_is_rank_invariant_up_to_its_bound() -> None:
     r_at_bound = math.log(BoostedGateEnergy.BOUND / (1 - BoostedGateEnergy.BOUND))
     flags = ENERGIES.build("boosted_gate", a=1.0).strictly_increasing(
         tensor([-9.0, r_at_bound - 1e-6, r_at_bound + 1e-6, 9.0])
@@ -60,7 +61,7 @@ def test_a_promotion_outside_its_range_is_refused(a: float) -> None:
 
 
 def test_threshold_gate_by_hand() -> None:
-    energy = ENERGIES.build("threshold_gate", b=0.25, tau=0.5)
+    energy = ThresholdGateEnergy(b=0.25, tau=0.5)
     r = tensor([0.6], [0.5], [-3.0])
     logit = energy(tensor([4.0, -2.0]).expand(3, 2), r, 2 * ONE)
     assert torch.equal(logit, tensor([2.0, -1.0], [0.5, -0.25], [0.5, -0.25]))
@@ -71,13 +72,13 @@ def test_threshold_gate_by_hand() -> None:
 
 
 def test_threshold_gate_learns_straight_through() -> None:
-    energy = ENERGIES.build("threshold_gate", b=0.25, tau=0.5)
+    energy = ThresholdGateEnergy(b=0.25, tau=0.5)
     r = tensor([0.5 + math.log(3.0)]).requires_grad_()
     u = tensor([4.0, -2.0]).requires_grad_()
     (energy(u, r, 2 * ONE) * tensor([1.0, 3.0])).sum().backward()
     # s = 3/4: sum_q weight_q u_q (1 - b) s (1 - s) / T, and the hard gate for U_I
-    assert r.grad.item() == pytest.approx((4.0 - 6.0) * 0.75 * 0.75 * 0.25 / 2, rel=1e-12)
-    assert u.grad.tolist() == [[0.5, 1.5]]
+    assert grad(r).item() == pytest.approx((4.0 - 6.0) * 0.75 * 0.75 * 0.25 / 2, rel=1e-12)
+    assert grad(u).tolist() == [[0.5, 1.5]]
 
 
 def exact_blocking(g: float, v: float) -> Decimal:
@@ -98,10 +99,11 @@ def test_blocking_is_exact_at_any_size(dtype: torch.dtype) -> None:
             wanted = float(exact_blocking(2 * r, u))
             assert logit.item() == pytest.approx(wanted, rel=4 * torch.finfo(dtype).eps), (r, u)
             logit.backward()
-            assert torch.isfinite(leaf.grad).all() and (leaf.grad >= 0).all()
+            assert torch.isfinite(grad(leaf)).all()
+            assert (grad(leaf) >= 0).all()
 
 
-def test_blocking_divides_u_by_the_temperature_and_closes_where_gated_does_not() -> None:
+def test_blocking_heats_u_and_closes_where_gated_does_not() -> None:
     energy = ENERGIES.build("blocking", w=1.0).double()
     u, r = tensor([3.0, -3.0]), tensor([-20.0])
     half = energy(u, tensor([0.0]), 3 * ONE)
@@ -122,7 +124,7 @@ def test_log_softplus_keeps_its_accuracy_and_gradient() -> None:
             soft = (1 + Decimal(x).exp()).ln()
             slope = 1 / (1 + Decimal(-x).exp()) / soft
         assert value.item() == pytest.approx(float(soft.ln()), rel=1e-9)
-        assert leaf.grad.item() == pytest.approx(float(slope), rel=1e-6)
+        assert grad(leaf).item() == pytest.approx(float(slope), rel=1e-6)
     assert log_softplus(torch.tensor(-80.0)).item() == -80.0
 
 
@@ -132,10 +134,11 @@ def test_binding_by_hand() -> None:
         for parameter in head.parameters():
             parameter.zero_()
         # One hidden unit of five acts: h = 0.5 cos(0) + 2 cos(pi tanh z_0) + sin(pi tanh z_1); raw = 3 SiLU(h) - 1.
-        head.cell_part.cosine[0, 0] = torch.tensor([0.5, 2.0])
-        head.cell_part.sine[0, 1] = 1.0
-        head.cell_part.out.weight[0, 0] = 3.0
-        head.cell_part.out.bias.fill_(-1.0)
+        part = as_a(AbundanceHead, head.cell_part)
+        part.cosine[0, 0] = torch.tensor([0.5, 2.0])
+        part.sine[0, 1] = 1.0
+        part.out.weight[0, 0] = 3.0
+        part.out.bias.fill_(-1.0)
     z_e = tensor([math.atanh(1 / 3), math.atanh(0.5)])
     h = 0.5 + 2 * math.cos(math.pi / 3) + math.sin(math.pi / 2)
     abundance = math.log1p(math.exp(3 * h / (1 + math.exp(-h)) - 1))
@@ -158,4 +161,4 @@ def test_every_parameter_of_the_abundance_moves_the_logit() -> None:
     z_e = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     r = head(z_e, torch.zeros(4, 5, 2), Reference.initial(4, 3)).r
     ENERGIES.build("binding")(torch.zeros(4, 5, dtype=torch.float64), r, torch.ones(4, 1)).sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in head.parameters())
+    assert all(grad(p).abs().sum() > 0 for p in head.parameters())

@@ -7,14 +7,17 @@ import pytest
 import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel
+from torch import nn
 
 from models.environment import ENVIRONMENTS
+from models.environment.features import FeatureEnvironment
 from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Reference
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.models.steps import make_step
 from tests.models.test_environment import changed, make_support
+from tests.typed import as_a, grad
 
 C, F, W = 7, 3, 4
 NUMBERS = {"lengthscale": 0.8, "variance": 1.7, "noise": 0.2}
@@ -45,7 +48,7 @@ def closed_form(train: np.ndarray, r: np.ndarray, place: np.ndarray) -> tuple[np
 
 @pytest.mark.parametrize("space", ["features", "prototypes"])
 @pytest.mark.parametrize("seen", [C, 4])
-def test_posterior_is_that_of_the_closed_form_on_the_cell_lines_met(space: str, seen: int) -> None:
+def test_posterior_is_the_closed_form_over_met_cell_lines(space: str, seen: int) -> None:
     prior, reference = over(space), a_reference(seen)
     train = prior.training_places(reference)
     place = draw(5, train.shape[1], seed=8)
@@ -57,11 +60,12 @@ def test_posterior_is_that_of_the_closed_form_on_the_cell_lines_met(space: str, 
 
 def test_a_hidden_cell_line_does_not_tell_its_own_value() -> None:
     prior, reference = over("features"), a_reference()
-    place, hidden = prior.places[[2, 2]], torch.tensor([2, -1])
+    places = as_a(torch.Tensor, prior.places)
+    place, hidden = places[[2, 2]], torch.tensor([2, -1])
     moved = reference._replace(r=reference.r + 3.0 * (torch.arange(C) == 2))
     left_out, used = prior.posterior(place, moved, hidden).mean
     assert left_out == prior.posterior(place, reference, hidden).mean[0]
-    train = prior.places[[0, 1, 3, 4, 5, 6]]
+    train = places[[0, 1, 3, 4, 5, 6]]
     gram = prior.kernel(train, train, reference) + 0.2 * torch.eye(6)
     cross = prior.kernel(place[:1], train, reference)[0]
     others = moved.r[[0, 1, 3, 4, 5, 6]]
@@ -73,14 +77,15 @@ def test_a_hidden_cell_line_does_not_tell_its_own_value() -> None:
 def test_nothing_to_go_by_gives_the_prior_and_far_away_the_mean() -> None:
     prior = over("features")
     nothing = prior.posterior(draw(2, F), a_reference(seen=0))
-    assert nothing.mean.tolist() == [0.0, 0.0] and nothing.variance.tolist() == [1.7, 1.7]
+    assert nothing.mean.tolist() == [0.0, 0.0]
+    assert nothing.variance.tolist() == [1.7, 1.7]
     reference = a_reference()
     far = prior.posterior(torch.full((1, F), 1e4, dtype=torch.float64), reference)
     assert far.mean.item() == pytest.approx(reference.r.mean().item())
     assert far.variance.item() == pytest.approx(1.7)
 
 
-def test_log_density_is_the_multivariate_normal_and_moves_r_alone() -> None:
+def test_log_density_is_multivariate_normal_and_moves_r_alone() -> None:
     prior, reference = over("features"), a_reference()
     raw, place = draw(4, seed=5).requires_grad_(), draw(4, F, seed=6).requires_grad_()
     value = prior.log_density(raw, place, reference)
@@ -96,7 +101,7 @@ def test_log_density_is_the_multivariate_normal_and_moves_r_alone() -> None:
     assert alone == pytest.approx(-0.5 * (z + math.log(2 * math.pi * 1.9)))
 
 
-def test_prior_over_z_e_lets_the_gradient_of_the_posterior_reach_the_student() -> None:
+def test_gradient_of_a_posterior_over_z_e_reaches_the_student() -> None:
     prior, place = over("prototypes"), draw(2, W, seed=4).requires_grad_()
     (gradient,) = torch.autograd.grad(prior.posterior(place, a_reference()).mean.sum(), [place])
     assert gradient.abs().sum() > 0
@@ -119,16 +124,16 @@ def test_impossible_numbers_are_errors() -> None:
         GaussianProcessPrior(noise=0.0)
 
 
-def features(decoder: bool = False, seed: int = 0) -> torch.nn.Module:
-    model = ENVIRONMENTS.build("features", inputs=F, width=W, hidden=5, decoder=decoder).double()
+def features(decoder: bool = False, seed: int = 0) -> FeatureEnvironment:
+    model = FeatureEnvironment(inputs=F, width=W, hidden=5, decoder=decoder).double()
     initialise(model, seed)
     return model
 
 
-def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
+def test_features_alone_are_read_by_a_two_layer_map() -> None:
     model, v = features(), draw(3, F)
     support, other = changed(make_support(), v=v), changed(make_support(seed=4), v=v)
-    first, _, last = model.encoder
+    first, last = (as_a(nn.Linear, model.encoder[k]) for k in (0, 2))
     hidden = v @ first.weight.T + first.bias
     gelu = 0.5 * hidden * (1 + torch.erf(hidden / 2**0.5))
     torch.testing.assert_close(model(support), gelu @ last.weight.T + last.bias)
@@ -143,13 +148,14 @@ def test_features_are_read_by_a_two_layer_map_and_nothing_else_is() -> None:
 def test_reconstruction_by_hand_and_every_parameter_learns() -> None:
     model, v = features(decoder=True), draw(3, F)
     z_e = model(changed(make_support(), v=v))
-    loss, _ = LOSSES.build("reconstruction")(make_step(z_e=z_e, v=v, v_decoded=model.decoder(z_e)), {})
-    assert loss.item() == pytest.approx(((model.decoder(z_e) - v) ** 2).mean().item())
+    decoder = as_a(nn.Module, model.decoder)
+    loss, _ = LOSSES.build("reconstruction")(make_step(z_e=z_e, v=v, v_decoded=decoder(z_e)), {})
+    assert loss.item() == pytest.approx(((decoder(z_e) - v) ** 2).mean().item())
     loss.backward()
-    assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
+    assert all(grad(parameter).abs().sum() > 0 for parameter in model.parameters())
     by_hand = make_step(v=torch.tensor([[1.0, 2.0]]).double(), v_decoded=torch.tensor([[0.0, 4.0]]).double())
     assert LOSSES.build("reconstruction")(by_hand, {})[0].item() == (1 + 4) / 2
-    with pytest.raises(ValueError, match="needs features of the cell lines"):
+    with pytest.raises(ValueError, match="no v: that needs features of the cell lines"):
         LOSSES.build("reconstruction")(make_step(v=None), {})
 
 
@@ -157,5 +163,5 @@ def test_gp_prior_is_the_negative_log_density() -> None:
     density = torch.tensor(-1.25, dtype=torch.float64, requires_grad=True)
     loss, _ = LOSSES.build("gp_prior")(make_step(log_prior=density), {})
     assert loss.item() == 1.25
-    with pytest.raises(ValueError, match=r"needs a prior over resistances \(environment\.prior\)"):
+    with pytest.raises(ValueError, match=r"that needs a prior over resistances \(environment\.prior\)"):
         LOSSES.build("gp_prior")(make_step(log_prior=None), {})

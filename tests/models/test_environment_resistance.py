@@ -1,17 +1,21 @@
 """R_E: standardised and centred over the training cell lines, per cell line or per pair."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import softplus
 
 from models.environment.resistance import FLOOR, Reference, Resistance
 from models.running import running_means
 from models.streams import initialise
+from tests.typed import as_a
 
 E, Q, D, W, C = 3, 5, 4, 6, 8
 
 
-def build(**arguments: object) -> Resistance:
+def build(**arguments: Any) -> Resistance:
     model = Resistance(W, D, **arguments).double()
     initialise(model, 1)
     if model.scope == "sample":  # the sample part starts at zero, where nothing about it could be seen
@@ -32,22 +36,27 @@ def seen_reference() -> Reference:
 def test_cell_scope_is_linear_in_z_e() -> None:
     model, z_e = build(), draw(E, W)
     out = model(z_e, draw(E, Q, D), seen_reference())
-    wanted = z_e @ model.cell_part.weight[0] + model.cell_part.bias
-    assert out.r.shape == (E, 1) and torch.allclose(out.r[:, 0], wanted) and torch.equal(out.raw, out.r[:, 0])
+    linear = as_a(nn.Linear, model.cell_part)
+    wanted = z_e @ linear.weight[0] + linear.bias
+    assert out.r.shape == (E, 1)
+    assert torch.allclose(out.r[:, 0], wanted)
+    assert torch.equal(out.raw, out.r[:, 0])
     assert torch.equal(model.raw_cell(z_e), out.raw)
 
 
-def test_nonnegative_is_the_softplus_of_the_cell_part_and_the_sample_part_moves_it_either_way() -> None:
+def test_nonnegative_is_softplus_and_samples_move_it_both_ways() -> None:
     z_e, z_i, reference = 3 * draw(E, W), draw(E, Q, D), seen_reference()
     there, here = [build(nonnegative=sign)(z_e, z_i, reference) for sign in (False, True)]
-    assert (there.r < 0).any() and (here.r > 0).all()
+    assert (there.r < 0).any()
+    assert (here.r > 0).all()
     assert torch.allclose(here.r, softplus(there.r))
     assert torch.equal(here.raw, there.raw), "the reference tracks the part before softplus"
     moved = build(scope="sample", nonnegative=True)(z_e, z_i, reference).r - here.r
-    assert (moved < 0).any() and (moved > 0).any()
+    assert (moved < 0).any()
+    assert (moved > 0).any()
 
 
-def test_the_sample_part_starts_at_zero_and_learns_from_the_first_step() -> None:
+def test_the_sample_part_starts_at_zero_and_learns_at_once() -> None:
     model = Resistance(W, D, scope="sample").double()
     initialise(model, 1)
     out = model(draw(E, W), draw(E, Q, D), seen_reference())
@@ -56,7 +65,7 @@ def test_the_sample_part_starts_at_zero_and_learns_from_the_first_step() -> None
     assert gradient.abs().min() > 0
 
 
-def test_the_scale_of_the_sample_part_is_the_spread_of_seen_environments() -> None:
+def test_the_sample_parts_scale_is_the_spread_of_seen_z_e() -> None:
     reference = seen_reference()
     known = reference.z_e[reference.seen > 0]
     wanted = ((known - known.mean(0)) ** 2).mean().add(1e-6).sqrt()
@@ -74,7 +83,7 @@ def test_standardised_over_the_seen_training_cell_lines_only() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: int) -> None:
+def test_standardising_waits_until_two_cell_lines_are_seen(count: int) -> None:
     seen = torch.zeros(C, dtype=torch.float64)
     seen[:count] = 1
     reference = seen_reference()._replace(seen=seen)
@@ -82,7 +91,7 @@ def test_standardisation_is_the_identity_until_two_cell_lines_are_seen(count: in
     assert torch.equal(out.r[:, 0], out.raw)
 
 
-def test_standardised_r_of_the_training_cell_lines_has_mean_zero_and_unit_spread() -> None:
+def test_standardised_r_has_mean_zero_and_unit_spread() -> None:
     model, z_e = build(standardise=True), 30 * draw(C, W)
     reference = Reference.initial(C, W).update(torch.arange(C), model.raw_cell(z_e), z_e)
     r = model(z_e, draw(C, Q, D), reference).r
@@ -99,13 +108,14 @@ def test_cell_lines_that_hardly_differ_are_not_spread_apart() -> None:
 
 def test_the_level_that_episodes_have_in_common_gets_no_gradient() -> None:
     model, z_e, reference = build(standardise=True), draw(E, W), seen_reference()
+    linear = as_a(nn.Linear, model.cell_part)
     gates = torch.sigmoid(model(z_e, draw(E, Q, D), reference).r)
-    (bias,) = torch.autograd.grad(gates.sum(), [model.cell_part.bias], retain_graph=True)
+    (bias,) = torch.autograd.grad(gates.sum(), [linear.bias], retain_graph=True)
     assert bias.abs().item() < 1e-15
-    (weight,) = torch.autograd.grad(gates[0].sum(), [model.cell_part.weight])
+    (weight,) = torch.autograd.grad(gates[0].sum(), [linear.weight])
     assert weight.abs().min() > 0, "differences between episodes do"
     alone = model(z_e[:1], draw(1, Q, D), reference).r
-    assert torch.autograd.grad(alone.sum(), [model.cell_part.bias])[0].abs().item() > 0
+    assert torch.autograd.grad(alone.sum(), [linear.bias])[0].abs().item() > 0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -153,13 +163,15 @@ def test_no_gradient_reaches_z_i_or_the_reference() -> None:
     z_e = draw(E, W).requires_grad_()
     out = model(z_e, z_i, reference)
     found = torch.autograd.grad(out.r.sum(), [z_i, *reference, z_e], allow_unused=True)
-    assert found[:4] == (None, None, None, None) and found[4].abs().sum() > 0
+    assert [part is None for part in found] == [True, True, True, True, False]
+    assert found[4].abs().sum() > 0
 
 
-def test_reference_takes_first_values_whole_and_later_ones_by_momentum() -> None:
+def test_reference_takes_first_values_whole_later_by_momentum() -> None:
     z = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     first = Reference.initial(3, 2).update(torch.tensor([2, 0]), torch.tensor([5.0, 7.0]), z)
-    assert first.r.tolist() == [7.0, 0.0, 5.0] and first.seen.tolist() == [1.0, 0.0, 1.0]
+    assert first.r.tolist() == [7.0, 0.0, 5.0]
+    assert first.seen.tolist() == [1.0, 0.0, 1.0]
     assert first.z_e.tolist() == [[3.0, 4.0], [0.0, 0.0], [1.0, 2.0]]
     values = torch.tensor([1.0, 3.0, float("nan")])
     second = first.update(torch.tensor([2, 2, -1]), values, torch.zeros(3, 2), 0.75)
@@ -179,7 +191,8 @@ def test_reference_goes_through_a_checkpoint() -> None:
 def test_running_means_carry_no_gradient() -> None:
     values = draw(2, 3).requires_grad_()
     means, seen = running_means(torch.zeros(4, 3), torch.zeros(4), torch.tensor([1, 3]), values, 0.9)
-    assert not means.requires_grad and seen.tolist() == [0, 1, 0, 1]
+    assert not means.requires_grad
+    assert seen.tolist() == [0, 1, 0, 1]
 
 
 def test_resistance_and_reference_run_under_vmap() -> None:
@@ -206,4 +219,4 @@ def test_resistance_and_reference_run_under_vmap() -> None:
 
 def test_unknown_scope_is_an_error() -> None:
     with pytest.raises(ValueError, match="neither 'cell' nor 'sample'"):
-        Resistance(W, D, scope="pair")
+        build(scope="pair")

@@ -1,7 +1,10 @@
 """Teacher, fusion, distillation and the Teacher's memory, against hand-computed numbers."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch import nn
 
 from models.environment import SET_ENCODERS, TEACHERS
 from models.environment.branches import Branches
@@ -9,18 +12,20 @@ from models.environment.fusion import fuse, teacher_share
 from models.environment.memory import EARLIER, NOW, after_step, at_epoch, initial_memory, part
 from models.environment.resistance import FLOOR, Reference, Resistance
 from models.environment.student import SupportEnvironment
+from models.environment.teacher import GradientTeacher
 from models.episode import Support
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.models.steps import make_step
 from tests.models.test_environment import changed, make_support
+from tests.typed import as_a
 
 C, W = 4, 3
 
 
 def build(kind: str, seed: int = 0) -> Branches:
     """Student, head and Teacher of a model of C cell lines, z_i of 4 features, z_E of W."""
-    own = {"cell_lines": C, "width": W} if kind == "gradient" else {"momentum": 0.75}
+    own: dict[str, Any] = {"cell_lines": C, "width": W} if kind == "gradient" else {"momentum": 0.75}
     environment = SupportEnvironment(SET_ENCODERS.build("mean", inputs=5, width=W), features=4)
     resistance = Resistance(W, 4)
     teacher = TEACHERS.build(kind, **own)
@@ -33,8 +38,8 @@ def unseen(support: Support) -> Support:
     return changed(support, cell=torch.full_like(support.cell, -1))
 
 
-def test_teacher_by_gradient_is_a_linear_map_of_the_embedding_and_the_mean_prototype() -> None:
-    teacher = build("gradient").teacher
+def test_gradient_teacher_is_linear_in_embedding_and_prototypes() -> None:
+    teacher = as_a(GradientTeacher, build("gradient").teacher)
     cell, nodes = torch.tensor([2, 0, 2]), torch.arange(C * 2 * W, dtype=torch.float64).reshape(C, 2, W)
     bare, placed = teacher(cell, None), teacher(cell, nodes)
     for e, c in enumerate([2, 0, 2]):
@@ -45,7 +50,7 @@ def test_teacher_by_gradient_is_a_linear_map_of_the_embedding_and_the_mean_proto
         assert placed[e].item() == pytest.approx((by_hand + teacher.head.weight[0] @ mean).item(), abs=1e-12)
 
 
-def test_fusion_by_hand_and_exactly_the_student_for_an_unseen_cell_line() -> None:
+def test_fusion_by_hand_is_the_student_for_an_unseen_cell_line() -> None:
     share = teacher_share(torch.tensor([3, -1, 0]), 0.25)
     assert share.tolist() == [0.25, 0.0, 0.25]
     teacher, student = torch.tensor([4.0, 1e30, -2.0]), torch.tensor([2.0, 0.1, 6.0])
@@ -54,7 +59,7 @@ def test_fusion_by_hand_and_exactly_the_student_for_an_unseen_cell_line() -> Non
 
 
 @pytest.mark.parametrize("sign", ["softplus", "standardise", "plain"])
-def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> None:
+def test_resistance_fuses_its_branches_in_the_units_of_r(sign: str) -> None:
     model = Resistance(W, 4, nonnegative=sign == "softplus", standardise=sign == "standardise").double()
     initialise(model, 3)
     z_e, raw_t = torch.randn(2, W, dtype=torch.float64), torch.tensor([0.5, -1.0], dtype=torch.float64)
@@ -74,10 +79,11 @@ def test_resistance_fuses_what_each_branch_says_in_the_units_of_r(sign: str) -> 
     torch.testing.assert_close(out.teacher, units(raw_t))
     torch.testing.assert_close(out.cell, share * units(raw_t) + (1 - share) * units(raw_s))
     torch.testing.assert_close(out.raw, share * raw_t + (1 - share) * raw_s)
-    assert torch.equal(out.r, out.cell.unsqueeze(1)) and torch.equal(out.cell[1], out.student[1])
+    assert torch.equal(out.r, out.cell.unsqueeze(1))
+    assert torch.equal(out.cell[1], out.student[1])
 
 
-def test_teacher_by_name_ignores_the_support_set_and_the_average_ignores_the_name() -> None:
+def test_gradient_teacher_reads_the_name_ema_the_support_set() -> None:
     support, other = make_support(), make_support(seed=5)
     by_name, average = build("gradient"), build("ema")
     memory = part(initial_memory(average, pseudo_unseen=False), NOW)
@@ -88,7 +94,7 @@ def test_teacher_by_name_ignores_the_support_set_and_the_average_ignores_the_nam
 
 def test_average_of_the_student_by_hand() -> None:
     branches = build("ema")
-    student = branches.head.weight
+    student = as_a(nn.Linear, branches.head).weight
     first = student.detach().clone()
     memory = initial_memory(branches, pseudo_unseen=False)
     support = make_support()
@@ -103,15 +109,17 @@ def test_average_of_the_student_by_hand() -> None:
     name = NOW + "resistance.cell_part.weight"
     torch.testing.assert_close(once[name], first + 0.25)
     torch.testing.assert_close(twice[name], first + 0.25 + 0.25 * 0.75)
-    assert torch.equal(memory[name], first) and not once[name].requires_grad
+    assert torch.equal(memory[name], first)
+    assert not once[name].requires_grad
 
 
 @pytest.mark.parametrize("kind", ["gradient", "ema"])
-def test_the_earlier_teacher_is_that_of_the_epochs_beginning_and_teaches_from_the_second_on(
+def test_the_earlier_teacher_is_frozen_for_an_epoch_then_teaches(
     kind: str,
 ) -> None:
     branches, support = build(kind), make_support()
-    live = branches.teacher.head.weight if kind == "gradient" else branches.head.weight
+    head = as_a(GradientTeacher, branches.teacher).head if kind == "gradient" else branches.head
+    live = as_a(nn.Linear, head).weight
     memory = initial_memory(branches, pseudo_unseen=True)
 
     def now() -> torch.Tensor:
@@ -129,7 +137,8 @@ def test_the_earlier_teacher_is_that_of_the_epochs_beginning_and_teaches_from_th
     assert not torch.allclose(now(), earlier())
     stood = now()
     memory = at_epoch(memory, branches, 4)
-    assert memory["ready"].item() == 1.0 and torch.equal(earlier(), stood)
+    assert memory["ready"].item() == 1.0
+    assert torch.equal(earlier(), stood)
     with torch.no_grad():
         live -= 2.0
     memory = at_epoch(after_step(memory, branches), branches, 4)
@@ -139,7 +148,8 @@ def test_the_earlier_teacher_is_that_of_the_epochs_beginning_and_teaches_from_th
 
 def test_without_a_teacher_nothing_is_remembered() -> None:
     branches = build("gradient")._replace(teacher=None)
-    assert initial_memory(branches, pseudo_unseen=True) == {} and after_step({}, branches) == {}
+    assert initial_memory(branches, pseudo_unseen=True) == {}
+    assert after_step({}, branches) == {}
     assert initial_memory(build("gradient"), pseudo_unseen=False) == {}
 
 
@@ -150,7 +160,8 @@ def test_distillation_by_hand_and_its_target_is_fixed() -> None:
     loss, _ = LOSSES.build("distillation")(step, {})
     assert loss.item() == (1.0 + 4.0) / 2
     found = torch.autograd.grad(loss, [student, teacher], allow_unused=True)
-    assert found[0].tolist() == [1.0, -2.0, 0.0] and found[1] is None
+    assert found[0].tolist() == [1.0, -2.0, 0.0]
+    assert found[1] is None
     nobody = make_step(episodes=3, r_student=student, r_teacher=teacher, taught=torch.zeros(3))
     assert LOSSES.build("distillation")(nobody, {})[0].item() == 0.0
     with pytest.raises(ValueError, match="needs a Teacher"):
@@ -158,7 +169,7 @@ def test_distillation_by_hand_and_its_target_is_fixed() -> None:
 
 
 def test_replicates_run_under_vmap() -> None:
-    members = [build("gradient", seed=k).teacher for k in range(2)]
+    members = [as_a(GradientTeacher, build("gradient", seed=k).teacher) for k in range(2)]
     stacked, _ = torch.func.stack_module_state(members)
     cell = torch.tensor([[0, 3, -1], [2, 2, 1]])
     nodes = torch.randn(2, C, 4, W, dtype=torch.float64)

@@ -6,16 +6,23 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from harness.config.blocks.trial import TrialConfig
 from models.energy import ENERGIES, TEMPERATURES
 from models.environment import ENVIRONMENTS, SET_ENCODERS
 from models.episode import Step
 from models.losses import LOSSES, LossTerm, build_terms
+from models.losses.adversary import GradientReversal
+from models.losses.contrastive import Contrastive
+from models.losses.prototypes import HingedPrototypes
+from models.losses.regularisers import Calibration
+from models.losses.speculation import Speculation
 from models.sizes import Sizes
 from models.streams import initialise
 from tests.models.rows import build_row
 from tests.models.steps import linear_energy, make_step
+from tests.typed import as_a
 
 SIZES = Sizes(cell_lines=4, features=5, width=3)
 EVERYTHING: dict[str, Any] = {
@@ -47,7 +54,8 @@ EVERYTHING: dict[str, Any] = {
 
 def build(settings: dict[str, Any]) -> dict[str, tuple[LossTerm, float]]:
     terms = build_terms(TrialConfig.model_validate(settings).model_dump(), SIZES)
-    assert terms[0][0].key == "task" and terms[0][1] == 1.0
+    assert terms[0][0].key == "task"
+    assert terms[0][1] == 1.0
     return {term.key: (term, weight) for term, weight in terms}
 
 
@@ -60,9 +68,11 @@ def test_every_row_has_its_texts(registry: Any) -> None:
     for row in rows:
         for text in ("id", "name", "equation", "shapes", "source"):
             assert len(getattr(row, text).strip()) > 2, f"{row.key}: {text}"
-        assert row.id[0] == "M" and row.id[1:].isdigit()
+        assert row.id[0] == "M"
+        assert row.id[1:].isdigit()
         assert "->" in row.shapes
-        assert row.cls.__doc__ and row.cls.__doc__ != row.cls.__mro__[1].__doc__, row.key
+        assert row.cls.__doc__, row.key
+        assert row.cls.__doc__ != row.cls.__mro__[1].__doc__, row.key
 
 
 def test_nothing_is_built_for_a_weight_of_zero() -> None:
@@ -129,16 +139,16 @@ def test_everything_is_built_in_order_with_its_weight_and_reach() -> None:
 
 def test_settings_arrive_in_the_terms() -> None:
     terms = {key: term for key, (term, _) in build(EVERYTHING).items()}
-    assert (terms["speculation"].margin, terms["speculation"].prior) == (0.7, 3.0)
-    assert (terms["contrastive"].tau, terms["contrastive"].bank, terms["contrastive"].width) == (0.4, 9, 3)
-    assert (terms["prototypes"].momentum, terms["prototypes"].radius, terms["prototypes"].cell_lines) == (
-        0.8,
-        0.25,
-        4,
-    )
-    calibration = terms["calibration"]
+    speculation = as_a(Speculation, terms["speculation"])
+    assert (speculation.margin, speculation.prior) == (0.7, 3.0)
+    contrastive = as_a(Contrastive, terms["contrastive"])
+    assert (contrastive.tau, contrastive.bank, contrastive.width) == (0.4, 9, 3)
+    prototypes = as_a(HingedPrototypes, terms["prototypes"])
+    assert (prototypes.momentum, prototypes.radius, prototypes.cell_lines) == (0.8, 0.25, 4)
+    calibration = as_a(Calibration, terms["calibration"])
     assert (calibration.mean, calibration.variance_low, calibration.variance_high) == (0.3, 0.9, 1.1)
-    assert terms["grl"].classifier[-1].out_features == 4
+    classifier = as_a(GradientReversal, terms["grl"]).classifier
+    assert as_a(nn.Linear, classifier[-1]).out_features == 4
 
 
 @pytest.mark.parametrize(
@@ -192,11 +202,13 @@ def test_state_is_pure_and_keeps_its_shape(key: str) -> None:
     state = term.initial_state()
     kept = {name: value.clone() for name, value in state.items()}
     value, new = term(make_step(seed=1), state)
-    assert value.shape == () and torch.isfinite(value)
+    assert value.shape == ()
+    assert torch.isfinite(value)
     assert set(new) == set(state)
     for name, before in kept.items():
         assert torch.equal(state[name], before), f"{name} was written in place"
-        assert new[name].shape == before.shape and not new[name].requires_grad
+        assert new[name].shape == before.shape
+        assert not new[name].requires_grad
     repeated, _ = term(make_step(seed=1), state)
     assert torch.equal(value, repeated)
 

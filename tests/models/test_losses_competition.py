@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.functional import softplus
 
 from models.environment.opportunist import Opportunist, Standardiser
-from models.losses import LOSSES
 from models.losses.competition import RHO_MAX, Competition
 from models.losses.mixture import mixture_logit
 from models.losses.profiles import alike, profile_alignment
 from models.losses.standing import Standing
+from models.losses.task import BinaryCrossEntropy, Immax, TaskLoss
 from models.streams import initialise
 from tests.models.steps import make_step
+from tests.typed import as_a
 
 LINES, WIDTH, STATISTICS = 4, 2, 6
 
@@ -66,7 +68,7 @@ def test_running_losses_and_rho_by_hand() -> None:
         (-0.1, -0.3, 0.0),
     ],
 )
-def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
+def test_a_shortcut_is_an_advantage_on_seen_episodes_only(
     advantage: float, unseen: float, wanted: float
 ) -> None:
     term = build(margin=0.02)
@@ -78,7 +80,7 @@ def test_a_shortcut_is_an_advantage_on_seen_and_not_on_pseudo_unseen_episodes(
     assert term.shortcut(state)[2] == 0.0, "without pseudo-unseen episodes nothing can be said"
 
 
-def test_one_who_does_not_know_the_line_says_the_mean_of_what_the_lines_say() -> None:
+def test_who_does_not_know_the_line_says_the_mean_of_lines() -> None:
     logits = torch.logit(torch.tensor([[0.2, 0.9], [0.6, 0.7], [0.1, 0.1]], dtype=torch.float64))
     found = mixture_logit(logits, torch.tensor([[1.0], [1.0], [0.0]], dtype=torch.float64)).sigmoid()
     assert found.tolist() == pytest.approx([0.4, 0.8])
@@ -93,7 +95,7 @@ def test_one_who_does_not_know_the_line_says_the_mean_of_what_the_lines_say() ->
 
 
 @pytest.mark.parametrize("form", ["linear", "gated"])
-def test_a_judge_who_knows_nothing_has_no_advantage_whatever_its_level_and_scale(form: str) -> None:
+def test_a_judge_who_knows_nothing_has_no_advantage(form: str) -> None:
     """Neither the mean of the lines that a judge never met nor its gauge is an advantage: Student and Opportunists
     that say one thing of every line are even, and one that tells lines apart is ahead by what that is worth."""
     term = build(folds=2, momentum=0.0)
@@ -107,8 +109,13 @@ def test_a_judge_who_knows_nothing_has_no_advantage_whatever_its_level_and_scale
     source = torch.Generator().manual_seed(0)
     drawn = torch.rand(u.shape, generator=source, dtype=torch.float64)
     label = (drawn < energy(truth.unsqueeze(1)).sigmoid()).double()
-    given = {"u": u, "label": label, "energy_of": energy, "shallow": torch.zeros_like(step.shallow)}
-    for head in (opportunist.head for opportunist in term.opportunists):
+    given: dict[str, Any] = {
+        "u": u,
+        "label": label,
+        "energy_of": energy,
+        "shallow": torch.zeros_like(step.shallow),
+    }
+    for head in (as_a(Opportunist, opportunist).head for opportunist in term.opportunists):
         torch.nn.init.zeros_(head.weight)
         torch.nn.init.constant_(head.bias, 0.7)
     state = {name: value.double() for name, value in term.initial_state().items()}
@@ -162,8 +169,10 @@ def test_the_opportunist_by_hand() -> None:
     opportunist = Opportunist(statistics=1, width=2)
     for parameter in opportunist.parameters():
         torch.nn.init.zeros_(parameter)
-    opportunist.look[0].weight.data[0] = 2.0  # hidden unit 0: GELU(2 x), the others GELU(0) = 0
-    opportunist.look[2].weight.data[:, 0] = torch.tensor([3.0, 5.0])
+    as_a(nn.Linear, opportunist.look[0]).weight.data[0] = (
+        2.0  # hidden unit 0: GELU(2 x), the others GELU(0) = 0
+    )
+    as_a(nn.Linear, opportunist.look[2]).weight.data[:, 0] = torch.tensor([3.0, 5.0])
     opportunist.head.weight.data[0] = torch.tensor([-1.0, 0.0])
     opportunist.head.bias.data[0] = 0.5
     z, r = opportunist(torch.tensor([[1.0]]))
@@ -175,11 +184,11 @@ def test_the_opportunist_by_hand() -> None:
     assert opportunist(torch.tensor([[1.0]])).r.item() == pytest.approx(softened, rel=1e-4)
 
 
-@pytest.mark.parametrize("task", ["immax", "bce"])
-def test_the_loss_of_one_episode_is_the_task_loss_of_that_episode(task: str) -> None:
-    term, step = LOSSES.build(task), make_step(seed=5)
+@pytest.mark.parametrize("task", [Immax, BinaryCrossEntropy])
+def test_the_loss_of_an_episode_is_its_task_loss(task: type[TaskLoss]) -> None:
+    term, step = task(), make_step(seed=5)
     state = {name: value + 0.2 for name, value in term.initial_state().items()}
-    rows = term.of_episodes(step.logit, step.label, state)  # type: ignore[operator]
+    rows = term.of_episodes(step.logit, step.label, state)
     for k in range(4):
         alone = make_step(logit=step.logit[k : k + 1], label=step.label[k : k + 1])
         assert rows[k].item() == pytest.approx(term(alone, state)[0].item())
@@ -208,7 +217,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
     for name in ("z_s", "z_o", "r_s", "r_o"):
         state[name] = torch.randn(state[name].shape, generator=generator, dtype=torch.float64)
     state["met"] = torch.ones(4, dtype=torch.float64)
-    x = step.shallow.mean(1)  # type: ignore[union-attr]
+    x = step.shallow.mean(1)
     scaled = Standardiser(state["mean"], state["square"], state["weight"]).update(x, 0.99).apply(x)
     said = [opportunist(scaled) for opportunist in term.opportunists]
 
@@ -224,7 +233,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
             said[neighbour].z[e : e + 1], torch.tensor([e]), state["z_o"][:, neighbour], state["met"]
         )
         away = s[e] * alike(mine, theirs, other).item() ** 2
-        l_s.append(cross_entropy(step.u[e] - step.r_heard[e], step.label[e]))  # type: ignore[index]
+        l_s.append(cross_entropy(step.u[e] - step.r_heard[e], step.label[e]))
         wanted += rho[e] * (3.0 * h[e] * l_s[e] + 2.0 * away) / 4
         acted.append(float(away > 0))
         own = []
@@ -254,7 +263,7 @@ def test_the_value_and_the_next_state_by_hand() -> None:
         [0.9 * state["r_o"][1, k].item() + 0.1 * said[k].r[1].item() for k in range(3)]
     )
     assert new["r_s"][1].item() == pytest.approx(
-        0.9 * state["r_s"][1].item() + 0.1 * step.r_heard[1].item(),  # type: ignore[index]
+        0.9 * state["r_s"][1].item() + 0.1 * step.r_heard[1].item(),
         abs=1e-6,
     )
     assert new["acted"].tolist() == pytest.approx([0.1 * a for a in acted])
@@ -267,7 +276,7 @@ def test_a_teacher_as_baseline() -> None:
     term = build(baseline="teacher")
     step = make_step(seed=2, width=WIDTH)
     _, new = term(step, term.initial_state())
-    logit = step.u - step.r_teacher.unsqueeze(1)  # type: ignore[union-attr]
+    logit = step.u - step.r_teacher.unsqueeze(1)
     wanted = softplus(torch.where(step.label > 0.5, -logit, logit)).mean(1)
     assert torch.allclose(new["seen/baseline"].double(), wanted)
     assert not torch.allclose(new["seen/opportunist"].double(), wanted)
@@ -284,14 +293,14 @@ def acting_state(term: Competition) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("isolated", [True, False])
-def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: bool) -> None:
+def test_only_the_environment_moves_unless_routing_is_shared(isolated: bool) -> None:
     term = build()
     step = make_step(seed=4, width=WIDTH)
     u = step.u.requires_grad_()
     potential = u.detach() if isolated else u
-    r = step.r_heard.requires_grad_()  # type: ignore[union-attr]
+    r = step.r_heard.requires_grad_()
     z_e = step.z_e.requires_grad_()
-    given = {"u": u, "z_e": z_e, "r_heard": r, "energy_of": lambda r: potential - r}
+    given: dict[str, Any] = {"u": u, "z_e": z_e, "r_heard": r, "energy_of": lambda r: potential - r}
     value, _ = term(make_step(seed=4, width=WIDTH, **given), acting_state(term))
     found = torch.autograd.grad(value, [u, r, z_e, *term.parameters()], allow_unused=True)
     assert (found[0] is None) == isolated
@@ -299,13 +308,13 @@ def test_only_the_environment_side_is_moved_unless_routing_is_shared(isolated: b
     assert sum(float(g.abs().sum()) for g in found[3:] if g is not None) > 0
 
 
-def test_no_opportunist_learns_from_a_line_of_its_fold_or_without_a_name() -> None:
+def test_no_opportunist_learns_from_its_fold_or_without_a_name() -> None:
     term = build(push=0.0, pull=1.0)  # folds 4, lines 0 to 3: Opportunist k never learns from line k
     step = make_step(
         seed=6, width=WIDTH, pseudo_unseen=torch.tensor([0.0, 0.0, 0.0, 1.0], dtype=torch.float64)
     )
     for line in range(4):
-        shallow = step.shallow.clone().requires_grad_()  # type: ignore[union-attr]
+        shallow = step.shallow.clone().requires_grad_()
         x = shallow.mean(1)
         l_o = [(k, term.opportunists[k](x).r[line]) for k in range(4)]
         assert all(torch.isfinite(r) for _, r in l_o)
@@ -352,10 +361,11 @@ def test_what_cannot_be_is_refused() -> None:
         build()(make_step(width=WIDTH, shallow=None), build().initial_state())
 
 
-def test_it_rests_without_a_shortcut_as_long_as_the_student_is_not_behind() -> None:
+def test_it_rests_without_a_shortcut_while_the_student_leads() -> None:
     term = build(margin=0.02)
     even = standing_state(term, [[0.7] * 4] * 3, [[0.7] * 4] * 3)
-    assert term.rests(term.initial_state()) and term.rests(even)
+    assert term.rests(term.initial_state())
+    assert term.rests(even)
     ahead = {**even, "seen/advantage": torch.tensor([0.0, 0.03, 0.0, 0.0], dtype=torch.float64)}
     assert term.rests(ahead) == "", "a shortcut in one cell line"
     behind = {**even, "seen/student": torch.tensor([0.7, 0.7, 0.72, 0.7], dtype=torch.float64)}
@@ -366,14 +376,15 @@ def test_it_rests_without_a_shortcut_as_long_as_the_student_is_not_behind() -> N
 def test_awake_every_part_acts_and_every_number_counts() -> None:
     step = make_step(seed=4, width=WIDTH)
     values = {}
-    for name, change in {
+    changes: dict[str, dict[str, Any]] = {
         "plain": {},
         "pull": {"pull": 2.0},
         "push": {"push": 1.0},
         "unrewarded": {"push": 0.0},
         "margin": {"margin": 0.175},
         "warmup": {"warmup": 20},
-    }.items():
+    }
+    for name, change in changes.items():
         term = build(**{"warmup": 10, "margin": 0.05, **change})
         state = term.awake(term.initial_state())
         assert {n: v.shape for n, v in state.items()} == {n: v.shape for n, v in term.initial_state().items()}

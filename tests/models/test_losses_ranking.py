@@ -1,6 +1,7 @@
 """Ranking losses against slow references, within cell lines, with sub-sampling."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from harness.config.blocks.loss import RANKING_TAU
 from harness.config.blocks.trial import TrialConfig
 from models.episode import Step
 from models.losses import LOSSES
+from models.losses.ranking import PairwiseRanking
 from tests.models.steps import make_step
+from tests.typed import grad
 
 MIXED = torch.tensor([[0, 1, 0, 1, 0, 1, 1, 0]] * 3)
 
@@ -53,10 +56,12 @@ def slow_smooth_ap(step: Step, tau: float) -> float:
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 10000), tau=st.floats(0.2, 5), mixed=st.booleans())
 def test_rankings_agree_with_double_loops(seed: int, tau: float, mixed: bool) -> None:
-    step = make_step(episodes=3, queries=8, seed=seed, **({"query_cell": MIXED} if mixed else {}))
+    lines: dict[str, Any] = {"query_cell": MIXED} if mixed else {}
+    step = make_step(episodes=3, queries=8, seed=seed, **lines)
     for key, slow in (("ranking_pairwise", slow_pairwise), ("ranking_smooth_ap", slow_smooth_ap)):
         value, state = LOSSES.build(key, tau=tau)(step, {})
-        assert value.item() == pytest.approx(slow(step, tau), rel=1e-9, abs=1e-12) and state == {}
+        assert value.item() == pytest.approx(slow(step, tau), rel=1e-9, abs=1e-12)
+        assert state == {}
 
 
 def test_smooth_ap_tends_to_average_precision() -> None:
@@ -72,7 +77,8 @@ def test_one_class_gives_zero_and_no_nan_gradient(key: str, label: float) -> Non
     logit = torch.randn(2, 5, requires_grad=True)
     value, _ = LOSSES.build(key)(make_step(logit=logit, label=torch.full((2, 5), label)), {})
     value.backward()
-    assert value.item() == 0.0 and logit.grad.abs().sum() == 0.0
+    assert value.item() == 0.0
+    assert grad(logit).abs().sum() == 0.0
 
 
 @pytest.mark.parametrize("key", ["ranking_pairwise", "ranking_smooth_ap"])
@@ -98,8 +104,8 @@ def test_gradient_raises_positives_and_lowers_negatives() -> None:
         logit = torch.tensor([[0.3, 0.5, 0.1, -0.2]], dtype=torch.float64, requires_grad=True)
         label = torch.tensor([[1.0, 0.0, 1.0, 0.0]])
         LOSSES.build(key)(make_step(logit=logit, label=label), {})[0].backward()
-        assert logit.grad[0, 1] > 0 and logit.grad[0, 3] > 0, key
-        assert logit.grad[0, [0, 2]].sum() < 0, key
+        assert (grad(logit)[0, [1, 3]] > 0).all(), key
+        assert grad(logit)[0, [0, 2]].sum() < 0, key
 
 
 def test_sampled_pairs_estimate_the_mean_over_all_pairs() -> None:
@@ -110,20 +116,23 @@ def test_sampled_pairs_estimate_the_mean_over_all_pairs() -> None:
     assert sampled == pytest.approx(exact, rel=0.01)
 
 
-def test_sampled_pairs_are_a_positive_and_a_negative_of_one_cell_line() -> None:
+def test_sampled_pairs_have_both_labels_of_one_cell_line() -> None:
     step = make_step(episodes=2, queries=60, seed=1)
     cell = (torch.arange(60) % 2).expand(2, 60)
-    term = LOSSES.build("ranking_pairwise", max_pairs=500)
+    term = PairwiseRanking(max_pairs=500)
     p, n, exists = term._sample(step.label > 0.5, step)
-    assert exists.all() and (step.label.gather(1, p) == 1).all() and (step.label.gather(1, n) == 0).all()
-    assert p.shape == (2, 500) and len(set(zip(p[0].tolist(), n[0].tolist(), strict=True))) > 250
+    assert exists.all()
+    assert (step.label.gather(1, p) == 1).all()
+    assert (step.label.gather(1, n) == 0).all()
+    assert p.shape == (2, 500)
+    assert len(set(zip(p[0].tolist(), n[0].tolist(), strict=True))) > 250
     value = term(Step(**{**vars(step), "query_cell": cell}), {})[0].item()
     mixed = Step(**{**vars(step), "query_cell": cell})
     assert value == pytest.approx(slow_pairwise(mixed, 1.0), rel=0.05)
 
 
-def test_the_sample_belongs_to_the_step_and_covers_every_query_in_time() -> None:
-    term = LOSSES.build("ranking_pairwise", max_pairs=50)
+def test_a_steps_sample_is_fixed_and_steps_cover_every_query() -> None:
+    term = PairwiseRanking(max_pairs=50)
     positive = make_step(episodes=1, queries=80, seed=1).label > 0.5
     steps = [make_step(episodes=1, queries=80, seed=1, index=i) for i in range(12)]
     again = term._sample(positive, steps[3])

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.energy import ENERGIES
+from models.energy import ENERGIES, Energy
 from models.energy.gates import BoostedGateEnergy
 from models.environment.resistance import Reference, Resistance
 
@@ -16,7 +16,7 @@ GRID = torch.linspace(-6.0, 6.0, 481, dtype=torch.float64)
 FORMS = ENERGIES.keys()
 
 
-def build(form: str, scalar: float) -> torch.nn.Module:
+def build(form: str, scalar: float) -> Energy:
     """An energy whose one scalar is `scalar`, brought into the range that the form allows."""
     share = abs(scalar) / 2
     arguments: dict[str, dict[str, Any]] = {
@@ -38,7 +38,8 @@ def test_the_claim_agrees_with_the_numerical_slope(
     energy, h = build(form, scalar), 1e-5
     r_e, t = torch.tensor([[r]], dtype=torch.float64), torch.tensor([[temperature]], dtype=torch.float64)
     claim = energy.strictly_increasing(r_e)
-    assert claim.dtype == torch.bool and claim.shape == r_e.shape
+    assert claim.dtype == torch.bool
+    assert claim.shape == r_e.shape
     with torch.no_grad():
         slope = (energy(GRID[None] + h, r_e, t) - energy(GRID[None] - h, r_e, t)) / (2 * h)
     least = slope.min().item()
@@ -49,7 +50,13 @@ def test_the_claim_agrees_with_the_numerical_slope(
 
 def test_what_each_form_claims() -> None:
     r = torch.tensor([[-3.0, 0.0, 3.0]], dtype=torch.float64)
-    always = {"linear": {}, "gated": {"w": 2.0}, "threshold_gate": {}, "blocking": {"w": -2.0}, "binding": {}}
+    always: dict[str, dict[str, float]] = {
+        "linear": {},
+        "gated": {"w": 2.0},
+        "threshold_gate": {},
+        "blocking": {"w": -2.0},
+        "binding": {},
+    }
     for form, arguments in always.items():
         assert ENERGIES.build(form, **arguments).double().strictly_increasing(r).all(), form
     # 1 + lam R_E > 0, and a sigmoid(R_E) below the bound
@@ -59,7 +66,7 @@ def test_what_each_form_claims() -> None:
     assert set(always) | {"interaction", "boosted_gate"} == set(FORMS)
 
 
-def test_a_resistance_of_the_pair_can_turn_an_order_around_in_every_form_that_has_one() -> None:
+def test_a_resistance_of_the_pair_can_turn_an_order_around() -> None:
     u = torch.tensor([[0.5, 0.6]], dtype=torch.float64)
     reference = Reference(torch.tensor([1.0, -1.0]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.ones(2))
     for form in FORMS:
@@ -70,12 +77,13 @@ def test_a_resistance_of_the_pair_can_turn_an_order_around_in_every_form_that_ha
             2, 2, "sample", 1, energy.nonnegative_resistance, energy.standardise_resistance
         ).double()
         with torch.no_grad():
-            head.cell_part.weight.zero_()
-            head.cell_part.bias.zero_()
+            for parameter in head.cell_part.parameters():
+                parameter.zero_()
             head.a.weight.copy_(torch.tensor([[4.0, 0.0]]))
             head.b.weight.copy_(torch.tensor([[1.0, 0.0]]))
             side = 1.0 if form in ("linear", "interaction") else -1.0
             z_i = torch.tensor([[[-side, 0.0], [side, 0.0]]], dtype=torch.float64)
             r = head(torch.tensor([[1.0, 0.0]], dtype=torch.float64), z_i, reference).r
             low, high = energy(u, r, torch.ones(1, 1, dtype=torch.float64))[0]
-        assert r.shape == (1, 2) and low > high, form
+        assert r.shape == (1, 2), form
+        assert low > high, form

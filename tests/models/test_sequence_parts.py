@@ -1,6 +1,8 @@
 """M02 to M05: equations of the parts against hand numbers and slow references."""
 
 import math
+from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 import torch
@@ -18,11 +20,13 @@ from models.sequence.rope import BASE, MultiHeadAttention, RotarySelfAttention, 
 from models.sequence.soft_sparse import SoftSparseAttention
 from models.sequence.tempered_gate import TemperedGate
 from models.streams import initialise
+from tests.typed import as_a
 
 D, H = 8, 2
+M = TypeVar("M", bound=nn.Module)
 
 
-def made(module: nn.Module, seed: int = 0) -> nn.Module:
+def made(module: M, seed: int = 0) -> M:
     initialise(module.double(), seed)
     return module
 
@@ -79,7 +83,7 @@ def test_heads_must_split_the_width_into_even_parts() -> None:
         RotarySelfAttention(12, 4, 0.0)
 
 
-def test_self_attention_ignores_masked_windows_and_respects_order() -> None:
+def test_self_attention_ignores_the_mask_and_respects_order() -> None:
     block = made(RotarySelfAttention(D, H, 0.1))
     h, mask = normal(1, 6, D), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0, 0.0]], dtype=torch.float64)
     changed = h.clone()
@@ -90,7 +94,7 @@ def test_self_attention_ignores_masked_windows_and_respects_order() -> None:
 
 
 @pytest.mark.parametrize("start", [0.0, 63.5, 140.5])
-def test_rotary_scores_depend_on_the_distance_alone_in_bfloat16_too(start: float) -> None:
+def test_rotary_scores_depend_on_distance_alone_in_bfloat16(start: float) -> None:
     x = torch.zeros(1, 1, 1, D, dtype=torch.bfloat16)
     x[..., 0] = 1.0
     at = torch.tensor([[start]])
@@ -102,11 +106,12 @@ def test_pyramid_against_a_sum_over_taps() -> None:
     pyramid = made(ConvPyramid(D))
     x, mask = normal(1, 9, D), torch.tensor([[1.0] * 7 + [0.0] * 2], dtype=torch.float64)
     columns = []
-    for scale, size in zip(pyramid.scales, SCALES, strict=True):
-        rows = []
+    for member, size in zip(pyramid.scales, SCALES, strict=True):
+        scale, rows = as_a(nn.Conv1d, member), []
         for p in range(9):
             taps = [(j, p + j - size // 2) for j in range(size) if 0 <= p + j - size // 2 < 7]
-            rows.append(scale.bias + sum(scale.weight[:, 0, j] * x[0, q] for j, q in taps))
+            products = torch.stack([scale.weight[:, 0, j] * x[0, q] for j, q in taps])
+            rows.append(as_a(Tensor, scale.bias) + products.sum(0))
         columns.append(F.gelu(torch.stack(rows)))
     torch.testing.assert_close(pyramid(x, mask)[0], pyramid.mix(torch.cat(columns, dim=-1)))
 
@@ -203,7 +208,7 @@ def test_centred_positions_do_not_move_with_padding() -> None:
     assert centred_positions(mask).tolist() == [[-1.0, 0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0, 4.0]]
 
 
-def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
+def test_a_side_attends_to_the_other_side_and_anchors_only() -> None:
     direction = made(CbatDirection(D, H, blocks=1, anchors=2, window=1, dropout=0.0))
     own, other = torch.ones(1, 3), torch.tensor([[1.0, 1.0, 1.0, 1.0, 0.0]])
     valid = torch.cat([other, torch.ones(1, 2), own], dim=1)
@@ -217,7 +222,7 @@ def test_own_windows_attend_to_the_other_side_and_the_anchors_only() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 5])
-def test_cbat_block_is_the_written_composition_over_masked_scores(start: int) -> None:
+def test_cbat_block_is_its_composition_over_masked_scores(start: int) -> None:
     """Leaving out own -> own scores, and rows that nobody reads, equals computing and masking them all."""
     block, direction = made(CbatBlock(D, H, 0.0)), made(CbatDirection(D, H, 1, 2, window=2, dropout=0.0))
     segments, x = (5, 2, 4), normal(3, 11, D)
@@ -226,7 +231,8 @@ def test_cbat_block_is_the_written_composition_over_masked_scores(start: int) ->
     valid = torch.cat([m_other, torch.ones(3, 2, dtype=torch.bool), m_own], dim=1).double()
     position = normal(3, 11, seed=6) * 2.0
     allowed, near = direction._reach(valid, position, segments)
-    assert not allowed[:, 7:, 7:].any() and not torch.equal(allowed, near)
+    assert not allowed[:, 7:, 7:].any()
+    assert not torch.equal(allowed, near)
     sparse_reach = Reach.of(valid[:, None], 4, x.dtype)
     out = block(x, valid, Reach.of(near, 4, x.dtype), sparse_reach, position, segments, start, None)
     n = block.pyramid_norm(x)
@@ -242,7 +248,7 @@ def test_cbat_block_is_the_written_composition_over_masked_scores(start: int) ->
         torch.autograd.grad((rows * weights).sum(), list(block.parameters())) for rows in (out, expected)
     )
     for (name, _), mine, reference in zip(block.named_parameters(), ours, theirs, strict=True):
-        torch.testing.assert_close(mine, reference, rtol=1e-9, atol=1e-11, msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(mine, reference, rtol=1e-9, atol=1e-11, msg=f"{{}} ({name})".format)
 
 
 def test_turned_rows_of_the_projection_equal_rotated_heads() -> None:
@@ -306,9 +312,9 @@ def test_gradients_of_the_parts(module: nn.Module) -> None:
 
 
 class _Call(nn.Module):
-    def __init__(self, module: nn.Module, call: object) -> None:
+    def __init__(self, module: nn.Module, call: Callable[[nn.Module], Tensor]) -> None:
         super().__init__()
         self.module, self.call = module, call
 
     def forward(self) -> Tensor:
-        return self.call(self.module)  # type: ignore[operator, no-any-return]
+        return self.call(self.module)

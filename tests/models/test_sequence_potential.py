@@ -1,6 +1,8 @@
 """The whole sequence side: shapes, padding, strands, null input, seeds, and stacked replicates."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -9,18 +11,29 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from harness.config.blocks.model import ModelBlock
 from models.building import build_sequence
+from models.sequence.cbat import Cbat
 from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequenceOutput, SequencePotential
+from models.sequence.stem import KmerStem
 from models.sequence.tokens import reverse_complement
 from models.streams import SeededNoise, initialise
 from tests.models.recorded_noise import RecordedNoise
+from tests.typed import as_a
 
 KEYS = ("cbat", "cross_attention", "cnn")
-SMALL = {"size": "small", "embedding": 4, "kernel": 5, "width": 8, "heads": 2, "pool": 8, "window": 4}
+SMALL: dict[str, Any] = {
+    "size": "small",
+    "embedding": 4,
+    "kernel": 5,
+    "width": 8,
+    "heads": 2,
+    "pool": 8,
+    "window": 4,
+}
 
 
-def network(encoder: str, seed: int = 0, **changes: object) -> SequencePotential:
-    block = ModelBlock(**{**SMALL, "encoder": encoder, **changes})
+def network(encoder: str, seed: int = 0, **changes: Any) -> SequencePotential:
+    block = ModelBlock.model_validate({**SMALL, "encoder": encoder, **changes})
     model = build_sequence(block.model_dump()).double()
     initialise(model, seed)
     return model
@@ -43,7 +56,8 @@ class Recorder:
     """Draws masks and normal numbers as SeededNoise does and keeps them."""
 
     def __init__(self, seed: int) -> None:
-        self.source, self.masks = SeededNoise(seed, step=0), {}
+        self.source = SeededNoise(seed, step=0)
+        self.masks: dict[str, Tensor] = {}
 
     def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
         assert name not in self.masks, f"{name} drew twice in one forward pass"
@@ -66,7 +80,8 @@ def test_shapes_gradients_and_dropout(encoder: str, share: bool) -> None:
     model = network(encoder, share_sides=share, share_strands=share, blocks=2)
     out = model(*sequences(), Recorder(3))
     assert isinstance(out, SequenceOutput)
-    assert out.z_i.shape == (2, 8) and out.u.shape == (2,)
+    assert out.z_i.shape == (2, 8)
+    assert out.u.shape == (2,)
     out.u.sum().backward()
     silent = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     # A key's bias moves all scores of a row alike, which a softmax does not see.
@@ -107,7 +122,8 @@ def test_null_sequences_give_finite_output_and_gradients(encoder: str, share_str
     enhancer[0], promoter[0], enhancer[1], promoter[2] = 4, 4, 4, 4
     out = model(enhancer, promoter)
     (out.u.sum() + out.z_i.sum()).backward()
-    assert torch.isfinite(out.u).all() and torch.isfinite(out.z_i).all()
+    assert torch.isfinite(out.u).all()
+    assert torch.isfinite(out.z_i).all()
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
@@ -125,7 +141,7 @@ def test_stacked_replicates_equal_separate_ones(encoder: str, share: bool, own_b
         loss = (out.u.square() + out.z_i.sum(-1)).sum()
         separate.append((out, torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)))
         masks.append(recorder.masks)
-    parameters, buffers = stack_module_state(models)  # type: ignore[arg-type]
+    parameters, buffers = stack_module_state(models)
     skeleton = copy.deepcopy(models[0]).to("meta")
     stacked_masks = {name: torch.stack([m[name] for m in masks]) for name in masks[0]}
 
@@ -137,7 +153,7 @@ def test_stacked_replicates_equal_separate_ones(encoder: str, share: bool, own_b
         inputs, axis = [torch.stack(side) for side in zip(*batches, strict=True)], 0
     else:
         inputs, axis = list(batches[0]), None
-    step = vmap(grad(loss_of, has_aux=True), in_dims=(0, axis, axis, 0))
+    step: Callable[..., Any] = vmap(grad(loss_of, has_aux=True), in_dims=(0, axis, axis, 0))
     gradients, out = step(parameters, *inputs, stacked_masks)
     for i, (expected, grads) in enumerate(separate):
         torch.testing.assert_close(out.z_i[i], expected.z_i, rtol=1e-9, atol=1e-9)
@@ -154,7 +170,8 @@ def test_initialisation_depends_on_seed_and_name_only(encoder: str) -> None:
     again, other = network(encoder, seed=5).state_dict(), network(encoder, seed=6).state_dict()
     deeper = network(encoder, seed=5, self_attention_layers=2).state_dict()
     for name, value in first.items():
-        assert torch.equal(value, again[name]) and torch.equal(value, deeper[name])
+        assert torch.equal(value, again[name])
+        assert torch.equal(value, deeper[name])
     assert not torch.equal(first["energy.cosine"], other["energy.cosine"])
 
 
@@ -171,14 +188,15 @@ def test_each_side_matters_and_pairs_do_not_see_each_other(encoder: str) -> None
 def test_the_documented_size_has_the_documented_shapes() -> None:
     block = ModelBlock(size="documented", embedding=768, kernel=43, width=64)
     model = build_sequence(block.model_dump())
-    assert tuple(model.stems["enhancer"].weight.shape) == (64, 768, 43)
-    assert tuple(model.stems["enhancer"].embedding.shape) == (4096, 768)
+    stem = as_a(KmerStem, model.stems["enhancer"])
+    assert tuple(stem.weight.shape) == (64, 768, 43)
+    assert tuple(stem.embedding.shape) == (4096, 768)
     assert tuple(model.energy.cosine.shape) == (129, 64, 6)
-    assert model.interaction.enhancer_reads.anchors.count == 2
+    assert as_a(Cbat, model.interaction).enhancer_reads.anchors.count == 2
 
 
 def test_mistakes_in_the_block_are_errors() -> None:
-    settings = ModelBlock(**SMALL).model_dump()
+    settings = ModelBlock.model_validate(SMALL).model_dump()
     with pytest.raises(ValueError, match=r"not resolved: width must be given"):
         build_sequence({**settings, "width": None})
     with pytest.raises(TypeError, match="wdith"):

@@ -29,7 +29,7 @@ def gradients(stem: KmerStem, features: torch.Tensor) -> list[torch.Tensor]:
     return list(torch.autograd.grad((features * weights).sum(), list(stem.parameters())))
 
 
-def test_tokens_are_base_four_numbers_and_null_where_a_base_is_missing() -> None:
+def test_tokens_are_base_four_and_null_where_a_base_is_missing() -> None:
     bases = torch.tensor([[0, 1, 2, 3, 4, 0, 1], [3, 3, 3, 3, 3, 3, 200]], dtype=torch.uint8)
     assert kmer_tokens(bases, 3).tolist() == [[6, 27, 64, 64, 64], [63, 63, 63, 63, 64]]
     assert kmer_tokens(torch.full((1, 6), 3, dtype=torch.uint8)).tolist() == [[4095]]
@@ -87,7 +87,7 @@ def test_float32_documented_vocabulary_agrees_in_relative_norm() -> None:
         assert (ours - reference).norm() <= 1e-5 * reference.norm()
 
 
-def test_disagreement_is_a_near_tie_and_explains_what_float32_gradients_differ_by() -> None:
+def test_float32_gradients_differ_by_near_ties_alone() -> None:
     """Two tokens whose embeddings differ by one rounding step tie in float32 and not in float64."""
     stem = KmerStem(embedding=24, kernel=11, width=16, pool=24, dropout=0.0)
     initialise(stem, 3)
@@ -150,7 +150,7 @@ def test_stacked_parameters_equal_separate_ones(shared_tokens: bool) -> None:
     if shared_tokens:
         tokens = tokens[:1].expand(3, 2, 21)
     masks = (torch.rand(3, 2, 6, 6, generator=torch.Generator().manual_seed(6)) < 0.65).double()
-    parameters, buffers = stack_module_state(stems)  # type: ignore[arg-type]
+    parameters, buffers = stack_module_state(stems)
     skeleton = copy.deepcopy(stems[0]).to("meta")
 
     def loss(p: dict, x: torch.Tensor, m: torch.Tensor) -> torch.Tensor:

@@ -37,5 +37,7 @@ def test_noise_is_drawn_by_name_seed_and_step() -> None:
     first, again, later, other = drawn(0, 0), drawn(0, 0), drawn(0, 1), drawn(1, 0)
     for k, own in enumerate(first):
         assert torch.equal(own, again[k])
-        assert not torch.equal(own, later[k]) and not torch.equal(own, other[k])
-    assert not torch.equal(first[0], first[1]) and not torch.equal(first[2], first[3])
+        assert not torch.equal(own, later[k])
+        assert not torch.equal(own, other[k])
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first[2], first[3])

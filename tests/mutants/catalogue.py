@@ -290,8 +290,8 @@ OF_A_SWEEP = (
     Mutant(
         "plan_more",
         "a longer search proposes all of its configurations again",
-        'more = max(0, new.trials - len(configs)) if new.design == "search" else 0',
-        'more = max(0, new.trials) if new.design == "search" else 0',
+        "return max(0, trials - len(known)) if self.searched else 0",
+        "return max(0, trials) if self.searched else 0",
         (f"{H}plan_diff.py",),
     ),
     Mutant(
@@ -377,9 +377,9 @@ OF_THE_ANALYSIS = (
     Mutant(
         "loose_boundary",
         "a boundary is loose at any precision",
-        'return np.where((over > 0) & (values["precision"] < limits["loose_boundary.precision"]), over, np.nan)',
-        "return np.where(over > 0, over, np.nan)",
-        (f"{A}rules.py", f"{A}columns.py"),
+        'loose = (recall > limit) & (values["precision"] < limits["loose_boundary.precision"])',
+        "loose = recall > limit",
+        (f"{A}rules.py",),
     ),
     Mutant(
         "common_folds",

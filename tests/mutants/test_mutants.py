@@ -20,8 +20,12 @@ def test_mutants_are_thirty_with_names_and_tests_of_their_own() -> None:
     names = [mutant.name for mutant in MUTANTS]
     assert len(set(names)) == len(names) >= 30
     for mutant in MUTANTS:
-        assert mutant.breaks and mutant.wrong != mutant.line
-        assert mutant.tests and all((ROOT / test.partition("::")[0]).is_file() for test in mutant.tests)
+        assert mutant.breaks, mutant.name
+        assert mutant.wrong != mutant.line
+        assert mutant.tests, mutant.name
+        for test in mutant.tests:
+            file, _, function = test.partition("::")
+            assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8") + "def (", test
 
 
 def test_a_line_that_stands_twice_is_no_mutant(tmp_path: Path) -> None:

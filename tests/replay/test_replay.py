@@ -79,8 +79,10 @@ def test_one_bit_of_a_cell_is_seen_with_both_values(before: dict[str, Any], tmp_
 def test_what_is_missing_on_one_side_is_seen(before: dict[str, Any], kind: str, name: str) -> None:
     after = copy.deepcopy(before)
     del after["configurations"]["one"][kind][name]
-    assert all("only before" in line for line in differences(before, after)) and differences(before, after)
-    assert all("only after" in line for line in differences(after, before)) and differences(after, before)
+    assert all("only before" in line for line in differences(before, after))
+    assert differences(before, after)
+    assert all("only after" in line for line in differences(after, before))
+    assert differences(after, before)
 
 
 def test_a_configuration_on_one_side_is_seen(before: dict[str, Any]) -> None:
@@ -199,7 +201,8 @@ def test_configurations_are_written_in_the_names_of_a_tree(tmp_path: Path) -> No
     content = every["sweep-1"].source
     assert isinstance(content, dict)
     assert content["step"]["episode"]["query"] == 16
-    assert "episode" not in content and "reach" not in content["decouple"]
+    assert "episode" not in content
+    assert "reach" not in content["decouple"]
     assert content["environment"]["prior"]["extrapolate"] == "itself"
     assert every["rp12"].sets["step.episode.query"] == 16
     with pytest.raises(ReplayError, match="matches nothing"):

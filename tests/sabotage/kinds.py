@@ -252,7 +252,7 @@ def _other_energy() -> Iterator[None]:
 
 def _signed(function: Callable[..., Any], like: Any) -> Any:
     """The function with another's signature: registries check arguments against it."""
-    function.__signature__ = inspect.signature(like)  # type: ignore[attr-defined]
+    function.__signature__ = inspect.signature(like)  # type: ignore[attr-defined]  # read by inspect, unknown to typeshed
     return function
 
 
