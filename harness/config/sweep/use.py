@@ -110,7 +110,7 @@ def _execute(file: UseFile) -> None:
     sys.modules[file.module] = module
     try:
         exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a person's code may raise anything  # it is a person's code and may raise anything
         del sys.modules[file.module]
         reason = " ".join(str(error).split()) or "no reason given"
         raise UserError(
