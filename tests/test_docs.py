@@ -238,7 +238,8 @@ def test_concepts_prints_what_it_says_of_invariance(capsys: pytest.CaptureFixtur
 
 def test_the_page_on_adding_prints_whole_files() -> None:
     files = files_of_page()
-    assert len(files) == 10 and len(blocks(DOCS / "adding.md", "python")) == 9
+    assert len(files) == 10
+    assert len(blocks(DOCS / "adding.md", "python")) == 9
     assert len(files["my_terms.py"].splitlines()) < 50
     (sweep,) = blocks(DOCS / "adding.md", "yaml")
     used = YAML(typ="safe").load(sweep)["use"]

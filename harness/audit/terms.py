@@ -9,7 +9,8 @@ from harness.audit.probe import Patch, Step, differ
 from harness.audit.routes import allowed, leaks
 from harness.audit.settings import changed, value_at
 from harness.audit.twins import Twins
-from harness.mechanisms.mechanism import POSITIVE, Mechanism
+from harness.config.blocks.read_where import POSITIVE
+from harness.mechanisms.mechanism import Mechanism
 from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
 

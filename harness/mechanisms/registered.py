@@ -9,7 +9,8 @@ from typing import Any, cast
 from torch import nn
 
 from harness.config.blocks.paths import leaves, options
-from harness.mechanisms.mechanism import POSITIVE, Mechanism, Setting
+from harness.config.blocks.read_where import POSITIVE
+from harness.mechanisms.mechanism import Mechanism, Setting
 from models.declared import DECLARED
 from models.losses import LossTerm
 from models.registry import Registry, Row, discover

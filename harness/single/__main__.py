@@ -72,7 +72,8 @@ def main() -> int:
     if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
     model = config.model
-    assert model.enhancer_bp is not None and model.promoter_bp is not None
+    assert model.enhancer_bp is not None
+    assert model.promoter_bp is not None
     dataset = open_dataset(
         data,
         enhancer_bp=model.enhancer_bp,

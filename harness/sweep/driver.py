@@ -167,7 +167,8 @@ class Views:
     def __call__(self, config: TrialConfig) -> Path:
         """Path of the view for a resolved configuration."""
         enhancer_bp, promoter_bp = config.model.enhancer_bp, config.model.promoter_bp
-        assert enhancer_bp is not None and promoter_bp is not None
+        assert enhancer_bp is not None
+        assert promoter_bp is not None
         sizes = (enhancer_bp, promoter_bp)
         if sizes not in self._known:
             opened = open_dataset(

@@ -155,7 +155,7 @@ class ConfigurationTrainable(Trainable):
             raise
         except UserError as error:
             return self._failed(str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the worker ends here: what it died of goes into the store
             return self._failed(self._kept(error))
 
     def _epoch_of(self, replicate: Replicate) -> EpochSummary | None:
@@ -164,7 +164,7 @@ class ConfigurationTrainable(Trainable):
             return replicate.advance()
         except UserError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # one unit ends here: what it died of goes into the store
             replicate.close("failed", self._kept(error))
             return None
 

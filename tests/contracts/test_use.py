@@ -64,7 +64,8 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 
 def test_ones_own_design_says_what_is_swept(swept: Path) -> None:
     trials = table(swept, "trials")
-    assert set(trials["status"]) == {"done"} and len(trials) == 4
+    assert set(trials["status"]) == {"done"}
+    assert len(trials) == 4
     changes = {text: json.loads(text) for text in trials["changes_json"]}
     assert sorted(changes.values(), key=lambda change: change["loss.mine.scale"]) == [
         {"energy.form": "linear", "loss.mine.scale": 1.0},
@@ -83,22 +84,27 @@ def test_ones_own_mechanisms_are_audited_and_alive(swept: Path) -> None:
 def test_ones_own_term_is_in_the_table_terms(swept: Path) -> None:
     terms = table(swept, "terms")
     own = terms[terms["term"] == "mine"]
-    assert len(own) == 8 and (own["value"] > 0).all()
+    assert len(own) == 8
+    assert (own["value"] > 0).all()
     assert (own["weight"] < 0.5).all() and (own["weight"] > 0.4).all(), "faded by the balance"
 
 
 def test_ones_own_rule_warns_while_trials_run(swept: Path) -> None:
     warnings = table(swept, "warnings")
     own = warnings[warnings["rule"] == "still_high"]
-    assert len(own) == 4 and own["live"].all()
-    assert set(own["limit"]) == {0.1} and set(own["mark"]) == {"H"}
-    assert (own["value"] > 0.1).all() and own["evidence"].str.startswith("total loss ").all()
+    assert len(own) == 4
+    assert own["live"].all()
+    assert set(own["limit"]) == {0.1}
+    assert set(own["mark"]) == {"H"}
+    assert (own["value"] > 0.1).all()
+    assert own["evidence"].str.startswith("total loss ").all()
 
 
 def test_ones_own_baseline_stands_in_the_ranking(swept: Path) -> None:
     rows = table(swept, "baselines").query("baseline == 'gc_content'")
     assert set(rows["split"]) == {"val_unseen", "val_seen", "test"}
-    assert set(rows["note"]) == {"GC content alone"} and np.isfinite(rows["aupr"].to_numpy(dtype=float)).any()
+    assert set(rows["note"]) == {"GC content alone"}
+    assert np.isfinite(rows["aupr"].to_numpy(dtype=float)).any()
     ranking = ran(swept, "-m", "analysis", "runs/mine")
     for text in ("baseline gc_content", "H still_high", "form=screened", "scale=2", "rank-invariant"):
         assert text in ranking, text
@@ -123,7 +129,9 @@ def test_an_unchanged_file_goes_on_and_a_changed_one_is_told(swept: Path, tmp_pa
     text = (folder / "my_terms.py").read_text()
     (folder / "my_terms.py").write_text(text.replace(".square().mean()", ".abs().mean()"))
     other = flat(ran(folder, "-m", "harness.sweep", "my_sweep.yaml", "--resume", "--dry-run"))
-    assert "4 finished units are of" in other and "use.my_terms" in other and "run anew" in other
+    assert "4 finished units are of" in other
+    assert "use.my_terms" in other
+    assert "run anew" in other
     assert len(Run.open(folder / "runs" / "mine").table("trials")) == 4, "a dry run moves nothing"
 
 
@@ -196,7 +204,8 @@ def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
     printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
     assert f"my_rule.py:{line}: AttributeError: 'Readings' object has no attribute 'nowhere'" in printed
     trials = Run.open(tmp_path / "run").table("trials")
-    assert list(trials["status"]) == ["failed"] and f"my_rule.py:{line}: " in trials["reason"].iloc[0]
+    assert list(trials["status"]) == ["failed"]
+    assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
 
 
 def test_an_environment_source_of_ones_own_is_audited(said: dict[str, Any]) -> None:
@@ -210,7 +219,8 @@ def test_a_mistake_is_one_sentence_with_its_place(name: str, said: dict[str, Any
     file, at = (f"{mistake.file}.py", mistake.at) if mistake.at else ("my_sweep.yaml", "design: ends")
     lines = text.splitlines() if mistake.at else files_of_page()[file].splitlines()
     (line,) = [number for number, content in enumerate(lines, start=1) if content.strip().startswith(at)]
-    assert f"/{file}:{line}: " in sentence and mistake.says in sentence
+    assert f"/{file}:{line}: " in sentence
+    assert mistake.says in sentence
     assert "\n" not in sentence
 
 
@@ -229,4 +239,5 @@ def test_the_same_files_without_a_mistake_pass_the_audit(said: dict[str, Any]) -
 def test_the_audit_catches_ones_own_sabotaged(name: str, said: dict[str, Any]) -> None:
     sabotage = AUDITED[name]
     verdict, reason = said[name][sabotage.mechanism]
-    assert verdict == sabotage.verdict and sabotage.mistake.says in reason
+    assert verdict == sabotage.verdict
+    assert sabotage.mistake.says in reason

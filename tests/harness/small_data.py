@@ -1,6 +1,8 @@
 """A small dataset on disk in both layouts, for the tests of the readers, the store and the folds."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,13 @@ def small_tables(seed: int = 0, per_line: int = 16) -> dict[str, pd.DataFrame]:
         "enhancers": pd.DataFrame(enhancers, columns=["region", "sequence"]),
         "promoters": pd.DataFrame(promoters, columns=["region", "sequence"]),
     }
+
+
+def change_cell(table: pd.DataFrame, row: int, column: str, change: Callable[[Any], Any]) -> None:
+    """Put what `change` makes of a value in its place."""
+    values = table[column].tolist()
+    values[row] = change(values[row])
+    table[column] = values
 
 
 def write_parquet(root: Path, tables: dict[str, pd.DataFrame]) -> Path:

@@ -7,7 +7,7 @@ import pytest
 from analysis.errors import UserError
 from harness.shell.arguments import whole
 from harness.single.__main__ import check_seeds, load
-from tests.harness.test_terminal import _run
+from tests.harness.command import command
 
 
 def test_a_whole_number_in_its_range() -> None:
@@ -33,9 +33,10 @@ def test_a_whole_number_in_its_range() -> None:
     ],
 )
 def test_a_wrong_number_ends_with_one_sentence(arguments: tuple[str, ...]) -> None:
-    done = _run(*arguments)
+    done = command(arguments[0], *arguments[1:])
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].startswith(("error: --", "python -m")) and len(done.stderr) < 2000
+    assert done.stderr.splitlines()[-1].startswith(("error: --", "python -m"))
+    assert len(done.stderr) < 2000
     assert "Traceback" not in done.stderr
 
 
@@ -52,13 +53,16 @@ def test_control_characters_of_names_are_spelt_on_one_line(tmp_path: Path) -> No
     file = tmp_path / "odd\x1b[2J\n.yaml"
     text = "name: s\nbase: minimal\ndata: {synthetic: {form: gated}}\nspace: {episode.query: {choice: [8, 16]}}\n"
     file.write_text(text)
-    done = _run("harness.config", "check", file)
+    done = command("harness.config", "check", file)
     assert (done.returncode, done.stderr) == (0, "")
     assert all(line.startswith(f"{tmp_path}/odd\\x1b[2J\\n.yaml: ") for line in done.stdout.splitlines())
     file.write_text(text + '"\\e[31m\\a": 1\n')
-    refused = _run("harness.config", "check", file)
-    assert refused.returncode == 2 and "\x1b" not in refused.stderr and "\a" not in refused.stderr
-    assert r"\x1b[31m\x07" in refused.stderr and refused.stderr.count("\n") == 1
+    refused = command("harness.config", "check", file)
+    assert refused.returncode == 2
+    assert "\x1b" not in refused.stderr
+    assert "\a" not in refused.stderr
+    assert r"\x1b[31m\x07" in refused.stderr
+    assert refused.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -78,4 +82,5 @@ def test_a_setting_that_one_trial_does_not_read_is_refused(tmp_path: Path, setti
 def test_a_long_setting_is_not_said_in_full() -> None:
     with pytest.raises(UserError) as refused:
         load("minimal", ["optimiser.lr=" + "9" * 5000], None)
-    assert "a number of 5000 characters" in str(refused.value) and len(str(refused.value)) < 250
+    assert "a number of 5000 characters" in str(refused.value)
+    assert len(str(refused.value)) < 250

@@ -1,7 +1,5 @@
 """Baselines: counts against a slow reference, no label of an evaluation split is read, one table per fold."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds, split
 from harness.data.store import open_dataset
 from harness.sweep.baseline_task import missing
+from tests.harness.command import command
 
 ROOT = Path(__file__).parents[2]
 EPI = ROOT.parent / "shared" / "data" / "epi"
@@ -90,7 +89,8 @@ def slow_counts(sequence: str, k: int) -> dict[str, int]:
 @pytest.mark.parametrize(("k", "columns"), [(1, 2), (2, 10), (3, 32), (4, 136), (5, 512)])
 def test_canonical_columns(k: int, columns: int) -> None:
     index = canonical_index(k)
-    assert index.max() + 1 == columns and len(index) == 4**k
+    assert index.max() + 1 == columns
+    assert len(index) == 4**k
     assert set(index) == set(range(columns))
 
 
@@ -174,7 +174,8 @@ def test_labels_that_a_baseline_is_not_fitted_on_are_hidden(dataset: EncodedData
     known = np.isin(np.arange(len(dataset)), train)
     seen = features.hiding(known)
     np.testing.assert_array_equal(seen.labels(train), dataset.label[train])
-    assert set(seen.dataset.label[~known]) == {-1} and (dataset.label >= 0).all()
+    assert set(seen.dataset.label[~known]) == {-1}
+    assert (dataset.label >= 0).all()
     with pytest.raises(UserError, match=r"labels of 1 pairs that it is not fitted on"):
         seen.labels(np.append(train, np.flatnonzero(~known)[:1]))
     np.testing.assert_array_equal(
@@ -187,7 +188,7 @@ def test_pairs_across_chromosomes_have_no_distance(dataset: EncodedDataset) -> N
         distance = np.array([-1, 0, 999])
 
     features = PairFeatures(dataset)
-    features.dataset = Across()  # type: ignore[assignment]
+    features.dataset = Across()  # type: ignore[assignment]  # no more than a distance is read
     np.testing.assert_allclose(features.log_distance(np.arange(3)), [np.nan, 0.0, np.log(1000.0)])
 
 
@@ -195,13 +196,14 @@ def test_a_large_training_set_is_cut_and_says_so() -> None:
     baseline = BASELINES.build("distance")
     train = np.arange(10, TRAINING_LIMIT + 11)
     kept = baseline.subset(train)
-    assert len(np.unique(kept)) == TRAINING_LIMIT and np.isin(kept, train).all()
+    assert len(np.unique(kept)) == TRAINING_LIMIT
+    assert np.isin(kept, train).all()
     assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.remark
     assert BASELINES.build("distance").remark == ""
 
 
 @pytest.mark.usefixtures("few_trees")
-def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
+def test_each_fold_has_one_table_of_baselines_computed_once(
     dataset: EncodedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache, other = tmp_path / "cache", Fold("other", ("A",), ("B",), ("chr3",))
@@ -218,7 +220,8 @@ def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
         for cell in (*cells[name], "macro", "pooled")
     }
     assert set(zip(frame.baseline, frame.split, frame.cell_line, strict=True)) == expected
-    assert len(frame) == len(expected) and set(frame.fold) == {FOLD.id}
+    assert len(frame) == len(expected)
+    assert set(frame.fold) == {FOLD.id}
     assert frame[["n", "prevalence", "aupr", "auc", "nll", "note"]].notna().all(axis=None)
     assert (
         frame[frame.cell_line == "pooled"].groupby("split")["n"].first()
@@ -240,7 +243,7 @@ def test_the_store_gets_one_whole_table_per_fold_and_the_work_is_done_once(
 
 
 @pytest.mark.usefixtures("few_trees")
-def test_baselines_of_other_data_folds_code_or_versions_are_missing(
+def test_baselines_of_other_data_folds_or_code_are_missing(
     dataset: EncodedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, moved = tmp_path / "run", Fold("fold0", FOLD.test, FOLD.val, ("chr1",))
@@ -257,27 +260,20 @@ def test_baselines_of_other_data_folds_code_or_versions_are_missing(
     assert missing(run, [FOLD], dataset.hash) == []
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness.baselines", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_command_prints_every_baseline(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "data")
-    ran = command(str(folder), "--cells", "--cache", str(tmp_path / "cache"))
+    ran = command("harness.baselines", str(folder), "--cells", "--cache", str(tmp_path / "cache"))
     assert ran.returncode == 0, ran.stderr
     assert all(row.key in ran.stdout for row in BASELINES)
-    assert "reporting only" in ran.stdout and "chance" in ran.stdout
+    assert "reporting only" in ran.stdout
+    assert "chance" in ran.stdout
 
 
 def test_a_wrong_source_is_one_sentence(tmp_path: Path) -> None:
-    ran = command("synthetic:gate", "--cache", str(tmp_path))
-    assert ran.returncode == 2 and "did you mean 'gated'" in ran.stderr and "Traceback" not in ran.stderr
+    ran = command("harness.baselines", "synthetic:gate", "--cache", str(tmp_path))
+    assert ran.returncode == 2
+    assert "did you mean 'gated'" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.skipif(not EPI.is_dir(), reason=f"{EPI} is not here")

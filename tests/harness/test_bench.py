@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,8 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads(file.read_text())
     names = [one["name"] for one in content["measurements"]]
-    assert len(names) == 6 and all(name.split(",")[0] in ran.stdout for name in names)
+    assert len(names) == 6
+    assert all(name.split(",")[0] in ran.stdout for name in names)
     assert all(
         one[way][kind] > 0 for one in content["measurements"] for way in ("plain", "fast") for kind in KINDS
     )
@@ -89,7 +91,8 @@ def test_a_file_of_figures_is_replaced_at_once_or_stays(
             bench.write(file, "after")
     assert file.read_text() == "before"
     bench.write(file, "after")
-    assert file.read_text() == "after" and list(tmp_path.iterdir()) == [file]
+    assert file.read_text() == "after"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4])
@@ -115,7 +118,7 @@ def test_a_near_tie_is_left_out_and_its_share_told(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(KmerStem, "disagreement", first_channel_parts)
     real = stem_bench.both_passes
 
-    def other_winner(stems: torch.nn.ModuleDict, tokens: dict, weights: dict, *rest: object) -> object:
+    def other_winner(stems: torch.nn.ModuleDict, tokens: Any, weights: Any, *rest: Any) -> Any:
         outputs, gradients = real(stems, tokens, weights, *rest)
         if not isinstance(stems["enhancer"], PlainStem):
             gradients[0] += 1e-3 * weights["enhancer"][:, 0, 0].abs().sum()
@@ -127,9 +130,8 @@ def test_a_near_tie_is_left_out_and_its_share_told(monkeypatch: pytest.MonkeyPat
     assert one.differences["float32 gradients, norm, parted windows left out"] < 1e-5
     shares = one.notes["windows and channels parted"], one.notes["windows left out"]
     windows = sum(part[..., 0].numel() for part in told)
-    assert shares[1] == pytest.approx(2 * size.batch / windows) and shares[0] == pytest.approx(
-        shares[1] / size.width
-    )
+    assert shares[1] == pytest.approx(2 * size.batch / windows)
+    assert shares[0] == pytest.approx(shares[1] / size.width)
 
 
 def test_a_wrong_fast_route_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +149,8 @@ def test_the_step_compares_equal_networks() -> None:
 
 def test_batches_make_the_same_tokens() -> None:
     gathered, tokens = bench_batches(QUICK, CPU)
-    assert tokens.differences == {"tokens that differ": 0.0} and tokens.broken() == []
+    assert tokens.differences == {"tokens that differ": 0.0}
+    assert tokens.broken() == []
     assert gathered.notes["end to end"].endswith(" x")
 
 
@@ -155,7 +158,9 @@ def test_plain_stem_keeps_parameters_and_stream() -> None:
     stem = KmerStem(4, 3, 8, 5, 0.3)
     stem.dropout.stream = "stems.enhancer.dropout"
     plain = PlainStem.of(stem)
-    assert plain.dropout.stream == stem.dropout.stream and plain.dropout.p == 0.3 and plain.pool == 5
+    assert plain.dropout.stream == stem.dropout.stream
+    assert plain.dropout.p == 0.3
+    assert plain.pool == 5
     for name, parameter in stem.named_parameters():
         torch.testing.assert_close(plain.get_parameter(name), parameter, rtol=0, atol=0)
         assert plain.get_parameter(name).data_ptr() != parameter.data_ptr()
@@ -171,9 +176,13 @@ def test_differences_by_hand() -> None:
     assert nan != nan
     plain, fast = Time(wall=2.0, cpu=3.0), Time(wall=0.5, cpu=1.0)
     one = Measurement("x", plain, fast, None, differences={"y": nan}, limits={"y": 1.0})
-    assert one.ratio == 4.0 and one.cpu_ratio == 3.0 and len(one.broken()) == 1
-    assert one.record()["plain"] == {"wall": 2.0, "cpu": 3.0} and one.record()["cpu_ratio"] == 3.0
-    assert plain.times(2.0) == Time(4.0, 6.0) and middle([plain, fast, plain]) == plain
+    assert one.ratio == 4.0
+    assert one.cpu_ratio == 3.0
+    assert len(one.broken()) == 1
+    assert one.record()["plain"] == {"wall": 2.0, "cpu": 3.0}
+    assert one.record()["cpu_ratio"] == 3.0
+    assert plain.times(2.0) == Time(4.0, 6.0)
+    assert middle([plain, fast, plain]) == plain
 
 
 def test_rounds_alternate() -> None:

@@ -1,7 +1,6 @@
 """Compacting changes no number that a reader sees: before, after, in between, and after a kill at any instant."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from analysis.schema import COMPACTED, TABLES
 from analysis.store import KEYS, Run
 from harness.store.compaction import Compactor, compact
 from harness.store.writer import RunWriter
+from tests.harness.killed import Killed, killed_after
 
 UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]
 NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]
@@ -63,7 +63,8 @@ def _all(run: Path) -> dict[str, list[str]]:
 
 def test_every_reading_is_the_same_and_few_files_are_left(run: Path) -> None:
     before = _all(run)
-    assert len(before["judged"]) == 4 * 3 * 3 and len(before["cells"]) == 4 * 45
+    assert len(before["judged"]) == 4 * 3 * 3
+    assert len(before["cells"]) == 4 * 45
     compactor = Compactor(run, at_once=3)
     compactor.collect(NAMES)
     assert sorted(file.name for file in (run / "trials").iterdir()) == [
@@ -106,22 +107,10 @@ def test_row_groups_that_nobody_wants_are_not_read(run: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("instant", range(12))
-def test_a_kill_at_any_instant_loses_nothing_and_the_next_start_tidies_up(
+def test_compaction_killed_at_any_instant_loses_nothing(
     run: Path, monkeypatch: pytest.MonkeyPatch, instant: int
 ) -> None:
-    before, steps = _all(run), iter(range(instant))
-
-    class Killed(BaseException):
-        pass
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*given: Any, **named: Any) -> Any:
-            if next(steps, None) is None:
-                raise Killed
-            return real(*given, **named)
-
-        return step
-
+    before, counted = _all(run), killed_after(instant)
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", counted(os.fsync))
         patch.setattr(Path, "replace", counted(Path.replace))
@@ -143,7 +132,8 @@ def test_a_units_own_file_and_then_the_newest_part_counts(run: Path) -> None:
     compact(run / "trials", NAMES)
     _write(run, UNITS[0], aupr=0.9)
     values = Run.open(run).table("trials").set_index(KEYS)["objective_value"]
-    assert values[UNITS[0]] == 0.9 and values.drop([UNITS[0]]).tolist() == [0.5] * 3
+    assert values[UNITS[0]] == 0.9
+    assert values.drop([UNITS[0]]).tolist() == [0.5] * 3
     compact(run / "trials", NAMES[:1])
     assert Run.open(run).table("trials").set_index(KEYS)["objective_value"][UNITS[0]] == 0.9
     assert len(Run.open(run).table("trials")) == 4
@@ -167,4 +157,5 @@ def test_what_is_compacted_while_somebody_reads_is_read_once(
     pd.testing.assert_frame_equal(
         found.table("trials").sort_values(KEYS, ignore_index=True), before, check_like=True
     )
-    assert found.problems == [] and len(opened) == 5
+    assert found.problems == []
+    assert len(opened) == 5

@@ -10,7 +10,7 @@ import pytest
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import TrialConfig
 from harness.config.space import composer
-from harness.config.space.compose import load_preset
+from harness.config.space.compose import compose, load_preset
 from harness.config.space.composer import MOST, Composer
 from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
@@ -36,7 +36,7 @@ space:
 def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each draw was composed, and resolved."""
     counts: Counter[str] = Counter()
-    compose, resolved = composer.compose, TrialConfig.resolved
+    resolved = TrialConfig.resolved
 
     def counted(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
         counts[f"composed {sorted(changes.items())}"] += 1

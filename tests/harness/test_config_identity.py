@@ -57,7 +57,7 @@ class Outer(Block):
     several: Annotated[list[Inner], Before([])] = Field(default_factory=list)
 
 
-def test_a_new_field_at_its_value_before_leaves_the_identity_as_it_was() -> None:
+def test_new_field_at_its_value_before_keeps_the_identity() -> None:
     old = OldOuter()
     assert Outer(inner=Inner(margin=0.0)).identity() == old.identity()
     today = Outer()
@@ -72,7 +72,7 @@ def test_a_new_field_at_its_value_before_leaves_the_identity_as_it_was() -> None
     assert Outer(noise=Inner(margin=0.0)).identity()["noise"] == {"weight": 1.0}
 
 
-def test_stored_content_from_before_a_field_is_read_with_the_value_before() -> None:
+def test_content_from_before_a_field_gets_the_value_before() -> None:
     stored = Outer.stored(
         {**OldOuter(inner=InnerBefore(weight=2.0)).model_dump(), "choice": {"kind": "rich"}}
     )

@@ -19,6 +19,7 @@ from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 from harness.config.sweep.schema import as_text
 from harness.config.sweep.sweep import load_sweep
 from harness.config.yaml.lines import read_yaml
+from tests.harness.command import command
 
 SPACES = sorted(SEARCH_SPACES.glob("*.yaml"))
 PRESETS = sorted((SEARCH_SPACES / "presets").glob("*.yaml"))
@@ -26,20 +27,22 @@ RP24 = SEARCH_SPACES / "rp24.yaml"
 
 
 @pytest.mark.parametrize("file", SPACES, ids=lambda file: file.stem)
-def test_every_space_loads_says_how_to_launch_it_and_fits_its_schema(file: Path) -> None:
+def test_every_space_loads_and_says_how_to_launch_it(file: Path) -> None:
     sweep = load_sweep(file)
     header, launch = (
         sweep.text.splitlines()[0],
         f"# Launch: python -m harness.sweep search_spaces/{file.name}",
     )
     assert header == "# yaml-language-server: $schema=schema.json"
-    assert "# Asks: " in sweep.text and launch in sweep.text
-    assert sweep.config.name == file.stem and sweep.trials >= 2
+    assert "# Asks: " in sweep.text
+    assert launch in sweep.text
+    assert sweep.config.name == file.stem
+    assert sweep.trials >= 2
     jsonschema.validate(read_yaml(file).data, json.loads((SEARCH_SPACES / "schema.json").read_text()))
 
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: file.stem)
-def test_every_preset_loads_sets_nothing_idle_and_fits_its_schema(file: Path) -> None:
+def test_every_preset_loads_and_sets_nothing_idle(file: Path) -> None:
     base = load_preset(file.stem)
     assert unread(compose(base, {}), flatten(base)) == {}
     text = file.read_text()
@@ -51,15 +54,25 @@ def test_every_preset_loads_sets_nothing_idle_and_fits_its_schema(file: Path) ->
 def test_presets_are_what_their_record_points_say() -> None:
     minimal, cross = compose(load_preset("minimal"), {}), compose(load_preset("cross_attention"), {})
     rp04, rp24 = compose(load_preset("rp04"), {}), compose(load_preset("rp24"), {})
-    assert minimal.environment.source == "support" and minimal.loss.speculation.weight == 0
-    assert cross.model.encoder == "cross_attention" and cross.environment.source == "none"
+    assert minimal.environment.source == "support"
+    assert minimal.loss.speculation.weight == 0
+    assert cross.model.encoder == "cross_attention"
+    assert cross.environment.source == "none"
     assert (rp04.model.encoder, rp04.energy.form, rp04.temperature.mode) == ("cbat", "linear", "fixed")
-    assert rp04.loss.speculation.weight > 0 and rp04.model.anchors == 2 and rp04.model.grid == 5
+    assert rp04.loss.speculation.weight > 0
+    assert rp04.model.anchors == 2
+    assert rp04.model.grid == 5
     assert (rp24.energy.form, rp24.temperature.mode) == ("interaction", "learned")
-    assert rp24.decouple.pearson > 0 and rp24.loss.contrastive.weight > 0 and rp24.loss.contrastive.bank > 0
-    assert rp24.loss.prototypes.weight > 0 and rp24.loss.prototypes.kind == "hinged"
-    assert rp24.loss.sparsity.z_i > 0 and rp24.loss.sparsity.z_e > 0 and rp24.loss.calibration.weight > 0
-    assert rp24.curriculum.phase1_epochs > 0 and rp24.balance.kind == "ramp"
+    assert rp24.decouple.pearson > 0
+    assert rp24.loss.contrastive.weight > 0
+    assert rp24.loss.contrastive.bank > 0
+    assert rp24.loss.prototypes.weight > 0
+    assert rp24.loss.prototypes.kind == "hinged"
+    assert rp24.loss.sparsity.z_i > 0
+    assert rp24.loss.sparsity.z_e > 0
+    assert rp24.loss.calibration.weight > 0
+    assert rp24.curriculum.phase1_epochs > 0
+    assert rp24.balance.kind == "ramp"
 
 
 def test_rp24_sweeps_what_the_record_points_left_blind() -> None:
@@ -70,7 +83,8 @@ def test_rp24_sweeps_what_the_record_points_left_blind() -> None:
     weights = [name for name in entries if name.endswith(".weight")]
     assert len(weights) >= 3
     assert all(entries[name].ends() == [0.01, 2.0] for name in weights)
-    assert sweep.trials >= 8 and len(sweep.config.seeds) >= 3
+    assert sweep.trials >= 8
+    assert len(sweep.config.seeds) >= 3
 
 
 @pytest.mark.parametrize("name", list(FILES))
@@ -106,8 +120,11 @@ def test_command_line_wins_over_the_yaml_and_pins_swept_paths() -> None:
             "scheduler.kind=none",
         ],
     )
-    assert sweep.trial.optimiser.lr == 0.01 and sweep.trial.energy.form == "linear"
-    assert sweep.trials == 3 and sweep.config.seeds == [4, 5] and sweep.config.scheduler.kind == "none"
+    assert sweep.trial.optimiser.lr == 0.01
+    assert sweep.trial.energy.form == "linear"
+    assert sweep.trials == 3
+    assert sweep.config.seeds == [4, 5]
+    assert sweep.config.scheduler.kind == "none"
     assert not {"energy.form", "energy.lam", "energy.w"} & set(sweep.space.entries)
     assert sum("rules its condition out" in sentence for sentence in sweep.warnings) == 2
 
@@ -118,7 +135,7 @@ def test_pinning_a_conditional_path_keeps_its_condition() -> None:
     assert sweep.space.entries["energy.w"].when == {"energy.form": "gated"}
 
 
-def test_epochs_of_the_command_line_replace_those_of_either_block() -> None:
+def test_epochs_of_the_command_line_replace_either_blocks() -> None:
     assert load_sweep(RP24, overrides=["optimiser.epochs=12"]).trial.optimiser.epochs == 12
     assert load_sweep(RP24, overrides=["trial.epochs=12"]).trial.optimiser.epochs == 12
 
@@ -130,7 +147,8 @@ def test_budget_is_shared_out_over_the_epochs() -> None:
 
 def test_data_root_takes_the_place_of_the_synthetic_benchmark(tmp_path: Path) -> None:
     sweep = load_sweep(RP24, data_root=tmp_path)
-    assert sweep.config.data.root == tmp_path and sweep.config.data.synthetic is None
+    assert sweep.config.data.root == tmp_path
+    assert sweep.config.data.synthetic is None
     with pytest.raises(UserError, match=r"^--data .*nowhere: data.root: there is no folder"):
         load_sweep(RP24, data_root=tmp_path / "nowhere")
 
@@ -175,9 +193,8 @@ def test_error_inside_a_list_of_blocks_keeps_its_position() -> None:
 
 
 def test_paths_know_their_variants_and_types() -> None:
-    assert (
-        find("energy.w").variants == {"gated", "blocking"} and find("energy.w").discriminator == "energy.form"
-    )
+    assert find("energy.w").variants == {"gated", "blocking"}
+    assert find("energy.w").discriminator == "energy.form"
     assert find("environment.width").variants == {"id", "features", "support"}
     assert find("optimiser.lr").variants == frozenset()
     assert find("energy.form").check("gated") == "gated"
@@ -187,29 +204,27 @@ def test_paths_know_their_variants_and_types() -> None:
         assert find(path).check(value) == value
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness.config", *arguments], capture_output=True, text=True, timeout=60
-    )
-
-
 def test_cli_checks_files_and_exits_with_2_on_a_mistake(tmp_path: Path) -> None:
-    good = run(
-        "check", str(SEARCH_SPACES / "truth_linear.yaml"), str(SEARCH_SPACES / "presets" / "rp04.yaml")
+    good = command(
+        "harness.config",
+        "check",
+        str(SEARCH_SPACES / "truth_linear.yaml"),
+        str(SEARCH_SPACES / "presets" / "rp04.yaml"),
     )
-    assert (
-        good.returncode == 0
-        and "2 configurations x" in good.stdout
-        and "preset, configuration" in good.stdout
-    )
+    assert good.returncode == 0
+    assert "2 configurations x" in good.stdout
+    assert "preset, configuration" in good.stdout
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: x\nbase: minimal\n")
-    refused = run("check", str(bad))
+    refused = command("harness.config", "check", bad)
     assert refused.returncode == 2
     assert refused.stderr == f"error: {bad}:1: 'data' is needed and is not given\n"
 
 
 def test_cli_prints_the_schema_and_the_paths() -> None:
-    assert json.loads(run("schema").stdout)["title"] == "Sweep"
-    listed = run("paths", "energy.")
-    assert listed.returncode == 0 and "energy.lam" in listed.stdout and "interaction" in listed.stdout
+    assert json.loads(command("harness.config", "schema").stdout)["title"] == "Sweep"
+    process = [sys.executable, "-m", "harness.config", "paths", "energy."]
+    listed = subprocess.run(process, capture_output=True, text=True, timeout=60)
+    assert listed.returncode == 0
+    assert "energy.lam" in listed.stdout
+    assert "interaction" in listed.stdout

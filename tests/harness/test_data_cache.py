@@ -19,10 +19,12 @@ from analysis.errors import UserError
 from harness.config.blocks.data import DataBlock
 from harness.data import arrays, encode, store
 from harness.data.arrays import new_array, save_array
-from harness.data.dataset import EncodedDataset
+from harness.data.dataset import FORMAT, EncodedDataset
+from harness.data.read import READING
 from harness.data.store import open_dataset
 from harness.stamp.code import PACKAGES, ROOT
-from tests.harness.small_data import small_tables, write_parquet
+from tests.harness.command import Ended, command
+from tests.harness.small_data import change_cell, small_tables, write_parquet
 
 SIZE = {"enhancer_bp": 80, "promoter_bp": 70}
 
@@ -49,8 +51,8 @@ def test_files_that_may_not_grow_are_one_sentence(limit: int, tmp_path: Path) ->
     """A page of a map that the file has no room for would end the process with a signal and no word."""
     root = write_parquet(tmp_path / "data", small_tables(per_line=160))
     cache = tmp_path / "cache"
-    command = [sys.executable, "-c", LIMITED, str(limit), "describe", str(root), "--cache", str(cache)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    asked = [sys.executable, "-c", LIMITED, str(limit), "describe", str(root), "--cache", str(cache)]
+    ended = subprocess.run(asked, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == (
         f"error: cache {cache} has no room for the encoded data (File too large); free some, or keep them elsewhere "
@@ -73,9 +75,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def describe(root: Path, cache: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness.data", "describe", str(root), "--cache", str(cache)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+def describe(root: Path, cache: Path) -> Ended:
+    return command("harness.data", "describe", root, "--cache", cache)
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_nothing_half(small_disk: Path, tmp_path: Path) -> None:
@@ -123,12 +124,12 @@ def test_a_write_that_fails_anywhere_leaves_nothing(
 ) -> None:
     root, cache, calls = write_parquet(tmp_path / "data", small_tables()), tmp_path / "cache", 0
 
-    def fail(*given: object) -> object:
+    def fail(*given: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls > call:
             raise OSError(error, os.strerror(error))
-        return new_array(*given)  # type: ignore[arg-type]
+        return new_array(*given)
 
     monkeypatch.setattr(arrays, "new_array", fail)
     monkeypatch.setattr(encode, "new_array", fail)
@@ -170,7 +171,7 @@ def test_the_origin_is_that_of_this_start(tmp_path: Path) -> None:
 def test_notes_name_no_folder(tmp_path: Path) -> None:
     tables = small_tables()
     tables["pairs"] = tables["pairs"].iloc[[*range(80), 0]]
-    tables["enhancers"].loc[3, "sequence"] += "A"
+    change_cell(tables["enhancers"], 3, "sequence", lambda sequence: sequence + "A")
     notes = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache").notes
     assert len(notes) == 2
     assert not any(str(tmp_path) in note for note in notes)
@@ -179,10 +180,10 @@ def test_notes_name_no_folder(tmp_path: Path) -> None:
 def test_a_store_of_another_layout_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = write_parquet(tmp_path / "data", small_tables())
     now = opened(root, tmp_path / "cache").path
-    monkeypatch.setattr(store, "FORMAT", store.FORMAT - 1)
+    monkeypatch.setattr(store, "FORMAT", FORMAT - 1)
     assert opened(root, tmp_path / "cache").path != now
     monkeypatch.undo()
-    monkeypatch.setattr(store, "READING", store.READING + 1)
+    monkeypatch.setattr(store, "READING", READING + 1)
     assert opened(root, tmp_path / "cache").hash != json.loads((now.parent / "meta.json").read_text())["hash"]
 
 
@@ -226,7 +227,7 @@ def test_an_array_that_was_overwritten_in_its_shape_is_named(name: str, tmp_path
     assert len(opened(root, tmp_path / "cache")) == 80
 
 
-def test_a_copied_cache_is_read_and_one_as_published_is_not_hashed(
+def test_copied_cache_is_hashed_and_a_published_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = write_parquet(tmp_path / "data", small_tables())
@@ -252,6 +253,7 @@ OPENED = """
 import sys
 from pathlib import Path
 from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.data.read import READING
 from harness.data.store import open_dataset
 
 block = DataBlock(synthetic=SyntheticBlock(cell_lines=4, pairs_per_cell=20, chromosomes=2, enhancer_bp=80))
@@ -260,7 +262,7 @@ print(dataset.hash, dataset.path.parent.name, "".join(str(int(label)) for label 
 """
 
 
-def test_edited_code_of_the_data_encodes_anew_and_a_comment_does_not(tmp_path: Path) -> None:
+def test_edited_data_code_encodes_anew_and_a_comment_does_not(tmp_path: Path) -> None:
     """Else a model would train on what older code made of the data, under a stamp of the new code."""
     for package in PACKAGES:
         shutil.copytree(
@@ -270,10 +272,10 @@ def test_edited_code_of_the_data_encodes_anew_and_a_comment_does_not(tmp_path: P
         )
 
     def run() -> list[str]:
-        command = [sys.executable, "-B", "-c", OPENED, str(tmp_path / "cache")]
+        asked = [sys.executable, "-B", "-c", OPENED, str(tmp_path / "cache")]
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
         return subprocess.run(
-            command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+            asked, capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
         ).stdout.split()
 
     digest, folder, labels = run()
@@ -288,6 +290,7 @@ def test_edited_code_of_the_data_encodes_anew_and_a_comment_does_not(tmp_path: P
     generator.write_text(text + edited)
     other = run()
     assert other[0] == digest, "it is the same data, and the stamp of the code tells the two apart"
-    assert other[1] != folder and other[2] == labels.translate(str.maketrans("01", "10"))
+    assert other[1] != folder
+    assert other[2] == labels.translate(str.maketrans("01", "10"))
     generator.write_text(text)
     assert run() == [digest, folder, labels]

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from harness.config.blocks.data import DataBlock, FoldBlock, SyntheticBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, default_cell_lines, make_folds, overlapping, split
 from harness.data.store import open_dataset
-from tests.harness.small_data import small_tables, write_parquet, write_prism
+from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "epi"
 
@@ -40,7 +40,7 @@ def brute_overlaps(dataset: EncodedDataset, candidates: np.ndarray, against: np.
             (int(dataset.promoter_chrom[i]), int(dataset.promoter_start[i]), int(dataset.promoter_end[i])),
         ]
 
-    other = [r for j in np.flatnonzero(against) for r in regions(j)]
+    other = [r for j in np.flatnonzero(against).tolist() for r in regions(j)]
     return np.array(
         [
             bool(candidates[i])
@@ -53,7 +53,7 @@ def brute_overlaps(dataset: EncodedDataset, candidates: np.ndarray, against: np.
 class Intervals:
     """The columns of a dataset that overlap is decided by."""
 
-    def __init__(self, rows: list[tuple[int, int, int, int, int, int]]) -> None:
+    def __init__(self, rows: list[tuple[int, ...]]) -> None:
         table = np.array(rows).reshape(len(rows), 6)
         self.chromosomes = ["chr1", "chr2"]
         self.chrom, self.promoter_chrom = table[:, 0], table[:, 3]
@@ -70,17 +70,19 @@ element = (st.integers(0, 1), st.integers(0, 40), st.integers(1, 8))
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(*element, *element), min_size=1, max_size=14), st.data())
 def test_overlap_is_decided_by_interval(rows: list[tuple[int, ...]], data: st.DataObject) -> None:
-    table = Intervals(rows)  # type: ignore[arg-type]
+    table = cast(EncodedDataset, Intervals(rows))
     flags = st.lists(st.booleans(), min_size=len(rows), max_size=len(rows))
     candidates, against = np.array(data.draw(flags)), np.array(data.draw(flags))
-    found = overlapping(table, candidates, against)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(found, brute_overlaps(table, candidates, against))  # type: ignore[arg-type]
+    found = overlapping(table, candidates, against)
+    np.testing.assert_array_equal(found, brute_overlaps(table, candidates, against))
 
 
 def test_a_short_region_does_not_hide_a_long_one_before_it() -> None:
-    table = Intervals([(0, 0, 100, 1, 0, 1), (0, 20, 5, 1, 10, 1), (0, 50, 5, 1, 20, 1)])
+    table = cast(
+        EncodedDataset, Intervals([(0, 0, 100, 1, 0, 1), (0, 20, 5, 1, 10, 1), (0, 50, 5, 1, 20, 1)])
+    )
     asked, against = np.array([False, False, True]), np.array([True, True, False])
-    assert overlapping(table, asked, against).tolist() == [False, False, True]  # type: ignore[arg-type]
+    assert overlapping(table, asked, against).tolist() == [False, False, True]
 
 
 def test_the_splits_are_disjoint_and_what_the_fold_says(dataset: EncodedDataset) -> None:
@@ -103,7 +105,7 @@ def test_a_pair_across_the_boundary_is_in_no_split(tmp_path: Path) -> None:
     """A training pair whose promoter lies on a held-out chromosome would leak it."""
     tables = small_tables()
     pairs = tables["pairs"]
-    pairs.loc[0, "promoter"] = pairs.loc[1, "promoter"]
+    change_cell(pairs, 0, "promoter", lambda _: pairs["promoter"][1])
     dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
     assert dataset.distance[0] == -1
     parts = split(dataset, Fold("f", ("NHEK",), ("HMEC",), ("chr2",)))
@@ -183,17 +185,17 @@ def test_a_fold_is_its_content_and_equal_ones_are_one(dataset: EncodedDataset) -
     folds = make_folds(dataset, DataBlock(root=Path("data"), folds=[one, same, other]))
     assert [fold.name for fold in folds] == ["fold0", "fold2"], "the first name of a content stays"
     again = make_folds(dataset, DataBlock(root=Path("data"), folds=[other]))[0]
-    assert again.id == folds[1].id != folds[0].id and again.name == "fold0"
-    assert re.fullmatch(r"f[0-9a-f]{10}", again.id) and Fold.stored(again.content()) == again
+    assert again.id == folds[1].id != folds[0].id
+    assert again.name == "fold0"
+    assert re.fullmatch(r"f[0-9a-f]{10}", again.id)
+    assert Fold.stored(again.content()) == again
     assert replace(again, settings='{"key": 1}').id != again.id, "what else decides the splits counts"
-    assert (
-        replace(again, val=("GM12878",)).id != again.id
-        and replace(again, chromosomes=("chr2",)).id != again.id
-    )
+    assert replace(again, val=("GM12878",)).id != again.id
+    assert replace(again, chromosomes=("chr2",)).id != again.id
     assert again.label == "fold0 (test NHEK; validation HMEC; held out chr1, chr2)"
 
 
-def test_a_new_key_of_the_data_block_is_part_of_a_fold_but_at_its_value_before(
+def test_new_data_key_is_part_of_a_fold_unless_at_value_before(
     dataset: EncodedDataset,
 ) -> None:
     class Later(DataBlock):

@@ -1,8 +1,6 @@
 """Readers: both layouts give the same dataset, and every bad input gives one sentence and exit status 2."""
 
 import io
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,8 @@ from harness.data.__main__ import describe
 from harness.data.read import read
 from harness.data.region import parse_regions
 from harness.data.store import open_dataset
-from tests.harness.small_data import small_tables, write_parquet, write_prism
+from tests.harness.command import Ended, command
+from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
 
 Edit = Callable[[Path, dict[str, pd.DataFrame]], None]
 LONG = "AC" * 40
@@ -66,7 +65,7 @@ def parquet_case(edit: Edit) -> Callable[[Path], Path]:
 def put(table: str, row: int, column: str, value: object) -> Callable[[Path], Path]:
     def edit(root: Path, tables: dict[str, pd.DataFrame]) -> None:
         tables[table][column] = tables[table][column].astype(object)
-        tables[table].loc[row, column] = value
+        change_cell(tables[table], row, column, lambda _: value)
         if len(set(map(type, tables[table][column]))) > 1:
             tables[table][column] = tables[table][column].astype(str)
 
@@ -293,17 +292,8 @@ def test_describe_says_what_reading_changed(tmp_path: Path) -> None:
 
 
 def test_command_line_describes_and_refuses(tmp_path: Path) -> None:
-    def describe(source: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            sys.executable,
-            "-m",
-            "harness.data",
-            "describe",
-            source,
-            "--cache",
-            str(tmp_path / "cache"),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    def describe(source: str) -> Ended:
+        return command("harness.data", "describe", source, "--cache", tmp_path / "cache")
 
     good = describe(str(write_parquet(tmp_path / "data", small_tables())))
     assert good.returncode == 0, good.stderr

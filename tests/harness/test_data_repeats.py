@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -47,7 +48,7 @@ def test_repeats_are_dropped_counted_and_move_nothing(
     again = opened(write_parquet(tmp_path / "again", with_rows(tables, rows)), tmp_path / "cache")
     assert len(again) == len(plain) == 80
     assert again.label.tolist() == plain.label.tolist()
-    assert again.pair_names(range(80)).equals(plain.pair_names(range(80)))  # type: ignore[arg-type]
+    assert again.pair_names(np.arange(80)).equals(plain.pair_names(np.arange(80)))
     assert default_fold(again) == default_fold(plain)
     first = tables["pairs"].index[tables["pairs"]["enhancer"].str.contains(f"{chromosome}:")][0] + 1
     assert again.notes[-1] == (

@@ -2,9 +2,8 @@
 
 import errno
 import os
-import subprocess
-import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -15,6 +14,7 @@ from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.store import content_hash, open_dataset
 from harness.single.__main__ import load
+from tests.harness.command import command
 from tests.harness.small_data import LINES, small_tables, write_parquet, write_prism
 
 YAML = """
@@ -46,7 +46,7 @@ def with_contradiction() -> dict[str, pd.DataFrame]:
     return tables
 
 
-def test_a_folder_on_the_command_line_keeps_the_folds_of_the_yaml(tmp_path: Path) -> None:
+def test_data_of_the_command_line_keep_the_folds_of_the_yaml(tmp_path: Path) -> None:
     mine, other = (write_parquet(tmp_path / name, small_tables()) for name in ("mine", "other"))
     file = sweep_file(tmp_path, mine)
     _, data = load(str(file), [], str(other), "drop")
@@ -54,7 +54,8 @@ def test_a_folder_on_the_command_line_keeps_the_folds_of_the_yaml(tmp_path: Path
     assert (data.root, data.contradictions) == (other, "drop")
     assert data.folds == [FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["2"])]
     _, synthetic = load(str(file), [], "synthetic:linear")
-    assert synthetic.root is None and synthetic.folds == []
+    assert synthetic.root is None
+    assert synthetic.folds == []
 
 
 def test_contradictions_of_a_preset_and_of_synthetic_pairs(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
     root = write_parquet(tmp_path / "data", small_tables())
     opening = Path.open
 
-    def refuse(path: Path, *given: str) -> object:
+    def refuse(path: Path, *given: Any) -> Any:
         if path.name == "promoters.parquet":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opening(path, *given)
@@ -86,17 +87,15 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
         parse_source("x" * 5000)
 
 
-def test_a_sweep_says_where_its_data_are_and_what_reading_dropped(tmp_path: Path) -> None:
+def test_sweep_says_where_its_data_are_and_what_was_dropped(tmp_path: Path) -> None:
     """Two copies of one data set share a store; the second is shown under its own name."""
     shown = {}
     for name in ("mine", "copy"):
         root = write_parquet(tmp_path / name / "data", with_contradiction())
-        command = [
-            *(sys.executable, "-m", "harness.sweep", str(sweep_file(tmp_path / name, root)), "--dry-run"),
-            *("--set", "data.contradictions=drop", "--cache", str(tmp_path / "cache")),
-            *("--out", str(tmp_path / "run")),
-        ]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        ended = command(
+            *("harness.sweep", sweep_file(tmp_path / name, root), "--dry-run"),
+            *("--set", "data.contradictions=drop", "--cache", tmp_path / "cache", "--out", tmp_path / "run"),
+        )
         assert ended.returncode == 0, ended.stderr
         shown[name] = ended.stdout.replace("\n", "")
     assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from harness.data import store
 from harness.data.bases import cut_windows, decode_bases, encode_bases
 from harness.data.dataset import EncodedDataset
 from harness.data.store import content_hash, open_dataset
-from tests.harness.small_data import small_tables, write_parquet, write_prism
+from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
+from tests.narrow import rows
 
 
 def opened(root: Path, cache: Path, enhancer_bp: int = 80, promoter_bp: int = 70) -> EncodedDataset:
@@ -28,7 +31,7 @@ def opened(root: Path, cache: Path, enhancer_bp: int = 80, promoter_bp: int = 70
     return open_dataset(block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=False)
 
 
-def test_the_store_is_lossless_and_pairs_point_to_their_sequences(tmp_path: Path) -> None:
+def test_store_is_lossless_and_pairs_point_to_sequences(tmp_path: Path) -> None:
     tables = small_tables()
     dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
     pairs = tables["pairs"]
@@ -37,7 +40,7 @@ def test_the_store_is_lossless_and_pairs_point_to_their_sequences(tmp_path: Path
     assert len(dataset) == len(pairs)
     assert dataset.cell_lines == sorted(set(pairs["cell_line"]))
     assert dataset.chromosomes == ["chr1", "chr2", "chr10", "chrX"]
-    for i, row in pairs.iterrows():
+    for i, row in enumerate(rows(pairs)):
         assert dataset.enhancer_sequence(dataset.enhancer_row[i]) == enhancer[row["enhancer"]].upper()
         assert dataset.promoter_sequence(dataset.promoter_row[i]) == promoter[row["promoter"]].upper()
         assert dataset.cell_lines[dataset.cell[i]] == row["cell_line"]
@@ -90,16 +93,16 @@ def test_the_hash_follows_the_content(tmp_path: Path) -> None:
     tables = small_tables()
     same = [content_hash(DataBlock(root=write_prism(tmp_path / name, tables))) for name in ("a", "b")]
     assert same[0] == same[1]
-    tables["pairs"].loc[0, "label"] ^= 1
+    change_cell(tables["pairs"], 0, "label", lambda label: 1 - label)
     assert content_hash(DataBlock(root=write_prism(tmp_path / "c", tables))) != same[0]
     blocks = [SyntheticBlock(seed=0), SyntheticBlock(seed=1), SyntheticBlock(form="linear")]
     assert len({content_hash(DataBlock(synthetic=block)) for block in blocks}) == 3
 
 
-def _open_and_sum(root: Path, cache: Path, gate: "multiprocessing.synchronize.Barrier", out: object) -> None:
+def _open_and_sum(root: Path, cache: Path, gate: Barrier, out: "Queue[tuple[str, int]]") -> None:
     gate.wait()
     dataset = opened(root, cache)
-    out.put((str(dataset.path), int(dataset.enhancers.sum())))  # type: ignore[attr-defined]
+    out.put((str(dataset.path), int(dataset.enhancers.sum())))
 
 
 def test_two_processes_at_once_share_one_store(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ store.open_dataset(DataBlock(root=Path(sys.argv[1])), enhancer_bp=80, promoter_b
 """
 
 
-def test_a_kill_while_encoding_leaves_nothing_that_a_later_start_reads(tmp_path: Path) -> None:
+def test_kill_while_encoding_leaves_nothing_that_is_read(tmp_path: Path) -> None:
     root, cache = write_parquet(tmp_path / "data", small_tables()), tmp_path / "cache"
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(root), str(cache)], stdout=subprocess.PIPE, text=True
@@ -154,7 +157,7 @@ def test_a_kill_while_encoding_leaves_nothing_that_a_later_start_reads(tmp_path:
     assert kept == {dataset.path.parent.name}
 
 
-def _touch_everything(path: Path, out: object) -> None:
+def _touch_everything(path: Path, out: "Queue[tuple[int, int]]") -> None:
     process = psutil.Process()
     before = process.memory_full_info().uss
     dataset = EncodedDataset.open(path)
@@ -162,7 +165,7 @@ def _touch_everything(path: Path, out: object) -> None:
     for first in range(0, len(dataset), 64):
         pairs = np.arange(first, min(first + 64, len(dataset)))
         total += int(dataset.enhancer_bases(pairs).sum()) + int(dataset.promoter_bases(pairs).sum())
-    out.put((process.memory_full_info().uss - before, total))  # type: ignore[attr-defined]
+    out.put((process.memory_full_info().uss - before, total))
 
 
 def test_one_more_process_costs_at_most_10_megabytes(tmp_path: Path) -> None:

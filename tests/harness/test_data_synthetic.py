@@ -68,7 +68,7 @@ def test_resistance_varies_the_prevalence_but_keeps_both_classes(form: str, spre
     assert data.r.min() >= 0.0
 
 
-def test_the_gated_truth_can_be_told_from_linear_only_across_cell_lines() -> None:
+def test_gated_truth_differs_from_linear_only_across_cell_lines() -> None:
     data = planted("gated")
     held, fitted = unseen(data), scores(data)
     pooled = {k: average_precision_score(data.label[held], s[held]) for k, s in fitted.items()}
@@ -78,7 +78,7 @@ def test_the_gated_truth_can_be_told_from_linear_only_across_cell_lines() -> Non
     assert macro(fitted["gated"], data) == pytest.approx(macro(fitted["u"], data), abs=1e-9)
 
 
-def test_gates_are_open_and_closed_on_every_side_of_the_default_fold() -> None:
+def test_default_fold_has_open_and_closed_gates_on_every_side() -> None:
     """Else a gated energy could not be judged on the one or two unseen cell lines."""
     for seed in range(5):
         data = plant(SyntheticBlock(seed=seed))
@@ -98,7 +98,7 @@ def test_on_the_linear_truth_a_gate_has_no_advantage() -> None:
     assert loss["linear"] < loss["gated"]
 
 
-def test_on_the_modulated_truth_only_cell_specific_weights_rank_within_a_cell_line() -> None:
+def test_modulated_truth_is_ranked_by_cell_specific_weights_only() -> None:
     data = planted("modulated")
     seen, x = ~unseen(data), data.features
     v = data.environment[data.cell]

@@ -20,6 +20,7 @@ from models.environment.placement import Placement
 from models.losses import LOSSES
 from models.losses.ranking import PairwiseRanking
 from models.registry import Registry
+from tests.harness.command import command
 
 ROWS = catalogue()
 TESTS = Path(__file__).resolve().parents[1]
@@ -62,7 +63,7 @@ def test_keys_are_unique_and_every_registered_row_is_there() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.id}-{row.key}")
-def test_a_row_lacks_nothing_and_its_key_is_one_of_the_configuration(row: Mechanism) -> None:
+def test_row_is_complete_and_its_key_is_of_the_configuration(row: Mechanism) -> None:
     assert lacks(row) == []
 
 
@@ -82,7 +83,7 @@ def test_the_checks_see_what_they_look_for() -> None:
     assert not named(replace(row, key="nowhere", cls=None, when=()), {"test_x.py": "gated"})
 
 
-def test_a_row_that_no_path_of_the_configuration_chooses_is_refused() -> None:
+def test_row_that_no_configuration_path_chooses_is_refused() -> None:
     unplaced: Registry[object] = Registry("energy form", path="energy.form")
     unplaced.register("nowhere", id="M10", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
     with pytest.raises(UnplacedError, match="energy form 'nowhere'"):
@@ -129,7 +130,7 @@ def test_trains_is_the_reach_of_the_term_that_is_built() -> None:
     assert trains["gated"] == "G"
 
 
-def test_the_printed_map_onto_the_graph_has_the_parts_that_the_class_has() -> None:
+def test_printed_map_onto_the_graph_has_the_parts_of_its_class() -> None:
     """z_E = sum_p a_p H_p: a query of the Student and a key of the prototypes, no value map and no residual."""
     (row,) = [row for row in ROWS if row.key == "graph_map"]
     weights = {name.split(".")[0][0] for name, _ in Placement(4).named_parameters()}
@@ -140,17 +141,11 @@ def test_the_printed_map_onto_the_graph_has_the_parts_that_the_class_has() -> No
     assert torch.equal(model(h, nodes), model.weights(h, nodes) @ nodes.flatten(0, 1))
 
 
-def test_the_command_prints_one_mechanism_all_of_them_and_a_mistake() -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "harness.mechanisms", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    rows = json.loads(command("--json").stdout)
+def test_command_prints_one_mechanism_all_or_a_mistake() -> None:
+    rows = json.loads(command("harness.mechanisms", "--json").stdout)
     assert {row["id"] for row in rows} == {row.id for row in ROWS}
-    assert "sigmoid(w R_E)" in command("--id", "M12").stdout
-    wrong = command("--id", "M99")
-    assert wrong.returncode == 2 and "M01 to M43" in wrong.stderr
+    process = [sys.executable, "-m", "harness.mechanisms", "--id", "M12"]
+    assert "sigmoid(w R_E)" in subprocess.run(process, capture_output=True, text=True, check=True).stdout
+    wrong = command("harness.mechanisms", "--id", "M99")
+    assert wrong.returncode == 2
+    assert "M01 to M43" in wrong.stderr

@@ -113,7 +113,7 @@ def between(z: torch.Tensor) -> float:
     return float((means - means.mean(0)).square().sum(-1).mean().sqrt())
 
 
-def test_prototypes_that_only_pull_collapse_and_hinged_and_contrastive_ones_do_not() -> None:
+def test_only_prototypes_that_only_pull_collapse() -> None:
     before, pulled = trained("pull")
     assert within(pulled) < 0.1 * within(before), (
         "the documented pull leaves no difference within a cell line"

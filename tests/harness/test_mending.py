@@ -2,9 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +16,7 @@ from harness.store.log_writer import LogWriter
 from harness.store.mending import mend
 from harness.store.moving import move_units
 from harness.store.writer import RunWriter
+from tests.harness.killed import Killed, killed_after
 
 UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "fold-1", 12)]
 NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]
@@ -58,7 +57,8 @@ def _cut(file: Path) -> None:
 
 def test_a_whole_store_needs_nothing(run: Path) -> None:
     before = sorted(run.rglob("*"))
-    assert mend(run) == [] and sorted(run.rglob("*")) == before
+    assert mend(run) == []
+    assert sorted(run.rglob("*")) == before
 
 
 @pytest.mark.parametrize("table", ["trials", "cells", "predictions", "warnings"])
@@ -67,21 +67,26 @@ def test_damaged_parquet_is_made_again_from_the_logs(run: Path, table: str, file
     before = _all(run)
     _cut(run / table / file)
     damaged = Run.open(run)
-    assert len(damaged.table(table)) == len(before[table]) and len(damaged.problems) == 1
+    assert len(damaged.table(table)) == len(before[table])
+    assert len(damaged.problems) == 1
     assert damaged.lost == [], "the logs hold it"
     said = mend(run)
-    assert f"{table}/{file} cannot be read" in said[0] and f"put aside as {file}.damaged" in said[0]
+    assert f"{table}/{file} cannot be read" in said[0]
+    assert f"put aside as {file}.damaged" in said[0]
     assert (run / table / f"{file}.damaged").exists()
-    assert _all(run) == before and mend(run) == []
+    assert _all(run) == before
+    assert mend(run) == []
 
 
-def test_a_damaged_log_is_put_aside_and_written_again_from_parquet(run: Path) -> None:
+def test_damaged_log_is_written_again_from_parquet(run: Path) -> None:
     before = _all(run)
     for name in (NAMES[0], NAMES[3]):
         _cut(log_file(run, name))
     said = mend(run)
-    assert len(said) == 2 and all("written again from its Parquet" in sentence for sentence in said)
-    assert len(list((run / "units").glob("*.damaged"))) == 2 and _all(run) == before
+    assert len(said) == 2
+    assert all("written again from its Parquet" in sentence for sentence in said)
+    assert len(list((run / "units").glob("*.damaged"))) == 2
+    assert _all(run) == before
     for table in TABLES:
         shutil.rmtree(run / table, ignore_errors=True)
     after = _all(run)
@@ -110,7 +115,8 @@ def test_what_is_not_there_is_made_again_from_the_logs(run: Path, table: str, go
         if (table, gone) == ("trials", "folder"):
             count = "3 units"
         assert said == [f"{table}: rows of {count} not in any file, made again from their logs"]
-    assert _all(run) == before and mend(run) == []
+    assert _all(run) == before
+    assert mend(run) == []
 
 
 def test_a_reader_says_which_rows_no_file_has(run: Path) -> None:
@@ -125,7 +131,8 @@ def test_what_neither_files_nor_logs_hold_is_run_again(run: Path) -> None:
     whole = (run / "cells" / "part-0000001.parquet").read_bytes()
     _cut(run / "cells" / "part-0000001.parquet")
     opened = Run.open(run)
-    assert len(opened.table("cells")) == 3 and opened.lost == opened.problems != []
+    assert len(opened.table("cells")) == 3
+    assert opened.lost == opened.problems != []
     (run / "cells" / "part-0000001.parquet").write_bytes(whole)
     shutil.rmtree(run / "cells")
     assert mend(run)[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
@@ -140,7 +147,8 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
     opened = Run.open(run)
     assert len(opened.table("cells")) == 4
     assert opened.problems[0] == f"cells/{file} cannot be read: it is a file of the table {other}"
-    assert f"(it is a file of the table {other}) and was put aside" in mend(run)[0] and _all(run) == before
+    assert f"(it is a file of the table {other}) and was put aside" in mend(run)[0]
+    assert _all(run) == before
     shutil.copy(run / "cells" / f"{NAMES[3]}.parquet", run / "cells" / f"{NAMES[1]}.parquet")
     opened = Run.open(run)
     assert len(opened.table("cells")) == 4
@@ -151,11 +159,12 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
     for name in ("trials", "epochs"):
         single = run / name / f"{NAMES[0]}.parquet"
         shutil.copy(run / name / f"{NAMES[3]}.parquet", single)
-        assert f"it has rows of another unit, {NAMES[3]}" in mend(run)[0] and not single.exists()
+        assert f"it has rows of another unit, {NAMES[3]}" in mend(run)[0]
+        assert not single.exists()
         assert _all(run) == before
 
 
-def test_an_empty_file_of_trials_is_damaged_and_its_unit_made_again(run: Path) -> None:
+def test_empty_file_of_trials_is_damaged_and_made_again(run: Path) -> None:
     before = _all(run)
     RunWriter(run).write("trials", NAMES[3], [])
     assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
@@ -164,11 +173,12 @@ def test_an_empty_file_of_trials_is_damaged_and_its_unit_made_again(run: Path) -
     log_file(run, NAMES[3]).write_bytes(bytes(500) + log_file(run, NAMES[3]).read_bytes()[500:])
     assert f"nothing holds all rows of {NAMES[3]} any more: to be run again" in mend(run)
     kept = [path for path in run.glob(f"*/{NAMES[3]}*") if path.suffix in (".parquet", ".pt")]
-    assert kept == [] and len(Run.open(run).table("trials")) == 3
+    assert kept == []
+    assert len(Run.open(run).table("trials")) == 3
     assert mend(run) == []
 
 
-def test_a_log_that_does_not_hold_the_end_of_its_unit_is_not_exported(run: Path) -> None:
+def test_log_without_the_end_of_its_unit_is_not_exported(run: Path) -> None:
     file = log_file(run, NAMES[3])
     written = (run / "trials" / f"{NAMES[3]}.parquet").read_bytes()
     _cut(file)
@@ -177,7 +187,7 @@ def test_a_log_that_does_not_hold_the_end_of_its_unit_is_not_exported(run: Path)
     assert (run / "trials" / f"{NAMES[3]}.parquet").read_bytes() == written
 
 
-def test_a_log_that_goes_while_it_is_written_is_not_begun_in_the_middle(run: Path) -> None:
+def test_deleted_log_is_not_begun_in_the_middle(run: Path) -> None:
     file = log_file(run, NAMES[3])
     writer = LogWriter(file, UnitLog.read(file).mark)
     file.unlink()
@@ -194,11 +204,13 @@ def test_what_is_no_file_or_no_folder_is_put_aside_or_said(
         log_file(run, name).unlink()
         make(log_file(run, name))
     said = mend(run)
-    assert len(said) == 2 and all("it is no file" in sentence for sentence in said)
+    assert len(said) == 2
+    assert all("it is no file" in sentence for sentence in said)
     assert _all(run) == before
     (run / "cells" / f"{NAMES[3]}.parquet").unlink()
     (run / "cells" / f"{NAMES[3]}.parquet").mkdir()
-    assert f"cells/{NAMES[3]}.parquet cannot be read" in mend(run)[0] and _all(run) == before
+    assert f"cells/{NAMES[3]}.parquet cannot be read" in mend(run)[0]
+    assert _all(run) == before
     with monkeypatch.context() as patch:
         patch.setattr(os, "access", lambda path, mode: Path(path).name != "cells")
         for reads in (lambda: mend(run), lambda: Run.open(run).table("cells")):
@@ -225,7 +237,8 @@ def test_the_log_of_another_unit_is_not_taken_for_ones_own(run: Path) -> None:
     before = _all(run)
     shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
     (said,) = mend(run)
-    assert f"it is the log of another unit, {NAMES[1]}" in said and "written again from its Parquet" in said
+    assert f"it is the log of another unit, {NAMES[1]}" in said
+    assert "written again from its Parquet" in said
     shutil.copy(log_file(run, NAMES[1]), log_file(run, NAMES[0]))
     _cut(run / "cells" / "part-0000001.parquet")
     assert f"nothing holds all rows of {NAMES[0]} any more: to be run again" in mend(run)
@@ -241,7 +254,8 @@ def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> Non
     said = mend(run)
     assert said[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
     trials = Run.open(run).table("trials")
-    assert len(trials) == 3 and (trials["seed"] + 0).tolist().count(0) == 1
+    assert len(trials) == 3
+    assert (trials["seed"] + 0).tolist().count(0) == 1
     assert not (run / "checkpoints" / NAMES[0] / "last.pt").exists(), "it would vouch for rows that are gone"
 
 
@@ -253,7 +267,8 @@ def test_a_killed_unit_that_ended_in_its_log_is_compacted(run: Path) -> None:
     compactor = Compactor(run)
     compactor.collect_left(NAMES)
     compactor.finish()
-    assert _all(run) == before and not list(run.glob(f"*/{NAMES[3]}.parquet"))
+    assert _all(run) == before
+    assert not list(run.glob(f"*/{NAMES[3]}.parquet"))
 
 
 def _both(run: Path, target: Path) -> dict[str, list[str]]:
@@ -270,19 +285,7 @@ def test_units_move_whole_whenever_the_move_is_interrupted(
         run / "earlier" / "stamp",
         [NAMES[0], NAMES[2], NAMES[3], "never-was-1"],
     )
-    steps = iter(range(instant))
-
-    class Killed(BaseException):
-        pass
-
-    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
-        def step(*given: Any, **named: Any) -> Any:
-            if next(steps, None) is None:
-                raise Killed
-            return real(*given, **named)
-
-        return step
-
+    counted = killed_after(instant)
     with monkeypatch.context() as patch:
         for name in ("replace", "rename", "fsync"):
             patch.setattr(os, name, counted(getattr(os, name)))
@@ -309,4 +312,5 @@ def test_a_moved_unit_replaces_what_is_there_and_may_begin_anew(run: Path) -> No
     compact(target / "trials", NAMES[:1])
     move_units(target, NAMES[:1], run)
     move_units(run, NAMES[:1], target)
-    assert len(_all(target)["trials"]) == 1 and len(_all(run)["trials"]) == 3
+    assert len(_all(target)["trials"]) == 1
+    assert len(_all(run)["trials"]) == 3

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,15 +26,17 @@ def plan_of(sweep: Sweep, *, data: str = "d" * 64, folds: tuple[Fold, ...] = (FI
     return Plan.of(sweep, folds=folds, data=data)
 
 
-def test_a_grid_is_planned_whole_and_identical_configurations_are_one() -> None:
+def test_grid_is_planned_whole_and_without_repeats() -> None:
     sweep = load_sweep(GRID, overrides=["trial.seeds=[3, 7]"])
     plan = plan_of(sweep, folds=(FIRST, OTHER))
-    assert len(plan.configs) == 2 and len(plan.units()) == 8
+    assert len(plan.configs) == 2
+    assert len(plan.units()) == 8
     first = next(iter(plan.configs))
     assert plan.units()[:3] == [Unit(first, FIRST.id, 3), Unit(first, FIRST.id, 7), Unit(first, OTHER.id, 3)]
     assert Unit("abc", "a", 3).name == "abc-a-3"
     planned = plan.configs[first]
-    assert planned.changes == {"energy.form": "linear"} and planned.config.model.size == "small"
+    assert planned.changes == {"energy.form": "linear"}
+    assert planned.config.model.size == "small"
     again = plan.add(sweep.resolved({"energy.form": "linear"}, gpu=False), {"energy.form": "linear"})
     assert again is plan
     repeated = load_sweep(GRID, overrides=["loss.ranking.weight=0.5"])
@@ -43,10 +46,13 @@ def test_a_grid_is_planned_whole_and_identical_configurations_are_one() -> None:
 def test_a_search_is_planned_as_it_goes() -> None:
     sweep = load_sweep(SEARCH)
     plan = plan_of(sweep)
-    assert plan.configs == {} and plan.trials == 8 and plan.units() == []
+    assert plan.configs == {}
+    assert plan.trials == 8
+    assert plan.units() == []
     config = sweep.trial.resolved()
     grown = plan.add(config, {})
-    assert [u.config_id for u in grown.units()] == [config.id] * 3 and plan.configs == {}
+    assert [u.config_id for u in grown.units()] == [config.id] * 3
+    assert plan.configs == {}
 
 
 def test_saved_plan_loads_equal_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -71,7 +77,7 @@ def test_a_kill_while_saving_leaves_the_old_plan(tmp_path: Path, monkeypatch: py
     assert Plan.load(tmp_path) == plan
 
 
-def test_added_configurations_are_in_the_plan_and_half_a_line_is_not(tmp_path: Path) -> None:
+def test_added_configurations_are_planned_and_half_a_line_is_not(tmp_path: Path) -> None:
     sweep = load_sweep(SEARCH)
     plan = plan_of(sweep)
     plan.save(tmp_path)
@@ -85,13 +91,15 @@ def test_added_configurations_are_in_the_plan_and_half_a_line_is_not(tmp_path: P
     file = tmp_path / "plan-added.jsonl"
     file.write_bytes(file.read_bytes()[:-20])
     half = Plan.load(tmp_path)
-    assert half is not None and list(half.configs) == list(plan.configs)[:1]
+    assert half is not None
+    assert list(half.configs) == list(plan.configs)[:1]
     assert [entry["id"] for entry in Run(tmp_path).plan()["configs"]] == list(half.configs)
     plan.save(tmp_path)
-    assert not file.exists() and Plan.load(tmp_path) == plan
+    assert not file.exists()
+    assert Plan.load(tmp_path) == plan
 
 
-def test_a_kill_between_the_plan_and_the_removal_of_its_lines_is_no_matter(
+def test_kill_between_plan_and_removal_of_its_lines_is_harmless(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = load_sweep(SEARCH)
@@ -123,7 +131,7 @@ def test_a_kill_between_the_plan_and_the_removal_of_its_lines_is_no_matter(
         (lambda text: json.dumps({k: v for k, v in json.loads(text).items() if k != "folds"}), "folds"),
     ],
 )
-def test_spoilt_plan_is_refused(tmp_path: Path, edit, says: str) -> None:
+def test_spoilt_plan_is_refused(tmp_path: Path, edit: Callable[[str], str], says: str) -> None:
     file = plan_of(load_sweep(GRID)).save(tmp_path)
     file.write_text(edit(file.read_text()))
     with pytest.raises(UserError, match=says) as caught:
@@ -131,7 +139,7 @@ def test_spoilt_plan_is_refused(tmp_path: Path, edit, says: str) -> None:
     assert str(caught.value).startswith(f"{file}: ")
 
 
-def test_a_plan_from_before_a_field_existed_names_it_and_what_to_do(tmp_path: Path) -> None:
+def test_plan_from_before_a_field_names_it_and_what_to_do(tmp_path: Path) -> None:
     plan = plan_of(load_sweep(GRID))
     file = plan.save(tmp_path)
     content = json.loads(file.read_text())
@@ -150,9 +158,9 @@ def test_more_seeds_add_only_the_missing_units() -> None:
     old = plan_of(load_sweep(GRID, overrides=["trial.seeds=2"]))
     new = plan_of(load_sweep(GRID, overrides=["trial.seeds=3"]))
     found = diff(old, new)
-    assert (
-        [unit.seed for unit in found.added] == [2, 2] and found.shared == old.units() and found.dropped == []
-    )
+    assert [unit.seed for unit in found.added] == [2, 2]
+    assert found.shared == old.units()
+    assert found.dropped == []
     assert found.sentences == ["1 seed new: 2"]
     assert set(merge(old, new).units()) == set(new.units())
 
@@ -160,7 +168,10 @@ def test_more_seeds_add_only_the_missing_units() -> None:
 def test_an_equal_plan_has_nothing_to_add() -> None:
     plan = plan_of(load_sweep(GRID))
     found = diff(plan, plan)
-    assert found.added == [] and found.dropped == [] and found.sentences == [] and found.more_trials == 0
+    assert found.added == []
+    assert found.dropped == []
+    assert found.sentences == []
+    assert found.more_trials == 0
 
 
 def test_a_changed_grid_reuses_what_it_shares_and_keeps_the_rest() -> None:
@@ -169,23 +180,28 @@ def test_a_changed_grid_reuses_what_it_shares_and_keeps_the_rest() -> None:
     new = plan_of(load_sweep(GRID, overrides=["energy.form=gated"]))
     found = diff(old, new)
     gated = sweep.resolved({"energy.form": "gated"}, gpu=False).id
-    assert {unit.config_id for unit in found.shared} == {gated} and found.added == []
+    assert {unit.config_id for unit in found.shared} == {gated}
+    assert found.added == []
     assert {unit.config_id for unit in found.dropped} == set(old.configs) - {gated}
     merged = merge(old, new)
-    assert set(merged.configs) == set(old.configs) and merged.asked == [gated]
-    assert merged.units() == new.units() and set(merged.whole().units()) == set(old.units())
+    assert set(merged.configs) == set(old.configs)
+    assert merged.asked == [gated]
+    assert merged.units() == new.units()
+    assert set(merged.whole().units()) == set(old.units())
     again = merge(merged, old)
-    assert set(again.units()) == set(old.units()) and again.other_configs == ()
+    assert set(again.units()) == set(old.units())
+    assert again.other_configs == ()
     assert diff(merged, old).sentences == [f"1 configuration new: {merged.other_configs[0]}"]
 
 
-def test_seeds_that_are_no_longer_asked_for_stay_known_and_are_not_run() -> None:
+def test_seeds_no_longer_asked_for_stay_known_and_are_not_run() -> None:
     sweep = load_sweep(SEARCH, overrides=["trial.seeds=3"])
     old = plan_of(sweep).add(sweep.trial.resolved(), {})
     merged = merge(old, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=1"])))
     assert (merged.seeds, merged.other_seeds) == ((0,), (1, 2))
     grown = merged.add(sweep.resolved({"optimiser.lr": 0.001}, gpu=False), {"optimiser.lr": 0.001})
-    assert {unit.seed for unit in grown.units()} == {0} and len(grown.units()) == 2
+    assert {unit.seed for unit in grown.units()} == {0}
+    assert len(grown.units()) == 2
     assert {unit.seed for unit in merged.whole().units()} == {0, 1, 2}
     last = merge(merged, plan_of(load_sweep(SEARCH, overrides=["trial.seeds=2"])))
     assert (last.seeds, last.other_seeds) == ((0, 1), (2,))
@@ -202,14 +218,17 @@ def test_what_is_no_longer_asked_for_is_saved(tmp_path: Path) -> None:
         del content[name]
     (tmp_path / "plan.json").write_text(json.dumps(content))
     before = Plan.load(tmp_path)
-    assert before is not None and before.asked == list(merged.configs), "a plan of an earlier program"
+    assert before is not None
+    assert before.asked == list(merged.configs), "a plan of an earlier program"
 
 
 def test_extending_a_search_proposes_only_the_rest() -> None:
     sweep = load_sweep(SEARCH)
     old = plan_of(sweep).add(sweep.trial.resolved(), {})
     found = diff(old, plan_of(load_sweep(SEARCH, overrides=["trials=40"])))
-    assert found.more_trials == 39 and found.added == [] and found.shared == old.units()
+    assert found.more_trials == 39
+    assert found.added == []
+    assert found.shared == old.units()
     assert found.sentences == ["39 more configurations to propose"]
     assert diff(old, replace(plan_of(sweep), trials=1)).sentences == []
 

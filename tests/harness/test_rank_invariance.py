@@ -72,7 +72,8 @@ def test_every_form_is_classified() -> None:
 @pytest.mark.parametrize("form", INVARIANT)
 def test_a_cell_scope_resistance_leaves_every_cell_lines_aupr(form: str) -> None:
     energy, u, r, label = simulated(form, **INVARIANT[form])
-    assert r.shape == (CELLS, 1) and float(r.std()) > 0.01
+    assert r.shape == (CELLS, 1)
+    assert float(r.std()) > 0.01
     assert energy.strictly_increasing(r).all()
     assert change(energy, u, r, label) <= 1e-12
 
@@ -112,7 +113,7 @@ def test_a_trained_trial_says_what_its_rows_show(make_replicate: MakeReplicate, 
         assert found[split, line, "corrected"] == pytest.approx(found[split, line, "u_only"], abs=1e-12)
 
 
-def test_scope_sample_of_a_trial_is_not_called_rank_invariant_and_binding_has_none(
+def test_sample_scope_is_not_called_rank_invariant(
     make_replicate: MakeReplicate,
 ) -> None:
     replicate = make_replicate(

@@ -25,6 +25,7 @@ from harness.config.blocks.trial import TrialConfig
 from models.energy import ENERGIES, TEMPERATURES
 from models.environment import ENVIRONMENTS, SET_ENCODERS
 from models.losses import LOSSES
+from models.losses.term import LossTerm
 
 
 class ShapeBlock(VariantBlock):
@@ -92,7 +93,7 @@ def test_a_registered_key_changes_no_identity_at_its_default() -> None:
 
         weight: float = 0.0
 
-    assert HolderBlock().more.depth == DepthBlock()  # type: ignore[attr-defined]
+    assert HolderBlock().more.depth == DepthBlock()  # type: ignore[attr-defined]  # registered two lines above
     assert HolderBlock().identity() == before
     assert HolderBlock.stored(before).identity() == before
     used = validate(HolderBlock, {"more": {"depth": {"weight": 1.0}}})
@@ -153,6 +154,7 @@ def test_choices_of_a_configuration_are_what_is_registered() -> None:
 
 def test_every_term_has_a_weight_and_needs_that_are_known() -> None:
     for row in LOSSES:
+        assert issubclass(row.cls, LossTerm)
         assert row.cls.weight in leaves(), row.key
         assert row.cls.needs <= NEEDS.keys(), row.key
     assert [term.key for term in switched_on(TrialConfig().model_dump())] == ["task"]

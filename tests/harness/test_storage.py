@@ -3,7 +3,6 @@
 import errno
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +11,8 @@ import pytest
 from analysis.errors import UserError
 from analysis.paths import user_path
 from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
+from tests.harness.command import Ended, command
+from tests.harness.small_data import small_tables, write_parquet
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,10 +33,10 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def _trial(out: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "harness.single", "minimal", "--out", str(out), "--epochs", "1"]
-    data = ["--data", "synthetic:gated", "--cache", str(tmp_path / "cache")]
-    return subprocess.run([*command, *data], capture_output=True, text=True, cwd=ROOT)
+def _trial(out: Path, tmp_path: Path) -> Ended:
+    data = write_parquet(tmp_path / "data", small_tables())
+    sets = ("--set", "support.size=4", "--set", "episode.query=4")
+    return command("harness.single", "minimal", "--out", out, "--data", data, "--cache", tmp_path, *sets)
 
 
 def test_a_folder_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
@@ -64,12 +65,10 @@ def test_full_and_read_only_disks_are_said(small: Path) -> None:
         check_writable(small / "run" / "below")
 
 
-def test_a_cause_further_down_counts_and_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+def test_cause_further_down_counts_and_other_errors_stay(tmp_path: Path) -> None:
+    full = OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
     with pytest.raises(StoreUnwritable, match="quota"), writing(tmp_path, DISK):
-        try:
-            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
-        except OSError as error:
-            raise RuntimeError("the snapshot could not be saved") from error
+        raise RuntimeError("the snapshot could not be saved") from full
     with pytest.raises(PermissionError), writing(tmp_path, DISK):
         raise PermissionError(errno.EACCES, "no")
     with pytest.raises(ValueError, match="other"), writing(tmp_path):
@@ -82,10 +81,12 @@ def test_command_lines_answer_with_one_sentence_and_status_2(small: Path, tmp_pa
     full = _trial(small / "run", tmp_path)
     for ended, words in ((refused, "a file stands"), (full, "no space left")):
         assert ended.returncode == 2, ended.stderr
-        assert "Traceback" not in ended.stderr and ended.stderr.count("\n") == 1 and words in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert ended.stderr.count("\n") == 1
+        assert words in ended.stderr
 
 
-def test_a_name_that_is_too_long_and_a_place_that_takes_no_files_are_one_sentence(tmp_path: Path) -> None:
+def test_too_long_names_and_closed_places_are_one_sentence(tmp_path: Path) -> None:
     long = tmp_path / ("a" * 300) / "run"
     with pytest.raises(StoreUnwritable, match="the name is too long"):
         check_writable(long)

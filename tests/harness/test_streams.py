@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import TrialConfig
-from harness.config.space.compose import compose, flatten, load_preset
+from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter
@@ -17,6 +18,7 @@ from harness.trial.replicate import Replicate
 from harness.trial.step.trainer import Trainer
 from models.streams import Composed, Dropout, GaussianNoise, drawing, initialise
 from tests.harness.conftest import TINY
+from tests.narrow import instance
 
 ROOT = Path(__file__).resolve().parents[2]
 LIST = Path(__file__).with_name("streams.txt")
@@ -79,13 +81,14 @@ class Renamed(Composed):
         self.inner = nn.ModuleDict({"deep": nn.Linear(3, 1)})
 
 
-def test_a_part_that_moved_keeps_its_numbers_under_its_declared_name() -> None:
-    model, before = Renamed(), nn.ModuleDict({"old": nn.Linear(2, 3), "deep": nn.Linear(3, 1)})
+def test_moved_part_keeps_its_numbers_under_its_declared_name() -> None:
+    old, deep = nn.Linear(2, 3), nn.Linear(3, 1)
+    model, before = Renamed(), nn.ModuleDict({"old": old, "deep": deep})
     initialise(model, 5)
     initialise(before, 5)
     assert list(drawing(model)) == ["old", "deep"]
-    assert torch.equal(model.new.weight, before["old"].weight)
-    assert torch.equal(model.inner["deep"].weight, before["deep"].weight)
+    assert torch.equal(model.new.weight, old.weight)
+    assert torch.equal(instance(nn.Linear, model.inner["deep"]).weight, deep.weight)
 
 
 def test_two_modules_under_one_name_are_refused() -> None:

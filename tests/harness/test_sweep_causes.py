@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.sweep.cluster import causes
 from harness.sweep.cluster.causes import explain, too_few_files
 
 SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup."
@@ -155,7 +154,12 @@ KNOWN = [
 def kept_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder that log files are kept in."""
     kept = tmp_path / "kept"
-    monkeypatch.setattr(causes.tempfile, "mkdtemp", lambda prefix: (kept.mkdir(), str(kept))[1])
+
+    def made(prefix: str) -> str:
+        kept.mkdir()
+        return str(kept)
+
+    monkeypatch.setattr("harness.sweep.cluster.causes.tempfile.mkdtemp", made)
     return kept
 
 
@@ -179,19 +183,20 @@ def test_a_known_failure_is_told_with_its_cause_and_remedy(
     remedy: str,
 ) -> None:
     said = explain(words, _session(tmp_path, logs), given)
-    assert said.startswith(cause) and remedy in said and "\n" not in said
+    assert said.startswith(cause)
+    assert remedy in said
+    assert "\n" not in said
     assert "less busy" not in said or words is SLOW, "the remedy for a busy machine is for no other cause"
     assert (str(kept_logs) in said) == bool(logs) == kept_logs.is_dir(), (
         "what logs tell is a guess: they are kept"
     )
 
 
-def test_a_limit_of_file_sizes_is_named_where_ray_ends_without_a_word(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(causes.resource, "getrlimit", lambda kind: (1024, 1024))
+def test_limit_of_file_sizes_that_ends_ray_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sweep.cluster.causes.resource.getrlimit", lambda kind: (1024, 1024))
     said = explain(SLOW, _session(tmp_path, {"dashboard.log": HARMLESS}), {})
-    assert "no file may be larger than 1024 bytes here (ulimit -f)" in said and "ulimit -f unlimited" in said
+    assert "no file may be larger than 1024 bytes here (ulimit -f)" in said
+    assert "ulimit -f unlimited" in said
 
 
 def test_of_an_unknown_failure_rays_words_and_logs_are_kept(tmp_path: Path, kept_logs: Path) -> None:
@@ -206,7 +211,7 @@ def test_of_an_unknown_failure_rays_words_and_logs_are_kept(tmp_path: Path, kept
 
 
 def test_too_few_open_files_are_refused_before_ray_dies_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(causes.resource, "getrlimit", lambda kind: (64, 64))
+    monkeypatch.setattr("harness.sweep.cluster.causes.resource.getrlimit", lambda kind: (64, 64))
     assert "no more than 64 may be open here (ulimit -n)" in str(too_few_files())
-    monkeypatch.setattr(causes.resource, "getrlimit", lambda kind: (64, 4096))
+    monkeypatch.setattr("harness.sweep.cluster.causes.resource.getrlimit", lambda kind: (64, 4096))
     assert too_few_files() is None, "Ray raises the soft limit itself"

@@ -16,21 +16,7 @@ from harness.sweep.cluster.capacity import Capacity
 from harness.sweep.cluster.cluster import cluster
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
-
-YAML = """
-name: never
-base: minimal
-data: {synthetic: {cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}
-trial: {epochs: 1, seeds: 1}
-design: grid
-space:
-  energy.form: {grid: [linear, gated]}
-set:
-  model.enhancer_bp: 80
-  model.promoter_bp: 80
-  support.size: 4
-  episode.query: 8
-"""
+from tests.harness.small_sweeps import NEVER
 
 
 def _broken(monkeypatch: pytest.MonkeyPatch, *, dashboard_alone: bool) -> list[bool]:
@@ -65,11 +51,11 @@ def test_without_its_dashboard_ray_goes_on_and_says_so(monkeypatch: pytest.Monke
     assert asked == [True, False]
 
 
-def test_a_ray_that_cannot_start_is_one_sentence_and_nothing_is_written(
+def test_ray_that_cannot_start_is_one_sentence_and_no_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     _broken(monkeypatch, dashboard_alone=False)
-    (tmp_path / "never.yaml").write_text(YAML)
+    (tmp_path / "never.yaml").write_text(NEVER)
     run = tmp_path / "runs" / "never"
     options = parse([str(tmp_path / "never.yaml"), "--out", str(run), "--cache", str(tmp_path / "cache")])
     for _ in range(2):
@@ -79,11 +65,12 @@ def test_a_ray_that_cannot_start_is_one_sentence_and_nothing_is_written(
         assert said.startswith(
             "Ray could not start on this machine; nothing was run or written: it did not come up"
         )
-        assert "Timed out while waiting for GCS" in said and "\n" not in said
+        assert "Timed out while waiting for GCS" in said
+        assert "\n" not in said
         assert not run.exists(), "so that the next start is a first one"
 
 
-def test_a_local_ray_uploads_nothing_and_goes_by_no_address_of_another(
+def test_local_ray_uploads_nothing_and_ignores_ray_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Under `uv run` Ray would pack the whole project, and a large one then keeps it from starting."""
@@ -101,8 +88,10 @@ def test_a_local_ray_uploads_nothing_and_goes_by_no_address_of_another(
     with cluster(address=None):
         session = Path(seen["folder"]).parent
         assert session.stat().st_mode & 0o777 == 0o700, "Ray opens its own folder to everyone"
-    assert seen["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0" and "RAY_ADDRESS" not in seen
-    assert os.environ["RAY_ADDRESS"] == "10.0.0.1:6379" and not session.exists()
+    assert seen["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
+    assert "RAY_ADDRESS" not in seen
+    assert os.environ["RAY_ADDRESS"] == "10.0.0.1:6379"
+    assert not session.exists()
     os.environ.pop("RAY_ENABLE_UV_RUN_RUNTIME_ENV")
 
 

@@ -48,7 +48,7 @@ def _shown(board: Board, *, terminal: bool) -> tuple[Display, io.StringIO]:
     return Display(console, board, "val_unseen/pooled/aupr"), stream
 
 
-def test_the_best_is_by_direction_and_never_a_failed_or_diverged_one() -> None:
+def test_best_is_by_direction_and_neither_failed_nor_diverged() -> None:
     for larger, expected in ((True, "bbb"), (False, "aaa")):
         board, _ = _board(larger=larger)
         assert board.best() is None
@@ -59,10 +59,11 @@ def test_the_best_is_by_direction_and_never_a_failed_or_diverged_one() -> None:
         assert board.best() is not board.rows[expected]
     board, _ = _board()
     board.update(_report("aaa", 0, math.nan, status="failed"))
-    assert board.best() is None and board.ended == 1
+    assert board.best() is None
+    assert board.ended == 1
 
 
-def test_time_left_counts_waiting_configurations_and_busy_workers() -> None:
+def test_time_left_counts_waiting_ones_and_busy_workers() -> None:
     board, clock = _board(total=3)
     assert board.time_left() is None
     clock.now = 10.0
@@ -74,7 +75,7 @@ def test_time_left_counts_waiting_configurations_and_busy_workers() -> None:
     assert board.time_left() == pytest.approx(35.0)
 
 
-def test_an_epoch_reported_twice_by_a_restarted_worker_is_no_work_done() -> None:
+def test_epoch_reported_twice_is_no_work_done() -> None:
     board, clock = _board()
     clock.now = 10.0
     board.update(_report("aaa", 1, 0.5))
@@ -83,7 +84,7 @@ def test_an_epoch_reported_twice_by_a_restarted_worker_is_no_work_done() -> None
     assert board.time_left() == before
 
 
-def test_a_log_says_every_new_best_every_end_and_what_goes_on_beside_once() -> None:
+def test_log_says_each_new_best_and_each_end_once() -> None:
     board, _ = _board(total=2)
     display, stream = _shown(board, terminal=False)
     display.aside("computing baselines as well")
@@ -103,13 +104,16 @@ def test_a_log_says_every_new_best_every_end_and_what_goes_on_beside_once() -> N
         display.aside("baselines done after 4 s")
     lines = stream.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == ["computing", "best", "best", "done", "failed", "baselines"]
-    assert "0.6000 at epoch 1" in lines[2] and "lr=0.2" in lines[2]
-    assert "warnings: mode_collapse" in lines[3] and "[1/2" in lines[3]
-    assert "cell line A549 [brackets] has 3 pairs" in lines[4] and "[2/2]" in lines[4]
+    assert "0.6000 at epoch 1" in lines[2]
+    assert "lr=0.2" in lines[2]
+    assert "warnings: mode_collapse" in lines[3]
+    assert "[1/2" in lines[3]
+    assert "cell line A549 [brackets] has 3 pairs" in lines[4]
+    assert "[2/2]" in lines[4]
     assert "\x1b" not in stream.getvalue()
 
 
-def test_the_table_shows_the_same_and_prints_only_what_must_not_be_missed() -> None:
+def test_live_table_prints_only_what_must_not_be_missed() -> None:
     board, _ = _board(total=2)
     display, stream = _shown(board, terminal=True)
     display.aside("computing baselines as well")
@@ -121,17 +125,20 @@ def test_the_table_shows_the_same_and_prints_only_what_must_not_be_missed() -> N
         display.epoch(row)
         display.ended(row)
     printed = stream.getvalue()
-    assert "loss term task is nan at step 3" in printed and "aaa" not in printed
+    assert "loss term task is nan at step 3" in printed
+    assert "aaa" not in printed
     display.console.print(display.render())
     table = stream.getvalue()[len(printed) :]
-    assert "2/2 configurations" in table and "computing baselines as well" in table
+    assert "2/2 configurations" in table
+    assert "computing baselines as well" in table
     assert "best 0.5000" in table
     done = next(line for line in table.splitlines() if line.startswith("aaa"))
-    assert done.split()[1:6] == ["done", "4/4", "0.5000", "0.9000", "2"] and "lr=0.1" in done
+    assert done.split()[1:6] == ["done", "4/4", "0.5000", "0.9000", "2"]
+    assert "lr=0.1" in done
     assert all(len(line) <= 100 for line in table.splitlines())
 
 
-def test_many_ended_configurations_do_not_push_the_running_ones_off_the_screen() -> None:
+def test_running_configurations_stay_on_the_screen() -> None:
     board = Board(total=40, larger_is_better=True)
     for number in range(30):
         board.enter(Row(f"c{number:02d}", {"optimiser.lr": number}, epochs=1, replicates=1))
@@ -140,7 +147,8 @@ def test_many_ended_configurations_do_not_push_the_running_ones_off_the_screen()
     display, stream = _shown(board, terminal=True)
     display.console.print(display.render())
     lines = stream.getvalue().splitlines()
-    assert lines[2].startswith("live") and lines[3].startswith("c29")
+    assert lines[2].startswith("live")
+    assert lines[3].startswith("c29")
     assert "and 20 more that ended" in stream.getvalue()
 
 

@@ -67,7 +67,8 @@ def _configs(run: Path) -> set[str]:
 
 
 def test_whole_documents_need_nothing(run: Path, sweep: Sweep) -> None:
-    assert mend_run(run, sweep) == [] and mend_run(run / "none", sweep) == []
+    assert mend_run(run, sweep) == []
+    assert mend_run(run / "none", sweep) == []
 
 
 def test_a_truncated_plan_is_made_again_from_the_store(run: Path, sweep: Sweep) -> None:
@@ -78,14 +79,15 @@ def test_a_truncated_plan_is_made_again_from_the_store(run: Path, sweep: Sweep) 
     (said,) = mend_run(run, sweep)
     assert said.startswith("plan.json cannot be read and was put aside as plan.json.damaged")
     after = Plan.load(run)
-    assert after is not None and after.status == "interrupted"
-    assert {**after.configs} == {**before.configs} and after.data == before.data
-    assert (after.folds, after.seeds, after.trials) == ((FOLD.id,), (0, 1), 3) and after.known == before.known
+    assert after is not None
+    assert after.status == "interrupted"
+    assert {**after.configs} == {**before.configs}
+    assert after.data == before.data
+    assert (after.folds, after.seeds, after.trials) == ((FOLD.id,), (0, 1), 3)
+    assert after.known == before.known
 
 
-def test_a_missing_plan_beside_units_is_made_again_and_a_dry_run_sees_the_same(
-    run: Path, sweep: Sweep
-) -> None:
+def test_missing_plan_is_made_again_and_a_dry_run_sees_the_same(run: Path, sweep: Sweep) -> None:
     before = Plan.load(run)
     assert before is not None
     (run / FILE).unlink()
@@ -100,11 +102,14 @@ def test_a_missing_plan_beside_units_is_made_again_and_a_dry_run_sees_the_same(
         "plan.json is missing beside 4 stored units: made again from the 3 configurations of the store"
     )
     after = Plan.load(run)
-    assert after is not None and after.status == "interrupted"
-    assert {**after.configs} == {**before.configs} and after.known == before.known
+    assert after is not None
+    assert after.status == "interrupted"
+    assert {**after.configs} == {**before.configs}
+    assert after.known == before.known
     start = prepare(sweep, fresh, run, resume=True, gpu=False)
     assert (start.pending, start.aside) == (dry.pending, dry.aside)
-    assert len(start.aside) == 1 and len(start.aside[0].units) == 4, "they have no stamp at all"
+    assert len(start.aside) == 1
+    assert len(start.aside[0].units) == 4, "they have no stamp at all"
 
 
 def test_a_damaged_plan_is_foreseen_by_a_dry_run(run: Path, sweep: Sweep) -> None:
@@ -129,19 +134,23 @@ def test_a_plan_of_which_nothing_says_the_data_is_not_guessed(run: Path, sweep: 
 def test_a_truncated_provenance_is_put_aside(run: Path, sweep: Sweep, text: str) -> None:
     (run / PROVENANCE).write_text(text)
     (said,) = mend_run(run, sweep)
-    assert said.startswith("provenance.json cannot be read") and not (run / PROVENANCE).exists()
+    assert said.startswith("provenance.json cannot be read")
+    assert not (run / PROVENANCE).exists()
     assert (run / f"{PROVENANCE}.damaged").read_text() == text
 
 
-def test_a_damaged_line_of_the_appended_configurations_leaves_the_others(run: Path, sweep: Sweep) -> None:
+def test_damaged_appended_configuration_leaves_the_others(run: Path, sweep: Sweep) -> None:
     before, good = _configs(run), (run / ADDED).read_bytes()
     (run / ADDED).write_bytes(good[:200] + b"\n" + good)
     opened = Run(run)
-    assert len(opened.plan()["configs"]) == 3 and f"{ADDED}, line 1" in opened.problems[0]
+    assert len(opened.plan()["configs"]) == 3
+    assert f"{ADDED}, line 1" in opened.problems[0]
     (said,) = mend_run(run, sweep)
-    assert "1 of its 2 configurations are kept" in said and _configs(run) == before
+    assert "1 of its 2 configurations are kept" in said
+    assert _configs(run) == before
     (run / ADDED).write_bytes(good[:200])
-    assert mend_run(run, sweep) == [] and len(_configs(run)) == 2, "half a line is a driver that was killed"
+    assert mend_run(run, sweep) == []
+    assert len(_configs(run)) == 2, "half a line is a driver that was killed"
 
 
 @pytest.mark.parametrize("name", [FILE, PROVENANCE, ADDED])
@@ -151,7 +160,8 @@ def test_a_folder_in_place_of_a_document_is_put_aside(run: Path, sweep: Sweep, n
     (run / name).mkdir()
     (said,) = mend_run(run, sweep)
     assert said.startswith(f"{name} cannot be read and was put aside as {name}.damaged")
-    assert (run / f"{name}.damaged").is_dir() and len(before - _configs(run)) == (name == ADDED)
+    assert (run / f"{name}.damaged").is_dir()
+    assert len(before - _configs(run)) == (name == ADDED)
     assert mend_run(run, sweep) == []
 
 

@@ -50,7 +50,7 @@ def test_one_impossible_choice_of_a_small_space_is_refused(
         _refuse(tmp_path, tiny_dataset, tiny_fold, "{choice: [4, 900]}")
 
 
-def test_a_large_space_is_refused_only_when_nothing_of_it_can_run(
+def test_large_space_is_refused_only_when_nothing_can_run(
     tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
 ) -> None:
     _refuse(tmp_path, tiny_dataset, tiny_fold, "{int: [4, 900]}")
@@ -59,7 +59,7 @@ def test_a_large_space_is_refused_only_when_nothing_of_it_can_run(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(
+def test_first_signal_ends_the_trials_and_the_second_kills(
     number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.sweep.show.ending.ECHO", 0.1)
@@ -72,7 +72,8 @@ def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(
         with ending.listening():
             assert not ending.stop_all()
             os.kill(os.getpid(), number)
-            assert ending.stop_all() and heard == []
+            assert ending.stop_all()
+            assert heard == []
             os.kill(os.getpid(), number)
             assert heard == [], "an echo of the first"
             time.sleep(0.15)
@@ -82,7 +83,8 @@ def test_the_first_signal_ends_the_trials_and_the_second_one_is_as_ever(
         assert heard == [number, number]
     finally:
         signal.signal(number, before)
-    assert len(said) == 1 and "finished epochs are kept" in said[0]
+    assert len(said) == 1
+    assert "finished epochs are kept" in said[0]
 
 
 def test_the_time_is_up_once() -> None:
@@ -90,7 +92,9 @@ def test_the_time_is_up_once() -> None:
     ending = Ending(0.05, said.append)
     assert not ending.due
     time.sleep(0.06)
-    assert ending.due and ending.stop_all() and len(said) == 1
+    assert ending.due
+    assert ending.stop_all()
+    assert len(said) == 1
     assert not Ending(None, said.append).due
 
 

@@ -24,21 +24,8 @@ from harness.sweep.cluster.capacity import Capacity
 from harness.sweep.cluster.joining import patience, reach
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
+from tests.harness.small_sweeps import NEVER
 
-YAML = """
-name: never
-base: minimal
-data: {synthetic: {cell_lines: 5, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}
-trial: {epochs: 1, seeds: 1}
-design: grid
-space:
-  energy.form: {grid: [linear, gated]}
-set:
-  model.enhancer_bp: 80
-  model.promoter_bp: 80
-  support.size: 4
-  episode.query: 8
-"""
 HEAD = "f" * 51 + "00000"
 CLUSTER = """
     import sys
@@ -103,7 +90,8 @@ def address() -> Iterator[str]:
         text=True,
         env=environment,
     ) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         found = process.stdout.readline().strip()
         assert found, (folder / "said.txt").read_text()
         yield found
@@ -114,7 +102,7 @@ def address() -> Iterator[str]:
 
 def _dry_run(tmp_path: Path, *options: str) -> str:
     """What a dry run on a run folder of its own says; nothing may be written there."""
-    (tmp_path / "never.yaml").write_text(YAML)
+    (tmp_path / "never.yaml").write_text(NEVER)
     run = tmp_path / "never"
     said = io.StringIO()
     standard = ["--out", str(run), "--cache", str(tmp_path / "cache"), "--dry-run"]
@@ -126,7 +114,7 @@ def _dry_run(tmp_path: Path, *options: str) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_trials_of_a_joined_cluster_must_fit_one_node_or_one_that_its_autoscaler_declares(
+def test_trial_must_fit_a_node_of_a_cluster_or_its_autoscaler(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
@@ -135,7 +123,8 @@ def test_trials_of_a_joined_cluster_must_fit_one_node_or_one_that_its_autoscaler
         _dry_run(tmp_path, "--address", address, "--set", f"resources.cpus_per_trial={cpus}")
         return capsys.readouterr().out
 
-    assert "waits" not in said("2") and "wait for it" not in said("2")
+    assert "waits" not in said("2")
+    assert "wait for it" not in said("2")
     began = time.monotonic()
     assert "its autoscaler declares one that has, and the trials wait for it" in said("3"), "1 + 2 are no 3"
     with pytest.raises(
@@ -194,7 +183,8 @@ def test_an_address_without_a_cluster_is_refused_with_the_reason(
     began = time.monotonic()
     with pytest.raises(UserError, match=why) as caught:
         reach(given)
-    assert str(caught.value).startswith(f"--address {given}") and time.monotonic() - began < 30
+    assert str(caught.value).startswith(f"--address {given}")
+    assert time.monotonic() - began < 30
 
 
 def test_what_is_no_ray_head_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

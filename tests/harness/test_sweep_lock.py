@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import pytest
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.schema import LOCK
 from harness.design.plan import Plan
 from harness.stamp.code import Code
 from harness.sweep.driver import run_sweep
-from harness.sweep.lock import LOCK, driver_running, only_driver
+from harness.sweep.lock import driver_running, only_driver
 from harness.sweep.options import Options, parse
 from tests.harness.without_ray import YAML, Small
 
@@ -28,14 +28,13 @@ def options(tmp_path: Path) -> Options:
 
 
 @pytest.fixture
-def no_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """A start that gets as far as Ray has not refused anything."""
 
     def refuse(**given: object) -> None:
         raise AssertionError("Ray would have been started")
 
     monkeypatch.setattr("harness.sweep.driver.cluster", refuse)
-    yield
 
 
 def _refusals(options: Options) -> list[str]:
@@ -48,42 +47,48 @@ def _refusals(options: Options) -> list[str]:
     return said
 
 
-def test_a_second_driver_gets_its_sentence_at_once_and_touches_nothing(tmp_path: Path) -> None:
+def test_second_driver_is_refused_at_once_and_touches_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     with only_driver(run):
         assert driver_running(run)
         with pytest.raises(UserError, match="another sweep is running in this folder"), only_driver(run):
             raise AssertionError("two drivers")
-        assert driver_running(run) and (run / LOCK).exists()
-    assert not driver_running(run) and not run.exists()
+        assert driver_running(run)
+        assert (run / LOCK).exists()
+    assert not driver_running(run)
+    assert not run.exists()
 
 
 def test_the_lock_is_held_before_the_plan_is_read(
     options: Options, no_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[bool] = []
-    load = Plan.load.__func__  # type: ignore[attr-defined]
+    load = Plan.load
 
     def watched(cls: type[Plan], run: Path) -> Plan | None:
         held.append(driver_running(run))
-        return load(cls, run)
+        return load(run)
 
     monkeypatch.setattr(Plan, "load", classmethod(watched))
     with pytest.raises(AssertionError, match="Ray would"):
         run_sweep(replace(options, trials=None), Console(quiet=True))
-    assert held and all(held)
-    assert options.out is not None and not options.out.exists(), "nothing came to be in it"
+    assert held
+    assert all(held)
+    assert options.out is not None
+    assert not options.out.exists(), "nothing came to be in it"
 
 
-def test_a_start_and_a_dry_run_refuse_a_folder_in_which_a_driver_is_at_work(options: Options) -> None:
+def test_start_and_dry_run_refuse_a_folder_with_a_driver(options: Options) -> None:
     assert options.out is not None
     with only_driver(options.out):
         start, dry = _refusals(options)
-    assert start == dry and "another sweep is running" in dry
-    assert not options.out.exists() and not options.out.parent.exists(), "nor is what was made for it left"
+    assert start == dry
+    assert "another sweep is running" in dry
+    assert not options.out.exists()
+    assert not options.out.parent.exists(), "nor is what was made for it left"
 
 
-def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
+def test_dry_run_refuses_in_the_words_of_a_start(
     options: Options, no_ray: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Small(tmp_path, "deep/run")
@@ -96,7 +101,8 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
     ]
     for given, says in known:
         start, dry = _refusals(given)
-        assert start == dry and re.search(says, dry)
+        assert start == dry
+        assert re.search(says, dry)
     small.start(epochs=1)
     before = sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK)
     search = tmp_path / "search.yaml"
@@ -107,18 +113,20 @@ def test_what_a_start_refuses_a_dry_run_refuses_with_the_same_words(
         (replace(options, yaml=search), "has design grid and this start has design search"),
     ]:
         start, dry = _refusals(given)
-        assert start == dry and re.search(says, dry)
+        assert start == dry
+        assert re.search(says, dry)
 
     def read_only(**given: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr("harness.store.storage.tempfile.NamedTemporaryFile", read_only)
     start, dry = _refusals(options)
-    assert start == dry and "its file system is read-only" in dry
+    assert start == dry
+    assert "its file system is read-only" in dry
     assert sorted(str(file) for file in small.path.rglob("*") if file.name != LOCK) == before
 
 
-def test_a_dry_run_says_what_would_be_put_aside_and_writes_nothing(
+def test_dry_run_says_what_goes_aside_and_writes_nothing(
     options: Options, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = Small(tmp_path, "deep/run")
@@ -141,7 +149,8 @@ def test_a_dry_run_says_what_would_be_put_aside_and_writes_nothing(
     monkeypatch.setattr(Code, "today", classmethod(lambda cls: code))
     asked = replace(options, dry_run=True)
     assert "2 finished units are of other code (models.losses.task changed): kept in earlier/" in said(asked)
-    assert "2 configurations" not in said(asked) and "(2 units)" in said(asked)
+    assert "2 configurations" not in said(asked)
+    assert "(2 units)" in said(asked)
     reuse = parse([str(options.yaml), "--dry-run", "--reuse-older-code"])
     taken = said(replace(reuse, out=options.out, cache=options.cache))
     assert "2 finished units are of older code or package versions and are taken as they are" in taken
@@ -163,7 +172,8 @@ def test_a_lock_file_that_was_removed_in_between_guards_nothing(
 
     monkeypatch.setattr("harness.sweep.lock.fcntl.flock", flock)
     with only_driver(run):
-        assert (run / LOCK).exists() and removed
+        assert (run / LOCK).exists()
+        assert removed
         with (run / LOCK).open() as stream, pytest.raises(BlockingIOError):
             real(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     assert not os.path.lexists(run)

@@ -15,6 +15,7 @@ from harness.design.plan import Plan
 from harness.store.writer import RunWriter
 from harness.sweep.search.past import past
 from harness.sweep.search.study import Study, study_file
+from tests.narrow import present
 
 YAML = """
 name: small
@@ -89,7 +90,9 @@ def _proposed(study: Study) -> list[float]:
 
 
 def _values(study: Study) -> dict[str, float]:
-    return {t.user_attrs["config"]: t.value for t in study.study.trials if t.state is TrialState.COMPLETE}
+    return {
+        t.user_attrs["config"]: present(t.value) for t in study.study.trials if t.state is TrialState.COMPLETE
+    }
 
 
 @pytest.mark.parametrize(
@@ -160,9 +163,7 @@ def test_tpe_learns_from_what_an_edited_space_kept(make: Make, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("harm", ["lost", "empty", "torn", "noise", "text", "half", "other"])
-def test_a_harmed_study_is_written_anew_and_proposes_what_the_whole_one_would(
-    make: Make, tmp_path: Path, harm: str
-) -> None:
+def test_harmed_study_proposes_what_the_whole_one_would(make: Make, tmp_path: Path, harm: str) -> None:
     sweep = make()
     plan = _ran(tmp_path, sweep)
     pending = (list(plan.configs)[-1],)
@@ -190,7 +191,7 @@ def test_a_harmed_study_is_written_anew_and_proposes_what_the_whole_one_would(
     assert again.ask().changes == expected[0]
 
 
-def test_a_configuration_that_ended_unseen_is_known_to_the_next_start(make: Make, tmp_path: Path) -> None:
+def test_configuration_that_ended_unseen_is_known_to_a_restart(make: Make, tmp_path: Path) -> None:
     """The driver was killed between the worker's last word and its own."""
     sweep = make()
     plan = _ran(tmp_path, sweep)
@@ -199,15 +200,14 @@ def test_a_configuration_that_ended_unseen_is_known_to_the_next_start(make: Make
     assert _values(_open(tmp_path, sweep, plan))[last] == pytest.approx(0.81)
 
 
-def test_results_of_another_objective_say_nothing_and_have_a_study_of_their_own(
-    make: Make, tmp_path: Path
-) -> None:
+def test_another_objective_has_a_study_of_its_own(make: Make, tmp_path: Path) -> None:
     first = make()
     plan = _ran(tmp_path, first)
     _open(tmp_path, first, plan)
     other = make(objective="val_unseen/macro/nll")
     study = _open(tmp_path, other, plan)
-    assert not study.numbers and study.study.direction.name == "MINIMIZE"
+    assert not study.numbers
+    assert study.study.direction.name == "MINIMIZE"
     assert _values(_open(tmp_path, first, plan))
 
 

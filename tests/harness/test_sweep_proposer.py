@@ -1,21 +1,26 @@
 """What a sweep runs next: unfinished first, every configuration once, and an end when the space has no more."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
 
+from harness.config.blocks.trial import TrialConfig
 from harness.config.space import composer
+from harness.config.space.compose import compose
 from harness.config.space.distributions import Int
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
 from harness.sweep.search.proposer import Proposer
-from harness.sweep.search.study import Study
+from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
 from harness.sweep.verdict import Verdict
+from tests.narrow import present
 
 YAML = """
 name: small
@@ -29,22 +34,27 @@ trials: {trials}
 """
 FOUR = "episode.query: {choice: [8, 16, 32, 64]}"
 FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
-Make = Callable[..., Proposer]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    def proposer(space: str = FOUR, trials: int = 4, ran: list[int] | None = None) -> Proposer:
-        file = tmp_path / "small.yaml"
+@dataclass
+class Make:
+    """Makes proposers of small sweeps in a folder; what they give up and what they say has ended is kept."""
+
+    folder: Path
+    given_up: list[tuple[str, list[Unit]]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    def __call__(self, space: str = FOUR, trials: int = 4, ran: Sequence[int] = ()) -> Proposer:
+        file = self.folder / "small.yaml"
         file.write_text(YAML.format(space=space, trials=trials))
         sweep: Sweep = load_sweep(file)
         plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
-        for query in ran or []:
+        for query in ran:
             changes = {"episode.query": query}
             plan = plan.add(sweep.resolved(changes, gpu=False), changes)
-        plan.save(tmp_path / "run")
+        plan.save(self.folder / "run")
         study = Study(
-            tmp_path / "study.log",
+            self.folder / "study.log",
             name="small",
             direction="maximize",
             sampler=sweep.config.sampler,
@@ -58,30 +68,33 @@ def make(tmp_path: Path) -> Make:
             plan,
             study,
             Board(total=trials, larger_is_better=True),
-            run=tmp_path / "run",
+            run=self.folder / "run",
             pending=pending,
             reached={config: {f"{config}-{FOLD.id}-0": ("done", 0.6)} for config in pending},
             new=trials - len(pending),
             gpu=False,
-            view=lambda config: tmp_path / f"view-{config.model.enhancer_bp}",
-            give_up=lambda config, units: given_up.append((config, list(units))),
-            ended=ended.extend,
+            view=lambda config: self.folder / f"view-{config.model.enhancer_bp}",
+            give_up=self._give_up,
+            ended=self.ended.extend,
         )
 
-    given_up: list[tuple[str, list[Unit]]] = []
-    ended: list[str] = []
-    proposer.given_up, proposer.ended = given_up, ended  # type: ignore[attr-defined]
-    return proposer
+    def _give_up(self, config: str, units: Iterable[Unit]) -> None:
+        self.given_up.append((config, list(units)))
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    return Make(tmp_path)
 
 
 def _drain(proposer: Proposer) -> list[dict[str, Any]]:
     """Everything it proposes, each ended at once as done."""
-    found = []
+    found: list[dict[str, Any]] = []
     for number in range(100):
-        config = proposer.suggest(f"t{number}")
+        config: object = proposer.suggest(f"t{number}")
         if config == Searcher.FINISHED:
             return found
-        assert config is not None
+        assert isinstance(config, dict)
         found.append(config)
         result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
         result |= {"ended": [*proposer.names(config["configuration"]), *config["finished"]]}
@@ -90,12 +103,14 @@ def _drain(proposer: Proposer) -> list[dict[str, Any]]:
     raise AssertionError("it never ends")
 
 
-def test_a_random_sampler_repeats_itself_and_every_configuration_runs_once(make: Make) -> None:
+def test_every_configuration_of_a_random_sampler_runs_once(make: Make) -> None:
     proposer = make()
     ran = _drain(proposer)
     assert sorted(one["changes"]["episode.query"] for one in ran) == [8, 16, 32, 64]
     assert len({one["configuration"] for one in ran}) == 4
-    assert not proposer.pending and proposer.new == 0 and not proposer.exhausted
+    assert not proposer.pending
+    assert proposer.new == 0
+    assert not proposer.exhausted
 
 
 def test_draws_that_resolve_to_the_same_configuration_run_once(make: Make) -> None:
@@ -107,17 +122,19 @@ def test_draws_that_resolve_to_the_same_configuration_run_once(make: Make) -> No
 def test_an_exhausted_space_ends_cleanly(make: Make) -> None:
     proposer = make(trials=9)
     assert len(_drain(proposer)) == 4
-    assert proposer.exhausted and proposer.new == 0 and not proposer.pending
+    assert proposer.exhausted
+    assert proposer.new == 0
+    assert not proposer.pending
 
 
-def test_what_a_sampler_never_finds_of_a_finite_space_runs_all_the_same(
+def test_finite_space_runs_whole_whatever_the_sampler_draws(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("harness.sweep.search.proposer.ATTEMPTS", 0)
     assert [one["changes"]["episode.query"] for one in _drain(make(trials=3))] == [8, 16, 32]
 
 
-def test_unfinished_configurations_come_first_with_only_their_unfinished_units(make: Make) -> None:
+def test_unfinished_units_of_the_plan_come_first(make: Make) -> None:
     proposer = make(ran=[32, 64], trials=3)
     ran = _drain(proposer)
     assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
@@ -126,11 +143,12 @@ def test_unfinished_configurations_come_first_with_only_their_unfinished_units(m
     assert [one["finished"] for one in ran] == [*earlier, {}], "what the finished unit reached goes along"
 
 
-def test_a_configuration_is_in_the_plan_on_disk_before_its_worker_starts(make: Make, tmp_path: Path) -> None:
+def test_configuration_is_planned_on_disk_before_it_starts(make: Make, tmp_path: Path) -> None:
     proposer = make()
     config = proposer.suggest("t0")
     plan = Plan.load(tmp_path / "run")
-    assert config is not None and plan is not None
+    assert config is not None
+    assert plan is not None
     assert list(plan.configs) == [config["configuration"]]
     assert plan.configs[config["configuration"]].changes == config["changes"]
 
@@ -147,16 +165,16 @@ def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: P
     result |= {"ended": [first]}
     proposer.on_trial_complete("t0", result)
     assert Verdict.read(tmp_path / "run", config) is None
-    assert make.ended == [first], "what failed may be written again"  # type: ignore[attr-defined]
+    assert make.ended == [first], "what failed may be written again"
 
 
-def test_a_worker_that_died_too_often_ends_its_configuration_as_failed(make: Make) -> None:
+def test_worker_that_died_too_often_fails_its_configuration(make: Make) -> None:
     proposer = make(trials=1)
     config = proposer.suggest("t0")
     assert config is not None
     proposer.on_trial_complete("t0", error=True)
     name = config["configuration"]
-    assert make.given_up == [(name, [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)])]  # type: ignore[attr-defined]
+    assert make.given_up == [(name, [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)])]
     assert not proposer.pending, "the sweep is finished; --resume tries failed units again"
     assert proposer.study.study.trials[0].state.name == "FAIL"
 
@@ -172,19 +190,29 @@ def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> 
     assert proposer.study.history() == {config["configuration"]: [(1, 0.5)]}
 
 
-def test_a_nearly_full_space_is_neither_composed_nor_asked_for_again_and_again(
+def test_nearly_full_space_costs_a_bounded_number_of_draws(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each of 300 configurations is composed once, and the sampler asked a bounded number of times."""
-    composed, asked = [], []
-    compose, ask = composer.compose, Study.ask
-    space = "episode.query: {int: [2, 151]}\n  energy.form: {choice: [linear, interaction]}"
-    proposer = make(space, trials=300)
-    monkeypatch.setattr(composer, "compose", lambda *given: composed.append(1) or compose(*given))
-    monkeypatch.setattr(Study, "ask", lambda *given: asked.append(1) or ask(*given))
-    seen = {proposer.suggest(f"t{number}")["configuration"] for number in range(300)}  # type: ignore[index]
-    assert len(seen) == 300
-    assert 0 < len(composed) <= 300 and len(asked) <= 4 * 300
+    """Each of 80 configurations is composed once, and the sampler asked a bounded number of times."""
+    counts: Counter[str] = Counter()
+    ask = Study.ask
+
+    def counted_compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+        counts["composed"] += 1
+        return compose(base, changes)
+
+    def counted_ask(study: Study) -> Draw:
+        counts["asked"] += 1
+        return ask(study)
+
+    space = "episode.query: {int: [2, 41]}\n  energy.form: {choice: [linear, interaction]}"
+    proposer = make(space, trials=80)
+    monkeypatch.setattr(composer, "compose", counted_compose)
+    monkeypatch.setattr(Study, "ask", counted_ask)
+    seen = {present(proposer.suggest(f"t{number}"))["configuration"] for number in range(80)}
+    assert len(seen) == 80
+    assert 0 < counts["composed"] <= 80
+    assert counts["asked"] <= 4 * 80
 
 
 def test_where_a_sampler_repeats_itself_its_neighbours_come_next(
@@ -194,11 +222,13 @@ def test_where_a_sampler_repeats_itself_its_neighbours_come_next(
     again = {"episode.query": 50, "energy.form": "linear"}
     monkeypatch.setattr(Study, "ask", lambda study: study.draw_of(again))
     found = [one["changes"] for one in _drain(proposer)]
-    assert found[0] == again and len(found) == 9
+    assert found[0] == again
+    assert len(found) == 9
     for changes in found[1:]:
         assert (changes["episode.query"] == 50) or (changes["energy.form"] == "linear")
 
 
 def test_a_whole_range_without_end_is_no_list() -> None:
     entry = Int(int=[0, 10**12])
-    assert entry.accepts(10**11) and len(entry.values()) == 10**12 + 1
+    assert entry.accepts(10**11)
+    assert len(entry.values()) == 10**12 + 1

@@ -44,7 +44,8 @@ def test_an_entry_names_data_seeds_versions_and_the_command() -> None:
     assert (entry["seeds"], entry["sampler_seed"], entry["cluster"]) == ([0, 1], 7, "local")
     assert entry["packages"] == {name: version(name) for name in PACKAGES}
     assert entry["command"] == [sys.executable, *sys.orig_argv[1:]]
-    assert entry["folder"] == str(Path.cwd()) and entry["cpus"] >= 1
+    assert entry["folder"] == str(Path.cwd())
+    assert entry["cpus"] >= 1
     json.dumps(entry)
 
 
@@ -64,7 +65,8 @@ def test_every_difference_from_the_commit_has_its_own_hash(checkout: Path) -> No
     ):
         (checkout / name).write_text(text)
         found = _entry()["git"]
-        assert found["dirty"] and len(found["diff_sha256"]) == 64
+        assert found["dirty"]
+        assert len(found["diff_sha256"]) == 64
         hashes.append(found["diff_sha256"])
     assert len(set(hashes)) == 4
     (checkout / "new.py").unlink()
@@ -87,7 +89,8 @@ def test_every_start_of_a_run_is_kept_and_the_newest_is_on_top(
         )
         save_provenance(sweep, tiny_dataset, tmp_path, ray)
     newest = json.loads((tmp_path / "provenance.json").read_text())
-    assert newest["seeds"] == [3, 4, 5] and newest["cluster"] == "local"
+    assert newest["seeds"] == [3, 4, 5]
+    assert newest["cluster"] == "local"
     assert newest["data"]["hash"] == tiny_dataset.hash
     assert [entry["seeds"] for entry in newest["earlier"]] == [[3], [3, 4]]
     assert newest["earlier"][0]["cluster"] == "10.0.0.1:6379"

@@ -47,7 +47,8 @@ def _held(*wrapper: str) -> Iterator[tuple[Path, "subprocess.Popen[str]"]]:
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY
     ) as process:
-        assert process.stdout is not None and process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdin is not None
         yield Path(process.stdout.readline().strip()), process
         process.stdin.close()
 
@@ -60,12 +61,13 @@ def _stale(root: Path, *, kernel: str | None = None, lock: bool = True) -> Path:
     return folder
 
 
-def test_a_driver_that_lives_keeps_its_folder_and_one_that_was_killed_does_not(root: Path) -> None:
+def test_driver_keeps_its_folder_only_while_it_lives(root: Path) -> None:
     with _held() as (other, process):
         (other / "session_x").mkdir()
         assert other.stat().st_mode & 0o777 == 0o700
         with session_folder() as mine:
-            assert mine.parent == other.parent == root and mine != other
+            assert mine.parent == other.parent == root
+            assert mine != other
             assert (other / "session_x").is_dir()
         assert not mine.exists()
         process.kill()
@@ -75,7 +77,7 @@ def test_a_driver_that_lives_keeps_its_folder_and_one_that_was_killed_does_not(r
         assert not other.exists()
 
 
-def test_a_driver_of_another_process_namespace_is_alive_though_it_cannot_be_seen(root: Path) -> None:
+def test_driver_of_another_process_namespace_counts_as_alive(root: Path) -> None:
     apart = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True).returncode:
         pytest.skip("this user may not make a process namespace of its own")
@@ -125,7 +127,9 @@ def test_a_link_under_our_name_leads_nowhere(root: Path, tmp_path: Path) -> None
     (stale / LOCK).symlink_to(precious / LOCK)
     with session_folder() as mine:
         (mine / "link").symlink_to(precious)
-    assert (precious / LOCK).is_file() and stale.is_dir() and not mine.exists()
+    assert (precious / LOCK).is_file()
+    assert stale.is_dir()
+    assert not mine.exists()
 
 
 def test_a_draft_that_its_driver_left_goes_when_it_is_old(root: Path) -> None:
@@ -144,7 +148,8 @@ def test_a_draft_that_its_driver_left_goes_when_it_is_old(root: Path) -> None:
     with session_folder():
         pass
     assert [folder.exists() for folder in old] == [False, False]
-    assert all(folder.is_dir() for folder in kept) and (kept[1] / LOCK).is_file()
+    assert all(folder.is_dir() for folder in kept)
+    assert (kept[1] / LOCK).is_file()
     assert (kept[2] / "data").is_file()
 
 

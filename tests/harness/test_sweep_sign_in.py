@@ -6,13 +6,12 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from harness.sweep.cluster.sign_in import MODE, NAME, PATH, TOKEN, how_to_sign_in, protected
+from tests.harness.dashboard import answered
 
 START = """
     from harness.sweep.cluster.cluster import cluster
@@ -41,10 +40,13 @@ def test_a_token_is_made_at_home_for_its_owner_alone_and_kept(home: Path, tmp_pa
     file = home / ".ray" / NAME
     with protected(tmp_path / "session"):
         first = file.read_text()
-        assert file.stat().st_mode & 0o777 == 0o600 and len(first) == 64 and PATH not in os.environ
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert len(first) == 64
+        assert PATH not in os.environ
     file.chmod(0o644)
     with protected(tmp_path / "session"):
-        assert file.read_text() == first and file.stat().st_mode & 0o777 == 0o600
+        assert file.read_text() == first
+        assert file.stat().st_mode & 0o777 == 0o600
     file.write_text("")
     with protected(tmp_path / "session"):
         assert len(file.read_text()) == 64, "an empty one protects nothing"
@@ -61,10 +63,12 @@ def test_without_a_home_it_is_kept_in_the_sessions_folder(
     monkeypatch.setenv(MODE, "token")
     file = tmp_path / "session" / NAME
     with protected(tmp_path / "session"):
-        assert os.environ[PATH] == str(file) and file.stat().st_mode & 0o777 == 0o600
+        assert os.environ[PATH] == str(file)
+        assert file.stat().st_mode & 0o777 == 0o600
         assert how_to_sign_in() == f"cat {file}"
         assert len(file.read_text()) == 64
-    assert PATH not in os.environ and home.exists() is not missing
+    assert PATH not in os.environ
+    assert home.exists() is not missing
 
 
 @pytest.mark.parametrize(("key", "value"), [(PATH, "/somewhere"), (TOKEN, "0" * 64), (MODE, "disabled")])
@@ -73,20 +77,12 @@ def test_what_is_said_from_outside_is_left_as_it_is(
 ) -> None:
     monkeypatch.setenv(key, value)
     with protected(tmp_path / "session"):
-        assert os.environ[key] == value and not list(home.iterdir())
-
-
-def _asked(url: str, token: str | None) -> int:
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
+        assert os.environ[key] == value
+        assert not list(home.iterdir())
 
 
 @pytest.mark.timeout(300)
-def test_ray_starts_protected_for_a_user_without_name_or_home_below_a_deep_temporary_folder() -> None:
+def test_ray_starts_protected_for_a_user_without_name_or_home() -> None:
     if os.getuid() or shutil.which("setpriv") is None:
         pytest.skip("only root may become a user without a name")
     nameless = [*NAMELESS, *READING]
@@ -114,15 +110,20 @@ def test_ray_starts_protected_for_a_user_without_name_or_home_below_a_deep_tempo
             "RAY_REDIS_ADDRESS": "127.0.0.1:6",
         },
     ) as process:
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         dashboard, command, result = process.stdout.readline().strip().split("|")
         session = Path(command.removeprefix("cat ")).parent
-        assert result == "7" and session.parent == Path("/tmp") and session.name.startswith("prism-12345-")
-        assert session.stat().st_mode & 0o777 == 0o700 and session.stat().st_uid == 12345
+        assert result == "7"
+        assert session.parent == Path("/tmp")
+        assert session.name.startswith("prism-12345-")
+        assert session.stat().st_mode & 0o777 == 0o700
+        assert session.stat().st_uid == 12345
         token = subprocess.run(command, shell=True, capture_output=True, text=True, check=True).stdout
         nodes = f"http://{dashboard}/nodes?view=summary"
-        assert (_asked(nodes, None), _asked(nodes, token)) == (401, 200)
+        assert (answered(nodes, None), answered(nodes, token)) == (401, 200)
         process.stdin.close()
         assert process.wait(120) == 0
-    assert not session.exists() and not list(deep.iterdir())
+    assert not session.exists()
+    assert not list(deep.iterdir())
     shutil.rmtree(top)

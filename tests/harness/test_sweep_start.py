@@ -11,7 +11,7 @@ from analysis.store import Run
 from analysis.unit_log import log_file, rows_frame
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.design.plan import Plan, Unit
+from harness.design.plan import Plan, Status, Unit
 from harness.stamp.stamp import Stamp
 from harness.store.log_writer import LogWriter
 from harness.store.writer import RunWriter
@@ -55,13 +55,13 @@ def _fresh(sweep: Sweep, data: str = "d" * 64) -> Plan:
     return Plan.of(sweep, folds=[FOLD], data=data)
 
 
-def _ran(run: Path, sweep: Sweep, *sizes: int, status: str = "finished", ended: str = "done") -> Plan:
+def _ran(run: Path, sweep: Sweep, *sizes: int, status: Status = "finished", ended: str = "done") -> Plan:
     """A run that holds a configuration per query size, each unit with the status `ended`."""
     plan = _fresh(sweep)
     for size in sizes:
         changes = {"episode.query": size}
         plan = plan.add(sweep.resolved(changes, gpu=False), changes)
-    replace(plan, status=status).save(run)  # type: ignore[arg-type]
+    replace(plan, status=status).save(run)
     for unit in plan.units():
         _record(run, unit, ended)
     return plan
@@ -90,13 +90,16 @@ def _prepare(sweep: Sweep, run: Path, resume: bool = False) -> Start:
 def test_a_first_start_has_everything_to_do_and_writes_nothing(make: Make, tmp_path: Path) -> None:
     start = _prepare(make(), tmp_path / "run")
     assert (start.new, start.pending, start.finished) == (2, {}, 0)
-    assert not start.nothing and not (tmp_path / "run").exists()
+    assert not start.nothing
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_second_start_of_a_finished_run_has_nothing_to_do(make: Make, tmp_path: Path) -> None:
     _ran(tmp_path, make(), 8, 16)
     start = _prepare(make(), tmp_path)
-    assert start.nothing and start.sentences == [] and start.finished == 4
+    assert start.nothing
+    assert start.sentences == []
+    assert start.finished == 4
 
 
 def test_more_trials_keep_what_is_there(make: Make, tmp_path: Path) -> None:
@@ -112,10 +115,11 @@ def test_more_seeds_run_only_the_missing_units(make: Make, tmp_path: Path) -> No
     plan = _ran(tmp_path, make(), 8, 16)
     start = _prepare(make(seeds="[0, 1, 7]"), tmp_path)
     assert start.pending == {config: [Unit(config, FOLD.id, 7)] for config in plan.configs}
-    assert start.new == 0 and start.sentences == ["1 seed new: 7"]
+    assert start.new == 0
+    assert start.sentences == ["1 seed new: 7"]
 
 
-def test_fewer_seeds_of_a_search_are_run_of_new_configurations_too(make: Make, tmp_path: Path) -> None:
+def test_fewer_seeds_of_a_search_hold_for_new_configurations(make: Make, tmp_path: Path) -> None:
     _ran(tmp_path, make(seeds="3"), 8)
     start = _prepare(make(seeds="1"), tmp_path)
     assert (start.new, start.pending, start.finished) == (1, {}, 1)
@@ -129,10 +133,11 @@ def test_fewer_seeds_of_a_search_are_run_of_new_configurations_too(make: Make, t
     assert len(grown.units()) == 2
     start.plan.save(tmp_path)
     again = _prepare(make(seeds="3", trials=1), tmp_path, resume=True)
-    assert again.nothing and again.finished == 3, "they count again when they are named again"
+    assert again.nothing
+    assert again.finished == 3, "they count again when they are named again"
 
 
-def test_configurations_that_a_grid_no_longer_asks_for_are_not_run(tmp_path: Path) -> None:
+def test_configurations_that_left_a_grid_are_not_run(tmp_path: Path) -> None:
     def grid(query: str, seeds: str) -> Sweep:
         file = tmp_path / "grid.yaml"
         text = YAML.format(trials=2, seeds=seeds, query=query)
@@ -147,7 +152,8 @@ def test_configurations_that_a_grid_no_longer_asks_for_are_not_run(tmp_path: Pat
     for unit in plan.units():
         _record(tmp_path, unit, "done", **stamp.row())
     start = _prepare(grid("[8]", "3"), tmp_path)
-    assert start.pending == {first: [Unit(first, FOLD.id, 2)]} and start.finished == 2
+    assert start.pending == {first: [Unit(first, FOLD.id, 2)]}
+    assert start.finished == 2
     assert f"1 configuration no longer asked for: {second}" in start.sentences
     assert (
         "2 stored units of what is no longer asked for: kept, not run, left out of the ranking"
@@ -156,9 +162,11 @@ def test_configurations_that_a_grid_no_longer_asks_for_are_not_run(tmp_path: Pat
     assert not any("other settings" in sentence for sentence in start.sentences)
     start.plan.save(tmp_path)
     ran = Run.open(tmp_path)
-    assert set(ran.table("trials")["config"]) == {first} and ran.unasked() == 2
+    assert set(ran.table("trials")["config"]) == {first}
+    assert ran.unasked() == 2
     again = _prepare(whole, tmp_path, resume=True)
-    assert again.nothing and again.finished == 4
+    assert again.nothing
+    assert again.finished == 4
 
 
 def test_pruned_configurations_get_no_further_seeds(make: Make, tmp_path: Path) -> None:
@@ -168,7 +176,7 @@ def test_pruned_configurations_get_no_further_seeds(make: Make, tmp_path: Path) 
     assert list(_prepare(make(seeds="3"), tmp_path).pending) == [kept]
 
 
-def test_an_interrupted_run_wants_resume_and_then_only_what_is_unfinished(make: Make, tmp_path: Path) -> None:
+def test_interrupted_run_wants_resume_and_runs_the_unfinished(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, status="running")
     (config,) = plan.configs
     _record(tmp_path, Unit(config, FOLD.id, 1), "running")
@@ -179,9 +187,7 @@ def test_an_interrupted_run_wants_resume_and_then_only_what_is_unfinished(make: 
     assert start.new == 1
 
 
-def test_what_ended_units_reached_is_known_to_the_rest_of_their_configuration(
-    make: Make, tmp_path: Path
-) -> None:
+def test_results_of_ended_units_reach_their_configuration(make: Make, tmp_path: Path) -> None:
     """A unit that is still to run says it itself, and one of another objective is none of this sweep's."""
     sweep = make(seeds="4")
     plan = _ran(tmp_path, sweep, 8, status="running")
@@ -206,7 +212,7 @@ def test_other_data_are_refused(make: Make, tmp_path: Path) -> None:
         prepare(make(), _fresh(make(), data="e" * 64), tmp_path, resume=False, gpu=False)
 
 
-def test_failed_units_wait_for_resume_and_go_on_from_their_checkpoint(make: Make, tmp_path: Path) -> None:
+def test_failed_units_resume_from_their_checkpoint(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, 16)
     unit = plan.units()[0]
     _record(tmp_path, unit, "failed")
@@ -216,26 +222,31 @@ def test_failed_units_wait_for_resume_and_go_on_from_their_checkpoint(make: Make
     verdict.write(tmp_path, unit.config_id)
     assert _prepare(make(), tmp_path).nothing
     start = _prepare(make(), tmp_path, resume=True)
-    assert start.failed == [unit] and start.pending == {unit.config_id: [unit]}
+    assert start.failed == [unit]
+    assert start.pending == {unit.config_id: [unit]}
     forget(tmp_path, start.failed)
     assert left.exists()
     assert Verdict.read(tmp_path, unit.config_id) is None, "it was about the attempt that failed"
 
 
-def test_a_changed_setting_makes_other_configurations_and_says_so(make: Make, tmp_path: Path) -> None:
+def test_changed_setting_makes_other_configurations_and_says_so(make: Make, tmp_path: Path) -> None:
     _ran(tmp_path, make(), 8, 16)
     start = _prepare(make(sets=("optimiser.lr=0.005",)), tmp_path)
-    assert start.new == 2 and start.finished == 0
+    assert start.new == 2
+    assert start.finished == 0
     assert any("made with other settings" in sentence for sentence in start.sentences)
     assert len(start.plan.configs) == 2, "the earlier results stay in the plan"
 
 
-def test_a_finite_space_is_known_to_be_exhausted_before_anything_starts(make: Make, tmp_path: Path) -> None:
+def test_exhausted_finite_space_is_known_before_a_start(make: Make, tmp_path: Path) -> None:
     start = _prepare(make(trials=9), tmp_path / "none")
-    assert start.new == 3 and start.exhausted
+    assert start.new == 3
+    assert start.exhausted
     _ran(tmp_path, make(trials=9), 8, 16, 32)
     again = _prepare(make(trials=9), tmp_path)
-    assert again.nothing and again.exhausted and again.complete == 3
+    assert again.nothing
+    assert again.exhausted
+    assert again.complete == 3
 
 
 def test_more_trials_count_from_the_largest_number_there_was(make: Make, tmp_path: Path) -> None:
@@ -251,7 +262,8 @@ def test_resume_asks_for_no_fewer_than_the_interrupted_start(make: Make, tmp_pat
     sweep = make()
     replace(_ran(tmp_path, sweep, 8, 16), trials=3, status="interrupted").save(tmp_path)
     resumed = with_trials(sweep, None, tmp_path, resume=True)
-    assert resumed.config.trials == 3 and _prepare(resumed, tmp_path, resume=True).new == 1
+    assert resumed.config.trials == 3
+    assert _prepare(resumed, tmp_path, resume=True).new == 1
     assert with_trials(sweep, None, tmp_path, resume=False) is sweep
 
 
@@ -267,7 +279,7 @@ def test_the_command_that_continues(typed: str, goes_on: str) -> None:
     assert continuing(typed.split()) == goes_on
 
 
-def test_giving_up_fails_what_is_unfinished_and_keeps_what_is_done(make: Make, tmp_path: Path) -> None:
+def test_giving_up_fails_the_unfinished_and_keeps_the_done(make: Make, tmp_path: Path) -> None:
     plan = _ran(tmp_path, make(), 8, status="running")
     first, second = plan.units()
     _record(tmp_path, second, "running")

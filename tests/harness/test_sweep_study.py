@@ -21,7 +21,7 @@ def _open(folder: Path, space: Space = SPACE) -> Study:
     return Study(folder / "study.log", name="s", direction="maximize", sampler=SAMPLER, space=space)
 
 
-def test_reopened_study_knows_its_configurations_and_their_learning_curves(tmp_path: Path) -> None:
+def test_reopened_study_knows_configurations_and_their_curves(tmp_path: Path) -> None:
     study = _open(tmp_path)
     for config in ("a", "b"):
         study.accept(study.ask(), config)
@@ -50,7 +50,7 @@ def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path)
     assert _open(tmp_path).history() == {"a": [(1, 0.5)]}
 
 
-def test_a_resumed_sampler_does_not_propose_its_first_configurations_again(tmp_path: Path) -> None:
+def test_resumed_sampler_does_not_repeat_its_first_proposals(tmp_path: Path) -> None:
     wide = Space({"episode.query": Choice(choice=list(range(2, 1000)))})
     first = _open(tmp_path, wide)
     early = [first.ask() for _ in range(4)]
@@ -91,7 +91,7 @@ def _result(config: str, epoch: int, objective: float) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("mode", "better", "worse"), [("max", 0.8, 0.2), ("min", 0.2, 0.8)])
-def test_the_worse_half_is_told_to_end_and_nothing_is_stopped_behind_its_back(
+def test_worse_half_is_told_to_end_and_nothing_else_is_stopped(
     mode: str, better: float, worse: float
 ) -> None:
     scheduler, pruned = _halving({}, mode)
@@ -101,7 +101,7 @@ def test_the_worse_half_is_told_to_end_and_nothing_is_stopped_behind_its_back(
     assert pruned == ["bad"]
 
 
-def test_rungs_of_an_earlier_start_are_replayed_and_a_restarted_worker_is_not_counted_twice() -> None:
+def test_rungs_of_an_earlier_start_are_replayed_once() -> None:
     scheduler, pruned = _halving({"good": [(1, 0.8), (2, 0.85)]})
     scheduler.on_trial_result(None, None, _result("good", 2, 0.85))
     scheduler.on_trial_result(None, None, _result("new", 1, 0.7))

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +28,10 @@ from harness.data.store import open_dataset
 from harness.design.plan import Plan
 from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
+from tests.harness.command import command
+from tests.harness.dashboard import answered
+from tests.harness.small_sweeps import SETTINGS
+from tests.narrow import rows
 
 pytestmark = pytest.mark.timeout(900)
 PATIENCE = 300
@@ -42,21 +44,7 @@ base: minimal
 data: {{synthetic: {DATA}}}
 trial: {{epochs: {EPOCHS}, seeds: 2}}
 objective: val_unseen/pooled/aupr
-set:
-  audit: "off"
-  model.encoder: cnn
-  model.embedding: 4
-  model.width: 8
-  model.kernel: 5
-  model.enhancer_bp: 80
-  model.promoter_bp: 80
-  model.self_attention_layers: 0
-  optimiser.steps_per_epoch: 1
-  support.size: 4
-  support.draws: 1
-  episode.query: 8
-  episode.per_step: 2
-"""
+{SETTINGS}"""
 GRID = (
     COMMON
     + """
@@ -176,7 +164,8 @@ def _is_agent(process: psutil.Process) -> bool:
 
 def _assert_complete(one: Started) -> None:
     plan = Plan.load(one.run)
-    assert plan is not None and plan.status == "finished"
+    assert plan is not None
+    assert plan.status == "finished"
     trials = Run.open(one.run).table("trials")
     assert sorted(trials["status"]) == ["done"] * 4
     epochs = one.epochs()
@@ -185,28 +174,19 @@ def _assert_complete(one: Started) -> None:
     assert not Run.open(one.run).table("baselines").empty
 
 
-def _asked(url: str, token: str | None) -> int:
-    """Status of the dashboard's answer, through no proxy."""
-    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
 def _assert_that_signing_in_works_as_printed(one: Started, token_file: Path) -> None:
     found = re.search(r"Ray dashboard  (http://\S+)  \(token: (.+)\)", one.text())
     assert found is not None, one.text()
-    assert found[2] == f"cat '{token_file}'" and str(Path.home()) not in found[2]
+    assert found[2] == f"cat '{token_file}'"
+    assert str(Path.home()) not in found[2]
     token = subprocess.run(found[2], shell=True, capture_output=True, text=True, check=True).stdout.strip()
     nodes = f"{found[1]}/nodes?view=summary"
-    assert _asked(nodes, None) == 401
-    assert _asked(nodes, token[::-1]) in (401, 403)
-    assert _asked(nodes, token) == 200
+    assert answered(nodes, None) == 401
+    assert answered(nodes, token[::-1]) in (401, 403)
+    assert answered(nodes, token) == 200
 
 
-def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed_run(
+def test_killed_worker_is_replaced_and_changes_no_result(
     sweep: Callable[..., Started], cache: Path, tmp_path: Path
 ) -> None:
     token_file = tmp_path / "a token"
@@ -218,7 +198,8 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
     _assert_that_signing_in_works_as_printed(one, token_file)
     assert one.wait() == 0, one.text()
     assert "died; it was started again" in one.text()
-    assert "Traceback" not in one.text() and "(raylet)" not in one.text()
+    assert "Traceback" not in one.text()
+    assert "(raylet)" not in one.text()
     _assert_complete(one)
 
     plan = Plan.load(one.run)
@@ -241,9 +222,10 @@ def test_a_killed_worker_is_replaced_and_the_results_are_those_of_an_undisturbed
         rows = disturbed[(disturbed["config"] == config) & (disturbed["seed"] == 0)]
         assert rows["loss"].tolist() == [row["loss"] for row in alone.rows("epochs")]
 
-    again = sweep(GRID)
-    assert again.wait() == 0
-    assert "nothing to run" in again.text() and "trial.seeds" in again.text()
+    again = command("harness.sweep", tmp_path / "survival.yaml", "--out", one.run, "--cache", cache)
+    assert again.returncode == 0
+    assert "nothing to run" in again.stdout
+    assert "trial.seeds" in again.stdout
 
 
 def _assert_ended(one: Started, family: list[psutil.Process]) -> None:
@@ -251,35 +233,39 @@ def _assert_ended(one: Started, family: list[psutil.Process]) -> None:
     assert not alive, f"still running after the sweep ended: {alive}"
 
 
-def test_a_killed_driver_and_ctrl_c_lose_no_finished_epoch_and_leave_no_process(
-    sweep: Callable[..., Started],
+def test_kill_and_ctrl_c_lose_no_epoch_and_leave_no_process(
+    sweep: Callable[..., Started], cache: Path, tmp_path: Path
 ) -> None:
     """A search by TPE with ASHA: killed, resumed, interrupted and resumed again."""
     first = sweep(SEARCH)
     first.until(first.an_epoch_is_done, "a finished epoch")
     family = first.family()
     plan = Plan.load(first.run)
-    assert plan is not None and plan.status == "running" and 0 < len(plan.configs) <= 4
+    assert plan is not None
+    assert plan.status == "running"
+    assert 0 < len(plan.configs) <= 4
     first.process.kill()
     first.wait()
     _assert_ended(first, family)
     before = first.epochs()
     assert 0 < len(before) < 8 * EPOCHS
 
-    unasked = sweep(SEARCH)
-    assert unasked.wait() == 2
-    assert "--resume" in unasked.text() and "Traceback" not in unasked.text()
+    unasked = command("harness.sweep", tmp_path / "survival.yaml", "--out", first.run, "--cache", cache)
+    assert unasked.returncode == 2
+    assert "--resume" in unasked.stderr
 
     second = sweep(SEARCH, "--resume")
     second.until(lambda: len(second.epochs()) > len(before), "a further epoch")
     family = second.family()
     second.process.send_signal(signal.SIGINT)
     assert second.wait() == 3, second.text()
-    assert "finished epochs are kept" in second.text() and "Traceback" not in second.text()
+    assert "finished epochs are kept" in second.text()
+    assert "Traceback" not in second.text()
     assert second.text().rstrip().endswith("--resume")
     _assert_ended(second, family)
     interrupted = Plan.load(second.run)
-    assert interrupted is not None and interrupted.status == "interrupted"
+    assert interrupted is not None
+    assert interrupted.status == "interrupted"
     between = second.epochs()
     assert len(before) < len(between) < 8 * EPOCHS
 
@@ -295,11 +281,14 @@ def test_a_killed_driver_and_ctrl_c_lose_no_finished_epoch_and_leave_no_process(
 def _assert_searched(one: Started, *earlier: list[str]) -> None:
     """Four configurations, each once in plan, store and study, those of earlier starts first."""
     plan = Plan.load(one.run)
-    assert plan is not None and plan.status == "finished" and len(plan.configs) == 4
+    assert plan is not None
+    assert plan.status == "finished"
+    assert len(plan.configs) == 4
     assert all(list(plan.configs)[: len(configs)] == configs for configs in earlier)
     run = Run.open(one.run)
     trials, epochs = run.table("trials"), one.epochs()
-    assert len(trials) == 8 and set(trials["config"]) == set(plan.configs)
+    assert len(trials) == 8
+    assert set(trials["config"]) == set(plan.configs)
     assert set(trials["status"]) <= {"done", "pruned", "stopped"}
     ends = {config: set(own) - {"stopped"} for config, own in trials.groupby("config")["status"]}
     assert all(len(own) <= 1 for own in ends.values()), "seeds are pruned in lockstep"
@@ -317,9 +306,7 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
     assert states == {config: "PRUNED" if "pruned" in own else "COMPLETE" for config, own in ends.items()}
 
 
-def test_a_disk_that_fills_up_is_one_sentence_and_resume_goes_on_where_it_was(
-    sweep: Callable[..., Started], tmp_path: Path
-) -> None:
+def test_full_disk_is_one_sentence_and_resume_goes_on(sweep: Callable[..., Started], tmp_path: Path) -> None:
     disk = tmp_path / "run"
     disk.mkdir()
     mounted = subprocess.run(
@@ -330,7 +317,8 @@ def test_a_disk_that_fills_up_is_one_sentence_and_resume_goes_on_where_it_was(
     try:
         full = sweep(GRID)
         assert full.wait() == 2, full.text()
-        assert "no space left on its disk" in full.text() and "Traceback" not in full.text()
+        assert "no space left on its disk" in full.text()
+        assert "Traceback" not in full.text()
         before = full.epochs() if (disk / "units").exists() else pd.DataFrame()
         subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
         again = sweep(GRID, *(["--resume"] if (disk / "plan.json").exists() else []))
@@ -338,9 +326,9 @@ def test_a_disk_that_fills_up_is_one_sentence_and_resume_goes_on_where_it_was(
         _assert_complete(again)
         keys = ["config", "seed", "epoch"]
         after = again.epochs().set_index(keys)
-        for unit, rows in before.groupby(["config", "seed"]) if len(before) else ():
-            kept = rows.iloc[:-1]
-            found = after.loc[list(kept[keys].itertuples(index=False, name=None)), "wall_s"].tolist()
+        for unit, epochs in before.groupby(["config", "seed"]) if len(before) else ():
+            kept = epochs.iloc[:-1]
+            found = [after["wall_s"][tuple(row[key] for key in keys)] for row in rows(kept)]
             assert found == kept["wall_s"].tolist(), f"{unit} lost finished epochs"
     finally:
         subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -81,7 +81,7 @@ def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], ConfigurationTrain
         one.cleanup()
 
 
-def test_replicates_advance_in_lockstep_and_the_objective_is_their_mean(
+def test_objective_is_the_mean_of_replicates_in_lockstep(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     one = worker(give())
@@ -89,25 +89,30 @@ def test_replicates_advance_in_lockstep_and_the_objective_is_their_mean(
     assert (first["epoch"], first["done"], first["status"]) == (1, False, "running")
     assert (second["epoch"], second["done"], second["status"]) == (2, True, "done")
     trials = Run.open(work.run).table("trials")
-    assert sorted(trials["seed"]) == [0, 1] and set(trials["status"]) == {"done"}
+    assert sorted(trials["seed"]) == [0, 1]
+    assert set(trials["status"]) == {"done"}
     assert second["objective"] == pytest.approx(trials["objective_value"].mean())
 
 
-def test_a_configuration_that_the_data_cannot_serve_fails_with_the_sentence_and_the_next_one_runs(
+def test_infeasible_configuration_fails_and_the_next_one_runs(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     report = worker(give(support__size=900)).step()
-    assert report["done"] and report["status"] == "failed" and "support.size 900" in report["reason"]
+    assert report["done"]
+    assert report["status"] == "failed"
+    assert "support.size 900" in report["reason"]
     trials = Run.open(work.run).table("trials")
-    assert set(trials["status"]) == {"failed"} and len(trials) == 2
+    assert set(trials["status"]) == {"failed"}
+    assert len(trials) == 2
     assert trials["reason"].str.contains("training pairs, but an episode needs support.size 900").all()
     assert json.loads(trials["changes_json"][0]) == {"support.size": 900}
     assert not (work.run / "errors").exists(), "a sentence needs no traceback"
     healthy = worker(give()).step()
-    assert healthy["status"] == "running" and np.isfinite(healthy["objective"])
+    assert healthy["status"] == "running"
+    assert np.isfinite(healthy["objective"])
 
 
-def test_an_error_at_run_time_ends_the_configuration_keeps_its_epochs_and_leaves_a_traceback(
+def test_error_at_run_time_keeps_epochs_and_leaves_a_traceback(
     give: Give,
     worker: Callable[..., ConfigurationTrainable],
     work: Work,
@@ -122,8 +127,10 @@ def test_an_error_at_run_time_ends_the_configuration_keeps_its_epochs_and_leaves
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", broken)
         report = one.step()
-    assert report["done"] and report["status"] == "failed"
-    assert report["reason"] == "ZeroDivisionError: no episodes" and report["epoch"] == 1
+    assert report["done"]
+    assert report["status"] == "failed"
+    assert report["reason"] == "ZeroDivisionError: no episodes"
+    assert report["epoch"] == 1
     assert "in broken" in (work.run / "errors" / f"{one.id}.txt").read_text()
     assert Run.open(work.run).table("epochs")["epoch"].tolist() == [1, 1]
 
@@ -151,7 +158,7 @@ def _units(given: dict[str, Any], *seeds: int) -> list[str]:
     return [f"{given['configuration']}-{fold}-{seed}" for seed in seeds]
 
 
-def test_a_pruned_configuration_is_evaluated_and_ends_even_when_its_worker_was_replaced(
+def test_pruned_configuration_ends_even_in_a_replaced_worker(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     given = give()
@@ -164,7 +171,7 @@ def test_a_pruned_configuration_is_evaluated_and_ends_even_when_its_worker_was_r
     assert "best_on_validation" in set(cells["selection"])
 
 
-def test_a_verdict_of_other_units_another_scheduler_or_another_objective_does_not_count(
+def test_verdict_of_another_sweep_does_not_count(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     given = give()
@@ -209,11 +216,12 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     last = one.step()
     assert (last["status"], last["done"], last["epoch"]) == ("diverged", True, 3)
     assert list(last["statuses"].values()) == ["diverged", "done"]
-    assert last["ended"] == [first.unit, second.unit] and report["ended"] == [first.unit]
+    assert last["ended"] == [first.unit, second.unit]
+    assert report["ended"] == [first.unit]
     assert last["reason"].startswith("1 of 2 replicates diverged")
 
 
-def test_a_resumed_configuration_is_judged_by_all_of_its_replicates(
+def test_resumed_configuration_is_judged_by_all_replicates(
     give: Give, worker: Callable[..., ConfigurationTrainable]
 ) -> None:
     given = give()
@@ -225,20 +233,24 @@ def test_a_resumed_configuration_is_judged_by_all_of_its_replicates(
     assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
     assert one.replicates is not None
     now = one.replicates[0].trial["objective_value"]
-    assert now >= alone and report["objective"] == pytest.approx((0.9 + now) / 2)
-    assert report["status"] == "diverged" and report["reason"].startswith("1 of 3 replicates diverged")
+    assert now >= alone
+    assert report["objective"] == pytest.approx((0.9 + now) / 2)
+    assert report["status"] == "diverged"
+    assert report["reason"].startswith("1 of 3 replicates diverged")
 
 
 def test_one_replicate_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
     trainable = worker(give(audit="strict"))
     for _ in range(2):
         report = trainable.step()
-    assert report["done"] and set(report["statuses"].values()) == {"done"}
+    assert report["done"]
+    assert set(report["statuses"].values()) == {"done"}
     audit = Run.open(trainable.work.run).table("audit")
-    assert set(audit["seed"]) == {0} and set(audit["moment"]) == {"first", "last"}
+    assert set(audit["seed"]) == {0}
+    assert set(audit["moment"]) == {"first", "last"}
 
 
-def test_a_dead_mechanism_stops_every_replicate_before_its_first_step(
+def test_dead_mechanism_stops_every_replicate_before_a_step(
     give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deaf(self: PairwiseRanking, step: Step, state: State) -> tuple[torch.Tensor, State]:
@@ -247,14 +259,17 @@ def test_a_dead_mechanism_stops_every_replicate_before_its_first_step(
     monkeypatch.setattr(PairwiseRanking, "forward", deaf)
     trainable = worker(give(audit="strict", loss__ranking__weight=0.5))
     report = trainable.step()
-    assert report["done"] and set(report["statuses"].values()) == {"stopped"}
-    assert "ranking" in report["reason"] and "inert" in report["reason"]
+    assert report["done"]
+    assert set(report["statuses"].values()) == {"stopped"}
+    assert "ranking" in report["reason"]
+    assert "inert" in report["reason"]
     trials = Run.open(trainable.work.run).table("trials")
-    assert trials["seed"].tolist() == [0, 1] and (trials["epochs"] == 0).all()
+    assert trials["seed"].tolist() == [0, 1]
+    assert (trials["epochs"] == 0).all()
     assert len(set(trials["reason"])) == 1
 
 
-def test_a_worker_stamps_its_units_and_runs_nothing_by_other_code_than_the_driver(
+def test_worker_stamps_its_units_and_refuses_other_code(
     give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
 ) -> None:
     stamp = Stamp(data="d" * 64, objective=work.objective)
@@ -267,7 +282,8 @@ def test_a_worker_stamps_its_units_and_runs_nothing_by_other_code_than_the_drive
     before.save(work.run)
     one.work = replace(work, stamp=replace(stamp, code=before.hash))
     report = worker(give(energy__form="interaction")).step()
-    assert report["status"] == "failed" and report["epoch"] == 0
+    assert report["status"] == "failed"
+    assert report["epoch"] == 0
     assert report["reason"] == (
         "a worker found other code (models.losses.task changed), and would not run what the sweep was started with; "
         "start the sweep again"
@@ -295,10 +311,11 @@ def test_one_replicate_that_meets_an_error_fails_alone(
     assert list(report["statuses"].values()) == ["failed", "done"]
     assert report["reason"] == "ZeroDivisionError: no pairs"
     trials = Run.open(work.run).table("trials").set_index("seed")
-    assert trials["status"].to_dict() == {0: "failed", 1: "done"} and trials["epochs"].tolist() == [2, 2]
+    assert trials["status"].to_dict() == {0: "failed", 1: "done"}
+    assert trials["epochs"].tolist() == [2, 2]
 
 
-def test_a_full_disk_pauses_the_configuration_and_another_start_goes_on(
+def test_full_disk_pauses_the_configuration_until_a_new_start(
     give: Give,
     worker: Callable[..., ConfigurationTrainable],
     work: Work,
@@ -313,7 +330,9 @@ def test_a_full_disk_pauses_the_configuration_and_another_start_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(log_writer, "write", full)
         report = one.step()
-    assert report["done"] and report["status"] == "running" and "no space left" in report["paused"]
+    assert report["done"]
+    assert report["status"] == "running"
+    assert "no space left" in report["paused"]
     assert set(Run.open(work.run).table("trials")["status"]) == {"running"}
     again = worker(give()).step()
     assert (again["status"], again["epoch"], again["paused"]) == ("done", 2, "")
@@ -330,6 +349,7 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
     file.write_bytes(file.read_bytes()[:1000])
     report = worker(give()).step()
     assert f"checkpoints/{hurt}/last.pt cannot be read" in report["notes"][0]
-    assert report["status"] == "running" and list(report["statuses"]) == [hurt, healthy]
+    assert report["status"] == "running"
+    assert list(report["statuses"]) == [hurt, healthy]
     assert Run.open(work.run).table("trials").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
     assert worker(give()).step()["status"] == "done"

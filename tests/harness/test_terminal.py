@@ -59,7 +59,8 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
     assert planned.returncode == 0, planned.stderr
     assert all(line in described.stdout for line in LINES)
     assert sum(line in planned.stdout for line in LINES) >= 2, "the fold's test and validation"
-    assert "[data]" in planned.stdout.replace("\n", "") and "[/bold]run" in planned.stdout.replace("\n", "")
+    assert "[data]" in planned.stdout.replace("\n", "")
+    assert "[/bold]run" in planned.stdout.replace("\n", "")
 
 
 def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
@@ -95,7 +96,8 @@ def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(tmp_path: Path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
     status = done.returncode if reader == "full" else int((tmp_path / "status").read_text())
-    assert status == 0 and "Traceback" not in done.stderr
+    assert status == 0
+    assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == (reader == "full"), "one sentence on a full disk, none to nobody"
     trials = Run.open(tmp_path / "run").table("trials")
     assert trials["status"].tolist() == ["done"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from analysis.errors import UserError
 from harness.config.blocks.trial import TrialConfig
@@ -24,7 +25,8 @@ def test_a_feature_that_overflows_is_refused_by_name(
 ) -> None:
     replicate = make_replicate({"environment.source": "features"})
     data = copy.copy(replicate.dataset)
-    assert data.features is not None and data.feature_names is not None
+    assert data.features is not None
+    assert data.feature_names is not None
     given = {name: values.copy() for name, values in data.features.items()}
     chosen = {"all": data.cell_lines, "one": [replicate.trained[0]], "unseen": [replicate.fold.test[0]]}[
         lines
@@ -41,9 +43,7 @@ def test_a_feature_that_overflows_is_refused_by_name(
 
 
 @pytest.mark.parametrize("path", RELATIONS)
-def test_both_tables_of_relations_are_checked_before_anything_is_built(
-    path: str, make_replicate: MakeReplicate
-) -> None:
+def test_tables_of_relations_are_checked_before_building(path: str, make_replicate: MakeReplicate) -> None:
     replicate = make_replicate({})
     rows = [{"a": replicate.trained[0], "b": "no such line", "weight": 0.5}]
     content: dict[str, Any] = {
@@ -60,7 +60,11 @@ def test_both_tables_of_relations_are_checked_before_anything_is_built(
 
 @pytest.mark.parametrize("path", RELATIONS)
 def test_two_weights_of_one_pair_are_refused_with_both_rows(path: str) -> None:
-    rows = [{"a": "A", "b": "B", "weight": 0.25}, {"a": "A", "b": "C"}, {"a": "B", "b": "A", "weight": 0.75}]
+    rows: list[dict[str, Any]] = [
+        {"a": "A", "b": "B", "weight": 0.25},
+        {"a": "A", "b": "C"},
+        {"a": "B", "b": "A", "weight": 0.75},
+    ]
 
     def config(rows: list[dict[str, Any]]) -> TrialConfig:
         content: dict[str, Any] = {
@@ -71,7 +75,7 @@ def test_two_weights_of_one_pair_are_refused_with_both_rows(path: str) -> None:
         content[block][part]["relations"] = rows
         return TrialConfig.model_validate(content)
 
-    with pytest.raises(ValueError) as raised:
+    with pytest.raises(ValidationError) as raised:
         config(rows)
     assert (
         f"{path} relates B and A twice, with weight 0.25 (row 1) and 0.75 (row 3): expected one weight per pair"

@@ -18,7 +18,7 @@ def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_a_finished_replicate_keeps_its_last_and_its_selected_weights_and_no_optimiser(
+def test_finished_replicate_keeps_two_weights_and_no_optimiser(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
     kept: dict[int, dict[str, torch.Tensor]] = {}
@@ -38,14 +38,17 @@ def test_a_finished_replicate_keeps_its_last_and_its_selected_weights_and_no_opt
         _load(tmp_path, replicate.unit, "last")["trainer"],
         _load(tmp_path, replicate.unit, f"epoch-{selected}"),
     )
-    assert "optimiser" not in last and "optimiser" not in best
+    assert "optimiser" not in last
+    assert "optimiser" not in best
     assert _same(best["model"], kept[selected])
     assert not _same(last["model"], best["model"])
     steps = replicate.sampler.steps
-    assert last["index"] == steps * replicate.epoch and best["index"] == steps * selected
+    assert last["index"] == steps * replicate.epoch
+    assert best["index"] == steps * selected
 
     again = make_replicate({"optimiser.lr": 0.05}, seed=seed)
-    assert again.status == "done" and again.epoch == replicate.epoch
+    assert again.status == "done"
+    assert again.epoch == replicate.epoch
     assert _same(last["model"], again.trainer.model.state_dict())
 
 
@@ -95,7 +98,7 @@ def test_what_is_of_another_unit_epoch_or_moment_is_not_loaded(tmp_path: Path) -
         one.load("epoch-2", CPU)
 
 
-def test_a_folder_or_a_link_to_nothing_is_damage_and_no_file_is_none(tmp_path: Path) -> None:
+def test_folder_or_dangling_link_is_damage_and_no_file_is_none(tmp_path: Path) -> None:
     stored = Checkpoints(tmp_path / "unit-0")
     assert stored.load("last", CPU) is None
     (tmp_path / "unit-0" / "last.pt").mkdir(parents=True)

@@ -17,7 +17,9 @@ from harness.data.folds import default_cell_lines
 from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
 from harness.data.store import content_hash
 from harness.data.synthetic import GENERATOR, generate
+from models.losses.competition import Competition
 from tests.harness.conftest import MakeReplicate
+from tests.narrow import instance
 
 COMPETING: dict[str, Any] = {
     "environment.teacher.kind": "gradient",
@@ -31,20 +33,25 @@ COMPETING: dict[str, Any] = {
 def test_statistics_of_a_sequence_by_hand() -> None:
     windows = np.array([[0, 0, 1, 2, 4, 4], [4, 4, 4, 4, 4, 4]], dtype=np.uint8)  # AACG + padding, nothing
     found = sequence_statistics(windows, np.array([1000, 0]))
-    assert found.shape == (2, 34) and found.dtype == np.float32
+    assert found.shape == (2, 34)
+    assert found.dtype == np.float32
     assert found[0, :2].tolist() == pytest.approx([0.5, 3.0])
     which = strand_words()
-    assert sorted(set(which.tolist())) == list(range(32)) and np.bincount(which).tolist() == [2] * 32
+    assert sorted(set(which.tolist())) == list(range(32))
+    assert np.bincount(which).tolist() == [2] * 32
     aac, acg, gtt = which[0 * 16 + 0 * 4 + 1], which[0 * 16 + 1 * 4 + 2], which[2 * 16 + 3 * 4 + 3]
     assert aac == gtt, "a k-mer and its reverse complement are one"
-    assert found[0, 2 + aac] == found[0, 2 + acg] == 0.5 and found[0, 2:].sum() == 1.0
+    assert found[0, 2 + aac] == found[0, 2 + acg] == 0.5
+    assert found[0, 2:].sum() == 1.0
     assert found[1].tolist() == [0.0] * 34
 
 
 def test_statistics_of_pairs_are_those_of_their_two_elements(tiny_dataset: EncodedDataset) -> None:
     shallow, pairs = ShallowStatistics(tiny_dataset), np.array([[5, 0, 7], [3, 3, 1]])
     found = shallow.of(pairs)
-    assert found.shape == (2, 3, 68) and shallow.width == 68 and found.dtype == np.float32
+    assert found.shape == (2, 3, 68)
+    assert shallow.width == 68
+    assert found.dtype == np.float32
     enhancer = tiny_dataset.enhancer_bases(pairs[0, :1])
     row = sequence_statistics(
         enhancer, tiny_dataset.sequence_lengths("enhancers")[tiny_dataset.enhancer_row[[5]]]
@@ -54,7 +61,7 @@ def test_statistics_of_pairs_are_those_of_their_two_elements(tiny_dataset: Encod
     assert found[1, 0, 34] == pytest.approx((letters.count("G") + letters.count("C")) / len(letters))
 
 
-def test_a_fingerprint_is_only_in_training_cell_lines_and_leaves_other_data_as_they_were() -> None:
+def test_fingerprint_marks_training_cell_lines_alone() -> None:
     plain = SyntheticBlock(cell_lines=6, pairs_per_cell=60, motifs=4)
     marked = plain.model_copy(update={"composition_fingerprint": 0.2})
     before, after = generate(plain), generate(marked)
@@ -76,9 +83,11 @@ def test_a_fingerprint_is_only_in_training_cell_lines_and_leaves_other_data_as_t
         assert all(np.abs(a - b).max() > 0.01 for a, b in itertools.combinations(shift.values(), 2))
     content = {k: v for k, v in plain.model_dump(mode="json").items() if k != "composition_fingerprint"}
     text = f"format 1\nsynthetic {GENERATOR} {json.dumps(content, sort_keys=True)}"
-    old = content_hash(DataBlock(synthetic=plain))
-    assert old == hashlib.sha256(text.encode()).hexdigest(), "caches of data without the fault stay valid"
-    assert content_hash(DataBlock(synthetic=marked)) != old
+    unmarked = content_hash(DataBlock(synthetic=plain))
+    assert unmarked == hashlib.sha256(text.encode()).hexdigest(), (
+        "caches of data without the fault stay valid"
+    )
+    assert content_hash(DataBlock(synthetic=marked)) != unmarked
 
 
 @pytest.mark.parametrize(
@@ -100,7 +109,7 @@ def test_a_competition_that_could_not_act_is_refused(change: dict[str, Any], sen
         TrialConfig.model_validate({**good, **change})
 
 
-def test_competition_moves_the_environment_side_and_its_own_and_shared_routing_everything(
+def test_competition_moves_the_groups_that_its_routing_allows(
     make_replicate: MakeReplicate,
 ) -> None:
     for routing, extra in (("isolated", set()), ("shared", {"S", "G"})):
@@ -109,7 +118,7 @@ def test_competition_moves_the_environment_side_and_its_own_and_shared_routing_e
         trainer = replicate.trainer
         batch = next(iter(replicate.sampler.epoch(1)))
         _, boundary, step, *_ = trainer.measure(batch, warm=False)
-        term = trainer.terms["competition"]
+        term = instance(Competition, trainer.terms["competition"])
         state = dict(trainer.states["competition"])
         lines = len(replicate.trained)
         for kind, student in (("seen", 0.9), ("hidden", 0.5)):

@@ -16,9 +16,12 @@ from harness.config.blocks.trial import TrialConfig
 from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.trainer import Trainer
+from models.environment.cell_environment import CellEnvironment
 from models.losses import LOSSES
 from tests.harness.conftest import MakeReplicate
+from tests.harness.test_trial_trainer import norms_by_group
 from tests.models.rows import REACH
+from tests.narrow import instance, present
 
 TEACHER = {
     "environment.teacher.kind": "gradient",
@@ -47,16 +50,6 @@ def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
     _, boundary, step, *_ = trainer.measure(batch, warm=False)
     values = [(term, term(step, trainer.states[term.key])[0]) for term, _ in trainer.weighted]
     return [WeightedTerm(t.key, value, 1.0, t.reach, tuple(t.parameters())) for t, value in values], boundary
-
-
-def norms(trainer: Trainer, term: WeightedTerm, boundary: Any) -> dict[str, float]:
-    found = trainer.router.gradients([term], boundary)
-    groups = {g: set(members.values()) for g, members in trainer.model.groups().items()}
-    groups["A"] = set(trainer.terms.parameters())
-    return {
-        group: sum(float(gradient.norm()) for p, gradient in found.items() if p in members)
-        for group, members in groups.items()
-    }
 
 
 def warmed(make_replicate: MakeReplicate, changes: dict[str, Any], run: str = "run") -> tuple[Trainer, Any]:
@@ -91,7 +84,9 @@ def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplica
     for run, changes in (("support", EVERY), ("features", FEATURES)):
         trainer, batch = warmed(make_replicate, changes, run)
         terms, boundary = measured(trainer, batch)
-        rows |= {term.name: norms(trainer, term, boundary) for term in terms if term.name not in rows}
+        rows |= {
+            term.name: norms_by_group(trainer, term, boundary) for term in terms if term.name not in rows
+        }
     assert set(rows) == set(REACH), "a loss term that neither configuration builds"
     leaks = {
         f"{name} -> {group}": norm
@@ -104,19 +99,21 @@ def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplica
     still = [name for name, row in rows.items() if sum(row.values()) == 0 and name not in idle]
     assert still == []
     assert all(rows["task"][group] > 0 for group in "SETG")
-    assert rows["distillation"]["E"] > 0 and rows["distillation"]["T"] == 0
+    assert rows["distillation"]["E"] > 0
+    assert rows["distillation"]["T"] == 0
 
 
 def test_shared_routing_entangles_what_isolation_keeps_apart(make_replicate: MakeReplicate) -> None:
     trainer, batch = warmed(make_replicate, {**TEACHER, "routing": "shared"})
     terms, boundary = measured(trainer, batch)
-    found = {term.name: norms(trainer, term, boundary) for term in terms}
-    assert found["distillation"]["S"] > 0 and found["gp_prior"]["S"] > 0
+    found = {term.name: norms_by_group(trainer, term, boundary) for term in terms}
+    assert found["distillation"]["S"] > 0
+    assert found["gp_prior"]["S"] > 0
     assert found["distillation"]["T"] > 0, "through the graph that the Student is placed on"
 
 
 @pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
-def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
+def test_only_known_names_are_fused_with_the_teacher(
     make_replicate: MakeReplicate, changes: dict[str, Any]
 ) -> None:
     trainer, batch = warmed(make_replicate, changes)
@@ -125,7 +122,7 @@ def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
     hidden = step.pseudo_unseen > 0
     assert 0 < int(hidden.sum()) < len(hidden), "this seed hides some of the names"
     assert torch.equal(scores.r_cell[hidden], scores.r_student[hidden])
-    fused = 0.25 * scores.r_teacher + 0.75 * scores.r_student
+    fused = 0.25 * present(scores.r_teacher) + 0.75 * scores.r_student
     torch.testing.assert_close(scores.r_cell[~hidden], fused[~hidden])
     assert torch.equal(step.cell, torch.from_numpy(batch.cell)), "the step keeps the true cell lines"
     assert step.taught.tolist() == (~hidden).float().tolist(), "no Teacher has finished an epoch yet"
@@ -138,7 +135,7 @@ def test_a_hidden_name_leaves_the_student_alone_and_a_known_one_is_fused(
 
 
 @pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
-def test_a_resumed_trial_reaches_the_same_teacher_memory_and_rows(
+def test_resumed_trial_reaches_the_same_teacher_memory(
     make_replicate: MakeReplicate, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     changes = {**changes, "optimiser.epochs": 2}
@@ -158,7 +155,8 @@ def test_a_resumed_trial_reaches_the_same_teacher_memory_and_rows(
     for column in ("r", "r_student", "r_teacher"):
         np.testing.assert_array_equal(one[column], other[column])
     trained = one.r_teacher.notna()
-    assert trained.any() and not trained.all(), "only training cell lines have a Teacher"
+    assert trained.any()
+    assert not trained.all(), "only training cell lines have a Teacher"
     assert (one.r[~trained] == one.r_student[~trained]).all(), "unseen cell lines: R_E = R_S"
     np.testing.assert_allclose(
         one.r[trained], 0.25 * one.r_teacher[trained] + 0.75 * one.r_student[trained], rtol=1e-5
@@ -178,7 +176,7 @@ def test_another_cell_lines_samples_never_change_the_student(make_replicate: Mak
         assert not torch.equal(first[other], second[other])
 
 
-def test_the_posterior_mean_of_the_prior_is_what_an_unseen_cell_line_is_predicted_with(
+def test_unseen_cell_line_gets_the_posterior_mean_of_the_prior(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
     given = {**FEATURES, "loss.gp_prior.weight": 0.1, "optimiser.epochs": 1}
@@ -187,9 +185,13 @@ def test_the_posterior_mean_of_the_prior_is_what_an_unseen_cell_line_is_predicte
     replicate.advance()
     assert replicate.finished
     trainer, name = replicate.trainer, replicate.fold.test[0]
-    v = standardised_features(replicate.config, replicate.dataset, trainer_codes(replicate))
+    v = present(standardised_features(replicate.config, replicate.dataset, trainer_codes(replicate)))
     place = v[replicate.dataset.cell_lines.index(name)].unsqueeze(0)
-    wanted = trainer.model.environment.prior.posterior(place, trainer.reference).mean.item()
+    wanted = (
+        present(instance(CellEnvironment, trainer.model.environment).prior)
+        .posterior(place, trainer.reference)
+        .mean.item()
+    )
     tables = {run: embeddings(tmp_path / run) for run in ("posterior", "own")}
     rows = {run: t[(t.cell_line == name) & (t.split == "test")] for run, t in tables.items()}
     np.testing.assert_allclose(rows["posterior"].r_raw, wanted, rtol=1e-5)
@@ -200,10 +202,10 @@ def trainer_codes(replicate: Any) -> np.ndarray:
     return np.array(sorted(replicate.predictor.training_index))
 
 
-def test_features_are_standardised_over_the_training_cell_lines_alone(make_replicate: MakeReplicate) -> None:
+def test_features_are_standardised_over_training_lines_alone(make_replicate: MakeReplicate) -> None:
     replicate = make_replicate(FEATURES)
     codes = trainer_codes(replicate)
-    v = standardised_features(replicate.config, replicate.dataset, codes)
+    v = present(standardised_features(replicate.config, replicate.dataset, codes))
     np.testing.assert_allclose(v[codes].mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(v[codes].std(0, correction=0), 1, rtol=1e-5)
     assert len(v) == len(replicate.dataset.cell_lines)
@@ -228,7 +230,7 @@ def test_relations_are_laid_over_the_training_cell_lines(make_replicate: MakeRep
     found = table({"a": known[0], "b": known[2], "weight": 0.5}, {"a": known[0], "b": replicate.fold.test[0]})
     wanted = torch.zeros(len(codes), len(codes))
     wanted[0, 2] = wanted[2, 0] = 0.5
-    assert torch.equal(found, wanted)
+    assert torch.equal(present(found), wanted)
     with pytest.raises(UserError, match="which is no cell line of the data"):
         table({"a": known[0], "b": known[1] + "x"})
     with pytest.raises(UserError, match="joins no two training cell lines"):

@@ -21,9 +21,15 @@ from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.replicate import Replicate
 from harness.trial.step.trainer import Trainer
+from models.energy.temperature import PerCellTemperature
+from models.environment.cell_environment import CellEnvironment
+from models.environment.features import FeatureEnvironment
 from models.environment.fusion import fuse
+from models.environment.identity import IdEnvironment
+from models.environment.teacher import GradientTeacher
 from models.losses import LOSSES
 from tests.harness.conftest import TINY, MakeReplicate
+from tests.narrow import instance, present
 
 SAMPLERS = ("meta_batch", "random")
 TEACHER = {
@@ -34,7 +40,7 @@ TEACHER = {
 }
 AVERAGE = {**TEACHER, "environment.teacher.kind": "ema"}
 GRAPH = {**TEACHER, "environment.graph.kind": "gcn", "environment.scope": "sample"}
-BY_NAME = {
+BY_NAME: dict[str, dict[str, Any]] = {
     "id": {"environment.source": "id", "environment.unseen": "mean"},
     "features": {"environment.source": "features", "loss.reconstruction.weight": 0.5},
 }
@@ -58,11 +64,13 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
     model = trainer.model
     _, _, step, scores, hidden_names = trainer.measure(batch, warm=False)
     lines = torch.from_numpy(batch.query_cell)
-    assert len(lines.unique()) > 1 and (step.cell == -1).all(), "an episode has no cell line of its own"
-    by_line = model.environment.teacher(torch.arange(model.cell_lines), model.environment.graph())
-    units = model.environment.resistance.of_cell(by_line, trainer.reference)
+    assert len(lines.unique()) > 1
+    assert (step.cell == -1).all(), "an episode has no cell line of its own"
+    environment = instance(CellEnvironment, model.environment)
+    by_line = present(environment.teacher)(torch.arange(model.cell_lines), present(environment.graph)())
+    units = environment.resistance.of_cell(by_line, trainer.reference)
     hides = torch.zeros(len(lines)) if hidden_names is None else step.pseudo_unseen
-    torch.testing.assert_close(scores.r_teacher[hides == 0], units[lines][hides == 0])
+    torch.testing.assert_close(present(scores.r_teacher)[hides == 0], units[lines][hides == 0])
     share = 0.25 * (1 - hides).unsqueeze(1).expand_as(lines)
     fused = fuse(share, units[lines], scores.r_student.unsqueeze(1))
     torch.testing.assert_close(scores.r_cell, fused)
@@ -72,23 +80,26 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
     torch.testing.assert_close(LOSSES.build("distillation")(step, {})[0], wanted)
 
 
-def test_every_row_of_the_teacher_learns_from_its_own_lines_pairs(make_replicate: MakeReplicate) -> None:
+def test_each_row_of_the_teacher_learns_from_its_lines_pairs(make_replicate: MakeReplicate) -> None:
     trainer, batch = warmed(make_replicate({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
     step = trainer.measure(batch, warm=False).step
-    table = trainer.model.environment.teacher.table.weight
+    table = instance(
+        GradientTeacher, instance(CellEnvironment, trainer.model.environment).teacher
+    ).table.weight
     for line in range(trainer.model.cell_lines):
         own = (torch.from_numpy(batch.query_cell) == line).float()
         (moved,) = torch.autograd.grad((step.logit * own).sum(), [table], retain_graph=True)
         assert moved.abs().sum(1).nonzero().flatten().tolist() == [line]
 
 
-def test_a_teacher_that_is_the_students_average_has_one_answer_for_a_mixture(
+def test_averaged_teacher_has_one_answer_for_a_mixture(
     make_replicate: MakeReplicate,
 ) -> None:
     trainer, batch = warmed(make_replicate({**AVERAGE, "episode.sampler": "meta_batch"}))
     _, _, step, scores, _ = trainer.measure(batch, warm=False)
-    assert scores.r_teacher.shape == step.logit.shape
-    assert torch.equal(scores.r_teacher, scores.r_teacher[:, :1].expand_as(scores.r_teacher))
+    r_teacher = present(scores.r_teacher)
+    assert r_teacher.shape == step.logit.shape
+    assert torch.equal(r_teacher, r_teacher[:, :1].expand_as(r_teacher))
 
 
 @pytest.mark.parametrize("source", sorted(BY_NAME))
@@ -107,29 +118,33 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
     }
     trainer, batch = warmed(make_replicate(changes))
     model, lines = trainer.model, torch.from_numpy(batch.query_cell)
+    environment = instance(CellEnvironment, model.environment)
+    per_cell = instance(PerCellTemperature, model.temperature)
     with torch.no_grad():
         _, _, step, scores, _ = trainer.measure(batch, warm=False)
+        named = environment.source
         z_e = (
-            model.environment.source.table.weight
-            if source == "id"
-            else model.environment.source.encoder(trainer.v)
+            named.table.weight
+            if isinstance(named, IdEnvironment)
+            else instance(FeatureEnvironment, named).encoder(trainer.v)
         )
     torch.testing.assert_close(step.z_e_of_queries(), z_e[lines])
     assert step.cell.tolist() == lines.unique().tolist(), (
         "a row of z_E per cell line, for terms that tell them apart"
     )
-    temperature = softplus((z_e * model.temperature.v).sum(1) + model.temperature.t)
+    temperature = softplus((z_e * per_cell.v).sum(1) + per_cell.t)
     torch.testing.assert_close(scores.temperature, temperature[lines])
     reference = trainer.reference
-    cell = model.environment.resistance.of_cell(model.environment.resistance.raw_cell(z_e), reference)
-    moved = model.environment.resistance.a((z_e - reference.mean_z_e()) / reference.spread_z_e())
-    wanted = cell[lines] + (model.environment.resistance.b(step.z_i) * moved[lines]).sum(-1)
+    resistance = environment.resistance
+    cell = resistance.of_cell(resistance.raw_cell(z_e), reference)
+    moved = resistance.a((z_e - reference.mean_z_e()) / reference.spread_z_e())
+    wanted = cell[lines] + (resistance.b(step.z_i) * moved[lines]).sum(-1)
     torch.testing.assert_close(scores.r, wanted)
     torch.testing.assert_close(step.logit, model.energy(step.u, wanted, temperature[lines]))
 
 
 @pytest.mark.parametrize("dual_stream", [False, True])
-def test_the_reference_of_a_line_is_what_its_query_pairs_were_given(
+def test_reference_of_a_line_is_what_its_queries_were_given(
     make_replicate: MakeReplicate, dual_stream: bool
 ) -> None:
     changes = {**TEACHER, "episode.sampler": "random", "decouple.dual_stream": dual_stream}
@@ -147,7 +162,7 @@ def test_the_reference_of_a_line_is_what_its_query_pairs_were_given(
 
 
 @pytest.mark.parametrize("changes", [GRAPH, AVERAGE, *BY_NAME.values()], ids=["graph", "ema", *BY_NAME])
-def test_prediction_is_the_same_energy_and_no_mechanism_is_accused(
+def test_prediction_has_the_same_energy_and_accuses_nothing(
     make_replicate: MakeReplicate, changes: dict[str, Any]
 ) -> None:
     replicate = make_replicate({**changes, "episode.sampler": "meta_batch"})
@@ -204,8 +219,10 @@ def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold,
     lines = pq.read_table(tmp_path / "rp09" / "embeddings").to_pandas()
     teacher = lines[lines.split == "train"].groupby("cell_line").r_teacher.mean()
     unseen = lines[lines.split.isin(["val_unseen", "test"])].groupby("cell_line").r.mean()
-    assert np.ptp(teacher) > 0.1 and np.ptp(unseen) < 0.05 * np.ptp(teacher)
+    assert np.ptp(teacher) > 0.1
+    assert np.ptp(unseen) < 0.05 * np.ptp(teacher)
     cells = pq.read_table(tmp_path / "rp09" / "cells").to_pandas()
     wanted = (cells.split == "val_unseen") & (cells.cell_line == "pooled") & (cells.score == "corrected")
     row = cells[wanted & (cells.prevalence_mode == "as_found") & (cells.protocol == "exact")].iloc[-1]
-    assert row.recall > 0.9 and abs(row.precision - row.prevalence) < 0.15
+    assert row.recall > 0.9
+    assert abs(row.precision - row.prevalence) < 0.15

@@ -126,7 +126,7 @@ def test_nan_ends_the_replicate_as_diverged_with_step_and_term(
     assert make_replicate().status == "diverged"
 
 
-def test_a_named_rule_stops_the_replicate_and_the_rest_is_evaluated(
+def test_named_rule_stops_the_replicate_and_it_is_evaluated(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
     changes = {"limits": {"over_capacity": 0.001}}
@@ -156,7 +156,7 @@ def test_the_energy_of_training_and_of_prediction_is_the_same(make_replicate: Ma
             torch.testing.assert_close(scores.logit[0], step.logit[episode], rtol=1e-5, atol=1e-5)
 
 
-def test_identity_environment_refuses_unseen_lines_with_a_sentence(make_replicate: MakeReplicate) -> None:
+def test_identity_environment_refuses_unseen_cell_lines(make_replicate: MakeReplicate) -> None:
     with pytest.raises(UserError, match="no embedding for the unseen cell lines"):
         make_replicate({"environment.source": "id"})
     run(make_replicate({"environment.source": "id", "environment.unseen": "mean"}))
@@ -238,7 +238,7 @@ def test_the_trial_row_says_what_ran(make_replicate: MakeReplicate, tmp_path: Pa
     assert 1 <= row.selected_epoch <= 3
 
 
-def test_epochs_of_phase_one_are_never_selected_once_phase_two_has_run(make_replicate: MakeReplicate) -> None:
+def test_epochs_of_phase_one_are_not_selected_after_phase_two(make_replicate: MakeReplicate) -> None:
     changes = {"curriculum.phase1_epochs": 2, "optimiser.epochs": 3, "energy.form": "gated"}
     for seed in range(4):
         replicate = run(make_replicate(changes, seed=seed))
@@ -249,7 +249,7 @@ def test_epochs_of_phase_one_are_never_selected_once_phase_two_has_run(make_repl
     assert early.trial["rank_invariant"] is True  # what is reported is U_I itself
 
 
-def test_embeddings_hold_the_resistance_of_the_cell_line_and_its_gate(
+def test_embeddings_hold_the_resistance_and_gate_of_a_cell_line(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
     for form in ("linear", "gated"):

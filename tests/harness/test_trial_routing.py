@@ -78,7 +78,7 @@ def test_a_weight_of_zero_is_as_if_the_term_were_absent() -> None:
     assert all(torch.equal(with_zero[p], without[p]) for p in without)
 
 
-def test_shares_are_norms_on_the_target_parameters_over_the_tasks() -> None:
+def test_shares_are_norms_on_the_targets_over_the_tasks_norm() -> None:
     toy, k, x = Toy(), nn.Parameter(torch.tensor(3.0)), torch.tensor([1.0, -1.0])
     terms, boundary = terms_of(toy, x, k)
     shares = Router(toy.groups(), "isolated").shares(terms, boundary)

@@ -34,7 +34,7 @@ def test_support_and_query_of_an_episode_are_disjoint(
             assert len({*support.tolist(), *query.tolist()}) == 16
 
 
-def test_an_epoch_is_the_same_again_and_differs_from_the_next_and_from_another_seed() -> None:
+def test_epoch_of_episodes_depends_on_its_number_and_seed_alone() -> None:
     first, again = [list(sampler(seed=3).epoch(2)) for _ in range(2)]
     assert all(
         np.array_equal(a.query, b.query) and np.array_equal(a.support, b.support)
@@ -44,7 +44,7 @@ def test_an_epoch_is_the_same_again_and_differs_from_the_next_and_from_another_s
         assert not np.array_equal(first[0].query, other[0].query)
 
 
-def test_cell_batch_episodes_are_single_lines_and_distinct_within_a_step() -> None:
+def test_cell_batch_episodes_are_distinct_single_lines() -> None:
     owner = np.repeat([0, 1, 2], [60, 40, 90])
     for batch in sampler(per_step=3).epoch(1):
         assert sorted(batch.cell) == [0, 1, 2]
@@ -52,13 +52,13 @@ def test_cell_batch_episodes_are_single_lines_and_distinct_within_a_step() -> No
         assert np.array_equal(owner[batch.support], np.repeat(batch.cell[:, None], 6, axis=1))
 
 
-def test_cell_batch_repeats_a_line_only_when_a_step_has_more_episodes_than_lines() -> None:
+def test_cell_batch_repeats_a_line_only_in_too_long_steps() -> None:
     batch = next(iter(sampler(per_step=5).epoch(1)))
     assert np.bincount(batch.cell, minlength=3).max() == 2
 
 
 @pytest.mark.parametrize("kind", ["meta_batch", "random"])
-def test_documented_failing_samplers_mix_cell_lines_in_one_support_set(kind: str) -> None:
+def test_samplers_documented_to_fail_mix_lines_in_a_support_set(kind: str) -> None:
     owner = np.repeat([0, 1, 2], [60, 40, 90])
     mixed = [len(set(owner[support])) for batch in sampler(kind).epoch(1) for support in batch.support]
     assert np.mean(mixed) > 1.5

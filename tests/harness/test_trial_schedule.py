@@ -40,7 +40,7 @@ def test_ramp_rises_linearly_from_the_start_of_phase_two() -> None:
     assert schedule.factor(TERMS["immax"], 1.0) == 1.0
 
 
-def test_ramp_without_phase_one_applies_to_every_term_but_the_task() -> None:
+def test_ramp_without_phase_one_spares_the_task_alone() -> None:
     schedule = Schedule(CurriculumBlock(), RampBalance(kind="ramp", epochs=4.0))
     assert schedule.factor(TERMS["ranking_pairwise"], 1.0) == pytest.approx(0.25)
     assert schedule.factor(TERMS["immax"], 0.0) == 1.0

@@ -59,7 +59,7 @@ def norms_by_group(trainer: Trainer, term: WeightedTerm, boundary: Any) -> dict[
     }
 
 
-def test_every_term_of_the_model_is_built_and_reaches_exactly_its_groups(
+def test_every_term_is_built_and_reaches_exactly_its_groups(
     make_replicate: MakeReplicate,
 ) -> None:
     trainer = make_replicate(EVERY_TERM).trainer
@@ -79,7 +79,7 @@ def test_every_term_of_the_model_is_built_and_reaches_exactly_its_groups(
         )
 
 
-def test_shared_routing_lets_environment_terms_into_the_sequence_side(make_replicate: MakeReplicate) -> None:
+def test_shared_routing_lets_environment_terms_reach_sequence(make_replicate: MakeReplicate) -> None:
     trainer = make_replicate({**EVERY_TERM, "routing": "shared"}).trainer
     batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
     terms, boundary = measured(trainer, batch)
@@ -87,7 +87,7 @@ def test_shared_routing_lets_environment_terms_into_the_sequence_side(make_repli
     assert norms_by_group(trainer, pearson, boundary)["S"] > 0.0
 
 
-def test_decouple_reach_both_lets_the_light_cells_alone_into_the_sequence_side(
+def test_reach_both_lets_light_terms_alone_reach_sequence(
     make_replicate: MakeReplicate,
 ) -> None:
     trainer = make_replicate({**EVERY_TERM, "decouple.reach": "both"}).trainer
@@ -98,7 +98,7 @@ def test_decouple_reach_both_lets_the_light_cells_alone_into_the_sequence_side(
     assert not reached & {"contrastive", "prototypes", "sparsity_z_e", "sparsity_r", "temperature"}
 
 
-def test_phase_one_moves_the_sequence_side_alone_and_the_score_is_u(make_replicate: MakeReplicate) -> None:
+def test_phase_one_moves_the_sequence_side_and_scores_u(make_replicate: MakeReplicate) -> None:
     replicate = make_replicate({**EVERY_TERM, "curriculum.phase1_epochs": 1})
     trainer = replicate.trainer
     before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
@@ -211,7 +211,7 @@ def test_what_is_configured_acts(make_replicate: MakeReplicate, changes: dict[st
     [{"temperature.mode": "learned"}, {"temperature.mode": "per_cell"}, {"environment.scope": "sample"}],
     ids=str,
 )
-def test_what_starts_neutral_changes_the_prediction_after_training(
+def test_neutral_start_changes_the_prediction_after_training(
     make_replicate: MakeReplicate, changes: dict[str, Any]
 ) -> None:
     replicate = make_replicate(changes)

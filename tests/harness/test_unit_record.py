@@ -87,7 +87,8 @@ def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
         _to_the_end(make_replicate(SHORT, run="killed"))
     monkeypatch.undo()
     resumed = make_replicate(SHORT, run="killed")
-    assert resumed.record.notes == [] and resumed.epoch in (max(0, call - 2), max(0, call - 1))
+    assert resumed.record.notes == []
+    assert resumed.epoch in (max(0, call - 2), max(0, call - 1))
     _to_the_end(resumed)
     _assert_equal(tmp_path / "whole", tmp_path / "killed")
 
@@ -135,7 +136,8 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
     assert log_file(tmp_path / "full", full.unit).read_bytes() == before, "the half frame is cut off again"
     monkeypatch.undo()
     resumed = make_replicate(SHORT, run="full")
-    assert resumed.epoch == 1 and resumed.record.notes == []
+    assert resumed.epoch == 1
+    assert resumed.record.notes == []
     _to_the_end(resumed)
     _assert_equal(tmp_path / "whole", tmp_path / "full")
 
@@ -223,7 +225,8 @@ def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
         file.unlink()
     (tmp_path / "run" / "checkpoints" / ended.unit / "last.pt").write_bytes(b"PK")
     again = make_replicate(SHORT)
-    assert again.status == "done" and "last.pt cannot be read" in again.record.notes[0]
+    assert again.status == "done"
+    assert "last.pt cannot be read" in again.record.notes[0]
     assert ended.unit in filed_units(tmp_path / "run")
     log_file(tmp_path / "run", ended.unit).unlink()
     assert make_replicate(SHORT).status == "done", "its log is written again from Parquet"
@@ -241,9 +244,8 @@ def test_what_fails_in_the_last_evaluation_or_an_audit_never_ends_as_running_or_
     with monkeypatch.context() as patch:
         patch.setattr(Replicate, "_audit", nan)
         diverged = _to_the_end(make_replicate(SHORT, run="nan"))
-    assert (
-        diverged.status == "diverged" and "in its last evaluation: loss term task" in diverged.trial["reason"]
-    )
+    assert diverged.status == "diverged"
+    assert "in its last evaluation: loss term task" in diverged.trial["reason"]
     assert Run.open(tmp_path / "nan").table("epochs")["epoch"].tolist() == [1, 2]
 
     def broken(self: Replicate) -> None:
@@ -261,7 +263,9 @@ def test_what_fails_in_the_last_evaluation_or_an_audit_never_ends_as_running_or_
     resumed = make_replicate(SHORT, run="broken")
     assert (resumed.status, resumed.epoch) == ("running", 2), "it goes on with its end alone"
     summary = resumed.advance()
-    assert resumed.status == "done" and summary.epoch == 2 and summary.objective == summary.objective
+    assert resumed.status == "done"
+    assert summary.epoch == 2
+    assert summary.objective == summary.objective
     _to_the_end(make_replicate(SHORT, run="whole"))
     _assert_equal(tmp_path / "whole", tmp_path / "broken")
 
@@ -275,7 +279,8 @@ def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
     monkeypatch.setattr(Replicate, "_audit", nan)
     replicate = make_replicate(SHORT)
     replicate.advance()
-    assert (replicate.status, replicate.epoch) == ("diverged", 0) and "step 0" in replicate.trial["reason"]
+    assert (replicate.status, replicate.epoch) == ("diverged", 0)
+    assert "step 0" in replicate.trial["reason"]
 
 
 def test_a_checkpoint_does_not_grow_with_the_epochs_and_an_epoch_appends(

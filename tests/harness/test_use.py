@@ -119,7 +119,7 @@ def test_a_mistake_in_a_file_is_told_with_its_line(name: str, tmp_path: Path) ->
     assert loaded() == ()
 
 
-def test_a_file_that_is_not_there_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
+def test_missing_file_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:
     sweep = tmp_path / "mine.yaml"
     sweep.write_text(SWEEP)
     with pytest.raises(UserError) as caught:

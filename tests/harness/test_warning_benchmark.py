@@ -7,8 +7,6 @@ by such a term, and by the documented epochs of record point 25.
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +31,10 @@ from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
 from models.losses import LOSSES
 from models.streams import initialise
+from tests.harness.command import command
 from tests.models.rows import build_row
 from tests.models.steps import make_step
+from tests.narrow import rows
 
 FOLDER = SEARCH_SPACES / "warnings"
 FILES = [*RULES, "healthy"]
@@ -94,7 +94,8 @@ def build(name: str, folder: Path) -> Replicate:
     config, data = load(str(FOLDER / f"{name}.yaml"), [], None)
     assert config.limits == {}, "the documented limits are in force"
     config = config.resolved()
-    assert config.model.enhancer_bp is not None and config.model.promoter_bp is not None
+    assert config.model.enhancer_bp is not None
+    assert config.model.promoter_bp is not None
     dataset = open_dataset(
         data,
         enhancer_bp=config.model.enhancer_bp,
@@ -131,7 +132,7 @@ def train(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_configuration_says_what_it_asks_and_fits_the_schema(name: str) -> None:
+def test_every_configuration_says_its_question_and_fits_schema(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text()
     assert text.startswith("# yaml-language-server: $schema=../schema.json\n# Asks: ")
     assert f"# Launch: python -m harness.single search_spaces/warnings/{name}.yaml\n" in text
@@ -149,18 +150,18 @@ def test_no_rule_is_without_its_configuration() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
-    rule: str, train: Callable[[str], Trained]
-) -> None:
+def test_rule_is_raised_live_and_again_from_the_store(rule: str, train: Callable[[str], Trained]) -> None:
     trained = train(rule)
     run = Run.open(trained.run)
     written = run.table("warnings")
     live = written[written["rule"] == rule]
-    assert len(live) and live["live"].all()
+    assert len(live)
+    assert live["live"].all()
     assert (live["severity"] == RULES[rule].severity).all()
     assert set(live["limit"]) <= {value for name, value in LIMITS.items() if name.split(".")[0] == rule}
     if rule in BEFORE_TRAINING:
-        assert live["epoch"].isna().all() and trained.noted[rule] == 1
+        assert live["epoch"].isna().all()
+        assert trained.noted[rule] == 1
     else:
         assert trained.noted[rule] == live["epoch"].min() + RULES[rule].patience - 1
     if rule == "never_acted":
@@ -174,8 +175,10 @@ def test_its_configuration_raises_the_rule_live_and_again_from_the_store(
     assert again[again["rule"] == rule]["live"].all()
     found = {(f.rule, f.cell_line, f.epoch): f.value for f in trained.replicate.findings()}
     stored = {
-        (row.rule, *(None if pd.isna(x) else x for x in (row.cell_line, row.epoch))): row.value
-        for row in again.itertuples()
+        (row["rule"], *(None if pd.isna(row[key]) else row[key] for key in ("cell_line", "epoch"))): row[
+            "value"
+        ]
+        for row in rows(again)
     }
     assert rule in {key[0] for key in stored}
     assert stored == pytest.approx(found)
@@ -210,7 +213,7 @@ def test_the_rule_is_raised_for_the_reason_that_was_planted(
     assert cause(train(rule))
 
 
-def test_the_healthy_configuration_raises_no_fault_and_in_the_end_nothing(
+def test_healthy_configuration_ends_without_findings(
     train: Callable[[str], Trained],
 ) -> None:
     trained = train("healthy")
@@ -219,7 +222,8 @@ def test_the_healthy_configuration_raises_no_fault_and_in_the_end_nothing(
     assert "fault" not in set(live["severity"])
     # At first it knows nothing, and at 1:1 that is a loose boundary by the documented limits.
     assert set(live["rule"]) <= {"loose_boundary"}
-    assert survey(run).findings.empty and trained.replicate.findings() == []
+    assert survey(run).findings.empty
+    assert trained.replicate.findings() == []
     missing = survey(run).unevaluated
     assert set(missing["rule"]) <= {"mode_collapse"}, "silence of a rule that was not measured proves nothing"
     assert missing["missing"].str.startswith("underpowered: 108 positive").all(), (
@@ -228,15 +232,9 @@ def test_the_healthy_configuration_raises_no_fault_and_in_the_end_nothing(
     assert trained.best("aupr") > trained.best("prevalence") + 0.2, "it has learned what was planted"
 
 
-def test_a_configuration_runs_from_the_command_line_and_its_warning_is_printed(tmp_path: Path) -> None:
-    where = ["--out", str(tmp_path / "run"), "--cache", str(tmp_path / "cache")]
-    answer = subprocess.run(
-        [sys.executable, "-m", "harness.single", str(FOLDER / "over_capacity.yaml"), *where],
-        cwd=SEARCH_SPACES.parent,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def test_command_line_prints_the_warning_of_a_configuration(tmp_path: Path) -> None:
+    where = ("--out", tmp_path / "run", "--cache", tmp_path / "cache")
+    answer = command("harness.single", FOLDER / "over_capacity.yaml", *where)
     assert answer.returncode == 0, answer.stderr
     said = " ".join(answer.stdout.split())
     assert "over_capacity (documented): " in said
@@ -278,25 +276,26 @@ def test_no_weight_can_be_negative() -> None:
             compose(preset, {"temperature.mode": "learned", path: -0.1})
 
 
-def test_the_documented_epochs_of_record_point_25_raise_what_the_documents_say(tmp_path: Path) -> None:
+def test_documented_epochs_of_record_point_25_raise_their_rules(tmp_path: Path) -> None:
     run = RunWriter(tmp_path / "rp25")
     key = {"config": "rp25", "fold": "documented", "seed": 0}
     unit = "rp25-documented-0"
     run.write("trials", unit, [{**key, "status": "done", "epochs": len(RP25)}])
-    run.write(
-        "epochs", unit, [{**key, **r} for r in RP25[["epoch", "loss", "train_aupr"]].to_dict("records")]
-    )
+    run.write("epochs", unit, [{**key, **r} for r in rows(RP25[["epoch", "loss", "train_aupr"]])])
     terms = [
-        {**key, "epoch": int(row.epoch), "term": term, "value": value, "weight": w, "weighted": w * value}
-        for row in RP25.itertuples()
-        for term, value, w in (("task", row.task, 1.0), ("grl", row.grl, 0.1))
+        {**key, "epoch": row["epoch"], "term": term, "value": value, "weight": w, "weighted": w * value}
+        for row in rows(RP25)
+        for term, value, w in (("task", row["task"], 1.0), ("grl", row["grl"], 0.1))
     ]
     run.write("terms", unit, terms)
     found = survey(Run.open(run.path)).findings.set_index("rule")
     assert set(found.index) == {"negative_loss", "overfit_train"}
-    assert found.loc["negative_loss", ["epoch", "value"]].tolist() == [1, pytest.approx(-1.2517)]
-    assert found.loc["overfit_train", ["epoch", "value"]].tolist() == [4, pytest.approx(0.9789)]
-    assert "-1.371" in found.loc["negative_loss", "evidence"], "the task term of that loss, not the adversary"
+    epoch, value = found["epoch"], found["value"]
+    assert (epoch["negative_loss"], value["negative_loss"]) == (1, pytest.approx(-1.2517))
+    assert (epoch["overfit_train"], value["overfit_train"]) == (4, pytest.approx(0.9789))
+    assert "-1.371" in str(found.loc["negative_loss", "evidence"]), (
+        "the task term of that loss, not the adversary"
+    )
     assert not found["live"].any()
 
 

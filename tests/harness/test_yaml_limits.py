@@ -32,7 +32,8 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
 def test_what_would_end_the_reader_is_refused_with_its_line(text: str, line: int, said: str) -> None:
     with pytest.raises(UserError, match=r"^f\.yaml:\d+: ") as refused:
         parse_yaml(text, Path("f.yaml"))
-    assert str(refused.value).startswith(f"f.yaml:{line}: ") and said in str(refused.value)
+    assert str(refused.value).startswith(f"f.yaml:{line}: ")
+    assert said in str(refused.value)
     assert len(str(refused.value)) < 200
 
 

@@ -18,28 +18,15 @@ from harness.sweep.lock import only_driver
 from harness.sweep.start import Start, prepare
 from harness.sweep.taken_back import take_back
 from harness.trial.replicate import Replicate
+from tests.harness.small_sweeps import SETTINGS
 
-YAML = """
+YAML = f"""
 name: small
 base: minimal
-data: {synthetic: {form: gated, cell_lines: 6, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}
-trial: {epochs: 2, seeds: 2}
+data: {{synthetic: {{form: gated, cell_lines: 6, pairs_per_cell: 60, enhancer_bp: 80, promoter_bp: 80, chromosomes: 4}}}}
+trial: {{epochs: 2, seeds: 2}}
 objective: val_unseen/pooled/aupr
-set:
-  audit: "off"
-  model.encoder: cnn
-  model.embedding: 4
-  model.width: 8
-  model.kernel: 5
-  model.enhancer_bp: 80
-  model.promoter_bp: 80
-  model.self_attention_layers: 0
-  optimiser.steps_per_epoch: 1
-  support.size: 4
-  support.draws: 1
-  episode.query: 8
-  episode.per_step: 2
-design: grid
+{SETTINGS}design: grid
 """
 FOLDED = YAML.replace(
     "chromosomes: 4}}", "chromosomes: 4}, folds: [{test: [C1], val: [C2], chromosomes: [chr2]}]}"

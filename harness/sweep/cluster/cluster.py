@@ -122,7 +122,7 @@ def _join(address: str) -> Any:
             return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except UserError:
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # Ray raises bare Exceptions for processes that do not come up  # Ray itself raises bare Exceptions for processes that do not come up
         raise UserError(
             f"--address {address}: no Ray cluster could be joined ({first_line(str(error))})"
         ) from None
@@ -146,12 +146,12 @@ def _start(folder: Path, environment: dict[str, str], **options: Any) -> tuple[A
         raise UserError(f"{few}; nothing was run or written")
     try:
         return ray.init(address="local", include_dashboard=True, **options), None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # Ray raises bare Exceptions for processes that do not come up
         why = explain(str(error) or type(error).__name__, folder, environment)
     ray.shutdown()
     try:
         return ray.init(address="local", include_dashboard=False, **options), f"it did not start: {why}"
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # Ray raises bare Exceptions for processes that do not come up
         cause = explain(str(error) or type(error).__name__, folder, environment)
         raise UserError(f"Ray could not start on this machine; nothing was run or written: {cause}") from None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -20,6 +21,8 @@ from harness.sweep.search.past import Past
 
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
 """User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
+SPOILT = (AssertionError, AttributeError, LookupError, TypeError, ValueError, OptunaError)
+"""What a journal that is none makes its reader raise: it is written anew."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class Study:
         try:
             self.study, self._storage = _opened(file, name, direction)
             usable = past is None or _says(self._accepted(), past)
-        except Exception:  # whatever a journal that is none makes of its reader: it is written anew
+        except SPOILT:
             if past is None:
                 raise
             usable = False

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import LinAlgError  # type: ignore[attr-defined]  # public, but not marked as exported
 
 
 class Diverged(Exception):
@@ -24,7 +25,7 @@ def diverging(weights: Callable[[], Mapping[str, Any]]) -> Iterator[None]:
     the `weights` or states of the trainer are not finite."""
     try:
         yield
-    except (FloatingPointError, OverflowError, np.linalg.LinAlgError, torch.linalg.LinAlgError) as error:
+    except (FloatingPointError, OverflowError, np.linalg.LinAlgError, LinAlgError) as error:
         raise Diverged(f"{type(error).__name__}: {error}") from error
     except (ValueError, RuntimeError, ZeroDivisionError) as error:
         state = weights()
