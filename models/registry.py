@@ -139,7 +139,7 @@ def undeclared(cls: type) -> list[str]:
         name
         for base in bases
         for name, annotation in inspect.get_annotations(base).items()
-        if get_origin(annotation) is ClassVar and name not in there
+        if _of_class(annotation) and name not in there
     }
     methods = {
         name for name, member in inspect.getmembers(cls) if inspect.isfunction(member) and _abstract(member)
@@ -156,3 +156,8 @@ def discover(package: str) -> None:
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+
+
+def _of_class(annotation: Any) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is ClassVar

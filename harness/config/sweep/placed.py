@@ -35,9 +35,9 @@ def check_placed() -> None:
 def _of_terms() -> Iterator[tuple[type, str]]:
     weights = set()
     for row in LOSSES:
-        path = row.cls.weight  # type: ignore[attr-defined]
+        path = row.cls.weight
         weights.add(path)
-        if path not in leaves() and path not in row.cls.chosen:  # type: ignore[attr-defined]
+        if path not in leaves() and path not in row.cls.chosen:
             block = path.split(".")[1] if path.count(".") == 2 else row.key
             yield (
                 row.cls,

@@ -122,7 +122,7 @@ def _join(address: str) -> Any:
             return ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001  # Ray raises bare Exceptions for processes that do not come up  # Ray itself raises bare Exceptions for processes that do not come up
+    except Exception as error:  # noqa: BLE001  # Ray raises bare Exceptions for processes that do not come up
         raise UserError(
             f"--address {address}: no Ray cluster could be joined ({first_line(str(error))})"
         ) from None
