@@ -21,11 +21,13 @@ from harness.design.plan import Plan
 from harness.stamp.code import Code
 from harness.stamp.stamp import PACKAGES, Stamp, refuse_beside
 from harness.store.compaction import Compactor
-from harness.sweep import aside as aside_module
+from harness.store.writer import replace_atomically
 from harness.sweep.aside import complete_moves
-from harness.sweep.start import prepare
+from harness.sweep.start import Start, prepare
 from harness.sweep.verdict import Verdict
+from tests.harness.killed import Killed, killed_after
 from tests.harness.without_ray import FOLDED, Small
+from tests.narrow import present
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,8 @@ def _with(monkeypatch: pytest.MonkeyPatch, changed: Mapping[str, str], code: str
 def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ran: Path) -> None:
     before = small.trials()
     start = small.start(yaml=FOLDED)
-    assert sum(map(len, start.pending.values())) == 2 and start.aside == ()
+    assert sum(map(len, start.pending.values())) == 2
+    assert start.aside == ()
     assert any("1 fold new: fold0 (test C1; validation C2; held out chr2)" in s for s in start.sentences)
     assert any("1 fold no longer asked for: fold0 (test" in s for s in start.sentences)
     fresh = Small(ran, "other")
@@ -77,16 +80,17 @@ def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ra
     assert small.trials()["objective_value"].tolist() != before["objective_value"].tolist()
     here, there = (rank(Run.open(one.path), "pooled_aupr").configurations for one in (small, fresh))
     pd.testing.assert_frame_equal(here, there)
-    assert set(here["folds"]) == {1} and set(here["units"]) == {2}, "the mean is over the folds asked for"
+    assert set(here["units"]) == {2}
+    assert set(here["folds"]) == {1}, "the mean is over the folds asked for"
     again = small.start(train=False)
     assert again.nothing, "the first fold's units are there still"
     assert small.trials()["objective_value"].tolist() == before["objective_value"].tolist()
     (aside,) = small.start("objective=val_unseen/macro/nll", resume=True, train=False).aside
     kept = Plan.load(small.path / "earlier" / aside.folder)
-    assert kept is not None and len(aside.units) == 4
-    assert list(kept.folds) == [before["fold"][0]] and len(kept.known) == 2, (
-        "put aside, they are no mean over both"
-    )
+    assert kept is not None
+    assert len(aside.units) == 4
+    assert len(kept.known) == 2
+    assert list(kept.folds) == [before["fold"][0]], "put aside, they are no mean over both"
 
 
 def test_an_interrupted_fold_is_not_continued_as_another_one(begun: Small, ran: Path) -> None:
@@ -110,7 +114,8 @@ def test_other_rules_run_anew_and_keep_what_there_was_apart(small: Small, sets: 
     assert start.reached == {config: {} for config in start.pending}
     (aside,) = start.aside
     (sentence,) = [s for s in start.sentences if "kept in" in s]
-    assert sentence.startswith(f"2 finished units are of {says}") and sentence.endswith("run anew")
+    assert sentence.startswith(f"2 finished units are of {says}")
+    assert sentence.endswith("run anew")
     assert "--reuse-older-code" not in sentence, "it does not take these"
     kept = Run.open(small.path / "earlier" / aside.folder)
     assert sorted(kept.table("trials")["objective_value"]) == sorted(before["objective_value"])
@@ -128,10 +133,11 @@ def test_a_changed_direction_of_the_objective_selects_anew(small: Small) -> None
     for trial in small.trials().to_dict("records"):
         mine = own[own["seed"] == trial["seed"]].set_index("epoch")["nll"]
         assert trial["objective"] == "val_unseen/pooled/nll"
-        assert trial["objective_value"] == mine.min() and trial["selected_epoch"] == mine.idxmin()
+        assert trial["objective_value"] == mine.min()
+        assert trial["selected_epoch"] == mine.idxmin()
 
 
-def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
+def test_changed_code_runs_anew_and_is_never_averaged_with_old(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = small.trials()
@@ -146,7 +152,9 @@ def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
     assert small.trials()["code"].tolist() == ["b" * 16] * 3
     assert Run.open(folder).table("trials")["code"].tolist() == old["code"].tolist()
     kept = Plan.load(folder)
-    assert kept is not None and kept.status == "finished" and len(kept.units()) == 2
+    assert kept is not None
+    assert kept.status == "finished"
+    assert len(kept.units()) == 2
     print_ranking(folder, console=plain_console())
     print_ranking(small.path, console=plain_console())
     said = " ".join(capsys.readouterr().out.split())
@@ -155,13 +163,14 @@ def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
     assert "kept apart: 2 units of other code (models.losses.task changed)" in said
 
 
-def test_older_code_is_taken_as_it_is_only_when_asked_for_and_then_it_is_said(
+def test_older_code_is_reused_only_when_asked_for_and_said(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = small.trials()
     _with(monkeypatch, {"models.losses.task": "0" * 16})
     start = small.start("trial.seeds=3", reuse=True)
-    assert start.aside == () and [unit.seed for units in start.pending.values() for unit in units] == [2]
+    assert start.aside == ()
+    assert [unit.seed for units in start.pending.values() for unit in units] == [2]
     assert "2 finished units are of older code or package versions and are taken as they are" in " ".join(
         start.sentences
     )
@@ -175,12 +184,13 @@ def test_older_code_is_taken_as_it_is_only_when_asked_for_and_then_it_is_said(
     assert sum(map(len, start.pending.values())) == 2
 
 
-def test_unfinished_units_of_older_code_begin_anew_whatever_is_asked(
+def test_unfinished_units_of_older_code_always_begin_anew(
     begun: Small, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = _with(monkeypatch, {"models.losses.task": "0" * 16})
     start = begun.start(resume=True, reuse=True)
-    assert len(start.aside) == 1 and start.aside[0].ended == 0
+    assert len(start.aside) == 1
+    assert start.aside[0].ended == 0
     assert "2 unfinished units are of other code" in " ".join(start.sentences)
     assert begun.trials()["code"].tolist() == [other.hash] * 2
     pd.testing.assert_frame_equal(begun.epochs(), Small(ran).epochs())
@@ -189,7 +199,8 @@ def test_unfinished_units_of_older_code_begin_anew_whatever_is_asked(
 def test_a_module_that_came_later_is_no_other_code(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     _with(monkeypatch, {"models.losses.later": "0" * 16})
     start = small.start("trial.seeds=3")
-    assert start.aside == () and sum(map(len, start.pending.values())) == 1
+    assert start.aside == ()
+    assert sum(map(len, start.pending.values())) == 1
     assert small.trials()["code"].nunique() == 2
     assert set(rank(Run.open(small.path)).configurations["seeds"]) == {3}
 
@@ -198,11 +209,11 @@ def test_other_versions_run_anew_and_are_named(small: Small, monkeypatch: pytest
     versions = {**json.loads(small.trials()["versions"][0]), "numpy": "1.0"}
     assert set(versions) == {"python", *PACKAGES}
     real = json.loads(small.trials()["versions"][0])["numpy"]
-    of = Stamp.of.__func__  # type: ignore[attr-defined]
+    of = Stamp.of
     monkeypatch.setattr(
         Stamp,
         "of",
-        classmethod(lambda cls, *a, **k: replace(of(cls, *a, **k), versions=json.dumps(versions))),
+        classmethod(lambda cls, *a, **k: replace(of(*a, **k), versions=json.dumps(versions))),
     )
     start = small.start(train=False)
     (sentence,) = [s for s in start.sentences if "kept in" in s]
@@ -258,32 +269,22 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
     compactor = Compactor(small.path)
     compactor.collect_left([file.stem for file in (small.path / "trials").glob("*-1.parquet")])
     compactor.finish()
-    (config, *_) = Plan.load(small.path).configs  # type: ignore[union-attr]
+    (config, *_) = present(Plan.load(small.path)).configs
     Verdict("pruned", "o", "s", ()).write(small.path, config)
-    left = kill
-
-    def stumbling(function):  # type: ignore[no-untyped-def]
-        def call(*given, **named):  # type: ignore[no-untyped-def]
-            nonlocal left
-            if left == 0:
-                raise KeyboardInterrupt
-            left -= 1
-            return function(*given, **named)
-
-        return call
-
+    stumbling = killed_after(kill)
     with monkeypatch.context() as patch:
         _with(patch, {"models.losses.task": "0" * 16})
         patch.setattr("harness.store.moving.shutil.move", stumbling(os.replace))
-        patch.setattr("harness.store.writer.replace_atomically", stumbling(aside_module.replace_atomically))
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr("harness.store.writer.replace_atomically", stumbling(replace_atomically))
+        with pytest.raises(Killed):
             small.start(train=False)
     dry = _dry(small)
     assert any("2 units aside, which is completed first" in sentence for sentence in dry.sentences)
     complete_moves(small.path)
     complete_moves(small.path)
     (folder,) = [f for f in (small.path / "earlier").iterdir() if f.is_dir()]
-    assert small.trials().empty and not Verdict.file(small.path, config).exists()
+    assert small.trials().empty
+    assert not Verdict.file(small.path, config).exists()
     assert not (small.path / "earlier" / ".moving.json").exists()
     for name, table in before.items():
         kept = Run.open(folder).table(name)
@@ -305,7 +306,8 @@ def test_an_objective_that_comes_back_finds_its_units_again(small: Small) -> Non
     other = small.trials()
     assert (small.path / "earlier" / aside.folder).is_dir()
     start = small.start()
-    assert start.nothing and start.finished == 2
+    assert start.nothing
+    assert start.finished == 2
     assert (
         f"2 finished units are in earlier/{aside.folder} as this start would make them: moved back from there, not run anew"
         in start.sentences
@@ -314,7 +316,8 @@ def test_an_objective_that_comes_back_finds_its_units_again(small: Small) -> Non
     assert "run anew" not in sentence
     pd.testing.assert_frame_equal(small.trials(), before)
     (kept,) = [folder for folder in (small.path / "earlier").iterdir() if folder.is_dir()]
-    assert kept.name == start.aside[0].folder and len(Run.open(kept).table("trials")) == 2
+    assert kept.name == start.aside[0].folder
+    assert len(Run.open(kept).table("trials")) == 2
     start = small.start(NLL)
     assert start.nothing
     pd.testing.assert_frame_equal(small.trials(), other)
@@ -326,7 +329,8 @@ def test_units_that_are_not_asked_for_stay_where_they_were_put(small: Small) -> 
     assert [unit.seed for units in start.pending.values() for unit in units] == [2]
     (folder,) = [folder for folder in (small.path / "earlier").iterdir() if folder.is_dir()]
     kept = Plan.load(folder)
-    assert kept is not None and [unit.seed for unit in kept.units()] == [0]
+    assert kept is not None
+    assert [unit.seed for unit in kept.units()] == [0]
     assert Run.open(folder).table("trials")["seed"].tolist() == [0]
     assert small.trials()["seed"].tolist() == [1, 2]
 
@@ -338,21 +342,13 @@ def test_a_kill_while_units_are_taken_back_loses_nothing(
     names = ("trials", "epochs", "cells", "predictions")
     before = {name: Run.open(small.path).table(name) for name in names}
     small.start(NLL, train=False)
-    left, move = kill, shutil.move
-
-    def stumbling(*given):  # type: ignore[no-untyped-def]
-        nonlocal left
-        if left == 0:
-            raise KeyboardInterrupt
-        left -= 1
-        return move(*given)
-
     with monkeypatch.context() as patch:
-        patch.setattr("harness.store.moving.shutil.move", stumbling)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr("harness.store.moving.shutil.move", killed_after(kill)(shutil.move))
+        with pytest.raises(Killed):
             small.start(resume=True, train=False)
     start = small.start(resume=True, train=False)
-    assert start.nothing and not start.aside
+    assert start.nothing
+    assert not start.aside
     assert [f.name for f in (small.path / "earlier").iterdir()] == [], "and nothing is left of them there"
     for name, table in before.items():
         order = [c for c in ("config", "seed", "epoch", "selection", "split", "cell_line", "score", "prevalence_mode",
@@ -362,10 +358,9 @@ def test_a_kill_while_units_are_taken_back_loses_nothing(
     assert len([*(small.path / "checkpoints").glob("*/last.pt")]) == 2
 
 
-def _dry(small: Small):  # type: ignore[no-untyped-def]
+def _dry(small: Small) -> Start:
     sweep = load_sweep(small.folder / "small.yaml")
-    old = Plan.load(small.path)
-    assert old is not None
+    old = present(Plan.load(small.path))
     fresh = Plan.of(sweep, folds=list(old.known.values()), data=old.data)
     return prepare(sweep, fresh, small.path, resume=True, gpu=False)
 
