@@ -62,9 +62,8 @@ def tiny_fold(tiny_dataset: EncodedDataset, tiny_block: DataBlock) -> Fold:
 MakeReplicate = Callable[..., Replicate]
 
 
-@pytest.fixture
-def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> MakeReplicate:
-    """make_replicate(changes, seed=0, run="run", **options): a replicate of TINY with dotted changes."""
+def replicates_of(dataset: EncodedDataset, fold: Fold, folder: Path) -> MakeReplicate:
+    """make(changes, seed=0, run="run", **options): a replicate of TINY with dotted changes, its run below the folder."""
 
     def make(
         changes: dict[str, Any] | None = None, *, seed: int = 0, run: str = "run", **options: Any
@@ -72,11 +71,16 @@ def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
         config: TrialConfig = compose(TINY, changes or {}).resolved()
         return Replicate(
             config,
-            tiny_dataset,
-            tiny_fold,
+            dataset,
+            fold,
             seed,
-            RunWriter(tmp_path / run),
+            RunWriter(folder / run),
             **{"inspector": inspect_trial, **options},
         )
 
     return make
+
+
+@pytest.fixture
+def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> MakeReplicate:
+    return replicates_of(tiny_dataset, tiny_fold, tmp_path)

@@ -23,9 +23,11 @@ from harness.stamp.stamp import PACKAGES, Stamp, refuse_beside
 from harness.store.compaction import Compactor
 from harness.store.writer import replace_atomically
 from harness.sweep.aside import complete_moves
-from harness.sweep.start import prepare
+from harness.sweep.start import Start, prepare
 from harness.sweep.verdict import Verdict
+from tests.harness.killed import Killed, killed_after
 from tests.harness.without_ray import FOLDED, Small
+from tests.narrow import present
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,8 @@ def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ra
     assert small.trials()["objective_value"].tolist() != before["objective_value"].tolist()
     here, there = (rank(Run.open(one.path), "pooled_aupr").configurations for one in (small, fresh))
     pd.testing.assert_frame_equal(here, there)
-    assert set(here["folds"]) == {1}, "the mean is over the folds asked for"
     assert set(here["units"]) == {2}
+    assert set(here["folds"]) == {1}, "the mean is over the folds asked for"
     again = small.start(train=False)
     assert again.nothing, "the first fold's units are there still"
     assert small.trials()["objective_value"].tolist() == before["objective_value"].tolist()
@@ -87,8 +89,8 @@ def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ra
     kept = Plan.load(small.path / "earlier" / aside.folder)
     assert kept is not None
     assert len(aside.units) == 4
-    assert list(kept.folds) == [before["fold"][0]], "put aside, they are no mean over both"
     assert len(kept.known) == 2
+    assert list(kept.folds) == [before["fold"][0]], "put aside, they are no mean over both"
 
 
 def test_an_interrupted_fold_is_not_continued_as_another_one(begun: Small, ran: Path) -> None:
@@ -135,7 +137,7 @@ def test_a_changed_direction_of_the_objective_selects_anew(small: Small) -> None
         assert trial["selected_epoch"] == mine.idxmin()
 
 
-def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
+def test_changed_code_runs_anew_and_is_never_averaged_with_old(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = small.trials()
@@ -161,7 +163,7 @@ def test_changed_code_runs_anew_and_is_never_averaged_with_the_old_one(
     assert "kept apart: 2 units of other code (models.losses.task changed)" in said
 
 
-def test_older_code_is_taken_as_it_is_only_when_asked_for_and_then_it_is_said(
+def test_older_code_is_reused_only_when_asked_for_and_said(
     small: Small, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = small.trials()
@@ -182,7 +184,7 @@ def test_older_code_is_taken_as_it_is_only_when_asked_for_and_then_it_is_said(
     assert sum(map(len, start.pending.values())) == 2
 
 
-def test_unfinished_units_of_older_code_begin_anew_whatever_is_asked(
+def test_unfinished_units_of_older_code_always_begin_anew(
     begun: Small, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = _with(monkeypatch, {"models.losses.task": "0" * 16})
@@ -207,11 +209,11 @@ def test_other_versions_run_anew_and_are_named(small: Small, monkeypatch: pytest
     versions = {**json.loads(small.trials()["versions"][0]), "numpy": "1.0"}
     assert set(versions) == {"python", *PACKAGES}
     real = json.loads(small.trials()["versions"][0])["numpy"]
-    of = Stamp.of.__func__  # type: ignore[attr-defined]
+    of = Stamp.of
     monkeypatch.setattr(
         Stamp,
         "of",
-        classmethod(lambda cls, *a, **k: replace(of(cls, *a, **k), versions=json.dumps(versions))),
+        classmethod(lambda cls, *a, **k: replace(of(*a, **k), versions=json.dumps(versions))),
     )
     start = small.start(train=False)
     (sentence,) = [s for s in start.sentences if "kept in" in s]
@@ -267,25 +269,14 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
     compactor = Compactor(small.path)
     compactor.collect_left([file.stem for file in (small.path / "trials").glob("*-1.parquet")])
     compactor.finish()
-    (config, *_) = Plan.load(small.path).configs  # type: ignore[union-attr]
+    (config, *_) = present(Plan.load(small.path)).configs
     Verdict("pruned", "o", "s", ()).write(small.path, config)
-    left = kill
-
-    def stumbling(function):  # type: ignore[no-untyped-def]
-        def call(*given, **named):  # type: ignore[no-untyped-def]
-            nonlocal left
-            if left == 0:
-                raise KeyboardInterrupt
-            left -= 1
-            return function(*given, **named)
-
-        return call
-
+    stumbling = killed_after(kill)
     with monkeypatch.context() as patch:
         _with(patch, {"models.losses.task": "0" * 16})
         patch.setattr("harness.store.moving.shutil.move", stumbling(os.replace))
         patch.setattr("harness.store.writer.replace_atomically", stumbling(replace_atomically))
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             small.start(train=False)
     dry = _dry(small)
     assert any("2 units aside, which is completed first" in sentence for sentence in dry.sentences)
@@ -351,18 +342,9 @@ def test_a_kill_while_units_are_taken_back_loses_nothing(
     names = ("trials", "epochs", "cells", "predictions")
     before = {name: Run.open(small.path).table(name) for name in names}
     small.start(NLL, train=False)
-    left, move = kill, shutil.move
-
-    def stumbling(*given):  # type: ignore[no-untyped-def]
-        nonlocal left
-        if left == 0:
-            raise KeyboardInterrupt
-        left -= 1
-        return move(*given)
-
     with monkeypatch.context() as patch:
-        patch.setattr("harness.store.moving.shutil.move", stumbling)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr("harness.store.moving.shutil.move", killed_after(kill)(shutil.move))
+        with pytest.raises(Killed):
             small.start(resume=True, train=False)
     start = small.start(resume=True, train=False)
     assert start.nothing
@@ -376,10 +358,9 @@ def test_a_kill_while_units_are_taken_back_loses_nothing(
     assert len([*(small.path / "checkpoints").glob("*/last.pt")]) == 2
 
 
-def _dry(small: Small):  # type: ignore[no-untyped-def]
+def _dry(small: Small) -> Start:
     sweep = load_sweep(small.folder / "small.yaml")
-    old = Plan.load(small.path)
-    assert old is not None
+    old = present(Plan.load(small.path))
     fresh = Plan.of(sweep, folds=list(old.known.values()), data=old.data)
     return prepare(sweep, fresh, small.path, resume=True, gpu=False)
 

@@ -14,11 +14,12 @@ from analysis.store import Run
 from harness.sweep.show.board import Board, Row
 from harness.sweep.show.display import Display
 from tests.harness import small_data
+from tests.harness.command import command
 
 ROOT = Path(__file__).parents[2]
 LINES = ("A[red]549", "[/bold]GM", "HM:star:EC", "[run]", "T[naive]")
 SMALL = (
-    *("model.encoder=cnn", "model.embedding=4", "model.width=8", "model.pool=12", "episode.query=8"),
+    *("model.encoder=cnn", "model.embedding=4", "model.width=8", "model.pool=12", "episode.query=4"),
     *("support.size=4", "episode.per_step=2", "optimiser.steps_per_epoch=1"),
 )
 YAML = """
@@ -63,34 +64,43 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
     assert "[/bold]run" in planned.stdout.replace("\n", "")
 
 
-def test_a_trial_prints_commands_that_can_be_pasted(tmp_path: Path) -> None:
+def test_a_trial_prints_commands_that_can_be_pasted(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "my [run] $HOME"
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
     done = _run(
         "harness.single",
         "minimal",
-        "--epochs",
-        1,
-        "--out",
-        run,
-        "--cache",
-        tmp_path,
+        *("--epochs", 1, "--out", run, "--data", data, "--cache", tmp_path),
         *sets,
         PYTHONIOENCODING="ascii",
     )
     assert done.returncode == 0, done.stderr
-    command = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
-    assert command == ["python", "-m", "analysis", str(run)]
-    assert _run(*command[2:]).returncode == 0
+    printed = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
+    assert printed == ["python", "-m", "analysis", str(run)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        assert command(*printed[2:]).returncode == 0
 
 
 @pytest.mark.parametrize("reader", ["full", "gone"])
-def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(tmp_path: Path, reader: str) -> None:
+def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(
+    data: Path, tmp_path: Path, reader: str
+) -> None:
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
-    command = ["harness.single", "minimal", "--epochs", "2", "--out", str(tmp_path / "run"), *sets]
+    words = [
+        "harness.single",
+        "minimal",
+        "--epochs",
+        "2",
+        "--out",
+        str(tmp_path / "run"),
+        "--data",
+        str(data),
+        *sets,
+    ]
     shell = 'exec "$@" > /dev/full' if reader == "full" else '{ "$@"; echo $? > status; } | true'
     done = subprocess.run(
-        ["bash", "-c", f"cd {shlex.quote(str(tmp_path))}; {shell}", "sh", sys.executable, "-m", *command],
+        ["bash", "-c", f"cd {shlex.quote(str(tmp_path))}; {shell}", "sh", sys.executable, "-m", *words],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
@@ -110,9 +120,10 @@ def test_the_live_table_and_its_lines_take_labels_as_they_are(terminal: bool) ->
         board.enter(Row(config, {"mode": value}, epochs=2, replicates=1))
     report = {"configuration": "aaa", "epoch": 1, "objective": 0.5, "status": "running", "reason": ""}
     row = board.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, color_system=None)
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=100, color_system=None)
     display = Display(console, board, "val_unseen/macro/aupr")
     display.epoch(row)
     if terminal:
         console.print(display.render())
-    assert "[/bold]" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "[/bold]" in out.getvalue()

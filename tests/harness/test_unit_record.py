@@ -5,7 +5,6 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,21 +12,20 @@ import pytest
 from analysis.files import filed_units
 from analysis.store import Run
 from analysis.unit_log import START, UnitLog, log_file
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
 from harness.store import log_writer
 from harness.store.storage import StoreUnwritable
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.record import Record
 from harness.trial.replicate import Replicate
 from harness.trial.step.diverged import Diverged
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeReplicate, replicates_of
+from tests.harness.killed import Killed, killed_after
 
 CLOCK = ["wall_s", "started", "finished"]
 TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
 SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "loss.ranking.weight": 0.5}
-
-
-class Killed(BaseException):
-    pass
 
 
 def _to_the_end(replicate: Replicate) -> Replicate:
@@ -46,6 +44,14 @@ def _tables(run: Path) -> dict[str, pd.DataFrame]:
 def _assert_equal(one: Path, other: Path) -> None:
     for (name, first), second in zip(_tables(one).items(), _tables(other).values(), strict=True):
         pd.testing.assert_frame_equal(first, second, check_exact=True, obj=name)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of a unit that nothing has disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    _to_the_end(replicates_of(tiny_dataset, tiny_fold, folder)(SHORT))
+    return folder / "run"
 
 
 @pytest.fixture
@@ -74,6 +80,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]
 @pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
 def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
     make_replicate: MakeReplicate,
+    whole: Path,
     tmp_path: Path,
     writes: Callable[..., list[int]],
     monkeypatch: pytest.MonkeyPatch,
@@ -81,7 +88,6 @@ def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
     share: float,
 ) -> None:
     """The writes are: the beginning, one per epoch, and the end."""
-    _to_the_end(make_replicate(SHORT, run="whole"))
     writes(call, share, Killed())
     with pytest.raises(Killed):
         _to_the_end(make_replicate(SHORT, run="killed"))
@@ -90,25 +96,15 @@ def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
     assert resumed.record.notes == []
     assert resumed.epoch in (max(0, call - 2), max(0, call - 1))
     _to_the_end(resumed)
-    _assert_equal(tmp_path / "whole", tmp_path / "killed")
+    _assert_equal(whole, tmp_path / "killed")
 
 
 @pytest.mark.parametrize("name", ["save", "keep", "export"])
-def test_a_kill_after_the_log_and_before_what_follows_it_changes_nothing(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+def test_kill_right_after_the_log_changes_nothing(
+    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    _to_the_end(make_replicate(SHORT, run="whole"))
     for after in (0, 2, 3):
-        run, left = f"{name}-{after}", iter(range(after))
-
-        def killed(real: Any, left: Iterator[int] = left) -> Any:
-            def call(*given: Any, **named: Any) -> Any:
-                if next(left, None) is None:
-                    raise Killed
-                return real(*given, **named)
-
-            return call
-
+        run, killed = f"{name}-{after}", killed_after(after)
         with monkeypatch.context() as patch:
             if name == "export":
                 patch.setattr("harness.store.writer.os.replace", killed(os.replace))
@@ -118,15 +114,14 @@ def test_a_kill_after_the_log_and_before_what_follows_it_changes_nothing(
                 _to_the_end(make_replicate(SHORT, run=run))
         again = _to_the_end(make_replicate(SHORT, run=run))
         assert again.unit in filed_units(tmp_path / run)
-        _assert_equal(tmp_path / "whole", tmp_path / run)
+        _assert_equal(whole, tmp_path / run)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
-    make_replicate: MakeReplicate, tmp_path: Path, writes: Callable[..., list[int]], number: int,
+def test_full_disk_is_a_sentence_and_the_unit_goes_on_later(
+    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, writes: Callable[..., list[int]], number: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    _to_the_end(make_replicate(SHORT, run="whole"))
     writes(2, 0.5, OSError(number, os.strerror(number)))
     full = make_replicate(SHORT, run="full")
     full.advance()
@@ -139,7 +134,7 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
     assert resumed.epoch == 1
     assert resumed.record.notes == []
     _to_the_end(resumed)
-    _assert_equal(tmp_path / "whole", tmp_path / "full")
+    _assert_equal(whole, tmp_path / "full")
 
 
 @pytest.mark.parametrize(
@@ -157,9 +152,8 @@ def test_a_disk_that_takes_no_more_is_a_sentence_and_the_unit_goes_on_later(
     ],
 )
 def test_damage_is_named_put_aside_and_the_unit_starts_again(
-    make_replicate: MakeReplicate, tmp_path: Path, damage: str
+    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, damage: str
 ) -> None:
-    _to_the_end(make_replicate(SHORT, run="whole"))
     begun = make_replicate(SHORT, run="hurt")
     begun.advance()
     log = log_file(tmp_path / "hurt", begun.unit)
@@ -189,7 +183,7 @@ def test_damage_is_named_put_aside_and_the_unit_starts_again(
     assert (".log" if broken is None else f"{broken} cannot be read") in said
     assert list((tmp_path / "hurt").rglob("*.damaged")), "nothing is deleted"
     _to_the_end(again)
-    _assert_equal(tmp_path / "whole", tmp_path / "hurt")
+    _assert_equal(whole, tmp_path / "hurt")
 
 
 def test_a_unit_under_whose_name_the_log_of_another_lies_is_run(
@@ -216,7 +210,7 @@ def test_a_cut_log_without_a_checkpoint_is_said(make_replicate: MakeReplicate, t
     assert "starts again from its first epoch: it has no checkpoint" in again.record.notes[0]
 
 
-def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
+def test_ended_unit_without_parquet_or_weights_has_still_ended(
     make_replicate: MakeReplicate, tmp_path: Path
 ) -> None:
     ended = _to_the_end(make_replicate(SHORT))
@@ -234,8 +228,8 @@ def test_an_ended_unit_that_lost_its_parquet_or_its_weights_has_still_ended(
         pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
 
 
-def test_what_fails_in_the_last_evaluation_or_an_audit_never_ends_as_running_or_done(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_failure_in_the_last_evaluation_never_ends_as_done(
+    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def nan(self: Replicate, moment: str) -> None:
         if moment == "last":
@@ -266,8 +260,7 @@ def test_what_fails_in_the_last_evaluation_or_an_audit_never_ends_as_running_or_
     assert resumed.status == "done"
     assert summary.epoch == 2
     assert summary.objective == summary.objective
-    _to_the_end(make_replicate(SHORT, run="whole"))
-    _assert_equal(tmp_path / "whole", tmp_path / "broken")
+    _assert_equal(whole, tmp_path / "broken")
 
 
 def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
@@ -283,9 +276,7 @@ def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
     assert "step 0" in replicate.trial["reason"]
 
 
-def test_a_checkpoint_does_not_grow_with_the_epochs_and_an_epoch_appends(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
+def test_checkpoint_does_not_grow_and_an_epoch_appends(make_replicate: MakeReplicate, tmp_path: Path) -> None:
     replicate = make_replicate({**SHORT, "optimiser.epochs": 30})
     sizes, logs = [], [0]
     last = tmp_path / "run" / "checkpoints" / replicate.unit / "last.pt"
