@@ -15,7 +15,7 @@ from scipy.special import expit
 from analysis.metrics import by_cell
 from analysis.schema import TABLES
 from harness.baselines import kmer_boosting
-from harness.baselines.baseline import BASELINES, TRAINING_LIMIT
+from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import SCORED
 from harness.baselines.features import PairFeatures
 from harness.baselines.kmers import canonical_index, kmer_counts
@@ -127,21 +127,6 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(kmer_boosting.SETTINGS, "max_iter", 30)
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_each_baseline_finds_the_shortcut_it_can_see(dataset: EncodedDataset) -> None:
-    features, splits = PairFeatures(dataset), split(dataset, FOLD)
-    found = {}
-    for key in BASELINES.keys():  # noqa: SIM118 - a registry, not a mapping
-        baseline = BASELINES.build(key)
-        baseline.fit(features, splits.train)
-        logits = baseline.logits(features, splits.test)
-        found[key] = by_cell(logits, dataset.label[splits.test], dataset.cell[splits.test])["aupr"].iloc[0]
-        assert baseline.logits(features, splits.test[:0]).shape == (0,)
-    chance = dataset.label[splits.test].mean()
-    blind = {key: aupr for key, aupr in found.items() if aupr < chance + 0.25}
-    assert not blind, f"at chance {chance}: {blind}"
-
-
 def test_locus_lookup_by_hand(dataset: EncodedDataset) -> None:
     features, splits = PairFeatures(dataset), split(dataset, FOLD)
     lookup = BASELINES.build("locus_lookup")
@@ -154,20 +139,6 @@ def test_locus_lookup_by_hand(dataset: EncodedDataset) -> None:
         np.testing.assert_allclose(expit(lookup.logits(features, part)), expected, rtol=1e-12)
 
 
-@pytest.mark.usefixtures("few_trees")
-def test_no_baseline_reads_labels_of_unseen_cell_lines(dataset: EncodedDataset, tmp_path: Path) -> None:
-    flipped = opened(write_dataset(tmp_path / "data", flip=("C", "D")), tmp_path / "cache")
-    assert (flipped.label != dataset.label).mean() == 0.5
-    scores = []
-    for data in (dataset, flipped):
-        features, splits = PairFeatures(data), split(data, FOLD)
-        built = [BASELINES.build(row.key) for row in BASELINES]
-        for baseline in built:
-            baseline.fit(features, splits.train)
-        scores.append([baseline.logits(features, splits.test) for baseline in built])
-    np.testing.assert_array_equal(scores[0], scores[1])
-
-
 def test_pairs_across_chromosomes_have_no_distance(dataset: EncodedDataset) -> None:
     class Across:
         distance = np.array([-1, 0, 999])
@@ -175,15 +146,6 @@ def test_pairs_across_chromosomes_have_no_distance(dataset: EncodedDataset) -> N
     features = PairFeatures(dataset)
     features.dataset = Across()  # type: ignore[assignment]
     np.testing.assert_allclose(features.log_distance(np.arange(3)), [np.nan, 0.0, np.log(1000.0)])
-
-
-def test_a_large_training_set_is_cut_and_says_so() -> None:
-    baseline = BASELINES.build("distance")
-    train = np.arange(10, TRAINING_LIMIT + 11)
-    kept = baseline.subset(train)
-    assert len(np.unique(kept)) == TRAINING_LIMIT and np.isin(kept, train).all()
-    assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.note
-    assert "fitted on" not in BASELINES.build("distance").note
 
 
 @pytest.mark.usefixtures("few_trees")

@@ -6,7 +6,7 @@ import torch
 from models.building import build_sequence
 from models.sequence.dual_stream import DualStream
 from models.streams import initialise
-from tests.models.test_sequence_potential import SMALL, sequences
+from tests.contracts.test_encoder import SMALL, sequences
 
 BLOCK = {
     "encoder": "cnn",

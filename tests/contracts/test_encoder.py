@@ -9,12 +9,12 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from harness.config.blocks.model import ModelBlock
 from models.building import build_sequence
-from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.tokens import reverse_complement
 from models.streams import RecordedNoise, SeededNoise, initialise
+from tests.contracts.settings import rows
 
-KEYS = ("cbat", "cross_attention", "cnn")
+KEYS = rows()["encoder"]
 SMALL = {"size": "small", "embedding": 4, "kernel": 5, "width": 8, "heads": 2, "pool": 8, "window": 4}
 
 
@@ -53,10 +53,6 @@ class Recorder:
         assert name not in self.masks, f"{name} drew twice in one forward pass"
         self.masks[name] = self.source.normal(name, like)
         return self.masks[name]
-
-
-def test_every_registered_encoder_is_tested() -> None:
-    assert sorted(INTERACTIONS.keys()) == sorted(KEYS)
 
 
 @pytest.mark.parametrize("encoder", KEYS)
