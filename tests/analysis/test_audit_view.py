@@ -7,7 +7,7 @@ from rich.console import Console
 
 from analysis.audit_view import audit_view, verdicts
 from analysis.store import Run
-from tests.analysis.fixture_store import Design, write, write_unit
+from tests.recorded.copies import Copy, write, write_unit
 
 
 def row(seed: int, moment: str, mechanism: str, verdict: str) -> dict[str, object]:
@@ -26,7 +26,7 @@ def row(seed: int, moment: str, mechanism: str, verdict: str) -> dict[str, objec
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     for seed in (0, 1):
-        write_unit(tmp_path, Design("a", {}), seed)
+        write_unit(tmp_path, Copy("a", {}), seed)
     ended = [
         row(0, "first", "hinge", "idle"),
         row(0, "last", "hinge", "active"),
@@ -64,7 +64,7 @@ def test_audit_names_only_what_needs_a_reader(run: Run) -> None:
 
 
 def test_a_run_without_audits_says_nothing(tmp_path: Path) -> None:
-    write_unit(tmp_path, Design("a", {}), 0)
+    write_unit(tmp_path, Copy("a", {}), 0)
     run = Run.open(tmp_path)
     assert verdicts(run).empty
     assert list(audit_view(run)) == []

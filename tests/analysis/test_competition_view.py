@@ -8,7 +8,7 @@ from analysis.__main__ import main
 from analysis.competition_view import competitions
 from analysis.errors import UserError
 from analysis.store import Run
-from tests.analysis.fixture_store import Design, write, write_unit
+from tests.recorded.copies import Copy, write, write_unit
 
 
 def reports(
@@ -35,7 +35,7 @@ def reports(
 def run(tmp_path: Path) -> Run:
     for config, push in (("a", 0.0), ("b", 0.1)):
         for seed in (0, 1):
-            write_unit(tmp_path, Design(config, {"loss.competition.push": push}), seed)
+            write_unit(tmp_path, Copy(config, {"loss.competition.push": push}), seed)
             rows = [
                 row
                 for epoch in (2, 3)

@@ -14,20 +14,19 @@ from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.console import plain_console
-from tests.analysis import fixture_store
-from tests.analysis.fixture_store import Design, write_run
+from tests.recorded.copies import Copy, write_run
 
 ROOT = Path(__file__).parents[2]
 ODD = ("K[red]562", "[/bold]HM:star:EC")
 
 
 @pytest.fixture
-def odd_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def odd_run(tmp_path: Path) -> Path:
     """A run whose folder, cell lines, paths and values look like markup."""
-    monkeypatch.setattr(fixture_store, "VAL", ODD)
+    odd = dict(zip(("C4", "C5"), ODD, strict=True))
     designs = [
-        Design("aaa111", {"energy.form": "[bold]"}, quality=0.4, train_quality=5.0),
-        Design("bbb222", {"energy.form": "T[naive]"}, quality=0.3, train_quality=5.0),
+        Copy("aaa111", {"energy.form": "[bold]"}, train=0.98, lines=odd),
+        Copy("bbb222", {"energy.form": "T[naive]"}, train=0.98, lines=odd),
     ]
     return write_run(tmp_path / "[run] é", designs)
 

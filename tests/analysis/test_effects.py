@@ -10,11 +10,11 @@ from analysis.errors import UserError
 from analysis.paired import paired_effect
 from analysis.replicates import replicates
 from analysis.store import Run
-from tests.analysis.fixture_store import Design, write_run
+from tests.recorded.copies import Copy, write_run
 
 
-def test_differences_are_paired_by_seed_and_matched_in_all_else(run_path: Path) -> None:
-    run = Run.open(run_path)
+def test_differences_are_paired_by_seed_and_matched_in_all_else(planted: Path) -> None:
+    run = Run.open(planted)
     result = compare(run, "energy.form", "linear", "gated", metric="pooled_aupr")
     # aaa111 and ccc333 are linear, bbb222 and ddd444 gated; the ranking weight decides who meets whom.
     assert set(zip(result.pairs["config_a"], result.pairs["config_b"], strict=True)) == {
@@ -32,8 +32,8 @@ def test_differences_are_paired_by_seed_and_matched_in_all_else(run_path: Path) 
     assert result.censored == 0
 
 
-def test_verdict_turns_with_the_criterion(run_path: Path) -> None:
-    run = Run.open(run_path)
+def test_verdict_turns_with_the_criterion(planted: Path) -> None:
+    run = Run.open(planted)
     better = compare(run, "energy.form", "linear", "gated", metric="pooled_aupr")
     assert verdict(better, 0.005).startswith("gated is better than linear in pooled AUPR")
     lower = compare(run, "energy.form", "gated", "linear", metric="nll")
@@ -43,7 +43,7 @@ def test_verdict_turns_with_the_criterion(run_path: Path) -> None:
 
 
 def test_one_seed_is_unknown(tmp_path: Path) -> None:
-    designs = [Design(c, {"energy.form": f}) for c, f in (("a", "linear"), ("b", "gated"))]
+    designs = [Copy(c, {"energy.form": f}, f) for c, f in (("a", "linear"), ("b", "gated"))]
     run = write_run(tmp_path / "run", designs, seeds=(0,))
     result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr", split="test")
     assert (
@@ -62,20 +62,20 @@ def test_one_seed_is_unknown(tmp_path: Path) -> None:
         (("energy.w", "1.0", "1"), "two values"),
     ],
 )
-def test_mistakes_get_a_sentence(run_path: Path, arguments: tuple[str, str, str], sentence: str) -> None:
+def test_mistakes_get_a_sentence(planted: Path, arguments: tuple[str, str, str], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        compare(Run.open(run_path), *arguments)
+        compare(Run.open(planted), *arguments)
 
 
-def test_numbers_match_by_value(run_path: Path) -> None:
-    result = compare(Run.open(run_path), "loss.ranking.weight", "0.5", "1")
+def test_numbers_match_by_value(planted: Path) -> None:
+    result = compare(Run.open(planted), "loss.ranking.weight", "0.5", "1")
     assert set(result.pairs["config_b"]) == {"ccc333", "ddd444"}
 
 
 def test_a_search_that_repeats_nothing_is_told_so(tmp_path: Path) -> None:
     designs = [
-        Design("a", {"energy.form": "linear", "loss.ranking.weight": 0.3}),
-        Design("b", {"energy.form": "gated", "loss.ranking.weight": 0.4}),
+        Copy("a", {"energy.form": "linear", "loss.ranking.weight": 0.3}),
+        Copy("b", {"energy.form": "gated", "loss.ranking.weight": 0.4}),
     ]
     run = write_run(tmp_path / "run", designs, seeds=(0,))
     with pytest.raises(UserError, match="design: grid"):
@@ -83,7 +83,7 @@ def test_a_search_that_repeats_nothing_is_told_so(tmp_path: Path) -> None:
 
 
 def test_seeds_are_compared_on_the_folds_that_all_of_them_have(tmp_path: Path) -> None:
-    designs = [Design(c, {"energy.form": f}) for c, f in (("a", "linear"), ("b", "gated"))]
+    designs = [Copy(c, {"energy.form": f}, f) for c, f in (("a", "linear"), ("b", "gated"))]
     run = write_run(tmp_path / "run", designs, seeds=(0, 1), folds=("chr8", "chr10x"))
     (run / "trials" / "b-chr10x-1.parquet").unlink()
     result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")

@@ -6,26 +6,27 @@ from analysis.documented import DOCUMENTED
 from analysis.figures import correction_figure, curves_figure, per_cell_figure, ranking_figure
 from analysis.ranking import rank
 from analysis.store import Run
-from tests.analysis.fixture_store import Design, write_run, write_unit
+from tests.recorded.copies import Copy, write_run, write_unit
 
 
-def test_ranking_figure_has_a_row_per_rank_and_baseline(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", (Design("aaa111", {"x.a": 1}),), seeds=(0, 1))
-    write_unit(run, Design("bbb222", {"x.a": 2}, quality=3.0), 0)
-    figure = ranking_figure(rank(Run.open(run)))
+def test_ranking_has_a_row_for_everything_that_is_ranked_or_stands_beside(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", (Copy("aaa111", {"x.a": 1}),), seeds=(0, 1))
+    write_unit(run, Copy("bbb222", {"x.a": 2}, lift=0.3), 0)
+    ranked = rank(Run.open(run))
+    figure = ranking_figure(ranked)
     configurations, beside = figure.data
     assert list(configurations.y) == ["1. a=1", "2. a=2"]
     assert list(configurations.marker.symbol) == ["circle", "circle-open"]
     assert configurations.customdata[1][2] == "1/2 units: not started seed 1"
     documented = [f"documented {d.name} (other data)" for d in DOCUMENTED]
-    assert list(beside.y) == ["baseline promoter_boosting", "baseline distance", *documented]
+    assert list(beside.y) == [*(f"baseline {name}" for name in ranked.baselines["baseline"]), *documented]
     order = figure.layout.yaxis.categoryarray
     assert list(order) == [*beside.y[::-1], "2. a=2", "1. a=1"]
     assert "documented" not in "".join(ranking_figure(rank(Run.open(run), "nll")).data[1].y)
 
 
-def test_curves_have_a_lane_per_raised_rule(run_path: Path) -> None:
-    run = Run.open(run_path)
+def test_curves_have_a_lane_per_raised_rule(planted: Path) -> None:
+    run = Run.open(planted)
     ranking = rank(run)
     figure = curves_figure(run, "ccc333", ranking.findings)
     own = ranking.findings[ranking.findings["config"] == "ccc333"]
@@ -48,7 +49,7 @@ def test_cell_lines_and_correction_follow_the_ranking(run_path: Path) -> None:
     table = ranking.configurations
     heat = per_cell_figure(ranking).data[0]
     assert list(heat.y) == table["label"].tolist()[::-1]
-    assert list(heat.x) == ["HMEC", "K562"]
+    assert list(heat.x) == ["C4", "C5"]
     points = correction_figure(ranking).data[0]
     assert list(points.y) == table["pooled_aupr"].tolist()
     assert list(points.x) == table["u_pooled_aupr"].tolist()

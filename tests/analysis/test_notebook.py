@@ -1,4 +1,4 @@
-"""The notebook runs from top to bottom on a fixture store, and carries no outputs in git."""
+"""The notebook runs from top to bottom on the recorded run, and carries no outputs in git."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_notebook_ranks_a_run(run_path: Path) -> None:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     text = "".join(str(output.get("data", {})) for output in outputs)
     assert "energy=gated" in text
-    assert "promoter_boosting" in text
+    assert "promoter_kmer_boosting" in text
     figures = [o for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
     assert len(figures) == 4
     assert not [o for o in outputs if o.output_type == "error"]

@@ -47,18 +47,18 @@ def test_an_unreadable_part_is_named_where_there_is_nothing_else(tmp_path: Path)
         rank(Run.open(run))
 
 
-@pytest.mark.parametrize("typed", ["fixtur", "."])
+@pytest.mark.parametrize("typed", ["recorde", "."])
 def test_a_hint_can_be_followed(run_path: Path, typed: str) -> None:
     """The nearest run, and the runs of a folder, are named so that they can be pasted."""
     with pytest.raises(UserError) as refused:
         Run.open(run_path.parent / typed)
-    assert Run.open(str(refused.value).replace("'", " ").rstrip("?").split()[-1]).name == "fixture"
+    assert Run.open(str(refused.value).replace("'", " ").rstrip("?").split()[-1]).name == "recorded"
 
 
 def test_home_is_home_for_runs(run_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(run_path.parent))
     assert main([f"~/{run_path.name}", "--top", "1"]) == 0
-    assert Run.open("~/fixture").name == "fixture"
+    assert Run.open("~/recorded").name == "recorded"
 
 
 def test_the_ranking_says_where_the_notebook_and_the_run_are(

@@ -1,4 +1,4 @@
-"""Ranking of a fixture store: order, intervals, ties, baselines, flags, what is left out."""
+"""Ranking of the recorded run and of edited copies of it: order, intervals, ties, baselines, flags, what is left out."""
 
 import io
 import json
@@ -19,19 +19,19 @@ from analysis.labels import labels
 from analysis.ranking import Ranking, rank
 from analysis.store import Run
 from analysis.terminal import ranking_view
-from tests.analysis.fixture_store import Design, cell_rows, write, write_run, write_unit
+from tests.recorded.copies import Copy, recorded, write, write_run, write_unit
 
 
 @pytest.fixture(scope="module")
-def ranking(run_path: Path) -> Ranking:
-    return rank(Run.open(run_path))
+def ranking(planted: Path) -> Ranking:
+    return rank(Run.open(planted))
 
 
 def macro(
-    run_path: Path, column: str = "aupr", cell_line: str = "macro", split: str = "val_unseen"
+    run: Path, column: str = "aupr", cell_line: str = "macro", split: str = "val_unseen"
 ) -> pd.DataFrame:
     """Values per configuration and seed, straight from the rows."""
-    cells = Run.open(run_path).table("cells")
+    cells = Run.open(run).table("cells")
     own = cells[
         (cells["selection"] == "best_on_validation")
         & (cells["split"] == split)
@@ -42,9 +42,9 @@ def macro(
     return own.pivot_table(index="config", columns="seed", values=column)
 
 
-def test_order_value_and_interval(run_path: Path, ranking: Ranking) -> None:
+def test_order_value_and_interval(planted: Path, ranking: Ranking) -> None:
     rows = ranking.configurations
-    values = macro(run_path)
+    values = macro(planted)
     assert list(rows["config"]) == list(values.mean(axis=1).sort_values(ascending=False).index)
     assert rows["value"].is_monotonic_decreasing
     for row in rows.itertuples():
@@ -54,9 +54,9 @@ def test_order_value_and_interval(run_path: Path, ranking: Ranking) -> None:
     assert math.isnan(rows["fold_low"].iloc[0])
 
 
-def test_ties_and_probability_against_the_best(run_path: Path, ranking: Ranking) -> None:
+def test_ties_and_probability_against_the_best(planted: Path, ranking: Ranking) -> None:
     rows = ranking.configurations.set_index("config")
-    values = macro(run_path)
+    values = macro(planted)
     best = ranking.configurations["config"].iloc[0]
     assert rows.loc[best, "tie"] == "best"
     assert rows.loc["ccc333", "tie"] == "worse"
@@ -65,40 +65,50 @@ def test_ties_and_probability_against_the_best(run_path: Path, ranking: Ranking)
     assert rows.loc["ccc333", "difference_high"] == pytest.approx(gain.high)
     beats = np.mean([a > b for a in values.loc["aaa111"] for b in values.loc[best]])
     assert rows.loc["aaa111", "p_better"] == pytest.approx(beats)
-    wide = rank(Run.open(run_path), rope=0.5).configurations
+    wide = rank(Run.open(planted), rope=1.0).configurations
     assert set(wide["tie"]) == {"best", "equal"}
 
 
-def test_criteria_order_differently(run_path: Path) -> None:
-    pooled = rank(Run.open(run_path), "pooled_aupr").configurations
+def test_criteria_order_differently(planted: Path) -> None:
+    pooled = rank(Run.open(planted), "pooled_aupr").configurations
     assert pooled["value"].to_numpy() == pytest.approx(pooled["pooled_aupr"].to_numpy())
-    assert list(pooled["config"][:2]) == ["bbb222", "ddd444"], "gated energies win where the gate can be seen"
-    likelihood = rank(Run.open(run_path), "nll").configurations
+    assert list(pooled["config"][:2]) == ["bbb222", "ddd444"], "the lifted ones"
+    likelihood = rank(Run.open(planted), "nll").configurations
     assert likelihood["value"].is_monotonic_increasing
-    assert likelihood["nll"].iloc[0] == pytest.approx(macro(run_path, "nll", "pooled").mean(axis=1).min())
+    assert likelihood["nll"].iloc[0] == pytest.approx(macro(planted, "nll", "pooled").mean(axis=1).min())
 
 
-def test_u_only_and_test_columns(run_path: Path, ranking: Ranking) -> None:
+def test_u_only_and_test_columns(run_path: Path) -> None:
+    ranking = rank(Run.open(run_path))
     rows = ranking.configurations
-    # The fixture's gate is one positive factor per cell line: rank-invariant within each.
+    # At cell scope both energies are rank-invariant within a cell line.
     assert rows["aupr"].to_numpy() == pytest.approx(rows["u_aupr"].to_numpy())
     assert rows["rank_invariant"].all()
-    gated = rows.set_index("config").loc["bbb222"]
-    assert gated["pooled_aupr"] > gated["u_pooled_aupr"]
+    cells = Run.open(run_path).as_found()
+    own = cells[(cells["selection"] == "best_on_validation") & (cells["score"] == "u_only")]
+    pooled = own[(own["split"] == "val_unseen") & (own["cell_line"] == "pooled")].groupby("config")["aupr"]
+    assert rows.set_index("config")["u_pooled_aupr"].to_dict() == pytest.approx(pooled.mean().to_dict())
     tested = macro(run_path, split="test").mean(axis=1)
-    assert gated["test_aupr"] == pytest.approx(tested["bbb222"])
+    assert rows.set_index("config")["test_aupr"].to_dict() == pytest.approx(tested.to_dict())
     assert ranking.regret == pytest.approx(tested.max() - tested[rows["config"].iloc[0]])
 
 
-def test_baselines_stand_beside(ranking: Ranking) -> None:
-    assert list(ranking.baselines["baseline"]) == ["promoter_boosting", "distance"]
-    assert ranking.baselines["aupr"].iloc[0] == pytest.approx(0.63)
+def test_baselines_stand_beside(run_path: Path, ranking: Ranking) -> None:
+    stored = Run.open(run_path).table("baselines")
+    own = stored[(stored["split"] == "val_unseen") & (stored["cell_line"] == "macro")]
+    best = own.sort_values("aupr", ascending=False)
+    assert list(ranking.baselines["baseline"]) == best["baseline"].tolist()
+    assert len(best) > 4
+    assert ranking.baselines["aupr"].to_numpy() == pytest.approx(best["aupr"].to_numpy())
 
 
 def test_flagged_configuration_is_marked_and_left_out_by_healthy(tmp_path: Path) -> None:
-    healthy = Design("aaa111", {"loss.ranking.weight": 0.5}, quality=0.4, scale=0.5, train_quality=0.4)
-    overfit = Design(
-        "bbb222", {"loss.ranking.weight": 1.0}, quality=0.9, scale=0.5, train_quality=9.0, loss=0.05
+    small = {"parameters": 1000}
+    healthy = Copy(
+        "aaa111", {"loss.ranking.weight": 0.5}, "gated", steady=True, lift=-0.1, train=0.3, unit=small
+    )
+    overfit = Copy(
+        "bbb222", {"loss.ranking.weight": 1.0}, "gated", train=0.98, epoch={"loss": -0.05}, unit=small
     )
     run = write_run(tmp_path / "run", (healthy, overfit))
     flags = rank(Run.open(run)).configurations.set_index("config")["flags"]
@@ -119,9 +129,9 @@ def test_flagged_configuration_is_marked_and_left_out_by_healthy(tmp_path: Path)
 
 def test_unfinished_units_are_counted_and_censored_ones_marked(tmp_path: Path) -> None:
     designs = (
-        Design("aaa111", {"x.a": 1}),
-        Design("bbb222", {"x.a": 2}, status="running"),
-        Design("ccc333", {"x.a": 3}, status="pruned"),
+        Copy("aaa111", {"x.a": 1}),
+        Copy("bbb222", {"x.a": 2}, status="running"),
+        Copy("ccc333", {"x.a": 3}, status="pruned"),
     )
     run = write_run(tmp_path / "run", designs, seeds=(0, 1))
     result = rank(Run.open(run))
@@ -142,7 +152,7 @@ def test_unfinished_units_are_counted_and_censored_ones_marked(tmp_path: Path) -
 
 
 def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", (Design("aaa111", {}),), seeds=(0, 1), folds=("chr8", "chr10x"))
+    run = write_run(tmp_path / "run", (Copy("aaa111", {}),), seeds=(0, 1), folds=("chr8", "chr10x"))
     row = rank(Run.open(run)).configurations.iloc[0]
     cells = Run.open(run).table("cells")
     own = cells[
@@ -160,12 +170,9 @@ def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> N
 
 def test_no_environment_ranks_by_u_alone(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    write_unit(run, Design("aaa111", {}), 0)
-    rng = np.random.default_rng(0)
-    u, label, cell = rng.normal(size=60), np.tile([0, 1], 30), np.repeat(["a", "b"], 30)
-    key = {"config": "aaa111", "fold": "chr8", "seed": 0, "epoch": 1, "split": "val_unseen"}
-    rows = cell_rows(u, u, label, cell, 0.5, **key, selection="best_on_validation")
-    only_u = [row for row in rows if row["score"] == "u_only"]
+    write_unit(run, Copy("aaa111", {}), 0)
+    key = {"config": "aaa111", "fold": "chr8"}
+    only_u = [row | key for row in recorded("cells", "linear", 0) if row["score"] == "u_only"]
     write(run, "cells", "aaa111-chr8-0.parquet", only_u)
     row = rank(Run.open(run)).configurations.iloc[0]
     assert row["value"] == pytest.approx(row["u_aupr"])
@@ -196,7 +203,7 @@ def test_labels_name_what_varies() -> None:
 
 def test_warnings_that_only_the_trial_could_raise_are_kept(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    write_unit(run, Design("aaa111", {}, parameters=80_000), 0)
+    write_unit(run, Copy("aaa111", {}, unit={"parameters": 80_000, "train_pairs": 4000}), 0)
     key = {"config": "aaa111", "fold": "chr8", "seed": 0}
     live = {**key, "value": 3.0, "limit": 1.0, "severity": "fault", "advice": "look", "live": True}
     rows = [
@@ -217,8 +224,8 @@ def test_warnings_that_only_the_trial_could_raise_are_kept(tmp_path: Path) -> No
 
 def test_findings_of_a_rule_whose_code_is_not_loaded_are_ranked(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    mine = Design("aaa111", {"x.a": 1}, config_json={"limits": {"spike": 2.0, "over_capacity": 1.0}})
-    for design in (mine, Design("bbb222", {"x.a": 2})):
+    mine = Copy("aaa111", {"x.a": 1}, settings={"limits": {"spike": 2.0, "over_capacity": 1.0}})
+    for design in (mine, Copy("bbb222", {"x.a": 2})):
         for seed in (0, 1):
             write_unit(run, design, seed)
     row = {
@@ -242,13 +249,13 @@ def test_findings_of_a_rule_whose_code_is_not_loaded_are_ranked(tmp_path: Path) 
     assert "spike" in curves_figure(ranking.run, "aaa111", ranking.findings).layout.yaxis3.categoryarray
 
 
-def test_a_configuration_with_fewer_units_is_no_reference(tmp_path: Path) -> None:
-    lucky = Design("aaa111", {"x.a": 1}, quality=3.0)
-    designs = (Design("bbb222", {"x.a": 2}), Design("ccc333", {"x.a": 3}, quality=0.5))
+def test_a_configuration_with_fewer_units_is_never_what_others_are_compared_to(tmp_path: Path) -> None:
+    lucky = Copy("aaa111", {"x.a": 1}, lift=0.3)
+    designs = (Copy("bbb222", {"x.a": 2}), Copy("ccc333", {"x.a": 3}, lift=-0.2))
     run = write_run(tmp_path / "run", designs)
     write_unit(run, lucky, 0)
-    write_unit(run, Design("aaa111", {"x.a": 1}, status="diverged"), 1)
-    write_unit(run, Design("aaa111", {"x.a": 1}, status="running"), 2)
+    write_unit(run, Copy("aaa111", {"x.a": 1}, status="diverged"), 1)
+    write_unit(run, Copy("aaa111", {"x.a": 1}, status="running"), 2)
     result = rank(Run.open(run))
     rows = result.configurations
     assert list(rows["config"]) == ["bbb222", "ccc333", "aaa111"]
@@ -278,10 +285,10 @@ def printed(ranking: Ranking) -> str:
 
 
 def test_plan_says_what_has_not_been_started(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", (Design("aaa111", {"x.a": 1}),), seeds=(0, 1))
+    run = write_run(tmp_path / "run", (Copy("aaa111", {"x.a": 1}),), seeds=(0, 1))
     plan = {"folds": ["chr8"], "seeds": [0, 1, 2], "configs": [{"id": "aaa111"}, {"id": "bbb222"}]}
     (run / "plan.json").write_text(json.dumps(plan))
-    write_unit(run, Design("ccc333", {"x.a": 3}, quality=3.0), 0)
+    write_unit(run, Copy("ccc333", {"x.a": 3}, lift=0.3), 0)
     result = rank(Run.open(run))
     rows = result.configurations.set_index("config")
     assert rows.loc["aaa111", "lacking"] == "2/3 units: not started seed 2"
@@ -294,7 +301,7 @@ def test_plan_says_what_has_not_been_started(tmp_path: Path) -> None:
 
 
 def test_seeds_are_means_over_the_same_folds(tmp_path: Path) -> None:
-    whole, partial = Design("aaa111", {"x.a": 1}), Design("bbb222", {"x.a": 2}, quality=1.1)
+    whole, partial = Copy("aaa111", {"x.a": 1}), Copy("bbb222", {"x.a": 2}, "gated")
     run = write_run(tmp_path / "run", (whole,), seeds=(0, 1), folds=("chr8", "chr10x"))
     for fold, seed in (("chr8", 0), ("chr10x", 0), ("chr8", 1)):
         write_unit(run, partial, seed, fold)

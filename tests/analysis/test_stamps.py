@@ -16,16 +16,16 @@ from analysis.ranking import rank
 from analysis.schema import LOCK
 from analysis.stamps import STAMPS, agree, earlier_runs, mixture
 from analysis.store import Run
-from tests.analysis.fixture_store import DESIGNS, Design, write, write_run
+from tests.recorded.copies import COPIES, Copy, write, write_run
 
 STAMP = dict.fromkeys(STAMPS, "x") | {"stamp": "s", "code": "one"}
 
 
-def _stamp(run: Path, **of_seed_2: str) -> None:
-    """Give every unit a stamp, and those of seed 2 another one."""
+def _stamp(run: Path, seeds: tuple[int, ...] = (2,), **others: str | None) -> None:
+    """Give every unit a stamp, and those of some seeds another one."""
     for file in sorted((run / "trials").glob("*.parquet")):
         (row,) = pq.read_table(file).to_pylist()
-        write(run, "trials", file.name, [{**row, **STAMP, **(of_seed_2 if row["seed"] == 2 else {})}])
+        write(run, "trials", file.name, [{**row, **STAMP, **(others if row["seed"] in seeds else {})}])
 
 
 def _modules(run: Path, **codes: dict[str, str]) -> None:
@@ -36,11 +36,13 @@ def _modules(run: Path, **codes: dict[str, str]) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return write_run(tmp_path / "run", DESIGNS[:2])
+    return write_run(tmp_path / "run", COPIES[:2])
 
 
 def test_units_of_one_stamp_and_of_older_stores_are_ranked(run: Path) -> None:
     assert mixture(Run.open(run)) is None
+    _stamp(run, seeds=(0, 1, 2), **dict.fromkeys(STAMPS))
+    assert mixture(Run.open(run)) is None, "of an older store"
     _stamp(run)
     assert mixture(Run.open(run)) is None
     assert len(rank(Run.open(run)).configurations) == 2
@@ -59,7 +61,7 @@ def test_units_of_unlike_stamps_are_refused_with_the_difference(run: Path, name:
 def test_unknown_stamps_beside_known_ones_are_refused(run: Path) -> None:
     file = sorted((run / "trials").glob("*.parquet"))[0]
     (row,) = pq.read_table(file).to_pylist()
-    write(run, "trials", file.name, [{**row, **STAMP}])
+    write(run, "trials", file.name, [{**row, **dict.fromkeys(STAMP)}])
     with pytest.raises(UserError, match="5 and 1 units"):
         rank(Run.open(run))
 
@@ -93,15 +95,15 @@ def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
     assert mixture(Run.open(run)) is None
 
 
-def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
-    run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa", "fb"))
+def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", COPIES[:2], folds=("fa", "fb"))
     assert set(rank(Run.open(run)).configurations["folds"]) == {2}
     fold = {"test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
     plan = {"folds": {"fb": {"name": "fold0", **fold}}, "other_folds": {"fa": {"name": "fold0", **fold}}}
     (run / "plan.json").write_text(json.dumps({**plan, "seeds": [0, 1, 2]}))
     opened = Run.open(run)
     ranking = rank(opened)
-    alone = rank(Run.open(write_run(tmp_path / "alone", DESIGNS[:2], folds=("fb",))))
+    alone = rank(Run.open(write_run(tmp_path / "alone", COPIES[:2], folds=("fb",))))
     assert ranking.configurations["value"].tolist() == alone.configurations["value"].tolist()
     for mine, its in ((ranking.findings, alone.findings), (ranking.unevaluated, alone.unevaluated)):
         pd.testing.assert_frame_equal(mine, its)
@@ -122,8 +124,8 @@ def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
 def test_seeds_and_configurations_not_asked_for_are_counted_out(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = write_run(tmp_path / "run", DESIGNS[:2], folds=("fa",))
-    first, second = (design.config for design in DESIGNS[:2])
+    run = write_run(tmp_path / "run", COPIES[:2], folds=("fa",))
+    first, second = (copy.config for copy in COPIES[:2])
     fold = {"name": "fold0", "test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}
     plan = {"folds": {"fa": fold}, "seeds": [0, 1], "other_seeds": [2], "other_configs": [second]}
     (run / "plan.json").write_text(json.dumps({**plan, "configs": [{"id": first}, {"id": second}]}))
@@ -141,8 +143,8 @@ def test_seeds_and_configurations_not_asked_for_are_counted_out(
 
 
 def test_running_is_believed_while_a_driver_holds_its_lock(tmp_path: Path) -> None:
-    designs = (DESIGNS[0], Design("eee555", {}, status="running"))
-    run = write_run(tmp_path / "run", designs, seeds=(0, 1))
+    copies = (COPIES[0], Copy("eee555", {}, status="running"))
+    run = write_run(tmp_path / "run", copies, seeds=(0, 1))
     assert rank(Run.open(run)).left_out == {"running": 2}, "no driver ever was: one trial alone, perhaps"
     with (run / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -152,7 +154,7 @@ def test_running_is_believed_while_a_driver_holds_its_lock(tmp_path: Path) -> No
 
 def test_what_was_put_aside_is_counted_with_its_reason(run: Path) -> None:
     assert earlier_runs(Run.open(run)) == []
-    aside = write_run(run / "earlier" / "abc", DESIGNS[:1])
+    aside = write_run(run / "earlier" / "abc", COPIES[:1])
     (aside / "earlier.json").write_text(json.dumps({"why": "other code"}))
     (run / "earlier" / "empty").mkdir()
     assert earlier_runs(Run.open(run)) == [(aside, 3, "other code")]

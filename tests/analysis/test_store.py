@@ -15,7 +15,7 @@ from analysis.errors import UserError
 from analysis.flags import units_of_run
 from analysis.schema import SCHEMA_VERSION, TABLES, to_table
 from analysis.store import Run
-from tests.analysis.fixture_store import write
+from tests.recorded.copies import write
 
 RECORD_POINTS = Path(__file__).parents[3] / "shared" / "data" / "record_points" / "per_cell.csv"
 KEY = {"config": "a", "fold": "f", "seed": 1}

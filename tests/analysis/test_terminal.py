@@ -16,10 +16,10 @@ from analysis.flags import by_rule, unseen_lines
 from analysis.ranking import rank
 from analysis.store import Run
 from analysis.terminal import BEYOND, ranking_view
-from tests.analysis.fixture_store import Design, write, write_run
+from tests.recorded.copies import Copy, write, write_run
 
-NOISY = Design("aaa111", {"energy.form": "linear"}, seed_noise=1.5)
-CALM = Design("bbb222", {"energy.form": "gated"}, seed_noise=0.001)
+NOISY = Copy("aaa111", {"energy.form": "linear"}, lift=(-0.3, 0.3))
+CALM = Copy("bbb222", {"energy.form": "gated"}, "gated", steady=True, lift=(0.0, 0.001, 0.002))
 
 
 def said(parts: Iterable[RenderableType]) -> str:
@@ -47,10 +47,10 @@ def test_an_interval_beyond_what_can_be_is_marked(two_seeds: Path) -> None:
     reach = "reaches" if len(beyond) == 1 else "reach"
     assert f"{len(beyond)} of 2 intervals {reach} beyond [0, 1]" in text
     assert "(not clipped): 2 seeds bound little there" in text
-    nothing = sum(low <= 0 and high >= 1 for low, high in beyond)
+    nothing = sum(row.low <= 0 and row.high >= 1 for row in beyond)
     assert nothing
     assert f"and nothing in {nothing} row" in text
-    alone = rank(Run.open(write_run(two_seeds.parent / "calm", (CALM,), seeds=range(6))))
+    alone = rank(Run.open(write_run(two_seeds.parent / "calm", (CALM,), seeds=range(3))))
     row = alone.configurations.iloc[0]
     text = said(ranking_view(alone))
     assert BEYOND not in text
@@ -78,14 +78,15 @@ def test_criteria_know_what_they_can_be() -> None:
 
 
 def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None:
-    overfit = Design("aaa111", {"x.a": 1}, quality=0.05, train_quality=9.0)
-    run = Run.open(write_run(tmp_path / "run", (overfit, Design("bbb222", {"x.a": 2})), seeds=(0, 1)))
+    overfit = Copy("aaa111", {"x.a": 1}, lift=-0.3, train=0.98)
+    run = Run.open(
+        write_run(tmp_path / "run", (overfit, Copy("bbb222", {"x.a": 2}, train=0.3)), seeds=(0, 1))
+    )
     ranking = rank(run)
     own = ranking.findings[ranking.findings["rule"] == "generalisation_gap"]
     row = by_rule(ranking.findings).set_index("rule").loc["generalisation_gap"]
     lines = set(own["cell_line"]) - {"macro"}
-    assert lines == {"K562", "HMEC"}, "every line beyond the limit has its finding"
-    assert unseen_lines(run) == 2
+    assert lines == {"C4", "C5"} and unseen_lines(run) == 2, "every line beyond the limit has its finding"
     assert (row["configs"], row["units"], row["lines"]) == (1, 2, 2)
     text = said(ranking_view(ranking))
     assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text

@@ -9,7 +9,7 @@ from analysis.errors import UserError
 from analysis.schema import SCHEMA_VERSION, to_table
 from analysis.store import Run
 from analysis.unit_log import START, UnitLog, advance, log_file, rows_frame, table_frame
-from tests.analysis.fixture_store import write
+from tests.recorded.copies import write
 
 KEY = {"config": "a", "fold": "f", "seed": 1}
 BEGAN = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)

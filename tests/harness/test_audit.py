@@ -20,8 +20,9 @@ from harness.trial.replicate import Replicate
 from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
+from tests.contracts.settings import alone
 from tests.harness.conftest import MakeReplicate
-from tests.sabotage.kinds import KINDS, alone, caught, sabotage
+from tests.sabotage.kinds import KINDS, caught, sabotage
 
 ROWS = {row.key: row for row in catalogue() if row.cls is not None}
 EVERYTHING: dict[str, Any] = {

@@ -1,6 +1,5 @@
 """Loss balance on hand-made gradients and on a real small trial: shares held, conflicts removed, routes kept."""
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -174,22 +173,7 @@ def test_grad_norm_warms_up_when_a_term_begins_to_act(make_replicate: MakeReplic
     assert second[0].shares["ranking"][1] == pytest.approx(0.3, rel=1e-3)
 
 
-@pytest.mark.parametrize("kind", ["grad_norm", "pcgrad"])
-def test_a_continued_trainer_balances_as_an_uninterrupted_one(
-    make_replicate: MakeReplicate, kind: str
-) -> None:
-    changes = {**SEVERAL, "balance.kind": kind}
-    whole, again = make_replicate(changes, run="a").trainer, make_replicate(changes, run="b").trainer
-    batches = list(make_replicate(changes, run="c").sampler.epoch(1))
-    for batch in batches[:2]:
-        whole.step(batch, progress=0.0, probe=False)
-    again.load_state_dict(copy.deepcopy(whole.state_dict()))
-    for trainer in (whole, again):
-        trainer.step(batches[2], progress=0.0, probe=False)
-    assert all(torch.equal(a, b) for a, b in zip(whole.parameters, again.parameters, strict=True))
-
-
-def test_pcgrad_leaves_no_conflict_between_two_terms_of_a_model(make_replicate: MakeReplicate) -> None:
+def test_pcgrad_on_the_model_leaves_no_conflict_between_two_terms(make_replicate: MakeReplicate) -> None:
     trainer = make_replicate({"loss.sparsity.r": 1.0, "balance.kind": "pcgrad"}).trainer
     batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
     _, boundary, step, *_ = trainer.measure(batch, warm=False)
@@ -221,30 +205,6 @@ def test_a_balance_of_the_task_alone_is_refused() -> None:
             GradNorm,
             PcGrad,
         )
-
-
-@pytest.mark.parametrize("kind", ["fixed", "grad_norm", "pcgrad"])
-def test_the_weight_in_force_is_the_ramp_times_the_balance(make_replicate: MakeReplicate, kind: str) -> None:
-    """Half of a ramp halves what the balance gives, in the logged weight and in the share of the gradient."""
-    changes: dict[str, Any] = {"loss.speculation.weight": 0.2, "decouple.pearson": 0.1, "balance.kind": kind}
-    if kind == "grad_norm":
-        changes["balance.warmup"] = 0
-    ramped = {**changes, "curriculum.ramp_epochs": 2.0}
-
-    def weights(changes: dict[str, Any], progress: float) -> tuple[dict[str, float], dict[str, float]]:
-        replicate = make_replicate(changes, run=f"{len(changes)}")
-        log = replicate.trainer.step(next(iter(replicate.sampler.epoch(1))), progress=progress, probe=True)
-        return log.weights, {name: share for name, (_, share) in log.shares.items()}
-
-    whole, shares = weights(changes, 0.5)
-    for progress, ramp in ((0.5, 0.25), (1.0, 0.5), (2.0, 1.0)):
-        risen, part = weights(ramped, progress)
-        assert risen["task"] == 1.0
-        for name in ("speculation", "pearson"):
-            assert risen[name] == pytest.approx(ramp * whole[name], rel=1e-6)
-            assert part[name] == pytest.approx(ramp * shares[name], rel=1e-4)
-    if kind == "grad_norm":
-        assert shares == pytest.approx({"task": 1.0, "speculation": 0.2, "pearson": 0.1}, rel=1e-4)
 
 
 def test_the_audit_sees_a_ramp_beside_a_balance(make_replicate: MakeReplicate) -> None:

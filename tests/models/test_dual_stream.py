@@ -7,7 +7,7 @@ from torch import nn
 from models.building import build_sequence
 from models.sequence.dual_stream import DualStream
 from models.streams import initialise
-from tests.models.test_sequence_potential import SMALL, sequences
+from tests.contracts.test_encoder import SMALL, sequences
 from tests.typed import as_a
 
 BLOCK = {

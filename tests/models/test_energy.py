@@ -94,34 +94,7 @@ def test_learned_scalars_receive_the_gradient_of_the_equation(form: str, name: s
     assert value.grad.item() == pytest.approx(wanted, rel=1e-9)
 
 
-@pytest.mark.parametrize("form", ENERGIES.keys())
-def test_replicates_run_under_vmap(form: str) -> None:
-    members = [ENERGIES.build(form).double() for _ in range(3)]
-    for k, member in enumerate(members):
-        for parameter in member.parameters():
-            torch.nn.init.constant_(parameter, 0.3 * k - 0.2)
-    stacked, buffers = torch.func.stack_module_state(members)
-    u, r = torch.randn(3, 2, 5, dtype=torch.float64), torch.rand(3, 2, 1, dtype=torch.float64)
-
-    def run(state: dict, u: torch.Tensor, r: torch.Tensor) -> torch.Tensor:
-        return torch.func.functional_call(members[0], state, (u, r, torch.ones(2, 1, dtype=torch.float64)))
-
-    if stacked:
-        together = torch.func.vmap(run)({**stacked, **buffers}, u, r)
-    else:
-        together = torch.func.vmap(run, in_dims=(None, 0, 0))({}, u, r)
-    apart = torch.stack([m(u[k], r[k], torch.ones(2, 1, dtype=torch.float64)) for k, m in enumerate(members)])
-    assert torch.allclose(together, apart, rtol=0, atol=1e-14)
-
-
-def test_unknown_argument_of_an_energy_is_an_error() -> None:
-    with pytest.raises(TypeError, match="lam"):
-        ENERGIES.build("linear", lam=0.1)
-    with pytest.raises(KeyError, match="did you mean 'gated'"):
-        ENERGIES.build("gate")
-
-
-def test_rows_say_that_a_sample_part_has_either_sign() -> None:
+def test_rows_say_that_the_sample_part_of_a_resistance_has_either_sign() -> None:
     for form in ("linear", "interaction"):
         assert "R_E(c) >= 0" in ENERGIES.row(form).equation
         assert "may be negative" in ENERGIES.row(form).equation

@@ -129,15 +129,3 @@ def test_fit_leaves_its_inputs_and_the_graph_alone() -> None:
     before = logits.detach().clone()
     assert not fit(divided(logits), labels).requires_grad
     assert torch.equal(logits.detach(), before)
-
-
-def test_per_cell_temperature_runs_under_vmap() -> None:
-    members = [PerCellTemperature(width=3) for _ in range(2)]
-    for k, member in enumerate(members):
-        torch.nn.init.constant_(member.v, 0.1 + k)
-    stacked, _ = torch.func.stack_module_state(members)
-    z_e = torch.randn(2, 4, 3)
-    together = torch.func.vmap(lambda state, z: torch.func.functional_call(members[0], state, (z, 4)))(
-        stacked, z_e
-    )
-    assert torch.allclose(together, torch.stack([m(z_e[k], 4) for k, m in enumerate(members)]))

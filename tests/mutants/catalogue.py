@@ -226,7 +226,7 @@ OF_A_TRIAL = (
         "query pairs may stand in their own support set",
         "rest = np.concatenate([order[cell][:start], order[cell][start + self.query :]])",
         "rest = order[cell]",
-        (f"{H}trial_sampler.py",),
+        ("tests/contracts/test_sampler.py",),
     ),
     Mutant(
         "ramp_from_the_start",

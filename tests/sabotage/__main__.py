@@ -20,7 +20,8 @@ from harness.mechanisms.mechanism import Mechanism
 from harness.shell import terminal
 from harness.store.writer import RunWriter
 from harness.trial.replicate import Replicate
-from tests.sabotage.kinds import KINDS, alone, caught, sabotage
+from tests.contracts.settings import alone
+from tests.sabotage.kinds import KINDS, caught, sabotage
 
 DESCRIPTION = """The audit of a trial (key `audit: strict | warn | off`) judges every configured mechanism; its verdicts are
 in table `audit` of a run. This command proves the audit itself: every mechanism is broken on the real classes, in

@@ -23,7 +23,7 @@ from harness.trial.score.predict import Predictor
 from harness.trial.step import trainer as trainer_module
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.schedule import Schedule
-from models.declared import GIVEN, POSITIVE
+from models.declared import POSITIVE
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
 from models.environment.branches import Branches
@@ -41,26 +41,6 @@ KINDS = (
     "another energy in prediction",
     "reach too wide",
 )
-TEACHER = {"environment.teacher.kind": "gradient", "loss.distillation.weight": 0.5}
-GRAPH = {**TEACHER, "environment.graph.kind": "gcn"}
-HIDDEN = {**TEACHER, "episode.pseudo_unseen": 0.25}
-BESIDE: dict[str, dict[str, Any]] = {
-    "temperature": {"temperature.mode": "learned"},
-    "id": {"environment.unseen": "mean"},
-    "prototypes_hinged": {"loss.prototypes.radius": 0.001},
-    "gcn": GRAPH,
-    "random_walk": {**GRAPH, "environment.graph.kind": "random_walk"},
-    "graph_map": {**GRAPH, "environment.graph.map": "attention"},
-    "gradient": TEACHER,
-    "distillation": TEACHER,
-    "ema": {"loss.distillation.weight": 0.5},
-    "competition": HIDDEN,
-    "opportunist": HIDDEN,
-    "dual_stream": {"decouple.pearson": 0.5},
-    "features": {"environment.hidden": 8},
-    "reconstruction": {"environment.source": "features"},
-}
-"""What a mechanism needs beside its own settings to be accepted, or to act at once."""
 ENTRY = {"KmerStem": "finish"}
 """Method by which a class is entered, where that is not `forward`."""
 
@@ -95,18 +75,6 @@ def sabotage(mechanism: Mechanism, kind: str) -> Context | None:
     if issubclass(cls, LossTerm):
         return _of_term(mechanism, cls, kind)
     return _of_module(cls, kind)
-
-
-def alone(mechanism: Mechanism) -> dict[str, Any]:
-    """Changes of a small configuration that switch the mechanism on, with hinges set so that they act."""
-    changes: dict[str, Any] = {"loss.calibration.weight": 0.5, "loss.calibration.mean": 0.0}
-    changes |= {"loss.calibration.variance_low": 0.0, "loss.calibration.variance_high": 1e-6}
-    for setting in mechanism.when:
-        if setting.value == POSITIVE and not setting.path.startswith("model."):
-            changes[setting.path] = 0.5
-        elif setting.value not in (POSITIVE, GIVEN):
-            changes[setting.path] = setting.value
-    return changes | BESIDE.get(mechanism.key, {})
 
 
 def caught(replicate: Replicate, mechanism: Mechanism, kind: str) -> Finding | None:

@@ -30,7 +30,8 @@ from analysis.rules import (
 )
 from analysis.rules.table import Floats
 from analysis.store import KEYS, Run
-from tests.analysis.rule_units import unit
+from tests.analysis.rule_units import HEALTHY, raised, unit
+from tests.contracts.settings import SETTINGS
 from tests.typed import rows_of
 
 LINES = ("macro", "pooled", "K562", "HMEC")
@@ -283,3 +284,13 @@ def test_a_rule_takes_units_without_rows_and_no_units_at_all(rule: Rule) -> None
     assert judge(empty, rules=[rule]).missing[rule.id].keys() == {0}
     nobody = Units(Table([]), Table([]), Table([]), lambda split: Table([]))
     assert judge(nobody, rules=[rule]).findings == []
+
+
+@pytest.mark.parametrize(("key", "changes"), SETTINGS["warning rule"].items())
+def test_a_rule_is_raised_by_its_case_and_not_by_a_healthy_unit(key: str, changes: dict[str, Any]) -> None:
+    of_unit = {name: value for name, value in changes.items() if name not in HEALTHY}
+    of_cells = {name: value for name, value in changes.items() if name in HEALTHY}
+    assert raised(unit(), key) == []
+    found = raised(unit(of_cells, of_cells, **of_unit), key)
+    assert found
+    assert all(f.limit == LIMITS[key] and f.evidence and f.advice for f in found)

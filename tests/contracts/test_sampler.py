@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from analysis.errors import UserError
 from harness.trial.episodes.sampler import SAMPLERS, CellBatch, Sampler
+from tests.contracts.settings import rows
 
 
 def sampler(
@@ -23,7 +24,7 @@ def sampler(
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(sorted(SAMPLERS.keys())), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6))
+@given(st.sampled_from(rows()["sampler"]), st.integers(0, 5), st.integers(1, 4), st.integers(1, 6))
 def test_support_and_query_of_an_episode_are_disjoint(
     kind: str, seed: int, epoch: int, per_step: int
 ) -> None:
@@ -34,17 +35,38 @@ def test_support_and_query_of_an_episode_are_disjoint(
             assert len({*support.tolist(), *query.tolist()}) == 16
 
 
-def test_epoch_of_episodes_depends_on_its_number_and_seed_alone() -> None:
-    first, again = [list(sampler(seed=3).epoch(2)) for _ in range(2)]
-    assert all(
-        np.array_equal(a.query, b.query) and np.array_equal(a.support, b.support)
-        for a, b in zip(first, again, strict=True)
-    )
-    for other in (list(sampler(seed=3).epoch(3)), list(sampler(seed=4).epoch(2))):
-        assert not np.array_equal(first[0].query, other[0].query)
+KINDS = pytest.mark.parametrize("kind", rows()["sampler"])
 
 
-def test_cell_batch_episodes_are_distinct_single_lines() -> None:
+@KINDS
+def test_an_epoch_is_the_same_again_and_no_other_is(kind: str) -> None:
+    made = sampler(kind, seed=3)
+    list(made.epoch(1))
+    first, again = list(sampler(kind, seed=3).epoch(2)), list(made.epoch(2))
+    for one, other in zip(first, again, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    for others in (made.epoch(3), sampler(kind, seed=4).epoch(2)):
+        assert not np.array_equal(first[0].query, next(others).query)
+
+
+@KINDS
+def test_cell_lines_of_pairs_and_episodes_are_told(kind: str) -> None:
+    owner = np.repeat([0, 1, 2], [60, 40, 90])
+    for batch in sampler(kind, per_step=3).epoch(1):
+        assert np.array_equal(owner[batch.query], batch.query_cell)
+        assert batch.mixed == (batch.cell == -1).all() == (kind != "cell_batch")
+
+
+@KINDS
+def test_an_epoch_has_the_steps_that_it_says(kind: str) -> None:
+    assert len(list(sampler(kind, steps_per_epoch=7).epoch(1))) == 7
+    made = sampler(kind, sizes=(640, 640), per_step=2, query=64, support=32)
+    assert len(list(made.epoch(1))) == made.steps == 10, "about every training pair once"
+    with pytest.raises(TypeError, match="rounds"):
+        sampler(kind, rounds=2)
+
+
+def test_cell_batch_episodes_of_a_step_are_distinct_single_lines() -> None:
     owner = np.repeat([0, 1, 2], [60, 40, 90])
     for batch in sampler(per_step=3).epoch(1):
         assert sorted(batch.cell) == [0, 1, 2]
@@ -52,13 +74,13 @@ def test_cell_batch_episodes_are_distinct_single_lines() -> None:
         assert np.array_equal(owner[batch.support], np.repeat(batch.cell[:, None], 6, axis=1))
 
 
-def test_cell_batch_repeats_a_line_only_in_too_long_steps() -> None:
+def test_cell_batch_repeats_a_line_only_where_it_must() -> None:
     batch = next(iter(sampler(per_step=5).epoch(1)))
     assert np.bincount(batch.cell, minlength=3).max() == 2
 
 
 @pytest.mark.parametrize("kind", ["meta_batch", "random"])
-def test_samplers_documented_to_fail_mix_lines_in_a_support_set(kind: str) -> None:
+def test_failing_samplers_mix_cell_lines_in_one_support_set(kind: str) -> None:
     owner = np.repeat([0, 1, 2], [60, 40, 90])
     mixed = [len(set(owner[support])) for batch in sampler(kind).epoch(1) for support in batch.support]
     assert np.mean(mixed) > 1.5
@@ -69,10 +91,6 @@ def test_an_epoch_asks_for_about_every_pair_once() -> None:
     assert made.steps == 10
     seen = np.concatenate([batch.query.ravel() for batch in made.epoch(1)])
     assert len(np.unique(seen)) == 1280
-
-
-def test_steps_per_epoch_is_obeyed() -> None:
-    assert len(list(sampler(steps_per_epoch=7).epoch(1))) == 7
 
 
 def test_too_few_pairs_for_an_episode_is_a_sentence() -> None:

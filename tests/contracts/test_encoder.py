@@ -12,15 +12,15 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from harness.config.blocks.model import ModelBlock
 from models.building import build_sequence
 from models.sequence.cbat import Cbat
-from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.stem import KmerStem
 from models.sequence.tokens import reverse_complement
 from models.streams import SeededNoise, initialise
+from tests.contracts.settings import rows
 from tests.models.recorded_noise import RecordedNoise
 from tests.typed import as_a
 
-KEYS = ("cbat", "cross_attention", "cnn")
+KEYS = rows()["encoder"]
 SMALL: dict[str, Any] = {
     "size": "small",
     "embedding": 4,
@@ -68,10 +68,6 @@ class Recorder:
         assert name not in self.masks, f"{name} drew twice in one forward pass"
         self.masks[name] = self.source.normal(name, like)
         return self.masks[name]
-
-
-def test_every_registered_encoder_is_tested() -> None:
-    assert sorted(INTERACTIONS.keys()) == sorted(KEYS)
 
 
 @pytest.mark.parametrize("encoder", KEYS)
