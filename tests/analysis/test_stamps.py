@@ -3,6 +3,7 @@
 import fcntl
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -50,7 +51,8 @@ def test_units_of_one_stamp_and_of_older_stores_are_ranked(run: Path) -> None:
 
 @pytest.mark.parametrize("name", STAMPS)
 def test_units_of_unlike_stamps_are_refused_with_the_difference(run: Path, name: str) -> None:
-    _stamp(run, **{name: "another"})
+    other: dict[str, Any] = {name: "another"}
+    _stamp(run, **other)
     for read in (rank, lambda opened: compare(opened, "energy.form", "linear", "gated")):
         with pytest.raises(
             UserError, match=r"stand together: 4 and 2 units, and their mean would mean nothing"

@@ -47,7 +47,7 @@ def test_an_interval_beyond_what_can_be_is_marked(two_seeds: Path) -> None:
     reach = "reaches" if len(beyond) == 1 else "reach"
     assert f"{len(beyond)} of 2 intervals {reach} beyond [0, 1]" in text
     assert "(not clipped): 2 seeds bound little there" in text
-    nothing = sum(row.low <= 0 and row.high >= 1 for row in beyond)
+    nothing = sum(low <= 0 and high >= 1 for low, high in beyond)
     assert nothing
     assert f"and nothing in {nothing} row" in text
     alone = rank(Run.open(write_run(two_seeds.parent / "calm", (CALM,), seeds=range(3))))
@@ -86,7 +86,8 @@ def test_warnings_say_in_how_many_cell_lines_of_how_many(tmp_path: Path) -> None
     own = ranking.findings[ranking.findings["rule"] == "generalisation_gap"]
     row = by_rule(ranking.findings).set_index("rule").loc["generalisation_gap"]
     lines = set(own["cell_line"]) - {"macro"}
-    assert lines == {"C4", "C5"} and unseen_lines(run) == 2, "every line beyond the limit has its finding"
+    assert lines == {"C4", "C5"}, "every line beyond the limit has its finding"
+    assert unseen_lines(run) == 2
     assert (row["configs"], row["units"], row["lines"]) == (1, 2, 2)
     text = said(ranking_view(ranking))
     assert "in 1 of 2 configurations, 2 of 4 units, 2 of 2 unseen cell lines" in text

@@ -1,9 +1,9 @@
 """Every design: distinct valid configurations, as many as it says, or none before a sampler proposes them."""
 
+import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from analysis.errors import UserError
 from harness.config.blocks.design import designs
@@ -18,7 +18,7 @@ def sweep(folder: Path, name: str, **keys: object) -> Sweep:
     """A sweep of the design over its space of the table, or over another one."""
     content = {"name": "a", "base": "minimal", "data": {"synthetic": {}}, "design": name}
     file = folder / "a.yaml"
-    file.write_text(yaml.safe_dump({**content, "space": SETTINGS["design"][name], **keys}))
+    file.write_text(json.dumps({**content, "space": SETTINGS["design"][name], **keys}))
     return load_sweep(file)
 
 

@@ -16,8 +16,10 @@ from tests.models.rows import SIZES, build_row
 from tests.models.steps import linear_energy, make_step
 
 TERMS = pytest.mark.parametrize("key", rows()["loss term"])
-FIELDS = ("u", "z_i", "z_e", "r", "logit", "temperature", "kl", "channel_norm")
-FIELDS += ("r_student", "r_heard", "r_teacher", "v_decoded", "log_prior")
+FIELDS = (
+    *("u", "z_i", "z_e", "r", "logit", "temperature", "kl", "channel_norm"),
+    *("r_student", "r_heard", "r_teacher", "v_decoded", "log_prior"),
+)
 """What of a step a gradient can go to."""
 
 
@@ -71,7 +73,8 @@ def test_nan_in_what_it_acts_on_makes_it_nan(key: str) -> None:
         _, state = term(make_step(seed=seed), state)
     for name in set(DEFINITIONS[key].acts.split()) & set(FIELDS):
         step = make_step(seed=5)
-        spoilt = make_step(seed=5, **{name: torch.full_like(getattr(step, name), torch.nan)})
+        lost: dict[str, Any] = {name: torch.full_like(getattr(step, name), torch.nan)}
+        spoilt = make_step(seed=5, **lost)
         assert term(spoilt, term.awake(state))[0].isnan(), name
 
 

@@ -91,7 +91,7 @@ def build(kind: str, key: str, seed: int = 0, **other: Any) -> Any:
     encodes = pair_inputs(D, False) if key == "support" else F
     sizes = Sizes(C, D, W, encodes)
     table = registries()[kind]
-    arguments = table.row(key).cls.arguments(settings, sizes)  # type: ignore[attr-defined]
+    arguments = table.row(key).cls.arguments(settings, sizes)
     module = table.build(key, **arguments, **other).double()
     initialise(module, seed)
     source = torch.Generator().manual_seed(seed)

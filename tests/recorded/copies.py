@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from analysis.schema import ALWAYS, KEYS, TABLES, file_name, to_table
+from analysis.schema import ALWAYS, KEYS, TABLES, to_table
 
 RUN = Path(__file__).parent / "run"
 """The recorded run: energy.form linear and gated by loss.ranking.weight 0.5 and 1.0, three seeds on one fold."""
@@ -74,17 +74,17 @@ def write_unit(run: Path, copy: Copy, seed: int, fold: str = "chr8") -> None:
     key = dict(zip(KEYS, (copy.config, fold, seed), strict=True))
     tables = {name: recorded(name, copy.form, 0 if copy.steady else seed % 3) for name in ALWAYS}
     (unit,) = tables["trials"]
-    settings = _with(json.loads(unit["config_json"]), copy.changes) | copy.settings
+    settings = {**_with(json.loads(unit["config_json"]), copy.changes), **copy.settings}
     unit |= {"status": copy.status, "config_json": json.dumps(settings), **copy.unit}
     unit["changes_json"] = json.dumps(dict(copy.changes))
     for row in tables["epochs"]:
-        row |= copy.epoch | ({} if copy.train is None else {"train_aupr": copy.train})
+        row |= {**copy.epoch, **({} if copy.train is None else {"train_aupr": copy.train})}
     lift = FOLD_LIFT.get(fold, 0.01) + (copy.lift[seed] if isinstance(copy.lift, tuple) else copy.lift)
     shown = [row for row in tables["cells"] if copy.status == "done" or row["selection"] == "epoch"]
     tables["cells"] = [_lifted(row, lift, copy) for row in shown]
     tables["warnings"] = []
     for name, rows in tables.items():
-        write(run, name, file_name(copy.config, fold, seed), [row | key for row in rows])
+        write(run, name, f"{copy.config}-{fold}-{seed}.parquet", [row | key for row in rows])
 
 
 def write_run(

@@ -40,7 +40,8 @@ def test_the_recorded_plan_is_that_of_the_sweep_beside_it() -> None:
     today = Plan.of(
         load_sweep(ROOT / "tests" / "recorded" / "sweep.yaml"), folds=[*plan.known.values()], data=plan.data
     )
-    assert today.units() == plan.units() and len(today.units()) == 12, AGAIN
+    assert today.units() == plan.units(), AGAIN
+    assert len(today.units()) == 12
     units = run.table("trials")
     assert {unit.name for unit in plan.units()} == set(units[KEYS].astype(str).agg("-".join, axis=1))
     assert set(units["status"]) == {"done"}
