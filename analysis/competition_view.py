@@ -10,7 +10,7 @@ from rich.text import Text
 from analysis.errors import UserError
 from analysis.intervals import t_interval
 from analysis.labels import labels
-from analysis.replicates import configuration_changes
+from analysis.reported import configuration_changes
 from analysis.store import Run
 
 LEGEND = (

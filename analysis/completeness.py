@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import product
 
-from analysis.replicates import REPORTED
+from analysis.reported import REPORTED
 from analysis.store import KEYS, Run
 
 NOT_STARTED = "not started"

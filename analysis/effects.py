@@ -11,7 +11,7 @@ from analysis.balance import common_to_seeds, mixed
 from analysis.criteria import Criterion, criterion
 from analysis.errors import UserError, nearest
 from analysis.paired import PairedEffect, paired_effect
-from analysis.replicates import replicates, resolved_configurations
+from analysis.reported import reported_units, resolved_configurations
 from analysis.schema import SPLITS
 from analysis.store import Run
 
@@ -68,7 +68,7 @@ def compare(
             f"{run.path}: no two configurations differ in {key} ({a} against {b}) alone; "
             "use `design: grid` or `set:` so that the other keys repeat"
         )
-    units = replicates(run, split)
+    units = reported_units(run, split)
     units = units[units[by.key].notna()]
     rows: list[dict[str, Any]] = []
     for x, y in matched:

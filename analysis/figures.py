@@ -9,7 +9,7 @@ from analysis.documented import DOCUMENTED
 from analysis.flags import rules_in_order
 from analysis.labels import labels
 from analysis.ranking import Ranking
-from analysis.replicates import configuration_changes
+from analysis.reported import configuration_changes
 from analysis.store import KEYS, Run
 
 _FAULT, _PLAIN, _BASELINE = "#c0392b", "#1f5fa8", "#8a8a8a"

@@ -1,4 +1,4 @@
-"""Interval over replicates, and what it says against a region of practical equivalence."""
+"""Interval over units, and what it says against a region of practical equivalence."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +13,7 @@ Verdict = Literal["better", "worse", "equal", "unknown"]
 
 @dataclass(frozen=True)
 class Interval:
-    """Mean and Student t-interval of n replicates; `low` and `high` are NaN for n < 2."""
+    """Mean and Student t-interval of n units; `low` and `high` are NaN for n < 2."""
 
     mean: float
     low: float
@@ -40,10 +40,10 @@ class Interval:
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """mean +- t_{(1+level)/2, n-1} sd / sqrt(n) over replicates [n], sd with n - 1.
+    """mean +- t_{(1+level)/2, n-1} sd / sqrt(n) over units [n], sd with n - 1.
 
     A percentile bootstrap would cover only about 74 % at 3 seeds and 83 % at 5. NaN values
-    are not replicates and are left out; no values give NaN everywhere. Raises ValueError for a level
+    are not units and are left out; no values give NaN everywhere. Raises ValueError for a level
     outside (0, 1).
     """
     if not 0 < level < 1:

@@ -1,4 +1,4 @@
-"""Paired differences over replicates: interval, tests, and what could have been detected."""
+"""Paired differences over units: interval, tests, and what could have been detected."""
 
 import warnings
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _EXACT_UP_TO = 14
 
 @dataclass(frozen=True)
 class PairedEffect:
-    """b - a over paired replicates.
+    """b - a over paired units.
 
     `p_t` is of the paired t-test; `p_sign_flip` of the exact sign-flip test, NaN where even the smallest
     reachable one, `p_smallest` = 2 / 2^n, is not below 0.05; `detectable` the smallest true difference that
@@ -29,7 +29,7 @@ class PairedEffect:
 
 
 def paired_effect(differences: ArrayLike, level: float = 0.95) -> PairedEffect:
-    """The effect of differences [n], one per replicate; with n < 2 all but the mean is NaN."""
+    """The effect of differences [n], one per unit; with n < 2 all but the mean is NaN."""
     sample = np.asarray(differences, dtype=np.float64)
     sample = sample[~np.isnan(sample)]
     return PairedEffect(
@@ -58,14 +58,14 @@ def t_test_p(differences: ArrayLike) -> float:
 
 
 def smallest_sign_flip_p(n: int) -> float:
-    """2 / 2^n: the smallest two-sided p of the sign-flip test with n replicates (5: 0.0625, 6: 0.031)."""
+    """2 / 2^n: the smallest two-sided p of the sign-flip test with n units (5: 0.0625, 6: 0.031)."""
     return min(1.0, 2.0 ** (1 - n)) if n > 0 else float("nan")
 
 
 def sign_flip_p(differences: ArrayLike) -> float:
     """Share of the 2^n sign assignments whose absolute mean is at least the observed one.
 
-    Exact up to 14 replicates, above that from 16384 random assignments with a fixed seed. NaN where no p
+    Exact up to 14 units, above that from 16384 random assignments with a fixed seed. NaN where no p
     below 0.05 can be reached (n < 6). Assumes differences symmetric about 0 under the null.
     """
     sample = np.asarray(differences, dtype=np.float64)
@@ -105,7 +105,7 @@ def minimum_detectable_effect(differences: ArrayLike, *, alpha: float = 0.05, po
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     """P(A > B) = (1/nm) sum over pairs of [a > b] + [a = b] / 2 (Agarwal et al. 2021, Mann-Whitney).
 
-    Both are values of replicates; NaN when one has none.
+    Both are values of units; NaN when one has none.
     """
     left, right = (np.asarray(x, dtype=np.float64) for x in (a, b))
     left, right = left[~np.isnan(left)], right[~np.isnan(right)]

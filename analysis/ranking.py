@@ -16,7 +16,7 @@ from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven
-from analysis.replicates import REPORTED, configuration_changes, replicates
+from analysis.reported import REPORTED, configuration_changes, reported_units
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
@@ -66,11 +66,13 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     Raises UserError when no trial has finished, when `by` is unknown, or when none is healthy.
     """
     metric = criterion(by)
-    units = replicates(run)
+    units = reported_units(run)
     units = units[units[metric.key].notna()]
     if units.empty:
         raise UserError(_nothing_finished(run))
-    tested = replicates(run, "test").rename(columns={"aupr": "test_aupr", "leaked_aupr": "leaked_test_aupr"})
+    tested = reported_units(run, "test").rename(
+        columns={"aupr": "test_aupr", "leaked_aupr": "leaked_test_aupr"}
+    )
     units = units.merge(tested[[*KEYS, "test_aupr", "leaked_test_aupr"]], on=KEYS, how="left")
     states = completeness(run, set(zip(*(units[key].tolist() for key in KEYS), strict=True)))
     surveyed = survey(run)

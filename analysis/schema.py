@@ -46,7 +46,7 @@ _KEYS: list[tuple[str, pa.DataType, str]] = [
         _S,
         "identity of the fold (hash of its content); plan.json has its name, cell lines and chromosomes",
     ),
-    ("seed", _I32, "replicate seed"),
+    ("seed", _I32, "seed"),
 ]
 
 _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
@@ -78,7 +78,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("code", _S, "hash of the project's code, whose modules RUN/code/<hash>.json lists"),
         ("versions", _S, "versions of the packages that compute numbers, as JSON"),
         ("scheduler", _S, "settings of the scheduler as JSON"),
-        ("stop", _S, "warning rules that end a replicate, as JSON"),
+        ("stop", _S, "warning rules that end a unit, as JSON"),
         ("stamp", _S, "identity of data, code, versions, objective, selection, scheduler and stop together"),
     ],
     "epochs": [

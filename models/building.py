@@ -24,7 +24,7 @@ OF_THE_DATA = frozenset({"size", "enhancer_bp", "promoter_bp"})
 def build_model(
     settings: Settings, cell_lines: int, *, v: Tensor | None = None, relations: Tensor | None = None
 ) -> PrismModel:
-    """The model of a resolved configuration (`TrialConfig.model_dump()`, sizes filled in), not yet initialised.
+    """The model of a resolved configuration (`ConfigurationBlock.model_dump()`, sizes filled in), not yet initialised.
 
     cell_lines C: training cell lines; v [C, F]: their standardised features where the settings read them; relations
     [C, C]: weights of relations between them, where there are any. Raises KeyError for a choice that is not registered,

@@ -20,7 +20,7 @@ FOLDERS = (*PACKAGES, "tests", "search_spaces", ".ci")
 LONGEST = 400
 REASONS: dict[str, str] = {}
 """File longer than LONGEST lines -> why it has to be."""
-PACKAGES_CHECKED = ("harness",)
+PACKAGES_CHECKED = ("harness", "models", "analysis")
 """Packages whose names and docstrings are checked."""
 VAGUE = frozenset({"own", "found", "given"})
 """Names that do not say what they hold."""

@@ -8,8 +8,6 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.test_seams import PACKAGES, ROOT, trees
 
 LONGEST_NAME = 60
@@ -65,7 +63,6 @@ def test_no_broad_except_is_new() -> None:
     assert {file: count for file, count in counts.items() if count} == BROAD
 
 
-@pytest.mark.xfail(strict=True, reason="the reasons are written on another branch")
 def test_every_broad_except_says_why_in_its_line() -> None:
     for file in BROAD:
         lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
@@ -73,20 +70,17 @@ def test_every_broad_except_says_why_in_its_line() -> None:
             assert REASON.search(lines[number - 1]), f"{file}:{number}"
 
 
-@pytest.mark.xfail(strict=True, reason="renamed by the script that ends the vocabulary")
 def test_no_two_classes_of_the_product_share_a_name() -> None:
     names = Counter(name for tree in trees(*PACKAGES).values() for name in classes(tree))
     assert [name for name, count in names.items() if count > 1 and not name.startswith("_")] == []
 
 
-@pytest.mark.xfail(strict=True, reason="renamed by the script that ends the vocabulary")
 def test_a_class_of_the_configuration_ends_in_block() -> None:
     names = blocks(trees("harness/config/blocks"))
     assert len(names) > 40
     assert [name for name in names if not name.endswith("Block")] == []
 
 
-@pytest.mark.xfail(strict=True, reason="tests/harness is shortened on another branch")
 def test_names_of_tests_can_be_read_at_once() -> None:
     tests = {file: too_long(tree) for file, tree in trees("tests").items()}
     assert {file: names for file, names in tests.items() if names} == {}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from harness.audit.finding import Finding, fault
+from harness.audit.finding import MechanismFinding, fault
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
@@ -29,7 +29,7 @@ BATCHES = 4
 class Audit:
     """Findings on every configured mechanism, and the cost in steps of the trial."""
 
-    findings: list[Finding]
+    findings: list[MechanismFinding]
     cost: float
 
 
@@ -80,7 +80,7 @@ def batches_of(sampler: Sampler) -> list[EpisodeBatch]:
     return list(itertools.islice(epochs, BATCHES))
 
 
-def _with_energy(finding: Finding, cls: type | None, gap: float) -> Finding:
+def _with_energy(finding: MechanismFinding, cls: type | None, gap: float) -> MechanismFinding:
     """The energy is at fault when it gives other logits in prediction than in training."""
     if gap <= TOLERANCE or cls is None or not issubclass(cls, Energy):
         return finding
@@ -88,15 +88,17 @@ def _with_energy(finding: Finding, cls: type | None, gap: float) -> Finding:
     return replace(finding, verdict="inert", reason=text)
 
 
-def _with_keys(findings: list[Finding], unread: dict[str, str]) -> list[Finding]:
+def _with_keys(findings: list[MechanismFinding], unread: dict[str, str]) -> list[MechanismFinding]:
     """One finding more per key that nothing reads."""
     return findings + [
-        Finding("-", path, "inert", f"{path} is configured and nothing reads it: {tried} changed nothing")
+        MechanismFinding(
+            "-", path, "inert", f"{path} is configured and nothing reads it: {tried} changed nothing"
+        )
         for path, tried in unread.items()
     ]
 
 
-def _of_reads(unrecorded: list[str]) -> list[Finding]:
+def _of_reads(unrecorded: list[str]) -> list[MechanismFinding]:
     """One finding per key that nothing asked for in a whole trial."""
     text = "is configured and nothing reads it: no part of the trial asked for its value"
-    return [Finding("-", path, "inert", f"{path} {text}") for path in unrecorded]
+    return [MechanismFinding("-", path, "inert", f"{path} {text}") for path in unrecorded]

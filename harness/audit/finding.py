@@ -13,7 +13,7 @@ FATAL = ("inert", "leaking")
 
 
 @dataclass(frozen=True)
-class Finding:
+class MechanismFinding:
     """One row of table `audit`; a figure that does not apply to the mechanism is None."""
 
     id: str
@@ -27,7 +27,9 @@ class Finding:
     effect_gradient: float | None = None
 
     @classmethod
-    def on(cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None) -> "Finding":
+    def on(
+        cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None
+    ) -> "MechanismFinding":
         """The finding on a mechanism of the catalogue."""
         return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
 
@@ -36,7 +38,7 @@ class Finding:
         return {"moment": moment, "cost_steps": cost, **asdict(self)}
 
 
-def summary(findings: Sequence[Finding]) -> str:
+def summary(findings: Sequence[MechanismFinding]) -> str:
     """`14 mechanisms: 13 active, 1 rank-invariant`."""
     counts = Counter(finding.verdict for finding in findings)
     parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
@@ -45,14 +47,14 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """One line per audit of a unit, by its moment, from rows of table `audit`."""
-    by_moment: dict[str, list[Finding]] = {}
+    by_moment: dict[str, list[MechanismFinding]] = {}
     for row in rows:
-        columns = {name: row[name] for name in Finding.__dataclass_fields__}
-        by_moment.setdefault(row["moment"], []).append(Finding(**columns))
+        columns = {name: row[name] for name in MechanismFinding.__dataclass_fields__}
+        by_moment.setdefault(row["moment"], []).append(MechanismFinding(**columns))
     return {moment: summary(findings) for moment, findings in by_moment.items()}
 
 
-def fault(findings: Sequence[Finding]) -> str | None:
+def fault(findings: Sequence[MechanismFinding]) -> str | None:
     """The sentence that a strict trial ends with; None when nothing is inert or leaking."""
     faults = [finding for finding in findings if finding.verdict in FATAL]
     if not faults:

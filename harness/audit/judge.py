@@ -1,6 +1,6 @@
 """Judges every configured mechanism by what changes without it (docs/audit.md)."""
 
-from harness.audit.finding import Finding
+from harness.audit.finding import MechanismFinding
 from harness.audit.modules import judge_module
 from harness.audit.probe import Probe
 from harness.audit.rules import judge_rule
@@ -18,7 +18,7 @@ class Judge:
     def __init__(self, probe: Probe, *, thorough: bool) -> None:
         self.twins, self.thorough = Twins(probe), thorough
 
-    def judge(self, mechanism: Mechanism) -> Finding:
+    def judge(self, mechanism: Mechanism) -> MechanismFinding:
         """The verdict on one configured mechanism."""
         cls = mechanism.cls
         if cls is None:

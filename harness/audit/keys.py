@@ -11,7 +11,7 @@ from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import Leaf, discriminators, leaves, options
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
 
@@ -80,7 +80,7 @@ def _carries(trainer: Trainer, path: str, value: Any) -> bool:
     return any(key in vars(term) and vars(term)[key] == value for term in waiting)
 
 
-def enabled(config: TrialConfig) -> Iterator[tuple[str, Leaf]]:
+def enabled(config: ConfigurationBlock) -> Iterator[tuple[str, Leaf]]:
     """Paths of enabled blocks: there in this variant, not waiting for another key, and no weight that is 0."""
     chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
     for path, leaf in leaves().items():
@@ -124,7 +124,7 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
 class _Fingerprint:
     """What a configuration makes of the probe's state: its initial values, and one step of a few pairs."""
 
-    def __init__(self, probe: Probe, config: TrialConfig) -> None:
+    def __init__(self, probe: Probe, config: ConfigurationBlock) -> None:
         self.probe, self.config = probe, config
         self.error = ""
         try:

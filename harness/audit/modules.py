@@ -3,12 +3,12 @@
 from typing import Any
 
 from harness.audit import neutral
-from harness.audit.finding import Finding
+from harness.audit.finding import MechanismFinding
 from harness.audit.fitted import unfitted
 from harness.audit.probe import Patch, differ, norm
 from harness.audit.twins import Twins
-from harness.config.blocks.environment import EncodedEnvironment
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.environment import EncodedEnvironmentBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.mechanism import Mechanism
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
@@ -18,11 +18,11 @@ from models.environment.set_encoders import SetEncoder
 from models.environment.teacher import EmaTeacher, Teacher
 
 
-def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> Finding:
+def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFinding:
     """The verdict on a configured module of class `cls`."""
     instances = dict(neutral.members(twins.trainer, cls))
     if not instances:
-        return Finding.on(mechanism, "inert", f"it is configured and no {cls.__name__} was built")
+        return MechanismFinding.on(mechanism, "inert", f"it is configured and no {cls.__name__} was built")
     inside = {
         name: {f"{name}.{inner}" for inner, _ in module.named_parameters()}
         for name, module in instances.items()
@@ -30,42 +30,46 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> Finding:
     names = set().union(*inside.values())
     lost = twins.outside_optimiser(names)
     if lost:
-        return Finding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
+        return MechanismFinding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
     for name, parameters in inside.items():
         if parameters and not _moved(twins, parameters):
             text = f"no gradient arrives at the parameters of {name}"
-            return Finding.on(mechanism, "inert", text, grad_norm=0.0)
+            return MechanismFinding.on(mechanism, "inert", text, grad_norm=0.0)
     gradients = twins.base.gradients
     gradient = norm({name: g for name, g in gradients.items() if name in names})
     dead = sorted(name for name in names if name not in gradients)
     if dead:
         text = f"no gradient ever arrives at its parameter {dead[0]}: a part of it is built and not used"
-        return Finding.on(mechanism, "inert", text, grad_norm=gradient)
+        return MechanismFinding.on(mechanism, "inert", text, grad_norm=gradient)
     broken = _promise(twins, cls)
     if broken:
-        return Finding.on(mechanism, "inert", broken)
+        return MechanismFinding.on(mechanism, "inert", broken)
     figures: dict[str, Any] = {"grad_norm": gradient if names else None, **_effect(twins, cls, names)}
     if not any(figures.get(name) for name in ("effect_logit", "effect_gradient")):
         text = "no prediction and no gradient changes when it is neutralised"
-        return Finding.on(mechanism, "inert", text, **figures)
+        return MechanismFinding.on(mechanism, "inert", text, **figures)
     absorbed = redundant_temperature(twins.probe.config) if issubclass(cls, Temperature) else ""
     if absorbed:
-        return Finding.on(mechanism, "redundant", absorbed, **figures)
+        return MechanismFinding.on(mechanism, "redundant", absorbed, **figures)
     if issubclass(cls, Energy) and twins.trainer.model.environment.acts and twins.rank_invariant():
         if not twins.in_order_of_u():
             text = "it says that the logit increases in U_I, and on the probe's pairs it does not"
-            return Finding.on(mechanism, "inert", text, **figures)
+            return MechanismFinding.on(mechanism, "inert", text, **figures)
         text = "R_E is one value per cell line and the energy increases in U_I: AUPR per cell line is that of U_I alone"
-        return Finding.on(mechanism, "rank-invariant", text, **figures)
+        return MechanismFinding.on(mechanism, "rank-invariant", text, **figures)
     text = "predictions or gradients change when it is neutralised"
-    return Finding.on(mechanism, "active", text, **figures)
+    return MechanismFinding.on(mechanism, "active", text, **figures)
 
 
-def redundant_temperature(config: TrialConfig) -> str:
+def redundant_temperature(config: ConfigurationBlock) -> str:
     """Why another mechanism can absorb T (definitions, Gauge); empty when none can."""
     environment = config.environment
     mode = config.temperature.mode
-    if mode == "per_cell" and isinstance(environment, EncodedEnvironment) and environment.scope == "cell":
+    if (
+        mode == "per_cell"
+        and isinstance(environment, EncodedEnvironmentBlock)
+        and environment.scope == "cell"
+    ):
         return (
             "T per cell line beside a cell-scope R_E: either can absorb the other (seed 000 forbids the pair)"
         )

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.step.diverged import Diverged, not_finite
@@ -33,7 +33,7 @@ Patch = Callable[[Trainer], None]
 
 
 @dataclass(frozen=True)
-class Step:
+class ProbeStep:
     """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged."""
 
     gradients: dict[str, Tensor]
@@ -107,12 +107,12 @@ class Probe:
         """What was run so far in steps of the trial: pairs through the sequence side, a pass without gradient a third."""
         return self.pairs / self.full
 
-    def build(self, config: TrialConfig | None = None) -> Trainer:
+    def build(self, config: ConfigurationBlock | None = None) -> Trainer:
         """A trainer of `config` at its own initialisation."""
         with torch.random.fork_rng(devices=[]):
             return Trainer(config or self.config, self.dataset, self.codes, self.seed, self.device)
 
-    def clone(self, config: TrialConfig | None = None, patch: Patch | None = None) -> Trainer:
+    def clone(self, config: ConfigurationBlock | None = None, patch: Patch | None = None) -> Trainer:
         """A trainer with the probe's state wherever name and shape agree, `patch`ed afterwards."""
         clone = self.build(config)
         self.load(clone)
@@ -149,7 +149,7 @@ class Probe:
         batch: EpisodeBatch | None = None,
         progress: float = EVERYTHING_ON,
         shares: bool = False,
-    ) -> Step:
+    ) -> ProbeStep:
         """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
         batch = batch or self.batch
         names = {parameter: name for name, parameter in clone.named_parameters().items()}
@@ -176,7 +176,7 @@ class Probe:
             f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
         }
         states |= {f"memory/{name}": value for name, value in clone.memory.items()}
-        return Step(gradients, parameters, states, log, leak)
+        return ProbeStep(gradients, parameters, states, log, leak)
 
     @torch.no_grad()
     def logits(self, clone: Trainer, batch: EpisodeBatch | None = None, *, unseen: bool = False) -> Tensor:

@@ -1,6 +1,6 @@
 """Whether a loss term moves what its class does not declare to reach."""
 
-from harness.audit.probe import Step
+from harness.audit.probe import ProbeStep
 from harness.trial.step.routing import EVERYTHING
 from harness.trial.step.trainer import Trainer
 from models.losses.term import LossTerm
@@ -19,7 +19,7 @@ def group_of(trainer: Trainer, term: str) -> dict[str, str]:
     return groups
 
 
-def leaks(term: LossTerm, trainer: Trainer, with_it: Step, without: Step) -> dict[str, float]:
+def leaks(term: LossTerm, trainer: Trainer, with_it: ProbeStep, without: ProbeStep) -> dict[str, float]:
     """Group -> largest change of a gradient there by a term that may not reach it; empty when it keeps its route.
 
     Exact: the gradients of parameters that a term does not reach are the same bits with and without it. Not so under

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from harness.audit.finding import Finding
+from harness.audit.finding import MechanismFinding
 from harness.audit.probe import EVERYTHING_ON, differ, norm
 from harness.audit.settings import changed
 from harness.audit.twins import Twins
@@ -23,7 +23,7 @@ MAY_BE_IDLE = {
 """Rules without an effect that is no fault, and what that means."""
 
 
-def judge_rule(twins: Twins, mechanism: Mechanism) -> Finding:
+def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     """The verdict on a rule by the twin that leaves it out (`Mechanism.off`), or by what it promises."""
     promise = PROMISES.get(mechanism.kind) or PROMISES.get(mechanism.key)
     if promise is not None:
@@ -33,16 +33,20 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> Finding:
         effect = twins.prediction_without(config=twin, unseen=mechanism.key == "gp_posterior")
         gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(twin)))
     except ValueError as error:
-        return Finding.on(mechanism, "active", f"others cannot run without it: {error}")
+        return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
     figures = {**effect, "effect_gradient": gap}
     if effect["effect_logit"] > 0.0 or gap > 0.0:
-        return Finding.on(mechanism, "active", "a twin without it predicts or learns otherwise", **figures)
+        return MechanismFinding.on(
+            mechanism, "active", "a twin without it predicts or learns otherwise", **figures
+        )
     if mechanism.key in MAY_BE_IDLE:
-        return Finding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
-    return Finding.on(mechanism, "inert", "a twin without it predicts and learns the same", **figures)
+        return MechanismFinding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
+    return MechanismFinding.on(
+        mechanism, "inert", "a twin without it predicts and learns the same", **figures
+    )
 
 
-def _sampler(twins: Twins, mechanism: Mechanism) -> Finding:
+def _sampler(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     """One cell line per episode where that is promised, several in some episode where it is not."""
     dataset, batch = twins.probe.dataset, twins.probe.batch
     kinds = [
@@ -52,19 +56,21 @@ def _sampler(twins: Twins, mechanism: Mechanism) -> Finding:
     single = max(kinds) == 1
     promised = not samplers()[twins.probe.config.episode.sampler].mixes or len(twins.probe.codes) == 1
     if single == promised:
-        return Finding.on(mechanism, "active", f"{max(kinds)} cell lines in an episode at most")
-    return Finding.on(
+        return MechanismFinding.on(mechanism, "active", f"{max(kinds)} cell lines in an episode at most")
+    return MechanismFinding.on(
         mechanism, "inert", f"an episode holds {max(kinds)} cell lines, which this sampler never draws"
     )
 
 
-def _weights(twins: Twins, mechanism: Mechanism) -> Finding:
+def _weights(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     """The weights in force at the end are those configured, and a ramp gets there from less. A balance that sets the
     weights itself is judged by itself; a ramp beside it raises what it is given."""
     configured = {term.key: weight for term, weight in twins.trainer.weighted}
     wrong = [key for key, weight in twins.log.weights.items() if weight != configured[key]]
     if wrong and twins.probe.config.balance.kind in ("fixed", "ramp", "pcgrad"):
-        return Finding.on(mechanism, "inert", f"the weight of {wrong[0]} in force is not the configured one")
+        return MechanismFinding.on(
+            mechanism, "inert", f"the weight of {wrong[0]} in force is not the configured one"
+        )
     if mechanism.key in ("ramp", "curriculum_ramp") and len(configured) > 1:
         config = twins.probe.config
         schedule = Schedule(config.curriculum, config.balance)
@@ -78,11 +84,11 @@ def _weights(twins: Twins, mechanism: Mechanism) -> Finding:
             verdict, text = (
                 ("idle", "every term trained in phase 1 already") if late else ("inert", "no weight rises")
             )
-            return Finding.on(mechanism, verdict, text)
-    return Finding.on(mechanism, "active", "the weights in force are the configured ones")
+            return MechanismFinding.on(mechanism, verdict, text)
+    return MechanismFinding.on(mechanism, "active", "the weights in force are the configured ones")
 
 
-def _curriculum(twins: Twins, mechanism: Mechanism) -> Finding:
+def _curriculum(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     """A step of phase 1 is another one than the same step of phase 2."""
     probe = twins.probe
     early = probe.step(probe.clone(), progress=0.0)
@@ -90,13 +96,13 @@ def _curriculum(twins: Twins, mechanism: Mechanism) -> Finding:
     gap = differ(early.gradients, twin.gradients)
     figures = {"effect_gradient": gap / (norm(twin.gradients) + 1e-30)}
     if gap > 0.0:
-        return Finding.on(mechanism, "active", "phase 1 trains otherwise than phase 2", **figures)
+        return MechanismFinding.on(mechanism, "active", "phase 1 trains otherwise than phase 2", **figures)
     if not twins.trainer.model.environment.acts and len(twins.terms) == 1:
-        return Finding.on(mechanism, "idle", "there is no environment to freeze", **figures)
-    return Finding.on(mechanism, "inert", "phase 1 trains as phase 2 does", **figures)
+        return MechanismFinding.on(mechanism, "idle", "there is no environment to freeze", **figures)
+    return MechanismFinding.on(mechanism, "inert", "phase 1 trains as phase 2 does", **figures)
 
 
-PROMISES: Mapping[str, Callable[[Twins, Mechanism], Finding]] = {
+PROMISES: Mapping[str, Callable[[Twins, Mechanism], MechanismFinding]] = {
     "sampler": _sampler,
     **dict.fromkeys(("fixed_weights", "ramp", "curriculum_ramp"), _weights),
     "curriculum": _curriculum,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.config.blocks.registered import AnyBlock
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 
 
-def changed(config: TrialConfig, changes: Mapping[str, Any]) -> TrialConfig:
+def changed(config: ConfigurationBlock, changes: Mapping[str, Any]) -> ConfigurationBlock:
     """`config` with other values at dotted paths; a mapping as value replaces a whole block by its valid form.
 
     Nothing is validated: a twin may be a combination that is refused because it could not act.
@@ -28,7 +28,7 @@ def _replaced(block: AnyBlock, path: list[str], value: Any) -> AnyBlock:
     return block.model_copy(update={key: value})
 
 
-def value_at(config: TrialConfig, path: str) -> Any:
+def value_at(config: ConfigurationBlock, path: str) -> Any:
     """The value at a dotted path; AttributeError for one that this variant lacks."""
     value: Any = config
     for key in path.split("."):

@@ -3,9 +3,9 @@
 import math
 from typing import Any
 
-from harness.audit.finding import Finding
+from harness.audit.finding import MechanismFinding
 from harness.audit.idle import wakes
-from harness.audit.probe import Patch, Step, differ
+from harness.audit.probe import Patch, ProbeStep, differ
 from harness.audit.routes import allowed, leaks
 from harness.audit.settings import changed, value_at
 from harness.audit.twins import Twins
@@ -18,14 +18,18 @@ DROWNED = 0.01
 """Share of the task's gradient under which a term is drowned."""
 
 
-def judge_term(twins: Twins, mechanism: Mechanism, cls: type[LossTerm], *, thorough: bool) -> Finding:
+def judge_term(
+    twins: Twins, mechanism: Mechanism, cls: type[LossTerm], *, thorough: bool
+) -> MechanismFinding:
     """The verdict on a configured loss term of class `cls`."""
     term = next((term for term in twins.terms.values() if isinstance(term, cls)), None)
     if term is None:
-        return Finding.on(mechanism, "inert", "it is configured and no loss term of its kind was built")
+        return MechanismFinding.on(
+            mechanism, "inert", "it is configured and no loss term of its kind was built"
+        )
     lost = twins.outside_optimiser(f"terms.{term.key}.{name}" for name, _ in term.named_parameters())
     if lost:
-        return Finding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
+        return MechanismFinding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
     size, share = twins.log.shares.get(term.key, (math.nan, math.nan))
     out = twins.probe.step(twins.probe.clone(patch=without(term.key)))
     effect = twins.gradient_gap(out)
@@ -35,26 +39,26 @@ def judge_term(twins: Twins, mechanism: Mechanism, cls: type[LossTerm], *, thoro
         "effect_gradient": effect,
     }
     if twins.leak is not None and f"loss term {term.key} " in twins.leak:
-        return Finding.on(mechanism, "leaking", twins.leak, **figures)
+        return MechanismFinding.on(mechanism, "leaking", twins.leak, **figures)
     extra = set() if twins.trainer.router.shared else set(term.reach) - allowed(term, twins.trainer)
     escaped = leaks(term, twins.trainer, twins.base, out)
     if extra or escaped:
         where = ", ".join(sorted(extra | set(escaped)))
         text = f"its gradient reaches group {where}, which it may not move"
-        return Finding.on(mechanism, "leaking", text, **figures)
+        return MechanismFinding.on(mechanism, "leaking", text, **figures)
     if effect == 0.0 or differ(twins.base.parameters, out.parameters) == 0.0:
-        return Finding.on(mechanism, *_silent(twins, term), **figures)
+        return MechanismFinding.on(mechanism, *_silent(twins, term), **figures)
     paths = [setting.path for setting in mechanism.when if setting.value == POSITIVE]
     wrong = _weight(twins, paths[0], term.key, out) if thorough and paths else None
     if wrong is not None:
-        return Finding.on(mechanism, *wrong, **figures)
+        return MechanismFinding.on(mechanism, *wrong, **figures)
     rests = term.rests(twins.trainer.states.get(term.key, {}))
     if rests:
-        return Finding.on(mechanism, "idle", rests, **figures)
+        return MechanismFinding.on(mechanism, "idle", rests, **figures)
     if not math.isnan(share) and share < DROWNED and term.key != "task" and size > 0:
         text = f"its gradient is {share:.2%} of the task's on the same parameters"
-        return Finding.on(mechanism, "drowned", text, **figures)
-    return Finding.on(mechanism, "active", "a step without it ends in other parameters", **figures)
+        return MechanismFinding.on(mechanism, "drowned", text, **figures)
+    return MechanismFinding.on(mechanism, "active", "a step without it ends in other parameters", **figures)
 
 
 def without(key: str) -> Patch:
@@ -82,7 +86,7 @@ def _silent(twins: Twins, term: LossTerm) -> tuple[str, str]:
     )
 
 
-def _weight(twins: Twins, path: str, key: str, out: Step) -> tuple[str, str] | None:
+def _weight(twins: Twins, path: str, key: str, out: ProbeStep) -> tuple[str, str] | None:
     """Whether weight 0 is leaving out, and twice the weight is another gradient; the fault in words otherwise."""
     probe = twins.probe
     zero = probe.step(probe.clone(changed(probe.config, {path: 0.0}))).parameters

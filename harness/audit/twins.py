@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import average_precision_score
 from torch import Tensor
 
-from harness.audit.probe import Probe, Step, differ, norm
+from harness.audit.probe import Probe, ProbeStep, differ, norm
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.trainer import StepLog
 
@@ -37,7 +37,7 @@ class Twins:
         assert self.base.log is not None
         return self.base.log
 
-    def gradient_gap(self, twin: Step) -> float:
+    def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from the base step's, relative to these."""
         return differ(self.base.gradients, twin.gradients) / (norm(self.base.gradients) + 1e-30)
 

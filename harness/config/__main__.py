@@ -9,7 +9,7 @@ from analysis.errors import UserError, run_cli
 from analysis.output import printable
 from analysis.paths import user_path
 from harness.config.blocks.paths import leaves
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import SEARCH_SPACES, check_preset
 from harness.config.sweep.placed import check_placed
 from harness.config.sweep.schema import as_text, preset_schema, sweep_schema
@@ -64,7 +64,7 @@ def _list_paths(prefix: str) -> None:
     listed = {path: leaf for path, leaf in leaves().items() if path.startswith(prefix)}
     if not listed:
         raise UserError(f"no path of the configuration starts with '{prefix}'")
-    default = TrialConfig()
+    default = ConfigurationBlock()
     table = Table("path", "default", "exists where", "meaning", box=None, pad_edge=False)
     for path, leaf in listed.items():
         value: object = default

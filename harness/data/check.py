@@ -9,7 +9,7 @@ from analysis.errors import UserError, nearest
 from harness.data.bases import ALPHABET, FOREIGN, encode_bases
 from harness.data.region import LONGEST, normal_regions, parse_regions, region_fault
 from harness.data.spelling import cell_line_word
-from harness.data.table import Table
+from harness.data.table import PairTable
 
 SPLIT_NAMES = ("train", "val", "test")
 PAIR_COLUMNS = {
@@ -22,7 +22,7 @@ SEQUENCE_COLUMNS = {"region": ("region",), "sequence": ("sequence",)}
 FEATURE_COLUMNS = {"cell_line": ("cell_line",), "feature": ("feature",), "value": ("value",)}
 
 
-def check_pairs(table: Table) -> Table:
+def check_pairs(table: PairTable) -> PairTable:
     """Pairs with `enhancer, promoter, cell_line, label` (int8) and, where given, `split` and `distance`
     (int64); `written_enhancer` and `written_promoter` are the names before their chromosomes were normalised.
 
@@ -51,10 +51,10 @@ def check_pairs(table: Table) -> Table:
         bad = ~((distance >= 0) & (distance <= LONGEST))
         _refuse(table, bad, frame["distance"], f"distance '{{}}' is not a number of bp from 0 to {LONGEST}")
         frame["distance"] = distance.astype(np.int64)
-    return Table(frame, table.file, table.unit, table.first)
+    return PairTable(frame, table.file, table.unit, table.first)
 
 
-def check_sequences(table: Table, chunk: int = 2048) -> Table:
+def check_sequences(table: PairTable, chunk: int = 2048) -> PairTable:
     """Regions, their names normalised as those of the pairs are, with sequences of A C G T N, either case.
 
     Raises UserError for a missing column, no rows, an empty value and a foreign character (with its position,
@@ -82,10 +82,10 @@ def check_sequences(table: Table, chunk: int = 2048) -> Table:
                 f"{table.at(first + row)}: sequence of {frame['region'].iloc[first + row]} has "
                 f"{part[row][column]!r} at position {column + 1}; expected only {' '.join(ALPHABET)}"
             )
-    return Table(frame, table.file, table.unit, table.first)
+    return PairTable(frame, table.file, table.unit, table.first)
 
 
-def merge_sequences(tables: Sequence[Table]) -> pd.DataFrame:
+def merge_sequences(tables: Sequence[PairTable]) -> pd.DataFrame:
     """One row per region over several checked tables.
 
     A region may occur again with the same sequence (either case); with a different one it raises UserError.
@@ -111,7 +111,7 @@ def merge_sequences(tables: Sequence[Table]) -> pd.DataFrame:
     return every.drop_duplicates("region")[["region", "sequence"]].reset_index(drop=True)
 
 
-def check_known(pairs: Table, column: str, sequences: Table) -> None:
+def check_known(pairs: PairTable, column: str, sequences: PairTable) -> None:
     """Raise UserError when a pair names a region that `sequences` does not hold."""
     names = pairs.frame[column]
     unknown = ~names.isin(sequences.frame["region"])
@@ -126,7 +126,7 @@ def check_known(pairs: Table, column: str, sequences: Table) -> None:
         )
 
 
-def check_classes(pairs: pd.DataFrame, files: Sequence[Table]) -> None:
+def check_classes(pairs: pd.DataFrame, files: Sequence[PairTable]) -> None:
     """Raise UserError when a cell line has pairs of one class only, over all files."""
     where = " and ".join(str(table.file) for table in files)
     labels = pairs.groupby("cell_line")["label"].agg(["min", "max", "size"])
@@ -139,7 +139,7 @@ def check_classes(pairs: pd.DataFrame, files: Sequence[Table]) -> None:
         )
 
 
-def check_features(table: Table, cell_lines: Sequence[str]) -> pd.DataFrame:
+def check_features(table: PairTable, cell_lines: Sequence[str]) -> pd.DataFrame:
     """Cell features `cell_line, feature, value` (float) of at least the given cell lines.
 
     Names lose the spaces around them, as those in pairs do. Features that some cell line lacks are left out of
@@ -179,7 +179,7 @@ def check_features(table: Table, cell_lines: Sequence[str]) -> pd.DataFrame:
     return used[["cell_line", "feature", "value"]].reset_index(drop=True)
 
 
-def _refuse(table: Table, bad: pd.Series, values: pd.Series, sentence: str) -> None:
+def _refuse(table: PairTable, bad: pd.Series, values: pd.Series, sentence: str) -> None:
     """Raise for the first bad row; `{}` in the sentence is its value."""
     mask = bad.to_numpy(dtype=bool)
     if mask.any():

@@ -14,7 +14,7 @@ from analysis.errors import UserError, nearest
 
 
 @dataclass(frozen=True)
-class Table:
+class PairTable:
     """A frame with a plain 0..n-1 index, its file, and how rows of that kind of file are counted."""
 
     frame: pd.DataFrame
@@ -26,7 +26,7 @@ class Table:
         """`FILE, line 7` (CSV, the header is line 1) or `FILE, row 6` (Parquet, counted from 1)."""
         return f"{self.file}, {self.unit} {self.first + int(index)}"
 
-    def columns(self, need: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> "Table":
+    def columns(self, need: Mapping[str, Sequence[str]], optional: Sequence[str] = ()) -> "PairTable":
         """The same table with only the columns of `need` (name -> accepted spellings) and those of
         `optional`.
 
@@ -64,10 +64,10 @@ class Table:
                 raise UserError(
                     f"{where}: the {name.replace('_', ' ')} is empty; expected a value in every row"
                 )
-        return Table(frame, self.file, self.unit, self.first)
+        return PairTable(frame, self.file, self.unit, self.first)
 
 
-def rows_of(tables: Sequence[Table], root: Path | None = None) -> Callable[[int], str]:
+def rows_of(tables: Sequence[PairTable], root: Path | None = None) -> Callable[[int], str]:
     """Where row i of the tables one below the other stands; with `root`, its file as it lies below that."""
     starts = np.cumsum([0, *(len(table.frame) for table in tables)])
 
@@ -80,7 +80,7 @@ def rows_of(tables: Sequence[Table], root: Path | None = None) -> Callable[[int]
     return at
 
 
-def read_csv(file: Path) -> Table:
+def read_csv(file: Path) -> PairTable:
     """A comma-separated table with a header, every value as text.
 
     Raises UserError for a missing or unreadable file, one that is not UTF-8 text, and rows of another width
@@ -114,10 +114,10 @@ def read_csv(file: Path) -> Table:
         raise UserError(f"{file} cannot be read: {error.strerror}") from None
     blank = (frame.isna() | (frame == "")).all(axis=1).to_numpy()
     used = len(frame) - int(np.argmin(blank[::-1])) if not blank.all() else 0
-    return Table(frame.iloc[:used], file, "line", 2)
+    return PairTable(frame.iloc[:used], file, "line", 2)
 
 
-def read_parquet(file: Path) -> Table:
+def read_parquet(file: Path) -> PairTable:
     """A Parquet file as a table; what pandas stored as its index is a column like any other.
 
     Raises UserError for a missing, unreadable or truncated file.
@@ -130,7 +130,7 @@ def read_parquet(file: Path) -> Table:
     except (pa.ArrowException, OSError, EOFError) as error:
         reason = " ".join(str(error).split())[:120]
         raise UserError(f"{file} is not a complete Parquet file; it may be truncated ({reason})") from None
-    return Table(frame.reset_index(drop=True), file, "row", 1)
+    return PairTable(frame.reset_index(drop=True), file, "row", 1)
 
 
 def check_file(file: Path) -> None:

@@ -12,7 +12,7 @@ from analysis.schema import ADDED
 from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError, validate_stored
 from harness.config.blocks.paths import flatten
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
 from harness.stamp.code import unused
@@ -24,7 +24,7 @@ STATUSES: tuple[Status, ...] = ("planned", "running", "interrupted", "finished")
 
 
 class Unit(NamedTuple):
-    """One replicate: a configuration on a fold with a seed."""
+    """One unit: a configuration on a fold with a seed."""
 
     config_id: str
     fold: str
@@ -42,7 +42,7 @@ class Planned:
     """One configuration of a plan: `changes` (dotted path -> value) around the base, and the resolved `config`."""
 
     changes: Mapping[str, Any]
-    config: TrialConfig
+    config: ConfigurationBlock
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Plan:
             plan = plan.add(sweep.resolved(changes, gpu=gpu), changes)
         return plan
 
-    def add(self, config: TrialConfig, changes: Mapping[str, Any]) -> "Plan":
+    def add(self, config: ConfigurationBlock, changes: Mapping[str, Any]) -> "Plan":
         """This plan with one more configuration (resolved); the same plan when it is there already."""
         if config.id in self.configs:
             return self
@@ -196,7 +196,7 @@ class Plan:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
             stored = {e["id"]: e for e in [*content["configs"], *_added(run)]}
             configs = {
-                key: Planned(e["changes"], validate_stored(TrialConfig, e["config"]))
+                key: Planned(e["changes"], validate_stored(ConfigurationBlock, e["config"]))
                 for key, e in stored.items()
             }
             known = {
@@ -236,7 +236,7 @@ class Plan:
         return plan
 
 
-def _unlike(key: str, config: TrialConfig, stored: Mapping[str, Any]) -> str:
+def _unlike(key: str, config: ConfigurationBlock, stored: Mapping[str, Any]) -> str:
     """Why what is stored of a configuration does not have its identity."""
     new = [path for path in flatten(config.identity()) if path not in flatten(stored)]
     if new:

@@ -21,5 +21,5 @@ def catalogue() -> tuple[Mechanism, ...]:
 
 
 def configured(settings: Mapping[str, Any]) -> list[Mechanism]:
-    """The mechanisms that plain settings (`TrialConfig.model_dump()`) configure, ordered by id."""
+    """The mechanisms that plain settings (`ConfigurationBlock.model_dump()`) configure, ordered by id."""
     return [row for row in catalogue() if row.configured(settings)]

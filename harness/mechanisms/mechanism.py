@@ -23,7 +23,7 @@ class Setting:
     value: Any
 
     def holds(self, settings: Mapping[str, Any]) -> bool:
-        """Whether plain settings (`TrialConfig.model_dump()`) have it; a path that the variant lacks does not hold."""
+        """Whether plain settings (a configuration's `model_dump()`) have it; not where the variant lacks the path."""
         value: Any = settings
         for key in self.path.split("."):
             if not isinstance(value, Mapping) or key not in value:

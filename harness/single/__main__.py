@@ -21,8 +21,8 @@ from harness.audit.auditor import inspect_trial
 from harness.audit.finding import lines
 from harness.config.blocks.acting import unread
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
-from harness.config.blocks.sweep import SweepConfig
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.overrides import SAME
 from harness.config.sweep.placed import check_placed
@@ -40,7 +40,7 @@ from harness.store.storage import check_writable
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device
 from harness.trial.episodes.feasible import check_feasible
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 
 OBJECTIVE = "val_unseen/macro/aupr"
 """By which the weights of a trial run alone are selected."""
@@ -100,7 +100,7 @@ def main() -> int:
         console.print(f"read: {note}", markup=False, soft_wrap=True)
     statuses: list[str] = []
     for seed in arguments.seeds:
-        replicate = Replicate(
+        unit_run = UnitRun(
             config,
             dataset,
             fold,
@@ -111,10 +111,10 @@ def main() -> int:
             stamp=stamp,
             objective=OBJECTIVE,
         )
-        for note in replicate.record.notes:
+        for note in unit_run.record.notes:
             console.print(f"note: {note}", style="yellow", soft_wrap=True)
-        statuses.append(_run_seed(replicate, console))
-        if replicate.status == "stopped" and replicate.epoch == 0:
+        statuses.append(_run_seed(unit_run, console))
+        if unit_run.status == "stopped" and unit_run.epoch == 0:
             break  # by the audit, before the first step: what is dead in one seed is dead in all
     again = shlex.join(["python", "-m", "analysis", str(run.path)])
     console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
@@ -122,7 +122,7 @@ def main() -> int:
 
 
 def check_seeds(seeds: list[int]) -> None:
-    """Refuse a seed that is given twice: it would be one replicate that counts twice."""
+    """Refuse a seed that is given twice: it would be one unit that counts twice."""
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
     if twice:
         raise UserError(
@@ -133,7 +133,7 @@ def check_seeds(seeds: list[int]) -> None:
 
 def load(
     name: str, sets: list[str], source: str | None, contradictions: Contradictions = "refuse"
-) -> tuple[TrialConfig, DataBlock]:
+) -> tuple[ConfigurationBlock, DataBlock]:
     """The configuration and data block that CONFIG, --set, --data and --contradictions name.
 
     A folder in place of a sweep YAML's data keeps the other keys of its data block (folds, contradictions).
@@ -167,7 +167,7 @@ def _check_of_one_trial(text: str) -> None:
     """Refuse a setting of a sweep that one configuration alone does not read."""
     path = text.partition("=")[0].strip()
     block = path.split(".")[0]
-    if block in SweepConfig.model_fields and block not in ("base", "data") and path not in SAME:
+    if block in SweepBlock.model_fields and block not in ("base", "data") and path not in SAME:
         instead = "; --seeds gives the seeds" if path == "trial.seeds" else ""
         raise UserError(f"--set {shorten(text)}: nothing reads it in one trial alone{instead}")
 
@@ -192,16 +192,16 @@ def choose_fold(folds: list[Fold], name: str | None) -> Fold:
     return by_name[name]
 
 
-def _run_seed(replicate: Replicate, console: Console) -> str:
+def _run_seed(unit_run: UnitRun, console: Console) -> str:
     """Advance to the end, one line per epoch; then the final metrics and the warnings."""
-    seed, epochs = replicate.seed, replicate.config.optimiser.epochs
-    parameters, pairs = replicate.trial["parameters"], replicate.trial["train_pairs"]
+    seed, epochs = unit_run.seed, unit_run.config.optimiser.epochs
+    parameters, pairs = unit_run.trial["parameters"], unit_run.trial["train_pairs"]
     console.print(
         f"seed {seed}: {parameters:,} trainable parameters for {pairs:,} training pairs, "
         f"{parameters / pairs:.3g} per pair"
     )
-    if replicate.epoch:
-        console.print(f"seed {seed}: continues after epoch {replicate.epoch} ({replicate.status})")
+    if unit_run.epoch:
+        console.print(f"seed {seed}: continues after epoch {unit_run.epoch} ({unit_run.status})")
     with Progress(
         TextColumn("seed {task.fields[seed]} epoch {task.fields[epoch]}"),
         BarColumn(),
@@ -211,12 +211,12 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
         transient=True,
         disable=not console.is_terminal,
     ) as progress:
-        told = set(lines(replicate.audited))
-        task = progress.add_task("", seed=seed, epoch=replicate.epoch + 1, total=replicate.sampler.steps)
-        while not replicate.finished:
-            progress.update(task, epoch=replicate.epoch + 1, completed=0)
+        told = set(lines(unit_run.audited))
+        task = progress.add_task("", seed=seed, epoch=unit_run.epoch + 1, total=unit_run.sampler.steps)
+        while not unit_run.finished:
+            progress.update(task, epoch=unit_run.epoch + 1, completed=0)
             try:
-                summary = replicate.advance(
+                summary = unit_run.advance(
                     lambda done, total: progress.update(task, completed=done, total=total)
                 )
             except UserError:
@@ -228,37 +228,37 @@ def _run_seed(replicate: Replicate, console: Console) -> str:
                     if place
                     else f"{type(error).__name__}: {error}"
                 )
-                replicate.close("failed", reason)
+                unit_run.close("failed", reason)
                 if place:
                     raise UserError(reason) from error
                 raise
             figures = "  ".join(f"{name} {value:.4f}" for name, value in summary.metrics.items())
-            for moment, line in lines(replicate.audited).items():
+            for moment, line in lines(unit_run.audited).items():
                 if moment not in told:
                     console.print(f"seed {seed} audit ({moment}): {line}")
-            told = set(lines(replicate.audited))
+            told = set(lines(unit_run.audited))
             console.print(
                 f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
             )
-    if replicate.trial["reason"]:
-        console.print(f"seed {seed}: {replicate.status}: {replicate.trial['reason']}", style="yellow")
-    if replicate.epoch and replicate.status != "diverged":
-        console.print(_final_table(replicate))
-    _print_warnings(replicate, console)
-    return replicate.status
+    if unit_run.trial["reason"]:
+        console.print(f"seed {seed}: {unit_run.status}: {unit_run.trial['reason']}", style="yellow")
+    if unit_run.epoch and unit_run.status != "diverged":
+        console.print(_final_table(unit_run))
+    _print_warnings(unit_run, console)
+    return unit_run.status
 
 
-def _final_table(replicate: Replicate) -> Table:
+def _final_table(unit_run: UnitRun) -> Table:
     """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score."""
     rows = {
         (row["split"], row["cell_line"], row["score"]): row
-        for row in replicate.rows("cells")
+        for row in unit_run.rows("cells")
         if (row["selection"], row["prevalence_mode"], row["protocol"])
         == ("best_on_validation", "as_found", "exact")
     }
-    epoch = replicate.trial["selected_epoch"]
+    epoch = unit_run.trial["selected_epoch"]
     table = Table(
-        title=f"seed {replicate.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
+        title=f"seed {unit_run.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -286,8 +286,8 @@ def _final_table(replicate: Replicate) -> Table:
     return table
 
 
-def _print_warnings(replicate: Replicate, console: Console) -> None:
-    findings: list[Finding] = replicate.findings()
+def _print_warnings(unit_run: UnitRun, console: Console) -> None:
+    findings: list[Finding] = unit_run.findings()
     for finding in findings:
         where = f" in {finding.cell_line}" if finding.cell_line else ""
         since = f", from epoch {finding.epoch}" if finding.epoch is not None else ""
@@ -300,7 +300,7 @@ def _print_warnings(replicate: Replicate, console: Console) -> None:
         )
     if not findings:
         console.print("no warning rule holds", style="green")
-    for rule, missing in not_evaluated(replicate.records()).items():
+    for rule, missing in not_evaluated(unit_run.records()).items():
         console.print(f"{rule}: not evaluated: {why(missing)}", style="dim")
 
 
@@ -318,7 +318,7 @@ def _parser() -> argparse.ArgumentParser:
         "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
     )
     parser.add_argument(
-        "--seeds", type=whole("--seeds", 0), nargs="+", default=[0], help="replicate seeds (default: 0)"
+        "--seeds", type=whole("--seeds", 0), nargs="+", default=[0], help="seeds (default: 0)"
     )
     parser.add_argument(
         "--epochs", type=whole("--epochs", 1, 10_000), help="epochs in place of optimiser.epochs"

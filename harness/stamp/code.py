@@ -15,7 +15,7 @@ from harness.store.writer import replace_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("models", "harness", "analysis")
-WORKER = ("harness.sweep.worker", "harness.trial.replicate", "harness.data.store")
+WORKER = ("harness.sweep.worker", "harness.trial.unit_run", "harness.data.store")
 """Where a trial's process begins, and where its data were encoded; what these import, and so on, is what it can have
 loaded at the trial's end."""
 DISCOVERED = ("models.", "harness.trial.", "analysis.rules.")
@@ -31,7 +31,7 @@ LEFT_OUT = (
 )
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
 COUNTED = ("harness.sweep.worker", "harness.sweep.verdict")
-"""What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its replicates there, sets its data
+"""What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its units there, sets its data
 type, threads and random generators, and ends them early."""
 
 

@@ -13,14 +13,14 @@ from typing import Any
 from analysis.errors import UserError
 from analysis.stamps import REUSABLE, STAMPS, WORDS
 from analysis.store import Run
-from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.sweep import SweepBlock
 from harness.stamp.code import Code
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas")
 """Packages that compute what a unit records: training, sampling, metrics. Ray, Optuna, pyarrow and pydantic schedule,
 propose, store and check, and no number comes from them."""
 SELECTION = "best_on_validation"
-"""The rule by which a replicate's reported weights are chosen."""
+"""The rule by which a unit's reported weights are chosen."""
 NAMED = 3
 """Changed modules that a sentence names before it counts the rest."""
 
@@ -54,7 +54,7 @@ class Stamp:
     code: str = field(default_factory=lambda: Code.today().hash)
 
     @classmethod
-    def of(cls, config: SweepConfig, *, data: str) -> "Stamp":
+    def of(cls, config: SweepBlock, *, data: str) -> "Stamp":
         """The stamp of the units that a sweep starts now on the data with content hash `data`."""
         return cls(
             data=data,

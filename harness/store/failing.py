@@ -1,4 +1,4 @@
-"""Units that fail without a replicate that could say so itself."""
+"""Units that fail without a unit that could say so itself."""
 
 from collections.abc import Mapping
 from pathlib import Path

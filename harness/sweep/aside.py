@@ -23,7 +23,7 @@ ENDED = frozenset(unit_log.ENDED)
 """Statuses of units that are results; `failed` ones are tried again by --resume."""
 
 
-class Row(Protocol):
+class StampedRow(Protocol):
     """What sorting units out needs of a stored one: its `status` and the stamp columns of its row."""
 
     @property
@@ -56,7 +56,7 @@ class Aside:
 
 
 def sort_out(
-    run: Path, stored: Mapping[Unit, Row], stamp: Stamp, *, reuse: bool
+    run: Path, stored: Mapping[Unit, StampedRow], stamp: Stamp, *, reuse: bool
 ) -> tuple[list[Aside], dict[str, int]]:
     """Which stored units are of other stamps than this start's, and how many units of which other stamps `reuse` takes
     as they are.
@@ -64,7 +64,7 @@ def sort_out(
     `reuse` covers units that ended and differ in code or package versions alone: what is unfinished would be continued
     by other code, and results under another objective, scheduler or stop rule are not what is asked for.
     """
-    groups: dict[str, dict[Unit, Row]] = {}
+    groups: dict[str, dict[Unit, StampedRow]] = {}
     for unit, row in stored.items():
         groups.setdefault(stamp_id(row.stamp), {})[unit] = row
     aside: list[Aside] = []

@@ -8,7 +8,7 @@ from analysis.errors import UserError
 from analysis.schema import ADDED
 from analysis.store import Run
 from harness.config.blocks.explain import validate_stored
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
 from harness.design.plan import FILE, Plan, Planned
@@ -157,7 +157,10 @@ def _configs(run: Path, added: list[dict[str, Any]]) -> dict[str, Planned]:
     texts = rows.dropna().itertuples(index=False, name=None)
     entries = [(config, json.loads(changes), json.loads(content)) for config, changes, content in texts]
     entries += [(entry["id"], entry["changes"], entry["config"]) for entry in added]
-    read = [(config, changes, validate_stored(TrialConfig, content)) for config, changes, content in entries]
+    read = [
+        (config, changes, validate_stored(ConfigurationBlock, content))
+        for config, changes, content in entries
+    ]
     return {config: Planned(changes, content) for config, changes, content in read if content.id == config}
 
 

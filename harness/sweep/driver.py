@@ -12,7 +12,7 @@ from rich.console import Console
 
 from analysis.errors import UserError
 from harness.baselines.write import write_baselines
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
@@ -164,7 +164,7 @@ class Views:
         self.sweep, self.cache, self.console = sweep, cache, console
         self._known: dict[tuple[int, int], Path] = {}
 
-    def __call__(self, config: TrialConfig) -> Path:
+    def __call__(self, config: ConfigurationBlock) -> Path:
         """Path of the view for a resolved configuration."""
         enhancer_bp, promoter_bp = config.model.enhancer_bp, config.model.promoter_bp
         assert enhancer_bp is not None

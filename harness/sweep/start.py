@@ -32,7 +32,7 @@ class Stored(NamedTuple):
 
 
 Reached = Mapping[str, tuple[str, float | None]]
-"""Unit's name -> (status, value of the objective) of a configuration's replicates that ended in an earlier start."""
+"""Unit's name -> (status, value of the objective) of a configuration's units that ended in an earlier start."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from analysis.stamps import EARLIER
 from harness.design.plan import Unit
 from harness.stamp.stamp import Stamp
-from harness.sweep.aside import ENDED, Row, move_back
+from harness.sweep.aside import ENDED, StampedRow, move_back
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Back:
     """`units` that are in `folder` (name below RUN/earlier), with what the store there says of each."""
 
     folder: str
-    units: Mapping[Unit, Row]
+    units: Mapping[Unit, StampedRow]
 
     @property
     def sentence(self) -> str:
@@ -34,7 +34,7 @@ def earlier_folders(run: Path) -> list[Path]:
 
 
 def to_take_back(
-    run: Path, wanted: Collection[Unit], stamp: Stamp, stored: Mapping[str, Mapping[Unit, Row]]
+    run: Path, wanted: Collection[Unit], stamp: Stamp, stored: Mapping[str, Mapping[Unit, StampedRow]]
 ) -> list[Back]:
     """Those of the `wanted` units that ended under this very stamp and were put aside; each from one folder.
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from harness.config.blocks.sweep import AshaScheduler
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import AshaSchedulerBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.config.sweep.use import loaded
 from harness.data.folds import Fold
@@ -42,7 +42,7 @@ class Tuning:
     run: Path
     device: Device
     seconds: float | None
-    view: Callable[[TrialConfig], Path]
+    view: Callable[[ConfigurationBlock], Path]
     give_up: Callable[[str, Iterable[Unit]], None]
     before: Callable[[], None]
     stamp: Stamp
@@ -131,7 +131,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         use=loaded(),
     )
     scheduler = None
-    if isinstance(config.scheduler, AshaScheduler):
+    if isinstance(config.scheduler, AshaSchedulerBlock):
         scheduler = LockstepHalving(
             config.scheduler,
             mode="max" if larger else "min",

@@ -1,4 +1,4 @@
-"""The Ray worker: all replicates of one configuration, an epoch at a time, in a process that is used again."""
+"""The Ray worker: all units of one configuration, an epoch at a time, in a process that is used again."""
 
 import gc
 import json
@@ -18,7 +18,7 @@ from ray.tune import Trainable
 
 from analysis.errors import UserError
 from harness.audit.auditor import inspect_trial
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -30,8 +30,8 @@ from harness.store.writer import RunWriter, replace_atomically
 from harness.sweep.aside import ENDED
 from harness.sweep.search.past import WORST_FIRST
 from harness.sweep.verdict import Verdict
-from harness.trial.replicate import Replicate
 from harness.trial.summary import EpochSummary
+from harness.trial.unit_run import UnitRun
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class Work:
 
 
 class ConfigurationTrainable(Trainable):
-    """`step()` advances every unfinished replicate by one epoch, the ones that a kill left behind first.
+    """`step()` advances every unfinished unit by one epoch, the ones that a kill left behind first.
 
-    Reported each epoch: `epoch`, `objective` (mean over replicates of the best epoch so far, the rule by which
-    weights are selected), `done`, `status`, `statuses` per unit, how many `diverged` of how many `replicates`, mean
-    headline metrics, and the warnings that hold. A replicate that diverges ends alone: the others go on, and it is
-    left out of the means, as it is left out of the ranking. Replicates that an earlier start finished count with what
-    they reached, so that a resumed configuration is judged by all of its replicates.
-    Everything durable is written by the replicates, so Tune keeps no checkpoint: a worker that dies is started again
-    and its replicates resume themselves. A replicate that meets an error ends as failed instead of being tried again, the
+    Reported each epoch: `epoch`, `objective` (mean over units of the best epoch so far, the rule by which
+    weights are selected), `done`, `status`, `statuses` per unit, how many `diverged` of how many `units`, mean
+    headline metrics, and the warnings that hold. A unit that diverges ends alone: the others go on, and it is
+    left out of the means, as it is left out of the ranking. Units that an earlier start finished count with what
+    they reached, so that a resumed configuration is judged by all of its units.
+    Everything durable is written by the units, so Tune keeps no checkpoint: a worker that dies is started again
+    and its units resume themselves. A unit that meets an error ends as failed instead of being tried again, the
     others go on; what the configuration itself is at fault for ends all of them. A disk that takes nothing more ends
-    none: the report is `paused` with the reason, and every replicate goes on later after its last epoch.
+    none: the report is `paused` with the reason, and every unit goes on later after its last epoch.
     """
 
     def setup(self, config: dict[str, Any], work: Work | None = None) -> None:
@@ -92,7 +92,7 @@ class ConfigurationTrainable(Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Leave the previous configuration behind entirely and take the next one."""
-        self.replicates: list[Replicate] | None = None
+        self.unit_runs: list[UnitRun] | None = None
         gc.collect()
         fresh_globals(self.work.threads)
         self.id = str(new_config["configuration"])
@@ -118,33 +118,33 @@ class ConfigurationTrainable(Trainable):
         }
 
     def cleanup(self) -> None:
-        self.replicates = None
+        self.unit_runs = None
 
     def _advance(self) -> dict[str, Any]:
-        if self.replicates is None:
-            self.replicates = self._open()
-        active = [replicate for replicate in self.replicates if not replicate.finished]
-        verdict = self.work.verdict(self.id, [replicate.unit for replicate in self.replicates])
+        if self.unit_runs is None:
+            self.unit_runs = self._open()
+        active = [unit_run for unit_run in self.unit_runs if not unit_run.finished]
+        verdict = self.work.verdict(self.id, [unit_run.unit for unit_run in self.unit_runs])
         metrics: list[dict[str, float]] = []
         warned: set[str] = set()
         if verdict is not None:
-            for replicate in active:
-                replicate.close("pruned", verdict)
+            for unit_run in active:
+                unit_run.close("pruned", verdict)
         elif active:
-            behind = min(replicate.epoch for replicate in active)
-            for replicate in active:
-                if replicate.epoch == behind:
-                    summary = self._epoch_of(replicate)
+            behind = min(unit_run.epoch for unit_run in active)
+            for unit_run in active:
+                if unit_run.epoch == behind:
+                    summary = self._epoch_of(unit_run)
                     if summary is None:
                         continue
-                    if replicate.status != "diverged":
+                    if unit_run.status != "diverged":
                         metrics.append(summary.metrics)
                     warned |= {finding.rule for finding in summary.findings}
-                    if replicate.status == "stopped" and summary.epoch == 0:
+                    if unit_run.status == "stopped" and summary.epoch == 0:
                         # The audit stopped it before its first step: what is dead in one seed is dead in all.
                         for other in active:
                             if not other.finished:
-                                other.close("stopped", str(replicate.trial["reason"]))
+                                other.close("stopped", str(unit_run.trial["reason"]))
                         break
         return self._report(metrics, warned)
 
@@ -158,26 +158,26 @@ class ConfigurationTrainable(Trainable):
         except Exception as error:  # noqa: BLE001  # the worker ends here: what it died of goes into the store
             return self._failed(self._kept(error))
 
-    def _epoch_of(self, replicate: Replicate) -> EpochSummary | None:
-        """Advance one replicate; one that meets an error ends as failed, with its epochs, and the others go on."""
+    def _epoch_of(self, unit_run: UnitRun) -> EpochSummary | None:
+        """Advance one unit; one that meets an error ends as failed, with its epochs, and the others go on."""
         try:
-            return replicate.advance()
+            return unit_run.advance()
         except UserError:
             raise
         except Exception as error:  # noqa: BLE001  # one unit ends here: what it died of goes into the store
-            replicate.close("failed", self._kept(error))
+            unit_run.close("failed", self._kept(error))
             return None
 
-    def _open(self) -> list[Replicate]:
+    def _open(self) -> list[UnitRun]:
         if self.unusable:
             raise UserError(self.unusable)
         assert self.dataset is not None
-        config = TrialConfig.model_validate(self.assignment["config"])
+        config = ConfigurationBlock.model_validate(self.assignment["config"])
         folds = {fold.id: fold for fold in self.work.folds}
         self._refuse_other_code()
         units: list[tuple[str, int]] = [tuple(unit) for unit in self.assignment["units"]]
         return [
-            Replicate(
+            UnitRun(
                 config,
                 self.dataset,
                 folds[fold],
@@ -209,26 +209,26 @@ class ConfigurationTrainable(Trainable):
             )
 
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:
-        assert self.replicates is not None
+        assert self.unit_runs is not None
         ended: dict[str, tuple[str, float | None]] = self.assignment["finished"]
-        reached = {**ended, **{r.unit: (r.status, r.trial["objective_value"]) for r in self.replicates}}
+        reached = {**ended, **{r.unit: (r.status, r.trial["objective_value"]) for r in self.unit_runs}}
         statuses = {unit: status for unit, (status, _) in reached.items()}
         known = [
             value
             for status, value in reached.values()
             if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
         ]
-        done = all(replicate.finished for replicate in self.replicates)
+        done = all(unit_run.finished for unit_run in self.unit_runs)
         diverged = sum(status == "diverged" for status in statuses.values())
         return {
-            "epoch": max(replicate.epoch for replicate in self.replicates),
+            "epoch": max(unit_run.epoch for unit_run in self.unit_runs),
             "objective": sum(known) / len(known) if known else math.nan,
             "done": done,
             "status": min(statuses.values(), key=WORST_FIRST.index) if done else "running",
             "statuses": statuses,
             "ended": _ended(statuses),
             "diverged": diverged,
-            "replicates": len(statuses),
+            "units": len(statuses),
             "reason": self._reason(diverged, len(statuses)),
             "metrics": {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
             if metrics
@@ -236,19 +236,19 @@ class ConfigurationTrainable(Trainable):
             "warned": sorted(warned),
         }
 
-    def _reason(self, diverged: int, replicates: int) -> str:
-        """Why replicates ended before their last epoch: those that diverged are counted, any other says its reason."""
-        assert self.replicates is not None
-        told = [(replicate.status, replicate.trial["reason"]) for replicate in self.replicates]
+    def _reason(self, diverged: int, unit_runs: int) -> str:
+        """Why units ended before their last epoch: those that diverged are counted, any other says its reason."""
+        assert self.unit_runs is not None
+        told = [(unit_run.status, unit_run.trial["reason"]) for unit_run in self.unit_runs]
         if not diverged:
             return next((reason for _, reason in told if reason), "")
         first = next((reason for status, reason in told if status == "diverged"), "in an earlier start")
-        return f"{diverged} of {replicates} replicates diverged: {first}"
+        return f"{diverged} of {unit_runs} units diverged: {first}"
 
     def _failed(self, sentence: str) -> dict[str, Any]:
         """Every unfinished unit ends as failed; one that could not even be built gets its row all the same."""
         statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
-        built = {replicate.unit: replicate for replicate in self.replicates or []}
+        built = {unit_run.unit: unit_run for unit_run in self.unit_runs or []}
         for fold, seed in self.assignment["units"]:
             unit = f"{self.id}-{fold}-{seed}"
             if unit in built:
@@ -258,34 +258,34 @@ class ConfigurationTrainable(Trainable):
                 statuses[unit] = "failed"
         return {**self._nothing(statuses), "status": "failed", "reason": sentence}
 
-    def _closed(self, replicate: Replicate, sentence: str) -> str:
+    def _closed(self, unit_run: UnitRun, sentence: str) -> str:
         """Status of a unit that ends as failed unless it has ended; one whose log is gone gets a new one for that."""
-        if replicate.finished:
-            return replicate.status
+        if unit_run.finished:
+            return unit_run.status
         try:
-            replicate.close("failed", sentence)
+            unit_run.close("failed", sentence)
         except StoreUnwritable:
             raise
         except UserError:
-            fail(self.work.run, replicate.unit, {**replicate.trial, "reason": sentence})
+            fail(self.work.run, unit_run.unit, {**unit_run.trial, "reason": sentence})
             return "failed"
-        return replicate.status
+        return unit_run.status
 
     def _paused(self, sentence: str) -> dict[str, Any]:
         """Nothing can be written: the units stay as they are on disk, and go on with the next start of the sweep."""
         statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
-        statuses |= {replicate.unit: replicate.status for replicate in self.replicates or []}
+        statuses |= {unit_run.unit: unit_run.status for unit_run in self.unit_runs or []}
         return {**self._nothing(statuses), "status": "running", "reason": sentence, "paused": sentence}
 
     def _nothing(self, statuses: dict[str, str]) -> dict[str, Any]:
         return {
-            "epoch": max((replicate.epoch for replicate in self.replicates or []), default=0),
+            "epoch": max((unit_run.epoch for unit_run in self.unit_runs or []), default=0),
             "objective": math.nan,
             "done": True,
             "statuses": statuses,
             "ended": _ended(statuses),
             "diverged": sum(status == "diverged" for status in statuses.values()),
-            "replicates": len(statuses),
+            "units": len(statuses),
             "metrics": {},
             "warned": [],
         }
@@ -315,9 +315,9 @@ class ConfigurationTrainable(Trainable):
 
     def _notes(self) -> list[str]:
         """What was put aside since the last report, in sentences."""
-        said = [note for replicate in self.replicates or [] for note in replicate.record.notes]
-        for replicate in self.replicates or []:
-            replicate.record.notes = []
+        said = [note for unit_run in self.unit_runs or [] for note in unit_run.record.notes]
+        for unit_run in self.unit_runs or []:
+            unit_run.record.notes = []
         return said
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints of one replicate: `last` (to continue) and that of the selected epoch (what is evaluated)."""
+"""Checkpoints of one unit: `last` (to continue) and that of the selected epoch (what is evaluated)."""
 
 import hashlib
 import io

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from analysis.schema import PREVALENCES
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Splits
 from harness.trial.episodes.sampler import rng
@@ -34,7 +34,7 @@ class Evaluation:
 
     def __init__(
         self,
-        settings: TrialConfig,
+        settings: ConfigurationBlock,
         dataset: EncodedDataset,
         splits: Splits,
         trainer: Trainer,

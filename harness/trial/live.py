@@ -1,4 +1,4 @@
-"""The warnings of a replicate that runs, and whether they end it early."""
+"""The warnings of a unit that runs, and whether they end it early."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -44,7 +44,7 @@ class LiveWarnings:
         return {"watch": self._watch.state(), "spread": self._spread}
 
     def resume(self, raised: list[Row], state: Row) -> None:
-        """Continue from the rows and the `state` of an earlier instance (empty: its replicate has ended)."""
+        """Continue from the rows and the `state` of an earlier instance (empty: its unit has ended)."""
         self.raised = raised
         if state:
             self._watch.resume(state["watch"])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, Splits
 from harness.stamp.stamp import SELECTION, Stamp
@@ -17,7 +17,7 @@ Tables = dict[str, list[Row]]
 
 
 def first_row(
-    config: TrialConfig,
+    config: ConfigurationBlock,
     fold: Fold,
     dataset: EncodedDataset,
     splits: Splits,

@@ -1,4 +1,4 @@
-"""What an epoch of a replicate gave, in the numbers that a scheduler and a person look at."""
+"""What an epoch of a unit gave, in the numbers that a scheduler and a person look at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from models.streams import stream_seed
 STRIDE = (0.7548776662466927, 0.5698402909980532)
 
 
-class Ranking(LossTerm):
+class RankingTerm(LossTerm):
     """Declarations that the two surrogates share; tau is the scale of logit differences, by default the surrogate's."""
 
     key = "ranking"
@@ -44,7 +44,7 @@ class Ranking(LossTerm):
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
     source="seed 004; Burges et al. 2005, RankNet",
 )
-class PairwiseRanking(Ranking):
+class PairwiseRanking(RankingTerm):
     """softplus(-(l_p - l_n)/tau) over (positive p, negative n) of the same episode and cell line.
 
     Mean over an episode's pairs, then over the episodes that have one. All Q^2 / 4 pairs (the most there
@@ -55,7 +55,7 @@ class PairwiseRanking(Ranking):
     """
 
     chosen = {"loss.ranking.surrogate": "pairwise"}
-    reads = Ranking.reads | {"seed", "index"}
+    reads = RankingTerm.reads | {"seed", "index"}
 
     @classmethod
     def arguments(cls, settings: Mapping[str, Any], sizes: Sizes) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class PairwiseRanking(Ranking):
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
     source="seed 004; Brown et al. 2020, Smooth-AP",
 )
-class SmoothApRanking(Ranking):
+class SmoothApRanking(RankingTerm):
     """1 - smooth AP in [0, 1), j over the queries of p's episode and cell line; tends to 1 - AP as tau -> 0. With logits
     of unit spread it follows AP closely (correlation 0.999) at tau = 0.05, and is more of a mean rank at tau = 1 (0.88).
 

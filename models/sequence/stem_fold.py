@@ -38,7 +38,7 @@ def folded_max(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> Tenso
 
     Shapes: tokens int64 [B, n+kernel-1], valid bool [B, n], table [V+1, kernel, d] -> [B, ceil(n/pool), d].
     The last, partial window is kept. Ties go to the first position, as in MaxPool1d. Differentiable once, in
-    `table`; works under torch.func.vmap and grad (one replicate after the other).
+    `table`; works under torch.func.vmap and grad (one unit after the other).
     """
     peak: Tensor = FoldedMax.apply(tokens, valid, table, pool)[0]
     return peak

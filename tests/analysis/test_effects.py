@@ -8,7 +8,7 @@ from analysis.comparison_view import comparison_view, verdict
 from analysis.effects import compare
 from analysis.errors import UserError
 from analysis.paired import paired_effect
-from analysis.replicates import replicates
+from analysis.reported import reported_units
 from analysis.store import Run
 from tests.recorded.copies import Copy, write_run
 
@@ -21,7 +21,7 @@ def test_differences_are_paired_by_seed_and_matched_in_all_else(planted: Path) -
         ("aaa111", "bbb222"),
         ("ccc333", "ddd444"),
     }
-    units = replicates(run).pivot_table(index="seed", columns="config", values="pooled_aupr")
+    units = reported_units(run).pivot_table(index="seed", columns="config", values="pooled_aupr")
     by_hand = ((units["bbb222"] - units["aaa111"]) + (units["ddd444"] - units["ccc333"])) / 2
     expected = paired_effect(by_hand)
     assert result.effect.interval.mean == pytest.approx(expected.interval.mean)

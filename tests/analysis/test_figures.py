@@ -9,7 +9,7 @@ from analysis.store import Run
 from tests.recorded.copies import Copy, write_run, write_unit
 
 
-def test_ranking_has_a_row_for_everything_that_is_ranked_or_stands_beside(tmp_path: Path) -> None:
+def test_ranking_figure_has_a_row_per_rank_and_baseline(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", (Copy("aaa111", {"x.a": 1}),), seeds=(0, 1))
     write_unit(run, Copy("bbb222", {"x.a": 2}, lift=0.3), 0)
     ranked = rank(Run.open(run))

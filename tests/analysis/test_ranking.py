@@ -249,7 +249,7 @@ def test_findings_of_a_rule_whose_code_is_not_loaded_are_ranked(tmp_path: Path) 
     assert "spike" in curves_figure(ranking.run, "aaa111", ranking.findings).layout.yaxis3.categoryarray
 
 
-def test_a_configuration_with_fewer_units_is_never_what_others_are_compared_to(tmp_path: Path) -> None:
+def test_a_configuration_with_fewer_units_is_no_reference(tmp_path: Path) -> None:
     lucky = Copy("aaa111", {"x.a": 1}, lift=0.3)
     designs = (Copy("bbb222", {"x.a": 2}), Copy("ccc333", {"x.a": 3}, lift=-0.2))
     run = write_run(tmp_path / "run", designs)

@@ -97,7 +97,7 @@ def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
     assert mixture(Run.open(run)) is None
 
 
-def test_folds_that_are_no_longer_asked_for_are_left_out_of_every_table(tmp_path: Path) -> None:
+def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", COPIES[:2], folds=("fa", "fb"))
     assert set(rank(Run.open(run)).configurations["folds"]) == {2}
     fold = {"test": ["NHEK"], "val": ["K562"], "chromosomes": ["chr8"]}

@@ -26,7 +26,7 @@ from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
 from harness.mechanisms.catalogue import configured
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED, Mistake
 from tests.contracts.page import files_of_page, write_page
 
@@ -74,7 +74,7 @@ def audited(yaml: Path, *names: str) -> dict[str, tuple[str, str]]:
     dataset = opened(sweep, yaml.parents[1] / "cache")
     fold = make_folds(dataset, sweep.config.data)[0]
     config = sweep.resolved({"energy.form": "screened"}, gpu=False)
-    trial = Replicate(config, dataset, fold, 0, RunWriter(yaml.parent / "run"), inspector=None)
+    trial = UnitRun(config, dataset, fold, 0, RunWriter(yaml.parent / "run"), inspector=None)
     if not names:
         findings = audit(trial.trainer, trial.sampler, trial.predictor, trial.codes, first=True).findings
         return {each.mechanism: (each.verdict, each.reason) for each in findings}
@@ -98,7 +98,7 @@ def sourced(folder: Path) -> str:
     config = compose(sweep.trial.canonical(), {"environment.source": "potential"}).resolved(gpu=False)
     dataset = opened(sweep, folder.parent / "cache")
     fold = make_folds(dataset, sweep.config.data)[0]
-    trial = Replicate(config, dataset, fold, 0, RunWriter(folder / "source"), inspector=None)
+    trial = UnitRun(config, dataset, fold, 0, RunWriter(folder / "source"), inspector=None)
     probe = Probe(trial.trainer, trial.codes, batches_of(trial.sampler))
     (row,) = (row for row in configured(config.model_dump()) if row.key == "potential")
     return Judge(probe, thorough=True).judge(row).verdict

@@ -9,14 +9,14 @@ import torch
 from harness.config.space.compose import compose
 from harness.trial.step.balance import BALANCES, build_balance
 from tests.contracts.settings import rows, switched_on
-from tests.harness.conftest import TINY, MakeReplicate
+from tests.harness.conftest import TINY, MakeUnit
 from tests.harness.test_trial_balance import NOTHING, SEVERAL, linear_terms
 
 BALANCE = pytest.mark.parametrize("kind", rows()["balance"])
 
 
 @BALANCE
-def test_state_goes_in_and_out_and_gradients_stay_on_their_routes(kind: str) -> None:
+def test_state_is_explicit_and_gradients_keep_their_routes(kind: str) -> None:
     block = compose(TINY, switched_on("balance", kind)).balance
     balance = build_balance(block, 0)
     router, terms, p = linear_terms(
@@ -40,12 +40,10 @@ def test_state_goes_in_and_out_and_gradients_stay_on_their_routes(kind: str) -> 
 
 
 @BALANCE
-def test_a_continued_trainer_balances_as_an_uninterrupted_one(
-    make_replicate: MakeReplicate, kind: str
-) -> None:
+def test_a_continued_trainer_balances_as_an_uninterrupted_one(make_unit: MakeUnit, kind: str) -> None:
     changes = {**SEVERAL, "balance.kind": kind}
-    whole, again = make_replicate(changes, run="a").trainer, make_replicate(changes, run="b").trainer
-    batches = list(make_replicate(changes, run="c").sampler.epoch(1))
+    whole, again = make_unit(changes, run="a").trainer, make_unit(changes, run="b").trainer
+    batches = list(make_unit(changes, run="c").sampler.epoch(1))
     for batch in batches[:2]:
         whole.step(batch, progress=0.0, probe=False)
     again.load_state_dict(copy.deepcopy(whole.state_dict()))
@@ -55,7 +53,7 @@ def test_a_continued_trainer_balances_as_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in rows()["balance"] if kind != "ramp"])
-def test_the_weight_in_force_is_the_ramp_times_the_balance(make_replicate: MakeReplicate, kind: str) -> None:
+def test_the_weight_in_force_is_the_ramp_times_the_balance(make_unit: MakeUnit, kind: str) -> None:
     """Half of a ramp halves what the balance gives, in the logged weight and in the share of the gradient."""
     changes: dict[str, Any] = {"loss.speculation.weight": 0.2, "decouple.pearson": 0.1, "balance.kind": kind}
     if kind == "grad_norm":
@@ -63,8 +61,8 @@ def test_the_weight_in_force_is_the_ramp_times_the_balance(make_replicate: MakeR
     ramped = {**changes, "curriculum.ramp_epochs": 2.0}
 
     def weights(changes: dict[str, Any], progress: float) -> tuple[dict[str, float], dict[str, float]]:
-        replicate = make_replicate(changes, run=f"{len(changes)}")
-        log = replicate.trainer.step(next(iter(replicate.sampler.epoch(1))), progress=progress, probe=True)
+        unit_run = make_unit(changes, run=f"{len(changes)}")
+        log = unit_run.trainer.step(next(iter(unit_run.sampler.epoch(1))), progress=progress, probe=True)
         return log.weights, {name: share for name, (_, share) in log.shares.items()}
 
     whole, shares = weights(changes, 0.5)

@@ -1,4 +1,4 @@
-"""The whole sequence side: shapes, padding, strands, null input, seeds, and stacked replicates."""
+"""The whole sequence side: shapes, padding, strands, null input, seeds, and stacked units."""
 
 import copy
 from collections.abc import Callable

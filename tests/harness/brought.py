@@ -12,7 +12,7 @@ from analysis.store import Run
 from harness.config.__main__ import main as print_schema
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.mechanisms.registered import registered
 from harness.stamp.code import Code
@@ -128,7 +128,7 @@ def main(folder: Path) -> None:
         "statuses": sorted(rows["status"]),
         "forms": sorted({json.loads(text)["energy"]["form"] for text in rows["config_json"]}),
         "preset": compose(load_preset("minimal"), {}).id,
-        "with": TrialConfig.model_validate({"loss": {"flat": {"weight": 1.0}}}).id,
+        "with": ConfigurationBlock.model_validate({"loss": {"flat": {"weight": 1.0}}}).id,
         "modules": [name for name in Code.today().modules if name.startswith("use.")],
         "copies": sorted(path.name for path in (small.path / "use").iterdir()),
         "catalogue": [row.key for row in registered() if row.id in ("M90", "M91")],

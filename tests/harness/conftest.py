@@ -1,4 +1,4 @@
-"""A tiny synthetic dataset and configuration that a replicate trains on within a second."""
+"""A tiny synthetic dataset and configuration that a unit trains on within a second."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +9,13 @@ import torch
 
 from harness.audit.auditor import inspect_trial
 from harness.config.blocks.data import DataBlock, SyntheticBlock
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 
 TINY: dict[str, Any] = {
     "model": {"encoder": "cnn", "embedding": 4, "kernel": 5, "width": 8, "pool": 12},
@@ -59,17 +59,17 @@ def tiny_fold(tiny_dataset: EncodedDataset, tiny_block: DataBlock) -> Fold:
     return make_folds(tiny_dataset, tiny_block)[0]
 
 
-MakeReplicate = Callable[..., Replicate]
+MakeUnit = Callable[..., UnitRun]
 
 
-def replicates_of(dataset: EncodedDataset, fold: Fold, folder: Path) -> MakeReplicate:
-    """make(changes, seed=0, run="run", **options): a replicate of TINY with dotted changes, its run below the folder."""
+def replicates_of(dataset: EncodedDataset, fold: Fold, folder: Path) -> MakeUnit:
+    """make(changes, seed=0, run="run", **options): a unit of TINY with dotted changes, its run below the folder."""
 
     def make(
         changes: dict[str, Any] | None = None, *, seed: int = 0, run: str = "run", **options: Any
-    ) -> Replicate:
-        config: TrialConfig = compose(TINY, changes or {}).resolved()
-        return Replicate(
+    ) -> UnitRun:
+        config: ConfigurationBlock = compose(TINY, changes or {}).resolved()
+        return UnitRun(
             config,
             dataset,
             fold,
@@ -82,5 +82,5 @@ def replicates_of(dataset: EncodedDataset, fold: Fold, folder: Path) -> MakeRepl
 
 
 @pytest.fixture
-def make_replicate(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> MakeReplicate:
+def make_unit(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> MakeUnit:
     return replicates_of(tiny_dataset, tiny_fold, tmp_path)

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 
 from harness.audit.auditor import audit, batches_of
-from harness.audit.finding import FATAL, Finding, fault, lines, summary
+from harness.audit.finding import FATAL, MechanismFinding, fault, lines, summary
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.mechanisms.catalogue import catalogue
-from harness.trial.replicate import Replicate
 from harness.trial.step.schedule import Schedule
+from harness.trial.unit_run import UnitRun
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
 from tests.contracts.settings import alone
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.sabotage.kinds import KINDS, caught, sabotage
 
 ROWS = {row.key: row for row in catalogue() if row.cls is not None}
@@ -41,8 +41,8 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def audited(replicate: Replicate, *, first: bool = True) -> tuple[dict[str, Finding], float]:
-    found = audit(replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes, first=first)
+def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
+    found = audit(unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes, first=first)
     return {f"{f.id} {f.mechanism}": f for f in found.findings}, found.cost
 
 
@@ -51,10 +51,8 @@ def audited(replicate: Replicate, *, first: bool = True) -> tuple[dict[str, Find
     [{}, EVERYTHING, {"energy.form": "gated", "environment.scope": "sample"}, {"environment.source": "none"}],
     ids=["plain", "phase 1 and a ramp", "sample scope", "no environment"],
 )
-def test_no_intact_mechanism_is_accused_before_training(
-    make_replicate: MakeReplicate, changes: dict[str, Any]
-) -> None:
-    found, cost = audited(make_replicate(changes))
+def test_no_intact_mechanism_is_accused_before_training(make_unit: MakeUnit, changes: dict[str, Any]) -> None:
+    found, cost = audited(make_unit(changes))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert cost <= 30.0
     if changes == EVERYTHING:
@@ -74,11 +72,11 @@ def test_no_intact_mechanism_is_accused_before_training(
         if sabotage(ROWS[key], kind) is not None
     ],
 )
-def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str, kind: str) -> None:
+def test_a_sabotaged_mechanism_is_caught(make_unit: MakeUnit, key: str, kind: str) -> None:
     context = sabotage(ROWS[key], kind)
     assert context is not None
     with context:
-        assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
+        assert caught(make_unit(alone(ROWS[key])), ROWS[key], kind) is not None
 
 
 @pytest.mark.parametrize(
@@ -94,46 +92,42 @@ def test_a_sabotaged_mechanism_is_caught(make_replicate: MakeReplicate, key: str
         ("ema", "gate constant"),
     ],
 )
-def test_a_sabotage_that_a_step_hardly_shows_is_caught(
-    make_replicate: MakeReplicate, key: str, kind: str
-) -> None:
+def test_a_sabotage_that_a_step_hardly_shows_is_caught(make_unit: MakeUnit, key: str, kind: str) -> None:
     context = sabotage(ROWS[key], kind)
     assert context is not None
     with context:
-        assert caught(make_replicate(alone(ROWS[key])), ROWS[key], kind) is not None
+        assert caught(make_unit(alone(ROWS[key])), ROWS[key], kind) is not None
 
 
-def test_waiting_competition_with_its_keys_is_not_accused(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate(alone(ROWS["competition"]))
+def test_waiting_competition_with_its_keys_is_not_accused(make_unit: MakeUnit) -> None:
+    unit_run = make_unit(alone(ROWS["competition"]))
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
         assert unread_keys(probe, "loss.competition") == {}
 
 
 @pytest.mark.parametrize("share", [0.02, 0.9])
-def test_rarely_or_mostly_hidden_names_are_not_accused(make_replicate: MakeReplicate, share: float) -> None:
-    replicate = make_replicate({**alone(ROWS["competition"]), "episode.pseudo_unseen": share})
+def test_rarely_or_mostly_hidden_names_are_not_accused(make_unit: MakeUnit, share: float) -> None:
+    unit_run = make_unit({**alone(ROWS["competition"]), "episode.pseudo_unseen": share})
     for _ in range(2):
-        found, _ = audited(replicate, first=False)
+        found, _ = audited(unit_run, first=False)
         assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
         verdicts = {name: f.verdict for name, f in found.items()}
         assert verdicts["M29 pseudo_unseen"] == verdicts["M27 opportunist"] == "active"
         assert verdicts["M38 competition"] == "idle", "there is no shortcut yet"
-        replicate.trainer.index += 1
+        unit_run.trainer.index += 1
 
 
 @pytest.mark.parametrize("extra", [{}, alone(ROWS["competition"])], ids=["plain", "competition"])
-def test_one_episode_per_step_is_no_reason_to_accuse(
-    make_replicate: MakeReplicate, extra: dict[str, Any]
-) -> None:
-    found, cost = audited(make_replicate({**extra, "episode.per_step": 1}))
+def test_one_episode_per_step_is_no_reason_to_accuse(make_unit: MakeUnit, extra: dict[str, Any]) -> None:
+    found, cost = audited(make_unit({**extra, "episode.per_step": 1}))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert cost <= 40.0
 
 
 @pytest.mark.parametrize("key", ["id", "ema", "calibrated"])
-def test_the_same_mechanisms_are_not_accused_when_intact(make_replicate: MakeReplicate, key: str) -> None:
-    found, _ = audited(make_replicate(alone(ROWS[key])))
+def test_the_same_mechanisms_are_not_accused_when_intact(make_unit: MakeUnit, key: str) -> None:
+    found, _ = audited(make_unit(alone(ROWS[key])))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert f"{ROWS[key].id} {key}" in found
 
@@ -149,7 +143,7 @@ def test_a_kind_that_would_change_nothing_does_not_apply() -> None:
 
 
 def test_strict_stops_before_the_first_step_and_warn_goes_on(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forward = SparsityZi.forward
 
@@ -159,28 +153,26 @@ def test_strict_stops_before_the_first_step_and_warn_goes_on(
 
     monkeypatch.setattr(SparsityZi, "forward", cut)
     changes = {"loss.sparsity.z_i": 0.5, "optimiser.epochs": 1}
-    replicate = make_replicate({**changes, "audit": "strict"}, run="strict")
-    replicate.advance()
-    assert (replicate.status, replicate.trainer.index) == ("stopped", 0)
-    assert "M39 sparsity_z_i is inert" in replicate.trial["reason"]
+    unit_run = make_unit({**changes, "audit": "strict"}, run="strict")
+    unit_run.advance()
+    assert (unit_run.status, unit_run.trainer.index) == ("stopped", 0)
+    assert "M39 sparsity_z_i is inert" in unit_run.trial["reason"]
     row = pq.read_table(tmp_path / "strict" / "trials").to_pandas().iloc[0]
-    assert (row.status, row.reason) == ("stopped", replicate.trial["reason"])
-    assert make_replicate({**changes, "audit": "strict"}, run="strict").finished
-    lenient = make_replicate({**changes, "audit": "warn"}, run="warn")
+    assert (row.status, row.reason) == ("stopped", unit_run.trial["reason"])
+    assert make_unit({**changes, "audit": "strict"}, run="strict").finished
+    lenient = make_unit({**changes, "audit": "warn"}, run="warn")
     lenient.advance()
     assert lenient.status == "done"
     table = pq.read_table(tmp_path / "warn" / "audit").to_pandas()
     assert set(table[table.mechanism == "sparsity_z_i"].verdict) == {"inert"}
 
 
-def test_an_audit_changes_no_result_and_survives_a_resume(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
+def test_an_audit_changes_no_result_and_survives_a_resume(make_unit: MakeUnit, tmp_path: Path) -> None:
     changes = {"loss.contrastive.weight": 0.5, "optimiser.epochs": 2}
     for run, mode in (("off", "off"), ("on", "strict")):
-        replicate = make_replicate({**changes, "audit": mode}, run=run)
-        replicate.advance()
-        make_replicate({**changes, "audit": mode}, run=run).advance()
+        unit_run = make_unit({**changes, "audit": mode}, run=run)
+        unit_run.advance()
+        make_unit({**changes, "audit": mode}, run=run).advance()
     off, on = (
         pq.read_table(tmp_path / run / "cells").to_pandas().drop(columns="config") for run in ("off", "on")
     )
@@ -194,20 +186,20 @@ def test_an_audit_changes_no_result_and_survives_a_resume(
 
 
 def test_contrastive_relations_are_judged_by_leaving_them_out(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    replicate = make_replicate({})
-    names = [replicate.dataset.cell_lines[code] for code in replicate.codes]
+    unit_run = make_unit({})
+    names = [unit_run.dataset.cell_lines[code] for code in unit_run.codes]
     rows = [{"a": a, "b": b, "weight": 0.9} for a, b in itertools.combinations(names, 2)]
     changes = {"loss.contrastive.weight": 0.5, "loss.contrastive.relations": rows}
-    replicate = make_replicate(changes)
+    unit_run = make_unit(changes)
     row = next(row for row in catalogue() if row.key == "contrastive_relations")
-    assert row.configured(replicate.config.model_dump())
-    assert not row.configured(make_replicate({"loss.contrastive.weight": 0.5}).config.model_dump())
+    assert row.configured(unit_run.config.model_dump())
+    assert not row.configured(make_unit({"loss.contrastive.weight": 0.5}).config.model_dump())
 
     def verdict() -> str:
         with torch.random.fork_rng(devices=[]):
-            probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+            probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
             return Judge(probe, thorough=False).judge(row).verdict
 
     assert verdict() == "active"
@@ -215,12 +207,10 @@ def test_contrastive_relations_are_judged_by_leaving_them_out(
     assert verdict() == "inert", "the weights are given and not used"
 
 
-def test_a_key_that_nothing_reads_is_named(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replicate = make_replicate({"loss.speculation.weight": 0.5})
+def test_a_key_that_nothing_reads_is_named(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    unit_run = make_unit({"loss.speculation.weight": 0.5})
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
         assert unread_keys(probe, "loss.speculation") == {}
         from models.losses.speculation import Speculation
 
@@ -231,18 +221,16 @@ def test_a_key_that_nothing_reads_is_named(
         assert set(unread_keys(probe, "loss.speculation")) == {"loss.speculation.margin"}
 
 
-def test_a_ramp_that_rises_nowhere_is_inert(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_ramp_that_rises_nowhere_is_inert(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {"balance.kind": "ramp", "loss.contrastive.weight": 0.5}
     monkeypatch.setattr(Schedule, "factor", lambda self, term, progress: 1.0)
-    found, _ = audited(make_replicate(changes), first=False)
+    found, _ = audited(make_unit(changes), first=False)
     assert found["M42 ramp"].verdict == "inert"
 
 
 def test_sentences() -> None:
-    active = Finding("M12", "gated", "active", "")
-    dead = Finding("M33", "pearson", "inert", "no gradient")
+    active = MechanismFinding("M12", "gated", "active", "")
+    dead = MechanismFinding("M33", "pearson", "inert", "no gradient")
     assert summary([active, dead]) == "2 mechanisms: 1 active, 1 inert"
     assert fault([active]) is None
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"

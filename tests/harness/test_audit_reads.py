@@ -16,14 +16,14 @@ from harness.audit.auditor import inspect_trial
 from harness.audit.unrecorded import unrecorded_keys
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.reads import Reads
-from harness.config.blocks.training import GradNormBalance, RampBalance
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.training import GradNormBalanceBlock, RampBalanceBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
-from tests.harness.conftest import TINY, MakeReplicate
+from harness.trial.unit_run import UnitRun
+from tests.harness.conftest import TINY, MakeUnit
 
 SHORT: dict[str, Any] = {"optimiser.epochs": 1, "optimiser.steps_per_epoch": 1, "evaluation.train_subset": 16}
 EVERYTHING: dict[str, Any] = {
@@ -36,7 +36,7 @@ EVERYTHING: dict[str, Any] = {
     "balance.kind": "ramp",
 }
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
-TRIAL = "harness.trial.replicate:Replicate"
+TRIAL = "harness.trial.unit_run:Unit"
 EVALUATION = "harness.trial.evaluation:Evaluation"
 SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
 BALANCE = "harness.trial.step.balance:GradNorm.arguments"
@@ -82,24 +82,24 @@ def broken(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
         monkeypatch.setattr(holder, last, names[last])
 
 
-def ended(replicate: Replicate) -> list[str]:
-    while not replicate.finished:
-        replicate.advance()
-    assert replicate.status == "done"
-    return unrecorded_keys(replicate.reads)
+def ended(unit_run: UnitRun) -> list[str]:
+    while not unit_run.finished:
+        unit_run.advance()
+    assert unit_run.status == "done"
+    return unrecorded_keys(unit_run.reads)
 
 
 @pytest.mark.parametrize("changes", [EVERYTHING, GRAD_NORM], ids=["everything", "grad_norm"])
 def test_only_readers_that_ignore_their_keys_are_accused(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
 ) -> None:
     config = compose(TINY, {**SHORT, **changes})
     asked = set(unrecorded_keys(Reads(config))) - {"audit"}  # who ignores `audit` never comes to the audit
     own = set(BROKEN) - (ONLY_GRAD_NORM if changes == EVERYTHING else ONLY_EVERYTHING)
     assert asked == own
-    assert ended(make_replicate({**SHORT, **changes}, run="intact")) == []
+    assert ended(make_unit({**SHORT, **changes}, run="intact")) == []
     broken(monkeypatch, *own)
-    assert set(ended(make_replicate({**SHORT, **changes}, run="broken"))) == own
+    assert set(ended(make_unit({**SHORT, **changes}, run="broken"))) == own
 
 
 @pytest.mark.parametrize("name", ["minimal", "cross_attention", "rp04", "rp24", "rp25"])
@@ -115,17 +115,16 @@ def test_no_preset_is_accused(
         small["environment.width"] = 4
     config = compose(preset, small).resolved()
     assert (
-        ended(Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=inspect_trial))
-        == []
+        ended(UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=inspect_trial)) == []
     )
 
 
 def test_the_audit_of_the_end_names_the_key_and_no_other(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = {**SHORT, "environment.source": "none", "audit": "warn"}
     broken(monkeypatch, "evaluation.batch")
-    make_replicate(bare, run="broken").advance()
+    make_unit(bare, run="broken").advance()
     rows = pq.read_table(tmp_path / "broken" / "audit").to_pandas()
     assert set(rows.moment) == {"first", "last"}
     (found,) = rows[rows.verdict == "inert"].to_dict("records")
@@ -134,23 +133,23 @@ def test_the_audit_of_the_end_names_the_key_and_no_other(
 
 
 def test_resumed_trial_that_ends_at_once_is_not_accused(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {**SHORT, **EVERYTHING}
-    make_replicate(changes).advance()
-    pruned = make_replicate(changes)
+    make_unit(changes).advance()
+    pruned = make_unit(changes)
     pruned.close("pruned", "behind")
     assert unrecorded_keys(pruned.reads) == []
     broken(monkeypatch, "support.draws")
-    make_replicate(changes, run="third").advance()
-    resumed = make_replicate(changes, run="third")
+    make_unit(changes, run="third").advance()
+    resumed = make_unit(changes, run="third")
     assert ended(resumed) == ["support.draws"]
     resumed.reads.resume(None)
     assert unrecorded_keys(resumed.reads) == []  # a checkpoint that does not say what was read before
 
 
-def test_a_trial_that_ends_in_its_first_epoch_is_not_accused(make_replicate: MakeReplicate) -> None:
-    stopped = make_replicate({**SHORT, "optimiser.epochs": 5}, stop_rules=("collapse",))
+def test_a_trial_that_ends_in_its_first_epoch_is_not_accused(make_unit: MakeUnit) -> None:
+    stopped = make_unit({**SHORT, "optimiser.epochs": 5}, stop_rules=("collapse",))
     stopped.live.see = lambda *_: ([], "told")  # type: ignore[method-assign]  # one unit's, not the class's
     stopped.advance()
     assert stopped.finished
@@ -158,18 +157,18 @@ def test_a_trial_that_ends_in_its_first_epoch_is_not_accused(make_replicate: Mak
 
 
 def test_recording_changes_no_result(
-    make_replicate: MakeReplicate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changes = {**SHORT, **EVERYTHING, "optimiser.steps_per_epoch": 2}
-    ended(make_replicate(changes, run="recorded"))
+    ended(make_unit(changes, run="recorded"))
     init = Reads.__init__
 
-    def plain(self: Reads, config: TrialConfig) -> None:
+    def plain(self: Reads, config: ConfigurationBlock) -> None:
         init(self, config)
         self.view = config
 
     monkeypatch.setattr(Reads, "__init__", plain)
-    assert "support.draws" in ended(make_replicate(changes, run="plain"))
+    assert "support.draws" in ended(make_unit(changes, run="plain"))
     for table in ("cells", "predictions", "terms"):
         one, other = (pq.read_table(tmp_path / run / table).to_pandas() for run in ("recorded", "plain"))
         pd.testing.assert_frame_equal(one, other, check_exact=True)
@@ -179,14 +178,14 @@ def test_view_equals_the_configuration_and_notes_what_is_asked() -> None:
     config = compose(TINY, GRAD_NORM)
     reads = Reads(config)
     view = reads.view
-    assert isinstance(view, TrialConfig)
-    assert isinstance(view.balance, GradNormBalance)
-    assert not isinstance(view.balance, RampBalance)
+    assert isinstance(view, ConfigurationBlock)
+    assert isinstance(view.balance, GradNormBalanceBlock)
+    assert not isinstance(view.balance, RampBalanceBlock)
     assert view.model_dump() == config.model_dump()
     assert (view.id, view.canonical(), repr(view)) == (config.id, config.canonical(), repr(config))
     assert view == config
     for plain in (copy.copy(view), copy.deepcopy(view), pickle.loads(pickle.dumps(view)), view.model_copy()):
-        assert type(plain) is TrialConfig
+        assert type(plain) is ConfigurationBlock
         assert plain.support.size == 8
     with reads.paused():
         assert view.support.size == 8

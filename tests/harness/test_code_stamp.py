@@ -110,7 +110,7 @@ def test_a_package_that_shadows_a_module_is_what_counts(tree: Path, tmp_path: Pa
 
 def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> None:
     """And changes no hash; everything else that a worker can load does."""
-    computing = reached(ROOT, ["harness.trial.replicate", "harness.data.store", "harness.trial.step.trainer"])
+    computing = reached(ROOT, ["harness.trial.unit_run", "harness.data.store", "harness.trial.step.trainer"])
     assert len(computing) > 80
     assert not [name for name in computing if left_out(name)]
     before = Code.of(tree)
@@ -138,7 +138,7 @@ from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.config.space.compose import compose
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import Unit
 from tests.harness.conftest import TINY
 
 synthetic = SyntheticBlock(cell_lines=5, pairs_per_cell=80, chromosomes=4, enhancer_bp=80, promoter_bp=100)
@@ -147,7 +147,7 @@ folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
 dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
 changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
 config = compose(TINY, changes).resolved()
-one = Replicate(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
+one = Unit(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
 one.advance()
 assert one.finished
 print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space import composer
 from harness.config.space.compose import compose, load_preset
 from harness.config.space.composer import MOST, Composer
@@ -36,18 +36,18 @@ space:
 def composed(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often each draw was composed, and resolved."""
     counts: Counter[str] = Counter()
-    resolved = TrialConfig.resolved
+    resolved = ConfigurationBlock.resolved
 
-    def counted(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+    def counted(base: Mapping[str, Any], changes: Mapping[str, Any]) -> ConfigurationBlock:
         counts[f"composed {sorted(changes.items())}"] += 1
         return compose(base, changes)
 
-    def counted_too(self: TrialConfig, *, gpu: bool = False) -> TrialConfig:
+    def counted_too(self: ConfigurationBlock, *, gpu: bool = False) -> ConfigurationBlock:
         counts[f"resolved {self.energy.form} {self.support.size}"] += 1
         return resolved(self, gpu=gpu)
 
     monkeypatch.setattr(composer, "compose", counted)
-    monkeypatch.setattr(TrialConfig, "resolved", counted_too)
+    monkeypatch.setattr(ConfigurationBlock, "resolved", counted_too)
     return counts
 
 

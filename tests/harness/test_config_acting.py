@@ -4,7 +4,7 @@ import pytest
 
 from harness.config.blocks.acting import conditional, unread
 from harness.config.blocks.paths import leaves
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 
 
 def test_every_condition_is_about_a_key_of_the_configuration() -> None:
@@ -26,12 +26,12 @@ def test_every_condition_is_about_a_key_of_the_configuration() -> None:
     ],
 )
 def test_a_key_without_effect_says_what_it_needs(settings: dict, path: str, needs: str) -> None:
-    found = unread(TrialConfig.model_validate(settings), [path])
+    found = unread(ConfigurationBlock.model_validate(settings), [path])
     assert needs in found[path]
 
 
 def test_a_key_that_acts_is_not_named() -> None:
-    config = TrialConfig.model_validate(
+    config = ConfigurationBlock.model_validate(
         {
             "environment": {"source": "support", "scope": "sample", "encoder": "isab"},
             "decouple": {"pearson": 1.0},

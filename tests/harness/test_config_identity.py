@@ -8,7 +8,7 @@ import pytest
 from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 
 PRESETS = {
@@ -86,10 +86,10 @@ def test_content_from_before_a_field_gets_the_value_before() -> None:
 
 
 def test_the_id_of_a_configuration_is_the_hash_of_its_identity() -> None:
-    config = TrialConfig().resolved()
+    config = ConfigurationBlock().resolved()
     text = json.dumps(config.identity(), sort_keys=True, separators=(",", ":"))
     assert config.id == hashlib.sha256(text.encode()).hexdigest()[:12]
-    assert TrialConfig.stored(config.canonical()).id == config.id
+    assert ConfigurationBlock.stored(config.canonical()).id == config.id
 
 
 def test_the_presets_have_the_ids_that_they_were_stored_under() -> None:

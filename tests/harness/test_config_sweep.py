@@ -13,8 +13,8 @@ from harness.config.__main__ import FILES
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, validate
 from harness.config.blocks.paths import find, flatten, leaves
-from harness.config.blocks.sweep import SweepConfig
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 from harness.config.sweep.schema import as_text
 from harness.config.sweep.sweep import load_sweep
@@ -181,14 +181,14 @@ def test_grid_runs_whole_unless_a_scheduler_is_asked_for() -> None:
 def test_types_are_strict() -> None:
     for bad in ({"optimiser": {"lr": True}}, {"optimiser": {"lr": "1"}}, {"optimiser": {"epochs": 2.0}}):
         with pytest.raises(ConfigError, match="expected a"):
-            validate(TrialConfig, bad)
-    assert validate(TrialConfig, {"optimiser": {"lr": 1}}).optimiser.lr == 1.0
+            validate(ConfigurationBlock, bad)
+    assert validate(ConfigurationBlock, {"optimiser": {"lr": 1}}).optimiser.lr == 1.0
 
 
 def test_error_inside_a_list_of_blocks_keeps_its_position() -> None:
     data = {"root": ".", "folds": [{"test": ["a"], "val": ["b"], "chromosomes": []}]}
     with pytest.raises(ConfigError, match=r"data.folds.0.chromosomes has 0 entries") as caught:
-        validate(SweepConfig, {"name": "x", "base": "minimal", "data": data})
+        validate(SweepBlock, {"name": "x", "base": "minimal", "data": data})
     assert caught.value.path == "data.folds.0.chromosomes"
 
 
@@ -198,7 +198,7 @@ def test_paths_know_their_variants_and_types() -> None:
     assert find("environment.width").variants == {"id", "features", "support"}
     assert find("optimiser.lr").variants == frozenset()
     assert find("energy.form").check("gated") == "gated"
-    resolved = flatten(TrialConfig().resolved().model_dump())
+    resolved = flatten(ConfigurationBlock().resolved().model_dump())
     assert set(resolved) <= set(leaves())
     for path, value in resolved.items():
         assert find(path).check(value) == value

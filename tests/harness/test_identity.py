@@ -224,7 +224,7 @@ def test_other_versions_run_anew_and_are_named(small: Small, monkeypatch: pytest
 def test_a_store_of_several_codes_is_not_averaged(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     _with(monkeypatch, {"models.losses.task": "0" * 16})
     monkeypatch.setattr("tests.harness.without_ray.put_aside", lambda run, aside: None)
-    monkeypatch.setattr("harness.trial.replicate.refuse_other", lambda *given: None)
+    monkeypatch.setattr("harness.trial.unit_run.refuse_other", lambda *given: None)
     small.start("trial.seeds=[0, 1, 2]")
     with pytest.raises(
         UserError, match=r"units that differ in code stand together: 2 and 1 units.*start its sweep"

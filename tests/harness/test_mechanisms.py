@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from harness.config.blocks.paths import find, leaves
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import IDS, catalogue, configured
 from harness.mechanisms.mechanism import GROUPS, Mechanism, Setting
 from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
@@ -104,7 +104,7 @@ def test_a_loss_term_that_nobody_can_switch_on_is_refused(name: str, value: obje
 
 
 def test_what_a_configuration_has_follows_its_settings() -> None:
-    settings = TrialConfig().resolved().model_dump()
+    settings = ConfigurationBlock().resolved().model_dump()
     keys = {row.key for row in configured(settings)}
     assert {
         "linear",

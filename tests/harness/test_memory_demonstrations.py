@@ -7,13 +7,13 @@ from harness.trial.step.routing import WeightedTerm
 from models.environment.set_encoders import SET_ENCODERS
 from models.losses import LOSSES
 from models.streams import initialise
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.models.steps import make_step
 
 
-def contrastive_signal(make_replicate: MakeReplicate, *, forget: bool) -> list[tuple[float, float]]:
+def contrastive_signal(make_unit: MakeUnit, *, forget: bool) -> list[tuple[float, float]]:
     """(value, gradient norm on the environment) of the contrastive term over two epochs of one-episode steps."""
-    replicate = make_replicate(
+    unit_run = make_unit(
         {
             "episode.sampler": "cell_batch",
             "episode.per_step": 1,
@@ -23,9 +23,9 @@ def contrastive_signal(make_replicate: MakeReplicate, *, forget: bool) -> list[t
         },
         run="forget" if forget else "keep",
     )
-    trainer, found = replicate.trainer, []
+    trainer, found = unit_run.trainer, []
     term = next(term for term, _ in trainer.weighted if term.key == "contrastive")
-    for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
+    for batch in [*unit_run.sampler.epoch(1), *unit_run.sampler.epoch(2)]:
         if forget:
             trainer.states["contrastive"] = term.initial_state()
         _, boundary, step, *_ = trainer.measure(batch, warm=False)
@@ -37,24 +37,24 @@ def contrastive_signal(make_replicate: MakeReplicate, *, forget: bool) -> list[t
     return found
 
 
-def test_under_cell_batch_only_the_bank_makes_cell_lines_meet(make_replicate: MakeReplicate) -> None:
-    without = contrastive_signal(make_replicate, forget=True)
+def test_under_cell_batch_only_the_bank_makes_cell_lines_meet(make_unit: MakeUnit) -> None:
+    without = contrastive_signal(make_unit, forget=True)
     assert all(value == 0.0 and norm == 0.0 for value, norm in without), (
         "a step of one cell line has no negative"
     )
-    kept = contrastive_signal(make_replicate, forget=False)
+    kept = contrastive_signal(make_unit, forget=False)
     assert kept[0] == (0.0, 0.0), "the bank begins empty"
     acting = [(value, norm) for value, norm in kept if value > 0]
     assert len(acting) >= 6
     assert all(norm > 1e-4 for _, norm in acting)
 
 
-def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_replicate: MakeReplicate) -> None:
+def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_unit: MakeUnit) -> None:
     changes = {"loss.contrastive.weight": 0.1, "loss.contrastive.bank": 16, "loss.prototypes.weight": 0.1}
-    replicate = make_replicate(changes)
+    unit_run = make_unit(changes)
     for _ in range(2):
-        replicate.advance()
-    reports = Run(replicate.run.path).table("reports")
+        unit_run.advance()
+    reports = Run(unit_run.run.path).table("reports")
     assert reports["cell_line"].isna().all(), "of the whole bank, and of all prototypes"
     stored = reports.pivot_table(index="epoch", columns=["term", "name"], values="value")
     bank, prototypes = stored["contrastive"], stored["prototypes"]
@@ -64,7 +64,7 @@ def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_replicate: Mak
     assert bank["bank_age_max"].tolist() == [2.0, 3.0]
     assert prototypes["prototype_age_max"].between(0, 2).all()
     assert (prototypes["prototype_age_mean"] <= prototypes["prototype_age_max"]).all()
-    plain = make_replicate(run="plain")
+    plain = make_unit(run="plain")
     plain.advance()
     assert Run(plain.run.path).table("reports").empty
 

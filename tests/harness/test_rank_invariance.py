@@ -12,7 +12,7 @@ from models.energy import ENERGIES, Energy
 from models.environment.abundance import AbundanceResistance
 from models.environment.resistance import Reference, Resistance
 from models.streams import initialise
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 
 CELLS, PAIRS, WIDTH, FEATURES = 8, 300, 4, 6
 INVARIANT: dict[str, dict[str, Any]] = {
@@ -96,17 +96,17 @@ def test_a_resistance_of_the_pair_changes_a_cell_lines_aupr(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", INVARIANT)
-def test_a_trained_trial_says_what_its_rows_show(make_replicate: MakeReplicate, form: str) -> None:
+def test_a_trained_trial_says_what_its_rows_show(make_unit: MakeUnit, form: str) -> None:
     arguments = {f"energy.{name}": value for name, value in INVARIANT[form].items()}
-    replicate = make_replicate({"energy.form": form, **arguments, "optimiser.epochs": 1})
-    replicate.advance()
+    unit_run = make_unit({"energy.form": form, **arguments, "optimiser.epochs": 1})
+    unit_run.advance()
     rows = [
         row
-        for row in replicate.rows("cells")
+        for row in unit_run.rows("cells")
         if row["selection"] == "last" and row["prevalence_mode"] == "as_found"
     ]
     found = {(row["split"], row["cell_line"], row["score"]): row["aupr"] for row in rows}
-    assert replicate.trial["rank_invariant"] is True
+    assert unit_run.trial["rank_invariant"] is True
     lines = [(split, line) for split, line, _ in found if line not in ("macro", "pooled")]
     assert len(lines) >= 10
     for split, line in lines:
@@ -114,12 +114,10 @@ def test_a_trained_trial_says_what_its_rows_show(make_replicate: MakeReplicate, 
 
 
 def test_sample_scope_is_not_called_rank_invariant(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
-    replicate = make_replicate(
-        {"energy.form": "blocking", "environment.scope": "sample", "optimiser.epochs": 1}
-    )
-    replicate.advance()
-    assert replicate.trial["rank_invariant"] is False
+    unit_run = make_unit({"energy.form": "blocking", "environment.scope": "sample", "optimiser.epochs": 1})
+    unit_run.advance()
+    assert unit_run.trial["rank_invariant"] is False
     with pytest.raises(ConfigError, match="binding has no R_E\\(x, c\\)"):
-        make_replicate({"energy.form": "binding", "environment.scope": "sample"})
+        make_unit({"energy.form": "binding", "environment.scope": "sample"})

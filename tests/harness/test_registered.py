@@ -20,8 +20,8 @@ from harness.config.blocks.registered import (
     variants_of,
     version,
 )
-from harness.config.blocks.sweep import SweepConfig
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from models.energy import ENERGIES, TEMPERATURES
 from models.environment import ENVIRONMENTS, SET_ENCODERS
 from models.losses import LOSSES
@@ -149,7 +149,7 @@ def test_choices_of_a_configuration_are_what_is_registered() -> None:
     with pytest.raises(
         ConfigError, match=r"design is 'gird', expected one of grid, search; did you mean 'grid'"
     ):
-        validate(SweepConfig, {"name": "a", "base": "minimal", "data": {"synthetic": {}}, "design": "gird"})
+        validate(SweepBlock, {"name": "a", "base": "minimal", "data": {"synthetic": {}}, "design": "gird"})
 
 
 def test_every_term_has_a_weight_and_needs_that_are_known() -> None:
@@ -157,7 +157,7 @@ def test_every_term_has_a_weight_and_needs_that_are_known() -> None:
         assert issubclass(row.cls, LossTerm)
         assert row.cls.weight in leaves(), row.key
         assert row.cls.needs <= NEEDS.keys(), row.key
-    assert [term.key for term in switched_on(TrialConfig().model_dump())] == ["task"]
+    assert [term.key for term in switched_on(ConfigurationBlock().model_dump())] == ["task"]
 
 
 def test_a_design_is_found_without_being_imported() -> None:

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space, parse_entry, probe
 from harness.config.space.compose import compose, load_preset
 from harness.config.space.composer import Composer
-from harness.config.space.distributions import KINDS, Distribution, same
+from harness.config.space.distributions import KINDS, DistributionBlock, same
 from harness.config.space.space import Space, as_list
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -79,7 +79,7 @@ def raw_spaces(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
     return dict(draw(st.permutations(list(raw.items()))))
 
 
-def within(entry: Distribution, value: Any) -> bool:
+def within(entry: DistributionBlock, value: Any) -> bool:
     values = entry.values()
     if values is not None:
         return any(same(value, one) for one in values)
@@ -107,7 +107,7 @@ def test_samples_honour_bounds_and_conditions_and_compose(raw: dict, seed: int, 
     assert changes.keys() <= raw.keys()
     check_draw(space, changes)
     config = compose(base, changes)
-    assert isinstance(config, TrialConfig)
+    assert isinstance(config, ConfigurationBlock)
     dumped = config.model_dump()
     for path, value in changes.items():
         held: Any = dumped

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from harness.config.blocks.paths import flatten
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
 from harness.trial.step.trainer import Trainer
+from harness.trial.unit_run import UnitRun
 from models.streams import Composed, Dropout, GaussianNoise, drawing, initialise
 from tests.harness.conftest import TINY
 from tests.narrow import instance
@@ -41,7 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def configurations() -> Iterator[tuple[str, TrialConfig]]:
+def configurations() -> Iterator[tuple[str, ConfigurationBlock]]:
     for name in PRESETS:
         yield name, compose(load_preset(name), SHORT).resolved()
     for name, changes in VARIANTS.items():
@@ -63,8 +63,8 @@ def test_every_stream_has_the_name_in_the_list(
     """A name that changes changes results: a part that was renamed or moved declares its old name (`Composed`)."""
     users: dict[str, list[str]] = {}
     for name, config in configurations():
-        replicate = Replicate(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / name))
-        for stream in streams(replicate.trainer):
+        unit_run = UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / name))
+        for stream in streams(unit_run.trainer):
             users.setdefault(stream, []).append(name)
     lines = [f"{stream}: {' '.join(names)}" for stream, names in sorted(users.items())]
     listed = LIST.read_text(encoding="utf-8").splitlines()

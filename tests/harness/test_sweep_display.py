@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.sweep.show.board import Board, Row, duration
+from harness.sweep.show.board import Board, BoardRow, duration
 from harness.sweep.show.display import Display
 
 
@@ -38,7 +38,7 @@ def _board(total: int = 3, *, larger: bool = True) -> tuple[Board, Clock]:
     clock = Clock()
     board = Board(total=total, larger_is_better=larger, clock=clock)
     for config, value in (("aaa", 0.1), ("bbb", 0.2)):
-        board.enter(Row(config, {"optimiser.lr": value}, epochs=4, replicates=2))
+        board.enter(BoardRow(config, {"optimiser.lr": value}, epochs=4, unit_runs=2))
     return board, clock
 
 
@@ -141,9 +141,9 @@ def test_live_table_prints_only_what_must_not_be_missed() -> None:
 def test_running_configurations_stay_on_the_screen() -> None:
     board = Board(total=40, larger_is_better=True)
     for number in range(30):
-        board.enter(Row(f"c{number:02d}", {"optimiser.lr": number}, epochs=1, replicates=1))
+        board.enter(BoardRow(f"c{number:02d}", {"optimiser.lr": number}, epochs=1, unit_runs=1))
         board.update(_report(f"c{number:02d}", 1, number / 100, status="done"))
-    board.enter(Row("live", {"optimiser.lr": 99}, epochs=9, replicates=1, status="running"))
+    board.enter(BoardRow("live", {"optimiser.lr": 99}, epochs=9, unit_runs=1, status="running"))
     display, stream = _shown(board, terminal=True)
     display.console.print(display.render())
     lines = stream.getvalue().splitlines()

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space import composer
 from harness.config.space.compose import compose
-from harness.config.space.distributions import Int
+from harness.config.space.distributions import IntBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
@@ -197,7 +197,7 @@ def test_nearly_full_space_costs_a_bounded_number_of_draws(
     counts: Counter[str] = Counter()
     ask = Study.ask
 
-    def counted_compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+    def counted_compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> ConfigurationBlock:
         counts["composed"] += 1
         return compose(base, changes)
 
@@ -229,6 +229,6 @@ def test_where_a_sampler_repeats_itself_its_neighbours_come_next(
 
 
 def test_a_whole_range_without_end_is_no_list() -> None:
-    entry = Int(int=[0, 10**12])
+    entry = IntBlock(int=[0, 10**12])
     assert entry.accepts(10**11)
     assert len(entry.values()) == 10**12 + 1

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.config.blocks.sweep import AshaScheduler, SamplerBlock
-from harness.config.space.distributions import Choice
+from harness.config.blocks.sweep import AshaSchedulerBlock, SamplerBlock
+from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
 from harness.sweep.search.halving import LockstepHalving
 from harness.sweep.search.study import Study
@@ -14,7 +14,7 @@ from harness.sweep.search.study import Study
 SAMPLER = SamplerBlock(kind="random", seed=3)
 
 
-SPACE = Space({"episode.query": Choice(choice=[8, 16, 32, 64])})
+SPACE = Space({"episode.query": ChoiceBlock(choice=[8, 16, 32, 64])})
 
 
 def _open(folder: Path, space: Space = SPACE) -> Study:
@@ -51,7 +51,7 @@ def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path)
 
 
 def test_resumed_sampler_does_not_repeat_its_first_proposals(tmp_path: Path) -> None:
-    wide = Space({"episode.query": Choice(choice=list(range(2, 1000)))})
+    wide = Space({"episode.query": ChoiceBlock(choice=list(range(2, 1000)))})
     first = _open(tmp_path, wide)
     early = [first.ask() for _ in range(4)]
     for number, draw in enumerate(early):
@@ -79,7 +79,7 @@ def _halving(
     history: dict[str, list[tuple[int, float]]], mode: str = "max"
 ) -> tuple[LockstepHalving, list[str]]:
     pruned: list[str] = []
-    block = AshaScheduler(grace=1, reduction=2)
+    block = AshaSchedulerBlock(grace=1, reduction=2)
     scheduler = LockstepHalving(
         block, mode=mode, prune=lambda config, why: pruned.append(config), history=history
     )
@@ -112,7 +112,7 @@ def test_rungs_of_an_earlier_start_are_replayed_once() -> None:
 
 def test_grace_protects() -> None:
     pruned: list[str] = []
-    block = AshaScheduler(grace=3, reduction=2)
+    block = AshaSchedulerBlock(grace=3, reduction=2)
     scheduler = LockstepHalving(
         block, mode="max", prune=lambda config, why: pruned.append(config), history={}
     )

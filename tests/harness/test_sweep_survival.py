@@ -27,7 +27,7 @@ from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 from tests.harness.command import command
 from tests.harness.dashboard import answered
 from tests.harness.small_sweeps import SETTINGS
@@ -209,7 +209,7 @@ def test_killed_worker_is_replaced_and_changes_no_result(
     fold = make_folds(dataset, DataBlock.model_validate({"root": tmp_path}))[0]
     disturbed = one.epochs()
     for config, planned in plan.configs.items():
-        alone = Replicate(
+        alone = UnitRun(
             planned.config,
             dataset,
             fold,

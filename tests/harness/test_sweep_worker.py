@@ -1,4 +1,4 @@
-"""A worker: replicates in lockstep, one configuration after another, and an end for what cannot run."""
+"""A worker: units in lockstep, one configuration after another, and an end for what cannot run."""
 
 import errno
 import json
@@ -22,9 +22,9 @@ from harness.stamp.stamp import Stamp
 from harness.store import log_writer
 from harness.sweep.verdict import Verdict
 from harness.sweep.worker import ConfigurationTrainable, Work
-from harness.trial.replicate import Replicate
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.trainer import Trainer
+from harness.trial.unit_run import UnitRun
 from models.episode import Step
 from models.losses.ranking import PairwiseRanking
 from models.losses.term import State
@@ -196,8 +196,8 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
 ) -> None:
     one = worker(give(optimiser__epochs=3))
     one.step()
-    assert one.replicates is not None
-    first, second = one.replicates
+    assert one.unit_runs is not None
+    first, second = one.unit_runs
     healthy = Trainer.step
 
     def step(self: Trainer, *args: Any, **kwargs: Any) -> Any:
@@ -209,8 +209,8 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
         patch.setattr(Trainer, "step", step)
         report = one.step()
     assert (report["status"], report["done"]) == ("running", False)
-    assert (report["diverged"], report["replicates"]) == (1, 2)
-    assert report["reason"] == "1 of 2 replicates diverged: epoch 2: step 4: the term task is nan"
+    assert (report["diverged"], report["units"]) == (1, 2)
+    assert report["reason"] == "1 of 2 units diverged: epoch 2: step 4: the term task is nan"
     assert report["objective"] == second.trial["objective_value"], "its best epoch before does not count"
     assert all(math.isfinite(value) for value in report["metrics"].values())
     last = one.step()
@@ -218,7 +218,7 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     assert list(last["statuses"].values()) == ["diverged", "done"]
     assert last["ended"] == [first.unit, second.unit]
     assert report["ended"] == [first.unit]
-    assert last["reason"].startswith("1 of 2 replicates diverged")
+    assert last["reason"].startswith("1 of 2 units diverged")
 
 
 def test_resumed_configuration_is_judged_by_all_replicates(
@@ -231,12 +231,12 @@ def test_resumed_configuration_is_judged_by_all_replicates(
     one = worker({**given, "units": [given["units"][1]], "finished": finished})
     report = one.step()
     assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
-    assert one.replicates is not None
-    now = one.replicates[0].trial["objective_value"]
+    assert one.unit_runs is not None
+    now = one.unit_runs[0].trial["objective_value"]
     assert now >= alone
     assert report["objective"] == pytest.approx((0.9 + now) / 2)
     assert report["status"] == "diverged"
-    assert report["reason"].startswith("1 of 3 replicates diverged")
+    assert report["reason"].startswith("1 of 3 units diverged")
 
 
 def test_one_replicate_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
@@ -298,14 +298,14 @@ def test_one_replicate_that_meets_an_error_fails_alone(
 ) -> None:
     one = worker(give())
     one.step()
-    assert one.replicates is not None
-    first, _ = one.replicates
+    assert one.unit_runs is not None
+    first, _ = one.unit_runs
 
-    def broken(self: Replicate) -> None:
+    def broken(self: UnitRun) -> None:
         if self is first:
             raise ZeroDivisionError("no pairs")
 
-    monkeypatch.setattr(Replicate, "_final_evaluation", broken)
+    monkeypatch.setattr(UnitRun, "_final_evaluation", broken)
     report = one.step()
     assert (report["done"], report["status"]) == (True, "failed")
     assert list(report["statuses"].values()) == ["failed", "done"]
@@ -343,8 +343,8 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
 ) -> None:
     one = worker(give())
     one.step()
-    assert one.replicates is not None
-    hurt, healthy = (replicate.unit for replicate in one.replicates)
+    assert one.unit_runs is not None
+    hurt, healthy = (unit_run.unit for unit_run in one.unit_runs)
     file = work.run / "checkpoints" / hurt / "last.pt"
     file.write_bytes(file.read_bytes()[:1000])
     report = worker(give()).step()

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from analysis.store import Run
-from harness.sweep.show.board import Board, Row
+from harness.sweep.show.board import Board, BoardRow
 from harness.sweep.show.display import Display
 from tests.harness import small_data
 from tests.harness.command import command
@@ -117,7 +117,7 @@ def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(
 def test_the_live_table_and_its_lines_take_labels_as_they_are(terminal: bool) -> None:
     board = Board(total=2, larger_is_better=True)
     for config, value in (("aaa", "[/bold]"), ("bbb", "T[naive]")):
-        board.enter(Row(config, {"mode": value}, epochs=2, replicates=1))
+        board.enter(BoardRow(config, {"mode": value}, epochs=2, unit_runs=1))
     report = {"configuration": "aaa", "epoch": 1, "objective": 0.5, "status": "running", "reason": ""}
     row = board.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
     out = io.StringIO()

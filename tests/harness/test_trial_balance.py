@@ -13,7 +13,7 @@ from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import compose
 from harness.trial.step.balance import GradNorm, PcGrad, WeightedSum, build_balance, without_conflict
 from harness.trial.step.routing import Boundary, Router, WeightedTerm, gradient_norm
-from tests.harness.conftest import TINY, MakeReplicate
+from tests.harness.conftest import TINY, MakeUnit
 
 
 def parameter(*values: float) -> nn.Parameter:
@@ -148,12 +148,12 @@ SEVERAL: dict[str, Any] = {
 }
 
 
-def test_real_trial_holds_every_share_after_warm_up(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate({**SEVERAL, "balance.kind": "grad_norm", "balance.warmup": 4})
-    trainer = replicate.trainer
+def test_real_trial_holds_every_share_after_warm_up(make_unit: MakeUnit) -> None:
+    unit_run = make_unit({**SEVERAL, "balance.kind": "grad_norm", "balance.warmup": 4})
+    trainer = unit_run.trainer
     wanted = {term.key: weight for term, weight in trainer.weighted if term.key != "task"}
     assert len(wanted) == len(SEVERAL) - 1
-    for number, batch in enumerate([b for epoch in (1, 2, 3) for b in replicate.sampler.epoch(epoch)]):
+    for number, batch in enumerate([b for epoch in (1, 2, 3) for b in unit_run.sampler.epoch(epoch)]):
         log = trainer.step(batch, progress=0.0, probe=True)
         if number < 5:
             continue
@@ -162,20 +162,20 @@ def test_real_trial_holds_every_share_after_warm_up(make_replicate: MakeReplicat
     assert number == 8
 
 
-def test_grad_norm_warms_up_when_a_term_begins_to_act(make_replicate: MakeReplicate) -> None:
+def test_grad_norm_warms_up_when_a_term_begins_to_act(make_unit: MakeUnit) -> None:
     changes = {**SEVERAL, "balance.kind": "grad_norm", "balance.warmup": 2, "curriculum.phase1_epochs": 1}
-    replicate = make_replicate(changes)
-    first = [replicate.trainer.step(b, progress=0.5, probe=True) for b in replicate.sampler.epoch(1)]
+    unit_run = make_unit(changes)
+    first = [unit_run.trainer.step(b, progress=0.5, probe=True) for b in unit_run.sampler.epoch(1)]
     assert set(first[0].shares) == {"task", "ranking", "sparsity_z_i", "sparsity_groups"}
     assert first[2].shares["ranking"][1] == pytest.approx(0.3, rel=1e-3)
-    second = [replicate.trainer.step(b, progress=1.0, probe=True) for b in replicate.sampler.epoch(2)]
+    second = [unit_run.trainer.step(b, progress=1.0, probe=True) for b in unit_run.sampler.epoch(2)]
     assert [log.shares["pearson"][1] for log in second] == pytest.approx([0.05, 0.1, 0.1], rel=1e-3)
     assert second[0].shares["ranking"][1] == pytest.approx(0.3, rel=1e-3)
 
 
-def test_pcgrad_on_the_model_leaves_no_conflict_between_two_terms(make_replicate: MakeReplicate) -> None:
-    trainer = make_replicate({"loss.sparsity.r": 1.0, "balance.kind": "pcgrad"}).trainer
-    batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
+def test_pcgrad_leaves_no_conflict_between_two_terms_of_a_model(make_unit: MakeUnit) -> None:
+    trainer = make_unit({"loss.sparsity.r": 1.0, "balance.kind": "pcgrad"}).trainer
+    batch = next(iter(make_unit(run="other").sampler.epoch(1)))
     _, boundary, step, *_ = trainer.measure(batch, warm=False)
     task, sparsity = (
         WeightedTerm(t.key, t(step, trainer.states[t.key])[0], w, t.reach, ()) for t, w in trainer.weighted
@@ -207,10 +207,10 @@ def test_a_balance_of_the_task_alone_is_refused() -> None:
         )
 
 
-def test_the_audit_sees_a_ramp_beside_a_balance(make_replicate: MakeReplicate) -> None:
+def test_the_audit_sees_a_ramp_beside_a_balance(make_unit: MakeUnit) -> None:
     changes = {"loss.speculation.weight": 0.2, "balance.kind": "grad_norm", "curriculum.ramp_epochs": 2.0}
-    replicate = make_replicate(changes)
-    given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+    unit_run = make_unit(changes)
+    given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
     found = {f.mechanism: f for f in audit(*given, first=False).findings}
     assert found["curriculum_ramp"].verdict == "active"
     assert found["grad_norm"].verdict == "active"

@@ -9,16 +9,14 @@ import pytest
 from analysis.metrics import binary_metrics
 from analysis.ranking import rank
 from analysis.store import Run
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.harness.test_trial_replicate import run, table
 
 
-def test_branch_selection_by_test_aupr_stands_beside_the_rest(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
+def test_branch_selection_by_test_aupr_stands_beside_the_rest(make_unit: MakeUnit, tmp_path: Path) -> None:
     changes = {"environment.scope": "sample", "optimiser.lr": 0.03}
     for mode in ("unified", "branch_select"):
-        run(make_replicate({**changes, "predict.mode": mode}, seed=2, run=mode))
+        run(make_unit({**changes, "predict.mode": mode}, seed=2, run=mode))
     cells = table(tmp_path, "cells", "branch_select")
     chosen = cells[cells.score == "branch_select"]
     assert set(chosen.split) == {"test"}

@@ -10,52 +10,48 @@ import pytest
 from pydantic import ValidationError
 
 from analysis.errors import UserError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.folds import split
 from harness.single.__main__ import main
 from harness.trial.episodes.cell_facts import RELATIONS, standardised_features
 from harness.trial.episodes.feasible import check_feasible
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 
 
 @pytest.mark.parametrize("huge", [1.7e308, 1e200, -1e308])
 @pytest.mark.parametrize("lines", ["all", "one", "unseen"])
-def test_a_feature_that_overflows_is_refused_by_name(
-    huge: float, lines: str, make_replicate: MakeReplicate
-) -> None:
-    replicate = make_replicate({"environment.source": "features"})
-    data = copy.copy(replicate.dataset)
+def test_a_feature_that_overflows_is_refused_by_name(huge: float, lines: str, make_unit: MakeUnit) -> None:
+    unit_run = make_unit({"environment.source": "features"})
+    data = copy.copy(unit_run.dataset)
     assert data.features is not None
     assert data.feature_names is not None
     given = {name: values.copy() for name, values in data.features.items()}
-    chosen = {"all": data.cell_lines, "one": [replicate.trained[0]], "unseen": [replicate.fold.test[0]]}[
-        lines
-    ]
+    chosen = {"all": data.cell_lines, "one": [unit_run.trained[0]], "unseen": [unit_run.fold.test[0]]}[lines]
     for number, name in enumerate(chosen):
         given[name][1] = huge * (1 - 0.1 * number)
     data.features = given
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UserError) as raised:
-            standardised_features(replicate.config, data, replicate.codes)
+            standardised_features(unit_run.config, data, unit_run.codes)
     assert str(raised.value).startswith(f"feature '{data.feature_names[1]}' of ")
     assert f"it is {huge:g} in {chosen[0]}" in str(raised.value)
 
 
 @pytest.mark.parametrize("path", RELATIONS)
-def test_tables_of_relations_are_checked_before_building(path: str, make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate({})
-    rows = [{"a": replicate.trained[0], "b": "no such line", "weight": 0.5}]
+def test_tables_of_relations_are_checked_before_building(path: str, make_unit: MakeUnit) -> None:
+    unit_run = make_unit({})
+    rows = [{"a": unit_run.trained[0], "b": "no such line", "weight": 0.5}]
     content: dict[str, Any] = {
         "environment": {"source": "support", "graph": {"kind": "gcn", "map": "attention"}},
         "loss": {"contrastive": {"weight": 0.5}},
     }
     block, part, _ = path.split(".")
     content[block][part]["relations"] = rows
-    config = TrialConfig.model_validate(content)
-    splits = split(replicate.dataset, replicate.fold)
+    config = ConfigurationBlock.model_validate(content)
+    splits = split(unit_run.dataset, unit_run.fold)
     with pytest.raises(UserError, match=f"{path} names 'no such line', which is no cell line of the data"):
-        check_feasible(config, replicate.dataset, replicate.fold, splits)
+        check_feasible(config, unit_run.dataset, unit_run.fold, splits)
 
 
 @pytest.mark.parametrize("path", RELATIONS)
@@ -66,14 +62,14 @@ def test_two_weights_of_one_pair_are_refused_with_both_rows(path: str) -> None:
         {"a": "B", "b": "A", "weight": 0.75},
     ]
 
-    def config(rows: list[dict[str, Any]]) -> TrialConfig:
+    def config(rows: list[dict[str, Any]]) -> ConfigurationBlock:
         content: dict[str, Any] = {
             "environment": {"source": "support", "graph": {"kind": "gcn", "map": "attention"}},
             "loss": {"contrastive": {"weight": 0.5}},
         }
         block, part, _ = path.split(".")
         content[block][part]["relations"] = rows
-        return TrialConfig.model_validate(content)
+        return ConfigurationBlock.model_validate(content)
 
     with pytest.raises(ValidationError) as raised:
         config(rows)

@@ -1,4 +1,4 @@
-"""What a replicate leaves on disk: enough to continue while it runs, and no more than the weights afterwards."""
+"""What a unit leaves on disk: enough to continue while it runs, and no more than the weights afterwards."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from harness.trial.checkpoint import Checkpoints, Damaged
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 
 
 def _load(tmp_path: Path, unit: str, name: str) -> dict[str, Any]:
@@ -18,37 +18,35 @@ def _same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_finished_replicate_keeps_two_weights_and_no_optimiser(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
+def test_finished_replicate_keeps_two_weights_and_no_optimiser(make_unit: MakeUnit, tmp_path: Path) -> None:
     kept: dict[int, dict[str, torch.Tensor]] = {}
     for seed in range(5):
-        replicate = make_replicate({"optimiser.lr": 0.05}, seed=seed)
-        while not replicate.finished:
-            replicate.advance()
-            if not replicate.finished:
-                running = _load(tmp_path, replicate.unit, "last")
+        unit_run = make_unit({"optimiser.lr": 0.05}, seed=seed)
+        while not unit_run.finished:
+            unit_run.advance()
+            if not unit_run.finished:
+                running = _load(tmp_path, unit_run.unit, "last")
                 assert running["trainer"]["optimiser"]["state"]
-                kept[replicate.epoch] = running["trainer"]["model"]
-        if replicate.trial["selected_epoch"] < replicate.epoch:
+                kept[unit_run.epoch] = running["trainer"]["model"]
+        if unit_run.trial["selected_epoch"] < unit_run.epoch:
             break
-    selected = replicate.trial["selected_epoch"]
-    assert selected < replicate.epoch, "no seed selected an epoch before its last"
+    selected = unit_run.trial["selected_epoch"]
+    assert selected < unit_run.epoch, "no seed selected an epoch before its last"
     last, best = (
-        _load(tmp_path, replicate.unit, "last")["trainer"],
-        _load(tmp_path, replicate.unit, f"epoch-{selected}"),
+        _load(tmp_path, unit_run.unit, "last")["trainer"],
+        _load(tmp_path, unit_run.unit, f"epoch-{selected}"),
     )
     assert "optimiser" not in last
     assert "optimiser" not in best
     assert _same(best["model"], kept[selected])
     assert not _same(last["model"], best["model"])
-    steps = replicate.sampler.steps
-    assert last["index"] == steps * replicate.epoch
+    steps = unit_run.sampler.steps
+    assert last["index"] == steps * unit_run.epoch
     assert best["index"] == steps * selected
 
-    again = make_replicate({"optimiser.lr": 0.05}, seed=seed)
+    again = make_unit({"optimiser.lr": 0.05}, seed=seed)
     assert again.status == "done"
-    assert again.epoch == replicate.epoch
+    assert again.epoch == unit_run.epoch
     assert _same(last["model"], again.trainer.model.state_dict())
 
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from harness.config.blocks.data import DataBlock, SyntheticBlock
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import default_cell_lines
 from harness.data.shallow import ShallowStatistics, sequence_statistics, strand_words
 from harness.data.store import content_hash
 from harness.data.synthetic import GENERATOR, generate
 from models.losses.competition import Competition
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.narrow import instance
 
 COMPETING: dict[str, Any] = {
@@ -104,23 +104,23 @@ def test_a_competition_that_could_not_act_is_refused(change: dict[str, Any], sen
         "episode": {"pseudo_unseen": 0.25},
         "loss": {"competition": {"weight": 1.0}},
     }
-    assert TrialConfig.model_validate(good).loss.competition.folds == 8
+    assert ConfigurationBlock.model_validate(good).loss.competition.folds == 8
     with pytest.raises(ValueError, match=sentence):
-        TrialConfig.model_validate({**good, **change})
+        ConfigurationBlock.model_validate({**good, **change})
 
 
 def test_competition_moves_the_groups_that_its_routing_allows(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
     for routing, extra in (("isolated", set()), ("shared", {"S", "G"})):
         changes = {**COMPETING, "routing": routing, "energy.form": "interaction"}
-        replicate = make_replicate(changes, run=routing)
-        trainer = replicate.trainer
-        batch = next(iter(replicate.sampler.epoch(1)))
+        unit_run = make_unit(changes, run=routing)
+        trainer = unit_run.trainer
+        batch = next(iter(unit_run.sampler.epoch(1)))
         _, boundary, step, *_ = trainer.measure(batch, warm=False)
         term = instance(Competition, trainer.terms["competition"])
         state = dict(trainer.states["competition"])
-        lines = len(replicate.trained)
+        lines = len(unit_run.trained)
         for kind, student in (("seen", 0.9), ("hidden", 0.5)):
             state |= {
                 f"{kind}/student": torch.full((lines,), student),
@@ -146,13 +146,13 @@ def test_competition_moves_the_groups_that_its_routing_allows(
             assert all(g is None or float(g.abs().sum()) == 0 for g in found), "sg U_I"
 
 
-def test_rho_of_every_training_cell_line_is_in_the_store(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate({**COMPETING, "curriculum.phase1_epochs": 1})
-    while not replicate.finished:
-        replicate.advance()
-    assert replicate.status == "done", replicate.trial["reason"]
+def test_rho_of_every_training_cell_line_is_in_the_store(make_unit: MakeUnit) -> None:
+    unit_run = make_unit({**COMPETING, "curriculum.phase1_epochs": 1})
+    while not unit_run.finished:
+        unit_run.advance()
+    assert unit_run.status == "done", unit_run.trial["reason"]
     rows = pq.read_table(
-        replicate.run.path / "reports" / f"{replicate.unit}.parquet", partitioning=None
+        unit_run.run.path / "reports" / f"{unit_run.unit}.parquet", partitioning=None
     ).to_pylist()
     assert {row["term"] for row in rows} == {"competition"}
     named = {"rho", "rho_unseen", "advantage", "advantage_unseen", "acted", "pulled"}
@@ -160,12 +160,12 @@ def test_rho_of_every_training_cell_line_is_in_the_store(make_replicate: MakeRep
     rhos = [row for row in rows if row["name"] == "rho"]
     assert [row["epoch"] for row in rhos] == [2] * 3 + [3] * 3
     last = [row for row in rhos if row["epoch"] == 3]
-    assert [row["cell_line"] for row in last] == list(replicate.trained)
+    assert [row["cell_line"] for row in last] == list(unit_run.trained)
     assert all(row["value"] > 0 and row["value"] != 1.0 for row in last)
     seen = (
-        replicate.trainer.states["competition"]["seen/student"]
-        / replicate.trainer.states["competition"]["seen/opportunist"]
+        unit_run.trainer.states["competition"]["seen/student"]
+        / unit_run.trainer.states["competition"]["seen/opportunist"]
     )
     assert [row["value"] for row in last] == pytest.approx(seen.tolist(), rel=1e-5)
-    again = make_replicate({**COMPETING, "curriculum.phase1_epochs": 1})
-    assert again.rows("reports") == replicate.rows("reports")
+    again = make_unit({**COMPETING, "curriculum.phase1_epochs": 1})
+    assert again.rows("reports") == unit_run.rows("reports")

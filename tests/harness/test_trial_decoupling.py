@@ -7,10 +7,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.step.dependence import dependence
 from models.episode import Step
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.models.steps import make_step
 from tests.narrow import present
 
@@ -21,17 +21,17 @@ SEQUENCE = ("grl", "conditional_grl", "irm")
 @pytest.mark.parametrize("key", [*BOTH, *SEQUENCE])
 def test_a_step_needs_four_cell_lines_to_compare(key: str) -> None:
     with pytest.raises(ValidationError, match=f"decouple.{key} needs episodes of at least 4 cell lines"):
-        TrialConfig.model_validate({"decouple": {key: 0.1}, "episode": {"per_step": 3}})
+        ConfigurationBlock.model_validate({"decouple": {key: 0.1}, "episode": {"per_step": 3}})
 
 
 def test_bottleneck_prices_single_pairs_without_cell_lines() -> None:
-    TrialConfig.model_validate({"decouple": {"vib": 0.1}, "episode": {"per_step": 1}})
+    ConfigurationBlock.model_validate({"decouple": {"vib": 0.1}, "episode": {"per_step": 1}})
 
 
 @pytest.mark.parametrize("key", BOTH)
 def test_what_reads_z_e_needs_an_environment(key: str) -> None:
     with pytest.raises(ValidationError, match=f"no R_E and no z_E, which .*decouple.{key} needs"):
-        TrialConfig.model_validate({"decouple": {key: 0.1}, "environment": {"source": "none"}})
+        ConfigurationBlock.model_validate({"decouple": {key: 0.1}, "environment": {"source": "none"}})
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_what_reads_z_e_needs_an_environment(key: str) -> None:
 )
 def test_what_could_not_act_is_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):
-        TrialConfig.model_validate(settings).resolved()
+        ConfigurationBlock.model_validate(settings).resolved()
 
 
-def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: MakeReplicate) -> None:
+def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_unit: MakeUnit) -> None:
     changes = {
         "decouple.dual_stream": True,
         "decouple.pearson": 1.0,
@@ -72,12 +72,12 @@ def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: Ma
         "optimiser.lr": 0.01,
         "optimiser.steps_per_epoch": 500,
     }
-    replicate = make_replicate(changes)
-    trainer = replicate.trainer
+    unit_run = make_unit(changes)
+    trainer = unit_run.trainer
     dual = present(trainer.model.sequence.dual)
     first = dual.rotation().detach().clone()
     cosines = []
-    for index, batch in enumerate(replicate.sampler.epoch(1)):
+    for index, batch in enumerate(unit_run.sampler.epoch(1)):
         trainer.step(batch, progress=0.0, probe=False)
         if index % 50 == 49:
             step = trainer.measure(batch, warm=False).step
@@ -93,27 +93,27 @@ def test_streams_stay_orthogonal_through_500_steps_of_a_trial(make_replicate: Ma
 
 
 def test_environment_stream_is_equal_in_training_and_prediction(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
     from harness.trial.episodes.batches import encode_pairs
 
-    trainer = make_replicate({"decouple.dual_stream": True, "decouple.vib": 0.1}).trainer
-    batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
+    trainer = make_unit({"decouple.dual_stream": True, "decouple.vib": 0.1}).trainer
+    batch = next(iter(make_unit(run="other").sampler.epoch(1)))
     with torch.no_grad():
         trained = trainer.measure(batch, warm=False).step.z_e
         encoded = encode_pairs(trainer.model, trainer.dataset, batch.support.reshape(-1), trainer.device, 7)
         chosen = torch.arange(batch.support.size).view(batch.support.shape)
-        replicate = make_replicate(run="third")
-        support = replicate.predictor.support(encoded, chosen, torch.from_numpy(batch.cell))
+        unit_run = make_unit(run="third")
+        support = unit_run.predictor.support(encoded, chosen, torch.from_numpy(batch.cell))
         predicted = trainer.model.placed(trainer.model.environment_of(support).z_e)
     torch.testing.assert_close(trained, predicted)
 
 
-def test_every_epoch_records_the_dependence_of_z_i_and_z_e(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate({"curriculum.phase1_epochs": 1, "decouple.hsic": 0.1})
-    replicate.advance()
-    replicate.advance()
-    first, second = replicate.rows("epochs")
+def test_every_epoch_records_the_dependence_of_z_i_and_z_e(make_unit: MakeUnit) -> None:
+    unit_run = make_unit({"curriculum.phase1_epochs": 1, "decouple.hsic": 0.1})
+    unit_run.advance()
+    unit_run.advance()
+    first, second = unit_run.rows("epochs")
     assert "dependence" not in first, "phase 1 has no environment"
     assert 0 <= second["dependence"] <= 1
     assert 0 < second["dependence_p"] <= 1

@@ -12,13 +12,13 @@ import torch
 
 import models.sequence
 from analysis.errors import UserError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.trainer import Trainer
 from models.environment.cell_environment import CellEnvironment
 from models.losses import LOSSES
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.harness.test_trial_trainer import norms_by_group
 from tests.models.rows import REACH
 from tests.narrow import instance, present
@@ -52,13 +52,13 @@ def measured(trainer: Trainer, batch: Any) -> tuple[list[WeightedTerm], Any]:
     return [WeightedTerm(t.key, value, 1.0, t.reach, tuple(t.parameters())) for t, value in values], boundary
 
 
-def warmed(make_replicate: MakeReplicate, changes: dict[str, Any], run: str = "run") -> tuple[Trainer, Any]:
+def warmed(make_unit: MakeUnit, changes: dict[str, Any], run: str = "run") -> tuple[Trainer, Any]:
     """A trainer after two steps, so that references and banks hold something, and its next batch."""
-    replicate = make_replicate(changes, run=run)
-    first, second, third = list(replicate.sampler.epoch(1))[:3]
+    unit_run = make_unit(changes, run=run)
+    first, second, third = list(unit_run.sampler.epoch(1))[:3]
     for batch in (first, second):
-        replicate.trainer.step(batch, progress=0.0, probe=False)
-    return replicate.trainer, third
+        unit_run.trainer.step(batch, progress=0.0, probe=False)
+    return unit_run.trainer, third
 
 
 WEIGHTS = {
@@ -79,10 +79,10 @@ EVERY = {
 """Every loss term that a Student's environment can have, however many there are."""
 
 
-def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplicate) -> None:
+def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_unit: MakeUnit) -> None:
     rows: dict[str, dict[str, float]] = {}
     for run, changes in (("support", EVERY), ("features", FEATURES)):
-        trainer, batch = warmed(make_replicate, changes, run)
+        trainer, batch = warmed(make_unit, changes, run)
         terms, boundary = measured(trainer, batch)
         rows |= {
             term.name: norms_by_group(trainer, term, boundary) for term in terms if term.name not in rows
@@ -103,8 +103,8 @@ def test_the_matrix_of_who_reaches_whom_cell_by_cell(make_replicate: MakeReplica
     assert rows["distillation"]["T"] == 0
 
 
-def test_shared_routing_entangles_what_isolation_keeps_apart(make_replicate: MakeReplicate) -> None:
-    trainer, batch = warmed(make_replicate, {**TEACHER, "routing": "shared"})
+def test_shared_routing_entangles_what_isolation_keeps_apart(make_unit: MakeUnit) -> None:
+    trainer, batch = warmed(make_unit, {**TEACHER, "routing": "shared"})
     terms, boundary = measured(trainer, batch)
     found = {term.name: norms_by_group(trainer, term, boundary) for term in terms}
     assert found["distillation"]["S"] > 0
@@ -113,10 +113,8 @@ def test_shared_routing_entangles_what_isolation_keeps_apart(make_replicate: Mak
 
 
 @pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
-def test_only_known_names_are_fused_with_the_teacher(
-    make_replicate: MakeReplicate, changes: dict[str, Any]
-) -> None:
-    trainer, batch = warmed(make_replicate, changes)
+def test_only_known_names_are_fused_with_the_teacher(make_unit: MakeUnit, changes: dict[str, Any]) -> None:
+    trainer, batch = warmed(make_unit, changes)
     before = trainer.reference
     _, _, step, scores, _ = trainer.measure(batch, warm=False)
     hidden = step.pseudo_unseen > 0
@@ -136,15 +134,15 @@ def test_only_known_names_are_fused_with_the_teacher(
 
 @pytest.mark.parametrize("changes", [TEACHER, AVERAGE], ids=["gradient", "ema"])
 def test_resumed_trial_reaches_the_same_teacher_memory(
-    make_replicate: MakeReplicate, tmp_path: Path, changes: dict[str, Any]
+    make_unit: MakeUnit, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     changes = {**changes, "optimiser.epochs": 2}
-    whole = make_replicate(changes, run="whole")
+    whole = make_unit(changes, run="whole")
     while not whole.finished:
         whole.advance()
-    broken = make_replicate(changes, run="broken")
+    broken = make_unit(changes, run="broken")
     broken.advance()
-    again = make_replicate(changes, run="broken")
+    again = make_unit(changes, run="broken")
     assert again.epoch == 1
     while not again.finished:
         again.advance()
@@ -163,8 +161,8 @@ def test_resumed_trial_reaches_the_same_teacher_memory(
     )
 
 
-def test_another_cell_lines_samples_never_change_the_student(make_replicate: MakeReplicate) -> None:
-    trainer, batch = warmed(make_replicate, TEACHER)
+def test_another_cell_lines_samples_never_change_the_student(make_unit: MakeUnit) -> None:
+    trainer, batch = warmed(make_unit, TEACHER)
     for other in range(1, 4):
         moved = batch._replace(support=batch.support.copy(), query=batch.query.copy())
         moved.support[other] = batch.query[other][: batch.support.shape[1]]
@@ -176,17 +174,15 @@ def test_another_cell_lines_samples_never_change_the_student(make_replicate: Mak
         assert not torch.equal(first[other], second[other])
 
 
-def test_unseen_cell_line_gets_the_posterior_mean_of_the_prior(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
+def test_unseen_cell_line_gets_the_posterior_mean_of_the_prior(make_unit: MakeUnit, tmp_path: Path) -> None:
     given = {**FEATURES, "loss.gp_prior.weight": 0.1, "optimiser.epochs": 1}
-    make_replicate({**given, "environment.prior.extrapolate": "own"}, run="own").advance()
-    replicate = make_replicate(given, run="posterior")
-    replicate.advance()
-    assert replicate.finished
-    trainer, name = replicate.trainer, replicate.fold.test[0]
-    v = present(standardised_features(replicate.config, replicate.dataset, trainer_codes(replicate)))
-    place = v[replicate.dataset.cell_lines.index(name)].unsqueeze(0)
+    make_unit({**given, "environment.prior.extrapolate": "own"}, run="own").advance()
+    unit_run = make_unit(given, run="posterior")
+    unit_run.advance()
+    assert unit_run.finished
+    trainer, name = unit_run.trainer, unit_run.fold.test[0]
+    v = present(standardised_features(unit_run.config, unit_run.dataset, trainer_codes(unit_run)))
+    place = v[unit_run.dataset.cell_lines.index(name)].unsqueeze(0)
     wanted = (
         present(instance(CellEnvironment, trainer.model.environment).prior)
         .posterior(place, trainer.reference)
@@ -198,43 +194,43 @@ def test_unseen_cell_line_gets_the_posterior_mean_of_the_prior(
     assert not np.allclose(rows["own"].r_raw, wanted, rtol=1e-3)
 
 
-def trainer_codes(replicate: Any) -> np.ndarray:
-    return np.array(sorted(replicate.predictor.training_index))
+def trainer_codes(unit_run: Any) -> np.ndarray:
+    return np.array(sorted(unit_run.predictor.training_index))
 
 
-def test_features_are_standardised_over_training_lines_alone(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate(FEATURES)
-    codes = trainer_codes(replicate)
-    v = present(standardised_features(replicate.config, replicate.dataset, codes))
+def test_features_are_standardised_over_training_lines_alone(make_unit: MakeUnit) -> None:
+    unit_run = make_unit(FEATURES)
+    codes = trainer_codes(unit_run)
+    v = present(standardised_features(unit_run.config, unit_run.dataset, codes))
     np.testing.assert_allclose(v[codes].mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(v[codes].std(0, correction=0), 1, rtol=1e-5)
-    assert len(v) == len(replicate.dataset.cell_lines)
-    blind = copy.copy(replicate.dataset)
+    assert len(v) == len(unit_run.dataset.cell_lines)
+    blind = copy.copy(unit_run.dataset)
     blind.features = None
     with pytest.raises(UserError, match=r"environment\.source: features reads features.*has none"):
-        standardised_features(replicate.config, blind, codes)
-    assert standardised_features(TrialConfig(), blind, codes) is None
+        standardised_features(unit_run.config, blind, codes)
+    assert standardised_features(ConfigurationBlock(), blind, codes) is None
 
 
-def test_relations_are_laid_over_the_training_cell_lines(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate(TEACHER)
-    codes, names = trainer_codes(replicate), replicate.dataset.cell_lines
+def test_relations_are_laid_over_the_training_cell_lines(make_unit: MakeUnit) -> None:
+    unit_run = make_unit(TEACHER)
+    codes, names = trainer_codes(unit_run), unit_run.dataset.cell_lines
     known = [names[code] for code in codes]
 
     def table(*rows: dict[str, Any]) -> torch.Tensor | None:
         graph = {"kind": "gcn", "map": "attention", "relations": list(rows)}
-        config = TrialConfig.model_validate({"environment": {"source": "support", "graph": graph}})
-        return relation_matrix(config, replicate.dataset, codes)
+        config = ConfigurationBlock.model_validate({"environment": {"source": "support", "graph": graph}})
+        return relation_matrix(config, unit_run.dataset, codes)
 
     assert table() is None
-    found = table({"a": known[0], "b": known[2], "weight": 0.5}, {"a": known[0], "b": replicate.fold.test[0]})
+    found = table({"a": known[0], "b": known[2], "weight": 0.5}, {"a": known[0], "b": unit_run.fold.test[0]})
     wanted = torch.zeros(len(codes), len(codes))
     wanted[0, 2] = wanted[2, 0] = 0.5
     assert torch.equal(present(found), wanted)
     with pytest.raises(UserError, match="which is no cell line of the data"):
         table({"a": known[0], "b": known[1] + "x"})
     with pytest.raises(UserError, match="joins no two training cell lines"):
-        table({"a": known[0], "b": replicate.fold.test[0]})
+        table({"a": known[0], "b": unit_run.fold.test[0]})
     with pytest.raises(UserError, match="to itself"):
         table({"a": known[0], "b": known[0]})
 
@@ -280,5 +276,5 @@ def test_what_could_not_act_is_refused_with_a_sentence(given: dict[str, Any], se
     if "environment" in given:
         given = {**given, "environment": {"source": "support", **given["environment"]}}
     with pytest.raises(ValueError, match=sentence):
-        TrialConfig.model_validate(given)
-    assert list(TrialConfig().faults()) == []
+        ConfigurationBlock.model_validate(given)
+    assert list(ConfigurationBlock().faults()) == []

@@ -13,14 +13,14 @@ from harness.audit.auditor import audit, batches_of, inspect_trial
 from harness.audit.finding import FATAL
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import EpisodeBatch
-from harness.trial.replicate import Replicate
 from harness.trial.step.trainer import Trainer
+from harness.trial.unit_run import UnitRun
 from models.energy.temperature import PerCellTemperature
 from models.environment.cell_environment import CellEnvironment
 from models.environment.features import FeatureEnvironment
@@ -28,7 +28,7 @@ from models.environment.fusion import fuse
 from models.environment.identity import IdEnvironment
 from models.environment.teacher import GradientTeacher
 from models.losses import LOSSES
-from tests.harness.conftest import TINY, MakeReplicate
+from tests.harness.conftest import TINY, MakeUnit
 from tests.narrow import instance, present
 
 SAMPLERS = ("meta_batch", "random")
@@ -46,21 +46,21 @@ BY_NAME: dict[str, dict[str, Any]] = {
 }
 
 
-def warmed(replicate: Replicate) -> tuple[Trainer, EpisodeBatch]:
+def warmed(unit_run: UnitRun) -> tuple[Trainer, EpisodeBatch]:
     """A trainer after two steps, so that reference and Teacher's memory hold something, and its next batch."""
-    first, second, third = list(replicate.sampler.epoch(1))[:3]
+    first, second, third = list(unit_run.sampler.epoch(1))[:3]
     for batch in (first, second):
-        replicate.trainer.step(batch, progress=0.0, probe=False)
-    return replicate.trainer, third
+        unit_run.trainer.step(batch, progress=0.0, probe=False)
+    return unit_run.trainer, third
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("hidden", [0.0, 0.5])
 def test_a_query_pair_is_answered_by_its_own_lines_teacher(
-    make_replicate: MakeReplicate, sampler: str, hidden: float
+    make_unit: MakeUnit, sampler: str, hidden: float
 ) -> None:
     changes = {**GRAPH, "episode.sampler": sampler, "episode.pseudo_unseen": hidden}
-    trainer, batch = warmed(make_replicate(changes))
+    trainer, batch = warmed(make_unit(changes))
     model = trainer.model
     _, _, step, scores, hidden_names = trainer.measure(batch, warm=False)
     lines = torch.from_numpy(batch.query_cell)
@@ -80,8 +80,8 @@ def test_a_query_pair_is_answered_by_its_own_lines_teacher(
     torch.testing.assert_close(LOSSES.build("distillation")(step, {})[0], wanted)
 
 
-def test_each_row_of_the_teacher_learns_from_its_lines_pairs(make_replicate: MakeReplicate) -> None:
-    trainer, batch = warmed(make_replicate({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
+def test_each_row_of_the_teacher_learns_from_its_lines_pairs(make_unit: MakeUnit) -> None:
+    trainer, batch = warmed(make_unit({**TEACHER, "energy.form": "linear", "episode.sampler": "random"}))
     step = trainer.measure(batch, warm=False).step
     table = instance(
         GradientTeacher, instance(CellEnvironment, trainer.model.environment).teacher
@@ -93,9 +93,9 @@ def test_each_row_of_the_teacher_learns_from_its_lines_pairs(make_replicate: Mak
 
 
 def test_averaged_teacher_has_one_answer_for_a_mixture(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
-    trainer, batch = warmed(make_replicate({**AVERAGE, "episode.sampler": "meta_batch"}))
+    trainer, batch = warmed(make_unit({**AVERAGE, "episode.sampler": "meta_batch"}))
     _, _, step, scores, _ = trainer.measure(batch, warm=False)
     r_teacher = present(scores.r_teacher)
     assert r_teacher.shape == step.logit.shape
@@ -105,7 +105,7 @@ def test_averaged_teacher_has_one_answer_for_a_mixture(
 @pytest.mark.parametrize("source", sorted(BY_NAME))
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_an_environment_by_name_is_that_of_each_query_pair(
-    make_replicate: MakeReplicate, source: str, sampler: str
+    make_unit: MakeUnit, source: str, sampler: str
 ) -> None:
     changes = {
         **BY_NAME[source],
@@ -116,7 +116,7 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
         "loss.contrastive.weight": 0.5,
         "decouple.pearson": 0.5,
     }
-    trainer, batch = warmed(make_replicate(changes))
+    trainer, batch = warmed(make_unit(changes))
     model, lines = trainer.model, torch.from_numpy(batch.query_cell)
     environment = instance(CellEnvironment, model.environment)
     per_cell = instance(PerCellTemperature, model.temperature)
@@ -144,11 +144,9 @@ def test_an_environment_by_name_is_that_of_each_query_pair(
 
 
 @pytest.mark.parametrize("dual_stream", [False, True])
-def test_reference_of_a_line_is_what_its_queries_were_given(
-    make_replicate: MakeReplicate, dual_stream: bool
-) -> None:
+def test_reference_of_a_line_is_what_its_queries_were_given(make_unit: MakeUnit, dual_stream: bool) -> None:
     changes = {**TEACHER, "episode.sampler": "random", "decouple.dual_stream": dual_stream}
-    trainer, batch = warmed(make_replicate(changes))
+    trainer, batch = warmed(make_unit(changes))
     before = trainer.reference
     measured = trainer.measure(batch, warm=False)
     scores, after = measured.scores, trainer._reference_after(measured)
@@ -163,16 +161,16 @@ def test_reference_of_a_line_is_what_its_queries_were_given(
 
 @pytest.mark.parametrize("changes", [GRAPH, AVERAGE, *BY_NAME.values()], ids=["graph", "ema", *BY_NAME])
 def test_prediction_has_the_same_energy_and_accuses_nothing(
-    make_replicate: MakeReplicate, changes: dict[str, Any]
+    make_unit: MakeUnit, changes: dict[str, Any]
 ) -> None:
-    replicate = make_replicate({**changes, "episode.sampler": "meta_batch"})
-    given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+    unit_run = make_unit({**changes, "episode.sampler": "meta_batch"})
+    given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
     found = {f"{f.id} {f.mechanism}": f for f in audit(*given, first=True).findings}
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert found["M40 meta_batch"].verdict == "active"
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
-        assert disagreement(probe, replicate.predictor) < TOLERANCE
+        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+        assert disagreement(probe, unit_run.predictor) < TOLERANCE
 
 
 @pytest.mark.parametrize(
@@ -188,8 +186,8 @@ def test_prediction_has_the_same_energy_and_accuses_nothing(
 def test_what_compares_cell_lines_by_a_mixtures_z_e_is_refused(given: dict[str, Any]) -> None:
     mixed = {**given, "episode": {**given.get("episode", {}), "sampler": "meta_batch"}}
     with pytest.raises(ValueError, match=r"a support set of episode\.sampler: meta_batch is a mixture"):
-        TrialConfig.model_validate(mixed)
-    TrialConfig.model_validate(given)
+        ConfigurationBlock.model_validate(mixed)
+    ConfigurationBlock.model_validate(given)
 
 
 def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path) -> None:
@@ -211,11 +209,11 @@ def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold,
     }
     base = {**TINY, **own, "episode": {**own["episode"], **TINY["episode"]}}
     config = compose(base, changes).resolved()
-    replicate = Replicate(
+    unit_run = UnitRun(
         config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"), inspector=inspect_trial
     )
-    while not replicate.finished:
-        replicate.advance()
+    while not unit_run.finished:
+        unit_run.advance()
     lines = pq.read_table(tmp_path / "rp09" / "embeddings").to_pandas()
     teacher = lines[lines.split == "train"].groupby("cell_line").r_teacher.mean()
     unseen = lines[lines.split.isin(["val_unseen", "test"])].groupby("cell_line").r.mean()

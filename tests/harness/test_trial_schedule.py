@@ -6,12 +6,12 @@ import pytest
 
 from harness.config.blocks.training import (
     CurriculumBlock,
-    FixedBalance,
-    GradNormBalance,
-    PcGradBalance,
-    RampBalance,
+    FixedBalanceBlock,
+    GradNormBalanceBlock,
+    PcGradBalanceBlock,
+    RampBalanceBlock,
 )
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.step.schedule import Schedule
 from models.losses import LOSSES
 
@@ -19,7 +19,7 @@ TERMS = LOSSES.terms()
 
 
 def test_phase_one_leaves_only_the_sequence_side() -> None:
-    schedule = Schedule(CurriculumBlock(phase1_epochs=2), FixedBalance())
+    schedule = Schedule(CurriculumBlock(phase1_epochs=2), FixedBalanceBlock())
     assert [schedule.phase(epoch) for epoch in (1, 2, 3)] == [1, 1, 2]
     assert schedule.factor(TERMS["immax"], 1.9) == 1.0
     assert schedule.factor(TERMS["contrastive"], 1.9) == 0.0
@@ -28,7 +28,7 @@ def test_phase_one_leaves_only_the_sequence_side() -> None:
 
 
 def test_ramp_rises_linearly_from_the_start_of_phase_two() -> None:
-    schedule = Schedule(CurriculumBlock(phase1_epochs=1), RampBalance(kind="ramp", epochs=2.0))
+    schedule = Schedule(CurriculumBlock(phase1_epochs=1), RampBalanceBlock(kind="ramp", epochs=2.0))
     assert [schedule.factor(TERMS["pearson"], p) for p in (0.5, 1.0, 1.5, 2.0, 3.0, 9.0)] == [
         0,
         0,
@@ -41,14 +41,18 @@ def test_ramp_rises_linearly_from_the_start_of_phase_two() -> None:
 
 
 def test_ramp_without_phase_one_spares_the_task_alone() -> None:
-    schedule = Schedule(CurriculumBlock(), RampBalance(kind="ramp", epochs=4.0))
+    schedule = Schedule(CurriculumBlock(), RampBalanceBlock(kind="ramp", epochs=4.0))
     assert schedule.factor(TERMS["ranking_pairwise"], 1.0) == pytest.approx(0.25)
     assert schedule.factor(TERMS["immax"], 0.0) == 1.0
 
 
 def test_the_curriculum_ramps_under_any_balance() -> None:
     curriculum = CurriculumBlock(phase1_epochs=1, ramp_epochs=2.0)
-    for balance in (FixedBalance(), GradNormBalance(kind="grad_norm"), PcGradBalance(kind="pcgrad")):
+    for balance in (
+        FixedBalanceBlock(),
+        GradNormBalanceBlock(kind="grad_norm"),
+        PcGradBalanceBlock(kind="pcgrad"),
+    ):
         schedule = Schedule(curriculum, balance)
         assert [schedule.factor(TERMS["pearson"], p) for p in (0.5, 1.0, 1.5, 2.0, 3.0)] == [
             0,
@@ -68,4 +72,4 @@ def test_the_curriculum_ramps_under_any_balance() -> None:
 )
 def test_a_ramp_that_could_not_act_is_refused(given: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        TrialConfig.model_validate({**given, "curriculum": {"ramp_epochs": 2.0}})
+        ConfigurationBlock.model_validate({**given, "curriculum": {"ramp_epochs": 2.0}})

@@ -9,7 +9,7 @@ import torch
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.trainer import Trainer
 from models.losses import LOSSES
-from tests.harness.conftest import MakeReplicate
+from tests.harness.conftest import MakeUnit
 from tests.models.rows import REACH
 
 EVERY_TERM = {
@@ -60,10 +60,10 @@ def norms_by_group(trainer: Trainer, term: WeightedTerm, boundary: Any) -> dict[
 
 
 def test_every_term_is_built_and_reaches_exactly_its_groups(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
-    trainer = make_replicate(EVERY_TERM).trainer
-    steps = list(make_replicate(EVERY_TERM, run="other").sampler.epoch(1))
+    trainer = make_unit(EVERY_TERM).trainer
+    steps = list(make_unit(EVERY_TERM, run="other").sampler.epoch(1))
     for batch in steps[:2]:  # the memory bank and the prototypes are empty at the first step
         trainer.step(batch, progress=0.0, probe=False)
     terms, boundary = measured(trainer, steps[2])
@@ -79,30 +79,30 @@ def test_every_term_is_built_and_reaches_exactly_its_groups(
         )
 
 
-def test_shared_routing_lets_environment_terms_reach_sequence(make_replicate: MakeReplicate) -> None:
-    trainer = make_replicate({**EVERY_TERM, "routing": "shared"}).trainer
-    batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
+def test_shared_routing_lets_environment_terms_reach_sequence(make_unit: MakeUnit) -> None:
+    trainer = make_unit({**EVERY_TERM, "routing": "shared"}).trainer
+    batch = next(iter(make_unit(EVERY_TERM, run="other").sampler.epoch(1)))
     terms, boundary = measured(trainer, batch)
     pearson = next(term for term in terms if term.name == "pearson")
     assert norms_by_group(trainer, pearson, boundary)["S"] > 0.0
 
 
 def test_reach_both_lets_light_terms_alone_reach_sequence(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
 ) -> None:
-    trainer = make_replicate({**EVERY_TERM, "decouple.reach": "both"}).trainer
-    batch = next(iter(make_replicate(EVERY_TERM, run="other").sampler.epoch(1)))
+    trainer = make_unit({**EVERY_TERM, "decouple.reach": "both"}).trainer
+    batch = next(iter(make_unit(EVERY_TERM, run="other").sampler.epoch(1)))
     terms, boundary = measured(trainer, batch)
     reached = {term.name for term in terms if norms_by_group(trainer, term, boundary)["S"] > 0}
     assert {"orthogonal", "pearson", "infonce", "club", "hsic"} <= reached
     assert not reached & {"contrastive", "prototypes", "sparsity_z_e", "sparsity_r", "temperature"}
 
 
-def test_phase_one_moves_the_sequence_side_and_scores_u(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate({**EVERY_TERM, "curriculum.phase1_epochs": 1})
-    trainer = replicate.trainer
+def test_phase_one_moves_the_sequence_side_and_scores_u(make_unit: MakeUnit) -> None:
+    unit_run = make_unit({**EVERY_TERM, "curriculum.phase1_epochs": 1})
+    trainer = unit_run.trainer
     before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
-    for batch in replicate.sampler.epoch(1):
+    for batch in unit_run.sampler.epoch(1):
         log = trainer.step(batch, progress=0.5, probe=False)
     assert set(log.values) == {
         "task",
@@ -122,18 +122,18 @@ def test_phase_one_moves_the_sequence_side_and_scores_u(make_replicate: MakeRepl
 
 
 @pytest.mark.parametrize("path", ["loss.contrastive.weight", "decouple.grl", "loss.ranking.weight"])
-def test_weight_zero_is_exactly_the_same_as_leaving_it_out(make_replicate: MakeReplicate, path: str) -> None:
-    plain, zero = make_replicate(run="a").trainer, make_replicate({path: 0.0}, run="b").trainer
+def test_weight_zero_is_exactly_the_same_as_leaving_it_out(make_unit: MakeUnit, path: str) -> None:
+    plain, zero = make_unit(run="a").trainer, make_unit({path: 0.0}, run="b").trainer
     assert [t.key for t, _ in zero.weighted] == ["task"]
-    for batch in make_replicate(run="c").sampler.epoch(1):
+    for batch in make_unit(run="c").sampler.epoch(1):
         plain.step(batch, progress=0.0, probe=False)
         zero.step(batch, progress=0.0, probe=False)
     for a, b in zip(plain.parameters, zero.parameters, strict=True):
         assert torch.equal(a, b)
 
 
-def test_a_mechanism_does_not_reshuffle_the_others(make_replicate: MakeReplicate) -> None:
-    plain, rich = make_replicate(run="a"), make_replicate(EVERY_TERM, run="b")
+def test_a_mechanism_does_not_reshuffle_the_others(make_unit: MakeUnit) -> None:
+    plain, rich = make_unit(run="a"), make_unit(EVERY_TERM, run="b")
     others = dict(rich.trainer.model.sequence.named_parameters())
     for name, one in plain.trainer.model.sequence.named_parameters():
         assert torch.equal(one, others[name]), name
@@ -187,16 +187,16 @@ def test_a_mechanism_does_not_reshuffle_the_others(make_replicate: MakeReplicate
     ],
     ids=lambda changes: " ".join(f"{k}={v}" for k, v in changes.items()),
 )
-def test_what_is_configured_acts(make_replicate: MakeReplicate, changes: dict[str, Any]) -> None:
+def test_what_is_configured_acts(make_unit: MakeUnit, changes: dict[str, Any]) -> None:
     """A few steps with the change end in other parameters: of those that both models have, at least one differs, and
     every parameter that only the changed model has was moved (one that starts neutral must not stay there)."""
     trained, initial = [], []
     for run, given in (("a", {}), ("b", changes)):
-        replicate = make_replicate(given, run=run)
-        model = replicate.trainer.model
+        unit_run = make_unit(given, run=run)
+        model = unit_run.trainer.model
         initial.append({n: p.detach().clone() for n, p in model.named_parameters()})
-        for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
-            replicate.trainer.step(batch, progress=0.0, probe=False)
+        for batch in [*unit_run.sampler.epoch(1), *unit_run.sampler.epoch(2)]:
+            unit_run.trainer.step(batch, progress=0.0, probe=False)
         trained.append({n: p.detach() for n, p in model.named_parameters()})
     plain, changed = trained
     common = [n for n in plain if n in changed and plain[n].shape == changed[n].shape]
@@ -212,20 +212,20 @@ def test_what_is_configured_acts(make_replicate: MakeReplicate, changes: dict[st
     ids=str,
 )
 def test_neutral_start_changes_the_prediction_after_training(
-    make_replicate: MakeReplicate, changes: dict[str, Any]
+    make_unit: MakeUnit, changes: dict[str, Any]
 ) -> None:
-    replicate = make_replicate(changes)
-    for batch in [*replicate.sampler.epoch(1), *replicate.sampler.epoch(2)]:
-        replicate.trainer.step(batch, progress=0.0, probe=False)
+    unit_run = make_unit(changes)
+    for batch in [*unit_run.sampler.epoch(1), *unit_run.sampler.epoch(2)]:
+        unit_run.trainer.step(batch, progress=0.0, probe=False)
     with torch.no_grad():
-        step = replicate.trainer.measure(batch, warm=False).step
+        step = unit_run.trainer.measure(batch, warm=False).step
         neutral = step.u - step.r.mean(dim=1, keepdim=True)  # T = 1 and one R_E per episode
     assert float((step.logit - neutral).abs().max()) > 1e-5
 
 
-def test_another_cell_lines_samples_never_change_an_environment(make_replicate: MakeReplicate) -> None:
-    trainer = make_replicate().trainer
-    batch = next(iter(make_replicate(run="other").sampler.epoch(1)))
+def test_another_cell_lines_samples_never_change_an_environment(make_unit: MakeUnit) -> None:
+    trainer = make_unit().trainer
+    batch = next(iter(make_unit(run="other").sampler.epoch(1)))
     other = batch._replace(support=batch.support.copy())
     other.support[1] = other.support[2][::-1]
     with torch.no_grad():
@@ -234,11 +234,11 @@ def test_another_cell_lines_samples_never_change_an_environment(make_replicate: 
     assert not torch.equal(first[1], second[1])
 
 
-def test_gradient_shares_are_logged_on_probe_steps(make_replicate: MakeReplicate) -> None:
-    replicate = make_replicate(EVERY_TERM)
-    for batch in replicate.sampler.epoch(1):
-        log = replicate.trainer.step(batch, progress=0.0, probe=True)
-    assert set(log.shares) == set(replicate.trainer.terms)
+def test_gradient_shares_are_logged_on_probe_steps(make_unit: MakeUnit) -> None:
+    unit_run = make_unit(EVERY_TERM)
+    for batch in unit_run.sampler.epoch(1):
+        log = unit_run.trainer.step(batch, progress=0.0, probe=True)
+    assert set(log.shares) == set(unit_run.trainer.terms)
     assert log.shares["task"][1] == pytest.approx(1.0)
     assert all(norm >= 0 for norm, _ in log.shares.values())
     assert log.shares["contrastive"][0] > 0

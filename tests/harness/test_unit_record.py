@@ -18,9 +18,9 @@ from harness.store import log_writer
 from harness.store.storage import StoreUnwritable
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.record import Record
-from harness.trial.replicate import Replicate
 from harness.trial.step.diverged import Diverged
-from tests.harness.conftest import MakeReplicate, replicates_of
+from harness.trial.unit_run import UnitRun
+from tests.harness.conftest import MakeUnit, replicates_of
 from tests.harness.killed import Killed, killed_after
 
 CLOCK = ["wall_s", "started", "finished"]
@@ -28,10 +28,10 @@ TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embe
 SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "loss.ranking.weight": 0.5}
 
 
-def _to_the_end(replicate: Replicate) -> Replicate:
-    while not replicate.finished:
-        replicate.advance()
-    return replicate
+def _to_the_end(unit_run: UnitRun) -> UnitRun:
+    while not unit_run.finished:
+        unit_run.advance()
+    return unit_run
 
 
 def _tables(run: Path) -> dict[str, pd.DataFrame]:
@@ -79,7 +79,7 @@ def writes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[int]]
 @pytest.mark.parametrize("call", range(4))
 @pytest.mark.parametrize("share", [0.0, 0.6, 1.0])
 def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
-    make_replicate: MakeReplicate,
+    make_unit: MakeUnit,
     whole: Path,
     tmp_path: Path,
     writes: Callable[..., list[int]],
@@ -90,9 +90,9 @@ def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
     """The writes are: the beginning, one per epoch, and the end."""
     writes(call, share, Killed())
     with pytest.raises(Killed):
-        _to_the_end(make_replicate(SHORT, run="killed"))
+        _to_the_end(make_unit(SHORT, run="killed"))
     monkeypatch.undo()
-    resumed = make_replicate(SHORT, run="killed")
+    resumed = make_unit(SHORT, run="killed")
     assert resumed.record.notes == []
     assert resumed.epoch in (max(0, call - 2), max(0, call - 1))
     _to_the_end(resumed)
@@ -101,7 +101,7 @@ def test_a_kill_at_any_write_boundary_resumes_to_the_same_rows(
 
 @pytest.mark.parametrize("name", ["save", "keep", "export"])
 def test_kill_right_after_the_log_changes_nothing(
-    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    make_unit: MakeUnit, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     for after in (0, 2, 3):
         run, killed = f"{name}-{after}", killed_after(after)
@@ -111,26 +111,26 @@ def test_kill_right_after_the_log_changes_nothing(
             else:
                 patch.setattr(Checkpoints, name, killed(getattr(Checkpoints, name)))
             with contextlib.suppress(Killed):
-                _to_the_end(make_replicate(SHORT, run=run))
-        again = _to_the_end(make_replicate(SHORT, run=run))
+                _to_the_end(make_unit(SHORT, run=run))
+        again = _to_the_end(make_unit(SHORT, run=run))
         assert again.unit in filed_units(tmp_path / run)
         _assert_equal(whole, tmp_path / run)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
 def test_full_disk_is_a_sentence_and_the_unit_goes_on_later(
-    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, writes: Callable[..., list[int]], number: int,
+    make_unit: MakeUnit, whole: Path, tmp_path: Path, writes: Callable[..., list[int]], number: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     writes(2, 0.5, OSError(number, os.strerror(number)))
-    full = make_replicate(SHORT, run="full")
+    full = make_unit(SHORT, run="full")
     full.advance()
     before = log_file(tmp_path / "full", full.unit).read_bytes()
     with pytest.raises(StoreUnwritable, match="cannot be written: "):
         full.advance()
     assert log_file(tmp_path / "full", full.unit).read_bytes() == before, "the half frame is cut off again"
     monkeypatch.undo()
-    resumed = make_replicate(SHORT, run="full")
+    resumed = make_unit(SHORT, run="full")
     assert resumed.epoch == 1
     assert resumed.record.notes == []
     _to_the_end(resumed)
@@ -152,9 +152,9 @@ def test_full_disk_is_a_sentence_and_the_unit_goes_on_later(
     ],
 )
 def test_damage_is_named_put_aside_and_the_unit_starts_again(
-    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, damage: str
+    make_unit: MakeUnit, whole: Path, tmp_path: Path, damage: str
 ) -> None:
-    begun = make_replicate(SHORT, run="hurt")
+    begun = make_unit(SHORT, run="hurt")
     begun.advance()
     log = log_file(tmp_path / "hurt", begun.unit)
     checkpoints = tmp_path / "hurt" / "checkpoints" / begun.unit
@@ -170,11 +170,11 @@ def test_damage_is_named_put_aside_and_the_unit_starts_again(
         (checkpoints / "last.pt").unlink()
         (checkpoints / "last.pt").mkdir()
     elif damage == "older selected":
-        Checkpoints(checkpoints).save("epoch-1", make_replicate(SHORT, run="other").trainer.weights())
+        Checkpoints(checkpoints).save("epoch-1", make_unit(SHORT, run="other").trainer.weights())
     else:
         file = {"last.pt": checkpoints / "last.pt", "selected": checkpoints / "epoch-1.pt"}.get(damage, log)
         file.write_bytes(file.read_bytes()[:-40])
-    again = make_replicate(SHORT, run="hurt")
+    again = make_unit(SHORT, run="hurt")
     assert again.epoch == 0
     said = " ".join(again.record.notes)
     assert f"unit {again.unit} starts again from its first epoch" in said
@@ -186,75 +186,71 @@ def test_damage_is_named_put_aside_and_the_unit_starts_again(
     _assert_equal(whole, tmp_path / "hurt")
 
 
-def test_a_unit_under_whose_name_the_log_of_another_lies_is_run(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
-    one = _to_the_end(make_replicate(SHORT))
+def test_a_unit_under_whose_name_the_log_of_another_lies_is_run(make_unit: MakeUnit, tmp_path: Path) -> None:
+    one = _to_the_end(make_unit(SHORT))
     other = one.unit.rpartition("-")[0] + "-1"
     log_file(tmp_path / "run", other).write_bytes(log_file(tmp_path / "run", one.unit).read_bytes())
-    replicate = make_replicate(SHORT, seed=1)
-    assert (replicate.unit, replicate.status, replicate.epoch) == (other, "running", 0)
-    assert f"it is the log of another unit, {one.unit}" in replicate.record.notes[0]
+    unit_run = make_unit(SHORT, seed=1)
+    assert (unit_run.unit, unit_run.status, unit_run.epoch) == (other, "running", 0)
+    assert f"it is the log of another unit, {one.unit}" in unit_run.record.notes[0]
 
 
-def test_a_cut_log_without_a_checkpoint_is_said(make_replicate: MakeReplicate, tmp_path: Path) -> None:
-    begun = make_replicate({**SHORT, "optimiser.epochs": 3})
+def test_a_cut_log_without_a_checkpoint_is_said(make_unit: MakeUnit, tmp_path: Path) -> None:
+    begun = make_unit({**SHORT, "optimiser.epochs": 3})
     begun.advance()
     begun.advance()
     log = log_file(tmp_path / "run", begun.unit)
     log.write_bytes(log.read_bytes()[:-10])
     for file in (tmp_path / "run" / "checkpoints" / begun.unit).glob("*.pt"):
         file.unlink()
-    again = make_replicate({**SHORT, "optimiser.epochs": 3})
+    again = make_unit({**SHORT, "optimiser.epochs": 3})
     assert again.epoch == 0
     assert "starts again from its first epoch: it has no checkpoint" in again.record.notes[0]
 
 
-def test_ended_unit_without_parquet_or_weights_has_still_ended(
-    make_replicate: MakeReplicate, tmp_path: Path
-) -> None:
-    ended = _to_the_end(make_replicate(SHORT))
+def test_ended_unit_without_parquet_or_weights_has_still_ended(make_unit: MakeUnit, tmp_path: Path) -> None:
+    ended = _to_the_end(make_unit(SHORT))
     before = _tables(tmp_path / "run")
     for file in (tmp_path / "run").rglob("*.parquet"):
         file.unlink()
     (tmp_path / "run" / "checkpoints" / ended.unit / "last.pt").write_bytes(b"PK")
-    again = make_replicate(SHORT)
+    again = make_unit(SHORT)
     assert again.status == "done"
     assert "last.pt cannot be read" in again.record.notes[0]
     assert ended.unit in filed_units(tmp_path / "run")
     log_file(tmp_path / "run", ended.unit).unlink()
-    assert make_replicate(SHORT).status == "done", "its log is written again from Parquet"
+    assert make_unit(SHORT).status == "done", "its log is written again from Parquet"
     for name, frame in _tables(tmp_path / "run").items():
         pd.testing.assert_frame_equal(frame, before[name], check_exact=True)
 
 
 def test_failure_in_the_last_evaluation_never_ends_as_done(
-    make_replicate: MakeReplicate, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nan(self: Replicate, moment: str) -> None:
+    def nan(self: UnitRun, moment: str) -> None:
         if moment == "last":
             raise Diverged("loss term task is nan at step 2")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Replicate, "_audit", nan)
-        diverged = _to_the_end(make_replicate(SHORT, run="nan"))
+        patch.setattr(UnitRun, "_audit", nan)
+        diverged = _to_the_end(make_unit(SHORT, run="nan"))
     assert diverged.status == "diverged"
     assert "in its last evaluation: loss term task" in diverged.trial["reason"]
     assert Run.open(tmp_path / "nan").table("epochs")["epoch"].tolist() == [1, 2]
 
-    def broken(self: Replicate) -> None:
+    def broken(self: UnitRun) -> None:
         raise ZeroDivisionError("no pairs")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Replicate, "_final_evaluation", broken)
-        failing = make_replicate(SHORT, run="broken")
+        patch.setattr(UnitRun, "_final_evaluation", broken)
+        failing = make_unit(SHORT, run="broken")
         failing.advance()
         with pytest.raises(ZeroDivisionError):
             failing.advance()
     assert failing.status == "running"
     failing.close("failed", "ZeroDivisionError: no pairs")
     assert Run.open(tmp_path / "broken").table("trials")["status"].tolist() == ["failed"]
-    resumed = make_replicate(SHORT, run="broken")
+    resumed = make_unit(SHORT, run="broken")
     assert (resumed.status, resumed.epoch) == ("running", 2), "it goes on with its end alone"
     summary = resumed.advance()
     assert resumed.status == "done"
@@ -264,27 +260,27 @@ def test_failure_in_the_last_evaluation_never_ends_as_done(
 
 
 def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
-    make_replicate: MakeReplicate, monkeypatch: pytest.MonkeyPatch
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nan(self: Replicate, moment: str) -> None:
+    def nan(self: UnitRun, moment: str) -> None:
         raise Diverged("the gradient norm is nan at step 0")
 
-    monkeypatch.setattr(Replicate, "_audit", nan)
-    replicate = make_replicate(SHORT)
-    replicate.advance()
-    assert (replicate.status, replicate.epoch) == ("diverged", 0)
-    assert "step 0" in replicate.trial["reason"]
+    monkeypatch.setattr(UnitRun, "_audit", nan)
+    unit_run = make_unit(SHORT)
+    unit_run.advance()
+    assert (unit_run.status, unit_run.epoch) == ("diverged", 0)
+    assert "step 0" in unit_run.trial["reason"]
 
 
-def test_checkpoint_does_not_grow_and_an_epoch_appends(make_replicate: MakeReplicate, tmp_path: Path) -> None:
-    replicate = make_replicate({**SHORT, "optimiser.epochs": 30})
+def test_checkpoint_does_not_grow_and_an_epoch_appends(make_unit: MakeUnit, tmp_path: Path) -> None:
+    unit_run = make_unit({**SHORT, "optimiser.epochs": 30})
     sizes, logs = [], [0]
-    last = tmp_path / "run" / "checkpoints" / replicate.unit / "last.pt"
-    while replicate.epoch < 24:
-        replicate.advance()
+    last = tmp_path / "run" / "checkpoints" / unit_run.unit / "last.pt"
+    while unit_run.epoch < 24:
+        unit_run.advance()
         sizes.append(last.stat().st_size)
-        logs.append(log_file(tmp_path / "run", replicate.unit).stat().st_size)
+        logs.append(log_file(tmp_path / "run", unit_run.unit).stat().st_size)
     assert sizes[-1] < sizes[2] + 4000
     assert logs[-1] - logs[-2] < 1.5 * (logs[3] - logs[2])
-    assert UnitLog.read(log_file(tmp_path / "run", replicate.unit)).mark != START
-    assert isinstance(replicate.record, Record)
+    assert UnitLog.read(log_file(tmp_path / "run", unit_run.unit)).mark != START
+    assert isinstance(unit_run.record, Record)

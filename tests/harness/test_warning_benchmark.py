@@ -28,7 +28,7 @@ from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.single.__main__ import load
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 from models.losses import LOSSES
 from models.streams import initialise
 from tests.harness.command import command
@@ -61,14 +61,14 @@ RP25 = pd.DataFrame(
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained replicate, its run folder, and the first epoch after which `advance` named each rule."""
+    """A trained unit, its run folder, and the first epoch after which `advance` named each rule."""
 
-    replicate: Replicate
+    unit_run: UnitRun
     run: Path
     noted: dict[str, int]
 
     def standing(self, rule: str) -> list[Finding]:
-        return [finding for finding in self.replicate.findings() if finding.rule == rule]
+        return [finding for finding in self.unit_run.findings() if finding.rule == rule]
 
     def last(self, split: str) -> float:
         """Macro AUPR of a split after the last epoch."""
@@ -76,7 +76,7 @@ class Trained:
 
     def negative_terms(self) -> set[str]:
         """Loss terms that were ever negative."""
-        return {row["term"] for row in self.replicate.rows("terms") if row["weighted"] < 0}
+        return {row["term"] for row in self.unit_run.rows("terms") if row["weighted"] < 0}
 
     def best(self, column: str) -> float:
         """Macro value on the unseen validation lines, with the weights that are reported."""
@@ -85,12 +85,12 @@ class Trained:
     def _macro(self, split: str, selection: str, column: str) -> float:
         wanted = (split, selection, "macro", "as_found", "exact", "corrected")
         names = ("split", "selection", "cell_line", "prevalence_mode", "protocol", "score")
-        rows = [row for row in self.replicate.rows("cells") if tuple(row[name] for name in names) == wanted]
+        rows = [row for row in self.unit_run.rows("cells") if tuple(row[name] for name in names) == wanted]
         return float(max(rows, key=lambda row: row["epoch"])[column])
 
 
-def build(name: str, folder: Path) -> Replicate:
-    """The replicate that `python -m harness.single search_spaces/warnings/NAME.yaml` runs."""
+def build(name: str, folder: Path) -> UnitRun:
+    """The unit that `python -m harness.single search_spaces/warnings/NAME.yaml` runs."""
     config, data = load(str(FOLDER / f"{name}.yaml"), [], None)
     assert config.limits == {}, "the documented limits are in force"
     config = config.resolved()
@@ -103,19 +103,19 @@ def build(name: str, folder: Path) -> Replicate:
         cache=folder / "cache",
         progress=False,
     )
-    return Replicate(
+    return UnitRun(
         config, dataset, make_folds(dataset, data)[0], 0, RunWriter(folder / name), inspector=inspect_trial
     )
 
 
-def finish(replicate: Replicate) -> Trained:
+def finish(unit_run: UnitRun) -> Trained:
     noted: dict[str, int] = {}
-    while not replicate.finished:
-        summary = replicate.advance()
+    while not unit_run.finished:
+        summary = unit_run.advance()
         for finding in summary.findings:
             noted.setdefault(finding.rule, summary.epoch)
-    assert replicate.status == "done", replicate.trial["reason"]
-    return Trained(replicate, replicate.run.path, noted)
+    assert unit_run.status == "done", unit_run.trial["reason"]
+    return Trained(unit_run, unit_run.run.path, noted)
 
 
 @pytest.fixture(scope="module")
@@ -165,15 +165,15 @@ def test_rule_is_raised_live_and_again_from_the_store(rule: str, train: Callable
     else:
         assert trained.noted[rule] == live["epoch"].min() + RULES[rule].patience - 1
     if rule == "never_acted":
-        assert set(live["epoch"]) == {trained.replicate.epoch}, "a hinge may act until the last epoch"
+        assert set(live["epoch"]) == {trained.unit_run.epoch}, "a hinge may act until the last epoch"
 
     surveyed = survey(run)
     again = surveyed.findings
     assert run.problems == []
     said = dict(zip(surveyed.unevaluated["rule"], surveyed.unevaluated["missing"], strict=True))
-    assert said == not_evaluated(trained.replicate.records()), "what could not be judged is the same too"
+    assert said == not_evaluated(trained.unit_run.records()), "what could not be judged is the same too"
     assert again[again["rule"] == rule]["live"].all()
-    found = {(f.rule, f.cell_line, f.epoch): f.value for f in trained.replicate.findings()}
+    found = {(f.rule, f.cell_line, f.epoch): f.value for f in trained.unit_run.findings()}
     stored = {
         (row["rule"], *(None if pd.isna(row[key]) else row[key] for key in ("cell_line", "epoch"))): row[
             "value"
@@ -198,13 +198,13 @@ def test_rule_is_raised_live_and_again_from_the_store(rule: str, train: Callable
         # The prior is won, and every other term stays positive.
         (
             "negative_loss",
-            lambda t: t.replicate.rows("epochs")[-1]["loss"] < 0 and t.negative_terms() == {"gp_prior"},
+            lambda t: t.unit_run.rows("epochs")[-1]["loss"] < 0 and t.negative_terms() == {"gp_prior"},
         ),
         (
             "never_acted",
-            lambda t: {r["value"] for r in t.replicate.rows("terms") if r["term"] == "calibration"} == {0.0},
+            lambda t: {r["value"] for r in t.unit_run.rows("terms") if r["term"] == "calibration"} == {0.0},
         ),
-        ("over_capacity", lambda t: t.replicate.trial["parameters"] > 10 * t.replicate.trial["train_pairs"]),
+        ("over_capacity", lambda t: t.unit_run.trial["parameters"] > 10 * t.unit_run.trial["train_pairs"]),
     ],
 )
 def test_the_rule_is_raised_for_the_reason_that_was_planted(
@@ -223,7 +223,7 @@ def test_healthy_configuration_ends_without_findings(
     # At first it knows nothing, and at 1:1 that is a loose boundary by the documented limits.
     assert set(live["rule"]) <= {"loose_boundary"}
     assert survey(run).findings.empty
-    assert trained.replicate.findings() == []
+    assert trained.unit_run.findings() == []
     missing = survey(run).unevaluated
     assert set(missing["rule"]) <= {"mode_collapse"}, "silence of a rule that was not measured proves nothing"
     assert missing["missing"].str.startswith("underpowered: 108 positive").all(), (

@@ -17,7 +17,7 @@ from harness.sweep.driver import save_start
 from harness.sweep.lock import only_driver
 from harness.sweep.start import Start, prepare
 from harness.sweep.taken_back import take_back
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 from tests.harness.small_sweeps import SETTINGS
 
 YAML = f"""
@@ -77,7 +77,7 @@ class Small:
             for units in start.pending.values() if train else ():
                 for unit in units:
                     planned = start.plan.configs[unit.config_id]
-                    one = Replicate(
+                    one = UnitRun(
                         planned.config,
                         dataset,
                         by_id[unit.fold],

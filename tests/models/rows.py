@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from models.losses import LOSSES, LossTerm
 from models.sizes import Sizes
 from models.streams import initialise
@@ -22,7 +22,7 @@ SMALLER: dict[str, dict[str, Any]] = {
 
 def build_row(key: str, **more: Any) -> LossTerm:
     """The term in float64 and initialised, as a configuration builds it."""
-    arguments = LOSSES.terms()[key].arguments(TrialConfig().model_dump(), SIZES)
+    arguments = LOSSES.terms()[key].arguments(ConfigurationBlock().model_dump(), SIZES)
     term: LossTerm = LOSSES.build(key, **{**arguments, **SMALLER.get(key, {}), **more}).double()
     initialise(term, 0)
     return term

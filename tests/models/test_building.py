@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
 from models.building import build_model
 from models.declared import DECLARED, declare
@@ -49,7 +49,7 @@ GROUPS = {
 
 
 def settings_of(changes: dict[str, Any]) -> dict[str, Any]:
-    config: TrialConfig = compose({}, {**SMALL, **changes}).resolved()
+    config: ConfigurationBlock = compose({}, {**SMALL, **changes}).resolved()
     return config.model_dump()
 
 

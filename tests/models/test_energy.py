@@ -94,7 +94,7 @@ def test_learned_scalars_receive_the_gradient_of_the_equation(form: str, name: s
     assert value.grad.item() == pytest.approx(wanted, rel=1e-9)
 
 
-def test_rows_say_that_the_sample_part_of_a_resistance_has_either_sign() -> None:
+def test_rows_say_that_a_sample_part_has_either_sign() -> None:
     for form in ("linear", "interaction"):
         assert "R_E(c) >= 0" in ENERGIES.row(form).equation
         assert "may be negative" in ENERGIES.row(form).equation

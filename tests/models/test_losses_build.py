@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from models.losses import LOSSES, LossTerm, build_terms
 from models.losses.adversary import GradientReversal
 from models.losses.contrastive import Contrastive
@@ -48,7 +48,7 @@ EVERYTHING: dict[str, Any] = {
 
 
 def build(settings: dict[str, Any]) -> dict[str, tuple[LossTerm, float]]:
-    terms = build_terms(TrialConfig.model_validate(settings).model_dump(), SIZES)
+    terms = build_terms(ConfigurationBlock.model_validate(settings).model_dump(), SIZES)
     assert terms[0][0].key == "task"
     assert terms[0][1] == 1.0
     return {term.key: (term, weight) for term, weight in terms}
@@ -166,7 +166,7 @@ def test_reach_both_and_a_temperature_per_cell_line() -> None:
     assert terms["orthogonal"][0].reach == terms["pearson"][0].reach == terms["hsic"][0].reach == set("SET")
     assert terms["infonce"][0].reach == terms["club"][0].reach == set("SETA")
     assert terms["temperature"][0].reach == {"G", "E"}
-    plain = TrialConfig.model_validate(settings).model_dump()
+    plain = ConfigurationBlock.model_validate(settings).model_dump()
     assert all(type(term).reach_in(plain) == term.reach for term, _ in terms.values()), "as declared"
 
 
@@ -206,7 +206,7 @@ def test_unknown_settings_are_errors() -> None:
         LOSSES.build("prototypes_pull", cell_lines=2, width=2, radius=1.0)
     with pytest.raises(KeyError, match="did you mean 'ranking_smooth_ap'"):
         LOSSES.build("smooth_ap")
-    settings = TrialConfig.model_validate(EVERYTHING).model_dump()
+    settings = ConfigurationBlock.model_validate(EVERYTHING).model_dump()
     for path, sentence in (("task", "immax, bce"), ("ranking", "pairwise, smooth_ap")):
         other = copy.deepcopy(settings)
         if path == "task":

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from harness.config.blocks.loss import RANKING_TAU
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from models.episode import Step
 from models.losses import LOSSES
 from models.losses.ranking import PairwiseRanking
@@ -167,7 +167,7 @@ def test_the_default_scale_follows_average_precision() -> None:
 def test_a_ranking_without_a_scale_has_that_of_its_surrogate() -> None:
     for surrogate, tau in RANKING_TAU.items():
         block = {"loss": {"ranking": {"weight": 1.0, "surrogate": surrogate}}}
-        assert TrialConfig.model_validate(block).resolved().loss.ranking.tau == tau
+        assert ConfigurationBlock.model_validate(block).resolved().loss.ranking.tau == tau
         assert LOSSES.build(f"ranking_{surrogate}").tau == tau, "the class has the same default"
         given = {"loss": {"ranking": {"weight": 1.0, "surrogate": surrogate, "tau": 0.3}}}
-        assert TrialConfig.model_validate(given).resolved().loss.ranking.tau == 0.3
+        assert ConfigurationBlock.model_validate(given).resolved().loss.ranking.tau == 0.3

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from models.building import build_model
 from models.environment.cell_environment import CellEnvironment
 from models.episode import Support
@@ -46,7 +46,7 @@ def test_potential_and_logit_are_float32_under_autocast(changes: dict[str, Any])
         "energy": {"form": "gated"},
         "environment": {"source": "support", "scope": "sample"},
     }
-    model = build_model(TrialConfig.model_validate(given).resolved().model_dump(), 4)
+    model = build_model(ConfigurationBlock.model_validate(given).resolved().model_dump(), 4)
     initialise(model, 0)
     with torch.no_grad():
         as_a(CellEnvironment, model.environment).resistance.a.weight.normal_(

@@ -19,7 +19,7 @@ from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
 from harness.shell import terminal
 from harness.store.writer import RunWriter
-from harness.trial.replicate import Replicate
+from harness.trial.unit_run import UnitRun
 from tests.contracts.settings import alone
 from tests.sabotage.kinds import KINDS, caught, sabotage
 
@@ -96,10 +96,10 @@ def outcome(row: Mechanism, kind: str, dataset: EncodedDataset, fold: Fold, fold
     with context:
         try:
             config = compose(TINY, alone(row)).resolved()
-            replicate = Replicate(config, dataset, fold, 0, RunWriter(folder / "run" / row.key / kind))
+            unit_run = UnitRun(config, dataset, fold, 0, RunWriter(folder / "run" / row.key / kind))
         except UserError as error:
             return f"not run: {error}"
-        found = caught(replicate, row, kind)
+        found = caught(unit_run, row, kind)
     return f"caught ({found.verdict})" if found else "NOT CAUGHT"
 
 

@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from harness.audit.auditor import audit, batches_of
-from harness.audit.finding import FATAL, Finding
+from harness.audit.finding import FATAL, MechanismFinding
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.neutral import mapped
 from harness.audit.probe import Probe
 from harness.config.blocks.paths import leaves
 from harness.mechanisms.mechanism import Mechanism
-from harness.trial.replicate import Replicate
 from harness.trial.score import scoring
 from harness.trial.score.predict import Predictor
 from harness.trial.step import trainer as trainer_module
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.schedule import Schedule
+from harness.trial.unit_run import UnitRun
 from models.declared import POSITIVE
 from models.energy.base import Energy
 from models.energy.temperature import CalibratedTemperature, Temperature
@@ -77,21 +77,23 @@ def sabotage(mechanism: Mechanism, kind: str) -> Context | None:
     return _of_module(cls, kind)
 
 
-def caught(replicate: Replicate, mechanism: Mechanism, kind: str) -> Finding | None:
-    """What the audit says against the sabotaged mechanism of a replicate that was built inside the sabotage; None when
+def caught(unit_run: UnitRun, mechanism: Mechanism, kind: str) -> MechanismFinding | None:
+    """What the audit says against the sabotaged mechanism of a unit that was built inside the sabotage; None when
     it says nothing. Judges this mechanism alone; `another energy in prediction` runs the whole audit of the end.
     """
     if kind == "another energy in prediction":
-        given = (replicate.trainer, replicate.sampler, replicate.predictor, replicate.codes)
+        given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
         found = [f for f in audit(*given, first=False).findings if f.mechanism == mechanism.key]
         return next((f for f in found if f.verdict in FATAL), None)
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(replicate.trainer, replicate.codes, batches_of(replicate.sampler))
+        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
         if kind == "key ignored":
             key = _own_key(mechanism)
             path = next(p for p in _paths(mechanism) if p.endswith(f".{key}"))
             return (
-                Finding("-", path, "inert", "nothing reads it") if path in unread_keys(probe, path) else None
+                MechanismFinding("-", path, "inert", "nothing reads it")
+                if path in unread_keys(probe, path)
+                else None
             )
         finding = Judge(probe, thorough=True).judge(mechanism)
     return finding if finding.verdict in FATAL else None

@@ -5,10 +5,10 @@ from typing import Any
 
 from harness.config.blocks.paths import Leaf, flatten, leaves
 from harness.config.blocks.read_where import POSITIVE, ReadWhere
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 
 
-def unread(config: TrialConfig, paths: Iterable[str]) -> dict[str, str]:
+def unread(config: ConfigurationBlock, paths: Iterable[str]) -> dict[str, str]:
     """Those of the dotted `paths` that nothing reads in `config`, each with what it would need.
 
     A path whose block is switched off (a tau beside weight 0, a rank at cell scope) is listed; an unknown path is not.

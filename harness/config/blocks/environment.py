@@ -20,13 +20,13 @@ class EnvironmentBlock(VariantBlock):
 
 
 @choice("environment.source")
-class NoEnvironment(EnvironmentBlock):
+class NoEnvironmentBlock(EnvironmentBlock):
     """No environment: l = U_I / T (the documented cross-attention baseline)."""
 
     source: Literal["none"]
 
 
-class EncodedEnvironment(EnvironmentBlock):
+class EncodedEnvironmentBlock(EnvironmentBlock):
     """An environment that gives every cell line z_E and R_E."""
 
     scope: Scope = "cell"
@@ -38,7 +38,7 @@ class EncodedEnvironment(EnvironmentBlock):
 
 
 @choice("environment.source")
-class IdEnvironment(EncodedEnvironment):
+class IdEnvironmentBlock(EncodedEnvironmentBlock):
     """z_E = embedding of the cell line (M20)."""
 
     source: Literal["id"]
@@ -63,7 +63,7 @@ class FusionBlock(Block):
     )
 
 
-class Relation(Block):
+class RelationBlock(Block):
     """Two cell lines of related tissues: joined on the prototype graph, or weak negatives of the contrastive term."""
 
     a: str
@@ -89,7 +89,7 @@ class GraphBlock(Block):
     """Probability that a walk starts again (read by random_walk)."""
     map: Annotated[Literal["none", "attention"], _GRAPH] = "none"
     """attention: the Student's z_E is its place on the graph, an attention-weighted mean of prototypes (M25)."""
-    relations: Annotated[list[Relation], _GRAPH] = Field(default_factory=list)
+    relations: Annotated[list[RelationBlock], _GRAPH] = Field(default_factory=list)
     """Table of tissue relations between cell lines; rows of cell lines that are not trained on are passed over."""
 
 
@@ -111,14 +111,14 @@ class PriorBlock(Block):
     """What an unseen cell line's R_E is: that of its own z_E, or the posterior mean given the training cell lines'."""
 
 
-class PriorEnvironment(EncodedEnvironment):
+class PriorEnvironmentBlock(EncodedEnvironmentBlock):
     """An environment whose R_E a Gaussian process can be a prior of."""
 
     prior: PriorBlock = PriorBlock()
 
 
 @choice("environment.source")
-class FeatureEnvironment(PriorEnvironment):
+class FeatureEnvironmentBlock(PriorEnvironmentBlock):
     """z_E = MLP(v_c) of the cell line's features (M21)."""
 
     source: Literal["features"]
@@ -127,7 +127,7 @@ class FeatureEnvironment(PriorEnvironment):
 
 
 @choice("environment.source")
-class SupportEnvironment(PriorEnvironment):
+class SupportEnvironmentBlock(PriorEnvironmentBlock):
     """z_E = permutation-invariant set encoder over the support set, the Student (M22)."""
 
     source: Literal["support"] = "support"

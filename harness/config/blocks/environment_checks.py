@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from harness.config.blocks.environment import (
-    EncodedEnvironment,
+    EncodedEnvironmentBlock,
     EnvironmentBlock,
     PriorBlock,
-    PriorEnvironment,
-    Relation,
-    SupportEnvironment,
+    PriorEnvironmentBlock,
+    RelationBlock,
+    SupportEnvironmentBlock,
 )
 from harness.config.blocks.loss import LossBlock
 from harness.config.blocks.model import EnergyBlock, TemperatureBlock
@@ -18,7 +18,7 @@ from harness.config.blocks.training import EpisodeBlock
 
 def prior_of(environment: EnvironmentBlock, loss: LossBlock) -> PriorBlock | None:
     """The Gaussian-process prior where it is built: as a loss term or for extrapolation; None elsewhere."""
-    if not isinstance(environment, PriorEnvironment):
+    if not isinstance(environment, PriorEnvironmentBlock):
         return None
     built = loss.gp_prior.weight > 0 or environment.prior.extrapolate != "own"
     return environment.prior if built else None
@@ -36,7 +36,7 @@ def source_faults(
     environment: EnvironmentBlock, energy: EnergyBlock, temperature: TemperatureBlock, terms: Sequence[str]
 ) -> Iterator[str]:
     """What reads R_E or z_E where the environment gives none; `terms` are further keys that do."""
-    if isinstance(environment, EncodedEnvironment):
+    if isinstance(environment, EncodedEnvironmentBlock):
         return
     needs = {
         f"energy.form: {energy.form}": energy.needs_environment,
@@ -52,7 +52,11 @@ def source_faults(
 
 def scope_faults(environment: EnvironmentBlock, energy: EnergyBlock) -> Iterator[str]:
     """A form of the energy without R_E(x, c) at sample scope."""
-    if energy.cell_scope_only and isinstance(environment, EncodedEnvironment) and environment.scope != "cell":
+    if (
+        energy.cell_scope_only
+        and isinstance(environment, EncodedEnvironmentBlock)
+        and environment.scope != "cell"
+    ):
         yield (
             f"energy.form: {energy.form} has no R_E(x, c), {energy.cell_scope_only}; it needs environment.scope: cell"
         )
@@ -61,13 +65,17 @@ def scope_faults(environment: EnvironmentBlock, energy: EnergyBlock) -> Iterator
 def extrapolation_faults(environment: EnvironmentBlock, episode: EpisodeBlock) -> Iterator[str]:
     """A posterior over cell lines whose support sets are of several."""
     mixed = mixed_support(environment, episode)
-    if mixed and isinstance(environment, PriorEnvironment) and environment.prior.extrapolate == "posterior":
+    if (
+        mixed
+        and isinstance(environment, PriorEnvironmentBlock)
+        and environment.prior.extrapolate == "posterior"
+    ):
         yield f"environment.prior.extrapolate: posterior {mixed}"
 
 
 def graph_faults(environment: EnvironmentBlock) -> Iterator[str]:
     """A prototype graph that nobody reads, or that is read and not there."""
-    if not isinstance(environment, SupportEnvironment):
+    if not isinstance(environment, SupportEnvironmentBlock):
         return
     graph, teacher = environment.graph, environment.teacher.kind
     yield from relation_faults("environment.graph.relations", graph.relations)
@@ -80,7 +88,7 @@ def graph_faults(environment: EnvironmentBlock) -> Iterator[str]:
         )
 
 
-def relation_faults(path: str, rows: Sequence[Relation]) -> Iterator[str]:
+def relation_faults(path: str, rows: Sequence[RelationBlock]) -> Iterator[str]:
     """Two rows of a table of relations that give one pair of cell lines, in either order, two weights."""
     first: dict[frozenset[str], int] = {}
     for number, row in enumerate(rows):
@@ -97,9 +105,9 @@ def teacher_faults(
 ) -> Iterator[str]:
     """A Teacher that cannot learn or that nothing is taught by, and names that are hidden from nobody; `needed` is what
     the loss terms need."""
-    teacher = environment.teacher.kind if isinstance(environment, SupportEnvironment) else "none"
+    teacher = environment.teacher.kind if isinstance(environment, SupportEnvironmentBlock) else "none"
     taught, hidden = "teacher" in needed, episode.pseudo_unseen > 0
-    if not isinstance(environment, SupportEnvironment) or teacher == "none":
+    if not isinstance(environment, SupportEnvironmentBlock) or teacher == "none":
         if hidden and "hidden_names" not in needed:
             yield (
                 "episode.pseudo_unseen hides a name from the Teacher, and there is none: set environment.teacher.kind"

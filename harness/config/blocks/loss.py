@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 from pydantic import Field
 
 from harness.config.blocks.block import Before, Block
-from harness.config.blocks.environment import Relation
+from harness.config.blocks.environment import RelationBlock
 from harness.config.blocks.read_where import POSITIVE, ReadWhere, Wanted
 from harness.config.blocks.registered import Names, OpenBlock
 from models.losses import LOSSES, LossTerm
@@ -35,7 +35,7 @@ loss_block = LossBlock.of_block
 
 
 @loss_block("ranking", always=True)
-class RankingLoss(Block):
+class RankingLossBlock(Block):
     """Ranking within one cell line (M31)."""
 
     weight: Weight = 0.0
@@ -48,7 +48,7 @@ class RankingLoss(Block):
 
 
 @loss_block("speculation", always=True)
-class SpeculationLoss(Block):
+class SpeculationLossBlock(Block):
     """Squared hinge on confident negatives plus prior matching (M32)."""
 
     weight: Weight = 0.0
@@ -59,20 +59,20 @@ class SpeculationLoss(Block):
 
 
 @loss_block("contrastive", always=True)
-class ContrastiveLoss(Block):
+class ContrastiveLossBlock(Block):
     """Supervised InfoNCE on z_E with a cross-batch memory bank (M35)."""
 
     weight: Weight = 0.0
     tau: float = Field(0.2, gt=0.0, le=10.0)
     bank: int = Field(256, ge=0, le=65536)
     """Entries of the memory bank."""
-    relations: Annotated[list[Relation], Before([])] = Field(default_factory=list)
+    relations: Annotated[list[RelationBlock], Before([])] = Field(default_factory=list)
     """Table of relations between cell lines: a pair with weight h is a negative of weight 1 - h (hierarchical weights);
     rows of cell lines that are not trained on are passed over."""
 
 
 @loss_block("prototypes", always=True)
-class PrototypeLoss(Block):
+class PrototypeLossBlock(Block):
     """EMA prototypes of z_E (M36)."""
 
     weight: Weight = 0.0
@@ -85,14 +85,14 @@ class PrototypeLoss(Block):
 
 
 @loss_block("distillation", always=True)
-class DistillationLoss(Block):
+class DistillationLossBlock(Block):
     """mean (R_S(c) - sg R_T(c))^2, moving the Student only (M37)."""
 
     weight: Weight = 0.0
 
 
 @loss_block("competition", always=True)
-class CompetitionLoss(Block):
+class CompetitionLossBlock(Block):
     """The Student against an Opportunist that sees shallow statistics only (M38, M27)."""
 
     weight: Weight = 0.0
@@ -115,21 +115,21 @@ class CompetitionLoss(Block):
 
 
 @loss_block("gp_prior", always=True)
-class GpPriorLoss(Block):
+class GpPriorLossBlock(Block):
     """Negative log density of R_E under the Gaussian process of environment.prior (M28)."""
 
     weight: Weight = 0.0
 
 
 @loss_block("reconstruction", always=True)
-class ReconstructionLoss(Block):
+class ReconstructionLossBlock(Block):
     """mean (decoder(z_E) - v_c)^2 (M21)."""
 
     weight: Weight = 0.0
 
 
 @loss_block("sparsity", always=True)
-class SparsityLoss(Block):
+class SparsityLossBlock(Block):
     """L1 weights, per representation (M39), and of groups of the sequence side's weights (M07)."""
 
     z_i: Weight = 0.0
@@ -142,7 +142,7 @@ class SparsityLoss(Block):
 
 
 @loss_block("calibration", always=True)
-class CalibrationLoss(Block):
+class CalibrationLossBlock(Block):
     """Hinge that keeps mean and variance of U_I within a range (M39)."""
 
     weight: Weight = 0.0

@@ -65,7 +65,7 @@ class EnergyBlock(VariantBlock):
 
 
 @choice("energy.form")
-class LinearEnergy(EnergyBlock):
+class LinearEnergyBlock(EnergyBlock):
     """l = (U_I - R_E) / T with R_E >= 0 (M10)."""
 
     needs_environment: ClassVar[bool] = False
@@ -73,7 +73,7 @@ class LinearEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class InteractionEnergy(EnergyBlock):
+class InteractionEnergyBlock(EnergyBlock):
     """l = (U_I - R_E + lam U_I R_E) / T with R_E >= 0 and lam learned (M11)."""
 
     form: Literal["interaction"]
@@ -82,7 +82,7 @@ class InteractionEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class GatedEnergy(EnergyBlock):
+class GatedEnergyBlock(EnergyBlock):
     """l = U_I sigmoid(w R_E) / T with R_E signed and w learned (M12)."""
 
     form: Literal["gated"]
@@ -91,7 +91,7 @@ class GatedEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class BoostedGateEnergy(EnergyBlock):
+class BoostedGateEnergyBlock(EnergyBlock):
     """l = U_I (1 + a tanh(U_I) sigmoid(R_E)) / T with R_E signed (M13): an open environment promotes."""
 
     form: Literal["boosted_gate"]
@@ -100,7 +100,7 @@ class BoostedGateEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class ThresholdGateEnergy(EnergyBlock):
+class ThresholdGateEnergyBlock(EnergyBlock):
     """l = U_I (1[R_E > tau] + b 1[R_E <= tau]) / T with R_E signed and a straight-through gradient (M13)."""
 
     form: Literal["threshold_gate"]
@@ -111,7 +111,7 @@ class ThresholdGateEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class BlockingEnergy(EnergyBlock):
+class BlockingEnergyBlock(EnergyBlock):
     """P = sigmoid(w R_E) sigmoid(U_I / T) with R_E signed and w learned (M13): a closed gate gives P = 0."""
 
     form: Literal["blocking"]
@@ -120,7 +120,7 @@ class BlockingEnergy(EnergyBlock):
 
 
 @choice("energy.form")
-class BindingEnergy(EnergyBlock):
+class BindingEnergyBlock(EnergyBlock):
     """l = U_I / T + log A_c, A_c = softplus(KAN(z_E)) (M14): mass action; R_E = -log A_c, per cell line only."""
 
     cell_scope_only: ClassVar[str] = "since A_c is an abundance of the cell line"
@@ -138,7 +138,7 @@ class TemperatureBlock(VariantBlock):
 
 
 @choice("temperature.mode")
-class FixedTemperature(TemperatureBlock):
+class FixedTemperatureBlock(TemperatureBlock):
     """T = value."""
 
     mode: Literal["fixed"] = "fixed"
@@ -146,7 +146,7 @@ class FixedTemperature(TemperatureBlock):
 
 
 @choice("temperature.mode")
-class LearnedTemperature(TemperatureBlock):
+class LearnedTemperatureBlock(TemperatureBlock):
     """T = softplus(t), t initialised so that T = 1 exactly; penalty * (T - 1)^2 is added to the loss."""
 
     mode: Literal["learned"]
@@ -154,7 +154,7 @@ class LearnedTemperature(TemperatureBlock):
 
 
 @choice("temperature.mode")
-class PerCellTemperature(TemperatureBlock):
+class PerCellTemperatureBlock(TemperatureBlock):
     """T(c) = softplus(linear(z_E(c))), 1 at initialisation; penalty * mean (T - 1)^2 is added to the loss."""
 
     needs_environment: ClassVar[bool] = True
@@ -163,7 +163,7 @@ class PerCellTemperature(TemperatureBlock):
 
 
 @choice("temperature.mode")
-class CalibratedTemperature(TemperatureBlock):
+class CalibratedTemperatureBlock(TemperatureBlock):
     """T = 1 in training, then fitted on validation only by minimising the negative log-likelihood."""
 
     mode: Literal["calibrated"]

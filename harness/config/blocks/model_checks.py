@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.config.blocks.environment import EncodedEnvironment, EnvironmentBlock
+from harness.config.blocks.environment import EncodedEnvironmentBlock, EnvironmentBlock
 from harness.config.blocks.loss import DecoupleBlock
 from harness.config.blocks.model import ModelBlock
 
@@ -33,7 +33,7 @@ def stream_faults(model: ModelBlock, decouple: DecoupleBlock, environment: Envir
             "orthogonal by construction: leave one of them out"
         )
     features = model.bottleneck or model.width
-    inner = environment.width if isinstance(environment, EncodedEnvironment) else None
+    inner = environment.width if isinstance(environment, EncodedEnvironmentBlock) else None
     if features is not None and inner is not None and inner >= features:
         yield (
             f"decouple.dual_stream needs environment.width below the {features} dimensions of z_I, which the two "

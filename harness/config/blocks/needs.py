@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 from harness.config.blocks.environment import (
-    EncodedEnvironment,
+    EncodedEnvironmentBlock,
     EnvironmentBlock,
-    FeatureEnvironment,
-    PriorEnvironment,
-    SupportEnvironment,
+    FeatureEnvironmentBlock,
+    PriorEnvironmentBlock,
+    SupportEnvironmentBlock,
 )
 from harness.config.blocks.training import EpisodeBlock, samplers
 from models.losses import LOSSES, LossTerm
@@ -47,13 +47,13 @@ def _cell_lines(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 
 
 def _student(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    if isinstance(environment, SupportEnvironment):
+    if isinstance(environment, SupportEnvironmentBlock):
         return ""
     return f"needs a Student (environment.source: support), and environment.source is {environment.source}"
 
 
 def _teacher(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    there = isinstance(environment, SupportEnvironment) and environment.teacher.kind != "none"
+    there = isinstance(environment, SupportEnvironmentBlock) and environment.teacher.kind != "none"
     return "" if there else "needs a Teacher: set environment.teacher.kind to gradient or ema"
 
 
@@ -67,13 +67,13 @@ def _hidden_names(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 
 
 def _features(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    if isinstance(environment, FeatureEnvironment):
+    if isinstance(environment, FeatureEnvironmentBlock):
         return ""
     return f"needs environment.source: features, whose v_c it is about; it is {environment.source}"
 
 
 def _prior(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    if isinstance(environment, PriorEnvironment):
+    if isinstance(environment, PriorEnvironmentBlock):
         return ""
     return (
         "needs environment.source: support or features, whose R_E the prior is over; it is "
@@ -83,7 +83,7 @@ def _prior(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 
 def mixed_support(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
     """Why what compares the environments of cell lines has none to compare, where support sets are of several."""
-    if not samplers()[episode.sampler].mixes or not isinstance(environment, SupportEnvironment):
+    if not samplers()[episode.sampler].mixes or not isinstance(environment, SupportEnvironmentBlock):
         return ""
     return (
         "compares the environments of cell lines, and a support set of episode.sampler: "
@@ -93,7 +93,7 @@ def mixed_support(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
 
 
 def _z_e(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    there = isinstance(environment, EncodedEnvironment)
+    there = isinstance(environment, EncodedEnvironmentBlock)
     return "" if there else f"needs R_E and z_E, and environment.source: {environment.source} has none"
 
 

@@ -12,7 +12,7 @@ from analysis.errors import nearest
 from analysis.rules import LIMITS
 from harness.config.blocks.explain import ConfigError, describe_problem
 from harness.config.blocks.registered import Names, VariantBlock, key_of, variants_of, version
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Leaf:
 def discriminators() -> dict[str, tuple[str, str]]:
     """Blocks that come in variants: block name -> (its discriminating key, the default's tag)."""
     keys = {}
-    for name, info in TrialConfig.model_fields.items():
+    for name, info in ConfigurationBlock.model_fields.items():
         if variants_of(info.annotation):
             key = key_of(cast(type[VariantBlock], info.annotation))
             keys[name] = (key, str(getattr(info.default, key)))
@@ -63,7 +63,7 @@ def leaves() -> Mapping[str, Leaf]:
 @cache
 def _leaves(registered: int) -> Mapping[str, Leaf]:
     collected: dict[str, Leaf] = {}
-    for path, discriminator, tag, info in _walk(TrialConfig, "", None, None):
+    for path, discriminator, tag, info in _walk(ConfigurationBlock, "", None, None):
         leaf = collected.setdefault(path, Leaf(path, discriminator, {}, {}))
         if path == discriminator:
             earlier = leaf.fields[None].annotation if leaf.fields else None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
 from harness.config.blocks.block import Block
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 
 
 class Reads:
@@ -17,13 +17,13 @@ class Reads:
     nothing, and what they return is no view. So are copies and pickles of the view.
     """
 
-    def __init__(self, config: TrialConfig) -> None:
+    def __init__(self, config: ConfigurationBlock) -> None:
         self.config = config
         self.seen: set[str] = set()
         self.complete = True
         """False where an earlier process read keys as well and did not say which."""
         self.noting = True
-        self.view = cast(TrialConfig, _View(config, "", self))
+        self.view = cast(ConfigurationBlock, _View(config, "", self))
 
     def note(self, path: str) -> None:
         if self.noting:

@@ -26,14 +26,14 @@ class TrialBlock(Block):
     """What every configuration runs."""
 
     epochs: int | None = Field(None, ge=1, le=10000)
-    """Epochs of every replicate (sets optimiser.epochs); the preset's own when absent."""
+    """Epochs of every unit (sets optimiser.epochs); the preset's own when absent."""
     seeds: (
         Annotated[int, Field(ge=1, le=1000)]
         | Annotated[list[Annotated[int, Field(ge=0, le=LARGEST_SEED)]], Field(min_length=1)]
     ) = 5
-    """Replicate seeds, the same for every configuration: a count (0, 1, ...) or a list."""
+    """Seeds, the same for every configuration: a count (0, 1, ...) or a list."""
     budget: int | None = Field(None, ge=1)
-    """Optimiser steps of one replicate, shared out evenly over its epochs (sets optimiser.steps_per_epoch);
+    """Optimiser steps of one unit, shared out evenly over its epochs (sets optimiser.steps_per_epoch);
     every training pair once per epoch when absent."""
 
     @model_validator(mode="after")
@@ -65,7 +65,7 @@ class SchedulerBlock(VariantBlock):
 
 
 @choice("scheduler.kind")
-class AshaScheduler(SchedulerBlock):
+class AshaSchedulerBlock(SchedulerBlock):
     """Asynchronous successive halving: stops the worst configurations early, all seeds in lockstep."""
 
     kind: Literal["asha"] = "asha"
@@ -76,7 +76,7 @@ class AshaScheduler(SchedulerBlock):
 
 
 @choice("scheduler.kind")
-class NoScheduler(SchedulerBlock):
+class NoSchedulerBlock(SchedulerBlock):
     """Every configuration runs to its last epoch."""
 
     kind: Literal["none"]
@@ -92,7 +92,7 @@ class ResourcesBlock(Block):
     """Largest number of configurations at once; as many as fit when absent."""
 
 
-class SweepConfig(Block):
+class SweepBlock(Block):
     """A sweep as its YAML gives it; `space` and `set` are checked against the typed configuration after it."""
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -110,12 +110,12 @@ class SweepConfig(Block):
     design: Annotated[str, Names(lambda: designs().keys())] = "search"
     """search: the sampler proposes `trials` configurations; grid: every combination of the space once."""
     sampler: SamplerBlock = SamplerBlock()
-    scheduler: SchedulerBlock = AshaScheduler()
+    scheduler: SchedulerBlock = AshaSchedulerBlock()
     """How configurations are stopped early; under design: grid none unless given."""
     objective: Objective = "val_unseen/macro/aupr"
-    """What a search optimises and ASHA compares, mean over replicates."""
+    """What a search optimises and ASHA compares, mean over units."""
     stop: list[str] = Field(default_factory=list)
-    """Warning rules that end a replicate as soon as they hold."""
+    """Warning rules that end a unit as soon as they hold."""
     resources: ResourcesBlock = ResourcesBlock()
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
@@ -134,7 +134,7 @@ class SweepConfig(Block):
         return data
 
     @model_validator(mode="after")
-    def _combinations(self) -> "SweepConfig":
+    def _combinations(self) -> "SweepBlock":
         """Refuse what would be given and could not act."""
         design = self.of_design
         for key in design.idle:
@@ -152,7 +152,7 @@ class SweepConfig(Block):
 
     @property
     def seeds(self) -> list[int]:
-        """Replicate seeds of every configuration."""
+        """Seeds of every configuration."""
         return self.trial.seed_list
 
     @property

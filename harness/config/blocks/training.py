@@ -71,14 +71,14 @@ class BalanceBlock(VariantBlock):
 
 
 @choice("balance.kind")
-class FixedBalance(BalanceBlock):
+class FixedBalanceBlock(BalanceBlock):
     """Weights as configured (M42)."""
 
     kind: Literal["fixed"] = "fixed"
 
 
 @choice("balance.kind")
-class RampBalance(BalanceBlock):
+class RampBalanceBlock(BalanceBlock):
     """Weights as configured, which rise linearly from 0 over `epochs` epochs of phase 2 (M42); together with another
     balance the same ramp is curriculum.ramp_epochs."""
 
@@ -87,7 +87,7 @@ class RampBalance(BalanceBlock):
 
 
 @choice("balance.kind")
-class GradNormBalance(BalanceBlock):
+class GradNormBalanceBlock(BalanceBlock):
     """Each term's gradient norm on its target parameters is held at ratio * weight of the task's (M42): a weight is
     the share itself. Costs one backward pass per term, through the sequence side too where the term reaches it."""
 
@@ -102,7 +102,7 @@ class GradNormBalance(BalanceBlock):
 
 
 @choice("balance.kind")
-class PcGradBalance(BalanceBlock):
+class PcGradBalanceBlock(BalanceBlock):
     """What points against another term's gradient is removed, on the parameters that both terms reach (M42).
 
     Costs one backward pass per term, through the sequence side too where the term reaches it."""

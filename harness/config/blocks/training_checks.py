@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from analysis.errors import UserError
 from analysis.rules import check_limits
-from harness.config.blocks.environment import EncodedEnvironment, EnvironmentBlock
+from harness.config.blocks.environment import EncodedEnvironmentBlock, EnvironmentBlock
 from harness.config.blocks.environment_checks import relation_faults
 from harness.config.blocks.loss import LossBlock
 from harness.config.blocks.training import (
@@ -69,7 +69,7 @@ def prediction_faults(
     """Labels that no Student reads, and a choice between scores of which there is one."""
     if support.labels and environment.source != "support":
         yield "support.labels: true needs environment.source: support; nothing else reads labels"
-    if predict.mode == "branch_select" and not isinstance(environment, EncodedEnvironment):
+    if predict.mode == "branch_select" and not isinstance(environment, EncodedEnvironmentBlock):
         yield (
             "predict.mode: branch_select chooses between U_I and the corrected score; "
             f"environment.source: {environment.source} has no corrected score"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.config.blocks.block import Block
-from harness.config.blocks.environment import EnvironmentBlock, SupportEnvironment
+from harness.config.blocks.environment import EnvironmentBlock, SupportEnvironmentBlock
 from harness.config.blocks.environment_checks import (
     extrapolation_faults,
     graph_faults,
@@ -19,8 +19,8 @@ from harness.config.blocks.environment_checks import (
 from harness.config.blocks.loss import RANKING_TAU, DecoupleBlock, LossBlock
 from harness.config.blocks.model import (
     EnergyBlock,
-    FixedTemperature,
-    LinearEnergy,
+    FixedTemperatureBlock,
+    LinearEnergyBlock,
     ModelBlock,
     TemperatureBlock,
 )
@@ -31,7 +31,7 @@ from harness.config.blocks.training import (
     CurriculumBlock,
     EpisodeBlock,
     EvaluationBlock,
-    FixedBalance,
+    FixedBalanceBlock,
     OptimiserBlock,
     PredictBlock,
     SupportBlock,
@@ -50,20 +50,20 @@ SIZES: dict[str, dict[str, int]] = {
 }
 
 
-class TrialConfig(Block):
+class ConfigurationBlock(Block):
     """One configuration. Its identity is the hash of its resolved content."""
 
     model: ModelBlock = ModelBlock()
-    energy: EnergyBlock = LinearEnergy()
-    temperature: TemperatureBlock = FixedTemperature()
-    environment: EnvironmentBlock = SupportEnvironment()
+    energy: EnergyBlock = LinearEnergyBlock()
+    temperature: TemperatureBlock = FixedTemperatureBlock()
+    environment: EnvironmentBlock = SupportEnvironmentBlock()
     support: SupportBlock = SupportBlock()
     episode: EpisodeBlock = EpisodeBlock()
     loss: LossBlock = Field(default_factory=LossBlock)
     decouple: DecoupleBlock = Field(default_factory=DecoupleBlock)
     routing: Literal["isolated", "shared"] = "isolated"
     """isolated: every loss reaches only its parameter groups; shared: the documented entanglement (M41)."""
-    balance: BalanceBlock = FixedBalance()
+    balance: BalanceBlock = FixedBalanceBlock()
     curriculum: CurriculumBlock = CurriculumBlock()
     optimiser: OptimiserBlock = OptimiserBlock()
     evaluation: EvaluationBlock = EvaluationBlock()
@@ -74,7 +74,7 @@ class TrialConfig(Block):
     """Limits of warning rules by rule id, in place of the documented ones."""
 
     @model_validator(mode="after")
-    def _possible(self) -> "TrialConfig":
+    def _possible(self) -> "ConfigurationBlock":
         """Refuse what would be configured and could not act."""
         for fault in self.faults():
             raise ValueError(fault)
@@ -101,7 +101,7 @@ class TrialConfig(Block):
         yield from phase_faults(self.curriculum, self.optimiser)
         yield from prediction_faults(self.support, self.predict, environment)
 
-    def resolved(self, *, gpu: bool = False) -> "TrialConfig":
+    def resolved(self, *, gpu: bool = False) -> "ConfigurationBlock":
         """The same configuration with size `auto` decided and every value filled in that depends on another one."""
         size = self.model.size
         if size == "auto":
@@ -112,7 +112,7 @@ class TrialConfig(Block):
         ranking = settings["loss"]["ranking"]
         if ranking["tau"] is None:
             ranking["tau"] = RANKING_TAU[ranking["surrogate"]]
-        return TrialConfig.model_validate(settings)
+        return ConfigurationBlock.model_validate(settings)
 
     def canonical(self) -> dict[str, Any]:
         """The whole content of the configuration, as plain data."""

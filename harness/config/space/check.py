@@ -8,10 +8,10 @@ from analysis.errors import nearest
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, show, validate
 from harness.config.blocks.paths import find, flatten, leaves
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.composer import Composer
 from harness.config.space.conditions import check_conditions, check_reachable
-from harness.config.space.distributions import KINDS, Choice, Distribution, word
+from harness.config.space.distributions import KINDS, ChoiceBlock, DistributionBlock, word
 from harness.config.space.space import Space
 
 EXHAUSTIVE = 400
@@ -58,7 +58,7 @@ def build_space(
     return space
 
 
-def parse_entry(name: str, body: Any) -> Distribution:
+def parse_entry(name: str, body: Any) -> DistributionBlock:
     """One entry: exactly one of the kinds, and `when`."""
     at = f"space.{name}"
     if not isinstance(body, Mapping):
@@ -100,9 +100,9 @@ def probe(space: Space) -> Iterator[dict[str, Any]]:
             )
 
 
-def _check_values(name: str, entry: Distribution) -> None:
+def _check_values(name: str, entry: DistributionBlock) -> None:
     at = f"space.{name}"
-    options = entry.options if isinstance(entry, Choice) else None
+    options = entry.options if isinstance(entry, ChoiceBlock) else None
     if options is None:
         settings = [(at, name, value) for value in entry.ends()]
     elif name in leaves() or "." in name:
@@ -120,7 +120,7 @@ def _check_values(name: str, entry: Distribution) -> None:
             raise ConfigError(where, str(error)) from None
 
 
-def _compose(changes: Mapping[str, Any], composer: Composer, space: Space) -> TrialConfig:
+def _compose(changes: Mapping[str, Any], composer: Composer, space: Space) -> ConfigurationBlock:
     try:
         return composer(changes)
     except ConfigError as error:
@@ -155,7 +155,7 @@ def _compose(changes: Mapping[str, Any], composer: Composer, space: Space) -> Tr
     )
 
 
-def _check_read(changes: Mapping[str, Any], config: TrialConfig, space: Space) -> None:
+def _check_read(changes: Mapping[str, Any], config: ConfigurationBlock, space: Space) -> None:
     for path, needs in unread(config, changes).items():
         owner = _owner(path, space)
         if owner == path:

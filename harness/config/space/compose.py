@@ -8,13 +8,13 @@ from analysis.errors import UserError, nearest
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, validate
 from harness.config.blocks.paths import discriminators, find, flatten, leaves
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.yaml.lines import Document, read_yaml
 
 SEARCH_SPACES = Path(__file__).resolve().parents[3] / "search_spaces"
 
 
-def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
+def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> ConfigurationBlock:
     """The configuration of `base` (a sparse preset) with `changes` (dotted path -> value) laid over it.
 
     A change of a variant (energy.form, temperature.mode, environment.source, balance.kind) drops those keys
@@ -28,7 +28,7 @@ def compose(base: Mapping[str, Any], changes: Mapping[str, Any]) -> TrialConfig:
     """
     merged = merge(base, changes)
     try:
-        return validate(TrialConfig, merged)
+        return validate(ConfigurationBlock, merged)
     except ConfigError as error:
         leaf = leaves().get(error.path)
         if leaf is None or leaf.discriminator is None or not leaf.variants:
@@ -97,7 +97,7 @@ def load_preset(name: str, *, beside: Path | None = None) -> dict[str, Any]:
     return document.data
 
 
-def check_preset(document: Document) -> TrialConfig:
+def check_preset(document: Document) -> ConfigurationBlock:
     """The configuration of a preset's YAML; UserError with file and line for a mistake or a key nothing reads."""
     try:
         config = compose(document.data, {})

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
 from harness.config.space.space import changes_key
 
@@ -19,19 +19,19 @@ class Composer:
 
     def __init__(self, base: Mapping[str, Any]) -> None:
         self.base = dict(base)
-        self._kept: OrderedDict[tuple[str, str], TrialConfig | ConfigError] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], ConfigurationBlock | ConfigError] = OrderedDict()
 
-    def __call__(self, changes: Mapping[str, Any]) -> TrialConfig:
+    def __call__(self, changes: Mapping[str, Any]) -> ConfigurationBlock:
         """The configuration as composed; raises as `compose`."""
         return self._once(("", changes_key(changes)), lambda: compose(self.base, changes))
 
-    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> TrialConfig:
+    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> ConfigurationBlock:
         """The configuration with everything decided; `gpu` decides model.size: auto. Raises as `compose`."""
         return self._once(
             ("gpu" if gpu else "cpu", changes_key(changes)), lambda: self(changes).resolved(gpu=gpu)
         )
 
-    def _once(self, key: tuple[str, str], make: Callable[[], TrialConfig]) -> TrialConfig:
+    def _once(self, key: tuple[str, str], make: Callable[[], ConfigurationBlock]) -> ConfigurationBlock:
         if key in self._kept:
             self._kept.move_to_end(key)
         else:

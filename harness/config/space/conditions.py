@@ -7,7 +7,7 @@ from typing import Any
 from analysis.errors import nearest
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find, leaves
-from harness.config.space.distributions import Distribution, same, word
+from harness.config.space.distributions import DistributionBlock, same, word
 from harness.config.space.space import Space, as_list
 
 MOST = 100_000
@@ -15,7 +15,7 @@ MOST = 100_000
 
 
 def check_conditions(
-    name: str, entry: Distribution, entries: Mapping[str, Distribution], held: Mapping[str, Any]
+    name: str, entry: DistributionBlock, entries: Mapping[str, DistributionBlock], held: Mapping[str, Any]
 ) -> None:
     """Each condition of `entry` alone: its key exists and can have the value that it asks for.
 
@@ -71,7 +71,7 @@ def _check_fixed(
     name: str,
     key: str,
     wanted: list[Any],
-    entries: Mapping[str, Distribution],
+    entries: Mapping[str, DistributionBlock],
     held: Mapping[str, Any],
 ) -> None:
     at = f"space.{name}.when.{key}"

@@ -28,7 +28,7 @@ LARGEST = 2**53
 """Largest whole number that a search can draw: beyond it, samplers' real numbers skip some."""
 
 
-class Distribution(Block, ABC):
+class DistributionBlock(Block, ABC):
     """One entry of a space. `when` lists what must hold for it to exist; all of it must hold."""
 
     when: Condition = Field(default_factory=dict)
@@ -73,7 +73,7 @@ class Distribution(Block, ABC):
         return next((v for v in self.values() or [] if same(v, settings[name])), MISSING)
 
 
-class Listed(Distribution):
+class ListedBlock(DistributionBlock):
     """One of a list of values."""
 
     @abstractmethod
@@ -86,7 +86,7 @@ class Listed(Distribution):
         return CategoricalDistribution(self.values())
 
 
-class Choice(Listed):
+class ChoiceBlock(ListedBlock):
     """One of a list of values; or of named options, each of which sets several paths at once."""
 
     choice: (
@@ -127,7 +127,7 @@ class Choice(Listed):
         return " | ".join(word(value) for value in self.choice)
 
 
-class Grid(Listed):
+class GridBlock(ListedBlock):
     """One of a list of values, all of which a grid design visits (a search treats it as `choice`)."""
 
     grid: list[Scalar] = Field(min_length=1)
@@ -139,7 +139,7 @@ class Grid(Listed):
         return "grid " + ", ".join(word(value) for value in self.grid)
 
 
-class Interval(Distribution):
+class IntervalBlock(DistributionBlock):
     """A real number between two ends, evenly, or evenly in its logarithm (`log`)."""
 
     log: ClassVar[bool] = False
@@ -165,13 +165,13 @@ class Interval(Distribution):
         return float(value) if real and low <= value <= high else MISSING
 
 
-class Uniform(Interval):
+class UniformBlock(IntervalBlock):
     """A real number between two ends, evenly."""
 
     uniform: Annotated[list[float], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Uniform":
+    def _ordered(self) -> "UniformBlock":
         low, high = self.uniform
         if not low < high:
             raise ValueError(f"uniform [{low:g}, {high:g}] needs its first end below its second")
@@ -184,14 +184,14 @@ class Uniform(Interval):
         return f"uniform {self.uniform[0]:g} .. {self.uniform[1]:g}"
 
 
-class LogUniform(Interval):
+class LogUniformBlock(IntervalBlock):
     """A positive real number between two ends, evenly in its logarithm."""
 
     log: ClassVar[bool] = True
     loguniform: Annotated[list[float], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> "LogUniform":
+    def _ordered(self) -> "LogUniformBlock":
         low, high = self.loguniform
         if not 0.0 < low < high:
             raise ValueError(
@@ -207,13 +207,13 @@ class LogUniform(Interval):
         return f"loguniform {self.loguniform[0]:g} .. {self.loguniform[1]:g}"
 
 
-class Int(Distribution):
+class IntBlock(DistributionBlock):
     """A whole number between two ends, both included."""
 
     int: Annotated[list[int], Field(min_length=2, max_length=2)]
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Int":
+    def _ordered(self) -> "IntBlock":
         low, high = self.int
         if low > high:
             raise ValueError(f"int [{low}, {high}] needs its first end at or below its second")
@@ -244,12 +244,12 @@ class Int(Distribution):
         return f"int {self.int[0]} .. {self.int[1]}"
 
 
-KINDS: dict[str, type[Distribution]] = {
-    "choice": Choice,
-    "uniform": Uniform,
-    "loguniform": LogUniform,
-    "int": Int,
-    "grid": Grid,
+KINDS: dict[str, type[DistributionBlock]] = {
+    "choice": ChoiceBlock,
+    "uniform": UniformBlock,
+    "loguniform": LogUniformBlock,
+    "int": IntBlock,
+    "grid": GridBlock,
 }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import optuna
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.space.distributions import MISSING, Distribution, same, word
+from harness.config.space.distributions import MISSING, DistributionBlock, same, word
 
 
 class Space:
@@ -23,7 +23,9 @@ class Space:
         for conditions that depend on each other in a circle.
     """
 
-    def __init__(self, entries: Mapping[str, Distribution], fixed: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, entries: Mapping[str, DistributionBlock], fixed: Mapping[str, Any] | None = None
+    ) -> None:
         self.entries = {name: entries[name] for name in _ordered(entries)}
         self.fixed = dict(fixed or {})
 
@@ -91,7 +93,9 @@ class Space:
         entries = {name: entry.model_dump() for name, entry in sorted(self.entries.items())}
         return {"entries": entries, "fixed": dict(sorted(self.fixed.items()))}
 
-    def combinations(self, values_of: Callable[[Distribution], Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    def combinations(
+        self, values_of: Callable[[DistributionBlock], Sequence[Any]]
+    ) -> Iterator[dict[str, Any]]:
         """Every distinct draw when each entry takes the values of `values_of`."""
         seen = set()
         for drawn in self._expand(list(self.entries), {}, values_of):
@@ -101,7 +105,7 @@ class Space:
                 seen.add(key)
                 yield changes
 
-    def draw(self, value_of: Callable[[str, Distribution], Any]) -> dict[str, Any]:
+    def draw(self, value_of: Callable[[str, DistributionBlock], Any]) -> dict[str, Any]:
         """One draw with `value_of(name, entry)` asked for every entry whose conditions hold."""
         drawn: dict[str, Any] = {}
         for name, entry in self.entries.items():
@@ -110,7 +114,7 @@ class Space:
         return self.changes(drawn)
 
     def _expand(
-        self, names: list[str], drawn: dict[str, Any], values_of: Callable[[Distribution], Sequence[Any]]
+        self, names: list[str], drawn: dict[str, Any], values_of: Callable[[DistributionBlock], Sequence[Any]]
     ) -> Iterator[dict[str, Any]]:
         if not names:
             yield drawn
@@ -147,7 +151,7 @@ def as_list(wanted: Any) -> list[Any]:
     return list(wanted) if isinstance(wanted, list) else [wanted]
 
 
-def _ordered(entries: Mapping[str, Distribution]) -> list[str]:
+def _ordered(entries: Mapping[str, DistributionBlock]) -> list[str]:
     """Names with parents before children, otherwise in the given order."""
     order: list[str] = []
     waiting = list(entries)

@@ -3,13 +3,13 @@
 from typing import Any
 
 from harness.config.blocks.paths import flatten
-from harness.config.blocks.sweep import SweepConfig
-from harness.config.blocks.trial import TrialConfig
-from harness.config.space.distributions import Choice
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
 
 
-def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
+def advise(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[str]:
     """Warnings, most important first; an empty list when there is nothing to say.
 
     Within one cell line a cell-scope energy is an increasing function of U_I (boosted_gate with a above 0.83 and
@@ -47,12 +47,12 @@ def advise(config: SweepConfig, trial: TrialConfig, space: Space) -> list[str]:
     return sentences
 
 
-def _varied(trial: TrialConfig, space: Space) -> dict[str, set[Any]]:
+def _varied(trial: ConfigurationBlock, space: Space) -> dict[str, set[Any]]:
     """Path -> the finite values that the space gives it, together with the base's where it may stay that."""
     base = flatten(trial.model_dump())
     varied: dict[str, set[Any]] = {}
     for name, entry in space.entries.items():
-        options = entry.options if isinstance(entry, Choice) else None
+        options = entry.options if isinstance(entry, ChoiceBlock) else None
         if options is None:
             varied.setdefault(name, set()).update(entry.ends())
             continue

@@ -13,7 +13,7 @@ from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.registered import variants_of
-from harness.config.blocks.sweep import SweepConfig
+from harness.config.blocks.sweep import SweepBlock
 from harness.config.yaml.lines import parse_scalar
 
 SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
@@ -78,7 +78,7 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
         result.origins[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
-    design = designs().get(result.data.get("design", SweepConfig.model_fields["design"].default))
+    design = designs().get(result.data.get("design", SweepBlock.model_fields["design"].default))
     emptied = data.get("space") and not result.data.get("space")
     if emptied and design is not None and design.needs({}):
         pinned = ", ".join(origin for path, origin in result.origins.items() if path.startswith("set."))
@@ -158,7 +158,7 @@ def _set_sweep_path(result: Overridden, path: str, value: Any) -> None:
 
 def _sweep_paths() -> list[str]:
     """Dotted paths of the sweep's own blocks."""
-    return [p for p in _walk(SweepConfig, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
+    return [p for p in _walk(SweepBlock, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
 
 
 def _walk(model: type[BaseModel], prefix: str) -> list[str]:

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from harness.config.blocks.paths import Leaf, leaves
-from harness.config.blocks.sweep import SweepConfig
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.distributions import KINDS
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -13,7 +13,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 def sweep_schema() -> dict[str, Any]:
     """Schema of search_spaces/NAME.yaml: the sweep's blocks, and every dotted path under `set` and `space`."""
-    schema = SweepConfig.model_json_schema()
+    schema = SweepBlock.model_json_schema()
     definitions = schema.setdefault("$defs", {})
     for kind, model in KINDS.items():
         kind_schema = model.model_json_schema()
@@ -42,7 +42,7 @@ def sweep_schema() -> dict[str, Any]:
 
 def preset_schema() -> dict[str, Any]:
     """Schema of search_spaces/presets/NAME.yaml: the blocks of one trial."""
-    return {"$schema": DIALECT, **TrialConfig.model_json_schema(), "title": "Preset"}
+    return {"$schema": DIALECT, **ConfigurationBlock.model_json_schema(), "title": "Preset"}
 
 
 def as_text(schema: dict[str, Any]) -> str:

@@ -10,8 +10,8 @@ from analysis.errors import UserError, nearest
 from analysis.rules import RULES
 from harness.config.blocks.explain import ConfigError, show, validate
 from harness.config.blocks.paths import find, flatten
-from harness.config.blocks.sweep import AshaScheduler, SweepConfig
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.sweep import AshaSchedulerBlock, SweepBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
@@ -33,10 +33,10 @@ class Sweep:
     sentences for the person who starts it, `text` the YAML as read, `overrides` the command line's settings.
     """
 
-    config: SweepConfig
+    config: SweepBlock
     composer: Composer = field(compare=False, repr=False)
     space: Space
-    trial: TrialConfig
+    trial: ConfigurationBlock
     warnings: tuple[str, ...]
     text: str
     path: Path
@@ -47,7 +47,7 @@ class Sweep:
         """Configurations to run."""
         return self.config.of_design.trials(self.config.trials, self.space)
 
-    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> TrialConfig:
+    def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> ConfigurationBlock:
         """The configuration of one draw of the space, with everything decided; raises ConfigError for an impossible
         one."""
         return self.composer.resolved(changes, gpu=gpu)
@@ -125,7 +125,7 @@ class _Sources:
         return None
 
 
-def _typed(data: Mapping[str, Any]) -> SweepConfig:
+def _typed(data: Mapping[str, Any]) -> SweepBlock:
     objective = data.get("objective")
     if isinstance(objective, str) and objective.split("/")[0] == "test":
         raise ConfigError(
@@ -133,7 +133,7 @@ def _typed(data: Mapping[str, Any]) -> SweepConfig:
             f"objective {objective} is refused, test cell lines are for reporting only; "
             f"use val_unseen{objective.removeprefix('test')}",
         )
-    config = validate(SweepConfig, data)
+    config = validate(SweepBlock, data)
     for position, rule in enumerate(config.stop):
         if rule not in RULES:
             raise ConfigError(
@@ -145,7 +145,7 @@ def _typed(data: Mapping[str, Any]) -> SweepConfig:
     return config
 
 
-def _preset(config: SweepConfig, path: Path, sources: _Sources) -> dict[str, Any]:
+def _preset(config: SweepBlock, path: Path, sources: _Sources) -> dict[str, Any]:
     try:
         sources.preset = preset_document(config.base, beside=path.parent)
     except UserError as error:
@@ -154,7 +154,7 @@ def _preset(config: SweepConfig, path: Path, sources: _Sources) -> dict[str, Any
     return sources.preset.data
 
 
-def _settings(config: SweepConfig) -> dict[str, Any]:
+def _settings(config: SweepBlock) -> dict[str, Any]:
     """What `set` and `trial` lay over the preset, each value checked."""
     settings = flatten(config.set)
     for path, value in settings.items():
@@ -173,7 +173,7 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
             )
         settings[path] = value
     if config.trial.budget is not None:
-        epochs = settings.get("optimiser.epochs", TrialConfig().optimiser.epochs)
+        epochs = settings.get("optimiser.epochs", ConfigurationBlock().optimiser.epochs)
         if "optimiser.epochs" in config.space:
             raise ConfigError(
                 "trial.budget", "trial.budget shares steps out over fixed epochs, which space varies"
@@ -186,12 +186,12 @@ def _settings(config: SweepConfig) -> dict[str, Any]:
     return settings
 
 
-def _check_design(config: SweepConfig, trial: TrialConfig, space: Space) -> None:
+def _check_design(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> None:
     for name, sentence in config.of_design.faults(space):
         raise ConfigError(f"space.{name}", sentence)
     if not config.of_design.searched:
         check_enumerated(config.of_design, space)
-    if isinstance(config.scheduler, AshaScheduler) and config.scheduler.grace > trial.optimiser.epochs:
+    if isinstance(config.scheduler, AshaSchedulerBlock) and config.scheduler.grace > trial.optimiser.epochs:
         raise ConfigError(
             "scheduler.grace",
             f"scheduler.grace {config.scheduler.grace} is more than the trial's {trial.optimiser.epochs} epochs",

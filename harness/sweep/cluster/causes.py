@@ -15,7 +15,7 @@ TAIL = 100_000
 """Characters of each log file's end that are looked at."""
 
 
-class Rule(NamedTuple):
+class Cause(NamedTuple):
     """What is looked for, what it means and what helps; `{0}` is what the pattern caught, `{folder}` Ray's folder."""
 
     pattern: str
@@ -24,83 +24,83 @@ class Rule(NamedTuple):
 
 
 RULES = (
-    Rule(
+    Cause(
         r"AF_UNIX path (?:too long|length)",
         "the path of a Unix socket would be too long, as {folder} or the folder for temporary files is deep",
         "set TMPDIR to a short path such as /tmp",
     ),
-    Rule(
+    Cause(
         r"Read-only file system: '([^']+)'",
         "{0} cannot be written to, as its file system is read-only",
         "set HOME and TMPDIR to folders that can be written to",
     ),
-    Rule(
+    Cause(
         r"Permission denied: '([^']+)'",
         "{0} may not be written to or read",
         "set HOME and TMPDIR to folders of your own",
     ),
-    Rule(
+    Cause(
         r"No space left on device|\[Errno 28\]|Disk quota exceeded",
         "no room is left on the disk of {folder}",
         "make room there, or set TMPDIR to a folder on another disk",
     ),
-    Rule(
+    Cause(
         r"File too large|\[Errno 27\]|EFBIG|SIGXFSZ",
         "a file would be larger than the {file_size} bytes that are allowed here (ulimit -f)",
         "raise that (ulimit -f unlimited) and start again",
     ),
-    Rule(
+    Cause(
         r"Package size .* exceeds|exceeds the maximum size of",
         "Ray was told to pack and upload the project (a runtime environment), and that is too large",
         "unset RAY_RUNTIME_ENV_HOOK and RAY_ENABLE_UV_RUN_RUNTIME_ENV: a local Ray needs no upload",
     ),
-    Rule(
+    Cause(
         r"TSI_INVALID_ARGUMENT|Invalid cert chain|RAY_TLS_",
         "RAY_USE_TLS is set from outside, and its certificates cannot be used",
         "unset RAY_USE_TLS, or set RAY_TLS_SERVER_CERT, RAY_TLS_SERVER_KEY and RAY_TLS_CA_CERT to their files",
     ),
-    Rule(
+    Cause(
         r"Too many open files|\[Errno 24\]|EMFILE",
         "too few files may be open at once (ulimit -n is {files})",
         "raise that (ulimit -n 4096) and start again",
     ),
-    Rule(
+    Cause(
         r"can't start new thread|Resource temporarily unavailable|pthread_create failed|\[Errno 11\]",
         "too few processes and threads may run at once (ulimit -u is {processes})",
         "raise that, or the container's limit of processes (pids), and start again",
     ),
-    Rule(
+    Cause(
         r"Cannot allocate memory|bad_alloc|\[Errno 12\]|MemoryError|cap object store memory|mmap failed",
         "there is too little memory for it (free, in /dev/shm, or by ulimit -v)",
         "end other programs, or give the machine, container or /dev/shm more memory (docker run --shm-size 2g)",
     ),
-    Rule(
+    Cause(
         r"RAY_AUTH_TOKEN_PATH is set but",
         "the token that protects Ray cannot be read{token}",
         "unset RAY_AUTH_TOKEN_PATH, or let it name a file that holds a token",
     ),
 )
 PORT = r"specified port is ([1-9]\d*)|\[Errno 98\]|EADDRINUSE"
-TOLD_PORT = Rule(
+TOLD_PORT = Cause(
     PORT,
     "a port that Ray was told to use is taken{ports}",
     "unset the variable that names the port, so that Ray takes a free one, or end what holds it",
 )
 """Where a variable from outside names a port."""
-OWN_PORT = Rule(
+OWN_PORT = Cause(
     PORT,
     "a port that Ray chose itself was taken by another program just then",
     "start again, with fewer other programs if it happens again",
 )
 """Where none does, in lines of Ray's own processes alone: dashboard and monitor log a taken port that harms nothing,
 whenever another Ray runs on the machine."""
-SLOW = Rule(
+SLOW = Cause(
     r"[Tt]imed out|Failed to start a dashboard",
     "it did not come up in time",
     "start again when the machine is less busy, or join a Ray that runs with --address auto",
 )
 """What remains when neither Ray nor its logs name another cause."""
-SLOW_OR_CUT = Rule(
+SLOW_OR_CUT = Cause(
     SLOW.pattern,
     "it did not come up in time, perhaps because no file may be larger than {file_size} bytes here (ulimit -f)",
     "raise that (ulimit -f unlimited) and start again",
@@ -174,7 +174,7 @@ def too_few_files() -> str | None:
     )
 
 
-def _port_rules(told: bool, *, essential: bool) -> tuple[Rule, ...]:
+def _port_rules(told: bool, *, essential: bool) -> tuple[Cause, ...]:
     """What a taken port means in a text: the last to be looked for, as the most harmless."""
     if told:
         return (TOLD_PORT,)

@@ -6,11 +6,11 @@ from typing import Any
 
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from harness.config.blocks.sweep import AshaScheduler
+from harness.config.blocks.sweep import AshaSchedulerBlock
 
 
 class LockstepHalving(AsyncHyperBandScheduler):
-    """Ray's ASHA over configurations: all replicates of one advance together and are judged by their mean.
+    """Ray's ASHA over configurations: all units of one advance together and are judged by their mean.
 
     Rungs lie at grace, grace * reduction, ... epochs; a configuration below the best 1/reduction at a rung is told
     to end through `prune(config, sentence)`, so that its worker still evaluates what was trained, and its next
@@ -26,7 +26,7 @@ class LockstepHalving(AsyncHyperBandScheduler):
 
     def __init__(
         self,
-        block: AshaScheduler,
+        block: AshaSchedulerBlock,
         *,
         mode: str,
         prune: Callable[[str, str], None],

@@ -5,7 +5,7 @@ from itertools import islice
 
 from analysis.errors import UserError
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import EXHAUSTIVE, probe
 from harness.config.space.distributions import word
 from harness.config.sweep.sweep import Sweep
@@ -28,7 +28,7 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
     """
     divided = [(fold, split(dataset, fold)) for fold in folds]
 
-    def problem(config: TrialConfig, changes: dict[str, object]) -> UserError | None:
+    def problem(config: ConfigurationBlock, changes: dict[str, object]) -> UserError | None:
         for fold, splits in divided:
             try:
                 check_feasible(config, dataset, fold, splits)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 
 
@@ -14,13 +14,13 @@ def finite(sweep: Sweep) -> bool:
 
 def unplanned(
     sweep: Sweep, planned: Collection[str], *, gpu: bool
-) -> Iterator[tuple[TrialConfig, dict[str, object]]] | None:
+) -> Iterator[tuple[ConfigurationBlock, dict[str, object]]] | None:
     """Every (resolved configuration, changes) of the sweep's space whose id is not in `planned`, each once, in the
     order of the YAML and made one by one; None for a space with a continuous range, which has no end."""
     return _walk(sweep, set(planned), gpu) if finite(sweep) else None
 
 
-def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[TrialConfig, dict[str, object]]]:
+def _walk(sweep: Sweep, known: set[str], gpu: bool) -> Iterator[tuple[ConfigurationBlock, dict[str, object]]]:
     for changes in sweep.space.combinations(lambda entry: entry.values() or ()):
         try:
             config = sweep.resolved(changes, gpu=gpu)

@@ -11,20 +11,20 @@ import pandas as pd
 from analysis.store import Run
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import flatten
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
 from harness.sweep.start import Stored, stored_units
 from harness.trial.step.schedule import Schedule
 
 WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
-"""A configuration that has ended has the status of its worst replicate, in this order; before, it is running."""
+"""A configuration that has ended has the status of its worst unit, in this order; before, it is running."""
 
 
 @dataclass(frozen=True)
 class Past:
     """One configuration: the draw that gives it (name of entry -> value), what that `changes`, its status, the
-    objective that it reached (mean over the replicates that did not diverge; NaN while it is `running`) and the same
+    objective that it reached (mean over the units that did not diverge; NaN while it is `running`) and the same
     after every epoch."""
 
     config: str
@@ -115,7 +115,7 @@ def learning_curves(
     return {config: _mean(curves) for config, curves in by_unit.items()}
 
 
-def _best_so_far(frame: pd.DataFrame, metric: str, config: TrialConfig) -> dict[int, float]:
+def _best_so_far(frame: pd.DataFrame, metric: str, config: ConfigurationBlock) -> dict[int, float]:
     """Epoch -> objective of the epoch that would be selected then; epochs of phase 1 give way to any of phase 2."""
     phase = Schedule(config.curriculum, config.balance).phase
     smaller = metric in ("nll", "brier", "ece")

@@ -9,13 +9,13 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from harness.config.blocks.explain import ConfigError
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Unit
 from harness.sweep.search.left import finite, unplanned
 from harness.sweep.search.study import Draw, Study
-from harness.sweep.show.board import Board, Row
+from harness.sweep.show.board import Board, BoardRow
 from harness.sweep.start import Reached
 from harness.sweep.verdict import Verdict
 
@@ -51,7 +51,7 @@ class Proposer(Searcher):
         reached: Mapping[str, Reached],
         new: int,
         gpu: bool,
-        view: Callable[[TrialConfig], Path],
+        view: Callable[[ConfigurationBlock], Path],
         give_up: Callable[[str, Iterable[Unit]], None],
         ended: Callable[[Iterable[str]], None],
     ) -> None:
@@ -67,7 +67,7 @@ class Proposer(Searcher):
         self._known = {changes_key(planned.changes) for planned in plan.configs.values()}
         self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
         self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
-        self._left: Iterator[tuple[TrialConfig, dict[str, object]]] | None = None
+        self._left: Iterator[tuple[ConfigurationBlock, dict[str, object]]] | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """What Tune starts next, or FINISHED."""
@@ -77,8 +77,8 @@ class Proposer(Searcher):
             return finished
         planned = self.plan.configs[config]
         self._configuration[trial_id] = config
-        replicates = len(self.pending[config])
-        self.board.enter(Row(config, planned.changes, planned.config.optimiser.epochs, replicates))
+        unit_runs = len(self.pending[config])
+        self.board.enter(BoardRow(config, planned.changes, planned.config.optimiser.epochs, unit_runs))
         return {
             "configuration": config,
             "config": planned.config.canonical(),
@@ -136,7 +136,7 @@ class Proposer(Searcher):
         near = self._neighbour(draw.changes) if draw is not None and finite(self.sweep) else None
         return near or self._first_left()
 
-    def _unknown(self, changes: Mapping[str, Any]) -> TrialConfig | None:
+    def _unknown(self, changes: Mapping[str, Any]) -> ConfigurationBlock | None:
         """The configuration of a draw; None when it is impossible or in the plan. No draw is composed twice."""
         key = changes_key(changes)
         if key in self._known:
@@ -181,7 +181,7 @@ class Proposer(Searcher):
         self.new = 0
         return None
 
-    def _accept(self, draw: Draw, config: TrialConfig) -> str:
+    def _accept(self, draw: Draw, config: ConfigurationBlock) -> str:
         self.plan = self.plan.add(config, draw.changes)
         self.plan.append(self.run, config.id)
         self.study.accept(draw, config.id)

@@ -13,13 +13,13 @@ ENDED = ("done", "stopped", "pruned", "diverged", "failed")
 
 
 @dataclass
-class Row:
-    """One configuration: what it changes, how far it is, and its headline numbers (means over replicates)."""
+class BoardRow:
+    """One configuration: what it changes, how far it is, and its headline numbers (means over units)."""
 
     config: str
     changes: Mapping[str, Any]
     epochs: int
-    replicates: int
+    unit_runs: int
     status: str = "waiting"
     epoch: int = 0
     objective: float = math.nan
@@ -27,7 +27,7 @@ class Row:
     warned: set[str] = field(default_factory=set)
     reason: str = ""
     diverged: int = 0
-    """Replicates that diverged; the configuration goes on with the others."""
+    """Units that diverged; the configuration goes on with the others."""
 
     @property
     def ended(self) -> bool:
@@ -46,22 +46,22 @@ class Board:
     def __init__(self, *, total: int, larger_is_better: bool, clock: Any = time.monotonic) -> None:
         self.total = total
         self.larger_is_better = larger_is_better
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, BoardRow] = {}
         self.aside = ""
         """What goes on beside the trials, in a few words."""
         self._clock = clock
         self._began = clock()
         self._seconds, self._epochs = 0.0, 0
         self._labels = Labels()
-        self._best: Row | None = None
+        self._best: BoardRow | None = None
         self._merit_of_best = -math.inf
 
-    def enter(self, row: Row) -> Row:
+    def enter(self, row: BoardRow) -> BoardRow:
         """Add a configuration, or leave what is known of it."""
         self._labels.add(row.config, row.changes)
         return self.rows.setdefault(row.config, row)
 
-    def update(self, report: Mapping[str, Any]) -> Row:
+    def update(self, report: Mapping[str, Any]) -> BoardRow:
         """A worker's report after an epoch."""
         row = self.rows[report["configuration"]]
         if report["epoch"] > row.epoch:
@@ -84,14 +84,14 @@ class Board:
     def ended(self) -> int:
         return sum(row.ended for row in self.rows.values())
 
-    def best(self) -> Row | None:
+    def best(self) -> BoardRow | None:
         """The configuration with the best objective so far, of those that did not fail or diverge."""
         if self._best is not None and self._merit(self._best) < self._merit_of_best:
             self._best = max(self.rows.values(), key=self._merit)
             self._merit_of_best = self._merit(self._best)
         return self._best if self._merit_of_best > -math.inf else None
 
-    def _merit(self, row: Row) -> float:
+    def _merit(self, row: BoardRow) -> float:
         """The objective so that more is better; less than anything where it does not count."""
         if row.status in ("failed", "diverged") or not math.isfinite(row.objective):
             return -math.inf

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.sweep.show.board import Board, Row, duration
+from harness.sweep.show.board import Board, BoardRow, duration
 
 SHOWN = 10
 """Ended configurations in the live table, best first; running ones are always shown."""
@@ -52,7 +52,7 @@ class Display:
         ):
             yield
 
-    def epoch(self, row: Row) -> None:
+    def epoch(self, row: BoardRow) -> None:
         """After every epoch: a line only where there is no table and the configuration is the new best."""
         best = self.board.best()
         if best is not None and best.config == row.config and self._best != row.config:
@@ -66,7 +66,7 @@ class Display:
                     highlight=False,
                 )
 
-    def ended(self, row: Row) -> None:
+    def ended(self, row: BoardRow) -> None:
         """A configuration ended: a line for logs; on a terminal only what a person must not miss."""
         if self.terminal and row.status not in ("failed", "diverged"):
             return
@@ -123,7 +123,7 @@ class Display:
                     _number(row.metrics.get("train_aupr", math.nan)),
                     Text(str(len(row.warned)) if row.warned else "", style="yellow"),
                     Text(
-                        (f"{row.diverged} of {row.replicates} diverged; " if row.diverged else "")
+                        (f"{row.diverged} of {row.unit_runs} diverged; " if row.diverged else "")
                         + self.board.label(row.config)
                     ),
                 )

@@ -13,7 +13,7 @@ from rich.text import Text
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
 from harness.config.blocks.design import designs
-from harness.config.blocks.sweep import AshaScheduler
+from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -65,7 +65,7 @@ def introduce(
     halving = config.scheduler
     rungs = (
         f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})"
-        if isinstance(halving, AshaScheduler)
+        if isinstance(halving, AshaSchedulerBlock)
         else "none"
     )
     facts.add_row(
@@ -74,13 +74,13 @@ def introduce(
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
     configurations = len(start.pending) + start.new
-    replicates = len(folds) * len(config.seeds)
+    unit_runs = len(folds) * len(config.seeds)
     facts.add_row(
         "to run",
         f"{configurations} configurations x {len(folds)} fold{'s' if len(folds) > 1 else ''} x "
         f"{len(config.seeds)} seeds, {sweep.trial.optimiser.epochs} epochs each"
         + (
-            f" ({sum(map(len, start.pending.values())) + start.new * replicates} units)"
+            f" ({sum(map(len, start.pending.values())) + start.new * unit_runs} units)"
             if configurations
             else ""
         )

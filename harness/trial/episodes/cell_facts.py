@@ -5,16 +5,18 @@ import torch
 from torch import Tensor
 
 from analysis.errors import UserError, nearest
-from harness.config.blocks.environment import Relation, SupportEnvironment
+from harness.config.blocks.environment import RelationBlock, SupportEnvironmentBlock
 from harness.config.blocks.environment_checks import reads_features
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 
 RELATIONS = ("environment.graph.relations", "loss.contrastive.relations")
 """Where a configuration may give a table of relations between cell lines."""
 
 
-def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray) -> Tensor | None:
+def standardised_features(
+    config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray
+) -> Tensor | None:
     """v_c float32 [cell lines of the dataset, F], mean 0 and standard deviation 1 over the training cell lines `codes`.
 
     None where the configuration does not read them. A feature that is constant over the training cell lines says
@@ -53,7 +55,7 @@ def standardised_features(config: TrialConfig, dataset: EncodedDataset, codes: n
 
 
 def relation_matrix(
-    config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, path: str = RELATIONS[0]
+    config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray, path: str = RELATIONS[0]
 ) -> Tensor | None:
     """Weights [C, C] of the relations that the configuration gives at `path` (`environment.graph.relations` or
     `loss.contrastive.relations`) between the training cell lines `codes`; None where the table is empty.
@@ -86,9 +88,9 @@ def relation_matrix(
     return weights
 
 
-def _relations(config: TrialConfig, path: str) -> list[Relation]:
+def _relations(config: ConfigurationBlock, path: str) -> list[RelationBlock]:
     """Rows of the relation table at `path`; none for a configuration that does not read it."""
     if path == "loss.contrastive.relations":
         return config.loss.contrastive.relations if config.loss.contrastive.weight > 0 else []
     block = config.environment
-    return block.graph.relations if isinstance(block, SupportEnvironment) else []
+    return block.graph.relations if isinstance(block, SupportEnvironmentBlock) else []

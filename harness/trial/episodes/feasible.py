@@ -3,15 +3,15 @@
 import numpy as np
 
 from analysis.errors import UserError
-from harness.config.blocks.environment import IdEnvironment
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.environment import IdEnvironmentBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, Splits
 from harness.trial.episodes.cell_facts import RELATIONS, relation_matrix, standardised_features
 from harness.trial.episodes.sampler import check_episode
 
 
-def check_feasible(config: TrialConfig, dataset: EncodedDataset, fold: Fold, splits: Splits) -> None:
+def check_feasible(config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, splits: Splits) -> None:
     """Refuse a configuration that `fold`, divided into `splits`, cannot serve.
 
     Raises
@@ -21,7 +21,7 @@ def check_feasible(config: TrialConfig, dataset: EncodedDataset, fold: Fold, spl
         fewer pairs than an episode needs different ones, features of cell lines that the data do not have or that
         cannot be standardised, and a table of relations that does not fit the data.
     """
-    if isinstance(config.environment, IdEnvironment) and config.environment.unseen == "error":
+    if isinstance(config.environment, IdEnvironmentBlock) and config.environment.unseen == "error":
         raise UserError(
             f"environment.source: id has no embedding for the unseen cell lines {', '.join((*fold.val, *fold.test))}: "
             "set environment.unseen: mean (the documented failing baseline) or environment.source: support"

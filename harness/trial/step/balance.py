@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.config.blocks.training import BalanceBlock, GradNormBalance
+from harness.config.blocks.training import BalanceBlock, GradNormBalanceBlock
 from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm
 from models.registry import Registry, discover
 from models.streams import generator
@@ -107,7 +107,7 @@ class GradNorm(Balance):
 
     @classmethod
     def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
-        assert isinstance(block, GradNormBalance)
+        assert isinstance(block, GradNormBalanceBlock)
         return {"ratio": block.ratio, "momentum": block.momentum, "warmup": block.warmup}
 
     def initial_state(self, terms: Sequence[str]) -> State:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from harness.config.blocks.training import BalanceBlock, CurriculumBlock, RampBalance
+from harness.config.blocks.training import BalanceBlock, CurriculumBlock, RampBalanceBlock
 from models.declared import POSITIVE, declare
 
 if TYPE_CHECKING:  # a driver looks phases up and needs no torch
@@ -17,7 +17,7 @@ class Schedule:
 
     def __init__(self, curriculum: CurriculumBlock, balance: BalanceBlock) -> None:
         self.phase1_epochs = curriculum.phase1_epochs
-        self.ramp = balance.epochs if isinstance(balance, RampBalance) else curriculum.ramp_epochs
+        self.ramp = balance.epochs if isinstance(balance, RampBalanceBlock) else curriculum.ramp_epochs
 
     def phase(self, epoch: int) -> int:
         """1 or 2, of a 1-based epoch."""

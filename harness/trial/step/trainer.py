@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
 from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
@@ -44,7 +44,7 @@ class StepLog:
 
 
 class Trainer:
-    """Model, terms, optimiser and explicit states of one replicate; `step` advances all of them.
+    """Model, terms, optimiser and explicit states of one unit; `step` advances all of them.
 
     model, terms (by key, with parameters), weighted [(term, configured weight)] in the order of their sum, optimiser;
     explicit states: states (of the terms, by key), reference, memory, balance_state, index (steps so far). `measuring`
@@ -55,7 +55,12 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrialConfig, dataset: EncodedDataset, codes: np.ndarray, seed: int, device: torch.device
+        self,
+        config: ConfigurationBlock,
+        dataset: EncodedDataset,
+        codes: np.ndarray,
+        seed: int,
+        device: torch.device,
     ) -> None:
         self.config, self.dataset, self.seed, self.device = config, dataset, seed, device
         settings = config.model_dump()

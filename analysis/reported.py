@@ -15,7 +15,7 @@ REPORTED = ("done", "stopped", "pruned")
 """Statuses whose units are ranked; stopped and pruned ones are marked as censored."""
 
 
-def replicates(run: Run, split: str = "val_unseen") -> pd.DataFrame:
+def reported_units(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     """Units (config, fold, seed) with the criteria of both scores on one split, at the reported epoch.
 
     Columns: config, fold, seed, status, selected_epoch, rank_invariant, the criteria (`aupr`,

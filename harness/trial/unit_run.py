@@ -1,4 +1,4 @@
-"""One replicate: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
+"""One unit: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import torch
 
 from analysis.rules import Finding, UnitRecords, evaluate
 from harness.config.blocks.reads import Reads
-from harness.config.blocks.trial import TrialConfig
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.stamp import Stamp, refuse_other
@@ -34,13 +34,13 @@ OnStep = Callable[[int, int], None]
 """on_step(done, total), called after every optimiser step of an epoch, for progress displays."""
 
 
-class Replicate:
+class UnitRun:
     """(configuration, fold, seed): built or resumed from its checkpoint, `advance()`d until `finished`.
 
     Everything that it leaves is written through its `record`: rows into its log, then the checkpoint. A killed or failed
-    replicate resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one CPU
+    unit resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one CPU
     with the same thread count); it has ended when everything else is written. What it keeps in memory of the epochs before
-    does not grow with them. One replicate of a trial (configuration and fold) has an `inspector`, for all of its seeds;
+    does not grow with them. One unit of a trial (configuration and fold) has an `inspector`, for all of its seeds;
     what has none is not audited, whatever its configuration says.
 
     Raises UserError when the fold cannot serve the configuration, or the checkpoint has another `stamp`.
@@ -48,7 +48,7 @@ class Replicate:
 
     def __init__(
         self,
-        config: TrialConfig,
+        config: ConfigurationBlock,
         dataset: EncodedDataset,
         fold: Fold,
         seed: int,
@@ -128,7 +128,7 @@ class Replicate:
         return self.inspections.rows
 
     def advance(self, on_step: OnStep | None = None) -> EpochSummary:
-        """Train and evaluate one epoch and write all of it; the last one also predicts the test split. A replicate that
+        """Train and evaluate one epoch and write all of it; the last one also predicts the test split. A unit that
         was killed after its last epoch only does what is left of its end."""
         if self.finished:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
@@ -159,9 +159,9 @@ class Replicate:
         return self._summary(cells, tables["epochs"][-1]["loss"])
 
     def close(self, status: str, reason: str = "") -> None:
-        """End the replicate (done, stopped, pruned, failed): final evaluation of what was trained, and the last rows.
+        """End the unit (done, stopped, pruned, failed): final evaluation of what was trained, and the last rows.
 
-        The status is the last thing that is written: whatever fails before, the replicate has not ended.
+        The status is the last thing that is written: whatever fails before, the unit has not ended.
         """
         began = time.perf_counter()
         if self.epoch > 0 and status in ("done", "pruned", "stopped"):
@@ -182,7 +182,7 @@ class Replicate:
         return self.record.rows(table)
 
     def records(self) -> UnitRecords:
-        """This replicate's rows as the rules read them, from here or from the store alike."""
+        """This unit's rows as the rules read them, from here or from the store alike."""
         return UnitRecords(
             trial=self.trial,
             epochs=self.rows("epochs"),
