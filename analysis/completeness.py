@@ -46,10 +46,10 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
     Every configuration is planned on the folds and with the seeds of plan.json; in a run without one, on all
     that any of its configurations has been started on. Units that were started outside the plan count too.
     """
-    trials = run.table("trials")
+    unit_rows = run.table("units")
     plan = run.plan()
     statuses: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
-    for config, fold, seed, status in zip(*(trials[k].tolist() for k in (*KEYS, "status")), strict=True):
+    for config, fold, seed, status in zip(*(unit_rows[k].tolist() for k in (*KEYS, "status")), strict=True):
         statuses.setdefault(config, {})[(fold, seed)] = status
     everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))
     everywhere = everywhere or {unit for states in statuses.values() for unit in states}

@@ -98,7 +98,7 @@ class TableFiles:
     def _note_lost(self, read: set[str], expected: frozenset[str]) -> None:
         """Note the unread files that held a unit which was not `read` elsewhere; `expected` are the units of the run."""
         parts = [name for name in self._unread if name.startswith(PART)]
-        if parts and self.folder.name == "trials":
+        if parts and self.folder.name == "units":
             expected |= filed_units(self.folder.parent, "epochs")
         gone = {name for name in self._unread if name not in parts and Path(name).stem not in read}
         gone |= set(parts) if expected - read else set()
@@ -160,8 +160,8 @@ def part_units(file: Path) -> frozenset[str]:
     return units
 
 
-def filed_units(run: Path, table: str = "trials") -> frozenset[str]:
-    """Names of the units that a table's files hold; those in `trials`, which is written last, are in Parquet whole."""
+def filed_units(run: Path, table: str = "units") -> frozenset[str]:
+    """Names of the units that a table's files hold; those in `units`, which is written last, are in Parquet whole."""
     units: set[str] = set()
     for file in listed(run / table, _SUFFIX):
         if not file.name.startswith(PART):
@@ -208,14 +208,14 @@ def _check_table(file: Path, schema: pa.Schema) -> None:
 
 
 def _check_units(file: Path, table: pa.Table, units: set[str]) -> None:
-    """Raise ValueError for rows of other units than those that the file names, or units without their row of `trials`."""
+    """Raise ValueError for rows of other units than those that the file names, or units without their row of `units`."""
     folder = file.parent.name
     if folder not in COMPACTED:
         return
     held = unit_names(table.group_by(KEYS).aggregate([])).to_pylist()
     if not units.issuperset(held):
         raise ValueError(f"it has rows of another unit, {min(set(held) - units)}")
-    if folder == "trials" and table.num_rows != len(units):
+    if folder == "units" and table.num_rows != len(units):
         raise ValueError(f"it has {table.num_rows} rows for {len(units)} units")
 
 

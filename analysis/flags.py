@@ -45,17 +45,17 @@ def survey(run: Run) -> Survey:
 
 def units_of_run(run: Run) -> Units:
     """All units of a run as the rules see them."""
-    trials = run.table("trials")
+    unit_rows = run.table("units")
 
     def table(frame: pd.DataFrame) -> Table:
-        unit = units_of(frame, trials)
+        unit = units_of(frame, unit_rows)
         return Table(frame, unit).where(unit >= 0)
 
     def cells(split: str) -> Table:
         return judged.where(judged.equals("split", split) & (judged.unit >= 0))
 
     judged = Table(run.judged(), run.judged()["unit"].to_numpy())
-    return Units(Table(trials), table(run.table("epochs")), table(run.table("terms")), cells)
+    return Units(Table(unit_rows), table(run.table("epochs")), table(run.table("terms")), cells)
 
 
 def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:
@@ -75,7 +75,7 @@ def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:
     recorded = set(run.table("warnings")["rule"]) if unknown else set()
     for name, unit in unknown.items():
         if name.split(".")[0] not in recorded and not (run.path / "use").is_dir():
-            config = run.table("trials")["config"].iloc[unit]
+            config = run.table("units")["config"].iloc[unit]
             near = nearest(name, LIMITS)
             problem = f"{config}: limits: '{name}' is no limit of a warning rule{near}; it was not used"
             run.problems += [] if problem in run.problems else [problem]
@@ -84,12 +84,14 @@ def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:
 
 def _rows(run: Run, judgement: Judgement) -> list[dict[str, Any]]:
     """Findings as rows of the table `warnings`, unit by unit, and those of the trials that nothing replaces."""
-    trials, written = run.table("trials"), run.table("warnings")
+    unit_rows, written = run.table("units"), run.table("warnings")
     raised: dict[tuple[int, str], list[int]] = {}
-    for at, (unit, rule) in enumerate(zip(units_of(written, trials).tolist(), written["rule"], strict=True)):
+    for at, (unit, rule) in enumerate(
+        zip(units_of(written, unit_rows).tolist(), written["rule"], strict=True)
+    ):
         raised.setdefault((unit, rule), []).append(at)
     order = {rule: at for at, rule in enumerate(RULES)}
-    keys = list(trials[KEYS].itertuples(index=False, name=None))
+    keys = list(unit_rows[KEYS].itertuples(index=False, name=None))
     rows = [
         (
             unit,

@@ -101,7 +101,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     table.insert(0, "rank", range(1, len(table) + 1))
     table["label"] = table["config"].map(labels({c: changes[c] for c in table["config"]}))
     table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
-    unfinished = run.table("trials")["status"].map(run.state).value_counts().to_dict()
+    unfinished = run.table("units")["status"].map(run.state).value_counts().to_dict()
     unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
     return Ranking(
         run=run,
@@ -120,8 +120,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
 
 
 def _nothing_finished(run: Run) -> str:
-    trials = run.table("trials")
-    if trials.empty:
+    unit_rows = run.table("units")
+    if unit_rows.empty:
         unread = f"; not read: {run.problems[0]}" if run.problems else ""
         then = (
             "; a sweep is running in it, wait for its first trial to end"
@@ -130,9 +130,9 @@ def _nothing_finished(run: Run) -> str:
         )
         return f"{run.path}: no finished trials, the table trials is empty{unread}{then}"
     counts = ", ".join(
-        f"{n} {status}" for status, n in trials["status"].map(run.state).value_counts().items()
+        f"{n} {status}" for status, n in unit_rows["status"].map(run.state).value_counts().items()
     )
-    reasons = [str(reason) for reason in trials["reason"].dropna() if str(reason).strip()]
+    reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""
     return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"
 

@@ -28,10 +28,10 @@ def reported_units(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     Raises UserError when units of several stamps stand in the run, and nobody asked for that.
     """
     refuse_mixture(run)
-    trials = run.table("trials").reset_index(drop=True)
-    reported = trials["status"].isin(REPORTED)
-    units = trials.loc[reported, [*KEYS, "status", "selected_epoch", "rank_invariant"]].copy()
-    rows = _reported_rows(run, trials["status"].where(reported), split)
+    unit_rows = run.table("units").reset_index(drop=True)
+    reported = unit_rows["status"].isin(REPORTED)
+    units = unit_rows.loc[reported, [*KEYS, "status", "selected_epoch", "rank_invariant"]].copy()
+    rows = _reported_rows(run, unit_rows["status"].where(reported), split)
     for prefix, score in (("", "corrected"), ("u_", "u_only")):
         for metric in CRITERIA.values():
             values = _values(rows, metric, score)
@@ -79,14 +79,14 @@ def _values(rows: pd.DataFrame, metric: Criterion, score: str) -> pd.Series:
 
 def configuration_changes(run: Run) -> dict[str, dict[str, Any]]:
     """Configuration -> the paths that it changes in the base, with their values."""
-    trials = run.table("trials").drop_duplicates("config")
-    return {str(row["config"]): _parsed(row["changes_json"]) for row in trials.to_dict("records")}
+    unit_rows = run.table("units").drop_duplicates("config")
+    return {str(row["config"]): _parsed(row["changes_json"]) for row in unit_rows.to_dict("records")}
 
 
 def resolved_configurations(run: Run) -> dict[str, dict[str, Any]]:
     """Configuration -> its resolved content as dotted path -> value (lists are values)."""
-    trials = run.table("trials").drop_duplicates("config")
-    return {str(row["config"]): flatten(_parsed(row["config_json"])) for row in trials.to_dict("records")}
+    unit_rows = run.table("units").drop_duplicates("config")
+    return {str(row["config"]): flatten(_parsed(row["config_json"])) for row in unit_rows.to_dict("records")}
 
 
 def _parsed(text: Any) -> dict[str, Any]:

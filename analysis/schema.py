@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from analysis.errors import UserError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
@@ -50,7 +50,7 @@ _KEYS: list[tuple[str, pa.DataType, str]] = [
 ]
 
 _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
-    "trials": [
+    "units": [
         ("status", _S, "running, done, stopped, diverged, failed or pruned"),
         ("reason", _S, "one sentence for every status but running and done"),
         ("epochs", _I32, "finished epochs"),
@@ -277,7 +277,7 @@ TABLES: dict[str, pa.Schema] = {
 
 COMPACTED = tuple(name for name in TABLES if name != "baselines")
 """Tables that have rows of units."""
-ALWAYS = ("epochs", "terms", "cells", "warnings", "trials")
+ALWAYS = ("epochs", "terms", "cells", "warnings", "units")
 """Tables in which every unit that has ended has a file or a place in a part, with rows or without."""
 KEYS = [name for name, _, _ in _KEYS]
 """Columns that name a unit."""
@@ -293,6 +293,15 @@ def refuse_version(file: Path, version: int) -> None:
         raise UserError(
             f"{file} has schema version {version}, and this program reads version {SCHEMA_VERSION}: rank it with the "
             "program that made it, or give another run folder"
+        )
+
+
+def refuse_older(run: Path) -> None:
+    """Raise UserError for a run folder whose tables have the names of an earlier version."""
+    if any((run / "trials").glob("*.parquet")):
+        raise UserError(
+            f"{run}/trials has schema version {SCHEMA_VERSION - 1} or an earlier one, and this program reads version "
+            f"{SCHEMA_VERSION}: rank it with the program that made it, or give another run folder"
         )
 
 

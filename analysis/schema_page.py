@@ -10,7 +10,7 @@ The schema of the store: every table, column, type, unit and meaning, in this on
 
 A run is a folder
 
-    RUN/units/<config>-<fold>-<seed>.log          every row of one unit of the plan, the source of all files below
+    RUN/logs/<config>-<fold>-<seed>.log          every row of one unit of the plan, the source of all files below
     RUN/<table>/<config>-<fold>-<seed>.parquet    one file per table of a unit that has ended
     RUN/<table>/part-<number>.parquet             many units that have ended, put together
     RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
@@ -23,17 +23,17 @@ A run is a folder
 A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
 SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
-changed of the row of `trials`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
+changed of the row of `units`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
 last frame says so; a log that names another unit than its file does is damaged and counts for nothing. last.pt says how
 long the log was when it was written, and the hash of its frames: what stands after that is cut off when the unit goes
 on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's checkpoint too.
 A checkpoint is what torch.load reads, followed by its unit, its name and the SHA-256 of all that, verified when it is
 loaded.
 
-Rows of a unit that has no file in `trials` yet are read from its log; a unit counts once: its own file before what parts
+Rows of a unit that has no file in `units` yet are read from its log; a unit counts once: its own file before what parts
 hold of it, a part before those of lower number, any of them before the log. Parquet that cannot be read is put aside
 under its name with `.damaged` and made again from the logs, which are therefore kept. Every ended unit is in epochs,
-terms, cells, warnings and trials, with rows or without: where it is not, its log is read, and a start makes the file again.
+terms, cells, warnings and units, with rows or without: where it is not, its log is read, and a start makes the file again.
 
 Parquet and JSON are written under a name that starts with "." and then renamed, so that a reader sees a whole old
 file or a whole new one, never half of one; readers ignore names that start with ".". A column that a writer

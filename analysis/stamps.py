@@ -1,6 +1,6 @@
 """Stamps: what decided a unit's numbers beside its configuration, fold and seed. A mean is over units of one stamp.
 
-A unit's stamp is the columns `STAMPS` of `trials`. Two code hashes count as one code when RUN/code/<hash>.json shows
+A unit's stamp is the columns `STAMPS` of `units`. Two code hashes count as one code when RUN/code/<hash>.json shows
 that every module that both know is the same in both: a module that was added later changed nothing of what ran before.
 """
 
@@ -66,11 +66,11 @@ def agree(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 def mixture(run: Run) -> Mixture | None:
     """The stamps in which units of the run differ; None where all have one stamp."""
-    trials = run.table("trials")
-    stamps = trials[list(STAMPS)].astype(object).where(trials[list(STAMPS)].notna(), None)
+    unit_rows = run.table("units")
+    stamps = unit_rows[list(STAMPS)].astype(object).where(unit_rows[list(STAMPS)].notna(), None)
     stamps["code"] = stamps["code"].map(_codes(run.path, [c for c in stamps["code"].unique() if c]))
     # A trial that never came to write its stamps has no numbers either.
-    stamps = stamps[trials["epochs"].fillna(0).to_numpy() > 0]
+    stamps = stamps[unit_rows["epochs"].fillna(0).to_numpy() > 0]
     differing = tuple(name for name in STAMPS if stamps[name].nunique(dropna=False) > 1)
     if not differing:
         return None
@@ -104,7 +104,7 @@ def earlier_runs(run: Run) -> list[tuple[Path, int, str]]:
     for folder in folders:
         if folder.is_dir() and not folder.name.startswith("."):
             aside = Run(folder)
-            units = len(aside.columns("trials", KEYS))
+            units = len(aside.columns("units", KEYS))
             said: Any = aside.document(WHY).get("why", "")
             runs.append((folder, units, str(said)))
             run.problems.extend(f"{EARLIER}/{folder.name}/{problem}" for problem in aside.problems)

@@ -15,10 +15,10 @@ from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.output import printable
 from analysis.paths import driven, user_path
-from analysis.schema import ADDED, LOCK, TABLES
+from analysis.schema import ADDED, LOCK, TABLES, refuse_older
 from analysis.schema import KEYS as KEYS
 
-_MARKERS = ("units", "trials", "plan.json", "sweep.yaml", "provenance.json")
+_MARKERS = ("logs", "units", "trials", "plan.json", "sweep.yaml", "provenance.json")
 
 
 def _is_run(path: Path) -> bool:
@@ -37,6 +37,9 @@ class Run:
     problems: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        refuse_older(self.path)
 
     @classmethod
     def open(cls, path: Path | str) -> "Run":
@@ -61,7 +64,7 @@ class Run:
                 if inside
                 else ""
             )
-            raise UserError(f"{path} is not a run: a run is a folder with trials/ and plan.json in it{hint}")
+            raise UserError(f"{path} is not a run: a run is a folder with units/ and plan.json in it{hint}")
         return cls(path)
 
     @classmethod
@@ -128,7 +131,7 @@ class Run:
 
     def judged(self) -> pd.DataFrame:
         """The rows of `as_found` that decide: `val_unseen` after every epoch and of the reported weights, and `test`
-        of the reported weights. `unit` is the position of their unit in `trials`, -1 where it has no row there; names
+        of the reported weights. `unit` is the position of their unit in `units`, -1 where it has no row there; names
         are categories.
         """
         if "judged" not in self._tables:
@@ -138,7 +141,7 @@ class Run:
             for at, field in names.items():
                 table = table.set_column(at, field.name, table[field.name].dictionary_encode())
             frame = self._asked_for(table.to_pandas())
-            frame["unit"] = units_of(frame, self.table("trials"))
+            frame["unit"] = units_of(frame, self.table("units"))
             self._tables["judged"] = frame
         return self._tables["judged"]
 
@@ -221,7 +224,7 @@ class Run:
 
     def unasked(self) -> int:
         """Units that the store has and the plan no longer asks for."""
-        keys = self.columns("trials", KEYS)
+        keys = self.columns("units", KEYS)
         return len(keys) - len(self._asked_for(keys))
 
 
@@ -249,9 +252,9 @@ def _is_judged(table: pa.Table) -> pa.Table:
     return table.filter(pc.and_(wanted, pc.equal(table["prevalence_mode"], "as_found")))
 
 
-def units_of(frame: pd.DataFrame, trials: pd.DataFrame) -> np.ndarray:
-    """Position in `trials` of every row's unit [rows], -1 where it has no row there."""
-    known: dict[str, pd.Index] = {key: pd.Index(trials[key].unique()) for key in KEYS}
+def units_of(frame: pd.DataFrame, unit_rows: pd.DataFrame) -> np.ndarray:
+    """Position in `units` of every row's unit [rows], -1 where it has no row there."""
+    known: dict[str, pd.Index] = {key: pd.Index(unit_rows[key].unique()) for key in KEYS}
     sizes = [len(known[key]) + 1 for key in KEYS]
 
     def codes(of: pd.DataFrame) -> np.ndarray:
@@ -259,7 +262,7 @@ def units_of(frame: pd.DataFrame, trials: pd.DataFrame) -> np.ndarray:
         inside = np.all([code >= 0 for code in each], axis=0)
         return np.where(inside, (each[0] * sizes[1] + each[1]) * sizes[2] + each[2], -1)
 
-    known_codes = codes(trials)
+    known_codes = codes(unit_rows)
     order = np.argsort(known_codes)
     at = np.searchsorted(known_codes[order], asked := codes(frame))
     at = np.minimum(at, max(len(order) - 1, 0))

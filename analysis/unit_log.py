@@ -18,13 +18,13 @@ import pyarrow as pa
 from analysis.paths import listed
 from analysis.schema import KEYS, SCHEMA_VERSION, TABLE_NAME, TABLES, refuse_version, to_table
 
-FOLDER, SUFFIX = "units", ".log"
-"""RUN/units/<unit>.log."""
+FOLDER, SUFFIX = "logs", ".log"
+"""RUN/logs/<unit>.log."""
 MAGIC = b"\x93EPI"
 ROWS, ARROW = 1, 2
-"""Kinds of frames: rows of small tables with what changed of the unit's row of `trials`; one table as an Arrow stream."""
+"""Kinds of frames: rows of small tables with what changed of the unit's row of `units`; one table as an Arrow stream."""
 _HEADER = struct.Struct("<4sHHQ32s")
-_TIMES = frozenset(column.name for column in TABLES["trials"] if pa.types.is_timestamp(column.type))
+_TIMES = frozenset(column.name for column in TABLES["units"] if pa.types.is_timestamp(column.type))
 ENDED = ("done", "stopped", "pruned", "diverged")
 """Statuses of units that ended with a result; a failed one goes on when it is asked for again."""
 
@@ -50,14 +50,14 @@ def logged_units(run: Path) -> list[str]:
 
 
 def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
-    """A frame of rows, without the columns that name the unit; `trial` holds the columns of `trials` that changed.
+    """A frame of rows, without the columns that name the unit; `trial` holds the columns of `units` that changed.
 
     Raises
     ------
     ValueError
         for a table or column that the schema does not have, or a value of the wrong type.
     """
-    to_table("trials", [trial])
+    to_table("units", [trial])
     columns = {}
     for name, rows in tables.items():
         to_table(name, rows)
@@ -101,7 +101,7 @@ class UnitLog:
     torn: bool = False
     damage: str | None = None
     trial: dict[str, Any] = field(default_factory=dict)
-    """The unit's row of `trials` after the last frame; empty where no frame is whole."""
+    """The unit's row of `units` after the last frame; empty where no frame is whole."""
     _parts: list[tuple[int, bytes]] = field(default_factory=list, repr=False)
 
     @classmethod
@@ -167,7 +167,7 @@ class UnitLog:
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Rows of a table that is kept as rows, with the columns that name the unit; absent columns are None."""
         key = {column: self.trial[column] for column in KEYS if column in self.trial}
-        if name == "trials":
+        if name == "units":
             return [dict(self.trial)] if self.trial else []
         rows: list[dict[str, Any]] = []
         for content in self._contents:
@@ -180,7 +180,7 @@ class UnitLog:
     def holds(self, name: str) -> bool:
         """Whether there are rows of a table."""
         small = any(content["tables"].get(name, {}).get("rows") for content in self._contents)
-        return small or name == "trials" or self.table(name).num_rows > 0
+        return small or name == "units" or self.table(name).num_rows > 0
 
     def table(self, name: str) -> pa.Table:
         """All rows of a table in its schema; empty where the log holds none."""

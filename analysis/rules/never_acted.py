@@ -107,9 +107,9 @@ def _states(rows: Table) -> tuple[Mask, Mask, Mask]:
 
 def _unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:
     """Inputs that units lack for a judgement after their epoch `last` [units]: an end in which every term had its turn."""
-    censored = units.trials.equals("status", "stopped") | units.trials.equals("status", "pruned")
-    running = units.trials.equals("status", "running")
+    censored = units.unit_rows.equals("status", "stopped") | units.unit_rows.equals("status", "pruned")
+    running = units.unit_rows.equals("status", "running")
     planned = np.array([np.inf if n is None else float(n) for n in units.settings("optimiser.epochs")])
-    ended = censored | units.trials.equals("status", "done") | (running & (last >= planned))
+    ended = censored | units.unit_rows.equals("status", "done") | (running & (last >= planned))
     phase2 = units.having(units.epochs.where(units.epochs.numbers("phase") == 2))
     return [("phase 2 (the unit ended before it)", censored & ~phase2), ("the end of the unit", ~ended)]

@@ -27,7 +27,7 @@ class OverCapacity(Rule):
     limits: ClassVar[Mapping[str, float]] = {"over_capacity": 10.0}
 
     def measure(self, units: Units) -> Readings:
-        values = {name: units.trials.numbers(name) for name in ("parameters", "train_pairs")}
+        values = {name: units.unit_rows.numbers(name) for name in ("parameters", "train_pairs")}
         lacks = [(f"{name} of the table trials", ~(column > 0)) for name, column in values.items()]
         return units.before_training(values, lacks)
 

@@ -22,7 +22,7 @@ JUDGED = {
 
 @dataclass(frozen=True)
 class UnitRecords:
-    """One unit: its row of `trials` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`."""
+    """One unit: its row of `units` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`."""
 
     trial: Row
     epochs: Rows = field(default_factory=list)
@@ -31,14 +31,14 @@ class UnitRecords:
 
 
 class Units:
-    """Units by position: `trials` has one row of each, the other tables any number, of the epochs so far.
+    """Units by position: `units` has one row of each, the other tables any number, of the epochs so far.
 
     cells: split -> its rows as found, of the selections in `JUDGED`. Rows without an epoch are left out.
     """
 
-    def __init__(self, trials: Table, epochs: Table, terms: Table, cells: Callable[[str], Table]) -> None:
-        self.count = len(trials)
-        self.trials, self.epochs, self.terms = trials, _dated(epochs), _dated(terms)
+    def __init__(self, unit_rows: Table, epochs: Table, terms: Table, cells: Callable[[str], Table]) -> None:
+        self.count = len(unit_rows)
+        self.unit_rows, self.epochs, self.terms = unit_rows, _dated(epochs), _dated(terms)
         self._cells = cells
 
     @classmethod
@@ -73,19 +73,19 @@ class Units:
 
     def settings(self, path: str) -> list[Any]:
         """Value at a dotted path of the configuration of every unit; None where it has none."""
-        codes, _ = self.trials.texts("config_json")
+        codes, _ = self.unit_rows.texts("config_json")
         values: list[Any] = [_at(content, path) for content in self._configurations]
         return [None if code < 0 else values[code] for code in codes.tolist()]
 
     @cached_property
     def configured(self) -> Mask:
         """Which units have a configuration [units]."""
-        codes, _ = self.trials.texts("config_json")
+        codes, _ = self.unit_rows.texts("config_json")
         return np.array([*(isinstance(content, dict) for content in self._configurations), False])[codes]
 
     @cached_property
     def _configurations(self) -> list[Any]:
-        return [json.loads(text or "null") for text in self.trials.texts("config_json")[1]]
+        return [json.loads(text or "null") for text in self.unit_rows.texts("config_json")[1]]
 
     def series(self, column: str) -> Readings:
         """A column of `epochs` wherever it is not null, one series per unit."""

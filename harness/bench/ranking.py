@@ -113,7 +113,7 @@ def _rows(rng: np.random.Generator, configuration: int) -> dict[str, list[dict[s
         "config_json": json.dumps(content), "changes_json": json.dumps(changes),
     }  # fmt: skip
     return {
-        "trials": [trial],
+        "units": [trial],
         "epochs": [
             {"epoch": epoch, "phase": 2, "loss": 1 / epoch, "train_aupr": quality + 0.02 * epoch}
             for epoch in range(1, EPOCHS + 1)

@@ -42,7 +42,7 @@ def installed_version(name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Stamp:
-    """One text per column `STAMPS` of `trials`; see there. Units of different stamps are never averaged, continued,
+    """One text per column `STAMPS` of `units`; see there. Units of different stamps are never averaged, continued,
     selected or compared together."""
 
     data: str
@@ -69,7 +69,7 @@ class Stamp:
         return stamp_id({name: getattr(self, name) for name in STAMPS})
 
     def row(self) -> dict[str, str]:
-        """Columns of `trials`."""
+        """Columns of `units`."""
         return {**{name: getattr(self, name) for name in STAMPS}, "stamp": self.id}
 
     def differences(self, row: Mapping[str, Any], run: Path) -> dict[str, str]:
@@ -121,7 +121,7 @@ def refuse_beside(stamp: Stamp, run: Path) -> None:
     UserError
         when a unit of the run that has trained has another stamp.
     """
-    rows = Run(run).columns("trials", [*STAMPS, "epochs"]).astype(object)
+    rows = Run(run).columns("units", [*STAMPS, "epochs"]).astype(object)
     rows = rows[(rows["epochs"].fillna(0) > 0).to_numpy()]
     for key, group in rows.where(rows.notna(), None).groupby(list(STAMPS), dropna=False):
         its = {

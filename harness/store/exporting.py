@@ -8,12 +8,12 @@ from analysis.schema import ALWAYS, COMPACTED
 from analysis.unit_log import UnitLog
 from harness.store.writer import RunWriter
 
-ORDER = (*(name for name in COMPACTED if name != "trials"), "trials")
-"""Tables in the order in which a unit comes and goes: it is in `trials` only beside all else of it."""
+ORDER = (*(name for name in COMPACTED if name != "units"), "units")
+"""Tables in the order in which a unit comes and goes: it is in `units` only beside all else of it."""
 
 
 def export(run: Path, log: UnitLog, tables: Iterable[str] = ORDER) -> None:
-    """Write the files of the unit of `log`; `trials` is the last, as it says that the others are there.
+    """Write the files of the unit of `log`; `units` is the last, as it says that the others are there.
 
     Raises
     ------

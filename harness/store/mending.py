@@ -48,7 +48,7 @@ def mend(run: Path) -> list[str]:
         for log in again:
             export(run, log, [name])
         if name in ALWAYS:
-            needed = settled | (held["epochs"] if name == "trials" and name in hurt else set())
+            needed = settled | (held["epochs"] if name == "units" and name in hurt else set())
         else:
             needed = _predicted(run, before - have - ended.keys()) if name == "predictions" else set()
         lost |= needed - have - ended.keys()
@@ -105,7 +105,7 @@ def _predicted(run: Path, units: Collection[str]) -> set[str]:
     """Those of `units` that ended as done, which none does without predictions."""
     if not units:
         return set()
-    rows = _rows_of(run / "trials", units)
+    rows = _rows_of(run / "units", units)
     return set(unit_names(rows.filter(pc.equal(rows["status"], "done"))).to_pylist())
 
 
@@ -114,7 +114,7 @@ def write_logs(run: Path, units: Collection[str]) -> None:
     tables = {name: _rows_of(run / name, units) for name in COMPACTED}
     for unit in units:
         rows = {name: table.filter(pc.equal(unit_names(table), unit)) for name, table in tables.items()}
-        (trial,) = rows.pop("trials").to_pylist()
+        (trial,) = rows.pop("units").to_pylist()
         whole = [table_frame(name, rows.pop(name)) for name in WHOLE]
         key = {column: trial[column] for column in KEYS}
         small = rows_frame(key, {name: table.to_pylist() for name, table in rows.items()})

@@ -40,7 +40,7 @@ def move_units(run: Path, units: Collection[str], target: Path) -> None:
 
 
 def drop_rows(run: Path, units: Collection[str]) -> None:
-    """Remove the Parquet rows of `units`, those of `trials` first: from then on they count as not begun."""
+    """Remove the Parquet rows of `units`, those of `units` first: from then on they count as not begun."""
     for table in reversed(ORDER):
         _take_out(run / table, frozenset(units), None)
 

@@ -168,7 +168,7 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
 
 def _describe_rest(folder: Path) -> None:
     """Reduce the plan of a folder that units were moved back from to those that are left; remove an empty one."""
-    rows = Run(folder).columns("trials", ["config", "seed"])
+    rows = Run(folder).columns("units", ["config", "seed"])
     plan = Plan.load(folder)
     if rows.empty:
         shutil.rmtree(folder, ignore_errors=True)

@@ -51,7 +51,7 @@ def lost_plan(run: Path) -> str | None:
     """What is wrong with a plan that there ought to be, in words; None where there is one, or nothing to plan for."""
     if (run / FILE).exists():
         return None if _object(run / FILE) is not None else "cannot be read"
-    units = len(Run(run).columns("trials", ["config"])) if run.is_dir() else 0
+    units = len(Run(run).columns("units", ["config"])) if run.is_dir() else 0
     return f"is missing beside {units} stored unit{'s' if units > 1 else ''}" if units else None
 
 
@@ -76,8 +76,8 @@ def _made_again(run: Path, sweep: Sweep, added: list[dict[str, Any]], lost: str)
             "which data its results are of: give another --out"
         )
     configs = _configs(run, added)
-    trials = Run(run).columns("trials", ["fold", "seed", "fold_json"])
-    rows = trials.dropna()
+    stored = Run(run).columns("units", ["fold", "seed", "fold_json"])
+    rows = stored.dropna()
     contents = sorted(set(zip(rows["fold"], rows["fold_json"], strict=True)))
     known = {fold: Fold.stored(json.loads(text)) for fold, text in contents}
     return Plan(
@@ -88,7 +88,7 @@ def _made_again(run: Path, sweep: Sweep, added: list[dict[str, Any]], lost: str)
         trials=max(sweep.trials, len(configs)),
         folds=tuple(known),
         known=known,
-        seeds=tuple(sorted({*map(int, trials["seed"]), *sweep.config.seeds})),
+        seeds=tuple(sorted({*map(int, stored["seed"]), *sweep.config.seeds})),
         configs=configs,
         status="interrupted",
     )
@@ -117,7 +117,7 @@ def _read(file: Path) -> bytes:
 
 def _data(run: Path) -> str | None:
     """Content hash of the data by the newest provenance, or by the units of the store."""
-    known = set(Run(run).columns("trials", ["data"])["data"].dropna())
+    known = set(Run(run).columns("units", ["data"])["data"].dropna())
     if len(known) == 1:
         return str(known.pop())
     content = _object(run / PROVENANCE) if (run / PROVENANCE).exists() else None
@@ -153,7 +153,7 @@ def _added(run: Path, said: list[str]) -> list[dict[str, Any]]:
 
 def _configs(run: Path, added: list[dict[str, Any]]) -> dict[str, Planned]:
     """Every configuration that the store has a row of, and those that were appended to the plan."""
-    rows = Run(run).columns("trials", ["config", "changes_json", "config_json"]).drop_duplicates("config")
+    rows = Run(run).columns("units", ["config", "changes_json", "config_json"]).drop_duplicates("config")
     texts = rows.dropna().itertuples(index=False, name=None)
     entries = [(config, json.loads(changes), json.loads(content)) for config, changes, content in texts]
     entries += [(entry["id"], entry["changes"], entry["config"]) for entry in added]

@@ -184,7 +184,7 @@ def prepare(
 def stored_units(run: Path) -> dict[Unit, Stored]:
     """Every unit that the store has a row of, and what it says."""
     columns = ["config", "fold", "seed", "status", "objective_value", *STAMPS]
-    rows = Run(run).columns("trials", columns).to_dict("records")
+    rows = Run(run).columns("units", columns).to_dict("records")
     return {
         Unit(row["config"], row["fold"], int(row["seed"])): Stored(
             row["status"],

@@ -1,4 +1,4 @@
-"""What a unit leaves of itself, table by table: its row of `trials` as it begins, and the rows of an epoch."""
+"""What a unit leaves of itself, table by table: its row of `units` as it begins, and the rows of an epoch."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ def first_row(
     objective: str,
     stamp: Stamp | None,
 ) -> Row:
-    """The unit's row of `trials` before its first epoch."""
+    """The unit's row of `units` before its first epoch."""
     return {
         "config": config.id,
         "fold": fold.id,

@@ -11,7 +11,7 @@ SMALLER_IS_BETTER = ("nll", "brier", "ece")
 
 
 def improves(trial: Mapping[str, Any], value: float, epoch: int, phase: Callable[[int], int]) -> bool:
-    """Whether `value` of the objective makes `epoch` the selected one of a row of `trials`.
+    """Whether `value` of the objective makes `epoch` the selected one of a row of `units`.
 
     Epochs of phase 1, where l = U_I, give way to any of phase 2. A value that is not finite never improves on a finite
     one, and any finite value does on one that is not.

@@ -113,7 +113,7 @@ def test_bad_comparison_options(run_path: Path) -> None:
 
 
 def test_nothing_finished(tmp_path: Path) -> None:
-    (tmp_path / "empty" / "trials").mkdir(parents=True)
+    (tmp_path / "empty" / "units").mkdir(parents=True)
     with pytest.raises(UserError, match="the table trials is empty"):
         print_ranking(tmp_path / "empty")
     write_unit(tmp_path / "started", Copy("aaa111", {}, status="running"), 0)

@@ -85,11 +85,11 @@ def test_a_search_that_repeats_nothing_is_told_so(tmp_path: Path) -> None:
 def test_seeds_are_compared_on_the_folds_that_all_of_them_have(tmp_path: Path) -> None:
     designs = [Copy(c, {"energy.form": f}, f) for c, f in (("a", "linear"), ("b", "gated"))]
     run = write_run(tmp_path / "run", designs, seeds=(0, 1), folds=("chr8", "chr10x"))
-    (run / "trials" / "b-chr10x-1.parquet").unlink()
+    (run / "units" / "b-chr10x-1.parquet").unlink()
     result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")
     assert set(result.pairs["fold"]) == {"chr8"}
     assert (len(result.pairs), result.unbalanced, result.mixed) == (2, 1, False)
-    (run / "trials" / "b-chr8-0.parquet").unlink()
+    (run / "units" / "b-chr8-0.parquet").unlink()
     result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")
     assert (len(result.pairs), result.unbalanced, result.mixed) == (2, 0, True)
     said = " ".join(str(part) for part in comparison_view(result, 0.005))

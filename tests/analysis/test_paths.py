@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def _empty(run: Path) -> Path:
-    (run / "trials").mkdir(parents=True)
+    (run / "units").mkdir(parents=True)
     return run
 
 
@@ -42,8 +42,8 @@ def test_only_a_held_lock_is_a_running_sweep(tmp_path: Path) -> None:
 
 def test_an_unreadable_part_is_named_where_there_is_nothing_else(tmp_path: Path) -> None:
     run = _empty(tmp_path / "run")
-    (run / "trials" / "part-0.parquet").write_bytes(b"")
-    with pytest.raises(UserError, match=r"not read: trials/part-0\.parquet cannot be read"):
+    (run / "units" / "part-0.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match=r"not read: units/part-0\.parquet cannot be read"):
         rank(Run.open(run))
 
 
@@ -84,7 +84,7 @@ def test_a_run_is_found_from_a_folder_of_its_project(
     (tmp_path / "runs" / "one").symlink_to(run_path)
     (tmp_path / "notebooks").mkdir()
     monkeypatch.chdir(tmp_path / inside)
-    assert Run.find("runs/one").table("trials").shape[0] == 12
+    assert Run.find("runs/one").table("units").shape[0] == 12
     assert capsys.readouterr().out == (
         f"runs/one: not in {tmp_path / inside}; read from {tmp_path / 'runs' / 'one'}\n"
     )

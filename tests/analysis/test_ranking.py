@@ -121,7 +121,7 @@ def test_flagged_configuration_is_marked_and_left_out_by_healthy(tmp_path: Path)
     kept = rank(Run.open(run), healthy=True)
     assert list(kept.configurations["config"]) == ["aaa111"]
     assert kept.unhealthy == 1
-    shutil.rmtree(run / "trials")
+    shutil.rmtree(run / "units")
     write_unit(run, overfit, 0)
     with pytest.raises(UserError, match=r"--healthy leaves no configuration.*negative_loss"):
         rank(Run.open(run), healthy=True)
@@ -323,7 +323,7 @@ def test_seeds_are_means_over_the_same_folds(tmp_path: Path) -> None:
     assert row["common_folds"] == "mean over chr8, which all its seeds have"
     gain = t_interval([own["bbb222", "chr8", seed] - own["aaa111", "chr8", seed] for seed in (0, 1)])
     assert (row["difference"], row["difference_high"]) == pytest.approx((gain.mean, gain.high))
-    (run / "trials" / "bbb222-chr8-0.parquet").unlink()
+    (run / "units" / "bbb222-chr8-0.parquet").unlink()
     row = rank(Run.open(run)).configurations.set_index("config").loc["bbb222"]
     assert row["common_folds"] == "seeds differ in folds"
     assert row["value"] == pytest.approx((own["bbb222", "chr10x", 0] + own["bbb222", "chr8", 1]) / 2)
@@ -341,7 +341,7 @@ def test_documented_baselines_stand_beside_every_criterion(run_path: Path) -> No
 def test_a_reason_is_given_only_where_there_is_one(tmp_path: Path, reasons: list[str]) -> None:
     for seed, reason in enumerate(reasons):
         row = {"config": "a", "fold": "f", "seed": seed, "status": "failed", "reason": reason}
-        write(tmp_path, "trials", f"a-f-{seed}.parquet", [row])
+        write(tmp_path, "units", f"a-f-{seed}.parquet", [row])
     with pytest.raises(UserError) as raised:
         rank(Run.open(tmp_path))
     said = f"; the first reason given is: {reasons[1]}" if reasons[1] else ""

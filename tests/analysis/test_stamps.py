@@ -24,9 +24,9 @@ STAMP = dict.fromkeys(STAMPS, "x") | {"stamp": "s", "code": "one"}
 
 def _stamp(run: Path, seeds: tuple[int, ...] = (2,), **others: str | None) -> None:
     """Give every unit a stamp, and those of some seeds another one."""
-    for file in sorted((run / "trials").glob("*.parquet")):
+    for file in sorted((run / "units").glob("*.parquet")):
         (row,) = pq.read_table(file).to_pylist()
-        write(run, "trials", file.name, [{**row, **STAMP, **(others if row["seed"] in seeds else {})}])
+        write(run, "units", file.name, [{**row, **STAMP, **(others if row["seed"] in seeds else {})}])
 
 
 def _modules(run: Path, **codes: dict[str, str]) -> None:
@@ -61,9 +61,9 @@ def test_units_of_unlike_stamps_are_refused_with_the_difference(run: Path, name:
 
 
 def test_unknown_stamps_beside_known_ones_are_refused(run: Path) -> None:
-    file = sorted((run / "trials").glob("*.parquet"))[0]
+    file = sorted((run / "units").glob("*.parquet"))[0]
     (row,) = pq.read_table(file).to_pylist()
-    write(run, "trials", file.name, [{**row, **dict.fromkeys(STAMP)}])
+    write(run, "units", file.name, [{**row, **dict.fromkeys(STAMP)}])
     with pytest.raises(UserError, match="5 and 1 units"):
         rank(Run.open(run))
 
@@ -91,9 +91,9 @@ def test_codes_that_agree_in_every_module_that_both_have_are_one(run: Path) -> N
 
 def test_a_unit_that_never_trained_is_in_no_mean(run: Path) -> None:
     _stamp(run, code="two")
-    for file in (run / "trials").glob("*-2.parquet"):
+    for file in (run / "units").glob("*-2.parquet"):
         (row,) = pq.read_table(file).to_pylist()
-        write(run, "trials", file.name, [{**row, "status": "failed", "epochs": 0}])
+        write(run, "units", file.name, [{**row, "status": "failed", "epochs": 0}])
     assert mixture(Run.open(run)) is None
 
 
@@ -112,10 +112,10 @@ def test_folds_no_longer_asked_for_are_in_no_table(tmp_path: Path) -> None:
     assert (opened.judged()["unit"] >= 0).all()
     assert ranking.configurations["complete"].all()
     assert set(ranking.baselines["folds"]) == {1}
-    for name in ("trials", "epochs", "terms", "cells", "baselines"):
+    for name in ("units", "epochs", "terms", "cells", "baselines"):
         assert set(opened.table(name)["fold"]) == {"fb"}, name
     assert set(opened.as_found()["fold"]) == {"fb"}
-    assert set(opened.columns("trials", ["fold"])["fold"]) == {
+    assert set(opened.columns("units", ["fold"])["fold"]) == {
         "fa",
         "fb",
     }
@@ -132,7 +132,7 @@ def test_seeds_and_configurations_not_asked_for_are_counted_out(
     plan = {"folds": {"fa": fold}, "seeds": [0, 1], "other_seeds": [2], "other_configs": [second]}
     (run / "plan.json").write_text(json.dumps({**plan, "configs": [{"id": first}, {"id": second}]}))
     opened = Run.open(run)
-    for name in ("trials", "epochs", "terms", "cells"):
+    for name in ("units", "epochs", "terms", "cells"):
         table = opened.table(name)
         assert (set(table["config"]), set(table["seed"])) == ({first}, {0, 1}), name
     assert opened.unasked() == 4

@@ -21,6 +21,14 @@ RECORD_POINTS = Path(__file__).parents[3] / "shared" / "data" / "record_points" 
 KEY = {"config": "a", "fold": "f", "seed": 1}
 
 
+def test_a_run_of_an_earlier_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "trials").mkdir()
+    (tmp_path / "plan.json").write_text("{}")
+    (tmp_path / "trials" / "a-f-1.parquet").write_bytes(b"")
+    with pytest.raises(UserError, match=f"version {SCHEMA_VERSION - 1} or an earlier one, and this program"):
+        Run.open(tmp_path)
+
+
 def test_missing_tables_are_empty_with_their_columns(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     run = Run.open(tmp_path)
@@ -32,15 +40,15 @@ def test_missing_tables_are_empty_with_their_columns(tmp_path: Path) -> None:
 
 def test_rows_come_back_and_files_being_written_are_ignored(tmp_path: Path) -> None:
     write(tmp_path, "epochs", "a-f-1.parquet", [{**KEY, "epoch": 1, "loss": 0.5}])
-    write(tmp_path, "trials", "a-f-1.parquet", [{**KEY, "status": "running"}])
+    write(tmp_path, "units", "a-f-1.parquet", [{**KEY, "status": "running"}])
     (tmp_path / "epochs" / ".b-f-1.parquet").write_bytes(b"half a file")
     run = Run.open(tmp_path)
     assert run.table("epochs")["loss"].tolist() == [0.5]
     assert run.problems == []
     units = units_of_run(run)
     assert units.count == 1
-    assert units.trials.equals("status", "running").tolist() == [True]
-    assert np.isnan(units.trials.numbers("parameters")).all()
+    assert units.unit_rows.equals("status", "running").tolist() == [True]
+    assert np.isnan(units.unit_rows.numbers("parameters")).all()
     assert units.series("loss").values["loss"].tolist() == [0.5]
 
 
@@ -80,11 +88,11 @@ def test_every_column_says_what_it_means() -> None:
     for schema in TABLES.values():
         assert schema.metadata[b"schema_version"] == str(SCHEMA_VERSION).encode()
         assert all(field.metadata[b"doc"] for field in schema)
-    assert TABLES["trials"].field("started").type == pa.timestamp("us", tz="UTC")
+    assert TABLES["units"].field("started").type == pa.timestamp("us", tz="UTC")
 
 
 def test_not_a_run(tmp_path: Path) -> None:
-    (tmp_path / "rp24" / "trials").mkdir(parents=True)
+    (tmp_path / "rp24" / "units").mkdir(parents=True)
     with pytest.raises(UserError, match=r"no such run; did you mean '.*/rp24'\?"):
         Run.open(tmp_path / "rp42")
     with pytest.raises(UserError, match=r"is not a run.*contains the runs .*/rp24"):

@@ -39,11 +39,11 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[0]["loss"] == 0.1 + 0.2
     assert log.table("embeddings")["z_e"].to_pylist() == [[0.5, 1.0]]
-    assert log.table("trials").to_pylist()[0]["finished"] == BEGAN
+    assert log.table("units").to_pylist()[0]["finished"] == BEGAN
     assert log.table("reports").num_rows == 0
 
 
-@pytest.mark.parametrize("name", ["nothing", "trials"])
+@pytest.mark.parametrize("name", ["nothing", "units"])
 def test_what_the_schema_does_not_have_is_not_written(name: str) -> None:
     with pytest.raises(ValueError, match="table"):
         rows_frame({}, {name: [{"colour": 1}]})
@@ -81,7 +81,7 @@ def test_a_log_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest
         patch.setattr("analysis.unit_log.SCHEMA_VERSION", SCHEMA_VERSION - 1)
         _log(tmp_path, rows_frame({**KEY, "status": "running"}, {}))
     with pytest.raises(UserError, match=f"version {SCHEMA_VERSION - 1}, and this program reads"):
-        Run.open(tmp_path).table("trials")
+        Run.open(tmp_path).table("units")
 
 
 def test_a_running_unit_is_read_from_its_log_a_filed_one_once(tmp_path: Path) -> None:
@@ -90,19 +90,19 @@ def test_a_running_unit_is_read_from_its_log_a_filed_one_once(tmp_path: Path) ->
     embeddings = to_table("embeddings", [{**KEY, "config": "b", "cell_line": "K562"}])
     _log(tmp_path, b"".join([other, FRAMES[1], table_frame("embeddings", embeddings), FRAMES[3]]), "b-f-1")
     run = Run.open(tmp_path)
-    assert run.table("trials")["status"].tolist() == ["running", "done"]
+    assert run.table("units")["status"].tolist() == ["running", "done"]
     assert run.problems == []
     write(tmp_path, "epochs", "a-f-1.parquet", [{**KEY, "epoch": 1}])
-    write(tmp_path, "trials", "a-f-1.parquet", [{**KEY, "status": "done"}])
+    write(tmp_path, "units", "a-f-1.parquet", [{**KEY, "status": "done"}])
     again = Run.open(tmp_path)
-    assert again.table("trials")["status"].tolist() == ["done", "done"]
+    assert again.table("units")["status"].tolist() == ["done", "done"]
     assert again.table("epochs")["epoch"].tolist() == [1, 1, 2]
     assert len(again.table("embeddings")) == 1, "only of the unit that Parquet does not have"
 
 
 def test_unreadable_parquet_is_named_and_its_log_is_read(tmp_path: Path) -> None:
     _log(tmp_path, b"".join(FRAMES))
-    for name in ("epochs", "trials"):
+    for name in ("epochs", "units"):
         write(tmp_path, name, "a-f-1.parquet", [{**KEY}])
     file = tmp_path / "epochs" / "a-f-1.parquet"
     file.write_bytes(file.read_bytes()[:100])
@@ -123,8 +123,8 @@ def test_a_damaged_log_of_a_running_unit_is_said(tmp_path: Path) -> None:
     _log(tmp_path, bytes(data))
     run = Run.open(tmp_path)
     assert run.table("epochs").empty
-    assert run.table("trials")["epochs"].tolist() == [0]
-    assert "units/a-f-1.log is damaged" in run.problems[0]
+    assert run.table("units")["epochs"].tolist() == [0]
+    assert "logs/a-f-1.log is damaged" in run.problems[0]
     assert len(run.problems) == 1
     assert run.lost == run.problems
 
@@ -142,7 +142,7 @@ def test_a_log_under_another_units_name_counts_for_nothing(tmp_path: Path) -> No
         == "it is the log of another unit, a-f-2"
     )
     run = Run.open(tmp_path)
-    assert run.table("trials").empty
+    assert run.table("units").empty
     assert run.problems == [
         f"units/{name}.log is damaged: it is the log of another unit, {owner}; no rows of it were read"
         for name, owner in (("a-f-1", "a-f-2"), ("a-f-2", "a-f-1"))

@@ -61,7 +61,7 @@ NEAR = {
 def _run(seed: int, units: int = 36) -> Run:
     """A run in memory of random numbers around the limits, with gaps, odd protocols and units that lack tables."""
     rng = np.random.default_rng(seed)
-    trials: list[dict[str, Any]] = []
+    unit_rows: list[dict[str, Any]] = []
     epochs: list[dict[str, Any]] = []
     cells: list[dict[str, Any]] = []
     terms: list[dict[str, Any]] = []
@@ -78,7 +78,7 @@ def _run(seed: int, units: int = 36) -> Run:
         sizes = {"parameters": some(float(rng.integers(1, 2000)), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
         content |= {"optimiser": {"epochs": 3}, "energy": {"form": "gated" if number % 4 == 1 else "linear"}}
-        trials.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
+        unit_rows.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):
             logged = {"loss": some(rng.uniform(-0.3, 1)), "train_aupr": some(rng.uniform(0.8, 1))}
@@ -112,7 +112,7 @@ def _run(seed: int, units: int = 36) -> Run:
             warnings.append({**key, "rule": rng.choice([*RULES, "test_leak"]), "value": 1.0, "limit": 0.5})
     run = Run(Path("nowhere"))
     for name, rows in {
-        "trials": trials,
+        "units": unit_rows,
         "epochs": epochs,
         "as_found": [{**row, "prevalence_mode": "as_found"} for row in cells],
         "terms": terms,
@@ -127,9 +127,7 @@ def _run(seed: int, units: int = 36) -> Run:
         ((whole["split"] == "val_unseen") & (whole["selection"] != "last"))
         | ((whole["split"] == "test") & (whole["selection"] == "best_on_validation"))
     ]
-    position = {
-        key: at for at, key in enumerate(run.table("trials")[KEYS].itertuples(index=False, name=None))
-    }
+    position = {key: at for at, key in enumerate(run.table("units")[KEYS].itertuples(index=False, name=None))}
     run._tables["judged"] = judged.assign(
         unit=[position[key] for key in judged[KEYS].itertuples(index=False, name=None)]
     )
@@ -140,7 +138,7 @@ def _one_by_one(run: Run) -> tuple[list[dict[str, Any]], dict[tuple[str, str], i
     """Rows of findings, and how many units lacked which input for which rule, unit by unit."""
     rows: list[dict[str, Any]] = []
     missing: Counter[tuple[str, str]] = Counter()
-    for trial in rows_of(run.table("trials")):
+    for trial in rows_of(run.table("units")):
         key = {name: trial[name] for name in KEYS}
         tables = {
             name: frame[(frame[KEYS] == list(key.values())).all(axis=1)]

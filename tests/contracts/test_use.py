@@ -63,7 +63,7 @@ def table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def test_ones_own_design_says_what_is_swept(swept: Path) -> None:
-    trials = table(swept, "trials")
+    trials = table(swept, "units")
     assert set(trials["status"]) == {"done"}
     assert len(trials) == 4
     changes = {text: json.loads(text) for text in trials["changes_json"]}
@@ -132,7 +132,7 @@ def test_an_unchanged_file_goes_on_and_a_changed_one_is_told(swept: Path, tmp_pa
     assert "4 finished units are of" in other
     assert "use.my_terms" in other
     assert "run anew" in other
-    assert len(Run.open(folder / "runs" / "mine").table("trials")) == 4, "a dry run moves nothing"
+    assert len(Run.open(folder / "runs" / "mine").table("units")) == 4, "a dry run moves nothing"
 
 
 def test_a_file_that_is_gone_is_named_at_a_resume(swept: Path, tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
     options = ("my_sweep.yaml", "--epochs", "1", "--out", "run")
     printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
     assert f"my_rule.py:{line}: AttributeError: 'Readings' object has no attribute 'nowhere'" in printed
-    trials = Run.open(tmp_path / "run").table("trials")
+    trials = Run.open(tmp_path / "run").table("units")
     assert list(trials["status"]) == ["failed"]
     assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
 

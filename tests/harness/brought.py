@@ -122,7 +122,7 @@ def main(folder: Path) -> None:
     (folder / "mine.py").write_text(FILE)
     small = Small(folder)
     start = small.start(yaml=SWEEP)
-    rows = Run(small.path).columns("trials", ["config", "status", "config_json"])
+    rows = Run(small.path).columns("units", ["config", "status", "config_json"])
     told = {
         "configurations": len(start.plan.configs),
         "statuses": sorted(rows["status"]),

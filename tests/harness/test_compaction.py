@@ -32,7 +32,7 @@ def _write(run: Path, unit: tuple[str, str, int], aupr: float = 0.5) -> None:
         for mode in (("as_found",) if selection == "epoch" else ("as_found", "1:20"))
     ]
     rows: dict[str, list[dict[str, Any]]] = {
-        "trials": [{"status": "done", "objective_value": aupr}],
+        "units": [{"status": "done", "objective_value": aupr}],
         "epochs": [{"epoch": 1, "loss": aupr}, {"epoch": 2, "loss": None}],
         "cells": [{**row, "score": "corrected", "protocol": "exact", "aupr": aupr} for row in cells],
         "predictions": [{"pair": pair, "label": 1, "cell_line": "K562"} for pair in range(3)],
@@ -67,7 +67,7 @@ def test_every_reading_is_the_same_and_few_files_are_left(run: Path) -> None:
     assert len(before["cells"]) == 4 * 45
     compactor = Compactor(run, at_once=3)
     compactor.collect(NAMES)
-    assert sorted(file.name for file in (run / "trials").iterdir()) == [
+    assert sorted(file.name for file in (run / "units").iterdir()) == [
         f"{NAMES[3]}.parquet",
         "part-0000001.parquet",
     ]
@@ -129,33 +129,33 @@ def test_compaction_killed_at_any_instant_loses_nothing(
 
 
 def test_a_units_own_file_and_then_the_newest_part_counts(run: Path) -> None:
-    compact(run / "trials", NAMES)
+    compact(run / "units", NAMES)
     _write(run, UNITS[0], aupr=0.9)
-    values = Run.open(run).table("trials").set_index(KEYS)["objective_value"]
+    values = Run.open(run).table("units").set_index(KEYS)["objective_value"]
     assert values[UNITS[0]] == 0.9
     assert values.drop([UNITS[0]]).tolist() == [0.5] * 3
-    compact(run / "trials", NAMES[:1])
-    assert Run.open(run).table("trials").set_index(KEYS)["objective_value"][UNITS[0]] == 0.9
-    assert len(Run.open(run).table("trials")) == 4
+    compact(run / "units", NAMES[:1])
+    assert Run.open(run).table("units").set_index(KEYS)["objective_value"][UNITS[0]] == 0.9
+    assert len(Run.open(run).table("units")) == 4
 
 
 def test_what_is_compacted_while_somebody_reads_is_read_once(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, real = Run.open(run).table("trials"), TableFiles._open
+    before, real = Run.open(run).table("units"), TableFiles._open
     opened: list[Path] = []
 
     def slowly(self: TableFiles, file: Path, *given: Any) -> Any:
-        if file.parent.name == "trials":
+        if file.parent.name == "units":
             opened.append(file)
             if len(opened) == 2:
-                compact(run / "trials", NAMES)
+                compact(run / "units", NAMES)
         return real(self, file, *given)
 
     monkeypatch.setattr(TableFiles, "_open", slowly)
     found = Run.open(run)
     pd.testing.assert_frame_equal(
-        found.table("trials").sort_values(KEYS, ignore_index=True), before, check_like=True
+        found.table("units").sort_values(KEYS, ignore_index=True), before, check_like=True
     )
     assert found.problems == []
     assert len(opened) == 5

@@ -118,7 +118,7 @@ def test_other_rules_run_anew_and_keep_what_there_was_apart(small: Small, sets: 
     assert sentence.endswith("run anew")
     assert "--reuse-older-code" not in sentence, "it does not take these"
     kept = Run.open(small.path / "earlier" / aside.folder)
-    assert sorted(kept.table("trials")["objective_value"]) == sorted(before["objective_value"])
+    assert sorted(kept.table("units")["objective_value"]) == sorted(before["objective_value"])
     assert small.trials().empty
 
 
@@ -150,7 +150,7 @@ def test_changed_code_runs_anew_and_is_never_averaged_with_old(
         "--reuse-older-code takes the finished ones as they are"
     )
     assert small.trials()["code"].tolist() == ["b" * 16] * 3
-    assert Run.open(folder).table("trials")["code"].tolist() == old["code"].tolist()
+    assert Run.open(folder).table("units")["code"].tolist() == old["code"].tolist()
     kept = Plan.load(folder)
     assert kept is not None
     assert kept.status == "finished"
@@ -265,9 +265,9 @@ def test_a_kill_while_units_are_put_aside_loses_nothing(
     small: Small, monkeypatch: pytest.MonkeyPatch, kill: int
 ) -> None:
     """Killed before the `kill`-th change of a file, then started again with the code as it was before."""
-    before = {name: Run.open(small.path).table(name) for name in ("trials", "epochs", "cells", "predictions")}
+    before = {name: Run.open(small.path).table(name) for name in ("units", "epochs", "cells", "predictions")}
     compactor = Compactor(small.path)
-    compactor.collect_left([file.stem for file in (small.path / "trials").glob("*-1.parquet")])
+    compactor.collect_left([file.stem for file in (small.path / "units").glob("*-1.parquet")])
     compactor.finish()
     (config, *_) = present(Plan.load(small.path)).configs
     Verdict("pruned", "o", "s", ()).write(small.path, config)
@@ -317,7 +317,7 @@ def test_an_objective_that_comes_back_finds_its_units_again(small: Small) -> Non
     pd.testing.assert_frame_equal(small.trials(), before)
     (kept,) = [folder for folder in (small.path / "earlier").iterdir() if folder.is_dir()]
     assert kept.name == start.aside[0].folder
-    assert len(Run.open(kept).table("trials")) == 2
+    assert len(Run.open(kept).table("units")) == 2
     start = small.start(NLL)
     assert start.nothing
     pd.testing.assert_frame_equal(small.trials(), other)
@@ -331,7 +331,7 @@ def test_units_that_are_not_asked_for_stay_where_they_were_put(small: Small) -> 
     kept = Plan.load(folder)
     assert kept is not None
     assert [unit.seed for unit in kept.units()] == [0]
-    assert Run.open(folder).table("trials")["seed"].tolist() == [0]
+    assert Run.open(folder).table("units")["seed"].tolist() == [0]
     assert small.trials()["seed"].tolist() == [1, 2]
 
 
@@ -339,7 +339,7 @@ def test_units_that_are_not_asked_for_stay_where_they_were_put(small: Small) -> 
 def test_a_kill_while_units_are_taken_back_loses_nothing(
     small: Small, monkeypatch: pytest.MonkeyPatch, kill: int
 ) -> None:
-    names = ("trials", "epochs", "cells", "predictions")
+    names = ("units", "epochs", "cells", "predictions")
     before = {name: Run.open(small.path).table(name) for name in names}
     small.start(NLL, train=False)
     with monkeypatch.context() as patch:
@@ -375,4 +375,4 @@ def test_the_same_stamp_put_aside_twice_has_two_folders(
     small.start(train=False)
     assert {folder.name for folder in (small.path / "earlier").iterdir()} == {first, f"{first}-2"}
     for name in (first, f"{first}-2"):
-        assert len(Run.open(small.path / "earlier" / name).table("trials")) == 2
+        assert len(Run.open(small.path / "earlier" / name).table("units")) == 2

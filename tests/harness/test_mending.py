@@ -61,7 +61,7 @@ def test_a_whole_store_needs_nothing(run: Path) -> None:
     assert sorted(run.rglob("*")) == before
 
 
-@pytest.mark.parametrize("table", ["trials", "cells", "predictions", "warnings"])
+@pytest.mark.parametrize("table", ["units", "cells", "predictions", "warnings"])
 @pytest.mark.parametrize("file", ["part-0000001.parquet", f"{NAMES[3]}.parquet"])
 def test_damaged_parquet_is_made_again_from_the_logs(run: Path, table: str, file: str) -> None:
     before = _all(run)
@@ -95,7 +95,7 @@ def test_damaged_log_is_written_again_from_parquet(run: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("table", ["epochs", "terms", "cells", "warnings", "trials", "predictions"])
+@pytest.mark.parametrize("table", ["epochs", "terms", "cells", "warnings", "units", "predictions"])
 @pytest.mark.parametrize("gone", ["part", "unit", "folder"])
 def test_what_is_not_there_is_made_again_from_the_logs(run: Path, table: str, gone: str) -> None:
     before = _all(run)
@@ -108,11 +108,11 @@ def test_what_is_not_there_is_made_again_from_the_logs(run: Path, table: str, go
     if table != "predictions":
         assert sorted(map(str, opened.table(table).astype(object).to_numpy().tolist())) == before[table]
     said = mend(run)
-    if (table, gone) == ("trials", "unit"):
+    if (table, gone) == ("units", "unit"):
         assert said == [], "a unit that was killed at its very end is read from its log until it is compacted"
     else:
         count = {"part": "3 units", "unit": "1 unit", "folder": "4 units"}[gone]
-        if (table, gone) == ("trials", "folder"):
+        if (table, gone) == ("units", "folder"):
             count = "3 units"
         assert said == [f"{table}: rows of {count} not in any file, made again from their logs"]
     assert _all(run) == before
@@ -136,11 +136,11 @@ def test_what_neither_files_nor_logs_hold_is_run_again(run: Path) -> None:
     (run / "cells" / "part-0000001.parquet").write_bytes(whole)
     shutil.rmtree(run / "cells")
     assert mend(run)[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
-    assert len(_all(run)["trials"]) == 3
+    assert len(_all(run)["units"]) == 3
 
 
 @pytest.mark.parametrize("file", ["part-0000001.parquet", f"{NAMES[3]}.parquet"])
-@pytest.mark.parametrize("other", ["epochs", "trials"])
+@pytest.mark.parametrize("other", ["epochs", "units"])
 def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other: str) -> None:
     before = _all(run)
     shutil.copy(run / other / file, run / "cells" / file)
@@ -156,7 +156,7 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
         f"cells/{NAMES[1]}.parquet cannot be read: it has rows of another unit, {NAMES[3]}"
     ]
     mend(run)
-    for name in ("trials", "epochs"):
+    for name in ("units", "epochs"):
         single = run / name / f"{NAMES[0]}.parquet"
         shutil.copy(run / name / f"{NAMES[3]}.parquet", single)
         assert f"it has rows of another unit, {NAMES[3]}" in mend(run)[0]
@@ -166,25 +166,25 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
 
 def test_empty_file_of_trials_is_damaged_and_made_again(run: Path) -> None:
     before = _all(run)
-    RunWriter(run).write("trials", NAMES[3], [])
+    RunWriter(run).write("units", NAMES[3], [])
     assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
     assert _all(run) == before
-    RunWriter(run).write("trials", NAMES[3], [])
+    RunWriter(run).write("units", NAMES[3], [])
     log_file(run, NAMES[3]).write_bytes(bytes(500) + log_file(run, NAMES[3]).read_bytes()[500:])
     assert f"nothing holds all rows of {NAMES[3]} any more: to be run again" in mend(run)
     kept = [path for path in run.glob(f"*/{NAMES[3]}*") if path.suffix in (".parquet", ".pt")]
     assert kept == []
-    assert len(Run.open(run).table("trials")) == 3
+    assert len(Run.open(run).table("units")) == 3
     assert mend(run) == []
 
 
 def test_log_without_the_end_of_its_unit_is_not_exported(run: Path) -> None:
     file = log_file(run, NAMES[3])
-    written = (run / "trials" / f"{NAMES[3]}.parquet").read_bytes()
+    written = (run / "units" / f"{NAMES[3]}.parquet").read_bytes()
     _cut(file)
     with pytest.raises(UserError, match="is damaged: it does not say how its unit ended"):
         export(run, UnitLog.read(file))
-    assert (run / "trials" / f"{NAMES[3]}.parquet").read_bytes() == written
+    assert (run / "units" / f"{NAMES[3]}.parquet").read_bytes() == written
 
 
 def test_deleted_log_is_not_begun_in_the_middle(run: Path) -> None:
@@ -244,8 +244,8 @@ def test_the_log_of_another_unit_is_not_taken_for_ones_own(run: Path) -> None:
     assert f"nothing holds all rows of {NAMES[0]} any more: to be run again" in mend(run)
     kept = Run.open(run)
     assert sorted(kept.table("cells")["aupr"]) == [1 / 7, 2 / 7, 3 / 7]
-    assert len(kept.table("trials")) == 3
-    assert len(before["trials"]) == 4
+    assert len(kept.table("units")) == 3
+    assert len(before["units"]) == 4
 
 
 def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> None:
@@ -253,7 +253,7 @@ def test_what_nothing_holds_any_more_is_taken_out_to_run_again(run: Path) -> Non
     _cut(run / "epochs" / "part-0000001.parquet")
     said = mend(run)
     assert said[-1] == f"nothing holds all rows of {NAMES[0]} any more: to be run again"
-    trials = Run.open(run).table("trials")
+    trials = Run.open(run).table("units")
     assert len(trials) == 3
     assert (trials["seed"] + 0).tolist().count(0) == 1
     assert not (run / "checkpoints" / NAMES[0] / "last.pt").exists(), "it would vouch for rows that are gone"
@@ -299,7 +299,7 @@ def test_units_move_whole_whenever_the_move_is_interrupted(
     move_units(run, chosen, target)
     move_units(run, chosen, target)
     assert _both(run, target) == before
-    assert Run.open(run).table("trials")["seed"].tolist() == [1]
+    assert Run.open(run).table("units")["seed"].tolist() == [1]
     assert {path.name for path in (target / "checkpoints").iterdir()} == {NAMES[0], NAMES[2], NAMES[3]}
     assert {path.stem for path in (run / "units").glob("*.log")} == {NAMES[1]}
     assert [path.name for path in (run / "checkpoints").iterdir()] == [NAMES[1]]
@@ -308,9 +308,9 @@ def test_units_move_whole_whenever_the_move_is_interrupted(
 def test_a_moved_unit_replaces_what_is_there_and_may_begin_anew(run: Path) -> None:
     target = run / "earlier" / "stamp"
     move_units(run, NAMES[:1], target)
-    assert len(_all(target)["trials"]) == 1
-    compact(target / "trials", NAMES[:1])
+    assert len(_all(target)["units"]) == 1
+    compact(target / "units", NAMES[:1])
     move_units(target, NAMES[:1], run)
     move_units(run, NAMES[:1], target)
-    assert len(_all(target)["trials"]) == 1
-    assert len(_all(run)["trials"]) == 3
+    assert len(_all(target)["units"]) == 1
+    assert len(_all(run)["units"]) == 3

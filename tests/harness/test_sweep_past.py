@@ -61,7 +61,7 @@ def _ran(run: Path, sweep: Sweep) -> Plan:
 def _record(run: Path, unit: Any, value: float, status: str = "done", objective: str = AUPR) -> None:
     own = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed}
     trial = {**own, "status": status, "objective": objective, "objective_value": value}
-    RunWriter(run).write("trials", unit.name, [trial])
+    RunWriter(run).write("units", unit.name, [trial])
     cell = {**own, "selection": "epoch", "split": "val_unseen", "cell_line": "macro", "score": "corrected"}
     cell |= {"prevalence_mode": "as_found", "protocol": "exact"}
     curve = ((1, value - 0.1), (2, value), (3, value - 0.05))

@@ -77,9 +77,9 @@ def _record(run: Path, unit: Unit, status: str, **given: object) -> None:
         **given,
     }
     if status in ENDED:
-        RunWriter(run).write("trials", unit.name, [row])
+        RunWriter(run).write("units", unit.name, [row])
         return
-    (run / "trials" / f"{unit.name}.parquet").unlink(missing_ok=True)
+    (run / "units" / f"{unit.name}.parquet").unlink(missing_ok=True)
     LogWriter(log_file(run, unit.name)).append(rows_frame(row, {}))
 
 
@@ -162,7 +162,7 @@ def test_configurations_that_left_a_grid_are_not_run(tmp_path: Path) -> None:
     assert not any("other settings" in sentence for sentence in start.sentences)
     start.plan.save(tmp_path)
     ran = Run.open(tmp_path)
-    assert set(ran.table("trials")["config"]) == {first}
+    assert set(ran.table("units")["config"]) == {first}
     assert ran.unasked() == 2
     again = _prepare(whole, tmp_path, resume=True)
     assert again.nothing

@@ -166,7 +166,7 @@ def _assert_complete(one: Started) -> None:
     plan = Plan.load(one.run)
     assert plan is not None
     assert plan.status == "finished"
-    trials = Run.open(one.run).table("trials")
+    trials = Run.open(one.run).table("units")
     assert sorted(trials["status"]) == ["done"] * 4
     epochs = one.epochs()
     for _, unit in epochs.groupby(["config", "seed"]):
@@ -286,7 +286,7 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
     assert len(plan.configs) == 4
     assert all(list(plan.configs)[: len(configs)] == configs for configs in earlier)
     run = Run.open(one.run)
-    trials, epochs = run.table("trials"), one.epochs()
+    trials, epochs = run.table("units"), one.epochs()
     assert len(trials) == 8
     assert set(trials["config"]) == set(plan.configs)
     assert set(trials["status"]) <= {"done", "pruned", "stopped"}
@@ -296,7 +296,7 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
         (trial,) = trials[(trials["config"] == config) & (trials["seed"] == seed)].to_dict("records")
         assert unit["epoch"].tolist() == list(range(1, trial["epochs"] + 1))
         assert trial["epochs"] == EPOCHS or trial["status"] != "done"
-    for name in ("trials", "epochs", "cells"):
+    for name in ("units", "epochs", "cells"):
         assert all(file.name.startswith("part-") for file in (one.run / name).glob("*.parquet")), name
     (journal,) = (one.run / "studies").glob("*.log")
     storage = JournalStorage(JournalFileBackend(str(journal)))

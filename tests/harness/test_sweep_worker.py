@@ -88,7 +88,7 @@ def test_objective_is_the_mean_of_replicates_in_lockstep(
     first, second = one.step(), one.step()
     assert (first["epoch"], first["done"], first["status"]) == (1, False, "running")
     assert (second["epoch"], second["done"], second["status"]) == (2, True, "done")
-    trials = Run.open(work.run).table("trials")
+    trials = Run.open(work.run).table("units")
     assert sorted(trials["seed"]) == [0, 1]
     assert set(trials["status"]) == {"done"}
     assert second["objective"] == pytest.approx(trials["objective_value"].mean())
@@ -101,7 +101,7 @@ def test_infeasible_configuration_fails_and_the_next_one_runs(
     assert report["done"]
     assert report["status"] == "failed"
     assert "support.size 900" in report["reason"]
-    trials = Run.open(work.run).table("trials")
+    trials = Run.open(work.run).table("units")
     assert set(trials["status"]) == {"failed"}
     assert len(trials) == 2
     assert trials["reason"].str.contains("training pairs, but an episode needs support.size 900").all()
@@ -263,7 +263,7 @@ def test_dead_mechanism_stops_every_replicate_before_a_step(
     assert set(report["statuses"].values()) == {"stopped"}
     assert "ranking" in report["reason"]
     assert "inert" in report["reason"]
-    trials = Run.open(trainable.work.run).table("trials")
+    trials = Run.open(trainable.work.run).table("units")
     assert trials["seed"].tolist() == [0, 1]
     assert (trials["epochs"] == 0).all()
     assert len(set(trials["reason"])) == 1
@@ -276,7 +276,7 @@ def test_worker_stamps_its_units_and_refuses_other_code(
     Code.today().save(work.run)
     one = worker(give(), replace(work, stamp=stamp))
     assert one.step()["status"] == "running"
-    trials = Run.open(work.run).table("trials")
+    trials = Run.open(work.run).table("units")
     assert {name: set(trials[name]) for name in stamp.row()} == {k: {v} for k, v in stamp.row().items()}
     before = Code("b" * 16, {**Code.today().modules, "models.losses.task": "as the driver read it"})
     before.save(work.run)
@@ -310,7 +310,7 @@ def test_one_replicate_that_meets_an_error_fails_alone(
     assert (report["done"], report["status"]) == (True, "failed")
     assert list(report["statuses"].values()) == ["failed", "done"]
     assert report["reason"] == "ZeroDivisionError: no pairs"
-    trials = Run.open(work.run).table("trials").set_index("seed")
+    trials = Run.open(work.run).table("units").set_index("seed")
     assert trials["status"].to_dict() == {0: "failed", 1: "done"}
     assert trials["epochs"].tolist() == [2, 2]
 
@@ -333,7 +333,7 @@ def test_full_disk_pauses_the_configuration_until_a_new_start(
     assert report["done"]
     assert report["status"] == "running"
     assert "no space left" in report["paused"]
-    assert set(Run.open(work.run).table("trials")["status"]) == {"running"}
+    assert set(Run.open(work.run).table("units")["status"]) == {"running"}
     again = worker(give()).step()
     assert (again["status"], again["epoch"], again["paused"]) == ("done", 2, "")
 
@@ -351,5 +351,5 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
     assert f"checkpoints/{hurt}/last.pt cannot be read" in report["notes"][0]
     assert report["status"] == "running"
     assert list(report["statuses"]) == [hurt, healthy]
-    assert Run.open(work.run).table("trials").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
+    assert Run.open(work.run).table("units").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
     assert worker(give()).step()["status"] == "done"

@@ -109,7 +109,7 @@ def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(
     assert status == 0
     assert "Traceback" not in done.stderr
     assert done.stderr.count("\n") == (reader == "full"), "one sentence on a full disk, none to nobody"
-    trials = Run.open(tmp_path / "run").table("trials")
+    trials = Run.open(tmp_path / "run").table("units")
     assert trials["status"].tolist() == ["done"]
 
 

@@ -17,7 +17,7 @@ def test_one_trial_joins_no_run_of_other_data_and_writes_nothing(
     row = {"config": "a" * 12, "fold": "b" * 12, "seed": 0, "status": "done", "epochs": 3}
     stamp = Stamp(data="d" * 64, objective=OBJECTIVE)
     unit = f"{row['config']}-{row['fold']}-0"
-    RunWriter(tmp_path / "run").write("trials", unit, [{**row, **stamp.row()}])
+    RunWriter(tmp_path / "run").write("units", unit, [{**row, **stamp.row()}])
     before = sorted((tmp_path / "run").rglob("*"))
     data = write_parquet(tmp_path / "data", small_tables())
     sets = ("--set", "support.size=4", "--set", "episode.query=4")

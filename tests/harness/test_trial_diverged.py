@@ -22,7 +22,7 @@ def diverged(unit_run: UnitRun, folder: Path, epochs: int, reason: str) -> None:
     """Run to the end and hold it to a divergence after `epochs` whole epochs, whose rows are in the store."""
     run(unit_run)
     assert unit_run.status == "diverged", unit_run.trial["reason"]
-    trials = table(folder, "trials")
+    trials = table(folder, "units")
     assert trials.status.tolist() == ["diverged"]
     assert trials.epochs.tolist() == [epochs]
     assert reason in trials.reason[0]

@@ -31,7 +31,7 @@ def table(tmp_path: Path, name: str, folder: str = "run") -> pd.DataFrame:
     return frame.drop(columns=[c for c in CLOCK if c in frame])
 
 
-TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
+TABLES = ("units", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
 RICH = {
     "energy.form": "interaction",
     "temperature.mode": "learned",
@@ -101,9 +101,9 @@ def test_cell_scope_is_rank_invariant_and_says_so(make_unit: MakeUnit, tmp_path:
         rows = cells[(cells.selection == "best_on_validation") & ~cells.cell_line.isin(["pooled"])]
         corrected, alone = [rows[rows.score == s].aupr.to_numpy() for s in ("corrected", "u_only")]
         np.testing.assert_allclose(corrected, alone, atol=1e-12)
-        assert table(tmp_path, "trials", form).rank_invariant.all()
+        assert table(tmp_path, "units", form).rank_invariant.all()
     run(make_unit({"environment.scope": "sample"}, run="sample"))
-    assert not table(tmp_path, "trials", "sample").rank_invariant.any()
+    assert not table(tmp_path, "units", "sample").rank_invariant.any()
 
 
 def test_nan_ends_the_replicate_as_diverged_with_step_and_term(make_unit: MakeUnit, tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_nan_ends_the_replicate_as_diverged_with_step_and_term(make_unit: MakeUn
         next(unit_run.trainer.model.sequence.parameters()).fill_(float("nan"))
     summary = unit_run.advance()
     assert np.isnan(summary.objective)
-    trials = table(tmp_path, "trials")
+    trials = table(tmp_path, "units")
     assert trials.status.tolist() == ["diverged"]
     assert "loss term task is nan at step 3" in trials.reason[0]
     assert make_unit().status == "diverged"
@@ -122,7 +122,7 @@ def test_named_rule_stops_the_replicate_and_it_is_evaluated(make_unit: MakeUnit,
     changes = {"limits": {"over_capacity": 0.001}}
     unit_run = run(make_unit(changes, stop_rules=["over_capacity"]))
     assert (unit_run.status, unit_run.epoch) == ("stopped", 1)
-    assert "over_capacity" in table(tmp_path, "trials").reason[0]
+    assert "over_capacity" in table(tmp_path, "units").reason[0]
     assert "test" in set(table(tmp_path, "cells").split)
 
 
@@ -217,7 +217,7 @@ def test_support_labels_act_in_training_only(make_unit: MakeUnit) -> None:
 
 def test_the_trial_row_says_what_ran(make_unit: MakeUnit, tmp_path: Path) -> None:
     unit_run: Any = run(make_unit(changes={"energy.form": "gated"}))
-    row = table(tmp_path, "trials").iloc[0]
+    row = table(tmp_path, "units").iloc[0]
     assert json.loads(row.config_json) == unit_run.config.canonical()
     assert row.parameters == sum(p.numel() for p in unit_run.trainer.parameters)
     assert row.epochs == 3

@@ -24,7 +24,7 @@ from tests.harness.conftest import MakeUnit, replicates_of
 from tests.harness.killed import Killed, killed_after
 
 CLOCK = ["wall_s", "started", "finished"]
-TABLES = ("trials", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
+TABLES = ("units", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
 SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "loss.ranking.weight": 0.5}
 
 
@@ -249,7 +249,7 @@ def test_failure_in_the_last_evaluation_never_ends_as_done(
             failing.advance()
     assert failing.status == "running"
     failing.close("failed", "ZeroDivisionError: no pairs")
-    assert Run.open(tmp_path / "broken").table("trials")["status"].tolist() == ["failed"]
+    assert Run.open(tmp_path / "broken").table("units")["status"].tolist() == ["failed"]
     resumed = make_unit(SHORT, run="broken")
     assert (resumed.status, resumed.epoch) == ("running", 2), "it goes on with its end alone"
     summary = resumed.advance()

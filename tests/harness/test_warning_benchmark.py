@@ -280,7 +280,7 @@ def test_documented_epochs_of_record_point_25_raise_their_rules(tmp_path: Path) 
     run = RunWriter(tmp_path / "rp25")
     key = {"config": "rp25", "fold": "documented", "seed": 0}
     unit = "rp25-documented-0"
-    run.write("trials", unit, [{**key, "status": "done", "epochs": len(RP25)}])
+    run.write("units", unit, [{**key, "status": "done", "epochs": len(RP25)}])
     run.write("epochs", unit, [{**key, **r} for r in rows(RP25[["epoch", "loss", "train_aupr"]])])
     terms = [
         {**key, "epoch": row["epoch"], "term": term, "value": value, "weight": w, "weighted": w * value}

@@ -96,7 +96,7 @@ class Small:
         return start
 
     def trials(self) -> pd.DataFrame:
-        return Run.open(self.path).table("trials").sort_values(["config", "fold", "seed"], ignore_index=True)
+        return Run.open(self.path).table("units").sort_values(["config", "fold", "seed"], ignore_index=True)
 
     def epochs(self) -> pd.DataFrame:
         """What was trained, without its times."""

@@ -27,7 +27,7 @@ class Copy:
     units that it has, at weight 0.5. lift: added to AUPR and AUC of the unseen splits, and taken from the negative
     log-likelihood, one number or one per seed; steady: seed 0 stands for every seed. train: AUPR of the training pairs
     at every epoch. lines: recorded name -> name of a cell line. status: of its units; one that is not done has no final
-    evaluation. unit, settings, epoch: columns of `trials`, keys of the settings and columns of `epochs` to replace.
+    evaluation. unit, settings, epoch: columns of `units`, keys of the settings and columns of `epochs` to replace.
     """
 
     config: str
@@ -73,7 +73,7 @@ def write_unit(run: Path, copy: Copy, seed: int, fold: str = "chr8") -> None:
     """All tables of one unit of a copy."""
     key = dict(zip(KEYS, (copy.config, fold, seed), strict=True))
     tables = {name: recorded(name, copy.form, 0 if copy.steady else seed % 3) for name in ALWAYS}
-    (unit,) = tables["trials"]
+    (unit,) = tables["units"]
     settings = {**_with(json.loads(unit["config_json"]), copy.changes), **copy.settings}
     unit |= {"status": copy.status, "config_json": json.dumps(settings), **copy.unit}
     unit["changes_json"] = json.dumps(dict(copy.changes))
@@ -117,7 +117,7 @@ def _table(name: str) -> Any:
 @cache
 def _names() -> dict[str, str]:
     """Energy form -> name of the recorded configuration of weight 0.5."""
-    changes = {row["config"]: json.loads(row["changes_json"]) for row in _table("trials").to_pylist()}
+    changes = {row["config"]: json.loads(row["changes_json"]) for row in _table("units").to_pylist()}
     return {each["energy.form"]: name for name, each in changes.items() if each["loss.ranking.weight"] == 0.5}
 
 

@@ -42,7 +42,7 @@ def test_the_recorded_plan_is_that_of_the_sweep_beside_it() -> None:
     )
     assert today.units() == plan.units(), AGAIN
     assert len(today.units()) == 12
-    units = run.table("trials")
+    units = run.table("units")
     assert {unit.name for unit in plan.units()} == set(units[KEYS].astype(str).agg("-".join, axis=1))
     assert set(units["status"]) == {"done"}
     assert mixture(run) is None
