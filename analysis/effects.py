@@ -58,7 +58,7 @@ def compare(
         )
     contents = resolved_configurations(run)
     if not any(contents.values()):
-        raise UserError(f"{run.path}: no trials to compare, the table trials has no configuration yet")
+        raise UserError(f"{run.path}: no units to compare, the table units has no configuration yet")
     left, right = (_having(contents, key, text) for text in (a, b))
     if set(left) & set(right):
         raise UserError(f"--a and --b are both {a}; a comparison needs two values of {key}")
@@ -90,7 +90,7 @@ def compare(
             )
     if not rows:
         raise UserError(
-            f"{run.path}: no finished trials on {split} share a fold and seed at {key} = {a} and {b}"
+            f"{run.path}: no finished units on {split} share a fold and seed at {key} = {a} and {b}"
         )
     matching = ["fold", "config_a", "config_b"]
     every = pd.DataFrame(rows)

@@ -118,11 +118,11 @@ class TableFiles:
             try:
                 log = UnitLog.read(log_file(run, unit))
             except OSError as error:
-                self._lose(self._say(f"units/{unit}.log cannot be read: {error.strerror}"))
+                self._lose(self._say(f"logs/{unit}.log cannot be read: {error.strerror}"))
                 continue
             if log.damage is not None:
                 kept = "the rows before it were read" if log.trial else "no rows of it were read"
-                self._lose(self._say(f"units/{unit}.log is damaged: {log.damage}; {kept}"))
+                self._lose(self._say(f"logs/{unit}.log is damaged: {log.damage}; {kept}"))
             yield unit, conform(log.table(name), schema), log.ended
 
     def _say(self, problem: str) -> str:

@@ -128,13 +128,13 @@ def _nothing_finished(run: Run) -> str:
             if driven(run.path)
             else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
         )
-        return f"{run.path}: no finished trials, the table trials is empty{unread}{then}"
+        return f"{run.path}: no finished units, the table units is empty{unread}{then}"
     counts = ", ".join(
         f"{n} {status}" for status, n in unit_rows["status"].map(run.state).value_counts().items()
     )
     reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""
-    return f"{run.path}: no finished trials with val_unseen rows to rank ({counts}){why}"
+    return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}"
 
 
 def _rows(

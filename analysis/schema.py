@@ -298,9 +298,9 @@ def refuse_version(file: Path, version: int) -> None:
 
 def refuse_older(run: Path) -> None:
     """Raise UserError for a run folder whose tables have the names of an earlier version."""
-    if any((run / "trials").glob("*.parquet")):
+    if any((run / "trials").glob("*.parquet")) or any((run / "units").glob("*.log")):
         raise UserError(
-            f"{run}/trials has schema version {SCHEMA_VERSION - 1} or an earlier one, and this program reads version "
+            f"{run} has schema version {SCHEMA_VERSION - 1} or an earlier one, and this program reads version "
             f"{SCHEMA_VERSION}: rank it with the program that made it, or give another run folder"
         )
 

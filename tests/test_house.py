@@ -157,6 +157,10 @@ def arrows(package: str, root: Path = ROOT) -> set[tuple[str, str, str]]:
             elif isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{path}: a relative import"
                 modules = [f"{node.module}.{alias.name}" for alias in node.names]
+            elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                function = ast.unparse(node.func).split(".")[-1]
+                if function in ("import_module", "__import__", "find_spec"):
+                    modules = [str(node.args[0].value)]
             for module in modules:
                 if module.startswith(package + "."):
                     below = module.split(".")[depth]

@@ -28,7 +28,7 @@ class OverCapacity(Rule):
 
     def measure(self, units: Units) -> Readings:
         values = {name: units.unit_rows.numbers(name) for name in ("parameters", "train_pairs")}
-        lacks = [(f"{name} of the table trials", ~(column > 0)) for name, column in values.items()]
+        lacks = [(f"{name} of the table units", ~(column > 0)) for name, column in values.items()]
         return units.before_training(values, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:

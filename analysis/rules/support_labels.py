@@ -11,7 +11,7 @@ from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
-_WHERE = "config_json of the table trials"
+_WHERE = "config_json of the table units"
 
 
 @register

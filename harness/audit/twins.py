@@ -63,11 +63,14 @@ class Twins:
         return self.trainer.model.rank_invariant(step.r)
 
     def in_order_of_u(self) -> bool:
-        """Whether no logit of an episode of the probe is below that of a pair with a smaller U_I, to rounding."""
+        """Whether no logit in an episode of the probe is below that of a pair of its cell line with a smaller U_I."""
         with torch.no_grad():
             step = self.trainer.measure(self.probe.batch, warm=False).step
-        logit = step.logit.gather(1, step.u.argsort(1))
-        return bool((logit.diff(dim=1) >= -1e-5 * (1 + logit[:, 1:].abs())).all())
+        order = step.u.argsort(1)
+        order = order.gather(1, step.query_cell.gather(1, order).argsort(dim=1, stable=True))
+        logit, line = step.logit.gather(1, order), step.query_cell.gather(1, order)
+        rises = logit.diff(dim=1) >= -1e-5 * (1 + logit[:, 1:].abs())  # to rounding
+        return bool((rises | (line.diff(dim=1) != 0)).all())
 
     def _aupr(self, logits: Tensor) -> float:
         label = self.label.flatten().cpu().numpy()

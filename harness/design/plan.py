@@ -186,7 +186,7 @@ class Plan:
             if version == 1:
                 raise UserError(
                     f"{file}: the plan has version 1, which knows its folds by name only, so that nobody can tell "
-                    "what its units were trained on; give another --out (python -m analysis still reads this one)"
+                    "what its units were trained on; rank it with the program that made it, or give another --out"
                 )
             if version != VERSION:
                 raise UserError(

@@ -22,11 +22,8 @@ DISCOVERED = ("models.", "harness.trial.", "analysis.rules.")
 """Packages whose modules are found by walking through them, so that no import statement names them."""
 LEFT_OUT = (
     "harness.sweep",
-    "harness.runs",
     "harness.bench",
     "harness.shell.terminal",
-    "analysis.export",
-    "analysis.report",
     "analysis.terminal",
 )
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""

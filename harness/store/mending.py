@@ -127,7 +127,7 @@ def _write_again(run: Path, logs: list[UnitLog]) -> list[str]:
     for log in logs:
         file, why = put_aside(log.file), log.damage or "it does not say how the unit ended"
         said.append(
-            f"units/{log.file.name} is damaged ({why}): put aside as {file.name}, written again from its Parquet"
+            f"logs/{log.file.name} is damaged ({why}): put aside as {file.name}, written again from its Parquet"
         )
     write_logs(run, [log.file.stem for log in logs])
     return said

@@ -68,7 +68,7 @@ class Record:
             mark = Mark(**last["log"])
             if mark not in log.marks:
                 what = log.damage or "it ends before the last epoch that its checkpoint vouches for"
-                return self._again(f"units/{self.unit}.log is damaged: {what}")
+                return self._again(f"logs/{self.unit}.log is damaged: {what}")
             upto = UnitLog.read(self.file, mark.length)
             selected = f"epoch-{upto.trial['selected_epoch']}"
             if last.get("selected") is not None:
@@ -77,10 +77,10 @@ class Record:
                 return self._continuation(upto, last)
             return self._again(f"checkpoints/{self.unit}/{selected}.pt is missing or not that of its run")
         if last is not None:
-            return self._again(f"units/{self.unit}.log is missing")
+            return self._again(f"logs/{self.unit}.log is missing")
         # Killed in its first epoch, or before, a unit has a beginning of a log and no checkpoint, and nothing is lost.
         if log is not None and log.damage is not None:
-            return self._again(f"units/{self.unit}.log is damaged: {log.damage}")
+            return self._again(f"logs/{self.unit}.log is damaged: {log.damage}")
         epochs = 0 if log is None else int(log.trial.get("epochs", 0))
         later = [file for file in self.checkpoints.files() if file.stem not in ("last", "epoch-1")]
         begun = epochs > 1 or bool(later) or (epochs == 1 and log is not None and log.torn)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from analysis.errors import UserError
 from analysis.rules import Finding, UnitRecords, evaluate
 from harness.config.blocks.reads import Reads
 from harness.config.blocks.trial import ConfigurationBlock
@@ -17,7 +18,7 @@ from harness.stamp.stamp import Stamp, refuse_other
 from harness.store.writer import RunWriter
 from harness.trial.episodes.cell_facts import standardised_features
 from harness.trial.episodes.feasible import check_feasible
-from harness.trial.episodes.sampler import SAMPLERS
+from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
 from harness.trial.evaluation import Evaluation
 from harness.trial.inspection import Inspections, Inspector, Moment, Subject
 from harness.trial.live import LiveWarnings
@@ -82,6 +83,7 @@ class UnitRun:
             steps_per_epoch=settings.optimiser.steps_per_epoch,
             seed=seed,
         )
+        self._trainable = np.isin(np.arange(len(dataset)), splits.train)
         self.trainer = Trainer(settings, dataset, codes, seed, self.device)
         self.predictor = Predictor(
             dataset.cell_lines,
@@ -198,12 +200,23 @@ class UnitRun:
     def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog]:
         logs = []
         for position, batch in enumerate(self.sampler.epoch(epoch)):
+            self._refuse_others(batch)
             progress = epoch - 1 + position / self.sampler.steps
             logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))
             if on_step is not None:
                 on_step(position + 1, self.sampler.steps)
         refuse_explosion([log.values["task"] for log in logs])
         return logs
+
+    def _refuse_others(self, batch: EpisodeBatch) -> None:
+        """Raise UserError for a batch with a pair that the fold does not train on."""
+        pairs = np.concatenate([batch.support.ravel(), batch.query.ravel()])
+        others = pairs[~self._trainable[pairs]]
+        if len(others):
+            raise UserError(
+                f"episode.sampler: {self.settings.episode.sampler} draws {len(others)} pairs that are no training pairs of "
+                f"fold {self.fold.name}, pair {others[0]} among them"
+            )
 
     def _training_tables(self, epoch: int, logs: list[StepLog], cells: list[Row], began: float) -> Tables:
         measured = {

@@ -114,10 +114,10 @@ def test_bad_comparison_options(run_path: Path) -> None:
 
 def test_nothing_finished(tmp_path: Path) -> None:
     (tmp_path / "empty" / "units").mkdir(parents=True)
-    with pytest.raises(UserError, match="the table trials is empty"):
+    with pytest.raises(UserError, match="the table units is empty"):
         print_ranking(tmp_path / "empty")
     write_unit(tmp_path / "started", Copy("aaa111", {}, status="running"), 0)
-    with pytest.raises(UserError, match=r"no finished trials .*\(1 running\)"):
+    with pytest.raises(UserError, match=r"no finished units .*\(1 running\)"):
         print_ranking(tmp_path / "started")
 
 

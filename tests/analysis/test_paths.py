@@ -100,7 +100,7 @@ def test_the_notebook_runs_in_its_own_folder(run_path: Path, monkeypatch: pytest
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     notebook.cells[0].source = f"RUN = {os.path.relpath(run_path, ROOT)!r}\nBY = 'aupr'"
     notebook.cells = [cell for cell in notebook.cells[:4] if cell.cell_type == "code"]
-    notebook.cells[-1].source += "\nassert run.table('trials').shape[0] == 12"
+    notebook.cells[-1].source += "\nassert run.table('units').shape[0] == 12"
     monkeypatch.delenv("PYTHONPATH", raising=False)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
 

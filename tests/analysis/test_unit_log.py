@@ -144,7 +144,7 @@ def test_a_log_under_another_units_name_counts_for_nothing(tmp_path: Path) -> No
     run = Run.open(tmp_path)
     assert run.table("units").empty
     assert run.problems == [
-        f"units/{name}.log is damaged: it is the log of another unit, {owner}; no rows of it were read"
+        f"logs/{name}.log is damaged: it is the log of another unit, {owner}; no rows of it were read"
         for name, owner in (("a-f-1", "a-f-2"), ("a-f-2", "a-f-1"))
     ]
 

@@ -67,7 +67,7 @@ def test_a_large_training_set_is_cut_and_says_so(key: str) -> None:
     kept = baseline.subset(train)
     assert len(np.unique(kept)) == TRAINING_LIMIT
     assert np.isin(kept, train).all()
-    assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.note
-    assert "fitted on" not in BASELINES.build(key).note
+    assert f"{TRAINING_LIMIT} of {TRAINING_LIMIT + 1}" in baseline.remark
+    assert "fitted on" not in BASELINES.build(key).remark
     with pytest.raises(TypeError, match="depth"):
         BASELINES.build(key, depth=3)

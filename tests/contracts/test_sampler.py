@@ -54,7 +54,7 @@ def test_cell_lines_of_pairs_and_episodes_are_told(kind: str) -> None:
     owner = np.repeat([0, 1, 2], [60, 40, 90])
     for batch in sampler(kind, per_step=3).epoch(1):
         assert np.array_equal(owner[batch.query], batch.query_cell)
-        assert batch.mixed == (batch.cell == -1).all() == (kind != "cell_batch")
+        assert batch.mixed == (batch.cell == -1).all() == SAMPLERS.row(kind).cls.mixes
 
 
 @KINDS

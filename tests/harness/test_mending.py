@@ -85,7 +85,7 @@ def test_damaged_log_is_written_again_from_parquet(run: Path) -> None:
     said = mend(run)
     assert len(said) == 2
     assert all("written again from its Parquet" in sentence for sentence in said)
-    assert len(list((run / "units").glob("*.damaged"))) == 2
+    assert len(list((run / "logs").glob("*.damaged"))) == 2
     assert _all(run) == before
     for table in TABLES:
         shutil.rmtree(run / table, ignore_errors=True)
@@ -167,7 +167,7 @@ def test_a_file_of_another_table_or_unit_is_damaged(run: Path, file: str, other:
 def test_empty_file_of_trials_is_damaged_and_made_again(run: Path) -> None:
     before = _all(run)
     RunWriter(run).write("units", NAMES[3], [])
-    assert f"trials/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
+    assert f"units/{NAMES[3]}.parquet cannot be read (it has 0 rows for 1 units)" in mend(run)[0]
     assert _all(run) == before
     RunWriter(run).write("units", NAMES[3], [])
     log_file(run, NAMES[3]).write_bytes(bytes(500) + log_file(run, NAMES[3]).read_bytes()[500:])
@@ -294,14 +294,14 @@ def test_units_move_whole_whenever_the_move_is_interrupted(
         try:
             move_units(run, chosen, target)
         except Killed:
-            held = {log.stem for folder in (run, target) for log in (folder / "units").glob("*.log")}
+            held = {log.stem for folder in (run, target) for log in (folder / "logs").glob("*.log")}
             assert held == set(NAMES), "no log is lost"
     move_units(run, chosen, target)
     move_units(run, chosen, target)
     assert _both(run, target) == before
     assert Run.open(run).table("units")["seed"].tolist() == [1]
     assert {path.name for path in (target / "checkpoints").iterdir()} == {NAMES[0], NAMES[2], NAMES[3]}
-    assert {path.stem for path in (run / "units").glob("*.log")} == {NAMES[1]}
+    assert {path.stem for path in (run / "logs").glob("*.log")} == {NAMES[1]}
     assert [path.name for path in (run / "checkpoints").iterdir()] == [NAMES[1]]
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from harness.config.blocks.block import Block
 from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError, validate
+from harness.config.blocks.loss import LossBlock
 from harness.config.blocks.needs import NEEDS, switched_on
 from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.registered import (
@@ -164,3 +165,14 @@ def test_a_design_is_found_without_being_imported() -> None:
     text = "from harness.config.blocks.design import designs; print(*designs())"
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
     assert ended.stdout.split() == ["grid", "search"]
+
+
+def test_a_term_that_acts_where_nobody_asked_is_refused() -> None:
+    class EagerBlock(Block):
+        """Acts by default."""
+
+        weight: float = 1.0
+
+    with pytest.raises(ValueError, match=r"weight 1\.0 by default.*expected weight: Weight = 0\.0"):
+        LossBlock.of_block("eager")(EagerBlock)
+    assert "eager" not in LossBlock.model_fields

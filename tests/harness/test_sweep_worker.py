@@ -239,7 +239,7 @@ def test_resumed_configuration_is_judged_by_all_replicates(
     assert report["reason"].startswith("1 of 3 units diverged")
 
 
-def test_one_replicate_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
+def test_one_unit_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
     trainable = worker(give(audit="strict"))
     for _ in range(2):
         report = trainable.step()
@@ -250,7 +250,7 @@ def test_one_replicate_audits_for_all(give: Give, worker: Callable[..., Configur
     assert set(audit["moment"]) == {"first", "last"}
 
 
-def test_dead_mechanism_stops_every_replicate_before_a_step(
+def test_dead_mechanism_stops_every_unit_before_a_step(
     give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deaf(self: PairwiseRanking, step: Step, state: State) -> tuple[torch.Tensor, State]:

@@ -10,7 +10,7 @@ from analysis.metrics import binary_metrics
 from analysis.ranking import rank
 from analysis.store import Run
 from tests.harness.conftest import MakeUnit
-from tests.harness.test_trial_replicate import run, table
+from tests.harness.test_unit_run import run, table
 
 
 def test_branch_selection_by_test_aupr_stands_beside_the_rest(make_unit: MakeUnit, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.step.diverged import Diverged
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit
-from tests.harness.test_trial_replicate import run, table
+from tests.harness.test_unit_run import run, table
 
 
 def spoil(unit_run: UnitRun, value: float = float("inf")) -> None:

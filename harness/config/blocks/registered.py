@@ -136,6 +136,12 @@ class OpenBlock(Block):
             lacking = [name for name, info in block.model_fields.items() if info.is_required()]
             if lacking:
                 raise ValueError(f"{block.__name__} has no default for {', '.join(lacking)}")
+            weight = block.model_fields.get("weight")
+            if weight is not None and weight.default != 0:
+                raise ValueError(
+                    f"{block.__name__} has the weight {weight.default} by default, so that it acts where nobody asked for "
+                    "it: expected weight: Weight = 0.0"
+                )
             cls.extend(key, block, block(), _documented(block), always=always)
             return block
 

@@ -111,7 +111,7 @@ def _execute(file: UseFile) -> None:
     sys.modules[file.module] = module
     try:
         exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a person's code may raise anything  # it is a person's code and may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # a person's code may raise anything
         del sys.modules[file.module]
         line = place_of(error, [file]) or f"{file.path}:1"
         raise UserError(f"{line}: the file cannot be used, {_reason(error)}") from None

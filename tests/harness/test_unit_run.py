@@ -1,6 +1,7 @@
 """A unit: reproducible, resumable to the same result, honest about divergence, every pair scored once."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from analysis.errors import UserError
 from analysis.metrics import negative_log_likelihood
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
+from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit
 
@@ -46,7 +48,7 @@ RICH = {
 }
 
 
-def test_an_interrupted_replicate_resumes_to_the_same_tables(make_unit: MakeUnit, tmp_path: Path) -> None:
+def test_an_interrupted_unit_resumes_to_the_same_tables(make_unit: MakeUnit, tmp_path: Path) -> None:
     run(make_unit(RICH, run="whole"))
     for epochs in (1, 2, None):
         run(make_unit(RICH, run="pieces"), epochs)
@@ -257,3 +259,21 @@ def test_only_the_last_and_the_selected_checkpoint_are_kept(make_unit: MakeUnit,
     unit_run = run(make_unit())
     files = {path.name for path in (tmp_path / "run" / "checkpoints" / unit_run.unit).iterdir()}
     assert files == {"last.pt", f"epoch-{unit_run.trial['selected_epoch']}.pt"}
+
+
+def test_a_sampler_that_draws_other_pairs_is_refused(
+    make_unit: MakeUnit, tiny_dataset: EncodedDataset, tiny_fold: Fold, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unit_run = make_unit()
+    test_pairs = split(tiny_dataset, tiny_fold).test
+    real = unit_run.sampler.epoch
+
+    def leaking(epoch: int) -> Iterator[EpisodeBatch]:
+        for batch in real(epoch):
+            yield batch._replace(query=np.resize(test_pairs, batch.query.shape))
+
+    monkeypatch.setattr(unit_run.sampler, "epoch", leaking)
+    with pytest.raises(
+        UserError, match=r"episode\.sampler: cell_batch draws \d+ pairs that are no training pairs"
+    ):
+        unit_run.advance()
