@@ -36,7 +36,7 @@ EVERYTHING: dict[str, Any] = {
     "balance.kind": "ramp",
 }
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
-TRIAL = "harness.trial.unit_run:Unit"
+TRIAL = "harness.trial.unit_run:UnitRun"
 EVALUATION = "harness.trial.evaluation:Evaluation"
 SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
 BALANCE = "harness.trial.step.balance:GradNorm.arguments"

@@ -135,7 +135,7 @@ from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.config.space.compose import compose
-from harness.trial.unit_run import Unit
+from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import TINY
 
 synthetic = SyntheticBlock(cell_lines=5, pairs_per_cell=80, chromosomes=4, enhancer_bp=80, promoter_bp=100)
@@ -144,7 +144,7 @@ folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
 dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
 changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
 config = compose(TINY, changes).resolved()
-one = Unit(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
+one = UnitRun(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
 one.advance()
 assert one.finished
 print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))

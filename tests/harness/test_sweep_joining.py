@@ -82,14 +82,17 @@ def address() -> Iterator[str]:
     }
     environment.pop("RAY_AUTH_MODE", None)
     command = [sys.executable, "-c", textwrap.dedent(CLUSTER), str(folder / "autoscaler.yaml")]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=(folder / "said.txt").open("w"),
-        text=True,
-        env=environment,
-    ) as process:
+    with (
+        (folder / "said.txt").open("w") as stderr,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            env=environment,
+        ) as process,
+    ):
         assert process.stdin is not None
         assert process.stdout is not None
         found = process.stdout.readline().strip()

@@ -261,7 +261,7 @@ OF_A_TRIAL = (
         "a unit that goes on has lost the number of its step",
         'self.index = state["index"]',
         "self.index = 0",
-        (f"{H}trial_replicate.py::test_an_interrupted_replicate_resumes_to_the_same_tables",),
+        (f"{H}unit_run.py::test_an_interrupted_unit_resumes_to_the_same_tables",),
     ),
     Mutant(
         "audit_drowned",
