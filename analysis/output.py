@@ -114,3 +114,8 @@ def _ascii(character: str) -> str:
         return PLAIN[character]
     bare = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return bare or character.encode("ascii", "backslashreplace").decode()
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 seed`, `3 seeds`, `0 seeds`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

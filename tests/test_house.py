@@ -178,6 +178,26 @@ def test_arrows_between_rooms_point_down(package: str) -> None:
     assert up == set()
 
 
+BY_NAME = {
+    "harness/config/blocks/design.py": "designs enter themselves when one is chosen",
+    "harness/config/blocks/training.py": "samplers and balances enter themselves when one is chosen",
+    "harness/stamp/code.py": "which modules a worker begins with, and which decide no number",
+}
+"""File that names a room above its own in a string -> why; nothing but what registers itself there comes of it."""
+
+
+def test_rooms_above_are_named_for_a_reason_only() -> None:
+    order = ROOMS["harness"]
+    named = set()
+    for path in sources("harness"):
+        room = path.relative_to(ROOT / "harness").parts[0]
+        words = {node.value for node in ast.walk(ast.parse(code(path))) if isinstance(node, ast.Constant)}
+        rooms = {str(word).split(".")[1] for word in words if re.fullmatch(r"harness(\.\w+)+\.?", str(word))}
+        if room in order and any(order.index(room) < order.index(each) for each in rooms & set(order)):
+            named.add(name(path))
+    assert named == set(BY_NAME)
+
+
 def test_an_arrow_that_points_up_is_seen(tmp_path: Path) -> None:
     for name, text in (("low", "from harness.high.x import y"), ("high", "import harness.low.x")):
         (tmp_path / "harness" / name).mkdir(parents=True)

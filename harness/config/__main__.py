@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.table import Table
 
 from analysis.errors import UserError, run_cli
-from analysis.output import printable
+from analysis.output import counted, printable
 from analysis.paths import user_path
 from harness.config.blocks.paths import leaves
 from harness.config.blocks.trial import ConfigurationBlock
@@ -83,7 +83,7 @@ def _check(file: Path) -> None:
     sweep = load_sweep(file)
     for sentence in sweep.warnings:
         _say(f"{file}: warning: {sentence}")
-    _say(f"{file}: {sweep.trials} configurations x {len(sweep.config.seeds)} seeds")
+    _say(f"{file}: {counted(sweep.trials, 'configuration')} x {counted(len(sweep.config.seeds), 'seed')}")
 
 
 def _say(sentence: str) -> None:

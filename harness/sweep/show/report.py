@@ -12,6 +12,7 @@ from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
+from analysis.output import counted
 from harness.config.blocks.design import designs
 from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
@@ -77,8 +78,8 @@ def introduce(
     unit_runs = len(folds) * len(config.seeds)
     facts.add_row(
         "to run",
-        f"{configurations} configurations x {len(folds)} fold{'s' if len(folds) > 1 else ''} x "
-        f"{len(config.seeds)} seeds, {sweep.trial.optimiser.epochs} epochs each"
+        f"{counted(configurations, 'configuration')} x {counted(len(folds), 'fold')} x "
+        f"{counted(len(config.seeds), 'seed')}, {counted(sweep.trial.optimiser.epochs, 'epoch')} each"
         + (
             f" ({sum(map(len, start.pending.values())) + start.new * unit_runs} units)"
             if configurations
@@ -101,7 +102,7 @@ def introduce(
 
 
 def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:
-    """The ranking, what is left to do, and the exit status of the sweep."""
+    """The ranking, what is left to do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
     if outcome is None:
         console.print(
             f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
@@ -116,16 +117,18 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
     objective = start.plan.objective.split("/", 1)[1]
     try:
         print_ranking(run, by=CRITERION[objective], console=console)
+        status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
+        status = 1
     again = shlex.join(["python", "-m", "analysis", str(run)])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
     if outcome is None:
-        return 1 if start.failed else 0
+        return 1 if start.failed else status
     if not outcome.finished:
         unfinished(console)
         return 3
-    return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else 0
+    return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else status
 
 
 def unfinished(console: Console) -> None:
