@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from harness.config.blocks.environment import EncodedEnvironmentBlock
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
@@ -18,7 +19,9 @@ def advise(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[
     """
     varied = _varied(trial, space)
     sentences = []
-    scopes = varied.get("environment.scope", {getattr(trial.environment, "scope", None)})
+    environment = trial.environment
+    scope = environment.scope if isinstance(environment, EncodedEnvironmentBlock) else None
+    scopes = varied.get("environment.scope", {scope})
     blind = [path for path in varied if path.split(".")[0] in ("energy", "temperature")]
     if blind and "cell" in scopes and config.objective == "val_unseen/macro/aupr":
         sentences.append(
