@@ -66,7 +66,7 @@ OF_THE_MODEL = (
         "the spread of a support set is divided by n - 1",
         "spread = (features.var(-2, correction=0) + 1e-6).sqrt()",
         "spread = (features.var(-2, correction=1) + 1e-6).sqrt()",
-        (f"{M}environment.py",),
+        (f"{M}environment.py::test_moments_sees_the_spread_that_a_mean_hides",),
     ),
     Mutant(
         "attention_unscaled",
