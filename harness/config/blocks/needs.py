@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
 from harness.config.blocks.environment import (
-    EncodedEnvironmentBlock,
     EnvironmentBlock,
     FeatureEnvironmentBlock,
     PriorEnvironmentBlock,
@@ -35,7 +34,7 @@ def term_faults(
     (`source_faults`)."""
     for term in terms:
         for need, lacks in NEEDS.items():
-            lack = lacks(environment, episode) if need in term.needs and need != "z_e" else ""
+            lack = lacks(environment, episode) if need in term.needs else ""
             if lack:
                 yield f"{term.weight} {lack}"
 
@@ -92,13 +91,7 @@ def mixed_support(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
     )
 
 
-def _z_e(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:
-    there = isinstance(environment, EncodedEnvironmentBlock)
-    return "" if there else f"needs R_E and z_E, and environment.source: {environment.source} has none"
-
-
 NEEDS: dict[str, Callable[[EnvironmentBlock, EpisodeBlock], str]] = {
-    "z_e": _z_e,
     "cell_lines": _cell_lines,
     "student": _student,
     "teacher": _teacher,
@@ -107,4 +100,4 @@ NEEDS: dict[str, Callable[[EnvironmentBlock, EpisodeBlock], str]] = {
     "prior": _prior,
     "single_line_support": mixed_support,
 }
-"""Name of a need that a loss term may declare -> what is wrong where it is not met; empty where it is."""
+"""Name of a need that a loss term may declare, z_e apart -> what is wrong where it is not met; empty where it is."""
