@@ -50,6 +50,7 @@ ROOMS = {
     ),
     "harness.config": ("yaml", "blocks", "space", "sweep"),
     "harness.trial": ("episodes", "step", "score"),
+    "harness.sweep": ("cluster", "run", "show", "search"),
 }
 """A package -> its rooms from the ground up: a room may import those before it, and none after it. Files that lie in the
 package itself stand above all of its rooms."""
@@ -176,6 +177,12 @@ def test_arrows_between_rooms_point_down(package: str) -> None:
     assert set(ROOMS[package]) == folders, "every room has its place in the order"
     up = {(a, b, file) for a, b, file in arrows(package) if order.index(a) < order.index(b)}
     assert up == set()
+
+
+def test_every_package_of_rooms_has_an_order() -> None:
+    inner = {path.parent.parent for path in (ROOT / "harness").rglob("__init__.py")}
+    packages = {name(folder).replace("/", ".") for folder in inner if (folder / "__init__.py").exists()}
+    assert packages == set(ROOMS)
 
 
 BY_NAME = {

@@ -67,7 +67,7 @@ class Plan:
     configs: Mapping[str, Planned] = field(default_factory=dict)
     """Configuration id -> configuration, in the order in which they were planned."""
     status: Status = "planned"
-    """`running` means nothing by itself: a driver that was killed leaves it behind (`harness.sweep.lock`)."""
+    """`running` means nothing by itself: a driver that was killed leaves it behind (`harness.sweep.run.lock`)."""
     known: Mapping[str, Fold] = field(default_factory=dict)
     """Identity -> fold, of all that the run has units of, those that are no longer asked for included."""
     other_configs: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ LEFT_OUT = (
     "analysis.terminal",
 )
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
-COUNTED = ("harness.sweep.worker", "harness.sweep.verdict")
+COUNTED = ("harness.sweep.worker", "harness.sweep.run.verdict")
 """What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its units there, sets its data
 type, threads and random generators, and ends them early."""
 

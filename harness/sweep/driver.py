@@ -23,18 +23,19 @@ from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
 from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
 from harness.store.writer import RunWriter
-from harness.sweep.aside import ENDED, complete_moves, put_aside
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster.capacity import this_machine
 from harness.sweep.cluster.cluster import Cluster, cluster
-from harness.sweep.documents import PROVENANCE, mend_run, plan_of_run
-from harness.sweep.lock import only_driver, refuse_running
 from harness.sweep.options import Options
-from harness.sweep.provenance import provenance
+from harness.sweep.report import conclude, continuing, introduce, unfinished
+from harness.sweep.run.aside import complete_moves, put_aside
+from harness.sweep.run.documents import PROVENANCE, mend_run, plan_of_run
+from harness.sweep.run.lock import only_driver, refuse_running
+from harness.sweep.run.provenance import provenance
+from harness.sweep.run.stored import ENDED, complete_units, stored_units
+from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
-from harness.sweep.show.report import conclude, continuing, introduce, unfinished
-from harness.sweep.start import Start, complete_units, forget, give_up, prepare, stored_units
-from harness.sweep.taken_back import take_back
+from harness.sweep.start import Start, forget, give_up, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
 

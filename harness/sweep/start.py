@@ -1,38 +1,23 @@
 """What a start of a sweep has to do, given what its run folder already holds."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from analysis.errors import UserError
 from analysis.files import filed_units
-from analysis.stamps import STAMPS
-from analysis.store import Run
 from harness.config.blocks.paths import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import FILE, Plan, Unit, diff, merge
 from harness.stamp.stamp import Stamp
 from harness.store.failing import fail
-from harness.sweep.aside import ENDED, Aside, being_moved, sort_out
-from harness.sweep.documents import lost_plan, plan_of_run
+from harness.sweep.run.aside import Aside, being_moved, sort_out
+from harness.sweep.run.documents import lost_plan, plan_of_run
+from harness.sweep.run.stored import ENDED, Reached, stored_units
+from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
+from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned
-from harness.sweep.taken_back import Back, earlier_folders, to_take_back
-from harness.sweep.verdict import Verdict
-
-
-class Stored(NamedTuple):
-    """What the store says of a unit: its status, what it reached of which objective, and its stamp columns."""
-
-    status: str
-    objective: str
-    value: float | None
-    stamp: Mapping[str, Any] = {}
-
-
-Reached = Mapping[str, tuple[str, float | None]]
-"""Unit's name -> (status, value of the objective) of a configuration's units that ended in an earlier start."""
 
 
 @dataclass(frozen=True)
@@ -179,30 +164,6 @@ def prepare(
         tuple(aside),
         tuple(back),
     )
-
-
-def stored_units(run: Path) -> dict[Unit, Stored]:
-    """Every unit that the store has a row of, and what it says."""
-    columns = ["config", "fold", "seed", "status", "objective_value", *STAMPS]
-    rows = Run(run).columns("units", columns).to_dict("records")
-    return {
-        Unit(row["config"], row["fold"], int(row["seed"])): Stored(
-            row["status"],
-            str(row["objective"]),
-            None if row["objective_value"] != row["objective_value"] else float(row["objective_value"]),
-            {name: row[name] if isinstance(row[name], str) else None for name in STAMPS},
-        )
-        for row in rows
-    }
-
-
-def complete_units(run: Path, pending: Collection[str]) -> list[str]:
-    """Names of the units that ended with a result, of configurations of which nothing is `pending`."""
-    return [
-        unit.name
-        for unit, row in stored_units(run).items()
-        if row.status in ENDED and unit.config_id not in pending
-    ]
 
 
 def forget(run: Path, units: Iterable[Unit]) -> None:

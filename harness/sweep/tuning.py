@@ -17,11 +17,12 @@ from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
+from harness.sweep.run.stored import complete_units
 from harness.sweep.search.past import past
 from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
 from harness.sweep.show.display import Display
-from harness.sweep.start import Start, complete_units
+from harness.sweep.start import Start
 from harness.trial.device import Device
 
 PATIENCE = 0.5

@@ -50,7 +50,7 @@ def test_comments_docstrings_and_layout_do_not_count(tree: Path) -> None:
         "harness/trial/step/trainer.py",
         "analysis/metrics.py",
         "harness/sweep/worker.py",
-        "harness/sweep/verdict.py",
+        "harness/sweep/run/verdict.py",
     ],
 )
 def test_what_computes_counts_and_is_named(tree: Path, tmp_path: Path, module: str) -> None:

@@ -22,9 +22,9 @@ from harness.stamp.code import Code
 from harness.stamp.stamp import PACKAGES, Stamp, refuse_beside
 from harness.store.compaction import Compactor
 from harness.store.writer import replace_atomically
-from harness.sweep.aside import complete_moves
+from harness.sweep.run.aside import complete_moves
+from harness.sweep.run.verdict import Verdict
 from harness.sweep.start import Start, prepare
-from harness.sweep.verdict import Verdict
 from tests.harness.killed import Killed, killed_after
 from tests.harness.without_ray import FOLDED, Small
 from tests.narrow import present

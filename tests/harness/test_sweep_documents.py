@@ -15,7 +15,7 @@ from harness.data.folds import Fold
 from harness.design.plan import FILE, Plan
 from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
-from harness.sweep.documents import PROVENANCE, mend_run
+from harness.sweep.run.documents import PROVENANCE, mend_run
 from harness.sweep.start import prepare
 
 YAML = """

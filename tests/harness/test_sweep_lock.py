@@ -15,8 +15,8 @@ from analysis.schema import LOCK
 from harness.design.plan import Plan
 from harness.stamp.code import Code
 from harness.sweep.driver import run_sweep
-from harness.sweep.lock import driver_running, only_driver
 from harness.sweep.options import Options, parse
+from harness.sweep.run.lock import driver_running, only_driver
 from tests.harness.without_ray import YAML, Small
 
 
@@ -170,7 +170,7 @@ def test_a_lock_file_that_was_removed_in_between_guards_nothing(
             (run / LOCK).unlink()
             removed.append(run)
 
-    monkeypatch.setattr("harness.sweep.lock.fcntl.flock", flock)
+    monkeypatch.setattr("harness.sweep.run.lock.fcntl.flock", flock)
     with only_driver(run):
         assert (run / LOCK).exists()
         assert removed

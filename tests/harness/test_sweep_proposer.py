@@ -16,10 +16,10 @@ from harness.config.space.distributions import IntBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan, Unit
+from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
-from harness.sweep.verdict import Verdict
 from tests.narrow import present
 
 YAML = """

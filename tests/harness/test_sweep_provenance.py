@@ -11,11 +11,11 @@ import pytest
 from harness.config.space.compose import SEARCH_SPACES
 from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
-from harness.sweep import provenance as module
 from harness.sweep.cluster.capacity import Capacity
 from harness.sweep.cluster.cluster import Cluster
 from harness.sweep.driver import save_provenance
-from harness.sweep.provenance import PACKAGES, provenance
+from harness.sweep.run import provenance as module
+from harness.sweep.run.provenance import PACKAGES, provenance
 
 
 def _entry() -> dict:

@@ -15,11 +15,11 @@ from harness.design.plan import Plan, Status, Unit
 from harness.stamp.stamp import Stamp
 from harness.store.log_writer import LogWriter
 from harness.store.writer import RunWriter
-from harness.sweep.aside import ENDED
 from harness.sweep.driver import with_trials
-from harness.sweep.show.report import continuing
-from harness.sweep.start import Start, forget, give_up, prepare, stored_units
-from harness.sweep.verdict import Verdict
+from harness.sweep.report import continuing
+from harness.sweep.run.stored import ENDED, stored_units
+from harness.sweep.run.verdict import Verdict
+from harness.sweep.start import Start, forget, give_up, prepare
 
 YAML = """
 name: small

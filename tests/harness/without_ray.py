@@ -12,11 +12,11 @@ from harness.data.store import open_dataset
 from harness.design.plan import Plan
 from harness.stamp.stamp import Stamp
 from harness.store.writer import RunWriter
-from harness.sweep.aside import complete_moves, put_aside
 from harness.sweep.driver import save_start
-from harness.sweep.lock import only_driver
+from harness.sweep.run.aside import complete_moves, put_aside
+from harness.sweep.run.lock import only_driver
+from harness.sweep.run.taken_back import take_back
 from harness.sweep.start import Start, prepare
-from harness.sweep.taken_back import take_back
 from harness.trial.unit_run import UnitRun
 from tests.harness.small_sweeps import SETTINGS
 

@@ -14,11 +14,8 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
-from harness.sweep.start import Stored, stored_units
+from harness.sweep.run.stored import WORST_FIRST, Stored, stored_units
 from harness.trial.step.schedule import Schedule
-
-WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
-"""A configuration that has ended has the status of its worst unit, in this order; before, it is running."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Unit
+from harness.sweep.run.stored import Reached
+from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import finite, unplanned
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board, BoardRow
-from harness.sweep.start import Reached
-from harness.sweep.verdict import Verdict
 
 ATTEMPTS = 200
 """Proposals in a row that are all known or impossible, after which a space without end counts as exhausted."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from analysis.stamps import EARLIER
 from harness.design.plan import Unit
 from harness.stamp.stamp import Stamp
-from harness.sweep.aside import ENDED, StampedRow, move_back
+from harness.sweep.run.aside import StampedRow, move_back
+from harness.sweep.run.stored import ENDED
 
 
 @dataclass(frozen=True)

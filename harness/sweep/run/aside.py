@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from analysis import unit_log
 from analysis.schema import STUDIES
 from analysis.stamps import EARLIER, WHY
 from analysis.store import Run
@@ -15,12 +14,11 @@ from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp, reusable, stamp_id
 from harness.store.moving import move_units
 from harness.store.writer import replace_atomically
-from harness.sweep.verdict import Verdict
+from harness.sweep.run.stored import ENDED
+from harness.sweep.run.verdict import Verdict
 
 JOURNAL = f"{EARLIER}/.moving.json"
 """What is being moved: while it is there, a move is unfinished."""
-ENDED = frozenset(unit_log.ENDED)
-"""Statuses of units that are results; `failed` ones are tried again by --resume."""
 
 
 class StampedRow(Protocol):

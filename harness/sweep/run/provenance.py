@@ -14,7 +14,7 @@ import torch
 from harness.stamp.stamp import installed_version
 
 PACKAGES = ("torch", "ray", "optuna", "numpy", "pandas", "pyarrow", "pydantic", "scikit-learn", "scipy")
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def provenance(
