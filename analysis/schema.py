@@ -68,6 +68,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("config_json", _S, "resolved configuration as JSON"),
         ("changes_json", _S, "JSON object: dotted path -> value that this configuration changes in the base"),
         ("rank_invariant", _B, "the score is a strictly increasing function of U_I within a cell line"),
+        (
+            "gate_closes",
+            _B,
+            "the energy's gate may close on a cell line, whose pairs then all have nearly the same probability; null in "
+            "older stores",
+        ),
         ("train_prevalence", _F64, "share of positives among training pairs"),
         (
             "fold_json",

@@ -15,8 +15,6 @@ from analysis.rules.units import Units
 
 _POSITIVE, _NEAR = 0.99, 0.02
 _WIDEST = "widest"
-CLOSING = ("gated", "threshold_gate", "blocking")
-"""Energies that may say the same of every pair of a cell line by closing its gate."""
 
 
 @register
@@ -52,7 +50,7 @@ class ModeCollapse(Rule):
         spreads = units.cells(["logit_sd", "probability_sd"], pooled=False)
         chance = chance_readings(units)
         chance = chance.at(spreads.has(units.count)[chance.unit])
-        closes = np.array([form in CLOSING for form in units.settings("energy.form")], dtype=bool)
+        closes = units.unit_rows.numbers("gate_closes") > 0
         return _widest(spreads, closes[spreads.unit]).joined(chance)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:

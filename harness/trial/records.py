@@ -50,6 +50,7 @@ def first_row(
         "changes_json": json.dumps(changes, sort_keys=True),
         "fold_json": json.dumps(fold.content(), sort_keys=True),
         "rank_invariant": None,
+        "gate_closes": trainer.model.energy.gate_closes,
         "train_prevalence": float(dataset.label[splits.train].mean()),
         **(stamp.row() if stamp else {}),
     }

@@ -27,6 +27,8 @@ class Energy(ModelPart):
     """R_E >= 0 is part of the form (a softplus makes it so)."""
     standardise_resistance: ClassVar[bool]
     """R_E is standardised over the training cell lines: the form has a scale gauge with R_E."""
+    gate_closes: ClassVar[bool] = False
+    """Of a form with a `gate`: where it is closed, the pairs of a cell line all have nearly the same probability."""
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

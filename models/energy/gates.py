@@ -17,6 +17,7 @@ class SlopedGate(Energy):
 
     nonnegative_resistance = False
     standardise_resistance = True
+    gate_closes = True
 
     def __init__(self, w: float = 1.0) -> None:
         super().__init__()
@@ -114,6 +115,7 @@ class ThresholdGateEnergy(Energy):
 
     nonnegative_resistance = False
     standardise_resistance = True
+    gate_closes = True
 
     def __init__(self, b: float = 0.1, tau: float = 0.0) -> None:
         super().__init__()

@@ -1,6 +1,5 @@
 """mode_collapse accuses what knows nothing, and neither what is healthy nor what is too small to tell."""
 
-import json
 import math
 from typing import Any
 
@@ -129,14 +128,15 @@ def test_closed_gates_collapse_only_without_an_open_unseen_line() -> None:
     """The planted gated truth itself says next to nothing of a cell line whose gate is closed."""
     logit, label = exact(0.8, 1000)
 
-    def of(form: str, *gates: float) -> list[Finding]:
+    def of(closes: bool | None, *gates: float) -> list[Finding]:
         parts = [(f"line{k}", gate * logit, label) for k, gate in enumerate(gates)]
         records = unseen(*parts, locus=np.arange(1000 * len(gates)))
-        trial = {**records.trial, "config_json": json.dumps({"energy": {"form": form}})}
+        trial = {**records.trial, "gate_closes": closes}
         return raised(UnitRecords(trial, records.epochs, records.terms, records.cells), "mode_collapse")
 
-    assert of("gated", 0.9, 0.001) == []
-    assert {finding.cell_line for finding in of("linear", 0.9, 0.001)} == {"line1"}
-    (everywhere,) = of("gated", 0.001, 0.002)
+    assert of(True, 0.9, 0.001) == []
+    for without in (False, None):
+        assert {finding.cell_line for finding in of(without, 0.9, 0.001)} == {"line1"}
+    (everywhere,) = of(True, 0.001, 0.002)
     assert everywhere.cell_line == "line1"
     assert "closed on all unseen cell lines" in everywhere.evidence

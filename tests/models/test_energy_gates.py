@@ -54,6 +54,18 @@ def test_the_boosted_gate_is_rank_invariant_up_to_its_bound() -> None:
     assert ENERGIES.build("boosted_gate", a=0.83).strictly_increasing(tensor([-9.0, 50.0])).all()
 
 
+@pytest.mark.parametrize("form", ENERGIES.keys())
+def test_a_form_whose_closed_gate_flattens_its_output_says_so(form: str) -> None:
+    """The spread of the probabilities of standard normal potentials where R_E is lowest against where it is highest."""
+    energy = ENERGIES.build(form).double()
+    u = torch.special.ndtri((torch.arange(400, dtype=torch.float64) + 0.5) / 400)[None]
+    low, high = (tensor([side]) for side in (-30.0, 30.0))
+    gate = energy.gate(low)
+    closed, opened = (torch.sigmoid(energy(u, r, ONE)).std() for r in (low, high))
+    flat = gate is not None and gate.item() < 1e-9 and bool(closed < 0.2 * opened)
+    assert energy.gate_closes == flat
+
+
 @pytest.mark.parametrize("a", [-0.1, 1.1, math.nan])
 def test_a_promotion_outside_its_range_is_refused(a: float) -> None:
     with pytest.raises(ValueError, match="not in \\[0, 1\\]"):
