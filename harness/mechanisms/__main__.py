@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from analysis.errors import UserError, nearest, run_cli
-from harness.mechanisms.catalogue import IDS, catalogue
+from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import GROUPS
 from harness.mechanisms.page import page
 from harness.shell import terminal
@@ -34,8 +34,11 @@ def main() -> int:
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")
     form.add_argument("--markdown", action="store_true", help="print the page of the documentation")
     arguments = parser.parse_args()
-    if arguments.id is not None and arguments.id not in IDS:
-        raise UserError(f"--id {arguments.id}: the mechanisms are M01 to M43{nearest(arguments.id, IDS)}")
+    ids = sorted({row.id for row in catalogue()})
+    if arguments.id is not None and arguments.id not in ids:
+        raise UserError(
+            f"--id {arguments.id}: the mechanisms are {ids[0]} to {ids[-1]}{nearest(arguments.id, ids)}"
+        )
     rows = [row.row() for row in catalogue() if arguments.id in (None, row.id)]
     if arguments.json:
         print(json.dumps(rows, indent=1, ensure_ascii=False))

@@ -7,12 +7,6 @@ from typing import Any
 from harness.mechanisms.mechanism import Mechanism
 from harness.mechanisms.registered import declared, registered
 
-IDS = tuple(
-    f"M{number:02d}"
-    for number in (*range(1, 8), *range(10, 17), *range(20, 30), *range(30, 40), *range(40, 44))
-)
-"""The rows of the catalogue."""
-
 
 @cache
 def catalogue() -> tuple[Mechanism, ...]:
