@@ -24,10 +24,12 @@ LEFT_OUT = (
     "harness.sweep",
     "harness.bench",
     "harness.shell.terminal",
+    "analysis.output",
     "analysis.terminal",
 )
-"""Modules and packages that decide what runs, when, and how it is shown, and no number of a unit."""
-COUNTED = ("harness.sweep.worker", "harness.sweep.run.verdict")
+"""Modules and packages that decide what runs, when, and how it is shown, and no number of a unit: none of their functions
+is called while a unit is trained, continued, judged and stored."""
+COUNTED = ("harness.sweep.worker", "harness.sweep.run.statuses", "harness.sweep.run.verdict")
 """What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its units there, sets its data
 type, threads and random generators, and ends them early."""
 
@@ -141,6 +143,7 @@ def _read(file: Path) -> Source:
     return _parsed(file.read_bytes())
 
 
+@cache
 def _parsed(content: bytes) -> Source:
     try:
         tree = ast.parse(content)

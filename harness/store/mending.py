@@ -3,21 +3,17 @@
 from collections.abc import Collection
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.errors import UserError
-from analysis.files import TableFiles, filed_units, part_units, problem, unit_names
+from analysis.files import filed_units, part_units, problem, unit_names
 from analysis.paths import listed
-from analysis.schema import ALWAYS, COMPACTED, KEYS, PART, TABLES
-from analysis.unit_log import UnitLog, log_file, logged_units, rows_frame, table_frame
+from analysis.schema import ALWAYS, COMPACTED, PART
+from analysis.unit_log import UnitLog, log_file, logged_units
 from harness.store.damaged import put_aside
 from harness.store.exporting import export
-from harness.store.log_writer import LogWriter
 from harness.store.moving import drop_rows
-
-WHOLE = ("predictions", "embeddings")
-"""Tables that a log keeps as whole ones."""
+from harness.store.relogging import rows_of, write_logs
 
 
 def mend(run: Path) -> list[str]:
@@ -105,20 +101,8 @@ def _predicted(run: Path, units: Collection[str]) -> set[str]:
     """Those of `units` that ended as done, which none does without predictions."""
     if not units:
         return set()
-    rows = _rows_of(run / "units", units)
+    rows = rows_of(run / "units", units)
     return set(unit_names(rows.filter(pc.equal(rows["status"], "done"))).to_pylist())
-
-
-def write_logs(run: Path, units: Collection[str]) -> None:
-    """Write the logs of ended units from their Parquet, where there are none."""
-    tables = {name: _rows_of(run / name, units) for name in COMPACTED}
-    for unit in units:
-        rows = {name: table.filter(pc.equal(unit_names(table), unit)) for name, table in tables.items()}
-        (trial,) = rows.pop("units").to_pylist()
-        whole = [table_frame(name, rows.pop(name)) for name in WHOLE]
-        key = {column: trial[column] for column in KEYS}
-        small = rows_frame(key, {name: table.to_pylist() for name, table in rows.items()})
-        LogWriter(log_file(run, unit)).append(small, *whole, rows_frame(trial, {}))
 
 
 def _write_again(run: Path, logs: list[UnitLog]) -> list[str]:
@@ -131,11 +115,3 @@ def _write_again(run: Path, logs: list[UnitLog]) -> list[str]:
         )
     write_logs(run, [log.file.stem for log in logs])
     return said
-
-
-def _rows_of(folder: Path, units: Collection[str]) -> pa.Table:
-    wanted = pa.array(sorted(units), pa.string())
-    return TableFiles(folder, []).read(
-        TABLES[folder.name],
-        lambda table: table.filter(pc.is_in(unit_names(table), value_set=wanted)),
-    )

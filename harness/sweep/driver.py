@@ -32,7 +32,8 @@ from harness.sweep.run.aside import complete_moves, put_aside
 from harness.sweep.run.documents import PROVENANCE, mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
 from harness.sweep.run.provenance import provenance
-from harness.sweep.run.stored import ENDED, complete_units, stored_units
+from harness.sweep.run.statuses import ENDED
+from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
 from harness.sweep.start import Start, forget, give_up, prepare

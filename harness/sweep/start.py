@@ -14,7 +14,8 @@ from harness.stamp.stamp import Stamp
 from harness.store.failing import fail
 from harness.sweep.run.aside import Aside, being_moved, sort_out
 from harness.sweep.run.documents import lost_plan, plan_of_run
-from harness.sweep.run.stored import ENDED, Reached, stored_units
+from harness.sweep.run.statuses import ENDED
+from harness.sweep.run.stored import Reached, stored_units
 from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned

@@ -27,7 +27,7 @@ from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
-from harness.sweep.run.stored import ENDED, WORST_FIRST
+from harness.sweep.run.statuses import ENDED, WORST_FIRST
 from harness.sweep.run.verdict import Verdict
 from harness.trial.summary import EpochSummary
 from harness.trial.unit_run import UnitRun

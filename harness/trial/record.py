@@ -15,7 +15,7 @@ from analysis.unit_log import Mark, UnitLog, log_file, read_or_none, rows_frame,
 from harness.store.damaged import put_aside
 from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
-from harness.store.mending import write_logs
+from harness.store.relogging import write_logs
 from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
 

@@ -1,14 +1,20 @@
 """The hash of the code: what may change a number is in it, whatever a process happened to load, and texts are not."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from harness.config.space.compose import compose
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
 from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
+from tests.harness.conftest import TINY
 
 
 @pytest.fixture
@@ -108,13 +114,20 @@ def test_a_package_that_shadows_a_module_is_what_counts(tree: Path, tmp_path: Pa
     assert Code.of(tree) == after, "nothing loads it any more"
 
 
-def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> None:
+def test_of_what_is_left_out_only_printing_is_ever_reached(tree: Path) -> None:
     """And changes no hash; everything else that a worker can load does."""
     computing = reached(ROOT, ["harness.trial.unit_run", "harness.data.store", "harness.trial.step.trainer"])
     assert len(computing) > 80
-    assert not [name for name in computing if left_out(name)]
+    assert [name for name in computing if left_out(name)] == ["analysis.output"], "a mistake is printed by it"
     before = Code.of(tree)
-    for name in ("harness/sweep/driver.py", "harness/sweep/start.py", "harness/shell/terminal.py"):
+    driver = (
+        "harness/sweep/driver.py",
+        "harness/sweep/start.py",
+        "harness/shell/terminal.py",
+        "analysis/output.py",
+    )
+    moving = ("harness/store/compaction.py", "harness/store/mending.py", "harness/store/moving.py")
+    for name in (*driver, *moving):
         _append(tree, name, "\nX = 1\n")
     assert Code.of(tree) == before
     worker = reached(ROOT, ["harness.sweep.worker"])
@@ -125,37 +138,55 @@ def test_what_is_left_out_is_never_reached_from_what_computes(tree: Path) -> Non
     }
 
 
-LOADED = """
-import sys, tempfile
+WORKED = """
+import json, sys
 from pathlib import Path
-import harness.sweep.worker
-from harness.audit.auditor import inspect_trial
-from harness.config.blocks.data import DataBlock, SyntheticBlock
-from harness.data.folds import make_folds
-from harness.data.store import open_dataset
-from harness.store.writer import RunWriter
-from harness.config.space.compose import compose
-from harness.trial.unit_run import UnitRun
-from tests.harness.conftest import TINY
+from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.data.folds import Fold
 
-synthetic = SyntheticBlock(cell_lines=5, pairs_per_cell=80, chromosomes=4, enhancer_bp=80, promoter_bp=100)
-block = DataBlock(synthetic=synthetic)
-folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
-dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
-changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
-config = compose(TINY, changes).resolved()
-one = UnitRun(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
-one.advance()
-assert one.finished
-print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))
+given, run, fold = json.loads(sys.argv[1])
+work = Work(run=Path(run), folds=(Fold(**fold),), objective="val_unseen/macro/aupr", stop_rules=(), device="cpu", threads=1)
+called = set()
+
+
+def start():
+    one = object.__new__(ConfigurationTrainable)
+    one.setup(given, work=work)
+    return one
+
+
+def note(frame, event, argument):
+    if event == "call" and frame.f_code.co_name != "<module>":
+        called.add(frame.f_globals.get("__name__"))
+
+
+sys.setprofile(note)
+assert not start().step()["done"]
+one = start()  # killed after an epoch, and continued
+assert one.step()["status"] == "done", one.step()
+for log in (Path(run) / "logs").glob("*.log"):
+    log.unlink()
+assert start().step()["status"] == "done"  # asked for again when its log is gone
+sys.setprofile(None)
+ours = lambda names: [name for name in names if name and name.split(".")[0] in ("models", "harness", "analysis")]
+print(json.dumps([ours(sys.modules), ours(called)]))
 """
 
 
-def test_all_that_a_worker_loads_is_in_the_code_hash(tmp_path: Path) -> None:
+def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
+    tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
+) -> None:
+    """A unit is trained, audited, killed, continued, judged, stored, and asked for again."""
+    changes = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "support.draws": 1, "audit": "warn"}
+    config = compose(TINY, changes).resolved(gpu=False)
+    given = {"configuration": config.id, "config": config.canonical(), "changes": changes, "finished": {}}
+    given |= {"units": [(tiny_fold.id, 0)], "dataset": str(tiny_dataset.path)}
+    words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, str(tmp_path)], capture_output=True, text=True, cwd=ROOT, check=False
+        [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
-    loaded = set(done.stdout.split())
-    assert "models.losses.task" in loaded
+    loaded, called = map(set, json.loads(done.stdout.splitlines()[-1]))
+    assert {"models.building", "harness.audit.judge", "harness.store.relogging"} <= called
+    assert {name for name in called if left_out(name)} == set()
     assert {name for name in loaded if not left_out(name)} - set(Code.of().modules) == set()

@@ -17,7 +17,8 @@ from harness.store.log_writer import LogWriter
 from harness.store.writer import RunWriter
 from harness.sweep.driver import with_trials
 from harness.sweep.report import continuing
-from harness.sweep.run.stored import ENDED, stored_units
+from harness.sweep.run.statuses import ENDED
+from harness.sweep.run.stored import stored_units
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.start import Start, forget, give_up, prepare
 

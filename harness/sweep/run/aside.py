@@ -14,7 +14,7 @@ from harness.design.plan import Plan, Unit
 from harness.stamp.stamp import Stamp, reusable, stamp_id
 from harness.store.moving import move_units
 from harness.store.writer import replace_atomically
-from harness.sweep.run.stored import ENDED
+from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.verdict import Verdict
 
 JOURNAL = f"{EARLIER}/.moving.json"

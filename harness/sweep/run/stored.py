@@ -4,15 +4,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis import unit_log
 from analysis.stamps import STAMPS
 from analysis.store import Run
 from harness.design.plan import Unit
-
-ENDED = frozenset(unit_log.ENDED)
-"""Statuses of units that are results; `failed` ones are tried again by --resume."""
-WORST_FIRST = ("failed", "diverged", "running", "pruned", "stopped", "done")
-"""A configuration that has ended has the status of its worst unit, in this order; before, it is running."""
+from harness.sweep.run.statuses import ENDED
 
 
 class Stored(NamedTuple):

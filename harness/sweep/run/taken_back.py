@@ -8,7 +8,7 @@ from analysis.stamps import EARLIER
 from harness.design.plan import Unit
 from harness.stamp.stamp import Stamp
 from harness.sweep.run.aside import StampedRow, move_back
-from harness.sweep.run.stored import ENDED
+from harness.sweep.run.statuses import ENDED
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
-from harness.sweep.run.stored import WORST_FIRST, Stored, stored_units
+from harness.sweep.run.statuses import WORST_FIRST
+from harness.sweep.run.stored import Stored, stored_units
 from harness.trial.step.schedule import Schedule
 
 
