@@ -18,7 +18,7 @@ sweep: setup
 	$(PY) -m harness.sweep search_spaces/rp24.yaml $(ARGS)
 
 test: setup
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check --no-cache .

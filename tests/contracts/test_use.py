@@ -22,6 +22,7 @@ from harness.design.plan import Plan
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED
 from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
 
+pytestmark = pytest.mark.long
 OURS = {"mine", "screened", "largest", "even", "fading"}
 """Keys of what the sweep of the page has in the audit."""
 RAISES = 'raise SystemExit("a file of a run was executed")\n'
