@@ -1,16 +1,20 @@
 """`python -m harness.config`: print the JSON schemas, list every path of the configuration, or check YAML files."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
-from analysis.errors import UserError, run_cli
+from analysis.errors import UserError, nearest, run_cli
 from analysis.output import counted, printable
 from analysis.paths import user_path
+from analysis.rules import RULES
 from harness.config.blocks.paths import leaves
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import SEARCH_SPACES, check_preset
+from harness.config.sweep.overrides import sweep_paths
 from harness.config.sweep.placed import check_placed
 from harness.config.sweep.schema import as_text, preset_schema, sweep_schema
 from harness.config.sweep.sweep import load_sweep
@@ -61,19 +65,44 @@ def main() -> int:
 
 
 def _list_paths(prefix: str) -> None:
-    listed = {path: leaf for path, leaf in leaves().items() if path.startswith(prefix)}
-    if not listed:
-        raise UserError(f"no path of the configuration starts with '{prefix}'")
-    default = ConfigurationBlock()
+    every = [*_trial_rows(), *_limit_rows(), *_sweep_rows()]
+    rows = [row for row in every if row[0].startswith(prefix)]
+    if not rows:
+        paths = [path for path, *_ in every]
+        blocks = [f"{path.rpartition('.')[0]}." for path in paths if "." in path]
+        raise UserError(
+            f"no path of the configuration or of the sweep starts with '{prefix}'{nearest(prefix, [*blocks, *paths])}"
+        )
     table = Table("path", "default", "exists where", "meaning", box=None, pad_edge=False)
-    for path, leaf in listed.items():
+    for row in rows:
+        table.add_row(*map(Text, row))
+    terminal.console().print(table)
+
+
+def _trial_rows() -> Iterator[tuple[str, str, str, str]]:
+    """(path, default, where it exists, meaning) of what `set`, `space` and --set take."""
+    default = ConfigurationBlock()
+    for path, leaf in leaves().items():
         value: object = default
         for key in path.split("."):
             value = getattr(value, key, "")
         texts = [info.description for info in leaf.fields.values() if info.description]
         where = f"{leaf.discriminator} is {' or '.join(sorted(leaf.variants))}" if leaf.variants else ""
-        table.add_row(path, str(value), where, " ".join(texts[0].split()) if texts else "")
-    terminal.console().print(table)
+        yield path, str(value), where, " ".join(texts[0].split()) if texts else ""
+
+
+def _limit_rows() -> Iterator[tuple[str, str, str, str]]:
+    """The same of the limits of warning rules."""
+    for rule in RULES.values():
+        for name, limit in rule.limits.items():
+            yield f"limits.{name}", f"{limit:g}", "", f"of the warning rule {rule.id}: {rule.condition_text}"
+
+
+def _sweep_rows() -> Iterator[tuple[str, str, str, str]]:
+    """The same of the sweep's own blocks, which --set takes and the blocks `set` and `space` do not."""
+    for path, info in sweep_paths().items():
+        default = "" if info.is_required() else str(info.get_default(call_default_factory=True))
+        yield path, default, "in the sweep's YAML", " ".join((info.description or "").split())
 
 
 def _check(file: Path) -> None:

@@ -9,6 +9,8 @@ import jsonschema
 import pytest
 
 from analysis.errors import UserError
+from analysis.rules import LIMITS
+from harness.config import __main__ as config_command
 from harness.config.__main__ import FILES
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError, validate
@@ -228,3 +230,20 @@ def test_cli_prints_the_schema_and_the_paths() -> None:
     assert listed.returncode == 0
     assert "energy.lam" in listed.stdout
     assert "interaction" in listed.stdout
+
+
+def test_every_path_that_set_takes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    def listed(prefix: str) -> set[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["config", "paths", prefix])
+            assert config_command.main() == 0
+        return {line.split()[0] for line in capsys.readouterr().out.splitlines() if not line.startswith(" ")}
+
+    assert {"trial.seeds", "trial.epochs", "trial.budget"} <= listed("trial.")
+    assert {"scheduler.kind", "scheduler.grace"} <= listed("scheduler.")
+    assert {f"limits.{name}" for name in LIMITS} <= listed("limits.")
+    every = listed("")
+    assert {*leaves(), "trials", "data.folds", "data.synthetic.form"} <= every
+    assert not {path for path in every if path.startswith("data.folds.")}, "a list is set as a whole"
+    with pytest.raises(UserError, match=r"or of the sweep starts with 'trail\.'; did you mean 'trial\.'"):
+        listed("trail.")

@@ -4,9 +4,10 @@ import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from analysis.errors import UserError, nearest, shorten
 from harness.config.blocks.design import designs
@@ -61,8 +62,8 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             raise UserError(
                 f"--set {shorten(text)}: files are loaded before anything is set; name them in the YAML"
             )
-        sweep_paths = _sweep_paths()
-        if path in sweep_paths:
+        of_sweep = sweep_paths()
+        if path in of_sweep:
             _set_sweep_path(result, path, value)
             result.origins[path] = f"--set {text}"
             continue
@@ -73,7 +74,7 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
         except ConfigError as error:
             if "is a block" in str(error):
                 raise UserError(f"--set {text}: {error}") from None
-            hint = nearest(path, [*leaves(), *sweep_paths])
+            hint = nearest(path, [*leaves(), *of_sweep])
             raise UserError(
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
@@ -156,19 +157,25 @@ def _set_sweep_path(result: Overridden, path: str, value: Any) -> None:
     place[key] = value
 
 
-def _sweep_paths() -> list[str]:
-    """Dotted paths of the sweep's own blocks."""
-    return [p for p in _walk(SweepBlock, "") if p.split(".")[0] not in ("set", "space") and p != "data.root"]
+def sweep_paths() -> dict[str, FieldInfo]:
+    """Dotted paths of the sweep's own blocks that the command line may set."""
+    paths = _walk(SweepBlock, "")
+    return {
+        path: info
+        for path, info in paths.items()
+        if path.split(".")[0] not in ("set", "space", "use") and path != "data.root"
+    }
 
 
-def _walk(model: type[BaseModel], prefix: str) -> list[str]:
-    paths: list[str] = []
+def _walk(model: type[BaseModel], prefix: str) -> dict[str, FieldInfo]:
+    paths: dict[str, FieldInfo] = {}
     for name, info in model.model_fields.items():
         parts = [*(variants_of(info.annotation).values() or [info.annotation]), *get_args(info.annotation)]
         blocks = [part for part in parts if isinstance(part, type) and issubclass(part, BaseModel)]
-        if blocks:
-            for block in blocks:
-                paths.extend(path for path in _walk(block, f"{prefix}{name}.") if path not in paths)
-        else:
-            paths.append(prefix + name)
+        if get_origin(info.annotation) is list:
+            blocks = []
+        for block in blocks:
+            paths = {**_walk(block, f"{prefix}{name}."), **paths}
+        if not blocks:
+            paths[prefix + name] = info
     return paths
