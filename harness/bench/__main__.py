@@ -1,4 +1,4 @@
-"""`python -m harness.bench [stem|step|batches|ranking|driver|all]`: speed as a ratio to the plain way of the same work."""
+"""`python -m harness.bench [BENCH|all]`: speed as a ratio to the plain way of the same work."""
 
 import argparse
 import contextlib
@@ -21,13 +21,14 @@ from harness.bench.batches import bench_batches
 from harness.bench.driver import bench_driver
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
+from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
 from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules")
 
 
 def measure(
@@ -51,6 +52,9 @@ def measure(
                 yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
                 if not quick:
                     yield bench_driver(units // SEEDS, "tpe")
+            elif name == "rules":
+                bar.add_task("live rules", total=None)
+                yield bench_rules(QUICK_EPOCHS if quick else EPOCHS)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
