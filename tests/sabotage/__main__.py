@@ -21,6 +21,7 @@ from harness.shell import terminal
 from harness.store.writer import RunWriter
 from harness.trial.unit_run import UnitRun
 from tests.contracts.settings import alone
+from tests.harness.conftest import TINY
 from tests.sabotage.kinds import KINDS, caught, sabotage
 
 DESCRIPTION = """The audit of a trial (key `audit: strict | warn | off`) judges every configured mechanism; its verdicts are
@@ -30,13 +31,10 @@ every way that applies to it, on a tiny synthetic trial; the audit has to call e
 examples:
   python -m tests.sabotage                       # the whole table, about two minutes
   python -m tests.sabotage --only gated pearson"""
-TINY: dict[str, Any] = {
-    "model": {"encoder": "cnn", "embedding": 4, "kernel": 5, "width": 8, "pool": 12},
-    "environment": {"source": "support", "width": 4},
+SHORT: dict[str, Any] = {
+    **TINY,
     "support": {"size": 8, "draws": 1},
-    "episode": {"query": 16, "per_step": 4},
     "optimiser": {"epochs": 1, "steps_per_epoch": 4},
-    "audit": "off",
 }
 DATA = DataBlock(
     synthetic=SyntheticBlock(
@@ -95,7 +93,7 @@ def outcome(row: Mechanism, kind: str, dataset: EncodedDataset, fold: Fold, fold
         return "-"
     with context:
         try:
-            config = compose(TINY, alone(row)).resolved()
+            config = compose(SHORT, alone(row)).resolved()
             unit_run = UnitRun(config, dataset, fold, 0, RunWriter(folder / "run" / row.key / kind))
         except UserError as error:
             return f"not run: {error}"
