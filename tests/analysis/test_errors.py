@@ -11,6 +11,20 @@ ROOT = Path(__file__).parents[2]
 RUN = "import sys; from analysis.errors import UserError, run_cli\n"
 
 
+def unread(body: str, *arguments: object) -> tuple[int, bytes]:
+    """Status and standard error of a command line that prints once the reader of its output has gone."""
+    words = [sys.executable, "-c", RUN + body, *map(str, arguments)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, cwd=ROOT) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        process.stdin.close()
+        said = process.stderr.read()
+    return process.returncode, said
+
+
 @pytest.mark.parametrize(
     ("main", "status", "said"),
     [
@@ -40,17 +54,7 @@ def test_exit_status(main: str, status: int, said: str) -> None:
 @pytest.mark.parametrize("lines", [1, 100_000])
 def test_a_reader_that_went_away_is_no_error(lines: int) -> None:
     body = f"def main():\n    sys.stdin.read()\n    for i in range({lines}): print(i)\nrun_cli(main)"
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN + body],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    process.stdout.close()
-    process.stdin.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 0
+    assert unread(body) == (0, b"")
 
 
 def test_another_broken_pipe_is_not_hidden() -> None:
@@ -98,17 +102,7 @@ def main():
     open(sys.argv[1], 'w').write('stored')
     return 5
 run_cli(main, stores=True)"""
-    process = subprocess.Popen(
-        [sys.executable, "-c", RUN + body, str(tmp_path / "file")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT,
-    )  # fmt: skip
-    assert process.stdin
-    assert process.stdout
-    assert process.stderr
-    process.stdout.close()
-    process.stdin.close()
-    assert process.stderr.read() == b""
-    assert process.wait() == 5
+    assert unread(body, tmp_path / "file") == (5, b"")
     assert (tmp_path / "file").read_text() == "stored"
 
 
