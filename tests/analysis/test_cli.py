@@ -81,6 +81,23 @@ def test_help_teaches() -> None:
         assert word in done.stdout
 
 
+def test_a_file_that_nothing_replaces_is_status_1(run_path: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(run_path, tmp_path / "run")
+    next((run / "warnings").glob("*.parquet")).write_bytes(b"no table")
+    done = analysis(run)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "1  " in done.stdout, "what can be read is ranked"
+    assert "warnings" in done.stdout
+
+
+def test_a_run_without_a_finished_unit_is_a_mistake(run_path: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(run_path, tmp_path / "run")
+    shutil.rmtree(run / "units")
+    done = analysis(run)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no finished units, the table units is empty" in done.stderr
+
+
 def test_a_mistake_is_one_sentence_and_status_2(tmp_path: Path) -> None:
     done = analysis(tmp_path / "nothing")
     assert done.returncode == 2

@@ -55,16 +55,15 @@ def epochs(draw: st.DrawFn) -> list[dict[str, list[dict[str, Any]]]]:
 
 
 @settings(max_examples=60, deadline=None)
-@given(epochs(), st.sampled_from([10, 10_000]), st.integers(0, 7), st.sampled_from(["linear", "gated"]))
+@given(epochs(), st.sampled_from([10, 10_000]), st.integers(0, 7), st.booleans())
 def test_epoch_by_epoch_the_findings_are_those_of_all_rows(
-    parts: list[dict[str, list[dict[str, Any]]]], parameters: int, stopped: int, form: str
+    parts: list[dict[str, list[dict[str, Any]]]], parameters: int, stopped: int, closes: bool
 ) -> None:
     content = {
         "support": {"labels": True},
         "optimiser": {"epochs": len(parts) + stopped % 2},
-        "energy": {"form": form},
     }
-    trial = {"parameters": parameters, "train_pairs": 100, "status": "running"}
+    trial = {"parameters": parameters, "train_pairs": 100, "status": "running", "gate_closes": closes}
     trial |= {"config_json": json.dumps(content)}
     limits = {name: 0.4 for name in LIMITS if name in ("mode_collapse", "generalisation_gap")}
     watch = Watch(limits)

@@ -77,8 +77,9 @@ def _run(seed: int, units: int = 36) -> Run:
         content = {"limits": limits, "support": {"labels": bool(rng.random() < 0.2)} if number % 5 else {}}
         sizes = {"parameters": some(float(rng.integers(1, 2000)), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
-        content |= {"optimiser": {"epochs": 3}, "energy": {"form": "gated" if number % 4 == 1 else "linear"}}
-        unit_rows.append({**key, **sizes, "status": status, "config_json": json.dumps(content)})
+        content |= {"optimiser": {"epochs": 3}}
+        facts = {"status": status, "gate_closes": number % 4 == 1, "config_json": json.dumps(content)}
+        unit_rows.append({**key, **sizes, **facts})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):
             logged = {"loss": some(rng.uniform(-0.3, 1)), "train_aupr": some(rng.uniform(0.8, 1))}

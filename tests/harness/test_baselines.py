@@ -1,5 +1,8 @@
 """Baselines: counts against a slow reference, no label of an evaluation split is read, one table per fold."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -222,12 +225,15 @@ def test_baselines_of_other_data_folds_or_code_are_missing(
 
 
 def test_the_command_prints_every_baseline(tmp_path: Path) -> None:
-    folder = write_dataset(tmp_path / "data")
-    ran = command("harness.baselines", str(folder), "--cells", "--cache", str(tmp_path / "cache"))
+    write_dataset(tmp_path / "data")
+    words = [sys.executable, "-m", "harness.baselines", "data", "--cells", "--cache", "cache"]
+    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(words, cwd=tmp_path, env={**os.environ, **path}, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     assert all(row.key in ran.stdout for row in BASELINES)
     assert "reporting only" in ran.stdout
     assert "chance" in ran.stdout
+    assert (tmp_path / "cache").is_dir()
 
 
 def test_a_wrong_source_is_one_sentence(tmp_path: Path) -> None:

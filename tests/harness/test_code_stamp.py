@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,6 +142,7 @@ def test_of_what_is_left_out_only_printing_is_ever_reached(tree: Path) -> None:
 WORKED = """
 import json, sys
 from pathlib import Path
+from typing import Any
 from harness.sweep.worker import ConfigurationTrainable, Work
 from harness.data.folds import Fold
 
@@ -179,8 +181,8 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     """A unit is trained, audited, killed, continued, judged, stored, and asked for again."""
     changes = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "support.draws": 1, "audit": "warn"}
     config = compose(TINY, changes).resolved(gpu=False)
-    given = {"configuration": config.id, "config": config.canonical(), "changes": changes, "finished": {}}
-    given |= {"units": [(tiny_fold.id, 0)], "dataset": str(tiny_dataset.path)}
+    given: dict[str, Any] = {"configuration": config.id, "config": config.canonical(), "changes": changes}
+    given |= {"units": [(tiny_fold.id, 0)], "dataset": str(tiny_dataset.path), "finished": {}}
     words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
     done = subprocess.run(
         [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False
