@@ -1,6 +1,5 @@
 """Whether what a person's files register can be chosen, and whether what they add to a configuration chooses something."""
 
-import ast
 import inspect
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -10,7 +9,7 @@ from harness.config.blocks.block import Block
 from harness.config.blocks.loss import LossBlock
 from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.registered import variants_at
-from harness.config.sweep.use import UseFile, loaded
+from harness.config.sweep.use import loaded, place_of_class
 from models.energy import ENERGIES, Energy
 from models.losses import LOSSES, LossTerm
 from models.registry import CHOICES
@@ -24,12 +23,12 @@ def check_placed() -> None:
     UserError
         with the file and the line of the class.
     """
-    files = {file.module: file for file in loaded()}
-    if not files:
+    if not loaded():
         return
     for cls, fault in (*_of_terms(), *_of_choices(), *_of_keys()):
-        if cls.__module__ in files:
-            raise UserError(f"{_place(files[cls.__module__], cls)}: {fault}")
+        place = place_of_class(cls)
+        if place:
+            raise UserError(f"{place}: {fault}")
 
 
 def _of_terms() -> Iterator[tuple[type, str]]:
@@ -107,13 +106,3 @@ def _expected(path: str, key: str) -> str:
         return f"what {path} may be is no open choice"
     name = path.rpartition(".")[2]
     return f'expected a block with `{name}: Literal["{key}"]` under @choice("{path}")'
-
-
-def _place(file: UseFile, cls: type) -> str:
-    """FILE:LINE of a class, by its name."""
-    lines = [
-        node.lineno
-        for node in ast.walk(ast.parse(file.source))
-        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
-    ]
-    return f"{file.path}:{lines[-1] if lines else 1}"
