@@ -26,6 +26,7 @@ from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
 from harness.mechanisms.catalogue import configured
 from harness.store.writer import RunWriter
+from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED, Mistake
 from tests.contracts.page import files_of_page, write_page
@@ -47,7 +48,7 @@ def wrong(folder: Path, mistake: Mistake) -> Path:
 def loaded(yaml: Path) -> str:
     """The sentence with which the sweep is refused."""
     try:
-        load_sweep(yaml)
+        try_brought(load_sweep(yaml).trial.resolved(gpu=False))
     except UserError as error:
         return str(error)
     return ""

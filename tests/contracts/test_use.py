@@ -208,6 +208,16 @@ def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
     assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
 
 
+@pytest.mark.parametrize("room", ["single", "sweep"])
+def test_a_class_that_cannot_work_leaves_nothing_behind(room: str, tmp_path: Path) -> None:
+    text = files_of_page()["my_terms.py"].replace(".square().mean(), state", ".square(), state")
+    write_page(tmp_path, my_terms=text)
+    printed = ran(tmp_path, "-m", f"harness.{room}", "my_sweep.yaml", "--out", "runs/mine", status=2)
+    assert "returns as its value a tensor of shape [4, 6]" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "runs").exists()
+
+
 def test_an_environment_source_of_ones_own_is_audited(said: dict[str, Any]) -> None:
     assert said["source"] == "active"
 

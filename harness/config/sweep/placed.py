@@ -4,9 +4,11 @@ import inspect
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from analysis.errors import UserError
 from harness.config.blocks.block import Block
-from harness.config.blocks.loss import LossBlock
+from harness.config.blocks.loss import LossBlock, Weight
 from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.registered import variants_at
 from harness.config.sweep.use import loaded, place_of_class
@@ -43,6 +45,12 @@ def _of_terms() -> Iterator[tuple[type, str]]:
                 f"loss term '{row.key}' has the weight {path}, and no configuration has that key: expected a block with "
                 f'`weight: Weight = 0.0` under @loss_block("{block}")',
             )
+        elif path not in row.cls.chosen and not _of_a_term(path):
+            yield (
+                row.cls,
+                f"loss term '{row.key}' has the weight {path}, which is no weight of a loss term: expected "
+                f'loss.{row.key}.weight, and a block with `weight: Weight = 0.0` under @loss_block("{row.key}")',
+            )
     for key, info in LossBlock.model_fields.items():
         block_class: Any = info.annotation
         if isinstance(block_class, type) and issubclass(block_class, Block):
@@ -52,6 +60,13 @@ def _of_terms() -> Iterator[tuple[type, str]]:
                     block_class,
                     f"loss.{key} is the block of no loss term: expected one whose weight is {path}",
                 )
+
+
+def _of_a_term(path: str) -> bool:
+    """Whether a path is a number of the block of loss terms or decouplers that may be a weight."""
+    weight = TypeAdapter(Weight).json_schema()
+    within = path.split(".")[0] in ("loss", "decouple")
+    return within and any(adapter.json_schema() == weight for adapter in leaves()[path].adapters.values())
 
 
 def _of_choices() -> Iterator[tuple[type, str]]:

@@ -145,7 +145,7 @@ def _execute(file: UseFile, known: Mapping[str, UseFile]) -> None:
     except SyntaxError as error:
         raise UseError(f"{file.path}:{error.lineno or 1}: this is not Python ({error.msg})") from None
     except (ValueError, RecursionError, MemoryError, OverflowError) as error:
-        raise UseError(f"{file.path}:1: this is not Python ({_reason(error)})") from None
+        raise UseError(f"{file.path}:1: this is not Python ({reason(error)})") from None
     for name, line in imports(tree):
         place = None if name in known else not_carried(name)
         if place is not None:
@@ -164,7 +164,7 @@ def _execute(file: UseFile, known: Mapping[str, UseFile]) -> None:
         if isinstance(error, KeyboardInterrupt | UseError):
             raise
         line = place_of(error, [file]) or f"{file.path}:1"
-        raise UseError(f"{line}: the file cannot be used, {_reason(error)}") from None
+        raise UseError(f"{line}: the file cannot be used, {reason(error)}") from None
 
 
 def _refuse_side_effects(file: UseFile, before: dict[str, object], modules: frozenset[str]) -> None:
@@ -192,7 +192,7 @@ def blamed(what: str) -> Iterator[None]:
         place = place_of(error)
         if not place:
             raise
-        raise UserError(f"{place}: {what} ended with {_reason(error)}") from error
+        raise UserError(f"{place}: {what} ended with {reason(error)}") from error
 
 
 def place_of(error: BaseException, files: Sequence[UseFile] | None = None) -> str:
@@ -212,6 +212,7 @@ def place_of_class(cls: type) -> str:
     return f"{file.path}:{lines[-1] if lines else 1}"
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Type and words of an error, also of one that cannot say them."""
     said = str(traceback.TracebackException.from_exception(error))
     return f"{type(error).__name__}: {' '.join(said.split()) or 'no reason given'}"
