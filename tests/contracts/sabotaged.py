@@ -30,6 +30,7 @@ from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED, Mistake
 from tests.contracts.page import files_of_page, write_page
+from tests.contracts.tried import TRIED
 
 
 def opened(sweep: Sweep, cache: Path) -> EncodedDataset:
@@ -107,7 +108,7 @@ def sourced(folder: Path) -> str:
 
 def main(folder: Path) -> None:
     tasks: list[tuple[Callable[..., Any], str, Mistake, tuple[str, ...]]] = [
-        *((loaded, name, mistake, ()) for name, mistake in LOADED.items()),
+        *((loaded, name, mistake, ()) for name, mistake in {**LOADED, **TRIED}.items()),
         *((scored, name, mistake, ()) for name, mistake in SCORED.items()),
         *((audited, name, each.mistake, (each.mechanism,)) for name, each in AUDITED.items()),
     ]

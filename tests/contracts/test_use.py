@@ -21,6 +21,7 @@ from harness.config.sweep.sweep import load_sweep
 from harness.design.plan import Plan
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED
 from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
+from tests.contracts.tried import TRIED
 
 OURS = {"mine", "screened", "largest", "even", "fading"}
 """Keys of what the sweep of the page has in the audit."""
@@ -222,9 +223,9 @@ def test_an_environment_source_of_ones_own_is_audited(said: dict[str, Any]) -> N
     assert said["source"] == "active"
 
 
-@pytest.mark.parametrize("name", LOADED)
+@pytest.mark.parametrize("name", [*LOADED, *TRIED])
 def test_a_mistake_is_one_sentence_with_its_place(name: str, said: dict[str, Any]) -> None:
-    mistake, sentence = LOADED[name], said[name]
+    mistake, sentence = {**LOADED, **TRIED}[name], said[name]
     text = files_of_page()[f"{mistake.file}.py"].replace(mistake.old, mistake.new)
     file, at = (f"{mistake.file}.py", mistake.at) if mistake.at else ("my_sweep.yaml", "design: ends")
     lines = text.splitlines() if mistake.at else files_of_page()[file].splitlines()

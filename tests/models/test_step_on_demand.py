@@ -76,7 +76,9 @@ def test_a_reader_sees_the_values_that_it_declares() -> None:
 @pytest.mark.parametrize("name", sorted(ATTRIBUTES - {"logit"}))
 def test_an_undeclared_read_names_reader_and_attribute(name: str) -> None:
     shown = make_step().shown_to("loss term mine", {"logit"})
-    with pytest.raises(ValueError, match=rf"^loss term mine reads {name} of a step, and declares to read logit$"):
+    with pytest.raises(
+        ValueError, match=rf"^loss term mine reads {name} of a step, and declares to read logit$"
+    ):
         getattr(shown, name)
 
 
