@@ -163,8 +163,8 @@ def _execute(file: UseFile, known: Mapping[str, UseFile]) -> None:
         sys.modules.pop(file.module, None)
         if isinstance(error, KeyboardInterrupt | UseError):
             raise
-        line = place_of(error, [file]) or f"{file.path}:1"
-        raise UseError(f"{line}: the file cannot be used, {reason(error)}") from None
+        at = place_of(error, [file]) or f"{file.path}:1"
+        raise UseError(f"{at}: the file cannot be used, {reason(error)}") from None
 
 
 def _refuse_side_effects(file: UseFile, before: dict[str, object], modules: frozenset[str]) -> None:
