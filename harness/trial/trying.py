@@ -139,7 +139,7 @@ def _term(key: str, settings: Settings, numbers: Numbers) -> str:
 def _step(numbers: Numbers) -> Step:
     """A step with every value that any configuration makes."""
     u, lines = numbers(E, Q), torch.arange(E)
-    flat = {name: numbers(E) for name in ("r_raw", "r_student", "r_heard", "r_teacher")}
+    flat: dict[str, Any] = {name: numbers(E) for name in ("r_raw", "r_student", "r_heard", "r_teacher")}
     return Step(
         u=u, z_i=numbers(E, Q, SIZES.features), z_e=numbers(E, SIZES.width), r=numbers(E, 1), logit=u - 1.0,
         temperature=numbers(E, 1), label=(torch.arange(E * Q).view(E, Q) % 3 == 0).float(), cell=lines,
