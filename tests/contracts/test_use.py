@@ -198,12 +198,12 @@ def test_the_command_of_the_page_tries_the_term(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
-    text = files_of_page()["my_rule.py"].replace('units.series("loss")', 'units.series("loss").nowhere')
+    text = files_of_page()["my_rule.py"].replace("{reading.epoch}", "{reading.nowhere}")
     write_page(tmp_path, my_rule=text)
     (line,) = [number for number, content in enumerate(text.splitlines(), start=1) if "nowhere" in content]
     options = ("my_sweep.yaml", "--epochs", "1", "--out", "run")
     printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
-    assert f"my_rule.py:{line}: AttributeError: 'Readings' object has no attribute 'nowhere'" in printed
+    assert f"my_rule.py:{line}: AttributeError: 'Reading' object has no attribute 'nowhere'" in printed
     trials = Run.open(tmp_path / "run").table("units")
     assert list(trials["status"]) == ["failed"]
     assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
