@@ -3,8 +3,8 @@
 E episodes per step, S support pairs, Q query pairs, d = width of z_I, w = width of z_E.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +100,7 @@ class Step:
     query_cell: Tensor
     seed: int
     index: int
-    owner: Tensor | None = None
+    owner: Tensor | None = field(default_factory=lambda: None)
     makers: Mapping[str, Callable[[], Any]] = field(default_factory=dict, repr=False)
 
     r_raw: Tensor = field(default_factory=_unasked, repr=False)
@@ -150,8 +150,45 @@ class Step:
                 raise ValueError(f"this step has no {name}: that needs {LACKING[name]}")
             return self.__dict__.setdefault(name, self.makers[name]())
 
+    def shown_to(self, reader: str, names: Set[str]) -> "Step":
+        """This step for a `reader` who declares to read `names`: the same values, and a ValueError that names the reader
+        where another attribute is read."""
+        return _Shown(self, reader, names)
+
     def z_e_of_queries(self) -> Tensor:
         """z_E of each query pair's environment, [E, Q, w]."""
         if self.owner is not None:
             return self.z_e[self.owner]
         return self.z_e.unsqueeze(1).expand(-1, self.u.shape[1], -1)
+
+
+class _Shown(Step):
+    """A step of which a reader sees what it declares; what is computed on demand is made and kept by the step itself."""
+
+    def __init__(self, step: Step, reader: str, names: Set[str]) -> None:
+        values = vars(step)
+        self.__dict__.update({name: values[name] for name in names if name in values})
+        self.__dict__["_whole"] = (step, reader, names)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What is made on demand; anything else is not declared."""
+            if name not in ATTRIBUTES:
+                raise AttributeError(f"a step has no attribute '{name}'")
+            return getattr(self._declared(name), name)
+
+    def z_e_of_queries(self) -> Tensor:
+        return self._declared("z_e").z_e_of_queries()
+
+    def _declared(self, name: str) -> Step:
+        step, reader, names = self.__dict__["_whole"]
+        if name not in names:
+            raise ValueError(
+                f"{reader} reads {name} of a step, and declares to read {', '.join(sorted(names)) or 'nothing'}"
+            )
+        return step
+
+
+ATTRIBUTES = frozenset(each.name for each in fields(Step)) - {"makers"}
+"""Names of what a step has."""

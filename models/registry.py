@@ -6,7 +6,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar, get_origin
+from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
 Settings = Mapping[str, Any]
@@ -31,7 +31,7 @@ class Row:
 
 
 class Registry(Generic[T]):
-    """Maps keys to classes and builds them with every argument checked against the constructor.
+    """Maps keys to classes below `base` and builds them with every argument checked against the constructor.
 
     `path`: dotted path of the setting that chooses a row, empty where no single setting does; `group`: parameter group
     of what is built; `beside`: settings without which the choice means nothing; `neutral`: the row that takes the place
@@ -42,13 +42,14 @@ class Registry(Generic[T]):
     def __init__(
         self,
         kind: str,
+        base: type[Any],
         *,
         path: str = "",
         group: str = "",
         beside: Settings | None = None,
         neutral: str = "",
     ) -> None:
-        self.kind, self.path, self.group, self.neutral = kind, path, group, neutral
+        self.kind, self.base, self.path, self.group, self.neutral = kind, base, path, group, neutral
         self.beside: Settings = beside or {}
         self._rows: dict[str, Row] = {}
         if path:
@@ -68,14 +69,22 @@ class Registry(Generic[T]):
                 raise ValueError(f"{self.kind} '{key}' is registered twice")
             if not (cls.__doc__ or "").strip():
                 raise ValueError(f"{self.kind} '{key}' has no docstring")
-            if missing := undeclared(cls):
-                raise ValueError(
-                    f"{self.kind} '{key}' ({cls.__name__}) does not declare {', '.join(missing)}"
-                )
+            self._check(key, cls)
             self._rows[key] = Row(key=key, cls=cls, mechanism=mechanism or key, **texts)
             return cls
 
         return enter
+
+    def _check(self, key: str, cls: type[Any]) -> None:
+        if not (isinstance(cls, type) and issubclass(cls, self.base)):
+            raise ValueError(
+                f"{self.kind} '{key}' is no subclass of {self.base.__name__}, which it has to be"
+            )
+        what = f"{self.kind} '{key}' ({cls.__name__})"
+        if missing := undeclared(cls):
+            raise ValueError(f"{what} does not declare {', '.join(missing)}")
+        for fault in mistyped(cls):
+            raise ValueError(f"{what} declares {fault}")
 
     def row(self, key: str) -> Row:
         if key not in self._rows:
@@ -145,6 +154,26 @@ def undeclared(cls: type) -> list[str]:
         name for name, member in inspect.getmembers(cls) if inspect.isfunction(member) and _abstract(member)
     }
     return sorted(variables | methods)
+
+
+def mistyped(cls: type) -> Iterator[str]:
+    """Of the class variables that the bases of a class annotate: `name = value, expected a TYPE` where it has another
+    type. What a set, mapping or tuple holds is looked at where it is plain words."""
+    there = {name for base in cls.__mro__ for name in vars(base)}
+    for base in cls.__mro__:
+        for name, annotation in inspect.get_annotations(base).items():
+            if not _of_class(annotation) or name not in there:
+                continue
+            (wanted,), value = get_args(annotation), getattr(cls, name)
+            kind = get_origin(wanted) or wanted
+            if not isinstance(kind, type):
+                continue
+            fits = isinstance(value, (int, float) if kind is float else kind)
+            words = kind in (frozenset, tuple) and get_args(wanted)[0] is str
+            if not fits or (kind is float and isinstance(value, bool)):
+                yield f"{name} = {value!r}, expected a {kind.__name__}"
+            elif words and not all(isinstance(each, str) for each in value):
+                yield f"{name} = {value!r}, expected a {kind.__name__} of words"
 
 
 def _abstract(method: Callable[..., Any]) -> bool:

@@ -13,7 +13,6 @@ from tests.test_seams import PACKAGES, ROOT, trees
 LONGEST_NAME = 60
 """Characters of a test's name."""
 BROAD = {
-    "harness/config/sweep/use.py": 1,
     "harness/sweep/cluster/cluster.py": 3,
     "harness/sweep/worker.py": 2,
 }

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from analysis.errors import UserError
 from analysis.rules.readings import Readings
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
@@ -33,6 +34,14 @@ class Finding:
     def row(self) -> dict[str, Any]:
         """The finding as a row of the table `warnings`, without config, fold and seed."""
         return dict(vars(self))
+
+
+class RuleError(UserError):
+    """What a rule gives is none of what a rule has to give; `rule` is its id."""
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(f"warning rule {rule}: {sentence}")
+        self.rule = rule
 
 
 class Reading(NamedTuple):

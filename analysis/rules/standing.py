@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.rules.readings import Readings
-from analysis.rules.rule import Broken, Finding, Reading, Rule
+from analysis.rules.rule import Broken, Finding, Reading, Rule, RuleError
 from analysis.rules.table import Floats
 
 Limits = Mapping[str, float | Floats]
@@ -31,6 +31,8 @@ class Judged:
 
     def __init__(self, rule: Rule, readings: Readings, limits: Limits) -> None:
         """`limits` of all rules: of all units, or one for each [units]."""
+        if not isinstance(readings, Readings):
+            raise RuleError(rule.id, f"it measures a {type(readings).__name__}, expected Readings")
         self.rule, self.readings = rule, readings.sorted()
         unit = self.readings.unit
         each = ((name, limits[name]) for name in rule.limits)
@@ -39,7 +41,7 @@ class Judged:
             for name, limit in each
         }
         nothing = Broken(*(np.empty(0, dtype=kind) for kind in (float, float, bool)))
-        self.broken = rule.condition(self.readings.values, self.limits) if len(unit) else nothing
+        self.broken = _checked(rule, self.readings, self.limits) if len(unit) else nothing
 
     def series(self) -> Iterator[Series]:
         """Every series in which a violation counts.
@@ -101,6 +103,32 @@ class Judged:
             implied=rule.implied(reading),
             live=False,
         )
+
+
+def _checked(rule: Rule, readings: Readings, limits: Mapping[str, Floats]) -> Broken:
+    """What the rule's condition gives; raises RuleError for anything but a value, a limit and a mask per reading."""
+    broken, count = rule.condition(readings.values, limits), len(readings)
+    if not isinstance(broken, Broken):
+        raise RuleError(
+            rule.id, f"its condition gives a {type(broken).__name__}, expected Broken(value, limit, broken)"
+        )
+    for name, part in broken._asdict().items():
+        wanted = "a mask" if name == "broken" else "numbers"
+        fits = (
+            isinstance(part, np.ndarray)
+            and part.shape == (count,)
+            and (part.dtype == bool) == (name == "broken")
+        )
+        if not fits:
+            said = (
+                f"an array of shape {part.shape} and {part.dtype}"
+                if isinstance(part, np.ndarray)
+                else repr(part)
+            )
+            raise RuleError(
+                rule.id, f"its condition gives {name} = {said}, expected {wanted} of shape ({count},)"
+            )
+    return broken
 
 
 def _lasting(

@@ -52,4 +52,4 @@ def in_chunks(score: Callable[[Rows], NDArray[np.float64]], pairs: Rows) -> NDAr
     return np.concatenate(parts).astype(np.float64) if parts else np.empty(0)
 
 
-BASELINES: Registry[Baseline] = Registry("baseline")
+BASELINES: Registry[Baseline] = Registry("baseline", Baseline)

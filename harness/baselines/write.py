@@ -15,7 +15,7 @@ from analysis.schema import SCHEMA_VERSION, to_table
 from harness.baselines.baseline import BASELINES
 from harness.baselines.evaluate import evaluate_fold
 from harness.baselines.features import PairFeatures
-from harness.config.sweep.use import loaded
+from harness.config.sweep.use import loaded, with_imported
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.code import Code
@@ -90,6 +90,8 @@ def current(run_dir: Path, data: str, fold: Fold) -> bool:
 @cached
 def _code() -> str:
     modules = pkgutil.walk_packages(harness.baselines.__path__, "harness.baselines.")
-    brought = [file for file in loaded() if any(row.cls.__module__ == file.module for row in BASELINES)]
+    brought = with_imported(
+        file for file in loaded() if any(row.cls.__module__ == file.module for row in BASELINES)
+    )
     names = [module.name for module in modules if not module.name.endswith("__main__")]
     return Code.of(begin=names).with_files(brought).hash

@@ -36,10 +36,11 @@ from harness.shell.arguments import whole
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, refuse_beside
 from harness.store.mending import mend
-from harness.store.storage import check_writable
+from harness.store.storage import StoreUnwritable, check_writable
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device
 from harness.trial.episodes.feasible import check_feasible
+from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 
 OBJECTIVE = "val_unseen/macro/aupr"
@@ -67,6 +68,7 @@ def main() -> int:
     chosen = choose_device()
     device = chosen.name
     config = config.resolved(gpu=chosen.gpu)
+    try_brought(config)
     if chosen.sentence:
         console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
     if not chosen.gpu:
@@ -219,9 +221,12 @@ def _run_seed(unit_run: UnitRun, console: Console) -> str:
                 summary = unit_run.advance(
                     lambda done, total: progress.update(task, completed=done, total=total)
                 )
-            except UserError:
+            except StoreUnwritable:
                 raise
-            except Exception as error:
+            except UserError as error:
+                unit_run.close("failed", str(error))
+                raise
+            except (Exception, SystemExit, GeneratorExit) as error:
                 place = place_of(error)
                 reason = (
                     f"{place}: {type(error).__name__}: {error}"

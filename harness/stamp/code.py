@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from analysis.errors import UserError
 from analysis.stamps import modules_of
 from harness.config.sweep.use import UseFile, loaded
 from harness.store.writer import replace_atomically
@@ -79,8 +80,9 @@ class Code:
         return cls.of()
 
     def with_files(self, files: Sequence[UseFile]) -> "Code":
-        """This code and files that a person brought, as modules `use.NAME`."""
-        brought = {f"use.{file.name}": _parsed(file.source.encode()).hash for file in files}
+        """This code and files that a person brought, as modules `use.NAME`; raises UserError for one that Python cannot
+        read as a tree."""
+        brought = {f"use.{file.name}": _brought(file) for file in files}
         return self._of({**self.modules, **brought}) if brought else self
 
     def save(self, run: Path) -> None:
@@ -141,6 +143,15 @@ def reached(root: Path, begin: Sequence[str]) -> dict[str, Source]:
 
 def _read(file: Path) -> Source:
     return _parsed(file.read_bytes())
+
+
+def _brought(file: UseFile) -> str:
+    try:
+        return _parsed(file.source.encode()).hash
+    except RecursionError:
+        raise UserError(
+            f"{file.path}:1: an expression of the file is nested too deeply to be stamped"
+        ) from None
 
 
 @cache

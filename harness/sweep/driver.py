@@ -39,6 +39,7 @@ from harness.sweep.search.impossible import refuse_impossible
 from harness.sweep.start import Start, forget, give_up, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
+from harness.trial.trying import try_brought
 
 
 def run_sweep(options: Options, console: Console) -> int:
@@ -54,6 +55,7 @@ def run_sweep(options: Options, console: Console) -> int:
     console.file = sys.stdout
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
+        try_brought(sweep.trial.resolved(gpu=False))  # before there is a folder to leave behind
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = (options.out or Path("runs") / sweep.config.name).absolute()
         stack.enter_context(writing(run, DISK))

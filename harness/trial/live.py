@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.rules import Finding, Watch
+from analysis.errors import UserError
+from analysis.rules import RULES, Finding, Watch
+from analysis.rules.rule import RuleError
+from harness.config.sweep.use import place_of_class
 from harness.trial.score.evaluate import vanished_spread
 
 Row = dict[str, Any]
@@ -25,7 +28,11 @@ class LiveWarnings:
     def see(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> tuple[list[Row], str | None]:
         """The rows that the next epoch adds to `raised`, and why to end early: a rule named in `stop_rules`, or no
         spread of logits for two epochs; None to go on."""
-        findings = self._watch.see(trial, tables)
+        try:
+            findings = self._watch.see(trial, tables)
+        except RuleError as error:
+            place = place_of_class(type(RULES[error.rule]))
+            raise UserError(f"{f'{place}: ' if place else ''}{error}") from error
         known = {(row["rule"], row["cell_line"]) for row in self.raised}
         rows = [{**finding.row(), "live": True} for finding in findings]
         new = [row for row in rows if (row["rule"], row["cell_line"]) not in known]

@@ -17,6 +17,7 @@ from harness.data.folds import Fold, split
 from harness.stamp.stamp import Stamp, refuse_other
 from harness.store.writer import RunWriter
 from harness.trial.episodes.cell_facts import standardised_features
+from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
 from harness.trial.evaluation import Evaluation
@@ -199,7 +200,7 @@ class UnitRun:
 
     def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog]:
         logs = []
-        for position, batch in enumerate(self.sampler.epoch(epoch)):
+        for position, batch in enumerate(drawn(self.sampler, epoch)):
             self._refuse_others(batch)
             progress = epoch - 1 + position / self.sampler.steps
             logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))

@@ -69,7 +69,7 @@ class Energy(ModelPart):
         return {}
 
 
-ENERGIES: Registry[Energy] = Registry("energy form", path="energy.form", group=Energy.group)
+ENERGIES: Registry[Energy] = Registry("energy form", Energy, path="energy.form", group=Energy.group)
 
 
 def everywhere(r: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ class Temperature(ModelPart):
 
 
 TEMPERATURES: Registry[Temperature] = Registry(
-    "temperature mode", path="temperature.mode", group=Temperature.group
+    "temperature mode", Temperature, path="temperature.mode", group=Temperature.group
 )
 
 

@@ -69,7 +69,7 @@ class Environment(ModelPart):
 
 
 ENVIRONMENTS: Registry[Environment] = Registry(
-    "environment source", path="environment.source", group=Environment.group
+    "environment source", Environment, path="environment.source", group=Environment.group
 )
 OTHER_PARTS = frozenset({"scope", "rank", "teacher", "fusion", "graph", "prior"})
 """Keys beside `environment.source` that say what is made of z_E, whatever its source."""

@@ -104,7 +104,7 @@ class PrototypeGraph(ModelPart):
 
 
 GRAPHS: Registry[PrototypeGraph] = Registry(
-    "prototype graph", path="environment.graph.kind", group=PrototypeGraph.group
+    "prototype graph", PrototypeGraph, path="environment.graph.kind", group=PrototypeGraph.group
 )
 
 

@@ -35,7 +35,9 @@ class Teacher(ModelPart):
         """The Teacher's remembered parameters after a step that left the Student at `student`."""
 
 
-TEACHERS: Registry[Teacher] = Registry("teacher", path="environment.teacher.kind", group=Teacher.group)
+TEACHERS: Registry[Teacher] = Registry(
+    "teacher", Teacher, path="environment.teacher.kind", group=Teacher.group
+)
 
 
 @TEACHERS.register(

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import cast, get_args
 
+from models.episode import ATTRIBUTES
 from models.losses.term import Direction, LossTerm, Need
-from models.registry import Registry
+from models.registry import Registry, mistyped
 from models.sizes import Sizes
 
 GROUPS = "SETGA"
@@ -32,7 +33,9 @@ class LossRegistry(Registry[LossTerm]):
         )
 
         def complete(cls: type[LossTerm]) -> type[LossTerm]:
-            for fault in chain(_undeclared(cls), _contradictions(cls), self._clashes(cls)):
+            if not (isinstance(cls, type) and issubclass(cls, LossTerm)):
+                raise ValueError(f"{self.kind} '{key}' is no subclass of LossTerm, which it has to be")
+            for fault in chain(_undeclared(cls), _wrong(cls), _contradictions(cls), self._clashes(cls)):
                 raise ValueError(f"{self.kind} '{key}' ({cls.__name__}) {fault}")
             return enter(cls)
 
@@ -62,6 +65,15 @@ def _undeclared(cls: type[LossTerm]) -> Iterator[str]:
         yield f"does not declare {', '.join(missing)}"
 
 
+def _wrong(cls: type[LossTerm]) -> Iterator[str]:
+    """Declarations of a wrong type, and what it says to read and no step has."""
+    yield from (f"declares {fault}" for fault in mistyped(cls))
+    if not isinstance(cls.reach, frozenset):
+        yield f"declares reach = {cls.reach!r}, expected a frozenset of {', '.join(GROUPS)}"
+    if unknown := sorted(cls.reads - ATTRIBUTES):
+        yield f"reads {unknown[0]}, and what a step has is {', '.join(sorted(ATTRIBUTES))}"
+
+
 def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
     widest = cls.reach.union(*cls.wider.values())
     moved = {group for _, groups in cls.objectives for group in groups}
@@ -84,4 +96,4 @@ def _letters(groups: set[str] | frozenset[str]) -> str:
     return "".join(sorted(groups, key=GROUPS.index)) or "nothing"
 
 
-LOSSES = LossRegistry("loss term")
+LOSSES = LossRegistry("loss term", LossTerm)

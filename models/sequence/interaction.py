@@ -33,4 +33,6 @@ class Interaction(ModelPart):
         """z_I of every pair."""
 
 
-INTERACTIONS: Registry[Interaction] = Registry("encoder", path="model.encoder", group=Interaction.group)
+INTERACTIONS: Registry[Interaction] = Registry(
+    "encoder", Interaction, path="model.encoder", group=Interaction.group
+)

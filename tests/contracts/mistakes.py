@@ -130,6 +130,50 @@ LOADED = {
     "a baseline of a built-in name": Mistake(
         "my_baseline", '"gc_content"', '"distance"', REGISTERED, "@BASELINES"
     ),
+    "a weight that is no path": Mistake(
+        "my_terms", '"loss.mine.weight"', "5", "declares weight = 5, expected a str", "@LOSSES"
+    ),
+    "a weight of another mechanism": Mistake(
+        "my_terms",
+        '"loss.mine.weight"',
+        '"optimiser.lr"',
+        "has the weight optimiser.lr, which is no weight of a loss term: expected loss.mine.weight",
+        "class Mine(",
+    ),
+    "a reach that is a word": Mistake(
+        "my_terms",
+        "reach = EVERY_SIDE",
+        'reach = "SETG"',
+        "declares reach = 'SETG', expected a frozenset",
+        "@LOSSES",
+    ),
+    "needs in a list": Mistake(
+        "my_terms",
+        "needs = frozenset()",
+        "needs = []",
+        "declares needs = [], expected a frozenset",
+        "@LOSSES",
+    ),
+    "a read of nothing": Mistake(
+        "my_terms", '{"logit"}', '{"logits"}', "reads logits, and what a step has is cell, ", "@LOSSES"
+    ),
+    "a default outside its bounds": Mistake(
+        "my_terms",
+        "Field(2.0, gt=0.0)",
+        "Field(-2.0, gt=0.0)",
+        "MineBlock has the default scale = -2.0, expected greater than 0",
+        "@loss_block",
+    ),
+    "an energy that is none": Mistake(
+        "my_energy",
+        "class Screened(Energy)",
+        "class Screened",
+        "energy form 'screened' is no subclass of Energy",
+        "@ENERGIES",
+    ),
+    "a sampler that says mixing in a word": Mistake(
+        "my_sampler", "mixes = False", 'mixes = "no"', "declares mixes = 'no', expected a bool", "@SAMPLERS"
+    ),
     "a design of a built-in name": Mistake(
         "my_design",
         '@design("ends")',

@@ -26,9 +26,11 @@ from harness.data.folds import make_folds, split
 from harness.data.store import open_dataset
 from harness.mechanisms.catalogue import configured
 from harness.store.writer import RunWriter
+from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED, Mistake
 from tests.contracts.page import files_of_page, write_page
+from tests.contracts.tried import TRIED
 
 
 def opened(sweep: Sweep, cache: Path) -> EncodedDataset:
@@ -47,7 +49,7 @@ def wrong(folder: Path, mistake: Mistake) -> Path:
 def loaded(yaml: Path) -> str:
     """The sentence with which the sweep is refused."""
     try:
-        load_sweep(yaml)
+        try_brought(load_sweep(yaml).trial.resolved(gpu=False))
     except UserError as error:
         return str(error)
     return ""
@@ -106,7 +108,7 @@ def sourced(folder: Path) -> str:
 
 def main(folder: Path) -> None:
     tasks: list[tuple[Callable[..., Any], str, Mistake, tuple[str, ...]]] = [
-        *((loaded, name, mistake, ()) for name, mistake in LOADED.items()),
+        *((loaded, name, mistake, ()) for name, mistake in {**LOADED, **TRIED}.items()),
         *((scored, name, mistake, ()) for name, mistake in SCORED.items()),
         *((audited, name, each.mistake, (each.mechanism,)) for name, each in AUDITED.items()),
     ]

@@ -21,6 +21,7 @@ from harness.config.sweep.sweep import load_sweep
 from harness.design.plan import Plan
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED
 from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
+from tests.contracts.tried import TRIED
 
 pytestmark = pytest.mark.long
 OURS = {"mine", "screened", "largest", "even", "fading"}
@@ -198,24 +199,34 @@ def test_the_command_of_the_page_tries_the_term(tmp_path: Path) -> None:
 
 
 def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
-    text = files_of_page()["my_rule.py"].replace('units.series("loss")', 'units.series("loss").nowhere')
+    text = files_of_page()["my_rule.py"].replace("{reading.epoch}", "{reading.nowhere}")
     write_page(tmp_path, my_rule=text)
     (line,) = [number for number, content in enumerate(text.splitlines(), start=1) if "nowhere" in content]
     options = ("my_sweep.yaml", "--epochs", "1", "--out", "run")
     printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
-    assert f"my_rule.py:{line}: AttributeError: 'Readings' object has no attribute 'nowhere'" in printed
+    assert f"my_rule.py:{line}: AttributeError: 'Reading' object has no attribute 'nowhere'" in printed
     trials = Run.open(tmp_path / "run").table("units")
     assert list(trials["status"]) == ["failed"]
     assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
+
+
+@pytest.mark.parametrize("room", ["single", "sweep"])
+def test_a_class_that_cannot_work_leaves_nothing_behind(room: str, tmp_path: Path) -> None:
+    text = files_of_page()["my_terms.py"].replace(".square().mean(), state", ".square(), state")
+    write_page(tmp_path, my_terms=text)
+    printed = ran(tmp_path, "-m", f"harness.{room}", "my_sweep.yaml", "--out", "runs/mine", status=2)
+    assert "returns as its value a tensor of shape [4, 6]" in printed
+    assert "Traceback" not in printed
+    assert not (tmp_path / "runs").exists()
 
 
 def test_an_environment_source_of_ones_own_is_audited(said: dict[str, Any]) -> None:
     assert said["source"] == "active"
 
 
-@pytest.mark.parametrize("name", LOADED)
+@pytest.mark.parametrize("name", [*LOADED, *TRIED])
 def test_a_mistake_is_one_sentence_with_its_place(name: str, said: dict[str, Any]) -> None:
-    mistake, sentence = LOADED[name], said[name]
+    mistake, sentence = {**LOADED, **TRIED}[name], said[name]
     text = files_of_page()[f"{mistake.file}.py"].replace(mistake.old, mistake.new)
     file, at = (f"{mistake.file}.py", mistake.at) if mistake.at else ("my_sweep.yaml", "design: ends")
     lines = text.splitlines() if mistake.at else files_of_page()[file].splitlines()

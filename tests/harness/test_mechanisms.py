@@ -88,7 +88,7 @@ def test_the_checks_see_what_they_look_for() -> None:
 
 
 def test_row_that_no_configuration_path_chooses_is_refused() -> None:
-    unplaced: Registry[object] = Registry("energy form", path="energy.form")
+    unplaced: Registry[object] = Registry("energy form", object, path="energy.form")
     unplaced.register("nowhere", id="M10", name="n", equation="e", shapes="-> s", source="s")(Mechanism)
     with pytest.raises(UnplacedError, match="energy form 'nowhere'"):
         settings_of(unplaced, unplaced.row("nowhere"))

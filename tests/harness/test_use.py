@@ -1,19 +1,23 @@
 """A person's own files: loaded once, registered, trained with, stamped, copied, and refused in a sentence."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from analysis.errors import UserError
 from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.sweep import load_sweep
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use
 from harness.stamp.code import Code
-from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.sweep.worker import ConfigurationTrainable, Work, fresh_globals
 from tests.harness.brought import FILE, SWEEP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -98,6 +102,40 @@ FAULTS = {
         5,
         'G does not declare form: expected form: Literal["NAME"]',
     ),
+    "deep recursion": ("def f():\n    return f()\n\n\nf()\n", 2, "RecursionError"),
+    "no memory": ("x = 1\nraise MemoryError\n", 2, "MemoryError: no reason given"),
+    "the exit of a generator": ("x = 1\nraise GeneratorExit('now')\n", 2, "GeneratorExit: now"),
+    "an error without words": (
+        "class Odd(BaseException):\n    def __str__(self):\n        raise ValueError\nraise Odd\n",
+        4,
+        "the file cannot be used, Odd: ",
+    ),
+    "parentheses": ("x = " + "(" * 500 + ")" * 500, 1, "too many nested parentheses"),
+    "a tree too deep": ("x = " + "1 + " * 6000 + "1", 1, "RecursionError"),
+    "a helper beside it": ("import os\n\nfrom helper import x\n", 3, "it imports helper ("),
+    "a helper in a function": ("def f():\n    import helper\n", 2, "list helper.py under `use` too"),
+    "a helper by its name": (
+        "import importlib\nimportlib.import_module('helper')\n",
+        2,
+        "it imports helper (",
+    ),
+    "a package beside it": (
+        "import folder.part\n",
+        1,
+        "which is neither stamped nor carried to workers: expected it",
+    ),
+    "the path of modules": (
+        "import sys\nsys.path.append('x')\n",
+        2,
+        "changes where Python looks for modules",
+    ),
+    "default dtype": ("import torch\n\ntorch.set_default_dtype(torch.float64)\n", 3, "torch's default dtype"),
+    "determinism": ("import torch\ntorch.use_deterministic_algorithms(True)\n", 2, "deterministic"),
+    "gradients": ("import torch\ntorch.set_grad_enabled(False)\n", 2, "whether torch keeps gradients"),
+    "drawn numbers": ("import torch\nx = torch.randn(3)\n", 2, "torch's random state"),
+    "errors of numpy": ("import numpy as np\nnp.seterr(all='ignore')\n", 2, "numpy's handling of errors"),
+    "seed of numpy": ("import numpy as np\nnp.random.seed(3)\n", 2, "numpy's random state"),
+    "seed of Python": ("import random\nrandom.seed(3)\n", 2, "Python's random state"),
     "a design that is none": (
         "from harness.config.blocks.design import Design, design\n"
         "@design('mine')\nclass Mine(Design):\n    'nothing declared'\n",
@@ -107,9 +145,26 @@ FAULTS = {
 }
 
 
+@pytest.fixture
+def beside(tmp_path: Path) -> Iterator[Path]:
+    """A folder with a helper that Python would find, and afterwards the state of the process as it was."""
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "part.py").write_text("x = 1\n")
+    errors = np.geterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        yield tmp_path
+    np.seterr(**errors)
+    fresh_globals(torch.get_num_threads())
+    for name in ("helper", "folder", "folder.part"):
+        sys.modules.pop(name, None)
+
+
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_mistake_in_a_file_is_told_with_its_line(name: str, tmp_path: Path) -> None:
+def test_a_mistake_in_a_file_is_told_with_its_line(name: str, beside: Path) -> None:
     text, line, says = FAULTS[name]
+    tmp_path = beside
     file = tmp_path / "wrong.py"
     file.write_text(text)
     with pytest.raises(UserError) as caught:
@@ -117,6 +172,41 @@ def test_a_mistake_in_a_file_is_told_with_its_line(name: str, tmp_path: Path) ->
     assert str(caught.value).startswith(f"{file}:{line}: ")
     assert says in str(caught.value)
     assert loaded() == ()
+
+
+def test_a_file_in_another_encoding_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_bytes(b"x = 1\n# caf\xe9\n")
+    with pytest.raises(UserError, match=r"wrong.py:2: this is not UTF-8 \(.*\): save the file as UTF-8"):
+        read_use([tmp_path / "wrong.py"], ["use"])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "marked.py").write_bytes(b"\xef\xbb\xbfx = 1\n")
+    assert read_use([tmp_path / "marked.py"], ["use"])[0].source == "x = 1\n"
+
+
+ALONE = """
+import json, sys
+from pathlib import Path
+from harness.config.sweep.use import load_use, loaded, read_use, use_of_sweep, with_imported
+load_use(use_of_sweep(Path("mine.yaml")))
+user = sys.modules[loaded()[1].module]
+names = [[file.name for file in files] for files in (loaded(), with_imported([loaded()[1]]))]
+print(json.dumps([*names, user.Y, user.late(), user.__file__]))
+"""
+
+
+def test_files_of_one_use_import_each_other(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("use: [user.py, shared.py, other.py]\n")
+    (tmp_path / "shared.py").write_text("X = 2\n")
+    (tmp_path / "other.py").write_text("")
+    text = "import shared\nfrom shared import X\nY = X + shared.X\ndef late():\n    import shared as s\n    return s.X\n"
+    (tmp_path / "user.py").write_text(text)
+    command, there = [sys.executable, "-c", ALONE], {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=there)
+    assert ended.returncode == 0, ended.stderr
+    files = ["shared", "user", "other"]
+    assert json.loads(ended.stdout) == [files, ["shared", "user"], 4, 2, str(tmp_path / "user.py")]
 
 
 def test_missing_file_is_told_with_the_line_that_names_it(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_set_encoder_and_a_source_are_one_class_each() -> None:
 
 
 def test_a_choice_that_the_settings_lack_is_none() -> None:
-    choices: Registry[Energy] = Registry("choice", path="a.b.kind")
+    choices: Registry[Energy] = Registry("choice", Energy, path="a.b.kind")
     assert choices.chosen({"a": {"b": {"kind": "x", "n": 1}}}) == "x"
     assert choices.beside_choice({"a": {"b": {"kind": "x", "n": 1}}}) == {"n": 1}
     assert choices.chosen({"a": {}}) == choices.chosen({}) == "none"

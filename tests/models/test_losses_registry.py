@@ -33,7 +33,7 @@ def declaring(**changes: Any) -> type[LossTerm]:
 
 
 def register(cls: type[LossTerm], key: str = "mine", registry: LossRegistry | None = None) -> LossRegistry:
-    registry = registry or LossRegistry("loss term")
+    registry = registry or LossRegistry("loss term", LossTerm)
     registry.register(key, **TEXTS)(cls)
     return registry
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from models.episode import LACKING, Step
+from models.episode import ATTRIBUTES, LACKING, Step
 from tests.models.steps import make_step
 
 
@@ -54,3 +54,36 @@ def test_what_cannot_be_had_says_what_it_needs(name: str) -> None:
 def test_another_name_is_no_attribute() -> None:
     with pytest.raises(AttributeError, match="no attribute 'kls'"):
         getattr(bare(), "kl" + "s")
+
+
+def test_a_reader_sees_the_values_that_it_declares() -> None:
+    made: list[str] = []
+    step = make_step(kl=None, owner=torch.zeros(4, 6, dtype=torch.long))
+
+    def kl() -> torch.Tensor:
+        made.append("kl")
+        return step.u.abs()
+
+    whole = Step(**{**vars(step), "makers": {"kl": kl}})
+    shown = whole.shown_to("loss term mine", {"logit", "kl", "z_e", "owner"})
+    assert shown.logit is whole.logit
+    assert shown.owner is whole.owner
+    assert shown.kl is shown.kl is whole.kl
+    assert made == ["kl"], "made once, for whoever asks"
+    assert torch.equal(shown.z_e_of_queries(), whole.z_e_of_queries())
+
+
+@pytest.mark.parametrize("name", sorted(ATTRIBUTES - {"logit"}))
+def test_an_undeclared_read_names_reader_and_attribute(name: str) -> None:
+    shown = make_step().shown_to("loss term mine", {"logit"})
+    with pytest.raises(
+        ValueError, match=rf"^loss term mine reads {name} of a step, and declares to read logit$"
+    ):
+        getattr(shown, name)
+
+
+def test_a_method_reads_what_it_is_made_of() -> None:
+    with pytest.raises(ValueError, match="reads z_e of a step"):
+        make_step().shown_to("loss term mine", {"z_i"}).z_e_of_queries()
+    with pytest.raises(AttributeError, match="a step has no attribute 'colour'"):
+        _ = make_step().shown_to("loss term mine", {"z_i"}).colour  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
@@ -77,6 +77,7 @@ def choice(path: str) -> Callable[[type[AnyBlock]], type[AnyBlock]]:
         if len(names) != 1:
             raise ValueError(f'{cls.__name__} does not declare {key}: expected {key}: Literal["NAME"]')
         _documented(cls)
+        _check_defaults(cls)
         known = _REGISTER.variants.setdefault(path, {})
         if names[0] in known:
             raise ValueError(f"{path}: {names[0]} is registered already")
@@ -136,6 +137,7 @@ class OpenBlock(Block):
             lacking = [name for name, info in block.model_fields.items() if info.is_required()]
             if lacking:
                 raise ValueError(f"{block.__name__} has no default for {', '.join(lacking)}")
+            _check_defaults(block)
             weight = block.model_fields.get("weight")
             if weight is not None and weight.default != 0:
                 raise ValueError(
@@ -170,6 +172,28 @@ class Names:
 def version() -> int:
     """A number that is another one whenever a block or key was registered."""
     return _REGISTER.version
+
+
+def _check_defaults(block: type[Block]) -> None:
+    """Raise ValueError for a default that the block would not take from a person."""
+    defaults = {
+        name: info.get_default(call_default_factory=True) for name, info in block.model_fields.items()
+    }
+    plain = {
+        name: default
+        for name, default in defaults.items()
+        if not block.model_fields[name].is_required() and not isinstance(default, Block)
+    }
+    try:
+        block.model_validate(plain)
+    except ValidationError as error:
+        for problem in error.errors():
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            if name in plain:
+                wanted = problem["msg"].removeprefix("Input should be ")
+                raise ValueError(
+                    f"{block.__name__} has the default {name} = {plain[name]!r}, expected {wanted}"
+                ) from None
 
 
 def _documented(block: type[Block]) -> str:

@@ -1,16 +1,17 @@
 """Whether what a person's files register can be chosen, and whether what they add to a configuration chooses something."""
 
-import ast
 import inspect
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from analysis.errors import UserError
 from harness.config.blocks.block import Block
-from harness.config.blocks.loss import LossBlock
+from harness.config.blocks.loss import LossBlock, Weight
 from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.registered import variants_at
-from harness.config.sweep.use import UseFile, loaded
+from harness.config.sweep.use import loaded, place_of_class
 from models.energy import ENERGIES, Energy
 from models.losses import LOSSES, LossTerm
 from models.registry import CHOICES
@@ -24,12 +25,12 @@ def check_placed() -> None:
     UserError
         with the file and the line of the class.
     """
-    files = {file.module: file for file in loaded()}
-    if not files:
+    if not loaded():
         return
     for cls, fault in (*_of_terms(), *_of_choices(), *_of_keys()):
-        if cls.__module__ in files:
-            raise UserError(f"{_place(files[cls.__module__], cls)}: {fault}")
+        place = place_of_class(cls)
+        if place:
+            raise UserError(f"{place}: {fault}")
 
 
 def _of_terms() -> Iterator[tuple[type, str]]:
@@ -44,6 +45,12 @@ def _of_terms() -> Iterator[tuple[type, str]]:
                 f"loss term '{row.key}' has the weight {path}, and no configuration has that key: expected a block with "
                 f'`weight: Weight = 0.0` under @loss_block("{block}")',
             )
+        elif path not in row.cls.chosen and not _of_a_term(path):
+            yield (
+                row.cls,
+                f"loss term '{row.key}' has the weight {path}, which is no weight of a loss term: expected "
+                f'loss.{row.key}.weight, and a block with `weight: Weight = 0.0` under @loss_block("{row.key}")',
+            )
     for key, info in LossBlock.model_fields.items():
         block_class: Any = info.annotation
         if isinstance(block_class, type) and issubclass(block_class, Block):
@@ -53,6 +60,13 @@ def _of_terms() -> Iterator[tuple[type, str]]:
                     block_class,
                     f"loss.{key} is the block of no loss term: expected one whose weight is {path}",
                 )
+
+
+def _of_a_term(path: str) -> bool:
+    """Whether a path is a number of the block of loss terms or decouplers that may be a weight."""
+    weight = TypeAdapter(Weight).json_schema()
+    within = path.split(".")[0] in ("loss", "decouple")
+    return within and any(adapter.json_schema() == weight for adapter in leaves()[path].adapters.values())
 
 
 def _of_choices() -> Iterator[tuple[type, str]]:
@@ -107,13 +121,3 @@ def _expected(path: str, key: str) -> str:
         return f"what {path} may be is no open choice"
     name = path.rpartition(".")[2]
     return f'expected a block with `{name}: Literal["{key}"]` under @choice("{path}")'
-
-
-def _place(file: UseFile, cls: type) -> str:
-    """FILE:LINE of a class, by its name."""
-    lines = [
-        node.lineno
-        for node in ast.walk(ast.parse(file.source))
-        if isinstance(node, ast.ClassDef) and node.name == cls.__name__
-    ]
-    return f"{file.path}:{lines[-1] if lines else 1}"

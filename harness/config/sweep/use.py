@@ -1,21 +1,25 @@
 """A person's own files: what they register is loaded once per process, here and in every worker."""
 
+import ast
+import builtins
 import contextlib
 import hashlib
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from analysis.errors import UserError
+from harness.config.sweep.imports import importing, imports, not_carried, refusal, tops
+from harness.config.sweep.untouched import changes, state
 from harness.config.yaml.lines import Document, read_yaml
 
 
 @dataclass(frozen=True)
 class UseFile:
-    """A Python file as it was read: its source goes where its path may not be."""
+    """A Python file as it was read, at an absolute path: its source goes where its path may not be."""
 
     path: str
     source: str
@@ -36,12 +40,26 @@ class UseFile:
         return f"use_{self.name}_{self.hash}"
 
 
+class UseError(UserError):
+    """A mistake in a person's file that says file and line."""
+
+
 _LOADED: dict[str, UseFile] = {}
+"""Name of a module -> its file, in the order in which they were loaded."""
 
 
 def loaded() -> tuple[UseFile, ...]:
-    """The files that this process has loaded, in that order."""
+    """The files that this process has loaded, each after those that it imports."""
     return tuple(_LOADED.values())
+
+
+def with_imported(files: Iterable[UseFile]) -> list[UseFile]:
+    """Loaded files and those that they import, and so on, in the order in which they were loaded."""
+    wanted = {file.name for file in files}
+    of_name = {file.name: {name for name, _ in imports(ast.parse(file.source))} for file in loaded()}
+    while more := {name for at in wanted for name in of_name.get(at, ()) if name in of_name} - wanted:
+        wanted |= more
+    return [file for file in loaded() if file.name in wanted]
 
 
 def use_of(document: Document) -> list[UseFile]:
@@ -73,12 +91,18 @@ def read_use(paths: Sequence[Path], where: Sequence[str]) -> list[UseFile]:
     for path, place in zip(paths, where, strict=True):
         if path.suffix != ".py":
             raise UserError(f"{place}: {path} is no Python file; expected a name that ends in .py")
+        path = path.absolute()
         try:
-            file = UseFile(str(path), path.read_text(encoding="utf-8"))
+            file = UseFile(str(path), path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise UserError(f"{place}: there is no file {path}") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{place}: {path} cannot be read as text ({error})") from None
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            raise UseError(
+                f"{path}:{line}: this is not UTF-8 ({error.reason}): save the file as UTF-8"
+            ) from None
+        except OSError as error:
+            raise UserError(f"{place}: {path} cannot be read ({error.strerror})") from None
         if file.name in files:
             raise UserError(f"{place}: {file.name}.py is named twice; expected files of different names")
         files[file.name] = file
@@ -86,35 +110,74 @@ def read_use(paths: Sequence[Path], where: Sequence[str]) -> list[UseFile]:
 
 
 def load_use(files: Iterable[UseFile]) -> None:
-    """Execute each file as a module, once per process.
+    """Execute each file as a module, once per process; they may import each other by their names.
 
     Raises
     ------
     UserError
-        with file and line for one that is not Python, that raises, or that registers what cannot be registered.
+        with file and line for one that is not Python, that raises, that registers what cannot be registered, that
+        imports what no worker would have, or that changes the state of the whole process.
     """
+    files = list(files)
+    known = {file.name: file for file in loaded()}
     for file in files:
-        if file.hash not in _LOADED:
-            _execute(file)
-            _LOADED[file.hash] = file
+        if known.get(file.name, file).hash != file.hash:
+            raise UseError(
+                f"{file.path}:1: {known[file.name].path} of the same name and other content is in use already"
+            )
+    known = {file.name: file for file in files} | known
+    for file in files:
+        _load(file, known)
 
 
-def _execute(file: UseFile) -> None:
+def _load(file: UseFile, known: Mapping[str, UseFile]) -> ModuleType:
+    """The module of a file, executed now if it was not; `known`: the files that it may import, by name."""
+    if file.module not in sys.modules:
+        _execute(file, known)
+        _LOADED[file.module] = file
+    return sys.modules[file.module]
+
+
+def _execute(file: UseFile, known: Mapping[str, UseFile]) -> None:
+    try:
+        tree = ast.parse(file.source, file.path)
+        code = compile(tree, file.path, "exec", dont_inherit=True)
+    except SyntaxError as error:
+        raise UseError(f"{file.path}:{error.lineno or 1}: this is not Python ({error.msg})") from None
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise UseError(f"{file.path}:1: this is not Python ({reason(error)})") from None
+    for name, line in imports(tree):
+        place = None if name in known else not_carried(name)
+        if place is not None:
+            raise UseError(f"{file.path}:{line}: {refusal(name, place)}")
     module = ModuleType(file.module)
     module.__file__ = file.path
-    try:
-        code = compile(file.source, file.path, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        raise UserError(f"{file.path}:{error.lineno or 1}: this is not Python ({error.msg})") from None
-    except ValueError as error:
-        raise UserError(f"{file.path}:1: this is not Python ({error})") from None
+    beside = importing(lambda name: _load(known[name], known) if name in known else None)
+    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": beside}
+    before, modules = state(), tops()
     sys.modules[file.module] = module
     try:
         exec(code, module.__dict__)
-    except (Exception, SystemExit) as error:  # noqa: BLE001  # a person's code may raise anything
-        del sys.modules[file.module]
-        line = place_of(error, [file]) or f"{file.path}:1"
-        raise UserError(f"{line}: the file cannot be used, {_reason(error)}") from None
+        _refuse_side_effects(file, before, modules)
+    except BaseException as error:
+        sys.modules.pop(file.module, None)
+        if isinstance(error, KeyboardInterrupt | UseError):
+            raise
+        at = place_of(error, [file]) or f"{file.path}:1"
+        raise UseError(f"{at}: the file cannot be used, {reason(error)}") from None
+
+
+def _refuse_side_effects(file: UseFile, before: dict[str, object], modules: frozenset[str]) -> None:
+    for what, line in changes(before, file.source):
+        raise UseError(
+            f"{file.path}:{line}: the file changes {what}, by which every trial would differ: leave it as it is"
+        )
+    for name in sorted(tops() - modules):
+        place = not_carried(name)
+        if place is not None:
+            lines = enumerate(file.source.splitlines(), start=1)
+            line = next((number for number, text in lines if name in text), 1)
+            raise UseError(f"{file.path}:{line}: {refusal(name, place)}")
 
 
 @contextlib.contextmanager
@@ -125,11 +188,11 @@ def blamed(what: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{what}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         place = place_of(error)
         if not place:
             raise
-        raise UserError(f"{place}: {what} ended with {_reason(error)}") from error
+        raise UserError(f"{place}: {what} ended with {reason(error)}") from error
 
 
 def place_of(error: BaseException, files: Sequence[UseFile] | None = None) -> str:
@@ -139,5 +202,17 @@ def place_of(error: BaseException, files: Sequence[UseFile] | None = None) -> st
     return f"{frames[-1].filename}:{frames[-1].lineno or 1}" if frames else ""
 
 
-def _reason(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split()) or 'no reason given'}"
+def place_of_class(cls: type) -> str:
+    """FILE:LINE of a class in a person's file, by its name; empty for a class of the project."""
+    file = _LOADED.get(cls.__module__)
+    if file is None:
+        return ""
+    nodes = ast.walk(ast.parse(file.source))
+    lines = [node.lineno for node in nodes if isinstance(node, ast.ClassDef) and node.name == cls.__name__]
+    return f"{file.path}:{lines[-1] if lines else 1}"
+
+
+def reason(error: BaseException) -> str:
+    """Type and words of an error, also of one that cannot say them."""
+    said = str(traceback.TracebackException.from_exception(error))
+    return f"{type(error).__name__}: {' '.join(said.split()) or 'no reason given'}"

@@ -18,6 +18,7 @@ from harness.trial.step.dependence import dependence
 from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.draws import Draws, TrainingDraws
 from harness.trial.step.measure import Measure, Measured
+from harness.trial.step.returned import value_and_state
 from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm
 from harness.trial.step.schedule import Schedule
 from models.building import build_model
@@ -177,7 +178,8 @@ class Trainer:
             factor = self.schedule.factor(term, progress)
             if factor == 0.0:
                 continue
-            value, states[term.key] = term(step, self.states[term.key])
+            shown = step.shown_to(f"loss term {term.key}", term.reads)
+            value, states[term.key] = value_and_state(term, term(shown, self.states[term.key]))
             if not bool(torch.isfinite(value)):
                 raise Diverged(f"loss term {term.key} is {float(value.detach())} at step {self.index}")
             terms.append(WeightedTerm(term.key, value, weight * factor, term.reach, tuple(term.parameters())))
