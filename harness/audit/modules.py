@@ -45,7 +45,7 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFind
     if broken:
         return MechanismFinding.on(mechanism, "inert", broken)
     figures: dict[str, Any] = {"grad_norm": gradient if names else None, **_effect(twins, cls, names)}
-    if not any(figures.get(name) for name in ("effect_logit", "effect_gradient")):
+    if not any(figures.get(name) for name in ("effect_known", "effect_gradient")):
         text = "no prediction and no gradient changes when it is neutralised"
         return MechanismFinding.on(mechanism, "inert", text, **figures)
     absorbed = redundant_temperature(twins.probe.config) if issubclass(cls, Temperature) else ""
@@ -123,9 +123,9 @@ def _effect(twins: Twins, cls: type, names: set[str]) -> dict[str, float]:
         ways.append(neutral.shaken(names))
     for way in ways:
         effect = twins.prediction_without(patch=way)
-        if effect["effect_logit"] > 0.0:
+        if effect["effect_known"] > 0.0:
             return effect
-    none = {"effect_logit": 0.0, "effect_aupr": 0.0}
+    none = {"effect_known": 0.0, "effect_aupr": 0.0}
     for way in ways:
         gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(patch=way)))
         if gap > 0.0:

@@ -35,7 +35,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
     figures = {**effect, "effect_gradient": gap}
-    if effect["effect_logit"] > 0.0 or gap > 0.0:
+    if effect["effect_known"] > 0.0 or gap > 0.0:
         return MechanismFinding.on(
             mechanism, "active", "a twin without it predicts or learns otherwise", **figures
         )

@@ -46,7 +46,7 @@ class Twins:
         logits = self.probe.logits(self.trainer, unseen=True) if unseen else self.logits
         others = self.probe.logits(self.probe.clone(**twin), unseen=unseen)
         return {
-            "effect_logit": float((logits - others).abs().max()),
+            "effect_known": float((logits - others).abs().max()),
             "effect_aupr": abs(self._aupr(logits) - self._aupr(others)),
         }
 

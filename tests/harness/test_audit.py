@@ -234,3 +234,5 @@ def test_sentences() -> None:
     assert summary([active, dead]) == "2 mechanisms: 1 active, 1 inert"
     assert fault([active]) is None
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
+    broken = MechanismFinding("-", "sampler", "broken", "mixed", "contract")
+    assert fault([broken]) == "audit: sampler is broken (contract): mixed"
