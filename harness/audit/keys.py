@@ -191,7 +191,6 @@ class _Fingerprint:
         """Values of the loss terms at stretched states of the step, where hinges that are satisfied now are not."""
         clone: Trainer = self.probe.clone(self.config)
         batch = trimmed(self.probe.batch, 3, 4)
-        self.probe.pairs += (batch.support.size + batch.query.size) / 3
         step = clone.measure(batch, warm=False).step
         term_values = []
         for scale, shift in STRETCHES:
