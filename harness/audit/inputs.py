@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from harness.audit.acting import KNOWN, UNSEEN, places
 from harness.audit.neutral import members, parts_of
-from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Change, Moved, Reading
+from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, Reading
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
 from models.environment.placement import Placement
@@ -59,8 +59,7 @@ def _movement(twins: Twins, mechanism: Mechanism, name: str) -> tuple[float, str
     model, kind, cls = twins.trainer.model, mechanism.kind, mechanism.cls
     if name in ("enhancer", "promoter"):
         side = ("enhancer", "promoter").index(name)
-        moved = twins.reading.moved(twins.reading.with_arguments(model.sequence, _rolled(side)))
-        return _least(moved, frozenset({KNOWN, UNSEEN}), "the logit")
+        return _least(twins.other_side(side), frozenset({KNOWN, UNSEEN}), "the logit")
     if kind == "energy form":
         position, change = {"u": (0, torch.zeros_like), "temperature": (2, _doubled)}[name]
         return _replayed(twins.reading, model.energy, position, (change,))
@@ -153,17 +152,6 @@ class Exchange:
             return replace(support, v=unlike[0]) if unlike else support
         sets = [other for other in others if not torch.equal(other.z_i, support.z_i)]
         return replace(support, z_i=sets[0].z_i, u=sets[0].u) if sets else support
-
-
-def _rolled(side: int) -> Change:
-    """One side's sequences of every pair are those of another pair of the batch."""
-
-    def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        given = list(arguments)
-        given[side] = given[side].roll(max(1, len(given[side]) // 2), 0)
-        return tuple(given), named
-
-    return change
 
 
 def _replayed(

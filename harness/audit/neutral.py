@@ -59,6 +59,17 @@ def resisted(r: float) -> Callable[..., Any]:
     return change
 
 
+def rolled(side: int) -> Callable[..., Any]:
+    """A change of the sequence side's arguments: those of one side are another pair's."""
+
+    def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        given = list(arguments)
+        given[side] = given[side].roll(max(1, len(given[side]) // 2), 0)
+        return tuple(given), named
+
+    return change
+
+
 def _on_output(
     cls: type, change: Callable[[Tensor], Tensor], *, inner: bool = False
 ) -> Callable[[Trainer], None]:

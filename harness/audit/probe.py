@@ -90,6 +90,7 @@ class Probe:
             if lost is not None:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
         self.weights["index"] = self._hiding_one()
+        self._plain: Trainer | None = None
 
     def _hiding_one(self) -> int:
         """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
@@ -121,13 +122,26 @@ class Probe:
 
     def clone(self, config: ConfigurationBlock | None = None, patch: Patch | None = None) -> Trainer:
         """A trainer with the probe's state wherever name and shape agree, `patch`ed afterwards."""
+        clone = self._copied() if config is None else self._loaded(config)
+        if patch is not None:
+            patch(clone)
+        return clone
+
+    def _copied(self) -> Trainer:
+        """A copy of the one clone of the trial's own configuration, which is built once; the data are shared."""
+        if self._plain is None:
+            self._plain = self._loaded(None)
+        plain = self._plain
+        shared = (self.dataset, plain.measuring.statistics, plain.config, plain.schedule)
+        return copy.deepcopy(self._plain, {id(part): part for part in shared})
+
+    def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
+        """A trainer of `config` with the probe's state, ready for a step."""
         clone = self.build(config)
         self.load(clone)
         # Updates in proportion to the gradient: the first one of Adam is its sign alone, and hides what differs.
         for group in clone.optimiser.param_groups:
             group["lr"] = group["eps"] = 1.0
-        if patch is not None:
-            patch(clone)
         return clone
 
     def load(self, clone: Trainer) -> None:

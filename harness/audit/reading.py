@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.metrics import average_precision_score
 from torch import Tensor, nn
 
 from harness.audit.neutral import mapped, parts_of
@@ -31,7 +30,7 @@ Change = Callable[[nn.Module, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any,
 
 class Moved(NamedTuple):
     """Largest change of a logit on trained and on unseen cell lines (None: no such split), the same relative to the spread
-    of the logits, change of AUPR, and the splits where nothing moves."""
+    of the logits, change of their pooled AUPR, and the splits where nothing moves."""
 
     known: float | None
     unseen: float | None
@@ -110,7 +109,7 @@ class Reading:
             known=min(known, default=None),
             unseen=min(unseen, default=None),
             relative=max(gaps.values()) / (spread + 1e-30),
-            aupr=max(abs(_aupr(scores[name]) - _aupr(base[name])) for name in names),
+            aupr=abs(_aupr(scores) - _aupr(base)),
             still=tuple(name for name, gap in gaps.items() if gap <= least),
         )
 
@@ -207,7 +206,12 @@ def _few(pairs: np.ndarray, cell: np.ndarray) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def _aupr(scores: SplitScores) -> float:
-    if scores.label.min() == scores.label.max():
+def _aupr(scores: Mapping[str, SplitScores]) -> float:
+    """Average precision over all pairs; 0 where they are of one class."""
+    label = np.concatenate([each.label for each in scores.values()])
+    order = np.argsort(-np.concatenate([each.logit for each in scores.values()]), kind="stable")
+    hits = label[order]
+    if hits.min() == hits.max():
         return 0.0
-    return float(average_precision_score(scores.label, scores.logit))
+    precision = hits.cumsum() / np.arange(1, len(hits) + 1)
+    return float(precision[hits == 1].mean())

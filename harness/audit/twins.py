@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import torch
 
+from harness.audit import neutral
 from harness.audit.probe import Probe, ProbeStep, differ, norm
-from harness.audit.reading import Reading
+from harness.audit.reading import Moved, Reading
 from harness.trial.step.trainer import StepLog
 
 
@@ -23,6 +24,7 @@ class Twins:
         first = probe.step(probe.clone(), shares=True)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
+        self._sides: dict[int, Moved] = {}
         self.reading = Reading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
     @property
@@ -30,6 +32,13 @@ class Twins:
         """What the base step logged."""
         assert self.base.log is not None
         return self.base.log
+
+    def other_side(self, side: int) -> Moved:
+        """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""
+        if side not in self._sides:
+            scores = self.reading.with_arguments(self.trainer.model.sequence, neutral.rolled(side))
+            self._sides[side] = self.reading.moved(scores)
+        return self._sides[side]
 
     def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from the base step's, relative to these."""
