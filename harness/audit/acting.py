@@ -3,6 +3,8 @@
 from harness.config.blocks.environment import PriorEnvironmentBlock, SupportEnvironmentBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.mechanism import Mechanism
+from models.energy.base import Energy
+from models.energy.gates import ThresholdGateEnergy
 from models.energy.temperature import CalibratedTemperature
 from models.environment.graph import PrototypeGraph
 from models.environment.teacher import Teacher
@@ -10,6 +12,8 @@ from models.environment.teacher import Teacher
 KNOWN, UNSEEN = "prediction_known", "prediction_unseen"
 STUDENT = frozenset({"environment source", "set encoder", "graph map"})
 """Kinds of mechanisms that z_E is made by."""
+RESISTANCE = STUDENT | {"scope", "teacher", "prototype graph", "fusion", "extrapolation"}
+"""Kinds that R_E is made by."""
 
 
 def places(mechanism: Mechanism, config: ConfigurationBlock) -> frozenset[str]:
@@ -35,6 +39,11 @@ def places(mechanism: Mechanism, config: ConfigurationBlock) -> frozenset[str]:
     if mechanism.kind in STUDENT and environment.teacher.kind == "gradient" and environment.fusion.alpha == 1:
         acts -= {KNOWN}
     return acts
+
+
+def before_threshold(mechanism: Mechanism, energy: Energy) -> bool:
+    """Whether the mechanism is to be judged by R_E, since a threshold stands between it and the logit."""
+    return mechanism.kind in RESISTANCE and isinstance(energy, ThresholdGateEnergy)
 
 
 def extrapolated(config: ConfigurationBlock) -> bool:

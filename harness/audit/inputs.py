@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,6 +14,7 @@ from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, Readin
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
 from models.environment.placement import Placement
+from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Resistance
 from models.environment.student import SupportEnvironment
 from models.episode import Support
@@ -92,17 +94,14 @@ def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[floa
     if name == "labels":
         return _labels(twins) if mechanism.kind == "environment source" else None
     if name == "place":
-        name = (
-            "v" if twins.probe.config.environment.model_dump()["prior"]["over"] == "features" else "support"
-        )
-        asked = frozenset({UNSEEN})
+        return _places(twins)
     if name == "cell_line" and model.cell_lines < 2:
         return None
     change = Exchange(reading.supports, name, model.cell_lines, hide=mechanism.kind == "fusion")
     scores = reading.with_arguments(model.environment, change)
     if mechanism.kind == "teacher":
         before, after = (
-            torch.tensor([float(r) for name in of for r in of[name].r_teacher.values()])
+            torch.from_numpy(np.concatenate([r for name in of for r in of[name].r_teacher.values()]))
             for of in (reading.base, scores)
         )
         return _relative(before, after), "R_T"
@@ -119,6 +118,23 @@ def _labels(twins: Twins) -> tuple[float, str] | None:
         with torch.no_grad():
             before, after = source(shown), source(replace(shown, label=torch.ones_like(support.u)))
         return _relative(before, after), "z_E"
+    return None
+
+
+def _places(twins: Twins) -> tuple[float, str] | None:
+    """An unseen cell line lies where one training cell line does, and then where another does: R_E moves."""
+    reading, trainer = twins.reading, twins.trainer
+    for _, prior in members(trainer, GaussianProcessPrior):
+        places = prior.training_places(trainer.reference)
+        if len(places) > 1:
+            low, high = (
+                reading.with_output(
+                    trainer.model.environment,
+                    lambda output, place=place: output._replace(place=place.expand_as(output.place)),
+                )
+                for place in places[:2]
+            )
+            return _least(reading.moved(low, base=high, r=True), frozenset({UNSEEN}), "R_E")
     return None
 
 
@@ -144,7 +160,6 @@ class Exchange:
             other = -torch.ones_like(support.cell) if self.hide else (support.cell + 1) % self.cell_lines
             return replace(support, cell=torch.where(support.cell >= 0, other, support.cell))
         others = self.supports[self.call + 1 :] + self.supports[: self.call]
-        others.sort(key=lambda other: int(other.cell.max()) < 0)  # places that a prior knows come first
         if self.name == "v":
             unlike = [
                 other.v for other in others if other.v is not None and not torch.equal(other.v, support.v)

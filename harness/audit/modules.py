@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from harness.audit import neutral
-from harness.audit.acting import places
+from harness.audit.acting import before_threshold, places
 from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
 from harness.audit.fitted import unfitted
@@ -135,11 +135,9 @@ def _effect(
     """Changes of predictions when the module is neutralised, and the splits where nothing changes. Before a threshold what
     counts is R_E, but for the threshold itself."""
     reading, trainer = twins.reading, twins.trainer
-    threshold = isinstance(trainer.model.energy, ThresholdGateEnergy)
-    of_r = threshold and bool(set(mechanism.trains) & set("ET"))
-    moved: Moved
+    of_r = before_threshold(mechanism, trainer.model.energy)
     if issubclass(cls, Energy) and trainer.model.environment.acts:
-        moved = _of_energy(twins, threshold=threshold)
+        moved = _of_energy(twins)
     elif issubclass(cls, Temperature):
         moved = reading.moved(reading.with_outputs(instances, lambda t: 2 * t), fitted=False)
     elif issubclass(cls, EmaTeacher):
@@ -152,10 +150,10 @@ def _effect(
     return moved.figures(), moved.still
 
 
-def _of_energy(twins: Twins, *, threshold: bool) -> Moved:
+def _of_energy(twins: Twins) -> Moved:
     """The energy hears the mean of R_E; a threshold hears what is beyond it to either side."""
     reading, energy = twins.reading, twins.trainer.model.energy
-    if not threshold:
+    if not isinstance(energy, ThresholdGateEnergy):
         return reading.moved(reading.with_arguments(energy, neutral.resisted(reading.mean_r())))
     low, high = (reading.with_arguments(energy, neutral.resisted(far)) for far in (-FAR, FAR))
     return reading.moved(low, base=high)

@@ -136,6 +136,14 @@ class Reading:
         finally:
             handle.remove()
 
+    def with_output(self, module: nn.Module, change: Callable[[Any], Any]) -> dict[str, SplitScores]:
+        """Scores where the module gives something else."""
+        handle = module.register_forward_hook(lambda _module, _arguments, output: change(output))
+        try:
+            return self.scores()
+        finally:
+            handle.remove()
+
     def with_outputs(
         self, modules: list[nn.Module], change: Callable[[Tensor], Tensor]
     ) -> dict[str, SplitScores]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from harness.audit.acting import KNOWN, UNSEEN, places
+from harness.audit.acting import KNOWN, UNSEEN, before_threshold, places
 from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
 from harness.audit.inputs import judge_inputs
@@ -36,7 +36,8 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     try:
         twin = twins.probe.clone(changed(config, dict(mechanism.off)))
         predicts = asked & {KNOWN, UNSEEN}
-        moved = twins.reading.moved(twins.reading.scores(twin)) if predicts else None
+        of_r = before_threshold(mechanism, twins.trainer.model.energy)
+        moved = twins.reading.moved(twins.reading.scores(twin), r=of_r) if predicts else None
         gap = twins.gradient_gap(twins.probe.step(twin))
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
