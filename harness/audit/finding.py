@@ -59,12 +59,15 @@ def summary(findings: Sequence[MechanismFinding]) -> str:
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """One line per audit of a unit, by its moment, from rows of table `audit`."""
+    """One line per audit of a unit, by its moment, from rows of table `audit`, and below it one per fault."""
     by_moment: dict[str, list[MechanismFinding]] = {}
     for row in rows:
         columns = {name: row[name] for name in MechanismFinding.__dataclass_fields__}
         by_moment.setdefault(row["moment"], []).append(MechanismFinding(**columns))
-    return {moment: summary(findings) for moment, findings in by_moment.items()}
+    return {
+        moment: "\n  ".join([summary(findings), *(sentence(f) for f in findings if f.verdict in FATAL)])
+        for moment, findings in by_moment.items()
+    }
 
 
 def fault(findings: Sequence[MechanismFinding]) -> str | None:

@@ -25,7 +25,7 @@ EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
 BATCHES = 4
 """Batches of the probe: three to warm the clone, one that every twin sees."""
-SUPPORT, QUERY = 8, 16
+SUPPORT, QUERY = 6, 10
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30

@@ -227,6 +227,8 @@ def test_sentences() -> None:
     dead = MechanismFinding("M33", "pearson", "inert", "no gradient")
     assert summary([active, dead]) == "2 mechanisms: 1 active, 1 inert"
     assert fault([active]) is None
+    rows = [finding.row("last", 3.0) for finding in (active, dead)]
+    assert lines(rows) == {"last": "2 mechanisms: 1 active, 1 inert\n  M33 pearson is inert: no gradient"}
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
     broken = MechanismFinding("-", "sampler", "broken", "mixed", "contract")
     assert fault([broken]) == "audit: sampler is broken (contract): mixed"
