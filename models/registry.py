@@ -11,6 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar, get_args, get_origin
 T = TypeVar("T")
 Settings = Mapping[str, Any]
 """A resolved configuration as plain nested data."""
+PLACES = ("training", "prediction_known", "prediction_unseen")
+"""Where a mechanism may act: on the gradient of a step, on predictions of trained and of unseen cell lines."""
+EVERYWHERE, TRAINING = frozenset(PLACES), frozenset(PLACES[:1])
+INPUTS = ("enhancer", "promoter", "z_i", "u", "support", "labels", "v", "cell_line", "z_e", "r", "temperature", "place",
+          "shallow", "gradients", "epoch")  # fmt: skip
+"""What a mechanism that is no loss term may read. In a source of z_E, `z_i` and `u` are those of the support pairs."""
 
 
 @dataclass(frozen=True)

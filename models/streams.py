@@ -165,6 +165,7 @@ def initialise(model: nn.Module, seed: int) -> None:
                 f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
             )
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(stream_seed(seed, "init", name))
+            # The CPU's generator alone: torch.manual_seed keeps a stack trace per call for a GPU that draws nothing here.
+            torch.default_generator.manual_seed(stream_seed(seed, "init", name))
             module.reset_parameters()
     name_streams(model)

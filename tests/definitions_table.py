@@ -1,4 +1,4 @@
-"""The definitions of the loss terms, typed by hand from the documents and from nothing in the code.
+"""The definitions of the mechanisms, typed by hand from the documents and from nothing in the code.
 
 Groups: S sequence side, E environment (Student), T environment (Teacher, prototype graph), G temperature, lam and w, A the
 term's own critic, adversary or Opportunists. Where the documents say E for the whole environment side, it is ET here.
@@ -13,12 +13,12 @@ Objective = tuple[str, str, str]
 @dataclass(frozen=True)
 class Definition:
     """may: groups that the definitions allow; reach: those that it moves under isolated routing; light: those that a
-    setting adds. acts: what of a step its gradient moves; reads: everything of a step that it looks at; phase1: it trains
+    setting adds. moves: what of a step its gradient moves; reads: everything of a step that it looks at; phase1: it trains
     while the environment side rests. Names are in one string, apart by spaces."""
 
     may: str
     reach: str
-    acts: str
+    moves: str
     reads: str
     objectives: frozenset[Objective]
     light: str = ""
@@ -33,9 +33,9 @@ def up(groups: str, scalar: str) -> Objective:
     return groups, scalar, "up"
 
 
-def side(may: str, reach: str, acts: str, reads: str, scalar: str, *, phase1: bool = False) -> Definition:
+def side(may: str, reach: str, moves: str, reads: str, scalar: str, *, phase1: bool = False) -> Definition:
     """A term of one part that lowers one scalar over all that it reaches."""
-    return Definition(may, reach, acts, reads, frozenset({down(reach, scalar)}), phase1=phase1)
+    return Definition(may, reach, moves, reads, frozenset({down(reach, scalar)}), phase1=phase1)
 
 
 def decoupler(scalar: str = "dependence", own: Objective | None = None) -> Definition:
@@ -69,7 +69,7 @@ DEFINITIONS: dict[str, Definition] = {
     "competition": Definition(
         may="ETA",
         reach="ETA",
-        acts="r_heard z_e",
+        moves="r_heard z_e",
         reads="shallow energy_of r_heard r_teacher pseudo_unseen z_e cell label logit",
         objectives=frozenset(
             {down("ET", "L_S"), down("ET", "a^2"), down("A", "(1 - s) L_O + s CE(P_O, P_0)")}
@@ -100,10 +100,83 @@ DEFINITIONS: dict[str, Definition] = {
     "temperature": Definition(
         may="GET",
         reach="G",
-        acts="temperature",
+        moves="temperature",
         reads="temperature",
         objectives=frozenset({down("GE", "(T - 1)^2")}),
         light="E",
     ),
 }
 """Key of a registered loss term -> what the documents say of it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mechanism that is no loss term acts (T: on gradients in training, K: on predictions of trained cell lines,
+    U: on those of unseen ones), and what it reads, apart by spaces."""
+
+    acts: str
+    reads: str = ""
+
+
+SIDES = Place("TKU", "enhancer promoter")
+FORM = Place("TKU", "u r temperature")
+SET = Place("TKU", "support")
+FUSION = Place("TK", "cell_line")
+BALANCE = Place("T", "gradients")
+
+PLACES: dict[str, Place] = {
+    "stem": SIDES,
+    "self_attention": SIDES,
+    "cbat": SIDES,
+    "anchors": SIDES,
+    "cnn": SIDES,
+    "cross_attention": SIDES,
+    "share_sides": SIDES,
+    "share_strands": SIDES,
+    "bottleneck": SIDES,
+    "fourier_kan": Place("TKU", "z_i"),
+    "dual_stream": Place("TKU", "z_i"),
+    "linear": FORM,
+    "interaction": FORM,
+    "gated": FORM,
+    "boosted_gate": FORM,
+    "threshold_gate": FORM,
+    "blocking": FORM,
+    "binding": FORM,
+    "fixed": Place("TKU"),
+    "learned": Place("TKU"),
+    "per_cell": Place("TKU", "z_e"),
+    "calibrated": Place("KU", "labels"),
+    "scope_cell": Place("TKU", "z_e"),
+    "scope_sample": Place("TKU", "z_e z_i"),
+    "id": Place("TK", "cell_line"),
+    "features": Place("TKU", "v"),
+    "support": Place("TKU", "support z_i u labels"),
+    "mean": SET,
+    "moments": SET,
+    "attention": SET,
+    "isab": SET,
+    "gradient": Place("TK", "cell_line"),
+    "ema": Place("TK", "support"),
+    "gcn": Place("TKU"),
+    "random_walk": Place("TKU"),
+    "graph_map": Place("TKU", "z_e"),
+    "fusion": FUSION,
+    "fusion_ema": FUSION,
+    "opportunist": Place("T", "shallow"),
+    "gp_posterior": Place("U", "place"),
+    "pseudo_unseen": Place("T", "cell_line"),
+    "contrastive_relations": Place("T", "cell_line"),
+    "cell_batch": Place("T", "cell_line"),
+    "meta_batch": Place("T", "cell_line"),
+    "random": Place("T"),
+    "isolated": BALANCE,
+    "shared": BALANCE,
+    "fixed_weights": BALANCE,
+    "ramp": BALANCE,
+    "grad_norm": BALANCE,
+    "pcgrad": BALANCE,
+    "curriculum_ramp": Place("T", "epoch"),
+    "curriculum": Place("T", "epoch"),
+}
+"""Key of a mechanism that is no loss term -> what the documents say of it."""

@@ -7,31 +7,44 @@ from typing import Any
 
 from harness.mechanisms.mechanism import Mechanism
 
-VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
-FATAL = ("inert", "leaking")
+VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
+FATAL = ("inert", "leaking", "broken")
 """Verdicts that `audit: strict` stops a trial for."""
 
 
 @dataclass(frozen=True)
 class MechanismFinding:
-    """One row of table `audit`; a figure that does not apply to the mechanism is None."""
+    """One row of table `audit`; `check` is the check that decided, a figure that was not measured is None. What each
+    figure is: `analysis.schema`.
+    """
 
     id: str
     mechanism: str
     verdict: str
     reason: str
+    check: str = ""
     share: float | None = None
     grad_norm: float | None = None
-    effect_logit: float | None = None
-    effect_aupr: float | None = None
+    route_gap: float | None = None
     effect_gradient: float | None = None
+    effect_known: float | None = None
+    effect_unseen: float | None = None
+    effect_aupr: float | None = None
+    input_gap: float | None = None
+    direction_gap: float | None = None
+    displacement: float | None = None
+    energy_gap: float | None = None
+    contracts: int | None = None
+    moved: float | None = None
+    weight_gap: float | None = None
+    step_gap: float | None = None
 
     @classmethod
     def on(
-        cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None
+        cls, mechanism: Mechanism, verdict: str, reason: str, check: str = "", **figures: Any
     ) -> "MechanismFinding":
-        """The finding on a mechanism of the catalogue."""
-        return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
+        """The finding on a mechanism of the catalogue; `figures` are other fields."""
+        return cls(mechanism.id, mechanism.key, verdict, reason, check, **figures)
 
     def row(self, moment: str, cost: float) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""
@@ -46,16 +59,19 @@ def summary(findings: Sequence[MechanismFinding]) -> str:
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """One line per audit of a unit, by its moment, from rows of table `audit`."""
+    """One line per audit of a unit, by its moment, from rows of table `audit`, and below it one per fault."""
     by_moment: dict[str, list[MechanismFinding]] = {}
     for row in rows:
         columns = {name: row[name] for name in MechanismFinding.__dataclass_fields__}
         by_moment.setdefault(row["moment"], []).append(MechanismFinding(**columns))
-    return {moment: summary(findings) for moment, findings in by_moment.items()}
+    return {
+        moment: "\n  ".join([summary(findings), *(sentence(f) for f in findings if f.verdict in FATAL)])
+        for moment, findings in by_moment.items()
+    }
 
 
 def fault(findings: Sequence[MechanismFinding]) -> str | None:
-    """The sentence that a strict trial ends with; None when nothing is inert or leaking."""
+    """The sentence that a strict trial ends with; None when no verdict is fatal."""
     faults = [finding for finding in findings if finding.verdict in FATAL]
     if not faults:
         return None
@@ -65,4 +81,11 @@ def fault(findings: Sequence[MechanismFinding]) -> str | None:
         if len(faults) > 1
         else ""
     )
-    return f"audit: {first.id} {first.mechanism} is {first.verdict}: {first.reason}{more}"
+    return f"audit: {sentence(first)}{more}"
+
+
+def sentence(finding: MechanismFinding) -> str:
+    """`M22 support is inert (input): it does not read its support set`."""
+    name = finding.mechanism if finding.id == "-" else f"{finding.id} {finding.mechanism}"
+    check = f" ({finding.check})" if finding.check else ""
+    return f"{name} is {finding.verdict}{check}: {finding.reason}"

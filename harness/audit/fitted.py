@@ -35,7 +35,6 @@ def unfitted(probe: Probe, trainer: Trainer) -> str:
         device=probe.device,
         v=trainer.v,
     )
-    probe.pairs += len(pairs) / 3
     arguments = (trainer, predictor, {VALIDATION: pairs}, (VALIDATION,))
     scores, temperature = score_splits(*arguments, draws=1, epoch=int(EVERYTHING_ON))
     if temperature is None:

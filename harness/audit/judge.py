@@ -1,5 +1,7 @@
 """Judges every configured mechanism by what changes without it (docs/audit.md)."""
 
+from dataclasses import replace
+
 from harness.audit.finding import MechanismFinding
 from harness.audit.modules import judge_module
 from harness.audit.probe import Probe
@@ -26,4 +28,7 @@ class Judge:
         if issubclass(cls, LossTerm):
             return judge_term(self.twins, mechanism, cls, thorough=self.thorough)
         finding = judge_module(self.twins, mechanism, cls)
-        return judge_rule(self.twins, mechanism) if finding.verdict == "active" and mechanism.off else finding
+        if finding.verdict != "active" or not mechanism.off:
+            return finding
+        rule = judge_rule(self.twins, mechanism)
+        return replace(rule, grad_norm=finding.grad_norm, input_gap=finding.input_gap)

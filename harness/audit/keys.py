@@ -161,6 +161,8 @@ class _Fingerprint:
             return True  # a twin that cannot run with the other value has read it
         if any(differ(one[name], two[name]) > 0.0 for name in one):
             return True
+        if not torch.equal(self.logits(), other.logits()):
+            return True
         return any(not torch.equal(a, b) for a, b in zip(self.values(), other.values(), strict=True))
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
@@ -173,11 +175,8 @@ class _Fingerprint:
         if self._step is None:
             probe, clone = self.probe, self.trainer
             probe.load(clone)
-            batch = trimmed(probe.batch, 3, 4)
-            logits = probe.logits(clone, batch)
-            step = probe.step(clone, batch=batch)
+            step = probe.step(clone, batch=trimmed(probe.batch, 3, 4))
             self._step = {
-                "logits": {"logits": logits},
                 "gradients": step.gradients,
                 "parameters": step.parameters,
                 "states": step.states,
@@ -187,11 +186,14 @@ class _Fingerprint:
             }
         return self._step
 
+    def logits(self) -> torch.Tensor:
+        """Logits of a few pairs as they are predicted."""
+        return self.probe.logits(self.probe.clone(self.config), trimmed(self.probe.batch, 3, 4))
+
     def values(self) -> list[torch.Tensor]:
         """Values of the loss terms at stretched states of the step, where hinges that are satisfied now are not."""
         clone: Trainer = self.probe.clone(self.config)
         batch = trimmed(self.probe.batch, 3, 4)
-        self.probe.pairs += (batch.support.size + batch.query.size) / 3
         step = clone.measure(batch, warm=False).step
         term_values = []
         for scale, shift in STRETCHES:

@@ -1,63 +1,72 @@
-"""Verdicts on modules: whether gradients arrive, whether they keep their promises, what changes when one is neutralised."""
+"""Verdicts on modules: whether gradients arrive, what they read, and where something changes when one is neutralised."""
 
 from typing import Any
 
+from torch import nn
+
 from harness.audit import neutral
+from harness.audit.acting import before_threshold, places
+from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
 from harness.audit.fitted import unfitted
+from harness.audit.inputs import judge_inputs
 from harness.audit.probe import Patch, differ, norm
+from harness.audit.reading import Moved
 from harness.audit.twins import Twins
 from harness.config.blocks.environment import EncodedEnvironmentBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.mechanism import Mechanism
 from models.energy.base import Energy
+from models.energy.gates import ThresholdGateEnergy
 from models.energy.temperature import CalibratedTemperature, Temperature
-from models.environment.base import Environment
 from models.environment.memory import NOW, part
-from models.environment.set_encoders import SetEncoder
 from models.environment.teacher import EmaTeacher, Teacher
+
+FAR = 1e3
+"""Resistance, to either side, that is beyond any threshold."""
 
 
 def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFinding:
     """The verdict on a configured module of class `cls`."""
     instances = dict(neutral.members(twins.trainer, cls))
     if not instances:
-        return MechanismFinding.on(mechanism, "inert", f"it is configured and no {cls.__name__} was built")
+        return MechanismFinding.on(
+            mechanism, "inert", f"it is configured and no {cls.__name__} was built", "present"
+        )
     inside = {
         name: {f"{name}.{inner}" for inner, _ in module.named_parameters()}
         for name, module in instances.items()
     }
     names = set().union(*inside.values())
-    lost = twins.outside_optimiser(names)
-    if lost:
-        return MechanismFinding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
-    for name, parameters in inside.items():
-        if parameters and not _moved(twins, parameters):
-            text = f"no gradient arrives at the parameters of {name}"
-            return MechanismFinding.on(mechanism, "inert", text, grad_norm=0.0)
     gradients = twins.base.gradients
     gradient = norm({name: g for name, g in gradients.items() if name in names})
-    dead = sorted(name for name in names if name not in gradients)
-    if dead:
-        text = f"no gradient ever arrives at its parameter {dead[0]}: a part of it is built and not used"
-        return MechanismFinding.on(mechanism, "inert", text, grad_norm=gradient)
+    figures: dict[str, Any] = {"grad_norm": gradient if names else None}
+    absent = _absent(twins, inside, names)
+    if absent:
+        return MechanismFinding.on(mechanism, "inert", absent, "present", **figures)
     broken = _promise(twins, cls)
     if broken:
-        return MechanismFinding.on(mechanism, "inert", broken)
-    figures: dict[str, Any] = {"grad_norm": gradient if names else None, **_effect(twins, cls, names)}
-    if not any(figures.get(name) for name in ("effect_logit", "effect_gradient")):
-        text = "no prediction and no gradient changes when it is neutralised"
-        return MechanismFinding.on(mechanism, "inert", text, **figures)
+        return MechanismFinding.on(mechanism, "inert", broken, "effect", **figures)
+    figures["input_gap"], unread = judge_inputs(twins, mechanism)
+    if unread:
+        return MechanismFinding.on(mechanism, "inert", unread, "input", **figures)
+    asked = places(mechanism, twins.probe.config)
+    of_prediction, still = _effect(twins, mechanism, cls, list(instances.values()))
+    gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(patch=_patch(twins, cls))))
+    figures |= {**of_prediction, "effect_gradient": gap}
+    text = silent(asked, still, gap)
+    if text:
+        return MechanismFinding.on(mechanism, "inert", text, "effect", **figures)
     absorbed = redundant_temperature(twins.probe.config) if issubclass(cls, Temperature) else ""
     if absorbed:
         return MechanismFinding.on(mechanism, "redundant", absorbed, **figures)
     if issubclass(cls, Energy) and twins.trainer.model.environment.acts and twins.rank_invariant():
         if not twins.in_order_of_u():
             text = "it says that the logit increases in U_I, and on the probe's pairs it does not"
-            return MechanismFinding.on(mechanism, "inert", text, **figures)
+            return MechanismFinding.on(mechanism, "inert", text, "effect", **figures)
         text = "R_E is one value per cell line and the energy increases in U_I: AUPR per cell line is that of U_I alone"
         return MechanismFinding.on(mechanism, "rank-invariant", text, **figures)
-    text = "predictions or gradients change when it is neutralised"
+    text = "predictions and gradients change when it is neutralised, wherever it acts"
     return MechanismFinding.on(mechanism, "active", text, **figures)
 
 
@@ -75,6 +84,20 @@ def redundant_temperature(config: ConfigurationBlock) -> str:
         )
     if mode in ("learned", "per_cell") and config.loss.calibration.weight == 0:
         return "U_I is not held in a range (loss.calibration.weight: 0), so its scale absorbs a learned T"
+    return ""
+
+
+def _absent(twins: Twins, inside: dict[str, set[str]], names: set[str]) -> str:
+    """What of its parameters is in no optimiser or gets no gradient; empty where all are there."""
+    lost = twins.outside_optimiser(names)
+    if lost:
+        return f"its parameters {lost} are not in the optimiser"
+    for name, parameters in inside.items():
+        if parameters and not _moved(twins, parameters):
+            return f"no gradient arrives at the parameters of {name}"
+    dead = sorted(name for name in names if name not in twins.base.gradients)
+    if dead:
+        return f"no gradient ever arrives at its parameter {dead[0]}: a part of it is built and not used"
     return ""
 
 
@@ -106,28 +129,46 @@ def _promise(twins: Twins, cls: type) -> str:
     return ""
 
 
-def _effect(twins: Twins, cls: type, names: set[str]) -> dict[str, float]:
-    """Changes of the prediction, else of the gradient, by the first way of neutralising that changes anything."""
-    ways: list[Patch] = []
-    if issubclass(cls, Energy) and twins.trainer.model.environment.acts:
-        ways.append(neutral.mean_resistance)
+def _effect(
+    twins: Twins, mechanism: Mechanism, cls: type, instances: list[nn.Module]
+) -> tuple[dict[str, float | None], tuple[str, ...]]:
+    """Changes of predictions when the module is neutralised, and the splits where nothing changes. Before a threshold what
+    counts is R_E, but for the threshold itself."""
+    reading, trainer = twins.reading, twins.trainer
+    of_r = before_threshold(mechanism, trainer.model.energy)
+    if issubclass(cls, Energy) and trainer.model.environment.acts:
+        moved = _of_energy(twins)
     elif issubclass(cls, Temperature):
-        ways.append(neutral.doubled_output(cls))
+        moved = reading.moved(reading.with_outputs(instances, lambda t: 2 * t), fitted=False)
+    elif issubclass(cls, EmaTeacher):
+        remembered = trainer.memory
+        trainer.memory = trainer.model.environment.initial_memory()
+        moved = reading.moved(reading.scores(), r=of_r)
+        trainer.memory = remembered
     else:
-        ways.append(neutral.constant_output(cls))
-    if issubclass(cls, Teacher):
-        ways.append(neutral.forgetful)
-    if names and not issubclass(
-        cls, (Energy, Environment, SetEncoder)
-    ):  # a constant of theirs is no environment
-        ways.append(neutral.shaken(names))
-    for way in ways:
-        effect = twins.prediction_without(patch=way)
-        if effect["effect_logit"] > 0.0:
-            return effect
-    none = {"effect_logit": 0.0, "effect_aupr": 0.0}
-    for way in ways:
-        gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(patch=way)))
-        if gap > 0.0:
-            return {**none, "effect_gradient": gap}
-    return {**none, "effect_gradient": 0.0}
+        moved = reading.moved(reading.without(instances), r=of_r)
+    return moved.figures(), moved.still
+
+
+def _of_energy(twins: Twins) -> Moved:
+    """The energy hears the mean of R_E; a threshold hears what is beyond it to either side."""
+    reading, energy = twins.reading, twins.trainer.model.energy
+    if not isinstance(energy, ThresholdGateEnergy):
+        return reading.moved(reading.with_arguments(energy, neutral.resisted(reading.mean_r())))
+    low, high = (reading.with_arguments(energy, neutral.resisted(far)) for far in (-FAR, FAR))
+    return reading.moved(low, base=high)
+
+
+def _patch(twins: Twins, cls: type) -> Patch:
+    """The same for a step of training."""
+    if issubclass(cls, Energy) and twins.trainer.model.environment.acts:
+        return neutral.mean_resistance
+    if issubclass(cls, Temperature):
+        return neutral.doubled_output(cls)
+    if issubclass(cls, Teacher) and cls is EmaTeacher:
+        return neutral.forgetful
+    inner = any(
+        twins.reading.surfaces(module) not in ([module], [])
+        for _, module in neutral.members(twins.trainer, cls)
+    )
+    return neutral.constant_output(cls, inner=inner)

@@ -19,10 +19,13 @@ def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:
                 yield prefix + name, module
 
 
-def constant_output(cls: type) -> Callable[[Trainer], None]:
-    """Every instance gives each sample the mean over the samples (dimension 0) of what it gives."""
+def constant_output(cls: type, *, inner: bool = False) -> Callable[[Trainer], None]:
+    """Every instance gives each sample the mean over the samples (dimension 0) of what it gives; `inner`: its parts do, of
+    a class that is entered by another method than its forward."""
     return _on_output(
-        cls, lambda t: t.mean(0, keepdim=True).expand_as(t) if t.is_floating_point() and t.ndim else t
+        cls,
+        lambda t: t.mean(0, keepdim=True).expand_as(t) if t.is_floating_point() and t.ndim else t,
+        inner=inner,
     )
 
 
@@ -46,25 +49,34 @@ def forgetful(trainer: Trainer) -> None:
     trainer.memory = trainer.model.environment.initial_memory()
 
 
-def shaken(names: set[str]) -> Callable[[Trainer], None]:
-    """The named parameters are moved by a fixed random amount of the size that they have, or of 0.1 where they are 0."""
+def resisted(r: float) -> Callable[..., Any]:
+    """A change of an energy's arguments: it hears this R_E."""
 
-    def patch(trainer: Trainer) -> None:
-        source = torch.Generator().manual_seed(0)
-        named = trainer.named_parameters()
-        with torch.no_grad():
-            for name in sorted(names):
-                parameter = named[name]
-                size = parameter.square().mean().sqrt() + 0.1
-                parameter.add_(size * torch.randn(parameter.shape, generator=source).to(parameter.device))
+    def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        u, heard, *rest = arguments
+        return (u, torch.full_like(heard, r), *rest), named
 
-    return patch
+    return change
 
 
-def _on_output(cls: type, change: Callable[[Tensor], Tensor]) -> Callable[[Trainer], None]:
+def rolled(side: int) -> Callable[..., Any]:
+    """A change of the sequence side's arguments: those of one side are another pair's."""
+
+    def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        given = list(arguments)
+        given[side] = given[side].roll(max(1, len(given[side]) // 2), 0)
+        return tuple(given), named
+
+    return change
+
+
+def _on_output(
+    cls: type, change: Callable[[Tensor], Tensor], *, inner: bool = False
+) -> Callable[[Trainer], None]:
     def patch(trainer: Trainer) -> None:
         for _, module in members(trainer, cls):
-            module.register_forward_hook(lambda _module, _arguments, output: mapped(output, change))
+            for surface in module.children() if inner else (module,):
+                surface.register_forward_hook(lambda _module, _arguments, output: mapped(output, change))
 
     return patch
 
@@ -77,3 +89,10 @@ def mapped(output: Any, change: Callable[[Tensor], Tensor]) -> Any:
         parts = tuple(mapped(part, change) for part in output)
         return parts if type(output) is tuple else type(output)(*parts)
     return output
+
+
+def parts_of(output: Any) -> list[Tensor]:
+    """The tensors in a module's output, in the order in which `mapped` meets them."""
+    if isinstance(output, Tensor):
+        return [output]
+    return [part for each in output for part in parts_of(each)] if isinstance(output, tuple) else []

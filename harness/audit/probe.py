@@ -1,7 +1,9 @@
 """Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
 
 import copy
+import itertools
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +14,8 @@ from torch import Tensor
 
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
-from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.episodes.sampler import EpisodeBatch, Sampler
+from harness.trial.inspection import Subject
 from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.routing import RoutingError
 from harness.trial.step.trainer import StepLog, Trainer
@@ -20,7 +23,9 @@ from models.scoring import score_queries
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
-SUPPORT, QUERY = 8, 16
+BATCHES = 4
+"""Batches of the probe: three to warm the clone, one that every twin sees."""
+SUPPORT, QUERY = 6, 10
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
@@ -46,43 +51,46 @@ class ProbeStep:
 class Probe:
     """Makes clones of a trainer's state and counts what they cost, in steps of the trial.
 
-    weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler. The
+    weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
+    ones where nothing was trained yet, else the last of those that were. The
     clones run with all schedules fully on and without clipping; the state is first `warmed` by three of its own steps,
     so that memory banks and prototypes hold something and what starts neutral (T = 1, A = 0) has left its start. Where
     names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
-    def __init__(
-        self, trainer: Trainer, codes: np.ndarray, batches: list[EpisodeBatch], *, warm: bool = True
-    ) -> None:
-        self.dataset, self.codes, self.seed, self.device = (
-            trainer.dataset,
-            codes,
-            trainer.seed,
-            trainer.device,
-        )
+    def __init__(self, subject: Subject, *, warm: bool = True) -> None:
+        self.began = time.perf_counter()
+        self.subject, trainer = subject, subject.trainer
+        self.dataset, self.codes, self.seed = trainer.dataset, subject.codes, trainer.seed
+        self.device = trainer.device
+        batches = batches_of(subject.sampler, trainer.index)
         optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
         self.config = trainer.config.model_copy(update={"optimiser": optimiser})
-        self.full = batches[0].support.size + batches[0].query.size
+        share = 1.0
         if len(batches[0].support) == 1:  # one episode alone shows nothing of what tells episodes apart
-            halves = [trimmed(batch) for batch in batches]
-            batches = [joined(half, halves[k - 1]) for k, half in enumerate(halves)]
+            batches = [joined(batch, batches[k - 1]) for k, batch in enumerate(batches)]
+            share = 0.5
         self.batches = [trimmed(batch) for batch in batches]
-        self.pairs = 0.0
+        self.step_s = 0.0
         self.weights = copy.deepcopy(trainer.weights())
         if warm:
             clone = self.build()
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
-            for number, batch in enumerate(self.batches[:-1]):
+            times = []
+            for number, batch in enumerate(batches[:-1]):
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
+                began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
+                times.append(share * (time.perf_counter() - began))
+            self.step_s = sorted(times)[len(times) // 2]
             self.weights = copy.deepcopy(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
         self.weights["index"] = self._hiding_one()
+        self._plain: Trainer | None = None
 
     def _hiding_one(self) -> int:
         """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
@@ -104,8 +112,8 @@ class Probe:
 
     @property
     def cost(self) -> float:
-        """What was run so far in steps of the trial: pairs through the sequence side, a pass without gradient a third."""
-        return self.pairs / self.full
+        """Wall time since the probe began over that of a median step of the trial's size, as the warm-up measured it."""
+        return (time.perf_counter() - self.began) / self.step_s if self.step_s else 0.0
 
     def build(self, config: ConfigurationBlock | None = None) -> Trainer:
         """A trainer of `config` at its own initialisation."""
@@ -114,13 +122,26 @@ class Probe:
 
     def clone(self, config: ConfigurationBlock | None = None, patch: Patch | None = None) -> Trainer:
         """A trainer with the probe's state wherever name and shape agree, `patch`ed afterwards."""
+        clone = self._copied() if config is None else self._loaded(config)
+        if patch is not None:
+            patch(clone)
+        return clone
+
+    def _copied(self) -> Trainer:
+        """A copy of the one clone of the trial's own configuration, which is built once; the data are shared."""
+        if self._plain is None:
+            self._plain = self._loaded(None)
+        plain = self._plain
+        shared = (self.dataset, plain.measuring.statistics, plain.config, plain.schedule)
+        return copy.deepcopy(self._plain, {id(part): part for part in shared})
+
+    def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
+        """A trainer of `config` with the probe's state, ready for a step."""
         clone = self.build(config)
         self.load(clone)
         # Updates in proportion to the gradient: the first one of Adam is its sign alone, and hides what differs.
         for group in clone.optimiser.param_groups:
             group["lr"] = group["eps"] = 1.0
-        if patch is not None:
-            patch(clone)
         return clone
 
     def load(self, clone: Trainer) -> None:
@@ -164,7 +185,6 @@ class Probe:
                         )
 
         handle = clone.optimiser.register_step_pre_hook(keep)
-        self.pairs += batch.support.size + batch.query.size
         log, leak = None, None
         try:
             log = clone.step(batch, progress=progress, probe=shares)
@@ -183,7 +203,6 @@ class Probe:
         """Logits [E, Q] of the query pairs as they are predicted: no dropout, no labels, no hidden names; `unseen`: as
         those of cell lines that were not trained on."""
         batch = batch or self.batch
-        self.pairs += (batch.support.size + batch.query.size) / 3
         support = forward(clone.model, clone.dataset, batch.support, clone.device)
         query = forward(clone.model, clone.dataset, batch.query, clone.device)
         episodes, size = batch.support.shape
@@ -196,6 +215,21 @@ class Probe:
         return score_queries(
             clone.model, sets, u, z_i, clone.reference, clone.memory, warm=False
         ).scores.logit
+
+
+def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
+    """BATCHES batches, drawn again: a sampler's epochs are functions of their number. Before any step those of the first
+    epochs; after `steps` of them the last of the last epoch, with earlier and then with later epochs where it has fewer.
+    """
+    reached = max(1, math.ceil(steps / sampler.steps))
+    batches: list[EpisodeBatch] = []
+    for epoch in itertools.chain(range(reached, 0, -1), itertools.count(reached + 1)):
+        drawn = list(sampler.epoch(epoch))
+        missing = BATCHES - len(batches)
+        batches = [*drawn[-missing:], *batches] if steps else [*batches, *drawn[:missing]]
+        if len(batches) == BATCHES:
+            return batches
+    raise AssertionError("epochs never end")
 
 
 def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from harness.audit.acting import KNOWN, UNSEEN, before_threshold, places
+from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
+from harness.audit.inputs import judge_inputs
 from harness.audit.probe import EVERYTHING_ON, differ, norm
 from harness.audit.settings import changed
 from harness.audit.twins import Twins
@@ -28,21 +31,30 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     promise = PROMISES.get(mechanism.kind) or PROMISES.get(mechanism.key)
     if promise is not None:
         return promise(twins, mechanism)
-    twin = changed(twins.probe.config, dict(mechanism.off))
+    config = twins.probe.config
+    asked = places(mechanism, config)
     try:
-        effect = twins.prediction_without(config=twin, unseen=mechanism.key == "gp_posterior")
-        gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(twin)))
+        twin = twins.probe.clone(changed(config, dict(mechanism.off)))
+        predicts = asked & {KNOWN, UNSEEN}
+        of_r = before_threshold(mechanism, twins.trainer.model.energy)
+        moved = twins.reading.moved(twins.reading.scores(twin), r=of_r) if predicts else None
+        gap = twins.gradient_gap(twins.probe.step(twin))
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
-    figures = {**effect, "effect_gradient": gap}
-    if effect["effect_logit"] > 0.0 or gap > 0.0:
-        return MechanismFinding.on(
-            mechanism, "active", "a twin without it predicts or learns otherwise", **figures
-        )
-    if mechanism.key in MAY_BE_IDLE:
+    still = () if moved is None else moved.still
+    figures = {**({} if moved is None else moved.figures()), "effect_gradient": gap}
+    text = silent(asked, still, gap)
+    if text and mechanism.key in MAY_BE_IDLE:
         return MechanismFinding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
+    if text:
+        return MechanismFinding.on(
+            mechanism, "inert", f"a twin without it is the same: {text}", "effect", **figures
+        )
+    figures["input_gap"], unread = judge_inputs(twins, mechanism)
+    if unread:
+        return MechanismFinding.on(mechanism, "inert", unread, "input", **figures)
     return MechanismFinding.on(
-        mechanism, "inert", "a twin without it predicts and learns the same", **figures
+        mechanism, "active", "a twin without it predicts or learns otherwise", **figures
     )
 
 

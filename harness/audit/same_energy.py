@@ -22,7 +22,6 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     """
     trainer = probe.clone()
     trainer.draws = NoDraws()
-    probe.pairs += 2 * (probe.batch.support.size + probe.batch.query.size) / 3
     with torch.no_grad():
         step = trainer.measure(probe.batch, warm=False).step
     worst = 0.0

@@ -8,6 +8,7 @@ from harness.audit.idle import wakes
 from harness.audit.probe import Patch, ProbeStep, differ
 from harness.audit.routes import allowed, leaks
 from harness.audit.settings import changed, value_at
+from harness.audit.term_inputs import unread_input
 from harness.audit.twins import Twins
 from harness.config.blocks.read_where import POSITIVE
 from harness.mechanisms.mechanism import Mechanism
@@ -25,11 +26,13 @@ def judge_term(
     term = next((term for term in twins.terms.values() if isinstance(term, cls)), None)
     if term is None:
         return MechanismFinding.on(
-            mechanism, "inert", "it is configured and no loss term of its kind was built"
+            mechanism, "inert", "it is configured and no loss term of its kind was built", "present"
         )
     lost = twins.outside_optimiser(f"terms.{term.key}.{name}" for name, _ in term.named_parameters())
     if lost:
-        return MechanismFinding.on(mechanism, "inert", f"its parameters {lost} are not in the optimiser")
+        return MechanismFinding.on(
+            mechanism, "inert", f"its parameters {lost} are not in the optimiser", "present"
+        )
     size, share = twins.log.shares.get(term.key, (math.nan, math.nan))
     out = twins.probe.step(twins.probe.clone(patch=without(term.key)))
     effect = twins.gradient_gap(out)
@@ -37,27 +40,33 @@ def judge_term(
         "share": None if math.isnan(share) else share,
         "grad_norm": None if math.isnan(size) else size,
         "effect_gradient": effect,
+        "step_gap": differ(twins.base.parameters, out.parameters),
     }
     if twins.leak is not None and f"loss term {term.key} " in twins.leak:
-        return MechanismFinding.on(mechanism, "leaking", twins.leak, **figures)
+        return MechanismFinding.on(mechanism, "leaking", twins.leak, "route", **figures)
     extra = set() if twins.trainer.router.shared else set(term.reach) - allowed(term, twins.trainer)
     escaped = leaks(term, twins.trainer, twins.base, out)
+    figures["route_gap"] = max(escaped.values(), default=0.0)
     if extra or escaped:
         where = ", ".join(sorted(extra | set(escaped)))
         text = f"its gradient reaches group {where}, which it may not move"
-        return MechanismFinding.on(mechanism, "leaking", text, **figures)
-    if effect == 0.0 or differ(twins.base.parameters, out.parameters) == 0.0:
+        return MechanismFinding.on(mechanism, "leaking", text, "route", **figures)
+    if effect == 0.0 or figures["step_gap"] == 0.0:
         return MechanismFinding.on(mechanism, *_silent(twins, term), **figures)
     paths = [setting.path for setting in mechanism.when if setting.value == POSITIVE]
     wrong = _weight(twins, paths[0], term.key, out) if thorough and paths else None
     if wrong is not None:
-        return MechanismFinding.on(mechanism, *wrong, **figures)
+        return MechanismFinding.on(mechanism, *wrong, "step", **figures)
+    unread, figures["input_gap"] = unread_input(twins, term)
+    if unread:
+        text = f"it does not read {unread} of a step, as it declares: its value is the same with another one"
+        return MechanismFinding.on(mechanism, "inert", text, "input", **figures)
     rests = term.rests(twins.trainer.states.get(term.key, {}))
     if rests:
         return MechanismFinding.on(mechanism, "idle", rests, **figures)
     if not math.isnan(share) and share < DROWNED and term.key != "task" and size > 0:
         text = f"its gradient is {share:.2%} of the task's on the same parameters"
-        return MechanismFinding.on(mechanism, "drowned", text, **figures)
+        return MechanismFinding.on(mechanism, "drowned", text, "share", **figures)
     return MechanismFinding.on(mechanism, "active", "a step without it ends in other parameters", **figures)
 
 
@@ -72,17 +81,18 @@ def without(key: str) -> Patch:
     return patch
 
 
-def _silent(twins: Twins, term: LossTerm) -> tuple[str, str]:
+def _silent(twins: Twins, term: LossTerm) -> tuple[str, str, str]:
     """No change of the gradient: idle when another state of the step would wake the term, inert otherwise."""
     values = twins.log.values
     if term.key not in values:
-        return "inert", "it is built and no step ever calls it"
+        return "inert", "it is built and no step ever calls it", "present"
     value = values[term.key]
     if value == 0.0 and wakes(twins.probe, term):
-        return "idle", "it is satisfied at this state: value and gradient are 0"
+        return "idle", "it is satisfied at this state: value and gradient are 0", ""
     return (
         "inert",
         f"its value is {value:.3g} and no gradient changes without it: nothing follows from its weight",
+        "effect",
     )
 
 

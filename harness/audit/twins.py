@@ -1,20 +1,18 @@
 """What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
-from sklearn.metrics import average_precision_score
-from torch import Tensor
 
+from harness.audit import neutral
 from harness.audit.probe import Probe, ProbeStep, differ, norm
-from harness.trial.step.diverged import Diverged
+from harness.audit.reading import Moved, Reading
 from harness.trial.step.trainer import StepLog
 
 
 class Twins:
     """A probe's state as it is (`trainer`, `terms` by key), the step that every twin takes too (`base`, with shares in
-    its log), the logits [E, Q] of the probe's query pairs and their labels.
+    its log), and its predictions of a few pairs (`reading`).
 
     Raises Diverged for logits that are not finite.
     """
@@ -26,10 +24,8 @@ class Twins:
         first = probe.step(probe.clone(), shares=True)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
-        self.logits = probe.logits(self.trainer)
-        if not bool(torch.isfinite(self.logits).all()):
-            raise Diverged("logits of the audit's probe are not finite")
-        self.label = self.trainer.labels(probe.batch.query)
+        self._sides: dict[int, Moved] = {}
+        self.reading = Reading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
     @property
     def log(self) -> StepLog:
@@ -37,18 +33,16 @@ class Twins:
         assert self.base.log is not None
         return self.base.log
 
+    def other_side(self, side: int) -> Moved:
+        """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""
+        if side not in self._sides:
+            scores = self.reading.with_arguments(self.trainer.model.sequence, neutral.rolled(side))
+            self._sides[side] = self.reading.moved(scores)
+        return self._sides[side]
+
     def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from the base step's, relative to these."""
         return differ(self.base.gradients, twin.gradients) / (norm(self.base.gradients) + 1e-30)
-
-    def prediction_without(self, *, unseen: bool = False, **twin: Any) -> dict[str, float]:
-        """Largest change of a logit and change of AUPR in a twin; `unseen`: as if no cell line had been trained on."""
-        logits = self.probe.logits(self.trainer, unseen=True) if unseen else self.logits
-        others = self.probe.logits(self.probe.clone(**twin), unseen=unseen)
-        return {
-            "effect_logit": float((logits - others).abs().max()),
-            "effect_aupr": abs(self._aupr(logits) - self._aupr(others)),
-        }
 
     def outside_optimiser(self, names: Iterable[str]) -> str:
         """The first of the named parameters that the optimiser does not hold; empty when it holds all."""
@@ -71,9 +65,3 @@ class Twins:
         logit, line = step.logit.gather(1, order), step.query_cell.gather(1, order)
         rises = logit.diff(dim=1) >= -1e-5 * (1 + logit[:, 1:].abs())  # to rounding
         return bool((rises | (line.diff(dim=1) != 0)).all())
-
-    def _aupr(self, logits: Tensor) -> float:
-        label = self.label.flatten().cpu().numpy()
-        if label.min() == label.max() or not bool(torch.isfinite(logits).all()):
-            return 0.0
-        return float(average_precision_score(label, logits.flatten().cpu().numpy()))

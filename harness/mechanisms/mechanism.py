@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.declared import GIVEN, POSITIVE
+from models.registry import PLACES
 
 GROUPS = {
     "S": "sequence side",
@@ -47,8 +48,9 @@ class Mechanism:
 
     id: M01 to M43. key: its name in tables, unique. when: settings that together configure it. trains: groups (keys of
     GROUPS) that it may train; empty for one that trains nothing itself. kind: the registry that it is a row of, or what
-    it is declared as (`models.declared`). cls: its class, where that is a torch module. off: changes of plain settings
-    that leave it out while everything else stays, for a mechanism that is neither a module nor a loss term.
+    it is declared as (`models.declared`). acts, reads: where it acts and what it reads (`models.registry`; a loss term
+    reads of a Step). cls: its class, where that is a torch module. off: changes of plain settings that leave it out while
+    everything else stays, for a mechanism that is neither a module nor a loss term.
     """
 
     id: str
@@ -60,6 +62,8 @@ class Mechanism:
     source: str
     trains: str
     kind: str
+    acts: frozenset[str]
+    reads: frozenset[str]
     cls: type | None = None
     off: tuple[tuple[str, Any], ...] = ()
 
@@ -77,4 +81,6 @@ class Mechanism:
             "shapes": self.shapes,
             "source": self.source,
             "trains": " ".join(sorted(self.trains, key="SETGA".find)) or "nothing of its own",
+            "acts": " ".join(place for place in PLACES if place in self.acts),
+            "reads": " ".join(sorted(self.reads)) or "nothing",
         }

@@ -18,6 +18,7 @@ def page() -> str:
     for row in (mechanism.row() for mechanism in catalogue()):
         parts.append(
             f"## {row['id']} {row['name']}\n\n`{row['key']}`\n\n    {row['equation']}\n\n"
-            f"{row['shapes']}. Trains {row['trains']}. Source: {row['source']}.\n"
+            f"{row['shapes']}. Trains {row['trains']}; acts in {row['acts']}; reads {row['reads']}. "
+            f"Source: {row['source']}.\n"
         )
     return "\n".join(parts)

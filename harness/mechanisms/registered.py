@@ -13,7 +13,7 @@ from harness.config.blocks.read_where import POSITIVE
 from harness.mechanisms.mechanism import Mechanism, Setting
 from models.declared import DECLARED
 from models.losses import LossTerm
-from models.registry import Registry, Row, discover
+from models.registry import INPUTS, PLACES, Registry, Row, discover
 
 PACKAGES = ("models", "harness.trial")
 """Where mechanisms register and declare themselves."""
@@ -44,7 +44,11 @@ def registered() -> Iterator[Mechanism]:
             texts = {name: getattr(row, name) for name in ("id", "name", "equation", "shapes", "source")}
             cls = row.cls if issubclass(row.cls, nn.Module) else None
             off = neutral(registry, row)
-            yield Mechanism(key=row.mechanism, when=when, trains=trains, cls=cls, kind=kind, off=off, **texts)
+            acts, reads = declarations(registry, row)
+            places = {"acts": acts, "reads": reads}
+            yield Mechanism(
+                key=row.mechanism, when=when, trains=trains, cls=cls, kind=kind, off=off, **places, **texts
+            )
 
 
 def declared() -> Iterator[Mechanism]:
@@ -58,6 +62,8 @@ def declared() -> Iterator[Mechanism]:
             when=when,
             trains=declaration.group,
             cls=declaration.cls,
+            acts=declaration.acts,
+            reads=declaration.reads,
             kind=declaration.kind,
             off=tuple(declaration.off.items()),
             **texts,
@@ -79,6 +85,18 @@ def settings_of(registry: Registry[Any], row: Row) -> tuple[Setting, ...]:
         beside = (Setting(*pair) for pair in registry.beside.items())
         return (*beside, Setting(registry.path, row.key))
     raise UnplacedError(f"{registry.kind} '{row.key}': no path of the configuration chooses it")
+
+
+def declarations(registry: Registry[Any], row: Row) -> tuple[frozenset[str], frozenset[str]]:
+    """Where the row acts and what it reads, in words that there are; a loss term reads of a Step."""
+    acts, reads = row.cls.acts, row.cls.reads
+    unknown = acts - set(PLACES) | (set() if registry.kind == "loss term" else reads - set(INPUTS))
+    if unknown or not acts:
+        word = f"'{min(unknown)}'" if unknown else "nothing"
+        raise UnplacedError(
+            f"{registry.kind} '{row.key}' declares {word}: it may act in {', '.join(PLACES)} and read {', '.join(INPUTS)}"
+        )
+    return acts, reads
 
 
 def neutral(registry: Registry[Any], row: Row) -> tuple[tuple[str, Any], ...]:

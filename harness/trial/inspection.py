@@ -1,5 +1,6 @@
 """The interface of a trial's inspector, which the loop takes as an argument."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -17,13 +18,14 @@ Moment = Literal["first", "last"]
 @dataclass(frozen=True)
 class Subject:
     """What an inspector sees of a trial: its parts as they are at that moment (`codes` [C], the training cell lines'
-    indices in the dataset), and which settings it has read so far. Nothing of it may be changed."""
+    indices in the dataset), which settings it has read so far, and its pairs by split. Nothing of it may be changed."""
 
     trainer: Trainer
     sampler: Sampler
     predictor: Predictor
     codes: np.ndarray
     reads: Reads
+    pairs: Mapping[str, np.ndarray]
 
 
 class Inspection(NamedTuple):

@@ -126,6 +126,12 @@ class UnitRun:
         return self.status != "running"
 
     @property
+    def subject(self) -> Subject:
+        """What an inspector sees of it."""
+        parts = (self.trainer, self.sampler, self.predictor, self.codes, self.reads)
+        return Subject(*parts, self.evaluation.pairs)
+
+    @property
     def audited(self) -> list[Row]:
         """Rows of `audit` so far."""
         return self.inspections.rows
@@ -238,8 +244,7 @@ class UnitRun:
     def _audit(self, moment: Moment) -> str | None:
         """Have every configured mechanism judged on clones; why that stops the trial (strict, at its first steps), or
         None. Raises Diverged where a clone does."""
-        parts = (self.trainer, self.sampler, self.predictor, self.codes, self.reads)
-        inspection = self.inspections.at(moment, Subject(*parts))
+        inspection = self.inspections.at(moment, self.subject)
         if inspection is None:
             return None
         self.record.add("audit", inspection.rows)

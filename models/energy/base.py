@@ -22,6 +22,9 @@ class Energy(ModelPart):
     Teacher's R_E, a fusion or a mean in its place therefore acts in every form.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "G"
     nonnegative_resistance: ClassVar[bool]
     """R_E >= 0 is part of the form (a softplus makes it so)."""

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from models.energy.base import ENERGIES, Energy, everywhere
 from models.environment.abundance import AbundanceResistance
+from models.registry import EVERYWHERE
 
 
 @ENERGIES.register(
@@ -25,6 +26,8 @@ class BindingEnergy(Energy):
     either sign (definitions, Gauge).
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = False
     standardise_resistance = False
 

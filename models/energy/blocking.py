@@ -5,6 +5,7 @@ from torch import Tensor
 
 from models.energy.base import ENERGIES, everywhere
 from models.energy.gates import SlopedGate
+from models.registry import EVERYWHERE
 
 
 @ENERGIES.register(
@@ -25,6 +26,9 @@ class BlockingEnergy(SlopedGate):
     in U_I for every finite R_E, as dl/dv = (e^-v + e^-g-v) / (e^-g + e^-v + e^-g-v) > 0; where a gate
     is closed far below U_I that slope falls under the rounding of the logit, and pairs tie at l = w R_E.
     """
+
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
 
     def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
         shut, fails = torch.broadcast_tensors(-self.w * r, -u / temperature)

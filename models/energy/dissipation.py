@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from models.energy.base import ENERGIES, Energy, everywhere
+from models.registry import EVERYWHERE
 
 
 @ENERGIES.register(
@@ -22,6 +23,8 @@ class LinearEnergy(Energy):
     a pair that the cell line favours may have a negative one.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = True
     standardise_resistance = False
 
@@ -47,6 +50,8 @@ class InteractionEnergy(Energy):
     R_E(c) >= 0; at sample scope R_E(x, c) deviates from it to either side and may be negative.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = True
     standardise_resistance = False
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from models.energy.base import ENERGIES, Energy, everywhere
+from models.registry import EVERYWHERE
 
 
 class SlopedGate(Energy):
@@ -50,6 +51,9 @@ class GatedEnergy(SlopedGate):
     A closed gate gives l = 0 (probability 1/2), not a negative logit.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
+
     def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
         return u * self.gate(r) / temperature
 
@@ -73,6 +77,8 @@ class BoostedGateEnergy(Energy):
     gate). The gate that is reported is sigmoid(R_E). Raises ValueError unless 0 <= a <= 1.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = False
     standardise_resistance = True
     BOUND: ClassVar[float] = 0.8335565596009647
@@ -113,6 +119,8 @@ class ThresholdGateEnergy(Energy):
     unless b > 0.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = False
     standardise_resistance = True
     gate_closes = True

@@ -3,14 +3,14 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from models.part import ModelPart
-from models.registry import Registry, Settings
+from models.registry import EVERYWHERE, Registry, Settings
 from models.sizes import Sizes
 
 SOFTPLUS_INVERSE_OF_ONE = math.log(math.e - 1.0)
@@ -29,6 +29,9 @@ class Temperature(ModelPart):
     z_e is read by `per_cell` only. NaN in z_e passes through; E = 0 gives an empty T.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "G"
 
     @classmethod
@@ -108,6 +111,9 @@ def _narrowed(loss: Callable[[float], float], low: float, high: float) -> tuple[
 class FixedTemperature(Temperature):
     """T = value for every cell line; nothing is learned. Raises ValueError unless value > 0."""
 
+    acts = EVERYWHERE
+    reads = frozenset()
+
     def __init__(self, value: float = 1.0) -> None:
         super().__init__()
         if not value > 0:
@@ -129,6 +135,9 @@ class FixedTemperature(Temperature):
 )
 class LearnedTemperature(Temperature):
     """T = softplus(t), one for all cell lines, exactly 1 at initialisation."""
+
+    acts = EVERYWHERE
+    reads = frozenset()
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,6 +165,9 @@ class PerCellTemperature(Temperature):
     Together with a cell-scope R_E one absorbs the other (seed 000 forbids the pair; definitions,
     Gauge). Raises ValueError when z_e is None.
     """
+
+    acts = EVERYWHERE
+    reads = frozenset({"z_e"})
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:
@@ -188,6 +200,8 @@ class PerCellTemperature(Temperature):
 class CalibratedTemperature(Temperature):
     """T = 1 wherever the model runs; `fit` then finds on validation pairs the T that the energy takes in its place."""
 
+    acts = frozenset({"prediction_known", "prediction_unseen"})
+    reads = frozenset({"labels"})
     fit = staticmethod(fit)
 
     def __init__(self) -> None:

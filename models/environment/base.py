@@ -40,6 +40,9 @@ class Environment(ModelPart):
     is detached here: under isolated routing the caller passes `support.detached()`.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "E"
     width: int
     """w, the dimension of z_E."""

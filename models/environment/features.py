@@ -7,7 +7,7 @@ from torch import Tensor
 from models.environment.base import ENVIRONMENTS, Environment
 from models.environment.set_encoders import perceptron
 from models.episode import Support
-from models.registry import Settings
+from models.registry import EVERYWHERE, Settings
 from models.sizes import Sizes
 
 
@@ -26,6 +26,8 @@ class FeatureEnvironment(Environment):
     NaN in v_c makes its own episode's z_E NaN.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"v"})
     by_cell = True
 
     @classmethod

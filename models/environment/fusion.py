@@ -28,10 +28,12 @@ declare(
     when={"environment.teacher.kind": "gradient", "environment.fusion.alpha": POSITIVE},
     equation="training: R_E = alpha R_T + (1 - alpha) R_S; unseen: R_E = R_S", shapes="r_T, r_S [E] -> r [E]",
     source="seed 001", off={"environment.fusion.alpha": 0.0},
+    acts=frozenset({"training", "prediction_known"}), reads=frozenset({"cell_line"}),
 )  # fmt: skip
 declare(
     "M26", "fusion_ema", kind="fusion", name="fusion with the Student's average",
     when={"environment.teacher.kind": "ema", "environment.fusion.alpha": POSITIVE},
     equation="training: R_E = alpha R_T + (1 - alpha) R_S, R_T of the averaged Student; unseen: R_E = R_S",
     shapes="r_T, r_S [E] -> r [E]", source="seed 001", off={"environment.fusion.alpha": 0.0},
+    acts=frozenset({"training", "prediction_known"}), reads=frozenset({"cell_line"}),
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """The cell prototype graph (M24): prototypes of every training cell line, joined by similarity and by relations."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from models.environment.glorot import GlorotLinear
 from models.part import ModelPart
-from models.registry import Registry, Settings
+from models.registry import EVERYWHERE, Registry, Settings
 from models.sizes import Sizes
 
 
@@ -55,6 +55,9 @@ class PrototypeGraph(ModelPart):
     NaN in a prototype makes every state that it reaches NaN.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "T"
     joined: Tensor
 
@@ -119,6 +122,9 @@ GRAPHS: Registry[PrototypeGraph] = Registry(
 class GcnGraph(PrototypeGraph):
     """H = A' relu(A' X W_1) W_2 with A' = D^-1/2 (A + I) D^-1/2: two layers, no bias."""
 
+    acts = EVERYWHERE
+    reads = frozenset()
+
     def __init__(
         self, cell_lines: int, width: int, prototypes: int, neighbours: int, relations: Tensor | None = None
     ) -> None:
@@ -142,6 +148,9 @@ class GcnGraph(PrototypeGraph):
 )
 class RandomWalkGraph(PrototypeGraph):
     """H = Pi X, Pi the personalised PageRank of walks that restart with probability r in (0, 1]; r = 1 gives X."""
+
+    acts = EVERYWHERE
+    reads = frozenset()
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

@@ -27,6 +27,8 @@ class IdEnvironment(Environment):
     more is an IndexError of torch.
     """
 
+    acts = frozenset({"training", "prediction_known"})
+    reads = frozenset({"cell_line"})
     by_cell = True
 
     @classmethod

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from models.declared import POSITIVE, declare
 from models.environment.branches import Branches
+from models.registry import TRAINING
 
 Memory = Mapping[str, Tensor]
 NOW, EARLIER = "teacher/", "earlier/"
@@ -66,4 +67,5 @@ declare(
     when={"episode.pseudo_unseen": POSITIVE},
     equation="a share of episodes hides the cell line's name; target R_ref of a frozen earlier Teacher",
     shapes="cell [E] -> cell [E] with -1 where hidden", source="seed 001", off={"episode.pseudo_unseen": 0.0},
+    acts=TRAINING, reads=frozenset({"cell_line"}),
 )  # fmt: skip

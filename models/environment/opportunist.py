@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 from models.declared import POSITIVE, declare
 from models.environment.set_encoders import perceptron
+from models.registry import TRAINING
 
 HIDDEN = 32
 """Units of the hidden layer."""
@@ -84,4 +85,5 @@ declare(
     equation="R_O(c) = f(linear(z_O)), z_O = linear(GELU(linear(x))), x the standardised mean over S_c of GC content, "
         "k-mers, length and U_I",
     shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="seeds 000 and 001", group="A", cls=Opportunist,
+    acts=TRAINING, reads=frozenset({"shallow"}),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from torch.nn.functional import layer_norm
 from models.declared import declare
 from models.environment.glorot import GlorotLinear
 from models.part import ModelPart
+from models.registry import EVERYWHERE
 
 
 class Placement(ModelPart):
@@ -47,4 +48,5 @@ declare(
     equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
         "n and m to mean 0 and unit spread",
     shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", group="E", cls=Placement,
+    acts=EVERYWHERE, reads=frozenset({"z_e"}),
 )  # fmt: skip

@@ -103,4 +103,5 @@ declare(
     equation="R(c*) = m + k(c*, C) (K + noise I)^-1 (R(C) - m)",
     shapes="place [E, p], reference r [C] -> r [E]", source="seed 004",
     off={"environment.prior.extrapolate": "own"},
+    acts=frozenset({"prediction_unseen"}), reads=frozenset({"place"}),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from torch.nn.functional import softplus
 from models.declared import declare
 from models.environment.fusion import fuse
 from models.part import ModelPart
+from models.registry import EVERYWHERE
 from models.running import running_means
 
 
@@ -180,10 +181,12 @@ declare(
     "M16", "scope_cell", kind="scope", name="R_E per cell line", when={"environment.scope": "cell"},
     equation="R_E(c) = f(g(z_E(c)))", shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
     source="seed 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
+    acts=EVERYWHERE, reads=frozenset({"z_e"}),
 )  # fmt: skip
 declare(
     "M16", "scope_sample", kind="scope", name="R_E per sample", when={"environment.scope": "sample"},
     equation="R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
     shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]", source="seed 001; rp13; definitions, Sample scope",
     group="E", cls=Resistance, off={"environment.scope": "cell"},
+    acts=EVERYWHERE, reads=frozenset({"z_e", "z_i"}),
 )  # fmt: skip

@@ -2,12 +2,12 @@
 
 import math
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.registry import Registry, Settings
+from models.registry import EVERYWHERE, Registry, Settings
 from models.sizes import Sizes
 
 HEADS = 4
@@ -19,6 +19,10 @@ class SetEncoder(nn.Module):
     Inner width h = width rounded up to a multiple of 4, at least 16. S = 0 raises ValueError; NaN in an
     element makes its own episode's output NaN.
     """
+
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -124,6 +128,9 @@ class InducedBlock(nn.Module):
 class MeanEncoder(SetEncoder):
     """z = rho(mean_s phi(x_s)), phi and rho two-layer perceptrons."""
 
+    acts = EVERYWHERE
+    reads = frozenset({"support"})
+
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
         self.phi = perceptron(inputs, self.hidden, self.hidden)
@@ -147,6 +154,9 @@ class MomentsEncoder(SetEncoder):
     S = 1 has no spread: sd = 1e-3.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"support"})
+
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
         self.phi = perceptron(inputs, self.hidden, self.hidden)
@@ -169,6 +179,9 @@ class MomentsEncoder(SetEncoder):
 class AttentionEncoder(SetEncoder):
     """z = linear(PMA(phi(x))): one learned seed attends over the elements."""
 
+    acts = EVERYWHERE
+    reads = frozenset({"support"})
+
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
         self.phi = perceptron(inputs, self.hidden, self.hidden)
@@ -189,6 +202,9 @@ class AttentionEncoder(SetEncoder):
 )
 class InducedEncoder(SetEncoder):
     """z = linear(PMA(ISAB(ISAB(linear(x))))) with m inducing points: elements see each other."""
+
+    acts = EVERYWHERE
+    reads = frozenset({"support"})
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from models.environment.base import ENVIRONMENTS, Environment
 from models.environment.set_encoders import SET_ENCODERS, SetEncoder
 from models.episode import Support
-from models.registry import Settings
+from models.registry import EVERYWHERE, Settings
 from models.sizes import Sizes
 
 
@@ -27,6 +27,9 @@ class SupportEnvironment(Environment):
     `labelled` is 0. The cell line's name is never read. S = 0 raises ValueError, as does an encoder that takes
     another number of inputs than a support pair has.
     """
+
+    acts = EVERYWHERE
+    reads = frozenset({"support", "z_i", "u", "labels"})
 
     def __init__(self, encoder: SetEncoder, features: int, labels: bool = False) -> None:
         super().__init__()

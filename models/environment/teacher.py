@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ class Teacher(ModelPart):
     with remembered parameters, which are explicit state and no group's.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "T"
     by_name: bool
 
@@ -55,6 +58,8 @@ class GradientTeacher(Teacher):
     hidden) is answered as index 0 would be: fusion gives that answer no weight. NaN in `nodes` passes through.
     """
 
+    acts = frozenset({"training", "prediction_known"})
+    reads = frozenset({"cell_line"})
     by_name = True
 
     @classmethod
@@ -95,6 +100,8 @@ class EmaTeacher(Teacher):
     Momentum m in [0, 1). NaN in the Student's parameters enters the average.
     """
 
+    acts = frozenset({"training", "prediction_known"})
+    reads = frozenset({"support"})
     by_name = False
 
     @classmethod

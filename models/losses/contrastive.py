@@ -9,6 +9,7 @@ from models.episode import Step
 from models.losses.bank import write_ring
 from models.losses.registry import LOSSES
 from models.losses.term import ENVIRONMENT, LossTerm, State, ages_of, masked_mean
+from models.registry import TRAINING
 
 MASKED = -1e9
 
@@ -112,4 +113,5 @@ declare(
     equation="below the fraction a candidate j of anchor i weighs 1 - h_ij, h_ij the relation of their cell lines",
     shapes="relations [C, C] -> weights [E, E + B]", source="seed 003 (semantic negatives)",
     off={"loss.contrastive.relations": []},
+    acts=TRAINING, reads=frozenset({"cell_line"}),
 )  # fmt: skip

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.episode import Step
+from models.registry import TRAINING
 from models.sizes import Sizes
 
 State = dict[str, Tensor]
@@ -49,6 +50,8 @@ class LossTerm(nn.Module):
     """Whether it trains in phase 1 of the curriculum, in which the environment side rests."""
     ramps: ClassVar[bool]
     """Whether its weight rises where the configuration has a ramp."""
+    acts: ClassVar[frozenset[str]] = TRAINING
+    """Where it acts: no term is there in a prediction."""
     reads: ClassVar[frozenset[str]]
     """Attributes of a Step that it reads, under whatever settings."""
     objectives: ClassVar[Objectives]

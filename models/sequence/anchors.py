@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.declared import POSITIVE, declare
+from models.registry import EVERYWHERE
 from models.sequence.masking import masked_mean, masked_softmax
 from models.sequence.tempered_gate import SOFTPLUS_ONE
 
@@ -79,4 +80,5 @@ declare(
         "z_I = g z_E<-P + (1 - g) z_P<-E",
     shapes="other [B, P, d] -> anchors [B, K, d]; side [B, P, d] -> z [B, d]", source="rp04", group="S",
     cls=Anchors,
+    acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip

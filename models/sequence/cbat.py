@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from models.registry import EVERYWHERE
 from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
 from models.sequence.conv_pyramid import ConvPyramid
 from models.sequence.feed_forward import FeedForward
@@ -142,6 +143,8 @@ class Cbat(Interaction):
     split into heads of even width, or a count is below 1.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "heads", "blocks", "anchors", "window", "dropout"})
 
     def __init__(

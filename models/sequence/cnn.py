@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.registry import EVERYWHERE
 from models.sequence.interaction import INTERACTIONS, Interaction
 from models.sequence.masking import masked_max, masked_mean
 from models.streams import Dropout, Noise
@@ -22,6 +23,8 @@ from models.streams import Dropout, Noise
 class Cnn(Interaction):
     """Masked mean and maximum of each side, joined by one hidden layer of width 2 d."""
 
+    acts = EVERYWHERE
+    reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "dropout"})
 
     def __init__(self, width: int, dropout: float) -> None:

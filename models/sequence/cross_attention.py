@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from models.registry import EVERYWHERE
 from models.sequence.feed_forward import FeedForward
 from models.sequence.interaction import INTERACTIONS, Interaction
 from models.sequence.masking import masked_mean
@@ -49,6 +50,8 @@ class CrossAttention(Interaction):
     Raises ValueError when the width does not split into heads of even width, or blocks < 1.
     """
 
+    acts = EVERYWHERE
+    reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "heads", "blocks", "dropout"})
 
     def __init__(self, width: int, heads: int, blocks: int, dropout: float) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.declared import declare
 from models.precision import at_least_float32
+from models.registry import EVERYWHERE
 
 
 class Streams(NamedTuple):
@@ -70,4 +71,5 @@ declare(
     when={"decouple.dual_stream": True},
     equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'",
     shapes="h [B, d] -> [B, d]", source="seed 004", group="S", cls=DualStream,
+    acts=EVERYWHERE, reads=frozenset({"z_i"}),
 )  # fmt: skip

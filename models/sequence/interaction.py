@@ -17,6 +17,9 @@ class Interaction(ModelPart):
     Every implementation is finite for all-null sides and unchanged by more masked windows on the right.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     group = "S"
     keys: ClassVar[frozenset[str]]
     """Keys of the block `model` that it is built from."""

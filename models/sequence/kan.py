@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.declared import POSITIVE, declare
 from models.precision import at_least_float32
+from models.registry import EVERYWHERE
 
 
 class FourierKAN(nn.Module):
@@ -58,4 +59,5 @@ declare(
     "M05", "fourier_kan", kind="energy head", name="Fourier KAN energy head", when={"model.grid": POSITIVE},
     equation="U_I = w SiLU(sum_j sum_k a_ijk cos(k pi tanh x_j) + b_ijk sin(k pi tanh x_j)) + b",
     shapes="z_I [B, d] -> u [B]", source="rp04", group="S", cls=FourierKAN,
+    acts=EVERYWHERE, reads=frozenset({"z_i"}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.declared import POSITIVE, declare
+from models.registry import EVERYWHERE
 from models.sequence.feed_forward import FeedForward
 from models.sequence.masking import mask_bias
 from models.sequence.reach import Reach
@@ -147,4 +148,5 @@ declare(
     equation="h <- h + Attention(LN h) with <R_m q, R_n k>; h <- h + FFN(LN h)",
     shapes="h [B, P, d], mask [B, P] -> [B, P, d]", source="rp01 and later; Su et al. 2021", group="S",
     cls=RotarySelfAttention,
+    acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.declared import GIVEN, declare
+from models.registry import EVERYWHERE
 from models.sequence.stem_fold import FoldedMax, fold_table, folded_max
 from models.sequence.tokens import KMER, null_token
 from models.streams import Dropout, Noise
@@ -115,4 +116,5 @@ declare(
     "M01", "stem", kind="stem", name="k-mer stem", when={"model.kernel": GIVEN},
     equation="h = Dropout(LayerNorm(MaxPool(ReLU(Conv1d(Embedding(k-mers))))))",
     shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="definitions, Sizes", group="S", cls=KmerStem,
+    acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip

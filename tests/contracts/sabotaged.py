@@ -10,7 +10,7 @@ from typing import Any
 
 import harness.trial.step.balance  # noqa: F401 - loaded once, before the processes part
 from analysis.errors import UserError
-from harness.audit.auditor import audit, batches_of
+from harness.audit.auditor import twins_of
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
@@ -78,9 +78,9 @@ def audited(yaml: Path, *names: str) -> dict[str, tuple[str, str]]:
     config = sweep.resolved({"energy.form": "screened"}, gpu=False)
     trial = UnitRun(config, dataset, fold, 0, RunWriter(yaml.parent / "run"), inspector=None)
     if not names:
-        findings = audit(trial.trainer, trial.sampler, trial.predictor, trial.codes, first=True).findings
+        findings = twins_of(trial.subject, "first").findings
         return {each.mechanism: (each.verdict, each.reason) for each in findings}
-    probe = Probe(trial.trainer, trial.codes, batches_of(trial.sampler))
+    probe = Probe(trial.subject)
     judge = Judge(probe, thorough=True)
     judged = [judge.judge(row) for row in configured(config.model_dump()) if row.key in names]
     unread = {
@@ -101,7 +101,7 @@ def sourced(folder: Path) -> str:
     dataset = opened(sweep, folder.parent / "cache")
     fold = make_folds(dataset, sweep.config.data)[0]
     trial = UnitRun(config, dataset, fold, 0, RunWriter(folder / "source"), inspector=None)
-    probe = Probe(trial.trainer, trial.codes, batches_of(trial.sampler))
+    probe = Probe(trial.subject)
     (row,) = (row for row in configured(config.model_dump()) if row.key == "potential")
     return Judge(probe, thorough=True).judge(row).verdict
 

@@ -33,6 +33,7 @@ from models.energy.base import ENERGIES, Energy, everywhere
 from models.episode import Step
 from models.losses import LOSSES, LossTerm
 from models.losses.term import EVERY_SIDE, State
+from models.registry import EVERYWHERE
 
 
 @loss_block("flat")
@@ -81,6 +82,8 @@ class ShiftedEnergy(EnergyBlock):
 class Shifted(Energy):
     """l = (U_I - b R_E) / T with R_E >= 0."""
 
+    acts = EVERYWHERE
+    reads = frozenset({"u", "r", "temperature"})
     nonnegative_resistance = True
     standardise_resistance = False
 

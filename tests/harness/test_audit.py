@@ -10,16 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.audit.auditor import audit, batches_of
 from harness.audit.finding import FATAL, MechanismFinding, fault, lines, summary
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.step.schedule import Schedule
-from harness.trial.unit_run import UnitRun
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
+from tests.audited import audited
 from tests.contracts.settings import alone
 from tests.harness.conftest import MakeUnit
 from tests.sabotage.kinds import KINDS, caught, sabotage
@@ -39,11 +38,6 @@ EVERYTHING: dict[str, Any] = {
     "curriculum.phase1_epochs": 1,
     "balance.kind": "ramp",
 }
-
-
-def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
-    found = audit(unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes, first=first)
-    return {f"{f.id} {f.mechanism}": f for f in found.findings}, found.cost
 
 
 @pytest.mark.parametrize(
@@ -102,7 +96,7 @@ def test_a_sabotage_that_a_step_hardly_shows_is_caught(make_unit: MakeUnit, key:
 def test_waiting_competition_with_its_keys_is_not_accused(make_unit: MakeUnit) -> None:
     unit_run = make_unit(alone(ROWS["competition"]))
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+        probe = Probe(unit_run.subject)
         assert unread_keys(probe, "loss.competition") == {}
 
 
@@ -199,7 +193,7 @@ def test_contrastive_relations_are_judged_by_leaving_them_out(
 
     def verdict() -> str:
         with torch.random.fork_rng(devices=[]):
-            probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+            probe = Probe(unit_run.subject)
             return Judge(probe, thorough=False).judge(row).verdict
 
     assert verdict() == "active"
@@ -210,7 +204,7 @@ def test_contrastive_relations_are_judged_by_leaving_them_out(
 def test_a_key_that_nothing_reads_is_named(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     unit_run = make_unit({"loss.speculation.weight": 0.5})
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+        probe = Probe(unit_run.subject)
         assert unread_keys(probe, "loss.speculation") == {}
         from models.losses.speculation import Speculation
 
@@ -233,4 +227,8 @@ def test_sentences() -> None:
     dead = MechanismFinding("M33", "pearson", "inert", "no gradient")
     assert summary([active, dead]) == "2 mechanisms: 1 active, 1 inert"
     assert fault([active]) is None
+    rows = [finding.row("last", 3.0) for finding in (active, dead)]
+    assert lines(rows) == {"last": "2 mechanisms: 1 active, 1 inert\n  M33 pearson is inert: no gradient"}
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
+    broken = MechanismFinding("-", "sampler", "broken", "mixed", "contract")
+    assert fault([broken]) == "audit: sampler is broken (contract): mixed"

@@ -14,12 +14,15 @@ from harness.config.blocks.paths import find, leaves
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.mechanisms.mechanism import GROUPS, Mechanism, Setting
-from harness.mechanisms.registered import UnplacedError, registered, registries, settings_of
-from models.declared import GIVEN, POSITIVE
+from harness.mechanisms.registered import UnplacedError, declarations, registered, registries, settings_of
+from models.declared import GIVEN, POSITIVE, declare
+from models.energy import ENERGIES, Energy
+from models.energy.dissipation import LinearEnergy
 from models.environment.placement import Placement
 from models.losses import LOSSES
 from models.losses.ranking import PairwiseRanking
 from models.registry import Registry
+from tests.definitions_table import PLACES
 from tests.harness.command import command
 
 ROWS = catalogue()
@@ -85,6 +88,36 @@ def test_the_checks_see_what_they_look_for() -> None:
     with pytest.raises(Exception, match="gatted"):
         lacks(replace(row, when=(Setting("energy.form", "gatted"),)))
     assert not named(replace(row, key="nowhere", cls=None, when=()), {"test_x.py": "gated"})
+
+
+LETTERS = {"T": "training", "K": "prediction_known", "U": "prediction_unseen"}
+
+
+def test_every_mechanism_declares_where_it_acts_and_what_it_reads() -> None:
+    others = {row.key: row for row in ROWS if row.kind != "loss term"}
+    assert set(others) == set(PLACES)
+    declared = {key: (row.acts, row.reads) for key, row in others.items()}
+    assert declared == {
+        key: ({LETTERS[letter] for letter in place.acts}, set(place.reads.split()))
+        for key, place in PLACES.items()
+    }
+
+
+def test_a_mechanism_without_these_declarations_is_refused() -> None:
+    with pytest.raises(ValueError, match="mechanism 'lost' is declared without acts, reads"):
+        declare(
+            "M07", "lost", kind="k", name="n", when={"model.width": 8}, equation="e", shapes="->", source="s"
+        )
+    with pytest.raises(ValueError, match="declares 'nowhere': it may act in training"):
+        declare("M07", "lost", kind="k", name="n", when={"model.width": 8}, equation="e", shapes="->", source="s",
+                acts=frozenset({"nowhere"}), reads=frozenset())  # fmt: skip
+    energies: Registry[Energy] = Registry("energy form", path="energy.form")
+    texts = {"id": "M10", "name": "n", "equation": "e", "shapes": "->", "source": "s"}
+    with pytest.raises(ValueError, match=r"'silent' \(Silent\) does not declare acts, .*reads"):
+        energies.register("silent", **texts)(type("Silent", (Energy,), {"__doc__": "d"}))
+    row = replace(ENERGIES.row("linear"), cls=type("Wrong", (LinearEnergy,), {"reads": frozenset({"moon"})}))
+    with pytest.raises(UnplacedError, match="energy form 'linear' declares 'moon'"):
+        declarations(ENERGIES, row)
 
 
 def test_row_that_no_configuration_path_chooses_is_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from harness.audit.auditor import audit
+from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import compose
@@ -210,8 +210,7 @@ def test_a_balance_of_the_task_alone_is_refused() -> None:
 def test_the_audit_sees_a_ramp_beside_a_balance(make_unit: MakeUnit) -> None:
     changes = {"loss.speculation.weight": 0.2, "balance.kind": "grad_norm", "curriculum.ramp_epochs": 2.0}
     unit_run = make_unit(changes)
-    given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
-    found = {f.mechanism: f for f in audit(*given, first=False).findings}
+    found = {f.mechanism: f for f in twins_of(unit_run.subject, "last").findings}
     assert found["curriculum_ramp"].verdict == "active"
     assert found["grad_norm"].verdict == "active"
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}

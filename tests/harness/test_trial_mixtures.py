@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from harness.audit.auditor import audit, batches_of, inspect_trial
+from harness.audit.auditor import inspect_trial
 from harness.audit.finding import FATAL
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
@@ -28,6 +28,7 @@ from models.environment.fusion import fuse
 from models.environment.identity import IdEnvironment
 from models.environment.teacher import GradientTeacher
 from models.losses import LOSSES
+from tests.audited import audited
 from tests.harness.conftest import TINY, MakeUnit
 from tests.narrow import instance, present
 
@@ -164,12 +165,11 @@ def test_prediction_has_the_same_energy_and_accuses_nothing(
     make_unit: MakeUnit, changes: dict[str, Any]
 ) -> None:
     unit_run = make_unit({**changes, "episode.sampler": "meta_batch"})
-    given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
-    found = {f"{f.id} {f.mechanism}": f for f in audit(*given, first=True).findings}
+    found, _ = audited(unit_run)
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert found["M40 meta_batch"].verdict == "active"
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+        probe = Probe(unit_run.subject)
         assert disagreement(probe, unit_run.predictor) < TOLERANCE
 
 

@@ -23,7 +23,7 @@ from models.environment.student import SupportEnvironment
 from models.episode import Support
 from models.part import parameter_groups
 from models.prism import PrismModel
-from models.registry import Registry, Settings
+from models.registry import EVERYWHERE, Registry, Settings
 from models.streams import initialise
 from tests.models.test_environment import make_support
 from tests.typed import as_a
@@ -158,6 +158,9 @@ def test_a_set_encoder_and_a_source_are_one_class_each() -> None:
     class Largest(SetEncoder):
         """z = linear(max_s x_s)."""
 
+        acts = EVERYWHERE
+        reads = frozenset({"support"})
+
         def __init__(self, inputs: int, width: int) -> None:
             super().__init__(inputs, width)
             self.out = nn.Linear(inputs, width)
@@ -194,6 +197,7 @@ def test_a_choice_that_the_settings_lack_is_none() -> None:
 
 def test_a_mechanism_without_a_text_or_declared_twice_is_refused() -> None:
     fields: dict[str, Any] = {"kind": "k", "when": {"a": 1}} | {k: v for k, v in TEXTS.items() if k != "id"}
+    fields |= {"acts": EVERYWHERE, "reads": frozenset()}
     count = len(DECLARED)
     with pytest.raises(ValueError, match="mechanism 'new' is declared without kind, equation"):
         declare("M10", "new", **{**fields, "kind": "", "equation": ""})

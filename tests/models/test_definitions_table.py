@@ -52,6 +52,7 @@ def test_a_term_declares_what_the_definitions_say(key: str) -> None:
     declared = {(groups, *objective) for (_, groups), objective in term.objectives.items()}
     assert declared == definition.objectives
     assert len(term.objectives) == len(declared)
+    assert term.acts == {"training"}, "no term is there in a prediction"
     assert term.in_phase1 == definition.phase1
     assert term.ramps == (key not in ("immax", "bce")), "the task has its weight from the start"
 
@@ -74,7 +75,7 @@ def test_a_gradient_moves_exactly_what_a_term_acts_on(key: str) -> None:
     moved = {
         name for name, g in zip(leaves, gradients, strict=True) if g is not None and bool(g.abs().sum() > 0)
     }
-    assert moved == set(DEFINITIONS[key].acts.split())
+    assert moved == set(DEFINITIONS[key].moves.split())
 
 
 def test_an_undeclared_read_would_be_noticed() -> None:

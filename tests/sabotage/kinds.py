@@ -9,7 +9,7 @@ from unittest.mock import patch
 import torch
 from torch import Tensor
 
-from harness.audit.auditor import audit, batches_of
+from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL, MechanismFinding
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
@@ -82,11 +82,10 @@ def caught(unit_run: UnitRun, mechanism: Mechanism, kind: str) -> MechanismFindi
     it says nothing. Judges this mechanism alone; `another energy in prediction` runs the whole audit of the end.
     """
     if kind == "another energy in prediction":
-        given = (unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes)
-        found = [f for f in audit(*given, first=False).findings if f.mechanism == mechanism.key]
+        found = [f for f in twins_of(unit_run.subject, "last").findings if f.mechanism == mechanism.key]
         return next((f for f in found if f.verdict in FATAL), None)
     with torch.random.fork_rng(devices=[]):
-        probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+        probe = Probe(unit_run.subject)
         if kind == "key ignored":
             key = _own_key(mechanism)
             path = next(p for p in _paths(mechanism) if p.endswith(f".{key}"))

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from analysis.errors import UserError
-from models.registry import Registry
+from models.registry import TRAINING, Registry
 from models.streams import stream_seed
 
 
@@ -59,6 +59,9 @@ class Sampler(ABC):
     `steps_per_epoch` says otherwise. Within an episode, support and query are disjoint.
     """
 
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
     mixes: ClassVar[bool]
     """Whether an episode may hold pairs of several cell lines, so that its support set is of none."""
 
@@ -103,6 +106,8 @@ class CellBatch(Sampler):
     step has more episodes than there are cell lines); query pairs run through a permutation of the cell line.
     """
 
+    acts = TRAINING
+    reads = frozenset({"cell_line"})
     mixes = False
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:
@@ -149,6 +154,8 @@ class MetaBatch(Sampler):
     """Single-cell blocks mixed (documented as failing): support and query of an episode are concatenations of
     up to `blocks` blocks, each from another cell line, so that the environment is inferred from a mixture."""
 
+    acts = TRAINING
+    reads = frozenset({"cell_line"})
     mixes = True
     blocks = 4
 
@@ -182,6 +189,8 @@ class MetaBatch(Sampler):
 class RandomBatch(Sampler):
     """Pairs of all cell lines mixed at random (documented as failing)."""
 
+    acts = TRAINING
+    reads = frozenset()
     mixes = True
 
     def epoch(self, epoch: int) -> Iterator[EpisodeBatch]:

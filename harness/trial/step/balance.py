@@ -3,14 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from harness.config.blocks.training import BalanceBlock, GradNormBalanceBlock
 from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm
-from models.registry import Registry, discover
+from models.registry import TRAINING, Registry, discover
 from models.streams import generator
 
 State = dict[str, Tensor]
@@ -31,6 +31,10 @@ class Balance(ABC):
     routes of its term; a balance only weighs or projects what arrived. The curriculum (M43) decides before which
     terms take part: in phase 1 those of the sequence side alone.
     """
+
+    acts: ClassVar[frozenset[str]]
+    reads: ClassVar[frozenset[str]]
+    """Where it acts and what it reads (`models.registry`)."""
 
     @classmethod
     def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
@@ -75,6 +79,9 @@ class WeightedSum(Balance):
     Cost: one backward pass per set of groups that terms reach, and one through the sequence side.
     """
 
+    acts = TRAINING
+    reads = frozenset({"gradients"})
+
     def combine(
         self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
     ) -> Combined:
@@ -101,6 +108,9 @@ class GradNorm(Balance):
     Cost: one backward pass per term instead of one per set of groups, and one through the sequence side for each term that
     reaches it. Source: seed 003; after Chen et al. 2018, GradNorm (ratios are set here, not learned from training rates).
     """
+
+    acts = TRAINING
+    reads = frozenset({"gradients"})
 
     def __init__(self, ratio: float = 1.0, momentum: float = 0.9, warmup: int = 20) -> None:
         self.ratio, self.momentum, self.warmup = ratio, momentum, warmup
@@ -166,6 +176,9 @@ class PcGrad(Balance):
     per set of groups and one for all; inner products of n (n - 1) pairs.
     Source: Yu et al. 2020, Gradient Surgery for Multi-Task Learning, algorithm 1; seed 003.
     """
+
+    acts = TRAINING
+    reads = frozenset({"gradients"})
 
     def __init__(self, seed: int) -> None:
         self.seed = seed

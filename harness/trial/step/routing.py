@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.declared import declare
+from models.registry import TRAINING
 
 EVERYTHING = frozenset({"S", "E", "T", "G", "A"})
 
@@ -155,9 +156,11 @@ declare(
     "M41", "isolated", kind="routing", name="isolated gradient routing", when={"routing": "isolated"},
     equation="d loss_i / d theta = 0 for theta outside the groups that term i names",
     shapes="gradients -> gradients", source="seeds 000 and 001", off={"routing": "shared"},
+    acts=TRAINING, reads=frozenset({"gradients"}),
 )  # fmt: skip
 declare(
     "M41", "shared", kind="routing", name="shared gradients (documented entanglement)",
     when={"routing": "shared"}, equation="every term reaches every group", shapes="gradients -> gradients",
     source="rp11, rp12", off={"routing": "isolated"},
+    acts=TRAINING, reads=frozenset({"gradients"}),
 )  # fmt: skip

@@ -1,0 +1,26 @@
+"""What the audit's twins say of a unit, for tests."""
+
+from dataclasses import replace
+
+from harness.audit.auditor import twins_of
+from harness.audit.finding import FATAL, MechanismFinding
+from harness.config.blocks.reads import Reads
+from harness.trial.unit_run import UnitRun
+
+
+def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
+    """Finding by `id mechanism`, and the cost in steps. Not `first`: as at the end of a trial, but for the keys that only a
+    trial that ran has read."""
+    subject = unit_run.subject
+    if first:
+        found = twins_of(subject, "first")
+    else:
+        reads = Reads(unit_run.config)
+        reads.resume(None)
+        found = twins_of(replace(subject, reads=reads), "last")
+    return {f"{f.id} {f.mechanism}": f for f in found.findings}, found.cost
+
+
+def accused(unit_run: UnitRun, *, first: bool = True) -> dict[str, str]:
+    """`id mechanism` -> reason of what a strict trial would be stopped for."""
+    return {name: f.reason for name, f in audited(unit_run, first=first)[0].items() if f.verdict in FATAL}
