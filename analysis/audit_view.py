@@ -9,9 +9,10 @@ from rich.text import Text
 
 from analysis.store import Run
 
-GRAVEST = ("leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
+GRAVEST = ("leaking", "broken", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
 """Verdicts, the one that needs a reader most first."""
-_STYLE = {"leaking": "bold red", "inert": "bold red", "redundant": "yellow", "drowned": "yellow"}
+_FATAL = ("leaking", "broken", "inert")
+_STYLE = {**dict.fromkeys(_FATAL, "bold red"), "redundant": "yellow", "drowned": "yellow"}
 
 
 def verdicts(run: Run) -> pd.DataFrame:
@@ -19,7 +20,7 @@ def verdicts(run: Run) -> pd.DataFrame:
     many that have the mechanism, and the reason of one of them; gravest first, empty for a run without audits.
 
     Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
-    is inert or leaking.
+    is broken, inert or leaking, and what a batch or a scoring of the run showed.
     """
     audit = run.table("audit")
     columns = ["id", "mechanism", "verdict", "configurations", "of", "reason"]
@@ -27,7 +28,7 @@ def verdicts(run: Run) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     units = ["config", "fold", "seed"]
     ended = audit.groupby(units)["moment"].transform(lambda moments: (moments == "last").any())
-    audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(["inert", "leaking"])]
+    audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(_FATAL)]
     audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
     rows = []
     for (identity, mechanism), of_mechanism in audit.groupby(["id", "mechanism"]):

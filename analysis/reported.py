@@ -13,6 +13,8 @@ from analysis.store import KEYS, Run
 
 REPORTED = ("done", "stopped", "pruned")
 """Statuses whose units are ranked; stopped and pruned ones are marked as censored."""
+AUDIT_STOP = "audit: "
+"""How the reason of a unit that the audit stopped begins: it is not ranked, since it did not run what it says."""
 
 
 def reported_units(run: Run, split: str = "val_unseen") -> pd.DataFrame:

@@ -57,7 +57,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("selected_epoch", _I32, "epoch whose weights are reported as best_on_validation"),
         ("selection", _S, "selection rule of the reported weights"),
         ("objective", _S, "what the sweep optimises, e.g. val_unseen/macro/aupr"),
-        ("objective_value", _F64, "its value at selected_epoch"),
+        ("objective_value", _F64, "its value at selected_epoch; null for a unit that the audit stopped"),
         ("parameters", _I64, "trainable parameters"),
         ("train_pairs", _I64, "training pairs of the fold"),
         ("wall_s", _F64, "seconds of training and evaluation"),
@@ -184,7 +184,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         (
             "moment",
             _S,
-            "first (before the first step, on a clone that was warmed up) or last (final weights)",
+            "first (before the first step, on a clone that was warmed up), run (at a batch or a scoring) or last (final "
+            "weights)",
         ),
         ("id", _S, "M01 to M43; - for a key that nothing reads"),
         (
@@ -192,14 +193,20 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             _S,
             "key of the mechanism (python -m harness.mechanisms), or the dotted path of the key",
         ),
-        ("verdict", _S, "active, idle, inert, leaking, redundant, rank-invariant or drowned"),
+        ("verdict", _S, "active, idle, inert, leaking, broken, redundant, rank-invariant or drowned"),
         ("reason", _S, "one sentence"),
+        (
+            "check",
+            _S,
+            "the check that decided, as in docs/audit.md; empty for a verdict that no fault decided",
+        ),
         ("share", _F64, "norm of a term's weighted gradient over the task's on its target parameters"),
         ("grad_norm", _F64, "that norm; of a module, the norm of the total gradient on its own parameters"),
         ("effect_logit", _F64, "largest change of a predicted logit when it is neutralised"),
         ("effect_aupr", _F64, "change of AUPR of the probe's query pairs then"),
         ("effect_gradient", _F64, "norm of the change of the total gradient then, over its norm"),
-        ("cost_steps", _F64, "cost of this audit in steps of the trial, on every row of it"),
+        ("contracts", _F64, "batches or scorings that were checked"),
+        ("cost_steps", _F64, "cost of the twins in steps of the trial, on every row of them"),
     ],
     "reports": [
         ("epoch", _I32, "1-based"),

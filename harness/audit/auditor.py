@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from harness.audit.finding import MechanismFinding, fault
+from harness.audit.finding import MechanismFinding
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
@@ -16,7 +16,6 @@ from harness.audit.unrecorded import unrecorded_keys
 from harness.config.blocks.reads import Reads
 from harness.mechanisms.catalogue import configured
 from harness.trial.episodes.sampler import EpisodeBatch, Sampler
-from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.score.predict import Predictor
 from harness.trial.step.trainer import Trainer
 from models.energy.base import Energy
@@ -31,15 +30,6 @@ class Audit:
 
     findings: list[MechanismFinding]
     cost: float
-
-
-def inspect_trial(subject: Subject, moment: Moment) -> Inspection:
-    """The audit as a trial's inspector."""
-    parts = (subject.trainer, subject.sampler, subject.predictor, subject.codes)
-    result = audit(*parts, first=moment == "first", reads=subject.reads)
-    return Inspection(
-        [finding.row(moment, result.cost) for finding in result.findings], fault(result.findings)
-    )
 
 
 def audit(

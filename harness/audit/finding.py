@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from analysis.reported import AUDIT_STOP
 from harness.mechanisms.mechanism import Mechanism
 
-VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
-FATAL = ("inert", "leaking")
+VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
+FATAL = ("inert", "leaking", "broken")
 """Verdicts that `audit: strict` stops a trial for."""
 
 
@@ -20,11 +21,13 @@ class MechanismFinding:
     mechanism: str
     verdict: str
     reason: str
+    check: str = ""
     share: float | None = None
     grad_norm: float | None = None
     effect_logit: float | None = None
     effect_aupr: float | None = None
     effect_gradient: float | None = None
+    contracts: float | None = None
 
     @classmethod
     def on(
@@ -33,7 +36,7 @@ class MechanismFinding:
         """The finding on a mechanism of the catalogue."""
         return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
 
-    def row(self, moment: str, cost: float) -> dict[str, object]:
+    def row(self, moment: str, cost: float | None) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""
         return {"moment": moment, "cost_steps": cost, **asdict(self)}
 
@@ -65,4 +68,5 @@ def fault(findings: Sequence[MechanismFinding]) -> str | None:
         if len(faults) > 1
         else ""
     )
-    return f"audit: {first.id} {first.mechanism} is {first.verdict}: {first.reason}{more}"
+    name = " ".join(part for part in (first.id, first.mechanism) if part != "-")
+    return f"{AUDIT_STOP}{name} is {first.verdict}: {first.reason}{more}"

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.audit.unrecorded import unrecorded_keys
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.reads import Reads
@@ -115,7 +115,8 @@ def test_no_preset_is_accused(
         small["environment.width"] = 4
     config = compose(preset, small).resolved()
     assert (
-        ended(UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=inspect_trial)) == []
+        ended(UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=AuditInspector))
+        == []
     )
 
 

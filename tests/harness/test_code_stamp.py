@@ -129,7 +129,7 @@ LOADED = """
 import sys, tempfile
 from pathlib import Path
 import harness.sweep.worker
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
@@ -144,7 +144,7 @@ folder = Path(tempfile.mkdtemp(dir=sys.argv[1]))
 dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder / "cache", progress=False)
 changes = {"optimiser.epochs": 1, "audit": "warn", "energy.form": "gated"}
 config = compose(TINY, changes).resolved()
-one = UnitRun(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=inspect_trial)
+one = UnitRun(config, dataset, make_folds(dataset, block)[0], 0, RunWriter(folder / "run"), inspector=AuditInspector)
 one.advance()
 assert one.finished
 print("\\n".join(name for name in sys.modules if name.split(".")[0] in ("models", "harness", "analysis")))
