@@ -1,8 +1,9 @@
 """The promises of sampler and predictor, checked on every batch and every scoring by what arrives inside the model."""
 
+import itertools
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,8 +43,19 @@ class Contracts:
     def __init__(self, subject: Subject) -> None:
         self.config, self.fold, self.dataset = subject.config, subject.fold, subject.trainer.dataset
         self.trainer, self.codes, self.mixes = subject.trainer, subject.codes, subject.sampler.mixes
+        # Arrays of their own: reading a file map by a few indices costs more than all the rest.
+        self.cell, self.label = np.asarray(self.dataset.cell), np.asarray(self.dataset.label)
         self.training = np.sort(subject.training)
-        self.promised = {name: np.sort(pairs) for name, pairs in subject.pairs.items()}
+        self.trained = np.isin(np.arange(len(self.cell)), self.training)
+        self.sides = [
+            (np.asarray(windows), np.asarray(rows))
+            for windows, rows in (
+                (self.dataset.enhancers, self.dataset.enhancer_row),
+                (self.dataset.promoters, self.dataset.promoter_row),
+            )
+        ]
+        self.promised = {name: pairs.copy() for name, pairs in subject.pairs.items()}
+        self.lines = {name: Lines.of(self.cell[pairs]) for name, pairs in self.promised.items()}
         self.index = {int(code): index for index, code in enumerate(subject.codes)}
         episode, size = subject.config.episode, len(self.training)
         self.steps = subject.config.optimiser.steps_per_epoch or max(
@@ -126,7 +138,7 @@ class Contracts:
         for promise, of, sentence in breaches:
             if promise not in self.broken:
                 self.broken[promise] = of
-                findings.append(MechanismFinding("-", of, "broken", f"{where} {sentence}", "contract"))
+                findings.append(MechanismFinding("-", of, "broken", f"{where}, {sentence}", "contract"))
         return findings
 
     def _line(self, code: int) -> str:
@@ -143,7 +155,7 @@ class Contracts:
             "test": test & (sides == 2),
         }
         for name, mask in evaluated.items():
-            if not np.array_equal(self.promised[name], np.flatnonzero(mask)):
+            if not np.array_equal(np.sort(self.promised[name]), np.flatnonzero(mask)):
                 yield Breach(f"split {name}", "prediction", f"split {name} has other pairs than the fold's")
         foreign = test | val | (sides > 0)
         for name, pairs in (("trains on", self.training), ("scores as train", self.promised["train"])):
@@ -162,7 +174,7 @@ class Contracts:
             yield Breach("sizes", "sampler", text)
             return
         pairs = np.concatenate([batch.support, batch.query], axis=1)
-        if len(np.setdiff1d(pairs, self.training)):
+        if not self.trained[pairs].all():
             yield Breach("training pairs", "sampler", "a pair that the fold does not train on was drawn")
         ordered = np.sort(pairs, axis=1)
         if (ordered[:, 1:] == ordered[:, :-1]).any():
@@ -170,10 +182,10 @@ class Contracts:
             shared = sum(map(len, both))
             text = f"{shared} pairs are in support and query alike" if shared else "an episode repeats a pair"
             yield Breach("disjoint", "sampler", text)
-        lines = self.dataset.cell[pairs]
+        lines = self.cell[pairs]
         if (self.codes[batch.query_cell] != lines[:, size:]).any():
             yield Breach("names", "sampler", "a query pair goes by another cell line than its own")
-        elsewhere = (lines != lines[:, :1]) if not self.mixes else np.zeros_like(lines, dtype=bool)
+        elsewhere = lines != (lines if self.mixes else lines[:, :1])
         if elsewhere.any():
             row, column = np.argwhere(elsewhere)[0]
             text = f"an episode mixes cell lines {self._line(lines[row, 0])} and {self._line(lines[row, column])}"
@@ -181,21 +193,21 @@ class Contracts:
         named = np.full(e, -1) if self.mixes else np.searchsorted(self.codes, lines[:, 0])
         if not elsewhere.any() and (batch.cell != named).any():
             yield Breach("names", "sampler", "an episode goes by another cell line than that of its pairs")
-        content = zlib.crc32(np.ascontiguousarray(pairs).data)
+        content = zlib.crc32(pairs.data)
         if self.step > 1 and content == self.digest_before:
             yield Breach("same batch", "sampler", "the batch is that of the step before")
         self.digest_before = content
-        self.digest = zlib.crc32(np.ascontiguousarray(pairs).data, self.digest)
+        self.digest = zlib.crc32(pairs.data, self.digest)
 
     def _of_arrival(self, batch: EpisodeBatch) -> Iterator[Breach]:
         """Support and query of a step inside the model are those of the batch, with the data's own labels."""
-        seen, data = self.witness, self.dataset
+        seen = self.witness
         if not seen.arrivals or seen.step is None or len(seen.encodings) != 2:
             yield Breach("step", "sampler", "support or query of the batch did not reach the model once")
             return
         arrival, step = seen.arrivals[0], seen.step
-        self._finite(arrival)
-        if tuple(arrival.u.shape) != batch.support.shape:
+        _refuse_infinite(arrival.u.detach().cpu().numpy())
+        if not all(tuple(part.shape) == batch.support.shape for part in arrival[:3]):
             text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
             yield Breach("support size in training", "support", f"{text} were drawn")
             return
@@ -205,20 +217,15 @@ class Contracts:
         ):
             flat = pairs.ravel()
             one = self.batches * 7919 % len(flat)
-            rows = (
-                data.enhancers[data.enhancer_row[flat[one]]],
-                data.promoters[data.promoter_row[flat[one]]],
-            )
-            if len(encoding.u) != len(flat) or any(
-                not np.array_equal(side[one].cpu().numpy(), row)
-                for side, row in zip(encoding[:2], rows, strict=True)
-            ):
+            rows = (windows[row[flat[one]]] for windows, row in self.sides)
+            read = (side[one : one + 1].flatten().cpu().numpy() for side in encoding[:2])
+            if len(encoding.u) != len(flat) or not all(map(np.array_equal, read, rows)):
                 yield Breach(
                     f"{name} sequences",
                     "support",
                     f"other sequences than those of the {name} pairs were read",
                 )
-            elif not torch.equal(encoding.u.detach().float().view_as(u), u.detach()):
+            elif not torch.equal(encoding.u.detach().float().flatten(), u.detach().flatten()):
                 yield Breach(
                     f"{name} U_I", "support", f"U_I of other pairs stands in for that of the {name} pairs"
                 )
@@ -229,15 +236,16 @@ class Contracts:
                 "support",
                 "labels of support pairs are shown, and support.labels is false",
             )
-        elif shown.any() and (arrival.label.cpu().numpy() != data.label[batch.support])[shown].any():
+        elif shown.any() and (arrival.label.cpu().numpy() != self.label[batch.support])[shown].any():
             yield Breach("support labels", "support", "a support pair has another label than the data's")
         cell = arrival.cell.cpu().numpy()
         hides = self.config.episode.pseudo_unseen > 0
-        if not self.mixes and ((cell != batch.cell) & ~(hides & (cell == -1))).any():
+        hidden = np.where(hides & (cell == -1), -1, batch.cell) if cell.shape == batch.cell.shape else None
+        if not self.mixes and not np.array_equal(cell, hidden):
             yield Breach(
                 "cell line in training", "support", "a support set arrived as that of another cell line"
             )
-        if not np.array_equal(step.label.cpu().numpy(), data.label[batch.query]):
+        if not np.array_equal(step.label.cpu().numpy(), self.label[batch.query]):
             yield Breach("labels", "sampler", "the loss read other labels than the data's")
         if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
             yield Breach("query names", "sampler", "the loss read other cell lines than the query pairs'")
@@ -255,92 +263,121 @@ class Contracts:
         self.step = 0
 
     def _of_scores(self, scores: Mapping[str, SplitScores], epoch: int) -> Iterator[Breach]:
-        expected: list[tuple[SplitScores, int]] = []
-        fits = self.config.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) != 1
-        names = sorted(scores, key=lambda name: name != VALIDATION) if fits else list(scores)
-        for name in [VALIDATION] * fits + names:  # to fit T, validation is scored once before
-            expected += [
-                (scores[name], int(code)) for code in np.unique(self.dataset.cell[self.promised[name]])
-            ]
         draws = self.config.support.draws if "test" in scores else 1
         whole = True
         for breach in self._of_pairs(scores, draws):
             whole = False
             yield breach
-        if not whole:
-            return
-        arrivals = self.witness.arrivals
-        if len(arrivals) != len(expected):
-            text = f"{len(arrivals)} times support sets arrived in the environment; {len(expected)} cell lines were scored"
+        fits = self.config.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) != 1
+        names = sorted(scores, key=lambda name: name != VALIDATION) if fits else list(scores)
+        names = [VALIDATION] * fits + names  # to fit T, validation is scored once before
+        lines, seen = sum(len(self.lines[name].codes) for name in names), len(self.witness.arrivals)
+        if whole and seen != lines:
+            text = f"support sets arrived {seen} times in the environment, and {lines} cell lines were scored"
             yield Breach("one draw per cell line", "prediction", text)
-            return
-        for arrival, (split, code) in zip(arrivals, expected, strict=True):
-            self._finite(arrival)
-            yield from self._of_support(arrival, split, code, draws)
-        last = {
-            (split.split, code): arrival for arrival, (split, code) in zip(arrivals, expected, strict=True)
-        }
-        for (name, code), arrival in last.items():
-            yield from self._of_queries(arrival, scores[name], code)
+        elif whole:
+            arrivals = iter(self.witness.arrivals)
+            for number, name in enumerate(names):
+                of_split = list(itertools.islice(arrivals, len(self.lines[name].codes)))
+                before = fits and number == 0
+                yield from self._of_support(of_split, scores[name], draws)
+                yield from self._of_queries(of_split, scores[name], before)
 
     def _of_pairs(self, scores: Mapping[str, SplitScores], draws: int) -> Iterator[Breach]:
-        """Every pair of a split once, with its own label and cell line."""
+        """Every pair of a split once, in order, with its own label and cell line."""
         for name, split in scores.items():
-            if not np.array_equal(np.sort(split.pairs), self.promised[name]):
+            promised = self.promised[name]
+            if not np.array_equal(split.pairs, promised):
                 twice = len(split.pairs) - len(np.unique(split.pairs))
-                without = len(np.setdiff1d(self.promised[name], split.pairs))
-                text = f"of the {len(self.promised[name])} pairs of split {name} {without} were not scored"
+                without = len(np.setdiff1d(promised, split.pairs))
+                text = f"of the {len(promised)} pairs of split {name} {without} were not scored"
                 yield Breach("pairs once", "prediction", f"{text}, and {twice} were scored again")
-            elif split.logits.shape != (draws, len(split.pairs)):
+            elif split.logits.shape != (draws, len(promised)):
                 text = f"split {name} has logits of {len(split.logits)} support draws; {draws} are configured"
                 yield Breach("draws", "prediction", text)
-            elif not np.array_equal(split.label, self.dataset.label[split.pairs]):
+            elif not np.array_equal(split.label, self.label[promised]):
                 yield Breach(
                     "labels in prediction", "prediction", f"labels of split {name} are not the data's"
                 )
-            elif not np.array_equal(split.cell, self.dataset.cell[split.pairs]):
+            elif not np.array_equal(split.cell, self.cell[promised]):
                 yield Breach(
                     "lines in prediction", "prediction", f"cell lines of split {name} are not the data's"
                 )
 
-    def _of_support(self, arrival: Arrival, split: SplitScores, code: int, draws: int) -> Iterator[Breach]:
-        """A support draw is of this cell line and split, of the configured size, without labels, and not the one before."""
-        size, where = self.config.support.size, f"cell line {self._line(code)} of split {split.split}"
-        if tuple(arrival.u.shape) != (draws, size):
-            text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for {where}"
-            yield Breach("support size", "prediction", f"{text}; {draws} of {size} are configured")
-            return
-        if bool((arrival.labelled != 0).any()) or bool((arrival.label != 0).any()):
-            yield Breach("labels shown", "prediction", f"the support set of {where} carries labels")
-        if bool((arrival.cell != self.index.get(code, -1)).any()):
-            yield Breach(
-                "cell line", "prediction", f"the support set of {where} goes by the name of another one"
-            )
-        here = split.u[split.cell == code]
-        u = arrival.u.cpu().numpy()
-        foreign = ~np.isin(u, here)
+    def _of_support(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
+        """A support draw is of its cell line and split, of the configured size, without labels, and not the one before."""
+        size, lines = self.config.support.size, self.lines[split.split]
+
+        def where(number: int) -> str:
+            return f"cell line {self._line(lines.codes[number])} of split {split.split}"
+
+        for number, arrival in enumerate(arrivals):
+            if not all(tuple(part.shape) == (draws, size) for part in arrival[:3]):
+                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for {where(number)}"
+                yield Breach("support size", "prediction", f"{text}; {draws} of {size} are configured")
+                return
+        labels = torch.stack([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
+        if bool(labels.any()):
+            number = int(torch.nonzero(labels)[0, 0]) // 2
+            yield Breach("labels shown", "prediction", f"the support set of {where(number)} carries labels")
+        expected = np.repeat([self.index.get(code, -1) for code in lines.codes], draws)
+        if not np.array_equal(torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy(), expected):
+            text = f"a support set of split {split.split} goes by the name of another cell line"
+            yield Breach("cell line", "prediction", text)
+        u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
+        _refuse_infinite(u)
+        known = lines.keys(split.u[lines.order], np.repeat(np.arange(len(arrivals)), lines.counts))
+        known.sort()
+        keys = lines.keys(u, np.arange(len(arrivals))[:, None, None])
+        foreign = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] != keys
         if foreign.any():
-            text = f"{int(foreign[0].sum())} of {size} support pairs of {where} are no pairs of it"
+            number = int(np.argwhere(foreign)[0, 0])
+            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
             yield Breach("foreign support", "prediction", text)
-        elif draws > 1 and (different := len(np.unique(here))) > size:
-            sets = len(np.unique(np.sort(u, axis=1), axis=0))
-            alike = draws**2 / 2 / math.comb(different, size)
-            if alike ** (draws - sets) < BY_CHANCE and sets < draws:
-                yield Breach("draws differ", "prediction", f"{draws} support draws of {where} are {sets}")
+        elif draws > 1:
+            keys.sort(axis=2)
+            alike = (keys[:, 1:] == keys[:, :1]).all(2)  # draws that are the first one again
+            for number in np.flatnonzero(alike.any(1)):
+                different = len(np.unique(known[known >> 32 == number]))
+                chance = 1.0 / math.comb(different, min(size, different)) if different > size else 1.0
+                if chance ** int(alike[number].sum()) * draws**2 < BY_CHANCE:
+                    text = f"{1 + int(alike[number].sum())} of {draws} support draws of {where(int(number))} are one"
+                    yield Breach("draws differ", "prediction", text)
 
-    def _of_queries(self, arrival: Arrival, split: SplitScores, code: int) -> Iterator[Breach]:
-        """What the energy was given and gave, in the environment of a cell line, is what its pairs are scored with."""
-        if arrival.scored is None:
+    def _of_queries(self, arrivals: Sequence[Arrival], split: SplitScores, before: bool) -> Iterator[Breach]:
+        """What the energy was given and gave is what the pairs are scored with; `before`: at a T that is not kept."""
+        answers = [arrival.scored for arrival in arrivals if arrival.scored is not None]
+        if len(answers) < len(arrivals):
             return
-        here, where = split.cell == code, f"cell line {self._line(code)} of split {split.split}"
-        u, logit = (part.cpu().numpy() for part in arrival.scored)
-        if u.shape != (len(split.logits), int(here.sum())) or (u != split.u[here]).any():
+        order = self.lines[split.split].order
+        u, logit = (torch.cat(parts, 1).cpu().numpy() for parts in zip(*answers, strict=True))
+        if u.shape != split.logits.shape or (u != split.u[order]).any():
+            text = f"the energy was asked for other pairs than those of split {split.split}"
+            yield Breach("queries", "prediction", text)
+        elif not before and not np.array_equal(logit, split.logits[:, order]):
             yield Breach(
-                "queries", "prediction", f"the energy was asked for other pairs than those of {where}"
+                "logits", "prediction", f"the energy gave other logits than those of split {split.split}"
             )
-        elif not np.array_equal(logit, split.logits[:, here]):
-            yield Breach("logits", "prediction", f"the energy gave other logits than those kept of {where}")
 
-    def _finite(self, arrival: Arrival) -> None:
-        if not bool(torch.isfinite(arrival.u).all()):
-            raise Diverged("U_I of a support set is not finite")
+
+class Lines(NamedTuple):
+    """Cell lines of a split's pairs: `codes` (ascending), pairs of each (`counts`), and the pairs' `order` by cell line."""
+
+    codes: list[int]
+    counts: np.ndarray
+    order: np.ndarray
+
+    @classmethod
+    def of(cls, cell: np.ndarray) -> "Lines":
+        codes, counts = np.unique(cell, return_counts=True)
+        return cls(codes.tolist(), counts, np.argsort(cell, kind="stable"))
+
+    @staticmethod
+    def keys(u: np.ndarray, line: np.ndarray) -> np.ndarray:
+        """The bits of float32 U_I and the number of its cell line as one whole number."""
+        return u.view(np.uint32).astype(np.int64) | (line << 32)
+
+
+def _refuse_infinite(u: np.ndarray) -> None:
+    if not np.isfinite(u).all():
+        raise Diverged("U_I of a support set is not finite")

@@ -16,8 +16,7 @@ class Scored(NamedTuple):
     logit: Tensor
 
 
-@dataclass
-class Arrival:
+class Arrival(NamedTuple):
     """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell; and what the
     energy gave in these environments (None: it was not asked, as in phase 1)."""
 
@@ -82,7 +81,7 @@ class Witness:
     def answered(self, u: Tensor, logit: Tensor) -> None:
         """The first answer in an environment is the score; a competition asks again, at other resistances."""
         if self.arrivals and self.arrivals[-1].scored is None:
-            self.arrivals[-1].scored = Scored(u, logit)
+            self.arrivals[-1] = self.arrivals[-1]._replace(scored=Scored(u, logit))
 
     def clear(self, *, training: bool = False) -> None:
         """Forget everything; `training`: what comes next is a step."""

@@ -102,8 +102,8 @@ class UnitRun:
         self.record = Record(run, self.unit, self.device)
         self.live = LiveWarnings(settings.limits, stop_rules)
         parts = (self.trainer, self.sampler, self.predictor, codes, self.reads)
-        subject = Subject(*parts, config, fold, splits.train, self.evaluation.pairs)
-        self.inspections.begin(inspector, subject, twins=twins)
+        self.subject = Subject(*parts, config, fold, splits.train, self.evaluation.pairs)
+        self.inspections.begin(inspector, self.subject, twins=twins)
         self._stop: str | None = None
         """Why it ends early, once that is decided."""
         self.trial = first_row(
