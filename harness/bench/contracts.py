@@ -15,6 +15,7 @@ from harness.config.space.compose import compose
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
+from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.score.scoring import score_splits
 from harness.trial.unit_run import UnitRun
 
@@ -53,14 +54,18 @@ def bench_contracts(name: str, device: torch.device) -> Iterator[Measurement]:
         batches = list(unit.sampler.epoch(1))
         witness = contracts.witness
 
-        def steps(watched: Callable[[], None] = lambda: None) -> None:
-            for batch in batches:
-                unit.trainer.step(batch, progress=0.0, probe=False)
-                watched()
+        def step(batch: EpisodeBatch) -> None:
+            unit.trainer.step(batch, progress=0.0, probe=False)
 
-        seen: list[Callable[[], None]] = []
-        witness.clear(training=True)
-        steps(lambda: (seen.append(seen_by(witness)), witness.clear(training=True))[1])
+        def steps() -> None:
+            for batch in batches:
+                step(batch)
+
+        seen = []
+        for batch in batches:
+            witness.clear(training=True)
+            step(batch)
+            seen.append(seen_by(witness))
         witness.clear()
 
         def score() -> Any:

@@ -21,7 +21,7 @@ Row = dict[str, Any]
 Moment = Literal["first", "run", "last"]
 """Before the first step, at a batch or a scoring of the run, or after the last evaluation."""
 NOT_A_NUMBER = re.compile(r"\b(nans?|infs?|infinit\w*|finite)\b", re.IGNORECASE)
-"""How libraries name what is not finite in the message of a ValueError."""
+"""How libraries name what is not finite in the message of an error."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,14 @@ class Inspections:
         self.fault: str | None = None
         self._inspector: UnitInspector | None = None
         self._new: list[Row] = []
-        self._weights: Callable[[], Mapping[str, Any]] = dict
+        self._subject: Subject | None = None
 
     def begin(self, inspect: Inspect | None, subject: Subject, *, twins: bool) -> None:
         """Have the inspector made, unless nothing is to be looked at."""
         if inspect is not None and self.mode != "off":
-            self._weights = subject.trainer.weights
-            self._inspector = inspect(subject, twins)
+            self._subject = subject
+            with subject.reads.paused():
+                self._inspector = inspect(subject, twins)
 
     def first(self) -> None:
         if self._inspector is not None:
@@ -158,11 +159,13 @@ class Inspections:
 
     @contextlib.contextmanager
     def _judging(self) -> Iterator[None]:
-        """Raise Diverged for what is not finite inside an audit, whatever library says so."""
+        """Raise Diverged for what is not finite inside an audit, whatever library says so; what an audit reads of the
+        configuration is no use of it."""
+        assert self._subject is not None
         try:
-            with diverging(self._weights):
+            with diverging(self._subject.trainer.weights), self._subject.reads.paused():
                 yield
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:
             if NOT_A_NUMBER.search(str(error)) is None:
                 raise
             raise Diverged(f"in the audit: {error}") from error

@@ -1,5 +1,6 @@
 """Contracts of sampler and predictor: each broken once is said at that batch or scoring, and an intact unit keeps all."""
 
+import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from torch import Tensor
 
 from analysis.store import Run
 from harness.data.dataset import EncodedDataset
-from harness.trial import unit_run as unit_run_module
+from harness.data.folds import split
 from harness.trial.episodes.sampler import CellBatch, EpisodeBatch
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.step.draws import TrainingDraws
 from harness.trial.step.measure import Measure
+from harness.trial.unit_run import UnitRun
 from models.episode import Support
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_unit_run import run, table
@@ -89,13 +91,13 @@ def other_sequences(patch: pytest.MonkeyPatch) -> None:
 
 
 def other_split(patch: pytest.MonkeyPatch) -> None:
-    split = unit_run_module.split
+    module = importlib.import_module("harness.trial.unit_run")
 
     def moved(*inputs: Any) -> Any:
         splits = split(*inputs)
         return replace(splits, val_unseen=np.sort(np.concatenate([splits.val_unseen, splits.test])))
 
-    patch.setattr(unit_run_module, "split", moved)
+    patch.setattr(module, "split", moved)
 
 
 def other_names(self: CellBatch, batch: EpisodeBatch) -> EpisodeBatch:
@@ -256,14 +258,14 @@ def test_a_stop_amid_an_epoch_evaluates_the_last_whole_one(
     BROKEN["mixture from the second epoch on"][0](monkeypatch)
     halted = run(make_unit(STRICT, run="halted", twins=False))
     assert (whole.status, halted.status, halted.epoch) == ("done", "stopped", 1)
-    ends = [table(tmp_path, "cells", name).drop(columns="config") for name in ("whole", "halted")]
-    pd.testing.assert_frame_equal(*ends, check_exact=True)
+    one, other = (table(tmp_path, "cells", name).drop(columns="config") for name in ("whole", "halted"))
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def test_a_stop_at_a_scoring_survives_a_kill(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         BROKEN["support of prediction is smaller"][0](patch)
-        patch.setattr(unit_run_module.UnitRun, "close", lambda *_: None)
+        patch.setattr(UnitRun, "close", lambda *_: None)
         make_unit(STRICT, twins=False).advance()
     resumed = make_unit(STRICT, twins=False)
     assert (resumed.status, resumed.epoch) == ("running", 1)

@@ -131,6 +131,12 @@ def test_the_audit_of_the_end_names_the_key_and_no_other(
     (found,) = rows[rows.verdict == "inert"].to_dict("records")
     assert (found["moment"], found["id"], found["mechanism"]) == ("last", "-", "evaluation.batch")
     assert found["reason"].startswith("evaluation.batch is configured and nothing reads it")
+    strict = make_unit({**bare, "audit": "strict"}, run="strict")
+    strict.advance()
+    assert (strict.status, strict.epoch) == ("stopped", 1), "never done with an inert mechanism at its end"
+    assert "evaluation.batch is inert: evaluation.batch is configured and nothing" in strict.trial["reason"]
+    cells = pq.read_table(tmp_path / "strict" / "cells").to_pandas()
+    assert "test" in set(cells.split), "the final evaluation is kept"
 
 
 def test_resumed_trial_that_ends_at_once_is_not_accused(
