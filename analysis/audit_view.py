@@ -11,13 +11,8 @@ from analysis.store import Run
 
 GRAVEST = ("broken", "leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
 """Verdicts, the one that needs a reader most first."""
-_STYLE = {
-    "broken": "bold red",
-    "leaking": "bold red",
-    "inert": "bold red",
-    "redundant": "yellow",
-    "drowned": "yellow",
-}
+_FATAL = ("broken", "leaking", "inert")
+_STYLE = {**dict.fromkeys(_FATAL, "bold red"), "redundant": "yellow", "drowned": "yellow"}
 
 
 def verdicts(run: Run) -> pd.DataFrame:
@@ -25,7 +20,7 @@ def verdicts(run: Run) -> pd.DataFrame:
     many that have the mechanism, and the reason of one of them; gravest first, empty for a run without audits.
 
     Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
-    is inert, leaking or broken.
+    is broken, inert or leaking, and what a batch or a scoring of the run showed.
     """
     audit = run.table("audit")
     columns = ["id", "mechanism", "verdict", "configurations", "of", "reason"]
@@ -33,9 +28,7 @@ def verdicts(run: Run) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     units = ["config", "fold", "seed"]
     ended = audit.groupby(units)["moment"].transform(lambda moments: (moments == "last").any())
-    audit = audit[
-        (audit["moment"] == "last") | ~ended | audit["verdict"].isin(["inert", "leaking", "broken"])
-    ]
+    audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(_FATAL)]
     audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
     rows = []
     for (identity, mechanism), of_mechanism in audit.groupby(["id", "mechanism"]):

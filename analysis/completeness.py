@@ -4,7 +4,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import product
 
-from analysis.reported import REPORTED
+from analysis.reported import REPORTED, statuses
 from analysis.store import KEYS, Run
 
 NOT_STARTED = "not started"
@@ -13,8 +13,8 @@ NO_ROWS = "without val_unseen rows"
 
 @dataclass(frozen=True)
 class Completeness:
-    """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, interrupted,
-    `NOT_STARTED`, `NO_ROWS`) -> units as (fold, seed)."""
+    """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, interrupted, stopped by
+    the audit, `NOT_STARTED`, `NO_ROWS`) -> units as (fold, seed)."""
 
     planned: int
     finished: int
@@ -48,18 +48,19 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
     """
     unit_rows = run.table("units")
     plan = run.plan()
-    statuses: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
-    for config, fold, seed, status in zip(*(unit_rows[k].tolist() for k in (*KEYS, "status")), strict=True):
-        statuses.setdefault(config, {})[(fold, seed)] = status
+    reached: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
+    columns = [*(unit_rows[key].tolist() for key in KEYS), statuses(run).tolist()]
+    for config, fold, seed, status in zip(*columns, strict=True):
+        reached.setdefault(config, {})[(fold, seed)] = status
     everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))
-    everywhere = everywhere or {unit for states in statuses.values() for unit in states}
+    everywhere = everywhere or {unit for states in reached.values() for unit in states}
     complete = {}
-    for config, states in statuses.items():
+    for config, states in reached.items():
         planned = sorted(everywhere | states.keys())
         lacking: dict[str, list[tuple[str, int]]] = {}
         for fold, seed in planned:
             if (config, fold, seed) not in finished:
-                state = run.state(states.get((fold, seed), NOT_STARTED))
+                state = states.get((fold, seed), NOT_STARTED)
                 lacking.setdefault(NO_ROWS if state in REPORTED else state, []).append((fold, seed))
         count = len(planned) - sum(map(len, lacking.values()))
         complete[config] = Completeness(len(planned), count, {k: tuple(v) for k, v in lacking.items()})

@@ -79,6 +79,8 @@ def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     corrected = cells["score"] == "corrected"
     has_corrected = corrected.groupby([cells[key] for key in KEYS]).transform("any")
     cells = cells[corrected | ~has_corrected]
+    accused = pd.MultiIndex.from_frame(ranking.accused[KEYS])
+    cells = cells[~pd.MultiIndex.from_frame(cells[KEYS]).isin(accused)]
     means = cells.pivot_table(index="config", columns="cell_line", values="aupr", aggfunc="mean")
     order = [config for config in ranking.configurations["config"] if config in means.index][::-1]
     means = means.loc[order]

@@ -16,7 +16,7 @@ from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven
-from analysis.reported import REPORTED, configuration_changes, reported_units
+from analysis.reported import REPORTED, configuration_changes, reported_units, statuses, stopped_by_audit
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
@@ -49,6 +49,8 @@ class Ranking:
     unhealthy: int
     regret: float
     changes: Mapping[str, Mapping[str, Any]]
+    accused: pd.DataFrame
+    """Units that the audit stopped: config, label, fold, seed and reason; they count for nothing above."""
     mixture: Mixture | None = None
     """Units of older code that stand beside newer ones, because a person asked for it."""
 
@@ -101,7 +103,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     table.insert(0, "rank", range(1, len(table) + 1))
     table["label"] = table["config"].map(labels({c: changes[c] for c in table["config"]}))
     table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
-    unfinished = run.table("units")["status"].map(run.state).value_counts().to_dict()
+    unfinished = statuses(run).value_counts().to_dict()
     unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
     return Ranking(
         run=run,
@@ -115,8 +117,15 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         unhealthy=unhealthy,
         regret=float(oracle - table["test_aupr"].iloc[0]),
         changes=changes,
+        accused=_accused(run, changes),
         mixture=mixture(run),
     )
+
+
+def _accused(run: Run, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    units = stopped_by_audit(run)
+    named = labels({config: changes[config] for config in units["config"].unique()})
+    return units.assign(label=units["config"].map(named))
 
 
 def _nothing_finished(run: Run) -> str:
@@ -129,9 +138,7 @@ def _nothing_finished(run: Run) -> str:
             else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
         )
         return f"{run.path}: no finished units, the table units is empty{unread}{then}"
-    counts = ", ".join(
-        f"{n} {status}" for status, n in unit_rows["status"].map(run.state).value_counts().items()
-    )
+    counts = ", ".join(f"{n} {status}" for status, n in statuses(run).value_counts().items())
     reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""
     return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}"

@@ -13,6 +13,23 @@ from analysis.store import KEYS, Run
 
 REPORTED = ("done", "stopped", "pruned")
 """Statuses whose units are ranked; stopped and pruned ones are marked as censored."""
+AUDIT_STOP = "audit: "
+"""How the reason of a unit that the audit stopped begins: it is not ranked, since it did not run what it says."""
+STOPPED_BY_AUDIT = "stopped by the audit"
+"""What stands for the status of such a unit wherever units are counted."""
+
+
+def statuses(run: Run) -> pd.Series:
+    """Status of every row of `units` as it is at this moment; STOPPED_BY_AUDIT where the audit ended the unit."""
+    units = run.table("units").reset_index(drop=True)
+    accused = (units["status"] == "stopped") & units["reason"].fillna("").str.startswith(AUDIT_STOP)
+    return units["status"].map(run.state).mask(accused, STOPPED_BY_AUDIT)
+
+
+def stopped_by_audit(run: Run) -> pd.DataFrame:
+    """Units (config, fold, seed) that the audit stopped, each with its reason."""
+    units = run.table("units").reset_index(drop=True)
+    return units.loc[statuses(run) == STOPPED_BY_AUDIT, [*KEYS, "reason"]].reset_index(drop=True)
 
 
 def reported_units(run: Run, split: str = "val_unseen") -> pd.DataFrame:
@@ -22,14 +39,15 @@ def reported_units(run: Run, split: str = "val_unseen") -> pd.DataFrame:
     `pooled_aupr`, `nll`) of the reported score and, as `u_<criterion>`, of U_I alone; leaked_aupr, of branches chosen by
     test AUPR (NaN elsewhere), which nothing is ranked by. The reported score is
     `corrected` where it was written, else `u_only`. Weights are those of best_on_validation; a censored
-    unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test.
+    unit that has no such rows gives those of its best epoch by val_unseen macro AUPR, and none for test. What the audit
+    stopped is not reported.
     Metrics are at the prevalence of the data and exact; `documented` rows are used only where a unit has no others.
 
     Raises UserError when units of several stamps stand in the run, and nobody asked for that.
     """
     refuse_mixture(run)
     unit_rows = run.table("units").reset_index(drop=True)
-    reported = unit_rows["status"].isin(REPORTED)
+    reported = statuses(run).isin(REPORTED)
     units = unit_rows.loc[reported, [*KEYS, "status", "selected_epoch", "rank_invariant"]].copy()
     rows = _reported_rows(run, unit_rows["status"].where(reported), split)
     for prefix, score in (("", "corrected"), ("u_", "u_only")):

@@ -57,7 +57,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("selected_epoch", _I32, "epoch whose weights are reported as best_on_validation"),
         ("selection", _S, "selection rule of the reported weights"),
         ("objective", _S, "what the sweep optimises, e.g. val_unseen/macro/aupr"),
-        ("objective_value", _F64, "its value at selected_epoch"),
+        ("objective_value", _F64, "its value at selected_epoch; null for a unit that the audit stopped"),
         ("parameters", _I64, "trainable parameters"),
         ("train_pairs", _I64, "training pairs of the fold"),
         ("wall_s", _F64, "seconds of training and evaluation"),
@@ -190,7 +190,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         (
             "moment",
             _S,
-            "first (before the first step, on a clone that was warmed up) or last (final weights)",
+            "first (before the first step, on a clone that was warmed up), run (at a batch or a scoring) or last (final "
+            "weights)",
         ),
         ("id", _S, "M01 to M43; - for a key that nothing reads and for a contract"),
         (
@@ -238,7 +239,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("moved", _F64, "smallest movement of one of its parameters beyond weight decay, relative"),
         ("weight_gap", _F64, "largest |weight in force / expected - 1|"),
         ("step_gap", _F64, "norm of the difference of parameters between a step with it and one without"),
-        ("cost_steps", _F64, "cost of this audit in steps of the trial by wall time, on every row of it"),
+        ("cost_steps", _F64, "cost of the twins in steps of the trial by wall time, on every row of them"),
     ],
     "reports": [
         ("epoch", _I32, "1-based"),

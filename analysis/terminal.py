@@ -16,6 +16,7 @@ from analysis.criteria import CRITERIA, Criterion
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.ranking import Ranking
+from analysis.reported import AUDIT_STOP
 from analysis.rules import why
 from analysis.stamps import earlier_runs
 from analysis.store import Run
@@ -32,6 +33,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield _table(ranking, top)
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
+    yield from _accused(ranking)
     yield from audit_view(ranking.run)
     unasked = ranking.run.unasked()
     if unasked:
@@ -46,6 +48,17 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
             style="yellow",
         )
     yield from unread_view(ranking.run)
+
+
+def _accused(ranking: Ranking) -> Iterator[RenderableType]:
+    """A line for every configuration and reason that the audit stopped units for."""
+    for (config, reason), units in ranking.accused.groupby(["config", "reason"], sort=False):
+        text = Text("stopped by the audit: ", style="bold red")
+        text.append(
+            f"{many(len(units), 'unit')} of {units['label'].iloc[0]} ({config}), in no figure above",
+            style="not bold",
+        )
+        yield text.append(f"; {str(reason).removeprefix(AUDIT_STOP)}", style="not bold")
 
 
 def unread_view(run: Run) -> Iterator[RenderableType]:

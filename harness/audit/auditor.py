@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from harness.audit.finding import MechanismFinding, fault
+from harness.audit.finding import MechanismFinding
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
@@ -12,7 +12,7 @@ from harness.audit.promises import broken_promises
 from harness.audit.same_energy import TOLERANCE, disagreement
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
-from harness.trial.inspection import Inspection, Moment, Subject
+from harness.trial.inspection import Moment, Subject
 from models.energy.base import Energy
 
 
@@ -22,14 +22,6 @@ class Audit:
 
     findings: list[MechanismFinding]
     cost: float
-
-
-def inspect_trial(subject: Subject, moment: Moment) -> Inspection:
-    """The audit as a trial's inspector."""
-    result = twins_of(subject, moment)
-    return Inspection(
-        [finding.row(moment, result.cost) for finding in result.findings], fault(result.findings)
-    )
 
 
 def twins_of(subject: Subject, moment: Moment) -> Audit:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from analysis.reported import AUDIT_STOP
 from harness.mechanisms.mechanism import Mechanism
 
 VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
@@ -46,7 +47,7 @@ class MechanismFinding:
         """The finding on a mechanism of the catalogue; `figures` are other fields."""
         return cls(mechanism.id, mechanism.key, verdict, reason, check, **figures)
 
-    def row(self, moment: str, cost: float) -> dict[str, object]:
+    def row(self, moment: str, cost: float | None) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""
         return {"moment": moment, "cost_steps": cost, **asdict(self)}
 
@@ -81,7 +82,7 @@ def fault(findings: Sequence[MechanismFinding]) -> str | None:
         if len(faults) > 1
         else ""
     )
-    return f"audit: {sentence(first)}{more}"
+    return f"{AUDIT_STOP}{sentence(first)}{more}"
 
 
 def sentence(finding: MechanismFinding) -> str:

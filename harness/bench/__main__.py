@@ -18,6 +18,7 @@ from rich.table import Table
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.bench.batches import bench_batches
+from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
@@ -28,7 +29,7 @@ from harness.bench.step import bench_step
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules", "contracts")
 
 
 def measure(
@@ -55,6 +56,10 @@ def measure(
             elif name == "rules":
                 bar.add_task("live rules", total=None)
                 yield bench_rules(QUICK_EPOCHS if quick else EPOCHS)
+            elif name == "contracts":
+                bar.add_task("steps, scorings and their contracts", total=None)
+                for of_unit in ("small",) if quick else SIZES:
+                    yield from bench_contracts(of_unit, device)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
@@ -158,7 +163,8 @@ def main() -> int:
         prog="python -m harness.bench",
         description="Time each fast route against the plain way of the same work, in one run, and compare their "
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
-        epilog="Sequences of 1000 + 4000 bp; stem at e = 768, kernel 43, the others at e = 64, kernel 11. The whole "
+        epilog="Sequences of 1000 + 4000 bp; stem at e = 768, kernel 43, the others at e = 64, kernel 11, "
+        "contracts at the defaults and at small sizes. The whole "
         "takes some minutes on a CPU.",
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")

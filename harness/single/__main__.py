@@ -17,8 +17,8 @@ from analysis.errors import UserError, nearest, run_cli, shorten
 from analysis.paths import user_path
 from analysis.rules import Finding, not_evaluated, why
 from analysis.schema import LEAKING, MACRO, POOLED
-from harness.audit.auditor import inspect_trial
 from harness.audit.finding import lines
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.acting import unread
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.blocks.sweep import SweepBlock
@@ -109,15 +109,16 @@ def main() -> int:
             seed,
             run,
             device=device,
-            inspector=None if statuses else inspect_trial,
+            inspector=AuditInspector,
+            twins=not statuses,
             stamp=stamp,
             objective=OBJECTIVE,
         )
         for note in unit_run.record.notes:
             console.print(f"note: {note}", style="yellow", soft_wrap=True)
         statuses.append(_run_seed(unit_run, console))
-        if unit_run.status == "stopped" and unit_run.epoch == 0:
-            break  # by the audit, before the first step: what is dead in one seed is dead in all
+        if unit_run.stopped_by_audit:
+            break  # what is dead or broken in one seed is dead or broken in all
     again = shlex.join(["python", "-m", "analysis", str(run.path)])
     console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
     return 1 if "diverged" in statuses else 0

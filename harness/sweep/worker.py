@@ -17,7 +17,7 @@ import torch
 from ray.tune import Trainable
 
 from analysis.errors import UserError
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
@@ -139,8 +139,8 @@ class ConfigurationTrainable(Trainable):
                     if unit_run.status != "diverged":
                         metrics.append(summary.metrics)
                     warned |= {finding.rule for finding in summary.findings}
-                    if unit_run.status == "stopped" and summary.epoch == 0:
-                        # The audit stopped it before its first step: what is dead in one seed is dead in all.
+                    if unit_run.stopped_by_audit:
+                        # What is dead or broken in one seed is dead or broken in all.
                         for other in active:
                             if not other.finished:
                                 other.close("stopped", str(unit_run.trial["reason"]))
@@ -186,9 +186,8 @@ class ConfigurationTrainable(Trainable):
                 objective=self.work.objective,
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
-                inspector=inspect_trial
-                if seed == next(first for name, first in units if name == fold)
-                else None,
+                inspector=AuditInspector,
+                twins=seed == next(first for name, first in units if name == fold),
                 stamp=self.work.stamp,
             )
             for fold, seed in units

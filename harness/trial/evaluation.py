@@ -1,7 +1,7 @@
 """Scores of one unit's splits with its trainer's present weights, and the rows that are made of them."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from harness.trial.step.trainer import Trainer
 
 Row = dict[str, Any]
 Scores = dict[str, SplitScores]
+Scored = Callable[[Scores, int, int], None]
+"""scored(scores, epoch, draws), called after every scoring."""
 
 
 class Evaluation:
@@ -39,8 +41,9 @@ class Evaluation:
         splits: Splits,
         trainer: Trainer,
         predictor: Predictor,
+        scored: Scored,
     ) -> None:
-        self.settings, self.trainer, self.predictor = settings, trainer, predictor
+        self.settings, self.trainer, self.predictor, self.scored = settings, trainer, predictor, scored
         self.cell_lines = dataset.cell_lines
         self.chooses = settings.predict.mode == "branch_select"
         self.pairs = {
@@ -111,6 +114,7 @@ class Evaluation:
             self.trainer, self.predictor, self.pairs, splits, draws=draws, epoch=epoch
         )
         self.calibration = self.calibration if temperature is None else temperature
+        self.scored(scores, epoch, draws)
         return scores
 
 

@@ -1,63 +1,171 @@
-"""The interface of a trial's inspector, which the loop takes as an argument."""
+"""The interface of a unit's inspector, which the loop takes as an argument, and what becomes of what it says."""
 
-from collections.abc import Mapping
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from harness.config.blocks.reads import Reads
-from harness.trial.episodes.sampler import Sampler
-from harness.trial.score.predict import Predictor
-from harness.trial.step.trainer import Trainer
+from harness.config.blocks.trial import ConfigurationBlock
+from harness.data.folds import Fold
+from harness.trial.episodes.sampler import EpisodeBatch, Sampler
+from harness.trial.record import Record
+from harness.trial.score.predict import Predictor, SplitScores
+from harness.trial.step.diverged import Diverged, diverging
+from harness.trial.step.trainer import StepLog, Trainer
 
-Moment = Literal["first", "last"]
-"""Before the first step, or after the last."""
+Row = dict[str, Any]
+Moment = Literal["first", "run", "last"]
+"""Before the first step, at a batch or a scoring of the run, or after the last evaluation."""
+NOT_A_NUMBER = re.compile(r"\b(nans?|infs?|infinit\w*|finite)\b", re.IGNORECASE)
+"""How libraries name what is not finite in the message of an error."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What an inspector sees of a trial: its parts as they are at that moment (`codes` [C], the training cell lines'
-    indices in the dataset), which settings it has read so far, and its pairs by split. Nothing of it may be changed."""
+    """What an inspector sees of a unit: its parts (`codes` [C], the training cell lines' indices in the dataset), which
+    settings it has read so far, and what it promises: configuration, fold, the pairs that are trained on, and those that
+    are scored by split. Nothing of it may be changed."""
 
     trainer: Trainer
     sampler: Sampler
     predictor: Predictor
     codes: np.ndarray
     reads: Reads
+    config: ConfigurationBlock
+    fold: Fold
+    training: np.ndarray
     pairs: Mapping[str, np.ndarray]
 
 
 class Inspection(NamedTuple):
     """Rows of table `audit` without the unit's key, and the sentence that stops a strict trial (None: nothing does)."""
 
-    rows: list[dict[str, Any]]
+    rows: list[Row]
     fault: str | None
 
 
-class Inspector(Protocol):
-    """Looks at a trial at one moment; may raise Diverged where a clone of it does."""
+NOTHING = Inspection([], None)
+"""There is nothing to say."""
 
-    def __call__(self, subject: Subject, moment: Moment) -> Inspection: ...
+
+class UnitInspector(Protocol):
+    """Looks at one unit from its first step to its end, and changes nothing; any method may raise Diverged where numbers
+    are not finite. What is at fault is said once, at the moment where it is seen first."""
+
+    def first(self) -> Inspection:
+        """Before the first step of all."""
+        ...
+
+    def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
+        """The trainer is about to take this batch of `epoch` (1-based)."""
+        ...
+
+    def after_step(self, log: StepLog) -> Inspection:
+        """The trainer has taken it."""
+        ...
+
+    def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
+        """Splits were scored with the trainer's present weights, which are those of `epoch`."""
+        ...
+
+    def ended(self, record: Record) -> Inspection:
+        """After the last evaluation; `record` has the rows of the whole unit."""
+        ...
+
+    def state(self) -> Row:
+        """What a resumed inspector needs to know, as JSON."""
+        ...
+
+    def resume(self, state: Row) -> None:
+        """Continue from the `state` of an earlier one."""
+        ...
+
+
+Inspect = Callable[[Subject, bool], UnitInspector]
+"""Makes the inspector of a unit before it resumes, so that it meets the parameters as they were initialised. The bool: this
+unit judges the mechanisms on twins, for all seeds of its trial."""
 
 
 class Inspections:
-    """What an inspector says of one unit, once at each moment; nothing where there is none or `mode` is off.
+    """What an inspector says of one unit; nothing where `mode` is off. `rows`: of table `audit` so far; `fault`: the
+    sentence that ends a strict unit, None while there is none."""
 
-    `rows`: of table `audit`, all moments so far.
-    """
+    def __init__(self, mode: Literal["strict", "warn", "off"]) -> None:
+        self.mode = mode
+        self.rows: list[Row] = []
+        self.fault: str | None = None
+        self._inspector: UnitInspector | None = None
+        self._new: list[Row] = []
+        self._subject: Subject | None = None
 
-    def __init__(self, inspector: Inspector | None, mode: Literal["strict", "warn", "off"]) -> None:
-        self._inspector, self._mode = inspector, mode
-        self.rows: list[dict[str, Any]] = []
+    def begin(self, inspect: Inspect | None, subject: Subject, *, twins: bool) -> None:
+        """Have the inspector made, unless nothing is to be looked at."""
+        if inspect is not None and self.mode != "off":
+            self._subject = subject
+            with subject.reads.paused():
+                self._inspector = inspect(subject, twins)
 
-    def at(self, moment: Moment, subject: Subject) -> Inspection | None:
-        """The inspection, its fault left out where that stops nothing (mode warn, or the end of the trial); None where
-        there is nothing to do at this moment."""
-        done = any(row["moment"] == moment for row in self.rows)
-        if self._inspector is None or self._mode == "off" or done:
-            return None
-        inspection = self._inspector(subject, moment)
+    def first(self) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.first())
+
+    def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.before_step(batch, epoch, progress))
+
+    def after_step(self, log: StepLog) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.after_step(log))
+
+    def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.scored(scores, epoch, draws))
+
+    def ended(self, record: Record) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.ended(record))
+
+    def taken(self) -> list[Row]:
+        """The rows that no earlier call gave, for the next write."""
+        rows, self._new = self._new, []
+        return rows
+
+    def state(self) -> Row:
+        """Plain data beside `rows`, which are in the store."""
+        return {"fault": self.fault, "of": {} if self._inspector is None else self._inspector.state()}
+
+    def resume(self, rows: list[Row], state: Row) -> None:
+        """Continue from the rows and the `state` of an earlier instance (empty: its unit has ended)."""
+        self.rows = rows
+        if state:
+            self.fault = state["fault"]
+            if self._inspector is not None and state["of"]:
+                self._inspector.resume(state["of"])
+
+    def _note(self, inspection: Inspection) -> None:
         self.rows += inspection.rows
-        stops = moment == "first" and self._mode == "strict"
-        return inspection if stops else inspection._replace(fault=None)
+        self._new += inspection.rows
+        if self.mode == "strict" and self.fault is None:
+            self.fault = inspection.fault
+
+    @contextlib.contextmanager
+    def _judging(self) -> Iterator[None]:
+        """Raise Diverged for what is not finite inside an audit, whatever library says so; what an audit reads of the
+        configuration is no use of it."""
+        assert self._subject is not None
+        try:
+            with diverging(self._subject.trainer.weights), self._subject.reads.paused():
+                yield
+        except (ValueError, RuntimeError) as error:
+            if NOT_A_NUMBER.search(str(error)) is None:
+                raise
+            raise Diverged(f"in the audit: {error}") from error

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from analysis.errors import UserError
+from analysis.reported import AUDIT_STOP
 from analysis.rules import Finding, UnitRecords, evaluate
 from harness.config.blocks.reads import Reads
 from harness.config.blocks.trial import ConfigurationBlock
@@ -21,7 +22,7 @@ from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
 from harness.trial.evaluation import Evaluation
-from harness.trial.inspection import Inspections, Inspector, Moment, Subject
+from harness.trial.inspection import Inspect, Inspections, Subject
 from harness.trial.live import LiveWarnings
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
@@ -42,8 +43,8 @@ class UnitRun:
     Everything that it leaves is written through its `record`: rows into its log, then the checkpoint. A killed or failed
     unit resumes after its last finished epoch and reaches the same rows as an uninterrupted one (bitwise, on one CPU
     with the same thread count); it has ended when everything else is written. What it keeps in memory of the epochs before
-    does not grow with them. One unit of a trial (configuration and fold) has an `inspector`, for all of its seeds;
-    what has none is not audited, whatever its configuration says.
+    does not grow with them. `inspector` makes what looks at the unit, batch by batch; `twins`: it judges the mechanisms as
+    well, for all seeds of its trial (configuration and fold). Without one nothing is audited, whatever is configured.
 
     Raises UserError when the fold cannot serve the configuration, or the checkpoint has another `stamp`.
     """
@@ -60,7 +61,8 @@ class UnitRun:
         objective: str = "val_unseen/macro/aupr",
         device: str = "cpu",
         stop_rules: Sequence[str] = (),
-        inspector: Inspector | None = None,
+        inspector: Inspect | None = None,
+        twins: bool = True,
         stamp: Stamp | None = None,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
@@ -94,10 +96,15 @@ class UnitRun:
             device=self.device,
             v=standardised_features(config, dataset, codes),
         )
-        self.evaluation = Evaluation(settings, dataset, splits, self.trainer, self.predictor)
+        self.inspections = Inspections(settings.audit if inspector is not None else "off")
+        self.evaluation = Evaluation(
+            settings, dataset, splits, self.trainer, self.predictor, scored=self.inspections.scored
+        )
         self.record = Record(run, self.unit, self.device)
         self.live = LiveWarnings(settings.limits, stop_rules)
-        self.inspections = Inspections(inspector, settings.audit if inspector is not None else "off")
+        parts = (self.trainer, self.sampler, self.predictor, codes, self.reads)
+        self.subject = Subject(*parts, config, fold, splits.train, self.evaluation.pairs)
+        self.inspections.begin(inspector, self.subject, twins=twins)
         self._stop: str | None = None
         """Why it ends early, once that is decided."""
         self.trial = first_row(
@@ -126,10 +133,9 @@ class UnitRun:
         return self.status != "running"
 
     @property
-    def subject(self) -> Subject:
-        """What an inspector sees of it."""
-        parts = (self.trainer, self.sampler, self.predictor, self.codes, self.reads)
-        return Subject(*parts, self.evaluation.pairs)
+    def stopped_by_audit(self) -> bool:
+        """Whether a strict audit, of this unit or of another one of its trial, ended it."""
+        return self.status == "stopped" and str(self.trial["reason"]).startswith(AUDIT_STOP)
 
     @property
     def audited(self) -> list[Row]:
@@ -148,9 +154,11 @@ class UnitRun:
         epoch = self.epoch + 1
         try:
             with diverging(self.trainer.weights):
-                if epoch == 1 and (reason := self._audit("first")):
-                    return self._nothing(0, began, "stopped", reason)
+                if epoch == 1:
+                    self.inspections.first()
                 logs = self._train(epoch, on_step)
+                if logs is None:
+                    return self._halted(began)
                 cells = self.evaluation.of_epoch(epoch)
         except Diverged as error:
             return self._nothing(epoch, began, "diverged", f"epoch {epoch}: {error}")
@@ -161,6 +169,8 @@ class UnitRun:
             self.trial |= {"objective_value": value, "selected_epoch": epoch}
             self.record.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
         tables["warnings"], self._stop = self.live.see(self.trial, tables)
+        tables["audit"] = self.inspections.taken()
+        self._stop = self.inspections.fault or self._stop
         self.trial["wall_s"] += time.perf_counter() - began
         self.record.epoch(self.trial, tables, self.trainer.state_dict(), self._state())
         if self._is_trained():
@@ -170,16 +180,20 @@ class UnitRun:
     def close(self, status: str, reason: str = "") -> None:
         """End the unit (done, stopped, pruned, failed): final evaluation of what was trained, and the last rows.
 
-        The status is the last thing that is written: whatever fails before, the unit has not ended.
+        What the audit calls a fault at the end makes it `stopped` (strict). The status is the last thing that is
+        written: whatever fails before, the unit has not ended.
         """
         began = time.perf_counter()
         if self.epoch > 0 and status in ("done", "pruned", "stopped"):
             try:
                 with diverging(self.trainer.weights):
                     self._final_evaluation()
-                    self._audit("last")
+                    self.inspections.ended(self.record)
             except Diverged as error:
                 status, reason = "diverged", f"after epoch {self.epoch}, in its last evaluation: {error}"
+            else:
+                if self.inspections.fault is not None:
+                    status, reason = "stopped", self.inspections.fault
         self._end(status, reason, began)
 
     def findings(self) -> list[Finding]:
@@ -204,12 +218,19 @@ class UnitRun:
         last = self.epoch >= self.settings.optimiser.epochs
         return self.epoch > 0 and (last or self._stop is not None)
 
-    def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog]:
-        logs = []
+    def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog] | None:
+        """The steps of an epoch; None where the audit ended them."""
+        logs: list[StepLog] = []
         for position, batch in enumerate(drawn(self.sampler, epoch)):
             self._refuse_others(batch)
             progress = epoch - 1 + position / self.sampler.steps
+            self.inspections.before_step(batch, epoch, progress)
+            if self.inspections.fault is not None:
+                return None
             logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))
+            self.inspections.after_step(logs[-1])
+            if self.inspections.fault is not None:
+                return None
             if on_step is not None:
                 on_step(position + 1, self.sampler.steps)
         refuse_explosion([log.values["task"] for log in logs])
@@ -241,14 +262,19 @@ class UnitRun:
             self.record, last=self.epoch, selected=selected
         )
 
-    def _audit(self, moment: Moment) -> str | None:
-        """Have every configured mechanism judged on clones; why that stops the trial (strict, at its first steps), or
-        None. Raises Diverged where a clone does."""
-        inspection = self.inspections.at(moment, self.subject)
-        if inspection is None:
-            return None
-        self.record.add("audit", inspection.rows)
-        return inspection.fault
+    def _halted(self, began: float) -> EpochSummary:
+        """End where the audit says so, before the first step or among those of an epoch: what was trained up to the last
+        whole epoch is evaluated."""
+        reason = str(self.inspections.fault)
+        if self.epoch == 0:
+            return self._nothing(0, began, "stopped", reason)
+        whole = self.record.checkpoints.load("last", self.device)
+        if whole is None:
+            raise RuntimeError(f"{self.unit} has no checkpoint of its epoch {self.epoch}")
+        self.trainer.load_weights(whole["trainer"])
+        self.trial["wall_s"] += time.perf_counter() - began
+        self.close("stopped", reason)
+        return self._summary()
 
     def _nothing(self, epoch: int, began: float, status: str, reason: str) -> EpochSummary:
         """End with an epoch that gave nothing."""
@@ -272,12 +298,20 @@ class UnitRun:
             "wall_s": self.trial["wall_s"] + time.perf_counter() - began,
             "finished": datetime.now(UTC),
         }
+        if reason.startswith(AUDIT_STOP):
+            ended["objective_value"] = None  # what the audit stopped says nothing of what was configured
+        self.record.add("audit", self.inspections.taken())
         self.record.end(ended, self.trainer.weights(), self._state())
         self.trial = ended
 
     def _state(self) -> Row:
         """What the next epoch needs to know of those before, beside the trainer's state and the log."""
-        return {"live": self.live.state(), "stop": self._stop, "reads": sorted(self.reads.seen)}
+        return {
+            "live": self.live.state(),
+            "stop": self._stop,
+            "reads": sorted(self.reads.seen),
+            "audit": self.inspections.state(),
+        }
 
     def _resume(self) -> None:
         reached = self.record.find()
@@ -286,7 +320,7 @@ class UnitRun:
             return
         self.trial = dict(reached.log.trial)
         refuse_other(self.stamp, self.trial, self.run.path, self.unit)
-        self.inspections.rows = reached.log.rows("audit")
+        self.inspections.resume(reached.log.rows("audit"), reached.state.get("audit", {}))
         self.live.resume(reached.log.rows("warnings"), reached.state.get("live", {}))
         self._stop = reached.state.get("stop")
         if reached.trainer is not None and self.finished:

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from analysis.errors import UserError
-from analysis.figures import curves_figure
+from analysis.figures import curves_figure, per_cell_figure
 from analysis.flags import counts_against_health
 from analysis.intervals import t_interval
 from analysis.labels import labels
@@ -149,6 +149,39 @@ def test_unfinished_units_are_counted_and_censored_ones_marked(tmp_path: Path) -
         & (cells["prevalence_mode"] == "as_found")
     ]
     assert rows.loc["ccc333", "value"] == pytest.approx(epochs.groupby("seed")["aupr"].max().mean())
+
+
+def test_what_the_audit_stopped_is_averaged_into_nothing(tmp_path: Path) -> None:
+    reason = "audit: sampler is broken: at step 12 of epoch 2, an episode mixes cell lines"
+    run = write_run(tmp_path / "run", (Copy("aaa111", {"x.a": 1}), Copy("bbb222", {"x.a": 2})))
+    stopped = Copy("aaa111", {"x.a": 1}, lift=0.3, status="stopped", unit={"reason": reason})
+    write_unit(run, stopped, 2)
+    write_unit(run, Copy("ccc333", {"x.a": 3}, lift=0.4, status="stopped", unit={"reason": reason}), 0)
+    result = rank(Run.open(run))
+    rows = result.configurations.set_index("config")
+    assert set(rows.index) == {"aaa111", "bbb222"}
+    assert rows.loc["aaa111", "value"] == pytest.approx(macro(run).loc["aaa111", [0, 1]].mean())
+    assert rows.loc["aaa111", "lacking"] == "2/3 units: stopped by the audit seed 2"
+    assert not rows.loc["aaa111", "censored"]
+    assert rows.loc["aaa111", "behind"]
+    assert result.left_out == {"stopped by the audit": 2, "not started": 2}
+    said = " ".join(printed(result).split())
+    assert (
+        "stopped by the audit: 1 unit of a=1 (aaa111), in no figure above; sampler is broken: at step 12"
+        in said
+    )
+    assert "(ccc333), in no figure above" in said
+    figure = per_cell_figure(result)
+    assert len(figure.data[0].y) == 2
+
+
+def test_a_run_that_the_audit_stopped_whole_says_why(tmp_path: Path) -> None:
+    reason = "audit: M21 support is inert: it does not read its support set"
+    write_unit(tmp_path, Copy("a", {}, status="stopped", unit={"reason": reason}), 0)
+    with pytest.raises(
+        UserError, match=r"\(1 stopped by the audit\); the first reason given is: audit: M21 support"
+    ):
+        rank(Run.open(tmp_path))
 
 
 def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
@@ -75,7 +75,7 @@ def replicates_of(dataset: EncodedDataset, fold: Fold, folder: Path) -> MakeUnit
             fold,
             seed,
             RunWriter(folder / run),
-            **{"inspector": inspect_trial, **options},
+            **{"inspector": AuditInspector, **options},
         )
 
     return make

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.audit.unrecorded import unrecorded_keys
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.reads import Reads
@@ -115,7 +115,8 @@ def test_no_preset_is_accused(
         small["environment.width"] = 4
     config = compose(preset, small).resolved()
     assert (
-        ended(UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=inspect_trial)) == []
+        ended(UnitRun(config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path), inspector=AuditInspector))
+        == []
     )
 
 
@@ -130,6 +131,12 @@ def test_the_audit_of_the_end_names_the_key_and_no_other(
     (found,) = rows[rows.verdict == "inert"].to_dict("records")
     assert (found["moment"], found["id"], found["mechanism"]) == ("last", "-", "evaluation.batch")
     assert found["reason"].startswith("evaluation.batch is configured and nothing reads it")
+    strict = make_unit({**bare, "audit": "strict"}, run="strict")
+    strict.advance()
+    assert (strict.status, strict.epoch) == ("stopped", 1), "never done with an inert mechanism at its end"
+    assert "evaluation.batch is inert: evaluation.batch is configured and nothing" in strict.trial["reason"]
+    cells = pq.read_table(tmp_path / "strict" / "cells").to_pandas()
+    assert "test" in set(cells.split), "the final evaluation is kept"
 
 
 def test_resumed_trial_that_ends_at_once_is_not_accused(

@@ -29,6 +29,7 @@ from models.episode import Step
 from models.losses.ranking import PairwiseRanking
 from models.losses.term import State
 from tests.harness.conftest import TINY
+from tests.harness.test_audit_contracts import batches, mixed
 
 Give = Callable[..., dict[str, Any]]
 
@@ -246,7 +247,9 @@ def test_one_unit_audits_for_all(give: Give, worker: Callable[..., Configuration
     assert report["done"]
     assert set(report["statuses"].values()) == {"done"}
     audit = Run.open(trainable.work.run).table("audit")
-    assert set(audit["seed"]) == {0}
+    contracts = audit["check"] == "contract"
+    assert set(audit["seed"][~contracts]) == {0}
+    assert set(audit["seed"][contracts]) == {0, 1}, "the contracts of every unit"
     assert set(audit["moment"]) == {"first", "last"}
 
 
@@ -267,6 +270,25 @@ def test_dead_mechanism_stops_every_unit_before_a_step(
     assert trials["seed"].tolist() == [0, 1]
     assert (trials["epochs"] == 0).all()
     assert len(set(trials["reason"])) == 1
+
+
+def test_broken_contract_stops_every_unit_with_its_rows(
+    give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches(mixed, since=3)(monkeypatch)  # the twins draw the batches of the first two epochs
+    trainable = worker(give(audit="strict", optimiser__epochs=3))
+    for done in (False, False, True):
+        report = trainable.step()
+        assert report["done"] is done
+    assert set(report["statuses"].values()) == {"stopped"}
+    assert math.isnan(report["objective"]), "nothing for a search to learn from"
+    run = Run.open(trainable.work.run)
+    reasons = set(run.table("units")["reason"])
+    assert len(reasons) == 1
+    assert "at step 1 of epoch 3, an episode mixes cell lines" in reasons.pop()
+    tested = run.table("cells").query("split == 'test' and selection == 'best_on_validation'")
+    assert set(tested["seed"]) == {0, 1}, "what was trained is evaluated"
+    assert set(run.table("audit").query("verdict == 'broken'")["seed"]) == {0}
 
 
 def test_worker_stamps_its_units_and_refuses_other_code(

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness.trial.inspection import Inspection, Moment, Subject
+from harness.audit.unit_inspector import AuditInspector
+from harness.trial.inspection import Inspection
+from harness.trial.record import Record
 from harness.trial.step.diverged import Diverged
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit
@@ -67,15 +69,29 @@ def test_scores_of_the_final_evaluation(
     diverged(unit_run, tmp_path, 3, "after epoch 3, in its last evaluation: scores of split")
 
 
-def test_numbers_of_the_last_audit(make_unit: MakeUnit, tmp_path: Path) -> None:
-    def inspector(subject: Subject, moment: Moment) -> Inspection:
-        if moment == "first":
-            return Inspection([], None)
-        raise Diverged("logits of the audit's probe are not finite")
+@pytest.mark.parametrize(
+    "error",
+    [Diverged("logits of the audit's probe are not finite"), ValueError("Input contains NaN.")],
+    ids=["noticed", "of a library"],
+)
+def test_numbers_of_the_last_audit(error: Exception, make_unit: MakeUnit, tmp_path: Path) -> None:
+    class Spoilt(AuditInspector):
+        def ended(self, record: Record) -> Inspection:
+            raise error
 
-    unit_run = make_unit({"audit": "warn"}, inspector=inspector)
-    diverged(unit_run, tmp_path, 3, "after epoch 3, in its last evaluation: logits of the audit's probe")
+    unit_run = make_unit({"audit": "warn"}, inspector=Spoilt, twins=False)
+    diverged(unit_run, tmp_path, 3, "after epoch 3, in its last evaluation: ")
+    assert str(error) in unit_run.trial["reason"]
     assert "test" in set(table(tmp_path, "cells").split)
+
+
+def test_any_other_error_of_an_audit_stays_an_error(make_unit: MakeUnit) -> None:
+    class Wrong(AuditInspector):
+        def first(self) -> Inspection:
+            raise ValueError("shapes do not broadcast")
+
+    with pytest.raises(ValueError, match="broadcast"):
+        make_unit({"audit": "warn"}, inspector=Wrong, twins=False).advance()
 
 
 def test_linear_algebra_that_fails(

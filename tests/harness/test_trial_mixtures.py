@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from harness.audit.auditor import inspect_trial
 from harness.audit.finding import FATAL
 from harness.audit.probe import Probe
 from harness.audit.same_energy import TOLERANCE, disagreement
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
@@ -210,7 +210,7 @@ def test_rp09_fails_as_documented(tiny_dataset: EncodedDataset, tiny_fold: Fold,
     base = {**TINY, **own, "episode": {**own["episode"], **TINY["episode"]}}
     config = compose(base, changes).resolved()
     unit_run = UnitRun(
-        config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"), inspector=inspect_trial
+        config, tiny_dataset, tiny_fold, 0, RunWriter(tmp_path / "rp09"), inspector=AuditInspector
     )
     while not unit_run.finished:
         unit_run.advance()

@@ -17,6 +17,7 @@ from harness.data.folds import Fold
 from harness.store import log_writer
 from harness.store.storage import StoreUnwritable
 from harness.trial.checkpoint import Checkpoints
+from harness.trial.inspection import Inspections
 from harness.trial.record import Record
 from harness.trial.step.diverged import Diverged
 from harness.trial.unit_run import UnitRun
@@ -227,12 +228,11 @@ def test_ended_unit_without_parquet_or_weights_has_still_ended(make_unit: MakeUn
 def test_failure_in_the_last_evaluation_never_ends_as_done(
     make_unit: MakeUnit, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nan(self: UnitRun, moment: str) -> None:
-        if moment == "last":
-            raise Diverged("loss term task is nan at step 2")
+    def nan(self: Inspections, record: Record) -> None:
+        raise Diverged("loss term task is nan at step 2")
 
     with monkeypatch.context() as patch:
-        patch.setattr(UnitRun, "_audit", nan)
+        patch.setattr(Inspections, "ended", nan)
         diverged = _to_the_end(make_unit(SHORT, run="nan"))
     assert diverged.status == "diverged"
     assert "in its last evaluation: loss term task" in diverged.trial["reason"]
@@ -262,10 +262,10 @@ def test_failure_in_the_last_evaluation_never_ends_as_done(
 def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def nan(self: UnitRun, moment: str) -> None:
+    def nan(self: Inspections) -> None:
         raise Diverged("the gradient norm is nan at step 0")
 
-    monkeypatch.setattr(UnitRun, "_audit", nan)
+    monkeypatch.setattr(Inspections, "first", nan)
     unit_run = make_unit(SHORT)
     unit_run.advance()
     assert (unit_run.status, unit_run.epoch) == ("diverged", 0)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from analysis.flags import survey
 from analysis.rules import LIMITS, RULES, Finding, not_evaluated
 from analysis.store import Run
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 from harness.config.yaml.lines import read_yaml
@@ -104,7 +104,7 @@ def build(name: str, folder: Path) -> UnitRun:
         progress=False,
     )
     return UnitRun(
-        config, dataset, make_folds(dataset, data)[0], 0, RunWriter(folder / name), inspector=inspect_trial
+        config, dataset, make_folds(dataset, data)[0], 0, RunWriter(folder / name), inspector=AuditInspector
     )
 
 

@@ -1,0 +1,94 @@
+"""What really arrives inside a model while it trains and predicts, noted by hooks that change no value."""
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+
+from harness.trial.step.trainer import Trainer
+from models.episode import Step, Support
+
+
+class Scored(NamedTuple):
+    """Query pairs as the energy got them, u [E, Q], and the logits [E, Q] that it gave."""
+
+    u: Tensor
+    logit: Tensor
+
+
+class Arrival(NamedTuple):
+    """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell; and what the
+    energy gave in these environments (None: it was not asked, as in phase 1)."""
+
+    u: Tensor
+    label: Tensor
+    labelled: Tensor
+    cell: Tensor
+    scored: Scored | None = None
+
+
+class Encoding(NamedTuple):
+    """Base codes uint8 [B, L] of both sides as they arrived on the sequence side, and U_I [B] that it gave."""
+
+    enhancer: Tensor
+    promoter: Tensor
+    u: Tensor
+
+
+@dataclass
+class Witness:
+    """Hooks on environment, energy, sequence side and task term of a trainer. What they saw since it was last cleared:
+    `arrivals`, in their order; in a training step (`training`) `encodings` and the `step` that the terms read as well.
+    Copies of the modules are of no interest, and nothing that was seen is copied or changed."""
+
+    trainer: Trainer
+    training: bool = False
+    arrivals: list[Arrival] = field(default_factory=list)
+    encodings: list[Encoding] = field(default_factory=list)
+    step: Step | None = None
+
+    def __post_init__(self) -> None:
+        model = self.trainer.model
+        task = self.trainer.weighted[0][0]
+
+        # Functions, since a copy of a module would copy the object of a bound method along with it.
+        def environment(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+            if module is model.environment:
+                self.arrived(arguments[0] if arguments else named["support"])
+
+        def energy(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+            if module is model.energy:
+                self.answered(arguments[0], output)
+
+        def sequence(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+            if module is model.sequence and self.training:
+                self.encodings.append(Encoding(arguments[0], arguments[1], output.u))
+
+        def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+            if module is task:
+                self.step = arguments[0]
+
+        self._handles = [
+            model.environment.register_forward_pre_hook(environment, with_kwargs=True),
+            model.energy.register_forward_hook(energy),
+            model.sequence.register_forward_hook(sequence),
+            task.register_forward_pre_hook(terms),
+        ]
+
+    def arrived(self, support: Support) -> None:
+        self.arrivals.append(Arrival(support.u, support.label, support.labelled, support.cell))
+
+    def answered(self, u: Tensor, logit: Tensor) -> None:
+        """The first answer in an environment is the score; a competition asks again, at other resistances."""
+        if self.arrivals and self.arrivals[-1].scored is None:
+            self.arrivals[-1] = self.arrivals[-1]._replace(scored=Scored(u, logit))
+
+    def clear(self, *, training: bool = False) -> None:
+        """Forget everything; `training`: what comes next is a step."""
+        self.training = training
+        self.arrivals, self.encodings, self.step = [], [], None
+
+    def close(self) -> None:
+        """Take the hooks off."""
+        for handle in self._handles:
+            handle.remove()
