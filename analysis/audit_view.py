@@ -9,9 +9,15 @@ from rich.text import Text
 
 from analysis.store import Run
 
-GRAVEST = ("leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
+GRAVEST = ("broken", "leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
 """Verdicts, the one that needs a reader most first."""
-_STYLE = {"leaking": "bold red", "inert": "bold red", "redundant": "yellow", "drowned": "yellow"}
+_STYLE = {
+    "broken": "bold red",
+    "leaking": "bold red",
+    "inert": "bold red",
+    "redundant": "yellow",
+    "drowned": "yellow",
+}
 
 
 def verdicts(run: Run) -> pd.DataFrame:
@@ -27,7 +33,9 @@ def verdicts(run: Run) -> pd.DataFrame:
         return pd.DataFrame(columns=columns)
     units = ["config", "fold", "seed"]
     ended = audit.groupby(units)["moment"].transform(lambda moments: (moments == "last").any())
-    audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(["inert", "leaking"])]
+    audit = audit[
+        (audit["moment"] == "last") | ~ended | audit["verdict"].isin(["broken", "inert", "leaking"])
+    ]
     audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
     rows = []
     for (identity, mechanism), of_mechanism in audit.groupby(["id", "mechanism"]):

@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.mechanisms.mechanism import Mechanism
 
-VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
-FATAL = ("inert", "leaking")
+VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
+FATAL = ("inert", "leaking", "broken")
 """Verdicts that `audit: strict` stops a trial for."""
 
 
@@ -25,6 +25,8 @@ class MechanismFinding:
     effect_logit: float | None = None
     effect_aupr: float | None = None
     effect_gradient: float | None = None
+    check: str = ""
+    energy_gap: float | None = None
 
     @classmethod
     def on(

@@ -19,6 +19,7 @@ from analysis.rules import Finding, not_evaluated, why
 from analysis.schema import LEAKING, MACRO, POOLED
 from harness.audit.auditor import inspect_trial
 from harness.audit.finding import lines
+from harness.audit.ledger import LedgerKeeper
 from harness.config.blocks.acting import unread
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.blocks.sweep import SweepBlock
@@ -108,6 +109,7 @@ def main() -> int:
             run,
             device=device,
             inspector=None if statuses else inspect_trial,
+            keeper=LedgerKeeper,
             stamp=stamp,
             objective=OBJECTIVE,
         )

@@ -18,6 +18,7 @@ from ray.tune import Trainable
 
 from analysis.errors import UserError
 from harness.audit.auditor import inspect_trial
+from harness.audit.ledger import LedgerKeeper
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
@@ -190,6 +191,7 @@ class ConfigurationTrainable(Trainable):
                 inspector=inspect_trial
                 if seed == next(first for name, first in units if name == fold)
                 else None,
+                keeper=LedgerKeeper,
                 stamp=self.work.stamp,
             )
             for fold, seed in units

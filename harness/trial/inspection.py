@@ -1,5 +1,6 @@
 """The interface of a trial's inspector, which the loop takes as an argument."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -7,7 +8,8 @@ import numpy as np
 
 from harness.config.blocks.reads import Reads
 from harness.trial.episodes.sampler import Sampler
-from harness.trial.score.predict import Predictor
+from harness.trial.record import Record
+from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.step.trainer import Trainer
 
 Moment = Literal["first", "last"]
@@ -37,6 +39,14 @@ class Inspector(Protocol):
     """Looks at a trial at one moment; may raise Diverged where a clone of it does."""
 
     def __call__(self, subject: Subject, moment: Moment) -> Inspection: ...
+
+
+class Keeper(Protocol):
+    """Looks at what one unit stores: after each epoch at its scores, and at its end at what is on disk then."""
+
+    def scored(self, scores: Mapping[str, SplitScores], epoch: int) -> Inspection: ...
+
+    def ended(self, record: Record) -> Inspection: ...
 
 
 class Inspections:

@@ -20,7 +20,7 @@ from harness.trial.episodes.cell_facts import standardised_features
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
 from harness.trial.evaluation import Evaluation
-from harness.trial.inspection import Inspections, Inspector, Moment, Subject
+from harness.trial.inspection import Inspection, Inspections, Inspector, Keeper, Moment, Subject
 from harness.trial.live import LiveWarnings
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
@@ -60,6 +60,7 @@ class UnitRun:
         device: str = "cpu",
         stop_rules: Sequence[str] = (),
         inspector: Inspector | None = None,
+        keeper: Callable[[Subject], Keeper] | None = None,
         stamp: Stamp | None = None,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
@@ -97,6 +98,7 @@ class UnitRun:
         self.record = Record(run, self.unit, self.device)
         self.live = LiveWarnings(settings.limits, stop_rules)
         self.inspections = Inspections(inspector, settings.audit if inspector is not None else "off")
+        self._keeper = None if keeper is None or settings.audit == "off" else keeper(self._subject())
         self._stop: str | None = None
         """Why it ends early, once that is decided."""
         self.trial = first_row(
@@ -145,6 +147,10 @@ class UnitRun:
                     return self._nothing(0, began, "stopped", reason)
                 logs = self._train(epoch, on_step)
                 cells = self.evaluation.of_epoch(epoch)
+                if self._keeper is not None and (
+                    reason := self._kept(self._keeper.scored(self.evaluation.scores, epoch))
+                ):
+                    return self._nothing(epoch, began, "stopped", reason)
         except Diverged as error:
             return self._nothing(epoch, began, "diverged", f"epoch {epoch}: {error}")
         tables: Tables = {"cells": cells, **self._training_tables(epoch, logs, cells, began)}
@@ -171,6 +177,10 @@ class UnitRun:
                 with diverging(self.trainer.weights):
                     self._final_evaluation()
                     self._audit("last")
+                    if self._keeper is not None and (
+                        reason_kept := self._kept(self._keeper.ended(self.record))
+                    ):
+                        status, reason = "stopped", reason_kept
             except Diverged as error:
                 status, reason = "diverged", f"after epoch {self.epoch}, in its last evaluation: {error}"
         self._end(status, reason, began)
@@ -237,12 +247,22 @@ class UnitRun:
     def _audit(self, moment: Moment) -> str | None:
         """Have every configured mechanism judged on clones; why that stops the trial (strict, at its first steps), or
         None. Raises Diverged where a clone does."""
-        parts = (self.trainer, self.sampler, self.predictor, self.codes, self.reads)
-        inspection = self.inspections.at(moment, Subject(*parts))
+        inspection = self.inspections.at(moment, self._subject())
         if inspection is None:
             return None
         self.record.add("audit", inspection.rows)
         return inspection.fault
+
+    def _subject(self) -> Subject:
+        return Subject(self.trainer, self.sampler, self.predictor, self.codes, self.reads)
+
+    def _kept(self, inspection: Inspection) -> str | None:
+        """Take the rows of an inspection of what is stored, once of a kind; why that stops a strict unit."""
+        known = {(row["mechanism"], row["check"]) for row in self.inspections.rows}
+        rows = [row for row in inspection.rows if (row["mechanism"], row["check"]) not in known]
+        self.inspections.rows += rows
+        self.record.add("audit", rows)
+        return inspection.fault if self.settings.audit == "strict" else None
 
     def _nothing(self, epoch: int, began: float, status: str, reason: str) -> EpochSummary:
         """End with an epoch that gave nothing."""
