@@ -33,9 +33,10 @@ def rows_are_whole(unit: UnitLedger) -> Iterator[str]:
         lost = ~np.isfinite(unit.column(name))
         if lost.any():
             yield f"{unit.row(np.argmax(lost))} has no finite {name}"
-    several = rows.groupby("pair", sort=False)[["cell_line", "label"]].nunique().max(axis=1)
-    if len(several) and several.max() > 1:
-        yield f"pair {several.idxmax()} has more than one cell line or label"
+    facts = rows[["pair", "cell_line", "label"]].drop_duplicates()
+    several = facts.loc[facts["pair"].duplicated(), "pair"]
+    if len(several):
+        yield f"pair {several.iloc[0]} has more than one cell line or label"
 
 
 def potential_repeats(unit: UnitLedger) -> Iterator[str]:
@@ -63,8 +64,8 @@ def temperature_is_one(unit: UnitLedger) -> Iterator[str]:
     if whole is not None and not np.isnan(whole):
         wrong = ~_same(t, np.full_like(t, whole))
         if wrong.any():
-            at = int(np.argmax(wrong))
-            yield f"{unit.row(at)}: t is {t[at]:.6g}, and T of the unit ({mode}) is {whole:.6g}"
+            first = int(np.argmax(wrong))
+            yield f"{unit.row(first)}: t is {t[first]:.6g}, and T of the unit ({mode}) is {whole:.6g}"
         return
     if mode in ("fixed", "learned", "calibrated"):
         yield f"temperature mode {mode} has one T per unit, and none is recorded"
@@ -80,13 +81,13 @@ def resistance_is_that_of_the_line(unit: UnitLedger) -> Iterator[str]:
     r = unit.column("r")
     if not unit.acts:
         if r.any():
-            at = int(np.argmax(r != 0))
-            yield f"{unit.row(at)}: r is {r[at]:.6g}, and R_E does not stand in the energy (phase 1, or no environment)"
+            first = int(np.argmax(r != 0))
+            yield f"{unit.row(first)}: r is {r[first]:.6g}, and there is no R_E in the energy (phase 1, or no environment)"
         return
     if not r.any():
         yield "r is 0 in every row, although there is an environment"
-    first = unit.embeddings[unit.embeddings["draw"] == 0]
-    of_line = dict(zip(zip(first["split"], first["cell_line"], strict=True), first["r_cell"], strict=True))
+    rows = unit.embeddings[unit.embeddings["draw"] == 0]
+    of_line = dict(zip(zip(rows["split"], rows["cell_line"], strict=True), rows["r_cell"], strict=True))
     for split, line, at in unit.groups:
         if (split, line) not in of_line:
             yield f"split {split}, cell line {line} has predictions and no row of embeddings"

@@ -1,6 +1,6 @@
 """Rows of `cells` again from stored logits, by other code than `analysis.metrics`: counts per distinct score."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ FIGURES = (
     "brier",
 )
 """Columns of `cells` that are made again."""
+READ = ("split", "cell_line", "score", "prevalence_mode", "protocol", *FIGURES)
+"""Columns of `cells` that are read for that."""
 
 
 class Counts(NamedTuple):
@@ -43,8 +45,8 @@ class Counts(NamedTuple):
     @classmethod
     def of(cls, score: Floats, label: NDArray[np.int8]) -> "Counts":
         distinct, which = np.unique(-score, return_inverse=True)
-        positive = np.bincount(which, weights=label, minlength=len(distinct))
-        negative = np.bincount(which, minlength=len(distinct)) - positive
+        positive = np.bincount(which, weights=label, minlength=len(distinct)).astype(np.float64)
+        negative = np.bincount(which, minlength=len(distinct)).astype(np.float64) - positive
         is_positive = label == 1
         nll = np.logaddexp(0.0, np.where(is_positive, -score, score))
         brier = np.exp(-2.0 * np.logaddexp(0.0, np.where(is_positive, score, -score)))
@@ -97,16 +99,19 @@ class Counts(NamedTuple):
 def cells_are_of_the_logits(unit: UnitLedger) -> Iterator[str]:
     """Every row of `cells` of the reported weights is made of the stored logits, by one threshold per score and prevalence,
     which is the best of the unseen validation lines."""
-    if unit.cells.empty or unit.predictions.empty:
+    if not unit.cells or unit.predictions.empty:
         return
     counts = _counted(unit)
-    chosen = (unit.cells["protocol"] == "exact") & unit.cells["score"].isin(list(SCORES))
-    for (score, mode), rows in unit.cells[chosen].groupby(["score", "prevalence_mode"], sort=False):
-        yield from _of_one_threshold(counts, str(score), str(mode), rows.to_dict("records"))
+    chosen: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in unit.cells:
+        if row["protocol"] == "exact" and row["score"] in SCORES:
+            chosen.setdefault((row["score"], row["prevalence_mode"]), []).append(row)
+    for (score, mode), rows in chosen.items():
+        yield from _of_one_threshold(counts, score, mode, rows)
 
 
 def _of_one_threshold(
-    counts: Mapping[tuple[str, str, str], Counts], score: str, mode: str, rows: list[dict[str, Any]]
+    counts: Mapping[tuple[str, str, str], Counts], score: str, mode: str, rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[str]:
     prevalence = PREVALENCES[mode]
     place = f"cells, score {score}, prevalence {mode}"

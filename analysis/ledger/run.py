@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.files import TableFiles, unit_names
+from analysis.ledger.figures import READ
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import Verification, verify_unit, written_hash
 from analysis.schema import TABLES
@@ -99,7 +100,7 @@ def unit_ledger(
         ledger=ledger,
         predictions=predictions.to_pandas(),
         embeddings=embeddings.drop_columns(["z_e"]).to_pandas(),
-        cells=reported.to_pandas(),
+        cells=reported.select(READ).to_pylist(),
         settings=json.loads(row.get("config_json") or "{}"),
         half=str(row.get("device", "")).startswith("cuda"),
     )

@@ -1,6 +1,6 @@
 """What the store has of one unit's end, as the checks read it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ KNOWN = ("train", "val_seen")
 
 @dataclass(frozen=True)
 class UnitLedger:
-    """ledger: the unit's row of that table; predictions, embeddings, cells: its rows, cells those of selection
+    """ledger: the unit's row of that table; predictions, embeddings: its rows, and cells those of selection
     best_on_validation; settings: the resolved configuration, empty where it is not known; half: whether the sequence side
     ran in bfloat16, so that U_I of one pair may differ between batches.
 
@@ -24,7 +24,7 @@ class UnitLedger:
     ledger: Mapping[str, Any]
     predictions: pd.DataFrame
     embeddings: pd.DataFrame
-    cells: pd.DataFrame
+    cells: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     half: bool = False
 
@@ -54,12 +54,12 @@ class UnitLedger:
         """A column of embeddings as float64; NaN for null."""
         return self.embeddings[name].to_numpy(dtype=np.float64, na_value=np.nan)
 
-    def row(self, at: int) -> str:
+    def row(self, at: int | np.signedinteger[Any]) -> str:
         """`split test, pair 812, cell line C6`: where a prediction stands."""
         row = self.predictions.iloc[int(at)]
         return f"split {row['split']}, pair {row['pair']}, cell line {row['cell_line']}"
 
-    def place(self, at: int) -> str:
+    def place(self, at: int | np.signedinteger[Any]) -> str:
         """`split test, cell line C6, draw 0`: where a row of embeddings stands."""
         row = self.embeddings.iloc[int(at)]
         return f"split {row['split']}, cell line {row['cell_line']}, draw {row['draw']}"

@@ -20,12 +20,12 @@ class MechanismFinding:
     mechanism: str
     verdict: str
     reason: str
+    check: str = ""
     share: float | None = None
     grad_norm: float | None = None
     effect_logit: float | None = None
     effect_aupr: float | None = None
     effect_gradient: float | None = None
-    check: str = ""
     energy_gap: float | None = None
 
     @classmethod
@@ -33,7 +33,7 @@ class MechanismFinding:
         cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None
     ) -> "MechanismFinding":
         """The finding on a mechanism of the catalogue."""
-        return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
+        return cls(mechanism.id, mechanism.key, verdict, reason, "", **figures)
 
     def row(self, moment: str, cost: float) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""

@@ -22,7 +22,7 @@ CLOSE, CLOSE_HALF = 1e-4, 0.1
 bfloat16, the latter."""
 
 
-def sample(seed: int, split: str, size: int, *place: object) -> np.ndarray:
+def sample(seed: int, split: str, size: int, *place: str | int) -> np.ndarray:
     """Positions of at most PAIRS of `size` pairs, from their own stream."""
     return np.sort(rng(seed, "ledger", split, *place).choice(size, size=min(PAIRS, size), replace=False))
 
