@@ -1,4 +1,4 @@
-"""`python -m analysis [compare | competition] RUN` and `schema`; `print_ranking` for whoever ends a sweep."""
+"""`python -m analysis [compare | competition | verify] RUN` and `schema`; `print_ranking` for whoever ends a sweep."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.errors import UserError, run_cli
+from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.ranking import ROPE, rank
 from analysis.schema_page import page
@@ -42,6 +43,7 @@ examples:
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis competition runs/shortcut
+  python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis schema                      every table and column of a run, as a page
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
@@ -65,6 +67,20 @@ examples:
 _COMPETITION_HELP = """\
 How did Student and Opportunist stand against each other? Per configuration with a competition: how often push-away and
 pull-in acted, the Opportunist's advantage on cell lines that it has learnt and that it has not, and rho_c.
+"""
+
+_VERIFY_HELP = """\
+Is what the store says what the energy gives? Every stored prediction of every split is recomputed in float64 from its
+U_I, R_E and T and the unit's row of the table ledger, by code that shares nothing with the model; the record is checked
+against itself (one T, one R_E per cell line, fused and standardised as recorded, U_I equal where a pair repeats); and the
+rows of the table cells are made again from the logits.
+"""
+
+_VERIFY_EPILOG = """\
+example:
+  python -m analysis verify runs/rp24
+
+exit status: 0; 1 where something differs (the first row of it is named) or could not be read; 2 for a mistake
 """
 
 
@@ -172,6 +188,13 @@ def _competition(argv: Sequence[str]) -> int:
     return _unread(run, console)
 
 
+def _verify(argv: Sequence[str]) -> int:
+    options = _parser("python -m analysis verify", _VERIFY_HELP, _VERIFY_EPILOG, rope=False).parse_args(argv)
+    console, run = plain_console(), Run.open(options.run)
+    agrees = print_verification(run, console)
+    return max(_unread(run, console), 0 if agrees else 1)
+
+
 def _unread(run: Run, console: Console) -> int:
     """Say what could not be read; the exit status: 1 where nothing else holds its rows."""
     for part in unread_view(run):
@@ -201,6 +224,8 @@ def main(argv: Sequence[str]) -> int:
         return _compare(argv[1:])
     if argv[:1] == ["competition"]:
         return _competition(argv[1:])
+    if argv[:1] == ["verify"]:
+        return _verify(argv[1:])
     if argv[:1] == ["schema"]:
         return _schema(argv[1:])
     return _rank(argv)

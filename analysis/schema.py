@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from analysis.errors import UserError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
@@ -253,13 +253,19 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("value", _F64, "its value at the end of the epoch"),
     ],
     "predictions": [
-        ("split", _S, "split of the pair"),
+        ("split", _S, "split of the pair; of train a fixed subset"),
+        ("draw", _I32, "support draw that the prediction is of: 0"),
         ("pair", _I64, "row of the pair in the dataset"),
         ("cell_line", _S, "cell line of the pair"),
         ("label", pa.int8(), "0 or 1"),
         ("u", _F32, "U_I"),
-        ("r", _F32, "R_E, null without an environment"),
-        ("logit", _F32, "the energy's logit"),
+        ("r", _F32, "R_E as the energy consumed it; 0 in phase 1 and without an environment"),
+        ("t", _F32, "T in force, calibration included"),
+        (
+            "logit",
+            _F32,
+            "the energy's logit; python -m analysis verify makes it again of u, r, t and `ledger`",
+        ),
         (
             "branch",
             _S,
@@ -272,13 +278,23 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("split", _S, "split"),
         ("draw", _I32, "support draw"),
         (
-            "r",
+            "r_cell",
             _F64,
-            "R_E of the cell line: its cell part, after softplus or standardisation where either is on",
+            "R_E of the cell line: its cell part, after softplus or standardisation where either is on, fused",
         ),
-        ("r_raw", _F64, "linear(z_E), the cell part of R_E before softplus or standardisation"),
-        ("r_student", _F64, "R_S of the cell line, in the units of r"),
-        ("r_teacher", _F64, "R_T of a training cell line, in the units of r; null without a Teacher"),
+        (
+            "r_raw",
+            _F64,
+            "the cell part of R_E before softplus or standardisation: linear(z_E), or where `posterior` stands that; fused",
+        ),
+        ("r_student", _F64, "R_S of the cell line, in the units of r_cell"),
+        ("r_teacher", _F64, "R_T of a training cell line, in the units of r_cell; null without a Teacher"),
+        (
+            "posterior",
+            _F64,
+            "mean of the Gaussian-process prior's posterior, of unseen cell lines where environment.prior.extrapolate is "
+            "posterior; null elsewhere",
+        ),
         (
             "gate",
             _F64,
@@ -286,6 +302,43 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "1[R_E > tau] (threshold_gate); null for energies without a gate",
         ),
         ("z_e", pa.list_(_F32), "environment vector"),
+    ],
+    "ledger": [
+        ("epoch", _I32, "epoch of the weights that `predictions` and `embeddings` are of"),
+        ("phase", _I32, "curriculum phase of that epoch; in phase 1 logit = U_I, T = 1 and R_E = 0"),
+        ("form", _S, "energy form"),
+        ("environment", _B, "there is an environment"),
+        ("scope", _S, "cell or sample; null without an environment"),
+        ("temperature_mode", _S, "fixed, learned, per_cell, calibrated, or a person's own"),
+        (
+            "temperature",
+            _F64,
+            "the unit's one T, calibration included; null where T is per cell line, and in phase 1",
+        ),
+        ("lam", _F64, "lambda of the interaction energy; null elsewhere"),
+        ("w", _F64, "gate slope of the gated and the blocking energy; null elsewhere"),
+        ("a", _F64, "largest promotion of the boosted gate; null elsewhere"),
+        ("b", _F64, "leak of the threshold gate; null elsewhere"),
+        ("tau", _F64, "threshold of the threshold gate; null elsewhere"),
+        ("alpha", _F64, "the Teacher's share in R_E of training cell lines; null without a Teacher"),
+        ("posterior", _B, "raw R_E of an unseen cell line is a prior's posterior mean"),
+        (
+            "reference_mean",
+            _F64,
+            "mean of the training cell lines' running raw R_E; null until two have been met",
+        ),
+        (
+            "reference_sd",
+            _F64,
+            "their standard deviation, without the floor of 0.1; null until two have been met",
+        ),
+        ("predictions", _I64, "rows of `predictions` that were written"),
+        ("recomputed", _I64, "of them recomputed from the log as the unit ended; null where nothing looked"),
+        ("rescored", _I64, "pairs that were scored again then with the weights of the checkpoint's file"),
+        ("largest", _F64, "largest |stored - recomputed| of a logit then"),
+        ("not_recomputed", _S, "why nothing could be recomputed; null where it could"),
+        ("files", _S, "SHA-256 of the values of predictions and embeddings, as they were in the log then"),
+        ("checkpoint", _S, "SHA-256 of the checkpoint of that epoch"),
     ],
 }
 

@@ -15,6 +15,7 @@ from analysis.audit_view import audit_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
+from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
 from analysis.rules import why
@@ -35,6 +36,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from warnings_view(ranking)
     yield from _accused(ranking)
     yield from audit_view(ranking.run)
+    yield from footer(ranking.run)
     unasked = ranking.run.unasked()
     if unasked:
         yield Text(

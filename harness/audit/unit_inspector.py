@@ -6,6 +6,7 @@ from typing import Any
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.contracts import Contracts
 from harness.audit.finding import MechanismFinding, fault
+from harness.audit.ledger import Ledger
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import NOTHING, Inspection, Moment, Subject
 from harness.trial.record import Record
@@ -20,6 +21,7 @@ class AuditInspector:
     def __init__(self, subject: Subject, twins: bool) -> None:
         self.subject, self.twins = subject, twins
         self.contracts = Contracts(subject)
+        self.ledger = Ledger(subject)
 
     def first(self) -> Inspection:
         return inspection("first", self.contracts.first(), self._twins("first"))
@@ -31,10 +33,15 @@ class AuditInspector:
         return inspection("run", self.contracts.after())
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
-        return inspection("run", self.contracts.scored(scores, epoch))
+        findings = self.contracts.scored(scores, epoch)
+        # The last evaluation scores the test split too, and is judged by what it leaves on disk.
+        return inspection(
+            "run", findings if "test" in scores else findings + self.ledger.of_epoch(scores, epoch)
+        )
 
     def ended(self, record: Record) -> Inspection:
-        return inspection("last", self.contracts.ended(), self._twins("last"))
+        findings = self.contracts.ended() + self.ledger.at_the_end(record)
+        return inspection("last", findings, self._twins("last"))
 
     def state(self) -> dict[str, Any]:
         return {"contracts": self.contracts.state()}

@@ -15,6 +15,7 @@ from harness.trial.episodes.sampler import rng
 from harness.trial.record import Record
 from harness.trial.score.branch import branch_rows, branches, leak_warning
 from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins
+from harness.trial.score.ledger import ledger_row
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.score.rows import embedding_rows, prediction_rows
 from harness.trial.score.scoring import score_splits
@@ -81,9 +82,11 @@ class Evaluation:
             if self.chooses:
                 chosen = branches(cells, "best_on_validation")
                 record.add("warnings", [leak_warning(cells, selected)])
-            record.add_whole("predictions", prediction_rows(scores, self.cell_lines, chosen))
+            predictions = prediction_rows(scores, self.cell_lines, chosen)
+            record.add_whole("predictions", predictions)
             if self.trainer.model.environment.acts:
                 record.add_whole("embeddings", embedding_rows(scores, self.cell_lines))
+            record.add("ledger", [self._ledger_row(record, selected, len(predictions))])
             return self._rank_invariant(scores, selected)
         finally:
             self.trainer.load_weights(last_weights)
@@ -102,6 +105,12 @@ class Evaluation:
         if self.chooses:
             rows += branch_rows(rows, scores["test"], self.cell_lines, selection)
         return rows, scores
+
+    def _ledger_row(self, record: Record, epoch: int, predictions: int) -> Row:
+        fitted = self.settings.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) == 2
+        calibration = self.calibration if fitted else None
+        row = ledger_row(self.trainer, epoch=epoch, calibration=calibration, predictions=predictions)
+        return {**row, "checkpoint": record.checkpoints.digests[f"epoch-{epoch}"]}
 
     def _rank_invariant(self, scores: Scores, epoch: int) -> bool:
         if self.trainer.schedule.phase(epoch) == 1:

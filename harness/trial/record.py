@@ -99,6 +99,18 @@ class Record:
         key = {column: self._written[column] for column in KEYS}
         self._whole[table] = to_table(table, [{**key, **row} for row in rows])
 
+    def settle(self) -> UnitLog:
+        """Write what the final evaluation left, but the row of `ledger`, and read the log again as it is on disk.
+
+        A unit that is killed after this and before `end` goes on from its last epoch, and these frames are cut off.
+        """
+        small = {name: rows for name, rows in self.added.items() if name != "ledger"}
+        whole = (table_frame(name, table) for name, table in self._whole.items())
+        self.writer.append(rows_frame({}, small), *whole)
+        self.added = {name: rows for name, rows in self.added.items() if name == "ledger"}
+        self._whole.clear()
+        return UnitLog.read(self.file)
+
     def epoch(
         self, trial: Row, tables: Mapping[str, Sequence[Row]], trainer: dict[str, Any], state: Row
     ) -> None:

@@ -105,12 +105,18 @@ class CellEnvironment(EnvironmentSide):
             return None
         return self.prior.log_density(r_raw, environment.place, reference)
 
-    def _extrapolated(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
-        """raw R_S [E] with the posterior mean in place of what z_E says of an unseen cell line; None: z_E says it."""
+    def posterior(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
         if not self.extrapolates or self.prior is None or environment.place is None:
             return None
         posterior = self.prior.posterior(environment.place, reference, environment.hidden)
-        return torch.where(environment.cell < 0, posterior.mean, self.resistance.raw_cell(environment.z_e))
+        return torch.where(environment.cell < 0, posterior.mean, torch.nan)
+
+    def _extrapolated(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
+        """raw R_S [E] with the posterior mean in place of what z_E says of an unseen cell line; None: z_E says it."""
+        posterior = self.posterior(environment, reference)
+        if posterior is None:
+            return None
+        return torch.where(environment.cell < 0, posterior, self.resistance.raw_cell(environment.z_e))
 
     def earlier_resistance(self, named: Support, memory: Memory, reference: Reference) -> Tensor:
         with torch.no_grad():

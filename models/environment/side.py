@@ -58,6 +58,10 @@ class EnvironmentSide(Composed):
         """z_E [E, w] -> v'_c [E, F]; None where nothing reconstructs v_c."""
         return None
 
+    def posterior(self, environment: EnvironmentOutput, reference: Reference) -> Tensor | None:
+        """Mean [R] of the prior's posterior of raw R_S, NaN where it is not taken; None where nothing extrapolates."""
+        return None
+
     def log_prior(self, environment: EnvironmentOutput, r_raw: Tensor, reference: Reference) -> Tensor | None:
         """Log density [] of raw R_E [E] under the Gaussian-process prior, in nats per episode; None without one."""
         return None

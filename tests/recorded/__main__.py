@@ -19,8 +19,8 @@ from tests.recorded.copies import RUN
 
 ROOT = RUN.parents[2]
 COMMAND = ("-m", "harness.sweep", "tests/recorded/sweep.yaml")
-KEPT = (*ALWAYS, "audit", "baselines")
-"""Tables that `analysis` ranks by. Logs, checkpoints, predictions and embeddings would be most of the bytes."""
+KEPT = (*ALWAYS, "audit", "baselines", "ledger", "predictions", "embeddings")
+"""Tables that `analysis` ranks by and verifies. Logs and checkpoints would be most of the bytes."""
 
 
 def main() -> None:

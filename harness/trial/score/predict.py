@@ -21,11 +21,12 @@ from models.scoring import score_queries
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Scores of one split. pairs, label, cell (codes of the dataset), u, r: [N]; logits [D, N], row 0 is the
-    prediction, the others are further support draws. Per cell code and draw: z_e [D, w]; r_cell [D], R_E of the cell
-    line; r_raw [D], linear(z_E) before softplus or standardisation; r_student and r_teacher [D], what R_E is fused
-    of (the latter of training cell lines with a Teacher only); gate [D], how far R_E opens the gate (None for energies
-    without one)."""
+    """Scores of one split. pairs, label, cell (codes of the dataset), u: [N]; r, t (R_E and T as the energy took them):
+    [N] of draw 0; logits [D, N], row 0 is the prediction, the others are further support draws. Per cell code and draw:
+    z_e [D, w]; r_cell [D], R_E of the cell line; r_raw [D], its cell part before softplus or standardisation; r_student
+    and r_teacher [D], what R_E is fused of (the latter of training cell lines with a Teacher only); posterior [D], a
+    prior's, of unseen cell lines where it is taken; gate [D], how far R_E opens the gate (None for energies without
+    one)."""
 
     split: str
     pairs: np.ndarray
@@ -33,12 +34,14 @@ class SplitScores:
     cell: np.ndarray
     u: np.ndarray
     r: np.ndarray
+    t: np.ndarray
     logits: np.ndarray
     z_e: dict[int, np.ndarray]
     r_cell: dict[int, np.ndarray]
     r_raw: dict[int, np.ndarray]
     r_student: dict[int, np.ndarray]
     r_teacher: dict[int, np.ndarray]
+    posterior: dict[int, np.ndarray]
     gate: dict[int, np.ndarray] | None
 
     @property
@@ -96,12 +99,13 @@ class Predictor:
     ) -> SplitScores:
         """Score every pair of the split `draws` times; arrays are parallel to `encoded`. `memory`: the Teacher's."""
         logits = np.full((draws, len(pairs)), np.nan, dtype=np.float32)
-        r = np.zeros(len(pairs), dtype=np.float32)
+        r, t = np.zeros(len(pairs), dtype=np.float32), np.ones(len(pairs), dtype=np.float32)
         z_e: dict[int, np.ndarray] = {}
         r_cell: dict[int, np.ndarray] = {}
         r_raw: dict[int, np.ndarray] = {}
         r_student: dict[int, np.ndarray] = {}
         r_teacher: dict[int, np.ndarray] = {}
+        posterior: dict[int, np.ndarray] = {}
         gate: dict[int, np.ndarray] = {}
         for code in np.unique(cell):
             positions = np.flatnonzero(cell == code)
@@ -115,17 +119,21 @@ class Predictor:
             here = torch.from_numpy(positions).to(self.device)
             u = encoded.u[here].expand(draws, -1)
             z_i = encoded.z_i[here].expand(draws, -1, -1)
-            scores = score_queries(
+            environment, scores = score_queries(
                 model, support, u, z_i, reference, memory, warm=warm, calibration=calibration
-            ).scores
+            )
             logits[:, positions] = scores.logit.cpu().numpy()
             r[positions] = scores.r[0].expand(len(positions)).cpu().numpy()
+            t[positions] = scores.temperature[0].expand(len(positions)).cpu().numpy()
             z_e[int(code)] = scores.z_e.cpu().numpy()
             r_raw[int(code)] = scores.r_raw.cpu().numpy()
             r_cell[int(code)] = scores.r_cell.cpu().numpy()
             r_student[int(code)] = scores.r_student.cpu().numpy()
             if scores.r_teacher is not None and int(code) in self.training_index:
                 r_teacher[int(code)] = scores.r_teacher.cpu().numpy()
+            extrapolated = None if warm else model.environment.posterior(environment, reference)
+            if extrapolated is not None and int(code) not in self.training_index:
+                posterior[int(code)] = extrapolated.cpu().numpy()
             opened = model.energy.gate(scores.r_cell)
             if opened is not None:
                 gate[int(code)] = opened.cpu().numpy()
@@ -137,12 +145,14 @@ class Predictor:
             cell=cell,
             u=u_alone,
             r=r,
+            t=t,
             logits=logits,
             z_e=z_e,
             r_cell=r_cell,
             r_raw=r_raw,
             r_student=r_student,
             r_teacher=r_teacher,
+            posterior=posterior,
             gate=gate if gate else None,
         )
 

@@ -67,32 +67,33 @@ def report_rows(trainer: Trainer, in_force: Container[str], cell_lines: Sequence
 def prediction_rows(
     scores: Mapping[str, SplitScores], cell_lines: Sequence[str], branches: Mapping[str, str]
 ) -> list[Row]:
-    """Rows of `predictions`: every pair of every evaluation split once; `branches`: of test cell lines, if chosen."""
+    """Rows of `predictions`: every pair of every split once, of draw 0; `branches`: of test cell lines, if chosen."""
     rows = []
     for name, part in scores.items():
-        if name == "train":
-            continue
         columns = zip(
             part.pairs.tolist(),
             part.cell.tolist(),
             part.label.tolist(),
             part.u.tolist(),
             part.r.tolist(),
+            part.t.tolist(),
             part.logit.tolist(),
             strict=True,
         )
         rows += [
             {
                 "split": name,
+                "draw": 0,
                 "pair": pair,
                 "cell_line": cell_lines[cell],
                 "label": label,
                 "u": u,
                 "r": r,
+                "t": t,
                 "logit": logit,
                 "branch": branches.get(cell_lines[cell]) if name == SPLIT else None,
             }
-            for pair, cell, label, u, r, logit in columns
+            for pair, cell, label, u, r, t, logit in columns
         ]
     return rows
 
@@ -104,10 +105,11 @@ def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str])
             "cell_line": cell_lines[code],
             "split": name,
             "draw": draw,
-            "r": float(part.r_cell[code][draw]),
+            "r_cell": float(part.r_cell[code][draw]),
             "r_raw": float(part.r_raw[code][draw]),
             "r_student": float(part.r_student[code][draw]),
             "r_teacher": float(part.r_teacher[code][draw]) if code in part.r_teacher else None,
+            "posterior": float(part.posterior[code][draw]) if code in part.posterior else None,
             "gate": None if part.gate is None else float(part.gate[code][draw]),
             "z_e": vector.tolist(),
         }

@@ -1,0 +1,166 @@
+"""Rows of `cells` again from stored logits, by other code than `analysis.metrics`: counts per distinct score."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.ledger.forms import Floats
+from analysis.ledger.unit import UnitLedger
+from analysis.schema import MACRO, POOLED, PREVALENCES
+
+SAME = 1e-9
+"""Difference of a figure that is rounding, relative to 1 + its size: both are of the same float32 logits, in float64."""
+SCORES = {"u_only": "u", "corrected": "logit"}
+"""Score of `cells` -> the column of `predictions` that it is of; branch_select is chosen among these two."""
+FIGURES = (
+    "n",
+    "positives",
+    "prevalence",
+    "aupr",
+    "auc",
+    "f1",
+    "precision",
+    "recall",
+    "threshold_logit",
+    "nll",
+    "brier",
+)
+"""Columns of `cells` that are made again."""
+READ = ("split", "cell_line", "score", "prevalence_mode", "protocol", *FIGURES)
+"""Columns of `cells` that are read for that."""
+
+
+class Counts(NamedTuple):
+    """Pairs of one group by distinct score, from the highest: positives and negatives there [K], scores [K]; and of all
+    pairs the negative log-likelihood and the squared error, summed over positives and over negatives."""
+
+    positive: Floats
+    negative: Floats
+    score: Floats
+    nll: tuple[float, float]
+    brier: tuple[float, float]
+
+    @classmethod
+    def of(cls, score: Floats, label: NDArray[np.int8]) -> "Counts":
+        distinct, which = np.unique(-score, return_inverse=True)
+        positive = np.bincount(which, weights=label, minlength=len(distinct)).astype(np.float64)
+        negative = np.bincount(which, minlength=len(distinct)).astype(np.float64) - positive
+        is_positive = label == 1
+        nll = np.logaddexp(0.0, np.where(is_positive, -score, score))
+        brier = np.exp(-2.0 * np.logaddexp(0.0, np.where(is_positive, score, -score)))
+        return cls(
+            positive,
+            negative,
+            -distinct,
+            (nll[is_positive].sum(), nll[~is_positive].sum()),
+            (brier[is_positive].sum(), brier[~is_positive].sum()),
+        )
+
+    def figures(self, prevalence: float | None, threshold: float) -> dict[str, float]:
+        """The columns of FIGURES at a share of positives (None: as found) and a threshold chosen elsewhere."""
+        positives, negatives = float(self.positive.sum()), float(self.negative.sum())
+        n = positives + negatives
+        values: dict[str, float] = {"n": n, "positives": positives, "threshold_logit": threshold}
+        one_class = not (positives and negatives)
+        if n == 0 or (prevalence is not None and one_class):
+            return values
+        for_positive, for_negative = 1.0, 1.0
+        if prevalence is not None:
+            for_positive, for_negative = prevalence * n / positives, (1.0 - prevalence) * n / negatives
+        total = for_positive * positives + for_negative * negatives
+        values["prevalence"] = for_positive * positives / total
+        for name, (of_positive, of_negative) in (("nll", self.nll), ("brier", self.brier)):
+            values[name] = (for_positive * of_positive + for_negative * of_negative) / total
+        if one_class:
+            return values
+        hits, alarms = for_positive * np.cumsum(self.positive), for_negative * np.cumsum(self.negative)
+        precision, recall = hits / (hits + alarms), hits / (for_positive * positives)
+        values["aupr"] = float(precision @ np.diff(recall, prepend=0.0))
+        above = np.cumsum(self.positive) - self.positive
+        values["auc"] = float(self.negative @ (above + self.positive / 2) / (positives * negatives))
+        if not np.isnan(threshold):
+            called = int((self.score >= threshold).sum())
+            true, false = (float(part[called - 1]) if called else 0.0 for part in (hits, alarms))
+            values["precision"] = true / (true + false) if called else 0.0
+            values["recall"] = true / (for_positive * positives)
+            values["f1"] = 2 * true / (true + false + for_positive * positives)
+        return values
+
+    def best_f1(self, prevalence: float | None) -> float:
+        """The highest F1 that any threshold gives."""
+        positives, negatives = self.positive.sum(), self.negative.sum()
+        ratio = 1.0 if prevalence is None else (1 - prevalence) / prevalence * positives / negatives
+        hits, alarms = np.cumsum(self.positive), ratio * np.cumsum(self.negative)
+        return float((2 * hits / (hits + alarms + positives)).max())
+
+
+def cells_are_of_the_logits(unit: UnitLedger) -> Iterator[str]:
+    """Every row of `cells` of the reported weights is made of the stored logits, by one threshold per score and prevalence,
+    which is the best of the unseen validation lines."""
+    if not unit.cells or unit.predictions.empty:
+        return
+    counts = _counted(unit)
+    chosen: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in unit.cells:
+        if row["protocol"] == "exact" and row["score"] in SCORES:
+            chosen.setdefault((row["score"], row["prevalence_mode"]), []).append(row)
+    for (score, mode), rows in chosen.items():
+        yield from _of_one_threshold(counts, score, mode, rows)
+
+
+def _of_one_threshold(
+    counts: Mapping[tuple[str, str, str], Counts], score: str, mode: str, rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    prevalence = PREVALENCES[mode]
+    place = f"cells, score {score}, prevalence {mode}"
+    thresholds = np.unique([_number(row["threshold_logit"]) for row in rows if row["cell_line"] != MACRO])
+    if len(thresholds) != 1:
+        yield f"{place}: {len(thresholds)} thresholds, and validation chooses one"
+        return
+    threshold = float(thresholds[0])
+    made: dict[tuple[str, str], dict[str, float]] = {
+        (split, line): each.figures(prevalence, threshold)
+        for (of, split, line), each in counts.items()
+        if of == score
+    }
+    reached = made["val_unseen", POOLED].get("f1")
+    best = None if reached is None else counts[score, "val_unseen", POOLED].best_f1(prevalence)
+    if best is not None and reached is not None and abs(best - reached) > SAME:
+        yield f"{place}: its threshold gives F1 {reached:.6g} on val_unseen, and the best one {best:.6g}"
+    for split in dict.fromkeys(split for split, _ in made):
+        of_lines = [values for (of, line), values in made.items() if of == split and line != POOLED]
+        whole = made[split, POOLED]
+        macro = {name: whole[name] for name in ("n", "positives")}
+        for name in FIGURES[2:]:
+            defined = [values[name] for values in of_lines if np.isfinite(values.get(name, np.nan))]
+            macro[name] = float(np.mean(defined)) if defined else np.nan
+        made[split, MACRO] = macro
+    there = {(str(row["split"]), str(row["cell_line"])): row for row in rows}
+    for where in there.keys() ^ made.keys():
+        yield f"{place}, split {where[0]}, cell line {where[1]}: there are rows of it in one of cells and predictions"
+        return
+    for (split, line), row in there.items():
+        for name in FIGURES:
+            stored = _number(row[name])
+            expected = made[split, line].get(name, np.nan)
+            if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > SAME * (1 + abs(expected)):
+                yield f"{place}, split {split}, {line}: {name} is {stored:.6g}, and the logits give {expected:.6g}"
+                return
+
+
+def _counted(unit: UnitLedger) -> dict[tuple[str, str, str], Counts]:
+    """(score, split, cell line or pooled) -> counts of its pairs."""
+    label = unit.predictions["label"].to_numpy(dtype=np.int8)
+    split = unit.predictions["split"].to_numpy()
+    groups = [*unit.groups, *((name, POOLED, np.flatnonzero(split == name)) for name in dict.fromkeys(split))]
+    return {
+        (score, name, line): Counts.of(unit.column(column)[at], label[at])
+        for score, column in SCORES.items()
+        for name, line, at in groups
+    }
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,146 @@
+"""The ledger of a unit as it runs: stored scores against an energy that nothing of the model computes (check 7)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from analysis.ledger.recompute import recompute, unknown_form
+from analysis.ledger.run import unit_ledger
+from analysis.ledger.unit import UnitLedger
+from analysis.ledger.verify import verify_unit, written_hash
+from analysis.schema import to_table
+from harness.audit.energy_witness import EnergyWitness, unseen_rows
+from harness.audit.finding import MechanismFinding
+from harness.audit.rescoring import rescored, sample, trainer_of_file
+from harness.trial.inspection import Subject
+from harness.trial.record import Record
+from harness.trial.score.ledger import ledger_row
+from harness.trial.score.predict import SplitScores
+from harness.trial.step.trainer import Trainer
+
+COLUMNS = ("u", "r", "t", "logit")
+CLOSE = 1e-4
+"""Difference of a raw R_E from its linear map, relative to 1 + its size."""
+
+
+class Ledger:
+    """Check 7 of one unit. It listens to the trainer's energy from the beginning, and looks at what is scored after each
+    epoch and at what is on disk as the unit ends."""
+
+    def __init__(self, subject: Subject) -> None:
+        self.subject = subject
+        self.witness = EnergyWitness(subject.trainer.model.energy)
+
+    def of_epoch(self, scores: Mapping[str, SplitScores], epoch: int) -> list[MechanismFinding]:
+        """At most 32 rows of every split, recomputed with the trainer's weights as they are; validation selects by them."""
+        trainer, consumed = self.subject.trainer, self.witness.take()
+        unit = ledger_row(trainer, epoch=epoch, calibration=None, predictions=0)
+        findings = []
+        for name, part in scores.items():
+            at = sample(trainer.seed, name, len(part.pairs), epoch)
+            rows = {column: _column(part, column)[at] for column in COLUMNS}
+            findings += self._unconsumed(unit, name, part.pairs[at], rows, consumed)
+            if unknown_form(unit) is not None:
+                continue
+            made = recompute(rows, unit)
+            if made.wrong.any():
+                first = int(np.argmax(made.wrong))
+                text = (
+                    f"epoch {epoch}, split {name}, pair {part.pairs[at][first]}: the logit is "
+                    f"{rows['logit'][first]:.6g}, and {unit['form']} gives {made.logit[first]:.6g}"
+                )
+                findings.append(_finding("energy", text, made.gap))
+        return findings
+
+    def at_the_end(self, record: Record) -> list[MechanismFinding]:
+        """Read what the unit's end has put on disk, recompute all of it, and score some of it again from the checkpoint's
+        file; the counts go into the unit's row of `ledger`."""
+        (row,) = record.added["ledger"]
+        log = record.settle()
+        predictions, embeddings = log.table("predictions"), log.table("embeddings")
+        ledger = to_table("ledger", [row]).to_pylist()[0]
+        unit = unit_ledger(ledger, predictions, embeddings, log.table("cells"), log.trial)
+        dataset, pairs = self.subject.trainer.dataset, unit.predictions["pair"].to_numpy()
+        rows = len(dataset.promoters)
+        unit.predictions["sequence"] = (
+            dataset.enhancer_row[pairs].astype(np.int64) * rows + dataset.promoter_row[pairs]
+        )
+        verification = verify_unit(unit)
+        findings = [_finding("energy", text, verification.gap) for text in verification.energy]
+        findings += [_finding("record", text) for text in verification.record]
+        stored = {column: unit.predictions[column].to_numpy() for column in COLUMNS}
+        findings += self._unconsumed(ledger, "", pairs, stored, self.witness.take())
+        with self.subject.reads.paused(), torch.random.fork_rng(devices=[]):
+            fresh = trainer_of_file(self.subject, record, ledger["epoch"])
+            count, said = rescored(self.subject, fresh, unit)
+        findings += [_finding("energy", text) for text in said]
+        findings += [_finding("record", text) for text in _of_checkpoint(ledger, fresh)]
+        findings += [_finding("record", text) for text in _of_head(unit, embeddings.to_pylist(), fresh)]
+        verified = {
+            "recomputed": verification.recomputed,
+            "rescored": count,
+            "largest": verification.largest if verification.why_not is None else None,
+            "not_recomputed": verification.why_not,
+            "files": written_hash(predictions, embeddings),
+        }
+        record.added["ledger"] = [{**row, **verified}]
+        return findings
+
+    def _unconsumed(
+        self,
+        unit: Mapping[str, Any],
+        split: str,
+        pairs: np.ndarray,
+        rows: Mapping[str, np.ndarray],
+        consumed: np.ndarray,
+    ) -> list[MechanismFinding]:
+        """A finding where u, r, t and logit of a row never passed through the energy together."""
+        if unit["phase"] == 1:
+            return []
+        stored = np.stack([np.asarray(rows[column], dtype=np.float32) for column in COLUMNS], 1)
+        strange = unseen_rows(stored, consumed)
+        if not strange.any():
+            return []
+        at = int(np.argmax(strange))
+        values = ", ".join(f"{name} {value:.6g}" for name, value in zip(COLUMNS, stored[at], strict=True))
+        where = f"split {split}, pair {pairs[at]}" if split else f"pair {pairs[at]}"
+        return [_finding("record", f"{where}: {values} never passed through the energy together")]
+
+
+def _finding(subject: str, text: str, gap: float | None = None) -> MechanismFinding:
+    return MechanismFinding("-", subject, "broken", text, check="energy", energy_gap=gap)
+
+
+def _of_checkpoint(ledger: Mapping[str, Any], fresh: Trainer) -> list[str]:
+    """Where the scalars of a row of `ledger` are not those of the weights in the checkpoint's file."""
+    calibrated = ledger["temperature_mode"] == "calibrated" and ledger["phase"] == 2
+    again = ledger_row(
+        fresh,
+        epoch=ledger["epoch"],
+        calibration=ledger["temperature"] if calibrated else None,
+        predictions=ledger["predictions"],
+    )
+    wrong = [name for name, value in again.items() if ledger[name] != value]
+    return [f"{name} is recorded as {ledger[name]}, and the checkpoint has {again[name]}" for name in wrong]
+
+
+def _of_head(unit: UnitLedger, embeddings: list[dict[str, Any]], fresh: Trainer) -> list[str]:
+    """Where r_raw of a cell line without a Teacher's or a prior's part is not the linear map of its z_E, with the weights
+    of the checkpoint's file."""
+    head = fresh.model.environment.branches.head if unit.acts else None
+    if not isinstance(head, torch.nn.Linear):
+        return []
+    weight = head.weight.detach().cpu().numpy().astype(np.float64)[0]
+    bias = 0.0 if head.bias is None else float(head.bias.detach())
+    for at, row in enumerate(embeddings):
+        raw = float(np.asarray(row["z_e"], dtype=np.float64) @ weight + bias)
+        alone = row["r_teacher"] is None and row["posterior"] is None
+        if alone and not abs(raw - row["r_raw"]) <= CLOSE * (1.0 + abs(raw)):
+            return [f"{unit.place(at)}: r_raw is {row['r_raw']:.6g}, and its z_E gives {raw:.6g}"]
+    return []
+
+
+def _column(part: SplitScores, name: str) -> np.ndarray:
+    return {"u": part.u, "r": part.r, "t": part.t, "logit": part.logit}[name]

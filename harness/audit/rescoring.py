@@ -1,0 +1,107 @@
+"""Some pairs of every split scored again, by a fresh trainer that has loaded the checkpoint's file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from analysis.ledger.unit import UnitLedger
+from harness.trial.episodes.batches import encode_pairs
+from harness.trial.episodes.sampler import rng
+from harness.trial.inspection import Subject
+from harness.trial.record import Record
+from harness.trial.step.trainer import Trainer
+from models.scoring import score_queries
+
+PAIRS = 32
+"""Pairs of a split that are looked at again."""
+CLOSE, CLOSE_HALF = 1e-4, 0.1
+"""Largest difference of a score that another batch makes, relative to 1 + its size; where the sequence side runs in
+bfloat16, the latter."""
+
+
+def sample(seed: int, split: str, size: int, *place: str | int) -> np.ndarray:
+    """Positions of at most PAIRS of `size` pairs, from their own stream."""
+    return np.sort(rng(seed, "ledger", split, *place).choice(size, size=min(PAIRS, size), replace=False))
+
+
+def trainer_of_file(subject: Subject, record: Record, epoch: int) -> Trainer:
+    """A trainer with the weights of the checkpoint of an epoch; the subject's own is left alone."""
+    trainer = subject.trainer
+    weights = record.checkpoints.load(f"epoch-{epoch}", trainer.device)
+    if weights is None:
+        raise RuntimeError(f"{record.unit} has no checkpoint of its selected epoch {epoch}")
+    fresh = Trainer(subject.reads.config, trainer.dataset, subject.codes, trainer.seed, trainer.device)
+    fresh.load_weights(weights)
+    return fresh
+
+
+def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> tuple[int, list[str]]:
+    """How many pairs were scored again, and a sentence for each split with one that is stored with other numbers."""
+    close = CLOSE_HALF if unit.half else CLOSE
+    pairs, said = 0, []
+    for split, rows in unit.predictions.groupby("split", sort=False):
+        chosen = sample(fresh.seed, str(split), len(rows))
+        again = _again(subject, fresh, unit.ledger, str(split), rows, chosen)
+        pairs += len(chosen)
+        for name in ("u", "r", "t", "logit"):
+            stored = rows[name].to_numpy()[chosen].astype(np.float64)
+            wrong = ~(np.abs(stored - again[name]) <= close * (1.0 + np.abs(stored)))
+            if wrong.any():
+                at = int(np.argmax(wrong))
+                where = unit.row(rows.index[chosen[at]])
+                said.append(
+                    f"{where}: {name} is stored as {stored[at]:.6g}, and the weights of the checkpoint's file give "
+                    f"{again[name][at]:.6g}"
+                )
+                break
+    return pairs, said
+
+
+@torch.no_grad()
+def _again(
+    subject: Subject,
+    fresh: Trainer,
+    ledger: Mapping[str, Any],
+    split: str,
+    rows: pd.DataFrame,
+    chosen: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """u, r, t and logit of the chosen positions of a split."""
+    predictor, dataset, device = subject.predictor, fresh.dataset, fresh.device
+    pairs = rows["pair"].to_numpy()
+    cell = np.asarray(dataset.cell[pairs])
+    scores = {name: np.zeros(len(chosen)) for name in ("u", "r", "t", "logit")}
+    calibrated = ledger["temperature_mode"] == "calibrated" and ledger["phase"] == 2
+    calibration = torch.tensor(ledger["temperature"], device=device) if calibrated else None
+    for code in np.unique(cell[chosen]):
+        of_line = np.flatnonzero(cell == code)
+        support = predictor.support_positions(split, int(code), of_line, 1)[0]
+        at = np.flatnonzero(cell[chosen] == code)
+        query = chosen[at]
+        encoded = encode_pairs(
+            fresh.model,
+            dataset,
+            pairs[np.concatenate([support, query])],
+            device,
+            fresh.config.evaluation.batch,
+        )
+        first = torch.arange(len(support), device=device).unsqueeze(0)
+        index = torch.full((1,), predictor.training_index.get(int(code), -1), device=device)
+        v = None if predictor.v is None else predictor.v[int(code)].expand(1, -1)
+        made = score_queries(
+            fresh.model,
+            predictor.support(encoded, first, index, v),
+            encoded.u[len(support) :].unsqueeze(0),
+            encoded.z_i[len(support) :].unsqueeze(0),
+            fresh.reference,
+            fresh.memory,
+            warm=ledger["phase"] == 1,
+            calibration=calibration,
+        ).scores
+        scores["u"][at] = encoded.u[len(support) :].cpu().numpy()
+        for name, part in (("r", made.r), ("t", made.temperature), ("logit", made.logit)):
+            scores[name][at] = part[0].expand(len(query)).cpu().numpy()
+    return scores
