@@ -26,6 +26,7 @@ from models.environment.resistance import Reference, beside
 from models.episode import Step, Support
 from models.prism import PrismModel, Scores
 from models.scoring import score_queries
+from models.stopped import stopped
 from models.streams import stream_seed
 
 
@@ -84,8 +85,8 @@ class Measure:
         outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
-        support_u = (leaves[2] if self.shared else support.u).view(episodes, support_size)
-        support_z = (leaves[3] if self.shared else support.stream).view(episodes, support_size, -1)
+        support_u = (leaves[2] if self.shared else stopped(support.u)).view(episodes, support_size)
+        support_z = (leaves[3] if self.shared else stopped(support.stream)).view(episodes, support_size, -1)
 
         label = self.labels(batch.support)
         cell = torch.from_numpy(batch.cell).to(self.device)
