@@ -7,8 +7,8 @@ from typing import Any
 
 from harness.mechanisms.mechanism import Mechanism
 
-VERDICTS = ("active", "idle", "inert", "leaking", "redundant", "rank-invariant", "drowned")
-FATAL = ("inert", "leaking")
+VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
+FATAL = ("inert", "leaking", "broken")
 """Verdicts that `audit: strict` stops a trial for."""
 
 
@@ -20,18 +20,24 @@ class MechanismFinding:
     mechanism: str
     verdict: str
     reason: str
+    check: str = ""
+    """The check that decided; empty where no fault did."""
     share: float | None = None
     grad_norm: float | None = None
     effect_logit: float | None = None
     effect_aupr: float | None = None
     effect_gradient: float | None = None
+    direction_gap: float | None = None
+    displacement: float | None = None
+    moved: float | None = None
+    weight_gap: float | None = None
 
     @classmethod
     def on(
-        cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None
+        cls, mechanism: Mechanism, verdict: str, reason: str, check: str = "", **figures: float | None
     ) -> "MechanismFinding":
         """The finding on a mechanism of the catalogue."""
-        return cls(mechanism.id, mechanism.key, verdict, reason, **figures)
+        return cls(mechanism.id, mechanism.key, verdict, reason, check, **figures)
 
     def row(self, moment: str, cost: float) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""
@@ -55,7 +61,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def fault(findings: Sequence[MechanismFinding]) -> str | None:
-    """The sentence that a strict trial ends with; None when nothing is inert or leaking."""
+    """The sentence that a strict trial ends with; None when nothing is inert, leaking or broken."""
     faults = [finding for finding in findings if finding.verdict in FATAL]
     if not faults:
         return None

@@ -83,9 +83,8 @@ def test_a_person_who_gives_no_parts_has_their_value_or_a_sentence() -> None:
     assert torch.equal(Mine().parts(step, {})["value"], Mine()(step, {})[0])
     Mine.objectives = {("rise", "SETG"): ("one", "up"), ("fall", "S"): ("another", "down")}
     with pytest.raises(ValueError, match="declares 2 objectives and no `parts`"):
-        LossRegistry("loss term").register("mine", id="M99", name="mine", equation="", shapes="", source="")(
-            Mine
-        )
+        enter = LossRegistry("loss term").register
+        enter("mine", id="M99", name="mine", equation="l", shapes="l -> scalar", source="a test")(Mine)
 
 
 def test_what_a_first_run_stopped_is_held_in_later_ones() -> None:
