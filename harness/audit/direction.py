@@ -16,7 +16,7 @@ from harness.trial.step.diverged import Diverged
 from harness.trial.step.routing import gradient_norm
 from models.losses.term import LossTerm
 
-LENGTHS = (1e-5, 1e-6, 1e-4, 1e-7, 1e-3)
+LENGTHS = (1e-6, 1e-5, 1e-7, 1e-4, 1e-3)
 """Lengths of the step, tried until one agrees: some of them may pass a kink, and none hides a sign."""
 TOLERANCE = 1e-3
 """Largest |finite difference / slope - 1| of an objective that is met."""
@@ -96,7 +96,7 @@ def _judged(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> tuple[f
 def _apart(
     scene: Scene, key: str, parameters: Sequence[nn.Parameter], aims: Sequence[Aim]
 ) -> dict[str, float]:
-    """c of the routed gradient = sum_i c_i gradient of scalar i, by least squares; scalars without a gradient are left
+    """1 / c of the routed gradient = sum_i c_i gradient of scalar i, by least squares; scalars without a gradient are left
     out."""
     columns = {aim.part: flat(scene.plain[key][aim.part], parameters) for aim in aims}
     columns = {part: column for part, column in columns.items() if bool(column.any())}
@@ -104,12 +104,14 @@ def _apart(
         return {}
     routed = flat(scene.gradients[key], parameters).unsqueeze(1)
     solved = torch.linalg.lstsq(torch.stack([*columns.values()], 1), routed).solution
-    return dict(zip(columns, solved.flatten().tolist(), strict=True))
+    return {
+        part: 1 / c if c else math.inf for part, c in zip(columns, solved.flatten().tolist(), strict=True)
+    }
 
 
 def _fault(aims: Sequence[Aim], shares: Mapping[str, float], letter: str) -> str:
     """What the step does against what was declared, of the objective that is missed the furthest; empty where none is.
-    A share is what the gradient has of the scalar's own: 1 for one that a step lowers as declared."""
+    A share is the slope of the scalar along the gradient over its norm: 1 for one that a step lowers as declared."""
     judged = [(abs(aim.sign * shares[aim.part] - 1), aim) for aim in aims if aim.part in shares]
     gap, aim = max(judged, key=lambda pair: pair[0], default=(0.0, aims[0]))
     if gap <= TOLERANCE:

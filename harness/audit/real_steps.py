@@ -20,8 +20,8 @@ from harness.trial.step.trainer import StepLog, Trainer
 
 TOLERANCE = 1e-6
 """Largest |weight in force / expected - 1|."""
-ARRIVED = 1e-7
-"""Largest entry of a gradient from which on it moves its parameter."""
+ARRIVED = 1e-6
+"""Largest entry of a gradient, also in relation to all gradients, from which on it has to move its parameter."""
 CHECK = "real step"
 
 
@@ -180,9 +180,9 @@ class RealSteps:
             gradients = reference_gradients(self._clone, self._settings, batch, epoch, weights)
         if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()):
             raise Diverged(f"a gradient of the audit's reference is not finite at step {index}")
-        self._touched |= {
-            name for name, g in gradients.items() if g.numel() and float(g.abs().max()) > ARRIVED
-        }
+        largest = {name: float(g.abs().max()) for name, g in gradients.items() if g.numel()}
+        arrived = ARRIVED * max(1.0, *largest.values())
+        self._touched |= {name for name, size in largest.items() if size > arrived}
         after, optimiser = moments(self._trainer), self._settings["optimiser"]
         exact = self._settings["balance"]["kind"] != "pcgrad"
         found = list(differences(self._before, after, gradients, optimiser, exact=exact))

@@ -13,7 +13,8 @@ from harness.trial.step.diverged import Diverged
 GRADIENT = 1e-3
 """Largest difference from the expected gradient and its square, relative to the tensor's largest entry."""
 ROUNDING = 2e-6
-"""What float32 leaves of a running mean that is computed in another way, relative to the tensor's largest entry."""
+"""What float32 leaves of a running mean that is computed in another way, relative to the tensor's largest entry; and of a
+gradient, relative to the largest entry of all tensors (a bias before a softmax has rounding alone)."""
 UPDATE, EPSILON = 1e-3, 4e-7
 """Largest norm of the difference from the expected next value, over that of the update and of the value."""
 
@@ -39,6 +40,7 @@ def differences(
 
     Raises Diverged where something is not finite.
     """
+    everywhere = max((_largest(gradient) for gradient in gradients.values()), default=0.0)
     for name, start in before.items():
         now, gradient = after[name], gradients.get(name)
         if not all(math.isfinite(float(part.double().abs().sum())) for part in now[:3]):
@@ -51,7 +53,7 @@ def differences(
             text = f"never moved: the optimiser took {now.count - start.count} steps on it in place of one"
             yield Difference("rests", name, text)
             continue
-        if exact and (text := _other_gradient(start, now, gradient)):
+        if exact and (text := _other_gradient(start, now, gradient, everywhere)):
             yield Difference("gradient", name, text)
             continue
         expected = moved(start, now, optimiser)
@@ -105,12 +107,15 @@ def _cosine(inner: float, step: float, slope: float) -> float | None:
     return inner / math.sqrt(step * slope) if step > 0.0 else 0.0
 
 
-def _other_gradient(before: Moments, now: Moments, gradient: Tensor) -> str:
-    """The gradient that the optimiser got in place of the expected one, in words; empty where it is that one."""
+def _other_gradient(before: Moments, now: Moments, gradient: Tensor, everywhere: float) -> str:
+    """The gradient that the optimiser got in place of the expected one, in words; empty where it is that one. everywhere:
+    largest entry of any gradient."""
     expected = remembered(before, gradient)
-    for part, beta, size in zip(("mean", "square"), BETAS, (gradient, gradient.square()), strict=True):
+    noise = ROUNDING * everywhere
+    sizes = (GRADIENT * _largest(gradient) + noise, GRADIENT * _largest(gradient.square()) + noise**2)
+    for part, beta, size in zip(("mean", "square"), BETAS, sizes, strict=True):
         wished, real = getattr(expected, part), getattr(now, part).double()
-        allowed = (1 - beta) * GRADIENT * _largest(size) + ROUNDING * _largest(wished) + 1e-30
+        allowed = (1 - beta) * size + ROUNDING * _largest(wished)
         if _largest(real - wished) > allowed:
             told = (now.mean.double() - BETAS[0] * before.mean.double()) / (1 - BETAS[0])
             product = float(told.norm() * gradient.norm())
