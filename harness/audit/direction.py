@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -52,7 +52,8 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     gaps = [gap for gap, _ in judged if gap is not None]
     faults = [text for _, text in judged if text]
     if faults:
-        return MechanismFinding.on(mechanism, "broken", faults[0], "direction", direction_gap=max(gaps))
+        finding = MechanismFinding.on(mechanism, "broken", faults[0], direction_gap=max(gaps))
+        return replace(finding, check="direction")
     if not gaps:
         return MechanismFinding.on(mechanism, "idle", "it has no gradient at this state")
     text = "a step on it moves what it declares, the way that it declares"

@@ -34,10 +34,10 @@ class MechanismFinding:
 
     @classmethod
     def on(
-        cls, mechanism: Mechanism, verdict: str, reason: str, check: str = "", **figures: float | None
+        cls, mechanism: Mechanism, verdict: str, reason: str, **figures: float | None
     ) -> "MechanismFinding":
         """The finding on a mechanism of the catalogue."""
-        return cls(mechanism.id, mechanism.key, verdict, reason, check, **figures)
+        return cls(mechanism.id, mechanism.key, verdict, reason, "", **figures)
 
     def row(self, moment: str, cost: float) -> dict[str, object]:
         """The columns of table `audit` beside the unit's key."""

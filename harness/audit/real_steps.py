@@ -185,13 +185,13 @@ class RealSteps:
         self._touched |= {name for name, size in largest.items() if size > arrived}
         after, optimiser = moments(self._trainer), self._settings["optimiser"]
         exact = self._settings["balance"]["kind"] != "pcgrad"
-        found = list(differences(self._before, after, gradients, optimiser, exact=exact))
+        unlike = list(differences(self._before, after, gradients, optimiser, exact=exact))
         # The task has a gradient at every step, so that some parameter was moved by each of them.
-        taken = max(start.count for start in self._before.values())
+        taken = max(start.steps for start in self._before.values())
         if taken != index:
             text = f"took {taken} steps before step {index}"
-            found.insert(0, Difference("skipped", "the optimiser", text))
-        findings = self._faults(found, index)
+            unlike.insert(0, Difference("skipped", "the optimiser", text))
+        findings = self._faults(unlike, index)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
             findings += self._against(
@@ -208,11 +208,11 @@ class RealSteps:
         finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
         return self._once(f"sign of {what}", finding)
 
-    def _faults(self, found: list[Difference], index: int) -> list[MechanismFinding]:
+    def _faults(self, unlike: list[Difference], index: int) -> list[MechanismFinding]:
         """One finding per kind of difference, on the optimiser, that names what it is the first of."""
         findings: list[MechanismFinding] = []
-        for kind in dict.fromkeys(each.kind for each in found):
-            same = [each for each in found if each.kind == kind]
+        for kind in dict.fromkeys(each.kind for each in unlike):
+            same = [each for each in unlike if each.kind == kind]
             text = f"at step {index} {same[0].name} {same[0].text}"
             text += f" (and {len(same) - 1} more parameters)" if len(same) > 1 else ""
             findings += self._once(kind, MechanismFinding("-", "optimiser", "broken", text, CHECK))

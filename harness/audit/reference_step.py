@@ -25,7 +25,7 @@ class Moments(NamedTuple):
     value: Tensor
     mean: Tensor
     square: Tensor
-    count: int
+    steps: int
 
 
 def weights_at(settings: Mapping[str, Any], progress: float) -> dict[str, float]:
@@ -127,13 +127,13 @@ def remembered(before: Moments, gradient: Tensor) -> Moments:
     one, two = BETAS
     mean = one * before.mean.double() + (1 - one) * gradient
     square = two * before.square.double() + (1 - two) * gradient.square()
-    return Moments(before.value, mean, square, before.count + 1)
+    return Moments(before.value, mean, square, before.steps + 1)
 
 
 def moved(before: Moments, now: Moments, optimiser: Mapping[str, Any]) -> Tensor:
     """AdamW's next value from the moments `now`: decayed theta - lr m' / (sqrt v' + eps), m' and v' without their bias."""
     mean, square = (
-        part.double() / (1 - beta ** (before.count + 1))
+        part.double() / (1 - beta ** (before.steps + 1))
         for part, beta in zip((now.mean, now.square), BETAS, strict=True)
     )
     return decayed(before.value, optimiser) - optimiser["lr"] * mean / (square.sqrt() + EPS)

@@ -13,8 +13,10 @@ from harness.trial.step.diverged import Diverged
 GRADIENT = 1e-3
 """Largest difference from the expected gradient and its square, relative to the tensor's largest entry."""
 ROUNDING = 2e-6
-"""What float32 leaves of a running mean that is computed in another way, relative to the tensor's largest entry; and of a
-gradient, relative to the largest entry of all tensors (a bias before a softmax has rounding alone)."""
+"""What float32 leaves of a running mean that is computed in another way, relative to the tensor's largest entry."""
+NOISE = 1e-4
+"""Entry of a gradient, relative to the largest of all tensors, up to which it may be rounding alone (a bias that a softmax
+or a centring takes out again)."""
 UPDATE, EPSILON = 1e-3, 4e-7
 """Largest norm of the difference from the expected next value, over that of the update and of the value."""
 
@@ -49,8 +51,8 @@ def differences(
             if not torch.equal(now.value, start.value):
                 yield Difference("moved", name, "moved, and no loss term in force reaches it")
             continue
-        if now.count != start.count + 1:
-            text = f"never moved: the optimiser took {now.count - start.count} steps on it in place of one"
+        if now.steps != start.steps + 1:
+            text = f"never moved: the optimiser took {now.steps - start.steps} steps on it in place of one"
             yield Difference("rests", name, text)
             continue
         if exact and (text := _other_gradient(start, now, gradient, everywhere)):
@@ -111,7 +113,7 @@ def _other_gradient(before: Moments, now: Moments, gradient: Tensor, everywhere:
     """The gradient that the optimiser got in place of the expected one, in words; empty where it is that one. everywhere:
     largest entry of any gradient."""
     expected = remembered(before, gradient)
-    noise = ROUNDING * everywhere
+    noise = NOISE * everywhere
     sizes = (GRADIENT * _largest(gradient) + noise, GRADIENT * _largest(gradient.square()) + noise**2)
     for part, beta, size in zip(("mean", "square"), BETAS, sizes, strict=True):
         wished, real = getattr(expected, part), getattr(now, part).double()

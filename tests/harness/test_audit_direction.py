@@ -55,8 +55,8 @@ def judged(unit_run: UnitRun, *only: str) -> dict[str, MechanismFinding]:
     rows = [row for row in configured(unit_run.config.model_dump()) if not only or row.key in only]
     with torch.random.fork_rng(devices=[]):
         twins = Twins(Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler)))
-        found = [direction(twins, row, row.cls) for row in rows]
-    return {finding.mechanism: finding for finding in found if finding is not None}
+        findings = [direction(twins, row, row.cls) for row in rows]
+    return {finding.mechanism: finding for finding in findings if finding is not None}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def patched(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, value: Any) 
         yield
 
 
-def negated(cls: type[LossTerm]) -> Callable[..., Any]:
+def negated(cls: Any) -> Callable[..., Any]:
     """`forward` with a missing minus."""
     forward = cls.forward
 
@@ -96,7 +96,7 @@ def negated(cls: type[LossTerm]) -> Callable[..., Any]:
     return wrong
 
 
-def turned(cls: type[LossTerm]) -> Callable[..., Any]:
+def turned(cls: Any) -> Callable[..., Any]:
     """`forward` with its value and the gradient turned round."""
     forward = cls.forward
 

@@ -16,8 +16,8 @@ from harness.audit.reference_step import Moments, moved, remembered, weights_at
 from harness.config.space.compose import compose
 from harness.trial.inspection import Subject
 from harness.trial.score.rows import term_rows
-from harness.trial.step import trainer as trainer_module
 from harness.trial.step.diverged import Diverged
+from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.schedule import Schedule
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
@@ -99,7 +99,7 @@ def no_decay(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
 
 
 def other_optimiser(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
-    unit_run.trainer.optimiser = torch.optim.SGD(unit_run.trainer.parameters, lr=1e-3)
+    patch.setattr(unit_run.trainer, "optimiser", torch.optim.SGD(unit_run.trainer.parameters, lr=1e-3))
 
 
 def descending(change: Callable[[Trainer, Any, Callable[[Trainer, Any], float]], float]) -> Break:
@@ -111,13 +111,11 @@ def from_step(index: int, key: str) -> Break:
     """The weight of a term becomes 0."""
 
     def broken(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
-        made = trainer_module.WeightedTerm
-
         def lighter(name: str, value: Tensor, weight: float, *rest: Any) -> Any:
             off = name == key and unit_run.trainer.index >= index
-            return made(name, value, 0.0 if off else weight, *rest)
+            return WeightedTerm(name, value, 0.0 if off else weight, *rest)
 
-        patch.setattr(trainer_module, "WeightedTerm", lighter)
+        patch.setattr("harness.trial.step.trainer.WeightedTerm", lighter)
 
     return broken
 
@@ -126,13 +124,11 @@ def silent_from(index: int, key: str) -> Break:
     """The value loses its gradient, while the log keeps the weight."""
 
     def broken(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
-        made = trainer_module.WeightedTerm
-
         def cut(name: str, value: Tensor, *rest: Any) -> Any:
             off = name == key and unit_run.trainer.index >= index
-            return made(name, value.detach() if off else value, *rest)
+            return WeightedTerm(name, value.detach() if off else value, *rest)
 
-        patch.setattr(trainer_module, "WeightedTerm", cut)
+        patch.setattr("harness.trial.step.trainer.WeightedTerm", cut)
 
     return broken
 

@@ -45,7 +45,9 @@ def test_a_gradient_is_that_of_the_plain_scalars(key: str, arguments: dict[str, 
         )
 
     routed = dict(zip(leaves, gradients(term(step, state)[0]), strict=True))
-    named = {(groups, *what): part for (part, groups), what in term.objectives.items()}
+    named: dict[tuple[str, str, str], str] = {
+        (groups, *what): part for (part, groups), what in term.objectives.items()
+    }
     scalars = term.parts(step, state)
     assert set(scalars) == set(named.values())
     expected = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
