@@ -18,10 +18,10 @@ from models.energy.base import Energy
 
 @dataclass(frozen=True)
 class Audit:
-    """Findings on every configured mechanism, and the cost in steps of the trial by wall time."""
+    """Findings, and what they cost in steps of the trial by wall time (None: not measured apart)."""
 
     findings: list[MechanismFinding]
-    cost: float
+    cost: float | None = None
 
 
 def twins_of(subject: Subject, moment: Moment) -> Audit:

@@ -112,9 +112,7 @@ class Contracts:
             said["sampler"] = (self.batches, text)
         for name, (count, sentence) in said.items():
             if name not in self.broken.values():
-                findings.append(
-                    MechanismFinding("-", name, "active", sentence, "contract", contracts=float(count))
-                )
+                findings.append(MechanismFinding("-", name, "active", sentence, contracts=count))
         return findings
 
     def state(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def fault(findings: Sequence[MechanismFinding]) -> str | None:
-    """The sentence that a strict trial ends with; None when no verdict is fatal."""
+    """The sentence that a strict trial ends with; None when nothing is broken, leaking or inert."""
     faults = [finding for finding in findings if finding.verdict in FATAL]
     if not faults:
         return None

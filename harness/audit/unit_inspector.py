@@ -1,14 +1,15 @@
-"""The audit of one unit as its inspector: twins before its first step and after its last, contracts all the way."""
+"""The audit of one unit as its inspector: twins before its first step and after its last, all else all the way."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.contracts import Contracts
-from harness.audit.finding import MechanismFinding, fault
+from harness.audit.finding import fault
 from harness.audit.ledger import Ledger
+from harness.audit.real_steps import RealSteps
 from harness.trial.episodes.sampler import EpisodeBatch
-from harness.trial.inspection import NOTHING, Inspection, Moment, Subject
+from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.record import Record
 from harness.trial.score.predict import SplitScores
 from harness.trial.step.trainer import StepLog
@@ -21,46 +22,43 @@ class AuditInspector:
     def __init__(self, subject: Subject, twins: bool) -> None:
         self.subject, self.twins = subject, twins
         self.contracts = Contracts(subject)
+        self.steps = RealSteps(subject)
         self.ledger = Ledger(subject)
 
     def first(self) -> Inspection:
-        return inspection("first", self.contracts.first(), self._twins("first"))
+        return inspection("first", Audit(self.contracts.first()), self._twins("first"))
 
     def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
-        return inspection("run", self.contracts.before(batch, epoch))
+        findings = self.contracts.before(batch, epoch)
+        return inspection("run", Audit(findings + self.steps.before(batch, epoch, progress)))
 
     def after_step(self, log: StepLog) -> Inspection:
-        return inspection("run", self.contracts.after())
+        return inspection("run", Audit(self.contracts.after() + self.steps.after(log)))
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
         findings = self.contracts.scored(scores, epoch)
         # The last evaluation scores the test split too, and is judged by what it leaves on disk.
-        return inspection(
-            "run", findings if "test" in scores else findings + self.ledger.of_epoch(scores, epoch)
-        )
+        ended = "test" in scores
+        return inspection("run", Audit(findings if ended else findings + self.ledger.of_epoch(scores, epoch)))
 
     def ended(self, record: Record) -> Inspection:
+        steps = Audit(self.steps.ended(record.rows("terms")), self.steps.cost_steps)
         findings = self.contracts.ended() + self.ledger.at_the_end(record)
-        return inspection("last", findings, self._twins("last"))
+        return inspection("last", Audit(findings), steps, self._twins("last"))
 
     def state(self) -> dict[str, Any]:
-        return {"contracts": self.contracts.state()}
+        return {"contracts": self.contracts.state(), "steps": self.steps.state()}
 
     def resume(self, state: dict[str, Any]) -> None:
         self.contracts.resume(state["contracts"])
+        self.steps.resume(state["steps"])
 
     def _twins(self, moment: Moment) -> Audit:
         """What twins say of every configured mechanism; nothing where another unit of the trial asks them."""
         return twins_of(self.subject, moment) if self.twins else Audit([], 0.0)
 
 
-def inspection(
-    moment: Moment, findings: Sequence[MechanismFinding], twins: Audit | None = None
-) -> Inspection:
-    """Findings, and those of twins with their cost, as rows of table `audit`."""
-    judged = Audit([], 0.0) if twins is None else twins
-    if not findings and not judged.findings:
-        return NOTHING
-    rows = [finding.row(moment, None) for finding in findings]
-    rows += [finding.row(moment, judged.cost) for finding in judged.findings]
-    return Inspection(rows, fault([*findings, *judged.findings]))
+def inspection(moment: Moment, *audits: Audit) -> Inspection:
+    """Findings, each with the cost of what found it, as rows of table `audit`."""
+    rows = [finding.row(moment, audit.cost) for audit in audits for finding in audit.findings]
+    return Inspection(rows, fault([finding for audit in audits for finding in audit.findings]))

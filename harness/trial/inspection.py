@@ -48,10 +48,6 @@ class Inspection(NamedTuple):
     fault: str | None
 
 
-NOTHING = Inspection([], None)
-"""There is nothing to say."""
-
-
 class UnitInspector(Protocol):
     """Looks at one unit from its first step to its end, and changes nothing; any method may raise Diverged where numbers
     are not finite. What is at fault is said once, at the moment where it is seen first."""

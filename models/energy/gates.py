@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from models.energy.base import ENERGIES, Energy, everywhere
 from models.registry import EVERYWHERE
+from models.stopped import surrogate
 
 
 class SlopedGate(Energy):
@@ -135,7 +136,7 @@ class ThresholdGateEnergy(Energy):
     def gate(self, r: Tensor) -> Tensor:
         """1 where R_E > tau, else 0, of the shape of r; differentiable as sigmoid(R_E - tau)."""
         soft = torch.sigmoid(r - self.tau)
-        return (r > self.tau).to(r.dtype) + (soft - soft.detach())
+        return surrogate((r > self.tau).to(r.dtype), soft)
 
     def forward(self, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
         return u * (self.b + (1 - self.b) * self.gate(r)) / temperature

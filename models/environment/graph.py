@@ -11,6 +11,7 @@ from models.environment.glorot import GlorotLinear
 from models.part import ModelPart
 from models.registry import EVERYWHERE, Registry, Settings
 from models.sizes import Sizes
+from models.stopped import stopped
 
 
 def similarity_edges(x: Tensor, neighbours: int) -> Tensor:
@@ -94,7 +95,7 @@ class PrototypeGraph(ModelPart):
 
     def adjacency(self) -> Tensor:
         """A [C P, C P], symmetric, zero diagonal, without gradient."""
-        near = similarity_edges(self.prototypes.detach().flatten(0, 1), self.neighbours)
+        near = similarity_edges(stopped(self.prototypes).flatten(0, 1), self.neighbours)
         return torch.maximum(near, self.joined.to(near.dtype))
 
     @abstractmethod

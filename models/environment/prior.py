@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.declared import declare
 from models.environment.resistance import Reference
+from models.stopped import stopped
 
 
 class Posterior(NamedTuple):
@@ -88,7 +89,7 @@ class GaussianProcessPrior(nn.Module):
 
     def log_density(self, raw: Tensor, place: Tensor, reference: Reference) -> Tensor:
         """(1/E) log N(raw; m, K + n I) in nats, of E episodes' raw R_E [E] at place [E, F]; gradient through raw alone."""
-        here = place.detach()
+        here = stopped(place)
         eye = torch.eye(raw.shape[0], dtype=raw.dtype, device=raw.device)
         factor = torch.linalg.cholesky(self.kernel(here, here, reference) + self.noise * eye)
         centred = (raw - self.mean(reference)).unsqueeze(-1)

@@ -11,6 +11,7 @@ from models.environment.fusion import fuse
 from models.part import ModelPart
 from models.registry import EVERYWHERE
 from models.running import running_means
+from models.stopped import stopped
 
 
 class Reference(NamedTuple):
@@ -145,7 +146,7 @@ class Resistance(ModelPart):
         if not self.standardise or cell.shape[0] < 2:
             return cell
         level = cell.mean()
-        return cell - (level - level.detach())
+        return cell - (level - stopped(level))
 
     def forward(
         self,
@@ -173,7 +174,7 @@ class Resistance(ModelPart):
         if self.scope == "sample":
             modulation = self.a((z_e - fixed.mean_z_e()) / fixed.spread_z_e())
             modulation = modulation.unsqueeze(-2) if owner is None else modulation
-            r = r + (self.b(z_i.detach()) * modulation).sum(-1)
+            r = r + (self.b(stopped(z_i)) * modulation).sum(-1)
         return ResistanceOutput(r, raw, cell, student, of_teacher, self.heard(student))
 
 

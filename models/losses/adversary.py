@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from torch import Tensor, nn
-from torch.nn.functional import log_softmax
+from torch.nn.functional import cross_entropy, log_softmax
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -36,6 +36,13 @@ class CellLineAdversary(LossTerm):
         log_share = log_softmax(self.scores(reverse_gradient(step.z_i), step), -1)
         of_line = log_share.gather(-1, step.query_cell.clamp(min=0).unsqueeze(-1)).squeeze(-1)
         return masked_mean(-of_line, (step.query_cell >= 0).to(of_line.dtype)), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The cross entropy without reversal, of both parts."""
+        known = step.query_cell >= 0
+        told = self.scores(step.z_i, step)[known]
+        value = cross_entropy(told, step.query_cell[known], reduction="sum") / max(1, told.shape[0])
+        return {"classifier": value, "reversal": value}
 
 
 @LOSSES.register(

@@ -5,9 +5,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from models.episode import Step
 from models.losses.decoupling import Decoupling, unit_variance
 from models.losses.registry import LOSSES
-from models.losses.term import ENVIRONMENT, OWN
+from models.losses.term import ENVIRONMENT, OWN, State
 
 HIDDEN = 32
 LARGEST = 4.0
@@ -84,3 +85,12 @@ class Club(Decoupling):
         value = club_bound(y, *self.conditional(x, fixed=True), weight)
         fit = gaussian_nll(y.detach(), *self.conditional(x.detach()), weight)
         return value + (fit - fit.detach())
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """By log densities of all pairs of samples."""
+        x, y = (side / (side.var(0, correction=0) + 1e-8) ** 0.5 for side in self.samples(step, state))
+        mean, log_variance = self.conditional(x)
+        density = torch.distributions.Normal(mean.unsqueeze(1), (log_variance / 2).exp().unsqueeze(1))
+        of_pairs = density.log_prob(y).sum(-1)
+        joint = of_pairs.diagonal().mean()
+        return {"bound": joint - of_pairs.mean(), "conditional": -joint}

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, logsigmoid
 
 from models.environment.opportunist import Opportunist, Standardiser
 from models.episode import Step
@@ -239,6 +239,54 @@ class Competition(LossTerm):
         task = {f"task/{n}": part.detach() for n, part in self.task(step, self._of_task(state))[1].items()}
         means = {name: part for name, (part, _) in running.items()}
         return value, {**standings, **scaler._asdict(), **means, "met": running["z_s"][1], **task}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """One episode after another, with standings and shares of the state."""
+        task, lines = self._of_task(state), [0 if self.scope == "batch" else c for c in step.cell.tolist()]
+        rho = self.standings(state)[0].rho().clamp(1 / RHO_MAX, RHO_MAX)
+        excess, shortcut = self._excess(state), self.shortcut(state)
+        scaled, _ = self._scaled(step.shallow, state)
+        answers = [opportunist(scaled) for opportunist in self.opportunists]
+        student = step.energy_of(step.r_heard.unsqueeze(-1))
+        opposing = [step.energy_of(r.unsqueeze(-1)) for _, r in answers]
+        unknowing = self._unknowing(step.energy_of, state)[1].sigmoid()
+        pull, push, opportunists = ([step.r_heard.new_zeros(())] for _ in range(3))
+        known, learnt = 0, 0
+        for e, (c, line) in enumerate(zip(step.cell.tolist(), lines, strict=True)):
+            if c < 0:
+                continue
+            known += 1
+            pull.append(
+                rho[line] * self.pull * excess[line] * self.task.plain(student[e], step.label[e], task)
+            )
+            aligned = self._aligned(step.z_e[e], answers[(c + 1) % self.folds][0][e].detach(), c, state)
+            push.append(rho[line] * self.push * shortcut[line] * aligned**2)
+            pays = float(shortcut[line]) if self.push > 0 else 0.0
+            for k, logit in enumerate(opposing):
+                if k == c % self.folds or float(step.pseudo_unseen[e]) > 0:
+                    continue
+                learnt += 1
+                loss = self.task.plain(logit[e], step.label[e], task)
+                penalty = -(
+                    unknowing[k, e] * logsigmoid(logit[e]) + (1 - unknowing[k, e]) * logsigmoid(-logit[e])
+                )
+                opportunists.append(((1 - pays) * loss + pays * penalty.mean()) / rho[line])
+        counts = {"pull": known, "push": known, "opportunists": learnt}
+        sums = zip(counts, (pull, push, opportunists), strict=True)
+        return {name: torch.stack(terms).sum() / max(1, counts[name]) for name, terms in sums}
+
+    def _aligned(self, z_s: Tensor, z_o: Tensor, cell: int, state: State) -> Tensor:
+        """a_e of one episode: z_s [w] of the Student, z_o [w] of the Opportunist that judges it."""
+        met = state["met"] > 0
+        others = met.clone()
+        others[cell] = False
+        if int(others.sum()) < 2:
+            return z_s.new_zeros(())
+        profiles = []
+        for now, running in ((z_s, state["z_s"]), (z_o, state["z_o"][:, (cell + 1) % self.folds])):
+            centre = running[met].mean(0).to(now.dtype)
+            profiles.append(cosine_similarity(now - centre, running[others].to(now.dtype) - centre))
+        return cosine_similarity(profiles[0], profiles[1], dim=0)
 
     def _scaled(self, shallow: Tensor, state: State) -> tuple[Tensor, Standardiser]:
         """The support sets' mean statistics [E, f], standardised, and the Standardiser after the step."""

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cosine_similarity, normalize
 
 from models.declared import GIVEN, POSITIVE, declare
 from models.episode import Step
@@ -97,6 +97,22 @@ class Contrastive(LossTerm):
         rows = {"z_e": z, "cell": step.cell, "written": torch.full_like(step.cell, step.index)}
         filled, pointer = write_ring(columns, state["pointer"], rows)
         return loss, {**filled, "pointer": pointer}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The same mean, one anchor after another."""
+        every = torch.cat([step.z_e, state["z_e"].detach().to(step.z_e.dtype)])
+        cell = torch.cat([step.cell, state["cell"]])
+        losses = []
+        for e, line in enumerate(step.cell.tolist()):
+            others = cell >= 0
+            others[e] = False
+            positive = others & (cell == line)
+            if line < 0 or not bool(positive.any()):
+                continue
+            similar = (cosine_similarity(step.z_e[e], every, eps=1e-8) / self.tau).exp()
+            kept = 1.0 if self.related is None else 1 - self.related[line][cell[others]].to(similar.dtype)
+            losses.append(-(similar[positive] / (kept * similar[others]).sum()).log().mean())
+        return {"value": torch.stack(losses).mean() if losses else step.z_e.new_zeros(())}
 
     def _weighed(self, similarity: Tensor, anchor: Tensor, candidate: Tensor) -> Tensor:
         """ln((1 - h_ij) exp(s_ij)) [E, E + B] of anchors of cell lines anchor [E]; candidates of none (-1) are masked."""

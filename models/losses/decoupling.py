@@ -62,6 +62,20 @@ class Decoupling(LossTerm):
             "pointer": torch.tensor(0),
         }
 
+    def samples(self, step: Step, state: State) -> tuple[Tensor, Tensor]:
+        """Centred z_I [n, d] and z_E [n, w] of the step's queries and of what the bank holds, all of one weight."""
+        held, z_i, z_e = state["filled"] > 0, step.z_i, step.z_e_of_queries()
+        x = torch.cat([z_i.reshape(-1, z_i.shape[-1]), state["z_i"][held].to(z_i.dtype)])
+        y = torch.cat([z_e.reshape(-1, z_e.shape[-1]), state["z_e"][held].to(z_e.dtype)])
+        return x - x.mean(0), y - y.mean(0)
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": self.plain(*self.samples(step, state))}
+
+    def plain(self, x: Tensor, y: Tensor) -> Tensor:
+        """`dependence` of samples of one weight, computed in another way. A class with other parts has none."""
+        raise NotImplementedError(f"{type(self).__name__} gives its parts itself")
+
     @abstractmethod
     def dependence(self, x: Tensor, y: Tensor, weight: Tensor) -> Tensor:
         """Scalar of centred samples x [n, d], y [n, w] with weights [n] that sum to 1; a weight may be 0."""
@@ -115,6 +129,11 @@ class Orthogonal(Decoupling):
         y = y / (y.square().sum(1, keepdim=True) + 1e-8).sqrt()
         return (x.T @ (weight.unsqueeze(1) * y)).square().sum()
 
+    def plain(self, x: Tensor, y: Tensor) -> Tensor:
+        """By the cosines of pairs of samples."""
+        x, y = (side / (side.norm(dim=1, keepdim=True) ** 2 + 1e-8) ** 0.5 for side in (x, y))
+        return ((x @ x.T) * (y @ y.T)).mean()
+
 
 @LOSSES.register(
     "pearson",
@@ -139,3 +158,8 @@ class Pearson(Decoupling):
         covariance = x.T @ (weight.unsqueeze(1) * y)
         variance_x, variance_y = weight @ x.square(), weight @ y.square()
         return (covariance.square() / ((variance_x + 1e-8).unsqueeze(1) * (variance_y + 1e-8))).mean()
+
+    def plain(self, x: Tensor, y: Tensor) -> Tensor:
+        """By columns of variance 1."""
+        x, y = (side / (side.var(0, correction=0) + 1e-8) ** 0.5 for side in (x, y))
+        return ((x.T @ y / x.shape[0]) ** 2).mean()

@@ -1,11 +1,13 @@
 """Distillation of the Teacher into the Student (M37)."""
 
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from models.environment.resistance import beside
 from models.episode import Step
 from models.losses.registry import LOSSES
 from models.losses.term import STUDENT, LossTerm, State, masked_mean
+from models.stopped import stopped
 
 
 @LOSSES.register(
@@ -40,3 +42,10 @@ class Distillation(LossTerm):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         error = (beside(step.r_student, step.r_teacher) - step.r_teacher.detach()).square()
         return masked_mean(error, step.taught.to(error.dtype)), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        target, taught = stopped(step.r_teacher), step.taught > 0
+        student = step.r_student.reshape(-1, *[1] * (target.ndim - 1)).expand_as(target)
+        return {
+            "value": mse_loss(student[taught], target[taught], reduction="sum") / max(1, int(taught.sum()))
+        }

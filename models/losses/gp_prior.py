@@ -33,3 +33,6 @@ class GpPrior(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return -step.log_prior, {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": 0.0 - step.log_prior}

@@ -5,12 +5,14 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
+from models.episode import Step
 from models.losses.adversary import reverse_gradient
 from models.losses.contrastive import MASKED
 from models.losses.decoupling import Decoupling, unit_variance
 from models.losses.registry import LOSSES
-from models.losses.term import ENVIRONMENT, OWN
+from models.losses.term import ENVIRONMENT, OWN, State
 
 HIDDEN = 32
 
@@ -72,3 +74,10 @@ class InfoNce(Decoupling):
         # Reversed twice on the way to z_I and z_E, once on the way to the critic.
         x, y = (reverse_gradient(unit_variance(side, weight)) for side in (x, y))
         return reverse_gradient(self.bound(x, y, weight))
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The estimate as ln N less a cross entropy, without reversal, of both parts."""
+        x, y = (side / (side.var(0, correction=0) + 1e-8) ** 0.5 for side in self.samples(step, state))
+        scores = self.g(x) @ self.h(y).T / HIDDEN**0.5
+        value = math.log(len(scores)) - cross_entropy(scores, torch.arange(len(scores), device=scores.device))
+        return {"sides": value, "critic": value}

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -54,3 +55,16 @@ class Irm(LossTerm):
         known = torch.where(step.query_cell.flatten() >= 0, slope, 0.0)
         per_line = (member @ known) / count.clamp(min=1)
         return per_line.square().sum() / (count > 0).sum().clamp(min=1), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The slope of each risk by autograd on the scale itself."""
+        squares = []
+        with torch.enable_grad():
+            for line in step.query_cell[step.query_cell >= 0].unique().tolist():
+                here = step.query_cell == line
+                logit, label = step.logit[here], step.label[here].to(step.logit.dtype)
+                scale = torch.ones_like(logit[0]).requires_grad_()
+                risk = binary_cross_entropy_with_logits(scale * logit, label)
+                (slope,) = torch.autograd.grad(risk, scale, create_graph=True)
+                squares.append(slope**2)
+        return {"value": torch.stack(squares).mean() if squares else step.logit.new_zeros(())}

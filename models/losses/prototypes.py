@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
+from torch.nn.functional import cosine_similarity, cross_entropy, normalize
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -59,6 +59,16 @@ class Prototypes(LossTerm):
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
         """Loss per episode [E] for z [E, w], cell [E] >= 0, prototype [C, w], seen [C]."""
 
+    @abstractmethod
+    def plain(self, z: Tensor, line: int, prototype: Tensor, seen: Tensor) -> Tensor:
+        """`force` of one episode z [w] of cell line `line`, computed in another way."""
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        prototype, seen = state["prototype"].detach().to(step.z_e.dtype), state["seen"].detach() > 0
+        met = [(z, c) for z, c in zip(step.z_e, step.cell.tolist(), strict=True) if c >= 0 and bool(seen[c])]
+        losses = [self.plain(z, line, prototype, seen) for z, line in met]
+        return {"value": torch.stack(losses).mean() if losses else step.z_e.new_zeros(())}
+
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         prototype, seen = state["prototype"].detach().to(step.z_e.dtype), state["seen"].detach()
         cell = step.cell.clamp(min=0)
@@ -88,6 +98,9 @@ class PullPrototypes(Prototypes):
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
         return (z - prototype[cell]).square().sum(-1)
 
+    def plain(self, z: Tensor, line: int, prototype: Tensor, seen: Tensor) -> Tensor:
+        return torch.dist(z, prototype[line]) ** 2
+
 
 @LOSSES.register(
     "prototypes_hinged",
@@ -116,6 +129,9 @@ class HingedPrototypes(Prototypes):
         distance = ((z - prototype[cell]).square().sum(-1) + 1e-12).sqrt()
         return torch.relu(distance - self.radius).square()
 
+    def plain(self, z: Tensor, line: int, prototype: Tensor, seen: Tensor) -> Tensor:
+        return (torch.dist(z, prototype[line]).clamp(min=self.radius) - self.radius) ** 2
+
 
 @LOSSES.register(
     "prototypes_contrastive",
@@ -142,3 +158,7 @@ class ContrastivePrototypes(Prototypes):
         similarity = normalize(z, dim=-1, eps=1e-8) @ normalize(prototype, dim=-1, eps=1e-8).T / self.tau
         scores = torch.where(seen > 0, similarity, -1e9)
         return scores.logsumexp(1) - similarity.gather(1, cell.unsqueeze(1)).squeeze(1)
+
+    def plain(self, z: Tensor, line: int, prototype: Tensor, seen: Tensor) -> Tensor:
+        scores = cosine_similarity(z, prototype[seen], eps=1e-8) / self.tau
+        return cross_entropy(scores.unsqueeze(0), seen[:line].sum().reshape(1))

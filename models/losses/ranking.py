@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -81,6 +81,23 @@ class PairwiseRanking(RankingTerm):
         per_episode = (weight * softplus(-difference / self.tau)).sum(1) / weight.sum(1).clamp(min=1)
         return masked_mean(per_episode, valid.any(1).to(difference.dtype)), {}
 
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The same mean over the same pairs, one episode after another."""
+        positive = step.label > 0.5
+        everything = step.logit.shape[1] ** 2 // 4 <= self.max_pairs
+        p, n, exists = self._sample(positive, step) if not everything else (positive, positive, positive)
+        losses = []
+        for e in range(positive.shape[0]):
+            if everything:
+                above, below = (positive[e].unsqueeze(1) & ~positive[e]).nonzero(as_tuple=True)
+            else:
+                above, below = p[e][exists[e].expand_as(p[e])], n[e][exists[e].expand_as(n[e])]
+            same = step.query_cell[e][above] == step.query_cell[e][below]
+            if bool(same.any()):
+                gain = step.logit[e][above[same]] - step.logit[e][below[same]]
+                losses.append(-logsigmoid(gain / self.tau).mean())
+        return {"value": torch.stack(losses).mean() if losses else step.logit.new_zeros(())}
+
     def _sample(self, positive: Tensor, step: Step) -> tuple[Tensor, Tensor, Tensor]:
         """Positions of candidate positives and negatives [E, max_pairs], and whether the episode has both
         [E, 1]."""
@@ -132,3 +149,18 @@ class SmoothApRanking(RankingTerm):
         counted = positive * has_negative
         per_episode = (counted * precision).sum(1) / counted.sum(1).clamp(min=1)
         return masked_mean(1 - per_episode, (counted.sum(1) > 0).to(precision.dtype)), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """The same mean, one positive after another."""
+        episodes = []
+        for logit, label, line in zip(step.logit, step.label > 0.5, step.query_cell, strict=True):
+            lost = []
+            for place in label.nonzero().flatten().tolist():
+                others = line == line[place]
+                others[place] = False
+                if bool((others & ~label).any()):
+                    above = torch.sigmoid((logit - logit[place]) / self.tau)
+                    lost.append(1 - (1 + above[others & label].sum()) / (1 + above[others].sum()))
+            if lost:
+                episodes.append(torch.stack(lost).mean())
+        return {"value": torch.stack(episodes).mean() if episodes else step.logit.new_zeros(())}

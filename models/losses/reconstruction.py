@@ -1,6 +1,7 @@
 """Reconstruction of the cell features from z_E (M21)."""
 
 from torch import Tensor
+from torch.nn.functional import mse_loss
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -30,3 +31,6 @@ class Reconstruction(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return (step.v_decoded - step.v).square().mean(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": mse_loss(step.v_decoded, step.v.to(step.v_decoded.dtype))}

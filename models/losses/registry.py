@@ -84,6 +84,11 @@ def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
             f"declares to reach {_letters(widest)}, and objectives over {_letters(moved)}: expected one over every group "
             "that it may reach, and none over others"
         )
+    if len(cls.objectives) > 1 and cls.parts is LossTerm.parts:
+        yield (
+            f"declares {len(cls.objectives)} objectives and no `parts`: expected a method that gives the scalar of each, "
+            "since one value cannot be all of them"
+        )
     if wrong := {direction for _, direction in cls.objectives.values()} - set(get_args(Direction)):
         yield f"declares the direction {wrong.pop()!r}, and directions are {' and '.join(get_args(Direction))}"
     if unsized := sorted({*cls.takes} - {*Sizes._fields}):

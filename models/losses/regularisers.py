@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import l1_loss, mse_loss
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -36,6 +37,9 @@ class SparsityZi(LossTerm):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return step.z_i.abs().mean(), {}
 
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": l1_loss(step.z_i, torch.zeros_like(step.z_i))}
+
 
 @LOSSES.register(
     "sparsity_z_e",
@@ -61,6 +65,9 @@ class SparsityZe(LossTerm):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return step.z_e.abs().mean(), {}
 
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": l1_loss(step.z_e, torch.zeros_like(step.z_e))}
+
 
 @LOSSES.register(
     "sparsity_r",
@@ -85,6 +92,9 @@ class SparsityR(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return step.r.abs().mean(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": l1_loss(step.r, torch.zeros_like(step.r))}
 
 
 @LOSSES.register(
@@ -116,6 +126,10 @@ class SparsityGroups(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return (step.channel_size.sqrt() * step.channel_norm).sum() / step.channel_size.sum(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        share = step.channel_size / step.channel_size.sum()
+        return {"value": share @ (step.channel_norm / step.channel_size.sqrt())}
 
 
 @LOSSES.register(
@@ -158,6 +172,17 @@ class Calibration(LossTerm):
         high = torch.relu(variance - self.variance_high).square()
         return centre + low + high, {}
 
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        mean = step.u.sum() / step.u.numel()
+        variance = mse_loss(step.u, mean.expand_as(step.u))
+        beyond = (
+            mean - self.mean,
+            -self.mean - mean,
+            self.variance_low - variance,
+            variance - self.variance_high,
+        )
+        return {"value": torch.stack([excess.clamp(min=0) ** 2 for excess in beyond]).sum()}
+
 
 @LOSSES.register(
     "temperature",
@@ -193,3 +218,6 @@ class TemperaturePenalty(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return (step.temperature - 1).square().mean(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": mse_loss(step.temperature, torch.ones_like(step.temperature))}

@@ -42,3 +42,9 @@ class Speculation(LossTerm):
         confident = masked_mean(torch.relu(step.logit - self.margin).square(), 1 - positive)
         excess = masked_mean(torch.sigmoid(step.logit) - positive, torch.ones_like(positive))
         return confident + self.prior * excess.square(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        negative = step.logit[step.label <= 0.5]
+        over = negative.clamp(min=self.margin) - self.margin
+        excess = step.logit.sigmoid().mean() - (step.label > 0.5).to(step.logit.dtype).mean()
+        return {"value": (over * over).sum() / max(1, over.numel()) + self.prior * excess * excess}

@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from models.episode import Step
 from models.losses.registry import LOSSES
@@ -23,6 +23,13 @@ class TaskLoss(LossTerm):
     objectives = {("value", "SETG"): ("task loss", "down")}
     needs = frozenset()
     reach = EVERY_SIDE
+
+    @abstractmethod
+    def plain(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        """The same loss of pairs in one row: logit, label [n] -> scalar, computed in another way than by `forward`."""
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": self.plain(step.logit.flatten(), step.label.flatten(), state)}
 
     @abstractmethod
     def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
@@ -68,6 +75,14 @@ class Immax(TaskLoss):
         loss = masked_mean(softplus(-u_positive), positive) + masked_mean(softplus(-u_negative), negative)
         return loss / 2, {"a": self._next(a, u_positive.detach(), u_negative.detach(), positive)}
 
+    def plain(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        a = state["a"].detach().to(logit.dtype)
+        total = logit.new_zeros(())
+        for y, scaled in ((1.0, logit[label > 0.5] / (2 * a)), (0.0, logit[label <= 0.5] / (2 * (1 - a)))):
+            of_class = binary_cross_entropy_with_logits(scaled, torch.full_like(scaled, y), reduction="sum")
+            total = total + of_class / max(1, scaled.numel())
+        return total / 2
+
     def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
         """An absent class adds 0."""
         a = state["a"].detach().to(logit.dtype)
@@ -106,6 +121,9 @@ class BinaryCrossEntropy(TaskLoss):
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         margin = torch.where(step.label > 0.5, step.logit, -step.logit)
         return masked_mean(softplus(-margin), torch.ones_like(margin)), {}
+
+    def plain(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
+        return binary_cross_entropy_with_logits(logit, label.to(logit.dtype))
 
     def of_episodes(self, logit: Tensor, label: Tensor, state: State) -> Tensor:
         return softplus(torch.where(label > 0.5, -logit, logit)).mean(-1)

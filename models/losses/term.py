@@ -110,6 +110,13 @@ class LossTerm(nn.Module):
         """Why the term has nothing to do at this state, which is no fault, in words; empty where it acts."""
         return ""
 
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        """Part of `objectives` -> the plain scalar that it lowers or raises on this step, which the audit differentiates
+        numerically. No reversal stands in it, and a class that gives its own computes it without `forward`, so that
+        the two do not share a fault. By default the value, of a term of one part."""
+        ((part, _),) = self.objectives
+        return {part: self(step, state)[0]}
+
     @abstractmethod
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         """(scalar, new state)."""

@@ -35,3 +35,6 @@ class Vib(LossTerm):
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
         return step.kl.mean(), {}
+
+    def parts(self, step: Step, state: State) -> dict[str, Tensor]:
+        return {"value": step.kl.sum() / step.kl.numel()}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from models.declared import declare
 from models.precision import at_least_float32
 from models.registry import EVERYWHERE
+from models.stopped import stopped
 
 
 class Streams(NamedTuple):
@@ -63,7 +64,7 @@ class DualStream(nn.Module):
     def place(self, e: Tensor) -> Tensor:
         """z_E = sg(Q_E) e: [E, w] -> [E, d]."""
         with torch.autocast(e.device.type, enabled=False):
-            return e @ self.rotation().detach()[:, : self.environment].T
+            return e @ stopped(self.rotation())[:, : self.environment].T
 
 
 declare(

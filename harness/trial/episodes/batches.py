@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.data.dataset import EncodedDataset
+from models.precision import at_least_float32
 from models.prism import PrismModel
 from models.sequence.potential import SequenceOutput
 
@@ -30,11 +31,11 @@ def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> t
 def forward(
     model: PrismModel, dataset: EncodedDataset, pairs: np.ndarray, device: torch.device, noise: object = None
 ) -> SequenceOutput:
-    """The sequence side of the pairs; bf16 where the device is a GPU, outputs always float32."""
+    """The sequence side of the pairs; bf16 where the device is a GPU, outputs in float32 at least."""
     enhancer, promoter = bases(dataset, pairs, device)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
         output = model.sequence(enhancer, promoter, noise)
-    return SequenceOutput(*(part.float() for part in output))
+    return SequenceOutput(*(at_least_float32(part) for part in output))
 
 
 @torch.no_grad()

@@ -26,6 +26,8 @@ from models.environment.resistance import Reference, beside
 from models.episode import Step, Support
 from models.prism import PrismModel, Scores
 from models.scoring import score_queries
+from models.sequence.potential import SequenceOutput
+from models.stopped import stopped
 from models.streams import stream_seed
 
 
@@ -38,6 +40,13 @@ class Measured(NamedTuple):
     step: Step
     scores: Scores
     hidden: Tensor | None
+
+
+class Sides(NamedTuple):
+    """What the sequence side gives for the support pairs and the query pairs of a batch, each in one row."""
+
+    support: SequenceOutput
+    query: SequenceOutput
 
 
 class Measure:
@@ -70,22 +79,21 @@ class Measure:
         memory: Memory,
         *,
         warm: bool,
+        sides: Sides | None = None,
     ) -> Measured:
-        """Measure step `index`; `warm` is phase 1 of the curriculum, in which no name is hidden."""
+        """Measure step `index`; `warm` is phase 1 of the curriculum, in which no name is hidden. `sides`: of the batch,
+        where they are there already."""
         episodes, support_size = batch.support.shape
         query_size = batch.query.shape[1]
-        with torch.set_grad_enabled(self.shared):
-            # Support features carry no dropout, so that the Student sees in training what it sees in prediction.
-            support = forward(self.model, self.dataset, batch.support, self.device)
-        query = forward(self.model, self.dataset, batch.query, self.device, draws.noise(index))
+        support, query = sides or self.sides(batch, draws, index)
         priced = self.model.sequence.information is not None
         outputs: tuple[Tensor, ...] = (query.u, query.z_i)
         outputs += (support.u, support.stream) if self.shared else ()
         outputs += (query.kl,) if priced else ()
         leaves = tuple(output.detach().requires_grad_() for output in outputs)
         u, z_i = leaves[0].view(episodes, query_size), leaves[1].view(episodes, query_size, -1)
-        support_u = (leaves[2] if self.shared else support.u).view(episodes, support_size)
-        support_z = (leaves[3] if self.shared else support.stream).view(episodes, support_size, -1)
+        support_u = (leaves[2] if self.shared else stopped(support.u)).view(episodes, support_size)
+        support_z = (leaves[3] if self.shared else stopped(support.stream)).view(episodes, support_size, -1)
 
         label = self.labels(batch.support)
         cell = torch.from_numpy(batch.cell).to(self.device)
@@ -122,6 +130,13 @@ class Measure:
             makers=makers,
         )
         return Measured(self._state(u, scores), Boundary(outputs, leaves), step, scores, hidden)
+
+    def sides(self, batch: EpisodeBatch, draws: Draws, index: int) -> Sides:
+        """The sequence side over the pairs of a batch. Support features carry no dropout, so that the Student sees in
+        training what it sees in prediction."""
+        with torch.set_grad_enabled(self.shared):
+            support = forward(self.model, self.dataset, batch.support, self.device)
+        return Sides(support, forward(self.model, self.dataset, batch.query, self.device, draws.noise(index)))
 
     def labels(self, pairs: np.ndarray) -> Tensor:
         """Labels 0/1 of pair indices, of their shape."""

@@ -15,6 +15,7 @@ from models.episode import Support
 from models.prism import PrismModel, Scores
 from models.scoring import Scored
 from models.sequence.channels import output_channels
+from models.stopped import stopped
 
 Makers = dict[str, Callable[[], Any]]
 
@@ -23,9 +24,9 @@ def of_energy(model: PrismModel, u: Tensor, scores: Scores, *, shared: bool) -> 
     """The energy as a function of R_E alone, with sg U_I unless routing is shared."""
 
     def energy_of() -> Callable[[Tensor], Tensor]:
-        potential = u if shared else u.detach()
-        pair_part = (scores.r - beside(scores.r_cell, scores.r)).detach()
-        temperature = scores.temperature.detach()
+        potential = u if shared else stopped(u)
+        pair_part = stopped(scores.r - beside(scores.r_cell, scores.r))
+        temperature = stopped(scores.temperature)
         return lambda r: model.energy(potential, r + pair_part, temperature)
 
     return {"energy_of": energy_of}

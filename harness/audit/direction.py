@@ -1,0 +1,125 @@
+"""Check 6: a step on a loss term alone moves each scalar that it declares the declared way, and as far as it says."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import nn
+
+from harness.audit.finding import MechanismFinding
+from harness.audit.scene import Scene, flat
+from harness.audit.twins import Twins
+from harness.mechanisms.mechanism import GROUPS, Mechanism
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.routing import gradient_norm
+from models.losses.term import LossTerm
+
+LENGTHS = (1e-6, 1e-5, 1e-7, 1e-4, 1e-3)
+"""Lengths of the step, tried until one agrees: some of them may pass a kink, and none hides a sign."""
+TOLERANCE = 1e-3
+"""Largest |finite difference / slope - 1| of an objective that is met."""
+ROUNDING = 1e-11
+"""Slope, relative to 1 and the scalars, below which a difference in float64 says nothing."""
+_SCENES: "WeakKeyDictionary[Twins, Scene]" = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Aim:
+    """One declared objective: the part, what it moves, and +1 where a step lowers it, -1 where it raises it."""
+
+    part: str
+    what: str
+    sign: float
+
+
+def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> MechanismFinding | None:
+    """Compare, for each group of parameters that the term of class `cls` moves, a finite difference of its plain scalars
+    (`LossTerm.parts`) along its routed gradient with the norm of that gradient.
+
+    In float64 on a clone with everything on, with batch, draws, states and stopped gradients held. `broken` where sign or
+    size differ, `idle` where every gradient is 0, `active` with its `direction_gap` otherwise; None for what is no loss
+    term or was not built. Raises Diverged for numbers that are not finite.
+    """
+    if cls is None or not issubclass(cls, LossTerm):
+        return None
+    key = next((key for key, term in twins.terms.items() if isinstance(term, cls)), None)
+    if key is None:
+        return None
+    scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
+    judged = [_judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()]
+    gaps = [gap for gap, _ in judged if gap is not None]
+    faults = [text for _, text in judged if text]
+    if faults:
+        finding = MechanismFinding.on(mechanism, "broken", faults[0], direction_gap=max(gaps))
+        return replace(finding, check="direction")
+    if not gaps:
+        return MechanismFinding.on(mechanism, "idle", "it has no gradient at this state")
+    text = "a step on it moves what it declares, the way that it declares"
+    return MechanismFinding.on(mechanism, "active", text, direction_gap=max(gaps))
+
+
+def aims_by_group(term: LossTerm) -> dict[str, list[Aim]]:
+    """Letter of a group -> what the term declares to move there."""
+    aims: dict[str, list[Aim]] = {}
+    for (part, letters), (what, way) in term.objectives.items():
+        for letter in letters:
+            aims.setdefault(letter, []).append(Aim(part, what, 1.0 if way == "down" else -1.0))
+    return aims
+
+
+def _judged(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> tuple[float | None, str]:
+    """|finite difference / slope - 1| over one group (None: no slope) and the fault in words; empty where it is met."""
+    gradients = scene.gradients[key]
+    parameters = scene.members(key, letter)
+    size = gradient_norm(gradients[p] for p in parameters)
+    scalars = scene.scalars(key)
+    if not math.isfinite(size + sum(scalars.values())):
+        raise Diverged(f"loss term {key} or its gradient is not finite in the audit of its direction")
+    if size < ROUNDING * (1 + sum(map(abs, scalars.values()))):
+        return None, ""
+    gap, shares = math.inf, dict[str, float]()
+    for length in LENGTHS:
+        now = scene.slopes(key, letter, parameters, length, size)
+        missed = abs(sum(aim.sign * now[aim.part] for aim in aims) - 1)
+        if missed < gap:
+            gap, shares = missed, now
+        if gap <= TOLERANCE:
+            break
+    if len(aims) > 1:
+        shares = _apart(scene, key, parameters, aims)
+    elif gap <= TOLERANCE:
+        return gap, ""
+    return gap, _fault(aims, shares, letter)
+
+
+def _apart(
+    scene: Scene, key: str, parameters: Sequence[nn.Parameter], aims: Sequence[Aim]
+) -> dict[str, float]:
+    """1 / c of the routed gradient = sum_i c_i gradient of scalar i, by least squares; scalars without a gradient are left
+    out."""
+    columns = {aim.part: flat(scene.plain[key][aim.part], parameters) for aim in aims}
+    columns = {part: column for part, column in columns.items() if bool(column.any())}
+    if not columns:
+        return {}
+    routed = flat(scene.gradients[key], parameters).unsqueeze(1)
+    solved = torch.linalg.lstsq(torch.stack([*columns.values()], 1), routed).solution
+    return {
+        part: 1 / c if c else math.inf for part, c in zip(columns, solved.flatten().tolist(), strict=True)
+    }
+
+
+def _fault(aims: Sequence[Aim], shares: Mapping[str, float], letter: str) -> str:
+    """What the step does against what was declared, of the objective that is missed the furthest; empty where none is.
+    A share is the slope of the scalar along the gradient over its norm: 1 for one that a step lowers as declared."""
+    judged = [(abs(aim.sign * shares[aim.part] - 1), aim) for aim in aims if aim.part in shares]
+    gap, aim = max(judged, key=lambda pair: pair[0], default=(0.0, aims[0]))
+    if gap <= TOLERANCE:
+        return ""
+    share = aim.sign * shares[aim.part]
+    declared, other = ("lower", "raise") if aim.sign > 0 else ("raise", "lower")
+    where = f"on the {GROUPS[letter]} ({letter})" if letter != "A" else f"by its {GROUPS[letter]} (A)"
+    if share < 0:
+        return f"its step {other}s the {aim.what} {where}, where it declares to {declared} it"
+    return f"its step moves the {aim.what} {where} {share:.3g} times as far as its gradient says"

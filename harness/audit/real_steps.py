@@ -1,0 +1,241 @@
+"""Check 9: the real steps are those of the configuration, and whatever a term may move has moved at the end."""
+
+import statistics
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+
+from harness.audit.finding import MechanismFinding
+from harness.audit.movement import movements
+from harness.audit.neutral import members
+from harness.audit.reference_step import Moments, moments, reference_gradients, weights_at
+from harness.audit.step_comparison import Difference, believed, differences, displacement
+from harness.mechanisms.catalogue import configured
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.inspection import Subject
+from harness.trial.step.diverged import Diverged
+from harness.trial.step.trainer import StepLog, Trainer
+
+TOLERANCE = 1e-6
+"""Largest |weight in force / expected - 1|."""
+ARRIVED = 1e-6
+"""Largest entry of a gradient, also in relation to all gradients, from which on it has to move its parameter."""
+CHECK = "real step"
+
+
+class RealSteps:
+    """Judges the steps of one unit: `before` and `after` each, and what is left at its `ended`.
+
+    On the first step and on the last of every epoch a reference (`reference_step`) is computed on a clone from the state
+    before, and compared with the parameters after; the weights in force are compared at every step. What
+    differs is said once per kind. The trial does not change. Raises Diverged where the reference is not finite.
+
+    `cost_steps`: wall time so far over that of the median step.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        self._trainer, self._codes, self._steps = subject.trainer, subject.codes, subject.sampler.steps
+        self._config = subject.reads.config
+        self._settings = self._config.model_dump()
+        self._initial = {name: p.detach().clone() for name, p in self._trainer.named_parameters().items()}
+        self._clone: Trainer | None = None
+        self._batch: EpisodeBatch | None = None
+        self._before: dict[str, Moments] = {}
+        self._touched: set[str] = set()
+        self._said: set[str] = set()
+        self._weight_gaps: dict[str, float] = {}
+        self._displacement: float | None = None
+        self._spent, self._walls, self._since = 0.0, list[float](), 0.0
+
+    @property
+    def cost_steps(self) -> float:
+        return self._spent / statistics.median(self._walls) if self._walls else 0.0
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed unit needs to know, as JSON."""
+        return {
+            "touched": sorted(self._touched),
+            "said": sorted(self._said),
+            "weight_gaps": self._weight_gaps,
+            "displacement": self._displacement,
+        }
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Continue from the `state` of an earlier process."""
+        self._touched, self._said = set(state["touched"]), set(state["said"])
+        self._weight_gaps, self._displacement = dict(state["weight_gaps"]), state["displacement"]
+
+    def before(self, batch: EpisodeBatch, epoch: int, progress: float) -> list[MechanismFinding]:
+        """The trainer is about to take this batch."""
+        began = time.perf_counter()
+        position = self._trainer.index % self._steps
+        self._batch = batch if self._trainer.index == 0 or position == self._steps - 1 else None
+        if self._batch is not None:
+            self._before = moments(self._trainer)
+            self._load()
+        expected = self._progress
+        findings = []
+        if abs(progress - expected) > 1e-9 * (1 + expected):
+            text = f"step {self._trainer.index} was taken as of epoch {progress:.6g}, and it is at {expected:.6g}"
+            findings = self._once("progress", MechanismFinding("-", "optimiser", "broken", text, CHECK))
+        self._since = time.perf_counter()
+        self._spent += self._since - began
+        return findings
+
+    def after(self, log: StepLog) -> list[MechanismFinding]:
+        """The trainer has taken it."""
+        began = time.perf_counter()
+        self._walls.append(began - self._since)
+        index = self._trainer.index - 1
+        progress = index // self._steps + index % self._steps / self._steps
+        weights = weights_at(self._settings, progress)
+        findings = self._of_weights(log.weights, weights, f"at step {index}")
+        if self._batch is not None:
+            if self._settings["balance"]["kind"] == "grad_norm":
+                weights = {key: log.weights.get(key, 0.0) for key in weights}
+            findings += self._of_step(self._batch, index, weights)
+            self._before, self._batch = {}, None
+        self._spent += time.perf_counter() - began
+        return findings
+
+    def ended(self, term_rows: Iterable[Mapping[str, Any]]) -> list[MechanismFinding]:
+        """What never moved, and weights that the store has otherwise; then one row of the optimiser with all figures.
+        term_rows: of table `terms`."""
+        findings: list[MechanismFinding] = []
+        by_epoch: dict[int, dict[str, float]] = {}
+        for row in term_rows:
+            if row["weight"]:
+                by_epoch.setdefault(int(row["epoch"]), {})[row["term"]] = float(row["weight"])
+        for epoch, weights in sorted(by_epoch.items()):
+            expected = weights_at(self._settings, epoch - 1 + (self._steps - 1) / self._steps)
+            findings += self._of_weights(weights, expected, f"at the end of epoch {epoch}")
+        named, optimiser = self._trainer.named_parameters(), self._settings["optimiser"]
+        moved = movements(self._initial, named, sorted(self._touched), optimiser, self._trainer.index)
+        rests = [name for name, distance in moved.items() if distance == 0.0]
+        rows = {name: self._owner(name) for name in rests}
+        for owner in dict.fromkeys(rows.values()):
+            names = [name for name, other in rows.items() if other == owner]
+            text = f"its parameters never moved: {_listed(names)} ended where weight decay alone leads"
+            findings += self._once(
+                f"rests {owner[1]}", MechanismFinding(*owner, "broken", text, CHECK, moved=0.0)
+            )
+        text = f"{len(self._touched)} parameters were moved by gradients, the steps are those of the configuration"
+        verdict = "idle" if not self._touched else "active"
+        if self._said:
+            verdict, text = "broken", "steps are not those of the configuration"
+        gap = max(self._weight_gaps.values(), default=None)
+        figures = {
+            "displacement": self._displacement,
+            "moved": min(moved.values(), default=None),
+            "weight_gap": gap,
+        }
+        return [
+            *findings,
+            MechanismFinding("-", "optimiser", verdict, text, CHECK if self._said else "", **figures),
+        ]
+
+    @property
+    def _progress(self) -> float:
+        """Epochs before the next step."""
+        index = self._trainer.index
+        return index // self._steps + index % self._steps / self._steps
+
+    def _load(self) -> None:
+        """Give the clone the state before the step."""
+        trainer = self._trainer
+        if self._clone is None:
+            with torch.random.fork_rng(devices=[]):
+                self._clone = Trainer(
+                    self._config, trainer.dataset, self._codes, trainer.seed, trainer.device
+                )
+        self._clone.load_weights(trainer.weights())
+
+    def _of_weights(
+        self, real: Mapping[str, float], expected: Mapping[str, float], when: str
+    ) -> list[MechanismFinding]:
+        """Terms whose weight in force is not weight x schedule; a balance that sets weights itself may set none to 0."""
+        findings: list[MechanismFinding] = []
+        free = self._settings["balance"]["kind"] == "grad_norm"
+        for key in {**expected, **real}:
+            now, wished = real.get(key, 0.0), expected.get(key, 0.0)
+            if free and key != "task" and now > 0 and wished > 0:
+                continue
+            gap = abs(now / wished - 1) if wished else float(now != 0)
+            self._weight_gaps[key] = max(gap, self._weight_gaps.get(key, 0.0))
+            if gap > TOLERANCE:
+                text = f"its weight in force is {now:.4g} {when}, where configuration and schedule give {wished:.4g}"
+                owner = self._owner(f"terms.{key}.")
+                finding = MechanismFinding(*owner, "broken", text, CHECK, weight_gap=gap)
+                findings += self._once(f"weight {key}", finding)
+        return findings
+
+    def _of_step(
+        self, batch: EpisodeBatch, index: int, weights: Mapping[str, float]
+    ) -> list[MechanismFinding]:
+        assert self._clone is not None
+        epoch = index // self._steps + 1
+        with torch.random.fork_rng(devices=[]):
+            gradients = reference_gradients(self._clone, self._settings, batch, epoch, weights)
+        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()):
+            raise Diverged(f"a gradient of the audit's reference is not finite at step {index}")
+        largest = {name: float(g.abs().max()) for name, g in gradients.items() if g.numel()}
+        arrived = ARRIVED * max(1.0, *largest.values())
+        self._touched |= {name for name, size in largest.items() if size > arrived}
+        after, optimiser = moments(self._trainer), self._settings["optimiser"]
+        exact = self._settings["balance"]["kind"] != "pcgrad"
+        unlike = list(differences(self._before, after, gradients, optimiser, exact=exact))
+        # The task has a gradient at every step, so that some parameter was moved by each of them.
+        taken = max(start.steps for start in self._before.values())
+        if taken != index:
+            text = f"took {taken} steps before step {index}"
+            unlike.insert(0, Difference("skipped", "the optimiser", text))
+        findings = self._faults(unlike, index)
+        if index == 0:
+            self._displacement = displacement(self._before, after, gradients, optimiser)
+            findings += self._against(
+                "the first step, less weight decay,", "minus ", self._displacement, index
+            )
+        told = believed(self._before, after, gradients)
+        return findings + self._against("the gradient that the optimiser got", "", told, index)
+
+    def _against(self, what: str, sign: str, cosine: float | None, index: int) -> list[MechanismFinding]:
+        """A finding where the inner product is not positive; None stands for nothing to go along."""
+        if cosine is None or cosine > 0:
+            return []
+        text = f"{what} does not go along {sign}the sum of weight x gradient at step {index}: cosine {cosine:.3g}"
+        finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
+        return self._once(f"sign of {what}", finding)
+
+    def _faults(self, unlike: list[Difference], index: int) -> list[MechanismFinding]:
+        """One finding per kind of difference, on the optimiser, that names what it is the first of."""
+        findings: list[MechanismFinding] = []
+        for kind in dict.fromkeys(each.kind for each in unlike):
+            same = [each for each in unlike if each.kind == kind]
+            text = f"at step {index} {same[0].name} {same[0].text}"
+            text += f" (and {len(same) - 1} more parameters)" if len(same) > 1 else ""
+            findings += self._once(kind, MechanismFinding("-", "optimiser", "broken", text, CHECK))
+        return findings
+
+    def _owner(self, name: str) -> tuple[str, str]:
+        """(id, key) of the configured mechanism that a parameter is of: the innermost module that is one."""
+        best, owner = -1, ("-", "optimiser")
+        for row in configured(self._settings):
+            if row.cls is None:
+                continue
+            for place, _ in members(self._trainer, row.cls):
+                if name.startswith(f"{place}.") and len(place) > best:
+                    best, owner = len(place), (row.id, row.key)
+        return owner
+
+    def _once(self, kind: str, finding: MechanismFinding) -> list[MechanismFinding]:
+        """The finding where its kind has not been said yet."""
+        if kind in self._said:
+            return []
+        self._said.add(kind)
+        return [finding]
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")

@@ -1,0 +1,134 @@
+"""A step in float64 whose scalars can be followed along a gradient: what numerical derivatives are taken of."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from harness.audit.probe import Probe
+from harness.trial.step.measure import Measured, Sides
+from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
+from harness.trial.step.trainer import Trainer
+from models.environment.resistance import Reference
+from models.losses.term import LossTerm, State
+from models.stopped import Held
+
+
+class Scene:
+    """A clone of a probe's state in float64, at a state of each term in which all of its parts act.
+
+    terms: by key; gradients: term -> its routed gradient with weight 1; plain: term of several objectives over one group
+    -> part -> routed gradient of that part's plain scalar.
+    """
+
+    def __init__(self, probe: Probe) -> None:
+        self.probe, self.trainer = probe, in_double(probe.clone())
+        self.terms = {term.key: term for term, _ in self.trainer.weighted}
+        self.gradients: dict[str, Gradients] = {}
+        self.plain: dict[str, dict[str, Gradients]] = {}
+        self._held: dict[str, Held] = {}
+        self._now: dict[str, dict[str, float]] = {}
+        self._count(3.0)
+        # Everything that needs a graph comes first: following a gradient writes parameters in place.
+        measured = self._measured(self._sides())
+        for key, term in self.terms.items():
+            self.gradients[key] = self._routed(
+                term, term(measured.step, self._state(key))[0], measured.boundary
+            )
+            letters = [letter for _, groups in term.objectives for letter in groups]
+            if len(letters) > len(set(letters)):
+                parts = term.parts(measured.step, self._state(key))
+                self.plain[key] = {
+                    part: self._routed(term, scalar, measured.boundary) for part, scalar in parts.items()
+                }
+        with torch.no_grad():
+            self._kept = self._sides()
+
+    def members(self, key: str, letter: str) -> list[nn.Parameter]:
+        """Parameters of a group that the term's gradient reaches."""
+        groups = self.trainer.router.groups
+        members = self.terms[key].parameters() if letter == "A" else groups.get(letter, ())
+        return [parameter for parameter in members if parameter in self.gradients[key]]
+
+    def scalars(self, key: str) -> dict[str, float]:
+        """The term's plain scalars where it stands, which also records what is held from then on."""
+        if key not in self._now:
+            self._held[key] = Held()
+            self._now[key] = self._parts(key, self._kept)
+        return self._now[key]
+
+    def slopes(
+        self, key: str, letter: str, parameters: Sequence[nn.Parameter], length: float, size: float
+    ) -> dict[str, float]:
+        """Part -> difference of its scalar over a step of `length` to either side along the term's gradient, of norm
+        `size` on the parameters, over 2 length size: 1 for the scalar that has this gradient."""
+        ahead, behind = (
+            self._scalars_at(key, letter, parameters, way * length / size) for way in (1.0, -1.0)
+        )
+        return {part: (ahead[part] - behind[part]) / (2 * length * size) for part in ahead}
+
+    @torch.no_grad()
+    def _scalars_at(
+        self, key: str, letter: str, parameters: Sequence[nn.Parameter], factor: float
+    ) -> dict[str, float]:
+        """The scalars where the parameters have gone `factor` times along the gradient, from where they come back."""
+        kept = [parameter.clone() for parameter in parameters]
+        for parameter in parameters:
+            parameter.add_(self.gradients[key][parameter], alpha=factor)
+        sides = self._kept
+        if letter == "S":
+            self._count(1.0)
+            sides = self._sides()
+        scalars = self._parts(key, sides)
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter.copy_(value)
+        return scalars
+
+    @torch.no_grad()
+    def _parts(self, key: str, sides: Sides) -> dict[str, float]:
+        with self._held[key].run():
+            step = self._measured(sides).step
+            parts = self.terms[key].parts(step, self._state(key))
+            return {part: float(scalar) for part, scalar in parts.items()}
+
+    def _state(self, key: str) -> State:
+        return self.terms[key].awake(self.trainer.states[key])
+
+    def _sides(self) -> Sides:
+        trainer = self.trainer
+        return trainer.measuring.sides(self.probe.batch, trainer.draws, trainer.index)
+
+    def _measured(self, sides: Sides) -> Measured:
+        trainer = self.trainer
+        parts = (trainer.draws, trainer.index, trainer.reference, trainer.memory)
+        return trainer.measuring(self.probe.batch, *parts, warm=False, sides=sides)
+
+    def _routed(self, term: LossTerm, value: Tensor, boundary: Boundary) -> Gradients:
+        """What the router makes of a scalar with weight 1."""
+        weighted = WeightedTerm(term.key, value, 1.0, term.reach, tuple(term.parameters()))
+        return self.trainer.router.gradients([weighted], boundary)
+
+    def _count(self, steps: float) -> None:
+        """Passes of the sequence side count a third of a step, and about twice in double precision."""
+        self.probe.pairs += 2 * steps * (self.probe.batch.support.size + self.probe.batch.query.size) / 3
+
+
+def in_double(trainer: Trainer) -> Trainer:
+    """The same trainer with parameters and explicit states in float64."""
+
+    def cast(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {k: v.double() if v.is_floating_point() else v for k, v in values.items()}
+
+    trainer.model.double()
+    trainer.terms.double()
+    trainer.states = {key: cast(state) for key, state in trainer.states.items()}
+    trainer.reference = Reference(*(part.double() for part in trainer.reference))
+    trainer.memory = cast(trainer.memory)
+    if trainer.v is not None:
+        trainer.v = trainer.measuring.v = trainer.v.double()
+    return trainer
+
+
+def flat(gradients: Gradients, parameters: Sequence[nn.Parameter]) -> Tensor:
+    """The gradients in one row; zeros where there is none."""
+    return torch.cat([gradients.get(p, torch.zeros_like(p)).detach().flatten() for p in parameters])
