@@ -14,8 +14,10 @@ TRIES = 60
 """Random orders in which each row is filled, of which the one that covers most is kept."""
 Pair = tuple[tuple[str, str], tuple[str, str]]
 """Two (factor, level), in the order of the factors."""
-HEAD = """# The intact matrix, as tests/intact/covering.py made it: every preset, every energy at every scope that it has, and
-# an array that covers every pair of levels that can stand together. Regenerate: python -m tests.intact.covering
+HEAD = """\
+# The intact matrix, as tests/intact/covering.py made it: every preset, every energy at every scope that it has, and an
+# array that covers every pair of levels that can stand together. Regenerate: python -m tests.intact.covering
+rows:
 """
 
 

@@ -11,6 +11,7 @@ import torch
 from analysis.errors import UserError
 from harness.audit.auditor import inspect_trial
 from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
@@ -83,6 +84,11 @@ def _planted(form: str) -> SyntheticBlock:
     return SyntheticBlock(form=form, **small, enhancer_bp=80, promoter_bp=100)  # type: ignore[arg-type]
 
 
+def unit_of(config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, folder: Path) -> UnitRun:
+    """The unit of a configuration below `folder`, seed 0, with its inspector."""
+    return UnitRun(config, dataset, fold, 0, RunWriter(folder), inspector=inspect_trial)
+
+
 def run(row: Row, data: Data, folder: Path) -> Outcome:
     """Train the row's unit to its end below `folder`, seed 0."""
     began, level = time.perf_counter(), row.get("data", "gated")
@@ -90,8 +96,7 @@ def run(row: Row, data: Data, folder: Path) -> Outcome:
         return Outcome(row["name"], "skipped", why, (), 0.0)
     torch.set_num_threads(1)
     try:
-        dataset, fold = data.open(level)
-        unit_run = UnitRun(configuration(row), dataset, fold, 0, RunWriter(folder), inspector=inspect_trial)
+        unit_run = unit_of(configuration(row), *data.open(level), folder)
         while not unit_run.finished:
             unit_run.advance()
         status, reason, rows = unit_run.status, str(unit_run.trial["reason"]), unit_run.rows("audit")
