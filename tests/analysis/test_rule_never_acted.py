@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from analysis.rules import UnitRecords, evaluate, not_evaluated
@@ -68,7 +69,8 @@ def test_one_epoch_of_value_or_gradient_is_enough(at: tuple[int, str, float, flo
 )
 def test_steps_before_the_last_one_of_an_epoch_count(columns: dict[str, float], fires: bool) -> None:
     records = silent("done", [row for row in ENDED if row[1] != "grl"], (1, 2, 2))
-    terms = [{**row, **(columns if row["term"] == "hinge" else {})} for row in records.terms]
+    terms = pd.DataFrame(records.terms)
+    terms.loc[terms["term"] == "hinge", list(columns)] = list(columns.values())
     found = raised(UnitRecords(records.trial, records.epochs, terms, records.cells), "never_acted")
     assert bool(found) == fires
     assert all("every epoch in force: hinge" in finding.evidence for finding in found)
