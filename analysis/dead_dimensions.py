@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from analysis.flags import units_of_run
+from analysis.reported import configuration_changes, resolved_configurations
 from analysis.rules.never_acted import TERM, NeverActed
 from analysis.store import Run
 
@@ -50,16 +51,21 @@ def silent_dimensions(run: Run) -> list[Dimension]:
 
     A term counts where it was configured (weight above 0) and where its units have ended, by the rule never_acted; of a
     configuration that no unit judges nothing is said. The keys are those of the term's block, or its weight alone where
-    that is a number of a block of several terms.
+    that is a number of a block of several terms. A key that the space gives under a condition counts where it gave it.
     """
-    contents, weights = _contents(run), _weight_keys(run)
-    differing = _differing(contents)
-    dimensions = []
-    for term, acted in _acted(run).items():
-        weight = weights.get(term, "")
-        block = weight.removesuffix("weight") if weight.endswith(_BLOCK) else ""
-        for key in sorted(k for k in differing if k == weight or (block and k.startswith(block))):
+    weights = _weight_keys(run)
+    silent = {
+        term: acted for term, acted in _acted(run).items() if term in weights and not all(acted.values())
+    }
+    if not silent:
+        return []
+    contents, changes = resolved_configurations(run), configuration_changes(run)
+    differing, dimensions = _differing(contents), []
+    for term, acted in silent.items():
+        for key in sorted(key for key in differing if _of_term(key, weights[term])):
             held = {config: contents[config][key] for config in acted if key in contents[config]}
+            drawn = {config: value for config, value in held.items() if _sets(changes[config], key)}
+            held = drawn or held
             count = sum(acted[config] for config in held)
             if count < len(held):
                 dimensions.append(Dimension(key, _ordered(held.values()), len(held), count))
@@ -96,19 +102,14 @@ def _weight_keys(run: Run) -> dict[str, str]:
     return dict(zip(rows["term"], rows["weight_key"], strict=True))
 
 
-def _contents(run: Run) -> dict[str, dict[str, Any]]:
-    """Configuration -> dotted path -> value."""
-    rows = run.table("units")[["config", "config_json"]].dropna().drop_duplicates("config")
-    pairs = zip(rows["config"], rows["config_json"], strict=True)
-    return {config: dict(_leaves("", json.loads(text))) for config, text in pairs}
+def _of_term(key: str, weight: str) -> bool:
+    """Whether a key is the weight, or of the block that the weight is of."""
+    return key == weight or (weight.endswith(_BLOCK) and key.startswith(weight.removesuffix("weight")))
 
 
-def _leaves(path: str, content: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(content, Mapping):
-        yield path, content
-        return
-    for name, value in content.items():
-        yield from _leaves(f"{path}.{name}" if path else name, value)
+def _sets(changes: Mapping[str, Any], key: str) -> bool:
+    """Whether changes (dotted path -> value) give the key a value, by itself or with its block."""
+    return any(key == path or key.startswith(f"{path}.") for path in changes)
 
 
 def _differing(contents: Mapping[str, Mapping[str, Any]]) -> set[str]:

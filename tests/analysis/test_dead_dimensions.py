@@ -75,6 +75,16 @@ def test_only_configurations_that_have_the_term_count(tmp_path: Path) -> None:
     ]
 
 
+def test_a_key_under_a_condition_counts_where_it_was_given(tmp_path: Path) -> None:
+    kind, radius = "loss.prototypes.kind", "loss.prototypes.radius"
+    hinged = [({KEY: 0.1, kind: "hinged", radius: r}, 0.0, 1.0) for r in (1.0, 3.0)]
+    run = make(tmp_path, *hinged, ({KEY: 0.1, kind: "pull"}, 0.4, 1.0))
+    assert said(run) == [
+        f"{radius} was swept over 1 to 3 in 2 configurations and never acted in any: this dimension is dead",
+        f"{kind} was swept over hinged, pull in 3 configurations and acted in 1 of 3",
+    ]
+
+
 @pytest.mark.parametrize(
     ("configs", "status"),
     [

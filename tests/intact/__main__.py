@@ -13,7 +13,7 @@ from analysis.paths import user_path
 from harness.config.yaml.lines import read_yaml
 from harness.shell import terminal
 from harness.stamp.code import Code
-from tests.intact.factors import Row
+from tests.intact.factors import Row, configuration
 from tests.intact.run import PAIRS, REPOSITORY, Data, Outcome, run
 
 ROWS = Path(__file__).parent / "rows.yaml"
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = terminal.console()
     data = Data(arguments.cache, arguments.data)
     for row in rows:
-        if row["name"] in known and known[row["name"]].status != "skipped":
+        if row["name"] in known and stands(known[row["name"]], row):
             continue
         with tempfile.TemporaryDirectory(prefix="intact-") as folder:
             outcome = run(row, data, Path(folder))
@@ -95,6 +95,11 @@ def outcomes(report: Path, code: str) -> dict[str, Outcome]:
     if stamp != code:
         raise UserError(f"{report} is of code {stamp}, and this is code {code}: give another --report")
     return held
+
+
+def stands(outcome: Outcome, row: Row) -> bool:
+    """Whether a row needs no second run: it was run, with today's settings."""
+    return outcome.status != "skipped" and outcome.config == configuration(row).id
 
 
 def append(report: Path, line: dict[str, Any]) -> None:

@@ -17,8 +17,12 @@ SHORT: Changes = {
     "support.draws": 2,
     "evaluation.train_subset": 64,
     "audit": "strict",
+    "model.enhancer_bp": 80,
+    "model.promoter_bp": 100,
 }
-"""Two epochs of eight steps each, and little to evaluate."""
+"""Two epochs of eight steps each, little to evaluate, and windows as long as the planted sequences are."""
+LONG: Changes = {"model.enhancer_bp": 400, "model.promoter_bp": 1600}
+"""Windows of the real pairs."""
 TINY: Changes = {
     "model.embedding": 4,
     "model.kernel": 5,
@@ -57,7 +61,7 @@ FACTORS: dict[str, dict[str, Changes]] = {
         "id": {"environment.source": "id", "environment.unseen": "mean"},
         "none": {"environment.source": "none"},
     },
-    "data": {"gated": {}, "linear": {}, "interaction": {}, "modulated": {}, REAL: {}},
+    "data": {"gated": {}, "linear": {}, "interaction": {}, "modulated": {}, REAL: LONG},
     "temperature": {
         "fixed": {"temperature.mode": "fixed"},
         "learned": {"temperature.mode": "learned", "temperature.penalty": 0.1},

@@ -17,7 +17,7 @@ from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.trial.unit_run import UnitRun
-from tests.intact.factors import REAL, Row, configuration
+from tests.intact.factors import LONG, REAL, SHORT, Row, configuration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAIRS = REPOSITORY.parent / "shared" / "data" / "epi"
@@ -30,9 +30,11 @@ BROKEN = (RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, Ass
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a row ended: `status` of its unit, crashed, or skipped; a sentence per accusation; seconds."""
+    """How a row ended, and of which configuration: `status` of its unit, crashed, or skipped; a sentence per accusation;
+    seconds."""
 
     name: str
+    config: str
     status: str
     reason: str
     accusations: tuple[str, ...]
@@ -72,10 +74,13 @@ class Data:
 
 @cache
 def _opened(level: str, folder: Path, root: Path) -> tuple[EncodedDataset, Fold]:
-    block = (
-        DataBlock(root=root, contradictions="drop") if level == REAL else DataBlock(synthetic=_planted(level))
+    real = level == REAL
+    block = DataBlock(root=root, contradictions="drop") if real else DataBlock(synthetic=_planted(level))
+    windows = LONG if real else SHORT
+    enhancer_bp, promoter_bp = windows["model.enhancer_bp"], windows["model.promoter_bp"]
+    dataset = open_dataset(
+        block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=folder, progress=False
     )
-    dataset = open_dataset(block, enhancer_bp=400, promoter_bp=1600, cache=folder, progress=False)
     return dataset, make_folds(dataset, block)[0]
 
 
@@ -91,12 +96,12 @@ def unit_of(config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, fol
 
 def run(row: Row, data: Data, folder: Path) -> Outcome:
     """Train the row's unit to its end below `folder`, seed 0."""
-    began, level = time.perf_counter(), row.get("data", "gated")
+    began, level, config = time.perf_counter(), row.get("data", "gated"), configuration(row)
     if why := data.missing(level):
-        return Outcome(row["name"], "skipped", why, (), 0.0)
+        return Outcome(row["name"], config.id, "skipped", why, (), 0.0)
     torch.set_num_threads(1)
     try:
-        unit_run = unit_of(configuration(row), *data.open(level), folder)
+        unit_run = unit_of(config, *data.open(level), folder)
         while not unit_run.finished:
             unit_run.advance()
         status, reason, rows = unit_run.status, str(unit_run.trial["reason"]), unit_run.rows("audit")
@@ -109,4 +114,5 @@ def run(row: Row, data: Data, folder: Path) -> Outcome:
     ]
     if status != "done" and not accusations:
         accusations = [f"{status}: {reason}"]
-    return Outcome(row["name"], status, reason, tuple(accusations), round(time.perf_counter() - began, 1))
+    seconds = round(time.perf_counter() - began, 1)
+    return Outcome(row["name"], config.id, status, reason, tuple(accusations), seconds)

@@ -10,7 +10,7 @@ from harness.config.space.compose import SEARCH_SPACES
 from harness.mechanisms.registered import registries
 from tests.intact import __main__ as command
 from tests.intact.covering import MOST, fits, pairs_of, possible_pairs
-from tests.intact.factors import ENERGIES, FACTORS
+from tests.intact.factors import ENERGIES, FACTORS, configuration
 from tests.intact.run import Data, Outcome, run
 
 SHARE = ("energy-gated-sample", "energy-blocking-cell", "pairs-04")
@@ -64,7 +64,7 @@ def test_a_report_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.Mon
     def quick(row: dict[str, str], data: Data, folder: Path) -> Outcome:
         ran.append(row["name"])
         accused = ("M10 gated inert: it does nothing",) if row["name"].endswith("sample") else ()
-        return Outcome(row["name"], "done", "", accused, 0.1)
+        return Outcome(row["name"], configuration(row).id, "done", "", accused, 0.1)
 
     monkeypatch.setattr(command, "run", quick)
     report = tmp_path / "report.jsonl"
