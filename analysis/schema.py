@@ -126,6 +126,9 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("weighted", _F64, "weight * value"),
         ("grad_norm", _F64, "norm of the weighted gradient on the term's target parameters"),
         ("grad_share", _F64, "grad_norm over the task's on the same parameters"),
+        ("in_force", _F64, "share of the epoch's steps in which its weight was not 0"),
+        ("acting", _F64, "share of the epoch's steps in which neither its weight nor its value was 0"),
+        ("weight_key", _S, "dotted path of its weight in the configuration"),
     ],
     "cells": [
         ("epoch", _I32, "1-based epoch of the weights"),

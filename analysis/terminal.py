@@ -13,6 +13,7 @@ from rich.text import Text
 
 from analysis.audit_view import audit_view
 from analysis.criteria import CRITERIA, Criterion
+from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.ledger_view import footer
@@ -35,6 +36,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
     yield from _accused(ranking)
+    yield from dimensions_view(ranking.run)
     yield from audit_view(ranking.run)
     yield from footer(ranking.run)
     unasked = ranking.run.unasked()

@@ -11,7 +11,7 @@ from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.table import Floats, Mask, Table, last_of_each
 from analysis.rules.units import Units
 
-_TERM = "term "
+TERM = "term "
 """Begins the name of a term's value: its place among the terms of its unit, from 1 on, where it was in force and silent;
 less than 0 where it was never in force, 0 where it acted."""
 
@@ -22,8 +22,8 @@ class NeverActed(Rule):
     it was in force, or it was never in force.
 
     Judged where a unit has ended, since a hinge that is satisfied now may act later. A unit that was stopped or pruned
-    before phase 2 is not judged: what waits for phase 2 never had its turn. The gradient is that of each epoch's last
-    step, the value the mean over its steps.
+    before phase 2 is not judged: what waits for phase 2 never had its turn. Values and weights are those of all steps of
+    an epoch, the gradient is that of its last one.
     """
 
     id = "never_acted"
@@ -63,7 +63,7 @@ class NeverActed(Rule):
         ]
         at = np.flatnonzero(~np.any([lacking for _, lacking in lacks], axis=0))
         values = {"silent": silent.sum(axis=1), "terms": there.sum(axis=1)}
-        values |= {_TERM + name: first[:, code] for code, name in enumerate(names)}
+        values |= {TERM + name: first[:, code] for code, name in enumerate(names)}
         kept = {name: column[at].astype(np.float64) for name, column in values.items()}
         return Readings.of_units(at, last[at], kept, lacks)
 
@@ -72,7 +72,7 @@ class NeverActed(Rule):
         return Broken(silent, limit, silent > limit)
 
     def evidence(self, reading: Reading) -> str:
-        places = {k.removeprefix(_TERM): v for k, v in reading.values.items() if k.startswith(_TERM) and v}
+        places = {k.removeprefix(TERM): v for k, v in reading.values.items() if k.startswith(TERM) and v}
         terms = sorted(places, key=lambda term: abs(places[term]))
         said = [
             f"{what}: {', '.join(named)}"
@@ -99,10 +99,11 @@ class NeverActed(Rule):
 
 def _states(rows: Table) -> tuple[Mask, Mask, Mask]:
     """Whether a row's term was in force, acted, and was in force without a known value [rows]."""
-    in_force = rows.numbers("weight") > 0
-    value, norm = rows.numbers("value"), rows.numbers("grad_norm")
-    acted = (np.nan_to_num(value) != 0) | (np.nan_to_num(norm) != 0)
-    return in_force, in_force & acted, in_force & np.isnan(value)
+    in_force = (rows.numbers("weight") > 0) | (rows.numbers("in_force") > 0)
+    value = rows.numbers("value")
+    moved = [np.nan_to_num(rows.numbers(column)) != 0 for column in ("value", "acting", "grad_norm")]
+    acted = in_force & np.any(moved, axis=0)
+    return in_force, acted, in_force & np.isnan(value)
 
 
 def _unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:

@@ -126,7 +126,7 @@ class RealSteps:
         if self._said:
             verdict, text = "broken", "steps are not those of the configuration"
         gap = max(self._weight_gaps.values(), default=None)
-        figures = {
+        figures: dict[str, Any] = {
             "displacement": self._displacement,
             "moved": min(moved.values(), default=None),
             "weight_gap": gap,

@@ -28,7 +28,6 @@ class Scene:
         self.plain: dict[str, dict[str, Gradients]] = {}
         self._held: dict[str, Held] = {}
         self._now: dict[str, dict[str, float]] = {}
-        self._count(3.0)
         # Everything that needs a graph comes first: following a gradient writes parameters in place.
         measured = self._measured(self._sides())
         for key, term in self.terms.items():
@@ -77,7 +76,6 @@ class Scene:
             parameter.add_(self.gradients[key][parameter], alpha=factor)
         sides = self._kept
         if letter == "S":
-            self._count(1.0)
             sides = self._sides()
         scalars = self._parts(key, sides)
         for parameter, value in zip(parameters, kept, strict=True):
@@ -107,10 +105,6 @@ class Scene:
         """What the router makes of a scalar with weight 1."""
         weighted = WeightedTerm(term.key, value, 1.0, term.reach, tuple(term.parameters()))
         return self.trainer.router.gradients([weighted], boundary)
-
-    def _count(self, steps: float) -> None:
-        """Passes of the sequence side count a third of a step, and about twice in double precision."""
-        self.probe.pairs += 2 * steps * (self.probe.batch.support.size + self.probe.batch.query.size) / 3
 
 
 def in_double(trainer: Trainer) -> Trainer:

@@ -70,7 +70,7 @@ def training_tables(
     }
     tables = {
         "epochs": [row],
-        "terms": term_rows(logs, trainer.terms),
+        "terms": term_rows(logs, {term.key: term.weight for term, _ in trainer.weighted}),
         "reports": report_rows(trainer, logs[-1].weights, cell_lines),
     }
     return {name: [{"epoch": epoch, **row} for row in rows] for name, rows in tables.items() if rows}

@@ -18,8 +18,9 @@ from models.sizes import Sizes
 class Prototypes(LossTerm):
     """mean over episodes of force(z_E, prototypes); then p_c <- momentum p_c + (1 - momentum) sg mean z_E(c).
 
-    State: prototype [C, w], seen [C], moved [C] (the step that last moved it). Prototypes of before the step are
-    used and carry no gradient; episodes of a cell line not met before, or of no training cell line (-1), do not count.
+    State: prototype [C, w], seen [C], moved [C] (the step that last moved it); counted and forced [], episodes that
+    counted so far and those of them with a force. Prototypes of before the step are used and carry no gradient; episodes
+    of a cell line not met before, or of no training cell line (-1), do not count.
     """
 
     key = "prototypes"
@@ -49,11 +50,15 @@ class Prototypes(LossTerm):
             "prototype": torch.zeros(self.cell_lines, self.width),
             "seen": torch.zeros(self.cell_lines),
             "moved": torch.full((self.cell_lines,), -1),
+            "counted": torch.zeros((), dtype=torch.float64),
+            "forced": torch.zeros((), dtype=torch.float64),
         }
 
     def report(self, state: State, index: int) -> dict[str, Tensor]:
-        """Steps since the prototype of each cell line met so far was last moved."""
-        return ages_of(state["moved"], state["seen"], index, "prototype")
+        """prototype_age_mean and prototype_age_max: steps since the prototype of each cell line met so far was last moved.
+        acting_share: of the episodes that counted so far, those with a force; without any there is none."""
+        share = {"acting_share": state["forced"] / state["counted"]} if bool(state["counted"]) else {}
+        return {**ages_of(state["moved"], state["seen"], index, "prototype"), **share}
 
     @abstractmethod
     def force(self, z: Tensor, cell: Tensor, prototype: Tensor, seen: Tensor) -> Tensor:
@@ -73,12 +78,17 @@ class Prototypes(LossTerm):
         prototype, seen = state["prototype"].detach().to(step.z_e.dtype), state["seen"].detach()
         cell = step.cell.clamp(min=0)
         counted = seen[cell] * (step.cell >= 0)
-        loss = masked_mean(self.force(step.z_e, cell, prototype, seen), counted.to(step.z_e.dtype))
+        force = self.force(step.z_e, cell, prototype, seen)
+        loss = masked_mean(force, counted.to(step.z_e.dtype))
         means, met = running_means(state["prototype"], seen, step.cell, step.z_e, self.momentum)
         lines = torch.arange(self.cell_lines, device=step.cell.device)
         here = (step.cell.unsqueeze(0) == lines.unsqueeze(1)).any(1)
         moved = torch.where(here, step.index, state["moved"])
-        return loss, {"prototype": means, "seen": met, "moved": moved}
+        shares = {
+            "counted": state["counted"] + counted.sum(),
+            "forced": state["forced"] + (counted * (force.detach() != 0)).sum(),
+        }
+        return loss, {"prototype": means, "seen": met, "moved": moved, **shares}
 
 
 @LOSSES.register(

@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from analysis.rules import UnitRecords, evaluate, not_evaluated
@@ -56,3 +57,20 @@ def test_never_acted_waits_until_every_term_had_its_turn() -> None:
 def test_one_epoch_of_value_or_gradient_is_enough(at: tuple[int, str, float, float, float]) -> None:
     rows = [at if row[:2] == at[:2] else row for row in ENDED if row[1] != "grl"]
     assert evaluate(silent("done", rows, (1, 2, 2))) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "fires"),
+    [
+        ({"in_force": 0.5, "acting": 0.0, "weight": 0.0, "value": 0.0}, True),
+        ({"in_force": 0.5, "acting": 0.1, "weight": 0.0, "value": 0.0}, False),
+    ],
+    ids=["in force earlier in the epoch, and silent", "acted at some of its steps"],
+)
+def test_steps_before_the_last_one_of_an_epoch_count(columns: dict[str, float], fires: bool) -> None:
+    records = silent("done", [row for row in ENDED if row[1] != "grl"], (1, 2, 2))
+    terms = pd.DataFrame(records.terms)
+    terms.loc[terms["term"] == "hinge", list(columns)] = list(columns.values())
+    found = raised(UnitRecords(records.trial, records.epochs, terms, records.cells), "never_acted")
+    assert bool(found) == fires
+    assert all("every epoch in force: hinge" in finding.evidence for finding in found)

@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.audit.auditor import batches_of
 from harness.audit.direction import aims_by_group, direction
 from harness.audit.finding import FATAL, MechanismFinding, fault
 from harness.audit.probe import Probe
@@ -54,7 +53,7 @@ COMPETING = {**HIDDEN, "loss.competition.weight": 0.3, "energy.form": "threshold
 def judged(unit_run: UnitRun, *only: str) -> dict[str, MechanismFinding]:
     rows = [row for row in configured(unit_run.config.model_dump()) if not only or row.key in only]
     with torch.random.fork_rng(devices=[]):
-        twins = Twins(Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler)))
+        twins = Twins(Probe(unit_run.subject))
         findings = [direction(twins, row, row.cls) for row in rows]
     return {finding.mechanism: finding for finding in findings if finding is not None}
 
@@ -239,7 +238,7 @@ def test_a_satisfied_hinge_is_idle(make_unit: MakeUnit) -> None:
 
 def test_numbers_that_are_not_finite_diverge(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     unit_run = make_unit()
-    twins = Twins(Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler)))
+    twins = Twins(Probe(unit_run.subject))
     (row,) = (row for row in configured(unit_run.config.model_dump()) if row.cls is Immax)
     lost = lambda self, step, state: {"value": step.logit.sum() * float("nan")}  # noqa: E731
     with patched(monkeypatch, Immax, "parts", lost), pytest.raises(Diverged, match="task or its gradient"):
@@ -248,7 +247,7 @@ def test_numbers_that_are_not_finite_diverge(make_unit: MakeUnit, monkeypatch: p
 
 def test_a_clone_in_double_computes_the_same_step(make_unit: MakeUnit) -> None:
     unit_run = make_unit(DECOUPLED)
-    probe = Probe(unit_run.trainer, unit_run.codes, batches_of(unit_run.sampler))
+    probe = Probe(unit_run.subject)
     single, double = probe.clone(), in_double(probe.clone())
     one, other = (trainer.measure(probe.batch, warm=False).step for trainer in (single, double))
     assert other.logit.dtype == torch.float64

@@ -14,7 +14,6 @@ from harness.audit.movement import movements
 from harness.audit.real_steps import RealSteps
 from harness.audit.reference_step import Moments, moved, remembered, weights_at
 from harness.config.space.compose import compose
-from harness.trial.inspection import Subject
 from harness.trial.score.rows import term_rows
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.routing import WeightedTerm
@@ -38,9 +37,7 @@ Break = Callable[[pytest.MonkeyPatch, UnitRun], None]
 
 
 def steps_of(unit_run: UnitRun) -> RealSteps:
-    return RealSteps(
-        Subject(unit_run.trainer, unit_run.sampler, unit_run.predictor, unit_run.codes, unit_run.reads)
-    )
+    return RealSteps(unit_run.subject)
 
 
 def driven(

@@ -1,5 +1,6 @@
 """What the memory bank and the kinds of prototypes are for, shown on a trial and on data made for it."""
 
+import pytest
 import torch
 
 from analysis.store import Run
@@ -64,9 +65,27 @@ def test_fill_and_age_of_what_is_remembered_are_in_the_store(make_unit: MakeUnit
     assert bank["bank_age_max"].tolist() == [2.0, 3.0]
     assert prototypes["prototype_age_max"].between(0, 2).all()
     assert (prototypes["prototype_age_mean"] <= prototypes["prototype_age_max"]).all()
+    assert prototypes["acting_share"].between(0, 1).all()
     plain = make_unit(run="plain")
     plain.advance()
     assert Run(plain.run.path).table("reports").empty
+
+
+def test_the_store_says_how_often_a_term_was_in_force_and_acted(make_unit: MakeUnit) -> None:
+    changes = {"loss.prototypes.weight": 0.1, "loss.prototypes.radius": 100.0}
+    unit_run = make_unit({**changes, "curriculum.phase1_epochs": 1, "curriculum.ramp_epochs": 1.0})
+    for _ in range(3):
+        unit_run.advance()
+    terms = Run(unit_run.run.path).table("terms").set_index("epoch")
+    idle, task = (terms[terms["term"] == name] for name in ("prototypes", "task"))
+    # Phase 2 begins with the second of three epochs of three steps, and its ramp at 0.
+    assert idle["in_force"].tolist() == pytest.approx([0, 2 / 3, 1])
+    assert idle["acting"].tolist() == [0, 0, 0]
+    assert task[["in_force", "acting"]].to_numpy().tolist() == [[1, 1]] * 3
+    assert set(idle["weight_key"]) == {"loss.prototypes.weight"}
+    assert [finding.evidence for finding in unit_run.findings() if finding.rule == "never_acted"] == [
+        "1 of 2 configured loss terms never acted; value and gradient 0 in every epoch in force: prototypes"
+    ]
 
 
 def trained(kind: str, **own: float) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,6 +11,9 @@ from models.losses.bank import write_ring
 from tests.models.steps import make_step
 from tests.typed import grad
 
+COUNTS = {"counted": torch.zeros(()), "forced": torch.zeros(())}
+"""What prototypes count, before the first step."""
+
 
 def test_contrastive_against_a_slow_reference() -> None:
     z_e = torch.randn(5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -108,7 +111,21 @@ def test_prototypes_know_how_long_they_have_not_moved() -> None:
         _, state = term(make_step(z_e=torch.ones(2, 3), cell=torch.tensor(cells), index=index), state)
     assert state["moved"].tolist() == [0, 4, 5, -1]
     found = {name: float(v) for name, v in term.report(state, 6).items()}
-    assert found == pytest.approx({"prototype_age_mean": (6 + 2 + 1) / 3, "prototype_age_max": 6.0})
+    ages = {"prototype_age_mean": (6 + 2 + 1) / 3, "prototype_age_max": 6.0}
+    assert found == pytest.approx({**ages, "acting_share": 0.0})
+
+
+def test_prototypes_report_in_what_share_of_episodes_they_act() -> None:
+    term = LOSSES.build("prototypes_hinged", cell_lines=3, width=2, radius=0.5)
+    state = term.initial_state()
+    for index, (far, cells) in enumerate(((9.0, [0, 1]), (0.4, [0, 1]), (0.7, [0, -1]), (0.9, [2, 1]))):
+        z_e = torch.tensor([[far, 0.0], [far, 0.0]])
+        _, state = term(make_step(z_e=z_e, cell=torch.tensor(cells), index=index), state)
+        assert ("acting_share" in term.report(state, index)) == (index > 0)
+        state = {**state, "prototype": torch.zeros(3, 2)}
+    # Counted: lines 0 and 1 at 0.4, line 0 at 0.7, line 1 at 0.9; not what is met for the first time, or is no line.
+    assert (state["counted"].item(), state["forced"].item()) == (4, 2)
+    assert term.report(state, 4)["acting_share"].item() == 0.5
 
 
 def test_ring_overwrites_the_oldest() -> None:
@@ -136,6 +153,7 @@ def test_prototypes_by_hand() -> None:
         "prototype": torch.tensor([[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]),
         "seen": torch.tensor([1.0, 1.0, 0.0]),
         "moved": torch.tensor([3, 4, -1]),
+        **COUNTS,
     }
     z_e = torch.tensor([[1.0, 3.0], [0.0, 2.25], [5.0, 5.0]])
     step = make_step(z_e=z_e, cell=torch.tensor([0, 1, 2]))
@@ -185,7 +203,7 @@ def test_pull_collapses_and_hinged_does_not() -> None:
 def test_hinged_gradient_is_finite_on_the_prototype() -> None:
     z_e = torch.zeros(1, 2, requires_grad=True)
     term = LOSSES.build("prototypes_hinged", cell_lines=1, width=2, radius=0.0)
-    state = {"prototype": torch.zeros(1, 2), "seen": torch.ones(1), "moved": torch.zeros(1)}
+    state = {"prototype": torch.zeros(1, 2), "seen": torch.ones(1), "moved": torch.zeros(1), **COUNTS}
     term(make_step(z_e=z_e, cell=torch.tensor([0])), state)[0].backward()
     assert torch.isfinite(grad(z_e)).all()
 
@@ -196,6 +214,7 @@ def test_contrastive_prototypes_need_two_cell_lines() -> None:
         "prototype": torch.ones(3, 2),
         "seen": torch.tensor([1.0, 0.0, 0.0]),
         "moved": torch.tensor([0, -1, -1]),
+        **COUNTS,
     }
     value, _ = term(make_step(z_e=torch.randn(2, 2), cell=torch.tensor([0, 0])), state)
     assert value.item() == pytest.approx(0.0, abs=1e-6)

@@ -84,7 +84,7 @@ def test_a_person_who_gives_no_parts_has_their_value_or_a_sentence() -> None:
     step = make_step()
     assert torch.equal(Mine().parts(step, {})["value"], Mine()(step, {})[0])
     Mine.objectives = {("rise", "SETG"): ("one", "up"), ("fall", "S"): ("another", "down")}
-    enter = LossRegistry("loss term").register
+    enter = LossRegistry("loss term", LossTerm).register
     texts = {"id": "M99", "name": "mine", "equation": "l", "shapes": "l -> scalar", "source": "a test"}
     with pytest.raises(ValueError, match="declares 2 objectives and no `parts`"):
         enter("mine", **texts)(Mine)

@@ -1,6 +1,6 @@
 """Rows of the store from what an epoch's steps and a final evaluation measured."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,24 +24,32 @@ def epoch_row(logs: Sequence[StepLog]) -> Row:
     }
 
 
-def term_rows(logs: Sequence[StepLog], terms: Iterable[str]) -> list[Row]:
-    """One row of `terms` per configured term: mean value over the epoch's steps in which it was in force; weight,
-    gradient norm and share at the last step. One that was not in force has weight 0 and no value."""
+def term_rows(logs: Sequence[StepLog], terms: Mapping[str, str]) -> list[Row]:
+    """One row of `terms` per configured term (key -> path of its weight): mean value over the epoch's steps in which it was
+    in force, and shares of all steps; weight, gradient norm and share at the last step. One that was never in force has
+    weight 0 and no value."""
     rows: list[Row] = []
-    for term in terms:
+    for term, weight_key in terms.items():
         values = [log.values[term] for log in logs if term in log.values]
-        weight = logs[-1].weights.get(term, 0.0)
+        weights = [log.weights.get(term, 0.0) for log in logs]
+        acting = [log.values[term] != 0 for log in logs if log.weights.get(term, 0.0) != 0]
+        row = {
+            "term": term,
+            "weight_key": weight_key,
+            "in_force": len(acting) / len(logs),
+            "acting": sum(acting) / len(logs),
+        }
         if not values:
-            rows.append({"term": term, "value": None, "weight": 0.0, "weighted": 0.0})
+            rows.append({**row, "value": None, "weight": 0.0, "weighted": 0.0})
             continue
         value = float(np.mean(values))
         norm, share = logs[-1].shares.get(term, (float("nan"), float("nan")))
         rows.append(
             {
-                "term": term,
+                **row,
                 "value": value,
-                "weight": weight,
-                "weighted": weight * value,
+                "weight": weights[-1],
+                "weighted": weights[-1] * value,
                 "grad_norm": norm,
                 "grad_share": share,
             }
