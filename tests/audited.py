@@ -8,7 +8,7 @@ from harness.config.blocks.reads import Reads
 from harness.trial.unit_run import UnitRun
 
 
-def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
+def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float | None]:
     """Finding by `id mechanism`, and the cost in steps. Not `first`: as at the end of a trial, but for the keys that only a
     trial that ran has read."""
     subject = unit_run.subject

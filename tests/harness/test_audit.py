@@ -21,7 +21,6 @@ from models.losses.regularisers import SparsityZi
 from tests.audited import audited
 from tests.contracts.settings import alone
 from tests.harness.conftest import MakeUnit
-from tests.sabotage.kinds import KINDS, caught, sabotage
 
 ROWS = {row.key: row for row in catalogue() if row.cls is not None}
 EVERYTHING: dict[str, Any] = {
@@ -57,42 +56,6 @@ def test_no_intact_mechanism_is_accused_before_training(make_unit: MakeUnit, cha
         assert found["M12 gated"].verdict == "active"
 
 
-@pytest.mark.parametrize(
-    ("key", "kind"),
-    [
-        (key, kind)
-        for key in ("gated", "contrastive", "support", "fourier_kan")
-        for kind in KINDS
-        if sabotage(ROWS[key], kind) is not None
-    ],
-)
-def test_a_sabotaged_mechanism_is_caught(make_unit: MakeUnit, key: str, kind: str) -> None:
-    context = sabotage(ROWS[key], kind)
-    assert context is not None
-    with context:
-        assert caught(make_unit(alone(ROWS[key])), ROWS[key], kind) is not None
-
-
-@pytest.mark.parametrize(
-    ("key", "kind"),
-    [
-        ("ranking_smooth_ap", "key ignored"),
-        ("speculation", "key ignored"),
-        ("competition", "key ignored"),
-        ("calibration", "key ignored"),
-        ("id", "key ignored"),
-        ("calibrated", "built but not called"),
-        ("ema", "built but not called"),
-        ("ema", "gate constant"),
-    ],
-)
-def test_a_sabotage_that_a_step_hardly_shows_is_caught(make_unit: MakeUnit, key: str, kind: str) -> None:
-    context = sabotage(ROWS[key], kind)
-    assert context is not None
-    with context:
-        assert caught(make_unit(alone(ROWS[key])), ROWS[key], kind) is not None
-
-
 def test_waiting_competition_with_its_keys_is_not_accused(make_unit: MakeUnit) -> None:
     unit_run = make_unit(alone(ROWS["competition"]))
     with torch.random.fork_rng(devices=[]):
@@ -124,16 +87,6 @@ def test_the_same_mechanisms_are_not_accused_when_intact(make_unit: MakeUnit, ke
     found, _ = audited(make_unit(alone(ROWS[key])))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert f"{ROWS[key].id} {key}" in found
-
-
-def test_a_kind_that_would_change_nothing_does_not_apply() -> None:
-    for key in ("fixed", "calibrated"):
-        assert sabotage(ROWS[key], "gradient cut") is None
-        assert sabotage(ROWS[key], "gate constant") is None
-    assert sabotage(ROWS["ema"], "gradient cut") is None
-    assert sabotage(ROWS["scope_cell"], "key ignored") is None
-    assert sabotage(ROWS["scope_sample"], "key ignored") is not None
-    assert sabotage(ROWS["immax"], "key ignored") is None
 
 
 def test_strict_stops_before_the_first_step_and_warn_goes_on(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from analysis.errors import UserError
-from harness.audit.auditor import inspect_trial
+from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
@@ -91,7 +91,7 @@ def _planted(form: str) -> SyntheticBlock:
 
 def unit_of(config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, folder: Path) -> UnitRun:
     """The unit of a configuration below `folder`, seed 0, with its inspector."""
-    return UnitRun(config, dataset, fold, 0, RunWriter(folder), inspector=inspect_trial)
+    return UnitRun(config, dataset, fold, 0, RunWriter(folder), inspector=AuditInspector)
 
 
 def run(row: Row, data: Data, folder: Path) -> Outcome:
