@@ -155,6 +155,10 @@ class Step:
         where another attribute is read."""
         return _Shown(self, reader, names)
 
+    def whole(self) -> "Step":
+        """The step that a reader is shown a part of, for what looks on."""
+        return self
+
     def z_e_of_queries(self) -> Tensor:
         """z_E of each query pair's environment, [E, Q, w]."""
         if self.owner is not None:
@@ -177,6 +181,10 @@ class _Shown(Step):
             if name not in ATTRIBUTES:
                 raise AttributeError(f"a step has no attribute '{name}'")
             return getattr(self._declared(name), name)
+
+    def whole(self) -> Step:
+        step: Step = self.__dict__["_whole"][0]
+        return step
 
     def z_e_of_queries(self) -> Tensor:
         return self._declared("z_e").z_e_of_queries()

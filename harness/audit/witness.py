@@ -66,7 +66,7 @@ class Witness:
 
         def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             if module is task:
-                self.step = arguments[0]
+                self.step = arguments[0].whole()
 
         self._handles = [
             model.environment.register_forward_pre_hook(environment, with_kwargs=True),
