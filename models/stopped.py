@@ -32,7 +32,7 @@ class Held:
     def value(self, now: Tensor) -> Tensor:
         """`now` in the first run, and what was there in the first run afterwards."""
         if self._place is None:
-            self._values.append(now)
+            self._values.append(now.clone())  # it may be a parameter's own storage
             return now
         if self._place >= len(self._values):
             raise RuntimeError("a repeated run stops more gradients than the first one")

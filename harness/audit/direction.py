@@ -17,10 +17,11 @@ from harness.trial.step.routing import gradient_norm
 from models.losses.term import LossTerm
 
 LENGTHS = (1e-6, 1e-5, 1e-7, 1e-4, 1e-3)
-"""Lengths of the step, tried until one agrees: some of them may pass a kink, and none hides a sign."""
+"""Lengths of the step, tried until one agrees closely: a kink or rounding may spoil some, and none hides a sign."""
+CLOSE = 1e-5
 TOLERANCE = 1e-3
 """Largest |finite difference / slope - 1| of an objective that is met."""
-ROUNDING = 1e-11
+ROUNDING = 1e-9
 """Slope, relative to 1 and the scalars, below which a difference in float64 says nothing."""
 _SCENES: "WeakKeyDictionary[Twins, Scene]" = WeakKeyDictionary()
 
@@ -85,7 +86,7 @@ def _judged(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> tuple[f
         missed = abs(sum(aim.sign * now[aim.part] for aim in aims) - 1)
         if missed < gap:
             gap, shares = missed, now
-        if gap <= TOLERANCE:
+        if gap <= CLOSE:
             break
     if len(aims) > 1:
         shares = _apart(scene, key, parameters, aims)

@@ -96,6 +96,11 @@ def test_what_a_first_run_stopped_is_held_in_later_ones() -> None:
         with held.run():
             y = torch.tensor(value)
             assert float(y * stopped(y)) == value * 2.0
+    parameter, of_parameter = torch.tensor([1.0]), Held()
+    for _ in range(2):
+        with of_parameter.run():
+            assert float(stopped(parameter)) == 1.0, "it is held although the parameter is written in place"
+        parameter += 1.0
     assert not stopped(x.requires_grad_()).requires_grad
     with held.run(), pytest.raises(RuntimeError, match="stops more gradients"):
         stopped(stopped(x))
