@@ -211,7 +211,7 @@ class Contracts:
             text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
             yield Breach("support size in training", "support", f"{text} were drawn")
             return
-        for name, encoding, pairs, given in (
+        for name, encoding, pairs, received in (
             ("support", seen.encodings[0], batch.support, (arrival.u, arrival.z_i)),
             ("query", seen.encodings[1], batch.query, (step.u,)),
         ):
@@ -222,7 +222,7 @@ class Contracts:
             if len(encoding.u) != len(flat) or not all(map(np.array_equal, read, rows)):
                 text = f"other sequences than those of the {name} pairs were read"
                 yield Breach(f"{name} sequences", "support", text)
-            elif not all(map(_same, encoding, given)):
+            elif not all(map(_same, (encoding.u, encoding.stream), received)):
                 text = f"values of other pairs stand in for those of the {name} pairs"
                 yield Breach(f"{name} values", "support", text)
         shown = arrival.labelled.cpu().numpy() > 0
@@ -316,7 +316,7 @@ class Contracts:
             number = int(torch.nonzero(labels)[0, 0]) // 2
             yield Breach("labels shown", "prediction", f"the support set of {where(number)} carries labels")
         names = torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy()
-        if not np.array_equal(names, np.repeat(promised.index, draws)):
+        if not np.array_equal(names, np.repeat(promised.trained, draws)):
             text = f"a support set of split {split.split} goes by the name of another cell line"
             yield Breach("cell line", "prediction", text)
         u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
@@ -379,9 +379,9 @@ def _row(parts: Sequence[Encoding], place: int) -> torch.Tensor:
     return part.stream[place]
 
 
-def _same(made: torch.Tensor, given: torch.Tensor) -> bool:
-    """Whether what the sequence side made is what was given on, whatever its shape there."""
-    return torch.equal(made.detach().float().flatten(), given.detach().flatten())
+def _same(made: torch.Tensor, received: torch.Tensor) -> bool:
+    """Whether what the sequence side made is what was received, whatever its shape there."""
+    return torch.equal(made.detach().float().flatten(), received.detach().flatten())
 
 
 def _refuse_infinite(u: np.ndarray) -> None:

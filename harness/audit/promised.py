@@ -8,26 +8,28 @@ import numpy as np
 
 class PromisedSplit(NamedTuple):
     """Pairs [N] of a split with the data's labels and cell lines; its cell lines K as `codes`, by which of the trained ones
-    each goes (`index` [K], -1 for unseen), the pairs' `order` by cell line, and in that order the `number` of each pair's
+    each goes (`trained` [K], -1 for unseen), the pairs' `order` by cell line, and in that order the `number` of each pair's
     cell line among `codes`, in the upper half of an int64."""
 
     pairs: np.ndarray
     label: np.ndarray
     cell: np.ndarray
     codes: list[int]
-    index: np.ndarray
+    trained: np.ndarray
     order: np.ndarray
     number: np.ndarray
 
     @classmethod
     def of(
-        cls, pairs: np.ndarray, label: np.ndarray, cell: np.ndarray, trained: Mapping[int, int]
+        cls, pairs: np.ndarray, label: np.ndarray, cell: np.ndarray, index: Mapping[int, int]
     ) -> "PromisedSplit":
-        """Of all labels and cell lines of the data; `trained`: code -> index of the training cell lines."""
+        """Of all labels and cell lines of the data; `index`: code of a training cell line -> its place among them."""
         codes, number = np.unique(cell[pairs], return_inverse=True)
         order = np.argsort(number, kind="stable")
-        index = np.array([trained.get(int(code), -1) for code in codes])
-        return cls(pairs.copy(), label[pairs], cell[pairs], codes.tolist(), index, order, number[order] << 32)
+        trained = np.array([index.get(int(code), -1) for code in codes])
+        return cls(
+            pairs.copy(), label[pairs], cell[pairs], codes.tolist(), trained, order, number[order] << 32
+        )
 
     def foreign(self, support: np.ndarray, u: np.ndarray) -> np.ndarray:
         """Bool [K, D, S]: values of support sets float32 [K, D, S], a row per cell line, that no pair of that cell line has
