@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from harness.audit.finding import MechanismFinding
-from harness.audit.witness import Arrival, Witness
+from harness.audit.promised import PromisedSplit
+from harness.audit.witness import Arrival, Encoding, Witness
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
@@ -46,7 +47,6 @@ class Contracts:
         # Arrays of their own: reading a file map by a few indices costs more than all the rest.
         self.cell, self.label = np.asarray(self.dataset.cell), np.asarray(self.dataset.label)
         self.training = np.sort(subject.training)
-        self.trained = np.isin(np.arange(len(self.cell)), self.training)
         self.sides = [
             (np.asarray(windows), np.asarray(rows))
             for windows, rows in (
@@ -54,9 +54,11 @@ class Contracts:
                 (self.dataset.promoters, self.dataset.promoter_row),
             )
         ]
-        self.promised = {name: pairs.copy() for name, pairs in subject.pairs.items()}
-        self.lines = {name: Lines.of(self.cell[pairs]) for name, pairs in self.promised.items()}
-        self.index = {int(code): index for index, code in enumerate(subject.codes)}
+        trained = {int(code): index for index, code in enumerate(subject.codes)}
+        self.promised = {
+            name: PromisedSplit.of(pairs, self.label, self.cell, trained)
+            for name, pairs in subject.pairs.items()
+        }
         episode, size = subject.config.episode, len(self.training)
         self.steps = subject.config.optimiser.steps_per_epoch or max(
             1, round(size / (episode.per_step * episode.query))
@@ -153,15 +155,14 @@ class Contracts:
             "test": test & (sides == 2),
         }
         for name, mask in evaluated.items():
-            if not np.array_equal(np.sort(self.promised[name]), np.flatnonzero(mask)):
+            if not np.array_equal(np.sort(self.promised[name].pairs), np.flatnonzero(mask)):
                 yield Breach(f"split {name}", "prediction", f"split {name} has other pairs than the fold's")
         foreign = test | val | (sides > 0)
-        for name, pairs in (("trains on", self.training), ("scores as train", self.promised["train"])):
+        for name, pairs in (("trains on", self.training), ("scores as train", self.promised["train"].pairs)):
             if foreign[pairs].any():
                 pair = int(pairs[foreign[pairs]][0])
-                yield Breach(
-                    f"fold {name}", "sampler", f"the unit {name} pair {pair}, which the fold holds out"
-                )
+                text = f"the unit {name} pair {pair}, which the fold holds out"
+                yield Breach(f"fold {name}", "sampler", text)
 
     def _of_batch(self, batch: EpisodeBatch) -> Iterator[Breach]:
         episode, size = self.config.episode, self.config.support.size
@@ -172,8 +173,6 @@ class Contracts:
             yield Breach("sizes", "sampler", text)
             return
         pairs = np.concatenate([batch.support, batch.query], axis=1)
-        if not self.trained[pairs].all():
-            yield Breach("training pairs", "sampler", "a pair that the fold does not train on was drawn")
         ordered = np.sort(pairs, axis=1)
         if (ordered[:, 1:] == ordered[:, :-1]).any():
             both = [np.intersect1d(*sets) for sets in zip(batch.support, batch.query, strict=True)]
@@ -181,14 +180,15 @@ class Contracts:
             text = f"{shared} pairs are in support and query alike" if shared else "an episode repeats a pair"
             yield Breach("disjoint", "sampler", text)
         lines = self.cell[pairs]
-        if (self.codes[batch.query_cell] != lines[:, size:]).any():
+        index = np.searchsorted(self.codes, lines)
+        if (batch.query_cell != index[:, size:]).any():
             yield Breach("names", "sampler", "a query pair goes by another cell line than its own")
         elsewhere = lines != (lines if self.mixes else lines[:, :1])
         if elsewhere.any():
             row, column = np.argwhere(elsewhere)[0]
             text = f"an episode mixes cell lines {self._line(lines[row, 0])} and {self._line(lines[row, column])}"
             yield Breach("mixing", "sampler", f"{text}; {self.config.episode.sampler} promises one")
-        named = np.full(e, -1) if self.mixes else np.searchsorted(self.codes, lines[:, 0])
+        named = np.full(e, -1) if self.mixes else index[:, 0]
         if not elsewhere.any() and (batch.cell != named).any():
             yield Breach("names", "sampler", "an episode goes by another cell line than that of its pairs")
         content = zlib.crc32(pairs.data)
@@ -209,40 +209,32 @@ class Contracts:
             text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
             yield Breach("support size in training", "support", f"{text} were drawn")
             return
-        for name, encoding, pairs, u in (
-            ("support", seen.encodings[0], batch.support, arrival.u),
-            ("query", seen.encodings[1], batch.query, step.u),
+        for name, encoding, pairs, received in (
+            ("support", seen.encodings[0], batch.support, (arrival.u, arrival.z_i)),
+            ("query", seen.encodings[1], batch.query, (step.u,)),
         ):
             flat = pairs.ravel()
             one = self.batches * 7919 % len(flat)
             rows = (windows[row[flat[one]]] for windows, row in self.sides)
-            read = (side[one : one + 1].flatten().cpu().numpy() for side in encoding[:2])
+            read = (side[one : one + 1].flatten().cpu().numpy() for side in encoding.bases)
             if len(encoding.u) != len(flat) or not all(map(np.array_equal, read, rows)):
-                yield Breach(
-                    f"{name} sequences",
-                    "support",
-                    f"other sequences than those of the {name} pairs were read",
-                )
-            elif not torch.equal(encoding.u.detach().float().flatten(), u.detach().flatten()):
-                yield Breach(
-                    f"{name} U_I", "support", f"U_I of other pairs stands in for that of the {name} pairs"
-                )
+                text = f"other sequences than those of the {name} pairs were read"
+                yield Breach(f"{name} sequences", "support", text)
+            elif not all(map(_same, (encoding.u, encoding.stream), received)):
+                text = f"values of other pairs stand in for those of the {name} pairs"
+                yield Breach(f"{name} values", "support", text)
         shown = arrival.labelled.cpu().numpy() > 0
         if not self.config.support.labels and shown.any():
-            yield Breach(
-                "labels in training",
-                "support",
-                "labels of support pairs are shown, and support.labels is false",
-            )
+            text = "labels of support pairs are shown, and support.labels is false"
+            yield Breach("labels in training", "support", text)
         elif shown.any() and (arrival.label.cpu().numpy() != self.label[batch.support])[shown].any():
             yield Breach("support labels", "support", "a support pair has another label than the data's")
         cell = arrival.cell.cpu().numpy()
         hides = self.config.episode.pseudo_unseen > 0
         named = cell.shape == batch.cell.shape and ((cell == batch.cell) | (hides & (cell == -1))).all()
         if not self.mixes and not named:
-            yield Breach(
-                "cell line in training", "support", "a support set arrived as that of another cell line"
-            )
+            text = "a support set arrived as that of another cell line"
+            yield Breach("cell line in training", "support", text)
         if not np.array_equal(step.label.cpu().numpy(), self.label[batch.query]):
             yield Breach("labels", "sampler", "the loss read other labels than the data's")
         if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
@@ -269,48 +261,51 @@ class Contracts:
         fits = self.config.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) != 1
         names = sorted(scores, key=lambda name: name != VALIDATION) if fits else list(scores)
         names = [VALIDATION] * fits + names  # to fit T, validation is scored once before
-        lines, seen = sum(len(self.lines[name].codes) for name in names), len(self.witness.arrivals)
-        if whole and seen != lines:
+        lines, seen = sum(len(self.promised[name].codes) for name in names), len(self.witness.arrivals)
+        if not whole:
+            return
+        if seen != lines:
             text = f"support sets arrived {seen} times in the environment, and {lines} cell lines were scored"
             yield Breach("one draw per cell line", "prediction", text)
-        elif whole:
-            arrivals = iter(self.witness.arrivals)
-            for number, name in enumerate(names):
-                of_split = list(itertools.islice(arrivals, len(self.lines[name].codes)))
-                before = fits and number == 0
-                yield from self._of_support(of_split, scores[name], draws)
-                yield from self._of_queries(of_split, scores[name], before)
+            return
+        arrivals, encodings = iter(self.witness.arrivals), iter(self.witness.encodings)
+        for number, name in enumerate(names):
+            of_split = list(itertools.islice(arrivals, len(self.promised[name].codes)))
+            before = fits and number == 0
+            yield from self._of_support(of_split, scores[name], draws)
+            yield from self._of_queries(of_split, scores[name], before)
+            if not before:
+                yield from self._of_features(of_split, scores[name], encodings)
 
     def _of_pairs(self, scores: Mapping[str, SplitScores], draws: int) -> Iterator[Breach]:
         """Every pair of a split once, in order, with its own label and cell line."""
         for name, split in scores.items():
             promised = self.promised[name]
-            if not np.array_equal(split.pairs, promised):
+            if not np.array_equal(split.pairs, promised.pairs):
                 twice = len(split.pairs) - len(np.unique(split.pairs))
-                without = len(np.setdiff1d(promised, split.pairs))
-                text = f"of the {len(promised)} pairs of split {name} {without} were not scored"
+                without = len(np.setdiff1d(promised.pairs, split.pairs))
+                text = f"of the {len(promised.pairs)} pairs of split {name} {without} were not scored"
                 yield Breach("pairs once", "prediction", f"{text}, and {twice} were scored again")
-            elif split.logits.shape != (draws, len(promised)):
+            elif split.logits.shape != (draws, len(promised.pairs)):
                 text = f"split {name} has logits of {len(split.logits)} support draws; {draws} are configured"
                 yield Breach("draws", "prediction", text)
-            elif not np.array_equal(split.label, self.label[promised]):
-                yield Breach(
-                    "labels in prediction", "prediction", f"labels of split {name} are not the data's"
-                )
-            elif not np.array_equal(split.cell, self.cell[promised]):
-                yield Breach(
-                    "lines in prediction", "prediction", f"cell lines of split {name} are not the data's"
-                )
+            elif not np.array_equal(split.label, promised.label):
+                text = f"labels of split {name} are not the data's"
+                yield Breach("labels in prediction", "prediction", text)
+            elif not np.array_equal(split.cell, promised.cell):
+                text = f"cell lines of split {name} are not the data's"
+                yield Breach("lines in prediction", "prediction", text)
 
     def _of_support(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
         """A support draw is of its cell line and split, of the configured size, without labels, and not the one before."""
-        size, lines = self.config.support.size, self.lines[split.split]
+        size, promised = self.config.support.size, self.promised[split.split]
 
         def where(number: int) -> str:
-            return f"cell line {self._line(lines.codes[number])} of split {split.split}"
+            return f"cell line {self._line(promised.codes[number])} of split {split.split}"
 
+        expected = torch.Size((draws, size))
         for number, arrival in enumerate(arrivals):
-            if not all(tuple(part.shape) == (draws, size) for part in arrival[:3]):
+            if not arrival.u.shape == arrival.label.shape == arrival.labelled.shape == expected:
                 text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for {where(number)}"
                 yield Breach("support size", "prediction", f"{text}; {draws} of {size} are configured")
                 return
@@ -318,64 +313,73 @@ class Contracts:
         if bool(labels.any()):
             number = int(torch.nonzero(labels)[0, 0]) // 2
             yield Breach("labels shown", "prediction", f"the support set of {where(number)} carries labels")
-        expected = np.repeat([self.index.get(code, -1) for code in lines.codes], draws)
-        if not np.array_equal(torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy(), expected):
+        names = torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy()
+        if not np.array_equal(names, np.repeat(promised.trained, draws)):
             text = f"a support set of split {split.split} goes by the name of another cell line"
             yield Breach("cell line", "prediction", text)
         u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
-        _refuse_infinite(u)
-        known = lines.keys(split.u[lines.order], np.repeat(np.arange(len(arrivals)), lines.counts))
-        known.sort()
-        keys = lines.keys(u, np.arange(len(arrivals))[:, None, None])
-        foreign = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] != keys
+        foreign = promised.foreign(u, split.u)
         if foreign.any():
             number = int(np.argwhere(foreign)[0, 0])
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
             yield Breach("foreign support", "prediction", text)
         elif draws > 1:
-            keys.sort(axis=2)
-            alike = (keys[:, 1:] == keys[:, :1]).all(2)  # draws that are the first one again
+            u.sort(axis=2)
+            alike = (u[:, 1:] == u[:, :1]).all(2)  # draws that are the first one again
             for number in np.flatnonzero(alike.any(1)).tolist():
-                different = len(np.unique(known[known >> 32 == number]))
-                chance = 1.0 / math.comb(different, min(size, different)) if different > size else 1.0
-                if chance ** int(alike[number].sum()) * draws**2 < BY_CHANCE:
-                    text = (
-                        f"{1 + int(alike[number].sum())} of {draws} support draws of {where(number)} are one"
-                    )
+                here = split.u[split.cell == promised.codes[number]]
+                again, different = int(alike[number].sum()), len(np.unique(here))
+                chance = 1.0 / math.comb(different, size) if different > size else 1.0
+                if chance**again * draws**2 < BY_CHANCE:
+                    text = f"{1 + again} of {draws} support draws of {where(number)} are one"
                     yield Breach("draws differ", "prediction", text)
+
+    def _of_features(
+        self, arrivals: Sequence[Arrival], split: SplitScores, encodings: Iterator[Encoding]
+    ) -> Iterator[Breach]:
+        """U_I of every pair, and the features of one support pair, are what one pass of the sequence side gave."""
+        parts: list[Encoding] = []
+        while sum(len(part.u) for part in parts) < len(split.pairs) and (part := next(encodings, None)):
+            parts.append(part)
+        made = torch.cat([part.u for part in parts]).float().cpu().numpy() if parts else None
+        if made is None or not np.array_equal(made, split.u):
+            text = f"U_I of split {split.split} is not what the sequence side gave once"
+            yield Breach("U_I", "prediction", text)
+            return
+        arrival = arrivals[self.scorings % len(arrivals)]
+        z_i, alike = arrival.z_i[0, 0], np.flatnonzero(made == float(arrival.u[0, 0]))
+        rows = (_row(parts, place) for place in alike.tolist())
+        if not any(torch.equal(row.float(), z_i) for row in rows):
+            text = f"a support set of split {split.split} has features of other pairs than its U_I"
+            yield Breach("support features", "prediction", text)
 
     def _of_queries(self, arrivals: Sequence[Arrival], split: SplitScores, before: bool) -> Iterator[Breach]:
         """What the energy was given and gave is what the pairs are scored with; `before`: at a T that is not kept."""
         answers = [arrival.scored for arrival in arrivals if arrival.scored is not None]
         if len(answers) < len(arrivals):
             return
-        order = self.lines[split.split].order
+        order = self.promised[split.split].order
         u, logit = (torch.cat(parts, 1).cpu().numpy() for parts in zip(*answers, strict=True))
         if u.shape != split.logits.shape or (u != split.u[order]).any():
             text = f"the energy was asked for other pairs than those of split {split.split}"
             yield Breach("queries", "prediction", text)
         elif not before and not np.array_equal(logit, split.logits[:, order]):
-            yield Breach(
-                "logits", "prediction", f"the energy gave other logits than those of split {split.split}"
-            )
+            text = f"the energy gave other logits than those of split {split.split}"
+            yield Breach("logits", "prediction", text)
 
 
-class Lines(NamedTuple):
-    """Cell lines of a split's pairs: `codes` (ascending), pairs of each (`counts`), and the pairs' `order` by cell line."""
+def _row(parts: Sequence[Encoding], place: int) -> torch.Tensor:
+    """Features of one pair of those that were encoded in parts."""
+    for part in parts:
+        if place < len(part.u):
+            break
+        place -= len(part.u)
+    return part.stream[place]
 
-    codes: list[int]
-    counts: np.ndarray
-    order: np.ndarray
 
-    @classmethod
-    def of(cls, cell: np.ndarray) -> "Lines":
-        codes, counts = np.unique(cell, return_counts=True)
-        return cls(codes.tolist(), counts, np.argsort(cell, kind="stable"))
-
-    @staticmethod
-    def keys(u: np.ndarray, line: np.ndarray) -> np.ndarray:
-        """The bits of float32 U_I and the number of its cell line as one whole number."""
-        return u.view(np.uint32).astype(np.int64) | (line << 32)
+def _same(made: torch.Tensor, received: torch.Tensor) -> bool:
+    """Whether what the sequence side made is what was received, whatever its shape there."""
+    return torch.equal(made.detach().float().flatten(), received.detach().flatten())
 
 
 def _refuse_infinite(u: np.ndarray) -> None:

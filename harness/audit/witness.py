@@ -17,28 +17,30 @@ class Scored(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell; and what the
-    energy gave in these environments (None: it was not asked, as in phase 1)."""
+    """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell, z_i [E, S, d];
+    and what the energy gave in these environments (None: it was not asked, as in phase 1)."""
 
     u: Tensor
     label: Tensor
     labelled: Tensor
     cell: Tensor
+    z_i: Tensor
     scored: Scored | None = None
 
 
 class Encoding(NamedTuple):
-    """Base codes uint8 [B, L] of both sides as they arrived on the sequence side, and U_I [B] that it gave."""
+    """U_I [B] and features for the environment [B, d] that the sequence side gave, and in a training step the base codes
+    uint8 [B, L] of both sides that it was given."""
 
-    enhancer: Tensor
-    promoter: Tensor
     u: Tensor
+    stream: Tensor
+    bases: tuple[Tensor, ...] = ()
 
 
 @dataclass
 class Witness:
     """Hooks on environment, energy, sequence side and task term of a trainer. What they saw since it was last cleared:
-    `arrivals`, in their order; in a training step (`training`) `encodings` and the `step` that the terms read as well.
+    `arrivals` and `encodings`, in their order, and in a training step (`training`) the `step` that the terms read.
     Copies of the modules are of no interest, and nothing that was seen is copied or changed."""
 
     trainer: Trainer
@@ -61,8 +63,10 @@ class Witness:
                 self.answered(arguments[0], output)
 
         def sequence(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
-            if module is model.sequence and self.training:
-                self.encodings.append(Encoding(arguments[0], arguments[1], output.u))
+            if module is model.sequence:
+                self.encodings.append(
+                    Encoding(output.u, output.stream, arguments[:2] if self.training else ())
+                )
 
         def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             if module is task:
@@ -76,7 +80,7 @@ class Witness:
         ]
 
     def arrived(self, support: Support) -> None:
-        self.arrivals.append(Arrival(support.u, support.label, support.labelled, support.cell))
+        self.arrivals.append(Arrival(support.u, support.label, support.labelled, support.cell, support.z_i))
 
     def answered(self, u: Tensor, logit: Tensor) -> None:
         """The first answer in an environment is the score; a competition asks again, at other resistances."""

@@ -80,6 +80,16 @@ def shown(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Predictor, "support", labelled)
 
 
+def other_features(patch: pytest.MonkeyPatch) -> None:
+    support = Predictor.support
+
+    def rolled(self: Predictor, *inputs: Any) -> Support:
+        made = support(self, *inputs)
+        return replace(made, z_i=made.z_i.roll(1, dims=1))
+
+    patch.setattr(Predictor, "support", rolled)
+
+
 def flipped(patch: pytest.MonkeyPatch) -> None:
     labels = Measure.labels
     patch.setattr(Measure, "labels", lambda self, pairs: 1.0 - labels(self, pairs))
@@ -131,6 +141,11 @@ BROKEN: dict[str, tuple[Patch, str]] = {
         "support pairs of cell line",
     ),
     "labels leak into the support set": (shown, "prediction is broken: .*carries labels"),
+    "features of other pairs": (other_features, "has features of other pairs than its U_I"),
+    "U_I that the sequence side did not give": (
+        scores(lambda scored: replace(scored, u=scored.u + 1.0, r=scored.r)),
+        "prediction is broken: at a scoring after epoch 1, ",
+    ),
     "labels of another order": (
         scores(lambda scored: replace(scored, label=scored.label[::-1].copy())),
         "labels of split val_unseen are not the data's",

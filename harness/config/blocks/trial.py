@@ -69,7 +69,7 @@ class ConfigurationBlock(Block):
     evaluation: EvaluationBlock = EvaluationBlock()
     predict: PredictBlock = PredictBlock()
     audit: Literal["strict", "warn", "off"] = "strict"
-    """strict: a mechanism that is inert or leaking at the first steps stops the trial; warn: it is only reported."""
+    """strict: a mechanism that is inert or leaking, or a broken contract, stops the trial; warn: it is only reported."""
     limits: dict[str, float] = Field(default_factory=dict)
     """Limits of warning rules by rule id, in place of the documented ones."""
 
