@@ -74,6 +74,6 @@ def written(**ledger: Any) -> UnitLedger:
                 pair += 1
     names = ["split", "draw", "pair", "cell_line", "label", "u", "r", "t"]
     predictions = pd.DataFrame(rows, columns=names)
-    parts = (predictions[name].to_numpy(dtype=np.float64) for name in ("u", "r", "t"))
-    predictions["logit"] = FORMS["gated"](*parts, row).logit.astype(np.float32)
+    u, r, t = (predictions[name].to_numpy(dtype=np.float64) for name in ("u", "r", "t"))
+    predictions["logit"] = FORMS["gated"](u, r, t, row).logit.astype(np.float32)
     return UnitLedger({**row, **ledger}, predictions, embeddings, [], SETTINGS)
