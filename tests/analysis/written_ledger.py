@@ -68,9 +68,8 @@ def written(**ledger: Any) -> UnitLedger:
     rows, pair = [], 0
     for split, lines in SPLITS.items():
         for line in lines:
-            for _ in range(PAIRS):
-                u = np.float32(random.normal(0, 2))
-                rows.append((split, 0, pair, line, pair % 2, u, np.float32(of_line[split, line]), 0.75))
+            for drawn in random.normal(0, 2, PAIRS).astype(np.float32):
+                rows.append((split, 0, pair, line, pair % 2, drawn, np.float32(of_line[split, line]), 0.75))
                 pair += 1
     names = ["split", "draw", "pair", "cell_line", "label", "u", "r", "t"]
     predictions = pd.DataFrame(rows, columns=names)
