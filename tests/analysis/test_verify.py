@@ -29,11 +29,14 @@ def tampered(folder: Path, table: str, change: Callable[[pd.DataFrame], object])
     with pq.ParquetFile(file) as old:
         schema = old.schema_arrow
         frame = old.read().to_pandas()
+        sizes = [old.metadata.row_group(number).num_rows for number in range(old.num_row_groups)]
     changed = change(frame)
     frame = changed if isinstance(changed, pd.DataFrame) else frame
-    pq.write_table(
-        pa.Table.from_pandas(frame, schema=schema, preserve_index=False), file, row_group_size=len(frame)
-    )
+    whole, at = pa.Table.from_pandas(frame, schema=schema, preserve_index=False), 0
+    with pq.ParquetWriter(file, schema) as writer:
+        for size in sizes:
+            writer.write_table(whole.slice(at, size), row_group_size=size)
+            at += size
     return run
 
 
