@@ -39,11 +39,11 @@ def footer(run: Run) -> Iterator[RenderableType]:
     if rows:
         said += f", largest difference {largest:.0e}".replace("e-0", "e-")
     notes = []
-    own = looked[looked["not_recomputed"].notna()]
-    if len(own):
+    unlike = looked[looked["not_recomputed"].notna()]
+    if len(unlike):
         notes.append(
-            f"{counted(int(own['predictions'].sum()))} of {len(own)} units not recomputed: "
-            f"{own['not_recomputed'].iloc[0]}"
+            f"{counted(int(unlike['predictions'].sum()))} of {len(unlike)} units not recomputed: "
+            f"{unlike['not_recomputed'].iloc[0]}"
         )
     missing = len(ended) - len(looked)
     if missing > 0:

@@ -14,8 +14,8 @@ from analysis.ledger.unit import KNOWN, UnitLedger
 
 SAME = 1e-5
 """Difference of numbers that were computed in float32 by two ways, relative to 1 + their size."""
-SAME_HALF = 0.03
-"""The same where the sequence side ran in bfloat16."""
+SAME_POTENTIAL, SAME_HALF = 1e-4, 0.03
+"""The same of U_I, which other pairs of a batch may move; the latter where the sequence side ran in bfloat16."""
 
 
 def rows_are_whole(unit: UnitLedger) -> Iterator[str]:
@@ -45,7 +45,7 @@ def potential_repeats(unit: UnitLedger) -> Iterator[str]:
     u = pd.Series(unit.column("u"))
     grouped = u.groupby(unit.predictions[key].to_numpy(), sort=False)
     apart = (u - grouped.transform("first")).abs().to_numpy()
-    wrong = apart > (SAME_HALF if unit.half else SAME) * (1.0 + u.abs().to_numpy())
+    wrong = apart > (SAME_HALF if unit.half else SAME_POTENTIAL) * (1.0 + u.abs().to_numpy())
     if wrong.any():
         at = int(np.argmax(wrong))
         yield (

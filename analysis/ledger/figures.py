@@ -99,13 +99,15 @@ class Counts(NamedTuple):
 def cells_are_of_the_logits(unit: UnitLedger) -> Iterator[str]:
     """Every row of `cells` of the reported weights is made of the stored logits, by one threshold per score and prevalence,
     which is the best of the unseen validation lines."""
-    if not unit.cells or unit.predictions.empty:
+    if unit.predictions.empty:
         return
     counts = _counted(unit)
     chosen: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in unit.cells:
         if row["protocol"] == "exact" and row["score"] in SCORES:
             chosen.setdefault((row["score"], row["prevalence_mode"]), []).append(row)
+    for score, mode in sorted({(score, mode) for score in SCORES for mode in PREVALENCES} - chosen.keys()):
+        yield f"cells has no rows of score {score}, prevalence {mode}, of the reported weights"
     for (score, mode), rows in chosen.items():
         yield from _of_one_threshold(counts, score, mode, rows)
 

@@ -15,7 +15,7 @@ UNDERFLOW = 1e-30
 def standardised(r: Floats, unit: Unit) -> Floats:
     """raw = mean + r sqrt(sd^2 + FLOOR^2) of the reference; r itself while fewer than two cell lines have been met."""
     mean, spread = unit["reference_mean"], unit["reference_sd"]
-    return r if mean is None or np.isnan(mean) else mean + r * np.hypot(spread, FLOOR)
+    return r if mean is None or spread is None else mean + r * np.hypot(spread, FLOOR)
 
 
 def softplus(r: Floats, unit: Unit) -> Floats:

@@ -30,9 +30,12 @@ class Verification:
         return self.energy + self.record
 
 
+CHECKS = (*CONSISTENCY, cells_are_of_the_logits)
+
+
 def verify_unit(unit: UnitLedger) -> Verification:
     """Recompute every prediction of a unit and check that its record agrees with itself."""
-    record = [text for check in (*CONSISTENCY, cells_are_of_the_logits) for text in check(unit)]
+    record = [text for check in CHECKS for text in check(unit)]
     why_not = unknown_form(unit.ledger)
     if why_not is not None:
         return Verification(0, 0.0, 0.0, (), tuple(record), why_not)

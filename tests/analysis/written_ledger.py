@@ -68,12 +68,11 @@ def written(**ledger: Any) -> UnitLedger:
     rows, pair = [], 0
     for split, lines in SPLITS.items():
         for line in lines:
-            for _ in range(PAIRS):
-                u = np.float32(random.normal(0, 2))
-                rows.append((split, 0, pair, line, pair % 2, u, np.float32(of_line[split, line]), 0.75))
+            for drawn in random.normal(0, 2, PAIRS).astype(np.float32):
+                rows.append((split, 0, pair, line, pair % 2, drawn, np.float32(of_line[split, line]), 0.75))
                 pair += 1
     names = ["split", "draw", "pair", "cell_line", "label", "u", "r", "t"]
     predictions = pd.DataFrame(rows, columns=names)
-    parts = (predictions[name].to_numpy(dtype=np.float64) for name in ("u", "r", "t"))
-    predictions["logit"] = FORMS["gated"](*parts, row).logit.astype(np.float32)
+    u, r, t = (predictions[name].to_numpy(dtype=np.float64) for name in ("u", "r", "t"))
+    predictions["logit"] = FORMS["gated"](u, r, t, row).logit.astype(np.float32)
     return UnitLedger({**row, **ledger}, predictions, embeddings, [], SETTINGS)

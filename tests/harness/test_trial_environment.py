@@ -150,14 +150,14 @@ def test_resumed_trial_reaches_the_same_teacher_memory(
     for name, value in whole.trainer.memory.items():
         assert torch.equal(value, again.trainer.memory[name]), name
     one, other = [embeddings(tmp_path / run) for run in ("whole", "broken")]
-    for column in ("r", "r_student", "r_teacher"):
+    for column in ("r_cell", "r_student", "r_teacher"):
         np.testing.assert_array_equal(one[column], other[column])
     trained = one.r_teacher.notna()
     assert trained.any()
     assert not trained.all(), "only training cell lines have a Teacher"
-    assert (one.r[~trained] == one.r_student[~trained]).all(), "unseen cell lines: R_E = R_S"
+    assert (one.r_cell[~trained] == one.r_student[~trained]).all(), "unseen cell lines: R_E = R_S"
     np.testing.assert_allclose(
-        one.r[trained], 0.25 * one.r_teacher[trained] + 0.75 * one.r_student[trained], rtol=1e-5
+        one.r_cell[trained], 0.25 * one.r_teacher[trained] + 0.75 * one.r_student[trained], rtol=1e-5
     )
 
 

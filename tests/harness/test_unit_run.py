@@ -243,9 +243,9 @@ def test_embeddings_hold_the_resistance_and_gate_of_a_cell_line(make_unit: MakeU
         embeddings, predictions = table(tmp_path, "embeddings", form), table(tmp_path, "predictions", form)
         first = embeddings[(embeddings.draw == 0) & (embeddings.split == "test")].set_index("cell_line")
         used = predictions[predictions.split == "test"].groupby("cell_line").r.first()
-        np.testing.assert_allclose(first.r.loc[used.index], used, rtol=1e-5)
+        np.testing.assert_allclose(first.r_cell.loc[used.index], used, rtol=1e-5)
         if form == "linear":
-            assert (embeddings.r >= 0).all()
+            assert (embeddings.r_cell >= 0).all()
             assert embeddings.gate.isna().all()
         else:
             assert embeddings.gate.between(0, 1).all()
