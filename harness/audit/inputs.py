@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.audit.neutral import members, parts_of
 from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, Reading
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
+from models.environment.base import EnvironmentOutput
 from models.environment.placement import Placement
 from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Resistance
@@ -63,8 +65,9 @@ def _movement(twins: Twins, mechanism: Mechanism, name: str) -> tuple[float, str
         side = ("enhancer", "promoter").index(name)
         return _least(twins.other_side(side), frozenset({KNOWN, UNSEEN}), "the logit")
     if kind == "energy form":
-        position, change = {"u": (0, torch.zeros_like), "temperature": (2, _doubled)}[name]
-        return _replayed(twins.reading, model.energy, position, (change,))
+        if name == "u":
+            return _replayed(twins.reading, model.energy, 0, [torch.zeros_like])
+        return _replayed(twins.reading, model.energy, 2, [_doubled])
     if kind in ("environment source", "fusion", "extrapolation", "teacher"):
         return _of_environment(twins, mechanism, name)
     if cls is None or name not in ("z_i", "z_e", "support"):
@@ -125,17 +128,19 @@ def _places(twins: Twins) -> tuple[float, str] | None:
     """An unseen cell line lies where one training cell line does, and then where another does: R_E moves."""
     reading, trainer = twins.reading, twins.trainer
     for _, prior in members(trainer, GaussianProcessPrior):
+        assert isinstance(prior, GaussianProcessPrior)
         places = prior.training_places(trainer.reference)
         if len(places) > 1:
             low, high = (
-                reading.with_output(
-                    trainer.model.environment,
-                    lambda output, place=place: output._replace(place=place.expand_as(output.place)),
-                )
+                reading.with_output(trainer.model.environment, partial(_placed, place))
                 for place in places[:2]
             )
             return _least(reading.moved(low, base=high, r=True), frozenset({UNSEEN}), "R_E")
     return None
+
+
+def _placed(place: Tensor, output: EnvironmentOutput) -> EnvironmentOutput:
+    return output._replace(place=None if output.place is None else place.expand_as(output.place))
 
 
 class Exchange:
@@ -161,9 +166,9 @@ class Exchange:
             return replace(support, cell=torch.where(support.cell >= 0, other, support.cell))
         others = self.supports[self.call + 1 :] + self.supports[: self.call]
         if self.name == "v":
-            unlike = [
-                other.v for other in others if other.v is not None and not torch.equal(other.v, support.v)
-            ]
+            mine = support.v
+            given = [other.v for other in others if other.v is not None]
+            unlike = [v for v in given if mine is not None and not torch.equal(v, mine)]
             return replace(support, v=unlike[0]) if unlike else support
         sets = [other for other in others if not torch.equal(other.z_i, support.z_i)]
         return replace(support, z_i=sets[0].z_i, u=sets[0].u) if sets else support

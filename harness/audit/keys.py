@@ -1,18 +1,19 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
 from harness.audit.idle import STRETCHES, stretched
-from harness.audit.probe import Probe, differ, trimmed
+from harness.audit.probe import Probe, trimmed
 from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import Leaf, discriminators, leaves, options
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.step.trainer import Trainer
+from models.episode import Step
 from models.losses.term import LossTerm
 
 BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "balance", "episode.pseudo_unseen",
@@ -38,7 +39,8 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
         tried: dict[Any, Trainer] = {}
         for value in others(leaf, value_at(probe.config, path)):
             twin = _Fingerprint(probe, changed(probe.config, {path: value}))
-            if base.differs(twin) or (path in UNSEEN and base.differs_unseen(twin)):
+            of_terms = path.startswith(("loss.", "decouple."))
+            if base.differs(twin, of_terms=of_terms) or (path in UNSEEN and base.differs_unseen(twin)):
                 break
             tried[value] = twin.trainer
         else:
@@ -121,6 +123,10 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
     return valid[:3]
 
 
+STATES = ((1.0, 0.0), *STRETCHES)
+"""(scale, shift) of the states that loss terms are asked at."""
+
+
 class _Fingerprint:
     """What a configuration makes of the probe's state: its initial values, and one step of a few pairs."""
 
@@ -143,27 +149,26 @@ class _Fingerprint:
             for key, state in weights["states"].items()
             for name, value in state.items()
         }
+        self._measured: Step | None = None
+        self._values: dict[tuple[float, float], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
 
-    def differs(self, other: "_Fingerprint") -> bool:
-        """Whether the two are built, step or would step at another state in different ways."""
+    def differs(self, other: "_Fingerprint", *, of_terms: bool = False) -> bool:
+        """Whether the two are built, step or would step at another state in different ways; `of_terms`: what differs is of
+        a loss term."""
         if other.error:
             return True
         shapes = {name: value.shape for name, value in self.initial.items()}
         if shapes != {name: value.shape for name, value in other.initial.items()}:
             return True
-        if differ(self.initial, other.initial) > 0.0:
+        if unlike(self.initial, other.initial):
             return True
-        one = self.step()
         try:
-            two = other.step()
+            # Where a value is of a loss term, asking the terms alone is the shorter way.
+            ways = (self._terms_differ, self._steps_differ)
+            return any(way(other) for way in (ways if of_terms else ways[::-1]))
         except (ValueError, TypeError, LookupError, RuntimeError):
             return True  # a twin that cannot run with the other value has read it
-        if any(differ(one[name], two[name]) > 0.0 for name in one):
-            return True
-        if not torch.equal(self.logits(), other.logits()):
-            return True
-        return any(not torch.equal(a, b) for a, b in zip(self.values(), other.values(), strict=True))
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
         """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""
@@ -190,17 +195,50 @@ class _Fingerprint:
         """Logits of a few pairs as they are predicted."""
         return self.probe.logits(self.probe.clone(self.config), trimmed(self.probe.batch, 3, 4))
 
-    def values(self) -> list[torch.Tensor]:
-        """Values of the loss terms at stretched states of the step, where hinges that are satisfied now are not."""
-        clone: Trainer = self.probe.clone(self.config)
-        batch = trimmed(self.probe.batch, 3, 4)
-        step = clone.measure(batch, warm=False).step
-        term_values = []
-        for scale, shift in STRETCHES:
-            moved, _ = stretched(step, scale, shift)
-            term_values += [
-                term(moved, state)[0].detach()
-                for term, _ in clone.weighted
-                for state in (clone.states[term.key], term.awake(clone.states[term.key]))
-            ]
-        return term_values
+    def _steps_differ(self, other: "_Fingerprint") -> bool:
+        """Whether a step or the logits that are predicted differ."""
+        one, two = self.step(), other.step()
+        return any(unlike(one[name], two[name]) for name in one) or not torch.equal(
+            self.logits(), other.logits()
+        )
+
+    def _terms_differ(self, other: "_Fingerprint") -> bool:
+        """Whether the loss terms of the two give other values on one and the same step, as it is and at stretched states,
+        where hinges that are satisfied now are not."""
+        step = self.measured()
+        terms = self.probe.clone(other.config)
+        for stretch in STATES:
+            values = zip(self.values(stretch), _values(terms, step, stretch), strict=True)
+            if any(not torch.equal(a, b) for a, b in values):
+                return True
+        return False
+
+    def measured(self) -> Step:
+        """A step of a few pairs before its gradients, at the probe's state."""
+        if self._measured is None:
+            clone = self.probe.clone(self.config)
+            self._measured = clone.measure(trimmed(self.probe.batch, 3, 4), warm=False).step
+            self._values = {stretch: _values(clone, self._measured, stretch) for stretch in STATES}
+        return self._measured
+
+    def values(self, stretch: tuple[float, float]) -> list[torch.Tensor]:
+        """Values of the loss terms on that step."""
+        self.measured()
+        return self._values[stretch]
+
+
+def _values(trainer: Trainer, step: Step, stretch: tuple[float, float]) -> list[torch.Tensor]:
+    """Values of the trainer's loss terms on a stretched step, in their states as they are and awake."""
+    moved = stretched(step, *stretch)[0]
+    return [
+        term(moved, state)[0].detach()
+        for term, _ in trainer.weighted
+        for state in (trainer.states[term.key], term.awake(trainer.states[term.key]))
+    ]
+
+
+def unlike(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:
+    """Whether the two differ in any bit of any tensor."""
+    return one.keys() != other.keys() or any(
+        not torch.equal(value, other[name]) for name, value in one.items()
+    )

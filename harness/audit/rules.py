@@ -1,6 +1,7 @@
 """Verdicts on what is neither a module nor a loss term: samplers, routing, balance, curriculum, fusion, scopes."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
     still = () if moved is None else moved.still
-    figures = {**({} if moved is None else moved.figures()), "effect_gradient": gap}
+    figures: dict[str, Any] = {**({} if moved is None else moved.figures()), "effect_gradient": gap}
     text = silent(asked, still, gap)
     if text and mechanism.key in MAY_BE_IDLE:
         return MechanismFinding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
@@ -106,7 +107,7 @@ def _curriculum(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     early = probe.step(probe.clone(), progress=0.0)
     twin = probe.step(probe.clone(changed(probe.config, dict(mechanism.off))), progress=0.0)
     gap = differ(early.gradients, twin.gradients)
-    figures = {"effect_gradient": gap / (norm(twin.gradients) + 1e-30)}
+    figures: dict[str, Any] = {"effect_gradient": gap / (norm(twin.gradients) + 1e-30)}
     if gap > 0.0:
         return MechanismFinding.on(mechanism, "active", "phase 1 trains otherwise than phase 2", **figures)
     if not twins.trainer.model.environment.acts and len(twins.terms) == 1:

@@ -22,7 +22,7 @@ def unread_input(twins: Twins, term: LossTerm) -> tuple[str, float | None]:
     """
     if type(term).awake is not LossTerm.awake:
         return "", None
-    step = twins.trainer.measure(twins.probe.batch, warm=False).step
+    step = twins.measured
     state = twins.trainer.states[term.key]
     gaps = []
     for name in sorted(term.reads - UNASKED):

@@ -8,6 +8,7 @@ from harness.audit import neutral
 from harness.audit.probe import Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, Reading
 from harness.trial.step.trainer import StepLog
+from models.episode import Step
 
 
 class Twins:
@@ -24,6 +25,7 @@ class Twins:
         first = probe.step(probe.clone(), shares=True)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
+        self._measured: Step | None = None
         self._sides: dict[int, Moved] = {}
         self.reading = Reading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
@@ -32,6 +34,13 @@ class Twins:
         """What the base step logged."""
         assert self.base.log is not None
         return self.base.log
+
+    @property
+    def measured(self) -> Step:
+        """The step that every twin takes, before its gradients."""
+        if self._measured is None:
+            self._measured = self.trainer.measure(self.probe.batch, warm=False).step
+        return self._measured
 
     def other_side(self, side: int) -> Moved:
         """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""

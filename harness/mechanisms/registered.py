@@ -45,9 +45,16 @@ def registered() -> Iterator[Mechanism]:
             cls = row.cls if issubclass(row.cls, nn.Module) else None
             off = neutral(registry, row)
             acts, reads = declarations(registry, row)
-            places = {"acts": acts, "reads": reads}
             yield Mechanism(
-                key=row.mechanism, when=when, trains=trains, cls=cls, kind=kind, off=off, **places, **texts
+                key=row.mechanism,
+                when=when,
+                trains=trains,
+                cls=cls,
+                kind=kind,
+                off=off,
+                acts=acts,
+                reads=reads,
+                **texts,
             )
 
 

@@ -71,7 +71,7 @@ def test_nan_in_what_it_acts_on_makes_it_nan(key: str) -> None:
     state = term.initial_state()
     for seed in range(3):
         _, state = term(make_step(seed=seed), state)
-    for name in set(DEFINITIONS[key].acts.split()) & set(FIELDS):
+    for name in set(DEFINITIONS[key].moves.split()) & set(FIELDS):
         step = make_step(seed=5)
         lost: dict[str, Any] = {name: torch.full_like(getattr(step, name), torch.nan)}
         spoilt = make_step(seed=5, **lost)

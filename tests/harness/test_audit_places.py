@@ -211,14 +211,9 @@ def test_a_fusion_that_training_alone_knows_is_inert(
 @pytest.mark.parametrize(
     "changes",
     [
-        *(
-            {"energy.form": form}
-            for form in ("interaction", "binding", "boosted_gate", "threshold_gate", "blocking")
-        ),
-        *(
-            {"energy.form": form, "environment.scope": "sample"}
-            for form in ("linear", "gated", "threshold_gate")
-        ),
+        {"energy.form": "binding"},
+        {"energy.form": "gated", "environment.scope": "sample"},
+        {"energy.form": "threshold_gate", "environment.scope": "sample"},
         {**TEACHER, "environment.graph.kind": "gcn", "environment.fusion.alpha": 1.0},
         {"environment.teacher.kind": "ema", "loss.distillation.weight": 0.5, "environment.fusion.alpha": 0.0},
         {"environment.prior.extrapolate": "posterior", "temperature.mode": "calibrated"},

@@ -98,7 +98,7 @@ def test_every_mechanism_declares_where_it_acts_and_what_it_reads() -> None:
     assert set(others) == set(PLACES)
     declared = {key: (row.acts, row.reads) for key, row in others.items()}
     assert declared == {
-        key: ({LETTERS[letter] for letter in place.acts}, set(place.reads.split()))
+        key: (frozenset(LETTERS[letter] for letter in place.acts), frozenset(place.reads.split()))
         for key, place in PLACES.items()
     }
 
