@@ -101,7 +101,7 @@ TOGETHER: tuple[dict[str, str], ...] = (
 MISSED = frozenset(
     {
         *("gated", "boosted_gate", "learned", "per_cell"),
-        *("support", "attention", "features", "moments", "fusion"),
+        *("support", "features", "moments", "fusion"),
         *("orthogonal", "sparsity_z_i", "sparsity_z_e", "grl", "infonce", "ranking_smooth_ap"),
         *("random", "shared", "ramp", "pcgrad", "fixed_weights", "curriculum", "curriculum_ramp"),
     }
