@@ -51,7 +51,8 @@ DATA = DataBlock(
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """A trial that is to be run: a preset at tiny sizes, the `changes` laid over it, and the folder for its files."""
+    """A trial that is to be run: a preset at tiny sizes, the `changes` laid over it, and the folder for its files, encoded
+    data among them, so that a patch of the encoding acts."""
 
     preset: str
     changes: Mapping[str, Any]

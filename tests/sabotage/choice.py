@@ -1,5 +1,10 @@
 """A choice of broken trials that has every mechanism and every kind at least once, for the tests of every change."""
 
+from harness.mechanisms.catalogue import catalogue
+from tests.sabotage.catalogue import ways
+from tests.sabotage.way import Way
+
+ROWS = {row.key: row for row in catalogue()}
 SINGLE: dict[str, str] = {
     "stem": "ones",
     "self_attention": "the mean of its input",
@@ -93,3 +98,18 @@ TOGETHER: tuple[dict[str, str], ...] = (
     },
 )
 """Terms that are broken in one trial, each in its own way: each has to be accused."""
+MISSED = frozenset(
+    {
+        *("gated", "boosted_gate", "learned", "per_cell"),
+        *("support", "features", "moments", "fusion"),
+        *("orthogonal", "sparsity_z_i", "sparsity_z_e", "grl", "infonce", "ranking_smooth_ap"),
+        *("random", "shared", "ramp", "pcgrad", "fixed_weights", "curriculum", "curriculum_ramp"),
+    }
+)
+"""Of the choice, what the audit does not catch yet: the tests hold it to exactly these, and none may be left."""
+
+
+def way(key: str, text: str) -> Way:
+    """The way of a mechanism that this text is of."""
+    (chosen,) = (way for way in ways(ROWS[key]) if way.text == text)
+    return chosen

@@ -19,7 +19,8 @@ from tests.sabotage.modules import untaught
 from tests.sabotage.tampering import Tampering
 from tests.sabotage.way import Way
 
-Off = Callable[[Trainer], None]
+Off = Callable[[Trainer], bool]
+"""Makes a trainer go on otherwise; returns whether it did not do so already."""
 FLAGS: dict[str, tuple[type, str, str]] = {
     "gp_posterior": (CellEnvironment, "resist", "extrapolates"),
     "share_strands": (SequencePotential, "forward", "share_strands"),
@@ -30,33 +31,38 @@ NEVER = 1000
 
 
 def _routed(shared: bool) -> Off:
-    def off(trainer: Trainer) -> None:
-        trainer.router.shared = trainer.measuring.shared = shared
+    def off(trainer: Trainer) -> bool:
+        before, trainer.router.shared, trainer.measuring.shared = trainer.router.shared, shared, shared
+        return before != shared
 
     return off
 
 
-def _unhidden(trainer: Trainer) -> None:
+def _unhidden(trainer: Trainer) -> bool:
     trainer.draws = TrainingDraws(trainer.seed, pseudo_unseen=0.0, labels=trainer.config.support.labels)
+    return trainer.config.episode.pseudo_unseen > 0
 
 
-def _unbalanced(trainer: Trainer) -> None:
-    trainer.balance = build_balance(FixedBalanceBlock(), trainer.seed)
+def _unbalanced(trainer: Trainer) -> bool:
+    before, trainer.balance = trainer.balance, build_balance(FixedBalanceBlock(), trainer.seed)
+    return type(before) is not type(trainer.balance)
 
 
-def _halved(trainer: Trainer) -> None:
+def _halved(trainer: Trainer) -> bool:
     trainer.weighted = [(term, w if term.key == "task" else w / 2) for term, w in trainer.weighted]
+    return len(trainer.weighted) > 1
 
 
 def _set(path: str, value: Any) -> Off:
     *parts, name = path.split(".")
 
-    def off(trainer: Trainer) -> None:
+    def off(trainer: Trainer) -> bool:
         place: Any = trainer
         for part in parts:
             place = getattr(place, part)
-        assert getattr(place, name) != value, f"{path} is {value} already"
+        before = getattr(place, name)
         setattr(place, name, value)
+        return bool(before != value)
 
     return off
 
@@ -132,10 +138,9 @@ def _of_sampler(cls: type[Sampler]) -> Iterator[Way]:
         )
 
 
-def _counted(tampering: Tampering, change: Off) -> Off:
+def _counted(tampering: Tampering, change: Off) -> Callable[[Trainer], None]:
     def counted(trainer: Trainer) -> None:
-        change(trainer)
-        tampering.changes += 1
+        tampering.changes += change(trainer)
 
     return counted
 

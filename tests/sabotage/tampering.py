@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from harness.trial.step.trainer import Trainer
+from models.episode import Support
 
 Make = Callable[[Any], Any]
 """The true attribute -> what stands in its place."""
@@ -87,6 +88,8 @@ def differs(true: Any, false: Any) -> bool:
     if isinstance(true, Tensor) and isinstance(false, Tensor):
         same = true.shape == false.shape and torch.equal(true.detach(), false.detach())
         return not same or true.requires_grad != false.requires_grad
+    if isinstance(true, Support) and isinstance(false, Support):
+        return differs(vars(true), vars(false))
     if isinstance(true, np.ndarray):
         return not np.array_equal(true, false)
     if isinstance(true, tuple | list):

@@ -1,4 +1,4 @@
-"""Every mechanism is broken in every kind of way or says why not, and the audit of a whole trial is judged by a choice."""
+"""Every mechanism is broken in every kind of way or says why not, and a sabotage that changes nothing is no pass."""
 
 import json
 from pathlib import Path
@@ -6,31 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
 from models.losses.regularisers import SparsityZi
 from tests.harness.command import command
 from tests.sabotage.__main__ import stamp
 from tests.sabotage.catalogue import reasons, ways
-from tests.sabotage.choice import SINGLE, TOGETHER
+from tests.sabotage.choice import ROWS, SINGLE, TOGETHER, way
 from tests.sabotage.tampering import Tampering, differs
 from tests.sabotage.trial import Bench
 from tests.sabotage.way import KINDS, Way
-
-ROWS = {row.key: row for row in catalogue()}
-MISSED = frozenset[str]()
-"""Of the choice, mechanisms whose sabotage today's audit does not catch: the list is exact, and has to become empty."""
-
-
-def way(key: str, text: str) -> Way:
-    (chosen,) = (way for way in ways(ROWS[key]) if way.text == text)
-    return chosen
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    torch.set_num_threads(1)
-    return Bench(tmp_path_factory.mktemp("bench"))
 
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -76,18 +60,6 @@ def test_what_is_replaced_is_put_back_and_counted() -> None:
 def test_a_sabotage_that_changes_nothing_is_no_pass(bench: Bench) -> None:
     nothing = Way("late", "from the hundredth epoch on", lambda t: t.at_epoch(100, lambda trainer: None))
     assert bench.judge(ROWS["sparsity_z_i"], nothing).word == "UNCHANGED"
-
-
-@pytest.mark.parametrize("key", SINGLE)
-def test_a_broken_mechanism_stops_its_trial(bench: Bench, key: str) -> None:
-    result = bench.judge(ROWS[key], way(key, SINGLE[key]))
-    assert result.word == ("MISSED" if key in MISSED else "caught"), result
-
-
-@pytest.mark.parametrize("terms", TOGETHER, ids=range(len(TOGETHER)))
-def test_terms_that_are_broken_together_are_all_accused(bench: Bench, terms: dict[str, str]) -> None:
-    accused = bench.judge_together([(ROWS[key], way(key, text)) for key, text in terms.items()])
-    assert {key for key in terms if key not in accused} == MISSED & terms.keys()
 
 
 def test_a_report_goes_on_where_it_was(tmp_path: Path) -> None:

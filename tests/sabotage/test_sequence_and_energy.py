@@ -1,0 +1,14 @@
+"""Broken mechanisms of the sequence side, the energy and its temperature and scope: each has to stop its trial."""
+
+import pytest
+
+from tests.sabotage.choice import MISSED, ROWS, SINGLE, way
+from tests.sabotage.trial import Bench
+
+KEYS = [key for key in SINGLE if ROWS[key].id <= "M16"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_broken_mechanism_stops_its_trial(bench: Bench, key: str) -> None:
+    result = bench.judge(ROWS[key], way(key, SINGLE[key]))
+    assert result.word == ("MISSED" if key in MISSED else "caught"), result
