@@ -55,7 +55,9 @@ def driven(
             findings += real.before(batch, epoch, progress) if real is not None else []
             logs.append(unit_run.trainer.step(batch, progress=progress, probe=last))
             findings += real.after(logs[-1]) if real is not None else []
-        rows += [{"epoch": epoch, **row} for row in term_rows(logs, {key: "" for key in unit_run.trainer.terms})]
+        rows += [
+            {"epoch": epoch, **row} for row in term_rows(logs, dict.fromkeys(unit_run.trainer.terms, ""))
+        ]
     return findings, rows
 
 
