@@ -6,9 +6,10 @@ from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL, MechanismFinding
 from harness.config.blocks.reads import Reads
 from harness.trial.unit_run import UnitRun
+from tests.narrow import present
 
 
-def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float | None]:
+def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
     """Finding by `id mechanism`, and the cost in steps. Not `first`: as at the end of a trial, but for the keys that only a
     trial that ran has read."""
     subject = unit_run.subject
@@ -18,7 +19,7 @@ def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, Mechani
         reads = Reads(unit_run.config)
         reads.resume(None)
         found = twins_of(replace(subject, reads=reads), "last")
-    return {f"{f.id} {f.mechanism}": f for f in found.findings}, found.cost
+    return {f"{f.id} {f.mechanism}": f for f in found.findings}, present(found.cost)
 
 
 def accused(unit_run: UnitRun, *, first: bool = True) -> dict[str, str]:

@@ -111,7 +111,7 @@ def test_a_mechanism_without_these_declarations_is_refused() -> None:
     with pytest.raises(ValueError, match="declares 'nowhere': it may act in training"):
         declare("M07", "lost", kind="k", name="n", when={"model.width": 8}, equation="e", shapes="->", source="s",
                 acts=frozenset({"nowhere"}), reads=frozenset())  # fmt: skip
-    energies: Registry[Energy] = Registry("energy form", path="energy.form")
+    energies: Registry[Energy] = Registry("energy form", Energy, path="energy.form")
     texts = {"id": "M10", "name": "n", "equation": "e", "shapes": "->", "source": "s"}
     with pytest.raises(ValueError, match=r"'silent' \(Silent\) does not declare acts, .*reads"):
         energies.register("silent", **texts)(type("Silent", (Energy,), {"__doc__": "d"}))
