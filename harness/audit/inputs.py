@@ -86,8 +86,8 @@ def _unread(module: nn.Module, reading: Reading, name: str) -> bool:
     arguments, named = reading.calls.get(module, ((), {}))
     if isinstance(module, Placement):
         return not arguments or arguments[0].shape[-1] == 1
-    given = isinstance(module, Resistance) and named.get("raw") is not None
-    return given and name == "z_e" and isinstance(module, Resistance) and module.scope == "cell"
+    extrapolates = isinstance(module, Resistance) and named.get("raw") is not None
+    return extrapolates and name == "z_e" and isinstance(module, Resistance) and module.scope == "cell"
 
 
 def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[float, str] | None:
@@ -167,8 +167,8 @@ class Exchange:
         others = self.supports[self.call + 1 :] + self.supports[: self.call]
         if self.name == "v":
             mine = support.v
-            given = [other.v for other in others if other.v is not None]
-            unlike = [v for v in given if mine is not None and not torch.equal(v, mine)]
+            features = [other.v for other in others if other.v is not None]
+            unlike = [v for v in features if mine is not None and not torch.equal(v, mine)]
             return replace(support, v=unlike[0]) if unlike else support
         sets = [other for other in others if not torch.equal(other.z_i, support.z_i)]
         return replace(support, z_i=sets[0].z_i, u=sets[0].u) if sets else support
@@ -184,9 +184,9 @@ def _replayed(
     with torch.no_grad():
         before = parts_of(module(*arguments, **named))
         for change in changes:
-            given = list(arguments)
-            given[position] = change(given[position])
-            after = parts_of(module(*given, **named))
+            changed = list(arguments)
+            changed[position] = change(changed[position])
+            after = parts_of(module(*changed, **named))
             moved = max(_relative(a, b) for a, b in zip(before, after, strict=True) if a.is_floating_point())
             if moved > NOTHING:
                 return moved, "what it gives"

@@ -63,9 +63,9 @@ def rolled(side: int) -> Callable[..., Any]:
     """A change of the sequence side's arguments: those of one side are another pair's."""
 
     def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        given = list(arguments)
-        given[side] = given[side].roll(max(1, len(given[side]) // 2), 0)
-        return tuple(given), named
+        changed = list(arguments)
+        changed[side] = changed[side].roll(max(1, len(changed[side]) // 2), 0)
+        return tuple(changed), named
 
     return change
 
