@@ -152,7 +152,7 @@ def test_unfinished_units_are_counted_and_censored_ones_marked(tmp_path: Path) -
 
 
 def test_what_the_audit_stopped_is_averaged_into_nothing(tmp_path: Path) -> None:
-    reason = "audit: sampler is broken: at step 12 of epoch 2, an episode mixes cell lines"
+    reason = "audit: sampler is broken (contract): at step 12 of epoch 2, an episode mixes cell lines"
     run = write_run(tmp_path / "run", (Copy("aaa111", {"x.a": 1}), Copy("bbb222", {"x.a": 2})))
     stopped = Copy("aaa111", {"x.a": 1}, lift=0.3, status="stopped", unit={"reason": reason})
     write_unit(run, stopped, 2)
@@ -167,7 +167,7 @@ def test_what_the_audit_stopped_is_averaged_into_nothing(tmp_path: Path) -> None
     assert result.left_out == {"stopped by the audit": 2, "not started": 2}
     said = " ".join(printed(result).split())
     assert (
-        "stopped by the audit: 1 unit of a=1 (aaa111), in no figure above; sampler is broken: at step 12"
+        "stopped by the audit: 1 unit of a=1 (aaa111), in no figure above; sampler is broken (contract): at step 12"
         in said
     )
     assert "(ccc333), in no figure above" in said
@@ -176,7 +176,7 @@ def test_what_the_audit_stopped_is_averaged_into_nothing(tmp_path: Path) -> None
 
 
 def test_a_run_that_the_audit_stopped_whole_says_why(tmp_path: Path) -> None:
-    reason = "audit: M21 support is inert: it does not read its support set"
+    reason = "audit: M22 support is inert (input): it does not read its support set"
     write_unit(tmp_path, Copy("a", {}, status="stopped", unit={"reason": reason}), 0)
     with pytest.raises(
         UserError, match=r"\(1 stopped by the audit\); the first reason given is: audit: M21 support"

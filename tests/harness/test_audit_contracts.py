@@ -126,11 +126,11 @@ first_of = CellBatch.epoch
 BROKEN: dict[str, tuple[Patch, str]] = {
     "support of prediction is smaller": (
         positions(lambda chosen, _: chosen[:, :-3]),
-        "prediction is broken: at a scoring after epoch 1, 1 support sets of 5 pairs",
+        "prediction is broken \\(contract\\): at a scoring after epoch 1, 1 support sets of 5 pairs",
     ),
     "mixture from the second epoch on": (
         batches(mixed, since=2),
-        "sampler is broken: at step 1 of epoch 2, an episode mixes cell lines",
+        "sampler is broken \\(contract\\): at step 1 of epoch 2, an episode mixes cell lines",
     ),
     "a pair is scored twice and another one not": (
         scores(without_last),
@@ -140,11 +140,11 @@ BROKEN: dict[str, tuple[Patch, str]] = {
         positions(lambda chosen, first: chosen * 0 if first else chosen),
         "support pairs of cell line",
     ),
-    "labels leak into the support set": (shown, "prediction is broken: .*carries labels"),
+    "labels leak into the support set": (shown, "prediction is broken \\(contract\\): .*carries labels"),
     "features of other pairs": (other_features, "has features of other pairs than its U_I"),
     "U_I that the sequence side did not give": (
         scores(lambda scored: replace(scored, u=scored.u + 1.0, r=scored.r)),
-        "prediction is broken: at a scoring after epoch 1, ",
+        "prediction is broken \\(contract\\): at a scoring after epoch 1, ",
     ),
     "labels of another order": (
         scores(lambda scored: replace(scored, label=scored.label[::-1].copy())),
@@ -169,7 +169,7 @@ BROKEN: dict[str, tuple[Patch, str]] = {
     "other names of the cell lines": (batches(other_names), "goes by another cell line"),
     "every epoch is the first": (
         epochs(lambda self, number: first_of(self, 1)),
-        "sampler is broken: in epoch 2, the batches are those of epoch 1",
+        "sampler is broken \\(contract\\): in epoch 2, the batches are those of epoch 1",
     ),
     "one batch again and again": (
         epochs(lambda self, number: iter([next(first_of(self, number))] * 2)),

@@ -209,7 +209,7 @@ def test_a_turned_direction_is_broken(
     assert "where it declares to" in finding.reason
     assert finding.direction_gap is not None
     assert finding.direction_gap > 0.01
-    assert fault([finding]) == f"audit: {finding.id} {mechanism} is broken: {finding.reason}"
+    assert fault([finding]) == f"audit: {finding.id} {mechanism} is broken (direction): {finding.reason}"
 
 
 def test_a_gradient_of_another_size_is_broken(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
