@@ -179,7 +179,7 @@ def test_a_run_that_the_audit_stopped_whole_says_why(tmp_path: Path) -> None:
     reason = "audit: M22 support is inert (input): it does not read its support set"
     write_unit(tmp_path, Copy("a", {}, status="stopped", unit={"reason": reason}), 0)
     with pytest.raises(
-        UserError, match=r"\(1 stopped by the audit\); the first reason given is: audit: M21 support"
+        UserError, match=r"\(1 stopped by the audit\); the first reason given is: audit: M22 support"
     ):
         rank(Run.open(tmp_path))
 
