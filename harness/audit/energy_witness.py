@@ -13,16 +13,16 @@ Rows = np.ndarray
 
 
 class EnergyWitness:
-    """Sees every call of an energy without gradients, of which it keeps the first support draw; changes no value.
-
-    A copy of the energy that is deep-copied with its hooks is not listened to.
+    """Sees every call of an energy without gradients on pairs u [D, N], of which it keeps the first support draw; changes no
+    value. Not listened to are a copy of the energy that is deep-copied with its hooks, and what loss terms ask of it at
+    other resistances [..., E, 1] than one per support draw.
     """
 
     def __init__(self, energy: Energy) -> None:
         seen: list[tuple[Tensor, ...]] = []
 
         def hook(module: torch.nn.Module, arguments: tuple[Any, ...], logit: Any) -> None:
-            if module is energy and not torch.is_grad_enabled():
+            if module is energy and not torch.is_grad_enabled() and logit.ndim == arguments[1].ndim == 2:
                 seen.append(tuple(part[0].detach() for part in (*arguments, logit)))
 
         self._seen = seen
