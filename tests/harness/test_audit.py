@@ -185,4 +185,6 @@ def test_sentences() -> None:
     assert lines(rows) == {"last": "2 mechanisms: 1 active, 1 inert\n  M33 pearson is inert: no gradient"}
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
     broken = MechanismFinding("-", "sampler", "broken", "mixed", "contract")
+    assert summary([active, broken]) == "1 mechanisms: 1 active; beside them 1 broken"
+    assert summary([broken]) == "beside the mechanisms 1 broken"
     assert fault([broken]) == "audit: sampler is broken (contract): mixed"
