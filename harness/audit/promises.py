@@ -59,7 +59,7 @@ class _Scoring:
         encoded = encode_pairs(trainer.model, dataset, pairs, trainer.device, len(pairs))
         return cls(twins, pairs, cell, encoded)
 
-    def score(self, rows: np.ndarray, label: np.ndarray, predictor: Predictor) -> SplitScores:
+    def scores(self, rows: np.ndarray, label: np.ndarray, predictor: Predictor) -> SplitScores:
         """The trial's predictor on these rows."""
         trainer = self.twins.trainer
         chosen = torch.from_numpy(rows).to(trainer.device)
@@ -85,15 +85,15 @@ def _alone(twins: Twins) -> str:
     first = np.flatnonzero(scoring.cell == scoring.cell[0])
     size = max(1, len(first) // 2)
     predictor = SupportFirst(twins.reading.predictor, size)
-    whole = scoring.score(first, label, predictor)
-    flipped = scoring.score(first, 1 - label, predictor)
+    whole = scoring.scores(first, label, predictor)
+    flipped = scoring.scores(first, 1 - label, predictor)
     if not np.array_equal(whole.logits, flipped.logits):
         return "a prediction depends on the labels of the pairs that it scores"
-    part = scoring.score(first[: size + max(1, (len(first) - size) // 2)], label, predictor)
+    part = scoring.scores(first[: size + max(1, (len(first) - size) // 2)], label, predictor)
     if not _near(whole.logit[: len(part.logit)], part.logit):
         return "a prediction depends on which other pairs are scored with it"
-    beside = scoring.score(everything, label, twins.reading.predictor)
-    lone = scoring.score(first, label, twins.reading.predictor)
+    beside = scoring.scores(everything, label, twins.reading.predictor)
+    lone = scoring.scores(first, label, twins.reading.predictor)
     if not _near(beside.logit[first], lone.logit):
         return "a prediction depends on which other cell lines are scored with it"
     return ""
