@@ -14,6 +14,7 @@ from harness.audit.twins import Twins
 from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.predict import Predictor, SplitScores
 from models.episode import Support
+from models.scoring import score_queries
 
 NEAR = 1e-4
 """Difference, relative to 1 + size, that the order of a sum may make."""
@@ -111,15 +112,20 @@ def _order(twins: Twins) -> str:
         support,
         **{name: vars(support)[name].flip(1) for name in ("z_i", "u", "label", "labelled")},
     )
-    before, after = _environment(twins, support), _environment(twins, turned)
+    with torch.no_grad():
+        before, after = _environment(twins, support), _environment(twins, turned)
     if bool(((after - before).abs() <= NEAR * (1 + before.abs())).all()):
         return ""
     return f"z_E depends on the order of the pairs in a support set ({type(model.environment).__name__})"
 
 
 def _environment(twins: Twins, support: Support) -> Tensor:
-    with torch.no_grad():
-        return twins.trainer.model.environment_of(support, twins.trainer.memory).z_e
+    """z_E of the support sets, on the way to the scores of their own pairs."""
+    trainer = twins.trainer
+    scored = score_queries(
+        trainer.model, support, support.u, support.z_i, trainer.reference, trainer.memory, warm=False
+    )
+    return scored.environment.z_e.detach()
 
 
 def _foreign(twins: Twins) -> str:
@@ -131,10 +137,7 @@ def _foreign(twins: Twins) -> str:
     both = _joined(sets)
     for changed in (0, 1):
         with torch.enable_grad():
-            before, after = (
-                model.environment_of(each, twins.trainer.memory).z_e.detach()
-                for each in (both, _negated(both, changed))
-            )
+            before, after = (_environment(twins, each) for each in (both, _negated(both, changed)))
         if not torch.equal(before[1 - changed], after[1 - changed]):
             return "another cell line's samples change z_E of an episode"
         if float((before[changed] - after[changed]).abs().max()) <= ROUNDING * float(before.abs().max()):

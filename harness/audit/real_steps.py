@@ -11,7 +11,7 @@ from harness.audit.finding import MechanismFinding
 from harness.audit.movement import movements
 from harness.audit.neutral import members
 from harness.audit.reference_step import Moments, moments, reference_gradients, weights_at
-from harness.audit.step_comparison import Difference, believed, differences, displacement
+from harness.audit.step_comparison import StepDifference, believed, differences, displacement
 from harness.mechanisms.catalogue import configured
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -191,7 +191,7 @@ class RealSteps:
         taken = max(start.steps for start in self._before.values())
         if taken != index:
             text = f"took {taken} steps before step {index}"
-            unlike.insert(0, Difference("skipped", "the optimiser", text))
+            unlike.insert(0, StepDifference("skipped", "the optimiser", text))
         findings = self._faults(unlike, index)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
@@ -209,7 +209,7 @@ class RealSteps:
         finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
         return self._once(f"sign of {what}", finding)
 
-    def _faults(self, unlike: list[Difference], index: int) -> list[MechanismFinding]:
+    def _faults(self, unlike: list[StepDifference], index: int) -> list[MechanismFinding]:
         """One finding per kind of difference, on the optimiser, that names what it is the first of."""
         findings: list[MechanismFinding] = []
         for kind in dict.fromkeys(each.kind for each in unlike):
