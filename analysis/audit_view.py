@@ -48,20 +48,21 @@ def verdicts(run: Run) -> pd.DataFrame:
 
 
 def audit_view(run: Run) -> Iterator[RenderableType]:
-    """One line over all mechanisms, then a line for each that is neither active nor rank-invariant; nothing for a run
-    without audits."""
+    """One line over all mechanisms, then a line for each of them, and for each contract, key or record beside them, that
+    is neither active nor rank-invariant; nothing for a run without audits."""
     rows = verdicts(run)
     if rows.empty:
         return
-    counts = rows["verdict"].value_counts()
+    mechanisms = rows[rows["id"] != "-"]
+    counts = mechanisms["verdict"].value_counts()
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
     line = Text("\nAudit", style="bold")
-    line.append(f"  {len(rows)} mechanisms, each by its gravest verdict: {said}", style="not bold")
+    line.append(f"  {len(mechanisms)} mechanisms, each by its gravest verdict: {said}", style="not bold")
     yield line
     for row in rows.itertuples():
         if row.verdict in ("active", "rank-invariant"):
             continue
         text = Text(f"{row.verdict} ", style=_STYLE.get(str(row.verdict), ""))
-        text.append(f"{row.id} {row.mechanism}", style="bold")
+        text.append(f"{'' if row.id == '-' else f'{row.id} '}{row.mechanism}", style="bold")
         text.append(f"  in {row.configurations} of {row.of} configurations that have it: {row.reason}")
         yield Padding(text, (0, 0, 0, 2))

@@ -23,8 +23,8 @@ from analysis.schema import (
     SCHEMA_VERSION,
     TABLE_NAME,
     TABLES,
-    refuse_version,
 )
+from analysis.schema_version import refuse_version
 from analysis.unit_log import UnitLog, log_file, logged_units
 
 _SUFFIX = ".parquet"

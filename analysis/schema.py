@@ -3,12 +3,9 @@ lie, and how they are written and read.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-
-from analysis.errors import UserError
 
 SCHEMA_VERSION = 4
 
@@ -377,28 +374,6 @@ ALWAYS = ("epochs", "terms", "cells", "warnings", "units")
 """Tables in which every unit that has ended has a file or a place in a part, with rows or without."""
 KEYS = [name for name, _, _ in _KEYS]
 """Columns that name a unit."""
-
-
-def refuse_version(file: Path, version: int) -> None:
-    """Raise UserError for a file of another version of the schema than this one."""
-    if version > SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema version {version}; this analysis reads version {SCHEMA_VERSION}, update it"
-        )
-    if version < SCHEMA_VERSION:
-        raise UserError(
-            f"{file} has schema version {version}, and this program reads version {SCHEMA_VERSION}: rank it with the "
-            "program that made it, or give another run folder"
-        )
-
-
-def refuse_older(run: Path) -> None:
-    """Raise UserError for a run folder whose tables have the names of an earlier version."""
-    if any((run / "trials").glob("*.parquet")) or any((run / "units").glob("*.log")):
-        raise UserError(
-            f"{run} has schema version {SCHEMA_VERSION - 1} or an earlier one, and this program reads version "
-            f"{SCHEMA_VERSION}: rank it with the program that made it, or give another run folder"
-        )
 
 
 def to_table(name: str, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

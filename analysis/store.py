@@ -15,8 +15,9 @@ from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.output import printable
 from analysis.paths import driven, user_path
-from analysis.schema import ADDED, LOCK, TABLES, refuse_older
+from analysis.schema import ADDED, LOCK, TABLES
 from analysis.schema import KEYS as KEYS
+from analysis.schema_version import refuse_older
 
 _MARKERS = ("logs", "units", "trials", "plan.json", "sweep.yaml", "provenance.json")
 

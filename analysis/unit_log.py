@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from analysis.paths import listed
-from analysis.schema import KEYS, SCHEMA_VERSION, TABLE_NAME, TABLES, refuse_version, to_table
+from analysis.schema import KEYS, SCHEMA_VERSION, TABLE_NAME, TABLES, to_table
+from analysis.schema_version import refuse_version
 
 FOLDER, SUFFIX = "logs", ".log"
 """RUN/logs/<unit>.log."""

@@ -70,6 +70,8 @@ def test_training_prediction_and_audit_use_it() -> None:
         "harness/trial/step/measure.py",
         "harness/trial/score/predict.py",
         "harness/audit/probe.py",
+        "harness/audit/promises.py",
+        "harness/audit/rescoring.py",
     }
 
 

@@ -12,57 +12,57 @@ Unit = Mapping[str, Any]
 """A row of the table `ledger`."""
 
 
-class Energy(NamedTuple):
+class EnergyValue(NamedTuple):
     """logit [N], and size [N]: the sum of the absolute summands that it is made of, over T where T divides them."""
 
     logit: Floats
     size: Floats
 
 
-Form = Callable[[Floats, Floats, Floats, Unit], Energy]
-"""(U_I [N], R_E [N], T [N], scalars of the unit) -> Energy."""
+Form = Callable[[Floats, Floats, Floats, Unit], EnergyValue]
+"""(U_I [N], R_E [N], T [N], scalars of the unit) -> EnergyValue."""
 
 
-def linear(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def linear(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """(u - r) / t."""
-    return Energy((u - r) / t, (np.abs(u) + np.abs(r)) / t)
+    return EnergyValue((u - r) / t, (np.abs(u) + np.abs(r)) / t)
 
 
-def interaction(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def interaction(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """(u - r + lam u r) / t."""
     both = unit["lam"] * u * r
-    return Energy((u - r + both) / t, (np.abs(u) + np.abs(r) + np.abs(both)) / t)
+    return EnergyValue((u - r + both) / t, (np.abs(u) + np.abs(r) + np.abs(both)) / t)
 
 
-def gated(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def gated(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """u sigmoid(w r) / t."""
     logit = u * expit(unit["w"] * r) / t
-    return Energy(logit, np.abs(logit))
+    return EnergyValue(logit, np.abs(logit))
 
 
-def boosted_gate(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def boosted_gate(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """u (1 + a tanh(u) sigmoid(r)) / t."""
     boost = u * unit["a"] * np.tanh(u) * expit(r)
-    return Energy((u + boost) / t, (np.abs(u) + np.abs(boost)) / t)
+    return EnergyValue((u + boost) / t, (np.abs(u) + np.abs(boost)) / t)
 
 
-def threshold_gate(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def threshold_gate(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """u / t where r > tau, b u / t elsewhere; tau is compared in float32, as r was. A NaN r gives NaN."""
     opened = r.astype(np.float32) > np.float32(unit["tau"])
     logit = u * np.where(np.isnan(r), np.nan, np.where(opened, 1.0, unit["b"])) / t
-    return Energy(logit, np.abs(logit))
+    return EnergyValue(logit, np.abs(logit))
 
 
-def blocking(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def blocking(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """log P - log(1 - P), P = sigmoid(w r) sigmoid(u / t): with 1 / P - 1 = e^-g + e^-v + e^-(g + v), in log space."""
     shut, fails = -unit["w"] * r, -u / t
     odds = np.logaddexp(np.logaddexp(shut, fails), shut + fails)
-    return Energy(-odds, np.abs(shut) + np.abs(fails))
+    return EnergyValue(-odds, np.abs(shut) + np.abs(fails))
 
 
-def binding(u: Floats, r: Floats, t: Floats, unit: Unit) -> Energy:
+def binding(u: Floats, r: Floats, t: Floats, unit: Unit) -> EnergyValue:
     """u / t - r."""
-    return Energy(u / t - r, np.abs(u) / t + np.abs(r))
+    return EnergyValue(u / t - r, np.abs(u) / t + np.abs(r))
 
 
 FORMS: Mapping[str, Form] = {

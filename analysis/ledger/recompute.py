@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analysis.ledger.forms import FORMS, Energy, Floats, Unit
+from analysis.ledger.forms import FORMS, EnergyValue, Floats, Unit
 
 TOLERANCE = 1e-5
 """Of a logit, relative to 1 + the sum of its absolute summands over T: what float32 loses on the way, many times over."""
@@ -45,7 +45,7 @@ def recompute(rows: Mapping[str, Any] | Any, unit: Unit) -> Recomputed:
     u, r, t, stored = (_column(rows[name]) for name in ("u", "r", "t", "logit"))
     # What overflows or divides by 0 shows as a difference.
     with np.errstate(all="ignore"):
-        made = Energy(u, np.abs(u)) if unit["phase"] == 1 else FORMS[unit["form"]](u, r, t, unit)
+        made = EnergyValue(u, np.abs(u)) if unit["phase"] == 1 else FORMS[unit["form"]](u, r, t, unit)
         difference = np.abs(stored - made.logit)
     difference[np.isnan(difference)] = np.inf
     tolerance = TOLERANCE * (1.0 + np.where(np.isfinite(made.size), made.size, 0.0))

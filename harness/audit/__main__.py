@@ -16,7 +16,7 @@ from analysis.errors import run_cli
 from analysis.paths import user_path
 from harness.audit.patch import patches_of
 from harness.audit.rehearsal import DATA, Rehearsal
-from harness.audit.sabotage import WORDS, Verdict, verdicts
+from harness.audit.sabotage import WORDS, PatchVerdict, verdicts
 from harness.config.blocks.data import parse_source
 from harness.shell import terminal
 from harness.shell.arguments import whole
@@ -61,7 +61,7 @@ def main() -> int:
     console = terminal.console()
     patches = patches_of(arguments.patch)
     data = parse_source(arguments.data) if arguments.data else DATA
-    judged: list[Verdict] = []
+    judged: list[PatchVerdict] = []
     with tempfile.TemporaryDirectory() as folder:
         rehearsal = Rehearsal("minimal", {}, arguments.epochs, data, Path(folder))
         for verdict in verdicts(patches, rehearsal, arguments.preset):
@@ -74,7 +74,7 @@ def main() -> int:
     return 2 if "not applied" in words else 1 if "missed" in words else 0
 
 
-def _tell(verdict: Verdict, console: Console) -> None:
+def _tell(verdict: PatchVerdict, console: Console) -> None:
     console.print(f"{verdict.patch.file}: {verdict.patch.breaks}", markup=False, soft_wrap=True)
     style = {"caught": "green", "missed": "bold red", "not applied": "bold red"}.get(verdict.word, "yellow")
     console.print(f"  {verdict.sentence}", style=style, markup=False, highlight=False, soft_wrap=True)
@@ -87,7 +87,7 @@ def _tell(verdict: Verdict, console: Console) -> None:
             console.print(f"  {what}: {', '.join(names)}", markup=False, soft_wrap=True)
 
 
-def _table(judged: Sequence[Verdict]) -> Table:
+def _table(judged: Sequence[PatchVerdict]) -> Table:
     table = Table("patch", "breaks", "verdict", "fault rules", box=SIMPLE_HEAD, pad_edge=False)
     for verdict in judged:
         cells = (verdict.patch.file.name, verdict.patch.breaks, verdict.word, ", ".join(verdict.fault_rules))
@@ -95,7 +95,7 @@ def _table(judged: Sequence[Verdict]) -> Table:
     return table
 
 
-def _totals(judged: Sequence[Verdict]) -> str:
+def _totals(judged: Sequence[PatchVerdict]) -> str:
     """`30 patches: 27 caught of 28 counted (96 %); 1 missed; 2 unchanged`."""
     counts = Counter(verdict.word for verdict in judged)
     counted = counts["caught"] + counts["missed"]

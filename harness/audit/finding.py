@@ -53,10 +53,17 @@ class MechanismFinding:
 
 
 def summary(findings: Sequence[MechanismFinding]) -> str:
-    """`14 mechanisms: 13 active, 1 rank-invariant`."""
-    counts = Counter(finding.verdict for finding in findings)
-    parts = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-    return f"{len(findings)} mechanisms: {parts}" if findings else "no mechanism was audited"
+    """`14 mechanisms: 13 active, 1 rank-invariant; beside them 3 active` (contracts, real steps, stored scores, keys)."""
+    mechanisms = [finding.verdict for finding in findings if finding.id != "-"]
+    others = [finding.verdict for finding in findings if finding.id == "-"]
+    said = [f"{len(mechanisms)} mechanisms: {_counted(mechanisms)}"] if mechanisms else []
+    said += [f"beside {'them' if said else 'the mechanisms'} {_counted(others)}"] if others else []
+    return "; ".join(said) or "no mechanism was audited"
+
+
+def _counted(verdicts: Sequence[str]) -> str:
+    counts = Counter(verdicts)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
 def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from harness.audit.acting import KNOWN, UNSEEN, places
 from harness.audit.neutral import members, parts_of
-from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, Reading
+from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, ScoreReading
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
 from models.environment.base import EnvironmentOutput
@@ -80,7 +80,7 @@ def _movement(twins: Twins, mechanism: Mechanism, name: str) -> tuple[float, str
     return min((answer for answer in answers if answer is not None), default=None)
 
 
-def _unread(module: nn.Module, reading: Reading, name: str) -> bool:
+def _unread(module: nn.Module, reading: ScoreReading, name: str) -> bool:
     """Whether this module cannot read the input here: of one prototype space of one dimension, or of a cell line whose R_E
     a prior extrapolates."""
     arguments, named = reading.calls.get(module, ((), {}))
@@ -175,7 +175,7 @@ class Exchange:
 
 
 def _replayed(
-    reading: Reading, module: nn.Module, position: int, changes: Sequence[Callable[[Tensor], Tensor]]
+    reading: ScoreReading, module: nn.Module, position: int, changes: Sequence[Callable[[Tensor], Tensor]]
 ) -> tuple[float, str] | None:
     """The module's first call again, with one argument changed, in the first way that moves anything."""
     if module not in reading.calls:

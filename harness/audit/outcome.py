@@ -27,7 +27,7 @@ MOVED = (AttributeError, ImportError, NameError, TypeError)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RehearsalOutcome:
     """`status`, `reason`, `epochs` that were finished and optimiser `steps` of a unit; what its audit said at each moment
     (`audit`) and its `faults`; the warnings' `rules` that hold with their severity; `traces`, a hash of the weights and of
     every table of results. `error` is what ended it from outside, `moved` whether that is a name that moved."""
@@ -44,7 +44,7 @@ class Outcome:
     moved: bool = False
 
     @classmethod
-    def of(cls, unit_run: UnitRun) -> "Outcome":
+    def of(cls, unit_run: UnitRun) -> "RehearsalOutcome":
         """That of a unit that has ended."""
         return cls(
             status=unit_run.status,
@@ -62,7 +62,7 @@ class Outcome:
         )
 
 
-def rehearse(rehearsal: Rehearsal, patch: Patch | None, *, audited: bool) -> Outcome:
+def rehearse(rehearsal: Rehearsal, patch: Patch | None, *, audited: bool) -> RehearsalOutcome:
     """Apply the patch, which stays, and run the trial: a process that has done so is good for nothing else.
 
     Raises whatever the trial raises where there is no patch.
@@ -73,19 +73,19 @@ def rehearse(rehearsal: Rehearsal, patch: Patch | None, *, audited: bool) -> Out
         return _run(rehearsal, audited=audited)
     try:
         patch.apply()
-    except Exception as error:  # noqa: BLE001 - a person's file may raise anything
-        return Outcome("failed", error=_sentence(error, patch), moved=True)
+    except Exception as error:  # noqa: BLE001  # a person's file may raise anything
+        return RehearsalOutcome("failed", error=_sentence(error, patch), moved=True)
     try:
         return _run(rehearsal, audited=audited)
-    except Exception as error:  # noqa: BLE001 - and so may whatever it has changed
-        return Outcome("failed", error=_sentence(error, patch), moved=isinstance(error, MOVED))
+    except Exception as error:  # noqa: BLE001  # and so may whatever it has changed
+        return RehearsalOutcome("failed", error=_sentence(error, patch), moved=isinstance(error, MOVED))
 
 
-def _run(rehearsal: Rehearsal, *, audited: bool) -> Outcome:
+def _run(rehearsal: Rehearsal, *, audited: bool) -> RehearsalOutcome:
     unit_run = rehearsal.unit_run(audited=audited)
     while not unit_run.finished:
         unit_run.advance()
-    return Outcome.of(unit_run)
+    return RehearsalOutcome.of(unit_run)
 
 
 def _sentence(error: Exception, patch: Patch) -> str:

@@ -14,6 +14,7 @@ from harness.audit.twins import Twins
 from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.predict import Predictor, SplitScores
 from models.episode import Support
+from models.scoring import score_queries
 
 NEAR = 1e-4
 """Difference, relative to 1 + size, that the order of a sum may make."""
@@ -59,7 +60,7 @@ class _Scoring:
         encoded = encode_pairs(trainer.model, dataset, pairs, trainer.device, len(pairs))
         return cls(twins, pairs, cell, encoded)
 
-    def score(self, rows: np.ndarray, label: np.ndarray, predictor: Predictor) -> SplitScores:
+    def scores(self, rows: np.ndarray, label: np.ndarray, predictor: Predictor) -> SplitScores:
         """The trial's predictor on these rows."""
         trainer = self.twins.trainer
         chosen = torch.from_numpy(rows).to(trainer.device)
@@ -85,15 +86,15 @@ def _alone(twins: Twins) -> str:
     first = np.flatnonzero(scoring.cell == scoring.cell[0])
     size = max(1, len(first) // 2)
     predictor = SupportFirst(twins.reading.predictor, size)
-    whole = scoring.score(first, label, predictor)
-    flipped = scoring.score(first, 1 - label, predictor)
+    whole = scoring.scores(first, label, predictor)
+    flipped = scoring.scores(first, 1 - label, predictor)
     if not np.array_equal(whole.logits, flipped.logits):
         return "a prediction depends on the labels of the pairs that it scores"
-    part = scoring.score(first[: size + max(1, (len(first) - size) // 2)], label, predictor)
+    part = scoring.scores(first[: size + max(1, (len(first) - size) // 2)], label, predictor)
     if not _near(whole.logit[: len(part.logit)], part.logit):
         return "a prediction depends on which other pairs are scored with it"
-    beside = scoring.score(everything, label, twins.reading.predictor)
-    lone = scoring.score(first, label, twins.reading.predictor)
+    beside = scoring.scores(everything, label, twins.reading.predictor)
+    lone = scoring.scores(first, label, twins.reading.predictor)
     if not _near(beside.logit[first], lone.logit):
         return "a prediction depends on which other cell lines are scored with it"
     return ""
@@ -111,15 +112,20 @@ def _order(twins: Twins) -> str:
         support,
         **{name: vars(support)[name].flip(1) for name in ("z_i", "u", "label", "labelled")},
     )
-    before, after = _environment(twins, support), _environment(twins, turned)
+    with torch.no_grad():
+        before, after = _environment(twins, support), _environment(twins, turned)
     if bool(((after - before).abs() <= NEAR * (1 + before.abs())).all()):
         return ""
     return f"z_E depends on the order of the pairs in a support set ({type(model.environment).__name__})"
 
 
 def _environment(twins: Twins, support: Support) -> Tensor:
-    with torch.no_grad():
-        return twins.trainer.model.environment_of(support, twins.trainer.memory).z_e
+    """z_E of the support sets, on the way to the scores of their own pairs."""
+    trainer = twins.trainer
+    scored = score_queries(
+        trainer.model, support, support.u, support.z_i, trainer.reference, trainer.memory, warm=False
+    )
+    return scored.environment.z_e.detach()
 
 
 def _foreign(twins: Twins) -> str:
@@ -131,10 +137,7 @@ def _foreign(twins: Twins) -> str:
     both = _joined(sets)
     for changed in (0, 1):
         with torch.enable_grad():
-            before, after = (
-                model.environment_of(each, twins.trainer.memory).z_e.detach()
-                for each in (both, _negated(both, changed))
-            )
+            before, after = (_environment(twins, each) for each in (both, _negated(both, changed)))
         if not torch.equal(before[1 - changed], after[1 - changed]):
             return "another cell line's samples change z_E of an episode"
         if float((before[changed] - after[changed]).abs().max()) <= ROUNDING * float(before.abs().max()):

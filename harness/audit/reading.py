@@ -43,7 +43,7 @@ class Moved(NamedTuple):
         return {"effect_known": self.known, "effect_unseen": self.unseen, "effect_aupr": self.aupr}
 
 
-class Reading:
+class ScoreReading:
     """Scores by split of a few pairs through the trial's scoring path: `score_splits` with its own predictor, without
     gradients, everything switched on. `outputs`: of every module that was called, tensor by tensor, the mean over samples
     and calls; `calls`: arguments of its first call;

@@ -11,10 +11,11 @@ from harness.audit.finding import MechanismFinding
 from harness.audit.movement import movements
 from harness.audit.neutral import members
 from harness.audit.reference_step import Moments, moments, reference_gradients, weights_at
-from harness.audit.step_comparison import Difference, believed, differences, displacement
+from harness.audit.step_comparison import StepDifference, believed, differences, displacement
 from harness.mechanisms.catalogue import configured
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
+from harness.trial.step.balance import BALANCES
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.trainer import StepLog, Trainer
 
@@ -39,6 +40,7 @@ class RealSteps:
         self._trainer, self._codes, self._steps = subject.trainer, subject.codes, subject.sampler.steps
         self._config = subject.reads.config
         self._settings = self._config.model_dump()
+        self._balance: Any = BALANCES.row(self._config.balance.kind).cls
         self._initial = {name: p.detach().clone() for name, p in self._trainer.named_parameters().items()}
         self._clone: Trainer | None = None
         self._batch: EpisodeBatch | None = None
@@ -93,7 +95,7 @@ class RealSteps:
         weights = weights_at(self._settings, progress)
         findings = self._of_weights(log.weights, weights, f"at step {index}")
         if self._batch is not None:
-            if self._settings["balance"]["kind"] == "grad_norm":
+            if self._balance.weighs:
                 weights = {key: log.weights.get(key, 0.0) for key in weights}
             findings += self._of_step(self._batch, index, weights)
             self._before, self._batch = {}, None
@@ -157,10 +159,9 @@ class RealSteps:
     ) -> list[MechanismFinding]:
         """Terms whose weight in force is not weight x schedule; a balance that sets weights itself may set none to 0."""
         findings: list[MechanismFinding] = []
-        free = self._settings["balance"]["kind"] == "grad_norm"
         for key in {**expected, **real}:
             now, wished = real.get(key, 0.0), expected.get(key, 0.0)
-            if free and key != "task" and now > 0 and wished > 0:
+            if self._balance.weighs and key != "task" and now > 0 and wished > 0:
                 continue
             gap = abs(now / wished - 1) if wished else float(now != 0)
             self._weight_gaps[key] = max(gap, self._weight_gaps.get(key, 0.0))
@@ -184,13 +185,13 @@ class RealSteps:
         arrived = ARRIVED * max(1.0, *largest.values())
         self._touched |= {name for name, size in largest.items() if size > arrived}
         after, optimiser = moments(self._trainer), self._settings["optimiser"]
-        exact = self._settings["balance"]["kind"] != "pcgrad"
+        exact = not self._balance.projects
         unlike = list(differences(self._before, after, gradients, optimiser, exact=exact))
         # The task has a gradient at every step, so that some parameter was moved by each of them.
         taken = max(start.steps for start in self._before.values())
         if taken != index:
             text = f"took {taken} steps before step {index}"
-            unlike.insert(0, Difference("skipped", "the optimiser", text))
+            unlike.insert(0, StepDifference("skipped", "the optimiser", text))
         findings = self._faults(unlike, index)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
@@ -208,7 +209,7 @@ class RealSteps:
         finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
         return self._once(f"sign of {what}", finding)
 
-    def _faults(self, unlike: list[Difference], index: int) -> list[MechanismFinding]:
+    def _faults(self, unlike: list[StepDifference], index: int) -> list[MechanismFinding]:
         """One finding per kind of difference, on the optimiser, that names what it is the first of."""
         findings: list[MechanismFinding] = []
         for kind in dict.fromkeys(each.kind for each in unlike):

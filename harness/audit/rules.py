@@ -14,6 +14,7 @@ from harness.audit.settings import changed
 from harness.audit.twins import Twins
 from harness.config.blocks.training import samplers
 from harness.mechanisms.mechanism import Mechanism
+from harness.trial.step.balance import BALANCES
 from harness.trial.step.schedule import Schedule
 
 MAY_BE_IDLE = {
@@ -80,7 +81,8 @@ def _weights(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     weights itself is judged by itself; a ramp beside it raises what it is given."""
     configured = {term.key: weight for term, weight in twins.trainer.weighted}
     wrong = [key for key, weight in twins.log.weights.items() if weight != configured[key]]
-    if wrong and twins.probe.config.balance.kind in ("fixed", "ramp", "pcgrad"):
+    balance: Any = BALANCES.row(twins.probe.config.balance.kind).cls
+    if wrong and not balance.weighs:
         return MechanismFinding.on(
             mechanism, "inert", f"the weight of {wrong[0]} in force is not the configured one"
         )

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Literal
 
 from analysis.errors import UserError
-from harness.audit.outcome import Outcome, rehearse
+from harness.audit.outcome import RehearsalOutcome, rehearse
 from harness.audit.patch import Patch
 from harness.audit.rehearsal import Rehearsal
 
@@ -24,7 +24,7 @@ WORDS: dict[Word, str] = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PatchVerdict:
     """What became of one patch: a word of WORDS, a sentence, the parts of the results that it `changes`, and the warnings'
     rules that hold with it and not without, those of severity fault apart."""
 
@@ -36,7 +36,7 @@ class Verdict:
     fault_rules: tuple[str, ...] = ()
 
 
-def verdicts(patches: Sequence[Patch], rehearsal: Rehearsal, preset: str | None) -> Iterator[Verdict]:
+def verdicts(patches: Sequence[Patch], rehearsal: Rehearsal, preset: str | None) -> Iterator[PatchVerdict]:
     """One verdict per patch, in their order. A patch runs on `preset`; where that is None on its own, and where it names
     none on that of the rehearsal.
 
@@ -45,7 +45,7 @@ def verdicts(patches: Sequence[Patch], rehearsal: Rehearsal, preset: str | None)
     UserError
         for a configuration that is impossible, and for a sound trial that does not end `done`.
     """
-    sound: dict[str, Outcome] = {}
+    sound: dict[str, RehearsalOutcome] = {}
     for number, patch in enumerate(patches):
         folder = rehearsal.folder / str(number)
         name = preset or patch.preset or rehearsal.preset
@@ -61,21 +61,23 @@ def verdicts(patches: Sequence[Patch], rehearsal: Rehearsal, preset: str | None)
         yield judged(patch, sound[key], plain, partial(_apart, patched, patch, audited=True))
 
 
-def judged(patch: Patch, sound: Outcome, plain: Outcome, audited: Callable[[], Outcome]) -> Verdict:
+def judged(
+    patch: Patch, sound: RehearsalOutcome, plain: RehearsalOutcome, audited: Callable[[], RehearsalOutcome]
+) -> PatchVerdict:
     """The verdict on a patch from three trials: sound, patched without the audit (`plain`), and patched with it, which is
     asked for only where the patch changes something.
 
     Only an end that the unit does not come to by itself is the audit's doing.
     """
     if plain.moved:
-        return Verdict(patch, "not applied", f"NOT APPLIED: {plain.error}")
+        return PatchVerdict(patch, "not applied", f"NOT APPLIED: {plain.error}")
     changes = differences(sound, plain)
     if not changes:
         text = "nothing changed: weights, logits and rows are the same as without it: not counted"
-        return Verdict(patch, "unchanged", text)
+        return PatchVerdict(patch, "unchanged", text)
     raised = [rule for rule in plain.rules if rule not in sound.rules]
     word, sentence = _ended(plain, audited())
-    return Verdict(
+    return PatchVerdict(
         patch,
         word,
         sentence,
@@ -85,14 +87,14 @@ def judged(patch: Patch, sound: Outcome, plain: Outcome, audited: Callable[[], O
     )
 
 
-def differences(sound: Outcome, other: Outcome) -> tuple[str, ...]:
+def differences(sound: RehearsalOutcome, other: RehearsalOutcome) -> tuple[str, ...]:
     """Parts of the results that are not bit-equal; the end itself where a trial did not come to it."""
     ends = () if (other.status, other.error) == (sound.status, "") else ("its end",)
     names = dict.fromkeys((*sound.traces, *other.traces))
     return ends + tuple(name for name in names if sound.traces.get(name) != other.traces.get(name))
 
 
-def _ended(plain: Outcome, audited: Outcome) -> tuple[Word, str]:
+def _ended(plain: RehearsalOutcome, audited: RehearsalOutcome) -> tuple[Word, str]:
     """The word and sentence of a patch that changes something."""
     how = (audited.status, audited.reason)
     if audited.status in ("stopped", "diverged") and how != (plain.status, plain.reason):
@@ -109,7 +111,7 @@ def _ended(plain: Outcome, audited: Outcome) -> tuple[Word, str]:
     return "missed", f"MISSED: it ended done ({said})"
 
 
-def _moment(audited: Outcome, plain: Outcome) -> str:
+def _moment(audited: RehearsalOutcome, plain: RehearsalOutcome) -> str:
     if audited.steps == 0:
         return "before its first step"
     if audited.epochs == 0:
@@ -117,7 +119,7 @@ def _moment(audited: Outcome, plain: Outcome) -> str:
     return f"in epoch {audited.epochs + 1}" if audited.epochs < plain.epochs else "at the end"
 
 
-def _sound(trial: Rehearsal) -> Outcome:
+def _sound(trial: Rehearsal) -> RehearsalOutcome:
     """The trial without a patch; UserError where the audit, or anything else, ends it."""
     audited = _apart(trial, None, audited=True)
     if audited.status != "done":
@@ -127,7 +129,7 @@ def _sound(trial: Rehearsal) -> Outcome:
     return _apart(trial, None, audited=False)
 
 
-def _apart(trial: Rehearsal, patch: Patch | None, *, audited: bool) -> Outcome:
+def _apart(trial: Rehearsal, patch: Patch | None, *, audited: bool) -> RehearsalOutcome:
     """`rehearse` in a process of its own, in which the project's modules are loaded and nothing was run."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([rehearse.__module__])
@@ -135,4 +137,4 @@ def _apart(trial: Rehearsal, patch: Patch | None, *, audited: bool) -> Outcome:
         try:
             return pool.submit(rehearse, trial, patch, audited=audited).result()
         except BrokenProcessPool:
-            return Outcome("failed", error="its process ended without a word")
+            return RehearsalOutcome("failed", error="its process ended without a word")

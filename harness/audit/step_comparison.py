@@ -21,7 +21,7 @@ UPDATE, EPSILON = 1e-3, 4e-7
 """Largest norm of the difference from the expected next value, over that of the update and of the value."""
 
 
-class Difference(NamedTuple):
+class StepDifference(NamedTuple):
     """A kind of fault, the parameter, and the fault in words after the parameter's name."""
 
     kind: str
@@ -36,7 +36,7 @@ def differences(
     optimiser: Mapping[str, Any],
     *,
     exact: bool,
-) -> Iterator[Difference]:
+) -> Iterator[StepDifference]:
     """Each parameter that is not where its gradient and AdamW with `optimiser` (lr, weight_decay) put it. `exact`: the
     gradient itself is judged too; otherwise (a balance that projects it) what the optimiser remembers of it is believed.
 
@@ -49,14 +49,14 @@ def differences(
             raise Diverged(f"{name} or what the optimiser remembers of it is not finite")
         if gradient is None:
             if not torch.equal(now.value, start.value):
-                yield Difference("moved", name, "moved, and no loss term in force reaches it")
+                yield StepDifference("moved", name, "moved, and no loss term in force reaches it")
             continue
         if now.steps != start.steps + 1:
             text = f"never moved: the optimiser took {now.steps - start.steps} steps on it in place of one"
-            yield Difference("rests", name, text)
+            yield StepDifference("rests", name, text)
             continue
         if exact and (text := _other_gradient(start, now, gradient, everywhere)):
-            yield Difference("gradient", name, text)
+            yield StepDifference("gradient", name, text)
             continue
         expected = moved(start, now, optimiser)
         step = float((expected - start.value.double()).norm())
@@ -65,11 +65,11 @@ def differences(
         gap = float((now.value.double() - expected).norm())
         if torch.equal(now.value, start.value) and step > allowed:
             text = f"never moved, where AdamW moves it by {step:.3g}"
-            yield Difference("rests", name, text)
+            yield StepDifference("rests", name, text)
         elif gap > allowed:
             real = float((now.value.double() - start.value.double()).norm())
             text = f"moved by {real:.4g}, where AdamW as configured moves it by {step:.4g} ({gap:.2g} apart)"
-            yield Difference("update", name, text)
+            yield StepDifference("update", name, text)
 
 
 def displacement(

@@ -6,7 +6,7 @@ import torch
 
 from harness.audit import neutral
 from harness.audit.probe import Probe, ProbeStep, differ, norm
-from harness.audit.reading import Moved, Reading
+from harness.audit.reading import Moved, ScoreReading
 from harness.trial.step.trainer import StepLog
 from models.episode import Step
 
@@ -27,7 +27,7 @@ class Twins:
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
         self._sides: dict[int, Moved] = {}
-        self.reading = Reading(self.trainer, probe.subject.predictor, probe.subject.pairs)
+        self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
     @property
     def log(self) -> StepLog:

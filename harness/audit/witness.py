@@ -9,7 +9,7 @@ from harness.trial.step.trainer import Trainer
 from models.episode import Step, Support
 
 
-class Scored(NamedTuple):
+class ScoredQuery(NamedTuple):
     """Query pairs as the energy got them, u [E, Q], and the logits [E, Q] that it gave."""
 
     u: Tensor
@@ -25,7 +25,7 @@ class Arrival(NamedTuple):
     labelled: Tensor
     cell: Tensor
     z_i: Tensor
-    scored: Scored | None = None
+    scored: ScoredQuery | None = None
 
 
 class Encoding(NamedTuple):
@@ -85,7 +85,7 @@ class Witness:
     def answered(self, u: Tensor, logit: Tensor) -> None:
         """The first answer in an environment is the score; a competition asks again, at other resistances."""
         if self.arrivals and self.arrivals[-1].scored is None:
-            self.arrivals[-1] = self.arrivals[-1]._replace(scored=Scored(u, logit))
+            self.arrivals[-1] = self.arrivals[-1]._replace(scored=ScoredQuery(u, logit))
 
     def clear(self, *, training: bool = False) -> None:
         """Forget everything; `training`: what comes next is a step."""

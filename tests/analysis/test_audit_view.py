@@ -10,13 +10,13 @@ from analysis.store import Run
 from tests.recorded.copies import Copy, write, write_unit
 
 
-def row(seed: int, moment: str, mechanism: str, verdict: str) -> dict[str, object]:
+def row(seed: int, moment: str, mechanism: str, verdict: str, identity: str = "M33") -> dict[str, object]:
     return {
         "config": "a",
         "fold": "chr8",
         "seed": seed,
         "moment": moment,
-        "id": "M33",
+        "id": identity,
         "mechanism": mechanism,
         "verdict": verdict,
         "reason": f"{mechanism} at {moment}",
@@ -33,6 +33,8 @@ def run(tmp_path: Path) -> Run:
         row(0, "first", "gate", "inert"),
         row(0, "last", "gate", "active"),
         row(0, "last", "small", "drowned"),
+        row(0, "last", "sampler", "active", "-"),
+        row(0, "run", "prediction", "broken", "-"),
     ]
     write(tmp_path, "audit", "a-chr8-0.parquet", ended)
     write(
@@ -46,8 +48,8 @@ def run(tmp_path: Path) -> Run:
 
 def test_the_gravest_verdict_counts_and_a_hinge_that_woke_acts(run: Run) -> None:
     found = verdicts(run).set_index("mechanism")
-    assert found.index.tolist() == ["gate", "small", "hinge"], "gravest first"
-    assert found["verdict"].to_dict() == {"gate": "inert", "small": "drowned", "hinge": "active"}
+    assert found.index.tolist() == ["prediction", "gate", "small", "sampler", "hinge"], "gravest first"
+    assert found["verdict"].tolist() == ["broken", "inert", "drowned", "active", "active"]
     assert found.loc["gate", "reason"] == "gate at first"
     assert found.loc[["small"], ["configurations", "of"]].to_numpy().tolist() == [[1, 1]]
 
@@ -59,6 +61,7 @@ def test_audit_names_only_what_needs_a_reader(run: Run) -> None:
             console.print(part)
     said = capture.get()
     assert "3 mechanisms, each by its gravest verdict: 1 active, 1 drowned, 1 inert" in said
+    assert "broken prediction  in 1 of 1 configurations that have it: prediction at run" in said
     assert "inert M33 gate  in 1 of 1 configurations that have it: gate at first" in said
     assert "hinge" not in said
 

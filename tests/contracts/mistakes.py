@@ -305,7 +305,7 @@ AUDITED = {
         "return self.out(self.phi(x).amax(-2))",
         "return self.out.bias + 0 * self.out(self.phi(x).amax(-2))",
         "largest",
-        "when it is neutralised",
+        "it does not read its support set",
     ),
     "mixed episodes": _of(
         "my_sampler",
@@ -315,6 +315,6 @@ AUDITED = {
         "which this sampler never draws",
     ),
     "balance without effect": _of(
-        "my_balance", "self.half / (self.half + index)", "1.0", "fading", "predicts and learns the same"
+        "my_balance", "self.half / (self.half + index)", "1.0", "fading", "a twin without it is the same"
     ),
 }

@@ -33,6 +33,11 @@ def test_state_is_explicit_and_gradients_keep_their_routes(kind: str) -> None:
     weights = {term.name: term.weight for term in first.terms}
     assert weights["task"] == 1.0
     assert first.gradients[p["g"]].item() == pytest.approx(2 * weights["other"])
+    if not balance.weighs:
+        assert weights["other"] == 0.5
+    if not balance.projects:
+        other = weights["other"]
+        assert first.gradients[p["e"]].tolist() == pytest.approx([3.0 - 5.0 * other, 4.0 + other])
     alone = balance.combine(router, terms[:1], NOTHING, balance.initial_state(["task"]), 0)
     assert alone.gradients[p["e"]].tolist() == [3.0, 4.0], "nothing to balance"
     with pytest.raises(TypeError, match="colour"):

@@ -126,7 +126,8 @@ def test_an_audit_changes_no_result_and_survives_a_resume(make_unit: MakeUnit, t
     pd.testing.assert_frame_equal(off, on, check_exact=True)
     table = pq.read_table(tmp_path / "on" / "audit").to_pandas()
     assert set(table.moment) == {"first", "last"}
-    assert (table.cost_steps > 0).all()
+    of_twins = table[table.id != "-"]
+    assert (of_twins.cost_steps > 0).all()
     said = lines(table.to_dict("records"))
     assert said["first"] == "14 mechanisms: 13 active, 1 rank-invariant"
     assert not (tmp_path / "off" / "audit").exists()
@@ -184,4 +185,6 @@ def test_sentences() -> None:
     assert lines(rows) == {"last": "2 mechanisms: 1 active, 1 inert\n  M33 pearson is inert: no gradient"}
     assert fault([active, dead]) == "audit: M33 pearson is inert: no gradient"
     broken = MechanismFinding("-", "sampler", "broken", "mixed", "contract")
+    assert summary([active, broken]) == "1 mechanisms: 1 active; beside them 1 broken"
+    assert summary([broken]) == "beside the mechanisms 1 broken"
     assert fault([broken]) == "audit: sampler is broken (contract): mixed"

@@ -189,7 +189,7 @@ def test_a_term_that_ignores_labels_is_named(make_unit: MakeUnit, monkeypatch: p
     forward = Speculation.forward
 
     def blind(self: Speculation, step: Step, state: Any) -> tuple[Tensor, Any]:
-        return forward(self, Step(**{**vars(step), "label": torch.zeros_like(step.label)}), state)
+        return forward(self, Step(**{**vars(step.whole()), "label": torch.zeros_like(step.label)}), state)
 
     monkeypatch.setattr(Speculation, "forward", blind)
     finding = audited(make_unit({"loss.speculation.weight": 0.5}), first=False)[0]["M32 speculation"]

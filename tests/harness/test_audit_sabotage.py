@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from analysis.errors import UserError
-from harness.audit.outcome import Outcome
+from harness.audit.outcome import RehearsalOutcome
 from harness.audit.patch import Patch, patches_of
 from harness.audit.rehearsal import DATA, Rehearsal
-from harness.audit.sabotage import Verdict, differences, judged
+from harness.audit.sabotage import PatchVerdict, differences, judged
 from tests.harness.command import command
 
 CUT = '''"""The penalty on z_I has no gradient."""
@@ -30,12 +30,14 @@ from models.losses.regularisers import SparsityOfNothing
 SET = {"loss.sparsity.z_i": 0.5}
 '''
 TRACES = {"weights": "a", "cells": "b"}
-SOUND = Outcome("done", epochs=3, steps=18, traces=TRACES)
-OTHER = Outcome("done", epochs=3, steps=18, traces={**TRACES, "cells": "c"}, rules={"negative_loss": "fault"})
+SOUND = RehearsalOutcome("done", epochs=3, steps=18, traces=TRACES)
+OTHER = RehearsalOutcome(
+    "done", epochs=3, steps=18, traces={**TRACES, "cells": "c"}, rules={"negative_loss": "fault"}
+)
 PATCH = Patch(Path("x.py"), "something", None, {})
 
 
-def verdict(plain: Outcome, audited: Outcome) -> Verdict:
+def verdict(plain: RehearsalOutcome, audited: RehearsalOutcome) -> PatchVerdict:
     return judged(PATCH, SOUND, plain, lambda: audited)
 
 
@@ -43,19 +45,22 @@ def verdict(plain: Outcome, audited: Outcome) -> Verdict:
     ("audited", "said"),
     [
         (
-            Outcome("stopped", "audit: R_E is inert", 0, 0),
+            RehearsalOutcome("stopped", "audit: R_E is inert", 0, 0),
             "caught before its first step: audit: R_E is inert",
         ),
-        (Outcome("stopped", "audit: mixed", 0, 2), "caught in its first epoch: audit: mixed"),
-        (Outcome("stopped", "audit: mixed", 1, 7), "caught in epoch 2: audit: mixed"),
-        (Outcome("stopped", "audit: another energy", 3, 18), "caught at the end: audit: another energy"),
+        (RehearsalOutcome("stopped", "audit: mixed", 0, 2), "caught in its first epoch: audit: mixed"),
+        (RehearsalOutcome("stopped", "audit: mixed", 1, 7), "caught in epoch 2: audit: mixed"),
         (
-            Outcome("diverged", "epoch 1: the probe is not finite", 0, 0),
+            RehearsalOutcome("stopped", "audit: another energy", 3, 18),
+            "caught at the end: audit: another energy",
+        ),
+        (
+            RehearsalOutcome("diverged", "epoch 1: the probe is not finite", 0, 0),
             "caught before its first step: epoch 1: ",
         ),
     ],
 )
-def test_an_end_by_the_audit_alone_is_caught(audited: Outcome, said: str) -> None:
+def test_an_end_by_the_audit_alone_is_caught(audited: RehearsalOutcome, said: str) -> None:
     result = verdict(OTHER, audited)
     assert (result.word, result.changes) == ("caught", ("cells",))
     assert result.sentence.startswith(said)
@@ -63,40 +68,42 @@ def test_an_end_by_the_audit_alone_is_caught(audited: Outcome, said: str) -> Non
 
 
 def test_what_the_audit_lets_pass_is_missed() -> None:
-    seen = Outcome("done", epochs=3, steps=18, audit={"first": "3 mechanisms: 3 active"})
+    seen = RehearsalOutcome("done", epochs=3, steps=18, audit={"first": "3 mechanisms: 3 active"})
     result = verdict(OTHER, seen)
     assert (result.word, result.sentence) == (
         "missed",
         "MISSED: it ended done (first: 3 mechanisms: 3 active)",
     )
-    late = Outcome("done", audit={"last": "1 mechanism: 1 inert"}, faults=("M12 gated is inert: u alone",))
+    late = RehearsalOutcome(
+        "done", audit={"last": "1 mechanism: 1 inert"}, faults=("M12 gated is inert: u alone",)
+    )
     assert "although the audit said: M12 gated is inert: u alone" in verdict(OTHER, late).sentence
-    crashed = verdict(OTHER, Outcome("failed", error="KeyError: 'x'"))
+    crashed = verdict(OTHER, RehearsalOutcome("failed", error="KeyError: 'x'"))
     assert (crashed.word, crashed.sentence) == ("missed", "MISSED: the audit itself fails: KeyError: 'x'")
 
 
 def test_what_a_trial_ends_for_by_itself_is_not_counted() -> None:
-    vanished = Outcome("stopped", "the spread of logits vanished", 2, 12)
+    vanished = RehearsalOutcome("stopped", "the spread of logits vanished", 2, 12)
     assert verdict(vanished, vanished).word == "refused"
-    raised = Outcome("failed", error="IndexError: 7")
+    raised = RehearsalOutcome("failed", error="IndexError: 7")
     assert verdict(raised, raised).sentence == "not counted: the trial ends by itself: IndexError: 7"
-    assert verdict(raised, Outcome("stopped", "audit: foreign pairs", 0, 1)).word == "caught"
+    assert verdict(raised, RehearsalOutcome("stopped", "audit: foreign pairs", 0, 1)).word == "caught"
 
 
 def test_a_patch_that_changes_nothing_is_not_audited() -> None:
-    def audited() -> Outcome:
+    def audited() -> RehearsalOutcome:
         raise AssertionError("the audit is not asked")
 
     result = judged(PATCH, SOUND, SOUND, audited)
     assert (result.word, result.changes) == ("unchanged", ())
-    moved = Outcome("failed", error="AttributeError: no attribute 'stp'", moved=True)
+    moved = RehearsalOutcome("failed", error="AttributeError: no attribute 'stp'", moved=True)
     assert judged(PATCH, SOUND, moved, audited).sentence == "NOT APPLIED: AttributeError: no attribute 'stp'"
 
 
 def test_results_differ_bit_by_bit_and_by_their_end() -> None:
     assert differences(SOUND, SOUND) == ()
     assert differences(SOUND, OTHER) == ("cells",)
-    assert differences(SOUND, Outcome("diverged", traces={"weights": "a"})) == ("its end", "cells")
+    assert differences(SOUND, RehearsalOutcome("diverged", traces={"weights": "a"})) == ("its end", "cells")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_the_checks_see_what_they_look_for() -> None:
 LETTERS = {"T": "training", "K": "prediction_known", "U": "prediction_unseen"}
 
 
-def test_every_mechanism_declares_where_it_acts_and_what_it_reads() -> None:
+def test_every_mechanism_declares_where_it_acts_and_its_reads() -> None:
     others = {row.key: row for row in ROWS if row.kind != "loss term"}
     assert set(others) == set(PLACES)
     declared = {key: (row.acts, row.reads) for key, row in others.items()}

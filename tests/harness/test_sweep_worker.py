@@ -247,9 +247,9 @@ def test_one_unit_audits_for_all(give: Give, worker: Callable[..., Configuration
     assert report["done"]
     assert set(report["statuses"].values()) == {"done"}
     audit = Run.open(trainable.work.run).table("audit")
-    contracts = audit["check"] == "contract"
-    assert set(audit["seed"][~contracts]) == {0}
-    assert set(audit["seed"][contracts]) == {0, 1}, "the contracts of every unit"
+    beside = audit["id"] == "-"
+    assert set(audit["seed"][~beside]) == {0}
+    assert set(audit["seed"][beside]) == {0, 1}, "contracts and real steps of every unit"
     assert set(audit["moment"]) == {"first", "last"}
 
 

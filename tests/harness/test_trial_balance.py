@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import compose
 from harness.trial.step.balance import GradNorm, PcGrad, WeightedSum, build_balance, without_conflict
 from harness.trial.step.routing import Boundary, Router, WeightedTerm, gradient_norm
+from tests.audited import audited
 from tests.harness.conftest import TINY, MakeUnit
 
 
@@ -209,8 +209,7 @@ def test_a_balance_of_the_task_alone_is_refused() -> None:
 
 def test_the_audit_sees_a_ramp_beside_a_balance(make_unit: MakeUnit) -> None:
     changes = {"loss.speculation.weight": 0.2, "balance.kind": "grad_norm", "curriculum.ramp_epochs": 2.0}
-    unit_run = make_unit(changes)
-    found = {f.mechanism: f for f in twins_of(unit_run.subject, "last").findings}
-    assert found["curriculum_ramp"].verdict == "active"
-    assert found["grad_norm"].verdict == "active"
+    found, _ = audited(make_unit(changes), first=False)
+    assert found["M43 curriculum_ramp"].verdict == "active"
+    assert found["M42 grad_norm"].verdict == "active"
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}

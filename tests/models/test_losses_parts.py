@@ -77,7 +77,7 @@ def test_a_scalar_of_nothing_is_zero() -> None:
         assert {float(scalar) for scalar in term.parts(step, term.initial_state()).values()} == {0.0}, key
 
 
-def test_a_person_who_gives_no_parts_has_their_value_or_a_sentence() -> None:
+def test_a_term_without_parts_has_its_value_or_a_sentence() -> None:
     class Mine(BinaryCrossEntropy):
         parts = LossTerm.parts
 

@@ -29,8 +29,8 @@ OF_THE_MODEL = (
     Mutant(
         "threshold_reversed",
         "the threshold gate opens below its threshold",
-        "return (r > self.tau).to(r.dtype) + (soft - soft.detach())",
-        "return (r < self.tau).to(r.dtype) + (soft - soft.detach())",
+        "return surrogate((r > self.tau).to(r.dtype), soft)",
+        "return surrogate((r < self.tau).to(r.dtype), soft)",
         (f"{M}energy_gates.py",),
     ),
     Mutant(
@@ -92,7 +92,7 @@ OF_THE_MODEL = (
     Mutant(
         "sample_scope_reaches_z_i",
         "R_E of a pair carries the gradient of the sequence side",
-        "r = r + (self.b(z_i.detach()) * modulation).sum(-1)",
+        "r = r + (self.b(stopped(z_i)) * modulation).sum(-1)",
         "r = r + (self.b(z_i) * modulation).sum(-1)",
         (f"{M}environment_resistance.py",),
     ),
@@ -106,8 +106,8 @@ OF_THE_MODEL = (
     Mutant(
         "stream_names",
         "all modules are initialised from one stream",
-        'torch.manual_seed(stream_seed(seed, "init", name))',
-        'torch.manual_seed(stream_seed(seed, "init"))',
+        'torch.default_generator.manual_seed(stream_seed(seed, "init", name))',
+        'torch.default_generator.manual_seed(stream_seed(seed, "init"))',
         (f"{M}streams.py",),
     ),
 )

@@ -35,6 +35,10 @@ class Balance(ABC):
     acts: ClassVar[frozenset[str]]
     reads: ClassVar[frozenset[str]]
     """Where it acts and what it reads (`models.registry`)."""
+    weighs: ClassVar[bool] = True
+    """Whether it may put other weights in force than those of configuration and schedule; it says them in `terms`."""
+    projects: ClassVar[bool] = True
+    """Whether its gradient may be another one than sum_i w_i g_i with the weights in force."""
 
     @classmethod
     def arguments(cls, block: BalanceBlock, seed: int) -> dict[str, Any]:
@@ -81,6 +85,7 @@ class WeightedSum(Balance):
 
     acts = TRAINING
     reads = frozenset({"gradients"})
+    weighs = projects = False
 
     def combine(
         self, router: Router, terms: Sequence[WeightedTerm], boundary: Boundary, state: State, index: int
@@ -111,6 +116,7 @@ class GradNorm(Balance):
 
     acts = TRAINING
     reads = frozenset({"gradients"})
+    projects = False
 
     def __init__(self, ratio: float = 1.0, momentum: float = 0.9, warmup: int = 20) -> None:
         self.ratio, self.momentum, self.warmup = ratio, momentum, warmup
@@ -179,6 +185,7 @@ class PcGrad(Balance):
 
     acts = TRAINING
     reads = frozenset({"gradients"})
+    weighs = False
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
