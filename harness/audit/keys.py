@@ -7,7 +7,7 @@ import torch
 
 from harness.audit.idle import STRETCHES, stretched
 from harness.audit.probe import Probe, trimmed
-from harness.audit.settings import changed, value_at
+from harness.audit.settings import changed, summed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import Leaf, discriminators, leaves, options
@@ -31,14 +31,15 @@ def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
     """Dotted paths (that start with `only`) that nothing reads, each with the values that were tried; costs about a
     tenth of a step per key.
     """
-    base = _Fingerprint(probe, probe.config)
+    config = summed(probe.config)
+    base = _Fingerprint(probe, config)
     idle = {}
     for path, leaf in enabled(probe.config):
         if not path.startswith(only):
             continue
         tried: dict[Any, Trainer] = {}
         for value in others(leaf, value_at(probe.config, path)):
-            twin = _Fingerprint(probe, changed(probe.config, {path: value}))
+            twin = _Fingerprint(probe, changed(config, {path: value}))
             of_terms = path.startswith(("loss.", "decouple."))
             if base.differs(twin, of_terms=of_terms) or (path in UNSEEN and base.differs_unseen(twin)):
                 break

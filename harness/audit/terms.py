@@ -7,7 +7,7 @@ from harness.audit.finding import MechanismFinding
 from harness.audit.idle import wakes
 from harness.audit.probe import Patch, ProbeStep, differ
 from harness.audit.routes import allowed, leaks
-from harness.audit.settings import changed, value_at
+from harness.audit.settings import changed, summed, value_at
 from harness.audit.term_inputs import unread_input
 from harness.audit.twins import Twins
 from harness.config.blocks.read_where import POSITIVE
@@ -106,7 +106,17 @@ def _weight(twins: Twins, path: str, key: str, out: ProbeStep) -> tuple[str, str
     whole = all(name in built for name in twins.base.parameters)
     if whole and differ(others, {name: zero[name] for name in others if name in zero}) > 0.0:
         return "leaking", f"{path}: 0 does not give what leaving the term out gives"
-    twice = probe.step(probe.clone(changed(probe.config, {path: 2 * value_at(probe.config, path)})))
-    if differ(twins.base.gradients, twice.gradients) == 0.0:
+    if _doubled(twins, path) == 0.0:
         return "inert", f"{path} is read and not used: twice the weight gives the same gradient"
     return None
+
+
+def _doubled(twins: Twins, path: str) -> float:
+    """Change of a step's gradients at twice the weight; where a projection takes all of it away, of their plain sum."""
+    probe, plain = twins.probe, summed(twins.probe.config)
+    twice = {path: 2 * value_at(probe.config, path)}
+    gap = differ(twins.base.gradients, probe.step(probe.clone(changed(probe.config, twice))).gradients)
+    if gap > 0.0 or plain is probe.config:
+        return gap
+    once, doubled = (probe.step(probe.clone(config)) for config in (plain, changed(plain, twice)))
+    return differ(once.gradients, doubled.gradients)

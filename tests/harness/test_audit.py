@@ -18,7 +18,7 @@ from harness.mechanisms.catalogue import catalogue
 from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
-from tests.audited import audited
+from tests.audited import accused, audited
 from tests.contracts.settings import alone
 from tests.harness.conftest import MakeUnit
 
@@ -80,6 +80,11 @@ def test_one_episode_per_step_is_no_reason_to_accuse(make_unit: MakeUnit, extra:
     found, cost = audited(make_unit({**extra, "episode.per_step": 1}))
     assert {name: f.reason for name, f in found.items() if f.verdict in FATAL} == {}
     assert cost > 0.0
+
+
+def test_a_weight_that_a_projection_absorbs_is_used(make_unit: MakeUnit) -> None:
+    learned = {"temperature.mode": "learned", "temperature.penalty": 0.1, "energy.form": "linear"}
+    assert accused(make_unit({**learned, "balance.kind": "pcgrad"})) == {}
 
 
 @pytest.mark.parametrize("key", ["id", "ema", "calibrated"])
