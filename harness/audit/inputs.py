@@ -103,10 +103,12 @@ def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[floa
     change = Exchange(reading.supports, name, model.cell_lines, hide=mechanism.kind == "fusion")
     scores = reading.with_arguments(model.environment, change)
     if mechanism.kind == "teacher":
-        before, after = (
-            torch.from_numpy(np.concatenate([r for name in of for r in of[name].r_teacher.values()]))
-            for of in (reading.base, scores)
-        )
+        of_teacher = [
+            [r for each in of.values() for r in each.r_teacher.values()] for of in (reading.base, scores)
+        ]
+        if not all(of_teacher):
+            return 0.0, "R_T"  # no prediction has one
+        before, after = (torch.from_numpy(np.concatenate(each)) for each in of_teacher)
         return _relative(before, after), "R_T"
     return _least(reading.moved(scores, r=True), asked, "R_E")
 

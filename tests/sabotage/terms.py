@@ -141,8 +141,10 @@ def _on_value(tampering: Tampering, cls: type, change: Change, now: Callable[[],
 def _reading(tampering: Tampering, cls: type, name: str, other: Callable[[Step], Tensor]) -> None:
     def make(true: Any) -> Any:
         def forward(self: LossTerm, step: Step, state: Any) -> Any:
-            tampering.noted(getattr(step, name), other(step))
-            return true(self, Step(**{**vars(step), name: other(step)}), state)
+            whole = step.whole()
+            false = other(whole)
+            tampering.noted(getattr(whole, name), false)
+            return true(self, Step(**{**vars(whole), name: false}), state)
 
         return forward
 
