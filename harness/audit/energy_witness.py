@@ -15,14 +15,15 @@ Rows = np.ndarray
 class EnergyWitness:
     """Sees every call of an energy without gradients, of which it keeps the first support draw; changes no value.
 
-    A copy of the energy that is deep-copied with its hooks is not listened to.
+    A copy of the energy that is deep-copied with its hooks is not listened to, nor is a loss term that asks what the energy
+    gives at many R_E at once ([K, E, Q] in place of [E, Q]).
     """
 
     def __init__(self, energy: Energy) -> None:
         seen: list[tuple[Tensor, ...]] = []
 
         def hook(module: torch.nn.Module, arguments: tuple[Any, ...], logit: Any) -> None:
-            if module is energy and not torch.is_grad_enabled():
+            if module is energy and logit.ndim == 2 and not torch.is_grad_enabled():
                 seen.append(tuple(part[0].detach() for part in (*arguments, logit)))
 
         self._seen = seen
