@@ -46,6 +46,11 @@ INTACT: dict[str, dict[str, Any]] = {
         "predict.mode": "branch_select",
         "evaluation.protocol": "documented",
     },
+    "gated with a competition": {
+        "energy.form": "gated",
+        "loss.competition.weight": 0.5,
+        "episode.pseudo_unseen": 0.5,
+    },
     "no environment": {"environment.source": "none", "temperature.value": 0.6},
     "pruned in phase 1": {"energy.form": "gated", "curriculum.phase1_epochs": 1, "optimiser.epochs": 2},
 }
