@@ -193,12 +193,16 @@ def _mean(each: list[Tensor]) -> Tensor:
 
 
 def _constant(means: list[Tensor]) -> Callable[..., Any]:
+    """A hook that gives the means; one number in a call of another size, as of a copy on which T is fitted."""
+
     def hook(_module: nn.Module, _arguments: Any, output: Any) -> Any:
         following = iter(means)
 
         def constant(part: Tensor) -> Tensor:
             mean = next(following)
-            return mean.expand_as(part) if part.is_floating_point() and part.ndim else part
+            if not part.is_floating_point() or not part.ndim:
+                return part
+            return (mean if mean.shape == part.shape[1:] else mean.mean()).expand_as(part)
 
         return mapped(output, constant)
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold
 from harness.trial.score.predict import Predictor, SplitScores
 from models.environment.cell_environment import CellEnvironment
 from models.environment.fusion import fuse
@@ -20,7 +23,7 @@ from models.episode import Step, Support
 from models.losses.speculation import Speculation
 from models.sequence.cnn import Cnn
 from tests.audited import accused, audited
-from tests.harness.conftest import MakeUnit
+from tests.harness.conftest import MakeUnit, replicates_of
 
 Broken = Callable[..., Any]
 STUDENT = "M22 support"
@@ -223,6 +226,15 @@ def test_a_fusion_that_training_alone_knows_is_inert(
 )
 def test_what_is_intact_is_not_accused(make_unit: MakeUnit, changes: dict[str, Any]) -> None:
     assert accused(make_unit(changes), first=False) == {}
+
+
+def test_a_fit_on_two_cell_lines_is_not_accused(
+    tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
+) -> None:
+    lines = [name for name in tiny_dataset.cell_lines if name not in tiny_fold.test]
+    make_unit = replicates_of(tiny_dataset, replace(tiny_fold, val=tuple(lines[:2])), tmp_path)
+    bare = {"environment.source": "none", "temperature.mode": "calibrated"}
+    assert accused(make_unit(bare), first=False) == {}
 
 
 def test_figures_stand_in_their_own_columns(make_unit: MakeUnit) -> None:
