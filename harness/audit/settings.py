@@ -28,6 +28,13 @@ def _replaced(block: AnyBlock, path: list[str], value: Any) -> AnyBlock:
     return block.model_copy(update={key: value})
 
 
+def summed(config: ConfigurationBlock) -> ConfigurationBlock:
+    """`config` with gradients that are added as they are: a projection can take away all that a weight does, as of two
+    terms that pull one T apart.
+    """
+    return changed(config, {"balance": {"kind": "fixed"}}) if config.balance.kind == "pcgrad" else config
+
+
 def value_at(config: ConfigurationBlock, path: str) -> Any:
     """The value at a dotted path; AttributeError for one that this variant lacks."""
     value: Any = config
