@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable
 
 import torch
+from torch import Tensor
 
 from harness.audit import neutral
 from harness.audit.probe import Patch, Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, Reading
+from harness.audit.settings import summed
 from harness.trial.step.trainer import StepLog, Trainer
 from models.episode import Step
 
@@ -27,6 +29,7 @@ class Twins:
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
         self._sides: dict[int, Moved] = {}
+        self._plain: dict[str, Tensor] | None = None
         self._without: dict[tuple[str, ...], ProbeStep] = {}
         self.reading = Reading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
@@ -55,6 +58,17 @@ class Twins:
             scores = self.reading.with_arguments(self.trainer.model.sequence, neutral.rolled(side))
             self._sides[side] = self.reading.moved(scores)
         return self._sides[side]
+
+    def neutralised(self, patch: Patch) -> float:
+        """Norm of the difference of a patched step's gradients from the unpatched one's, relative to these. Gradients of
+        terms are summed by their weights in both, whatever the balance makes of them: that is judged by itself."""
+        config = summed(self.probe.config)
+        if config is self.probe.config:
+            return self.gradient_gap(self.probe.step(self.probe.clone(patch=patch)))
+        if self._plain is None:
+            self._plain = self.probe.step(self.probe.clone(config)).gradients
+        twin = self.probe.step(self.probe.clone(config, patch)).gradients
+        return differ(self._plain, twin) / (norm(self._plain) + 1e-30)
 
     def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from the base step's, relative to these."""
