@@ -41,7 +41,11 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         findings += broken_promises(judge.twins)
-        findings += _unread(unread_keys(probe)) if first else _of_reads(unrecorded_keys(subject.reads))
+        findings += (
+            _unread(unread_keys(probe, judged=judge.weight_paths.values()))
+            if first
+            else _of_reads(unrecorded_keys(subject.reads))
+        )
     return Audit(findings, probe.cost)
 
 

@@ -17,11 +17,15 @@ from models.losses.term import LossTerm
 
 
 class Judge:
-    """Verdicts on mechanisms from twins of one probe. `thorough` adds what weight 0 and twice the weight do, per term."""
+    """Verdicts on mechanisms from twins of one probe. `thorough` adds what weight 0 and twice the weight do, per term.
+
+    `weight_paths`: by key of a loss term, where its weight was judged.
+    """
 
     def __init__(self, probe: Probe, *, thorough: bool) -> None:
         self.twins = Twins(probe)
-        self._weights = weight_faults(self.twins, self._paths()) if thorough else {}
+        self.weight_paths = self._paths() if thorough else {}
+        self._weights = weight_faults(self.twins, self.weight_paths)
 
     def judge(self, mechanism: Mechanism) -> MechanismFinding:
         """The verdict on one configured mechanism."""

@@ -1,6 +1,6 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -29,19 +29,21 @@ LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 """Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
 
 
-def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
-    """Dotted paths (that start with `only`) that nothing reads, each with the values that were tried; costs about a
-    tenth of a step per key.
+def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> dict[str, str]:
+    """Dotted paths (that start with `only`, and were not `judged` by other twins) that nothing reads, each with the values
+    that were tried; costs about a tenth of a step per key.
     """
     config = summed(probe.config)
-    base = _Fingerprint(probe, config)
+    as_it_is = _Fingerprint(probe, probe.config)
+    plain = as_it_is if config is probe.config else _Fingerprint(probe, config)
     idle = {}
     for path, leaf in enabled(probe.config):
-        if not path.startswith(only):
+        if not path.startswith(only) or path in judged:
             continue
+        base = as_it_is if path.startswith("balance.") else plain
         tried: dict[Any, Trainer] = {}
         for value in others(leaf, value_at(probe.config, path)):
-            twin = _Fingerprint(probe, changed(config, {path: value}))
+            twin = _Fingerprint(probe, changed(base.config, {path: value}))
             if base.differs(twin, path) or (path in UNSEEN and base.differs_unseen(twin)):
                 break
             tried[value] = twin.trainer
