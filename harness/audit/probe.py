@@ -54,8 +54,8 @@ class Probe:
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
     without clipping; the state is first `warmed` by three of its own steps, so that memory banks and prototypes hold
-    something and what starts neutral (T = 1, A = 0) has left its start. The last of them is of the trial's size where
-    `step_s`, seconds of a step of the trial, is not known yet. Where names are hidden, the step that every twin takes is
+    something and what starts neutral (T = 1, A = 0) has left its start. They are of the trial's size and tell how long its
+    steps take where that is not known yet (`step_s`, seconds). Where names are hidden, the step that every twin takes is
     one that hides one name (see `_hiding_one`).
     """
 
@@ -79,12 +79,13 @@ class Probe:
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
-            steps = self.batches[:-1] if step_s else [*self.batches[:-2], batches[-2]]
-            for number, batch in enumerate(steps):
-                began = time.perf_counter()
+            times = []
+            for number, batch in enumerate(self.batches[:-1] if step_s else batches[:-1]):
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
+                began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
-            self.step_s = step_s or share * (time.perf_counter() - began)
+                times.append(share * (time.perf_counter() - began))
+            self.step_s = step_s or sorted(times)[len(times) // 2]
             self.weights = copy.deepcopy(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
