@@ -24,23 +24,28 @@ class Audit:
     cost: float | None = None
 
 
-def twins_of(subject: Subject, moment: Moment) -> Audit:
+def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -> Audit:
     """Judge every configured mechanism on clones of the trainer. At the first steps the keys that a trainer is built from
-    are perturbed; at the end of a trial every other key has to be among its reads.
+    are perturbed; at the end of a trial every other key has to be among its reads. `step_s`: seconds of the trial's median
+    step (None: it has taken none, and the warm-up tells).
 
     The trial does not change: the clones are new trainers, and torch's global random state is restored. Raises Diverged
     where a clone does.
     """
     first = moment == "first"
     with subject.reads.paused(), torch.random.fork_rng(devices=[]):
-        probe = Probe(subject)
+        probe = Probe(subject, step_s=step_s)
         judge = Judge(probe, thorough=first)
         rows = configured(probe.config.model_dump())
         findings = [judge.judge(row) for row in rows]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         findings += broken_promises(judge.twins)
-        findings += _unread(unread_keys(probe)) if first else _of_reads(unrecorded_keys(subject.reads))
+        findings += (
+            _unread(unread_keys(probe, judged=judge.weight_paths.values()))
+            if first
+            else _of_reads(unrecorded_keys(subject.reads))
+        )
     return Audit(findings, probe.cost)
 
 

@@ -7,19 +7,25 @@ from harness.audit.finding import FATAL, MechanismFinding
 from harness.audit.modules import judge_module
 from harness.audit.probe import Probe
 from harness.audit.rules import judge_rule
+from harness.audit.term_weights import weight_faults
 from harness.audit.terms import judge_term
 from harness.audit.twins import Twins
+from harness.config.blocks.read_where import POSITIVE
+from harness.mechanisms.catalogue import configured
 from harness.mechanisms.mechanism import Mechanism
 from models.losses.term import LossTerm
 
 
 class Judge:
-    """Verdicts on mechanisms from twins of one probe. `thorough` adds, per weighted term, a step with weight 0 and one
-    with twice the weight.
+    """Verdicts on mechanisms from twins of one probe. `thorough` adds what weight 0 and twice the weight do, per term.
+
+    `weight_paths`: by key of a loss term, where its weight was judged.
     """
 
     def __init__(self, probe: Probe, *, thorough: bool) -> None:
-        self.twins, self.thorough = Twins(probe), thorough
+        self.twins = Twins(probe)
+        self.weight_paths = self._paths() if thorough else {}
+        self._weights = weight_faults(self.twins, self.weight_paths)
 
     def judge(self, mechanism: Mechanism) -> MechanismFinding:
         """The verdict on one configured mechanism."""
@@ -27,13 +33,25 @@ class Judge:
         if cls is None:
             return judge_rule(self.twins, mechanism)
         if issubclass(cls, LossTerm):
-            finding = judge_term(self.twins, mechanism, cls, thorough=self.thorough)
+            finding = judge_term(self.twins, mechanism, cls, self._weights)
             return _with_direction(finding, direction(self.twins, mechanism, cls))
         finding = judge_module(self.twins, mechanism, cls)
         if finding.verdict != "active" or not mechanism.off:
             return finding
         rule = judge_rule(self.twins, mechanism)
         return replace(rule, grad_norm=finding.grad_norm, input_gap=finding.input_gap)
+
+    def _paths(self) -> dict[str, str]:
+        """Key of a loss term that was built -> path of its weight."""
+        paths: dict[str, str] = {}
+        for row in configured(self.twins.probe.config.model_dump()):
+            weights = [setting.path for setting in row.when if setting.value == POSITIVE]
+            keys = [
+                k for k, term in self.twins.terms.items() if row.cls is not None and isinstance(term, row.cls)
+            ]
+            if weights:
+                paths |= dict.fromkeys(keys[:1], weights[0])
+        return paths
 
 
 def _with_direction(finding: MechanismFinding, met: MechanismFinding | None) -> MechanismFinding:

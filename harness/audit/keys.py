@@ -1,6 +1,6 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -21,27 +21,30 @@ BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "
 """What a trainer is built from; other blocks say which pairs it is given and how its scores are reported."""
 ELSEWHERE = ("model.size", "model.enhancer_bp", "model.promoter_bp", "environment.prior.extrapolate")
 """Keys that are read where the data are opened, where sizes are filled in, or that a mechanism of their own judges."""
+OF_TERMS, OF_GRADIENTS = ("loss.", "decouple."), ("optimiser.", "balance.")
+"""Blocks that act on the values of terms, and on what becomes of gradients; all others act before that."""
 UNSEEN = ("environment.unseen",)
 """Keys that are read for cell lines that no step has: asked for by predicting as if no cell line had been trained on."""
 LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 """Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
 
 
-def unread_keys(probe: Probe, only: str = "") -> dict[str, str]:
-    """Dotted paths (that start with `only`) that nothing reads, each with the values that were tried; costs about a
-    tenth of a step per key.
+def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> dict[str, str]:
+    """Dotted paths (that start with `only`, and were not `judged` by other twins) that nothing reads, each with the values
+    that were tried; costs about a tenth of a step per key.
     """
     config = summed(probe.config)
-    base = _Fingerprint(probe, config)
+    as_it_is = _Fingerprint(probe, probe.config)
+    plain = as_it_is if config is probe.config else _Fingerprint(probe, config)
     idle = {}
     for path, leaf in enabled(probe.config):
-        if not path.startswith(only):
+        if not path.startswith(only) or path in judged:
             continue
+        base = as_it_is if path.startswith("balance.") else plain
         tried: dict[Any, Trainer] = {}
         for value in others(leaf, value_at(probe.config, path)):
-            twin = _Fingerprint(probe, changed(config, {path: value}))
-            of_terms = path.startswith(("loss.", "decouple."))
-            if base.differs(twin, of_terms=of_terms) or (path in UNSEEN and base.differs_unseen(twin)):
+            twin = _Fingerprint(probe, changed(base.config, {path: value}))
+            if base.differs(twin, path) or (path in UNSEEN and base.differs_unseen(twin)):
                 break
             tried[value] = twin.trainer
         else:
@@ -124,6 +127,8 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
     return valid[:3]
 
 
+FORWARD = ("u", "z_i", "z_e", "r", "r_raw", "r_student", "r_heard", "logit", "temperature")
+"""What a step holds of the model."""
 STATES = ((1.0, 0.0), *STRETCHES)
 """(scale, shift) of the states that loss terms are asked at."""
 
@@ -153,10 +158,11 @@ class _Fingerprint:
         self._measured: Step | None = None
         self._values: dict[tuple[float, float], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
+        self._logits: torch.Tensor | None = None
 
-    def differs(self, other: "_Fingerprint", *, of_terms: bool = False) -> bool:
-        """Whether the two are built, step or would step at another state in different ways; `of_terms`: what differs is of
-        a loss term."""
+    def differs(self, other: "_Fingerprint", path: str) -> bool:
+        """Whether the two, which differ in the key at `path`, are built, step or would step at another state in different
+        ways; what the key is nearest to is asked first."""
         if other.error:
             return True
         shapes = {name: value.shape for name, value in self.initial.items()}
@@ -165,16 +171,17 @@ class _Fingerprint:
         if unlike(self.initial, other.initial):
             return True
         try:
-            # Where a value is of a loss term, asking the terms alone is the shorter way.
-            ways = (self._terms_differ, self._steps_differ)
-            return any(way(other) for way in (ways if of_terms else ways[::-1]))
+            if path.startswith(OF_TERMS):
+                return self._terms_differ(other) or self._steps_differ(other)
+            forward = not path.startswith(OF_GRADIENTS) and self._forwards_differ(other)
+            return forward or self._steps_differ(other) or self._terms_differ(other)
         except (ValueError, TypeError, LookupError, RuntimeError):
             return True  # a twin that cannot run with the other value has read it
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
         """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""
         one, two = (self.probe.logits(self.probe.clone(f.config), unseen=True) for f in (self, other))
-        return not torch.allclose(one, two, rtol=0.0, atol=0.0, equal_nan=True)
+        return not _same(one, two)
 
     def step(self) -> dict[str, Any]:
         """Gradients, next parameters and next states of one step from the probe's state."""
@@ -194,7 +201,18 @@ class _Fingerprint:
 
     def logits(self) -> torch.Tensor:
         """Logits of a few pairs as they are predicted."""
-        return self.probe.logits(self.probe.clone(self.config), trimmed(self.probe.batch, 3, 4))
+        if self._logits is None:
+            self.probe.load(self.trainer)
+            self._logits = self.probe.logits(self.trainer, trimmed(self.probe.batch, 3, 4))
+        return self._logits
+
+    @torch.no_grad()
+    def _forwards_differ(self, other: "_Fingerprint") -> bool:
+        """Whether a step differs before its gradients."""
+        self.probe.load(other.trainer)
+        one, two = self.measured(), other.trainer.measure(trimmed(self.probe.batch, 3, 4), warm=False).step
+        pairs = [(vars(one)[name], vars(two)[name]) for name in FORWARD]
+        return any(a.shape != b.shape or not _same(a, b) for a, b in pairs)
 
     def _steps_differ(self, other: "_Fingerprint") -> bool:
         """Whether a step or the logits that are predicted differ."""
@@ -207,9 +225,9 @@ class _Fingerprint:
         """Whether the loss terms of the two give other values on one and the same step, as it is and at stretched states,
         where hinges that are satisfied now are not."""
         step = self.measured()
-        terms = self.probe.clone(other.config)
+        self.probe.load(other.trainer)
         for stretch in STATES:
-            values = zip(self.values(stretch), _values(terms, step, stretch), strict=True)
+            values = zip(self.values(stretch), _values(other.trainer, step, stretch), strict=True)
             if any(not torch.equal(a, b) for a, b in values):
                 return True
         return False
@@ -236,6 +254,11 @@ def _values(trainer: Trainer, step: Step, stretch: tuple[float, float]) -> list[
         for term, _ in trainer.weighted
         for state in (trainer.states[term.key], term.awake(trainer.states[term.key]))
     ]
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two tensors of one shape are the same numbers; NaN equals NaN."""
+    return torch.allclose(one, other, rtol=0.0, atol=0.0, equal_nan=True)
 
 
 def unlike(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> bool:

@@ -52,7 +52,7 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFind
         return MechanismFinding.on(mechanism, "inert", unread, "input", **figures)
     asked = places(mechanism, twins.probe.config)
     of_prediction, still = _effect(twins, mechanism, cls, list(instances.values()))
-    gap = twins.gradient_gap(twins.probe.step(twins.probe.clone(patch=_patch(twins, cls))))
+    gap = twins.neutralised(_patch(twins, cls))
     figures |= {**of_prediction, "effect_gradient": gap}
     text = silent(asked, still, gap)
     if text:

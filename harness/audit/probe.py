@@ -25,7 +25,7 @@ EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
 BATCHES = 4
 """Batches of the probe: three to warm the clone, one that every twin sees."""
-SUPPORT, QUERY = 6, 10
+SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
@@ -52,13 +52,14 @@ class Probe:
     """Makes clones of a trainer's state and counts what they cost, in steps of the trial.
 
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
-    ones where nothing was trained yet, else the last of those that were. The
-    clones run with all schedules fully on and without clipping; the state is first `warmed` by three of its own steps,
-    so that memory banks and prototypes hold something and what starts neutral (T = 1, A = 0) has left its start. Where
-    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
+    ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
+    without clipping; the state is first `warmed` by three of its own steps, so that memory banks and prototypes hold
+    something and what starts neutral (T = 1, A = 0) has left its start. They are of the trial's size and tell how long its
+    steps take where that is not known yet (`step_s`, seconds). Where names are hidden, the step that every twin takes is
+    one that hides one name (see `_hiding_one`).
     """
 
-    def __init__(self, subject: Subject, *, warm: bool = True) -> None:
+    def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:
         self.began = time.perf_counter()
         self.subject, trainer = subject, subject.trainer
         self.dataset, self.codes, self.seed = trainer.dataset, subject.codes, trainer.seed
@@ -71,7 +72,7 @@ class Probe:
             batches = [joined(batch, batches[k - 1]) for k, batch in enumerate(batches)]
             share = 0.5
         self.batches = [trimmed(batch) for batch in batches]
-        self.step_s = 0.0
+        self.step_s = step_s
         self.weights = copy.deepcopy(trainer.weights())
         if warm:
             clone = self.build()
@@ -79,12 +80,12 @@ class Probe:
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
             times = []
-            for number, batch in enumerate(batches[:-1]):
+            for number, batch in enumerate(self.batches[:-1] if step_s else batches[:-1]):
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
                 times.append(share * (time.perf_counter() - began))
-            self.step_s = sorted(times)[len(times) // 2]
+            self.step_s = step_s or sorted(times)[len(times) // 2]
             self.weights = copy.deepcopy(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
@@ -112,7 +113,7 @@ class Probe:
 
     @property
     def cost(self) -> float:
-        """Wall time since the probe began over that of a median step of the trial's size, as the warm-up measured it."""
+        """Wall time since the probe began over that of a step of the trial."""
         return (time.perf_counter() - self.began) / self.step_s if self.step_s else 0.0
 
     def build(self, config: ConfigurationBlock | None = None) -> Trainer:

@@ -52,8 +52,14 @@ class RealSteps:
         self._spent, self._walls, self._since = 0.0, list[float](), 0.0
 
     @property
+    def median_s(self) -> float | None:
+        """Wall time of the median step that this process has seen, in seconds; None before the first one."""
+        return statistics.median(self._walls) if self._walls else None
+
+    @property
     def cost_steps(self) -> float:
-        return self._spent / statistics.median(self._walls) if self._walls else 0.0
+        median = self.median_s
+        return self._spent / median if median else 0.0
 
     def state(self) -> dict[str, Any]:
         """What a resumed unit needs to know, as JSON."""

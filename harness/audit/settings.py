@@ -30,9 +30,13 @@ def _replaced(block: AnyBlock, path: list[str], value: Any) -> AnyBlock:
 
 def summed(config: ConfigurationBlock) -> ConfigurationBlock:
     """`config` with gradients that are added as they are: a projection can take away all that a weight does, as of two
-    terms that pull one T apart.
+    terms that pull one T apart, and both it and a held share cost a backward pass per term.
     """
-    return changed(config, {"balance": {"kind": "fixed"}}) if config.balance.kind == "pcgrad" else config
+    return (
+        config
+        if config.balance.kind in ("fixed", "ramp")
+        else changed(config, {"balance": {"kind": "fixed"}})
+    )
 
 
 def value_at(config: ConfigurationBlock, path: str) -> Any:

@@ -55,7 +55,9 @@ class AuditInspector:
 
     def _twins(self, moment: Moment) -> Audit:
         """What twins say of every configured mechanism; nothing where another unit of the trial asks them."""
-        return twins_of(self.subject, moment) if self.twins else Audit([], 0.0)
+        if not self.twins:
+            return Audit([], 0.0)
+        return twins_of(self.subject, moment, step_s=self.steps.median_s)
 
 
 def inspection(moment: Moment, *audits: Audit) -> Inspection:

@@ -26,10 +26,11 @@ from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
 from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.bench.twins import PRESETS, bench_twins
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules", "contracts")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules", "contracts", "twins")
 
 
 def measure(
@@ -60,6 +61,10 @@ def measure(
                 bar.add_task("steps, scorings and their contracts", total=None)
                 for of_unit in ("small",) if quick else SIZES:
                     yield from bench_contracts(of_unit, device)
+            elif name == "twins":
+                bar.add_task("steps and what judges them", total=None)
+                for preset in PRESETS[:1] if quick else PRESETS:
+                    yield bench_twins(preset, device, quick=quick)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
@@ -164,7 +169,7 @@ def main() -> int:
         description="Time each fast route against the plain way of the same work, in one run, and compare their "
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
         epilog="Sequences of 1000 + 4000 bp; stem at e = 768, kernel 43, the others at e = 64, kernel 11, "
-        "contracts at the defaults and at small sizes. The whole "
+        "contracts at the defaults and at small sizes, twins at the sizes of presets. The whole "
         "takes some minutes on a CPU.",
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")

@@ -1,0 +1,63 @@
+"""What the audit's twins cost: both of their moments against the steps that a trial may spend on them."""
+
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from harness.audit.auditor import twins_of
+from harness.audit.finding import FATAL
+from harness.audit.probe import EVERYTHING_ON
+from harness.audit.rehearsal import DATA, TINY
+from harness.bench.measurement import Measurement, Time, middle, timed
+from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.space.compose import compose, load_preset
+from harness.data.folds import make_folds
+from harness.data.store import open_dataset
+from harness.store.writer import RunWriter
+from harness.trial.inspection import Moment
+from harness.trial.unit_run import UnitRun
+
+BUDGET = 40
+"""Steps of a trial, by wall time, that the twins of both moments may take together."""
+PRESETS = ("minimal", "rp24", "complete")
+STEPS = 7
+
+
+def bench_twins(preset: str, device: torch.device, *, quick: bool) -> Measurement:
+    """One measurement of a preset at its own sizes, or at tiny ones where a step is little but overhead (`quick`): `plain`
+    are BUDGET median steps with all schedules over, `fast` are the twins before and after such steps."""
+    changes = {**(TINY if quick else {}), "optimiser.steps_per_epoch": STEPS, "audit": "off"}
+    config = compose(load_preset(preset), changes).resolved(gpu=device.type == "cuda")
+    model, data = config.model, DATA if quick else DataBlock(synthetic=SyntheticBlock())
+    assert model.enhancer_bp is not None
+    assert model.promoter_bp is not None
+    accused: list[str] = []
+    with tempfile.TemporaryDirectory() as folder:
+        crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
+        dataset = open_dataset(data, **crops, cache=Path(folder) / "data", progress=False)
+        fold = make_folds(dataset, data)[0]
+        unit = UnitRun(config, dataset, fold, 0, RunWriter(Path(folder) / "run"), device=device.type)
+
+        def judge(moment: Moment, step_s: float | None) -> None:
+            findings = twins_of(unit.subject, moment, step_s=step_s).findings
+            # Keys that only a whole trial reads are not read here.
+            accused.extend(
+                each.mechanism for each in findings if each.verdict in FATAL and each.check != "key"
+            )
+
+        first = timed(partial(judge, "first", None), device)
+        step = partial(unit.trainer.step, progress=EVERYTHING_ON, probe=False)
+        plain = middle([timed(partial(step, batch), device) for batch in unit.sampler.epoch(1)])
+        last = timed(partial(judge, "last", plain.wall), device)
+    return Measurement(
+        f"twins of preset {preset}",
+        plain.times(BUDGET),
+        Time(first.wall + last.wall, first.cpu + last.cpu),
+        1.0,
+        (STEPS, 1),
+        differences={"mechanisms accused": float(len(accused))},
+        limits={"mechanisms accused": 0.0},
+        notes={"steps at first": first.cpu / plain.cpu, "steps at last": last.cpu / plain.cpu},
+    )
