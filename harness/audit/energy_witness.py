@@ -22,7 +22,8 @@ class EnergyWitness:
         seen: list[tuple[Tensor, ...]] = []
 
         def hook(module: torch.nn.Module, arguments: tuple[Any, ...], logit: Any) -> None:
-            if module is energy and not torch.is_grad_enabled():
+            # A competition asks for the logits of many R at once; pairs are scored at one per support set.
+            if module is energy and logit.ndim == 2 and not torch.is_grad_enabled():
                 seen.append(tuple(part[0].detach() for part in (*arguments, logit)))
 
         self._seen = seen

@@ -222,6 +222,7 @@ def test_a_witness_sees_scoring_and_no_copy() -> None:
     with torch.no_grad():
         logit = energy(u, r, t)
         LinearEnergy()(u, r, t)
+        energy(u, torch.rand(5, 2, 1), t)
     rows = witness.take()
     assert rows.shape == (3, 4)
     np.testing.assert_array_equal(rows[:, 3], logit[0].numpy())
