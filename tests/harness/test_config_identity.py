@@ -20,7 +20,7 @@ PRESETS = {
     "rp12": ("aa4b5d5fbbf8", "2a48cd7960d2"),
     "rp13": ("673c48f18063", "7a6c8751e6cb"),
     "rp22": ("a6b426e7cb24", "986882443a15"),
-    "rp24": ("a70fce5d3462", "4b168bc7ad08"),
+    "rp24": ("4086d8414822", "8500a96fb445"),
     "rp25": ("8db5c58dc09c", "9d750c88c08e"),
 }
 """Preset -> its id, and that of what it is where there is no GPU; stored units are found by them."""
