@@ -62,8 +62,8 @@ def _alone(twins: Twins, key: str, path: str) -> Fault | None:
 def _zero(twins: Twins, paths: Mapping[str, str]) -> float:
     """How far the step with these weights 0 is from one without these terms."""
     zero = _stepped(twins, twins.probe.config, dict.fromkeys(paths.values(), 0.0)).parameters
-    own = tuple(f"terms.{key}." for key in paths)
-    out = {name: p for name, p in twins.without(*paths).parameters.items() if not name.startswith(own)}
+    prefixes = tuple(f"terms.{key}." for key in paths)
+    out = {name: p for name, p in twins.without(*paths).parameters.items() if not name.startswith(prefixes)}
     return differ(out, {name: zero[name] for name in out if name in zero})
 
 

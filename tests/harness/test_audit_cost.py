@@ -1,0 +1,48 @@
+"""The cost of the twins is stated in steps of the trial: real ones where there are any, else those of the warm-up."""
+
+import pytest
+import torch
+
+from harness.audit.auditor import Audit
+from harness.audit.probe import Probe
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.inspection import Moment, Subject
+from harness.trial.step.measure import Measured
+from harness.trial.step.trainer import Trainer
+from tests.harness.conftest import MakeUnit
+
+
+def test_the_last_moment_costs_in_median_real_steps(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, float | None] = {}
+
+    def unasked(subject: Subject, moment: Moment, *, step_s: float | None) -> Audit:
+        asked[moment] = step_s
+        return Audit([], 0.0)
+
+    monkeypatch.setattr("harness.audit.unit_inspector.twins_of", unasked)
+    make_unit({"audit": "warn", "optimiser.epochs": 1}).advance()
+    assert asked["first"] is None
+    assert asked["last"] is not None
+    assert 0.0 < asked["last"] < 60.0
+
+
+def test_a_known_step_is_what_costs_are_stated_in(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    measure = Trainer.measure
+
+    def noted(self: Trainer, batch: EpisodeBatch, *, warm: bool) -> Measured:
+        sizes.append(batch.query.shape[1])
+        return measure(self, batch, warm=warm)
+
+    monkeypatch.setattr(Trainer, "measure", noted)
+    subject = make_unit({}).subject
+    with torch.random.fork_rng(devices=[]):
+        known = Probe(subject, step_s=1e6)
+        assert 0.0 < known.cost < 1e-3
+        assert sizes == [8, 8, 8], "small steps"
+        assert Probe(subject).cost > 1.0
+        assert sizes[3:] == [16, 16, 16], "steps of the trial's size"
