@@ -13,9 +13,8 @@ from tests.intact.covering import MOST, fits, pairs_of, possible_pairs
 from tests.intact.factors import ENERGIES, FACTORS, configuration
 from tests.intact.run import Data, Outcome, run
 
-SHARE = ("energy-gated-sample", "pairs-68", "pairs-73")
-"""Rows that are run here; all of them by python -m tests.intact. The pairs: a projection that takes a weight's effect away,
-and a T that is fitted through an energy without an environment."""
+SHARE = ("energy-gated-sample", "pairs-68")
+"""Rows that are run here, a gate per sample and a projection of gradients; all of them by python -m tests.intact."""
 
 
 def test_the_list_has_every_preset_energy_scope_and_pair() -> None:
