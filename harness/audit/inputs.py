@@ -103,6 +103,8 @@ def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[floa
     change = Exchange(reading.supports, name, model.cell_lines, hide=mechanism.kind == "fusion")
     scores = reading.with_arguments(model.environment, change)
     if mechanism.kind == "teacher":
+        if not any(scored.r_teacher for scored in reading.base.values()):
+            return 0.0, "R_T"  # it is asked for no cell line at all
         before, after = (
             torch.from_numpy(np.concatenate([r for name in of for r in of[name].r_teacher.values()]))
             for of in (reading.base, scores)
