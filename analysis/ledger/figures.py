@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from analysis.ledger.forms import Floats
 from analysis.ledger.unit import UnitLedger
@@ -12,6 +13,11 @@ from analysis.schema import MACRO, POOLED, PREVALENCES
 
 SAME = 1e-9
 """Difference of a figure that is rounding, relative to 1 + its size: both are of the same float32 logits, in float64."""
+NEAR = 1e-3
+"""The same of `nll_calibrated`: two searches for one T stop at a distance from each other."""
+COLDEST, HOTTEST = 0.01, 100.0
+"""Bounds of that T."""
+HALVINGS = 60
 SCORES = {"u_only": "u", "corrected": "logit"}
 """Score of `cells` -> the column of `predictions` that it is of; branch_select is chosen among these two."""
 FIGURES = (
@@ -26,6 +32,7 @@ FIGURES = (
     "threshold_logit",
     "nll",
     "brier",
+    "nll_calibrated",
 )
 """Columns of `cells` that are made again."""
 READ = ("split", "cell_line", "score", "prevalence_mode", "protocol", *FIGURES)
@@ -58,8 +65,9 @@ class Counts(NamedTuple):
             (brier[is_positive].sum(), brier[~is_positive].sum()),
         )
 
-    def figures(self, prevalence: float | None, threshold: float) -> dict[str, float]:
-        """The columns of FIGURES at a share of positives (None: as found) and a threshold chosen elsewhere."""
+    def figures(self, prevalence: float | None, threshold: float, temperature: float) -> dict[str, float]:
+        """The columns of FIGURES at a share of positives (None: as found), with a threshold and a temperature (NaN: none)
+        chosen elsewhere."""
         positives, negatives = float(self.positive.sum()), float(self.negative.sum())
         n = positives + negatives
         values: dict[str, float] = {"n": n, "positives": positives, "threshold_logit": threshold}
@@ -71,7 +79,9 @@ class Counts(NamedTuple):
             for_positive, for_negative = prevalence * n / positives, (1.0 - prevalence) * n / negatives
         total = for_positive * positives + for_negative * negatives
         values["prevalence"] = for_positive * positives / total
-        for name, (of_positive, of_negative) in (("nll", self.nll), ("brier", self.brier)):
+        calibrated = self.likelihood(temperature)
+        sums = {"nll": self.nll, "brier": self.brier, "nll_calibrated": calibrated}
+        for name, (of_positive, of_negative) in sums.items():
             values[name] = (for_positive * of_positive + for_negative * of_negative) / total
         if one_class:
             return values
@@ -87,6 +97,25 @@ class Counts(NamedTuple):
             values["recall"] = true / (for_positive * positives)
             values["f1"] = 2 * true / (true + false + for_positive * positives)
         return values
+
+    def likelihood(self, temperature: float) -> tuple[float, float]:
+        """Negative log-likelihood at scores / T, summed over positives and over negatives."""
+        scaled = self.score / temperature
+        positive, negative = (self.positive, self.negative)
+        return float(positive @ np.logaddexp(0.0, -scaled)), float(negative @ np.logaddexp(0.0, scaled))
+
+    def temperature(self) -> float:
+        """T of the least negative log-likelihood, which is convex in 1 / T: where its slope there changes its sign. NaN
+        with one class."""
+        if not (self.positive.sum() and self.negative.sum()):
+            return float("nan")
+        low, high = np.log(1 / HOTTEST), np.log(1 / COLDEST)
+        for _ in range(HALVINGS):
+            middle = (low + high) / 2
+            scaled = np.exp(middle) * self.score
+            slope = self.score @ (self.negative * expit(scaled) - self.positive * expit(-scaled))
+            low, high = (middle, high) if slope < 0 else (low, middle)
+        return float(np.exp(-(low + high) / 2))
 
     def best_f1(self, prevalence: float | None) -> float:
         """The highest F1 that any threshold gives."""
@@ -121,9 +150,10 @@ def _of_one_threshold(
     if len(thresholds) != 1:
         yield f"{place}: {len(thresholds)} thresholds, and validation chooses one"
         return
-    threshold = float(thresholds[0])
+    threshold, validation = float(thresholds[0]), counts.get((score, "val_unseen", POOLED))
+    temperature = float("nan") if validation is None else validation.temperature()
     made: dict[tuple[str, str], dict[str, float]] = {
-        (split, line): each.figures(prevalence, threshold)
+        (split, line): each.figures(prevalence, threshold, temperature)
         for (of, split, line), each in counts.items()
         if of == score
     }
@@ -147,7 +177,8 @@ def _of_one_threshold(
         for name in FIGURES:
             stored = _number(row[name])
             expected = made[split, line].get(name, np.nan)
-            if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > SAME * (1 + abs(expected)):
+            close = NEAR if name == "nll_calibrated" else SAME
+            if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > close * (1 + abs(expected)):
                 yield f"{place}, split {split}, {line}: {name} is {stored:.6g}, and the logits give {expected:.6g}"
                 return
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from analysis.files import TableFiles, unit_names
 from analysis.ledger.figures import READ
+from analysis.ledger.selected import TOLD_BY_EPOCH, objectives
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import Verification, verify_unit, written_hash
 from analysis.schema import TABLES
@@ -96,6 +98,7 @@ def unit_ledger(
 ) -> UnitLedger:
     """The ledger of a unit from its tables and its row of `units`."""
     reported = cells.filter(pc.equal(cells["selection"], "best_on_validation"))
+    objective = str(row.get("objective") or "")
     return UnitLedger(
         ledger=ledger,
         predictions=predictions.to_pandas(),
@@ -103,6 +106,8 @@ def unit_ledger(
         cells=reported.select(READ).to_pylist(),
         settings=json.loads(row.get("config_json") or "{}"),
         half=str(row.get("device", "")).startswith("cuda"),
+        objective=objective,
+        objectives=objectives(_told_by_epoch(cells).to_pylist(), objective) if objective else {},
     )
 
 
@@ -110,11 +115,26 @@ def _read(run: Run, name: str) -> pa.Table:
     files = TableFiles(run.path / name, run.problems, run.lost)
     if name != "cells":
         return files.read(TABLES[name])
-    return files.read(TABLES[name], _reported, lambda group: group[2] == "best_on_validation")
+    return files.read(TABLES[name], _judged, _has_judged)
 
 
-def _reported(cells: pa.Table) -> pa.Table:
-    return cells.filter(pc.equal(cells["selection"], "best_on_validation"))
+def _judged(cells: pa.Table) -> pa.Table:
+    """Rows of the reported weights, and those that an epoch is selected by."""
+    reported = cells.filter(pc.equal(cells["selection"], "best_on_validation"))
+    return pa.concat_tables([reported, _told_by_epoch(cells)])
+
+
+def _has_judged(group: tuple[str, ...]) -> bool:
+    mode, split, selection = group
+    values = {"prevalence_mode": mode, "split": split, "selection": selection}
+    return selection == "best_on_validation" or all(
+        value in TOLD_BY_EPOCH[name] for name, value in values.items()
+    )
+
+
+def _told_by_epoch(cells: pa.Table) -> pa.Table:
+    masks = [pc.is_in(cells[name], pa.array(values)) for name, values in TOLD_BY_EPOCH.items()]
+    return cells.filter(reduce(pc.and_, masks))
 
 
 def _by_unit(table: pa.Table) -> dict[str, pa.Table]:

@@ -16,7 +16,8 @@ KNOWN = ("train", "val_seen")
 class UnitLedger:
     """ledger: the unit's row of that table; predictions, embeddings: its rows, and cells those of selection
     best_on_validation; settings: the resolved configuration, empty where it is not known; half: whether the sequence side
-    ran in bfloat16, so that U_I of one pair may differ between batches.
+    ran in bfloat16, so that U_I of one pair may differ between batches; objective: what epochs are selected by, with its
+    recorded value by epoch (`objectives`, empty where it is not known).
 
     A column `sequence` of predictions, where there is one, is equal for pairs of equal sequences.
     """
@@ -27,6 +28,8 @@ class UnitLedger:
     cells: Sequence[Mapping[str, Any]]
     settings: Mapping[str, Any] = field(default_factory=dict)
     half: bool = False
+    objective: str = ""
+    objectives: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def acts(self) -> bool:

@@ -9,6 +9,7 @@ from analysis.ledger.consistency import CONSISTENCY
 from analysis.ledger.figures import cells_are_of_the_logits
 from analysis.ledger.hashing import content_hash
 from analysis.ledger.recompute import recompute, unknown_form
+from analysis.ledger.selected import best_epoch_is_selected
 from analysis.ledger.unit import UnitLedger
 
 
@@ -30,7 +31,7 @@ class Verification:
         return self.energy + self.record
 
 
-CHECKS = (*CONSISTENCY, cells_are_of_the_logits)
+CHECKS = (*CONSISTENCY, cells_are_of_the_logits, best_epoch_is_selected)
 
 
 def verify_unit(unit: UnitLedger) -> Verification:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.finding import MechanismFinding
 from harness.audit.promised import PromisedSplit
 from harness.audit.witness import Arrival, Encoding, Witness
@@ -47,6 +48,7 @@ class Contracts:
         # Arrays of their own: reading a file map by a few indices costs more than all the rest.
         self.cell, self.label = np.asarray(self.dataset.cell), np.asarray(self.dataset.label)
         self.training = np.sort(subject.training)
+        self.features = plain_features(self.dataset, subject.codes)
         self.sides = [
             (np.asarray(windows), np.asarray(rows))
             for windows, rows in (
@@ -235,6 +237,11 @@ class Contracts:
         if not self.mixes and not named:
             text = "a support set arrived as that of another cell line"
             yield Breach("cell line in training", "support", text)
+        features = None if self.features is None else self.features[self.codes[batch.cell]]
+        if not self.mixes and is_of_others(arrival.v, features):
+            yield Breach(
+                "features in training", "support", "features of another cell line arrived with a support set"
+            )
         if not np.array_equal(step.label.cpu().numpy(), self.label[batch.query]):
             yield Breach("labels", "sampler", "the loss read other labels than the data's")
         if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
@@ -317,6 +324,12 @@ class Contracts:
         if not np.array_equal(names, np.repeat(promised.trained, draws)):
             text = f"a support set of split {split.split} goes by the name of another cell line"
             yield Breach("cell line", "prediction", text)
+        for number, arrival in enumerate(arrivals if self.features is not None else ()):
+            assert self.features is not None
+            if is_of_others(arrival.v, np.tile(self.features[promised.codes[number]], (draws, 1))):
+                text = f"features of another cell line arrived for {where(number)}"
+                yield Breach("features", "prediction", text)
+                break
         u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
         foreign = promised.foreign(u, split.u)
         if foreign.any():

@@ -13,9 +13,10 @@ Rows = np.ndarray
 
 
 class EnergyWitness:
-    """Sees every call of an energy without gradients on pairs u [D, N], of which it keeps the first support draw; changes
-    no value. Not listened to are a copy of the energy that is deep-copied with its hooks, and what loss terms ask of it at
-    other resistances [..., E, 1] than one per support draw.
+    """Sees every call of an energy without gradients on pairs u [D, N], of which it keeps the first support draw.
+
+    It changes no value. Not listened to are a copy of the energy that is deep-copied with its hooks, and what loss terms
+    ask of it at other resistances [..., E, 1] than one per support draw.
     """
 
     def __init__(self, energy: Energy) -> None:

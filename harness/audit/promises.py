@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.hidden_names import leaking_name
 from harness.audit.reading import ROUNDING
 from harness.audit.same_energy import SupportFirst
 from harness.audit.twins import Twins
@@ -25,7 +26,8 @@ QUERIES = 6
 def broken_promises(twins: Twins) -> list[MechanismFinding]:
     """Findings on the prediction and on the source of z_E, none where every promise is kept: the same prediction twice
     gives the same numbers, labels and other pairs of the split change none, the order of support pairs none, and another
-    cell line's samples leave R_E of an episode bitwise as it is.
+    cell line's samples leave R_E of an episode bitwise as it is, as what is known of a line by its name does where the
+    name is hidden.
     """
     reading = twins.reading
     again = reading.scores()
@@ -34,7 +36,8 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
         return [_finding("prediction", text)]
     findings = [_finding("prediction", text) for text in [_alone(twins)] if text]
     if twins.trainer.model.environment.acts:
-        findings += [_finding("support", text) for text in [_order(twins) or _foreign(twins)] if text]
+        said = [_order(twins) or _foreign(twins), leaking_name(twins)]
+        findings += [_finding("support", text) for text in said if text]
     return findings
 
 

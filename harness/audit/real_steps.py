@@ -10,7 +10,8 @@ import torch
 from harness.audit.finding import MechanismFinding
 from harness.audit.movement import movements
 from harness.audit.neutral import members
-from harness.audit.reference_step import Moments, moments, reference_gradients, weights_at
+from harness.audit.reference_step import Moments, measured_at, moments, reference_gradients, weights_at
+from harness.audit.states import Fault, strange_states, untouched
 from harness.audit.step_comparison import StepDifference, believed, differences, displacement
 from harness.mechanisms.catalogue import configured
 from harness.trial.episodes.sampler import EpisodeBatch
@@ -42,6 +43,7 @@ class RealSteps:
         self._settings = self._config.model_dump()
         self._balance: Any = BALANCES.row(self._config.balance.kind).cls
         self._initial = {name: p.detach().clone() for name, p in self._trainer.named_parameters().items()}
+        self._states = {key: dict(state) for key, state in self._trainer.states.items()}
         self._clone: Trainer | None = None
         self._batch: EpisodeBatch | None = None
         self._before: dict[str, Moments] = {}
@@ -112,6 +114,7 @@ class RealSteps:
         """What never moved, and weights that the store has otherwise; then one row of the optimiser with all figures.
         term_rows: of table `terms`."""
         findings: list[MechanismFinding] = []
+        term_rows = list(term_rows)
         by_epoch: dict[int, dict[str, float]] = {}
         for row in term_rows:
             if row["weight"]:
@@ -129,6 +132,11 @@ class RealSteps:
             findings += self._once(
                 f"rests {owner[1]}", MechanismFinding(*owner, "broken", text, CHECK, moved=0.0)
             )
+        acted = {str(row["term"]) for row in term_rows if row["weight"]}
+        still = untouched(self._states, self._trainer, acted)
+        findings += self._of_states(
+            (key, "it was in force, and its state is the initial one") for key in still
+        )
         text = f"{len(self._touched)} parameters were moved by gradients, the steps are those of the configuration"
         verdict = "idle" if not self._touched else "active"
         if self._said:
@@ -184,7 +192,8 @@ class RealSteps:
         assert self._clone is not None
         epoch = index // self._steps + 1
         with torch.random.fork_rng(devices=[]):
-            gradients = reference_gradients(self._clone, self._settings, batch, epoch, weights)
+            measured = measured_at(self._clone, self._settings, batch, epoch)
+            gradients = reference_gradients(self._clone, self._settings, measured, weights)
         if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()):
             raise Diverged(f"a gradient of the audit's reference is not finite at step {index}")
         largest = {name: float(g.abs().max()) for name, g in gradients.items() if g.numel()}
@@ -199,6 +208,8 @@ class RealSteps:
             text = f"took {taken} steps before step {index}"
             unlike.insert(0, StepDifference("skipped", "the optimiser", text))
         findings = self._faults(unlike, index)
+        states = strange_states(self._clone, self._trainer, measured, self._settings, epoch, weights)
+        findings += self._of_states((name, f"at step {index} {text}") for name, text in states)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
             findings += self._against(
@@ -206,6 +217,13 @@ class RealSteps:
             )
         told = believed(self._before, after, gradients)
         return findings + self._against("the gradient that the optimiser got", "", told, index)
+
+    def _of_states(self, faults: Iterable[Fault]) -> list[MechanismFinding]:
+        findings: list[MechanismFinding] = []
+        for name, text in faults:
+            owner = self._owner(f"terms.{name}.") if name in self._states else ("-", name)
+            findings += self._once(f"state {name}", MechanismFinding(*owner, "broken", text, CHECK))
+        return findings
 
     def _against(self, what: str, sign: str, cosine: float | None, index: int) -> list[MechanismFinding]:
         """A finding where the inner product is not positive; None stands for nothing to go along."""

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.measure import Measured
 from harness.trial.step.trainer import Trainer
 from models.environment.memory import at_epoch
 from models.losses import LOSSES
@@ -53,22 +54,23 @@ def weights_at(settings: Mapping[str, Any], progress: float) -> dict[str, float]
     return weights
 
 
-def reference_gradients(
-    trainer: Trainer,
-    settings: Mapping[str, Any],
-    batch: EpisodeBatch,
-    epoch: int,
-    weights: Mapping[str, float],
-) -> Gradients:
-    """sum_i w_i d term_i / d theta on the groups that the class of term i declares to reach, clipped together.
-
-    `trainer` is a clone at the state before the step and stays as it is. A parameter that no term depends on is absent.
-    """
+def measured_at(trainer: Trainer, settings: Mapping[str, Any], batch: EpisodeBatch, epoch: int) -> Measured:
+    """The next step of a clone at the state before it, with the phase of `epoch` (1-based); the clone stays as it is."""
     warm = epoch <= settings["curriculum"]["phase1_epochs"]
     environment, memory = trainer.model.environment, trainer.memory
     if environment.acts and not warm:
         memory = at_epoch(memory, environment.branches, epoch)
-    measured = trainer.measuring(batch, trainer.draws, trainer.index, trainer.reference, memory, warm=warm)
+    return trainer.measuring(batch, trainer.draws, trainer.index, trainer.reference, memory, warm=warm)
+
+
+def reference_gradients(
+    trainer: Trainer, settings: Mapping[str, Any], measured: Measured, weights: Mapping[str, float]
+) -> Gradients:
+    """sum_i w_i d term_i / d theta on the groups that the class of term i declares to reach, clipped together.
+
+    `trainer` is a clone at the state before the step `measured` and stays as it is. A parameter that no term depends on is
+    absent.
+    """
     outputs, leaves = measured.boundary.outputs, measured.boundary.leaves
     arriving: list[Tensor | None] = [None] * len(leaves)
     total: Gradients = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.audit.auditor import Audit, twins_of
+from harness.audit.chance import Chance
 from harness.audit.contracts import Contracts
 from harness.audit.finding import fault
 from harness.audit.ledger import Ledger
@@ -22,6 +23,7 @@ class AuditInspector:
     def __init__(self, subject: Subject, twins: bool) -> None:
         self.subject, self.twins = subject, twins
         self.contracts = Contracts(subject)
+        self.chance = Chance(subject)
         self.steps = RealSteps(subject)
         self.ledger = Ledger(subject)
 
@@ -30,27 +32,30 @@ class AuditInspector:
 
     def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
         findings = self.contracts.before(batch, epoch)
+        self.chance.before(batch, epoch)
         return inspection("run", Audit(findings + self.steps.before(batch, epoch, progress)))
 
     def after_step(self, log: StepLog) -> Inspection:
-        return inspection("run", Audit(self.contracts.after() + self.steps.after(log)))
+        return inspection("run", Audit(self.contracts.after() + self.chance.after() + self.steps.after(log)))
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
-        findings = self.contracts.scored(scores, epoch)
+        findings = self.contracts.scored(scores, epoch) + self.chance.scored()
         # The last evaluation scores the test split too, and is judged by what it leaves on disk.
         ended = "test" in scores
         return inspection("run", Audit(findings if ended else findings + self.ledger.of_epoch(scores, epoch)))
 
     def ended(self, record: Record) -> Inspection:
         steps = Audit(self.steps.ended(record.rows("terms")), self.steps.cost_steps)
-        findings = self.contracts.ended() + self.ledger.at_the_end(record)
+        findings = self.contracts.ended() + self.chance.ended() + self.ledger.at_the_end(record)
         return inspection("last", Audit(findings), steps, self._twins("last"))
 
     def state(self) -> dict[str, Any]:
-        return {"contracts": self.contracts.state(), "steps": self.steps.state()}
+        parts = {"contracts": self.contracts, "chance": self.chance, "steps": self.steps}
+        return {name: part.state() for name, part in parts.items()}
 
     def resume(self, state: dict[str, Any]) -> None:
         self.contracts.resume(state["contracts"])
+        self.chance.resume(state["chance"])
         self.steps.resume(state["steps"])
 
     def _twins(self, moment: Moment) -> Audit:

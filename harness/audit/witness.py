@@ -17,14 +17,15 @@ class ScoredQuery(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell, z_i [E, S, d];
-    and what the energy gave in these environments (None: it was not asked, as in phase 1)."""
+    """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell, z_i [E, S, d],
+    v [E, F]; and what the energy gave in these environments (None: it was not asked, as in phase 1)."""
 
     u: Tensor
     label: Tensor
     labelled: Tensor
     cell: Tensor
     z_i: Tensor
+    v: Tensor | None = None
     scored: ScoredQuery | None = None
 
 
@@ -80,7 +81,8 @@ class Witness:
         ]
 
     def arrived(self, support: Support) -> None:
-        self.arrivals.append(Arrival(support.u, support.label, support.labelled, support.cell, support.z_i))
+        parts = (support.u, support.label, support.labelled, support.cell, support.z_i, support.v)
+        self.arrivals.append(Arrival(*parts))
 
     def answered(self, u: Tensor, logit: Tensor) -> None:
         """The first answer in an environment is the score; a competition asks again, at other resistances."""

@@ -123,6 +123,18 @@ def without_last(scored: SplitScores) -> SplitScores:
     )
 
 
+def other_lines_v(patch: pytest.MonkeyPatch) -> None:
+    support = Predictor.support
+
+    def rolled(
+        self: Predictor, encoded: Any, chosen: Tensor, cell: Tensor, v: Tensor | None = None
+    ) -> Support:
+        assert self.v is not None
+        return support(self, encoded, chosen, cell, self.v[:1].expand(len(chosen), -1))
+
+    patch.setattr(Predictor, "support", rolled)
+
+
 first_of = CellBatch.epoch
 BROKEN: dict[str, tuple[Patch, str]] = {
     "support of prediction is smaller": (
@@ -248,6 +260,20 @@ def test_results_are_bit_equal_with_and_without_contracts(make_unit: MakeUnit, t
     for name in ("cells", "predictions", "embeddings", "terms"):
         off, strict = (table(tmp_path, name, mode).drop(columns="config") for mode in units)
         pd.testing.assert_frame_equal(off, strict, check_exact=True)
+
+
+@pytest.mark.parametrize("place", ["prediction", "training"])
+def test_features_of_another_cell_line_stop_a_unit(
+    place: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {**STRICT, "environment.source": "features"}
+    assert run(make_unit(changes, twins=False, run="sound")).status == "done"
+    unit_run = make_unit(changes, twins=False)
+    if place == "prediction":
+        other_lines_v(monkeypatch)
+    else:
+        unit_run.trainer.measuring.v = unit_run.trainer.measuring.v.roll(1, 0)
+    assert "features of another cell line arrived" in run(unit_run).trial["reason"]
 
 
 def test_warn_records_a_broken_contract_once_and_goes_on(

@@ -1,0 +1,77 @@
+"""Which epoch the figures select, and the temperature that validation gives, by other code than what wrote them."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis.ledger.figures import Counts
+from analysis.ledger.selected import best_epoch_is_selected, objectives
+from analysis.metrics import fit_temperature, negative_log_likelihood
+from tests.analysis.written_ledger import SETTINGS, written
+
+NAN = math.nan
+
+
+def sentences(values: dict[int, float], epoch: int, name: str = "aupr", warm: int = 0) -> list[str]:
+    settings = {**SETTINGS, "curriculum": {"phase1_epochs": warm}}
+    unit = replace(
+        written(epoch=epoch), settings=settings, objective=f"val_unseen/macro/{name}", objectives=values
+    )
+    return list(best_epoch_is_selected(unit))
+
+
+@pytest.mark.parametrize(
+    ("values", "epoch", "options"),
+    [
+        ({1: 0.5, 2: 0.7, 3: 0.6}, 2, {}),
+        ({1: 0.5, 2: 0.7, 3: 0.7}, 2, {}),
+        ({1: 0.5, 2: 0.4, 3: 0.6}, 2, {"name": "nll"}),
+        ({1: 0.9, 2: 0.4, 3: 0.3}, 2, {"warm": 1}),
+        ({1: 0.2, 2: 0.4}, 2, {"warm": 2}),
+        ({1: NAN, 2: 0.4, 3: NAN}, 2, {}),
+        ({1: NAN, 2: NAN}, 1, {}),
+        ({}, 3, {}),
+    ],
+)
+def test_the_best_epoch_is_the_selected_one(
+    values: dict[int, float], epoch: int, options: dict[str, Any]
+) -> None:
+    assert sentences(values, epoch, **options) == []
+    for other in values.keys() - {epoch}:
+        (sentence,) = sentences(values, other, **options)
+        assert sentence.startswith(f"epoch {other} was selected with val_unseen/macro/")
+        assert f"and epoch {epoch} has" in sentence
+
+
+def test_objectives_are_those_of_epochs_alone() -> None:
+    row = {
+        "selection": "epoch", "split": "val_unseen", "cell_line": "macro", "score": "corrected",
+        "prevalence_mode": "as_found", "protocol": "exact", "epoch": 1, "aupr": 0.5,
+    }  # fmt: skip
+    others = [
+        {**row, **other, "aupr": 0.9}
+        for other in ({"selection": "last"}, {"score": "u_only"}, {"split": "val_seen"}, {"cell_line": "C"})
+    ]
+    cells = [row, *others, {**row, "epoch": 2, "aupr": None}]
+    made = objectives(cells, "val_unseen/macro/aupr")
+    assert made[1] == 0.5
+    assert math.isnan(made[2])
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 30.0])
+def test_two_searches_find_one_temperature(scale: float) -> None:
+    random = np.random.default_rng(2)
+    label = (random.random(200) < 0.3).astype(np.int8)
+    logit = (scale * (label - 0.4 + random.normal(0, 1.0, 200))).astype(np.float32).astype(np.float64)
+    counts = Counts.of(logit, label)
+    fitted = counts.temperature()
+    assert fitted == pytest.approx(fit_temperature(logit, label), rel=1e-3)
+    figures = counts.figures(None, 0.0, fitted)
+    assert figures["nll_calibrated"] == pytest.approx(
+        negative_log_likelihood(logit, label, temperature=fitted), rel=1e-9
+    )
+    assert math.isnan(Counts.of(logit, np.zeros(200, np.int8)).temperature())

@@ -1,0 +1,110 @@
+"""What chance adds to a step: each way of drawing it wrongly is said, and intact units draw as they promise."""
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from harness.trial.step.draws import TrainingDraws
+from models.streams import Dropout, Noise, SeededNoise, generator, stream_seed
+from tests.harness.conftest import MakeUnit
+from tests.harness.test_unit_run import run
+
+STRICT = {"audit": "strict", "optimiser.epochs": 2, "optimiser.steps_per_epoch": 2, "model.dropout": 0.3}
+
+
+class Still(SeededNoise):
+    """Every module draws from one stream."""
+
+    def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
+        return super().mask("", like, keep)
+
+
+class Scarce(SeededNoise):
+    def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
+        return super().mask(name, like, 1 - (1 - keep) / 3)
+
+
+def same_step(self: TrainingDraws, index: int) -> Noise:
+    return SeededNoise(stream_seed(self.seed, "dropout"), 0)
+
+
+def same_epoch(self: TrainingDraws, index: int) -> Noise:
+    return SeededNoise(stream_seed(self.seed, "dropout"), index % 2)
+
+
+def one_stream(self: TrainingDraws, index: int) -> Noise:
+    return Still(stream_seed(self.seed, "dropout"), index)
+
+
+def too_few(self: TrainingDraws, index: int) -> Noise:
+    return Scarce(stream_seed(self.seed, "dropout"), index)
+
+
+def seldom(self: TrainingDraws, cell: Tensor, index: int) -> Tensor:
+    return torch.rand(cell.shape, generator=generator(self.seed, "pseudo_unseen", index)) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("noise", "sentence"),
+    [
+        (same_step, "at step 2 of epoch 1, .* draws the same numbers as in an earlier step"),
+        (same_epoch, "at step 1 of epoch 2, .* draws the same numbers as in an earlier step"),
+        (one_stream, "draws the same numbers as "),
+        (too_few, "drops 0.1.* of its inputs, and model.dropout is 0.3"),
+        (lambda self, index: None, "drops 0 of its inputs"),
+    ],
+)
+def test_noise_that_is_not_drawn_anew_stops_a_unit(
+    noise: object, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingDraws, "noise", noise)
+    unit_run = run(make_unit(STRICT, twins=False))
+    assert unit_run.status == "stopped"
+    assert pd.Series([unit_run.trial["reason"]]).str.contains(f"chance is broken .*{sentence}").all(), (
+        unit_run.trial["reason"]
+    )
+
+
+def test_normal_numbers_are_drawn_anew(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    changes = {**STRICT, "model.dropout": 0.0, "decouple.vib": 0.001}
+    assert run(make_unit(changes, twins=False, run="sound")).status == "done"
+    monkeypatch.setattr(TrainingDraws, "noise", same_step)
+    assert "draws the same numbers" in run(make_unit(changes, twins=False)).trial["reason"]
+
+
+def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Dropout.forward
+
+    def always(self: Dropout, x: Tensor, noise: Noise | None) -> Tensor:
+        return (
+            plain(self, x, noise or SeededNoise(1, 1))
+            if not torch.is_grad_enabled()
+            else plain(self, x, noise)
+        )
+
+    monkeypatch.setattr(Dropout, "forward", always)
+    assert "adds chance to " in run(make_unit(STRICT, twins=False)).trial["reason"]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "sentence"),
+    [
+        (seldom, "of 160 episodes hid their name"),
+        (
+            lambda self, cell, index: torch.zeros_like(cell, dtype=torch.bool),
+            "the same episodes step after step",
+        ),
+        (lambda self, cell, index: torch.arange(len(cell)) % 2 == 0, "the same episodes step after step"),
+    ],
+)
+def test_names_that_are_hidden_wrongly_stop_a_unit(
+    hidden: object, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {
+        **STRICT, "episode.pseudo_unseen": 0.5, "environment.teacher.kind": "gradient",
+        "optimiser.steps_per_epoch": 20,
+    }  # fmt: skip
+    assert run(make_unit(changes, twins=False, run="sound")).status == "done"
+    monkeypatch.setattr(TrainingDraws, "hidden", hidden)
+    assert sentence in run(make_unit(changes, twins=False)).trial["reason"]

@@ -1,0 +1,111 @@
+"""What is remembered from step to step: each way of losing it is said at a real step, and intact units keep it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from harness.audit import states
+from harness.trial.step.balance import GradNorm
+from harness.trial.step.trainer import Trainer
+from models.environment.resistance import Reference
+from models.losses.competition import Competition
+from models.losses.contrastive import Contrastive
+from models.losses.decoupling import Decoupling
+from models.losses.prototypes import Prototypes
+from models.losses.term import LossTerm, State
+from tests.harness.conftest import MakeUnit
+from tests.harness.test_audit_real_steps import said
+
+HIDES = {"episode.pseudo_unseen": 0.4, "environment.teacher.kind": "ema"}
+EVERYTHING: dict[str, Any] = {
+    **HIDES,
+    "energy.form": "gated",
+    "balance.kind": "grad_norm",
+    "loss.contrastive.weight": 0.5,
+    "loss.prototypes.weight": 0.5,
+    "loss.competition.weight": 0.5,
+    "decouple.hsic": 0.5,
+}
+
+
+def keeps(cls: type[LossTerm], name: str) -> Callable[[pytest.MonkeyPatch], None]:
+    """Terms of a class keep one of their states as it is."""
+
+    def patch(monkeypatch: pytest.MonkeyPatch) -> None:
+        forward = cls.forward
+
+        def kept(self: LossTerm, step: Any, state: State) -> tuple[Tensor, State]:
+            value, after = forward(self, step, state)
+            return value, {**after, name: state[name]}
+
+        monkeypatch.setattr(cls, "forward", kept)
+
+    return patch
+
+
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    update = Reference.update
+    monkeypatch.setattr(
+        Reference, "update", lambda self, *parts: update(self, *parts)._replace(seen=self.seen)
+    )
+
+
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    update = Reference.update
+    monkeypatch.setattr(Reference, "update", lambda self, *parts: update(self, *parts, momentum=0.5))
+
+
+def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.trial.step.trainer.after_step", lambda memory, branches: dict(memory))
+
+
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    combine = GradNorm.combine
+
+    def forgets(self: GradNorm, *parts: Any) -> Any:
+        return combine(self, *parts)._replace(state=parts[3])
+
+    monkeypatch.setattr(GradNorm, "combine", forgets)
+
+
+BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
+    "no line is seen": (unseen, "does not note which cell lines were met"),
+    "another momentum": (hasty, "its r is not the running mean"),
+    "the Teacher sleeps": (asleep, "does not follow the Student by 0.01"),
+    "the balance forgets": (forgetful, "counts 0 steps of "),
+    "a bank is not written": (keeps(Contrastive, "z_e"), "its state z_e"),
+    "a bank forgets whose rows it has": (keeps(Contrastive, "cell"), "its state cell"),
+    "samples are not kept": (keeps(Decoupling, "filled"), "its state filled"),
+    "prototypes rest": (keeps(Prototypes, "prototype"), "its state prototype"),
+    "no standing of hidden names": (keeps(Competition, "hidden/met"), "its state hidden/met"),
+}
+
+
+def test_an_intact_unit_remembers_as_defined(make_unit: MakeUnit) -> None:
+    for number, changes in enumerate(
+        ({}, EVERYTHING, {**EVERYTHING, "curriculum.phase1_epochs": 1}, {"episode.sampler": "random"})
+    ):
+        accused = [f for f in said(make_unit(changes, run=str(number))) if f.verdict == "broken"]
+        assert accused == []
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_not_remembered_is_said(
+    name: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch, sentence = BROKEN[name]
+    unit = make_unit(EVERYTHING)
+    patch(monkeypatch)
+    assert any(sentence in finding.reason for finding in said(unit, epochs=1))
+
+
+def test_a_state_that_nothing_writes_is_said_at_the_end(make_unit: MakeUnit) -> None:
+    trainer: Trainer = make_unit({"loss.prototypes.weight": 0.5}).trainer
+    initial = {key: dict(state) for key, state in trainer.states.items()}
+    assert states.untouched(initial, trainer, {"prototypes"}) == ["prototypes"]
+    assert states.untouched(initial, trainer, set()) == []
+    trainer.states["prototypes"]["seen"] = torch.ones_like(trainer.states["prototypes"]["seen"])
+    assert states.untouched(initial, trainer, {"prototypes"}) == []
