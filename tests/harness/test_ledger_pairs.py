@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from harness.audit.unit_inspector import AuditInspector
-from harness.trial import evaluation, unit_run
 from harness.trial.evaluation import Evaluation
+from harness.trial.score.rows import prediction_rows
+from models.energy.temperature import fit
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_ledger import SHORT, said
 
@@ -17,12 +18,15 @@ Rows = list[dict[str, Any]]
 
 def rows(change: Callable[[str, Rows], Rows]) -> Callable[[pytest.MonkeyPatch], None]:
     """Rows of `predictions` that are changed, split by split."""
-    made = evaluation.prediction_rows
 
     def changed(scores: Any, *names: Any) -> Rows:
-        return [row for split, part in scores.items() for row in change(split, made({split: part}, *names))]
+        return [
+            row
+            for split, part in scores.items()
+            for row in change(split, prediction_rows({split: part}, *names))
+        ]
 
-    return lambda patch: patch.setattr(evaluation, "prediction_rows", changed)
+    return lambda patch: patch.setattr("harness.trial.evaluation.prediction_rows", changed)
 
 
 def numbered(split: str, told: Rows) -> Rows:
@@ -54,13 +58,12 @@ def of_potential(patch: pytest.MonkeyPatch) -> None:
 
 
 def last(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(unit_run, "improves", lambda trial, value, epoch, phase: True)
+    patch.setattr("harness.trial.unit_run.improves", lambda trial, value, epoch, phase: True)
 
 
 def refitted(patch: pytest.MonkeyPatch) -> None:
     """T is fitted on labels that are turned over."""
-    fit = evaluation.score_splits.__globals__["fit"]
-    patch.setitem(evaluation.score_splits.__globals__, "fit", lambda at, labels: fit(at, 1 - labels))
+    patch.setattr("harness.trial.score.scoring.fit", lambda at, labels: fit(at, 1 - labels))
 
 
 @pytest.mark.parametrize(
