@@ -8,6 +8,7 @@ import torch
 
 from analysis.ledger.recompute import recompute, unknown_form
 from analysis.ledger.run import unit_ledger
+from analysis.ledger.selected import told_by_epoch
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import verify_unit, written_hash
 from analysis.schema import to_table
@@ -73,7 +74,7 @@ class Ledger:
         )
         verification = verify_unit(unit)
         findings = [_finding("energy", text, verification.gap) for text in verification.energy]
-        told = self.objectives.faults(log.table("cells").to_pylist())
+        told = self.objectives.faults(told_by_epoch(log.table("cells")).to_pylist())
         named = strange_pairs(unit.predictions, dataset, self.subject.pairs)
         findings += [_finding("record", text) for text in (*verification.record, *told, *named)]
         stored = {column: unit.predictions[column].to_numpy() for column in COLUMNS}
