@@ -177,7 +177,7 @@ def gate_is_that_of_r(unit: UnitLedger) -> Iterator[str]:
 
 
 def ledger_is_as_configured(unit: UnitLedger) -> Iterator[str]:
-    """Form, scope, temperature mode and what is set and not learned are those of the unit's configuration."""
+    """Form, scope, temperature mode, phase and what is set and not learned are those of the unit's configuration."""
     if not unit.settings:
         return
     settings = unit.settings
@@ -188,6 +188,8 @@ def ledger_is_as_configured(unit: UnitLedger) -> Iterator[str]:
     if pairs["environment"]:
         teacher = environment.get("teacher", {}).get("kind", "none") != "none"
         pairs |= {"scope": environment["scope"], "alpha": environment["fusion"]["alpha"] if teacher else None}
+    if "curriculum" in settings:
+        pairs["phase"] = 1 if unit.ledger["epoch"] <= settings["curriculum"]["phase1_epochs"] else 2
     if settings["temperature"]["mode"] == "fixed" and unit.ledger["phase"] == 2:
         pairs["temperature"] = settings["temperature"]["value"]
     for name, expected in pairs.items():

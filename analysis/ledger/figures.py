@@ -99,10 +99,12 @@ class Counts(NamedTuple):
         return values
 
     def likelihood(self, temperature: float) -> tuple[float, float]:
-        """Negative log-likelihood at scores / T, summed over positives and over negatives."""
+        """Negative log-likelihood at scores / T, summed over positives and over negatives; NaN without a T."""
+        if np.isnan(temperature):
+            return temperature, temperature
         scaled = self.score / temperature
-        positive, negative = (self.positive, self.negative)
-        return float(positive @ np.logaddexp(0.0, -scaled)), float(negative @ np.logaddexp(0.0, scaled))
+        of_positive, of_negative = np.logaddexp(0.0, -scaled), np.logaddexp(0.0, scaled)
+        return float(self.positive @ of_positive), float(self.negative @ of_negative)
 
     def temperature(self) -> float:
         """T of the least negative log-likelihood, which is convex in 1 / T: where its slope there changes its sign. NaN

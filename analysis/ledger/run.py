@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 
 from analysis.files import TableFiles, unit_names
 from analysis.ledger.figures import READ
-from analysis.ledger.selected import TOLD_BY_EPOCH, objectives
+from analysis.ledger.selected import TOLD_BY_EPOCH, objectives, told_by_epoch
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import Verification, verify_unit, written_hash
 from analysis.schema import TABLES
@@ -107,7 +106,7 @@ def unit_ledger(
         settings=json.loads(row.get("config_json") or "{}"),
         half=str(row.get("device", "")).startswith("cuda"),
         objective=objective,
-        objectives=objectives(_told_by_epoch(cells).to_pylist(), objective) if objective else {},
+        objectives=objectives(told_by_epoch(cells).to_pylist(), objective) if objective else {},
     )
 
 
@@ -121,7 +120,7 @@ def _read(run: Run, name: str) -> pa.Table:
 def _judged(cells: pa.Table) -> pa.Table:
     """Rows of the reported weights, and those that an epoch is selected by."""
     reported = cells.filter(pc.equal(cells["selection"], "best_on_validation"))
-    return pa.concat_tables([reported, _told_by_epoch(cells)])
+    return pa.concat_tables([reported, told_by_epoch(cells)])
 
 
 def _has_judged(group: tuple[str, ...]) -> bool:
@@ -130,11 +129,6 @@ def _has_judged(group: tuple[str, ...]) -> bool:
     return selection == "best_on_validation" or all(
         value in TOLD_BY_EPOCH[name] for name, value in values.items()
     )
-
-
-def _told_by_epoch(cells: pa.Table) -> pa.Table:
-    masks = [pc.is_in(cells[name], pa.array(values)) for name, values in TOLD_BY_EPOCH.items()]
-    return cells.filter(reduce(pc.and_, masks))
 
 
 def _by_unit(table: pa.Table) -> dict[str, pa.Table]:

@@ -2,13 +2,33 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from analysis.ledger.unit import UnitLedger
 from analysis.schema import MACRO, POOLED
 
 SMALLER_IS_BETTER = ("nll", "brier", "ece")
 """Ends of the objectives that fall as a model improves."""
+
+TOLD_BY_EPOCH = {
+    "split": ("val_seen", "val_unseen"),
+    "cell_line": (MACRO, POOLED),
+    "score": ("corrected",),
+    "prevalence_mode": ("as_found",),
+    "protocol": ("exact",),
+    "selection": ("epoch",),
+}
+"""Column of `cells` -> its values in the rows that an objective may be read from."""
+
+
+def told_by_epoch(cells: pa.Table) -> pa.Table:
+    """The rows of `cells` that an objective may be read from."""
+    masks = [pc.is_in(cells[name], pa.array(values)) for name, values in TOLD_BY_EPOCH.items()]
+    return cells.filter(reduce(pc.and_, masks))
 
 
 def objectives(cells: Sequence[Mapping[str, Any]], objective: str) -> dict[int, float]:
@@ -41,14 +61,3 @@ def best_epoch_is_selected(unit: UnitLedger) -> Iterator[str]:
             f"epoch {selected} was selected with {unit.objective} {value:.6g}, and epoch {best} has "
             f"{late[best]:.6g}"
         )
-
-
-TOLD_BY_EPOCH = {
-    "split": ("val_seen", "val_unseen"),
-    "cell_line": (MACRO, POOLED),
-    "score": ("corrected",),
-    "prevalence_mode": ("as_found",),
-    "protocol": ("exact",),
-    "selection": ("epoch",),
-}
-"""Column of `cells` -> its values in the rows that an objective may be read from."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from analysis.ledger.consistency import CONSISTENCY
 from analysis.ledger.figures import cells_are_of_the_logits
+from analysis.ledger.fitted import temperature_is_fitted
 from analysis.ledger.hashing import content_hash
 from analysis.ledger.recompute import recompute, unknown_form
 from analysis.ledger.selected import best_epoch_is_selected
@@ -31,7 +32,7 @@ class Verification:
         return self.energy + self.record
 
 
-CHECKS = (*CONSISTENCY, cells_are_of_the_logits, best_epoch_is_selected)
+CHECKS = (*CONSISTENCY, cells_are_of_the_logits, best_epoch_is_selected, temperature_is_fitted)
 
 
 def verify_unit(unit: UnitLedger) -> Verification:

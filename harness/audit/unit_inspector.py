@@ -50,8 +50,11 @@ class AuditInspector:
         return inspection("last", Audit(findings), steps, self._twins("last"))
 
     def state(self) -> dict[str, Any]:
-        parts = {"contracts": self.contracts, "chance": self.chance, "steps": self.steps}
-        return {name: part.state() for name, part in parts.items()}
+        return {
+            "contracts": self.contracts.state(),
+            "chance": self.chance.state(),
+            "steps": self.steps.state(),
+        }
 
     def resume(self, state: dict[str, Any]) -> None:
         self.contracts.resume(state["contracts"])

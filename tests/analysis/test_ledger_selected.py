@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from analysis.ledger.figures import Counts
+from analysis.ledger.fitted import temperature_is_fitted
 from analysis.ledger.selected import best_epoch_is_selected, objectives
 from analysis.metrics import fit_temperature, negative_log_likelihood
 from tests.analysis.written_ledger import SETTINGS, written
@@ -75,3 +76,13 @@ def test_two_searches_find_one_temperature(scale: float) -> None:
         negative_log_likelihood(logit, label, temperature=fitted), rel=1e-9
     )
     assert math.isnan(Counts.of(logit, np.zeros(200, np.int8)).temperature())
+
+
+def test_a_calibrated_temperature_is_the_best_one() -> None:
+    # Labels of the unit are independent of its logits: the flattest logits are the most likely ones.
+    (sentence,) = temperature_is_fitted(written(temperature_mode="calibrated"))
+    assert sentence.startswith("T is fitted to 0.75, which gives val_unseen ")
+    best = float(sentence.split("and ")[1].split(" gives")[0])
+    assert list(temperature_is_fitted(written(temperature_mode="calibrated", temperature=best))) == []
+    assert list(temperature_is_fitted(written(temperature_mode="calibrated", phase=1))) == []
+    assert list(temperature_is_fitted(written())) == []

@@ -24,6 +24,7 @@ from harness.trial.unit_run import UnitRun
 from models.episode import Support
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_unit_run import run, table
+from tests.narrow import present
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 STRICT: dict[str, Any] = {"audit": "strict", "optimiser.epochs": 2, "optimiser.steps_per_epoch": 2}
@@ -272,7 +273,7 @@ def test_features_of_another_cell_line_stop_a_unit(
     if place == "prediction":
         other_lines_v(monkeypatch)
     else:
-        unit_run.trainer.measuring.v = unit_run.trainer.measuring.v.roll(1, 0)
+        unit_run.trainer.measuring.v = present(unit_run.trainer.measuring.v).roll(1, 0)
     assert "features of another cell line arrived" in run(unit_run).trial["reason"]
 
 

@@ -31,7 +31,7 @@ EVERYTHING: dict[str, Any] = {
 }
 
 
-def keeps(cls: type[LossTerm], name: str) -> Callable[[pytest.MonkeyPatch], None]:
+def keeps(cls: Any, name: str) -> Callable[[pytest.MonkeyPatch], None]:
     """Terms of a class keep one of their states as it is."""
 
     def patch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,11 @@ def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     update = Reference.update
-    monkeypatch.setattr(Reference, "update", lambda self, *parts: update(self, *parts, momentum=0.5))
+
+    def changed(self: Reference, cell: Tensor, r: Tensor, z_e: Tensor) -> Reference:
+        return update(self, cell, r, z_e, 0.5)
+
+    monkeypatch.setattr(Reference, "update", changed)
 
 
 def asleep(monkeypatch: pytest.MonkeyPatch) -> None:
