@@ -1,6 +1,7 @@
 """The audit of one trial: at its first steps and at its end, on clones of its state, never on the state itself."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -9,6 +10,7 @@ from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.probe import Probe
 from harness.audit.promises import broken_promises
+from harness.audit.raised import answered
 from harness.audit.same_energy import TOLERANCE, disagreement
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
@@ -37,7 +39,10 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         probe = Probe(subject, step_s=step_s)
         judge = Judge(probe, thorough=first)
         rows = configured(probe.config.model_dump())
-        findings = [judge.judge(row) for row in rows]
+        findings = [
+            answered(subject, partial(judge.judge, row), partial(MechanismFinding.on, row, "broken"))
+            for row in rows
+        ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         findings += broken_promises(judge.twins)

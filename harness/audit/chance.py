@@ -26,14 +26,14 @@ DEVIATIONS = 6.5
 SAME = 1e-3
 
 
-class Draw(NamedTuple):
+class NoiseDraw(NamedTuple):
     """Of the first entries of a module's output: numbers that were drawn (0/1 kept by dropout, or normal), and where they
     can be read off."""
 
     drawn: Tensor
     readable: Tensor
 
-    def is_one_with(self, other: "Draw", alike: float) -> bool:
+    def is_one_with(self, other: "NoiseDraw", alike: float) -> bool:
         """Whether both are one draw, where two of them agree in an entry with probability `alike`."""
         size = min(len(self.drawn), len(other.drawn))
         both = self.readable[:size] & other.readable[:size]
@@ -56,7 +56,7 @@ class Chance:
         self.rate, self.hides = config.model.dropout, config.episode.pseudo_unseen
         self.warm_epochs = config.curriculum.phase1_epochs
         self.calls: dict[str, list[tuple[Tensor, ...]]] = {}
-        self.earlier: dict[str, list[Draw]] = {}
+        self.earlier: dict[str, list[NoiseDraw]] = {}
         self.disturbed: set[str] = set()
         self.listens = self.training = self.broken = False
         self.epoch = self.step = 0
@@ -156,12 +156,12 @@ class Chance:
             yield "the names that are hidden are those of the same episodes step after step"
 
     def _of_modules(self) -> Iterator[str]:
-        latest: dict[str, Draw] = {}
+        latest: dict[str, NoiseDraw] = {}
         for name, calls in self.calls.items():
             yield from self._of_calls(name, self.modules[name], calls, latest)
 
     def _of_calls(
-        self, name: str, module: nn.Module, calls: Sequence[tuple[Tensor, ...]], latest: dict[str, Draw]
+        self, name: str, module: nn.Module, calls: Sequence[tuple[Tensor, ...]], latest: dict[str, NoiseDraw]
     ) -> Iterator[str]:
         """Support pairs pass as in prediction, and query pairs by a draw that is neither an earlier one nor another
         module's."""
@@ -186,7 +186,7 @@ class Chance:
         if len(self.earlier.setdefault(name, [])) < KEPT:
             self.earlier[name].append(draw)
 
-    def _of_share(self, name: str, draw: Draw, call: tuple[Tensor, ...]) -> Iterator[str]:
+    def _of_share(self, name: str, draw: NoiseDraw, call: tuple[Tensor, ...]) -> Iterator[str]:
         count, keep = int(draw.readable.sum()), 1.0 - self.rate
         share = float(draw.drawn[draw.readable].double().mean()) if count else keep
         if abs(share - keep) > DEVIATIONS * math.sqrt(keep * self.rate / max(count, 1)) + 1.0 / max(count, 1):
@@ -196,15 +196,15 @@ class Chance:
             yield f"{name} does not scale what it keeps by 1 / {keep:g}"
 
 
-def _kept(x: Tensor, y: Tensor) -> Draw:
-    return Draw((y != 0).float(), x != 0)
+def _kept(x: Tensor, y: Tensor) -> NoiseDraw:
+    return NoiseDraw((y != 0).float(), x != 0)
 
 
-def _normal(mu: Tensor, sigma: Tensor, y: Tensor) -> Draw:
-    return Draw((y - mu) / sigma.clamp(min=1e-12), sigma > 1e-6)
+def _normal(mu: Tensor, sigma: Tensor, y: Tensor) -> NoiseDraw:
+    return NoiseDraw((y - mu) / sigma.clamp(min=1e-12), sigma > 1e-6)
 
 
-def _of_normal(name: str, draw: Draw) -> Iterator[str]:
+def _of_normal(name: str, draw: NoiseDraw) -> Iterator[str]:
     values = draw.drawn[draw.readable].double()
     count = max(len(values), 1)
     mean, square = float(values.sum()) / count, float(values.square().sum()) / count

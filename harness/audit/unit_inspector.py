@@ -1,19 +1,24 @@
 """The audit of one unit as its inspector: twins before its first step and after its last, all else all the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.chance import Chance
 from harness.audit.contracts import Contracts
-from harness.audit.finding import fault
+from harness.audit.finding import MechanismFinding, fault
 from harness.audit.ledger import Ledger
+from harness.audit.raised import answered
 from harness.audit.real_steps import RealSteps
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.record import Record
 from harness.trial.score.predict import SplitScores
 from harness.trial.step.trainer import StepLog
+
+Ask = Callable[[], list[MechanismFinding]]
 
 
 class AuditInspector:
@@ -26,28 +31,31 @@ class AuditInspector:
         self.chance = Chance(subject)
         self.steps = RealSteps(subject)
         self.ledger = Ledger(subject)
+        self._errors: set[str] = set()
 
     def first(self) -> Inspection:
-        return inspection("first", Audit(self.contracts.first()), self._twins("first"))
+        return inspection("first", self._heard(self.contracts.first), self._twins("first"))
 
     def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
-        findings = self.contracts.before(batch, epoch)
+        contracts = self._heard(lambda: self.contracts.before(batch, epoch))
         self.chance.before(batch, epoch)
-        return inspection("run", Audit(findings + self.steps.before(batch, epoch, progress)))
+        return inspection("run", contracts, self._heard(lambda: self.steps.before(batch, epoch, progress)))
 
     def after_step(self, log: StepLog) -> Inspection:
-        return inspection("run", Audit(self.contracts.after() + self.chance.after() + self.steps.after(log)))
+        parts = (self.contracts.after, self.chance.after, lambda: self.steps.after(log))
+        return inspection("run", *map(self._heard, parts))
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
-        findings = self.contracts.scored(scores, epoch) + self.chance.scored()
-        # The last evaluation scores the test split too, and is judged by what it leaves on disk.
-        ended = "test" in scores
-        return inspection("run", Audit(findings if ended else findings + self.ledger.of_epoch(scores, epoch)))
+        parts: list[Ask] = [lambda: self.contracts.scored(scores, epoch), self.chance.scored]
+        if "test" not in scores:  # the last evaluation is judged by what it leaves on disk
+            parts.append(lambda: self.ledger.of_epoch(scores, epoch))
+        return inspection("run", *map(self._heard, parts))
 
     def ended(self, record: Record) -> Inspection:
-        steps = Audit(self.steps.ended(record.rows("terms")), self.steps.cost_steps)
-        findings = self.contracts.ended() + self.chance.ended() + self.ledger.at_the_end(record)
-        return inspection("last", Audit(findings), steps, self._twins("last"))
+        steps = self._heard(lambda: self.steps.ended(record.rows("terms")))
+        parts = (self.contracts.ended, self.chance.ended, lambda: self.ledger.at_the_end(record))
+        rest = map(self._heard, parts)
+        return inspection("last", *rest, replace(steps, cost=self.steps.cost_steps), self._twins("last"))
 
     def state(self) -> dict[str, Any]:
         return {
@@ -61,11 +69,22 @@ class AuditInspector:
         self.chance.resume(state["chance"])
         self.steps.resume(state["steps"])
 
+    def _heard(self, ask: Ask) -> Audit:
+        """What a part of the audit finds, or that the thing it looks at raised an error, which is said once."""
+        return Audit(answered(self.subject, ask, self._raised))
+
     def _twins(self, moment: Moment) -> Audit:
         """What twins say of every configured mechanism; nothing where another unit of the trial asks them."""
         if not self.twins:
             return Audit([], 0.0)
-        return twins_of(self.subject, moment, step_s=self.steps.median_s)
+        ask = partial(twins_of, self.subject, moment, step_s=self.steps.median_s)
+        return answered(self.subject, ask, lambda sentence: Audit(self._raised(sentence)))
+
+    def _raised(self, sentence: str) -> list[MechanismFinding]:
+        if sentence in self._errors:
+            return []
+        self._errors.add(sentence)
+        return [MechanismFinding("-", "trial", "broken", sentence)]
 
 
 def inspection(moment: Moment, *audits: Audit) -> Inspection:
