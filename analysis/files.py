@@ -121,7 +121,7 @@ class TableFiles:
                 self._lose(self._say(f"logs/{unit}.log cannot be read: {error.strerror}"))
                 continue
             if log.damage is not None:
-                kept = "the rows before it were read" if log.trial else "no rows of it were read"
+                kept = "the rows before it were read" if log.row else "no rows of it were read"
                 self._lose(self._say(f"logs/{unit}.log is damaged: {log.damage}; {kept}"))
             yield unit, conform(log.table(name), schema), log.ended
 

@@ -50,22 +50,22 @@ def logged_units(run: Path) -> list[str]:
     return sorted(file.name.removesuffix(SUFFIX) for file in listed(run / FOLDER, SUFFIX))
 
 
-def rows_frame(trial: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
-    """A frame of rows, without the columns that name the unit; `trial` holds the columns of `units` that changed.
+def rows_frame(changed: Mapping[str, Any], tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes:
+    """A frame of rows, without the columns that name the unit; `changed` holds the columns of `units` that changed.
 
     Raises
     ------
     ValueError
         for a table or column that the schema does not have, or a value of the wrong type.
     """
-    to_table("units", [trial])
+    to_table("units", [changed])
     columns = {}
     for name, rows in tables.items():
         to_table(name, rows)
         names = [key for key in TABLES[name].names if key not in KEYS and any(key in row for row in rows)]
         columns[name] = {"rows": len(rows), "columns": {key: [row.get(key) for row in rows] for key in names}}
-    row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in trial.items()}
-    content = json.dumps({"trial": row, "tables": columns}, separators=(",", ":"))
+    row = {key: value.isoformat() if isinstance(value, datetime) else value for key, value in changed.items()}
+    content = json.dumps({"unit": row, "tables": columns}, separators=(",", ":"))
     return _frame(ROWS, zlib.compress(content.encode(), 9))
 
 
@@ -101,7 +101,7 @@ class UnitLog:
     marks: set[Mark] = field(default_factory=lambda: {START})
     torn: bool = False
     damage: str | None = None
-    trial: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
     """The unit's row of `units` after the last frame; empty where no frame is whole."""
     _parts: list[tuple[int, bytes]] = field(default_factory=list, repr=False)
 
@@ -137,11 +137,11 @@ class UnitLog:
             log.marks.add(log.mark)
             log._parts.append((frame.kind, frame.payload))
         for content in log._contents:
-            log.trial |= {
+            log.row |= {
                 key: datetime.fromisoformat(value) if key in _TIMES and value is not None else value
-                for key, value in content["trial"].items()
+                for key, value in content["unit"].items()
             }
-            owner = "-".join(str(log.trial.get(key)) for key in KEYS)
+            owner = "-".join(str(log.row.get(key)) for key in KEYS)
             if owner != log.unit:
                 return cls(file, torn=True, damage=f"it is the log of another unit, {owner}")
         return log
@@ -154,7 +154,7 @@ class UnitLog:
     @property
     def status(self) -> str | None:
         """Status of the unit by its last frame."""
-        return self.trial.get("status")
+        return self.row.get("status")
 
     @property
     def ended(self) -> bool:
@@ -167,9 +167,9 @@ class UnitLog:
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """Rows of a table that is kept as rows, with the columns that name the unit; absent columns are None."""
-        key = {column: self.trial[column] for column in KEYS if column in self.trial}
+        key = {column: self.row[column] for column in KEYS if column in self.row}
         if name == "units":
-            return [dict(self.trial)] if self.trial else []
+            return [dict(self.row)] if self.row else []
         rows: list[dict[str, Any]] = []
         for content in self._contents:
             part = content["tables"].get(name)

@@ -24,7 +24,7 @@ JUDGED = {
 class UnitRecords:
     """One unit: its row of `units` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`."""
 
-    trial: Row
+    row: Row
     epochs: Rows = field(default_factory=list)
     terms: Rows = field(default_factory=list)
     cells: Rows = field(default_factory=list)
@@ -53,7 +53,7 @@ class Units:
                 chosen &= cells.equals("prevalence_mode", "as_found")
             return cells.where(chosen)
 
-        return cls(Table([records.trial]), Table(records.epochs), Table(records.terms), of_split)
+        return cls(Table([records.row]), Table(records.epochs), Table(records.terms), of_split)
 
     @cached_property
     def unseen(self) -> Table:

@@ -66,7 +66,7 @@ class Ledger:
         log = record.settle()
         predictions, embeddings = log.table("predictions"), log.table("embeddings")
         ledger = to_table("ledger", [row]).to_pylist()[0]
-        unit = unit_ledger(ledger, predictions, embeddings, log.table("cells"), log.trial)
+        unit = unit_ledger(ledger, predictions, embeddings, log.table("cells"), log.row)
         dataset, pairs = self.subject.trainer.dataset, unit.predictions["pair"].to_numpy()
         rows = len(dataset.promoters)
         unit.predictions["sequence"] = (

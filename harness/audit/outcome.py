@@ -48,7 +48,7 @@ class RehearsalOutcome:
         """That of a unit that has ended."""
         return cls(
             status=unit_run.status,
-            reason=str(unit_run.trial["reason"]),
+            reason=str(unit_run.row["reason"]),
             epochs=unit_run.epoch,
             steps=unit_run.trainer.index,
             audit=lines(unit_run.audited),
@@ -99,7 +99,7 @@ def _sentence(error: Exception, patch: Patch) -> str:
 
 def _weights(unit_run: UnitRun) -> str:
     """Hash of all that scoring depends on, at the end and at the selected epoch."""
-    selected = f"epoch-{unit_run.trial['selected_epoch']}"
+    selected = f"epoch-{unit_run.row['selected_epoch']}"
     states = [unit_run.trainer.weights(), unit_run.record.checkpoints.load(selected, torch.device("cpu"))]
     buffer = io.BytesIO()
     torch.save(states, buffer)

@@ -198,7 +198,7 @@ def choose_fold(folds: list[Fold], name: str | None) -> Fold:
 def _run_seed(unit_run: UnitRun, console: Console) -> str:
     """Advance to the end, one line per epoch; then the final metrics and the warnings."""
     seed, epochs = unit_run.seed, unit_run.config.optimiser.epochs
-    parameters, pairs = unit_run.trial["parameters"], unit_run.trial["train_pairs"]
+    parameters, pairs = unit_run.row["parameters"], unit_run.row["train_pairs"]
     console.print(
         f"seed {seed}: {parameters:,} trainable parameters for {pairs:,} training pairs, "
         f"{parameters / pairs:.3g} per pair"
@@ -246,8 +246,8 @@ def _run_seed(unit_run: UnitRun, console: Console) -> str:
             console.print(
                 f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
             )
-    if unit_run.trial["reason"]:
-        console.print(f"seed {seed}: {unit_run.status}: {unit_run.trial['reason']}", style="yellow")
+    if unit_run.row["reason"]:
+        console.print(f"seed {seed}: {unit_run.status}: {unit_run.row['reason']}", style="yellow")
     if unit_run.epoch and unit_run.status != "diverged":
         console.print(_final_table(unit_run))
     _print_warnings(unit_run, console)
@@ -262,7 +262,7 @@ def _final_table(unit_run: UnitRun) -> Table:
         if (row["selection"], row["prevalence_mode"], row["protocol"])
         == ("best_on_validation", "as_found", "exact")
     }
-    epoch = unit_run.trial["selected_epoch"]
+    epoch = unit_run.row["selected_epoch"]
     table = Table(
         title=f"seed {unit_run.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
         title_justify="left",

@@ -25,7 +25,7 @@ def fail(run: Path, unit: str, row: Mapping[str, Any]) -> bool:
     if log is not None and log.damage is not None:
         put_aside(log.file)
         log = None
-    known = log.trial if log is not None else {}
+    known = log.row if log is not None else {}
     changed = {
         name: value for name, value in row.items() if name not in known or name in ("status", "reason")
     }

@@ -143,7 +143,7 @@ class ConfigurationTrainable(Trainable):
                         # What is dead or broken in one seed is dead or broken in all.
                         for other in active:
                             if not other.finished:
-                                other.close("stopped", str(unit_run.trial["reason"]))
+                                other.close("stopped", str(unit_run.row["reason"]))
                         break
         return self._report(metrics, warned)
 
@@ -209,7 +209,7 @@ class ConfigurationTrainable(Trainable):
     def _report(self, metrics: list[dict[str, float]], warned: set[str]) -> dict[str, Any]:
         assert self.unit_runs is not None
         ended: dict[str, tuple[str, float | None]] = self.assignment["finished"]
-        reached = {**ended, **{r.unit: (r.status, r.trial["objective_value"]) for r in self.unit_runs}}
+        reached = {**ended, **{r.unit: (r.status, r.row["objective_value"]) for r in self.unit_runs}}
         statuses = {unit: status for unit, (status, _) in reached.items()}
         known = [
             value
@@ -237,7 +237,7 @@ class ConfigurationTrainable(Trainable):
     def _reason(self, diverged: int, unit_runs: int) -> str:
         """Why units ended before their last epoch: those that diverged are counted, any other says its reason."""
         assert self.unit_runs is not None
-        told = [(unit_run.status, unit_run.trial["reason"]) for unit_run in self.unit_runs]
+        told = [(unit_run.status, unit_run.row["reason"]) for unit_run in self.unit_runs]
         if not diverged:
             return next((reason for _, reason in told if reason), "")
         first = next((reason for status, reason in told if status == "diverged"), "in an earlier start")
@@ -265,7 +265,7 @@ class ConfigurationTrainable(Trainable):
         except StoreUnwritable:
             raise
         except UserError:
-            fail(self.work.run, unit_run.unit, {**unit_run.trial, "reason": sentence})
+            fail(self.work.run, unit_run.unit, {**unit_run.row, "reason": sentence})
             return "failed"
         return unit_run.status
 

@@ -70,7 +70,7 @@ class Record:
                 what = log.damage or "it ends before the last epoch that its checkpoint vouches for"
                 return self._again(f"logs/{self.unit}.log is damaged: {what}")
             upto = UnitLog.read(self.file, mark.length)
-            selected = f"epoch-{upto.trial['selected_epoch']}"
+            selected = f"epoch-{upto.row['selected_epoch']}"
             if last.get("selected") is not None:
                 self.checkpoints.digests[selected] = last["selected"]
             if upto.ended or self._load(selected) is not None:
@@ -81,14 +81,14 @@ class Record:
         # Killed in its first epoch, or before, a unit has a beginning of a log and no checkpoint, and nothing is lost.
         if log is not None and log.damage is not None:
             return self._again(f"logs/{self.unit}.log is damaged: {log.damage}")
-        epochs = 0 if log is None else int(log.trial.get("epochs", 0))
+        epochs = 0 if log is None else int(log.row.get("epochs", 0))
         later = [file for file in self.checkpoints.files() if file.stem not in ("last", "epoch-1")]
         begun = epochs > 1 or bool(later) or (epochs == 1 and log is not None and log.torn)
         return self._again("it has no checkpoint") if begun or self.notes else None
 
-    def begin(self, trial: Row) -> None:
+    def begin(self, row: Row) -> None:
         """The first frame: the unit runs."""
-        self.writer.append(self._trial_frame(trial, {}))
+        self.writer.append(self._unit_frame(row, {}))
 
     def add(self, table: str, rows: Sequence[Row]) -> None:
         """Rows of a table for the next write."""
@@ -112,21 +112,21 @@ class Record:
         return UnitLog.read(self.file)
 
     def epoch(
-        self, trial: Row, tables: Mapping[str, Sequence[Row]], trainer: dict[str, Any], state: Row
+        self, row: Row, tables: Mapping[str, Sequence[Row]], trainer: dict[str, Any], state: Row
     ) -> None:
         """Rows of a finished epoch first, then the checkpoint that makes them final."""
-        self.writer.append(self._trial_frame(trial, {**self.added, **tables}))
-        self._checkpoint(trial, trainer, state)
+        self.writer.append(self._unit_frame(row, {**self.added, **tables}))
+        self._checkpoint(row, trainer, state)
         self.added.clear()
 
-    def end(self, trial: Row, weights: dict[str, Any], state: Row) -> None:
+    def end(self, row: Row, weights: dict[str, Any], state: Row) -> None:
         """The rows of the end, and how it ended as the very last; then Parquet, unless the unit is to be tried again."""
         whole = (table_frame(name, table) for name, table in self._whole.items())
         frames = [rows_frame({}, self.added), *whole]
-        self.writer.append(*frames, self._trial_frame(trial, {}))
-        if trial["status"] != "failed":
+        self.writer.append(*frames, self._unit_frame(row, {}))
+        if row["status"] != "failed":
             # An ended unit never steps again, so its optimiser (two thirds of the file) is not kept.
-            self._checkpoint(trial, weights, state)
+            self._checkpoint(row, weights, state)
             export(self.run.path, UnitLog.read(self.file))
 
     def rows(self, table: str) -> list[Row]:
@@ -138,7 +138,7 @@ class Record:
         if log.ended and self.unit not in filed_units(self.run.path):
             export(self.run.path, log)
         self.writer.mark = log.mark
-        self._written = dict(log.trial)
+        self._written = dict(log.row)
         state = {} if last is None else json.loads(last["state"])
         return Continuation(log, None if last is None else last["trainer"], state)
 
@@ -159,17 +159,17 @@ class Record:
         self.notes.append(f"unit {self.unit} starts again from its first epoch: {why}{kept}")
         return None
 
-    def _trial_frame(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> bytes:
+    def _unit_frame(self, row: Row, tables: Mapping[str, Sequence[Row]]) -> bytes:
         changed = {
             name: value
-            for name, value in trial.items()
+            for name, value in row.items()
             if name not in self._written or self._written[name] != value
         }
-        self._written = dict(trial)
+        self._written = dict(row)
         return rows_frame(changed, tables)
 
-    def _checkpoint(self, trial: Row, trainer: dict[str, Any], state: Row) -> None:
-        mark, selected = self.writer.mark._asdict(), f"epoch-{trial['selected_epoch']}"
+    def _checkpoint(self, row: Row, trainer: dict[str, Any], state: Row) -> None:
+        mark, selected = self.writer.mark._asdict(), f"epoch-{row['selected_epoch']}"
         named = {"log": mark, "selected": self.checkpoints.digests.get(selected), "state": json.dumps(state)}
         self.checkpoints.save("last", {"trainer": trainer, **named})
         self.checkpoints.keep("last", selected)

@@ -107,7 +107,7 @@ class UnitRun:
         self.inspections.begin(inspector, self.subject, twins=twins)
         self._stop: str | None = None
         """Why it ends early, once that is decided."""
-        self.trial = first_row(
+        self.row = first_row(
             config,
             fold,
             dataset,
@@ -122,11 +122,11 @@ class UnitRun:
     @property
     def epoch(self) -> int:
         """Finished epochs."""
-        return int(self.trial["epochs"])
+        return int(self.row["epochs"])
 
     @property
     def status(self) -> str:
-        return str(self.trial["status"])
+        return str(self.row["status"])
 
     @property
     def finished(self) -> bool:
@@ -135,7 +135,7 @@ class UnitRun:
     @property
     def stopped_by_audit(self) -> bool:
         """Whether a strict audit, of this unit or of another one of its trial, ended it."""
-        return self.status == "stopped" and str(self.trial["reason"]).startswith(AUDIT_STOP)
+        return self.status == "stopped" and str(self.row["reason"]).startswith(AUDIT_STOP)
 
     @property
     def audited(self) -> list[Row]:
@@ -163,16 +163,16 @@ class UnitRun:
         except Diverged as error:
             return self._nothing(epoch, began, "diverged", f"epoch {epoch}: {error}")
         tables: Tables = {"cells": cells, **self._training_tables(epoch, logs, cells, began)}
-        self.trial["epochs"] = epoch
+        self.row["epochs"] = epoch
         value = metric(cells, self.objective)
-        if improves(self.trial, value, epoch, self.trainer.schedule.phase):
-            self.trial |= {"objective_value": value, "selected_epoch": epoch}
+        if improves(self.row, value, epoch, self.trainer.schedule.phase):
+            self.row |= {"objective_value": value, "selected_epoch": epoch}
             self.record.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
-        tables["warnings"], self._stop = self.live.see(self.trial, tables)
+        tables["warnings"], self._stop = self.live.see(self.row, tables)
         tables["audit"] = self.inspections.taken()
         self._stop = self.inspections.fault or self._stop
-        self.trial["wall_s"] += time.perf_counter() - began
-        self.record.epoch(self.trial, tables, self.trainer.state_dict(), self._state())
+        self.row["wall_s"] += time.perf_counter() - began
+        self.record.epoch(self.row, tables, self.trainer.state_dict(), self._state())
         if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
         return self._summary(cells, tables["epochs"][-1]["loss"])
@@ -207,7 +207,7 @@ class UnitRun:
     def records(self) -> UnitRecords:
         """This unit's rows as the rules read them, from here or from the store alike."""
         return UnitRecords(
-            trial=self.trial,
+            row=self.row,
             epochs=self.rows("epochs"),
             terms=self.rows("terms"),
             cells=self.rows("cells"),
@@ -257,8 +257,8 @@ class UnitRun:
         return training_tables(epoch, logs, self.trainer, self.trained, **measured)
 
     def _final_evaluation(self) -> None:
-        selected = int(self.trial["selected_epoch"])
-        self.trial["rank_invariant"] = self.evaluation.at_the_end(
+        selected = int(self.row["selected_epoch"])
+        self.row["rank_invariant"] = self.evaluation.at_the_end(
             self.record, last=self.epoch, selected=selected
         )
 
@@ -272,7 +272,7 @@ class UnitRun:
         if whole is None:
             raise RuntimeError(f"{self.unit} has no checkpoint of its epoch {self.epoch}")
         self.trainer.load_weights(whole["trainer"])
-        self.trial["wall_s"] += time.perf_counter() - began
+        self.row["wall_s"] += time.perf_counter() - began
         self.close("stopped", reason)
         return self._summary()
 
@@ -292,17 +292,17 @@ class UnitRun:
     def _end(self, status: str, reason: str, began: float) -> None:
         """Write what is left and how it ended; it has ended when that is on disk."""
         ended = {
-            **self.trial,
+            **self.row,
             "status": status,
             "reason": reason,
-            "wall_s": self.trial["wall_s"] + time.perf_counter() - began,
+            "wall_s": self.row["wall_s"] + time.perf_counter() - began,
             "finished": datetime.now(UTC),
         }
         if reason.startswith(AUDIT_STOP):
             ended["objective_value"] = None  # what the audit stopped says nothing of what was configured
         self.record.add("audit", self.inspections.taken())
         self.record.end(ended, self.trainer.weights(), self._state())
-        self.trial = ended
+        self.row = ended
 
     def _state(self) -> Row:
         """What the next epoch needs to know of those before, beside the trainer's state and the log."""
@@ -316,10 +316,10 @@ class UnitRun:
     def _resume(self) -> None:
         reached = self.record.find()
         if reached is None:
-            self.record.begin(self.trial)
+            self.record.begin(self.row)
             return
-        self.trial = dict(reached.log.trial)
-        refuse_other(self.stamp, self.trial, self.run.path, self.unit)
+        self.row = dict(reached.log.row)
+        refuse_other(self.stamp, self.row, self.run.path, self.unit)
         self.inspections.resume(reached.log.rows("audit"), reached.state.get("audit", {}))
         self.live.resume(reached.log.rows("warnings"), reached.state.get("live", {}))
         self._stop = reached.state.get("stop")

@@ -24,7 +24,7 @@ def unseen(*lines: tuple[str, np.ndarray, np.ndarray], epochs: int = 2, **more: 
     where |= {"prevalence_mode": "as_found", "protocol": "exact"}
     rows = [frame.assign(epoch=epoch, **where) for epoch in range(1, epochs + 1)]
     base = unit()
-    return UnitRecords(base.trial, base.epochs, base.terms, pd.concat(rows))
+    return UnitRecords(base.row, base.epochs, base.terms, pd.concat(rows))
 
 
 def accused(records: UnitRecords) -> bool:
@@ -131,7 +131,7 @@ def test_closed_gates_collapse_only_without_an_open_unseen_line() -> None:
     def of(closes: bool | None, *gates: float) -> list[Finding]:
         parts = [(f"line{k}", gate * logit, label) for k, gate in enumerate(gates)]
         records = unseen(*parts, locus=np.arange(1000 * len(gates)))
-        trial = {**records.trial, "gate_closes": closes}
+        trial = {**records.row, "gate_closes": closes}
         return raised(UnitRecords(trial, records.epochs, records.terms, records.cells), "mode_collapse")
 
     assert of(True, 0.9, 0.001) == []

@@ -14,7 +14,7 @@ def silent(
 ) -> UnitRecords:
     """A unit of three planned epochs with rows (epoch, term, weight, value, gradient norm)."""
     base = unit()
-    trial = {**base.trial, "status": status, "config_json": json.dumps({"optimiser": {"epochs": 3}})}
+    trial = {**base.row, "status": status, "config_json": json.dumps({"optimiser": {"epochs": 3}})}
     terms = [dict(zip(("epoch", "term", "weight", "value", "grad_norm"), row, strict=True)) for row in rows]
     epochs = [{"epoch": k, "phase": phase, "loss": 0.5} for k, phase in enumerate(phases, start=1)]
     return UnitRecords(trial, epochs, terms, base.cells)
@@ -71,6 +71,6 @@ def test_steps_before_the_last_one_of_an_epoch_count(columns: dict[str, float], 
     records = silent("done", [row for row in ENDED if row[1] != "grl"], (1, 2, 2))
     terms = pd.DataFrame(records.terms)
     terms.loc[terms["term"] == "hinge", list(columns)] = list(columns.values())
-    found = raised(UnitRecords(records.trial, records.epochs, terms, records.cells), "never_acted")
+    found = raised(UnitRecords(records.row, records.epochs, terms, records.cells), "never_acted")
     assert bool(found) == fires
     assert all("every epoch in force: hinge" in finding.evidence for finding in found)

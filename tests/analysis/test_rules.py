@@ -39,7 +39,7 @@ def test_negative_loss() -> None:
     assert raised(unit(loss=(0.1, 0.0)), "negative_loss") == []
     terms = pd.DataFrame({"epoch": [2, 2], "term": ["task", "grl"], "weighted": [0.3, -0.5]})
     records = unit(loss=(0.1, -0.2))
-    named = UnitRecords(records.trial, records.epochs, terms, records.cells)
+    named = UnitRecords(records.row, records.epochs, terms, records.cells)
     assert "-0.5" in raised(named, "negative_loss")[0].evidence
 
 
@@ -59,7 +59,7 @@ def test_labels_in_the_support_sets_are_hinted_at() -> None:
     )
     assert evaluate(unit(labels=True), {"support_labels": 1.0}) == []
     for text in (None, "{}", '{"support": {"size": 32}}', "null"):
-        records = UnitRecords(trial={"config_json": text})
+        records = UnitRecords(row={"config_json": text})
         assert "config_json" in not_evaluated(records)["support_labels"]
 
 
@@ -67,7 +67,7 @@ def test_lists_of_rows_are_judged_as_data_frames_are() -> None:
     bad = {"threshold_oracle": 0.01, "recall": 0.9, "precision": 0.5, "logit_sd": 0.01}
     frames = unit({"aupr": float("nan")}, bad, loss=(0.1, -0.1), train=(0.97, 0.99))
     lists = UnitRecords(
-        frames.trial,
+        frames.row,
         rows_of(frames.epochs),
         rows_of(frames.terms),
         rows_of(as_a(pd.DataFrame, frames.cells).sample(frac=1, random_state=0)),
@@ -95,12 +95,10 @@ def test_gap_to_test_is_evidence_only() -> None:
     final = cells({"aupr": 0.70}, {"aupr": 0.70}).assign(selection="best_on_validation")
     test = cells({}, {"aupr": 0.60}, split="test").assign(selection="best_on_validation")
     everything = pd.concat([as_a(pd.DataFrame, base.cells), final[final["epoch"] == 2], test])
-    found = raised(UnitRecords(base.trial, base.epochs, base.terms, everything), "generalisation_gap")
+    found = raised(UnitRecords(base.row, base.epochs, base.terms, everything), "generalisation_gap")
     assert any("gap to test (macro, reporting only) 0.350" in f.evidence for f in found)
     only_test_bad = pd.concat([as_a(pd.DataFrame, unit().cells), cells({}, {"aupr": 0.1}, split="test")])
-    assert (
-        raised(UnitRecords(base.trial, unit().epochs, base.terms, only_test_bad), "generalisation_gap") == []
-    )
+    assert raised(UnitRecords(base.row, unit().epochs, base.terms, only_test_bad), "generalisation_gap") == []
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_reported_weights_count_even_when_the_last_epoch_is_fine() -> None:
     final = cells({}, {"threshold_oracle": 0.01}).assign(selection="best_on_validation")
     records = unit(loss=(0.5,) * 3, train=(0.7,) * 3)
     both = UnitRecords(
-        records.trial, records.epochs, records.terms, pd.concat([rows, final[final["epoch"] == 2]])
+        records.row, records.epochs, records.terms, pd.concat([rows, final[final["epoch"] == 2]])
     )
     assert {f.epoch for f in raised(both, "threshold_low")} == {2}
 
@@ -171,9 +169,9 @@ def test_collapse_from_real_logits() -> None:
 
 
 def test_missing_inputs_are_not_evaluated_never_passed() -> None:
-    missing = not_evaluated(UnitRecords(trial={}))
+    missing = not_evaluated(UnitRecords(row={}))
     assert set(missing) == set(RULES)
-    assert evaluate(UnitRecords(trial={})) == []
+    assert evaluate(UnitRecords(row={})) == []
     assert "train_aupr" in missing["overfit_train"]
     assert "parameters" in missing["over_capacity"]
     assert "val_unseen" in missing["threshold_low"]
@@ -181,7 +179,7 @@ def test_missing_inputs_are_not_evaluated_never_passed() -> None:
     partly = {"threshold_low", "threshold_high", "loose_boundary", "mode_collapse"}
     assert set(not_evaluated(nulls)) == partly
     empty = UnitRecords(
-        trial={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
+        row={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
     )
     assert set(not_evaluated(empty)) == set(RULES)
 
@@ -192,9 +190,9 @@ def test_corrected_and_exact_rows_are_judged() -> None:
     base = unit()
     for column, other in (("score", "u_only"), ("protocol", "documented"), ("prevalence_mode", "1:20")):
         mixed = pd.concat([good, bad.assign(**{column: other})])
-        assert raised(UnitRecords(base.trial, base.epochs, base.terms, mixed), "threshold_low") == []
+        assert raised(UnitRecords(base.row, base.epochs, base.terms, mixed), "threshold_low") == []
     alone = bad.assign(protocol="documented")
-    assert raised(UnitRecords(base.trial, base.epochs, base.terms, alone), "threshold_low") != []
+    assert raised(UnitRecords(base.row, base.epochs, base.terms, alone), "threshold_low") != []
 
 
 def test_unknown_limit_names_the_nearest() -> None:

@@ -34,7 +34,7 @@ def test_rows_come_back_exactly(tmp_path: Path) -> None:
     log = UnitLog.read(_log(tmp_path, b"".join(FRAMES)))
     assert log.ended
     assert log.damage is None
-    assert log.trial["started"] == BEGAN
+    assert log.row["started"] == BEGAN
     rows = log.rows("epochs")
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[0]["loss"] == 0.1 + 0.2
@@ -135,7 +135,7 @@ def test_a_log_under_another_units_name_counts_for_nothing(tmp_path: Path) -> No
     assert not foreign.ended
     assert foreign.marks == {START}
     assert foreign.table("epochs").num_rows == 0
-    assert foreign.trial == {}
+    assert foreign.row == {}
     late = rows_frame({**KEY, "seed": 2, "status": "done"}, {})
     assert (
         UnitLog.read(_log(tmp_path, FRAMES[0] + late, "a-f-1")).damage

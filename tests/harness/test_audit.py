@@ -108,9 +108,9 @@ def test_strict_stops_before_the_first_step_and_warn_goes_on(
     unit_run = make_unit({**changes, "audit": "strict"}, run="strict")
     unit_run.advance()
     assert (unit_run.status, unit_run.trainer.index) == ("stopped", 0)
-    assert "M39 sparsity_z_i is inert" in unit_run.trial["reason"]
+    assert "M39 sparsity_z_i is inert" in unit_run.row["reason"]
     row = pq.read_table(tmp_path / "strict" / "units").to_pandas().iloc[0]
-    assert (row.status, row.reason) == ("stopped", unit_run.trial["reason"])
+    assert (row.status, row.reason) == ("stopped", unit_run.row["reason"])
     assert make_unit({**changes, "audit": "strict"}, run="strict").finished
     lenient = make_unit({**changes, "audit": "warn"}, run="warn")
     lenient.advance()

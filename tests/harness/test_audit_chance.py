@@ -61,8 +61,8 @@ def test_noise_that_is_not_drawn_anew_stops_a_unit(
     monkeypatch.setattr(TrainingDraws, "noise", noise)
     unit_run = run(make_unit(STRICT, twins=False))
     assert unit_run.status == "stopped"
-    assert pd.Series([unit_run.trial["reason"]]).str.contains(f"chance is broken .*{sentence}").all(), (
-        unit_run.trial["reason"]
+    assert pd.Series([unit_run.row["reason"]]).str.contains(f"chance is broken .*{sentence}").all(), (
+        unit_run.row["reason"]
     )
 
 
@@ -70,7 +70,7 @@ def test_normal_numbers_are_drawn_anew(make_unit: MakeUnit, monkeypatch: pytest.
     changes = {**STRICT, "model.dropout": 0.0, "decouple.vib": 0.001}
     assert run(make_unit(changes, twins=False, run="sound")).status == "done"
     monkeypatch.setattr(TrainingDraws, "noise", same_step)
-    assert "draws the same numbers" in run(make_unit(changes, twins=False)).trial["reason"]
+    assert "draws the same numbers" in run(make_unit(changes, twins=False)).row["reason"]
 
 
 def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: p
         )
 
     monkeypatch.setattr(Dropout, "forward", always)
-    assert "adds chance to " in run(make_unit(STRICT, twins=False)).trial["reason"]
+    assert "adds chance to " in run(make_unit(STRICT, twins=False)).row["reason"]
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_names_that_are_hidden_wrongly_stop_a_unit(
     }  # fmt: skip
     assert run(make_unit(changes, twins=False, run="sound")).status == "done"
     monkeypatch.setattr(TrainingDraws, "hidden", hidden)
-    assert sentence in run(make_unit(changes, twins=False)).trial["reason"]
+    assert sentence in run(make_unit(changes, twins=False)).row["reason"]

@@ -213,7 +213,7 @@ def test_a_broken_contract_stops_a_strict_unit(
     patch(monkeypatch)
     unit_run = run(make_unit(STRICT, twins=False))
     assert unit_run.status == "stopped"
-    reason = unit_run.trial["reason"]
+    reason = unit_run.row["reason"]
     assert pd.Series([reason]).str.contains(sentence).all(), reason
     stored = Run.open(tmp_path / "run")
     rows = stored.table("audit")
@@ -244,7 +244,7 @@ def test_a_broken_contract_stops_a_strict_unit(
 )
 def test_an_intact_unit_is_never_accused(changes: dict[str, Any], make_unit: MakeUnit) -> None:
     unit_run = run(make_unit({**STRICT, **changes}, twins=False))
-    assert unit_run.status == "done", unit_run.trial["reason"]
+    assert unit_run.status == "done", unit_run.row["reason"]
     said = {row["mechanism"]: row for row in unit_run.audited}
     assert {row["verdict"] for row in unit_run.audited} == {"active"}
     assert (said["sampler"]["contracts"], said["prediction"]["contracts"]) == (4.0, 4.0)
@@ -274,7 +274,7 @@ def test_features_of_another_cell_line_stop_a_unit(
         other_lines_v(monkeypatch)
     else:
         unit_run.trainer.measuring.v = present(unit_run.trainer.measuring.v).roll(1, 0)
-    assert "features of another cell line arrived" in run(unit_run).trial["reason"]
+    assert "features of another cell line arrived" in run(unit_run).row["reason"]
 
 
 def test_warn_records_a_broken_contract_once_and_goes_on(
@@ -296,7 +296,7 @@ def test_a_resumed_unit_knows_the_epochs_before(make_unit: MakeUnit, monkeypatch
     run(make_unit(STRICT, twins=False), 1)
     BROKEN["every epoch is the first"][0](monkeypatch)
     unit_run = run(make_unit(STRICT, twins=False))
-    assert "the batches are those of epoch 1" in unit_run.trial["reason"]
+    assert "the batches are those of epoch 1" in unit_run.row["reason"]
 
 
 def test_a_stop_amid_an_epoch_evaluates_the_last_whole_one(
@@ -319,4 +319,4 @@ def test_a_stop_at_a_scoring_survives_a_kill(make_unit: MakeUnit, monkeypatch: p
     assert (resumed.status, resumed.epoch) == ("running", 1)
     resumed.advance()
     assert resumed.stopped_by_audit
-    assert "at a scoring after epoch 1" in resumed.trial["reason"]
+    assert "at a scoring after epoch 1" in resumed.row["reason"]

@@ -39,8 +39,7 @@ def test_an_error_outside_a_mechanism_stops_a_strict_unit(
     unit_run.advance()
     assert unit_run.status == "stopped"
     assert (
-        "trial is broken: asked by the audit, it raised TypeError: of another kind"
-        in unit_run.trial["reason"]
+        "trial is broken: asked by the audit, it raised TypeError: of another kind" in unit_run.row["reason"]
     )
 
 

@@ -135,8 +135,7 @@ def test_the_audit_of_the_end_names_the_key_and_no_other(
     strict.advance()
     assert (strict.status, strict.epoch) == ("stopped", 1), "never done with an inert mechanism at its end"
     assert (
-        "evaluation.batch is inert (key): evaluation.batch is configured and nothing"
-        in strict.trial["reason"]
+        "evaluation.batch is inert (key): evaluation.batch is configured and nothing" in strict.row["reason"]
     )
     cells = pq.read_table(tmp_path / "strict" / "cells").to_pandas()
     assert "test" in set(cells.split), "the final evaluation is kept"

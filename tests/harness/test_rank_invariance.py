@@ -106,7 +106,7 @@ def test_a_trained_trial_says_what_its_rows_show(make_unit: MakeUnit, form: str)
         if row["selection"] == "last" and row["prevalence_mode"] == "as_found"
     ]
     found = {(row["split"], row["cell_line"], row["score"]): row["aupr"] for row in rows}
-    assert unit_run.trial["rank_invariant"] is True
+    assert unit_run.row["rank_invariant"] is True
     lines = [(split, line) for split, line, _ in found if line not in ("macro", "pooled")]
     assert len(lines) >= 10
     for split, line in lines:
@@ -118,6 +118,6 @@ def test_sample_scope_is_not_called_rank_invariant(
 ) -> None:
     unit_run = make_unit({"energy.form": "blocking", "environment.scope": "sample", "optimiser.epochs": 1})
     unit_run.advance()
-    assert unit_run.trial["rank_invariant"] is False
+    assert unit_run.row["rank_invariant"] is False
     with pytest.raises(ConfigError, match="binding has no R_E\\(x, c\\)"):
         make_unit({"energy.form": "binding", "environment.scope": "sample"})

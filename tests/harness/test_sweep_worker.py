@@ -212,7 +212,7 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     assert (report["status"], report["done"]) == ("running", False)
     assert (report["diverged"], report["units"]) == (1, 2)
     assert report["reason"] == "1 of 2 units diverged: epoch 2: step 4: the term task is nan"
-    assert report["objective"] == second.trial["objective_value"], "its best epoch before does not count"
+    assert report["objective"] == second.row["objective_value"], "its best epoch before does not count"
     assert all(math.isfinite(value) for value in report["metrics"].values())
     last = one.step()
     assert (last["status"], last["done"], last["epoch"]) == ("diverged", True, 3)
@@ -233,7 +233,7 @@ def test_resumed_configuration_is_judged_by_all_replicates(
     report = one.step()
     assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
     assert one.unit_runs is not None
-    now = one.unit_runs[0].trial["objective_value"]
+    now = one.unit_runs[0].row["objective_value"]
     assert now >= alone
     assert report["objective"] == pytest.approx((0.9 + now) / 2)
     assert report["status"] == "diverged"

@@ -28,9 +28,9 @@ def test_finished_replicate_keeps_two_weights_and_no_optimiser(make_unit: MakeUn
                 running = _load(tmp_path, unit_run.unit, "last")
                 assert running["trainer"]["optimiser"]["state"]
                 kept[unit_run.epoch] = running["trainer"]["model"]
-        if unit_run.trial["selected_epoch"] < unit_run.epoch:
+        if unit_run.row["selected_epoch"] < unit_run.epoch:
             break
-    selected = unit_run.trial["selected_epoch"]
+    selected = unit_run.row["selected_epoch"]
     assert selected < unit_run.epoch, "no seed selected an epoch before its last"
     last, best = (
         _load(tmp_path, unit_run.unit, "last")["trainer"],

@@ -150,7 +150,7 @@ def test_rho_of_every_training_cell_line_is_in_the_store(make_unit: MakeUnit) ->
     unit_run = make_unit({**COMPETING, "curriculum.phase1_epochs": 1})
     while not unit_run.finished:
         unit_run.advance()
-    assert unit_run.status == "done", unit_run.trial["reason"]
+    assert unit_run.status == "done", unit_run.row["reason"]
     rows = pq.read_table(
         unit_run.run.path / "reports" / f"{unit_run.unit}.parquet", partitioning=None
     ).to_pylist()

@@ -23,7 +23,7 @@ def spoil(unit_run: UnitRun, value: float = float("inf")) -> None:
 def diverged(unit_run: UnitRun, folder: Path, epochs: int, reason: str) -> None:
     """Run to the end and hold it to a divergence after `epochs` whole epochs, whose rows are in the store."""
     run(unit_run)
-    assert unit_run.status == "diverged", unit_run.trial["reason"]
+    assert unit_run.status == "diverged", unit_run.row["reason"]
     trials = table(folder, "units")
     assert trials.status.tolist() == ["diverged"]
     assert trials.epochs.tolist() == [epochs]
@@ -81,7 +81,7 @@ def test_numbers_of_the_last_audit(error: Exception, make_unit: MakeUnit, tmp_pa
 
     unit_run = make_unit({"audit": "warn"}, inspector=Spoilt, twins=False)
     diverged(unit_run, tmp_path, 3, "after epoch 3, in its last evaluation: ")
-    assert str(error) in unit_run.trial["reason"]
+    assert str(error) in unit_run.row["reason"]
     assert "test" in set(table(tmp_path, "cells").split)
 
 
@@ -136,6 +136,6 @@ def test_any_other_error_of_finite_weights_stays_an_error(
 
 def test_learning_rate_of_one_diverges_and_nothing_is_accused(make_unit: MakeUnit) -> None:
     unit_run = run(make_unit({"optimiser.lr": 1.0, "optimiser.epochs": 8, "audit": "strict"}))
-    assert unit_run.status == "diverged", (unit_run.status, unit_run.trial["reason"])
-    assert "rose to" in unit_run.trial["reason"]
+    assert unit_run.status == "diverged", (unit_run.status, unit_run.row["reason"])
+    assert "rose to" in unit_run.row["reason"]
     assert not {row["verdict"] for row in unit_run.audited} & {"inert", "leaking"}

@@ -235,7 +235,7 @@ def test_failure_in_the_last_evaluation_never_ends_as_done(
         patch.setattr(Inspections, "ended", nan)
         diverged = _to_the_end(make_unit(SHORT, run="nan"))
     assert diverged.status == "diverged"
-    assert "in its last evaluation: loss term task" in diverged.trial["reason"]
+    assert "in its last evaluation: loss term task" in diverged.row["reason"]
     assert Run.open(tmp_path / "nan").table("epochs")["epoch"].tolist() == [1, 2]
 
     def broken(self: UnitRun) -> None:
@@ -269,7 +269,7 @@ def test_nan_in_the_first_audit_ends_the_unit_as_diverged(
     unit_run = make_unit(SHORT)
     unit_run.advance()
     assert (unit_run.status, unit_run.epoch) == ("diverged", 0)
-    assert "step 0" in unit_run.trial["reason"]
+    assert "step 0" in unit_run.row["reason"]
 
 
 def test_checkpoint_does_not_grow_and_an_epoch_appends(make_unit: MakeUnit, tmp_path: Path) -> None:

@@ -172,7 +172,7 @@ def test_calibration_goes_through_the_energy(form: str, make_unit: MakeUnit, tmp
     predictions = table(tmp_path, "predictions")
     own = predictions[predictions.split == "val_unseen"]
     u, r = (torch.tensor(own[name].to_numpy(dtype=float)) for name in ("u", "r"))
-    best = unit_run.record.checkpoints.load(f"epoch-{unit_run.trial['selected_epoch']}", unit_run.device)
+    best = unit_run.record.checkpoints.load(f"epoch-{unit_run.row['selected_epoch']}", unit_run.device)
     assert best is not None
     unit_run.trainer.load_weights(best)
     energy = unit_run.trainer.model.energy.double()
@@ -230,11 +230,11 @@ def test_epochs_of_phase_one_are_not_selected_after_phase_two(make_unit: MakeUni
     changes = {"curriculum.phase1_epochs": 2, "optimiser.epochs": 3, "energy.form": "gated"}
     for seed in range(4):
         unit_run = run(make_unit(changes, seed=seed))
-        assert unit_run.trial["selected_epoch"] == 3
+        assert unit_run.row["selected_epoch"] == 3
     early = run(make_unit(changes, seed=9), 2)
     early.close("pruned")
-    assert early.trial["selected_epoch"] in (1, 2)
-    assert early.trial["rank_invariant"] is True  # what is reported is U_I itself
+    assert early.row["selected_epoch"] in (1, 2)
+    assert early.row["rank_invariant"] is True  # what is reported is U_I itself
 
 
 def test_embeddings_hold_the_resistance_and_gate_of_a_cell_line(make_unit: MakeUnit, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_embeddings_hold_the_resistance_and_gate_of_a_cell_line(make_unit: MakeU
 def test_only_the_last_and_the_selected_checkpoint_are_kept(make_unit: MakeUnit, tmp_path: Path) -> None:
     unit_run = run(make_unit())
     files = {path.name for path in (tmp_path / "run" / "checkpoints" / unit_run.unit).iterdir()}
-    assert files == {"last.pt", f"epoch-{unit_run.trial['selected_epoch']}.pt"}
+    assert files == {"last.pt", f"epoch-{unit_run.row['selected_epoch']}.pt"}
 
 
 def test_a_sampler_that_draws_other_pairs_is_refused(

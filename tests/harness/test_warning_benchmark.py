@@ -114,7 +114,7 @@ def finish(unit_run: UnitRun) -> Trained:
         summary = unit_run.advance()
         for finding in summary.findings:
             noted.setdefault(finding.rule, summary.epoch)
-    assert unit_run.status == "done", unit_run.trial["reason"]
+    assert unit_run.status == "done", unit_run.row["reason"]
     return Trained(unit_run, unit_run.run.path, noted)
 
 
@@ -204,7 +204,7 @@ def test_rule_is_raised_live_and_again_from_the_store(rule: str, train: Callable
             "never_acted",
             lambda t: {r["value"] for r in t.unit_run.rows("terms") if r["term"] == "calibration"} == {0.0},
         ),
-        ("over_capacity", lambda t: t.unit_run.trial["parameters"] > 10 * t.unit_run.trial["train_pairs"]),
+        ("over_capacity", lambda t: t.unit_run.row["parameters"] > 10 * t.unit_run.row["train_pairs"]),
     ],
 )
 def test_the_rule_is_raised_for_the_reason_that_was_planted(

@@ -104,7 +104,7 @@ def run(row: Row, data: Data, folder: Path) -> Outcome:
         unit_run = unit_of(config, *data.open(level), folder)
         while not unit_run.finished:
             unit_run.advance()
-        status, reason, rows = unit_run.status, str(unit_run.trial["reason"]), unit_run.rows("audit")
+        status, reason, rows = unit_run.status, str(unit_run.row["reason"]), unit_run.rows("audit")
     except BROKEN as error:
         status, reason, rows = "crashed", f"{type(error).__name__}: {error}", []
     accusations = [

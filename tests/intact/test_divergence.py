@@ -40,8 +40,8 @@ def held_to_divergence(unit_run: UnitRun, where: tuple[str, ...]) -> None:
     """Run to the end: diverged there, the rows of every finished epoch kept, and nobody accused."""
     while not unit_run.finished:
         unit_run.advance()
-    assert unit_run.status == "diverged", unit_run.trial["reason"]
-    assert unit_run.trial["reason"].startswith(where)
+    assert unit_run.status == "diverged", unit_run.row["reason"]
+    assert unit_run.row["reason"].startswith(where)
     assert len(unit_run.rows("epochs")) == unit_run.epoch
     assert not [row for row in unit_run.rows("audit") if row["verdict"] in ACCUSED]
 

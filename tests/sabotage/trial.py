@@ -119,7 +119,7 @@ class Bench:
         accused = accused_in(unit_run)
         status, reason = "failed", error
         if unit_run is not None and not error:
-            status, reason = unit_run.status, str(unit_run.trial["reason"])
+            status, reason = unit_run.status, str(unit_run.row["reason"])
         seconds = time.monotonic() - began
         if not changes:
             return Result("UNCHANGED", f"{status}: {reason}", accused, seconds)
