@@ -1,17 +1,19 @@
 """Verdicts on what is neither a module nor a loss term: samplers, routing, balance, curriculum, fusion, scopes."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from harness.audit.acting import KNOWN, UNSEEN, before_threshold, places
 from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
 from harness.audit.inputs import judge_inputs
 from harness.audit.probe import EVERYTHING_ON, differ, norm
-from harness.audit.settings import changed
-from harness.audit.twins import Twins
+from harness.audit.settings import changed, summed
+from harness.audit.twins import Twins, leaving_out
 from harness.config.blocks.training import samplers
 from harness.mechanisms.mechanism import Mechanism
 from harness.trial.step.balance import BALANCES
@@ -26,6 +28,8 @@ MAY_BE_IDLE = {
     "fusion_ema": "Teacher and Student agree",
 }
 """Rules without an effect that is no fault, and what that means."""
+OPPOSED = 1e-3
+"""Cosine of two gradients below minus which they conflict, whatever the rounding."""
 
 
 def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
@@ -46,6 +50,10 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     still = () if moved is None else moved.still
     figures: dict[str, Any] = {**({} if moved is None else moved.figures()), "effect_gradient": gap}
     text = silent(asked, still, gap)
+    opposed = _opposed(twins) if text and mechanism.key == "pcgrad" else ""
+    if opposed:
+        text = f"the gradients of {opposed} point against each other, and a twin without it is the same"
+        return MechanismFinding.on(mechanism, "inert", text, "effect", **figures)
     if text and mechanism.key in MAY_BE_IDLE:
         return MechanismFinding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
     if text:
@@ -58,6 +66,21 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     return MechanismFinding.on(
         mechanism, "active", "a twin without it predicts or learns otherwise", **figures
     )
+
+
+def _opposed(twins: Twins) -> str:
+    """The first two loss terms whose gradients in the step point against each other; empty where none do."""
+    probe, config = twins.probe, summed(twins.probe.config)
+    whole = probe.step(probe.clone(config)).gradients
+    apart: dict[str, dict[str, Tensor]] = {}
+    for key in twins.terms:
+        rest = probe.step(probe.clone(config, leaving_out([key]))).gradients
+        apart[key] = {name: g - rest[name] if name in rest else g for name, g in whole.items()}
+    for (one, a), (other, b) in itertools.combinations(apart.items(), 2):
+        inner = sum(float((a[name].double() * b[name].double()).sum()) for name in whole)
+        if inner < -OPPOSED * norm(a) * norm(b):
+            return f"{one} and {other}"
+    return ""
 
 
 def _sampler(twins: Twins, mechanism: Mechanism) -> MechanismFinding:

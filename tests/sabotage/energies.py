@@ -23,7 +23,7 @@ Form = Callable[[Callable[..., Tensor], Tensor, Tensor, Tensor], Tensor]
 def ways(mechanism: Mechanism, cls: type[Energy]) -> Iterator[Way]:
     """All that apply but `key ignored`."""
     forms: dict[tuple[str, str], Form] = {
-        ("gradient cut", "R_E without gradient"): lambda true, u, r, t: true(u, r.detach(), t),
+        ("gradient cut", "R_E without gradient"): _cut,
         ("constant output", "the logit is 1"): lambda true, u, r, t: torch.ones_like(u),
         ("built but not called", "U_I / T"): lambda true, u, r, t: u / t,
         ("input ignored", "R_E = 0"): lambda true, u, r, t: true(u, torch.zeros_like(r), t),
@@ -45,12 +45,18 @@ def ways(mechanism: Mechanism, cls: type[Energy]) -> Iterator[Way]:
     yield Way("late", "U_I / T from the second epoch on", lambda t: _when(t, cls, lambda: t.epoch > 1))
 
 
+def _cut(true: Callable[..., Tensor], u: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    return true(u, r.detach(), t)
+
+
 def _always(tampering: Tampering, cls: type, form: Form, now: Callable[[], bool] = lambda: True) -> None:
     def make(true: Any) -> Any:
         def forward(self: Energy, u: Tensor, r: Tensor, temperature: Tensor) -> Tensor:
             logit: Tensor = true(self, u, r, temperature)
             if not now():
                 return logit
+            # U_I and a learned scalar have a gradient all the same.
+            tampering.changes += form is _cut and r.requires_grad
             false: Tensor = tampering.noted(logit, form(lambda *a: true(self, *a), u, r, temperature))
             return false
 
