@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from models.losses import LOSSES
+from models.losses.decoupling import Decoupling, Orthogonal, Pearson
 from models.losses.registry import LossRegistry
 from models.losses.task import BinaryCrossEntropy
 from models.losses.term import LossTerm
@@ -117,3 +118,13 @@ def test_a_surrogate_has_one_value_and_another_slope() -> None:
 
 def test_every_term_of_the_project_computes_its_scalars_itself() -> None:
     assert [key for key, cls in LOSSES.terms().items() if cls.parts is LossTerm.parts] == []
+
+
+@pytest.mark.parametrize("cls", [Orthogonal, Pearson])
+def test_a_decoupling_without_a_plain_form_has_its_own(cls: type[Decoupling]) -> None:
+    source = torch.Generator().manual_seed(1)
+    x, y = (torch.randn(12, width, generator=source, dtype=torch.float64) for width in (5, 3))
+    x, y = x - x.mean(0), y - y.mean(0)
+    term = build_row(cls.key)
+    assert isinstance(term, Decoupling)
+    torch.testing.assert_close(Decoupling.plain(term, x, y), term.plain(x, y), rtol=1e-9, atol=1e-12)
