@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from scipy.stats import chi2, hypergeom
 
 from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.finding import MechanismFinding
 from harness.audit.promised import PromisedSplit
+from harness.audit.samples import drawn_again, uneven_line
 from harness.audit.witness import Arrival, Encoding, Witness
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -166,20 +166,10 @@ class Contracts:
                 pair = int(pairs[foreign[pairs]][0])
                 text = f"the unit {name} pair {pair}, which the fold holds out"
                 yield Breach(f"fold {name}", "sampler", text)
-
-        yield from self._of_subset()
-
-    def _of_subset(self) -> Iterator[Breach]:
-        """What is scored as train has cell lines in the proportions that chance gives a subset of the training pairs."""
-        scored = self.promised["train"].pairs
-        lines, sizes = np.unique(self.cell[self.training], return_counts=True)
-        for line, size in zip(lines.tolist(), sizes.tolist(), strict=True):
-            there = int((self.cell[scored] == line).sum())
-            known = (len(self.training), size, len(scored))
-            if min(hypergeom.sf(there - 1, *known), hypergeom.cdf(there, *known)) * len(lines) < BY_CHANCE:
-                text = f"split train has {there} of {len(scored)} pairs from {self._line(line)}, by which it is no sample"
-                yield Breach("train subset", "prediction", text)
-                return
+        line = uneven_line(self.cell[self.training], self.cell[self.promised["train"].pairs], BY_CHANCE)
+        if line is not None:
+            text = f"split train has too many or too few pairs of {self._line(line)} for a sample of the training pairs"
+            yield Breach("train subset", "prediction", text)
 
     def _of_batch(self, batch: EpisodeBatch) -> Iterator[Breach]:
         episode, size = self.config.episode, self.config.support.size
@@ -361,7 +351,7 @@ class Contracts:
                 if chance**again * draws**2 < BY_CHANCE:
                     text = f"{1 + again} of {draws} support draws of {where(number)} are one"
                     yield Breach("draws differ", "prediction", text)
-            for number in _drawn_again(u, [split.u[split.cell == code] for code in promised.codes]):
+            for number in drawn_again(u, [split.u[split.cell == code] for code in promised.codes], BY_CHANCE):
                 text = f"{draws} support draws of {where(number)} have more pairs in common than chance gives them"
                 yield Breach("draws differ", "prediction", text)
 
@@ -397,22 +387,6 @@ class Contracts:
         elif not before and not np.array_equal(logit, split.logits[:, order]):
             text = f"the energy gave other logits than those of split {split.split}"
             yield Breach("logits", "prediction", text)
-
-
-def _drawn_again(u: np.ndarray, pools: Sequence[np.ndarray]) -> Iterator[int]:
-    """The cell line with the largest overlap, where further support draws u [K, D, S] share more values with the first one
-    than S of the `pools` [n] without replacement would, over all of them together."""
-    size, logs, overlaps = u.shape[2], 0.0, {}
-    tests = 0
-    for number, (sets, pool) in enumerate(zip(u, pools, strict=True)):
-        if not len(pool) == len(np.unique(pool)) > size:
-            continue  # drawn with replacement, or values that do not tell pairs apart
-        shared = np.isin(sets[1:], sets[0]).sum(1)
-        logs += float(hypergeom.logsf(shared - 1, len(pool), size, size).sum())
-        tests, overlaps[number] = tests + len(shared), int(shared.sum())
-    # Fisher's sum; a tail that is counted in whole pairs is no smaller than the one that it assumes.
-    if tests and chi2.sf(-2 * logs, 2 * tests) < BY_CHANCE:
-        yield max(overlaps, key=lambda number: overlaps[number])
 
 
 def _row(parts: Sequence[Encoding], place: int) -> torch.Tensor:

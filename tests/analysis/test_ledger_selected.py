@@ -117,7 +117,7 @@ def test_figures_are_the_metrics_by_other_code(prevalence: float | None, rounded
     logit = np.round(random.normal(0, 2, 200) + label, rounded)
     threshold, temperature = best_f1_threshold(logit, label, prevalence), fit_temperature(logit, label)
     options = {"threshold_logit": threshold, "prevalence": prevalence, "temperature": temperature}
-    metrics = binary_metrics(logit, label, **options)  # type: ignore[arg-type]
+    metrics = binary_metrics(logit, label, **options)
     counts = Counts.of(logit, label)
     assert counts.best_threshold(prevalence) == pytest.approx((metrics["f1_oracle"], threshold))
     made = counts.figures(prevalence, threshold, counts.temperature())
@@ -128,5 +128,10 @@ def test_figures_are_the_metrics_by_other_code(prevalence: float | None, rounded
 
 def test_figures_of_one_class_are_undefined_alike() -> None:
     label, logit = np.zeros(5, dtype=np.int8), np.arange(5.0)
-    (row,) = by_cell(logit, label, np.full(5, "A"), threshold_logit=1.0).to_dict("records")[:1]
-    assert figures_differ(row, Counts.of(logit, label).figures(None, 1.0, NAN)) == ""
+    row = by_cell(logit, label, np.full(5, "A"), threshold_logit=1.0).to_dict("records")[0]
+    assert (
+        figures_differ(
+            {str(name): value for name, value in row.items()}, Counts.of(logit, label).figures(None, 1.0, NAN)
+        )
+        == ""
+    )

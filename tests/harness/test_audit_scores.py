@@ -197,7 +197,7 @@ def first_pairs(patch: pytest.MonkeyPatch) -> None:
         (other_objective, {}, "is reported as"),
         (other_draws, {}, "is not that of the scores that were stored"),
         (same_draws, {}, "support draws of"),
-        (first_pairs, {}, "by which it is no sample"),
+        (first_pairs, {}, "for a sample of the training pairs"),
     ],
 )
 def test_a_lie_about_scores_is_said(

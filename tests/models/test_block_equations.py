@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from models.environment.set_encoders import AttentionBlock, InducedEncoder
 from models.sequence.cbat import Cbat
 from models.sequence.cnn import Cnn
-from models.sequence.cross_attention import CrossAttention
+from models.sequence.cross_attention import CrossAttention, CrossAttentionBlock
 from models.streams import initialise
+from tests.typed import as_a
 
 D, H = 8, 2
 M = TypeVar("M", bound=nn.Module)
@@ -51,7 +52,8 @@ def test_cross_attention_lets_each_side_read_the_other_below() -> None:
     for reads_p, reads_e in zip(cross.enhancer_reads, cross.promoter_reads, strict=True):
         below = e, p
         updated = []
-        for block, (side, other, mask) in ((reads_p, (*below, m_p)), (reads_e, (*below[::-1], m_e))):
+        for part, (side, other, mask) in ((reads_p, (*below, m_p)), (reads_e, (*below[::-1], m_e))):
+            block = as_a(CrossAttentionBlock, part)
             x = side + block.attention(block.own_norm(side), block.other_norm(other), mask[:, None])
             updated.append(x + block.feed(block.feed_norm(x)))
         e, p = updated
