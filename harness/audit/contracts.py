@@ -1,7 +1,6 @@
 """The promises of sampler and predictor, checked on every batch and every scoring by what arrives inside the model."""
 
 import itertools
-import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -342,18 +341,9 @@ class Contracts:
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
             yield Breach("foreign support", "prediction", text)
         elif draws > 1:
-            u.sort(axis=2)
-            alike = (u[:, 1:] == u[:, :1]).all(2)  # draws that are the first one again
-            for number in np.flatnonzero(alike.any(1)).tolist():
-                here = split.u[split.cell == promised.codes[number]]
-                again, different = int(alike[number].sum()), len(np.unique(here))
-                chance = 1.0 / math.comb(different, size) if different > size else 1.0
-                if chance**again * draws**2 < BY_CHANCE:
-                    text = f"{1 + again} of {draws} support draws of {where(number)} are one"
-                    yield Breach("draws differ", "prediction", text)
-            for number in drawn_again(u, [split.u[split.cell == code] for code in promised.codes], BY_CHANCE):
-                text = f"{draws} support draws of {where(number)} have more pairs in common than chance gives them"
-                yield Breach("draws differ", "prediction", text)
+            pools = [split.u[split.cell == code] for code in promised.codes]
+            for number, common in drawn_again(u, pools, BY_CHANCE):
+                yield Breach("draws differ", "prediction", f"the support draws of {where(number)} {common}")
 
     def _of_features(
         self, arrivals: Sequence[Arrival], split: SplitScores, encodings: Iterator[Encoding]

@@ -47,8 +47,12 @@ class SequencePromises:
         self.base = self._read(*self.sides)
         leaks = next(self._leaks(), None)
         deaf = next(self._deaf(), None)
-        found = [MechanismFinding("-", "sequence", "leaking", leaks, "input")] if leaks else []
-        return found + ([MechanismFinding("-", "sequence", "inert", deaf, "input")] if deaf else [])
+        said = {"leaking": leaks, "inert": deaf}
+        return [
+            MechanismFinding("-", "sequence", verdict, text, "input")
+            for verdict, text in said.items()
+            if text
+        ]
 
     def _read(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
         """U_I and z_I of the pairs [B, 1 + d]."""
@@ -118,23 +122,25 @@ class SequencePromises:
         }
         if not parts:
             return
-        base = self._given(parts, *self.sides)
+        base = self._outputs(parts, *self.sides)
         for side, name in enumerate(SIDES):
             rolled = self.sides[side].roll(1, 0)
             if torch.equal(rolled, self.sides[side]):
                 continue
-            made = self._given(parts, *(rolled if at == side else kept for at, kept in enumerate(self.sides)))
+            made = self._outputs(
+                parts, *(rolled if at == side else kept for at, kept in enumerate(self.sides))
+            )
             for part in parts:
                 if float((made[part] - base[part]).abs().max()) <= NOTHING * float(base[part].abs().max()):
                     whole = type(interaction).__name__
                     yield f"{whole}.{part} does not read the {name}: with another pair's it gives the same"
 
-    def _given(self, parts: dict[str, nn.Module], enhancer: Tensor, promoter: Tensor) -> dict[str, Tensor]:
+    def _outputs(self, parts: dict[str, nn.Module], enhancer: Tensor, promoter: Tensor) -> dict[str, Tensor]:
         """What the named parts give on the way."""
-        given: dict[str, Tensor] = {}
+        outputs: dict[str, Tensor] = {}
         handles = [
             part.register_forward_hook(
-                lambda _module, _arguments, output, name=name: given.update({name: output})
+                lambda _module, _arguments, output, name=name: outputs.update({name: output})
             )
             for name, part in parts.items()
         ]
@@ -143,7 +149,7 @@ class SequencePromises:
         finally:
             for handle in handles:
                 handle.remove()
-        return given
+        return outputs
 
     def _has_no_order(self, layer: nn.Module) -> bool:
         """Whether the windows of the first call in the reverse order give the same, in the reverse order."""

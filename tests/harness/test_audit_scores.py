@@ -196,7 +196,7 @@ def first_pairs(patch: pytest.MonkeyPatch) -> None:
         (other_lines, RIVALS, "and the term says"),
         (other_objective, {}, "is reported as"),
         (other_draws, {}, "is not that of the scores that were stored"),
-        (same_draws, {}, "support draws of"),
+        (same_draws, {}, "have more pairs in common than chance"),
         (first_pairs, {}, "for a sample of the training pairs"),
     ],
 )
