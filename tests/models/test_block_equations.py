@@ -11,6 +11,10 @@ from models.environment.set_encoders import AttentionBlock, InducedEncoder
 from models.sequence.cbat import Cbat
 from models.sequence.cnn import Cnn
 from models.sequence.cross_attention import CrossAttention, CrossAttentionBlock
+from models.sequence.potential import SequencePotential
+from models.sequence.rope import RotarySelfAttention
+from models.sequence.stem import KmerStem
+from models.sequence.tokens import kmer_tokens
 from models.streams import initialise
 from tests.typed import as_a
 
@@ -92,3 +96,22 @@ def test_set_transformer_against_loops() -> None:
             h = looped(block.spread, h, looped(block.gather, block.points, h))
         wanted = encoder.out(looped(encoder.pool.block, encoder.pool.seed, h)[0])
         torch.testing.assert_close(encoder(x)[episode], wanted)
+
+
+def test_the_sequence_side_is_stem_attention_interaction_and_kan() -> None:
+    sizes = {"embedding": 4, "kernel": 3, "width": D, "pool": 4, "dropout": 0.1, "heads": H, "grid": 3}
+    sharing = {"share_sides": False, "share_strands": False}
+    potential = made(SequencePotential(Cnn(D, 0.1), self_attention_layers=1, **sizes, **sharing))  # type: ignore[arg-type]
+    draw = torch.Generator().manual_seed(3)
+    read: list[Tensor] = []
+    for name, layers in (
+        ("enhancer", potential.enhancer_attention),
+        ("promoter", potential.promoter_attention),
+    ):
+        bases = torch.randint(0, 4, (2, 30), generator=draw)
+        h, mask = as_a(KmerStem, potential.stems[name]).plain(kmer_tokens(bases))
+        read += [bases, as_a(RotarySelfAttention, layers[0])(h, mask), mask]
+    z_i = potential.interaction(read[1], read[2], read[4], read[5])
+    output = potential(read[0], read[3])
+    torch.testing.assert_close(output.z_i, z_i)
+    torch.testing.assert_close(output.u, potential.energy(z_i))
