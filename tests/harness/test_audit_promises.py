@@ -118,7 +118,7 @@ def blind(patch: pytest.MonkeyPatch) -> None:
 
 def batch_norm(patch: pytest.MonkeyPatch) -> None:
     def finish(self: KmerStem, peaks: Tensor, noise: Any) -> Tensor:
-        return self.dropout((peaks - peaks.mean((0, 1))) / (peaks.std((0, 1)) + 0.1), noise)  # type: ignore[no-any-return]
+        return self.dropout((peaks - peaks.mean((0, 1))) / (peaks.std((0, 1)) + 0.1), noise)
 
     patch.setattr(KmerStem, "finish", finish)
 
@@ -140,7 +140,7 @@ def not_turned(patch: pytest.MonkeyPatch) -> None:
 def own_side(patch: pytest.MonkeyPatch) -> None:
     def forward(self: Cbat, h_e: Tensor, m_e: Tensor, h_p: Tensor, m_p: Tensor, noise: Any = None) -> Tensor:
         sides = (h_e, m_e, h_e, m_e, noise), (h_p, m_p, h_e, m_e, noise)
-        return self.direction(self.enhancer_reads(*sides[0]), self.promoter_reads(*sides[1]))  # type: ignore[no-any-return]
+        return self.direction(self.enhancer_reads(*sides[0]), self.promoter_reads(*sides[1]))
 
     patch.setattr(Cbat, "forward", forward)
 
@@ -149,7 +149,7 @@ def no_positions(patch: pytest.MonkeyPatch) -> None:
     def forward(self: RotarySelfAttention, h: Tensor, mask: Tensor, noise: Any = None) -> Tensor:
         x = self.norm(h)
         h = h + self.dropout(self.attention(x, x, mask[:, None], None), noise)
-        return h + self.feed_dropout(self.feed(self.feed_norm(h)), noise)  # type: ignore[no-any-return]
+        return h + self.feed_dropout(self.feed(self.feed_norm(h)), noise)
 
     patch.setattr(RotarySelfAttention, "forward", forward)
 

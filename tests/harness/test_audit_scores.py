@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import harness.trial.evaluation as evaluation
-import harness.trial.records as records
-import harness.trial.score.evaluate as evaluate
-import harness.trial.unit_run as unit_run
+from analysis.metrics import by_cell
 from analysis.unit_log import UnitLog
 from harness.audit.finding import FATAL
 from harness.audit.unit_inspector import AuditInspector
 from harness.trial.checkpoint import Checkpoints
 from harness.trial.episodes.sampler import CellBatch
 from harness.trial.evaluation import Evaluation
-from harness.trial.score.evaluate import CellRows
+from harness.trial.score.evaluate import CellRows, metric
 from harness.trial.score.predict import Predictor
+from harness.trial.score.rows import embedding_rows, epoch_row, report_rows, term_rows
 from harness.trial.step.trainer import Trainer
 from tests.harness.conftest import MakeUnit
 
@@ -110,41 +108,36 @@ def table(column: str, selection: str, split: str) -> Patch:
 
 
 def other_loss(patch: pytest.MonkeyPatch) -> None:
-    made = records.epoch_row
-    patch.setattr(records, "epoch_row", lambda logs: {**made(logs), "loss": logs[-1].loss})
+    patch.setattr("harness.trial.records.epoch_row", lambda logs: {**epoch_row(logs), "loss": logs[-1].loss})
 
 
 def other_share(patch: pytest.MonkeyPatch) -> None:
-    made = records.term_rows
     patch.setattr(
-        records, "term_rows", lambda *of: [{**row, "grad_share": 2 * row["grad_share"]} for row in made(*of)]
+        "harness.trial.records.term_rows",
+        lambda *of: [{**row, "grad_share": 2 * row["grad_share"]} for row in term_rows(*of)],
     )
 
 
 def other_lines(patch: pytest.MonkeyPatch) -> None:
-    made = records.report_rows
     patch.setattr(
-        records, "report_rows", lambda trainer, terms, lines: made(trainer, terms, lines[1:] + lines[:1])
+        "harness.trial.records.report_rows",
+        lambda trainer, terms, lines: report_rows(trainer, terms, lines[1:] + lines[:1]),
     )
 
 
 def other_objective(patch: pytest.MonkeyPatch) -> None:
-    metric = unit_run.metric
     patch.setattr(
-        unit_run,
-        "metric",
+        "harness.trial.unit_run.metric",
         lambda rows, path, **named: metric(rows, path.replace("_unseen", "_seen"), **named),
     )
 
 
 def other_draws(patch: pytest.MonkeyPatch) -> None:
-    rows = evaluation.embedding_rows
-
     def turned(*of: Any) -> Any:
-        made = rows(*of)
+        made = embedding_rows(*of)
         return [{**row, "draw": (row["draw"] + 1) % 3} for row in made]
 
-    patch.setattr(evaluation, "embedding_rows", turned)
+    patch.setattr("harness.trial.evaluation.embedding_rows", turned)
 
 
 def same_draws(patch: pytest.MonkeyPatch) -> None:
@@ -159,12 +152,12 @@ def same_draws(patch: pytest.MonkeyPatch) -> None:
 
 
 def one_locus(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evaluation, "locus_bins", lambda dataset: np.arange(len(dataset)) // 40)
+    patch.setattr("harness.trial.evaluation.locus_bins", lambda dataset: np.arange(len(dataset)) // 40)
 
 
 def as_found(patch: pytest.MonkeyPatch) -> None:
     def documented(self: CellRows, split: Any, name: str) -> Any:
-        frame = evaluate.by_cell(split.logit, split.label, self.cell_names[split.cell], threshold_logit=0.0)
+        frame = by_cell(split.logit, split.label, self.cell_names[split.cell], threshold_logit=0.0)
         labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
         return [{**labels, **row} for row in frame.to_dict("records")]
 
@@ -172,7 +165,7 @@ def as_found(patch: pytest.MonkeyPatch) -> None:
 
 
 def first_pairs(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(evaluation, "_subset", lambda train, most, seed: np.sort(train)[:most])
+    patch.setattr("harness.trial.evaluation._subset", lambda train, most, seed: np.sort(train)[:most])
 
 
 @pytest.mark.parametrize(
