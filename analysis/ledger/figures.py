@@ -17,7 +17,11 @@ NEAR = 1e-3
 """The same of `nll_calibrated`: two searches for one T stop at a distance from each other."""
 COLDEST, HOTTEST = 0.01, 100.0
 """Bounds of that T."""
+TIED = 1e-12
+"""Difference of two F1 that are equally good."""
 HALVINGS = 60
+BINS = 15
+"""Bins of equal width that the calibration error is over."""
 SCORES = {"u_only": "u", "corrected": "logit"}
 """Score of `cells` -> the column of `predictions` that it is of; branch_select is chosen among these two."""
 FIGURES = (
@@ -25,14 +29,22 @@ FIGURES = (
     "positives",
     "prevalence",
     "aupr",
+    "aupr_lift",
     "auc",
     "f1",
     "precision",
     "recall",
+    "threshold",
     "threshold_logit",
+    "f1_oracle",
+    "threshold_oracle",
+    "threshold_oracle_logit",
     "nll",
     "brier",
+    "ece",
     "nll_calibrated",
+    "logit_sd",
+    "probability_sd",
 )
 """Columns of `cells` that are made again."""
 READ = ("split", "cell_line", "score", "prevalence_mode", "protocol", *FIGURES)
@@ -71,6 +83,7 @@ class Counts(NamedTuple):
         positives, negatives = float(self.positive.sum()), float(self.negative.sum())
         n = positives + negatives
         values: dict[str, float] = {"n": n, "positives": positives, "threshold_logit": threshold}
+        values["threshold"] = float(expit(threshold))
         one_class = not (positives and negatives)
         if n == 0 or (prevalence is not None and one_class):
             return values
@@ -83,11 +96,15 @@ class Counts(NamedTuple):
         sums = {"nll": self.nll, "brier": self.brier, "nll_calibrated": calibrated}
         for name, (of_positive, of_negative) in sums.items():
             values[name] = (for_positive * of_positive + for_negative * of_negative) / total
+        values |= self._spreads(for_positive, for_negative)
         if one_class:
             return values
         hits, alarms = for_positive * np.cumsum(self.positive), for_negative * np.cumsum(self.negative)
         precision, recall = hits / (hits + alarms), hits / (for_positive * positives)
         values["aupr"] = float(precision @ np.diff(recall, prepend=0.0))
+        values["aupr_lift"] = values["aupr"] / values["prevalence"]
+        values["f1_oracle"], oracle = self.best_threshold(prevalence)
+        values |= {"threshold_oracle_logit": oracle, "threshold_oracle": float(expit(oracle))}
         above = np.cumsum(self.positive) - self.positive
         values["auc"] = float(self.negative @ (above + self.positive / 2) / (positives * negatives))
         if not np.isnan(threshold):
@@ -119,12 +136,30 @@ class Counts(NamedTuple):
             low, high = (middle, high) if slope < 0 else (low, middle)
         return float(np.exp(-(low + high) / 2))
 
-    def best_f1(self, prevalence: float | None) -> float:
-        """The highest F1 that any threshold gives."""
+    def best_threshold(self, prevalence: float | None) -> tuple[float, float]:
+        """The highest F1 that any threshold gives, and the highest such threshold: half way to the next lower score, if a
+        number lies there; the lowest score itself where all pairs are called. NaN with one class."""
         positives, negatives = self.positive.sum(), self.negative.sum()
+        if not (positives and negatives):
+            return float("nan"), float("nan")
         ratio = 1.0 if prevalence is None else (1 - prevalence) / prevalence * positives / negatives
         hits, alarms = np.cumsum(self.positive), ratio * np.cumsum(self.negative)
-        return float((2 * hits / (hits + alarms + positives)).max())
+        f1 = 2 * hits / (hits + alarms + positives)
+        at = int(np.flatnonzero(f1 >= f1.max() - TIED)[0])
+        cut, below = (float(self.score[min(at + ahead, len(self.score) - 1)]) for ahead in (0, 1))
+        middle = cut / 2 + below / 2
+        return float(f1[at]), middle if below < middle <= cut else cut
+
+    def _spreads(self, for_positive: float, for_negative: float) -> dict[str, float]:
+        """Calibration error and standard deviations, at weights of positives and of negatives."""
+        weight = for_positive * self.positive + for_negative * self.negative
+        total, probability = weight.sum(), expit(self.score)
+        excess = for_positive * self.positive - weight * probability
+        bins = np.minimum((probability * BINS).astype(np.int64), BINS - 1)
+        values = {"ece": float(np.abs(np.bincount(bins, weights=excess)).sum() / total)}
+        for name, of in (("logit_sd", self.score), ("probability_sd", probability)):
+            values[name] = float(np.sqrt(weight @ (of - weight @ of / total) ** 2 / total))
+        return values
 
 
 def cells_are_of_the_logits(unit: UnitLedger) -> Iterator[str]:
@@ -160,29 +195,40 @@ def _of_one_threshold(
         if of == score
     }
     reached = made["val_unseen", POOLED].get("f1")
-    best = None if reached is None else counts[score, "val_unseen", POOLED].best_f1(prevalence)
+    best = None if reached is None else counts[score, "val_unseen", POOLED].best_threshold(prevalence)[0]
     if best is not None and reached is not None and abs(best - reached) > SAME:
         yield f"{place}: its threshold gives F1 {reached:.6g} on val_unseen, and the best one {best:.6g}"
     for split in dict.fromkeys(split for split, _ in made):
         of_lines = [values for (of, line), values in made.items() if of == split and line != POOLED]
-        whole = made[split, POOLED]
-        macro = {name: whole[name] for name in ("n", "positives")}
-        for name in FIGURES[2:]:
-            defined = [values[name] for values in of_lines if np.isfinite(values.get(name, np.nan))]
-            macro[name] = float(np.mean(defined)) if defined else np.nan
-        made[split, MACRO] = macro
+        made[split, MACRO] = macro_of(of_lines, made[split, POOLED])
     there = {(str(row["split"]), str(row["cell_line"])): row for row in rows}
     for where in there.keys() ^ made.keys():
         yield f"{place}, split {where[0]}, cell line {where[1]}: there are rows of it in one of cells and predictions"
         return
     for (split, line), row in there.items():
-        for name in FIGURES:
-            stored = _number(row[name])
-            expected = made[split, line].get(name, np.nan)
-            close = NEAR if name == "nll_calibrated" else SAME
-            if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > close * (1 + abs(expected)):
-                yield f"{place}, split {split}, {line}: {name} is {stored:.6g}, and the logits give {expected:.6g}"
-                return
+        text = figures_differ(row, made[split, line])
+        if text:
+            yield f"{place}, split {split}, {line}: {text}"
+            return
+
+
+def macro_of(lines: Sequence[Mapping[str, float]], pooled: Mapping[str, float]) -> dict[str, float]:
+    """The row of cell lines together: the mean of each figure over those in which it is defined, and `pooled`'s counts."""
+    macro = {name: pooled[name] for name in ("n", "positives")}
+    for name in FIGURES[2:]:
+        defined = [values[name] for values in lines if np.isfinite(values.get(name, np.nan))]
+        macro[name] = float(np.mean(defined)) if defined else np.nan
+    return macro
+
+
+def figures_differ(row: Mapping[str, Any], made: Mapping[str, float]) -> str:
+    """The first figure of a row of `cells` that is another one than was made of the logits, in words; empty without one."""
+    for name in FIGURES:
+        stored, expected = _number(row[name]), made.get(name, np.nan)
+        close = NEAR if name == "nll_calibrated" else SAME
+        if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > close * (1 + abs(expected)):
+            return f"{name} is {stored:.6g}, and the logits give {expected:.6g}"
+    return ""
 
 
 def _counted(unit: UnitLedger) -> dict[tuple[str, str, str], Counts]:

@@ -107,6 +107,7 @@ def unit_ledger(
         half=str(row.get("device", "")).startswith("cuda"),
         objective=objective,
         objectives=objectives(told_by_epoch(cells).to_pylist(), objective) if objective else {},
+        objective_value=row.get("objective_value"),
     )
 
 

@@ -61,3 +61,12 @@ def best_epoch_is_selected(unit: UnitLedger) -> Iterator[str]:
             f"epoch {selected} was selected with {unit.objective} {value:.6g}, and epoch {best} has "
             f"{late[best]:.6g}"
         )
+
+
+def objective_is_of_the_selected_epoch(unit: UnitLedger) -> Iterator[str]:
+    """What the unit reports as its objective is the recorded one of the selected epoch."""
+    recorded, reported = unit.objectives.get(int(unit.ledger["epoch"])), unit.objective_value
+    if recorded is None or reported is None or not (math.isfinite(recorded) or math.isfinite(reported)):
+        return
+    if not abs(recorded - reported) <= 1e-9 * (1 + abs(recorded)):
+        yield f"{unit.objective} is reported as {reported:.6g}, and the selected epoch has {recorded:.6g}"

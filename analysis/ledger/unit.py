@@ -17,7 +17,8 @@ class UnitLedger:
     """ledger: the unit's row of that table; predictions, embeddings: its rows, and cells those of selection
     best_on_validation; settings: the resolved configuration, empty where it is not known; half: whether the sequence side
     ran in bfloat16, so that U_I of one pair may differ between batches; objective: what epochs are selected by, with its
-    recorded value by epoch (`objectives`, empty where it is not known).
+    recorded value by epoch (`objectives`, empty where it is not known), and the one that the unit reports
+    (`objective_value`, None where the audit stopped it).
 
     A column `sequence` of predictions, where there is one, is equal for pairs of equal sequences.
     """
@@ -30,6 +31,7 @@ class UnitLedger:
     half: bool = False
     objective: str = ""
     objectives: Mapping[int, float] = field(default_factory=dict)
+    objective_value: float | None = None
 
     @property
     def acts(self) -> bool:

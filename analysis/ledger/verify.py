@@ -10,7 +10,7 @@ from analysis.ledger.figures import cells_are_of_the_logits
 from analysis.ledger.fitted import temperature_is_fitted
 from analysis.ledger.hashing import content_hash
 from analysis.ledger.recompute import recompute, unknown_form
-from analysis.ledger.selected import best_epoch_is_selected
+from analysis.ledger.selected import best_epoch_is_selected, objective_is_of_the_selected_epoch
 from analysis.ledger.unit import UnitLedger
 
 
@@ -32,7 +32,13 @@ class Verification:
         return self.energy + self.record
 
 
-CHECKS = (*CONSISTENCY, cells_are_of_the_logits, best_epoch_is_selected, temperature_is_fitted)
+CHECKS = (
+    *CONSISTENCY,
+    cells_are_of_the_logits,
+    best_epoch_is_selected,
+    objective_is_of_the_selected_epoch,
+    temperature_is_fitted,
+)
 
 
 def verify_unit(unit: UnitLedger) -> Verification:

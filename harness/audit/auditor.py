@@ -12,6 +12,8 @@ from harness.audit.probe import Probe
 from harness.audit.promises import broken_promises
 from harness.audit.raised import answered
 from harness.audit.same_energy import TOLERANCE, disagreement
+from harness.audit.sequence_promises import SequencePromises
+from harness.audit.set_promises import broken_sets
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
 from harness.trial.inspection import Moment, Subject
@@ -46,6 +48,9 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         findings += broken_promises(judge.twins)
+        findings += (
+            broken_sets(judge.twins, elements=first) + SequencePromises(judge.twins, windows=first).ask()
+        )
         findings += (
             _unread(unread_keys(probe, judged=judge.weight_paths.values()))
             if first

@@ -1,7 +1,6 @@
 """The promises of sampler and predictor, checked on every batch and every scoring by what arrives inside the model."""
 
 import itertools
-import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import torch
 from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.finding import MechanismFinding
 from harness.audit.promised import PromisedSplit
+from harness.audit.samples import drawn_again, uneven_line
 from harness.audit.witness import Arrival, Encoding, Witness
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -165,6 +165,10 @@ class Contracts:
                 pair = int(pairs[foreign[pairs]][0])
                 text = f"the unit {name} pair {pair}, which the fold holds out"
                 yield Breach(f"fold {name}", "sampler", text)
+        line = uneven_line(self.cell[self.training], self.cell[self.promised["train"].pairs], BY_CHANCE)
+        if line is not None:
+            text = f"split train has too many or too few pairs of {self._line(line)} for a sample of the training pairs"
+            yield Breach("train subset", "prediction", text)
 
     def _of_batch(self, batch: EpisodeBatch) -> Iterator[Breach]:
         episode, size = self.config.episode, self.config.support.size
@@ -337,15 +341,9 @@ class Contracts:
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
             yield Breach("foreign support", "prediction", text)
         elif draws > 1:
-            u.sort(axis=2)
-            alike = (u[:, 1:] == u[:, :1]).all(2)  # draws that are the first one again
-            for number in np.flatnonzero(alike.any(1)).tolist():
-                here = split.u[split.cell == promised.codes[number]]
-                again, different = int(alike[number].sum()), len(np.unique(here))
-                chance = 1.0 / math.comb(different, size) if different > size else 1.0
-                if chance**again * draws**2 < BY_CHANCE:
-                    text = f"{1 + again} of {draws} support draws of {where(number)} are one"
-                    yield Breach("draws differ", "prediction", text)
+            pools = [split.u[split.cell == code] for code in promised.codes]
+            for number, common in drawn_again(u, pools, BY_CHANCE):
+                yield Breach("draws differ", "prediction", f"the support draws of {where(number)} {common}")
 
     def _of_features(
         self, arrivals: Sequence[Arrival], split: SplitScores, encodings: Iterator[Encoding]

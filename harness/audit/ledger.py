@@ -8,15 +8,14 @@ import torch
 
 from analysis.ledger.recompute import recompute, unknown_form
 from analysis.ledger.run import unit_ledger
-from analysis.ledger.selected import told_by_epoch
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import verify_unit, written_hash
 from analysis.schema import to_table
 from harness.audit.energy_witness import EnergyWitness, unseen_rows
 from harness.audit.finding import MechanismFinding
-from harness.audit.objective import Objectives
 from harness.audit.rescoring import rescored, sample, trainer_of_file
-from harness.audit.stored_pairs import strange_pairs
+from harness.audit.scored_figures import ScoredFigures
+from harness.audit.stored_pairs import strange_embeddings, strange_pairs, strange_unit
 from harness.trial.inspection import Subject
 from harness.trial.record import Record
 from harness.trial.score.ledger import ledger_row
@@ -35,12 +34,20 @@ class Ledger:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.witness = EnergyWitness(subject.trainer.model.energy)
-        self.objectives = Objectives()
+        self.figures = ScoredFigures(subject.trainer.dataset)
+        self.last: Mapping[str, SplitScores] = {}
+        """Of the latest scoring: at the end those of the selected epoch."""
+
+    def scored(self, scores: Mapping[str, SplitScores], epoch: int) -> list[MechanismFinding]:
+        """What a scoring gives as figures, and after an epoch some of its rows recomputed; of the last evaluation that is
+        done with what it leaves on disk."""
+        self.figures.scored(scores, epoch)
+        self.last = scores
+        return [] if "test" in scores else self.of_epoch(scores, epoch)
 
     def of_epoch(self, scores: Mapping[str, SplitScores], epoch: int) -> list[MechanismFinding]:
         """At most 32 rows of every split, recomputed with the trainer's weights as they are; validation selects by them."""
         trainer, consumed = self.subject.trainer, self.witness.take()
-        self.objectives.of_epoch(scores, epoch)
         unit = ledger_row(trainer, epoch=epoch, calibration=None, predictions=0)
         findings = []
         for name, part in scores.items():
@@ -74,9 +81,10 @@ class Ledger:
         )
         verification = verify_unit(unit)
         findings = [_finding("energy", text, verification.gap) for text in verification.energy]
-        told = self.objectives.faults(told_by_epoch(log.table("cells")).to_pylist())
+        told = self.figures.faults(log.table("cells").to_pylist())
         named = strange_pairs(unit.predictions, dataset, self.subject.pairs)
-        findings += [_finding("record", text) for text in (*verification.record, *told, *named)]
+        counted = strange_unit(log.row, self.subject)
+        findings += [_finding("record", text) for text in (*verification.record, *told, *named, *counted)]
         stored = {column: unit.predictions[column].to_numpy() for column in COLUMNS}
         findings += self._unconsumed(ledger, "", pairs, stored, self.witness.take())
         with self.subject.reads.paused(), torch.random.fork_rng(devices=[]):
@@ -84,7 +92,9 @@ class Ledger:
             count, said = rescored(self.subject, fresh, unit)
         findings += [_finding("energy", text) for text in said]
         findings += [_finding("record", text) for text in _of_checkpoint(ledger, fresh)]
-        findings += [_finding("record", text) for text in _of_head(unit, embeddings.to_pylist(), fresh)]
+        vectors = embeddings.to_pylist()
+        strange = strange_embeddings(vectors, self.last, dataset.cell_lines)
+        findings += [_finding("record", text) for text in (*_of_head(unit, vectors, fresh), *strange)]
         verified = {
             "recomputed": verification.recomputed,
             "rescored": count,

@@ -1,11 +1,17 @@
-"""Stored predictions name the pairs of their split, with the cell line and the label that the data have of each."""
+"""Stored predictions name the pairs of their split, embeddings are of the scores, and the unit's row has its own counts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.data.dataset import EncodedDataset
+from harness.trial.inspection import Subject
+from harness.trial.score.predict import SplitScores
+
+EMBEDDED = ("r_cell", "r_raw", "r_student", "r_teacher", "posterior", "gate")
+"""Columns of `embeddings` with one number per cell line and support draw."""
 
 
 def strange_pairs(
@@ -28,3 +34,41 @@ def strange_pairs(
                 told = f"{rows[name].iloc[at]} in place of {real[at]}"
                 yield f"split {split}, pair {stored[at]}: its {name} is stored as {told}"
                 break
+
+
+def strange_embeddings(
+    rows: Sequence[Mapping[str, Any]], scores: Mapping[str, SplitScores], cell_lines: Sequence[str]
+) -> Iterator[str]:
+    """A sentence on the first row of `embeddings` that is not that of its cell line, split and support draw in the scores
+    that were stored."""
+    code_of = {name: code for code, name in enumerate(cell_lines)}
+    for row in rows:
+        part, code, draw = scores.get(row["split"]), code_of.get(row["cell_line"], -1), row["draw"]
+        where = f"split {row['split']}, cell line {row['cell_line']}, draw {draw}"
+        if part is None or code not in part.z_e or not 0 <= draw < len(part.logits):
+            yield f"{where}: it has a row of embeddings, and was not scored"
+            return
+        made: dict[str, Any] = {name: vars(part)[name] for name in EMBEDDED}
+        wanted = {name: of[code][draw] for name, of in made.items() if of is not None and code in of}
+        differ = [name for name in EMBEDDED if row[name] != wanted.get(name)]
+        if not np.array_equal(row["z_e"], part.z_e[code][draw]):
+            differ.append("z_e")
+        if differ:
+            yield f"{where}: {differ[0]} is not that of the scores that were stored"
+            return
+
+
+def strange_unit(row: Mapping[str, Any], subject: Subject) -> Iterator[str]:
+    """A sentence per fact of the unit's row that is another one in its parts."""
+    trainer, training = subject.trainer, subject.training
+    expected = {
+        "parameters": sum(p.numel() for p in trainer.named_parameters().values() if p.requires_grad),
+        "train_pairs": len(training),
+        "train_prevalence": float(np.asarray(trainer.dataset.label)[training].mean()),
+        "seed": trainer.seed,
+        "config": subject.config.id,
+        "fold": subject.fold.id,
+    }
+    for name, value in expected.items():
+        if row[name] != value:
+            yield f"{name} of the unit is stored as {row[name]}, and it is {value}"

@@ -7,11 +7,14 @@ from typing import Any
 
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.chance import Chance
+from harness.audit.continuation import Continuation
 from harness.audit.contracts import Contracts
 from harness.audit.finding import MechanismFinding, fault
 from harness.audit.ledger import Ledger
+from harness.audit.present_scores import PresentScores
 from harness.audit.raised import answered
 from harness.audit.real_steps import RealSteps
+from harness.audit.step_record import StepRecord
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Inspection, Moment, Subject
 from harness.trial.record import Record
@@ -31,6 +34,9 @@ class AuditInspector:
         self.chance = Chance(subject)
         self.steps = RealSteps(subject)
         self.ledger = Ledger(subject)
+        self.present = PresentScores(subject)
+        self.record = StepRecord(subject)
+        self.continuation = Continuation(subject)
         self._errors: set[str] = set()
 
     def first(self) -> Inspection:
@@ -39,21 +45,31 @@ class AuditInspector:
     def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
         contracts = self._heard(lambda: self.contracts.before(batch, epoch))
         self.chance.before(batch, epoch)
-        return inspection("run", contracts, self._heard(lambda: self.steps.before(batch, epoch, progress)))
+        self.record.before(epoch)
+        goes_on = self._heard(lambda: self.continuation.before(batch.support, batch.query, epoch))
+        steps = self._heard(lambda: self.steps.before(batch, epoch, progress))
+        return inspection("run", contracts, goes_on, steps)
 
     def after_step(self, log: StepLog) -> Inspection:
+        self.record.after(log)
         parts = (self.contracts.after, self.chance.after, lambda: self.steps.after(log))
         return inspection("run", *map(self._heard, parts))
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
         parts: list[Ask] = [lambda: self.contracts.scored(scores, epoch), self.chance.scored]
-        if "test" not in scores:  # the last evaluation is judged by what it leaves on disk
-            parts.append(lambda: self.ledger.of_epoch(scores, epoch))
+        parts += [lambda: self.ledger.scored(scores, epoch), lambda: self.present.scored(scores, epoch)]
         return inspection("run", *map(self._heard, parts))
 
     def ended(self, record: Record) -> Inspection:
         steps = self._heard(lambda: self.steps.ended(record.rows("terms")))
-        parts = (self.contracts.ended, self.chance.ended, lambda: self.ledger.at_the_end(record))
+        tables = [record.rows(name) for name in ("epochs", "terms", "reports")]
+        parts = (
+            self.contracts.ended,
+            self.chance.ended,
+            lambda: self.record.ended(*tables),
+            lambda: self.continuation.ended(record),
+            lambda: self.ledger.at_the_end(record),
+        )
         rest = map(self._heard, parts)
         return inspection("last", *rest, replace(steps, cost=self.steps.cost_steps), self._twins("last"))
 
@@ -62,12 +78,14 @@ class AuditInspector:
             "contracts": self.contracts.state(),
             "chance": self.chance.state(),
             "steps": self.steps.state(),
+            "continuation": self.continuation.state(),
         }
 
     def resume(self, state: dict[str, Any]) -> None:
         self.contracts.resume(state["contracts"])
         self.chance.resume(state["chance"])
         self.steps.resume(state["steps"])
+        self.continuation.resume(state["continuation"])
 
     def _heard(self, ask: Ask) -> Audit:
         """What a part of the audit finds, or that the thing it looks at raised an error, which is said once."""

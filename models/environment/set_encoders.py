@@ -23,6 +23,8 @@ class SetEncoder(nn.Module):
     acts: ClassVar[frozenset[str]]
     reads: ClassVar[frozenset[str]]
     """Where it acts and what it reads (`models.registry`)."""
+    averages: ClassVar[bool] = False
+    """Whether the elements enter in averages alone: a set that stands twice gives the same, and every element counts."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -130,6 +132,7 @@ class MeanEncoder(SetEncoder):
 
     acts = EVERYWHERE
     reads = frozenset({"support"})
+    averages = True
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
@@ -156,6 +159,7 @@ class MomentsEncoder(SetEncoder):
 
     acts = EVERYWHERE
     reads = frozenset({"support"})
+    averages = True
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
@@ -181,6 +185,7 @@ class AttentionEncoder(SetEncoder):
 
     acts = EVERYWHERE
     reads = frozenset({"support"})
+    averages = True
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__(inputs, width)
@@ -205,6 +210,7 @@ class InducedEncoder(SetEncoder):
 
     acts = EVERYWHERE
     reads = frozenset({"support"})
+    averages = True
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

@@ -146,6 +146,8 @@ class Cbat(Interaction):
     acts = EVERYWHERE
     reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "heads", "blocks", "anchors", "window", "dropout"})
+    reads_every_window = True
+    joint = ("enhancer_reads", "promoter_reads")
 
     def __init__(
         self, width: int, heads: int, blocks: int, anchors: int, window: int, dropout: float

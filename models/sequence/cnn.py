@@ -26,6 +26,7 @@ class Cnn(Interaction):
     acts = EVERYWHERE
     reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "dropout"})
+    reads_every_window = True
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()

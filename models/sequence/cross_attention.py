@@ -53,6 +53,8 @@ class CrossAttention(Interaction):
     acts = EVERYWHERE
     reads = frozenset({"enhancer", "promoter"})
     keys = frozenset({"width", "heads", "blocks", "dropout"})
+    reads_every_window = True
+    joint = ("enhancer_reads", "promoter_reads")
 
     def __init__(self, width: int, heads: int, blocks: int, dropout: float) -> None:
         super().__init__()

@@ -23,6 +23,10 @@ class Interaction(ModelPart):
     group = "S"
     keys: ClassVar[frozenset[str]]
     """Keys of the block `model` that it is built from."""
+    reads_every_window: ClassVar[bool] = False
+    """Whether each window of either side counts as it is built, before training teaches it what to pass over."""
+    joint: ClassVar[tuple[str, ...]] = ()
+    """Parts, or lists of parts, each of which reads both sides."""
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

@@ -7,10 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.ledger.figures import Counts
+from analysis.ledger.figures import FIGURES, Counts, figures_differ
 from analysis.ledger.fitted import temperature_is_fitted
-from analysis.ledger.selected import best_epoch_is_selected, objectives
-from analysis.metrics import fit_temperature, negative_log_likelihood
+from analysis.ledger.selected import (
+    best_epoch_is_selected,
+    objective_is_of_the_selected_epoch,
+    objectives,
+)
+from analysis.metrics import (
+    best_f1_threshold,
+    binary_metrics,
+    by_cell,
+    fit_temperature,
+    negative_log_likelihood,
+)
 from tests.analysis.written_ledger import SETTINGS, written
 
 NAN = math.nan
@@ -86,3 +96,38 @@ def test_a_calibrated_temperature_is_the_best_one() -> None:
     assert list(temperature_is_fitted(written(temperature_mode="calibrated", temperature=best))) == []
     assert list(temperature_is_fitted(written(temperature_mode="calibrated", phase=1))) == []
     assert list(temperature_is_fitted(written())) == []
+
+
+@pytest.mark.parametrize(("reported", "said"), [(0.7, 0), (None, 0), (0.6, 1), (NAN, 1)])
+def test_the_reported_objective_is_the_selected_one(reported: float | None, said: int) -> None:
+    unit = replace(
+        written(epoch=2),
+        objective="val_unseen/macro/aupr",
+        objectives={1: 0.6, 2: 0.7},
+        objective_value=reported,
+    )
+    assert len(list(objective_is_of_the_selected_epoch(unit))) == said
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.5, 1 / 21])
+@pytest.mark.parametrize("rounded", [0, 3])
+def test_figures_are_the_metrics_by_other_code(prevalence: float | None, rounded: int) -> None:
+    random = np.random.default_rng(5)
+    label = (random.random(200) < 0.3).astype(np.int8)
+    logit = np.round(random.normal(0, 2, 200) + label, rounded)
+    threshold, temperature = best_f1_threshold(logit, label, prevalence), fit_temperature(logit, label)
+    options = {"threshold_logit": threshold, "prevalence": prevalence, "temperature": temperature}
+    metrics = binary_metrics(logit, label, **options)
+    counts = Counts.of(logit, label)
+    assert counts.best_threshold(prevalence) == pytest.approx((metrics["f1_oracle"], threshold))
+    made = counts.figures(prevalence, threshold, counts.temperature())
+    assert figures_differ(metrics, made) == ""
+    for name in set(FIGURES) - {"nll_calibrated"}:
+        assert name in figures_differ({**metrics, name: metrics[name] + 0.01}, made)
+
+
+def test_figures_of_one_class_are_undefined_alike() -> None:
+    label, logit = np.zeros(5, dtype=np.int8), np.arange(5.0)
+    row = by_cell(logit, label, np.full(5, "A"), threshold_logit=1.0).to_dict("records")[0]
+    made = Counts.of(logit, label).figures(None, 1.0, NAN)
+    assert figures_differ({str(name): value for name, value in row.items()}, made) == ""

@@ -170,7 +170,7 @@ BROKEN: dict[str, tuple[Patch, str]] = {
     ),
     "every draw is the first": (
         positions(lambda chosen, _: np.repeat(chosen[:1], len(chosen), 0)),
-        "3 of 3 support draws of cell line .* are one",
+        "the support draws of cell line .* are one: 3 of 3",
     ),
     "support and query overlap": (
         batches(lambda _, batch: batch._replace(support=batch.query[:, : batch.support.shape[1]])),

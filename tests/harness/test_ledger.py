@@ -175,7 +175,9 @@ def test_under_strict_a_broken_record_stops_the_unit(
     other_temperature(monkeypatch)
     unit = ended(make_unit, {"audit": "strict"})
     assert unit.status == "stopped"
-    assert unit.row["reason"].startswith("audit: record is broken (energy): split test, pair ")
+    assert unit.row["reason"].startswith(
+        "audit: prediction is broken (energy): epoch 1, split test, cell line "
+    )
     assert len(unit.rows("cells")) > 0
 
 

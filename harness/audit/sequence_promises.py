@@ -1,0 +1,173 @@
+"""What the sequence side promises of every pair: padding, other pairs and strands change nothing, and all of it is read."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.audit.finding import MechanismFinding
+from harness.audit.neutral import members, parts_of
+from harness.audit.reading import NOTHING
+from harness.audit.twins import Twins
+from harness.trial.episodes.batches import bases
+from models.sequence.interaction import Interaction
+from models.sequence.rope import RotarySelfAttention
+from models.sequence.tokens import NULL_BASE
+
+PAIRS = 3
+"""Pairs that are read."""
+STRETCHES = 16
+"""Most stretches of one side that are exchanged, one at a time."""
+NEAR = 1e-4
+"""Difference, relative to 1 + size, that the order of a sum may make."""
+SIDES = ("enhancer", "promoter")
+COMPLEMENT = torch.tensor([3, 2, 1, 0, NULL_BASE], dtype=torch.uint8)
+
+
+class SequencePromises:
+    """Asks the sequence side of a clone about a few training pairs, without gradients or noise.
+
+    `ask` gives the findings: `sequence` is leaking where a pair's U_I depends on padding, on other pairs or, with shared
+    strands, on the strand; inert where an encoder that declares to read every window lets one pass, where a part that
+    declares to join both sides hears one, or where self-attention does not know positions. `windows`: each stretch of a
+    side is asked for as well, which a trained attention may have learned to pass over.
+    """
+
+    def __init__(self, twins: Twins, *, windows: bool) -> None:
+        self.trainer, self.windows = twins.trainer, windows
+        self.sequence = twins.trainer.model.sequence
+        pairs = next(iter(twins.reading.pairs.values()))
+        chosen = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).round().astype(int))
+        self.sides = bases(self.trainer.dataset, pairs[chosen], self.trainer.device)
+
+    @torch.no_grad()
+    def ask(self) -> list[MechanismFinding]:
+        self.base = self._read(*self.sides)
+        leaks = next(self._leaks(), None)
+        deaf = next(self._deaf(), None)
+        said = {"leaking": leaks, "inert": deaf}
+        return [
+            MechanismFinding("-", "sequence", verdict, text, "input")
+            for verdict, text in said.items()
+            if text
+        ]
+
+    def _read(self, enhancer: Tensor, promoter: Tensor) -> Tensor:
+        """U_I and z_I of the pairs [B, 1 + d]."""
+        output = self.sequence(enhancer, promoter)
+        return torch.cat([output.u[:, None], output.z_i], 1)
+
+    def _with(self, side: int, other: Tensor) -> Tensor:
+        """The same where one side is another."""
+        return self._read(*(other if at == side else kept for at, kept in enumerate(self.sides)))
+
+    def _moves(self, made: Tensor) -> bool:
+        return bool(((made - self.base).abs() > NEAR * (1 + self.base.abs())).any())
+
+    def _leaks(self) -> Iterator[str]:
+        alone = torch.cat(
+            [self._read(*(side[at : at + 1] for side in self.sides)) for at in range(len(self.base))]
+        )
+        if self._moves(alone):
+            yield "U_I or z_I of a pair depends on which other pairs are read with it"
+        for side, name in enumerate(SIDES):
+            padded = F.pad(self.sides[side], (0, 2 * self.trainer.config.model.pool), value=NULL_BASE)
+            if self._moves(self._with(side, padded)):
+                yield f"U_I or z_I of a pair depends on the padding of its {name}"
+            if self.trainer.config.model.share_strands and self._moves(
+                self._with(side, _turned(self.sides[side]))
+            ):
+                yield f"model.share_strands is set, and the other strand of the {name} gives another U_I or z_I"
+
+    def _deaf(self) -> Iterator[str]:
+        interaction = self.sequence.interaction
+        if self.windows and interaction.reads_every_window:
+            yield from self._unread_windows()
+        yield from self._one_sided(interaction)
+        for name, layer in members(self.trainer, RotarySelfAttention):
+            if self._has_no_order(layer):
+                yield f"{name} does not know positions: windows in the reverse order are read alike"
+
+    def _unread_windows(self) -> Iterator[str]:
+        """A stretch of one pooling window where other bases move nothing of any pair."""
+        pool = self.trainer.config.model.pool
+        for side, name in enumerate(SIDES):
+            whole = self.sides[side]
+            real = (whole < NULL_BASE).any(0).nonzero()
+            if not len(real):
+                continue
+            count = -(-int(real[-1] + 1) // pool)
+            for window in np.unique(
+                np.linspace(0, count - 1, min(count, STRETCHES)).round().astype(int)
+            ).tolist():
+                start, stop = window * pool, min((window + 1) * pool, whole.shape[1])
+                other = whole.clone()
+                part = other[:, start:stop]
+                other[:, start:stop] = torch.where(part < NULL_BASE, (part + 1 + part % 2) % NULL_BASE, part)
+                if torch.equal(other, whole) or stop - start < pool:
+                    continue  # what is left at the end may be too short for a k-mer
+                gap = float((self._with(side, other) - self.base).abs().max())
+                if gap <= NOTHING * float(self.base.abs().max()):
+                    yield f"bases {start} to {stop} of the {name} are not read: with others U_I and z_I are the same"
+
+    def _one_sided(self, interaction: Interaction) -> Iterator[str]:
+        """A part that declares to join both sides and gives the same with another pair's sequence of one side."""
+        parts = {
+            f"{joint}.{at}" if isinstance(part, nn.ModuleList) else joint: each
+            for joint in interaction.joint
+            for part in [interaction.get_submodule(joint)]
+            for at, each in enumerate(part if isinstance(part, nn.ModuleList) else [part])
+        }
+        if not parts:
+            return
+        base = self._outputs(parts, *self.sides)
+        for side, name in enumerate(SIDES):
+            rolled = self.sides[side].roll(1, 0)
+            if torch.equal(rolled, self.sides[side]):
+                continue
+            made = self._outputs(
+                parts, *(rolled if at == side else kept for at, kept in enumerate(self.sides))
+            )
+            for part in parts:
+                if float((made[part] - base[part]).abs().max()) <= NOTHING * float(base[part].abs().max()):
+                    whole = type(interaction).__name__
+                    yield f"{whole}.{part} does not read the {name}: with another pair's it gives the same"
+
+    def _outputs(self, parts: dict[str, nn.Module], enhancer: Tensor, promoter: Tensor) -> dict[str, Tensor]:
+        """What the named parts give on the way."""
+        outputs: dict[str, Tensor] = {}
+        handles = [
+            part.register_forward_hook(
+                lambda _module, _arguments, output, name=name: outputs.update({name: output})
+            )
+            for name, part in parts.items()
+        ]
+        try:
+            self._read(enhancer, promoter)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return outputs
+
+    def _has_no_order(self, layer: nn.Module) -> bool:
+        """Whether the windows of the first call in the reverse order give the same, in the reverse order."""
+        calls: list[tuple[Tensor, ...]] = []
+        handle = layer.register_forward_pre_hook(lambda _module, arguments: calls.append(arguments))
+        self._read(*self.sides)
+        handle.remove()
+        if not calls or float(calls[0][1].sum(1).max()) < 2:
+            return False
+        h, mask = calls[0][:2]
+        (made,), (turned,) = (parts_of(layer(*each)) for each in ((h, mask), (h.flip(1), mask.flip(1))))
+        return float((turned.flip(1) - made).abs().max()) <= NOTHING * float(made.abs().max())
+
+
+def _turned(side: Tensor) -> Tensor:
+    """The other strand of each row, read from its other end; what follows its last base stays."""
+    turned = side.clone()
+    for row, before in zip(turned, side, strict=True):
+        end = int((before < NULL_BASE).nonzero().max()) + 1 if bool((before < NULL_BASE).any()) else 0
+        row[:end] = COMPLEMENT.to(side.device)[before[:end].long()].flip(0)
+    return turned
