@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
@@ -252,6 +252,38 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("cell_line", _S, "training cell line; null for what is not of one"),
         ("value", _F64, "its value at the end of the epoch"),
     ],
+    "mechanisms": [
+        ("epoch", _I32, "1-based"),
+        ("id", _S, "M01 to M43"),
+        ("mechanism", _S, "key of the mechanism (python -m harness.mechanisms)"),
+        (
+            "part",
+            _S,
+            "what of it is told: parameters, state (of a term, or a Teacher's memory), gate, names (that are hidden), "
+            "phase (2 of the curriculum), ramp, weights (that a balance sets) or fit (of T)",
+        ),
+        ("keys", _S, "dotted paths of its settings, separated by commas; BLOCK.* for all keys of a block"),
+        ("in_force", _F64, "share of the epoch's steps in which it had its turn"),
+        (
+            "gradient",
+            _F64,
+            "root mean square over the epoch's steps of the norm of the gradient on its parameters, before clipping; null "
+            "without any",
+        ),
+        (
+            "moved",
+            _F64,
+            "how far its parameters have moved from their initial values beyond weight decay, relative, the largest of "
+            "them; of a state the largest change of an entry",
+        ),
+        (
+            "amount",
+            _F64,
+            "gate: the smaller of the largest opening and 1 - the smallest, 0 for one that is fully open, or shut, at "
+            "every step; names: share of episodes; phase: share of steps; ramp: largest weight in force over the "
+            "configured one; weights: largest |weight in force / scheduled - 1|; fit: |T - 1|; null for the others",
+        ),
+    ],
     "predictions": [
         ("split", _S, "split of the pair; of train a fixed subset"),
         ("draw", _I32, "support draw that the prediction is of: 0"),
@@ -302,6 +334,11 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "1[R_E > tau] (threshold_gate); null for energies without a gate",
         ),
         ("z_e", pa.list_(_F32), "environment vector"),
+        (
+            "place",
+            pa.list_(_F32),
+            "where the prior has the cell line: v_c, standardised, or z_E; null where `posterior` is",
+        ),
     ],
     "ledger": [
         ("epoch", _I32, "epoch of the weights that `predictions` and `embeddings` are of"),
@@ -322,6 +359,15 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("tau", _F64, "threshold of the threshold gate; null elsewhere"),
         ("alpha", _F64, "the Teacher's share in R_E of training cell lines; null without a Teacher"),
         ("posterior", _B, "raw R_E of an unseen cell line is a prior's posterior mean"),
+        ("lengthscale", _F64, "of that prior, in units of how far cell lines are apart; null without one"),
+        ("variance", _F64, "of that prior; null without one"),
+        ("noise", _F64, "variance of one support set's raw R_E around its cell line's; null without a prior"),
+        (
+            "prior_r",
+            pa.list_(_F64),
+            "running raw R_E of the training cell lines that were met; null without a prior",
+        ),
+        ("prior_places", pa.list_(pa.list_(_F64)), "where the prior has them; null without one"),
         (
             "reference_mean",
             _F64,
@@ -336,6 +382,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("recomputed", _I64, "of them recomputed from the log as the unit ended; null where nothing looked"),
         ("rescored", _I64, "pairs that were scored again then with the weights of the checkpoint's file"),
         ("largest", _F64, "largest |stored - recomputed| of a logit then"),
+        (
+            "rounding",
+            _F64,
+            "root mean square difference that bfloat16 makes to U_I of the pairs scored again, against float32; null where "
+            "the sequence side ran in float32, or nothing looked",
+        ),
         ("not_recomputed", _S, "why nothing could be recomputed; null where it could"),
         ("files", _S, "SHA-256 of the values of predictions and embeddings, as they were in the log then"),
         ("checkpoint", _S, "SHA-256 of the checkpoint of that epoch"),
