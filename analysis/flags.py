@@ -55,8 +55,8 @@ def units_of_run(run: Run) -> Units:
         return judged.where(judged.equals("split", split) & (judged.unit >= 0))
 
     judged = Table(run.judged(), run.judged()["unit"].to_numpy())
-    told = (table(run.table(name)) for name in ("epochs", "terms", "mechanisms"))
-    return Units(Table(unit_rows), *told, cells)
+    epochs, terms, mechanisms = (table(run.table(name)) for name in ("epochs", "terms", "mechanisms"))
+    return Units(Table(unit_rows), epochs, terms, mechanisms, cells)
 
 
 def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.schema_record import LEDGER, MECHANISMS
+
 SCHEMA_VERSION = 5
 
 ADDED = "plan-added.jsonl"
@@ -252,38 +254,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("cell_line", _S, "training cell line; null for what is not of one"),
         ("value", _F64, "its value at the end of the epoch"),
     ],
-    "mechanisms": [
-        ("epoch", _I32, "1-based"),
-        ("id", _S, "M01 to M43"),
-        ("mechanism", _S, "key of the mechanism (python -m harness.mechanisms)"),
-        (
-            "part",
-            _S,
-            "what of it is told: parameters, state (of a term, or a Teacher's memory), gate, names (that are hidden), "
-            "phase (2 of the curriculum), ramp, weights (that a balance sets) or fit (of T)",
-        ),
-        ("keys", _S, "dotted paths of its settings, separated by commas; BLOCK.* for all keys of a block"),
-        ("in_force", _F64, "share of the epoch's steps in which it had its turn"),
-        (
-            "gradient",
-            _F64,
-            "root mean square over the epoch's steps of the norm of the gradient on its parameters, before clipping; null "
-            "without any",
-        ),
-        (
-            "moved",
-            _F64,
-            "how far its parameters have moved from their initial values beyond weight decay, relative, the largest of "
-            "them; of a state the largest change of an entry",
-        ),
-        (
-            "amount",
-            _F64,
-            "gate: the smaller of the largest opening and 1 - the smallest, 0 for one that is fully open, or shut, at "
-            "every step; names: share of episodes; phase: share of steps; ramp: largest weight in force over the "
-            "configured one; weights: largest |weight in force / scheduled - 1|; fit: |T - 1|; null for the others",
-        ),
-    ],
+    "mechanisms": MECHANISMS,
     "predictions": [
         ("split", _S, "split of the pair; of train a fixed subset"),
         ("draw", _I32, "support draw that the prediction is of: 0"),
@@ -340,58 +311,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "where the prior has the cell line: v_c, standardised, or z_E; null where `posterior` is",
         ),
     ],
-    "ledger": [
-        ("epoch", _I32, "epoch of the weights that `predictions` and `embeddings` are of"),
-        ("phase", _I32, "curriculum phase of that epoch; in phase 1 logit = U_I, T = 1 and R_E = 0"),
-        ("form", _S, "energy form"),
-        ("environment", _B, "there is an environment"),
-        ("scope", _S, "cell or sample; null without an environment"),
-        ("temperature_mode", _S, "fixed, learned, per_cell, calibrated, or a person's own"),
-        (
-            "temperature",
-            _F64,
-            "the unit's one T, calibration included; null where T is per cell line, and in phase 1",
-        ),
-        ("lam", _F64, "lambda of the interaction energy; null elsewhere"),
-        ("w", _F64, "gate slope of the gated and the blocking energy; null elsewhere"),
-        ("a", _F64, "largest promotion of the boosted gate; null elsewhere"),
-        ("b", _F64, "leak of the threshold gate; null elsewhere"),
-        ("tau", _F64, "threshold of the threshold gate; null elsewhere"),
-        ("alpha", _F64, "the Teacher's share in R_E of training cell lines; null without a Teacher"),
-        ("posterior", _B, "raw R_E of an unseen cell line is a prior's posterior mean"),
-        ("lengthscale", _F64, "of that prior, in units of how far cell lines are apart; null without one"),
-        ("variance", _F64, "of that prior; null without one"),
-        ("noise", _F64, "variance of one support set's raw R_E around its cell line's; null without a prior"),
-        (
-            "prior_r",
-            pa.list_(_F64),
-            "running raw R_E of the training cell lines that were met; null without a prior",
-        ),
-        ("prior_places", pa.list_(pa.list_(_F64)), "where the prior has them; null without one"),
-        (
-            "reference_mean",
-            _F64,
-            "mean of the training cell lines' running raw R_E; null until two have been met",
-        ),
-        (
-            "reference_sd",
-            _F64,
-            "their standard deviation, without the floor of 0.1; null until two have been met",
-        ),
-        ("predictions", _I64, "rows of `predictions` that were written"),
-        ("recomputed", _I64, "of them recomputed from the log as the unit ended; null where nothing looked"),
-        ("rescored", _I64, "pairs that were scored again then with the weights of the checkpoint's file"),
-        ("largest", _F64, "largest |stored - recomputed| of a logit then"),
-        (
-            "rounding",
-            _F64,
-            "root mean square difference that bfloat16 makes to U_I of the pairs scored again, against float32; null where "
-            "the sequence side ran in float32, or nothing looked",
-        ),
-        ("not_recomputed", _S, "why nothing could be recomputed; null where it could"),
-        ("files", _S, "SHA-256 of the values of predictions and embeddings, as they were in the log then"),
-        ("checkpoint", _S, "SHA-256 of the checkpoint of that epoch"),
-    ],
+    "ledger": LEDGER,
 }
 
 _BASELINES: list[tuple[str, pa.DataType, str]] = [

@@ -47,8 +47,7 @@ def of_choice(registry: Registry[Any], key: str) -> Owner:
 
 def of_declared(key: str) -> Owner:
     """The declared mechanism with this key, with the settings that are an amount of it, or else all that it names."""
-    (row,) = (row for row in DECLARED if row.key == key)
-    return Owner(row.id, row.key, _amounts(row) or tuple(row.when))
+    return _owner(next(row for row in DECLARED if row.key == key))
 
 
 def _chosen(cls: type, settings: Mapping[str, Any]) -> Iterator[tuple[str, Owner]]:
@@ -66,7 +65,11 @@ def _declared(module: nn.Module, settings: Mapping[str, Any]) -> Iterator[tuple[
         if row.cls is None or not isinstance(module, row.cls):
             continue
         if all(value_at(settings, path) == value for path, value in named.items()):
-            yield row.group, of_declared(row.key)
+            yield row.group, _owner(row)
+
+
+def _owner(row: Declared) -> Owner:
+    return Owner(row.id, row.key, _amounts(row) or tuple(row.when))
 
 
 def _amounts(row: Declared) -> tuple[str, ...]:

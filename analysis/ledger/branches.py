@@ -24,9 +24,9 @@ def branches_are_the_better(unit: UnitLedger) -> Iterator[str]:
     tested = (unit.predictions["split"] == SPLIT).to_numpy()
     wrong = recorded.notna().to_numpy() != (tested & selects)
     if wrong.any():
-        at = int(np.argmax(wrong))
+        first = int(np.argmax(wrong))
         mode = "branch_select" if selects else "another one than branch_select"
-        yield f"{unit.row(at)}: its branch is {recorded.iloc[at]}, and predict.mode is {mode}"
+        yield f"{unit.row(first)}: its branch is {recorded.iloc[first]}, and predict.mode is {mode}"
         return
     told = [row for row in unit.cells if row["score"] == LEAKING and row["protocol"] == "exact"]
     if not selects:
@@ -37,13 +37,10 @@ def branches_are_the_better(unit: UnitLedger) -> Iterator[str]:
     for split, line, at in unit.groups:
         if split != SPLIT:
             continue
-        auprs = {
-            score: counts[score, split, line].figures(None, np.nan, np.nan).get("aupr") for score in SCORES
-        }
-        taken = recorded.iloc[at].unique()
         alone, corrected = (
-            np.nan if auprs[score] is None else auprs[score] for score in ("u_only", "corrected")
+            counts[score, split, line].figures(None, np.nan, np.nan).get("aupr", np.nan) for score in SCORES
         )
+        taken = recorded.iloc[at].unique()
         better = "u_only" if alone > corrected else "corrected"
         near = abs(alone - corrected) <= SAME
         if len(taken) != 1 or not (taken[0] == better or (near and taken[0] in SCORES)):
@@ -83,7 +80,7 @@ def _rows_are_of_the_chosen(
     made[MACRO] = {**sums, **means}
     scores = set(chosen.values())
     if len(scores) == 1:
-        made[POOLED] = of(*scores, POOLED)
+        made[POOLED] = of(scores.pop(), POOLED)
     else:
         at = np.flatnonzero((unit.predictions["split"] == SPLIT).to_numpy())
         alone = (unit.predictions["branch"].iloc[at] == "u_only").to_numpy()

@@ -176,10 +176,10 @@ def _of_one_threshold(
         yield f"{place}, split {where[0]}, cell line {where[1]}: there are rows of it in one of cells and predictions"
         return
     for (split, line), row in there.items():
-        name = unlike(row, made[split, line])
-        if name is not None:
-            stored, expected = number(row[name]), made[split, line].get(name, np.nan)
-            yield f"{place}, split {split}, {line}: {name} is {stored:.6g}, and the logits give {expected:.6g}"
+        other = unlike(row, made[split, line])
+        if other is not None:
+            stored, expected = number(row[other]), made[split, line].get(other, np.nan)
+            yield f"{place}, split {split}, {line}: {other} is {stored:.6g}, and the logits give {expected:.6g}"
             return
 
 

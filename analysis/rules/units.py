@@ -62,8 +62,10 @@ class Units:
                 chosen &= cells.equals("prevalence_mode", "as_found")
             return cells.where(chosen)
 
-        told = (Table(rows) for rows in (records.epochs, records.terms, records.mechanisms))
-        return cls(Table([records.row]), *told, of_split)
+        epochs, terms, mechanisms = (
+            Table(rows) for rows in (records.epochs, records.terms, records.mechanisms)
+        )
+        return cls(Table([records.row]), epochs, terms, mechanisms, of_split)
 
     @cached_property
     def unseen(self) -> Table:

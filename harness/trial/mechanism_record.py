@@ -19,6 +19,8 @@ from models.mechanism_parameters import Owner, of_choice, of_declared, owners
 
 Row = dict[str, Any]
 State = Mapping[str, Tensor]
+CERTAIN = 14.0
+"""Hidden names that are expected so far, from which on none is no chance: e^-14 is about one in a million."""
 
 
 class MechanismRecord:
@@ -101,7 +103,10 @@ class MechanismRecord:
             yield _row(of_declared("curriculum"), "phase", 1.0, amount=acting)
         if settings["episode"]["pseudo_unseen"]:
             hidden = sum(log.hidden for log in logs) / len(logs)
-            yield _row(of_declared("pseudo_unseen"), "names", acting, amount=hidden)
+            steps = (epoch - settings["curriculum"]["phase1_epochs"]) * len(logs)
+            expected = settings["episode"]["pseudo_unseen"] * settings["episode"]["per_step"] * steps
+            if hidden or expected >= CERTAIN:
+                yield _row(of_declared("pseudo_unseen"), "names", acting, amount=hidden)
         weighted = {term.key: (term, weight) for term, weight in self._trainer.weighted}
         ramping = {key: weight for key, (term, weight) in weighted.items() if _ramps(term, settings)}
         balance = of_choice(BALANCES, BALANCES.chosen(settings))
@@ -125,7 +130,8 @@ class MechanismRecord:
         energy, environment = self._trainer.model.energy, self._trainer.model.environment
         if environment.acts and energy.gate(torch.zeros(1, device=self._trainer.device)) is not None:
             gates = [log.gate for log in logs if log.gate is not None]
-            low, high = min((gate[0] for gate in gates), default=0.0), max((g[1] for g in gates), default=0.0)
+            low = min((gate[0] for gate in gates), default=0.0)
+            high = max((gate[1] for gate in gates), default=0.0)
             owner = of_choice(ENERGIES, ENERGIES.chosen(self._settings))
             yield _row(owner, "gate", acting, amount=min(high, 1.0 - low) if gates else None)
         if temperature is not None:
@@ -135,7 +141,7 @@ class MechanismRecord:
 
 def of_term(term: LossTerm) -> Owner:
     """The mechanism that a loss term is."""
-    (row,) = (row for row in LOSSES if row.cls is type(term))
+    row = next(row for row in LOSSES if row.cls is type(term))
     return Owner(row.id, row.mechanism, (term.weight,))
 
 

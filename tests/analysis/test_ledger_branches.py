@@ -1,7 +1,7 @@
 """branch_select is made again: each test cell line's branch, and every row that is made of the chosen logits."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -95,7 +95,7 @@ def test_another_figure_of_the_chosen_is_seen(line: str, name: str, mode: str) -
     unit = selected()
     where = ("branch_select", line, mode)
     (row,) = (row for row in unit.cells if (row["score"], row["cell_line"], row["prevalence_mode"]) == where)
-    row[name] += 1e-4
+    cast(dict[str, Any], row)[name] += 1e-4
     (sentence,) = said(unit)
     assert sentence.startswith(f"cells, score branch_select, prevalence {mode}, {line}: {name} is ")
 

@@ -12,7 +12,10 @@ SPLITS = {"train": ("A", "B"), "val_seen": ("A", "B"), "val_unseen": ("C",), "te
 PAIRS, DRAWS = 12, 2
 MEAN, SPREAD, ALPHA = 0.4, 0.3, 0.25
 KERNEL = {"lengthscale": 0.8, "variance": 0.5, "noise": 0.2}
-LINES = {"prior_r": [0.1, 0.7, -0.4], "prior_places": [[0.0, 1.0], [0.5, -0.25], [-1.5, 0.75]]}
+LINES: dict[str, Any] = {
+    "prior_r": [0.1, 0.7, -0.4],
+    "prior_places": [[0.0, 1.0], [0.5, -0.25], [-1.5, 0.75]],
+}
 SETTINGS: dict[str, Any] = {
     "energy": {"form": "gated", "w": 1.0},
     "temperature": {"mode": "learned", "penalty": 0.0},
