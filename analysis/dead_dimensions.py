@@ -109,7 +109,7 @@ def _keys(run: Run) -> dict[str, frozenset[str]]:
         TERM + term: frozenset({weight, *_block(weight)})
         for term, weight in zip(terms["term"], terms["weight_key"], strict=True)
     }
-    parts = run.table("mechanisms")[["id", "mechanism", "part", "keys"]].drop_duplicates()
+    parts = run.acted()[["id", "mechanism", "part", "keys"]].drop_duplicates()
     for row in parts.itertuples(index=False):
         name = f"{MECHANISM}{row.id} {row.mechanism} {row.part}"
         keys[name] = keys.get(name, frozenset()) | frozenset(str(row.keys).split(","))

@@ -55,7 +55,7 @@ def units_of_run(run: Run) -> Units:
         return judged.where(judged.equals("split", split) & (judged.unit >= 0))
 
     judged = Table(run.judged(), run.judged()["unit"].to_numpy())
-    epochs, terms, mechanisms = (table(run.table(name)) for name in ("epochs", "terms", "mechanisms"))
+    epochs, terms, mechanisms = map(table, (run.table("epochs"), run.table("terms"), run.acted()))
     return Units(Table(unit_rows), epochs, terms, mechanisms, cells)
 
 
