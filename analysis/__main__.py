@@ -72,8 +72,9 @@ pull-in acted, the Opportunist's advantage on cell lines that it has learnt and 
 _VERIFY_HELP = """\
 Is what the store says what the energy gives? Every stored prediction of every split is recomputed in float64 from its
 U_I, R_E and T and the unit's row of the table ledger, by code that shares nothing with the model; the record is checked
-against itself (one T, one R_E per cell line, fused and standardised as recorded, U_I equal where a pair repeats); and the
-rows of the table cells are made again from the logits.
+against itself (one T, one R_E per cell line, fused and standardised as recorded, U_I equal where a pair repeats); a
+prior's posterior is made again from its kernel; and the rows of the table cells, those of branch_select too, from the
+logits. Units are read one by one, in memory that does not grow with the run.
 """
 
 _VERIFY_EPILOG = """\

@@ -1,4 +1,4 @@
-"""Swept keys of loss terms that did nothing: dimensions of a space along which its configurations do not differ."""
+"""Swept keys of terms and mechanisms that did nothing: dimensions of a space along which configurations do not differ."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -13,16 +13,20 @@ from rich.text import Text
 
 from analysis.flags import units_of_run
 from analysis.reported import configuration_changes, resolved_configurations
-from analysis.rules.never_acted import TERM, NeverActed
+from analysis.rules.never_acted import MECHANISM, TERM, NeverActed
 from analysis.store import Run
 
 _BLOCK = ".weight"
 """How the path of a weight ends that is the weight of a whole block, all keys of which belong to the term."""
+_ALL = ".*"
+"""How what names all keys of a block ends."""
+_OFF = "none"
+"""Value of a choice under which there is no mechanism."""
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """A key that has several values among the configurations of a run, and whose loss term did not act in all of them.
+    """A key that has several values among the configurations of a run, and whose term or mechanism was silent in some.
 
     values: those of the `configured` configurations that had the term and were judged, in order; `acted`: in how many of
     them it ever acted, in whatever unit.
@@ -49,26 +53,28 @@ class Dimension:
 def silent_dimensions(run: Run) -> list[Dimension]:
     """The dead dimensions of a run, then those that acted in some of their configurations only; by key.
 
-    A term counts where it was configured (weight above 0) and where its units have ended, by the rule never_acted; of a
-    configuration that no unit judges nothing is said. The keys are those of the term's block, or its weight alone where
-    that is a number of a block of several terms. A key that the space gives under a condition counts where it gave it.
+    A term or a part of a mechanism counts where it was configured and where its units have ended, by the rule never_acted;
+    of a configuration that no unit judges nothing is said. The keys of a term are those of its block, or its weight alone
+    where that is a number of a block of several terms; those of a part stand in the table `mechanisms`. Of what a key
+    belongs to by itself and with its block the former counts, and of several it acted where any of them did. A key that
+    the space gives under a condition counts where it gave it.
     """
-    weights = _weight_keys(run)
-    silent = {
-        term: acted for term, acted in _acted(run).items() if term in weights and not all(acted.values())
-    }
-    if not silent:
+    acted = _acted(run)
+    if all(all(configs.values()) for configs in acted.values()):
         return []
     contents, changes = resolved_configurations(run), configuration_changes(run)
-    differing, dimensions = _differing(contents), []
-    for term, acted in silent.items():
-        for key in sorted(key for key in differing if _of_term(key, weights[term])):
-            held = {config: contents[config][key] for config in acted if key in contents[config]}
-            drawn = {config: value for config, value in held.items() if _sets(changes[config], key)}
-            held = drawn or held
-            count = sum(acted[config] for config in held)
-            if count < len(held):
-                dimensions.append(Dimension(key, _ordered(held.values()), len(held), count))
+    keys, dimensions = _keys(run), []
+    for key in sorted(_differing(contents)):
+        did = _judged(key, keys, acted)
+        held = {config: contents[config][key] for config in did if key in contents[config]}
+        drawn = {config: value for config, value in held.items() if _sets(changes[config], key)}
+        held = drawn or held
+        count = sum(did[config] for config in held)
+        others = (content.get(key, _OFF) for config, content in contents.items() if config not in held)
+        chooses = any(key in keys[name] for name in keys if name.startswith(MECHANISM))
+        if count == len(held) or (chooses and _unjudged(others)):
+            continue
+        dimensions.append(Dimension(key, _ordered(held.values()), len(held), count))
     return sorted(dimensions, key=lambda each: (not each.dead, each.key))
 
 
@@ -83,28 +89,57 @@ def dimensions_view(run: Run) -> Iterator[RenderableType]:
 
 
 def _acted(run: Run) -> dict[str, dict[str, bool]]:
-    """Term -> configuration that has it and was judged -> whether it acted in any of its units."""
+    """Name of a value of never_acted -> configuration that has the thing and was judged -> whether it acted in any unit."""
     readings = NeverActed().measure(units_of_run(run))
     configs = run.table("units")["config"].to_numpy()[readings.unit]
-    terms: dict[str, dict[str, bool]] = {}
+    things: dict[str, dict[str, bool]] = {}
     for name, first in readings.values.items():
-        if not name.startswith(TERM):
+        if not name.startswith((TERM, MECHANISM)):
             continue
         there = ~np.isnan(first)
         acted = pd.Series(first[there] == 0).groupby(configs[there]).any()
-        terms[name.removeprefix(TERM)] = {str(config): bool(each) for config, each in acted.items()}
-    return terms
+        things[name] = {str(config): bool(each) for config, each in acted.items()}
+    return things
 
 
-def _weight_keys(run: Run) -> dict[str, str]:
-    """Term -> path of its weight; without terms of a store that does not have it."""
-    rows = run.table("terms")[["term", "weight_key"]].dropna().drop_duplicates("term")
-    return dict(zip(rows["term"], rows["weight_key"], strict=True))
+def _keys(run: Run) -> dict[str, frozenset[str]]:
+    """Name of a value of never_acted -> its settings: paths, and `BLOCK.*`; without terms of a store that has no paths."""
+    terms = run.table("terms")[["term", "weight_key"]].dropna().drop_duplicates("term")
+    keys = {
+        TERM + term: frozenset({weight, *_block(weight)})
+        for term, weight in zip(terms["term"], terms["weight_key"], strict=True)
+    }
+    parts = run.acted()[["id", "mechanism", "part", "keys"]].drop_duplicates()
+    for row in parts.itertuples(index=False):
+        name = f"{MECHANISM}{row.id} {row.mechanism} {row.part}"
+        keys[name] = keys.get(name, frozenset()) | frozenset(str(row.keys).split(","))
+    return keys
 
 
-def _of_term(key: str, weight: str) -> bool:
-    """Whether a key is the weight, or of the block that the weight is of."""
-    return key == weight or (weight.endswith(_BLOCK) and key.startswith(weight.removesuffix("weight")))
+def _block(weight: str) -> list[str]:
+    return [weight.removesuffix(_BLOCK) + _ALL] if weight.endswith(_BLOCK) else []
+
+
+def _judged(
+    key: str, keys: Mapping[str, frozenset[str]], acted: Mapping[str, Mapping[str, bool]]
+) -> dict[str, bool]:
+    """Configuration -> whether anything that the key belongs to acted, of those in which something of it was judged."""
+    exact = [name for name in acted if key in keys.get(name, ())]
+    names = exact or [name for name in acted if any(_inside(key, pattern) for pattern in keys.get(name, ()))]
+    did: dict[str, bool] = {}
+    for name in names:
+        for config, each in acted[name].items():
+            did[config] = did.get(config, False) or each
+    return did
+
+
+def _inside(key: str, pattern: str) -> bool:
+    return pattern.endswith(_ALL) and key.startswith(pattern.removesuffix("*"))
+
+
+def _unjudged(values: Iterable[Any]) -> bool:
+    """Whether a choice or an amount has a value that is not none or 0 where nothing of it was judged: it may act there."""
+    return any(value not in (_OFF, None, 0) for value in values)
 
 
 def _sets(changes: Mapping[str, Any], key: str) -> bool:

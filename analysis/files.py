@@ -1,5 +1,6 @@
 """The files of one table of a run: units by themselves, and parts that hold many ended units; read as one."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -46,26 +47,34 @@ class TableFiles:
     lost: list[str] = field(default_factory=list)
     _unread: dict[str, str] = field(default_factory=dict, repr=False)
     """Name of a file -> why it could not be read, of the last reading."""
+    _held: dict[Path, list[frozenset[str]]] = field(default_factory=dict, repr=False)
+    """Part -> units of each of its row groups, of parts that were read for some units."""
+    _filed: frozenset[str] | None = field(default=None, repr=False)
 
     def read(
-        self, schema: pa.Schema, rows: Rows = lambda table: table, group: Group | None = None
+        self,
+        schema: pa.Schema,
+        rows: Rows = lambda table: table,
+        group: Group | None = None,
+        units: frozenset[str] | None = None,
     ) -> pa.Table:
         """Every unit's rows once, in the columns of `schema` (null where a file lacks one), thinned by `rows`.
 
         `group` says whether row groups of a part with given values of `GROUPED_BY` are wanted at all; `rows` decides
-        row by row. A unit's own file counts before what parts hold of it, a newer part before an older one, and all of
+        row by row. With `units` only their files and row groups are read, of the parts that were there at the first such
+        reading. A unit's own file counts before what parts hold of it, a newer part before an older one, and all of
         them before the unit's log. Units are looked at first, parts afterwards and logs last: what ends or is compacted
         in between is found in the next place.
 
         Raises UserError for a file of another version of the schema.
         """
         self._unread.clear()
-        filed = expected = filed_units(self.folder.parent)
+        filed = expected = self._expected(units)
         read: set[str] = set()
         lost: set[str] = set()
         tables, pending = [schema.empty_table()], []
-        for file in self._files(parts=False):
-            table = self._open(file, schema, None)
+        for file in self._files(parts=False) if units is None else self._singles(units):
+            table = self._open(file, schema, None, None)
             if table is not None:
                 read.add(file.stem)
                 pending.append(table)
@@ -77,16 +86,20 @@ class TableFiles:
         if pending:
             tables.append(rows(pa.concat_tables(pending)))
         for file in reversed(self._files(parts=True)):
-            table = self._open(file, schema, group)
+            wanted = None if units is None else units - read
+            if wanted is not None and wanted.isdisjoint(self._of_part(file)):
+                continue
+            table = self._open(file, schema, group, wanted)
             if table is None:
                 filed = frozenset()
                 continue
-            units = part_units(file)
-            tables.append(rows(_without(table, units & read) if units & read else table))
-            read |= units
+            held = part_units(file)
+            table = table if wanted is None else _of_units(table, wanted)
+            tables.append(rows(_without(table, held & read) if wanted is None and held & read else table))
+            read |= held if units is None else held & units
         absent = filed - read - lost if self.folder.name in ALWAYS else frozenset()
         absent &= frozenset(logged_units(self.folder.parent)) if absent else absent
-        for unit, table, whole in self._logged(schema, read, filed - lost - absent):
+        for unit, table, whole in self._logged(schema, read, filed - lost - absent, units):
             tables.append(rows(table))
             read |= {unit} if whole else set()
         self._note_lost(read, expected)
@@ -94,6 +107,41 @@ class TableFiles:
             names = f"{min(absent)} and {len(absent) - 1} more" if len(absent) > 1 else min(absent)
             self._say(f"{self.folder.name}: no file has the rows of {names}, and the logs were read instead")
         return pa.concat_tables(tables)
+
+    def _expected(self, units: frozenset[str] | None) -> frozenset[str]:
+        """The units, all of them or those asked for, that the run's files say to have ended."""
+        if units is None:
+            return filed_units(self.folder.parent)
+        self._filed = filed_units(self.folder.parent) if self._filed is None else self._filed
+        return self._filed & units
+
+    def _singles(self, units: frozenset[str]) -> list[Path]:
+        files = (self.folder / f"{unit}{_SUFFIX}" for unit in sorted(units))
+        return [file for file in files if file.is_file()]
+
+    def _of_part(self, file: Path) -> frozenset[str]:
+        """Units of a part, those without rows included; of one that cannot be read all that are expected."""
+        if file not in self._held:
+            try:
+                self._held[file] = [part_units(file)]
+            except UNREADABLE:
+                return self._filed or frozenset()
+        return frozenset().union(*self._held[file])
+
+    def _row_groups(self, file: Path, opened: pq.ParquetFile, units: frozenset[str]) -> list[int]:
+        """Numbers of the row groups with rows of the units; a look at the key columns of each, once."""
+        if len(self._held.get(file, ())) != opened.num_row_groups or opened.num_row_groups == 1:
+            each = (opened.read_row_group(at, KEYS, use_threads=False) for at in range(opened.num_row_groups))
+            self._held[file] = [
+                frozenset(unit_names(table.group_by(KEYS).aggregate([])).to_pylist()) for table in each
+            ]
+        return [at for at, held in enumerate(self._held[file]) if held & units]
+
+    def parts(self) -> Iterator[frozenset[str]]:
+        """Units of every part that can be read."""
+        for file in self._files(parts=True):
+            with contextlib.suppress(*UNREADABLE):
+                yield part_units(file)
 
     def _note_lost(self, read: set[str], expected: frozenset[str]) -> None:
         """Note the unread files that held a unit which was not `read` elsewhere; `expected` are the units of the run."""
@@ -108,11 +156,12 @@ class TableFiles:
         self.lost += [problem for problem in problems if problem not in self.lost]
 
     def _logged(
-        self, schema: pa.Schema, read: set[str], filed: frozenset[str]
+        self, schema: pa.Schema, read: set[str], filed: frozenset[str], units: frozenset[str] | None
     ) -> Iterator[tuple[str, pa.Table, bool]]:
         """Rows of the units that are neither `read` already nor `filed` as Parquet, and whether they ended."""
         run, name = self.folder.parent, self.folder.name
-        for unit in logged_units(run) if name in COMPACTED else ():
+        logged = logged_units(run) if units is None else sorted(u for u in units if log_file(run, u).exists())
+        for unit in logged if name in COMPACTED else ():
             if unit in read or unit in filed:
                 continue
             try:
@@ -132,13 +181,18 @@ class TableFiles:
     def _files(self, *, parts: bool) -> list[Path]:
         return [file for file in listed(self.folder, _SUFFIX) if file.name.startswith(PART) == parts]
 
-    def _open(self, file: Path, schema: pa.Schema, group: Group | None) -> pa.Table | None:
-        """One file; None where it is gone or cannot be read."""
+    def _open(
+        self, file: Path, schema: pa.Schema, group: Group | None, units: frozenset[str] | None
+    ) -> pa.Table | None:
+        """One file, or of a part the row groups with rows of `units`; None where it is gone or cannot be read."""
         for attempt in range(3):
             try:
                 # A small file is read faster without pq.read_table's dataset around it.
                 with pq.ParquetFile(file, page_checksum_verification=True) as opened:
-                    return _columns(file, opened, schema, group)
+                    chosen = None
+                    if units is not None and PART_GROUPS not in _metadata(opened.schema_arrow):
+                        chosen = self._row_groups(file, opened, units)
+                    return _columns(file, opened, schema, group, chosen)
             except FileNotFoundError:
                 return None
             except UserError:
@@ -238,13 +292,17 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def _columns(file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group | None) -> pa.Table:
+def _columns(
+    file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group | None, chosen: list[int] | None
+) -> pa.Table:
     metadata = _metadata(opened.schema_arrow)
     refuse_version(file, int(metadata.get(b"schema_version", SCHEMA_VERSION)))
     _check_table(file, opened.schema_arrow)
     wanted = set(schema.names) | ({"config", "fold", "seed"} if PART_UNITS in metadata else set())
     present = [name for name in opened.schema_arrow.names if name in wanted]
     groups = json.loads(metadata.get(PART_GROUPS, b"[]"))
+    if chosen is not None:
+        return conform(opened.read_row_groups(chosen, present, use_threads=False), schema)
     if group is None or not groups:
         table = opened.read(present, use_threads=False)
         if PART_UNITS not in metadata and set(KEYS) <= set(present):
@@ -252,6 +310,13 @@ def _columns(file: Path, opened: pq.ParquetFile, schema: pa.Schema, group: Group
         return conform(table, schema)
     chosen = [at for at, values in enumerate(groups) if group(tuple(values))]
     return conform(opened.read_row_groups(chosen, present, use_threads=False), schema)
+
+
+def _of_units(table: pa.Table, units: frozenset[str]) -> pa.Table:
+    """The rows of `units` alone."""
+    names = unit_names(table)
+    wanted = pc.is_in(names, value_set=pa.array(sorted(units), pa.string()))
+    return table if pc.all(wanted).as_py() is not False else table.filter(wanted)
 
 
 def _without(table: pa.Table, units: frozenset[str]) -> pa.Table:

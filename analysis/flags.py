@@ -55,7 +55,8 @@ def units_of_run(run: Run) -> Units:
         return judged.where(judged.equals("split", split) & (judged.unit >= 0))
 
     judged = Table(run.judged(), run.judged()["unit"].to_numpy())
-    return Units(Table(unit_rows), table(run.table("epochs")), table(run.table("terms")), cells)
+    epochs, terms, mechanisms = map(table, (run.table("epochs"), run.table("terms"), run.acted()))
+    return Units(Table(unit_rows), epochs, terms, mechanisms, cells)
 
 
 def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:

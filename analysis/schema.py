@@ -7,7 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 4
+from analysis.schema_record import LEDGER, MECHANISMS
+
+SCHEMA_VERSION = 5
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
@@ -252,6 +254,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("cell_line", _S, "training cell line; null for what is not of one"),
         ("value", _F64, "its value at the end of the epoch"),
     ],
+    "mechanisms": MECHANISMS,
     "predictions": [
         ("split", _S, "split of the pair; of train a fixed subset"),
         ("draw", _I32, "support draw that the prediction is of: 0"),
@@ -302,44 +305,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "1[R_E > tau] (threshold_gate); null for energies without a gate",
         ),
         ("z_e", pa.list_(_F32), "environment vector"),
+        (
+            "place",
+            pa.list_(_F32),
+            "where the prior has the cell line: v_c, standardised, or z_E; null where `posterior` is",
+        ),
     ],
-    "ledger": [
-        ("epoch", _I32, "epoch of the weights that `predictions` and `embeddings` are of"),
-        ("phase", _I32, "curriculum phase of that epoch; in phase 1 logit = U_I, T = 1 and R_E = 0"),
-        ("form", _S, "energy form"),
-        ("environment", _B, "there is an environment"),
-        ("scope", _S, "cell or sample; null without an environment"),
-        ("temperature_mode", _S, "fixed, learned, per_cell, calibrated, or a person's own"),
-        (
-            "temperature",
-            _F64,
-            "the unit's one T, calibration included; null where T is per cell line, and in phase 1",
-        ),
-        ("lam", _F64, "lambda of the interaction energy; null elsewhere"),
-        ("w", _F64, "gate slope of the gated and the blocking energy; null elsewhere"),
-        ("a", _F64, "largest promotion of the boosted gate; null elsewhere"),
-        ("b", _F64, "leak of the threshold gate; null elsewhere"),
-        ("tau", _F64, "threshold of the threshold gate; null elsewhere"),
-        ("alpha", _F64, "the Teacher's share in R_E of training cell lines; null without a Teacher"),
-        ("posterior", _B, "raw R_E of an unseen cell line is a prior's posterior mean"),
-        (
-            "reference_mean",
-            _F64,
-            "mean of the training cell lines' running raw R_E; null until two have been met",
-        ),
-        (
-            "reference_sd",
-            _F64,
-            "their standard deviation, without the floor of 0.1; null until two have been met",
-        ),
-        ("predictions", _I64, "rows of `predictions` that were written"),
-        ("recomputed", _I64, "of them recomputed from the log as the unit ended; null where nothing looked"),
-        ("rescored", _I64, "pairs that were scored again then with the weights of the checkpoint's file"),
-        ("largest", _F64, "largest |stored - recomputed| of a logit then"),
-        ("not_recomputed", _S, "why nothing could be recomputed; null where it could"),
-        ("files", _S, "SHA-256 of the values of predictions and embeddings, as they were in the log then"),
-        ("checkpoint", _S, "SHA-256 of the checkpoint of that epoch"),
-    ],
+    "ledger": LEDGER,
 }
 
 _BASELINES: list[tuple[str, pa.DataType, str]] = [

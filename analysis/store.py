@@ -146,6 +146,16 @@ class Run:
             self._tables["judged"] = frame
         return self._tables["judged"]
 
+    def acted(self) -> pd.DataFrame:
+        """What every part of a mechanism did over all epochs of a unit: of each column of `mechanisms` the largest value.
+
+        A row in the place of one per epoch, which of thousands of units would be millions.
+        """
+        if "acted" not in self._tables:
+            table = self._files("mechanisms").read(TABLES["mechanisms"], _over_epochs)
+            self._tables["acted"] = self._asked_for(table.to_pandas())
+        return self._tables["acted"]
+
     def _files(self, name: str) -> TableFiles:
         return TableFiles(self.path / name, self.problems, self.lost)
 
@@ -251,6 +261,15 @@ def _is_judged(table: pa.Table) -> pa.Table:
     epoch = pc.or_(last, pc.equal(table["selection"], "epoch"))
     wanted = pc.or_(pc.and_(test, last), pc.and_(unseen, epoch))
     return table.filter(pc.and_(wanted, pc.equal(table["prevalence_mode"], "as_found")))
+
+
+def _over_epochs(mechanisms: pa.Table) -> pa.Table:
+    """The largest value of each number over the epochs of a unit's part, in order of the parts."""
+    of = [*KEYS, "id", "mechanism", "part", "keys"]
+    numbers = [name for name in mechanisms.column_names if name not in of]
+    grouped = mechanisms.group_by(of, use_threads=False).aggregate([(name, "max") for name in numbers])
+    columns = [grouped[name if name in of else f"{name}_max"] for name in mechanisms.column_names]
+    return pa.table(columns, schema=mechanisms.schema)
 
 
 def units_of(frame: pd.DataFrame, unit_rows: pd.DataFrame) -> np.ndarray:

@@ -14,8 +14,14 @@ from analysis.ledger.unit import KNOWN, UnitLedger
 
 SAME = 1e-5
 """Difference of numbers that were computed in float32 by two ways, relative to 1 + their size."""
-SAME_POTENTIAL, SAME_HALF = 1e-4, 0.03
-"""The same of U_I, which other pairs of a batch may move; the latter where the sequence side ran in bfloat16."""
+SAME_POTENTIAL = 1e-4
+"""The same of U_I, which other pairs of a batch may move."""
+WIDE = 8.0
+"""Root mean square roundings of bfloat16 that one score of a pair is apart from another one. Each is some roundings of
+relative size 2^-8 in a row, carried through a float32 head whose slope no constant bounds, so that their size is measured
+per unit (`rounding`); two of them differ by sqrt 2 of it, and 8 is 5.7 standard deviations of that difference."""
+UNMEASURED = 64 * 2.0**-8
+"""Difference of U_I relative to 1 + its size where bfloat16 ran and nothing was measured: 64 roundings the same way."""
 
 
 def rows_are_whole(unit: UnitLedger) -> Iterator[str]:
@@ -45,7 +51,12 @@ def potential_repeats(unit: UnitLedger) -> Iterator[str]:
     u = pd.Series(unit.column("u"))
     grouped = u.groupby(unit.predictions[key].to_numpy(), sort=False)
     apart = (u - grouped.transform("first")).abs().to_numpy()
-    wrong = apart > (SAME_HALF if unit.half else SAME_POTENTIAL) * (1.0 + u.abs().to_numpy())
+    size, rounding = 1.0 + u.abs().to_numpy(), unit.ledger["rounding"]
+    if not unit.half:
+        allowed = SAME_POTENTIAL * size
+    else:
+        allowed = UNMEASURED * size if rounding is None else SAME_POTENTIAL * size + WIDE * rounding
+    wrong = apart > allowed
     if wrong.any():
         at = int(np.argmax(wrong))
         yield (

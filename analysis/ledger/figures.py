@@ -167,7 +167,7 @@ def cells_are_of_the_logits(unit: UnitLedger) -> Iterator[str]:
     which is the best of the unseen validation lines."""
     if unit.predictions.empty:
         return
-    counts = _counted(unit)
+    counts = counted(unit)
     chosen: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in unit.cells:
         if row["protocol"] == "exact" and row["score"] in SCORES:
@@ -183,7 +183,7 @@ def _of_one_threshold(
 ) -> Iterator[str]:
     prevalence = PREVALENCES[mode]
     place = f"cells, score {score}, prevalence {mode}"
-    thresholds = np.unique([_number(row["threshold_logit"]) for row in rows if row["cell_line"] != MACRO])
+    thresholds = np.unique([number(row["threshold_logit"]) for row in rows if row["cell_line"] != MACRO])
     if len(thresholds) != 1:
         yield f"{place}: {len(thresholds)} thresholds, and validation chooses one"
         return
@@ -223,15 +223,23 @@ def macro_of(lines: Sequence[Mapping[str, float]], pooled: Mapping[str, float]) 
 
 def figures_differ(row: Mapping[str, Any], made: Mapping[str, float]) -> str:
     """The first figure of a row of `cells` that is another one than was made of the logits, in words; empty without one."""
+    name = unlike(row, made)
+    if name is None:
+        return ""
+    return f"{name} is {number(row[name]):.6g}, and the logits give {made.get(name, np.nan):.6g}"
+
+
+def unlike(row: Mapping[str, Any], made: Mapping[str, float]) -> str | None:
+    """The first figure of a row of `cells` that is another one than was made; None where all agree."""
     for name in FIGURES:
-        stored, expected = _number(row[name]), made.get(name, np.nan)
+        stored, expected = number(row[name]), made.get(name, np.nan)
         close = NEAR if name == "nll_calibrated" else SAME
         if np.isnan(stored) != np.isnan(expected) or abs(stored - expected) > close * (1 + abs(expected)):
-            return f"{name} is {stored:.6g}, and the logits give {expected:.6g}"
-    return ""
+            return name
+    return None
 
 
-def _counted(unit: UnitLedger) -> dict[tuple[str, str, str], Counts]:
+def counted(unit: UnitLedger) -> dict[tuple[str, str, str], Counts]:
     """(score, split, cell line or pooled) -> counts of its pairs."""
     label = unit.predictions["label"].to_numpy(dtype=np.int8)
     split = unit.predictions["split"].to_numpy()
@@ -243,5 +251,6 @@ def _counted(unit: UnitLedger) -> dict[tuple[str, str, str], Counts]:
     }
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
+    """A value of a row; NaN for null."""
     return float("nan") if value is None else float(value)

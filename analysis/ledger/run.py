@@ -15,12 +15,15 @@ from analysis.ledger.figures import READ
 from analysis.ledger.selected import TOLD_BY_EPOCH, objectives, told_by_epoch
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import Verification, verify_unit, written_hash
-from analysis.schema import TABLES
+from analysis.schema import KEYS, TABLES
 from analysis.store import Run
 from analysis.unit_log import ENDED
 
 PREDICTED = tuple(status for status in ENDED if status != "diverged")
 """Statuses of units whose end has predictions."""
+BESIDE = ("ledger", "embeddings", "cells", "units")
+"""Tables that are read beside predictions."""
+AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -38,32 +41,51 @@ class UnitVerification:
 class RunLedger:
     """Every unit of a run that ended with predictions: `units` names them, `verify` judges them one by one.
 
-    Units that the plan no longer asks for count too: they stand in the store.
+    Held at a time are the predictions of one unit and the other rows of at most AT_ONCE, those of a part where there are
+    parts. Units that the plan no longer asks for count too: they stand in the store.
     """
 
     def __init__(self, run: Run) -> None:
-        self._rows = {name: _by_unit(_read(run, name)) for name in ("ledger", "predictions", "embeddings")}
-        self._cells = _by_unit(_read(run, "cells"))
-        self._units = {name: table.to_pylist()[0] for name, table in _by_unit(_read(run, "units")).items()}
-        self.units = sorted(
-            name for name, row in self._units.items() if row["status"] in PREDICTED and row["epochs"]
-        )
+        names = ("predictions", *BESIDE)
+        self._files = {name: TableFiles(run.path / name, run.problems, run.lost) for name in names}
+        schema = pa.schema([TABLES["units"].field(name) for name in (*KEYS, "status", "epochs")])
+        rows = self._files["units"].read(schema)
+        ended = pc.and_(pc.is_in(rows["status"], pa.array(PREDICTED)), pc.greater(rows["epochs"], 0))
+        self.units = sorted(unit_names(rows.filter(ended)).to_pylist())
 
     def verify(self) -> Iterator[UnitVerification]:
-        for name in self.units:
-            row = self._units[name]
-            tables = {of: rows.get(name, TABLES[of].empty_table()) for of, rows in self._rows.items()}
-            ledger = tables["ledger"].to_pylist()
-            if len(ledger) != 1:
-                text = f"it has {len(ledger)} rows of the table ledger, and one is written as a unit ends"
-                verification = Verification(0, 0.0, 0.0, (), (text,))
-            else:
-                cells = self._cells.get(name, TABLES["cells"].empty_table())
-                verification = self._verified(ledger[0], tables, cells, row)
-            form = ledger[0]["form"] if ledger else None
-            yield UnitVerification(
-                name, name.split("-")[0], form, tables["predictions"].num_rows, verification
-            )
+        """In order of the names within a part, part by part."""
+        for names in self._together():
+            rows = {name: _by_unit(self._read(name, frozenset(names))) for name in BESIDE}
+            for name in names:
+                of = {table: each.get(name, TABLES[table].empty_table()) for table, each in rows.items()}
+                yield self._unit(name, {**of, "predictions": self._read("predictions", frozenset({name}))})
+
+    def _unit(self, name: str, tables: Mapping[str, pa.Table]) -> UnitVerification:
+        ledger = tables["ledger"].to_pylist()
+        if len(ledger) != 1:
+            text = f"it has {len(ledger)} rows of the table ledger, and one is written as a unit ends"
+            verification = Verification(0, 0.0, 0.0, (), (text,))
+        else:
+            (row,) = tables["units"].to_pylist()
+            verification = self._verified(ledger[0], tables, tables["cells"], row)
+        form = ledger[0]["form"] if ledger else None
+        return UnitVerification(name, name.split("-")[0], form, tables["predictions"].num_rows, verification)
+
+    def _together(self) -> Iterator[list[str]]:
+        """The units, at most AT_ONCE at a time: those of a part together."""
+        left = dict.fromkeys(self.units)
+        for held in self._files["predictions"].parts():
+            names = [name for name in sorted(held) if name in left]
+            left = {name: None for name in left if name not in held}
+            yield from (names[at : at + AT_ONCE] for at in range(0, len(names), AT_ONCE))
+        alone = [*left]
+        yield from (alone[at : at + AT_ONCE] for at in range(0, len(alone), AT_ONCE))
+
+    def _read(self, name: str, units: frozenset[str]) -> pa.Table:
+        if name != "cells":
+            return self._files[name].read(TABLES[name], units=units)
+        return self._files[name].read(TABLES[name], _judged, _has_judged, units)
 
     def _verified(
         self,
@@ -109,13 +131,6 @@ def unit_ledger(
         objectives=objectives(told_by_epoch(cells).to_pylist(), objective) if objective else {},
         objective_value=row.get("objective_value"),
     )
-
-
-def _read(run: Run, name: str) -> pa.Table:
-    files = TableFiles(run.path / name, run.problems, run.lost)
-    if name != "cells":
-        return files.read(TABLES[name])
-    return files.read(TABLES[name], _judged, _has_judged)
 
 
 def _judged(cells: pa.Table) -> pa.Table:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from analysis.ledger.branches import branches_are_the_better
 from analysis.ledger.consistency import CONSISTENCY
 from analysis.ledger.figures import cells_are_of_the_logits
 from analysis.ledger.fitted import temperature_is_fitted
 from analysis.ledger.hashing import content_hash
+from analysis.ledger.prior import posterior_is_that_of_the_prior
 from analysis.ledger.recompute import recompute, unknown_form
 from analysis.ledger.selected import best_epoch_is_selected, objective_is_of_the_selected_epoch
 from analysis.ledger.unit import UnitLedger
@@ -34,7 +36,9 @@ class Verification:
 
 CHECKS = (
     *CONSISTENCY,
+    posterior_is_that_of_the_prior,
     cells_are_of_the_logits,
+    branches_are_the_better,
     best_epoch_is_selected,
     objective_is_of_the_selected_epoch,
     temperature_is_fitted,

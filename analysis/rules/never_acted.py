@@ -8,63 +8,65 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
-from analysis.rules.table import Floats, Mask, Table, last_of_each
+from analysis.rules.silence import Record, of_mechanisms, of_terms
+from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
 
-TERM = "term "
-"""Begins the name of a term's value: its place among the terms of its unit, from 1 on, where it was in force and silent;
-less than 0 where it was never in force, 0 where it acted."""
+TERM, MECHANISM = "term ", "mechanism "
+"""Begin the name of the value of a loss term, and of a mechanism's part: its place among those of its unit, from 1 on,
+where it was in force and silent; less than 0 where it was never in force, 0 where it acted."""
 
 
 @register
 class NeverActed(Rule):
-    """A configured loss term that never did anything (seeds 000, 003): value and gradient were 0 in every epoch in which
-    it was in force, or it was never in force.
+    """A configured loss term or part of a mechanism that never did anything (seeds 000, 003): value and gradient were 0 in
+    every epoch in which it was in force, or it was never in force.
 
-    Judged where a unit has ended, since a hinge that is satisfied now may act later. A unit that was stopped or pruned
-    before phase 2 is not judged: what waits for phase 2 never had its turn. Values and weights are those of all steps of
-    an epoch, the gradient is that of its last one.
+    Of a term that is its value, of all steps of an epoch, and its gradient, of the last one; of a mechanism the gradient of
+    its parameters, of all steps, how far they or its state have moved, and what its gate or schedule did. Judged where a
+    unit has ended, since a hinge that is satisfied now may act later. A unit that was stopped or pruned before phase 2 is
+    not judged: what waits for phase 2 never had its turn.
     """
 
     id = "never_acted"
     mark = "z"
     order = 100
-    condition_text = "a configured loss term of value and gradient 0 in every epoch, or never in force"
+    condition_text = (
+        "a configured term or part of a mechanism of value and gradient 0 in every epoch, or never in force"
+    )
     severity = "fault"
     source = "seeds 000, 003"
-    advice = "leave the term out, or widen what it asks for: with this range, margin or schedule its weight means nothing"
+    advice = "leave it out, or widen what it asks for: with this range, margin or schedule its settings mean nothing"
     limits: ClassVar[Mapping[str, float]] = {"never_acted": 0.0}
-    """Terms of a unit that may never act."""
+    """Terms and parts of mechanisms of a unit that may never act."""
     lasting = False
 
     def measure(self, units: Units) -> Readings:
-        rows = units.terms
-        term, names = rows.texts("term")
-        rows, term = rows.where(term >= 0), term[term >= 0]
-        in_force, acted, unknown = _states(rows)
-        shape, place = (units.count, len(names)), rows.unit * len(names) + term
-
-        def any_of(chosen: Mask) -> Mask:
-            """Of every unit and term, whether any of its rows is `chosen` [units, terms]."""
-            return np.asarray(np.bincount(place[chosen], minlength=shape[0] * shape[1]).reshape(shape) > 0)
-
-        there, has_acted = any_of(np.ones(len(rows), dtype=bool)), any_of(acted)
-        silent = there & ~has_acted
-        first = np.zeros(shape[0] * shape[1])
-        first[place[::-1]] = np.arange(len(rows), 0, -1)
-        first = np.where(any_of(in_force), 1.0, -1.0) * first.reshape(shape)
-        first = np.where(there, np.where(has_acted, 0.0, first), np.nan)
+        records = {TERM: of_terms(units), MECHANISM: of_mechanisms(units)}
+        places = {prefix: record.places(units.count) for prefix, record in records.items()}
         last = np.zeros(units.count)
-        np.maximum.at(last, rows.unit, rows.numbers("epoch"))
+        for record in records.values():
+            np.maximum.at(last, record.rows.unit, record.rows.numbers("epoch"))
+        unknown = np.any([record.lacking(units.count) for record in records.values()], axis=0)
         lacks: list[tuple[str, Mask]] = [
-            ("rows of the table terms", np.asarray(~there.any(axis=1))),
+            ("rows of the table terms", np.asarray(np.isnan(places[TERM]).all(axis=1))),
             *_unended(units, last),
-            ("values of the table terms", np.asarray(any_of(unknown).any(axis=1))),
+            ("values of the tables terms and mechanisms", np.asarray(unknown)),
         ]
         at = np.flatnonzero(~np.any([lacking for _, lacking in lacks], axis=0))
-        values = {"silent": silent.sum(axis=1), "terms": there.sum(axis=1)}
-        values |= {TERM + name: first[:, code] for code, name in enumerate(names)}
-        kept = {name: column[at].astype(np.float64) for name, column in values.items()}
+        values = {
+            prefix + name: first[:, code]
+            for prefix, first in places.items()
+            for code, name in enumerate(records[prefix].names)
+        }
+        counted = {
+            "silent": sum((np.nan_to_num(first) != 0).sum(axis=1) for first in places.values()),
+            "terms": (~np.isnan(places[TERM])).sum(axis=1),
+            "parts": (~np.isnan(places[MECHANISM])).sum(axis=1),
+        }
+        kept = {
+            name: np.asarray(column)[at].astype(np.float64) for name, column in (counted | values).items()
+        }
         return Readings.of_units(at, last[at], kept, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
@@ -72,38 +74,39 @@ class NeverActed(Rule):
         return Broken(silent, limit, silent > limit)
 
     def evidence(self, reading: Reading) -> str:
-        places = {k.removeprefix(TERM): v for k, v in reading.values.items() if k.startswith(TERM) and v}
-        terms = sorted(places, key=lambda term: abs(places[term]))
         said = [
-            f"{what}: {', '.join(named)}"
-            for what, named in (
-                ("value and gradient 0 in every epoch in force", [t for t in terms if places[t] > 0]),
-                ("never in force", [t for t in terms if places[t] < 0]),
-            )
-            if named
+            _silent(reading.values, TERM, reading.values["terms"], "configured loss terms"),
+            _silent(reading.values, MECHANISM, reading.values["parts"], "parts of mechanisms"),
         ]
-        counted = f"{reading.values['silent']:.0f} of {reading.values['terms']:.0f}"
-        return f"{counted} configured loss terms never acted; {'; '.join(said)}"
+        return "; ".join(text for text in said if text)
 
     def remembered(self, units: Units) -> Mapping[str, Mask]:
-        """Of every term the first row, which has its place, and the one that says most of it: of a missing value, else
-        of an act, else of being in force."""
-        term, _ = units.terms.texts("term")
-        in_force, acted, unknown = _states(units.terms)
-        most = np.argsort(in_force.astype(np.int64) + acted + 2 * unknown, kind="stable")
-        kept = np.zeros(len(term), dtype=bool)
-        kept[most[last_of_each(term[most])]] = True
-        kept[len(term) - 1 - last_of_each(term[::-1])] = True
-        return {"terms": kept}
+        return {
+            "terms": _among(of_terms(units), len(units.terms)),
+            "mechanisms": _among(of_mechanisms(units), len(units.mechanisms)),
+        }
 
 
-def _states(rows: Table) -> tuple[Mask, Mask, Mask]:
-    """Whether a row's term was in force, acted, and was in force without a known value [rows]."""
-    in_force = (rows.numbers("weight") > 0) | (rows.numbers("in_force") > 0)
-    value = rows.numbers("value")
-    moved = [np.nan_to_num(rows.numbers(column)) != 0 for column in ("value", "acting", "grad_norm")]
-    acted = in_force & np.any(moved, axis=0)
-    return in_force, acted, in_force & np.isnan(value)
+def _silent(values: Mapping[str, float], prefix: str, count: float, what: str) -> str:
+    """`2 of 5 configured loss terms never acted; never in force: grl`; empty where all acted."""
+    places = {name.removeprefix(prefix): v for name, v in values.items() if name.startswith(prefix) and v}
+    names = sorted(places, key=lambda name: abs(places[name]))
+    said = [
+        f"{how}: {', '.join(chosen)}"
+        for how, chosen in (
+            ("value and gradient 0 in every epoch in force", [name for name in names if places[name] > 0]),
+            ("never in force", [name for name in names if places[name] < 0]),
+        )
+        if chosen
+    ]
+    return "; ".join([f"{len(names)} of {count:.0f} {what} never acted", *said]) if said else ""
+
+
+def _among(record: Record, rows: int) -> Mask:
+    """The most telling rows of a record among all `rows` of its table."""
+    kept = np.zeros(rows, dtype=bool)
+    kept[record.at] = record.most_telling()
+    return kept
 
 
 def _unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:

@@ -109,7 +109,7 @@ class Rule(ABC):
         return {}
 
     def remembered(self, units: Units) -> Mapping[str, Mask]:
-        """Table (`epochs` or `terms`) -> its rows [rows] that later epochs need for as long as the unit runs.
+        """Table (`epochs`, `terms` or `mechanisms`) -> its rows [rows] that later epochs need for as long as the unit runs.
 
         Their number must not grow with the epochs.
         """

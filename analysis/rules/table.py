@@ -60,6 +60,21 @@ class Table:
         code, names = self.texts(column)
         return code == (names.index(text) if text in names else len(names))
 
+    def joined_texts(self, columns: Sequence[str]) -> tuple[Ints, tuple[str, ...]]:
+        """`texts` of several columns with a space in between; -1 where one of them is null."""
+        each = [self.texts(column) for column in columns]
+        known = np.all([code >= 0 for code, _ in each], axis=0)
+        sizes = [max(len(names), 1) for _, names in each]
+        whole = np.ravel_multi_index([np.maximum(code, 0) for code, _ in each], sizes)
+        present, code = np.unique(whole[known], return_inverse=True)
+        places = np.unravel_index(present, sizes)
+        names = [
+            " ".join(each[at][1][place[k]] for at, place in enumerate(places)) for k in range(len(present))
+        ]
+        filled: Ints = np.full(len(self), -1, dtype=np.int64)
+        filled[known] = code
+        return filled, tuple(names)
+
     def lines(self) -> tuple[Ints, tuple[str, ...]]:
         """`texts` of `cell_line` with the names in order: macro, cell lines by name, pooled."""
         code, names = self.texts("cell_line")

@@ -22,12 +22,13 @@ JUDGED = {
 
 @dataclass(frozen=True)
 class UnitRecords:
-    """One unit: its row of `units` and its rows of `epochs`, `terms` and `cells`, as in `analysis.schema`."""
+    """One unit: its row of `units` and its rows of `epochs`, `terms`, `mechanisms` and `cells`, as in `analysis.schema`."""
 
     row: Row
     epochs: Rows = field(default_factory=list)
     terms: Rows = field(default_factory=list)
     cells: Rows = field(default_factory=list)
+    mechanisms: Rows = field(default_factory=list)
 
 
 class Units:
@@ -36,9 +37,17 @@ class Units:
     cells: split -> its rows as found, of the selections in `JUDGED`. Rows without an epoch are left out.
     """
 
-    def __init__(self, unit_rows: Table, epochs: Table, terms: Table, cells: Callable[[str], Table]) -> None:
+    def __init__(
+        self,
+        unit_rows: Table,
+        epochs: Table,
+        terms: Table,
+        mechanisms: Table,
+        cells: Callable[[str], Table],
+    ) -> None:
         self.count = len(unit_rows)
         self.unit_rows, self.epochs, self.terms = unit_rows, _dated(epochs), _dated(terms)
+        self.mechanisms = _dated(mechanisms)
         self._cells = cells
 
     @classmethod
@@ -53,7 +62,10 @@ class Units:
                 chosen &= cells.equals("prevalence_mode", "as_found")
             return cells.where(chosen)
 
-        return cls(Table([records.row]), Table(records.epochs), Table(records.terms), of_split)
+        epochs, terms, mechanisms = (
+            Table(rows) for rows in (records.epochs, records.terms, records.mechanisms)
+        )
+        return cls(Table([records.row]), epochs, terms, mechanisms, of_split)
 
     @cached_property
     def unseen(self) -> Table:

@@ -30,8 +30,8 @@ class Watch:
         self._rows: dict[str, Tables] = {rule: {} for rule in RULES}
 
     def see(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> list[Finding]:
-        """Judge the next epoch by its rows of `epochs`, `terms` and `cells`, and say what holds then."""
-        now = {name: list(tables[name]) for name in ("epochs", "terms", "cells")}
+        """Judge the next epoch by its rows of `epochs`, `terms`, `mechanisms` and `cells`, and say what holds then."""
+        now = {name: list(tables.get(name, ())) for name in ("epochs", "terms", "mechanisms", "cells")}
         epoch = max(int(row["epoch"]) for row in now["epochs"])
         alone = Units.of_one(UnitRecords(trial, **now))
         for name, rule in self._rules():
@@ -73,8 +73,9 @@ class Watch:
 def _kept(rule: Rule, units: Units, rows: Tables, epoch: int) -> Tables:
     """The `rows` of one unit that the rule reads again after epochs later than `epoch`; empty for none."""
     kept = {name: set[int]() for name in rows}
+    tables = {"epochs": units.epochs, "terms": units.terms, "mechanisms": units.mechanisms}
     for name, remembered in rule.remembered(units).items():
-        kept[name] |= set({"epochs": units.epochs, "terms": units.terms}[name].places()[remembered].tolist())
+        kept[name] |= set(tables[name].places()[remembered].tolist())
     if rule.window > 1:
         for name, places in kept.items():
             places |= {at for at, row in enumerate(rows[name]) if row["epoch"] > epoch - rule.window + 1}

@@ -79,6 +79,10 @@ class Ledger:
         unit.predictions["sequence"] = (
             dataset.enhancer_row[pairs].astype(np.int64) * rows + dataset.promoter_row[pairs]
         )
+        with self.subject.reads.paused(), torch.random.fork_rng(devices=[]):
+            fresh = trainer_of_file(self.subject, record, ledger["epoch"])
+            again = rescored(self.subject, fresh, unit)
+        ledger["rounding"] = again.rounding
         verification = verify_unit(unit)
         findings = [_finding("energy", text, verification.gap) for text in verification.energy]
         told = self.figures.faults(log.table("cells").to_pylist())
@@ -87,17 +91,15 @@ class Ledger:
         findings += [_finding("record", text) for text in (*verification.record, *told, *named, *counted)]
         stored = {column: unit.predictions[column].to_numpy() for column in COLUMNS}
         findings += self._unconsumed(ledger, "", pairs, stored, self.witness.take())
-        with self.subject.reads.paused(), torch.random.fork_rng(devices=[]):
-            fresh = trainer_of_file(self.subject, record, ledger["epoch"])
-            count, said = rescored(self.subject, fresh, unit)
-        findings += [_finding("energy", text) for text in said]
+        findings += [_finding("energy", text) for text in again.said]
         findings += [_finding("record", text) for text in _of_checkpoint(ledger, fresh)]
         vectors = embeddings.to_pylist()
         strange = strange_embeddings(vectors, self.last, dataset.cell_lines)
         findings += [_finding("record", text) for text in (*_of_head(unit, vectors, fresh), *strange)]
         verified = {
             "recomputed": verification.recomputed,
-            "rescored": count,
+            "rescored": again.pairs,
+            "rounding": again.rounding,
             "largest": verification.largest if verification.why_not is None else None,
             "not_recomputed": verification.why_not,
             "files": written_hash(predictions, embeddings),

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 
 from harness.audit.finding import MechanismFinding
-from harness.audit.movement import movements
 from harness.audit.neutral import members
 from harness.audit.reference_step import Moments, measured_at, moments, reference_gradients, weights_at
 from harness.audit.states import Fault, strange_states, untouched
@@ -18,6 +17,7 @@ from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.step.balance import BALANCES
 from harness.trial.step.diverged import Diverged
+from harness.trial.step.movement import movements
 from harness.trial.step.trainer import StepLog, Trainer
 
 TOLERANCE = 1e-6

@@ -1,14 +1,15 @@
 """Some pairs of every split scored again, by a fresh trainer that has loaded the checkpoint's file."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
+from analysis.ledger.consistency import WIDE
 from analysis.ledger.unit import UnitLedger
-from harness.trial.episodes.batches import encode_pairs
+from harness.trial.episodes.batches import encode_pairs, halves
 from harness.trial.episodes.sampler import rng
 from harness.trial.inspection import Subject
 from harness.trial.record import Record
@@ -17,9 +18,19 @@ from models.scoring import score_queries
 
 PAIRS = 32
 """Pairs of a split that are looked at again."""
-CLOSE, CLOSE_HALF = 1e-4, 0.1
-"""Largest difference of a score that another batch makes, relative to 1 + its size; where the sequence side runs in
-bfloat16, the latter."""
+CLOSE = 1e-4
+"""Largest difference of a score that another batch makes in float32, relative to 1 + its size."""
+SCORES = ("u", "r", "t", "logit")
+
+
+class Rescored(NamedTuple):
+    """pairs: how many were scored again; said: a sentence for each split with one that is stored with other numbers;
+    rounding: what bfloat16 costs U_I, as the root mean square difference from float32 over these pairs, None where the
+    sequence side runs in float32."""
+
+    pairs: int
+    said: list[str]
+    rounding: float | None
 
 
 def sample(seed: int, split: str, size: int, *place: str | int) -> np.ndarray:
@@ -38,26 +49,44 @@ def trainer_of_file(subject: Subject, record: Record, epoch: int) -> Trainer:
     return fresh
 
 
-def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> tuple[int, list[str]]:
-    """How many pairs were scored again, and a sentence for each split with one that is stored with other numbers."""
-    close = CLOSE_HALF if unit.half else CLOSE
-    pairs, said = 0, []
-    for split, rows in unit.predictions.groupby("split", sort=False):
-        chosen = sample(fresh.seed, str(split), len(rows))
-        again = _again(subject, fresh, unit.ledger, str(split), rows, chosen)
-        pairs += len(chosen)
-        for name in ("u", "r", "t", "logit"):
-            stored = rows[name].to_numpy()[chosen].astype(np.float64)
-            wrong = ~(np.abs(stored - again[name]) <= close * (1.0 + np.abs(stored)))
+def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
+    """Score some pairs of every split again, with the weights of `fresh`.
+
+    Where the sequence side runs in bfloat16 they are scored in float32 too: how far a score is from what is stored is
+    measured by how far its own rounding goes (`analysis.ledger.consistency`), over all splits together.
+    """
+    half = halves(fresh.device)
+    splits = {str(split): rows for split, rows in unit.predictions.groupby("split", sort=False)}
+    chosen = {split: sample(fresh.seed, split, len(rows)) for split, rows in splits.items()}
+
+    def again(half: bool) -> dict[str, dict[str, np.ndarray]]:
+        return {
+            split: _again(subject, fresh, unit.ledger, split, rows, chosen[split], half)
+            for split, rows in splits.items()
+        }
+
+    made = again(half)
+    lost = dict.fromkeys(SCORES, 0.0)
+    if half:
+        exact = again(False)
+        for name in SCORES:
+            apart = np.concatenate([made[split][name] - exact[split][name] for split in splits])
+            lost[name] = float(np.sqrt(np.square(apart).mean()))
+    said = []
+    for split, rows in splits.items():
+        for name in SCORES:
+            stored = rows[name].to_numpy()[chosen[split]].astype(np.float64)
+            allowed = CLOSE * (1.0 + np.abs(stored)) + WIDE * lost[name]
+            wrong = ~(np.abs(stored - made[split][name]) <= allowed)
             if wrong.any():
                 at = int(np.argmax(wrong))
-                where = unit.row(rows.index[chosen[at]])
+                where = unit.row(rows.index[chosen[split][at]])
                 said.append(
                     f"{where}: {name} is stored as {stored[at]:.6g}, and the weights of the checkpoint's file give "
-                    f"{again[name][at]:.6g}"
+                    f"{made[split][name][at]:.6g}"
                 )
                 break
-    return pairs, said
+    return Rescored(sum(map(len, chosen.values())), said, lost["u"] if half else None)
 
 
 @torch.no_grad()
@@ -68,12 +97,13 @@ def _again(
     split: str,
     rows: pd.DataFrame,
     chosen: np.ndarray,
+    half: bool,
 ) -> dict[str, np.ndarray]:
-    """u, r, t and logit of the chosen positions of a split."""
+    """u, r, t and logit of the chosen positions of a split, with the sequence side in bfloat16 where `half`."""
     predictor, dataset, device = subject.predictor, fresh.dataset, fresh.device
     pairs = rows["pair"].to_numpy()
     cell = np.asarray(dataset.cell[pairs])
-    scores = {name: np.zeros(len(chosen)) for name in ("u", "r", "t", "logit")}
+    scores = {name: np.zeros(len(chosen)) for name in SCORES}
     calibrated = ledger["temperature_mode"] == "calibrated" and ledger["phase"] == 2
     calibration = torch.tensor(ledger["temperature"], device=device) if calibrated else None
     for code in np.unique(cell[chosen]):
@@ -87,6 +117,7 @@ def _again(
             pairs[np.concatenate([support, query])],
             device,
             fresh.config.evaluation.batch,
+            half=half,
         )
         first = torch.arange(len(support), device=device).unsqueeze(0)
         index = torch.full((1,), predictor.training_index.get(int(code), -1), device=device)

@@ -24,6 +24,7 @@ from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
 from harness.trial.evaluation import Evaluation
 from harness.trial.inspection import Inspect, Inspections, Subject
 from harness.trial.live import LiveWarnings
+from harness.trial.mechanism_record import MechanismRecord
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
 from harness.trial.score.evaluate import metric
@@ -88,6 +89,7 @@ class UnitRun:
         )
         self._trainable = np.isin(np.arange(len(dataset)), splits.train)
         self.trainer = Trainer(settings, dataset, codes, seed, self.device)
+        self._mechanisms = MechanismRecord(self.trainer)
         self.predictor = Predictor(
             dataset.cell_lines,
             {int(code): index for index, code in enumerate(codes)},
@@ -210,6 +212,7 @@ class UnitRun:
             row=self.row,
             epochs=self.rows("epochs"),
             terms=self.rows("terms"),
+            mechanisms=self.rows("mechanisms"),
             cells=self.rows("cells"),
         )
 
@@ -254,7 +257,8 @@ class UnitRun:
         if self.settings.temperature.mode == "calibrated":
             fitted = self.trainer.schedule.phase(epoch) == 2
             measured["temperature"] = self.evaluation.calibration if fitted else 1.0
-        return training_tables(epoch, logs, self.trainer, self.trained, **measured)
+        tables = training_tables(epoch, logs, self.trainer, self.trained, **measured)
+        return {**tables, "mechanisms": self._mechanisms.rows(epoch, logs, measured.get("temperature"))}
 
     def _final_evaluation(self) -> None:
         selected = int(self.row["selected_epoch"])

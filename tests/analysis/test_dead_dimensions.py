@@ -85,6 +85,69 @@ def test_a_key_under_a_condition_counts_where_it_was_given(tmp_path: Path) -> No
     ]
 
 
+def mechanisms(path: Path, **configs: tuple[Mapping[str, Any], dict[str, tuple[str, float]]]) -> Run:
+    """A run of configurations by name: (changes, part -> (its keys, how far it moved))."""
+    for name, (changes, parts) in configs.items():
+        write_unit(path, Copy(name, changes), 0)
+        shared = {"config": name, "fold": "chr8", "seed": 0, "epoch": 1}
+        rows = [
+            {
+                **shared,
+                "id": "M13",
+                "mechanism": name[0],
+                "part": part,
+                "keys": keys,
+                "in_force": 1.0,
+                "moved": moved,
+            }
+            for part, (keys, moved) in parts.items()
+        ]
+        write(path, "mechanisms", f"{name}-chr8-0.parquet", rows)
+    return Run.open(path)
+
+
+def test_keys_of_a_silent_mechanism_are_dead(tmp_path: Path) -> None:
+    form, tau, b = "energy.form", "energy.tau", "energy.b"
+    keys = f"{form},energy.*"
+    shut = {"gate": (keys, 0.0)}
+    run = mechanisms(
+        tmp_path,
+        **{f"t{at}": ({form: "threshold_gate", tau: at, b: 0.1}, shut) for at in (1, 2)},
+        linear=({form: "linear"}, {}),
+    )
+    assert said(run) == [
+        f"{tau} was swept over 1 to 2 in 2 configurations and never acted in any: this dimension is dead"
+    ], "the form itself is not: linear may do something"
+
+
+def test_a_key_by_itself_counts_before_its_block(tmp_path: Path) -> None:
+    bank, momentum, kind = (
+        "environment.teacher.bank",
+        "environment.teacher.momentum",
+        "environment.teacher.kind",
+    )
+    block = f"{kind},environment.teacher.*"
+    run = mechanisms(
+        tmp_path,
+        **{
+            f"e{at}": ({bank: at, momentum: at, kind: "ema"}, {"a": (block, 1.0), "b": (bank, 0.0)})
+            for at in (1, 2)
+        },
+    )
+    assert said(run) == [
+        f"{bank} was swept over 1 to 2 in 2 configurations and never acted in any: this dimension is dead"
+    ]
+
+
+def test_a_choice_against_none_is_dead_where_it_never_acted(tmp_path: Path) -> None:
+    kind = "environment.teacher.kind"
+    silent = {"state": (f"{kind},environment.teacher.*", 0.0)}
+    run = mechanisms(tmp_path, e=({kind: "ema"}, silent), n=({kind: "none"}, {}))
+    assert said(run) == [
+        f"{kind} was swept over ema in 1 configuration and never acted in any: this dimension is dead"
+    ]
+
+
 @pytest.mark.parametrize(
     ("configs", "status"),
     [

@@ -74,3 +74,47 @@ def test_steps_before_the_last_one_of_an_epoch_count(columns: dict[str, float], 
     found = raised(UnitRecords(records.row, records.epochs, terms, records.cells), "never_acted")
     assert bool(found) == fires
     assert all("every epoch in force: hinge" in finding.evidence for finding in found)
+
+
+def parts(*rows: tuple[int, str, float, dict[str, float]], status: str = "done") -> UnitRecords:
+    """A unit of which every term acts, with rows (epoch, part, share in force, figures) of a gated energy."""
+    base = silent(status, [row for row in ENDED if row[1] == "task"], (1, 2, 2))
+    told = [
+        {"epoch": epoch, "id": "M12", "mechanism": "gated", "part": part, "in_force": share, **figures}
+        for epoch, part, share, figures in rows
+    ]
+    return UnitRecords(base.row, base.epochs, base.terms, base.cells, told)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        (
+            [(1, "gate", 0.0, {}), (2, "gate", 1.0, {"amount": 0.0})],
+            "in every epoch in force: M12 gated gate",
+        ),
+        ([(1, "phase", 1.0, {"amount": 0.0}), (2, "phase", 1.0, {"amount": 1.0})], None),
+        (
+            [(k, "parameters", 1.0, {"gradient": 0.0, "moved": 0.0}) for k in (1, 2)],
+            "force: M12 gated parameters",
+        ),
+        ([(k, "parameters", 1.0, {"gradient": 1e-9 * k, "moved": 0.0}) for k in (0, 1)], None),
+        ([(k, "state", 0.0, {"moved": 0.0}) for k in (1, 2)], "never in force: M12 gated state"),
+        ([(1, "state", 1.0, {"moved": 0.2}), (2, "state", 1.0, {"moved": 0.0})], None),
+    ],
+)
+def test_a_part_of_a_mechanism_that_was_silent_is_named(
+    rows: list[tuple[int, str, float, dict[str, float]]], text: str | None
+) -> None:
+    findings = raised(parts(*rows), "never_acted")
+    assert bool(findings) == (text is not None)
+    for finding in findings:
+        assert finding.value == 1.0
+        assert finding.evidence.startswith("1 of 1 parts of mechanisms never acted; ")
+        assert finding.evidence.endswith(str(text))
+
+
+def test_an_unknown_figure_of_a_part_judges_nothing() -> None:
+    records = parts((1, "gate", 1.0, {}), (2, "gate", 1.0, {"amount": 0.0}))
+    assert raised(records, "never_acted") == []
+    assert "values of the tables terms and mechanisms" in not_evaluated(records)["never_acted"]

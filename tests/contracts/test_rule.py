@@ -281,7 +281,7 @@ def test_a_rule_takes_units_without_rows_and_no_units_at_all(rule: Rule) -> None
     empty = Units.of_one(UnitRecords({}))
     assert len(rule.measure(empty)) == 0
     assert judge(empty, rules=[rule]).missing[rule.id].keys() == {0}
-    nobody = Units(Table([]), Table([]), Table([]), lambda split: Table([]))
+    nobody = Units(Table([]), Table([]), Table([]), Table([]), lambda split: Table([]))
     assert judge(nobody, rules=[rule]).findings == []
 
 

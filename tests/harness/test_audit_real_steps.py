@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from harness.audit.finding import MechanismFinding
-from harness.audit.movement import movements
 from harness.audit.real_steps import RealSteps
 from harness.audit.reference_step import Moments, moved, remembered, weights_at
 from harness.config.space.compose import compose
 from harness.trial.score.rows import term_rows
 from harness.trial.step.diverged import Diverged
+from harness.trial.step.movement import movements
 from harness.trial.step.routing import WeightedTerm
 from harness.trial.step.schedule import Schedule
 from harness.trial.step.trainer import Trainer

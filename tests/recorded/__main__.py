@@ -19,7 +19,7 @@ from tests.recorded.copies import RUN
 
 ROOT = RUN.parents[2]
 COMMAND = ("-m", "harness.sweep", "tests/recorded/sweep.yaml")
-KEPT = (*ALWAYS, "audit", "baselines", "ledger", "predictions", "embeddings")
+KEPT = (*ALWAYS, "mechanisms", "audit", "baselines", "ledger", "predictions", "embeddings")
 """Tables that `analysis` ranks by and verifies. Logs and checkpoints would be most of the bytes."""
 
 

@@ -28,25 +28,44 @@ def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> t
     return enhancer.to(device, non_blocking=True), promoter.to(device, non_blocking=True)
 
 
+def halves(device: torch.device) -> bool:
+    """Whether the sequence side runs in bfloat16 on the device: where that is a GPU."""
+    return device.type == "cuda"
+
+
 def forward(
-    model: PrismModel, dataset: EncodedDataset, pairs: np.ndarray, device: torch.device, noise: object = None
+    model: PrismModel,
+    dataset: EncodedDataset,
+    pairs: np.ndarray,
+    device: torch.device,
+    noise: object = None,
+    *,
+    half: bool | None = None,
 ) -> SequenceOutput:
-    """The sequence side of the pairs; bf16 where the device is a GPU, outputs in float32 at least."""
+    """The sequence side of the pairs, in bfloat16 where `half` (None: as on the device); outputs in float32 at least."""
     enhancer, promoter = bases(dataset, pairs, device)
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda"):
+    half = halves(device) if half is None else half
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
         output = model.sequence(enhancer, promoter, noise)
     return SequenceOutput(*(at_least_float32(part) for part in output))
 
 
 @torch.no_grad()
 def encode_pairs(
-    model: PrismModel, dataset: EncodedDataset, pairs: np.ndarray, device: torch.device, batch: int
+    model: PrismModel,
+    dataset: EncodedDataset,
+    pairs: np.ndarray,
+    device: torch.device,
+    batch: int,
+    *,
+    half: bool | None = None,
 ) -> Encoded:
-    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors."""
+    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors. `half`: as
+    in `forward`."""
     u, z_i = [torch.empty(0, device=device)], [torch.empty(0, model.features, device=device)]
     stream = [torch.empty(0, model.features, device=device)]
     for start in range(0, len(pairs), batch):
-        output = forward(model, dataset, pairs[start : start + batch], device)
+        output = forward(model, dataset, pairs[start : start + batch], device, half=half)
         u.append(output.u)
         z_i.append(output.z_i)
         if model.dual_stream:

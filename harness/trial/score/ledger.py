@@ -1,5 +1,6 @@
 """What the energy needs beside u, r and t to be computed again: a unit's row of the table `ledger`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ def ledger_row(
         **{name: float(energy[name]) for name in SET if name in energy},
         "alpha": float(environment["fusion"]["alpha"]) if teacher else None,
         "posterior": environment.get("prior", {}).get("extrapolate") == "posterior",
+        **_prior(trainer, environment.get("prior", {})),
         **_reference(trainer),
         "predictions": predictions,
     }
@@ -44,6 +46,22 @@ def _temperature(trainer: Trainer, mode: str, calibration: float | None) -> floa
     if mode not in ("fixed", "learned", "calibrated"):
         return None
     return float(trainer.model.temperature(None, 1).detach()) * (1.0 if calibration is None else calibration)
+
+
+def _prior(trainer: Trainer, prior: Mapping[str, Any]) -> dict[str, Any]:
+    """What the posterior mean of a prior is made of, where one extrapolates: its kernel, and the training cell lines that
+    were met."""
+    if prior.get("extrapolate") != "posterior":
+        return {}
+    reference = trainer.reference
+    places = reference.z_e if prior["over"] == "prototypes" else trainer.v
+    assert places is not None
+    met = reference.seen > 0
+    return {
+        **{name: float(prior[name]) for name in ("lengthscale", "variance", "noise")},
+        "prior_r": reference.r[met].double().tolist(),
+        "prior_places": places[met].double().tolist(),
+    }
 
 
 def _reference(trainer: Trainer) -> dict[str, float | None]:

@@ -25,8 +25,8 @@ class SplitScores:
     [N] of draw 0; logits [D, N], row 0 is the prediction, the others are further support draws. Per cell code and draw:
     z_e [D, w]; r_cell [D], R_E of the cell line; r_raw [D], its cell part before softplus or standardisation; r_student
     and r_teacher [D], what R_E is fused of (the latter of training cell lines with a Teacher only); posterior [D], a
-    prior's, of unseen cell lines where it is taken; gate [D], how far R_E opens the gate (None for energies without
-    one)."""
+    prior's, and places [D, F], where that has them, of unseen cell lines where it is taken; gate [D], how far R_E opens
+    the gate (None for energies without one)."""
 
     split: str
     pairs: np.ndarray
@@ -42,6 +42,7 @@ class SplitScores:
     r_student: dict[int, np.ndarray]
     r_teacher: dict[int, np.ndarray]
     posterior: dict[int, np.ndarray]
+    places: dict[int, np.ndarray]
     gate: dict[int, np.ndarray] | None
 
     @property
@@ -106,6 +107,7 @@ class Predictor:
         r_student: dict[int, np.ndarray] = {}
         r_teacher: dict[int, np.ndarray] = {}
         posterior: dict[int, np.ndarray] = {}
+        places: dict[int, np.ndarray] = {}
         gate: dict[int, np.ndarray] = {}
         for code in np.unique(cell):
             positions = np.flatnonzero(cell == code)
@@ -133,7 +135,9 @@ class Predictor:
                 r_teacher[int(code)] = scores.r_teacher.cpu().numpy()
             extrapolated = None if warm else model.environment.posterior(environment, reference)
             if extrapolated is not None and int(code) not in self.training_index:
+                assert environment.place is not None
                 posterior[int(code)] = extrapolated.cpu().numpy()
+                places[int(code)] = environment.place.cpu().numpy()
             opened = model.energy.gate(scores.r_cell)
             if opened is not None:
                 gate[int(code)] = opened.cpu().numpy()
@@ -153,6 +157,7 @@ class Predictor:
             r_student=r_student,
             r_teacher=r_teacher,
             posterior=posterior,
+            places=places,
             gate=gate if gate else None,
         )
 

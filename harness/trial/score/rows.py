@@ -120,6 +120,7 @@ def embedding_rows(scores: Mapping[str, SplitScores], cell_lines: Sequence[str])
             "posterior": float(part.posterior[code][draw]) if code in part.posterior else None,
             "gate": None if part.gate is None else float(part.gate[code][draw]),
             "z_e": vector.tolist(),
+            "place": part.places[code][draw].tolist() if code in part.places else None,
         }
         for name, part in scores.items()
         for code, vectors in part.z_e.items()

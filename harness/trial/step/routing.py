@@ -146,6 +146,11 @@ def gradient_norm(gradients: object) -> float:
     return float(torch.linalg.vector_norm(torch.stack(norms))) if norms else 0.0
 
 
+def norms_of_each(gradients: Gradients) -> dict[nn.Parameter, Tensor]:
+    """Euclidean norm [] of every gradient by its parameter, where it was computed."""
+    return {parameter: torch.linalg.vector_norm(g.detach()) for parameter, g in gradients.items()}
+
+
 def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
     if a is None or b is None:
         return b if a is None else a

@@ -19,7 +19,7 @@ from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.draws import Draws, TrainingDraws
 from harness.trial.step.measure import Measure, Measured
 from harness.trial.step.returned import value_and_state
-from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm
+from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm, norms_of_each
 from harness.trial.step.schedule import Schedule
 from models.building import build_model
 from models.environment.memory import after_step, at_epoch
@@ -33,7 +33,9 @@ from models.streams import initialise, stream_seed
 @dataclass
 class StepLog:
     """What one step measured: term values, weights in force, gradient norms and shares (on probe steps), state of the
-    energy, and (on probe steps) how far z_I and z_E depend on each other."""
+    energy, and (on probe steps) how far z_I and z_E depend on each other; norm [] of every parameter's gradient before
+    clipping; the smallest and the largest opening of the energy's gate (None: no gate acts); the share of episodes that hid
+    their name."""
 
     loss: float
     grad_norm: float
@@ -42,6 +44,9 @@ class StepLog:
     shares: dict[str, tuple[float, float]] = field(default_factory=dict)
     state: dict[str, float] = field(default_factory=dict)
     dependence: dict[str, float] = field(default_factory=dict)
+    norms: dict[nn.Parameter, Tensor] = field(default_factory=dict)
+    gate: tuple[float, float] | None = None
+    hidden: float = 0.0
 
 
 class Trainer:
@@ -168,6 +173,9 @@ class Trainer:
             shares=shares,
             state=measured.state,
             dependence=dependence(step, self.terms.keys()) if probe and acting else {},
+            norms=norms_of_each(gradients),
+            gate=self._gate(measured.scores.r) if acting else None,
+            hidden=0.0 if measured.hidden is None else float(measured.hidden.float().mean()),
         )
 
     def _losses(self, step: Step, progress: float) -> tuple[list[WeightedTerm], dict[str, dict[str, Tensor]]]:
@@ -189,6 +197,11 @@ class Trainer:
             lost = not_finite(made) or "the sum of U_I, R_E, z_E and logits"
             raise Diverged(f"{lost} is not finite at step {self.index}")
         return terms, states
+
+    @torch.no_grad()
+    def _gate(self, r: Tensor) -> tuple[float, float] | None:
+        opened = self.model.energy.gate(r)
+        return None if opened is None else (float(opened.min()), float(opened.max()))
 
     def _descend(self, gradients: Gradients) -> float:
         """Move every parameter by its gradient, clipped together; the norm before clipping."""
