@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from harness.audit.breach import Breach
+from harness.audit.visits import Visits
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 
@@ -29,11 +30,13 @@ class BatchContract:
         """Digests of the pairs of the epoch so far, and of the batch before."""
         self.earlier: list[int] = []
         """Digests of the latest epochs."""
+        self.visits = Visits(subject)
 
     def begin(self, epoch: int) -> None:
         """A step of an epoch (1-based) is about to be taken."""
         if epoch != self.epoch:
             self.epoch, self.step, self.digest = epoch, 0, 0
+            self.visits.begin()
         self.step += 1
 
     def of_batch(self, batch: EpisodeBatch) -> Iterator[Breach]:
@@ -68,6 +71,7 @@ class BatchContract:
             yield Breach("same batch", "sampler", "the batch is that of the step before")
         self.digest_before = content
         self.digest = zlib.crc32(pairs.data, self.digest)
+        yield from self.visits.of_batch(batch)
 
     def of_epoch(self, epoch: int) -> Iterator[Breach]:
         """An epoch that has just been trained: its length, and that its batches are new."""
@@ -80,12 +84,14 @@ class BatchContract:
             yield Breach("same epoch", "sampler", f"the batches are those of epoch {epoch - back}")
         self.earlier = [*self.earlier, self.digest][-EPOCHS_KEPT:]
         self.step = 0
+        yield from self.visits.of_epoch()
 
     def state(self) -> dict[str, Any]:
-        return {"earlier": self.earlier}
+        return {"earlier": self.earlier, "visits": self.visits.state()}
 
     def resume(self, state: dict[str, Any]) -> None:
         self.earlier = list(state["earlier"])
+        self.visits.resume(state["visits"])
 
     def _line(self, code: int) -> str:
         return self.lines[int(code)]

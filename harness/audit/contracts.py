@@ -6,9 +6,11 @@ from typing import Any
 from harness.audit.arrival_contract import ArrivalContract
 from harness.audit.batch_contract import BatchContract
 from harness.audit.breach import Breach
+from harness.audit.data_contract import DataContract
 from harness.audit.finding import MechanismFinding
 from harness.audit.fold_contract import FoldContract
 from harness.audit.score_contract import ScoreContract
+from harness.audit.seeded import Seeded
 from harness.audit.witness import Witness
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -26,7 +28,7 @@ class Contracts:
 
     def __init__(self, subject: Subject) -> None:
         self.mixes, self.splits = subject.sampler.mixes, set(subject.pairs)
-        self.fold = FoldContract(subject)
+        self.data, self.fold, self.seeded = DataContract(subject), FoldContract(subject), Seeded(subject)
         self.batch, self.arrival = BatchContract(subject), ArrivalContract(subject)
         self.score = ScoreContract(subject)
         self.witness = Witness(subject.trainer)
@@ -36,8 +38,11 @@ class Contracts:
         self.evaluated: set[str] = set()
 
     def first(self) -> list[MechanismFinding]:
-        """Before the first step: the splits are those of the fold."""
-        return self._new(self.fold.breaches(), f"in fold {self.fold.fold.name}")
+        """Before the first step: the data are those on disk, the splits those of the fold, and draws follow the seed."""
+        findings = self._new(self.data.breaches(), "before the first step")
+        findings += self._new(self.fold.breaches(), f"in fold {self.fold.fold.name}")
+        findings += self._new(self.seeded.breaches(), "before the first step")
+        return findings + self._new(self.seeded.ahead(), "in batches drawn ahead")
 
     def before(self, batch: EpisodeBatch, epoch: int) -> list[MechanismFinding]:
         """A batch as the sampler gives it."""

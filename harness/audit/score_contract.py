@@ -10,6 +10,8 @@ import torch
 from harness.audit.breach import Breach
 from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.promised import PromisedSplit
+from harness.audit.sequences import Sequences, is_read
+from harness.audit.support_draws import SupportDraws
 from harness.audit.witness import Arrival, Encoding, Witness
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
@@ -31,6 +33,9 @@ class ScoreContract:
         self.promised = {
             name: PromisedSplit.of(pairs, label, cell, trained) for name, pairs in subject.pairs.items()
         }
+        self.draws, self.sequences = SupportDraws(dataset.cell_lines), Sequences(dataset)
+        self.bases: dict[str, list[np.ndarray]] = {}
+        """Split -> what a glimpse of its pairs has to be."""
 
     def breaches(
         self, witness: Witness, scores: Mapping[str, SplitScores], epoch: int, number: int
@@ -107,12 +112,15 @@ class ScoreContract:
                 yield Breach("features", "prediction", text)
                 break
         u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
-        foreign = promised.foreign(u, split.u)
+        places = promised.places(u, split.u)
+        foreign = places.foreign
         if foreign.any():
             number = int(np.argwhere(foreign)[0, 0])
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
             yield Breach("foreign support", "prediction", text)
-        elif draws > 1:
+            return
+        yield from self.draws.breaches(split, promised, places)
+        if draws > 1:
             u.sort(axis=2)
             alike = (u[:, 1:] == u[:, :1]).all(2)  # draws that are the first one again
             for number in np.flatnonzero(alike.any(1)).tolist():
@@ -134,6 +142,12 @@ class ScoreContract:
         if made is None or not np.array_equal(made, split.u):
             text = f"U_I of split {split.split} is not what the sequence side gave once"
             yield Breach("U_I", "prediction", text)
+            return
+        if split.split not in self.bases:
+            self.bases[split.split] = self.sequences.bases(split.pairs)
+        if not is_read(self.bases[split.split], [part.seen for part in parts]):
+            text = f"other sequences than those of the pairs of split {split.split} were read"
+            yield Breach("sequences", "prediction", text)
             return
         arrival = arrivals[number % len(arrivals)]
         z_i, alike = arrival.z_i[0, 0], np.flatnonzero(made == float(arrival.u[0, 0]))
