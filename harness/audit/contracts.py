@@ -9,6 +9,7 @@ from harness.audit.breach import Breach
 from harness.audit.data_contract import DataContract
 from harness.audit.finding import MechanismFinding
 from harness.audit.fold_contract import FoldContract
+from harness.audit.relations_contract import RelationsContract
 from harness.audit.score_contract import ScoreContract
 from harness.audit.seeded import Seeded
 from harness.audit.witness import Witness
@@ -28,7 +29,8 @@ class Contracts:
 
     def __init__(self, subject: Subject) -> None:
         self.mixes, self.splits = subject.sampler.mixes, set(subject.pairs)
-        self.data, self.fold, self.seeded = DataContract(subject), FoldContract(subject), Seeded(subject)
+        self.data, self.relations = DataContract(subject), RelationsContract(subject)
+        self.fold, self.seeded = FoldContract(subject), Seeded(subject)
         self.batch, self.arrival = BatchContract(subject), ArrivalContract(subject)
         self.score = ScoreContract(subject)
         self.witness = Witness(subject.trainer)
@@ -40,6 +42,7 @@ class Contracts:
     def first(self) -> list[MechanismFinding]:
         """Before the first step: the data are those on disk, the splits those of the fold, and draws follow the seed."""
         findings = self._new(self.data.breaches(), "before the first step")
+        findings += self._new(self.relations.breaches(), "before the first step")
         findings += self._new(self.fold.breaches(), f"in fold {self.fold.fold.name}")
         findings += self._new(self.seeded.breaches(), "before the first step")
         return findings + self._new(self.seeded.ahead(), "in batches drawn ahead")

@@ -111,11 +111,11 @@ def _other(part: Any, count: int) -> Any:
         other[CHANGED] = 1 - 1.5 * other[CHANGED]
         return other
     if is_dataclass(part) and not isinstance(part, type | Step):
-        values = {each.name: getattr(part, each.name) for each in fields(part)}
+        values = {each.name: vars(part)[each.name] for each in fields(part)}
         return replace(part, **{name: _other(value, count) for name, value in values.items()})
     if isinstance(part, tuple):
         values = [_other(value, count) for value in part]
-        return type(part)(*values) if hasattr(part, "_fields") else tuple(values)
+        return tuple(values) if type(part) is tuple else type(part)(*values)
     return part
 
 
@@ -124,7 +124,7 @@ def _tensors(parts: Any) -> Iterator[Tensor]:
         if isinstance(part, Tensor):
             yield part
         elif is_dataclass(part) and not isinstance(part, type | Step):
-            yield from _tensors([getattr(part, each.name) for each in fields(part)])
+            yield from _tensors([vars(part)[each.name] for each in fields(part)])
         elif isinstance(part, tuple):
             yield from _tensors(part)
 

@@ -11,10 +11,11 @@ import torch
 from harness.audit.bounds import is_deviation, is_omission, is_other_share
 from harness.audit.data_contract import DataContract
 from harness.audit.fold_contract import FoldContract
+from harness.audit.relations_contract import RelationsContract
 from harness.audit.shown_labels import ShownLabels
 from harness.data.dataset import EncodedDataset
 from harness.trial.inspection import Subject
-from harness.trial.step import measure
+from harness.trial.step import measure, trainer
 from harness.trial.step.draws import TrainingDraws
 from harness.trial.step.measure import Measure
 from models.episode import Support
@@ -90,6 +91,34 @@ def test_the_first_training_pairs_are_no_subset_by_chance(subject: Subject) -> N
     size = len(subject.pairs["train"])
     first = replace(subject, pairs={**subject.pairs, "train": subject.training[:size]})
     assert "not drawn at random of the training pairs" in said(FoldContract(first))
+
+
+RELATED: dict[str, Any] = {
+    "environment.teacher.kind": "gradient",
+    "environment.graph.kind": "gcn",
+    "environment.graph.relations": [{"a": "C1", "b": "C2", "weight": 0.5}],
+    "loss.contrastive.weight": 1.0,
+    "loss.contrastive.relations": [{"a": "C2", "b": "C3", "weight": 0.25}],
+}
+
+
+@pytest.mark.parametrize("path", ["environment.graph", "loss.contrastive"])
+def test_other_relations_between_cell_lines_are_said(
+    path: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer.relation_matrix
+
+    def turned(*inputs: Any) -> Any:
+        weights = made(*inputs)
+        return weights.roll((1, 1), (0, 1)) if (len(inputs) == 4) == (path == "loss.contrastive") else weights
+
+    def sentences() -> list[str]:
+        subject = make_unit({**STRICT, **RELATED}, twins=False).subject
+        return [breach.sentence for breach in RelationsContract(subject).breaches()]
+
+    assert sentences() == []
+    monkeypatch.setattr(trainer, "relation_matrix", turned)
+    assert [f"{path}.relations says" in one for one in sentences()] == [True]
 
 
 LABELS: dict[str, Any] = {"support.labels": True, "routing": "shared", "optimiser.steps_per_epoch": 12}
