@@ -127,7 +127,7 @@ LABELS: dict[str, Any] = {"support.labels": True, "routing": "shared", "optimise
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda self, label, index: label, "labels 1 of support pairs were shown"),
+        (lambda self, label, index: label, "of support pairs were shown; half of them"),
         (lambda self, label, index: torch.ones_like(label), "of support pairs were shown; half of them"),
         (
             lambda self, label, index: chosen(self, label, 0),

@@ -23,8 +23,7 @@ def said(make_unit: MakeUnit, changes: dict[str, Any]) -> str:
         {},
         COMPETES,
         {"environment.encoder": "attention", "environment.scope": "sample"},
-        {"environment.prior.extrapolate": "posterior", "episode.pseudo_unseen": 0.4},
-        {"episode.per_step": 1},
+        {**COMPETES, "environment.prior.extrapolate": "posterior", "episode.pseudo_unseen": 0.4},
     ],
     ids=str,
 )
