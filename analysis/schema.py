@@ -199,8 +199,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         (
             "mechanism",
             _S,
-            "key of the mechanism (python -m harness.mechanisms), the dotted path of the key, or sampler, support, "
-            "prediction, optimiser, energy or record",
+            "key of the mechanism (python -m harness.mechanisms), the dotted path of the key, or data, sampler, "
+            "support, prediction, optimiser, energy or record",
         ),
         ("verdict", _S, "active, idle, inert, leaking, broken, redundant, rank-invariant or drowned"),
         ("reason", _S, "one sentence"),

@@ -69,15 +69,19 @@ class Ledger:
     def at_the_end(self, record: Record) -> list[MechanismFinding]:
         """Read what the unit's end has put on disk, recompute all of it, and score some of it again from the checkpoint's
         file; the counts go into the unit's row of `ledger`."""
-        (row,) = record.added["ledger"]
+        rows = record.added.get("ledger", [])
+        if len(rows) != 1:
+            text = f"the last evaluation left {len(rows)} rows of the ledger, and one has to say which weights it stored"
+            return [_finding("record", text)]
+        (row,) = rows
         log = record.settle()
         predictions, embeddings = log.table("predictions"), log.table("embeddings")
         ledger = to_table("ledger", [row]).to_pylist()[0]
         unit = unit_ledger(ledger, predictions, embeddings, log.table("cells"), log.row)
         dataset, pairs = self.subject.trainer.dataset, unit.predictions["pair"].to_numpy()
-        rows = len(dataset.promoters)
+        promoters = len(dataset.promoters)
         unit.predictions["sequence"] = (
-            dataset.enhancer_row[pairs].astype(np.int64) * rows + dataset.promoter_row[pairs]
+            dataset.enhancer_row[pairs].astype(np.int64) * promoters + dataset.promoter_row[pairs]
         )
         with self.subject.reads.paused(), torch.random.fork_rng(devices=[]):
             fresh = trainer_of_file(self.subject, record, ledger["epoch"])

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from analysis.ledger.consistency import UNMEASURED
 from harness.audit.finding import MechanismFinding
-from harness.audit.rescoring import CLOSE, CLOSE_HALF, sample
-from harness.trial.episodes.batches import forward
+from harness.audit.rescoring import CLOSE, sample
+from harness.trial.episodes.batches import forward, halves
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import SplitScores
@@ -35,7 +36,7 @@ class PresentScores:
     def __init__(self, subject: Subject) -> None:
         self.subject, self.trainer = subject, subject.trainer
         self.model = copy.deepcopy(subject.trainer.model)
-        self.close = CLOSE_HALF if self.trainer.device.type == "cuda" else CLOSE
+        self.close = UNMEASURED if halves(self.trainer.device) else CLOSE
         self.calibrates = subject.config.temperature.mode == "calibrated"
         self.kept: dict[int, dict[str, Columns]] = {}
         self.scorings = 0

@@ -31,12 +31,49 @@ class PromisedSplit(NamedTuple):
             pairs.copy(), label[pairs], cell[pairs], codes.tolist(), trained, order, number[order] << 32
         )
 
-    def foreign(self, support: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """Bool [K, D, S]: values of support sets float32 [K, D, S], a row per cell line, that no pair of that cell line has
-        among u [N]."""
+    def places(self, support: np.ndarray, u: np.ndarray) -> "Places":
+        """Where values of support sets float32 [K, D, S], a row per cell line, stand among the u [N] of that cell line."""
         known = u[self.order].view(np.uint32).astype(np.int64) | self.number
-        known.sort()
+        rising = np.argsort(known, kind="stable")
+        known = known[rising]
         keys = support.view(np.uint32).astype(np.int64)
         keys |= (np.arange(len(support)) << 32)[:, None, None]
-        foreign: np.ndarray = known[np.minimum(np.searchsorted(known, keys), len(known) - 1)] != keys
+        return Places(self.order[rising], np.searchsorted(known, keys), np.searchsorted(known, keys, "right"))
+
+
+class Places(NamedTuple):
+    """Rows of a split by cell line and U_I (`rows` [N]), and of each support value the `first` and the `last` (excluded) of
+    those that have it [K, D, S]; none has where these are equal."""
+
+    rows: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def foreign(self) -> np.ndarray:
+        """Bool [K, D, S]: values that no pair of the cell line has."""
+        foreign: np.ndarray = self.first == self.last
         return foreign
+
+    @property
+    def repeated(self) -> np.ndarray:
+        """Bool [K, D]: support sets that hold a value more often than pairs of the cell line have it."""
+        first = np.sort(self.first, axis=2)
+        order = np.argsort(self.first, axis=2)
+        number = np.take_along_axis(self.last - self.first, order, 2)
+        before = np.arange(first.shape[2]) - number
+        same = np.take_along_axis(first, np.maximum(before, 0), 2) == first
+        repeated: np.ndarray = (same & (before >= 0)).any(2)
+        return repeated
+
+    def mean(self, trait: np.ndarray) -> np.ndarray:
+        """Of a trait [N] of the split's rows, the mean [K, D, S] over the pairs that a support value may be."""
+        total = np.concatenate([[0.0], np.cumsum(trait[self.rows])])
+        mean: np.ndarray = (total[self.last] - total[self.first]) / np.maximum(self.last - self.first, 1)
+        return mean
+
+    def alone(self) -> np.ndarray:
+        """Rows of the split that the values of the first draws [K, S] are, -1 where several pairs have a value."""
+        first, last = self.first[:, 0], self.last[:, 0]
+        row = self.rows[np.minimum(first, len(self.rows) - 1)]
+        return np.where(last - first == 1, row, -1)

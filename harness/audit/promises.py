@@ -9,6 +9,7 @@ from torch import Tensor
 
 from harness.audit.finding import MechanismFinding
 from harness.audit.hidden_names import leaking_name
+from harness.audit.own_episode import reads_other_episodes
 from harness.audit.reading import ROUNDING
 from harness.audit.same_energy import SupportFirst
 from harness.audit.twins import Twins
@@ -36,7 +37,7 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
         return [_finding("prediction", text)]
     findings = [_finding("prediction", text) for text in [_alone(twins)] if text]
     if twins.trainer.model.environment.acts:
-        said = [_order(twins) or _foreign(twins), leaking_name(twins)]
+        said = [_order(twins) or _foreign(twins), leaking_name(twins), reads_other_episodes(twins.probe)]
         findings += [_finding("support", text) for text in said if text]
     return findings
 

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
+from harness.audit.sequences import Glimpse, glimpse
 from harness.trial.step.trainer import Trainer
 from models.episode import Step, Support
 
@@ -18,7 +19,8 @@ class ScoredQuery(NamedTuple):
 
 class Arrival(NamedTuple):
     """Support sets as they arrived inside the environment (see `Support`): u, label, labelled [E, S], cell, z_i [E, S, d],
-    v [E, F]; and what the energy gave in these environments (None: it was not asked, as in phase 1)."""
+    v [E, F], hidden [E], owner [E, Q]; and what the energy gave in these environments (None: it was not asked, as in phase
+    1)."""
 
     u: Tensor
     label: Tensor
@@ -26,15 +28,18 @@ class Arrival(NamedTuple):
     cell: Tensor
     z_i: Tensor
     v: Tensor | None = None
+    hidden: Tensor | None = None
+    owner: Tensor | None = None
     scored: ScoredQuery | None = None
 
 
 class Encoding(NamedTuple):
-    """U_I [B] and features for the environment [B, d] that the sequence side gave, and in a training step the base codes
-    uint8 [B, L] of both sides that it was given."""
+    """U_I [B] and features for the environment [B, d] that the sequence side gave, a glimpse of the base codes uint8 [B, L]
+    of both sides that it was given, and in a training step all of these."""
 
     u: Tensor
     stream: Tensor
+    seen: Glimpse
     bases: tuple[Tensor, ...] = ()
 
 
@@ -66,7 +71,12 @@ class Witness:
         def sequence(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
             if module is model.sequence:
                 self.encodings.append(
-                    Encoding(output.u, output.stream, arguments[:2] if self.training else ())
+                    Encoding(
+                        output.u,
+                        output.stream,
+                        glimpse(arguments[:2]),
+                        arguments[:2] if self.training else (),
+                    )
                 )
 
         def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
@@ -81,8 +91,8 @@ class Witness:
         ]
 
     def arrived(self, support: Support) -> None:
-        parts = (support.u, support.label, support.labelled, support.cell, support.z_i, support.v)
-        self.arrivals.append(Arrival(*parts))
+        sets = (support.u, support.label, support.labelled, support.cell, support.z_i)
+        self.arrivals.append(Arrival(*sets, support.v, support.hidden, support.owner))
 
     def answered(self, u: Tensor, logit: Tensor) -> None:
         """The first answer in an environment is the score; a competition asks again, at other resistances."""

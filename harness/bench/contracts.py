@@ -72,12 +72,14 @@ def bench_contracts(name: str, device: torch.device) -> Iterator[Measurement]:
             pairs, draws = unit.evaluation.pairs, config.support.draws
             return score_splits(unit.trainer, unit.predictor, pairs, tuple(pairs), draws=draws, epoch=1)[0]
 
+        clean = contracts.state()
         scores = score()
         of_scores = seen_by(witness)
         witness.close()
 
         def check_steps() -> None:
             for number in range(REPEATS):
+                contracts.resume(clean)  # these batches have not been seen before
                 for batch, again in zip(batches, seen, strict=True):
                     contracts.before(batch, 2 + number)
                     again()

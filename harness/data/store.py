@@ -20,6 +20,7 @@ from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
 from harness.data.raw import RawDataset
 from harness.data.read import READING, input_files, layout_notes, read
+from harness.data.read_back import read_back, read_windows_back
 from harness.data.seal import seal
 from harness.data.synthetic import GENERATOR, generate
 from harness.stamp.code import Code
@@ -57,11 +58,11 @@ def open_dataset(
         if not there and not folder.is_dir():
             raw = _load(block)
             with _writing(cache):
-                _publish(folder, lambda new: encode(raw, new, hash=digest, start=bar))
+                _publish(folder, lambda new: _encoded(raw, new, digest, bar))
         if not there and not view.is_dir():
             crops = {"enhancers": enhancer_bp, "promoters": promoter_bp}
             with _writing(cache):
-                _publish(view, lambda new: write_windows(folder, new, crops=crops, start=bar))
+                _publish(view, lambda new: _cut(folder, new, crops, bar))
     dataset = EncodedDataset.open(view, block.origin)
     if block.root is not None:
         dataset.notes[:0] = layout_notes(block.root)
@@ -101,6 +102,18 @@ def _load(block: DataBlock) -> RawDataset:
         return generate(block.synthetic)
     assert block.root is not None
     return read(block.root, drop_contradictions=block.contradictions == "drop")
+
+
+def _encoded(raw: RawDataset, new: Path, digest: str, start: Start) -> None:
+    """Encode, and read it back."""
+    encode(raw, new, hash=digest, start=start)
+    read_back(raw, new)
+
+
+def _cut(folder: Path, new: Path, crops: dict[str, int], start: Start) -> None:
+    """Cut windows, and read them back."""
+    write_windows(folder, new, crops=crops, start=start)
+    read_windows_back(folder, new, crops=crops)
 
 
 def _publish(final: Path, write: Callable[[Path], None]) -> None:

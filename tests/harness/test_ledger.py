@@ -16,6 +16,7 @@ from analysis.store import Run
 from harness.audit.energy_witness import EnergyWitness, unseen_rows
 from harness.audit.finding import FATAL
 from harness.audit.unit_inspector import AuditInspector
+from harness.trial.record import Record
 from harness.trial.score.predict import Predictor
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
@@ -236,3 +237,15 @@ def test_a_witness_sees_scoring_and_no_copy() -> None:
     with torch.no_grad():
         energy(u, r, t)
     assert len(witness.take()) == 0
+
+
+def test_a_unit_that_leaves_no_ledger_is_said(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    add = Record.add
+    monkeypatch.setattr(
+        Record, "add", lambda self, name, rows: None if name == "ledger" else add(self, name, rows)
+    )
+    unit = ended(make_unit, {})
+    said = [row["reason"] for row in unit.audited if row["mechanism"] == "record"]
+    assert said == [
+        "the last evaluation left 0 rows of the ledger, and one has to say which weights it stored"
+    ]

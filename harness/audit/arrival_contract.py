@@ -1,0 +1,132 @@
+"""A step's support sets and queries as they arrive inside the model are those of the batch, with the data's own values."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from harness.audit.breach import Breach
+from harness.audit.cell_features import is_of_others, plain_features
+from harness.audit.sequences import Sequences, is_read
+from harness.audit.shown_labels import ShownLabels
+from harness.audit.witness import Arrival, Witness
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.inspection import Subject
+from harness.trial.step.diverged import Diverged
+from models.episode import Step
+
+SHALLOW = 1e-5
+"""Largest difference of a share of bases."""
+
+
+class ArrivalContract:
+    """Sequences, features, labels and names of a step. Raises Diverged where a support set is not finite."""
+
+    def __init__(self, subject: Subject) -> None:
+        dataset = subject.trainer.dataset
+        self.config, self.codes, self.mixes = subject.config, subject.codes, subject.sampler.mixes
+        self.label = np.asarray(dataset.label)
+        self.features = plain_features(dataset, subject.codes)
+        self.sequences, self.shown = Sequences(dataset), ShownLabels()
+
+    def breaches(self, witness: Witness, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
+        """Support and query of a step inside the model are those of the batch, with the data's own labels."""
+        seen = witness
+        if not seen.arrivals or seen.step is None or len(seen.encodings) != 2:
+            yield Breach("step", "sampler", "support or query of the batch did not reach the model once")
+            return
+        arrival, step = seen.arrivals[0], seen.step
+        _refuse_infinite(arrival.u.detach().cpu().numpy())
+        if not all(tuple(part.shape) == batch.support.shape for part in arrival[:3]):
+            text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
+            yield Breach("support size in training", "support", f"{text} were drawn")
+            return
+        for name, encoding, pairs, received in (
+            ("support", seen.encodings[0], batch.support, (arrival.u, arrival.z_i)),
+            ("query", seen.encodings[1], batch.query, (step.u,)),
+        ):
+            flat = pairs.ravel()
+            one = number * 7919 % len(flat)
+            whole = (side[one].cpu().numpy() for side in encoding.bases)
+            read = len(encoding.u) == len(flat) and is_read(self.sequences.bases(flat), [encoding.seen])
+            if not read or not all(map(np.array_equal, whole, self.sequences.whole(flat[one]))):
+                text = f"other sequences than those of the {name} pairs were read"
+                yield Breach(f"{name} sequences", "support", text)
+            elif not all(map(_same, (encoding.u, encoding.stream), received)):
+                text = f"values of other pairs stand in for those of the {name} pairs"
+                yield Breach(f"{name} values", "support", text)
+        yield from self._of_labels(arrival, batch)
+        yield from self._of_names(arrival, step, batch)
+        yield from self._of_facts(arrival, step, batch, number)
+        if not np.array_equal(step.label.cpu().numpy(), self.label[batch.query]):
+            yield Breach("labels", "sampler", "the loss read other labels than the data's")
+
+    def _of_labels(self, arrival: Arrival, batch: EpisodeBatch) -> Iterator[Breach]:
+        """Labels of support pairs: none, or half of them, and the data's."""
+        shown, label = arrival.labelled.cpu().numpy() > 0, self.label[batch.support]
+        if not self.config.support.labels:
+            if shown.any():
+                text = "labels of support pairs are shown, and support.labels is false"
+                yield Breach("labels in training", "support", text)
+            return
+        if (arrival.label.cpu().numpy() != label)[shown].any():
+            yield Breach("support labels", "support", "a support pair has another label than the data's")
+        yield from self.shown.of_step(shown, label)
+
+    def _of_names(self, arrival: Arrival, step: Step, batch: EpisodeBatch) -> Iterator[Breach]:
+        """Cell lines by name: of the support sets, save where they are hidden, and as the loss terms read them."""
+        cell, hides = arrival.cell.cpu().numpy(), self.config.episode.pseudo_unseen > 0
+        real = batch.query_cell if self.mixes else batch.cell
+        if arrival.owner is not None:
+            cell = cell[arrival.owner.cpu().numpy()]
+        if cell.shape != real.shape or not ((cell == real) | (hides & (cell == -1))).all():
+            text = "a support set arrived as that of another cell line"
+            yield Breach("cell line in training", "support", text)
+        codes = None if self.mixes or arrival.hidden is None else arrival.hidden.cpu().numpy()
+        if codes is not None and not np.array_equal(np.where(cell < 0, codes, cell), real):
+            yield Breach("hidden names", "support", "a hidden name is that of another cell line")
+        told = step.cell.cpu().numpy()
+        if not self.mixes and not np.array_equal(told, batch.cell):
+            yield Breach("names in the loss", "sampler", "the loss read other cell lines than the episodes'")
+        if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
+            yield Breach("query names", "sampler", "the loss read other cell lines than the query pairs'")
+
+    def _of_facts(self, arrival: Arrival, step: Step, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
+        """Features of the cell lines, for the environment and for loss terms, and shallow statistics of support pairs."""
+        made = vars(step)
+        if not self.mixes and self.features is not None:
+            features = self.features[self.codes[batch.cell]]
+            for v, reader in ((arrival.v, "a support set"), (made.get("v"), "a loss term")):
+                if is_of_others(v, features):
+                    text = f"features of another cell line arrived with {reader}"
+                    yield Breach(f"features of {reader}", "support", text)
+        if "shallow" not in made:
+            return
+        shallow = made["shallow"].flatten(0, 1)
+        one = number * 7919 % batch.support.size
+        seen = shallow[one].double().cpu().numpy()
+        contents = [_gc(window) for window in self.sequences.whole(batch.support.ravel()[one])]
+        places = np.arange(2) * ((len(seen) - 1) // 2)
+        alike = torch.equal(shallow[:, -1].detach(), arrival.u.detach().flatten().to(shallow))
+        if not alike or np.abs(seen[places] - contents).max() > SHALLOW:
+            yield Breach(
+                "shallow",
+                "support",
+                "shallow statistics of other pairs stand in for those of the support pairs",
+            )
+
+
+def _gc(window: np.ndarray) -> float:
+    """Share of G and C among the known bases of a window."""
+    known = np.isin(window, [0, 1, 2, 3])
+    return float(np.isin(window, [1, 2]).sum() / max(1, known.sum()))
+
+
+def _same(made: torch.Tensor, received: torch.Tensor) -> bool:
+    """Whether what the sequence side made is what was received, whatever its shape there."""
+    return torch.equal(made.detach().float().flatten(), received.detach().flatten())
+
+
+def _refuse_infinite(u: np.ndarray) -> None:
+    if not np.isfinite(u).all():
+        raise Diverged("U_I of a support set is not finite")
