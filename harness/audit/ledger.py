@@ -8,17 +8,17 @@ import torch
 
 from analysis.ledger.recompute import recompute, unknown_form
 from analysis.ledger.run import unit_ledger
-from analysis.ledger.selected import told_by_epoch
 from analysis.ledger.unit import UnitLedger
 from analysis.ledger.verify import verify_unit, written_hash
 from analysis.schema import to_table
 from harness.audit.energy_witness import EnergyWitness, unseen_rows
+from harness.audit.epoch_figures import EpochFigures, strange_rows
 from harness.audit.finding import MechanismFinding
-from harness.audit.objective import Objectives
 from harness.audit.rescoring import rescored, sample, trainer_of_file
 from harness.audit.stored_pairs import strange_pairs
 from harness.trial.inspection import Subject
 from harness.trial.record import Record
+from harness.trial.score.evaluate import CellRows, locus_bins
 from harness.trial.score.ledger import ledger_row
 from harness.trial.score.predict import SplitScores
 from harness.trial.step.trainer import Trainer
@@ -35,14 +35,15 @@ class Ledger:
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
         self.witness = EnergyWitness(subject.trainer.model.energy)
-        self.objectives = Objectives()
+        self._asked = False
+        self.figures = EpochFigures(subject.trainer.dataset.cell_lines)
 
     def of_epoch(self, scores: Mapping[str, SplitScores], epoch: int) -> list[MechanismFinding]:
         """At most 32 rows of every split, recomputed with the trainer's weights as they are; validation selects by them."""
         trainer, consumed = self.subject.trainer, self.witness.take()
-        self.objectives.of_epoch(scores, epoch)
+        self.figures.of_epoch(scores, epoch)
+        findings = self._of_rows(scores)
         unit = ledger_row(trainer, epoch=epoch, calibration=None, predictions=0)
-        findings = []
         for name, part in scores.items():
             at = sample(trainer.seed, name, len(part.pairs), epoch)
             rows = {column: _column(part, column)[at] for column in COLUMNS}
@@ -59,6 +60,17 @@ class Ledger:
                 findings.append(_finding("energy", text, made.gap))
         return findings
 
+    def _of_rows(self, scores: Mapping[str, SplitScores]) -> list[MechanismFinding]:
+        """At the first epoch that this process sees, what rows of `cells` the trial makes of scores with known answers."""
+        if self._asked:
+            return []
+        self._asked = True
+        dataset, seed = self.subject.trainer.dataset, self.subject.trainer.seed
+        rows = CellRows(dataset.cell_lines, seed, locus_bins(dataset))
+        return [
+            _finding("record", f"of scores of the audit, {text}") for text in strange_rows(rows, scores, seed)
+        ]
+
     def at_the_end(self, record: Record) -> list[MechanismFinding]:
         """Read what the unit's end has put on disk, recompute all of it, and score some of it again from the checkpoint's
         file; the counts go into the unit's row of `ledger`."""
@@ -74,7 +86,7 @@ class Ledger:
         )
         verification = verify_unit(unit)
         findings = [_finding("energy", text, verification.gap) for text in verification.energy]
-        told = self.objectives.faults(told_by_epoch(log.table("cells")).to_pylist())
+        told = self.figures.faults(log.table("cells"))
         named = strange_pairs(unit.predictions, dataset, self.subject.pairs)
         findings += [_finding("record", text) for text in (*verification.record, *told, *named)]
         stored = {column: unit.predictions[column].to_numpy() for column in COLUMNS}
