@@ -56,7 +56,7 @@ def _of_energy(trainer: Trainer, measured: Measured) -> Iterator[str]:
     if "energy_of" not in measured.step.makers:
         return
     model, leaves = trainer.model, measured.boundary.leaves
-    logit = measured.step.energy_of(measured.scores.r_student.detach().unsqueeze(-1).requires_grad_())
+    logit = measured.step.energy_of(_leaf(measured.step.u[:, :1]))
     fixed = [*model.environment.parameters(), *model.temperature.parameters()]
     if _reaches([logit], [*fixed, *(() if trainer.router.shared else leaves[:1])]):
         yield "the energy as a function of R_E alone carries a gradient to U_I, T or the pairs' part of R_E"

@@ -50,8 +50,13 @@ def told(unit_run: UnitRun) -> list[str]:
         {**EVERYTHING, "routing": "shared"},
         {**EVERYTHING, "energy.form": "linear", "environment.scope": "cell"},
         {"environment.teacher.kind": "ema", "episode.sampler": "random", "energy.form": "gated"},
+        {
+            "environment": {"source": "id", "unseen": "mean"},
+            "episode.sampler": "random",
+            "decouple.club": 0.1,
+        },
     ],
-    ids=["no environment", "everything", "shared", "linear", "mixed"],
+    ids=["no environment", "everything", "shared", "linear", "mixed", "mixed rows"],
 )
 def test_no_sound_unit_has_an_open_stop(make_unit: MakeUnit, changes: dict[str, Any]) -> None:
     assert told(make_unit(changes)) == []
