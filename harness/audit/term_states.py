@@ -104,8 +104,8 @@ def _of_competition(term: Competition, step: Step, old: State, block: Mapping[st
             means = old[f"{kind}/{name}"]
             after[f"{kind}/{name}"] = running(means, counts, lines, torch.tensor(now).to(means), momentum)
         after[f"{kind}/met"] = counts + torch.bincount(lines[lines >= 0], minlength=len(counts)).to(counts)
-    for name, now in {"r_s": step.r_heard, "z_s": step.z_e, "r_o": r_o, "z_o": z_o}.items():
-        after[name] = running(old[name], old["met"], step.cell, now, momentum)
+    for name, value in {"r_s": step.r_heard, "z_s": step.z_e, "r_o": r_o, "z_o": z_o}.items():
+        after[name] = running(old[name], old["met"], step.cell, value, momentum)
     if "task/a" in old:
         after["task/a"] = margin(step.logit, step.label, old["task/a"])
     return after

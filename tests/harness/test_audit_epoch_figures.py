@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from analysis.metrics import fit_temperature
+from analysis.metrics import best_f1_threshold, fit_temperature
 from harness.trial.score import evaluate
 from tests.harness.conftest import MakeUnit
 
@@ -26,7 +26,7 @@ def test_likelihoods_calibrated_by_another_epoch_are_told(
 
 
 def test_a_threshold_of_another_score_is_told(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
-    best, calls = evaluate.best_f1_threshold, [0]  # the audit asks twice before the first epoch does
+    best, calls = best_f1_threshold, [0]  # the audit asks twice before the first epoch does
 
     def first(logit: Any, label: Any, prevalence: float | None = None) -> float:
         calls[0] += 1

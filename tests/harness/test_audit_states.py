@@ -192,7 +192,7 @@ def test_a_unit_goes_on_from_where_it_was_left(
         elif lost and part == "memory":
             resumed.trainer.memory = resumed.trainer.model.environment.initial_memory()
         elif lost:
-            term = resumed.trainer.terms["contrastive"]
+            (term,) = (term for term, _ in resumed.trainer.weighted if term.key == "contrastive")
             resumed.trainer.states["contrastive"] = term.initial_state()
         watch = steps_of(resumed)
         watch.resume(again)
