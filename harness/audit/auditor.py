@@ -5,15 +5,18 @@ from functools import partial
 
 import torch
 
+from harness.audit.earlier_teacher import strange_targets
 from harness.audit.finding import MechanismFinding
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
+from harness.audit.module_slopes import other_slopes
 from harness.audit.probe import Probe
 from harness.audit.promises import broken_promises
 from harness.audit.raised import answered
 from harness.audit.same_energy import TOLERANCE, disagreement
 from harness.audit.sequence_promises import SequencePromises
 from harness.audit.set_promises import broken_sets
+from harness.audit.stops import open_stops
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
 from harness.trial.inspection import Moment, Subject
@@ -47,7 +50,8 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
-        findings += broken_promises(judge.twins)
+        for asked in (broken_promises, open_stops, strange_targets, other_slopes):
+            findings += asked(judge.twins)
         findings += (
             broken_sets(judge.twins, elements=first) + SequencePromises(judge.twins, windows=first).ask()
         )

@@ -40,8 +40,9 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     (`LossTerm.parts`) along its routed gradient with the norm of that gradient.
 
     In float64 on a clone with everything on, with batch, draws, states and stopped gradients held. `broken` where sign or
-    size differ, `idle` where every gradient is 0, `active` with its `direction_gap` otherwise; None for what is no loss
-    term or was not built. Raises Diverged for numbers that are not finite.
+    size differ, or where the term has another gradient on what it reads of a step than its plain scalars; `idle` where
+    every gradient is 0, `active` with its `direction_gap` otherwise; None for what is no loss term or was not built.
+    Raises Diverged for numbers that are not finite.
     """
     if cls is None or not issubclass(cls, LossTerm):
         return None
@@ -51,9 +52,9 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
     judged = [_judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()]
     gaps = [gap for gap, _ in judged if gap is not None]
-    faults = [text for _, text in judged if text]
+    faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]
     if faults:
-        finding = MechanismFinding.on(mechanism, "broken", faults[0], direction_gap=max(gaps))
+        finding = MechanismFinding.on(mechanism, "broken", faults[0], direction_gap=max(gaps, default=None))
         return replace(finding, check="direction")
     if not gaps:
         return MechanismFinding.on(mechanism, "idle", "it has no gradient at this state")

@@ -13,6 +13,7 @@ from analysis.ledger.verify import verify_unit, written_hash
 from analysis.schema import to_table
 from harness.audit.energy_witness import EnergyWitness, unseen_rows
 from harness.audit.finding import MechanismFinding
+from harness.audit.made_up_scores import strange_rows
 from harness.audit.rescoring import rescored, sample, trainer_of_file
 from harness.audit.scored_figures import ScoredFigures
 from harness.audit.stored_pairs import strange_embeddings, strange_pairs, strange_unit
@@ -35,6 +36,7 @@ class Ledger:
         self.subject = subject
         self.witness = EnergyWitness(subject.trainer.model.energy)
         self.figures = ScoredFigures(subject.trainer.dataset)
+        self._asked = False
         self.last: Mapping[str, SplitScores] = {}
         """Of the latest scoring: at the end those of the selected epoch."""
 
@@ -48,8 +50,8 @@ class Ledger:
     def of_epoch(self, scores: Mapping[str, SplitScores], epoch: int) -> list[MechanismFinding]:
         """At most 32 rows of every split, recomputed with the trainer's weights as they are; validation selects by them."""
         trainer, consumed = self.subject.trainer, self.witness.take()
+        findings = self._of_rows(scores)
         unit = ledger_row(trainer, epoch=epoch, calibration=None, predictions=0)
-        findings = []
         for name, part in scores.items():
             at = sample(trainer.seed, name, len(part.pairs), epoch)
             rows = {column: _column(part, column)[at] for column in COLUMNS}
@@ -65,6 +67,15 @@ class Ledger:
                 )
                 findings.append(_finding("energy", text, made.gap))
         return findings
+
+    def _of_rows(self, scores: Mapping[str, SplitScores]) -> list[MechanismFinding]:
+        """At the first epoch that this process sees, what rows of `cells` the trial makes of scores with known answers."""
+        if self._asked:
+            return []
+        self._asked = True
+        trainer = self.subject.trainer
+        told = strange_rows(scores, trainer.dataset, trainer.seed)
+        return [_finding("record", f"of scores of the audit, {text}") for text in told]
 
     def at_the_end(self, record: Record) -> list[MechanismFinding]:
         """Read what the unit's end has put on disk, recompute all of it, and score some of it again from the checkpoint's

@@ -9,14 +9,14 @@ import torch
 
 from harness.audit.finding import MechanismFinding
 from harness.audit.neutral import members
-from harness.audit.reference_step import Moments, measured_at, moments, reference_gradients, weights_at
-from harness.audit.states import Fault, strange_states, untouched
+from harness.audit.reference_step import Moments, moments, weights_at
+from harness.audit.states import Fault, untouched
 from harness.audit.step_comparison import StepDifference, believed, differences, displacement
+from harness.audit.step_reference import DEFINED, step_reference
 from harness.mechanisms.catalogue import configured
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.step.balance import BALANCES
-from harness.trial.step.diverged import Diverged
 from harness.trial.step.movement import movements
 from harness.trial.step.trainer import StepLog, Trainer
 
@@ -30,9 +30,10 @@ CHECK = "real step"
 class RealSteps:
     """Judges the steps of one unit: `before` and `after` each, and what is left at its `ended`.
 
-    On the first step and on the last of every epoch a reference (`reference_step`) is computed on a clone from the state
-    before, and compared with the parameters after; the weights in force are compared at every step. What
-    differs is said once per kind. The trial does not change. Raises Diverged where the reference is not finite.
+    On the last step of every epoch, and on the first one of the first two and of phase 2, a reference (`reference_step`) is
+    computed on a clone from the state before, and compared with the parameters after, and each term's gradient with that
+    of its plain scalars; the weights in force are compared at every step. What differs is said once per kind. The trial
+    does not change. Raises Diverged where the reference is not finite.
 
     `cost_steps`: wall time so far over that of the median step.
     """
@@ -41,6 +42,7 @@ class RealSteps:
         self._trainer, self._codes, self._steps = subject.trainer, subject.codes, subject.sampler.steps
         self._config = subject.reads.config
         self._settings = self._config.model_dump()
+        self._begins = (0, 1, self._settings["curriculum"]["phase1_epochs"])
         self._balance: Any = BALANCES.row(self._config.balance.kind).cls
         self._initial = {name: p.detach().clone() for name, p in self._trainer.named_parameters().items()}
         self._states = {key: dict(state) for key, state in self._trainer.states.items()}
@@ -80,16 +82,17 @@ class RealSteps:
     def before(self, batch: EpisodeBatch, epoch: int, progress: float) -> list[MechanismFinding]:
         """The trainer is about to take this batch."""
         began = time.perf_counter()
-        position = self._trainer.index % self._steps
-        self._batch = batch if self._trainer.index == 0 or position == self._steps - 1 else None
+        epoch_before, position = divmod(self._trainer.index, self._steps)
+        begins = position == 0 and epoch_before in self._begins
+        self._batch = batch if begins or position == self._steps - 1 else None
         if self._batch is not None:
             self._before = moments(self._trainer)
             self._load()
         expected = self._progress
-        findings = []
+        findings: list[MechanismFinding] = []
         if abs(progress - expected) > 1e-9 * (1 + expected):
             text = f"step {self._trainer.index} was taken as of epoch {progress:.6g}, and it is at {expected:.6g}"
-            findings = self._once("progress", MechanismFinding("-", "optimiser", "broken", text, CHECK))
+            findings += self._once("progress", MechanismFinding("-", "optimiser", "broken", text, CHECK))
         self._since = time.perf_counter()
         self._spent += self._since - began
         return findings
@@ -105,7 +108,7 @@ class RealSteps:
         if self._batch is not None:
             if self._balance.weighs:
                 weights = {key: log.weights.get(key, 0.0) for key in weights}
-            findings += self._of_step(self._batch, index, weights)
+            findings += self._of_step(self._batch, index, weights, log)
             self._before, self._batch = {}, None
         self._spent += time.perf_counter() - began
         return findings
@@ -187,20 +190,17 @@ class RealSteps:
         return findings
 
     def _of_step(
-        self, batch: EpisodeBatch, index: int, weights: Mapping[str, float]
+        self, batch: EpisodeBatch, index: int, weights: Mapping[str, float], log: StepLog
     ) -> list[MechanismFinding]:
         assert self._clone is not None
-        epoch = index // self._steps + 1
-        with torch.random.fork_rng(devices=[]):
-            measured = measured_at(self._clone, self._settings, batch, epoch)
-            gradients = reference_gradients(self._clone, self._settings, measured, weights)
-        if not all(bool(torch.isfinite(gradient).all()) for gradient in gradients.values()):
-            raise Diverged(f"a gradient of the audit's reference is not finite at step {index}")
+        progress = index // self._steps + index % self._steps / self._steps
+        parts = self._clone, self._trainer, self._settings, batch
+        gradients, faults = step_reference(*parts, progress, weights, log)
         largest = {name: float(g.abs().max()) for name, g in gradients.items() if g.numel()}
         arrived = ARRIVED * max(1.0, *largest.values())
         self._touched |= {name for name, size in largest.items() if size > arrived}
         after, optimiser = moments(self._trainer), self._settings["optimiser"]
-        exact = not self._balance.projects
+        exact = not self._balance.projects or self._settings["balance"]["kind"] in DEFINED
         unlike = list(differences(self._before, after, gradients, optimiser, exact=exact))
         # The task has a gradient at every step, so that some parameter was moved by each of them.
         taken = max(start.steps for start in self._before.values())
@@ -208,8 +208,7 @@ class RealSteps:
             text = f"took {taken} steps before step {index}"
             unlike.insert(0, StepDifference("skipped", "the optimiser", text))
         findings = self._faults(unlike, index)
-        states = strange_states(self._clone, self._trainer, measured, self._settings, epoch, weights)
-        findings += self._of_states((name, f"at step {index} {text}") for name, text in states)
+        findings += self._of_states((name, f"at step {index} {text}") for name, text in faults)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
             findings += self._against(

@@ -66,7 +66,7 @@ def measured_at(trainer: Trainer, settings: Mapping[str, Any], batch: EpisodeBat
 def reference_gradients(
     trainer: Trainer, settings: Mapping[str, Any], measured: Measured, weights: Mapping[str, float]
 ) -> Gradients:
-    """sum_i w_i d term_i / d theta on the groups that the class of term i declares to reach, clipped together.
+    """sum_i w_i d term_i / d theta on the groups that the class of term i declares to reach.
 
     `trainer` is a clone at the state before the step `measured` and stays as it is. A parameter that no term depends on is
     absent.
@@ -94,13 +94,27 @@ def reference_gradients(
             [outputs[k] for k in reached],
             list(sequence.values()),
             grad_outputs=[arriving[k].to(outputs[k].dtype) for k in reached],  # type: ignore[union-attr]
+            retain_graph=True,
             allow_unused=True,
         )
         for name, part in zip(sequence, through, strict=True):
             _add(total, name, part, 1.0)
-    norm = sum(float(part.square().sum()) for part in total.values()) ** 0.5
-    scale = min(1.0, settings["optimiser"]["clip"] / norm) if norm > 0 else 1.0
-    return {name: scale * part for name, part in total.items()}
+    return total
+
+
+def clipped(gradients: Gradients, clip: float) -> Gradients:
+    """Gradients whose norm together is at most `clip`."""
+    norm = sum(float(part.square().sum()) for part in gradients.values()) ** 0.5
+    scale = min(1.0, clip / norm) if norm > 0 else 1.0
+    return {name: scale * part for name, part in gradients.items()}
+
+
+def reached_by(trainer: Trainer, settings: Mapping[str, Any], key: str) -> list[str]:
+    """Names of the parameters of S, E, T and G that the class of a term declares to reach."""
+    cls = next(type(term) for term, _ in trainer.weighted if term.key == key)
+    reach = EVERY_GROUP if settings["routing"] == "shared" else cls.reach_in(settings)
+    groups = trainer.model.groups()
+    return [name for group in sorted(reach.intersection(groups)) for name in groups[group]]
 
 
 def moments(trainer: Trainer) -> dict[str, Moments]:

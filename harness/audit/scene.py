@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.audit.plain_gradient import other_gradient
 from harness.audit.probe import Probe
 from harness.trial.step.measure import Measured, Sides
 from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
@@ -18,7 +19,8 @@ class Scene:
     """A clone of a probe's state in float64, at a state of each term in which all of its parts act.
 
     terms: by key; gradients: term -> its routed gradient with weight 1; plain: term of several objectives over one group
-    -> part -> routed gradient of that part's plain scalar.
+    -> part -> routed gradient of that part's plain scalar; unlike: term -> where its gradient on what it reads is another
+    one than its plain scalars give, in words (`plain_gradient`).
     """
 
     def __init__(self, probe: Probe) -> None:
@@ -26,6 +28,7 @@ class Scene:
         self.terms = {term.key: term for term, _ in self.trainer.weighted}
         self.gradients: dict[str, Gradients] = {}
         self.plain: dict[str, dict[str, Gradients]] = {}
+        self.unlike: dict[str, str] = {}
         self._held: dict[str, Held] = {}
         self._now: dict[str, dict[str, float]] = {}
         # Everything that needs a graph comes first: following a gradient writes parameters in place.
@@ -34,6 +37,7 @@ class Scene:
             self.gradients[key] = self._routed(
                 term, term(measured.step, self._state(key))[0], measured.boundary
             )
+            self.unlike[key] = other_gradient(term, measured.step, self._state(key))
             letters = [letter for _, groups in term.objectives for letter in groups]
             if len(letters) > len(set(letters)):
                 parts = term.parts(measured.step, self._state(key))

@@ -5,15 +5,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
+from harness.audit.running_values import met, running
+from harness.audit.term_states import state_after
 from harness.trial.step.measure import Measured
 from harness.trial.step.trainer import Trainer
 from models.episode import Step
-from models.losses.competition import Competition
-from models.losses.contrastive import Contrastive
-from models.losses.decoupling import Decoupling
-from models.losses.prototypes import Prototypes
 from models.losses.term import LossTerm, State
 
 CLOSE = 1e-4
@@ -47,7 +44,7 @@ def strange_states(
     for term, _ in before.weighted:
         old, new = before.states[term.key], after.states[term.key]
         if term.key in weights:
-            yield from ((term.key, text) for text in _of_term(term, measured.step, old, new))
+            yield from ((term.key, text) for text in _of_term(term, measured.step, old, new, settings))
         elif any(not torch.equal(old[name], new[name]) for name in old):
             yield term.key, "changed its state, and is not in force"
     yield from _of_balance(before.balance_state, after.balance_state, weights)
@@ -84,8 +81,7 @@ def _of_reference(before: Trainer, after: Trainer, measured: Measured) -> Iterat
 def _of_memory(before: Trainer, after: Trainer, settings: Mapping[str, Any], epoch: int) -> Iterator[Fault]:
     """theta_T <- m theta_T + (1 - m) theta_S of an `ema` Teacher; the earlier Teacher is of this epoch."""
     memory = after.memory
-    if "earlier_epoch" in memory and int(memory["earlier_epoch"]) != epoch:
-        yield "memory", f"has an earlier Teacher of epoch {int(memory['earlier_epoch'])} in epoch {epoch}"
+    yield from _of_earlier(before, memory, epoch, settings["curriculum"]["phase1_epochs"] + 1)
     followed = [name for name in memory if name.startswith("teacher/")]
     if not followed:
         return
@@ -100,31 +96,35 @@ def _of_memory(before: Trainer, after: Trainer, settings: Mapping[str, Any], epo
             return
 
 
-def _of_term(term: LossTerm, step: Step, old: State, new: State) -> Iterator[str]:
-    """What the state of a built-in term should be; nothing of a person's own."""
-    expected: State = {}
-    if isinstance(term, Prototypes):
-        expected = {
-            "prototype": running(old["prototype"], old["seen"], step.cell, step.z_e, term.momentum),
-            "seen": met(old["seen"], step.cell),
-            "counted": old["counted"] + (old["seen"][step.cell.clamp(min=0)] * (step.cell >= 0)).sum(),
-        }
-    elif isinstance(term, Contrastive) and term.bank:
-        rows = {"z_e": normalize(step.z_e, dim=-1, eps=1e-8), "cell": step.cell}
-        expected = ring(old, {**rows, "written": torch.full_like(step.cell, step.index)})
-    elif isinstance(term, Decoupling) and term.bank:
-        z_e = step.z_e_of_queries().flatten(0, 1)
-        expected = ring(old, {"z_i": step.z_i.flatten(0, 1), "z_e": z_e, "filled": torch.ones(len(z_e))})
-    elif isinstance(term, Competition):
-        hides = (step.pseudo_unseen > 0) & (step.cell >= 0)
-        line = step.cell if term.scope == "cell" else step.cell.clamp(max=0)
-        for kind, of_kind in (("seen", line.where(~hides, -1)), ("hidden", line.where(hides, -1))):
-            name = f"{kind}/met"
-            known = of_kind[of_kind >= 0]
-            expected[name] = old[name] + torch.bincount(known, minlength=len(old[name])).to(old[name])
-        expected["r_s"] = running(old["r_s"], old["met"], step.cell, step.r_heard, term.momentum)
-        expected["z_s"] = running(old["z_s"], old["met"], step.cell, step.z_e, term.momentum)
-    for name, wished in expected.items():
+def _of_earlier(before: Trainer, memory: State, epoch: int, first: int) -> Iterator[Fault]:
+    """The earlier Teacher is of this epoch, as the Teacher stood when it began, and keeps so through it; it has trained but
+    in the `first` epoch with a Teacher."""
+    if "earlier_epoch" not in memory:
+        return
+    if int(memory["earlier_epoch"]) != epoch:
+        yield "memory", f"has an earlier Teacher of epoch {int(memory['earlier_epoch'])} in epoch {epoch}"
+    if bool(memory["ready"]) != (epoch != first):
+        yield (
+            "memory",
+            f"says that the earlier Teacher of epoch {epoch} has{'' if epoch == first else ' not'} trained",
+        )
+    begins = int(before.memory["earlier_epoch"]) != epoch
+    parameters = before.model.environment.branches.teacher_parameters() if begins else {}
+    for name in (name for name in memory if name.startswith("earlier/")):
+        plain = name.removeprefix("earlier/")
+        stood = (
+            before.memory.get(f"teacher/{plain}", parameters.get(plain)) if begins else before.memory[name]
+        )
+        if stood is None or not torch.equal(memory[name], stood.detach()):
+            yield "memory", f"{name} is not as the Teacher stood when epoch {epoch} began"
+            return
+
+
+def _of_term(
+    term: LossTerm, step: Step, old: State, new: State, settings: Mapping[str, Any]
+) -> Iterator[str]:
+    """The first part of a term's state that is not what its definition gives."""
+    for name, wished in state_after(term, step, old, settings).items():
         if _apart(new[name], wished):
             yield f"the step did not leave its state {name} as the term's definition says"
             return
@@ -140,35 +140,6 @@ def _of_balance(old: State, new: State, weights: Mapping[str, float]) -> Iterato
                 f"counts {float(new[name]):g} steps of {key}, after {float(count):g} before the step",
             )
             return
-
-
-def running(means: Tensor, seen: Tensor, cell: Tensor, values: Tensor, momentum: float) -> Tensor:
-    """Of each line the running mean [C, ...] after episodes of lines cell [E] (-1: none) with values [E, ...]."""
-    after = means.clone()
-    for line in sorted(set(cell.tolist()) - {-1}):
-        now = values.detach()[cell == line].to(means.dtype).mean(0)
-        after[line] = momentum * means[line] + (1 - momentum) * now if bool(seen[line] > 0) else now
-    return after
-
-
-def met(seen: Tensor, cell: Tensor) -> Tensor:
-    """`seen` [C] with 1 at the lines of cell [E]."""
-    after = seen.clone()
-    after[cell[cell >= 0]] = 1
-    return after
-
-
-def ring(old: State, rows: Mapping[str, Tensor]) -> State:
-    """Columns of a ring [B, ...] with rows [n, ...] from its pointer on, the last B of them, and the pointer after them."""
-    size, count = (len(next(iter(part.values()))) for part in ({n: old[n] for n in rows}, rows))
-    kept = min(size, count)
-    places = (int(old["pointer"]) + torch.arange(kept)) % size
-    after = {"pointer": torch.tensor((int(old["pointer"]) + kept) % size)}
-    for name, values in rows.items():
-        column = old[name].clone()
-        column[places] = values.detach()[count - kept :].to(column)
-        after[name] = column
-    return after
 
 
 def _apart(now: Tensor, wished: Tensor) -> bool:

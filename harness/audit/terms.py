@@ -50,7 +50,9 @@ def judge_term(
         where = ", ".join(sorted(extra | set(escaped)))
         text = f"its gradient reaches group {where}, which it may not move"
         return MechanismFinding.on(mechanism, "leaking", text, "route", **figures)
-    if effect == 0.0 or figures["step_gap"] == 0.0:
+    # Projections are drawn anew for another number of terms: the step is another one without a term of no gradient too.
+    nothing = size == 0.0 and twins.probe.config.balance.kind == "pcgrad"
+    if effect == 0.0 or figures["step_gap"] == 0.0 or nothing:
         return MechanismFinding.on(mechanism, *_silent(twins, term), **figures)
     if term.key in weights:
         return MechanismFinding.on(mechanism, *weights[term.key], "step", **figures)

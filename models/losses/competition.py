@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similarity, logsigmoid
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
 
 from models.environment.opportunist import Opportunist, Standardiser
 from models.episode import Step
@@ -153,13 +153,16 @@ class Competition(LossTerm):
     def awake(self, state: State) -> State:
         """Every line met, the Student a tenth behind on seen episodes and ahead on pseudo-unseen ones; numbers such that
         push-away acts at any margin and that two configurations differ by what they read of them: half of the lines have
-        few episodes behind them, half of the others an advantage that is a number of margins, the rest one in nats."""
+        few episodes behind them, half of the others an advantage that is a number of margins and holds in
+        part on pseudo-unseen episodes, the rest one in nats."""
         met, ahead = torch.ones_like(state["seen/met"]), torch.ones_like(state["seen/met"])
         met[::2], met[1::2] = 15.0, 1.5
         ahead[:], ahead[2::4] = 0.002 + 1.65 * self.margin, 0.08
+        unseen = torch.full_like(met, -0.1)
+        unseen[::4] = 0.1 * self.margin
         standings: dict[str, tuple[float | Tensor, ...]] = {
             "seen": (1.1, 1.0, 1.0, ahead, met),
-            "hidden": (0.9, 1.0, 1.0, -0.1, met),
+            "hidden": (0.9, 1.0, 1.0, unseen, met),
         }
         changed = {
             f"{kind}/{name}": torch.zeros_like(met) + value
@@ -241,15 +244,16 @@ class Competition(LossTerm):
         return value, {**standings, **scaler._asdict(), **means, "met": running["z_s"][1], **task}
 
     def parts(self, step: Step, state: State) -> dict[str, Tensor]:
-        """One episode after another, with standings and shares of the state."""
+        """One episode after another, and one line after another what the state says of it."""
         task, lines = self._of_task(state), [0 if self.scope == "batch" else c for c in step.cell.tolist()]
-        rho = self.standings(state)[0].rho().clamp(1 / RHO_MAX, RHO_MAX)
-        excess, shortcut = self._excess(state), self.shortcut(state)
+        rho, excess, shortcut = zip(
+            *(self._stands(state, k) for k in range(len(state["seen/met"]))), strict=True
+        )
         scaled, _ = self._scaled(step.shallow, state)
         answers = [opportunist(scaled) for opportunist in self.opportunists]
         student = step.energy_of(step.r_heard.unsqueeze(-1))
         opposing = [step.energy_of(r.unsqueeze(-1)) for _, r in answers]
-        unknowing = self._unknowing(step.energy_of, state)[1].sigmoid()
+        unknowing = [self._without_line(step, state, k) for k in range(self.folds)]
         pull, push, opportunists = ([step.r_heard.new_zeros(())] for _ in range(3))
         known, learnt = 0, 0
         for e, (c, line) in enumerate(zip(step.cell.tolist(), lines, strict=True)):
@@ -261,19 +265,40 @@ class Competition(LossTerm):
             )
             aligned = self._aligned(step.z_e[e], answers[(c + 1) % self.folds][0][e].detach(), c, state)
             push.append(rho[line] * self.push * shortcut[line] * aligned**2)
-            pays = float(shortcut[line]) if self.push > 0 else 0.0
+            pays = shortcut[line] if self.push > 0 else 0.0
             for k, logit in enumerate(opposing):
                 if k == c % self.folds or float(step.pseudo_unseen[e]) > 0:
                     continue
                 learnt += 1
                 loss = self.task.plain(logit[e], step.label[e], task)
-                penalty = -(
-                    unknowing[k, e] * logsigmoid(logit[e]) + (1 - unknowing[k, e]) * logsigmoid(-logit[e])
-                )
+                known_to = unknowing[k][e]
+                penalty = -(known_to * logsigmoid(logit[e]) + (1 - known_to) * logsigmoid(-logit[e]))
                 opportunists.append(((1 - pays) * loss + pays * penalty.mean()) / rho[line])
         counts = {"pull": known, "push": known, "opportunists": learnt}
         sums = zip(counts, (pull, push, opportunists), strict=True)
         return {name: torch.stack(terms).sum() / max(1, counts[name]) for name, terms in sums}
+
+    def _stands(self, state: State, line: int) -> tuple[float, float, float]:
+        """rho, h and s of a line, of numbers."""
+        seen, hidden = (
+            {name: float(state[f"{kind}/{name}"][line]) for name in Standing._fields}
+            for kind in ("seen", "hidden")
+        )
+        few = max(self.warmup, 1)
+        rho = seen["student"] / max(seen["opportunist"], 1e-8) if seen["met"] > 0 else 1.0
+        behind = seen["student"] / max(seen["baseline"], 1e-8) - 1 if seen["met"] >= few else 0.0
+        lead, stable = (part["advantage"] / max(part["student"], 1e-8) for part in (seen, hidden))
+        beyond = (lead - max(0.0, stable) - self.margin) / max(self.margin, 1e-6)
+        met = min(seen["met"], hidden["met"]) >= few
+        bounded = [min(1.0, max(0.0, share)) for share in (behind, beyond if met else 0.0)]
+        return min(RHO_MAX, max(1 / RHO_MAX, rho)), bounded[0], bounded[1]
+
+    @torch.no_grad()
+    def _without_line(self, step: Step, state: State, k: int) -> Tensor:
+        """P_0 [E, Q] of Opportunist k: the mean probability over the lines met that it learns from; 1/2 of none."""
+        lines = [c for c in range(self.cell_lines) if c % self.folds != k and float(state["met"][c]) > 0]
+        told = [step.energy_of(state["r_o"][c, k].reshape(1, 1)).sigmoid() for c in lines]
+        return torch.stack(told).mean(0) if told else torch.full_like(step.logit, 0.5)
 
     def _aligned(self, z_s: Tensor, z_o: Tensor, cell: int, state: State) -> Tensor:
         """a_e of one episode: z_s [w] of the Student, z_o [w] of the Opportunist that judges it."""
@@ -285,8 +310,8 @@ class Competition(LossTerm):
         profiles = []
         for now, running in ((z_s, state["z_s"]), (z_o, state["z_o"][:, (cell + 1) % self.folds])):
             centre = running[met].mean(0).to(now.dtype)
-            profiles.append(cosine_similarity(now - centre, running[others].to(now.dtype) - centre))
-        return cosine_similarity(profiles[0], profiles[1], dim=0)
+            profiles.append(_cosine(now - centre, running[others].to(now.dtype) - centre))
+        return _cosine(profiles[0], profiles[1])
 
     def _scaled(self, shallow: Tensor, state: State) -> tuple[Tensor, Standardiser]:
         """The support sets' mean statistics [E, f], standardised, and the Standardiser after the step."""
@@ -337,3 +362,8 @@ class Competition(LossTerm):
             "hidden": unseen.update(torch.where(hidden, line, -1), values, self.momentum),
         }
         return {f"{kind}/{n}": value for kind, part in updated.items() for n, value in part._asdict().items()}
+
+
+def _cosine(x: Tensor, y: Tensor) -> Tensor:
+    """x [n], y [..., n] -> cosines [...], with lengths as in `models.losses.profiles`, which a collapse of z_E feels."""
+    return y @ x / ((x @ x + 1e-12) * ((y * y).sum(-1) + 1e-12)) ** 0.5

@@ -93,6 +93,7 @@ class PairwiseRanking(RankingTerm):
             else:
                 above, below = p[e][exists[e].expand_as(p[e])], n[e][exists[e].expand_as(n[e])]
             same = step.query_cell[e][above] == step.query_cell[e][below]
+            same = same & positive[e][above] & ~positive[e][below]
             if bool(same.any()):
                 gain = step.logit[e][above[same]] - step.logit[e][below[same]]
                 losses.append(-logsigmoid(gain / self.tau).mean())
