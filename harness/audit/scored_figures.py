@@ -130,7 +130,7 @@ def _is_documented(row: Mapping[str, Any]) -> bool:
 
 def _differs(name: str, row: Mapping[str, Any], made: Mapping[str, float]) -> str:
     """A figure that is not made of counts alone, where it was made here."""
-    stored, expected = row[name], made.get(name, np.nan)
+    stored, expected = row.get(name), made.get(name, np.nan)
     if np.isnan(expected) or (stored is not None and abs(stored - expected) <= SAME * (1 + abs(expected))):
         return ""
     return f"{name} is {stored}, and the scores give {expected:.6g}"
