@@ -190,7 +190,7 @@ def first_pairs(patch: pytest.MonkeyPatch) -> None:
         (other_objective, {}, "is reported as"),
         (other_draws, {}, "is not that of the scores that were stored"),
         (same_draws, {}, "have more pairs in common than chance"),
-        (first_pairs, {}, "for a sample of the training pairs"),
+        (first_pairs, {}, "not drawn at random of the training pairs"),
     ],
 )
 def test_a_lie_about_scores_is_said(
