@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.audit.behind_sequence import given_sides
 from harness.audit.probe import Probe
+from harness.trial.episodes.batches import forward
 from harness.trial.step.measure import Measured, Sides
 from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
 from harness.trial.step.trainer import Trainer
@@ -18,18 +20,24 @@ class Scene:
     """A clone of a probe's state in float64, at a state of each term in which all of its parts act.
 
     terms: by key; gradients: term -> its routed gradient with weight 1; plain: term of several objectives over one group
-    -> part -> routed gradient of that part's plain scalar.
+    -> part -> routed gradient of that part's plain scalar. What terms send into the sequence side is followed where it
+    enters there; `through`: of the loss term of that key alone, and through all of that side.
     """
 
-    def __init__(self, probe: Probe) -> None:
-        self.probe, self.trainer = probe, in_double(probe.clone())
-        self.terms = {term.key: term for term, _ in self.trainer.weighted}
+    def __init__(self, probe: Probe, *, through: str | None = None) -> None:
+        clone = probe.behind(whole=True) if through is None else probe.clone()
+        self.probe, self.trainer = probe, in_double(clone)
+        self.terms = {
+            term.key: term for term, _ in self.trainer.weighted if through is None or term.key == through
+        }
         self.gradients: dict[str, Gradients] = {}
         self.plain: dict[str, dict[str, Gradients]] = {}
         self._held: dict[str, Held] = {}
         self._now: dict[str, dict[str, float]] = {}
         # Everything that needs a graph comes first: following a gradient writes parameters in place.
-        measured = self._measured(self._sides())
+        trainer = self.trainer
+        sides = trainer.measuring.sides(probe.batch, trainer.draws, trainer.index)
+        measured = self._measured(sides)
         for key, term in self.terms.items():
             self.gradients[key] = self._routed(
                 term, term(measured.step, self._state(key))[0], measured.boundary
@@ -40,8 +48,7 @@ class Scene:
                 self.plain[key] = {
                     part: self._routed(term, scalar, measured.boundary) for part, scalar in parts.items()
                 }
-        with torch.no_grad():
-            self._kept = self._sides()
+        self._kept = sides
 
     def members(self, key: str, letter: str) -> list[nn.Parameter]:
         """Parameters of a group that the term's gradient reaches."""
@@ -93,8 +100,13 @@ class Scene:
         return self.terms[key].awake(self.trainer.states[key])
 
     def _sides(self) -> Sides:
-        trainer = self.trainer
-        return trainer.measuring.sides(self.probe.batch, trainer.draws, trainer.index)
+        """The sequence side with the parameters as they are now; what is stopped there is held anyway."""
+        trainer, batch = self.trainer, self.probe.batch
+        if trainer.router.shared or given_sides(trainer) is not None:
+            return trainer.measuring.sides(batch, trainer.draws, trainer.index)
+        noise = trainer.draws.noise(trainer.index)
+        query = forward(trainer.model, trainer.dataset, batch.query, trainer.device, noise)
+        return Sides(self._kept.support, query)
 
     def _measured(self, sides: Sides) -> Measured:
         trainer = self.trainer
