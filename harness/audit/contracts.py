@@ -12,7 +12,8 @@ import torch
 from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.finding import MechanismFinding
 from harness.audit.promised import PromisedSplit
-from harness.audit.witness import Arrival, Encoding, Witness
+from harness.audit.support_sets import SupportSets
+from harness.audit.witness import Arrival, Encoding, Witness, row_of, same_values
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
@@ -222,7 +223,7 @@ class Contracts:
             if len(encoding.u) != len(flat) or not all(map(np.array_equal, read, rows)):
                 text = f"other sequences than those of the {name} pairs were read"
                 yield Breach(f"{name} sequences", "support", text)
-            elif not all(map(_same, (encoding.u, encoding.stream), received)):
+            elif not all(map(same_values, (encoding.u, encoding.stream), received)):
                 text = f"values of other pairs stand in for those of the {name} pairs"
                 yield Breach(f"{name} values", "support", text)
         shown = arrival.labelled.cpu().numpy() > 0
@@ -276,10 +277,16 @@ class Contracts:
             yield Breach("one draw per cell line", "prediction", text)
             return
         arrivals, encodings = iter(self.witness.arrivals), iter(self.witness.encodings)
+        sets = SupportSets.of(self.witness.arrivals, (draws, self.config.support.size))
+        first = 0
         for number, name in enumerate(names):
             of_split = list(itertools.islice(arrivals, len(self.promised[name].codes)))
             before = fits and number == 0
-            yield from self._of_support(of_split, scores[name], draws)
+            if sets is None:
+                yield from self._of_sizes(of_split, scores[name], draws)
+            else:
+                yield from self._of_support(of_split, sets.part(first, len(of_split)), scores[name])
+            first += len(of_split)
             yield from self._of_queries(of_split, scores[name], before)
             if not before:
                 yield from self._of_features(of_split, scores[name], encodings)
@@ -303,48 +310,53 @@ class Contracts:
                 text = f"cell lines of split {name} are not the data's"
                 yield Breach("lines in prediction", "prediction", text)
 
-    def _of_support(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
-        """A support draw is of its cell line and split, of the configured size, without labels, and not the one before."""
-        size, promised = self.config.support.size, self.promised[split.split]
-
-        def where(number: int) -> str:
-            return f"cell line {self._line(promised.codes[number])} of split {split.split}"
-
-        expected = torch.Size((draws, size))
+    def _of_sizes(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
+        """Support sets are as many and as large as configured."""
+        size = self.config.support.size
         for number, arrival in enumerate(arrivals):
-            if not arrival.u.shape == arrival.label.shape == arrival.labelled.shape == expected:
-                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for {where(number)}"
-                yield Breach("support size", "prediction", f"{text}; {draws} of {size} are configured")
+            if not SupportSets.fit(arrival, (draws, size)):
+                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for"
+                text += f" {self._place(split, number)}; {draws} of {size} are configured"
+                yield Breach("support size", "prediction", text)
                 return
-        labels = torch.stack([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
-        if bool(labels.any()):
-            number = int(torch.nonzero(labels)[0, 0]) // 2
-            yield Breach("labels shown", "prediction", f"the support set of {where(number)} carries labels")
-        names = torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy()
-        if not np.array_equal(names, np.repeat(promised.trained, draws)):
+
+    def _place(self, split: SplitScores, number: int) -> str:
+        return f"cell line {self._line(self.promised[split.split].codes[number])} of split {split.split}"
+
+    def _of_support(
+        self, arrivals: Sequence[Arrival], sets: SupportSets, split: SplitScores
+    ) -> Iterator[Breach]:
+        """A support draw is of its cell line and split, without labels, and not the one before."""
+        promised = self.promised[split.split]
+        _, draws, size = sets.u.shape
+        if sets.labelled.any():
+            text = f"the support set of {self._place(split, int(np.argmax(sets.labelled)))} carries labels"
+            yield Breach("labels shown", "prediction", text)
+        if (sets.names != promised.trained[:, None]).any():
             text = f"a support set of split {split.split} goes by the name of another cell line"
             yield Breach("cell line", "prediction", text)
         for number, arrival in enumerate(arrivals if self.features is not None else ()):
             assert self.features is not None
+            if arrival.v is None:
+                continue
             if is_of_others(arrival.v, np.tile(self.features[promised.codes[number]], (draws, 1))):
-                text = f"features of another cell line arrived for {where(number)}"
+                text = f"features of another cell line arrived for {self._place(split, number)}"
                 yield Breach("features", "prediction", text)
                 break
-        u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
-        foreign = promised.foreign(u, split.u)
+        foreign = promised.foreign(sets.u, split.u)
         if foreign.any():
             number = int(np.argwhere(foreign)[0, 0])
-            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
-            yield Breach("foreign support", "prediction", text)
+            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {self._place(split, number)}"
+            yield Breach("foreign support", "prediction", f"{text} are no pairs of it")
         elif draws > 1:
-            u.sort(axis=2)
+            u = np.sort(sets.u, axis=2)
             alike = (u[:, 1:] == u[:, :1]).all(2)  # draws that are the first one again
             for number in np.flatnonzero(alike.any(1)).tolist():
                 here = split.u[split.cell == promised.codes[number]]
                 again, different = int(alike[number].sum()), len(np.unique(here))
                 chance = 1.0 / math.comb(different, size) if different > size else 1.0
                 if chance**again * draws**2 < BY_CHANCE:
-                    text = f"{1 + again} of {draws} support draws of {where(number)} are one"
+                    text = f"{1 + again} of {draws} support draws of {self._place(split, number)} are one"
                     yield Breach("draws differ", "prediction", text)
 
     def _of_features(
@@ -361,7 +373,7 @@ class Contracts:
             return
         arrival = arrivals[self.scorings % len(arrivals)]
         z_i, alike = arrival.z_i[0, 0], np.flatnonzero(made == float(arrival.u[0, 0]))
-        rows = (_row(parts, place) for place in alike.tolist())
+        rows = (row_of(parts, place) for place in alike.tolist())
         if not any(torch.equal(row.float(), z_i) for row in rows):
             text = f"a support set of split {split.split} has features of other pairs than its U_I"
             yield Breach("support features", "prediction", text)
@@ -379,20 +391,6 @@ class Contracts:
         elif not before and not np.array_equal(logit, split.logits[:, order]):
             text = f"the energy gave other logits than those of split {split.split}"
             yield Breach("logits", "prediction", text)
-
-
-def _row(parts: Sequence[Encoding], place: int) -> torch.Tensor:
-    """Features of one pair of those that were encoded in parts."""
-    for part in parts:
-        if place < len(part.u):
-            break
-        place -= len(part.u)
-    return part.stream[place]
-
-
-def _same(made: torch.Tensor, received: torch.Tensor) -> bool:
-    """Whether what the sequence side made is what was received, whatever its shape there."""
-    return torch.equal(made.detach().float().flatten(), received.detach().flatten())
 
 
 def _refuse_infinite(u: np.ndarray) -> None:
