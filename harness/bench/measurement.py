@@ -57,9 +57,8 @@ class Measurement:
         """One sentence for every difference beyond its limit (NaN is beyond), and for a budget that is overrun."""
         over = []
         if self.budget and self.required is not None and not self.ratio >= self.required:
-            over = [
-                f"{self.name}: {self.fast.wall:.3g} s are over the budget of {self.plain.wall / self.required:.3g} s"
-            ]
+            budget = self.plain.wall / self.required
+            over = [f"{self.name}: {self.fast.wall:.3g} s are over the budget of {budget:.3g} s on the clock"]
         return over + [
             f"{self.name}: {key} differs by {self.differences[key]:.1e}, limit {limit:.0e}"
             for key, limit in self.limits.items()
