@@ -1,6 +1,6 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -54,17 +54,24 @@ def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> d
 
 
 def _untold(base: "_Fingerprint", path: str, values: list[Any]) -> dict[Any, Trainer] | None:
-    """The trainers with the values, where none can be told from the base; None where one can, or cannot be asked."""
-    tried: dict[Any, Trainer] = {}
-    for value in values:
-        config = changed(base.config, {path: value})
-        if not base.whole and not same_sequence(config, base.config):
-            return {}
-        twin = _Fingerprint(base.probe, config, whole=base.whole)
-        if base.differs(twin, path) or (path in UNSEEN and base.differs_unseen(twin)):
-            return None
-        tried[value] = twin.trainer
-    return tried
+    """The trainers with the values, where none can be told from the base; None where one can, or cannot be asked. What is
+    nearest to the key is asked first, of all values."""
+    configs = {value: changed(base.config, {path: value}) for value in values}
+    if not base.whole and not all(same_sequence(config, base.config) for config in configs.values()):
+        return {}
+    twins: dict[Any, _Fingerprint] = {}
+    for question in base.questions(path):
+        for value, config in configs.items():
+            if value not in twins:
+                twins[value] = _Fingerprint(base.probe, config, whole=base.whole)
+                if base.built_otherwise(twins[value]):
+                    return None
+            try:
+                if question(twins[value]):
+                    return None
+            except (ValueError, TypeError, LookupError, RuntimeError):
+                return None  # a twin that cannot run with the other value has read it
+    return {value: twin.trainer for value, twin in twins.items()}
 
 
 def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
@@ -180,23 +187,23 @@ class _Fingerprint:
         """A trainer of the configuration with the probe's state."""
         return self.probe.clone(self.config) if self.whole else self.probe.behind(self.config)
 
-    def differs(self, other: "_Fingerprint", path: str) -> bool:
-        """Whether the two, which differ in the key at `path`, are built, step or would step at another state in different
-        ways; what the key is nearest to is asked first."""
+    def built_otherwise(self, other: "_Fingerprint") -> bool:
+        """Whether the other cannot be built, or has other initial values."""
         if other.error:
             return True
         shapes = {name: value.shape for name, value in self.initial.items()}
         if shapes != {name: value.shape for name, value in other.initial.items()}:
             return True
-        if unlike(self.initial, other.initial):
-            return True
-        try:
-            if path.startswith(OF_TERMS):
-                return self._terms_differ(other) or self._steps_differ(other)
-            forward = not path.startswith(OF_GRADIENTS) and self._forwards_differ(other)
-            return forward or self._steps_differ(other) or self._terms_differ(other)
-        except (ValueError, TypeError, LookupError, RuntimeError):
-            return True  # a twin that cannot run with the other value has read it
+        return unlike(self.initial, other.initial)
+
+    def questions(self, path: str) -> list[Callable[["_Fingerprint"], bool]]:
+        """Ways in which another one, that differs in the key at `path`, may step or would step at another state."""
+        if path.startswith(OF_TERMS):
+            return [self._terms_differ, self._steps_differ]
+        asked = [self._steps_differ, self._terms_differ]
+        if not path.startswith(OF_GRADIENTS):
+            asked.insert(0, self._forwards_differ)
+        return [*asked, self.differs_unseen] if path in UNSEEN else asked
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
         """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""

@@ -148,12 +148,14 @@ class Probe:
     def sides(self) -> Sides:
         """What the sequence side gives for the batch in the step that every twin takes."""
         if self._sides is None:
-            self._sides = self.sides_of(self.plain)
+            self._sides = self.plain.measuring.sides(self.batch, self.plain.draws, self.plain.index)
         return self._sides
 
     def sides_of(self, clone: Trainer) -> Sides:
-        """The same of a clone."""
-        return clone.measuring.sides(self.batch, clone.draws, clone.index)
+        """The same with another clone's for the query pairs."""
+        noise = clone.draws.noise(clone.index)
+        query = forward(clone.model, clone.dataset, self.batch.query, clone.device, noise)
+        return Sides(self.sides.support, query)
 
     def behind(
         self, config: ConfigurationBlock | None = None, patch: Patch | None = None, *, whole: bool = False

@@ -41,7 +41,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     config = twins.probe.config
     asked = places(mechanism, config)
     try:
-        twin = twins.twin(mechanism.off)
+        twin = twins.twin(dict(mechanism.off))
         predicts = asked & {KNOWN, UNSEEN}
         of_r = before_threshold(mechanism, twins.trainer.model.energy)
         encoded = None if given_sides(twin) is None else twins.reading.encoded

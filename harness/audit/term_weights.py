@@ -28,8 +28,7 @@ def weight_faults(twins: Twins, paths: Mapping[str, str]) -> dict[str, Fault]:
         if not _holds(twins, {key: paths[key] for key in group}):
             alone += group
     faults = {key: _alone(twins, key, paths[key]) for key in alone}
-    faults |= _unbalanced(twins, paths)
-    return {key: fault for key, fault in faults.items() if fault is not None}
+    return _unbalanced(twins, paths) | {key: fault for key, fault in faults.items() if fault is not None}
 
 
 def _by_block(paths: Mapping[str, str]) -> list[list[str]]:
