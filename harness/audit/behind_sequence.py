@@ -43,9 +43,9 @@ class GivenSides(ModelPart):
 
 
 class GivenMeasure(Measure):
-    """Measures steps of the one batch whose sequence side is `given`."""
+    """Measures steps of the one batch whose sequence side is `stand_in`."""
 
-    def __init__(self, like: Measure, given: GivenSides) -> None:
+    def __init__(self, like: Measure, stand_in: GivenSides) -> None:
         super().__init__(
             like.model,
             like.dataset,
@@ -55,34 +55,33 @@ class GivenMeasure(Measure):
             seed=like.seed,
             device=like.device,
         )
-        self.given = given
+        self.stand_in = stand_in
 
     def sides(self, batch: EpisodeBatch, draws: Draws, index: int) -> Sides:
-        return self.given.sides()
+        return self.stand_in.sides()
 
 
-def begin_behind(trainer: Trainer, sides: Sides) -> GivenSides:
-    """Have the trainer measure its next step from `sides`, which stand in it as is returned. The parameters of its sequence
-    side leave the optimiser, unless a loss term reads them themselves."""
-    model, given = trainer.model, GivenSides(sides)
-    left = set() if reads_parameters(trainer) else set(model.sequence.parameters())
-    model.add_module("given", given)
+def begin_behind(trainer: Trainer, sides: Sides, *, reads: bool) -> None:
+    """Have the trainer measure its next step from `sides`. The parameters of its sequence side leave the optimiser, unless
+    a loss term of the trial `reads` them themselves."""
+    model, stand_in = trainer.model, GivenSides(sides)
+    left: set[nn.Parameter] = set() if reads else set(model.sequence.parameters())
+    model.add_module("given", stand_in)
     groups = {
         group: {name: p for name, p in members.items() if p not in left}
         for group, members in model.groups().items()
     }
     trainer.router = Router(groups, trainer.config.routing)
-    trainer.measuring = GivenMeasure(trainer.measuring, given)
-    trainer.parameters = [*(p for p in trainer.parameters if p not in left), *given.parameters()]
+    trainer.measuring = GivenMeasure(trainer.measuring, stand_in)
+    trainer.parameters = [*(p for p in trainer.parameters if p not in left), *stand_in.parameters()]
     for group in trainer.optimiser.param_groups:
         group["params"] = [p for p in group["params"] if p not in left]
-    trainer.optimiser.add_param_group({"params": list(given.parameters()), "weight_decay": 0.0})
-    return given
+    trainer.optimiser.add_param_group({"params": list(stand_in.parameters()), "weight_decay": 0.0})
 
 
 def given_sides(trainer: Trainer) -> GivenSides | None:
     """What stands for the trainer's sequence side; None where it runs."""
-    return trainer.measuring.given if isinstance(trainer.measuring, GivenMeasure) else None
+    return trainer.measuring.stand_in if isinstance(trainer.measuring, GivenMeasure) else None
 
 
 def reads_parameters(trainer: Trainer) -> bool:

@@ -195,9 +195,10 @@ class Probe:
         """The same at its own initialisation."""
         if not same_sequence(config, self.config):
             raise ValueError("a clone with another sequence side cannot begin behind this one")
-        clone = self.build(config if whole or reads_parameters(self.plain) else changed(config, LITTLE))
+        reads = reads_parameters(self.plain)
+        clone = self.build(config if whole or reads else changed(config, LITTLE))
         clone.config = config
-        begin_behind(clone, self.sides)
+        begin_behind(clone, self.sides, reads=reads)
         return clone
 
     def _shared(self, trainer: Trainer) -> dict[int, Any]:

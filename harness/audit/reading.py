@@ -82,11 +82,11 @@ class ScoreReading:
         apart = self.trainer.config.temperature.mode == "calibrated"
         groups = [(name,) for name in self.pairs] if apart else [tuple(self.pairs)]
         arguments = (trainer or self.trainer, self.predictor, self.pairs)
-        given: dict[str, Any] = {} if encoded is None else {"encoded": encoded}
+        options: dict[str, Any] = {} if encoded is None else {"encoded": encoded}
         return {
             name: scores
             for group in groups
-            for name, scores in score_splits(*arguments, group, draws=1, epoch=int(EVERYTHING_ON), **given)[
+            for name, scores in score_splits(*arguments, group, draws=1, epoch=int(EVERYTHING_ON), **options)[
                 0
             ].items()
         }

@@ -24,9 +24,9 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     """
     sides = probe.predicted
     trainer = probe.behind()
-    given = given_sides(trainer)
-    assert given is not None
-    given.load(sides)
+    stand_in = given_sides(trainer)
+    assert stand_in is not None
+    stand_in.load(sides)
     trainer.draws = NoDraws()
     with torch.no_grad():
         step = trainer.measure(probe.batch, warm=False).step

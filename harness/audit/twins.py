@@ -78,9 +78,9 @@ class Twins:
         part of the sequence side is patched, which then runs once more."""
         probe = self.probe
         twin = probe.behind(probe.summed, patch)
-        given = given_sides(twin)
-        if sequence and given is not None:
-            given.load(probe.sides_of(probe.clone(patch=patch)))
+        stand_in = given_sides(twin)
+        if sequence and stand_in is not None:
+            stand_in.load(probe.sides_of(probe.clone(patch=patch)))
         return self.gradient_gap(probe.step(twin))
 
     def gradient_gap(self, twin: ProbeStep) -> float:
