@@ -103,11 +103,15 @@ class Registry(Generic[T]):
         """Construct the class of `key`; arguments that it does not name are errors, never dropped."""
         cls = self.row(key).cls
         try:
-            inspect.signature(cls).bind(**arguments)
-        except TypeError as error:
-            accepted = ", ".join(inspect.signature(cls).parameters)
-            raise TypeError(f"{self.kind} '{key}': {error}; it takes ({accepted})") from None
-        built: T = cls(**arguments)
+            built: T = cls(**arguments)
+        except TypeError:  # whether of these arguments is asked now only, since it takes as long as building
+            signature = inspect.signature(cls)
+            try:
+                signature.bind(**arguments)
+            except TypeError as error:
+                accepted = ", ".join(signature.parameters)
+                raise TypeError(f"{self.kind} '{key}': {error}; it takes ({accepted})") from None
+            raise
         return built
 
     def chosen(self, settings: Settings) -> str:

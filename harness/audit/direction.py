@@ -23,6 +23,8 @@ TOLERANCE = 1e-3
 """Largest |finite difference / slope - 1| of an objective that is met."""
 ROUNDING = 1e-9
 """Slope, relative to 1 and the scalars, below which a difference in float64 says nothing."""
+TASK = "task"
+"""The term whose gradient is followed through the sequence side, as those of all others come in there in the same way."""
 _SCENES: "WeakKeyDictionary[Twins, Scene]" = WeakKeyDictionary()
 
 
@@ -49,7 +51,10 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     key = next((key for key, term in twins.terms.items() if isinstance(term, cls)), None)
     if key is None:
         return None
-    scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
+    if key == TASK or "kl" in twins.terms[key].reads:  # the two ways into the sequence side
+        scene = Scene(twins.probe, through=key)
+    else:
+        scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
     judged = [_judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()]
     gaps = [gap for gap, _ in judged if gap is not None]
     faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]

@@ -27,7 +27,7 @@ class EnergyWitness:
                 seen.append(tuple(part[0].detach() for part in (*arguments, logit)))
 
         self._seen = seen
-        self._handle = energy.register_forward_hook(hook)
+        energy.register_forward_hook(hook)
 
     def take(self) -> Rows:
         """The rows since the last time."""
@@ -35,9 +35,6 @@ class EnergyWitness:
         self._seen.clear()
         rows = torch.cat(parts) if parts else torch.empty(0, 4)
         return np.ascontiguousarray(rows.float().cpu().numpy())
-
-    def remove(self) -> None:
-        self._handle.remove()
 
 
 def unseen_rows(stored: Rows, consumed: Rows) -> np.ndarray:

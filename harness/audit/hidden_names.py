@@ -15,7 +15,7 @@ def leaking_name(twins: Twins) -> str:
     """Whether raw R_E of an episode without a name moves with its cell line's own running value, or with what a Teacher
     has of that line, in words; empty where it does not, and where the twins' step hides no name."""
     probe = twins.probe
-    line, raw = _of_hidden(twins, probe.clone(patch=_every_line_met))
+    line, raw = _of_hidden(twins, probe.behind(patch=_every_line_met))
     if line < 0:
         return ""
 
@@ -30,7 +30,7 @@ def leaking_name(twins: Twins) -> str:
                 module.table.weight[line] += OTHER
 
     for change, what in ((other_value, "running R_E"), (other_teacher, "place in the Teacher's table")):
-        other = probe.clone(patch=_every_line_met)
+        other = probe.behind(patch=_every_line_met)
         change(other)
         if _of_hidden(twins, other) != (line, raw):
             return f"an episode that hides its cell line's name depends on that line's own {what}"

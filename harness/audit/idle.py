@@ -30,8 +30,8 @@ STRETCHES = ((30.0, 0.0), (0.001, 0.0), (1.0, 30.0), (1.0, -30.0), (-3.0, 1.0))
 
 
 def wakes(probe: Probe, term: LossTerm) -> bool:
-    """Whether any of the tried states gives the term a gradient. Costs one pass of the sequence side."""
-    trainer = probe.clone()
+    """Whether any of the tried states gives the term a gradient."""
+    trainer = probe.behind()
     step = trainer.measure(probe.batch, warm=False).step
     twin = next(t for t, _ in trainer.weighted if t.key == term.key)
     for scale, shift in STRETCHES:

@@ -1,13 +1,14 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import torch
 
+from harness.audit.behind_sequence import same_sequence
 from harness.audit.idle import STRETCHES, stretched
 from harness.audit.probe import Probe, trimmed
-from harness.audit.settings import changed, summed, value_at
+from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import Leaf, discriminators, leaves, options
@@ -31,26 +32,46 @@ LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 
 def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> dict[str, str]:
     """Dotted paths (that start with `only`, and were not `judged` by other twins) that nothing reads, each with the values
-    that were tried; costs about a tenth of a step per key.
+    that were tried. Clones behind the sequence side are asked first; before a key of another block than the sequence side's
+    is accused, whole ones are.
     """
-    config = summed(probe.config)
-    as_it_is = _Fingerprint(probe, probe.config)
-    plain = as_it_is if config is probe.config else _Fingerprint(probe, config)
+    asked: dict[tuple[str, bool], _Fingerprint] = {}
     idle = {}
     for path, leaf in enabled(probe.config):
         if not path.startswith(only) or path in judged:
             continue
-        base = as_it_is if path.startswith("balance.") else plain
-        tried: dict[Any, Trainer] = {}
-        for value in others(leaf, value_at(probe.config, path)):
-            twin = _Fingerprint(probe, changed(base.config, {path: value}))
-            if base.differs(twin, path) or (path in UNSEEN and base.differs_unseen(twin)):
+        config = probe.config if path.startswith("balance.") else probe.summed
+        values = others(leaf, value_at(probe.config, path))
+        for whole in (False, True):
+            kind = config.balance.kind, whole
+            base = asked.get(kind) or asked.setdefault(kind, _Fingerprint(probe, config, whole=whole))
+            tried = _untold(base, path, values)
+            if tried is None:
                 break
-            tried[value] = twin.trainer
-        else:
-            if tried and not waits(probe, path, tried):
-                idle[path] = ", ".join(map(str, tried))
+        if tried and not waits(probe, path, tried):
+            idle[path] = ", ".join(map(str, tried))
     return idle
+
+
+def _untold(base: "_Fingerprint", path: str, values: list[Any]) -> dict[Any, Trainer] | None:
+    """The trainers with the values, where none can be told from the base; None where one can, or cannot be asked. What is
+    nearest to the key is asked first, of all values."""
+    configs = {value: changed(base.config, {path: value}) for value in values}
+    if not base.whole and not all(same_sequence(config, base.config) for config in configs.values()):
+        return {}
+    twins: dict[Any, _Fingerprint] = {}
+    for question in base.questions(path):
+        for value, config in configs.items():
+            if value not in twins:
+                twins[value] = _Fingerprint(base.probe, config, whole=base.whole)
+                if base.built_otherwise(twins[value]):
+                    return None
+            try:
+                if question(twins[value]):
+                    return None
+            except (ValueError, TypeError, LookupError, RuntimeError):
+                return None  # a twin that cannot run with the other value has read it
+    return {value: twin.trainer for value, twin in twins.items()}
 
 
 def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
@@ -59,11 +80,11 @@ def waits(probe: Probe, path: str, twins: dict[Any, Trainer]) -> bool:
     here and in every twin that was built with another `value`, and it cannot be called without that attribute.
     """
     key = path.rsplit(".", 1)[-1]
-    clone = probe.clone()
+    clone = probe.behind()
     carried = {value_at(probe.config, path): clone, **twins}
     if not all(_carries(trainer, path, value) for value, trainer in carried.items()):
         return False
-    step = clone.measure(trimmed(probe.batch, 3, 4), warm=False).step
+    step = clone.measure(probe.batch, warm=False).step
     term = next(term for term, _ in clone.weighted if path.split(".")[1] == term.key)
     del vars(term)[key]
     try:
@@ -134,13 +155,14 @@ STATES = ((1.0, 0.0), *STRETCHES)
 
 
 class _Fingerprint:
-    """What a configuration makes of the probe's state: its initial values, and one step of a few pairs."""
+    """What a configuration makes of the probe's state: its initial values, and one step of a few pairs, behind the sequence
+    side unless `whole`."""
 
-    def __init__(self, probe: Probe, config: ConfigurationBlock) -> None:
-        self.probe, self.config = probe, config
+    def __init__(self, probe: Probe, config: ConfigurationBlock, *, whole: bool) -> None:
+        self.probe, self.config, self.whole = probe, config, whole
         self.error = ""
         try:
-            self.trainer = probe.build(config)
+            self.trainer = probe.build(config) if whole else probe.built_behind(config)
         except (ValueError, TypeError, KeyError, RuntimeError) as error:
             self.error = f"{type(error).__name__}: {error}"
             return
@@ -155,32 +177,37 @@ class _Fingerprint:
             for key, state in weights["states"].items()
             for name, value in state.items()
         }
+        self.batch = trimmed(probe.batch, 3, 4) if whole else probe.batch
         self._measured: Step | None = None
         self._values: dict[tuple[float, float], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
         self._logits: torch.Tensor | None = None
 
-    def differs(self, other: "_Fingerprint", path: str) -> bool:
-        """Whether the two, which differ in the key at `path`, are built, step or would step at another state in different
-        ways; what the key is nearest to is asked first."""
+    def clone(self) -> Trainer:
+        """A trainer of the configuration with the probe's state."""
+        return self.probe.clone(self.config) if self.whole else self.probe.behind(self.config)
+
+    def built_otherwise(self, other: "_Fingerprint") -> bool:
+        """Whether the other cannot be built, or has other initial values."""
         if other.error:
             return True
         shapes = {name: value.shape for name, value in self.initial.items()}
         if shapes != {name: value.shape for name, value in other.initial.items()}:
             return True
-        if unlike(self.initial, other.initial):
-            return True
-        try:
-            if path.startswith(OF_TERMS):
-                return self._terms_differ(other) or self._steps_differ(other)
-            forward = not path.startswith(OF_GRADIENTS) and self._forwards_differ(other)
-            return forward or self._steps_differ(other) or self._terms_differ(other)
-        except (ValueError, TypeError, LookupError, RuntimeError):
-            return True  # a twin that cannot run with the other value has read it
+        return unlike(self.initial, other.initial)
+
+    def questions(self, path: str) -> list[Callable[["_Fingerprint"], bool]]:
+        """Ways in which another one, that differs in the key at `path`, may step or would step at another state."""
+        if path.startswith(OF_TERMS):
+            return [self._terms_differ, self._steps_differ]
+        asked = [self._steps_differ, self._terms_differ]
+        if not path.startswith(OF_GRADIENTS):
+            asked.insert(0, self._forwards_differ)
+        return [*asked, self.differs_unseen] if path in UNSEEN else asked
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
         """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""
-        one, two = (self.probe.logits(self.probe.clone(f.config), unseen=True) for f in (self, other))
+        one, two = (self.probe.logits(f.clone(), unseen=True) for f in (self, other))
         return not _same(one, two)
 
     def step(self) -> dict[str, Any]:
@@ -188,7 +215,7 @@ class _Fingerprint:
         if self._step is None:
             probe, clone = self.probe, self.trainer
             probe.load(clone)
-            step = probe.step(clone, batch=trimmed(probe.batch, 3, 4))
+            step = probe.step(clone, batch=self.batch)
             self._step = {
                 "gradients": step.gradients,
                 "parameters": step.parameters,
@@ -203,14 +230,14 @@ class _Fingerprint:
         """Logits of a few pairs as they are predicted."""
         if self._logits is None:
             self.probe.load(self.trainer)
-            self._logits = self.probe.logits(self.trainer, trimmed(self.probe.batch, 3, 4))
+            self._logits = self.probe.logits(self.trainer)
         return self._logits
 
     @torch.no_grad()
     def _forwards_differ(self, other: "_Fingerprint") -> bool:
         """Whether a step differs before its gradients."""
         self.probe.load(other.trainer)
-        one, two = self.measured(), other.trainer.measure(trimmed(self.probe.batch, 3, 4), warm=False).step
+        one, two = self.measured(), other.trainer.measure(self.batch, warm=False).step
         pairs = [(vars(one)[name], vars(two)[name]) for name in FORWARD]
         return any(a.shape != b.shape or not _same(a, b) for a, b in pairs)
 
@@ -235,8 +262,8 @@ class _Fingerprint:
     def measured(self) -> Step:
         """A step of a few pairs before its gradients, at the probe's state."""
         if self._measured is None:
-            clone = self.probe.clone(self.config)
-            self._measured = clone.measure(trimmed(self.probe.batch, 3, 4), warm=False).step
+            clone = self.clone()
+            self._measured = clone.measure(self.batch, warm=False).step
             self._values = {stretch: _values(clone, self._measured, stretch) for stretch in STATES}
         return self._measured
 

@@ -52,7 +52,10 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFind
         return MechanismFinding.on(mechanism, "inert", unread, "input", **figures)
     asked = places(mechanism, twins.probe.config)
     of_prediction, still = _effect(twins, mechanism, cls, list(instances.values()))
-    gap = twins.neutralised(_patch(twins, cls))
+    inner = set(twins.trainer.model.sequence.modules())
+    gap = twins.neutralised(
+        _patch(twins, cls), sequence=any(module in inner for module in instances.values())
+    )
     figures |= {**of_prediction, "effect_gradient": gap}
     text = silent(asked, still, gap)
     if text:
@@ -143,7 +146,7 @@ def _effect(
     elif issubclass(cls, EmaTeacher):
         remembered = trainer.memory
         trainer.memory = trainer.model.environment.initial_memory()
-        moved = reading.moved(reading.scores(), r=of_r)
+        moved = reading.moved(reading.scores(encoded=reading.encoded), r=of_r)
         trainer.memory = remembered
     else:
         moved = reading.moved(reading.without(instances), r=of_r)

@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
+from harness.audit.settings import changed, summed
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
 from harness.trial.episodes.sampler import EpisodeBatch, Sampler
 from harness.trial.inspection import Subject
 from harness.trial.step.diverged import Diverged, not_finite
+from harness.trial.step.measure import Sides
 from harness.trial.step.routing import RoutingError
 from harness.trial.step.trainer import StepLog, Trainer
 from models.scoring import score_queries
@@ -29,6 +32,8 @@ SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
+LITTLE = {"model.self_attention_layers": 0, "model.embedding": 1}
+"""Of a sequence side that is built and not run."""
 WARM_RATE = 0.01
 """Largest learning rate of the warm-up: a rate that kills the network is the trial's to find, and no mechanism's fault."""
 MOST_STEPS = 10_000
@@ -39,13 +44,15 @@ Patch = Callable[[Trainer], None]
 
 @dataclass(frozen=True)
 class ProbeStep:
-    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged."""
+    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged; `behind`:
+    it began behind the sequence side."""
 
     gradients: dict[str, Tensor]
     parameters: dict[str, Tensor]
     states: dict[str, Tensor]
     log: StepLog | None
     leak: str | None
+    behind: bool
 
 
 class Probe:
@@ -54,9 +61,9 @@ class Probe:
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
     without clipping; the state is first `warmed` by three of its own steps, so that memory banks and prototypes hold
-    something and what starts neutral (T = 1, A = 0) has left its start. They are of the trial's size and tell how long its
-    steps take where that is not known yet (`step_s`, seconds). Where names are hidden, the step that every twin takes is
-    one that hides one name (see `_hiding_one`).
+    something and what starts neutral (T = 1, A = 0) has left its start. The last of them is of the trial's size and tells
+    how long its steps take where that is not known yet (`step_s`, seconds). Where names are hidden, the step that every
+    twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:
@@ -67,6 +74,7 @@ class Probe:
         batches = batches_of(subject.sampler, trainer.index)
         optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
         self.config = trainer.config.model_copy(update={"optimiser": optimiser})
+        self.summed = summed(self.config)
         share = 1.0
         if len(batches[0].support) == 1:  # one episode alone shows nothing of what tells episodes apart
             batches = [joined(batch, batches[k - 1]) for k, batch in enumerate(batches)]
@@ -74,32 +82,33 @@ class Probe:
         self.batches = [trimmed(batch) for batch in batches]
         self.step_s = step_s
         self.weights = copy.deepcopy(trainer.weights())
+        clone = self.build()
         if warm:
-            clone = self.build()
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
-            times = []
-            for number, batch in enumerate(self.batches[:-1] if step_s else batches[:-1]):
+            steps = [*self.batches[:-2], self.batches[-2] if step_s else batches[-2]]
+            for number, batch in enumerate(steps):
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
-                times.append(share * (time.perf_counter() - began))
-            self.step_s = step_s or sorted(times)[len(times) // 2]
+            self.step_s = step_s or share * (time.perf_counter() - began)
             self.weights = copy.deepcopy(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
-        self.weights["index"] = self._hiding_one()
+        self.weights["index"] = self._hiding_one(clone)
         self._plain: Trainer | None = None
+        self._behind: dict[tuple[str, bool], Trainer] = {}
+        self._sides: Sides | None = None
+        self._predicted: Sides | None = None
 
-    def _hiding_one(self) -> int:
+    def _hiding_one(self, clone: Trainer) -> int:
         """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
         shown ones can both be judged."""
         start = int(self.weights["index"])
         if self.config.episode.pseudo_unseen == 0:
             return start
-        clone = self.build()
         for index in range(start, start + MOST_STEPS):
             hidden = clone.hidden(self.batch, index)
             if hidden is not None and int(hidden.sum()) == 1:
@@ -128,29 +137,97 @@ class Probe:
             patch(clone)
         return clone
 
-    def _copied(self) -> Trainer:
-        """A copy of the one clone of the trial's own configuration, which is built once; the data are shared."""
+    @property
+    def plain(self) -> Trainer:
+        """The one clone of the trial's own configuration that others are copies of; it never steps."""
         if self._plain is None:
             self._plain = self._loaded(None)
-        plain = self._plain
-        shared = (self.dataset, plain.measuring.statistics, plain.config, plain.schedule)
-        return copy.deepcopy(self._plain, {id(part): part for part in shared})
+        return self._plain
+
+    @property
+    def sides(self) -> Sides:
+        """What the sequence side gives for the batch in the step that every twin takes."""
+        if self._sides is None:
+            self._sides = self.plain.measuring.sides(self.batch, self.plain.draws, self.plain.index)
+        return self._sides
+
+    def sides_of(self, clone: Trainer) -> Sides:
+        """The same with another clone's for the query pairs."""
+        noise = clone.draws.noise(clone.index)
+        query = forward(clone.model, clone.dataset, self.batch.query, clone.device, noise)
+        return Sides(self.sides.support, query)
+
+    def behind(
+        self, config: ConfigurationBlock | None = None, patch: Patch | None = None, *, whole: bool = False
+    ) -> Trainer:
+        """A clone that begins behind the sequence side (see `begin_behind`), which costs a part of one and takes steps in a
+        part of the time; `config` has to have the `same_sequence`. That side of its own is shared with other clones, and a
+        little one that nothing runs, unless a loss term reads its parameters or all of it is asked for (`whole`)."""
+        config = config or self.config
+        if config is self.config or config is self.summed:
+            clone = self._copied_behind(config, whole=whole)
+        else:
+            clone = self._begun(config, whole=whole)
+        if patch is not None:
+            patch(clone)
+        return clone
+
+    def _copied_behind(self, config: ConfigurationBlock, *, whole: bool) -> Trainer:
+        """A copy of the one clone behind the sequence side that has this configuration."""
+        kind = (config.balance.kind, whole)
+        if kind not in self._behind:
+            self._behind[kind] = self._begun(config, whole=whole)
+        template = self._behind[kind]
+        kept = self._shared(template)
+        if not whole and not reads_parameters(template):
+            sequence = template.model.sequence
+            kept |= {id(part): part for part in (sequence, *sequence.parameters())}
+        return copy.deepcopy(template, kept)
+
+    def _begun(self, config: ConfigurationBlock, *, whole: bool) -> Trainer:
+        """A trainer of `config` behind the sequence side with the probe's state, ready for a step."""
+        clone = self.built_behind(config, whole=whole)
+        self.load(clone)
+        self._updating(clone)
+        return clone
+
+    def built_behind(self, config: ConfigurationBlock, *, whole: bool = False) -> Trainer:
+        """The same at its own initialisation."""
+        if not same_sequence(config, self.config):
+            raise ValueError("a clone with another sequence side cannot begin behind this one")
+        reads = reads_parameters(self.plain)
+        clone = self.build(config if whole or reads else changed(config, LITTLE))
+        clone.config = config
+        begin_behind(clone, self.sides, reads=reads)
+        return clone
+
+    def _shared(self, trainer: Trainer) -> dict[int, Any]:
+        """What copies of a trainer have in common."""
+        parts = (self.dataset, trainer.measuring.statistics, trainer.config, trainer.schedule)
+        return {id(part): part for part in parts}
+
+    def _copied(self) -> Trainer:
+        """A copy of the plain clone; the data are shared."""
+        return copy.deepcopy(self.plain, self._shared(self.plain))
 
     def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
         """A trainer of `config` with the probe's state, ready for a step."""
         clone = self.build(config)
         self.load(clone)
-        # Updates in proportion to the gradient: the first one of Adam is its sign alone, and hides what differs.
+        self._updating(clone)
+        return clone
+
+    def _updating(self, clone: Trainer) -> None:
+        """Updates in proportion to the gradient: the first one of Adam is its sign alone, and hides what differs."""
         for group in clone.optimiser.param_groups:
             group["lr"] = group["eps"] = 1.0
-        return clone
 
     def load(self, clone: Trainer) -> None:
         """Give `clone` the probe's parameters and states wherever name and shape agree."""
         initial = clone.weights()
-        merged = {
-            "model": _matching(initial["model"], self.weights["model"]),
-            "terms": _matching(initial["terms"], self.weights["terms"]),
+        # Parameters are copied as they are loaded, states are not.
+        parameters = {name: _matching(initial[name], self.weights[name]) for name in ("model", "terms")}
+        states = {
             "states": {
                 key: _matching(state, self.weights["states"].get(key, {}))
                 for key, state in initial["states"].items()
@@ -160,9 +237,7 @@ class Probe:
                 for name in ("reference", "balance", "memory")
             },
         }
-        clone.load_weights(
-            {**self.weights, **initial, **copy.deepcopy(merged), "index": self.weights["index"]}
-        )
+        clone.load_weights({**parameters, **copy.deepcopy(states), "index": self.weights["index"]})
 
     def step(
         self,
@@ -192,20 +267,20 @@ class Probe:
         except RoutingError as error:
             leak = str(error)
         handle.remove()
-        parameters = {name: p.detach().clone() for p, name in names.items()}
+        held = set(clone.parameters)
+        parameters = {name: p.detach().clone() for p, name in names.items() if p in held}
         states = {
             f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
         }
         states |= {f"memory/{name}": value for name, value in clone.memory.items()}
-        return ProbeStep(gradients, parameters, states, log, leak)
+        return ProbeStep(gradients, parameters, states, log, leak, given_sides(clone) is not None)
 
     @torch.no_grad()
-    def logits(self, clone: Trainer, batch: EpisodeBatch | None = None, *, unseen: bool = False) -> Tensor:
+    def logits(self, clone: Trainer, *, unseen: bool = False) -> Tensor:
         """Logits [E, Q] of the query pairs as they are predicted: no dropout, no labels, no hidden names; `unseen`: as
         those of cell lines that were not trained on."""
-        batch = batch or self.batch
-        support = forward(clone.model, clone.dataset, batch.support, clone.device)
-        query = forward(clone.model, clone.dataset, batch.query, clone.device)
+        batch = self.batch
+        support, query = self._forwards(clone) if given_sides(clone) is None else self.predicted
         episodes, size = batch.support.shape
         zeros = torch.zeros(episodes, size, device=clone.device)
         stream = support.stream.view(episodes, size, -1)
@@ -216,6 +291,19 @@ class Probe:
         return score_queries(
             clone.model, sets, u, z_i, clone.reference, clone.memory, warm=False
         ).scores.logit
+
+    @torch.no_grad()
+    def _forwards(self, clone: Trainer) -> Sides:
+        """The sequence side of a clone over the batch, as in prediction."""
+        sides = (self.batch.support, self.batch.query)
+        return Sides(*(forward(clone.model, clone.dataset, pairs, clone.device) for pairs in sides))
+
+    @property
+    def predicted(self) -> Sides:
+        """What the sequence side gives for the batch in a prediction."""
+        if self._predicted is None:
+            self._predicted = self._forwards(self.plain)
+        return self._predicted
 
 
 def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:

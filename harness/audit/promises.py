@@ -11,6 +11,7 @@ from harness.audit.finding import MechanismFinding
 from harness.audit.hidden_names import leaking_name
 from harness.audit.own_episode import reads_other_episodes
 from harness.audit.reading import ROUNDING
+from harness.audit.rescoring import CLOSE_HALF
 from harness.audit.same_energy import SupportFirst
 from harness.audit.twins import Twins
 from harness.trial.episodes.batches import Encoded, encode_pairs
@@ -32,8 +33,14 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
     """
     reading = twins.reading
     again = reading.scores()
-    if any(not np.array_equal(again[name].logits, base.logits) for name, base in reading.base.items()):
+    if any(not np.array_equal(again[name].logits, real.logits) for name, real in reading.real.items()):
         text = "the same prediction twice gives other numbers: something is carried over from one to the next"
+        return [_finding("prediction", text)]
+    close = CLOSE_HALF if twins.probe.device.type == "cuda" else NEAR
+    real = reading.real
+    apart = [name for name, base in reading.base.items() if not _near(base.logits, real[name].logits, close)]
+    if apart:
+        text = f"split {apart[0]} is scored with other features than the sequence side gives for its pairs"
         return [_finding("prediction", text)]
     findings = [_finding("prediction", text) for text in [_alone(twins)] if text]
     if twins.trainer.model.environment.acts:
@@ -104,8 +111,8 @@ def _alone(twins: Twins) -> str:
     return ""
 
 
-def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    return bool((np.abs(one - other) <= NEAR * (1 + np.abs(one))).all())
+def _near(one: np.ndarray, other: np.ndarray, close: float = NEAR) -> bool:
+    return bool((np.abs(one - other) <= close * (1 + np.abs(one))).all())
 
 
 def _order(twins: Twins) -> str:

@@ -1,7 +1,7 @@
 """The trial's own predictions of a few pairs of every split, as they are and with one thing of the model changed."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from harness.audit.neutral import mapped, parts_of
 from harness.audit.probe import EVERYTHING_ON
+from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.score.scoring import score_splits
@@ -45,9 +46,10 @@ class Moved(NamedTuple):
 
 class ScoreReading:
     """Scores by split of a few pairs through the trial's scoring path: `score_splits` with its own predictor, without
-    gradients, everything switched on. `outputs`: of every module that was called, tensor by tensor, the mean over samples
-    and calls; `calls`: arguments of its first call;
-    `supports`: the support sets that reached the environment, call by call.
+    gradients, everything switched on. `real`: as the trial scores them; `base`: the same from `encoded`, the features of
+    all pairs by one pass, which every change is compared with. `outputs`: of every module that was called, tensor by
+    tensor, the mean over samples and calls; `calls`: arguments of its first call; `supports`: the support sets that
+    reached the environment, call by call.
 
     Raises Diverged for a score that is not finite.
     """
@@ -56,25 +58,44 @@ class ScoreReading:
         self.trainer, self.predictor = trainer, predictor
         cell = np.asarray(trainer.dataset.cell)
         self.pairs = {name: _few(rows, cell) for name, rows in pairs.items() if len(rows)}
-        self.scored = 0
         self.outputs: dict[nn.Module, list[Tensor]] = {}
         self.calls: dict[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         self.supports: list[Support] = []
         with self._recording():
-            self.base = self.scores()
+            self.real = self.scores()
+        self.encoded = self.encoded_now()
+        self.base = self.scores(encoded=self.encoded)
 
-    def scores(self, trainer: Trainer | None = None) -> dict[str, SplitScores]:
-        """Scores of all splits with the trainer as it is now, or with another one. Where T is calibrated the splits are
-        scored apart, so that only validation gets a fitted T."""
-        self.scored += 1
+    def encoded_now(self) -> dict[str, Encoded]:
+        """What the sequence side gives for the pairs of all splits, in one pass."""
+        trainer, sizes = self.trainer, [len(rows) for rows in self.pairs.values()]
+        rows = np.concatenate([*self.pairs.values()])
+        parts = encode_pairs(trainer.model, trainer.dataset, rows, trainer.device, len(rows))
+        by_split = zip(*(part.split(sizes) for part in parts), strict=True)
+        return {name: Encoded(*split) for name, split in zip(self.pairs, by_split, strict=True)}
+
+    def scores(
+        self, trainer: Trainer | None = None, *, encoded: Mapping[str, Encoded] | None = None
+    ) -> dict[str, SplitScores]:
+        """Scores of all splits with the trainer as it is now, or with another one; `encoded`: by what the sequence side has
+        given already. Where T is calibrated the splits are scored apart, so that only validation gets a fitted T."""
         apart = self.trainer.config.temperature.mode == "calibrated"
         groups = [(name,) for name in self.pairs] if apart else [tuple(self.pairs)]
         arguments = (trainer or self.trainer, self.predictor, self.pairs)
+        options: dict[str, Any] = {} if encoded is None else {"encoded": encoded}
         return {
             name: scores
             for group in groups
-            for name, scores in score_splits(*arguments, group, draws=1, epoch=int(EVERYTHING_ON))[0].items()
+            for name, scores in score_splits(*arguments, group, draws=1, epoch=int(EVERYTHING_ON), **options)[
+                0
+            ].items()
         }
+
+    def changed(self, modules: Iterable[nn.Module]) -> dict[str, SplitScores]:
+        """Scores with the trainer as it is now, where these modules are changed: the sequence side runs if any is its."""
+        sequence = set(self.trainer.model.sequence.modules())
+        runs = any(module in sequence for module in modules)
+        return self.scores(encoded=self.encoded_now() if runs else self.encoded)
 
     def mean_r(self) -> float:
         """Mean R_E over all pairs."""
@@ -120,7 +141,7 @@ class ScoreReading:
                 for surface in self.surfaces(module):
                     handle = surface.register_forward_hook(_constant(self.outputs[surface]))
                     stack.callback(handle.remove)
-            return self.scores()
+            return self.changed(modules)
 
     def surfaces(self, module: nn.Module) -> list[nn.Module]:
         """The module itself, or of one that is entered by another method than its forward the parts that are called."""
@@ -132,7 +153,7 @@ class ScoreReading:
         """Scores where the module is given other arguments."""
         handle = module.register_forward_pre_hook(change, with_kwargs=True)
         try:
-            return self.scores()
+            return self.changed([module])
         finally:
             handle.remove()
 
@@ -140,7 +161,7 @@ class ScoreReading:
         """Scores where the module gives something else."""
         handle = module.register_forward_hook(lambda _module, _arguments, output: change(output))
         try:
-            return self.scores()
+            return self.changed([module])
         finally:
             handle.remove()
 
@@ -153,7 +174,7 @@ class ScoreReading:
             for module in modules
         ]
         try:
-            return self.scores()
+            return self.changed(modules)
         finally:
             for handle in handles:
                 handle.remove()

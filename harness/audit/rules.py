@@ -8,11 +8,12 @@ import numpy as np
 from torch import Tensor
 
 from harness.audit.acting import KNOWN, UNSEEN, before_threshold, places
+from harness.audit.behind_sequence import given_sides
 from harness.audit.effect import silent
 from harness.audit.finding import MechanismFinding
 from harness.audit.inputs import judge_inputs
 from harness.audit.probe import EVERYTHING_ON, differ, norm
-from harness.audit.settings import changed, summed
+from harness.audit.settings import changed
 from harness.audit.twins import Twins, leaving_out
 from harness.config.blocks.training import samplers
 from harness.mechanisms.mechanism import Mechanism
@@ -40,10 +41,13 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     config = twins.probe.config
     asked = places(mechanism, config)
     try:
-        twin = twins.probe.clone(changed(config, dict(mechanism.off)))
+        twin = twins.twin(dict(mechanism.off))
         predicts = asked & {KNOWN, UNSEEN}
         of_r = before_threshold(mechanism, twins.trainer.model.energy)
-        moved = twins.reading.moved(twins.reading.scores(twin), r=of_r) if predicts else None
+        encoded = None if given_sides(twin) is None else twins.reading.encoded
+        scores = twins.reading.scores(twin, encoded=encoded) if predicts else None
+        base = twins.reading.base if encoded is not None else twins.reading.real
+        moved = None if scores is None else twins.reading.moved(scores, base=base, r=of_r)
         gap = twins.gradient_gap(twins.probe.step(twin))
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
@@ -70,7 +74,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
 
 def _opposed(twins: Twins) -> str:
     """The first two loss terms whose gradients in the step point against each other; empty where none do."""
-    probe, config = twins.probe, summed(twins.probe.config)
+    probe, config = twins.probe, twins.probe.summed
     whole = probe.step(probe.clone(config)).gradients
     apart: dict[str, dict[str, Tensor]] = {}
     for key in twins.terms:
@@ -129,8 +133,8 @@ def _weights(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
 def _curriculum(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     """A step of phase 1 is another one than the same step of phase 2."""
     probe = twins.probe
-    early = probe.step(probe.clone(), progress=0.0)
-    twin = probe.step(probe.clone(changed(probe.config, dict(mechanism.off))), progress=0.0)
+    early = probe.step(probe.behind(probe.summed), progress=0.0)
+    twin = probe.step(probe.behind(changed(probe.summed, dict(mechanism.off))), progress=0.0)
     gap = differ(early.gradients, twin.gradients)
     figures: dict[str, Any] = {"effect_gradient": gap / (norm(twin.gradients) + 1e-30)}
     if gap > 0.0:

@@ -3,11 +3,13 @@
 import numpy as np
 import torch
 
+from harness.audit.behind_sequence import given_sides
 from harness.audit.probe import Probe
-from harness.trial.episodes.batches import encode_pairs
+from harness.trial.episodes.batches import Encoded
 from harness.trial.score.predict import Predictor
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.draws import NoDraws
+from models.sequence.potential import SequenceOutput
 
 TOLERANCE = 1e-5
 """Largest difference of a logit, relative to 1 + its size."""
@@ -20,19 +22,25 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
     is the trial's own predictor, given each episode's support and query pairs; in a mixed episode it is given that
     support set for every cell line of the query pairs. Raises Diverged where the training path's logits are not finite.
     """
-    trainer = probe.clone()
+    sides = probe.predicted
+    trainer = probe.behind()
+    stand_in = given_sides(trainer)
+    assert stand_in is not None
+    stand_in.load(sides)
     trainer.draws = NoDraws()
     with torch.no_grad():
         step = trainer.measure(probe.batch, warm=False).step
+    by_episode = [_episodes(output, len(probe.batch.support)) for output in sides]
     worst = 0.0
     for episode, lines in enumerate(probe.batch.query_cell):
         support, query = probe.batch.support[episode], probe.batch.query[episode]
         codes = probe.codes[np.concatenate([np.repeat(lines[:1], len(support)), lines])]
         pairs = np.concatenate([support, query])
+        encoded = Encoded(*map(torch.cat, zip(*(of[episode] for of in by_episode), strict=True)))
         scores = SupportFirst(predictor, len(support)).predict(
             trainer.model,
             trainer.reference,
-            encode_pairs(trainer.model, trainer.dataset, pairs, trainer.device, len(pairs)),
+            encoded,
             split="audit",
             pairs=pairs,
             label=np.asarray(trainer.dataset.label[pairs]),
@@ -47,6 +55,12 @@ def disagreement(probe: Probe, predictor: Predictor) -> float:
         gap = np.abs(scores.logit[len(support) :] - trained) / (1.0 + np.abs(trained))
         worst = max(worst, float(gap.max()) if np.isfinite(gap).all() else float("inf"))
     return worst
+
+
+def _episodes(output: SequenceOutput, episodes: int) -> list[Encoded]:
+    """What the sequence side gave, episode by episode."""
+    parts = (part.chunk(episodes) for part in (output.u, output.z_i, output.stream))
+    return [Encoded(*each) for each in zip(*parts, strict=True)]
 
 
 class SupportFirst(Predictor):

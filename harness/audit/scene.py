@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from harness.audit.behind_sequence import given_sides
 from harness.audit.plain_gradient import other_gradient
 from harness.audit.probe import Probe
+from harness.trial.episodes.batches import forward
 from harness.trial.step.measure import Measured, Sides
 from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
 from harness.trial.step.trainer import Trainer
@@ -20,19 +22,25 @@ class Scene:
 
     terms: by key; gradients: term -> its routed gradient with weight 1; plain: term of several objectives over one group
     -> part -> routed gradient of that part's plain scalar; unlike: term -> where its gradient on what it reads is another
-    one than its plain scalars give, in words (`plain_gradient`).
+    one than its plain scalars give, in words (`plain_gradient`). What terms send into the sequence side is followed where
+    it enters there; `through`: of the loss term of that key alone, and through all of that side.
     """
 
-    def __init__(self, probe: Probe) -> None:
-        self.probe, self.trainer = probe, in_double(probe.clone())
-        self.terms = {term.key: term for term, _ in self.trainer.weighted}
+    def __init__(self, probe: Probe, *, through: str | None = None) -> None:
+        clone = probe.behind(whole=True) if through is None else probe.clone()
+        self.probe, self.trainer = probe, in_double(clone)
+        self.terms = {
+            term.key: term for term, _ in self.trainer.weighted if through is None or term.key == through
+        }
         self.gradients: dict[str, Gradients] = {}
         self.plain: dict[str, dict[str, Gradients]] = {}
         self.unlike: dict[str, str] = {}
         self._held: dict[str, Held] = {}
         self._now: dict[str, dict[str, float]] = {}
         # Everything that needs a graph comes first: following a gradient writes parameters in place.
-        measured = self._measured(self._sides())
+        trainer = self.trainer
+        sides = trainer.measuring.sides(probe.batch, trainer.draws, trainer.index)
+        measured = self._measured(sides)
         for key, term in self.terms.items():
             self.gradients[key] = self._routed(
                 term, term(measured.step, self._state(key))[0], measured.boundary
@@ -44,8 +52,7 @@ class Scene:
                 self.plain[key] = {
                     part: self._routed(term, scalar, measured.boundary) for part, scalar in parts.items()
                 }
-        with torch.no_grad():
-            self._kept = self._sides()
+        self._kept = sides
 
     def members(self, key: str, letter: str) -> list[nn.Parameter]:
         """Parameters of a group that the term's gradient reaches."""
@@ -97,8 +104,13 @@ class Scene:
         return self.terms[key].awake(self.trainer.states[key])
 
     def _sides(self) -> Sides:
-        trainer = self.trainer
-        return trainer.measuring.sides(self.probe.batch, trainer.draws, trainer.index)
+        """The sequence side with the parameters as they are now; what is stopped there is held anyway."""
+        trainer, batch = self.trainer, self.probe.batch
+        if trainer.router.shared or given_sides(trainer) is not None:
+            return trainer.measuring.sides(batch, trainer.draws, trainer.index)
+        noise = trainer.draws.noise(trainer.index)
+        query = forward(trainer.model, trainer.dataset, batch.query, trainer.device, noise)
+        return Sides(self._kept.support, query)
 
     def _measured(self, sides: Sides) -> Measured:
         trainer = self.trainer

@@ -13,7 +13,8 @@ from harness.audit.promised import PromisedSplit
 from harness.audit.samples import drawn_again
 from harness.audit.sequences import Sequences, is_read
 from harness.audit.support_draws import SupportDraws
-from harness.audit.witness import Arrival, Encoding, Witness
+from harness.audit.support_sets import SupportSets
+from harness.audit.witness import Arrival, Encoding, Witness, row_of
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import SplitScores
@@ -55,10 +56,15 @@ class ScoreContract:
             yield Breach("one draw per cell line", "prediction", text)
             return
         arrivals, encodings = iter(witness.arrivals), iter(witness.encodings)
+        sets, first = SupportSets.of(witness.arrivals, (draws, self.config.support.size)), 0
         for place, name in enumerate(names):
             of_split = list(itertools.islice(arrivals, len(self.promised[name].codes)))
             before = fits and place == 0
-            yield from self._of_support(of_split, scores[name], draws)
+            if sets is None:
+                yield from self._of_sizes(of_split, scores[name], draws)
+            else:
+                yield from self._of_support(of_split, sets.part(first, len(of_split)), scores[name])
+            first += len(of_split)
             yield from self._of_queries(of_split, scores[name], before)
             if not before:
                 yield from self._of_features(of_split, scores[name], encodings, number)
@@ -82,46 +88,52 @@ class ScoreContract:
                 text = f"cell lines of split {name} are not the data's"
                 yield Breach("lines in prediction", "prediction", text)
 
-    def _of_support(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
-        """A support draw is of its cell line and split, of the configured size, without labels, and not the one before."""
-        size, promised = self.config.support.size, self.promised[split.split]
-
-        def where(number: int) -> str:
-            return f"cell line {self.lines[int(promised.codes[number])]} of split {split.split}"
-
-        expected = torch.Size((draws, size))
+    def _of_sizes(self, arrivals: Sequence[Arrival], split: SplitScores, draws: int) -> Iterator[Breach]:
+        """Support sets are as many and as large as configured."""
+        size = self.config.support.size
         for number, arrival in enumerate(arrivals):
-            if not arrival.u.shape == arrival.label.shape == arrival.labelled.shape == expected:
-                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for {where(number)}"
-                yield Breach("support size", "prediction", f"{text}; {draws} of {size} are configured")
+            if not SupportSets.fit(arrival, (draws, size)):
+                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for"
+                text += f" {self._place(split, number)}; {draws} of {size} are configured"
+                yield Breach("support size", "prediction", text)
                 return
-        labels = torch.stack([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
-        if bool(labels.any()):
-            number = int(torch.nonzero(labels)[0, 0]) // 2
-            yield Breach("labels shown", "prediction", f"the support set of {where(number)} carries labels")
-        names = torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy()
-        if not np.array_equal(names, np.repeat(promised.trained, draws)):
+
+    def _place(self, split: SplitScores, number: int) -> str:
+        return f"cell line {self.lines[int(self.promised[split.split].codes[number])]} of split {split.split}"
+
+    def _of_support(
+        self, arrivals: Sequence[Arrival], sets: SupportSets, split: SplitScores
+    ) -> Iterator[Breach]:
+        """A support draw is of its cell line and split, without labels, and not the one before."""
+        promised = self.promised[split.split]
+        _, draws, size = sets.u.shape
+        if sets.labelled.any():
+            text = f"the support set of {self._place(split, int(np.argmax(sets.labelled)))} carries labels"
+            yield Breach("labels shown", "prediction", text)
+        if (sets.names != promised.trained[:, None]).any():
             text = f"a support set of split {split.split} goes by the name of another cell line"
             yield Breach("cell line", "prediction", text)
         for number, arrival in enumerate(arrivals if self.features is not None else ()):
             assert self.features is not None
+            if arrival.v is None:
+                continue
             if is_of_others(arrival.v, np.tile(self.features[promised.codes[number]], (draws, 1))):
-                text = f"features of another cell line arrived for {where(number)}"
+                text = f"features of another cell line arrived for {self._place(split, number)}"
                 yield Breach("features", "prediction", text)
                 break
-        u = torch.stack([arrival.u for arrival in arrivals]).cpu().numpy()
-        places = promised.places(u, split.u)
+        places = promised.places(sets.u, split.u)
         foreign = places.foreign
         if foreign.any():
             number = int(np.argwhere(foreign)[0, 0])
-            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {where(number)} are no pairs of it"
-            yield Breach("foreign support", "prediction", text)
+            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {self._place(split, number)}"
+            yield Breach("foreign support", "prediction", f"{text} are no pairs of it")
             return
         yield from self.draws.breaches(split, promised, places)
         if draws > 1:
             pools = [split.u[split.cell == code] for code in promised.codes]
-            for number, common in drawn_again(u, pools, BY_CHANCE):
-                yield Breach("draws differ", "prediction", f"the support draws of {where(number)} {common}")
+            for number, common in drawn_again(sets.u, pools, BY_CHANCE):
+                text = f"the support draws of {self._place(split, number)} {common}"
+                yield Breach("draws differ", "prediction", text)
 
     def _of_features(
         self, arrivals: Sequence[Arrival], split: SplitScores, encodings: Iterator[Encoding], number: int
@@ -143,7 +155,7 @@ class ScoreContract:
             return
         arrival = arrivals[number % len(arrivals)]
         z_i, alike = arrival.z_i[0, 0], np.flatnonzero(made == float(arrival.u[0, 0]))
-        rows = (_row(parts, place) for place in alike.tolist())
+        rows = (row_of(parts, place) for place in alike.tolist())
         if not any(torch.equal(row.float(), z_i) for row in rows):
             text = f"a support set of split {split.split} has features of other pairs than its U_I"
             yield Breach("support features", "prediction", text)
@@ -161,12 +173,3 @@ class ScoreContract:
         elif not before and not np.array_equal(logit, split.logits[:, order]):
             text = f"the energy gave other logits than those of split {split.split}"
             yield Breach("logits", "prediction", text)
-
-
-def _row(parts: Sequence[Encoding], place: int) -> torch.Tensor:
-    """Features of one pair of those that were encoded in parts."""
-    for part in parts:
-        if place < len(part.u):
-            break
-        place -= len(part.u)
-    return part.stream[place]

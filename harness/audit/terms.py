@@ -39,12 +39,12 @@ def judge_term(
         "share": None if math.isnan(share) else share,
         "grad_norm": None if math.isnan(size) else size,
         "effect_gradient": effect,
-        "step_gap": differ(twins.base.parameters, out.parameters),
+        "step_gap": differ(twins.short.parameters, out.parameters),
     }
     if twins.leak is not None and f"loss term {term.key} " in twins.leak:
         return MechanismFinding.on(mechanism, "leaking", twins.leak, "route", **figures)
     extra = set() if twins.trainer.router.shared else set(term.reach) - allowed(term, twins.trainer)
-    escaped = leaks(term, twins.trainer, twins.base, out)
+    escaped = leaks(term, twins.behind, twins.short, out)
     figures["route_gap"] = max(escaped.values(), default=0.0)
     if extra or escaped:
         where = ", ".join(sorted(extra | set(escaped)))

@@ -1,35 +1,39 @@
 """What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
 
 from harness.audit import neutral
+from harness.audit.behind_sequence import given_sides, same_sequence
 from harness.audit.probe import Patch, Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, ScoreReading
-from harness.audit.settings import summed
+from harness.audit.settings import changed
 from harness.trial.step.trainer import StepLog, Trainer
 from models.episode import Step
 
 
 class Twins:
     """A probe's state as it is (`trainer`, `terms` by key), the step that every twin takes too (`base`, with shares in
-    its log), and its predictions of a few pairs (`reading`).
+    its log), the same behind the sequence side (`short`, by a copy of `behind`), and its predictions of a few pairs
+    (`reading`). Behind the sequence side gradients of terms are summed by their weights, whatever the balance makes of
+    them: that is judged by itself.
 
     Raises Diverged for logits that are not finite.
     """
 
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
-        self.trainer = probe.clone()
+        self.trainer = probe.plain
         self.terms = {term.key: term for term, _ in self.trainer.weighted}
         first = probe.step(probe.clone(), shares=True)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
         self._sides: dict[int, Moved] = {}
-        self._plain: dict[str, Tensor] | None = None
+        self.behind = probe.behind(probe.summed)
+        self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
         self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
@@ -43,13 +47,13 @@ class Twins:
     def measured(self) -> Step:
         """The step that every twin takes, before its gradients."""
         if self._measured is None:
-            self._measured = self.trainer.measure(self.probe.batch, warm=False).step
+            self._measured = self.behind.measure(self.probe.batch, warm=False).step
         return self._measured
 
     def without(self, *keys: str) -> ProbeStep:
         """The step without these loss terms."""
         if keys not in self._without:
-            self._without[keys] = self.probe.step(self.probe.clone(patch=leaving_out(keys)))
+            self._without[keys] = self.probe.step(self.probe.behind(self.probe.summed, leaving_out(keys)))
         return self._without[keys]
 
     def other_side(self, side: int) -> Moved:
@@ -59,20 +63,30 @@ class Twins:
             self._sides[side] = self.reading.moved(scores)
         return self._sides[side]
 
-    def neutralised(self, patch: Patch) -> float:
-        """Norm of the difference of a patched step's gradients from the unpatched one's, relative to these. Gradients of
-        terms are summed by their weights in both, whatever the balance makes of them: that is judged by itself."""
-        config = summed(self.probe.config)
-        if config is self.probe.config:
-            return self.gradient_gap(self.probe.step(self.probe.clone(patch=patch)))
-        if self._plain is None:
-            self._plain = self.probe.step(self.probe.clone(config)).gradients
-        twin = self.probe.step(self.probe.clone(config, patch)).gradients
-        return differ(self._plain, twin) / (norm(self._plain) + 1e-30)
+    def twin(self, changes: Mapping[str, Any]) -> Trainer:
+        """A twin with other settings: behind the sequence side where that stays what it is and the balance is none of them,
+        which may need all gradients."""
+        probe = self.probe
+        config = changed(probe.summed, changes)
+        balance = any(path.startswith("balance") for path in changes)
+        if balance or not same_sequence(config, probe.config):
+            return probe.clone(changed(probe.config, changes))
+        return probe.behind(config)
+
+    def neutralised(self, patch: Patch, *, sequence: bool) -> float:
+        """Norm of the difference of a patched step's gradients from the unpatched one's, relative to these; `sequence`: a
+        part of the sequence side is patched, which then runs once more."""
+        probe = self.probe
+        twin = probe.behind(probe.summed, patch)
+        stand_in = given_sides(twin)
+        if sequence and stand_in is not None:
+            stand_in.load(probe.sides_of(probe.clone(patch=patch)))
+        return self.gradient_gap(probe.step(twin))
 
     def gradient_gap(self, twin: ProbeStep) -> float:
-        """Norm of the difference of a twin's gradients from the base step's, relative to these."""
-        return differ(self.base.gradients, twin.gradients) / (norm(self.base.gradients) + 1e-30)
+        """Norm of the difference of a twin's gradients from those of the same step without a change, relative to these."""
+        base = self.short if twin.behind else self.base
+        return differ(base.gradients, twin.gradients) / (norm(base.gradients) + 1e-30)
 
     def outside_optimiser(self, names: Iterable[str]) -> str:
         """The first of the named parameters that the optimiser does not hold; empty when it holds all."""
@@ -82,14 +96,12 @@ class Twins:
 
     def rank_invariant(self) -> bool:
         """Whether the order of the probe's pairs within a cell line is that of U_I."""
-        with torch.no_grad():
-            step = self.trainer.measure(self.probe.batch, warm=False).step
-        return self.trainer.model.rank_invariant(step.r)
+        return self.trainer.model.rank_invariant(self.measured.r.detach())
 
+    @torch.no_grad()
     def in_order_of_u(self) -> bool:
         """Whether no logit in an episode of the probe is below that of a pair of its cell line with a smaller U_I."""
-        with torch.no_grad():
-            step = self.trainer.measure(self.probe.batch, warm=False).step
+        step = self.measured
         order = step.u.argsort(1)
         order = order.gather(1, step.query_cell.gather(1, order).argsort(dim=1, stable=True))
         logit, line = step.logit.gather(1, order), step.query_cell.gather(1, order)

@@ -1,8 +1,10 @@
 """What really arrives inside a model while it trains and predicts, noted by hooks that change no value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from harness.audit.sequences import Glimpse, glimpse
@@ -108,3 +110,17 @@ class Witness:
         """Take the hooks off."""
         for handle in self._handles:
             handle.remove()
+
+
+def row_of(parts: Sequence[Encoding], place: int) -> Tensor:
+    """Features of one pair of those that were encoded in parts."""
+    for part in parts:
+        if place < len(part.u):
+            break
+        place -= len(part.u)
+    return part.stream[place]
+
+
+def same_values(made: Tensor, received: Tensor) -> bool:
+    """Whether what the sequence side made is what was received, whatever its shape there."""
+    return torch.equal(made.detach().float().flatten(), received.detach().flatten())

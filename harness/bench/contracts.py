@@ -34,8 +34,9 @@ SIZES = {"default": (DEFAULT, SyntheticBlock()), "small": (SMALL, SyntheticBlock
 """Name of a size -> settings and data."""
 
 
-def bench_contracts(name: str, device: torch.device) -> Iterator[Measurement]:
-    """Two measurements at one of the `SIZES`: per optimiser step, and per scoring of all splits with all support draws.
+def bench_contracts(name: str, device: torch.device, *, budget: bool) -> Iterator[Measurement]:
+    """Two measurements at one of the `SIZES`: per optimiser step, and per scoring of all splits with all support draws; a
+    share over 1 % is a fault where it is a `budget`.
 
     The hooks are off while the plain way runs, and what they saw once is checked again and again; they themselves keep
     references and no more.
@@ -93,7 +94,8 @@ def bench_contracts(name: str, device: torch.device) -> Iterator[Measurement]:
         works = {"step": (steps, check_steps, STEPS), "scoring": (score, check_scores, 1)}
         for what, (plain, fast, count) in works.items():
             times = alternate(plain, fast, plain_rounds=ROUNDS, fast_rounds=ROUNDS, device=device)
-            yield _measurement(f"contracts, {what} at {name} sizes", *times, count, contracts)
+            name_of_work = f"contracts, {what} at {name} sizes"
+            yield _measurement(name_of_work, *times, count, contracts, budget=budget)
 
 
 def seen_by(witness: Witness) -> Callable[[], None]:
@@ -106,7 +108,9 @@ def seen_by(witness: Witness) -> Callable[[], None]:
     return again
 
 
-def _measurement(name: str, plain: Time, fast: Time, count: int, contracts: Contracts) -> Measurement:
+def _measurement(
+    name: str, plain: Time, fast: Time, count: int, contracts: Contracts, *, budget: bool
+) -> Measurement:
     each = fast.times(1.0 / (REPEATS * count))
     share = f"{each.wall / (plain.wall / count):.2%}"
     return Measurement(
@@ -118,4 +122,5 @@ def _measurement(name: str, plain: Time, fast: Time, count: int, contracts: Cont
         differences={"promises broken": float(len(contracts.broken))},
         limits={"promises broken": 0.0},
         notes={"share of the time": share, "microseconds": each.wall * 1e6},
+        budget=budget,
     )

@@ -41,6 +41,7 @@ class Measurement:
     differences: dict[str, float] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    budget: bool = False
 
     @property
     def ratio(self) -> float:
@@ -53,8 +54,12 @@ class Measurement:
         return self.plain.cpu / self.fast.cpu
 
     def broken(self) -> list[str]:
-        """One sentence for every difference beyond its limit (NaN is beyond)."""
-        return [
+        """One sentence for every difference beyond its limit (NaN is beyond), and for a budget that is overrun."""
+        over = []
+        if self.budget and self.required is not None and not self.ratio >= self.required:
+            budget = self.plain.wall / self.required
+            over = [f"{self.name}: {self.fast.wall:.3g} s are over the budget of {budget:.3g} s on the clock"]
+        return over + [
             f"{self.name}: {key} differs by {self.differences[key]:.1e}, limit {limit:.0e}"
             for key, limit in self.limits.items()
             if not self.differences[key] <= limit

@@ -1,8 +1,10 @@
 """What the audit's twins cost: both of their moments against the steps that a trial may spend on them."""
 
 import tempfile
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -22,15 +24,24 @@ from harness.trial.unit_run import UnitRun
 BUDGET = 40
 """Steps of a trial, by wall time, that the twins of both moments may take together."""
 PRESETS = ("minimal", "rp24", "complete")
+SIZES: Mapping[str, tuple[Mapping[str, Any], DataBlock]] = {
+    "default": ({}, DataBlock(synthetic=SyntheticBlock())),
+    "small": (TINY, DATA),
+}
+"""Name of a size -> settings and data; at small ones a step is little but overhead."""
+NARROW = {"model.bottleneck": 4}
+"""What a bottleneck becomes at a small width."""
 STEPS = 7
 
 
-def bench_twins(preset: str, device: torch.device, *, quick: bool) -> Measurement:
-    """One measurement of a preset at its own sizes, or at tiny ones where a step is little but overhead (`quick`): `plain`
-    are BUDGET median steps with all schedules over, `fast` are the twins before and after such steps."""
-    changes = {**(TINY if quick else {}), "optimiser.steps_per_epoch": STEPS, "audit": "off"}
-    config = compose(load_preset(preset), changes).resolved(gpu=device.type == "cuda")
-    model, data = config.model, DATA if quick else DataBlock(synthetic=SyntheticBlock())
+def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -> Measurement:
+    """One measurement of a preset at one of the `SIZES`: `plain` are BUDGET median steps with all schedules over, `fast`
+    are the twins before and after such steps; `budget`: more than that is a fault."""
+    start, (settings, data) = load_preset(preset), SIZES[size]
+    narrow = NARROW if settings and compose(start, {}).model.bottleneck is not None else {}
+    changes = {**settings, **narrow, "optimiser.steps_per_epoch": STEPS, "audit": "off"}
+    config = compose(start, changes).resolved(gpu=device.type == "cuda")
+    model = config.model
     assert model.enhancer_bp is not None
     assert model.promoter_bp is not None
     accused: list[str] = []
@@ -52,12 +63,13 @@ def bench_twins(preset: str, device: torch.device, *, quick: bool) -> Measuremen
         plain = middle([timed(partial(step, batch), device) for batch in unit.sampler.epoch(1)])
         last = timed(partial(judge, "last", plain.wall), device)
     return Measurement(
-        f"twins of preset {preset}",
+        f"twins of preset {preset} at {size} sizes",
         plain.times(BUDGET),
         Time(first.wall + last.wall, first.cpu + last.cpu),
         1.0,
         (STEPS, 1),
         differences={"mechanisms accused": float(len(accused))},
         limits={"mechanisms accused": 0.0},
-        notes={"steps at first": first.cpu / plain.cpu, "steps at last": last.cpu / plain.cpu},
+        notes={"steps at first": first.wall / plain.wall, "steps at last": last.wall / plain.wall},
+        budget=budget,
     )

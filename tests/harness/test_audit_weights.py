@@ -17,6 +17,7 @@ PATHS = {
     "calibration": "loss.calibration.weight",
     "pearson": "decouple.pearson",
     "sparsity_z_i": "loss.sparsity.z_i",
+    "sparsity_groups": "loss.sparsity.groups",
 }
 CHANGES: dict[str, Any] = dict.fromkeys(PATHS.values(), 0.5)
 

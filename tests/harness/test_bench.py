@@ -1,5 +1,6 @@
 """The bench runs at toy size and its two ways agree; nothing here is timed."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -183,6 +184,32 @@ def test_differences_by_hand() -> None:
     assert one.record()["cpu_ratio"] == 3.0
     assert plain.times(2.0) == Time(4.0, 6.0)
     assert middle([plain, fast, plain]) == plain
+
+
+@pytest.mark.parametrize(("budget", "fast", "faults"), [(True, 2.5, 1), (True, 2.0, 0), (False, 2.5, 0)])
+def test_a_budget_that_is_overrun_is_a_fault(budget: bool, fast: float, faults: int) -> None:
+    one = Measurement("x", Time(2.0, 2.0), Time(fast, 1.0), 1.0, budget=budget)
+    said = ["x: 2.5 s are over the budget of 2 s on the clock"]
+    assert one.broken() == said[:faults]
+
+
+@pytest.mark.parametrize(("over", "status"), [(True, 1), (False, 0)])
+def test_an_overrun_budget_ends_the_bench_with_status_1(
+    over: bool, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def twins(preset: str, size: str, device: torch.device, *, budget: bool) -> Measurement:
+        plain = Time(1.0 if over else 3.0, 1.0)
+        return Measurement(
+            f"twins of preset {preset} at {size} sizes", plain, Time(2.0, 2.0), 1.0, budget=budget
+        )
+
+    monkeypatch.setattr(bench, "bench_twins", twins)
+    monkeypatch.setattr(sys, "argv", ["bench", "twins", "--device", "cpu"])
+    assert main() == status
+    said = capsys.readouterr().out
+    for preset, size in itertools.product(("minimal", "rp24", "complete"), ("default", "small")):
+        assert f"twins of preset {preset} at {size} sizes" in said
+    assert ("over the budget" in said) == over
 
 
 def test_rounds_alternate() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness.trial.episodes.batches import encode_pairs
+from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.step.diverged import Diverged
@@ -24,12 +24,13 @@ def score_splits(
     *,
     draws: int,
     epoch: int,
+    encoded: Mapping[str, Encoded] | None = None,
 ) -> tuple[dict[str, SplitScores], float | None]:
     """Scores by split, and T where temperature mode `calibrated` fitted one on the validation split; None elsewhere.
 
     One sequence pass per pair; support draws reuse it. `epoch` (1-based) decides the phase of the curriculum. `splits`
     must hold the validation split where a temperature is to be fitted: on that split's pairs, and through the energy,
-    since T does not divide the whole logit in every form.
+    since T does not divide the whole logit in every form. `encoded`: of the pairs by split, where they are there already.
 
     Raises Diverged for a score that is not finite.
     """
@@ -41,7 +42,11 @@ def score_splits(
     order = sorted(splits, key=lambda name: name != VALIDATION) if calibrated else splits
     for name in order:
         split_pairs = pairs[name]
-        encoded = encode_pairs(trainer.model, dataset, split_pairs, device, config.evaluation.batch)
+        features = (
+            encode_pairs(trainer.model, dataset, split_pairs, device, config.evaluation.batch)
+            if encoded is None
+            else encoded[name]
+        )
         arguments: dict[str, Any] = {
             "split": name,
             "pairs": split_pairs,
@@ -51,7 +56,7 @@ def score_splits(
             "warm": warm,
             "memory": trainer.memory,
         }
-        inputs = (trainer.model, trainer.reference, encoded)
+        inputs = (trainer.model, trainer.reference, features)
         scored[name] = predictor.predict(*inputs, **arguments, calibration=calibration)
         if not (np.isfinite(scored[name].logits).all() and np.isfinite(scored[name].u).all()):
             raise Diverged(f"scores of split {name} are not finite")

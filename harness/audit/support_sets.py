@@ -1,0 +1,43 @@
+"""The support sets that arrived in a scoring, side by side."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from harness.audit.witness import Arrival
+
+
+class SupportSets(NamedTuple):
+    """Of K arrivals of D support sets of S pairs each: u float32 [K, D, S], names [K, D] of their cell lines, and which
+    arrivals carry labels, bool [K]."""
+
+    u: np.ndarray
+    names: np.ndarray
+    labelled: np.ndarray
+
+    @classmethod
+    def of(cls, arrivals: Sequence[Arrival], shape: tuple[int, int]) -> "SupportSets | None":
+        """Of arrivals of D support sets of S pairs, `shape`; None where one is of another shape, or there is none."""
+        if not arrivals or not all(cls.fit(arrival, shape) for arrival in arrivals):
+            return None
+        labels = torch.cat([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
+        labelled = (
+            labels.cpu().numpy().any(1) if bool(labels.any()) else np.zeros(2 * len(arrivals) * shape[0])
+        )
+        return cls(
+            torch.stack([arrival.u for arrival in arrivals]).cpu().numpy(),
+            torch.stack([arrival.cell for arrival in arrivals]).cpu().numpy(),
+            labelled.reshape(len(arrivals), -1).any(1),
+        )
+
+    @staticmethod
+    def fit(arrival: Arrival, shape: tuple[int, int]) -> bool:
+        """Whether the arrival is of `shape`."""
+        parts = (arrival.u, arrival.label, arrival.labelled)
+        return all(part.shape == shape for part in parts) and arrival.cell.shape == shape[:1]
+
+    def part(self, first: int, count: int) -> "SupportSets":
+        """`count` arrivals from the one at `first` on."""
+        return SupportSets(*(array[first : first + count] for array in self))
