@@ -200,7 +200,7 @@ class _Fingerprint:
         """Ways in which another one, that differs in the key at `path`, may step or would step at another state."""
         if path.startswith(OF_TERMS):
             return [self._terms_differ, self._steps_differ]
-        asked = [self._steps_differ, self._terms_differ]
+        asked: list[Callable[[_Fingerprint], bool]] = [self._steps_differ, self._terms_differ]
         if not path.startswith(OF_GRADIENTS):
             asked.insert(0, self._forwards_differ)
         return [*asked, self.differs_unseen] if path in UNSEEN else asked

@@ -114,8 +114,8 @@ def _other(part: Any, count: int) -> Any:
         values = {each.name: vars(part)[each.name] for each in fields(part)}
         return replace(part, **{name: _other(value, count) for name, value in values.items()})
     if isinstance(part, tuple):
-        values = [_other(value, count) for value in part]
-        return tuple(values) if type(part) is tuple else type(part)(*values)
+        others = [_other(value, count) for value in part]
+        return tuple(others) if type(part) is tuple else type(part)(*others)
     return part
 
 

@@ -23,13 +23,13 @@ class SupportSets(NamedTuple):
         if not arrivals or not all(cls.fit(arrival, shape) for arrival in arrivals):
             return None
         labels = torch.cat([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
-        labelled = (
-            labels.cpu().numpy().any(1) if bool(labels.any()) else np.zeros(2 * len(arrivals) * shape[0])
-        )
+        labelled = np.zeros((len(arrivals), 2 * shape[0]), dtype=bool)
+        if bool(labels.any()):
+            labelled = np.asarray(labels.cpu().numpy().any(1)).reshape(labelled.shape)
         return cls(
             torch.stack([arrival.u for arrival in arrivals]).cpu().numpy(),
             torch.stack([arrival.cell for arrival in arrivals]).cpu().numpy(),
-            labelled.reshape(len(arrivals), -1).any(1),
+            np.asarray(labelled.any(1)),
         )
 
     @staticmethod

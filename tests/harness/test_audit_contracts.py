@@ -306,7 +306,11 @@ def test_a_resumed_unit_knows_the_epochs_before(make_unit: MakeUnit, monkeypatch
 def test_mixed_batches_of_an_earlier_epoch_are_said(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    epochs(lambda sampler, _: RandomBatch.epoch(sampler, 1))(monkeypatch)
+    def first(sampler: CellBatch, _: int) -> Iterator[EpisodeBatch]:
+        assert isinstance(sampler, RandomBatch)
+        return RandomBatch.epoch(sampler, 1)
+
+    epochs(first)(monkeypatch)
     unit_run = run(make_unit({**STRICT, "episode.sampler": "random"}, twins=False))
     assert "in epoch 2, the batches are those of epoch 1" in unit_run.row["reason"]
 

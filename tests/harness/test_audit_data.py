@@ -14,6 +14,7 @@ from harness.audit.fold_contract import FoldContract
 from harness.audit.relations_contract import RelationsContract
 from harness.audit.shown_labels import ShownLabels
 from harness.data.dataset import EncodedDataset
+from harness.trial.episodes.cell_facts import relation_matrix
 from harness.trial.inspection import Subject
 from harness.trial.step import measure, trainer
 from harness.trial.step.draws import TrainingDraws
@@ -106,11 +107,14 @@ RELATED: dict[str, Any] = {
 def test_other_relations_between_cell_lines_are_said(
     path: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = trainer.relation_matrix
+    made = relation_matrix
 
     def turned(*inputs: Any) -> Any:
         weights = made(*inputs)
-        return weights.roll((1, 1), (0, 1)) if (len(inputs) == 4) == (path == "loss.contrastive") else weights
+        if (len(inputs) != 4) == (path == "loss.contrastive"):
+            return weights
+        assert weights is not None
+        return weights.roll((1, 1), (0, 1))
 
     def sentences() -> list[str]:
         subject = make_unit({**STRICT, **RELATED}, twins=False).subject
@@ -121,6 +125,7 @@ def test_other_relations_between_cell_lines_are_said(
     assert [f"{path}.relations says" in one for one in sentences()] == [True]
 
 
+chosen: Callable[..., Any] = TrainingDraws.shown
 LABELS: dict[str, Any] = {"support.labels": True, "routing": "shared", "optimiser.steps_per_epoch": 12}
 
 
@@ -141,9 +146,6 @@ def test_labels_shown_by_no_fair_coin_are_said(
 ) -> None:
     monkeypatch.setattr(TrainingDraws, "shown", change)
     assert sentence in run(make_unit({**STRICT, **LABELS}, twins=False)).row["reason"]
-
-
-chosen = TrainingDraws.shown
 
 
 def test_fair_labels_are_never_accused() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from harness.config.blocks.data import DataBlock
 from harness.data import encode
+from harness.data.arrays import save_array
 from harness.data.bases import cut_windows, encode_bases
 from harness.data.read_back import EncodingError
 from harness.data.store import open_dataset
 
-saved = encode.save_array
+saved = save_array
 
 
 def opened(block: DataBlock, cache: Path) -> None:
