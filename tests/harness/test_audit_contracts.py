@@ -223,8 +223,8 @@ def test_a_broken_contract_stops_a_strict_unit(
     rows = stored.table("audit")
     broken = rows[rows.verdict == "broken"]
     assert set(broken.id) == {"-"}
-    assert set(broken.check) <= {"contract", "energy"}, (
-        "scores that are not the pairs' are wrong energies as well"
+    assert set(broken.check) <= {"contract", "energy", "real step"}, (
+        "scores that are not the pairs' are wrong energies as well, and labels that are not make another step"
     )
     broken = broken[broken.check == "contract"]
     assert reason.endswith(broken.reason.iloc[0]) or broken.reason.iloc[0] in reason

@@ -174,6 +174,9 @@ def test_names_of_other_pairs_in_mixtures_are_said(
     assert "a support set arrived as that of another cell line" in unit_run.row["reason"]
 
 
+HIDDEN: dict[str, Any] = {"episode.pseudo_unseen": 0.5, "environment.teacher.kind": "gradient"}
+
+
 def test_hidden_names_of_other_lines_are_said(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     hiding = measure.without_names
 
@@ -182,7 +185,7 @@ def test_hidden_names_of_other_lines_are_said(make_unit: MakeUnit, monkeypatch: 
         return made if made.hidden is None else replace(made, hidden=made.hidden.roll(1, 0))
 
     monkeypatch.setattr(measure, "without_names", rolled)
-    unit_run = run(make_unit({**STRICT, "episode.pseudo_unseen": 0.5}, twins=False))
+    unit_run = run(make_unit({**STRICT, **HIDDEN}, twins=False))
     assert "a hidden name is that of another cell line" in unit_run.row["reason"]
 
 

@@ -10,7 +10,11 @@ from harness.audit.probe import Probe
 from models.environment.opportunist import Opinion, Opportunist
 from tests.harness.conftest import MakeUnit
 
-COMPETES: dict[str, Any] = {"loss.competition.weight": 1.0, "environment.teacher.kind": "gradient"}
+COMPETES: dict[str, Any] = {
+    "loss.competition.weight": 1.0,
+    "environment.teacher.kind": "gradient",
+    "episode.pseudo_unseen": 0.4,
+}
 
 
 def said(make_unit: MakeUnit, changes: dict[str, Any]) -> str:
@@ -23,7 +27,7 @@ def said(make_unit: MakeUnit, changes: dict[str, Any]) -> str:
         {},
         COMPETES,
         {"environment.encoder": "attention", "environment.scope": "sample"},
-        {**COMPETES, "environment.prior.extrapolate": "posterior", "episode.pseudo_unseen": 0.4},
+        {**COMPETES, "environment.prior.extrapolate": "posterior"},
     ],
     ids=str,
 )
