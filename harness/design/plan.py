@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -23,6 +23,14 @@ Status = Literal["planned", "running", "interrupted", "finished"]
 STATUSES: tuple[Status, ...] = ("planned", "running", "interrupted", "finished")
 
 
+class Trial(NamedTuple):
+    """One trial, what Ray runs: a configuration on a fold, with all of its seeds."""
+
+    config_id: str
+    fold: str
+    """Identity of the fold's content (`Fold.id`)."""
+
+
 class Unit(NamedTuple):
     """One unit: a configuration on a fold with a seed."""
 
@@ -35,6 +43,19 @@ class Unit(NamedTuple):
     def name(self) -> str:
         """Stem of the unit's files in the store."""
         return f"{self.config_id}-{self.fold}-{self.seed}"
+
+    @property
+    def trial(self) -> Trial:
+        """The trial that it is part of."""
+        return Trial(self.config_id, self.fold)
+
+
+def by_trial(units: Iterable[Unit]) -> dict[Trial, list[Unit]]:
+    """Trial -> its units, both in the order in which they come."""
+    grouped: dict[Trial, list[Unit]] = {}
+    for unit in units:
+        grouped.setdefault(unit.trial, []).append(unit)
+    return grouped
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
-from harness.sweep.start import Start, forget, give_up, prepare
+from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
 from harness.trial.trying import try_brought
@@ -129,7 +129,6 @@ def run_sweep(options: Options, console: Console) -> int:
                 if options.seconds is None
                 else max(1.0, options.seconds - (time.monotonic() - began)),
                 view=views,
-                give_up=lambda config, units: give_up(run, units, "its worker died too often", stamp.row()),
                 before=lambda: save_provenance(sweep, dataset, run, ray),
                 stamp=stamp,
             ),

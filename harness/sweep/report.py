@@ -14,7 +14,6 @@ from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
 from harness.config.blocks.design import designs
-from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
@@ -49,7 +48,7 @@ def introduce(
     )
     for note in dataset.notes:
         facts.add_row("", Text(note))
-    named = len(config.data.folds)
+    named = len(config.data.folds) if isinstance(config.data.folds, list) else 0
     if named > len(folds):
         facts.add_row(
             "", f"{named} folds are named, of which {named - len(folds)} repeat another one's content"
@@ -63,14 +62,10 @@ def introduce(
             ),
         )
     facts.add_row("objective", f"{config.objective} ({config.direction})")
-    halving = config.scheduler
-    rungs = (
-        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})"
-        if isinstance(halving, AshaSchedulerBlock)
-        else "none"
-    )
+    stopping = ", ".join([config.scheduler.words(), *config.stop])
     facts.add_row(
-        "design", f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {rungs}"
+        "design",
+        f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
     )
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")

@@ -1,7 +1,7 @@
 """What a sweep runs next: unfinished first, every configuration once, and an end when the space has no more."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from harness.config.space.compose import compose
 from harness.config.space.distributions import IntBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.design.plan import Plan, Unit
+from harness.design.plan import Plan, Trial, Unit, by_trial
 from harness.sweep.run.verdict import Verdict
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
@@ -41,14 +42,15 @@ class Make:
     """Makes proposers of small sweeps in a folder; what they give up and what they say has ended is kept."""
 
     folder: Path
-    given_up: list[tuple[str, list[Unit]]] = field(default_factory=list)
+    folds: tuple[Fold, ...] = (FOLD,)
+    given_up: list[Unit] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
     def __call__(self, space: str = FOUR, trials: int = 4, ran: Sequence[int] = ()) -> Proposer:
         file = self.folder / "small.yaml"
         file.write_text(YAML.format(space=space, trials=trials))
         sweep: Sweep = load_sweep(file)
-        plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
+        plan = Plan.of(sweep, folds=self.folds, data="d" * 64)
         for query in ran:
             changes = {"episode.query": query}
             plan = plan.add(sweep.resolved(changes, gpu=False), changes)
@@ -60,26 +62,24 @@ class Make:
             sampler=sweep.config.sampler,
             space=sweep.space,
         )
-        pending = {config: [Unit(config, FOLD.id, 1)] for config in plan.configs}
+        pending = by_trial(unit for unit in plan.units() if unit.seed == 1)
         for config, planned in plan.configs.items():
             study.accept(study.draw_of(planned.changes), config)
         return Proposer(
             sweep,
             plan,
             study,
-            Board(total=trials, larger_is_better=True),
+            Board(total=trials, larger_is_better=True, folds={fold.id: fold.name for fold in self.folds}),
             run=self.folder / "run",
             pending=pending,
-            reached={config: {f"{config}-{FOLD.id}-0": ("done", 0.6)} for config in pending},
-            new=trials - len(pending),
+            reached={trial: {Unit(*trial, 0).name: ("done", 0.6)} for trial in pending},
+            curves=Curves({}),
+            new=trials - len(plan.configs),
             gpu=False,
             view=lambda config: self.folder / f"view-{config.model.enhancer_bp}",
-            give_up=self._give_up,
+            give_up=self.given_up.extend,
             ended=self.ended.extend,
         )
-
-    def _give_up(self, config: str, units: Iterable[Unit]) -> None:
-        self.given_up.append((config, list(units)))
 
 
 @pytest.fixture
@@ -96,8 +96,7 @@ def _drain(proposer: Proposer) -> list[dict[str, Any]]:
             return found
         assert isinstance(config, dict)
         found.append(config)
-        result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
-        result |= {"ended": [*proposer.names(config["configuration"]), *config["finished"]]}
+        result = {"status": "done", "objective": 0.5, "epoch": 3, "ended": [*config["finished"]]}
         proposer.on_trial_result(f"t{number}", result)
         proposer.on_trial_complete(f"t{number}", result)
     raise AssertionError("it never ends")
@@ -138,7 +137,8 @@ def test_unfinished_units_of_the_plan_come_first(make: Make) -> None:
     proposer = make(ran=[32, 64], trials=3)
     ran = _drain(proposer)
     assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
-    assert [one["units"] for one in ran] == [[(FOLD.id, 1)], [(FOLD.id, 1)], [(FOLD.id, 0), (FOLD.id, 1)]]
+    assert [one["seeds"] for one in ran] == [[1], [1], [0, 1]]
+    assert {one["fold"] for one in ran} == {FOLD.id}
     earlier = [{f"{one['configuration']}-{FOLD.id}-0": ("done", 0.6)} for one in ran[:2]]
     assert [one["finished"] for one in ran] == [*earlier, {}], "what the finished unit reached goes along"
 
@@ -161,8 +161,7 @@ def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: P
     assert proposer.names(config) == [f"{config}-{FOLD.id}-0", f"{config}-{FOLD.id}-1"]
     Verdict("pruned", "o", "{}", tuple(proposer.names(config))).write(tmp_path / "run", config)
     first, _ = proposer.names(config)
-    result = {"configuration": config, "status": "failed", "objective": 0.5, "epoch": 3}
-    result |= {"ended": [first]}
+    result = {"status": "failed", "objective": 0.5, "epoch": 3, "ended": [first]}
     proposer.on_trial_complete("t0", result)
     assert Verdict.read(tmp_path / "run", config) is None
     assert make.ended == [first], "what failed may be written again"
@@ -174,7 +173,7 @@ def test_worker_that_died_too_often_fails_its_configuration(make: Make) -> None:
     assert config is not None
     proposer.on_trial_complete("t0", error=True)
     name = config["configuration"]
-    assert make.given_up == [(name, [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)])]
+    assert make.given_up == [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)]
     assert not proposer.pending, "the sweep is finished; --resume tries failed units again"
     assert proposer.study.study.trials[0].state.name == "FAIL"
 
@@ -183,11 +182,11 @@ def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> 
     proposer = make(trials=1)
     config = proposer.suggest("t0")
     assert config is not None
-    result = {"configuration": config["configuration"], "status": "running", "objective": 0.5, "epoch": 1}
+    result = {"status": "running", "objective": 0.5, "epoch": 1}
     proposer.on_trial_result("t0", result)
     proposer.on_trial_complete("t0", result)
-    assert list(proposer.pending) == [config["configuration"]]
-    assert proposer.study.history() == {config["configuration"]: [(1, 0.5)]}
+    assert list(proposer.pending) == [Trial(config["configuration"], FOLD.id)]
+    assert proposer.study.study.trials[0].intermediate_values == {1: 0.5}
 
 
 def test_nearly_full_space_costs_a_bounded_number_of_draws(

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from harness.design.plan import Plan
 from harness.sweep.report import conclude
-from harness.sweep.show.board import Board, BoardRow
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
+from tests.harness.boards import FOLD, board, row
 from tests.recorded.copies import RUN
 
 
@@ -25,9 +25,9 @@ def start() -> Start:
 def outcome(
     start: Start, status: str = "done", *, finished: bool = True, without_baselines: bool = False
 ) -> Outcome:
-    board = Board(total=1, larger_is_better=True)
-    board.enter(BoardRow("aaa", {}, epochs=1, unit_runs=1)).status = status
-    return Outcome(start.plan, finished, board, [], without_baselines=without_baselines)
+    shown = board(1)
+    shown.enter(row("aaa", {}, 1)).trials[FOLD].status = status
+    return Outcome(start.plan, finished, shown, [], without_baselines=without_baselines)
 
 
 def concluded(run: Path, start: Start, ended: Outcome | None) -> tuple[int, str]:

@@ -1,13 +1,14 @@
 """What the store says of the units of a run."""
 
+import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.stamps import STAMPS
 from analysis.store import Run
-from harness.design.plan import Unit
-from harness.sweep.run.statuses import ENDED
+from harness.design.plan import Trial, Unit
+from harness.sweep.run.statuses import ENDED, WORST_FIRST
 
 
 class Stored(NamedTuple):
@@ -20,7 +21,18 @@ class Stored(NamedTuple):
 
 
 Reached = Mapping[str, tuple[str, float | None]]
-"""Unit's name -> (status, value of the objective) of a configuration's units that ended in an earlier start."""
+"""Unit's name -> (status, value of the objective) of units of one trial."""
+
+
+def judged(reached: Reached) -> tuple[str, float]:
+    """Status of the worst unit of a trial, and the mean of the objective over those that count (NaN for none)."""
+    values = [
+        value
+        for status, value in reached.values()
+        if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
+    ]
+    worst = min((status for status, _ in reached.values()), key=WORST_FIRST.index)
+    return worst, sum(values) / len(values) if values else math.nan
 
 
 def stored_units(run: Path) -> dict[Unit, Stored]:
@@ -38,10 +50,10 @@ def stored_units(run: Path) -> dict[Unit, Stored]:
     }
 
 
-def complete_units(run: Path, pending: Collection[str]) -> list[str]:
-    """Names of the units that ended with a result, of configurations of which nothing is `pending`."""
+def complete_units(run: Path, pending: Collection[Trial]) -> list[str]:
+    """Names of the units that ended with a result, of trials of which nothing is `pending`."""
     return [
         unit.name
         for unit, row in stored_units(run).items()
-        if row.status in ENDED and unit.config_id not in pending
+        if row.status in ENDED and unit.trial not in pending
     ]
