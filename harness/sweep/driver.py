@@ -102,7 +102,7 @@ def run_sweep(options: Options, console: Console) -> int:
             put_aside(run, start.aside)
             take_back(run, start.back)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
-            return conclude(console, run, start, None)
+            return conclude(console, run, sweep.config, start, None)
 
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
@@ -140,7 +140,7 @@ def run_sweep(options: Options, console: Console) -> int:
             )
         outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
-    return conclude(console, run, start, outcome)
+    return conclude(console, run, sweep.config, start, outcome)
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:

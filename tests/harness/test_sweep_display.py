@@ -10,6 +10,7 @@ from rich.console import Console
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.display import Display
 from tests.harness.boards import FOLD, board, row
+from tests.narrow import present
 
 
 class Clock:
@@ -159,3 +160,34 @@ def test_running_configurations_stay_on_the_screen() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_folds_are_counted_and_only_whole_configurations_compared() -> None:
+    shown = board(2, folds=("f0", "f1"))
+    for config, value in (("aaa", 0.1), ("bbb", 0.2)):
+        shown.enter(row(config, {"optimiser.lr": value}, 4, ("f0", "f1")))
+    display, stream = _shown(shown, terminal=False)
+
+    def told(config: str, epoch: int, objective: float, fold: str, status: str = "running") -> None:
+        updated = shown.update(_report(config, epoch, objective, fold=fold, status=status))
+        display.epoch(updated)
+        if status != "running":
+            display.ended(updated, fold)
+
+    told("aaa", 4, 0.9, "f0", "done")
+    assert shown.best() is None, "the easier fold alone makes nobody the best"
+    told("bbb", 1, 0.6, "f0")
+    told("bbb", 1, 0.7, "f1")
+    best = present(shown.best())
+    assert (best.config, best.objective, best.status) == ("bbb", pytest.approx(0.65), "running")
+    assert (shown.rows["aaa"].epoch, shown.rows["aaa"].epochs, shown.ended) == (4, 8, 0)
+    told("aaa", 2, 0.1, "f1", "stopped")
+    assert (shown.rows["aaa"].status, shown.ended) == ("stopped", 1)
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["done", "best", "stopped", "stopped"]
+    assert "aaa on fold f0  epoch 4/4  0.9000" in lines[0]
+    assert "aaa  epoch 6/8  0.5000" in lines[3]
+    table, stream = _shown(shown, terminal=True)
+    table.console.print(table.render())
+    found = next(line for line in stream.getvalue().splitlines() if line.startswith("aaa"))
+    assert found.split()[1:5] == ["stopped", "2/2", "6/8", "0.5000"]

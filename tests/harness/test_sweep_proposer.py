@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
+from analysis.unit_log import log_file
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space import composer
 from harness.config.space.compose import compose
@@ -231,3 +232,95 @@ def test_a_whole_range_without_end_is_no_list() -> None:
     entry = IntBlock(int=[0, 10**12])
     assert entry.accepts(10**11)
     assert len(entry.values()) == 10**12 + 1
+
+
+TWO = (FOLD, Fold("b", ("b",), ("a",), ("chr1",)))
+
+
+def _ends(proposer: Proposer, trial_id: str, fold: Fold, objective: float, status: str = "done") -> None:
+    for epoch in (1, 2):
+        proposer.on_trial_result(trial_id, {"epoch": epoch, "objective": objective * epoch / 2})
+    proposer.on_trial_complete(trial_id, {"status": status, "objective": objective, "ended": []})
+
+
+def test_a_configuration_runs_fold_by_fold_and_has_one_value(make: Make) -> None:
+    make.folds = TWO
+    proposer = make(trials=2)
+    first, second, other = (present(proposer.suggest(f"t{number}")) for number in range(3))
+    assert [one["fold"] for one in (first, second, other)] == [TWO[0].id, TWO[1].id, TWO[0].id]
+    assert first["configuration"] == second["configuration"] != other["configuration"]
+    assert (first["seeds"], second["seeds"]) == ([0, 1], [0, 1])
+    _ends(proposer, "t0", TWO[0], 0.4)
+    (trial, _) = proposer.study.study.trials
+    assert (trial.state.name, trial.intermediate_values) == ("RUNNING", {})
+    _ends(proposer, "t1", TWO[1], 0.8)
+    (trial, _) = proposer.study.study.trials
+    assert (trial.state.name, trial.value) == ("COMPLETE", pytest.approx(0.6))
+    assert trial.intermediate_values == pytest.approx({1: 0.3, 2: 0.6})
+    assert {waiting.config_id for waiting in proposer.pending} == {other["configuration"]}
+
+
+def test_names_of_trials_say_configuration_and_fold(make: Make) -> None:
+    make.folds = TWO
+    proposer = make("energy.form: {choice: [linear, gated]}", trials=2)
+    ran = [present(proposer.suggest(f"t{number}")) for number in range(4)]
+    assert len({one["name"] for one in ran}) == 4
+    later = ran[3]
+    form = later["changes"]["energy.form"]
+    assert later["name"] == f"energy={form} on b ({later['configuration']})"
+
+
+def test_pruning_on_one_fold_lets_the_others_not_begin(make: Make, tmp_path: Path) -> None:
+    make.folds = TWO
+    proposer = make(trials=1)
+    config = present(proposer.suggest("t0"))["configuration"]
+    assert len(proposer.names(config)) == 4, "a verdict binds the units of all folds"
+    withdrawn = proposer.withdraw(config, "pruned after epoch 1: worse")
+    assert withdrawn == [Unit(config, TWO[1].id, 0), Unit(config, TWO[1].id, 1)]
+    assert proposer.board.rows[config].trials[TWO[1].id].status == "pruned"
+    proposer.on_trial_complete("t0", {"status": "pruned", "objective": 0.4, "ended": []})
+    assert not proposer.pending
+    assert proposer.suggest("t1") == Searcher.FINISHED
+    assert proposer.study.study.trials[0].state.name == "PRUNED"
+
+
+def test_a_fold_that_an_earlier_start_began_is_not_withdrawn(make: Make, tmp_path: Path) -> None:
+    make.folds = TWO
+    proposer = make(trials=1)
+    config = present(proposer.suggest("t0"))["configuration"]
+    log = log_file(tmp_path / "run", Unit(config, TWO[1].id, 1).name)
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert proposer.withdraw(config, "worse") == [], "a worker evaluates what was trained"
+    assert present(proposer.suggest("t1"))["fold"] == TWO[1].id
+
+
+def test_folds_of_an_earlier_start_count_towards_the_value(make: Make) -> None:
+    make.folds = TWO
+    proposer = make(trials=1, ran=[8])
+    (config,) = proposer.plan.configs
+    whole = Trial(config, TWO[0].id)
+    del proposer.pending[whole]
+    proposer.waiting.remove(whole)
+    proposer = Proposer(
+        proposer.sweep,
+        proposer.plan,
+        proposer.study,
+        proposer.board,
+        run=proposer.run,
+        pending=proposer.pending,
+        reached={
+            whole: {f"{config}-{whole.fold}-{seed}": ("done", value) for seed, value in ((0, 0.1), (1, 0.3))}
+        },
+        curves=Curves({whole: [(1, 0.1), (2, 0.2)]}),
+        new=0,
+        gpu=False,
+        view=proposer.view,
+        give_up=proposer.give_up,
+        ended=proposer.ended,
+    )
+    assert present(proposer.suggest("t0"))["fold"] == TWO[1].id
+    assert proposer.board.rows[config].objective == pytest.approx(0.2)
+    _ends(proposer, "t0", TWO[1], 0.6)
+    assert proposer.study.study.trials[0].value == pytest.approx(0.4)
+    assert proposer.study.study.trials[0].intermediate_values == pytest.approx({1: 0.2, 2: 0.4})

@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 import torch
 
 from analysis.store import Run
+from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
-from harness.data.folds import Fold
+from harness.data.folds import Fold, make_folds
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store import log_writer
@@ -30,6 +32,7 @@ from models.losses.ranking import PairwiseRanking
 from models.losses.term import State
 from tests.harness.conftest import TINY
 from tests.harness.test_audit_contracts import batches, mixed
+from tests.narrow import present
 
 Give = Callable[..., dict[str, Any]]
 
@@ -376,3 +379,31 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
     assert list(report["statuses"]) == [hurt, healthy]
     assert Run.open(work.run).table("units").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
     assert worker(give()).step()["status"] == "done"
+
+
+def test_a_worker_holds_the_units_of_one_fold_at_a_time(
+    give: Give, worker: Callable[..., TrialWorker], work: Work, tiny_dataset: EncodedDataset
+) -> None:
+    """Six folds after one another: never more units in memory than one of them has seeds."""
+    block = DataBlock(root=Path("data"), folds="each cell line")
+    folds = make_folds(tiny_dataset, block)[:6]
+    assert len(folds) >= 5
+    held: weakref.WeakSet[UnitRun] = weakref.WeakSet()
+    largest = 0
+    for fold in folds:
+        one = worker({**give(optimiser__epochs=1), "fold": fold.id}, replace(work, folds=tuple(folds)))
+        assert one.step()["status"] == "done"
+        held.update(present(one.unit_runs))
+        del one
+        largest = max(largest, len(held))
+    assert largest == 2
+    assert len(Run.open(work.run).table("units")) == 2 * len(folds)
+
+
+def test_a_process_is_called_by_its_trial(
+    give: Give, worker: Callable[..., TrialWorker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    titles: list[str] = []
+    monkeypatch.setattr("harness.sweep.worker.setproctitle", titles.append)
+    worker({**give(), "name": "lr=0.1 on NHEK (abc)"}).step()
+    assert titles == ["ray::lr=0.1 on NHEK (abc).train()"]
