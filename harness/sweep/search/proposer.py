@@ -104,7 +104,7 @@ class Proposer(Searcher):
         """The study hears of an epoch once all folds have come to it."""
         trial, epoch = self._trials[trial_id], int(result["epoch"])
         self.curves.add(trial, epoch, result["objective"])
-        if 0 < epoch <= self.curves.last(trial.config_id, self.plan.folds):
+        if math.isfinite(result["objective"]) and 0 < epoch <= self.curves.last(trial.config_id, self.plan.folds):
             value = self.curves.mean(trial.config_id, self.plan.folds, epoch)
             self.study.report(trial.config_id, epoch, value)
 
