@@ -15,20 +15,13 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
+from harness.design.trial import Trial
 from harness.stamp.code import unused
 
 FILE = "plan.json"
 VERSION = 2
 Status = Literal["planned", "running", "interrupted", "finished"]
 STATUSES: tuple[Status, ...] = ("planned", "running", "interrupted", "finished")
-
-
-class Trial(NamedTuple):
-    """One trial, what Ray runs: a configuration on a fold, with all of its seeds."""
-
-    config_id: str
-    fold: str
-    """Identity of the fold's content (`Fold.id`)."""
 
 
 class Unit(NamedTuple):
@@ -42,7 +35,7 @@ class Unit(NamedTuple):
     @property
     def name(self) -> str:
         """Stem of the unit's files in the store."""
-        return f"{self.config_id}-{self.fold}-{self.seed}"
+        return self.trial.unit(self.seed)
 
     @property
     def trial(self) -> Trial:

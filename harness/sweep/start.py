@@ -8,12 +8,13 @@ from pathlib import Path
 from analysis.errors import UserError
 from harness.config.blocks.paths import flatten
 from harness.config.sweep.sweep import Sweep
-from harness.design.plan import FILE, Plan, Trial, Unit, diff, merge
+from harness.design.plan import FILE, Plan, Unit, diff, merge
+from harness.design.trial import Trial
 from harness.stamp.stamp import Stamp
 from harness.sweep.run.aside import Aside, being_moved, sort_out
 from harness.sweep.run.documents import lost_plan, plan_of_run
-from harness.sweep.run.statuses import ENDED
-from harness.sweep.run.stored import Reached, stored_units
+from harness.sweep.run.statuses import ENDED, Reached
+from harness.sweep.run.stored import stored_units
 from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned

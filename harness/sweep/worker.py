@@ -22,15 +22,14 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.design.plan import Trial, Unit
+from harness.design.trial import Trial
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
-from harness.sweep.run.statuses import ENDED
-from harness.sweep.run.stored import judged
-from harness.sweep.run.unrun import Unrun
+from harness.sweep.run.bare_row import bare_row
+from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trial.summary import EpochSummary
 from harness.trial.unit_run import UnitRun
@@ -52,11 +51,6 @@ class Work:
     """What the driver found that its units are made with."""
     use: tuple[UseFile, ...] = ()
     """A person's files, which register what a configuration may name."""
-
-    @property
-    def unrun(self) -> Unrun:
-        """Writes the rows of units that could not even be built."""
-        return Unrun(self.run, self.objective, self.device, self.stamp)
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's workers, on all of its folds, to evaluate what was trained of `units` and end."""
@@ -256,14 +250,12 @@ class TrialWorker(Trainable):
         statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
         built = {unit_run.unit: unit_run for unit_run in self.unit_runs or []}
         for seed in self.assignment["seeds"]:
-            unit = Unit(*self.trial, seed)
-            if unit.name in built:
-                statuses[unit.name] = self._closed(built[unit.name], sentence)
+            unit = self.trial.unit(seed)
+            if unit in built:
+                statuses[unit] = self._closed(built[unit], sentence)
             else:
-                config, changes = self.assignment["config"], self.assignment["changes"]
-                row = self.work.unrun.row(unit, self._fold(), config, changes, sentence)
-                fail(self.work.run, unit.name, row)
-                statuses[unit.name] = "failed"
+                fail(self.work.run, unit, self._bare_row(seed, sentence))
+                statuses[unit] = "failed"
         return {**self._nothing(statuses), "status": "failed", "reason": sentence}
 
     def _closed(self, unit_run: UnitRun, sentence: str) -> str:
@@ -297,6 +289,19 @@ class TrialWorker(Trainable):
             "metrics": {},
             "warned": [],
         }
+
+    def _bare_row(self, seed: int, reason: str) -> dict[str, Any]:
+        return bare_row(
+            self.trial.config_id,
+            self._fold(),
+            seed,
+            content=self.assignment["config"],
+            changes=self.assignment["changes"],
+            objective=self.work.objective,
+            device=self.work.device,
+            stamp=self.work.stamp,
+            reason=reason,
+        )
 
     def _kept(self, error: Exception) -> str:
         """The error in a sentence; its traceback goes to a file."""

@@ -16,7 +16,8 @@ from harness.config.space.compose import compose
 from harness.config.space.distributions import IntBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.design.plan import Plan, Trial, Unit, by_trial
+from harness.design.plan import Plan, Unit, by_trial
+from harness.design.trial import Trial
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.proposer import Proposer

@@ -12,7 +12,7 @@ from harness.config.blocks.sweep import (
     NoSchedulerBlock,
     SchedulerBlock,
 )
-from harness.design.plan import Trial
+from harness.design.trial import Trial
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.lockstep import Lockstep
 from harness.sweep.search.scheduling import scheduler_of

@@ -1,14 +1,14 @@
 """What the store says of the units of a run."""
 
-import math
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.stamps import STAMPS
 from analysis.store import Run
-from harness.design.plan import Trial, Unit
-from harness.sweep.run.statuses import ENDED, WORST_FIRST
+from harness.design.plan import Unit
+from harness.design.trial import Trial
+from harness.sweep.run.statuses import ENDED
 
 
 class Stored(NamedTuple):
@@ -18,21 +18,6 @@ class Stored(NamedTuple):
     objective: str
     value: float | None
     stamp: Mapping[str, Any] = {}
-
-
-Reached = Mapping[str, tuple[str, float | None]]
-"""Unit's name -> (status, value of the objective) of units of one trial."""
-
-
-def judged(reached: Reached) -> tuple[str, float]:
-    """Status of the worst unit of a trial, and the mean of the objective over those that count (NaN for none)."""
-    values = [
-        value
-        for status, value in reached.values()
-        if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
-    ]
-    worst = min((status for status, _ in reached.values()), key=WORST_FIRST.index)
-    return worst, sum(values) / len(values) if values else math.nan
 
 
 def stored_units(run: Path) -> dict[Unit, Stored]:

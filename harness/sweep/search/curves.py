@@ -3,7 +3,7 @@
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from harness.design.plan import Trial
+from harness.design.trial import Trial
 
 History = Mapping[Trial, Sequence[tuple[int, float]]]
 """Trial -> (epoch, objective: mean over its seeds of the best so far), oldest first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from harness.design.plan import Trial
+from harness.design.trial import Trial
 from harness.sweep.search.curves import Curves
 
 Prune = Callable[[str, str], None]

@@ -13,7 +13,8 @@ from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
-from harness.design.plan import Plan, Planned, Trial, Unit
+from harness.design.plan import Plan, Planned, Unit
+from harness.design.trial import Trial
 from harness.sweep.run.statuses import WORST_FIRST
 from harness.sweep.run.stored import Stored, stored_units
 from harness.sweep.search.curves import History

@@ -14,9 +14,9 @@ from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
-from harness.design.plan import Plan, Trial, Unit, by_trial
-from harness.sweep.run.statuses import WORST_FIRST
-from harness.sweep.run.stored import Reached, judged
+from harness.design.plan import Plan, Unit, by_trial
+from harness.design.trial import Trial
+from harness.sweep.run.statuses import WORST_FIRST, Reached, judged
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.left import finite, unplanned
@@ -104,7 +104,9 @@ class Proposer(Searcher):
         """The study hears of an epoch once all folds have come to it."""
         trial, epoch = self._trials[trial_id], int(result["epoch"])
         self.curves.add(trial, epoch, result["objective"])
-        if math.isfinite(result["objective"]) and 0 < epoch <= self.curves.last(trial.config_id, self.plan.folds):
+        if math.isfinite(result["objective"]) and 0 < epoch <= self.curves.last(
+            trial.config_id, self.plan.folds
+        ):
             value = self.curves.mean(trial.config_id, self.plan.folds, epoch)
             self.study.report(trial.config_id, epoch, value)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.labels import Labels
-from harness.design.plan import Trial
+from harness.design.trial import Trial
 from harness.sweep.show.board_row import BoardRow
 
 
