@@ -113,7 +113,7 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
 
         def run(count: int) -> None:
             for number in range(count):
-                given = {
+                assignment = {
                     "name": f"fold {number} of {count}",
                     "configuration": config.id,
                     "fold": known[number].id,
@@ -124,9 +124,9 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
                     "dataset": str(dataset.path),
                 }
                 if times or number:
-                    worker.reset_config(given)
+                    worker.reset_config(assignment)
                 else:
-                    worker.setup(given, work=work)
+                    worker.setup(assignment, work=work)
                 while not worker.step()["done"]:
                     pass
 

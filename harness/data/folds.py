@@ -87,11 +87,10 @@ def default_cell_lines(names: list[str]) -> CellLines:
 def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     """The folds that the configuration names or lists, each content once.
 
-    `each cell line`: every cell line is test once, with the next one in sorted rotation as validation. `one`: where the
-    source has test pairs of cell lines that it never trains on (PRISM's layout), those are test, and the last remaining
-    ones by name (about a fifth of all) validation; else `default_cell_lines`. Chromosomes that the block does not name,
-    the same in all folds: where the source splits by whole chromosome, its test and val ones; else the fewest that hold
-    about a quarter of the pairs.
+    `each cell line`: every one is test once, the next in sorted rotation validation. `one`: test lines are those that the
+    source has test pairs of and never trains on (PRISM's layout), validation the last remaining ones by name (about a
+    fifth of all); else `default_cell_lines`. Chromosomes, unless named: the source's test and val ones where it splits by
+    whole chromosome; else the fewest that hold about a quarter of the pairs.
 
     Raises
     ------
