@@ -156,8 +156,11 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         lambda: display.aside(baselines.poll() or "computing baselines as well"),
         pause=lambda: ending.end("nothing more can be written"),
     )
+    reserved = {"cpu": cpus, "gpu": tuning.device.share}
+    trainable: Any = with_resources(with_parameters(TrialWorker, work=work), reserved)
+    trainable.__qualname__ = TrialWorker.__name__  # what Ray's dashboard calls the actors
     tuner = Tuner(
-        with_resources(with_parameters(TrialWorker, work=work), {"cpu": cpus, "gpu": tuning.device.share}),
+        trainable,
         tune_config=TuneConfig(
             search_alg=proposer,
             scheduler=scheduler,

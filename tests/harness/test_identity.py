@@ -105,7 +105,7 @@ def test_further_folds_run_alone_and_as_they_would_by_themselves(small: Small, r
     here = small.epochs()
     pd.testing.assert_frame_equal(here[here["fold"] == fold].reset_index(drop=True), other)
     assert small.start(yaml=EACH, train=False).nothing
-    seeds = small.start("trial.seeds=3", yaml=EACH, train=False)
+    seeds = small.start("trial.seeds=3", yaml=EACH, resume=True, train=False)
     assert sorted({unit.seed for units in seeds.pending.values() for unit in units}) == [2]
     assert sum(map(len, seeds.pending.values())) == 6
 

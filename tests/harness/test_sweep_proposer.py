@@ -268,7 +268,7 @@ def test_names_of_trials_say_configuration_and_fold(make: Make) -> None:
     assert len({one["name"] for one in ran}) == 4
     later = ran[3]
     form = later["changes"]["energy.form"]
-    assert later["name"] == f"energy={form} on b ({later['configuration']})"
+    assert later["name"] == f"b: energy={form} ({later['configuration']})"
 
 
 def test_pruning_on_one_fold_lets_the_others_not_begin(make: Make, tmp_path: Path) -> None:

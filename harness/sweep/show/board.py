@@ -88,7 +88,7 @@ class Board:
     def name(self, trial: Trial) -> str:
         """What a person reads of a trial in Ray's dashboard; no two trials share it."""
         fold = self.folds.get(trial.fold, trial.fold)
-        return f"{self.label(trial.config_id)} on {fold} ({trial.config_id})"
+        return f"{fold}: {self.label(trial.config_id)} ({trial.config_id})"
 
     def elapsed(self) -> float:
         """Seconds since the board was made."""
