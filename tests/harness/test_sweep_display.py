@@ -162,7 +162,7 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_folds_are_counted_and_only_whole_configurations_compared() -> None:
+def test_folds_count_and_only_whole_configurations_compare() -> None:
     shown = board(2, folds=("f0", "f1"))
     for config, value in (("aaa", 0.1), ("bbb", 0.2)):
         shown.enter(row(config, {"optimiser.lr": value}, 4, ("f0", "f1")))

@@ -381,29 +381,26 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
     assert worker(give()).step()["status"] == "done"
 
 
-def test_a_worker_holds_the_units_of_one_fold_at_a_time(
-    give: Give, worker: Callable[..., TrialWorker], work: Work, tiny_dataset: EncodedDataset
+def test_a_worker_holds_one_fold_and_is_called_by_its_trial(
+    give: Give,
+    worker: Callable[..., TrialWorker],
+    work: Work,
+    tiny_dataset: EncodedDataset,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Six folds after one another: never more units in memory than one of them has seeds."""
-    block = DataBlock(root=Path("data"), folds="each cell line")
-    folds = make_folds(tiny_dataset, block)[:6]
-    assert len(folds) >= 5
+    """Fold after fold: never more units in memory than one trial has seeds."""
+    titles: list[str] = []
+    monkeypatch.setattr("harness.sweep.worker.setproctitle", titles.append)
+    folds = make_folds(tiny_dataset, DataBlock(root=Path("data"), folds="each cell line"))[:6]
     held: weakref.WeakSet[UnitRun] = weakref.WeakSet()
     largest = 0
     for fold in folds:
-        one = worker({**give(optimiser__epochs=1), "fold": fold.id}, replace(work, folds=tuple(folds)))
+        trial = {**give(optimiser__epochs=1), "fold": fold.id, "name": f"{fold.name}: base"}
+        one = worker(trial, replace(work, folds=tuple(folds)))
         assert one.step()["status"] == "done"
         held.update(present(one.unit_runs))
         del one
         largest = max(largest, len(held))
-    assert largest == 2
+    assert (largest, len(folds) >= 5) == (2, True)
+    assert titles == [f"ray::{fold.name}: base.train()" for fold in folds]
     assert len(Run.open(work.run).table("units")) == 2 * len(folds)
-
-
-def test_a_process_is_called_by_its_trial(
-    give: Give, worker: Callable[..., TrialWorker], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    titles: list[str] = []
-    monkeypatch.setattr("harness.sweep.worker.setproctitle", titles.append)
-    worker({**give(), "name": "lr=0.1 on NHEK (abc)"}).step()
-    assert titles == ["ray::lr=0.1 on NHEK (abc).train()"]

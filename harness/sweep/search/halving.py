@@ -62,4 +62,4 @@ class LockstepHalving(Lockstep):
         if self.sign * value >= np.percentile(others, (1 - 1 / self.block.reduction) * 100):
             return None
         self._ended.setdefault(rung, set()).add(config)
-        return f"objective {value:.4f} is not among the best 1/{self.block.reduction:g}"
+        return f"pruned after epoch {epoch}: objective {value:.4f} is not among the best 1/{self.block.reduction:g}"

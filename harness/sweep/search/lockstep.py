@@ -53,7 +53,7 @@ class Lockstep(FIFOScheduler, ABC):
             self.enter(config, folds, epoch)
             if sentence is not None:
                 self._pruned.add(config)
-                self._prune(config, f"pruned after epoch {epoch}: {sentence}")
+                self._prune(config, sentence)
         decision: str = TrialScheduler.CONTINUE
         return decision
 

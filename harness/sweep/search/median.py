@@ -41,4 +41,7 @@ class LockstepMedian(Lockstep):
         value = self.curves.mean(config, folds, epoch)
         if len(others) < self.block.startup or self.sign * value >= median(others):
             return None
-        return f"objective {value:.4f} is worse than the median {self.sign * median(others):.4f} of {len(others)} others"
+        return (
+            f"pruned after epoch {epoch}: objective {value:.4f} is worse than the median "
+            f"{self.sign * median(others):.4f} of {len(others)} others"
+        )
