@@ -3,7 +3,6 @@
 import errno
 import json
 import math
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +14,9 @@ import pytest
 import torch
 
 from analysis.store import Run
-from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
-from harness.data.folds import Fold, make_folds
+from harness.data.folds import Fold
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store import log_writer
@@ -32,7 +30,6 @@ from models.losses.ranking import PairwiseRanking
 from models.losses.term import State
 from tests.harness.conftest import TINY
 from tests.harness.test_audit_contracts import batches, mixed
-from tests.narrow import present
 
 Give = Callable[..., dict[str, Any]]
 
@@ -379,28 +376,3 @@ def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
     assert list(report["statuses"]) == [hurt, healthy]
     assert Run.open(work.run).table("units").set_index("seed")["epochs"].to_dict() == {0: 1, 1: 1}
     assert worker(give()).step()["status"] == "done"
-
-
-def test_a_worker_holds_one_fold_and_is_called_by_its_trial(
-    give: Give,
-    worker: Callable[..., TrialWorker],
-    work: Work,
-    tiny_dataset: EncodedDataset,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Fold after fold: never more units in memory than one trial has seeds."""
-    titles: list[str] = []
-    monkeypatch.setattr("harness.sweep.worker.setproctitle", titles.append)
-    folds = make_folds(tiny_dataset, DataBlock(root=Path("data"), folds="each cell line"))[:6]
-    held: weakref.WeakSet[UnitRun] = weakref.WeakSet()
-    largest = 0
-    for fold in folds:
-        trial = {**give(optimiser__epochs=1), "fold": fold.id, "name": f"{fold.name}: base"}
-        one = worker(trial, replace(work, folds=tuple(folds)))
-        assert one.step()["status"] == "done"
-        held.update(present(one.unit_runs))
-        del one
-        largest = max(largest, len(held))
-    assert (largest, len(folds) >= 5) == (2, True)
-    assert titles == [f"ray::{fold.name}: base.train()" for fold in folds]
-    assert len(Run.open(work.run).table("units")) == 2 * len(folds)
