@@ -121,10 +121,10 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
     held_out = tuple(dict.fromkeys(normal_chromosome(name) or name for name in block.chromosomes or ()))
     chromosomes = held_out or tuple(_default_chromosomes(dataset))
     if block.folds == "each cell line":
-        names = sorted(dataset.cell_lines)
+        ordered = sorted(dataset.cell_lines)
         made = [
             Fold(test, (test,), (val,), chromosomes, settings)
-            for test, val in zip(names, [*names[1:], names[0]], strict=True)
+            for test, val in zip(ordered, [*ordered[1:], ordered[0]], strict=True)
         ]
     else:
         lines = _default_lines(dataset)

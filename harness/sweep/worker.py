@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from ray._raylet import setproctitle  # type: ignore[import-untyped]
+from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.tune import Trainable
 
 from analysis.errors import UserError
@@ -88,6 +88,8 @@ class TrialWorker(Trainable):
             self.unusable = f"a worker cannot use what the sweep brought: {error}"
         if work.stamp is not None:
             Code.today()  # read now, with the modules that were just loaded
+        # What is loaded stays: to search it for garbage before every trial takes longer than to build one.
+        gc.freeze()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

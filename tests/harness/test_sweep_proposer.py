@@ -256,7 +256,8 @@ def test_a_configuration_runs_fold_by_fold_and_has_one_value(make: Make) -> None
     assert (trial.state.name, trial.intermediate_values) == ("RUNNING", {})
     _ends(proposer, "t1", TWO[1], 0.8)
     (trial, _) = proposer.study.study.trials
-    assert (trial.state.name, trial.value) == ("COMPLETE", pytest.approx(0.6))
+    assert trial.state.name == "COMPLETE"
+    assert trial.value == pytest.approx(0.6)
     assert trial.intermediate_values == pytest.approx({1: 0.3, 2: 0.6})
     assert {waiting.config_id for waiting in proposer.pending} == {other["configuration"]}
 
@@ -281,7 +282,8 @@ def test_pruning_on_one_fold_lets_the_others_not_begin(make: Make, tmp_path: Pat
     assert proposer.board.rows[config].trials[TWO[1].id].status == "pruned"
     proposer.on_trial_complete("t0", {"status": "pruned", "objective": 0.4, "ended": []})
     assert not proposer.pending
-    assert proposer.suggest("t1") == Searcher.FINISHED
+    after: object = proposer.suggest("t1")
+    assert after == Searcher.FINISHED
     assert proposer.study.study.trials[0].state.name == "PRUNED"
 
 

@@ -1,6 +1,8 @@
 """Early stopping: configurations are judged with all of their seeds on the folds that they share, and once."""
 
 from collections.abc import Collection, Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,13 +83,6 @@ def test_grace_protects() -> None:
         assert judge.pruned == ["bad"]
 
 
-class Reported:
-    """What Ray's own scheduler asks of a trial."""
-
-    def __init__(self, trial_id: str) -> None:
-        self.trial_id = trial_id
-
-
 @pytest.mark.parametrize(("grace", "reduction"), [(1, 2.0), (2, 3.0), (3, 2.0), (1, 2.5)])
 def test_one_fold_is_judged_as_rays_own_asha_does(grace: int, reduction: float) -> None:
     """60 configurations of 12 epochs, eight at work at any time."""
@@ -102,7 +97,8 @@ def test_one_fold_is_judged_as_rays_own_asha_does(grace: int, reduction: float) 
     )
     judge = Judge(AshaSchedulerBlock(grace=grace, reduction=reduction))
     working: dict[str, int] = {}
-    best, waiting, stopped = {}, [f"c{number}" for number in range(60)], []
+    best: dict[str, float] = {}
+    waiting, stopped = [f"c{number}" for number in range(60)], []
     while working or waiting:
         while waiting and len(working) < 8:
             working[waiting.pop(0)] = 0
@@ -110,13 +106,11 @@ def test_one_fold_is_judged_as_rays_own_asha_does(grace: int, reduction: float) 
         working[config] += 1
         epoch = working[config]
         best[config] = max(best.get(config, 0.0), float(rng.uniform()))
+        controller: Any = None
+        reported: Any = SimpleNamespace(trial_id=config)
         if epoch == 1:
-            source.on_trial_add(None, Reported(config))  # type: ignore[arg-type]
-        theirs = source.on_trial_result(
-            None,
-            Reported(config),
-            {"epoch": epoch, "objective": best[config]},  # type: ignore[arg-type]
-        )
+            source.on_trial_add(controller, reported)
+        theirs = source.on_trial_result(controller, reported, {"epoch": epoch, "objective": best[config]})
         if theirs == "STOP":
             stopped.append(config)
         assert judge.report(config, epoch, best[config]) is (theirs == "STOP"), (config, epoch)
