@@ -57,7 +57,8 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
         )
     if comparison.censored:
         notes.append(
-            f"{comparison.censored} pairs hold a stopped or pruned unit, whose missing epochs are not random"
+            f"{comparison.censored} pairs are left out: they hold a stopped or pruned unit, whose missing epochs are not "
+            "random"
         )
     if comparison.unbalanced:
         notes.append(

@@ -4,17 +4,19 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from itertools import product
 
-from analysis.reported import REPORTED, statuses
+from analysis.reported import REPORTED, pruned_before_beginning, statuses
 from analysis.store import KEYS, Run
 
 NOT_STARTED = "not started"
 NO_ROWS = "without val_unseen rows"
+UNBEGUN = "pruned before it began"
+"""What stands for the status of a unit whose configuration was pruned on another fold."""
 
 
 @dataclass(frozen=True)
 class Completeness:
     """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, interrupted, stopped by
-    the audit, `NOT_STARTED`, `NO_ROWS`) -> units as (fold, seed)."""
+    the audit, `NOT_STARTED`, `NO_ROWS`, `UNBEGUN`) -> units as (fold, seed)."""
 
     planned: int
     finished: int
@@ -49,7 +51,8 @@ def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Com
     unit_rows = run.table("units")
     plan = run.plan()
     reached: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
-    columns = [*(unit_rows[key].tolist() for key in KEYS), statuses(run).tolist()]
+    states_now = statuses(run).reset_index(drop=True).mask(pruned_before_beginning(run), UNBEGUN)
+    columns = [*(unit_rows[key].tolist() for key in KEYS), states_now.tolist()]
     for config, fold, seed, status in zip(*columns, strict=True):
         reached.setdefault(config, {})[(fold, seed)] = status
     everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))

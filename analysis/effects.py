@@ -21,9 +21,9 @@ class Comparison:
     """b - a of one key: `pairs` has a row per matched (fold, seed, pair of configurations).
 
     `effect` is over seeds (the unit of replication) and `folds` over folds, which is NaN for one fold;
-    `censored` counts units that were stopped or pruned, whose missing epochs are not random; `unbalanced` the
-    matched rows left out of `pairs` because not every seed has them, and `mixed` says that the seeds have none in
-    common, so that nothing was left out and each seed's mean is over other folds or configurations.
+    `censored` counts the matched rows left out of `pairs` because one of their units was stopped or pruned, whose missing
+    epochs are not random; `unbalanced` those left out because not every seed has them, and `mixed` says that the seeds
+    have none in common, so that nothing was left out and each seed's mean is over other folds or configurations.
     """
 
     key: str
@@ -93,7 +93,13 @@ def compare(
             f"{run.path}: no finished units on {split} share a fold and seed at {key} = {a} and {b}"
         )
     matching = ["fold", "config_a", "config_b"]
-    every = pd.DataFrame(rows)
+    matched_rows = pd.DataFrame(rows)
+    every = matched_rows[~matched_rows["censored"]].drop(columns="censored").reset_index(drop=True)
+    if every.empty:
+        raise UserError(
+            f"{run.path}: every pair of units at {key} = {a} and {b} holds one that was stopped or pruned, whose missing "
+            "epochs are not random; run both to their end (scheduler: {kind: none}, no stop)"
+        )
     pairs = every[common_to_seeds(every, matching)].reset_index(drop=True)
     return Comparison(
         key=key,
@@ -104,7 +110,7 @@ def compare(
         pairs=pairs,
         effect=paired_effect(pairs.groupby("seed")["difference"].mean()),
         folds=paired_effect(pairs.groupby("fold")["difference"].mean()),
-        censored=int(pairs["censored"].sum()),
+        censored=len(matched_rows) - len(every),
         unbalanced=len(every) - len(pairs),
         mixed=bool(mixed(every, matching).any()),
     )

@@ -1,13 +1,14 @@
 """Warnings of a whole run: the rules evaluated again from the store, per unit and grouped by rule."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.errors import nearest
+from analysis.reported import pruned_before_beginning
 from analysis.rules import LIMITS, RULES, Judgement, Table, Units, judge
 from analysis.schema import MACRO, POOLED, TABLES
 from analysis.store import KEYS, Run, units_of
@@ -24,19 +25,21 @@ class Survey:
 
 
 def survey(run: Run) -> Survey:
-    """Judge every unit again by every rule that is loaded, with the limits of the unit's own configuration.
+    """Judge every unit that has begun again by every rule that is loaded, with the limits of its own configuration.
 
     A warning that the trial raised is kept as written where its rule is not loaded, or cannot be evaluated from the
     store; `live` says that the trial raised it.
     """
     units = units_of_run(run)
     judgement = judge(units, _limits(run, units))
+    unbegun = set(np.flatnonzero(pruned_before_beginning(run)).tolist())
     counted = [
-        (rule, what, count, units.count)
+        (rule, what, count, units.count - len(unbegun))
         for rule, missing in judgement.missing.items()
-        for what, count in Counter(missing.values()).items()
+        for what, count in Counter(what for unit, what in missing.items() if unit not in unbegun).items()
     ]
-    findings = pd.DataFrame(_rows(run, judgement), columns=COLUMNS)
+    begun = replace(judgement, findings=[each for each in judgement.findings if each[0] not in unbegun])
+    findings = pd.DataFrame(_rows(run, begun), columns=COLUMNS)
     return Survey(
         findings=findings.assign(implied=findings["implied"].fillna(False).astype(bool)),
         unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),

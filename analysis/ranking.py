@@ -195,10 +195,12 @@ def _rows(
 
 
 def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, rope: float) -> pd.DataFrame:
-    """Gain of each configuration over the first one, paired by fold and seed, and the mark that follows."""
+    """Gain of each configuration over the first one, paired by fold and seed, and the mark that follows; a pair with a
+    unit that was ended early is left out, since its missing epochs are not random."""
     best, nan = str(configs.iloc[0]), float("nan")
-    top = units.loc[units["config"] == best, ["fold", "seed", metric.key]]
-    pairs = units.merge(top, on=["fold", "seed"], suffixes=("", "_best"))
+    whole = units[units["status"] == "done"]
+    top = whole.loc[whole["config"] == best, ["fold", "seed", metric.key]]
+    pairs = whole.merge(top, on=["fold", "seed"], suffixes=("", "_best"))
     pairs["gain"] = (pairs[metric.key] - pairs[f"{metric.key}_best"]).map(metric.gain)
     pairs = pairs[common_to_seeds(pairs, ["fold"], ["config"])]
     gains = pairs.groupby(["config", "seed"])["gain"].mean()

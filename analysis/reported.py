@@ -26,6 +26,12 @@ def statuses(run: Run) -> pd.Series:
     return units["status"].map(run.state).mask(accused, STOPPED_BY_AUDIT)
 
 
+def pruned_before_beginning(run: Run) -> np.ndarray:
+    """Which rows of `units` [units] are of units without an epoch, whose configuration was pruned on another fold."""
+    units = run.table("units")
+    return ((units["status"] == "pruned") & (units["epochs"].fillna(0) == 0)).to_numpy()
+
+
 def stopped_by_audit(run: Run) -> pd.DataFrame:
     """Units (config, fold, seed) that the audit stopped, each with its reason."""
     units = run.table("units").reset_index(drop=True)

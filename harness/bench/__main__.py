@@ -27,12 +27,13 @@ from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
 from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.bench.trials import LINES, TRIALS, bench_memory, bench_trials
 from harness.bench.twins import PRESETS, bench_twins
 from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "rules", "contracts", "twins")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "trials", "rules", "contracts", "twins")
 
 
 def measure(
@@ -56,6 +57,11 @@ def measure(
                 yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
                 if not quick:
                     yield bench_driver(units // SEEDS, "tpe")
+            elif name == "trials":
+                bar.add_task("trials in one worker", total=None)
+                yield bench_memory()
+                for folds in () if quick else (1, LINES):
+                    yield bench_trials(TRIALS, folds)
             elif name == "rules":
                 bar.add_task("live rules", total=None)
                 yield bench_rules(QUICK_EPOCHS if quick else EPOCHS)

@@ -14,12 +14,14 @@ from harness.config.space.compose import SEARCH_SPACES
 from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Study
 from harness.sweep.show.board import Board
 from harness.sweep.show.display import Display
 
 EPOCHS = 5
+FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
 WINDOW = 10
 """Configurations over which time is taken, at the beginning and at the end."""
 
@@ -59,7 +61,7 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
 
 def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]:
     sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler.kind={sampler}"])
-    plan = Plan.of(sweep, folds=[Fold("fold0", ("a",), ("b",), ("chr1",))], data="0" * 64)
+    plan = Plan.of(sweep, folds=[FOLD], data="0" * 64)
     plan.save(folder)
     study = Study(
         folder / "study.log",
@@ -68,7 +70,7 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
         sampler=sweep.config.sampler,
         space=sweep.space,
     )
-    board = Board(total=trials, larger_is_better=True)
+    board = Board(total=trials, larger_is_better=True, folds={FOLD.id: FOLD.name})
     proposer = Proposer(
         sweep,
         plan,
@@ -77,10 +79,11 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
         run=folder,
         pending={},
         reached={},
+        curves=Curves({}),
         new=trials,
         gpu=False,
         view=lambda config: folder,
-        give_up=lambda config, units: None,
+        give_up=lambda units: None,
         ended=lambda units: None,
     )
     return proposer, Display(Console(file=StringIO(), markup=False), board, sweep.config.objective)
@@ -98,6 +101,7 @@ def _configurations(
         for epoch in range(1, EPOCHS + 1):
             report = {
                 "configuration": proposal["configuration"],
+                "fold": proposal["fold"],
                 "epoch": epoch,
                 "objective": value * epoch / EPOCHS,
                 "status": "done" if epoch == EPOCHS else "running",
@@ -111,5 +115,5 @@ def _configurations(
             proposer.on_trial_result("one", report)
             row = display.board.update(report)
             display.epoch(row)
-        display.ended(row)
+        display.ended(row, proposal["fold"])
         proposer.on_trial_complete("one", report)

@@ -85,12 +85,12 @@ def default_cell_lines(names: list[str]) -> CellLines:
 
 
 def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
-    """The folds that the configuration names, each content once, or one default fold.
+    """The folds that the configuration names or lists, each content once.
 
-    Default cell lines: where the source has test pairs of cell lines that it never trains on (PRISM's
-    layout), those are test, and the last remaining ones by name (about a fifth of all) validation; else
-    `default_cell_lines`. Default chromosomes: where the source splits by whole chromosome, its test and val
-    chromosomes; else the fewest that hold about a quarter of the pairs.
+    `each cell line`: every one is test once, the next in sorted rotation validation. `one`: test lines are those that the
+    source has test pairs of and never trains on (PRISM's layout), validation the last remaining ones by name (about a
+    fifth of all); else `default_cell_lines`. Chromosomes, unless named: the source's test and val ones where it splits by
+    whole chromosome; else the fewest that hold about a quarter of the pairs.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
         a fold that leaves nothing to train on.
     """
     settings = _settings(block)
-    if block.folds:
+    if isinstance(block.folds, list):
         folds: dict[str, Fold] = {}
         for number, configured in enumerate(block.folds):
             held = dict.fromkeys(normal_chromosome(name) or name for name in configured.chromosomes)
@@ -118,15 +118,30 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
             f"{dataset.origin}: all pairs lie on {dataset.chromosomes[0]}; expected at least 2 chromosomes, "
             "so that one can be held out of training"
         )
-    lines = _default_lines(dataset)
-    chromosomes = tuple(_default_chromosomes(dataset))
-    return [Fold("fold0", tuple(lines.test), tuple(lines.val), chromosomes, settings)]
+    held_out = tuple(dict.fromkeys(normal_chromosome(name) or name for name in block.chromosomes or ()))
+    chromosomes = held_out or tuple(_default_chromosomes(dataset))
+    if block.folds == "each cell line":
+        ordered = sorted(dataset.cell_lines)
+        made = [
+            Fold(test, (test,), (val,), chromosomes, settings)
+            for test, val in zip(ordered, [*ordered[1:], ordered[0]], strict=True)
+        ]
+    else:
+        lines = _default_lines(dataset)
+        made = [Fold("fold0", tuple(lines.test), tuple(lines.val), chromosomes, settings)]
+    if held_out:
+        _check(dataset, made[0], "data")
+    return made
 
 
 def _settings(block: DataBlock) -> str:
     """What of the data block is neither the source, which the content hash of the data stands for, nor the folds
     themselves: a key that is added to the block is part of every fold's identity by default."""
-    rest = {key: v for key, v in block.identity().items() if key not in ("root", "synthetic", "folds")}
+    rest = {
+        key: v
+        for key, v in block.identity().items()
+        if key not in ("root", "synthetic", "folds", "chromosomes")
+    }
     return json.dumps(rest, sort_keys=True)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,6 +15,7 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
+from harness.design.trial import Trial
 from harness.stamp.code import unused
 
 FILE = "plan.json"
@@ -34,7 +35,20 @@ class Unit(NamedTuple):
     @property
     def name(self) -> str:
         """Stem of the unit's files in the store."""
-        return f"{self.config_id}-{self.fold}-{self.seed}"
+        return self.trial.unit(self.seed)
+
+    @property
+    def trial(self) -> Trial:
+        """The trial that it is part of."""
+        return Trial(self.config_id, self.fold)
+
+
+def by_trial(units: Iterable[Unit]) -> dict[Trial, list[Unit]]:
+    """Trial -> its units, both in the order in which they come."""
+    grouped: dict[Trial, list[Unit]] = {}
+    for unit in units:
+        grouped.setdefault(unit.trial, []).append(unit)
+    return grouped
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,12 @@ LEFT_OUT = (
 )
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit: none of their functions
 is called while a unit is trained, continued, judged and stored."""
-COUNTED = ("harness.sweep.worker", "harness.sweep.run.statuses", "harness.sweep.run.verdict")
+COUNTED = (
+    "harness.sweep.worker",
+    "harness.sweep.run.bare_row",
+    "harness.sweep.run.statuses",
+    "harness.sweep.run.verdict",
+)
 """What counts although it lies in a package of `LEFT_OUT`: a trial's process builds its units there, sets its data
 type, threads and random generators, and ends them early."""
 

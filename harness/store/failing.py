@@ -1,11 +1,12 @@
-"""Units that fail without a unit that could say so itself."""
+"""Units that end without a unit that could say so itself."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.unit_log import Mark, log_file, read_or_none, rows_frame
+from analysis.unit_log import Mark, UnitLog, log_file, read_or_none, rows_frame
 from harness.store.damaged import put_aside
+from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
 
 
@@ -32,3 +33,15 @@ def fail(run: Path, unit: str, row: Mapping[str, Any]) -> bool:
     mark = log.mark if log is not None else Mark(0, "")
     LogWriter(log_file(run, unit), mark).append(rows_frame({**changed, "status": "failed"}, {}))
     return True
+
+
+def leave_out(run: Path, unit: str, row: Mapping[str, Any]) -> None:
+    """Write of a unit that has not begun that it was pruned: a log of one row, and Parquet.
+
+    Raises
+    ------
+    StoreUnwritable
+    """
+    log = log_file(run, unit)
+    LogWriter(log, Mark(0, "")).append(rows_frame({**row, "status": "pruned"}, {}))
+    export(run, UnitLog.read(log))

@@ -36,7 +36,7 @@ from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
-from harness.sweep.start import Start, forget, give_up, prepare
+from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
 from harness.trial.trying import try_brought
@@ -102,7 +102,7 @@ def run_sweep(options: Options, console: Console) -> int:
             put_aside(run, start.aside)
             take_back(run, start.back)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
-            return conclude(console, run, start, None)
+            return conclude(console, run, sweep.config, start, None)
 
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
@@ -129,7 +129,6 @@ def run_sweep(options: Options, console: Console) -> int:
                 if options.seconds is None
                 else max(1.0, options.seconds - (time.monotonic() - began)),
                 view=views,
-                give_up=lambda config, units: give_up(run, units, "its worker died too often", stamp.row()),
                 before=lambda: save_provenance(sweep, dataset, run, ray),
                 stamp=stamp,
             ),
@@ -141,7 +140,7 @@ def run_sweep(options: Options, console: Console) -> int:
             )
         outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
-    return conclude(console, run, start, outcome)
+    return conclude(console, run, sweep.config, start, outcome)
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:

@@ -14,10 +14,11 @@ from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
 from harness.config.blocks.design import designs
-from harness.config.blocks.sweep import AshaSchedulerBlock
+from harness.config.blocks.sweep import SweepBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.sweep.run.saved import Saved
 from harness.sweep.show.board import duration
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
@@ -49,7 +50,7 @@ def introduce(
     )
     for note in dataset.notes:
         facts.add_row("", Text(note))
-    named = len(config.data.folds)
+    named = len(config.data.folds) if isinstance(config.data.folds, list) else 0
     if named > len(folds):
         facts.add_row(
             "", f"{named} folds are named, of which {named - len(folds)} repeat another one's content"
@@ -63,14 +64,10 @@ def introduce(
             ),
         )
     facts.add_row("objective", f"{config.objective} ({config.direction})")
-    halving = config.scheduler
-    rungs = (
-        f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})"
-        if isinstance(halving, AshaSchedulerBlock)
-        else "none"
-    )
+    stopping = ", ".join([config.scheduler.words(), *config.stop])
     facts.add_row(
-        "design", f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {rungs}"
+        "design",
+        f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
     )
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
@@ -101,7 +98,7 @@ def introduce(
         console.print(_space(sweep))
 
 
-def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:
+def conclude(console: Console, run: Path, config: SweepBlock, start: Start, outcome: Outcome | None) -> int:
     """The ranking, what is left to do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
     if outcome is None:
         console.print(
@@ -114,6 +111,10 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
             console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
     else:
         _say(console, outcome)
+    if config.scheduler.kind != "none" or config.stop:
+        saved = Saved.of(run, outcome.plan if outcome is not None else start.plan)
+        sentence = saved.sentence(config.scheduler.kind, ", ".join(config.stop))
+        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     objective = start.plan.objective.split("/", 1)[1]
     try:
         print_ranking(run, by=CRITERION[objective], console=console)

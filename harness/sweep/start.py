@@ -6,16 +6,15 @@ from itertools import islice
 from pathlib import Path
 
 from analysis.errors import UserError
-from analysis.files import filed_units
 from harness.config.blocks.paths import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import FILE, Plan, Unit, diff, merge
+from harness.design.trial import Trial
 from harness.stamp.stamp import Stamp
-from harness.store.failing import fail
 from harness.sweep.run.aside import Aside, being_moved, sort_out
 from harness.sweep.run.documents import lost_plan, plan_of_run
-from harness.sweep.run.statuses import ENDED
-from harness.sweep.run.stored import Reached, stored_units
+from harness.sweep.run.statuses import ENDED, Reached
+from harness.sweep.run.stored import stored_units
 from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned
@@ -37,7 +36,7 @@ class Start:
     finished: int
     failed: list[Unit]
     sentences: list[str]
-    reached: Mapping[str, Reached] = field(default_factory=dict)
+    reached: Mapping[Trial, Reached] = field(default_factory=dict)
     aside: tuple[Aside, ...] = ()
     back: tuple[Back, ...] = ()
 
@@ -145,12 +144,12 @@ def prepare(
         sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
     finished = sum(statuses.get(unit) in ENDED for unit in units)
     groups = _group(pending)
-    reached: dict[str, dict[str, tuple[str, float | None]]] = {config: {} for config in groups}
+    reached: dict[Trial, dict[str, tuple[str, float | None]]] = {}
     for unit, row in stored.items():
         if unit.config_id in groups and row.status in ENDED:
             # What was reached of another objective says nothing of this one.
             value = row.value if row.objective == fresh.objective else None
-            reached[unit.config_id][unit.name] = (row.status, value)
+            reached.setdefault(unit.trial, {})[unit.name] = (row.status, value)
     complete = len(kept) - len(groups)
     return Start(
         plan,
@@ -171,19 +170,6 @@ def forget(run: Path, units: Iterable[Unit]) -> None:
     """Drop what was decided about the configurations of failed units, which go on after their last finished epoch."""
     for unit in units:
         Verdict.drop(run, unit.config_id)
-
-
-def give_up(
-    run: Path, units: Iterable[Unit], sentence: str, stamp: Mapping[str, object] | None = None
-) -> None:
-    """Mark the unfinished ones of `units` as failed, whose worker could not do it itself; `stamp`: columns of those
-    that have no row yet."""
-    filed = filed_units(run)
-    for unit in units:
-        if unit.name in filed:
-            continue
-        key = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed}
-        fail(run, unit.name, {**(stamp or {}), **key, "epochs": 0, "reason": sentence})
 
 
 def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) -> bool:

@@ -1,23 +1,24 @@
-"""Ray Tune over the pending configurations of a run."""
+"""Ray Tune over the pending trials of a run."""
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.config.sweep.use import loaded
 from harness.data.folds import Fold
-from harness.design.plan import Plan, Unit
+from harness.design.plan import Plan, by_trial
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
-from harness.sweep.run.stored import complete_units
+from harness.sweep.run.stored import complete_units, stored_units
+from harness.sweep.run.unrun import Unrun
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.past import past
 from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
@@ -28,7 +29,7 @@ from harness.trial.device import Device
 PATIENCE = 0.5
 """Seconds between looks at the baselines when no trial is left."""
 RESTARTS = 3
-"""Deaths of a configuration's worker after which it counts as failed."""
+"""Deaths of a trial's worker after which it counts as failed."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,6 @@ class Tuning:
     device: Device
     seconds: float | None
     view: Callable[[ConfigurationBlock], Path]
-    give_up: Callable[[str, Iterable[Unit]], None]
     before: Callable[[], None]
     stamp: Stamp
 
@@ -76,16 +76,16 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     )
 
     from harness.sweep.baseline_task import Baselines, missing
-    from harness.sweep.search.halving import LockstepHalving
     from harness.sweep.search.proposer import Proposer
+    from harness.sweep.search.scheduling import scheduler_of
     from harness.sweep.show.callbacks import BoardCallback
     from harness.sweep.show.ending import Ending
-    from harness.sweep.worker import ConfigurationTrainable, Work
+    from harness.sweep.worker import TrialWorker, Work
 
     tuning.before()
     sweep, start, config = tuning.sweep, tuning.start, tuning.sweep.config
     larger = config.direction == "maximize"
-    known, curves = past(
+    known, history = past(
         sweep,
         start.plan,
         tuning.run,
@@ -101,22 +101,30 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         space=sweep.space,
         past=known,
     )
-    board = Board(total=len(start.pending) + start.new, larger_is_better=larger)
+    board = Board(
+        total=len(start.pending) + start.new,
+        larger_is_better=larger,
+        folds={fold.id: fold.name for fold in tuning.folds},
+    )
     display = Display(console, board, config.objective)
     compactor = Compactor(tuning.run)
-    compactor.collect_left(complete_units(tuning.run, start.pending))
+    pending = by_trial(unit for units in start.pending.values() for unit in units)
+    compactor.collect_left(complete_units(tuning.run, pending.keys()))
+    curves = Curves(history)
+    unrun = Unrun(tuning.run, config.objective, tuning.device.name, tuning.stamp)
     proposer = Proposer(
         sweep,
         start.plan,
         study,
         board,
         run=tuning.run,
-        pending=start.pending,
+        pending=pending,
         reached=start.reached,
+        curves=curves,
         new=start.new,
         gpu=tuning.device.gpu,
         view=tuning.view,
-        give_up=tuning.give_up,
+        give_up=lambda units: unrun.give_up(proposer.plan, units, "its worker died too often"),
         ended=compactor.collect,
     )
     cpus = config.resources.cpus_per_trial
@@ -131,14 +139,15 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         stamp=tuning.stamp,
         use=loaded(),
     )
-    scheduler = None
-    if isinstance(config.scheduler, AshaSchedulerBlock):
-        scheduler = LockstepHalving(
-            config.scheduler,
-            mode="max" if larger else "min",
-            prune=lambda key, sentence: work.prune(key, sentence, proposer.names(key)),
-            history={**curves, **study.history()},
-        )
+
+    def prune(key: str, sentence: str) -> None:
+        work.prune(key, sentence, proposer.names(key))
+        withdrawn = proposer.withdraw(key, sentence)
+        unrun.prune(proposer.plan, withdrawn, sentence)
+        compactor.collect(unit.name for unit in withdrawn)
+
+    pruned = {unit.config_id for unit, row in stored_units(tuning.run).items() if row.status == "pruned"}
+    scheduler = scheduler_of(config.scheduler, curves, sign=1 if larger else -1, prune=prune, pruned=pruned)
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
     ending = Ending(tuning.seconds, display.note)
     callback = BoardCallback(
@@ -147,10 +156,11 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         lambda: display.aside(baselines.poll() or "computing baselines as well"),
         pause=lambda: ending.end("nothing more can be written"),
     )
+    reserved = {"cpu": cpus, "gpu": tuning.device.share}
+    trainable: Any = with_resources(with_parameters(TrialWorker, work=work), reserved)
+    trainable.__qualname__ = TrialWorker.__name__  # what Ray's dashboard calls the actors
     tuner = Tuner(
-        with_resources(
-            with_parameters(ConfigurationTrainable, work=work), {"cpu": cpus, "gpu": tuning.device.share}
-        ),
+        trainable,
         tune_config=TuneConfig(
             search_alg=proposer,
             scheduler=scheduler,
@@ -158,7 +168,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             max_concurrent_trials=config.resources.concurrent,
             reuse_actors=True,
             trial_name_creator=_name,
-            trial_dirname_creator=_name,
+            trial_dirname_creator=_folder,
         ),
         run_config=RunConfig(
             name="tune",
@@ -193,8 +203,14 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
 
 
 def _name(trial: Any) -> str:
-    """Tune's folder of a trial: the configuration and Tune's own id, which keeps a second try apart."""
-    return f"{trial.config['configuration']}-{trial.trial_id}"
+    """What Ray calls a trial: what a person reads of it."""
+    name: str = trial.config["name"]
+    return name
+
+
+def _folder(trial: Any) -> str:
+    """Tune's folder of a trial: its identity and Tune's own id, which keeps a second try apart."""
+    return f"{trial.config['configuration']}-{trial.config['fold']}-{trial.trial_id}"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
-"""The Ray worker: all units of one configuration, an epoch at a time, in a process that is used again."""
+"""The Ray worker: the seeds of one trial, an epoch at a time, in a process that is used again."""
 
 import gc
-import json
 import math
 import os
 import random
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.tune import Trainable
 
 from analysis.errors import UserError
@@ -22,12 +22,14 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.design.trial import Trial
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
-from harness.sweep.run.statuses import ENDED, WORST_FIRST
+from harness.sweep.run.bare_row import bare_row
+from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trial.summary import EpochSummary
 from harness.trial.unit_run import UnitRun
@@ -51,7 +53,7 @@ class Work:
     """A person's files, which register what a configuration may name."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
-        """Ask the configuration's worker to evaluate what was trained of `units` and end."""
+        """Ask the configuration's workers, on all of its folds, to evaluate what was trained of `units` and end."""
         Verdict(sentence, self.objective, self.scheduler, tuple(units)).write(self.run, config)
 
     def verdict(self, config: str, units: Iterable[str]) -> str | None:
@@ -62,14 +64,13 @@ class Work:
         return verdict.sentence
 
 
-class ConfigurationTrainable(Trainable):
-    """`step()` advances every unfinished unit by one epoch, the ones that a kill left behind first.
+class TrialWorker(Trainable):
+    """A trial after the other: `step()` advances every unfinished unit by one epoch, the ones that a kill left behind
+    first. It holds the units of one trial, so that its memory does not grow with the folds of a sweep.
 
-    Reported each epoch: `epoch`, `objective` (mean over units of the best epoch so far, the rule by which
-    weights are selected), `done`, `status`, `statuses` per unit, how many `diverged` of how many `units`, mean
-    headline metrics, and the warnings that hold. A unit that diverges ends alone: the others go on, and it is
-    left out of the means, as it is left out of the ranking. Units that an earlier start finished count with what
-    they reached, so that a resumed configuration is judged by all of its units.
+    Reported each epoch: `epoch`, `objective` (mean over units of the best epoch so far), `done`, `status`, `statuses`
+    per unit, how many `diverged` of how many `units`, mean headline metrics, and the warnings that hold. A unit that
+    diverges ends alone and is left out of the means. Units that an earlier start finished count with what they reached.
     Everything durable is written by the units, so Tune keeps no checkpoint: a worker that dies is started again
     and its units resume themselves. A unit that meets an error ends as failed instead of being tried again, the
     others go on; what the configuration itself is at fault for ends all of them. A disk that takes nothing more ends
@@ -87,14 +88,16 @@ class ConfigurationTrainable(Trainable):
             self.unusable = f"a worker cannot use what the sweep brought: {error}"
         if work.stamp is not None:
             Code.today()  # read now, with the modules that were just loaded
+        # What is loaded stays: to search it for garbage before every trial takes longer than to build one.
+        gc.freeze()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Leave the previous configuration behind entirely and take the next one."""
+        """Leave the previous trial behind entirely and take the next one."""
         self.unit_runs: list[UnitRun] | None = None
         gc.collect()
         fresh_globals(self.work.threads)
-        self.id = str(new_config["configuration"])
+        self.trial = Trial(str(new_config["configuration"]), str(new_config["fold"]))
         view = Path(new_config["dataset"])
         if self.dataset is None or self.dataset.path != view:
             self.dataset = EncodedDataset.open(view)
@@ -103,12 +106,15 @@ class ConfigurationTrainable(Trainable):
 
     def step(self) -> dict[str, Any]:
         began = time.perf_counter()
+        # What Ray's dashboard and `ps` call the process; Ray puts its own title back after the call.
+        setproctitle(f"ray::{self.assignment['name']}.train()")
         try:
             report = self._advanced()
         except StoreUnwritable as error:
             report = self._paused(str(error))
         return {
-            "configuration": self.id,
+            "configuration": self.trial.config_id,
+            "fold": self.trial.fold,
             "paused": "",
             **report,
             "notes": self._notes(),
@@ -123,7 +129,7 @@ class ConfigurationTrainable(Trainable):
         if self.unit_runs is None:
             self.unit_runs = self._open()
         active = [unit_run for unit_run in self.unit_runs if not unit_run.finished]
-        verdict = self.work.verdict(self.id, [unit_run.unit for unit_run in self.unit_runs])
+        verdict = self.work.verdict(self.trial.config_id, [unit_run.unit for unit_run in self.unit_runs])
         metrics: list[dict[str, float]] = []
         warned: set[str] = set()
         if verdict is not None:
@@ -172,14 +178,13 @@ class ConfigurationTrainable(Trainable):
             raise UserError(self.unusable)
         assert self.dataset is not None
         config = ConfigurationBlock.model_validate(self.assignment["config"])
-        folds = {fold.id: fold for fold in self.work.folds}
         self._refuse_other_code()
-        units: list[tuple[str, int]] = [tuple(unit) for unit in self.assignment["units"]]
+        seeds: list[int] = self.assignment["seeds"]
         return [
             UnitRun(
                 config,
                 self.dataset,
-                folds[fold],
+                self._fold(),
                 seed,
                 RunWriter(self.work.run),
                 changes=self.assignment["changes"],
@@ -187,11 +192,14 @@ class ConfigurationTrainable(Trainable):
                 device=self.work.device,
                 stop_rules=self.work.stop_rules,
                 inspector=AuditInspector,
-                twins=seed == next(first for name, first in units if name == fold),
+                twins=seed == seeds[0],
                 stamp=self.work.stamp,
             )
-            for fold, seed in units
+            for seed in seeds
         ]
+
+    def _fold(self) -> Fold:
+        return next(fold for fold in self.work.folds if fold.id == self.trial.fold)
 
     def _refuse_other_code(self) -> None:
         """Raise UserError on a worker whose code or packages differ from what the sweep was started with."""
@@ -211,18 +219,14 @@ class ConfigurationTrainable(Trainable):
         ended: dict[str, tuple[str, float | None]] = self.assignment["finished"]
         reached = {**ended, **{r.unit: (r.status, r.row["objective_value"]) for r in self.unit_runs}}
         statuses = {unit: status for unit, (status, _) in reached.items()}
-        known = [
-            value
-            for status, value in reached.values()
-            if status not in ("diverged", "failed") and value is not None and math.isfinite(value)
-        ]
+        worst, objective = judged(reached)
         done = all(unit_run.finished for unit_run in self.unit_runs)
         diverged = sum(status == "diverged" for status in statuses.values())
         return {
             "epoch": max(unit_run.epoch for unit_run in self.unit_runs),
-            "objective": sum(known) / len(known) if known else math.nan,
+            "objective": objective,
             "done": done,
-            "status": min(statuses.values(), key=WORST_FIRST.index) if done else "running",
+            "status": worst if done else "running",
             "statuses": statuses,
             "ended": _ended(statuses),
             "diverged": diverged,
@@ -247,12 +251,12 @@ class ConfigurationTrainable(Trainable):
         """Every unfinished unit ends as failed; one that could not even be built gets its row all the same."""
         statuses = {unit: status for unit, (status, _) in self.assignment["finished"].items()}
         built = {unit_run.unit: unit_run for unit_run in self.unit_runs or []}
-        for fold, seed in self.assignment["units"]:
-            unit = f"{self.id}-{fold}-{seed}"
+        for seed in self.assignment["seeds"]:
+            unit = self.trial.unit(seed)
             if unit in built:
                 statuses[unit] = self._closed(built[unit], sentence)
             else:
-                fail(self.work.run, unit, self._failed_row(fold, seed, sentence))
+                fail(self.work.run, unit, self._bare_row(seed, sentence))
                 statuses[unit] = "failed"
         return {**self._nothing(statuses), "status": "failed", "reason": sentence}
 
@@ -288,26 +292,23 @@ class ConfigurationTrainable(Trainable):
             "warned": [],
         }
 
-    def _failed_row(self, fold: str, seed: int, sentence: str) -> dict[str, Any]:
-        content = next(known.content() for known in self.work.folds if known.id == fold)
-        return {
-            **(self.work.stamp.row() if self.work.stamp else {}),
-            "config": self.id,
-            "fold": fold,
-            "seed": seed,
-            "status": "failed",
-            "reason": sentence,
-            "epochs": 0,
-            "objective": self.work.objective,
-            "device": self.work.device,
-            "config_json": json.dumps(self.assignment["config"], sort_keys=True),
-            "changes_json": json.dumps(self.assignment["changes"], sort_keys=True),
-            "fold_json": json.dumps(content, sort_keys=True),
-        }
+    def _bare_row(self, seed: int, reason: str) -> dict[str, Any]:
+        return bare_row(
+            self.trial.config_id,
+            self._fold(),
+            seed,
+            content=self.assignment["config"],
+            changes=self.assignment["changes"],
+            objective=self.work.objective,
+            device=self.work.device,
+            stamp=self.work.stamp,
+            reason=reason,
+        )
 
     def _kept(self, error: Exception) -> str:
         """The error in a sentence; its traceback goes to a file."""
-        replace_atomically(self.work.run / "errors" / f"{self.id}.txt", traceback.format_exc().encode())
+        file = self.work.run / "errors" / f"{self.trial.config_id}-{self.trial.fold}.txt"
+        replace_atomically(file, traceback.format_exc().encode())
         place = place_of(error)
         return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
 

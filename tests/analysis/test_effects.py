@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from analysis.comparison_view import comparison_view, verdict
@@ -94,3 +96,27 @@ def test_seeds_are_compared_on_the_folds_that_all_of_them_have(tmp_path: Path) -
     assert (len(result.pairs), result.unbalanced, result.mixed) == (2, 0, True)
     said = " ".join(str(part) for part in comparison_view(result, 0.005))
     assert "no fold and configuration in common" in said
+
+
+def test_a_pair_with_a_unit_that_ended_early_is_not_differenced(tmp_path: Path) -> None:
+    designs = [Copy(c, {"energy.form": f}, f) for c, f in (("a", "linear"), ("b", "gated"))]
+    run = write_run(tmp_path / "run", designs, seeds=(0, 1, 2))
+    (fold,) = Run.open(run).table("units")["fold"].unique()
+
+    def end(config: str, seed: int, status: str) -> None:
+        file = run / "units" / f"{config}-{fold}-{seed}.parquet"
+        table = pq.read_table(file)
+        at = table.column_names.index("status")
+        pq.write_table(table.set_column(at, table.field(at), pa.array([status])), file)
+
+    end("b", 1, "pruned")
+    result = compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")
+    assert (set(result.pairs["seed"]), result.censored, result.unbalanced) == ({0, 2}, 1, 0)
+    said = " ".join(str(part) for part in comparison_view(result, 0.005))
+    assert "1 pairs are left out: they hold a stopped or pruned unit" in said
+    for seed in (0, 2):
+        end("a", seed, "stopped")
+    with pytest.raises(
+        UserError, match=r"every pair of units at energy\.form = linear and gated holds one that was"
+    ):
+        compare(Run.open(run), "energy.form", "linear", "gated", metric="aupr")

@@ -143,7 +143,7 @@ WORKED = """
 import json, sys
 from pathlib import Path
 from typing import Any
-from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.sweep.worker import TrialWorker, Work
 from harness.data.folds import Fold
 
 given, run, fold = json.loads(sys.argv[1])
@@ -152,7 +152,7 @@ called = set()
 
 
 def start():
-    one = object.__new__(ConfigurationTrainable)
+    one = object.__new__(TrialWorker)
     one.setup(given, work=work)
     return one
 
@@ -182,7 +182,8 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     changes = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "support.draws": 1, "audit": "warn"}
     config = compose(TINY, changes).resolved(gpu=False)
     given: dict[str, Any] = {"configuration": config.id, "config": config.canonical(), "changes": changes}
-    given |= {"units": [(tiny_fold.id, 0)], "dataset": str(tiny_dataset.path), "finished": {}}
+    given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}
+    given |= {"dataset": str(tiny_dataset.path), "finished": {}}
     words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
     done = subprocess.run(
         [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False

@@ -195,6 +195,42 @@ def test_a_fold_is_its_content_and_equal_ones_are_one(dataset: EncodedDataset) -
     assert again.label == "fold0 (test NHEK; validation HMEC; held out chr1, chr2)"
 
 
+def test_each_cell_line_is_test_once_on_the_same_chromosomes(dataset: EncodedDataset) -> None:
+    folds = make_folds(dataset, DataBlock(root=Path("data"), folds="each cell line"))
+    names = ["A549", "GM12878", "HMEC", "K562", "NHEK"]
+    assert [(fold.name, fold.test, fold.val) for fold in folds] == [
+        (name, (name,), (after,)) for name, after in zip(names, [*names[1:], "A549"], strict=True)
+    ]
+    default = make_folds(dataset, DataBlock(root=Path("data")))[0]
+    assert {fold.chromosomes for fold in folds} == {default.chromosomes}
+    assert len({fold.id for fold in folds}) == 5
+    for fold in folds:
+        parts = split(dataset, fold)
+        lines = {
+            name: set(np.array(dataset.cell_lines)[dataset.cell[rows]])
+            for name, rows in vars(parts).items()
+            if name != "dropped"
+        }
+        assert lines["test"] == set(fold.test)
+        assert lines["val_unseen"] == set(fold.val)
+        assert lines["train"] == set(names) - set(fold.test) - set(fold.val)
+
+
+def test_named_chromosomes_are_held_out_by_every_fold(dataset: EncodedDataset) -> None:
+    block = DataBlock(root=Path("data"), folds="each cell line", chromosomes=["2", "chrX"])
+    folds = make_folds(dataset, block)
+    assert {fold.chromosomes for fold in folds} == {("chr2", "chrX")}
+    listed = FoldBlock(test=["HMEC"], val=["K562"], chromosomes=["chrX", "chr2"])
+    (same,) = make_folds(dataset, DataBlock(root=Path("data"), folds=[listed]))
+    assert same.id == folds[2].id, "a fold is its content, however it is asked for"
+    (one,) = make_folds(dataset, DataBlock(root=Path("data"), chromosomes=["chr2"]))
+    assert one.chromosomes == ("chr2",)
+    with pytest.raises(UserError, match=r"data\.chromosomes: no chromosome 'chr20'.*did you mean 'chr2'"):
+        make_folds(dataset, DataBlock(root=Path("data"), chromosomes=["chr20"]))
+    with pytest.raises(ValueError, match=r"data\.chromosomes has no meaning beside a list of folds"):
+        DataBlock(root=Path("data"), folds=[listed], chromosomes=["chr2"])
+
+
 def test_new_data_key_is_part_of_a_fold_unless_at_value_before(
     dataset: EncodedDataset,
 ) -> None:

@@ -26,7 +26,7 @@ from harness.sweep.run.aside import complete_moves
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.start import Start, prepare
 from tests.harness.killed import Killed, killed_after
-from tests.harness.without_ray import FOLDED, Small
+from tests.harness.without_ray import EACH, FOLDED, Small
 from tests.narrow import present
 
 
@@ -93,6 +93,23 @@ def test_a_start_on_other_folds_gives_what_a_fresh_folder_gives(small: Small, ra
     assert list(kept.folds) == [before["fold"][0]], "put aside, they are no mean over both"
 
 
+def test_further_folds_run_alone_and_as_they_would_by_themselves(small: Small, ran: Path) -> None:
+    """From one fold to all cell lines: what is there stays, and a fold's units do not depend on the folds beside it."""
+    small.start(yaml=FOLDED)
+    start = small.start(yaml=EACH)
+    assert sum(map(len, start.pending.values())) == 5 * 2, "the listed fold is one of the six"
+    assert any(sentence.startswith("5 folds new: C2 (test C2; validation C3") for sentence in start.sentences)
+    assert len(small.trials()) == 6 * 2
+    other = Small(ran, "other").epochs()
+    fold = other["fold"][0]
+    here = small.epochs()
+    pd.testing.assert_frame_equal(here[here["fold"] == fold].reset_index(drop=True), other)
+    assert small.start(yaml=EACH, train=False).nothing
+    seeds = small.start("trial.seeds=3", yaml=EACH, resume=True, train=False)
+    assert sorted({unit.seed for units in seeds.pending.values() for unit in units}) == [2]
+    assert sum(map(len, seeds.pending.values())) == 6
+
+
 def test_an_interrupted_fold_is_not_continued_as_another_one(begun: Small, ran: Path) -> None:
     assert begun.epochs()["epoch"].tolist() == [1, 1]
     begun.start(yaml=FOLDED, resume=True)
@@ -111,7 +128,7 @@ def test_other_rules_run_anew_and_keep_what_there_was_apart(small: Small, sets: 
     before = small.trials()
     start = small.start(sets, reuse=True, train=False)
     assert sum(map(len, start.pending.values())) == 2
-    assert start.reached == {config: {} for config in start.pending}
+    assert start.reached == {}
     (aside,) = start.aside
     (sentence,) = [s for s in start.sentences if "kept in" in s]
     assert sentence.startswith(f"2 finished units are of {says}")

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from harness.sweep.show.board import Board, BoardRow, duration
+from harness.sweep.show.board import Board, duration
 from harness.sweep.show.display import Display
+from tests.harness.boards import FOLD, board, row
+from tests.narrow import present
 
 
 class Clock:
@@ -22,6 +24,7 @@ class Clock:
 def _report(config: str, epoch: int, objective: float, **given: Any) -> dict[str, Any]:
     report = {
         "configuration": config,
+        "fold": FOLD,
         "epoch": epoch,
         "objective": objective,
         "status": "running",
@@ -36,57 +39,57 @@ def _report(config: str, epoch: int, objective: float, **given: Any) -> dict[str
 
 def _board(total: int = 3, *, larger: bool = True) -> tuple[Board, Clock]:
     clock = Clock()
-    board = Board(total=total, larger_is_better=larger, clock=clock)
+    shown = board(total, larger=larger, clock=clock)
     for config, value in (("aaa", 0.1), ("bbb", 0.2)):
-        board.enter(BoardRow(config, {"optimiser.lr": value}, epochs=4, unit_runs=2))
-    return board, clock
+        shown.enter(row(config, {"optimiser.lr": value}, 4))
+    return shown, clock
 
 
-def _shown(board: Board, *, terminal: bool) -> tuple[Display, io.StringIO]:
+def _shown(of: Board, *, terminal: bool) -> tuple[Display, io.StringIO]:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=terminal, width=100, color_system=None)
-    return Display(console, board, "val_unseen/pooled/aupr"), stream
+    return Display(console, of, "val_unseen/pooled/aupr"), stream
 
 
 def test_best_is_by_direction_and_neither_failed_nor_diverged() -> None:
     for larger, expected in ((True, "bbb"), (False, "aaa")):
-        board, _ = _board(larger=larger)
-        assert board.best() is None
-        board.update(_report("aaa", 1, 0.4))
-        board.update(_report("bbb", 1, 0.6))
-        assert board.best() is board.rows[expected]
-        board.update(_report(expected, 2, 0.7 if larger else 0.1, status="diverged", reason="NaN"))
-        assert board.best() is not board.rows[expected]
-    board, _ = _board()
-    board.update(_report("aaa", 0, math.nan, status="failed"))
-    assert board.best() is None
-    assert board.ended == 1
+        shown, _ = _board(larger=larger)
+        assert shown.best() is None
+        shown.update(_report("aaa", 1, 0.4))
+        shown.update(_report("bbb", 1, 0.6))
+        assert shown.best() is shown.rows[expected]
+        shown.update(_report(expected, 2, 0.7 if larger else 0.1, status="diverged", reason="NaN"))
+        assert shown.best() is not shown.rows[expected]
+    shown, _ = _board()
+    shown.update(_report("aaa", 0, math.nan, status="failed"))
+    assert shown.best() is None
+    assert shown.ended == 1
 
 
 def test_time_left_counts_waiting_ones_and_busy_workers() -> None:
-    board, clock = _board(total=3)
-    assert board.time_left() is None
+    shown, clock = _board(total=3)
+    assert shown.time_left() is None
     clock.now = 10.0
-    board.update(_report("aaa", 1, 0.5))
-    board.update(_report("bbb", 1, 0.5))
+    shown.update(_report("aaa", 1, 0.5))
+    shown.update(_report("bbb", 1, 0.5))
     # 3 + 3 epochs of the two at work and 4 of the one to come, 10 s each, by two workers
-    assert board.time_left() == pytest.approx(50.0)
-    board.update(_report("aaa", 1, 0.5, status="done", seconds=0.0))
-    assert board.time_left() == pytest.approx(35.0)
+    assert shown.time_left() == pytest.approx(50.0)
+    shown.update(_report("aaa", 1, 0.5, status="done", seconds=0.0))
+    assert shown.time_left() == pytest.approx(35.0)
 
 
 def test_epoch_reported_twice_is_no_work_done() -> None:
-    board, clock = _board()
+    shown, clock = _board()
     clock.now = 10.0
-    board.update(_report("aaa", 1, 0.5))
-    before = board.time_left()
-    board.update(_report("aaa", 1, 0.5))
-    assert board.time_left() == before
+    shown.update(_report("aaa", 1, 0.5))
+    before = shown.time_left()
+    shown.update(_report("aaa", 1, 0.5))
+    assert shown.time_left() == before
 
 
 def test_log_says_each_new_best_and_each_end_once() -> None:
-    board, _ = _board(total=2)
-    display, stream = _shown(board, terminal=False)
+    shown, _ = _board(total=2)
+    display, stream = _shown(shown, terminal=False)
     display.aside("computing baselines as well")
     display.aside("computing baselines as well")
     for report in (
@@ -96,10 +99,10 @@ def test_log_says_each_new_best_and_each_end_once() -> None:
         _report("bbb", 4, 0.7, status="done", warned=["mode_collapse"]),
         _report("aaa", 2, 0.5, status="failed", reason="cell line A549 [brackets] has 3 pairs"),
     ):
-        row = board.update(report)
-        display.epoch(row)
-        if row.ended:
-            display.ended(row)
+        updated = shown.update(report)
+        display.epoch(updated)
+        if updated.ended:
+            display.ended(updated, FOLD)
     with display.showing():
         display.aside("baselines done after 4 s")
     lines = stream.getvalue().splitlines()
@@ -114,16 +117,16 @@ def test_log_says_each_new_best_and_each_end_once() -> None:
 
 
 def test_live_table_prints_only_what_must_not_be_missed() -> None:
-    board, _ = _board(total=2)
-    display, stream = _shown(board, terminal=True)
+    shown, _ = _board(total=2)
+    display, stream = _shown(shown, terminal=True)
     display.aside("computing baselines as well")
     for report in (
         _report("aaa", 4, 0.5, status="done", warned=["overfit_train", "mode_collapse"]),
         _report("bbb", 1, math.nan, status="diverged", reason="epoch 2: loss term task is nan at step 3"),
     ):
-        row = board.update(report)
-        display.epoch(row)
-        display.ended(row)
+        updated = shown.update(report)
+        display.epoch(updated)
+        display.ended(updated, FOLD)
     printed = stream.getvalue()
     assert "loss term task is nan at step 3" in printed
     assert "aaa" not in printed
@@ -139,12 +142,12 @@ def test_live_table_prints_only_what_must_not_be_missed() -> None:
 
 
 def test_running_configurations_stay_on_the_screen() -> None:
-    board = Board(total=40, larger_is_better=True)
+    shown = board(40)
     for number in range(30):
-        board.enter(BoardRow(f"c{number:02d}", {"optimiser.lr": number}, epochs=1, unit_runs=1))
-        board.update(_report(f"c{number:02d}", 1, number / 100, status="done"))
-    board.enter(BoardRow("live", {"optimiser.lr": 99}, epochs=9, unit_runs=1, status="running"))
-    display, stream = _shown(board, terminal=True)
+        shown.enter(row(f"c{number:02d}", {"optimiser.lr": number}, 1))
+        shown.update(_report(f"c{number:02d}", 1, number / 100, status="done"))
+    shown.enter(row("live", {"optimiser.lr": 99}, 9)).trials[FOLD].status = "running"
+    display, stream = _shown(shown, terminal=True)
     display.console.print(display.render())
     lines = stream.getvalue().splitlines()
     assert lines[2].startswith("live")
@@ -157,3 +160,35 @@ def test_running_configurations_stay_on_the_screen() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_folds_count_and_only_whole_configurations_compare() -> None:
+    shown = board(2, folds=("f0", "f1"))
+    for config, value in (("aaa", 0.1), ("bbb", 0.2)):
+        shown.enter(row(config, {"optimiser.lr": value}, 4, ("f0", "f1")))
+    display, stream = _shown(shown, terminal=False)
+
+    def told(config: str, epoch: int, objective: float, fold: str, status: str = "running") -> None:
+        updated = shown.update(_report(config, epoch, objective, fold=fold, status=status))
+        display.epoch(updated)
+        if status != "running":
+            display.ended(updated, fold)
+
+    told("aaa", 4, 0.9, "f0", "done")
+    assert shown.best() is None, "the easier fold alone makes nobody the best"
+    told("bbb", 1, 0.6, "f0")
+    told("bbb", 1, 0.7, "f1")
+    best = present(shown.best())
+    assert (best.config, best.status) == ("bbb", "running")
+    assert best.objective == pytest.approx(0.65)
+    assert (shown.rows["aaa"].epoch, shown.rows["aaa"].epochs, shown.ended) == (4, 8, 0)
+    told("aaa", 2, 0.1, "f1", "stopped")
+    assert (shown.rows["aaa"].status, shown.ended) == ("stopped", 1)
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[0] for line in lines] == ["done", "best", "stopped", "stopped"]
+    assert "aaa on fold f0  epoch 4/4  0.9000" in lines[0]
+    assert "aaa  epoch 6/8  0.5000" in lines[3]
+    table, stream = _shown(shown, terminal=True)
+    table.console.print(table.render())
+    found = next(line for line in stream.getvalue().splitlines() if line.startswith("aaa"))
+    assert found.split()[1:5] == ["stopped", "2/2", "6/8", "0.5000"]

@@ -140,9 +140,9 @@ def test_values_and_learning_curves_come_from_the_store(make: Make, tmp_path: Pa
     assert list(study.numbers) == list(plan.configs)
     assert list(_values(study).values()) == pytest.approx([0.31 + 0.1 * n for n in range(6)])
     best_so_far = [(1, 0.21), (2, 0.31), (3, 0.31)]
-    curve = next(iter(study.history().values()))
-    assert [epoch for epoch, _ in curve] == [1, 2, 3]
-    assert [value for _, value in curve] == pytest.approx([value for _, value in best_so_far])
+    curve = study.study.trials[0].intermediate_values
+    assert list(curve) == [1, 2, 3]
+    assert list(curve.values()) == pytest.approx([value for _, value in best_so_far])
     assert [trial.params["optimiser.lr"] for trial in study.study.trials] == list(LRS)
 
 

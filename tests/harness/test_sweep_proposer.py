@@ -1,7 +1,7 @@
 """What a sweep runs next: unfinished first, every configuration once, and an end when the space has no more."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
+from analysis.unit_log import log_file
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space import composer
 from harness.config.space.compose import compose
 from harness.config.space.distributions import IntBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
-from harness.design.plan import Plan, Unit
+from harness.design.plan import Plan, Unit, by_trial
+from harness.design.trial import Trial
 from harness.sweep.run.verdict import Verdict
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
@@ -41,14 +44,15 @@ class Make:
     """Makes proposers of small sweeps in a folder; what they give up and what they say has ended is kept."""
 
     folder: Path
-    given_up: list[tuple[str, list[Unit]]] = field(default_factory=list)
+    folds: tuple[Fold, ...] = (FOLD,)
+    given_up: list[Unit] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
     def __call__(self, space: str = FOUR, trials: int = 4, ran: Sequence[int] = ()) -> Proposer:
         file = self.folder / "small.yaml"
         file.write_text(YAML.format(space=space, trials=trials))
         sweep: Sweep = load_sweep(file)
-        plan = Plan.of(sweep, folds=[FOLD], data="d" * 64)
+        plan = Plan.of(sweep, folds=self.folds, data="d" * 64)
         for query in ran:
             changes = {"episode.query": query}
             plan = plan.add(sweep.resolved(changes, gpu=False), changes)
@@ -60,26 +64,24 @@ class Make:
             sampler=sweep.config.sampler,
             space=sweep.space,
         )
-        pending = {config: [Unit(config, FOLD.id, 1)] for config in plan.configs}
+        pending = by_trial(unit for unit in plan.units() if unit.seed == 1)
         for config, planned in plan.configs.items():
             study.accept(study.draw_of(planned.changes), config)
         return Proposer(
             sweep,
             plan,
             study,
-            Board(total=trials, larger_is_better=True),
+            Board(total=trials, larger_is_better=True, folds={fold.id: fold.name for fold in self.folds}),
             run=self.folder / "run",
             pending=pending,
-            reached={config: {f"{config}-{FOLD.id}-0": ("done", 0.6)} for config in pending},
-            new=trials - len(pending),
+            reached={trial: {Unit(*trial, 0).name: ("done", 0.6)} for trial in pending},
+            curves=Curves({}),
+            new=trials - len(plan.configs),
             gpu=False,
             view=lambda config: self.folder / f"view-{config.model.enhancer_bp}",
-            give_up=self._give_up,
+            give_up=self.given_up.extend,
             ended=self.ended.extend,
         )
-
-    def _give_up(self, config: str, units: Iterable[Unit]) -> None:
-        self.given_up.append((config, list(units)))
 
 
 @pytest.fixture
@@ -96,8 +98,7 @@ def _drain(proposer: Proposer) -> list[dict[str, Any]]:
             return found
         assert isinstance(config, dict)
         found.append(config)
-        result = {"configuration": config["configuration"], "status": "done", "objective": 0.5, "epoch": 3}
-        result |= {"ended": [*proposer.names(config["configuration"]), *config["finished"]]}
+        result = {"status": "done", "objective": 0.5, "epoch": 3, "ended": [*config["finished"]]}
         proposer.on_trial_result(f"t{number}", result)
         proposer.on_trial_complete(f"t{number}", result)
     raise AssertionError("it never ends")
@@ -138,7 +139,8 @@ def test_unfinished_units_of_the_plan_come_first(make: Make) -> None:
     proposer = make(ran=[32, 64], trials=3)
     ran = _drain(proposer)
     assert [one["changes"]["episode.query"] for one in ran[:2]] == [32, 64]
-    assert [one["units"] for one in ran] == [[(FOLD.id, 1)], [(FOLD.id, 1)], [(FOLD.id, 0), (FOLD.id, 1)]]
+    assert [one["seeds"] for one in ran] == [[1], [1], [0, 1]]
+    assert {one["fold"] for one in ran} == {FOLD.id}
     earlier = [{f"{one['configuration']}-{FOLD.id}-0": ("done", 0.6)} for one in ran[:2]]
     assert [one["finished"] for one in ran] == [*earlier, {}], "what the finished unit reached goes along"
 
@@ -161,8 +163,7 @@ def test_a_verdict_goes_when_its_configuration_has_ended(make: Make, tmp_path: P
     assert proposer.names(config) == [f"{config}-{FOLD.id}-0", f"{config}-{FOLD.id}-1"]
     Verdict("pruned", "o", "{}", tuple(proposer.names(config))).write(tmp_path / "run", config)
     first, _ = proposer.names(config)
-    result = {"configuration": config, "status": "failed", "objective": 0.5, "epoch": 3}
-    result |= {"ended": [first]}
+    result = {"status": "failed", "objective": 0.5, "epoch": 3, "ended": [first]}
     proposer.on_trial_complete("t0", result)
     assert Verdict.read(tmp_path / "run", config) is None
     assert make.ended == [first], "what failed may be written again"
@@ -174,7 +175,7 @@ def test_worker_that_died_too_often_fails_its_configuration(make: Make) -> None:
     assert config is not None
     proposer.on_trial_complete("t0", error=True)
     name = config["configuration"]
-    assert make.given_up == [(name, [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)])]
+    assert make.given_up == [Unit(name, FOLD.id, 0), Unit(name, FOLD.id, 1)]
     assert not proposer.pending, "the sweep is finished; --resume tries failed units again"
     assert proposer.study.study.trials[0].state.name == "FAIL"
 
@@ -183,11 +184,11 @@ def test_a_configuration_cut_off_with_the_sweep_stays_unfinished(make: Make) -> 
     proposer = make(trials=1)
     config = proposer.suggest("t0")
     assert config is not None
-    result = {"configuration": config["configuration"], "status": "running", "objective": 0.5, "epoch": 1}
+    result = {"status": "running", "objective": 0.5, "epoch": 1}
     proposer.on_trial_result("t0", result)
     proposer.on_trial_complete("t0", result)
-    assert list(proposer.pending) == [config["configuration"]]
-    assert proposer.study.history() == {config["configuration"]: [(1, 0.5)]}
+    assert list(proposer.pending) == [Trial(config["configuration"], FOLD.id)]
+    assert proposer.study.study.trials[0].intermediate_values == {1: 0.5}
 
 
 def test_nearly_full_space_costs_a_bounded_number_of_draws(
@@ -232,3 +233,97 @@ def test_a_whole_range_without_end_is_no_list() -> None:
     entry = IntBlock(int=[0, 10**12])
     assert entry.accepts(10**11)
     assert len(entry.values()) == 10**12 + 1
+
+
+TWO = (FOLD, Fold("b", ("b",), ("a",), ("chr1",)))
+
+
+def _ends(proposer: Proposer, trial_id: str, fold: Fold, objective: float, status: str = "done") -> None:
+    for epoch in (1, 2):
+        proposer.on_trial_result(trial_id, {"epoch": epoch, "objective": objective * epoch / 2})
+    proposer.on_trial_complete(trial_id, {"status": status, "objective": objective, "ended": []})
+
+
+def test_a_configuration_runs_fold_by_fold_and_has_one_value(make: Make) -> None:
+    make.folds = TWO
+    proposer = make(trials=2)
+    first, second, other = (present(proposer.suggest(f"t{number}")) for number in range(3))
+    assert [one["fold"] for one in (first, second, other)] == [TWO[0].id, TWO[1].id, TWO[0].id]
+    assert first["configuration"] == second["configuration"] != other["configuration"]
+    assert (first["seeds"], second["seeds"]) == ([0, 1], [0, 1])
+    _ends(proposer, "t0", TWO[0], 0.4)
+    (trial, _) = proposer.study.study.trials
+    assert (trial.state.name, trial.intermediate_values) == ("RUNNING", {})
+    _ends(proposer, "t1", TWO[1], 0.8)
+    (trial, _) = proposer.study.study.trials
+    assert trial.state.name == "COMPLETE"
+    assert trial.value == pytest.approx(0.6)
+    assert trial.intermediate_values == pytest.approx({1: 0.3, 2: 0.6})
+    assert {waiting.config_id for waiting in proposer.pending} == {other["configuration"]}
+
+
+def test_names_of_trials_say_configuration_and_fold(make: Make) -> None:
+    make.folds = TWO
+    proposer = make("energy.form: {choice: [linear, gated]}", trials=2)
+    ran = [present(proposer.suggest(f"t{number}")) for number in range(4)]
+    assert len({one["name"] for one in ran}) == 4
+    later = ran[3]
+    form = later["changes"]["energy.form"]
+    assert later["name"] == f"b: energy={form} ({later['configuration']})"
+
+
+def test_pruning_on_one_fold_lets_the_others_not_begin(make: Make, tmp_path: Path) -> None:
+    make.folds = TWO
+    proposer = make(trials=1)
+    config = present(proposer.suggest("t0"))["configuration"]
+    assert len(proposer.names(config)) == 4, "a verdict binds the units of all folds"
+    withdrawn = proposer.withdraw(config, "pruned after epoch 1: worse")
+    assert withdrawn == [Unit(config, TWO[1].id, 0), Unit(config, TWO[1].id, 1)]
+    assert proposer.board.rows[config].trials[TWO[1].id].status == "pruned"
+    proposer.on_trial_complete("t0", {"status": "pruned", "objective": 0.4, "ended": []})
+    assert not proposer.pending
+    after: object = proposer.suggest("t1")
+    assert after == Searcher.FINISHED
+    assert proposer.study.study.trials[0].state.name == "PRUNED"
+
+
+def test_a_fold_that_an_earlier_start_began_is_not_withdrawn(make: Make, tmp_path: Path) -> None:
+    make.folds = TWO
+    proposer = make(trials=1)
+    config = present(proposer.suggest("t0"))["configuration"]
+    log = log_file(tmp_path / "run", Unit(config, TWO[1].id, 1).name)
+    log.parent.mkdir(parents=True)
+    log.touch()
+    assert proposer.withdraw(config, "worse") == [], "a worker evaluates what was trained"
+    assert present(proposer.suggest("t1"))["fold"] == TWO[1].id
+
+
+def test_folds_of_an_earlier_start_count_towards_the_value(make: Make) -> None:
+    make.folds = TWO
+    proposer = make(trials=1, ran=[8])
+    (config,) = proposer.plan.configs
+    whole = Trial(config, TWO[0].id)
+    del proposer.pending[whole]
+    proposer.waiting.remove(whole)
+    proposer = Proposer(
+        proposer.sweep,
+        proposer.plan,
+        proposer.study,
+        proposer.board,
+        run=proposer.run,
+        pending=proposer.pending,
+        reached={
+            whole: {f"{config}-{whole.fold}-{seed}": ("done", value) for seed, value in ((0, 0.1), (1, 0.3))}
+        },
+        curves=Curves({whole: [(1, 0.1), (2, 0.2)]}),
+        new=0,
+        gpu=False,
+        view=proposer.view,
+        give_up=proposer.give_up,
+        ended=proposer.ended,
+    )
+    assert present(proposer.suggest("t0"))["fold"] == TWO[1].id
+    assert proposer.board.rows[config].objective == pytest.approx(0.2)
+    _ends(proposer, "t0", TWO[1], 0.6)
+    assert proposer.study.study.trials[0].value == pytest.approx(0.4)
+    assert proposer.study.study.trials[0].intermediate_values == pytest.approx({1: 0.2, 2: 0.4})

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness.design.plan import Plan
+from analysis.store import Run
+from harness.config.blocks.sweep import SweepBlock
+from harness.config.space.compose import compose
+from harness.data.folds import Fold
+from harness.design.plan import Plan, Planned
+from harness.store.writer import RunWriter
 from harness.sweep.report import conclude
-from harness.sweep.show.board import Board, BoardRow
+from harness.sweep.run.saved import Saved
+from harness.sweep.run.unrun import Unrun
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
+from tests.harness.boards import FOLD, board, row
 from tests.recorded.copies import RUN
 
 
@@ -25,14 +32,19 @@ def start() -> Start:
 def outcome(
     start: Start, status: str = "done", *, finished: bool = True, without_baselines: bool = False
 ) -> Outcome:
-    board = Board(total=1, larger_is_better=True)
-    board.enter(BoardRow("aaa", {}, epochs=1, unit_runs=1)).status = status
-    return Outcome(start.plan, finished, board, [], without_baselines=without_baselines)
+    shown = board(1)
+    shown.enter(row("aaa", {}, 1)).trials[FOLD].status = status
+    return Outcome(start.plan, finished, shown, [], without_baselines=without_baselines)
 
 
-def concluded(run: Path, start: Start, ended: Outcome | None) -> tuple[int, str]:
+GRID = SweepBlock.model_validate(
+    {"name": "g", "base": "minimal", "data": {"synthetic": {}}, "design": "grid"}
+)
+
+
+def concluded(run: Path, start: Start, ended: Outcome | None, config: SweepBlock = GRID) -> tuple[int, str]:
     console = Console(file=io.StringIO(), width=200, color_system=None)
-    status = conclude(console, run, start, ended)
+    status = conclude(console, run, config, start, ended)
     assert isinstance(console.file, io.StringIO)
     return status, console.file.getvalue()
 
@@ -54,3 +66,27 @@ def test_status_of_a_ranked_sweep_says_what_is_not_whole(start: Start) -> None:
     assert concluded(RUN, start, outcome(start, "failed"))[0] == 1
     assert concluded(RUN, start, outcome(start, without_baselines=True))[0] == 1
     assert concluded(RUN, start, outcome(start, finished=False))[0] == 3
+
+
+def test_what_early_stopping_saved_is_said(tmp_path: Path) -> None:
+    config = compose({"optimiser": {"epochs": 10}}, {}).resolved(gpu=False)
+    folds = [Fold(name, (name,), ("v",), ("chr1",)) for name in ("a", "b")]
+    known = {fold.id: fold for fold in folds}
+    configs = {config.id: Planned({}, config)}
+    plan = Plan(
+        "s", "search", "val_unseen/macro/aupr", "0" * 64, 1, tuple(known), (0, 1, 2), configs, known=known
+    )
+    ends = [("done", 10, ""), ("stopped", 7, "mode_collapse"), ("stopped", 0, "audit: inert")]
+    for unit, (status, epochs, reason) in zip(plan.units()[:3], ends, strict=True):
+        key = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed, "status": status}
+        RunWriter(tmp_path).write("units", unit.name, [{**key, "epochs": epochs, "reason": reason}])
+    unrun = Unrun(tmp_path, plan.objective, "cpu", None)
+    unrun.prune(plan, plan.units()[3:], "pruned after epoch 2: worse")
+    saved = Saved.of(tmp_path, plan)
+    assert saved.sentence("asha", "mode_collapse") == (
+        "early stopping saved 33 of 50 epochs (66 %): 30 by asha, 3 by mode_collapse"
+    )
+    rows = Run.open(tmp_path).table("units").set_index(["fold", "seed"]).loc[folds[1].id]
+    assert set(rows["status"]) == {"pruned"}
+    assert set(rows["reason"]) == {"pruned after epoch 2: worse"}
+    assert set(rows["epochs"]) == {0}

@@ -19,8 +19,9 @@ from harness.sweep.driver import with_trials
 from harness.sweep.report import continuing
 from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import stored_units
+from harness.sweep.run.unrun import Unrun
 from harness.sweep.run.verdict import Verdict
-from harness.sweep.start import Start, forget, give_up, prepare
+from harness.sweep.start import Start, forget, prepare
 
 YAML = """
 name: small
@@ -199,7 +200,7 @@ def test_results_of_ended_units_reach_their_configuration(make: Make, tmp_path: 
     _record(tmp_path, running, "running", objective_value=0.7)
     start = _prepare(sweep, tmp_path, resume=True)
     assert start.pending == {done.config_id: [other, running]}
-    assert start.reached == {done.config_id: {done.name: ("done", 0.8), diverged.name: ("diverged", 0.9)}}
+    assert start.reached == {done.trial: {done.name: ("done", 0.8), diverged.name: ("diverged", 0.9)}}
 
 
 def test_resume_without_a_run_is_refused(make: Make, tmp_path: Path) -> None:
@@ -284,6 +285,7 @@ def test_giving_up_fails_the_unfinished_and_keeps_the_done(make: Make, tmp_path:
     plan = _ran(tmp_path, make(), 8, status="running")
     first, second = plan.units()
     _record(tmp_path, second, "running")
-    give_up(tmp_path, [first, second], "its worker died too often")
+    unrun = Unrun(tmp_path, "val_unseen/macro/aupr", "cpu", STAMP)
+    unrun.give_up(plan, [first, second], "its worker died too often")
     statuses = {unit: row.status for unit, row in stored_units(tmp_path).items()}
     assert statuses == {first: "done", second: "failed"}

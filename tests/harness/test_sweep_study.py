@@ -1,14 +1,11 @@
-"""The study and ASHA survive a kill: what was learnt is on disk, and is not counted twice."""
+"""The study survives a kill: what was learnt is on disk, and is not counted twice."""
 
 import math
 from pathlib import Path
 
-import pytest
-
-from harness.config.blocks.sweep import AshaSchedulerBlock, SamplerBlock
+from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
-from harness.sweep.search.halving import LockstepHalving
 from harness.sweep.search.study import Study
 
 SAMPLER = SamplerBlock(kind="random", seed=3)
@@ -21,6 +18,10 @@ def _open(folder: Path, space: Space = SPACE) -> Study:
     return Study(folder / "study.log", name="s", direction="maximize", sampler=SAMPLER, space=space)
 
 
+def _curves(study: Study) -> dict[str, dict[int, float]]:
+    return {trial.user_attrs["config"]: trial.intermediate_values for trial in study.study.trials}
+
+
 def test_reopened_study_knows_configurations_and_their_curves(tmp_path: Path) -> None:
     study = _open(tmp_path)
     for config in ("a", "b"):
@@ -31,7 +32,7 @@ def test_reopened_study_knows_configurations_and_their_curves(tmp_path: Path) ->
     study.tell("a", "done", 0.7)
     again = _open(tmp_path)
     assert again.numbers == study.numbers
-    assert again.history() == {"a": [(1, 0.6), (2, 0.7)]}
+    assert _curves(again) == {"a": {1: 0.6, 2: 0.7}, "b": {}}
     again.report("b", 1, 0.5)
     again.tell("b", "done", 0.5)
     assert {t.user_attrs["config"]: t.value for t in _open(tmp_path).study.trials} == {"a": 0.7, "b": 0.5}
@@ -47,7 +48,7 @@ def test_half_a_line_and_a_left_lock_do_not_stop_the_next_driver(tmp_path: Path)
     again = _open(tmp_path)
     assert list(again.numbers) == ["a"]
     again.report("a", 1, 0.5)
-    assert _open(tmp_path).history() == {"a": [(1, 0.5)]}
+    assert _curves(_open(tmp_path)) == {"a": {1: 0.5}}
 
 
 def test_resumed_sampler_does_not_repeat_its_first_proposals(tmp_path: Path) -> None:
@@ -73,53 +74,3 @@ def test_ended_configurations_count_as_their_status_says(tmp_path: Path) -> None
         "diverged": "PRUNED",
         "failed": "FAIL",
     }
-
-
-def _halving(
-    history: dict[str, list[tuple[int, float]]], mode: str = "max"
-) -> tuple[LockstepHalving, list[str]]:
-    pruned: list[str] = []
-    block = AshaSchedulerBlock(grace=1, reduction=2)
-    scheduler = LockstepHalving(
-        block, mode=mode, prune=lambda config, why: pruned.append(config), history=history
-    )
-    return scheduler, pruned
-
-
-def _result(config: str, epoch: int, objective: float) -> dict[str, object]:
-    return {"configuration": config, "epoch": epoch, "objective": objective, "status": "running"}
-
-
-@pytest.mark.parametrize(("mode", "better", "worse"), [("max", 0.8, 0.2), ("min", 0.2, 0.8)])
-def test_worse_half_is_told_to_end_and_nothing_else_is_stopped(
-    mode: str, better: float, worse: float
-) -> None:
-    scheduler, pruned = _halving({}, mode)
-    for config, objective in (("good", better), ("bad", worse)):
-        decision = scheduler.on_trial_result(None, None, _result(config, 1, objective))
-        assert decision == "CONTINUE"
-    assert pruned == ["bad"]
-
-
-def test_rungs_of_an_earlier_start_are_replayed_once() -> None:
-    scheduler, pruned = _halving({"good": [(1, 0.8), (2, 0.85)]})
-    scheduler.on_trial_result(None, None, _result("good", 2, 0.85))
-    scheduler.on_trial_result(None, None, _result("new", 1, 0.7))
-    assert pruned == ["new"]
-    scheduler.on_trial_result(None, None, _result("new", 1, 0.7))
-    assert pruned == ["new"]
-
-
-def test_grace_protects() -> None:
-    pruned: list[str] = []
-    block = AshaSchedulerBlock(grace=3, reduction=2)
-    scheduler = LockstepHalving(
-        block, mode="max", prune=lambda config, why: pruned.append(config), history={}
-    )
-    for epoch in (1, 2):
-        for config, objective in (("good", 0.8), ("bad", 0.2)):
-            scheduler.on_trial_result(None, None, _result(config, epoch, objective))
-    assert pruned == []
-    for config, objective in (("good", 0.8), ("bad", 0.2)):
-        scheduler.on_trial_result(None, None, _result(config, 3, objective))
-    assert pruned == ["bad"]

@@ -21,7 +21,7 @@ from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store import log_writer
 from harness.sweep.run.verdict import Verdict
-from harness.sweep.worker import ConfigurationTrainable, Work
+from harness.sweep.worker import TrialWorker, Work
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
@@ -45,7 +45,9 @@ def give(tiny_dataset: EncodedDataset, tiny_fold: Fold) -> Give:
             "configuration": config.id,
             "config": config.canonical(),
             "changes": dotted,
-            "units": [(tiny_fold.id, 0), (tiny_fold.id, 1)],
+            "fold": tiny_fold.id,
+            "seeds": [0, 1],
+            "name": "tiny",
             "finished": {},
             "dataset": str(tiny_dataset.path),
         }
@@ -66,14 +68,14 @@ def work(tiny_fold: Fold, tmp_path: Path) -> Work:
 
 
 @pytest.fixture
-def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], ConfigurationTrainable]]:
-    made: list[ConfigurationTrainable] = []
+def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], TrialWorker]]:
+    made: list[TrialWorker] = []
 
-    def open_on(given: dict[str, Any], own: Work = work) -> ConfigurationTrainable:
+    def open_on(given: dict[str, Any], own: Work = work) -> TrialWorker:
         if made:
             assert made[0].reset_config(given)
         else:
-            made.append(object.__new__(ConfigurationTrainable))
+            made.append(object.__new__(TrialWorker))
             made[0].setup(given, work=own)
         return made[0]
 
@@ -83,7 +85,7 @@ def worker(work: Work) -> Iterator[Callable[[dict[str, Any]], ConfigurationTrain
 
 
 def test_objective_is_the_mean_of_replicates_in_lockstep(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     one = worker(give())
     first, second = one.step(), one.step()
@@ -96,7 +98,7 @@ def test_objective_is_the_mean_of_replicates_in_lockstep(
 
 
 def test_infeasible_configuration_fails_and_the_next_one_runs(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     report = worker(give(support__size=900)).step()
     assert report["done"]
@@ -115,7 +117,7 @@ def test_infeasible_configuration_fails_and_the_next_one_runs(
 
 def test_error_at_run_time_keeps_epochs_and_leaves_a_traceback(
     give: Give,
-    worker: Callable[..., ConfigurationTrainable],
+    worker: Callable[..., TrialWorker],
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,12 +134,12 @@ def test_error_at_run_time_keeps_epochs_and_leaves_a_traceback(
     assert report["status"] == "failed"
     assert report["reason"] == "ZeroDivisionError: no episodes"
     assert report["epoch"] == 1
-    assert "in broken" in (work.run / "errors" / f"{one.id}.txt").read_text()
+    assert "in broken" in (work.run / "errors" / f"{'-'.join(one.trial)}.txt").read_text()
     assert Run.open(work.run).table("epochs")["epoch"].tolist() == [1, 1]
 
 
 def test_a_used_worker_gives_what_a_fresh_one_gives(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     """Whatever the configuration before did to the process."""
     fresh = worker(give())
@@ -155,12 +157,11 @@ def test_a_used_worker_gives_what_a_fresh_one_gives(
 
 
 def _units(given: dict[str, Any], *seeds: int) -> list[str]:
-    (fold,) = {fold for fold, _ in given["units"]}
-    return [f"{given['configuration']}-{fold}-{seed}" for seed in seeds]
+    return [f"{given['configuration']}-{given['fold']}-{seed}" for seed in seeds]
 
 
 def test_pruned_configuration_ends_even_in_a_replaced_worker(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     given = give()
     worker(given).step()
@@ -173,7 +174,7 @@ def test_pruned_configuration_ends_even_in_a_replaced_worker(
 
 
 def test_verdict_of_another_sweep_does_not_count(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     given = give()
     config = given["configuration"]
@@ -191,7 +192,7 @@ def test_verdict_of_another_sweep_does_not_count(
 
 def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     give: Give,
-    worker: Callable[..., ConfigurationTrainable],
+    worker: Callable[..., TrialWorker],
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -223,13 +224,13 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
 
 
 def test_resumed_configuration_is_judged_by_all_replicates(
-    give: Give, worker: Callable[..., ConfigurationTrainable]
+    give: Give, worker: Callable[..., TrialWorker]
 ) -> None:
     given = give()
-    alone = worker({**given, "units": [given["units"][1]]}).step()["objective"]
+    alone = worker({**given, "seeds": [1]}).step()["objective"]
     first, diverged = _units(given, 0, 2)
     finished = {first: ("done", 0.9), diverged: ("diverged", 0.1)}
-    one = worker({**given, "units": [given["units"][1]], "finished": finished})
+    one = worker({**given, "seeds": [1], "finished": finished})
     report = one.step()
     assert report["statuses"] == {first: "done", diverged: "diverged", _units(given, 1)[0]: "done"}
     assert one.unit_runs is not None
@@ -240,7 +241,7 @@ def test_resumed_configuration_is_judged_by_all_replicates(
     assert report["reason"].startswith("1 of 3 units diverged")
 
 
-def test_one_unit_audits_for_all(give: Give, worker: Callable[..., ConfigurationTrainable]) -> None:
+def test_one_unit_audits_for_all(give: Give, worker: Callable[..., TrialWorker]) -> None:
     trainable = worker(give(audit="strict"))
     for _ in range(2):
         report = trainable.step()
@@ -254,7 +255,7 @@ def test_one_unit_audits_for_all(give: Give, worker: Callable[..., Configuration
 
 
 def test_dead_mechanism_stops_every_unit_before_a_step(
-    give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
+    give: Give, worker: Callable[..., TrialWorker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def deaf(self: PairwiseRanking, step: Step, state: State) -> tuple[torch.Tensor, State]:
         return 0.0 * step.logit.sum(), state
@@ -273,7 +274,7 @@ def test_dead_mechanism_stops_every_unit_before_a_step(
 
 
 def test_broken_contract_stops_every_unit_with_its_rows(
-    give: Give, worker: Callable[..., ConfigurationTrainable], monkeypatch: pytest.MonkeyPatch
+    give: Give, worker: Callable[..., TrialWorker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batches(mixed, since=3)(monkeypatch)  # the twins draw the batches of the first two epochs
     trainable = worker(give(audit="strict", optimiser__epochs=3))
@@ -292,7 +293,7 @@ def test_broken_contract_stops_every_unit_with_its_rows(
 
 
 def test_worker_stamps_its_units_and_refuses_other_code(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     stamp = Stamp(data="d" * 64, objective=work.objective)
     Code.today().save(work.run)
@@ -314,7 +315,7 @@ def test_worker_stamps_its_units_and_refuses_other_code(
 
 def test_one_replicate_that_meets_an_error_fails_alone(
     give: Give,
-    worker: Callable[..., ConfigurationTrainable],
+    worker: Callable[..., TrialWorker],
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -339,7 +340,7 @@ def test_one_replicate_that_meets_an_error_fails_alone(
 
 def test_full_disk_pauses_the_configuration_until_a_new_start(
     give: Give,
-    worker: Callable[..., ConfigurationTrainable],
+    worker: Callable[..., TrialWorker],
     work: Work,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -361,7 +362,7 @@ def test_full_disk_pauses_the_configuration_until_a_new_start(
 
 
 def test_a_damaged_checkpoint_is_named_and_the_sibling_goes_on(
-    give: Give, worker: Callable[..., ConfigurationTrainable], work: Work
+    give: Give, worker: Callable[..., TrialWorker], work: Work
 ) -> None:
     one = worker(give())
     one.step()

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from analysis.store import Run
-from harness.sweep.show.board import Board, BoardRow
 from harness.sweep.show.display import Display
 from tests.harness import small_data
+from tests.harness.boards import FOLD, board, row
 from tests.harness.command import command
 
 ROOT = Path(__file__).parents[2]
@@ -115,15 +115,22 @@ def test_a_trial_whose_output_nobody_takes_is_trained_and_stored(
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_live_table_and_its_lines_take_labels_as_they_are(terminal: bool) -> None:
-    board = Board(total=2, larger_is_better=True)
+    shown = board(2)
     for config, value in (("aaa", "[/bold]"), ("bbb", "T[naive]")):
-        board.enter(BoardRow(config, {"mode": value}, epochs=2, unit_runs=1))
-    report = {"configuration": "aaa", "epoch": 1, "objective": 0.5, "status": "running", "reason": ""}
-    row = board.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
+        shown.enter(row(config, {"mode": value}, 2))
+    report = {
+        "configuration": "aaa",
+        "fold": FOLD,
+        "epoch": 1,
+        "objective": 0.5,
+        "status": "running",
+        "reason": "",
+    }
+    updated = shown.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100, color_system=None)
-    display = Display(console, board, "val_unseen/macro/aupr")
-    display.epoch(row)
+    display = Display(console, shown, "val_unseen/macro/aupr")
+    display.epoch(updated)
     if terminal:
         console.print(display.render())
     assert "[/bold]" in out.getvalue()

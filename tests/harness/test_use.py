@@ -17,7 +17,7 @@ from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.sweep import load_sweep
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use
 from harness.stamp.code import Code
-from harness.sweep.worker import ConfigurationTrainable, Work, fresh_globals
+from harness.sweep.worker import TrialWorker, Work, fresh_globals
 from tests.harness.brought import FILE, SWEEP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -242,8 +242,9 @@ def test_a_worker_says_what_it_cannot_load(tmp_path: Path) -> None:
     work = Work(
         tmp_path, (), "val_unseen/macro/aupr", (), "cpu", 1, use=(UseFile("mine.py", "import nowhere\n"),)
     )
-    trainable = object.__new__(ConfigurationTrainable)
-    dataset = {"configuration": "c" * 12, "dataset": str(tmp_path), "units": [], "finished": {}}
+    trainable = object.__new__(TrialWorker)
+    dataset = {"configuration": "c" * 12, "fold": "f0", "seeds": [], "finished": {}, "name": "mine"}
+    dataset["dataset"] = str(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.sweep.worker.EncodedDataset.open", lambda view: None)
         trainable.setup(dataset, work)

@@ -32,6 +32,8 @@ FOLDED = YAML.replace(
     "chromosomes: 4}}", "chromosomes: 4}, folds: [{test: [C1], val: [C2], chromosomes: [chr2]}]}"
 )
 """The same sweep on another fold, which has the default one's name."""
+EACH = YAML.replace("chromosomes: 4}}", "chromosomes: 4}, folds: each cell line, chromosomes: [chr2]}")
+"""The same sweep on a fold per cell line, of which the other fold is one."""
 
 
 @dataclass

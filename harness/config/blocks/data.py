@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from analysis.errors import UserError, nearest
 from harness.config.blocks.block import Before, Block
@@ -56,6 +56,18 @@ class FoldBlock(Block):
     """Chromosomes of all unseen evaluation, and of val_seen; no region overlapping them is trained on."""
 
 
+def _kind_of_folds(folds: object) -> str:
+    return "list" if isinstance(folds, list) else "word"
+
+
+Folds = Annotated[
+    Annotated[Literal["one", "each cell line"], Tag("word")]
+    | Annotated[list[FoldBlock], Field(min_length=1), Tag("list")],
+    Discriminator(_kind_of_folds),
+]
+"""A word for folds that follow from the data, or a list of them."""
+
+
 class DataBlock(Block):
     """Exactly one of `root` (a dataset folder) and `synthetic`."""
 
@@ -64,13 +76,20 @@ class DataBlock(Block):
     synthetic: SyntheticBlock | None = None
     contradictions: Annotated[Contradictions, Before("refuse")] = "refuse"
     """Pairs of `root` with both labels in one cell line: refuse the data, or drop these pairs and say how many."""
-    folds: list[FoldBlock] = Field(default_factory=list)
-    """Folds by name; one sensible default fold when empty."""
+    folds: Folds = "one"
+    """one: one sensible fold; each cell line: a fold per cell line as test, the next by name as validation; or a list of
+    folds. The default is that of the sweep's design."""
+    chromosomes: Annotated[list[str], Field(min_length=1)] | None = None
+    """Chromosomes held out by every fold that is not listed; the source's own, or a quarter of the pairs, when absent."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "DataBlock":
         if (self.root is None) == (self.synthetic is None):
             raise ValueError("data needs exactly one of root and synthetic")
+        if self.chromosomes is not None and isinstance(self.folds, list):
+            raise ValueError(
+                "data.chromosomes has no meaning beside a list of folds, each of which names its own"
+            )
         if self.root is None and self.contradictions != "refuse":
             raise ValueError(
                 f"data.contradictions: {self.contradictions} acts on the pairs of data.root; synthetic pairs have none"

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import cache
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from models.registry import discover
 
@@ -50,6 +50,8 @@ class Design(ABC):
     """What it runs, as a sentence goes on after "which": runs every combination once."""
     idle: ClassVar[tuple[str, ...]] = ()
     """Keys of the YAML that have no meaning under it."""
+    folds: ClassVar[Literal["one", "each cell line"]] = "one"
+    """The folds that it runs on where the YAML gives none (`data.folds`)."""
 
     @abstractmethod
     def needs(self, space: Mapping[str, Any]) -> str:

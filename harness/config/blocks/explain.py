@@ -1,9 +1,9 @@
 """What pydantic found wrong, as one sentence with a dotted path and the nearest valid name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 from analysis.errors import UserError, nearest
 from harness.config.blocks.block import Block
@@ -73,8 +73,12 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, typ
     owner: type[BaseModel] | None = model
     inside: type[BaseModel] | None = model
     variants: dict[str, type[BaseModel]] = {}
+    tags: set[str] = set()
     open_keys = False
     for element in loc:
+        if element in tags:
+            tags = set()
+            continue
         if variants and element in variants:
             inside, variants = variants[str(element)], {}
             continue
@@ -86,12 +90,14 @@ def locate(model: type[BaseModel], loc: tuple[int | str, ...]) -> tuple[str, typ
         keys.append(element)
         owner = inside
         info = inside.model_fields.get(element) if inside is not None else None
-        inside, variants = None, {}
+        inside, variants, tags = None, {}, set()
         if info is None:
             continue
         open_keys = get_origin(info.annotation) is dict
-        blocks = [a for a in (info.annotation, *get_args(info.annotation)) if _is_block(a)]
+        blocks = list(_blocks(info.annotation))
         variants = {**variants_of(info.annotation)}
+        marks = [mark for part in get_args(info.annotation) for mark in get_args(part)]
+        tags = {mark.tag for mark in marks if isinstance(mark, Tag)}
         if blocks and not variants:
             inside = blocks[0]
     return ".".join(keys), owner
@@ -156,5 +162,9 @@ def show(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _is_block(annotation: object) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def _blocks(annotation: object) -> Iterator[type[BaseModel]]:
+    """The blocks that an annotation names, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _blocks(part)

@@ -63,16 +63,32 @@ class SchedulerBlock(VariantBlock):
     path: ClassVar[str] = "scheduler.kind"
     kind: str
 
+    def words(self) -> str:
+        """What a person reads of it in a line of facts."""
+        settings = [f"{name} {value:g}" for name, value in self.model_dump(exclude={"kind"}).items()]
+        return self.kind + (f" ({', '.join(settings)})" if settings else "")
+
 
 @choice("scheduler.kind")
 class AshaSchedulerBlock(SchedulerBlock):
-    """Asynchronous successive halving: stops the worst configurations early, all seeds in lockstep."""
+    """Asynchronous successive halving: stops the worst configurations early, on all folds and seeds."""
 
     kind: Literal["asha"] = "asha"
     grace: int = Field(2, ge=1)
     """Epochs that every configuration gets."""
     reduction: float = Field(3.0, gt=1.0, le=100.0)
     """One configuration in `reduction` goes on at each rung."""
+
+
+@choice("scheduler.kind")
+class MedianSchedulerBlock(SchedulerBlock):
+    """Median stopping: stops configurations that are worse than the median of the others, on all folds and seeds."""
+
+    kind: Literal["median"]
+    grace: int = Field(2, ge=1)
+    """Epochs that every configuration gets."""
+    startup: int = Field(3, ge=1)
+    """Other configurations that have come to an epoch before one is judged there."""
 
 
 @choice("scheduler.kind")
@@ -83,13 +99,13 @@ class NoSchedulerBlock(SchedulerBlock):
 
 
 class ResourcesBlock(Block):
-    """What one configuration may use. All its folds and seeds run in one worker."""
+    """What one trial may use: a configuration on one fold, whose seeds run in one worker."""
 
     cpus_per_trial: float = Field(1.0, gt=0.0, le=1024.0)
     gpus_per_trial: float | None = Field(None, ge=0.0, le=64.0)
     """Share of a GPU; 0.25 where there is a GPU and 0 elsewhere when absent."""
     concurrent: int | None = Field(None, ge=1, le=100_000)
-    """Largest number of configurations at once; as many as fit when absent."""
+    """Largest number of trials at once; as many as fit when absent."""
 
 
 class SweepBlock(Block):
@@ -113,9 +129,9 @@ class SweepBlock(Block):
     scheduler: SchedulerBlock = AshaSchedulerBlock()
     """How configurations are stopped early; under design: grid none unless given."""
     objective: Objective = "val_unseen/macro/aupr"
-    """What a search optimises and ASHA compares, mean over units."""
+    """What a search optimises and a scheduler compares: mean over seeds, then over folds."""
     stop: list[str] = Field(default_factory=list)
-    """Warning rules that end a unit as soon as they hold."""
+    """Warning rules that end a unit as soon as they hold; what that saved is said at the end."""
     resources: ResourcesBlock = ResourcesBlock()
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
@@ -123,12 +139,14 @@ class SweepBlock(Block):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, data: Any) -> Any:
-        """The scheduler of the design where none is asked for; an `asha` need not be named."""
+        """Scheduler and folds of the design where none are asked for; an `asha` need not be named."""
         if not isinstance(data, dict):
             return data
         name = data.get("design", cls.model_fields["design"].default)
         if isinstance(name, str) and name in designs():
             data = {"scheduler": {"kind": designs()[name].scheduler}, **data}
+            if isinstance(data.get("data"), dict):
+                data = {**data, "data": {"folds": designs()[name].folds, **data["data"]}}
         if isinstance(data.get("scheduler"), dict):
             data = {**data, "scheduler": {"kind": "asha", **data["scheduler"]}}
         return data

@@ -92,7 +92,9 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
 def _use_root(result: Overridden, root: Path) -> None:
     block = result.data.get("data")
     kept = dict(block) if isinstance(block, dict) else {}
-    if kept.pop("synthetic", None) is not None and kept.pop("folds", None):
+    named = isinstance(kept.get("folds"), list) or kept.get("chromosomes") is not None
+    if kept.pop("synthetic", None) is not None and named:
+        kept = {key: value for key, value in kept.items() if key not in ("folds", "chromosomes")}
         result.warnings.append(f"--data {root} replaces the synthetic benchmark, so its folds are not used")
     result.data["data"] = {**kept, "root": root}
     result.origins["data.root"] = f"--data {root}"

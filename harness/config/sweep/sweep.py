@@ -10,7 +10,7 @@ from analysis.errors import UserError, nearest
 from analysis.rules import RULES
 from harness.config.blocks.explain import ConfigError, show, validate
 from harness.config.blocks.paths import find, flatten
-from harness.config.blocks.sweep import AshaSchedulerBlock, SweepBlock
+from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
@@ -191,10 +191,11 @@ def _check_design(config: SweepBlock, trial: ConfigurationBlock, space: Space) -
         raise ConfigError(f"space.{name}", sentence)
     if not config.of_design.searched:
         check_enumerated(config.of_design, space)
-    if isinstance(config.scheduler, AshaSchedulerBlock) and config.scheduler.grace > trial.optimiser.epochs:
+    stopping = config.scheduler
+    epochs = trial.optimiser.epochs
+    if isinstance(stopping, AshaSchedulerBlock | MedianSchedulerBlock) and stopping.grace > epochs:
         raise ConfigError(
-            "scheduler.grace",
-            f"scheduler.grace {config.scheduler.grace} is more than the trial's {trial.optimiser.epochs} epochs",
+            "scheduler.grace", f"scheduler.grace {stopping.grace} is more than the trial's {epochs} epochs"
         )
     if config.resources.gpus_per_trial is not None and config.resources.gpus_per_trial > 1:
         share = config.resources.gpus_per_trial

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from analysis.stamps import STAMPS
 from analysis.store import Run
 from harness.design.plan import Unit
+from harness.design.trial import Trial
 from harness.sweep.run.statuses import ENDED
 
 
@@ -17,10 +18,6 @@ class Stored(NamedTuple):
     objective: str
     value: float | None
     stamp: Mapping[str, Any] = {}
-
-
-Reached = Mapping[str, tuple[str, float | None]]
-"""Unit's name -> (status, value of the objective) of a configuration's units that ended in an earlier start."""
 
 
 def stored_units(run: Path) -> dict[Unit, Stored]:
@@ -38,10 +35,10 @@ def stored_units(run: Path) -> dict[Unit, Stored]:
     }
 
 
-def complete_units(run: Path, pending: Collection[str]) -> list[str]:
-    """Names of the units that ended with a result, of configurations of which nothing is `pending`."""
+def complete_units(run: Path, pending: Collection[Trial]) -> list[str]:
+    """Names of the units that ended with a result, of trials of which nothing is `pending`."""
     return [
         unit.name
         for unit, row in stored_units(run).items()
-        if row.status in ENDED and unit.config_id not in pending
+        if row.status in ENDED and unit.trial not in pending
     ]

@@ -10,7 +10,7 @@ from harness.store.writer import replace_atomically
 
 @dataclass(frozen=True)
 class Verdict:
-    """A configuration is to end early: the driver writes it, the configuration's worker carries it out.
+    """A configuration is to end early: the driver writes it, the workers of its trials carry it out.
 
     On disk, so that it survives a kill of either side; for the same reason it can be older than the start that finds
     it. It says under which `objective` and `scheduler` (the block as JSON) it was given, and on which `units` that

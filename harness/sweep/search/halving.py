@@ -1,77 +1,65 @@
-"""Asynchronous successive halving that lets a configuration end itself properly."""
+"""Asynchronous successive halving over configurations, on one fold or several."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
-from typing import Any
+import math
+from collections.abc import Collection
 
-from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
+import numpy as np
 
 from harness.config.blocks.sweep import AshaSchedulerBlock
+from harness.sweep.search.curves import Curves
+from harness.sweep.search.lockstep import Folds, Lockstep, Prune
 
 
-class LockstepHalving(AsyncHyperBandScheduler):
-    """Ray's ASHA over configurations: all units of one advance together and are judged by their mean.
+class LockstepHalving(Lockstep):
+    """Rungs lie at grace, grace * reduction, ... epochs; at a rung a configuration goes on that is among the best
+    1/reduction of those that came to it before.
 
-    Rungs lie at grace, grace * reduction, ... epochs; a configuration below the best 1/reduction at a rung is told
-    to end through `prune(config, sentence)`, so that its worker still evaluates what was trained, and its next
-    result is its last. Rungs are keyed by configuration, so a worker that died, or a resumed run, is not counted
-    twice. Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning".
-
-    Parameters
-    ----------
-    history : configuration -> (epoch, objective) of an earlier start of the run, replayed into the rungs.
+    With several folds a rung is come to once for every fold, and the share that goes on is that of the whole rung: a
+    configuration that ended at it on fewer folds counts as no better than the worst of the others. Source: Li et al.
+    2020, "A System for Massively Parallel Hyperparameter Tuning".
     """
-
-    LONGEST = 10_000
 
     def __init__(
         self,
         block: AshaSchedulerBlock,
+        curves: Curves,
         *,
-        mode: str,
-        prune: Callable[[str, str], None],
-        history: Mapping[str, Sequence[tuple[int, float]]],
+        sign: int,
+        prune: Prune,
+        pruned: Collection[str] = (),
     ) -> None:
-        super().__init__(
-            time_attr="epoch",
-            metric="objective",
-            mode=mode,
-            max_t=self.LONGEST,
-            grace_period=block.grace,
-            reduction_factor=block.reduction,
-        )
-        self._prune = prune
-        self._best = f"the best 1/{block.reduction:g}"
-        self._pruned: set[str] = set()
-        for config, values in history.items():
-            for epoch, objective in values:
-                self._judge(config, epoch, objective)
+        self.block = block
+        self._merits: dict[tuple[float, Folds], dict[str, float]] = {}
+        """(rung, folds) -> merit of every configuration that came there."""
+        self._ended: dict[float, set[str]] = {}
+        """Rung -> the configurations that ended at it."""
+        for config in pruned:
+            furthest = max((curves.last(config, [fold]) for fold in curves.folds(config)), default=0)
+            self._ended.setdefault(self.moment(furthest), set()).add(config)
+        super().__init__(curves, sign=sign, prune=prune, pruned=pruned)
 
-    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
-        """Configurations enter at their first result."""
+    def moment(self, epoch: int) -> float:
+        if epoch < self.block.grace:
+            return 0.0
+        # Rounded up by a hair: the logarithm of a whole power may come out below it.
+        steps = math.floor(math.log(epoch / self.block.grace) / math.log(self.block.reduction) + 1e-9)
+        return float(self.block.grace * self.block.reduction**steps)
 
-    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        config, epoch, objective = result["configuration"], result["epoch"], result["objective"]
-        judged = result["status"] == "running" and not result.get("paused")
-        undecided = judged and config not in self._pruned
-        if undecided and self._judge(config, epoch, objective) == TrialScheduler.STOP:
-            self._pruned.add(config)
-            self._prune(
-                config, f"pruned after epoch {epoch}: objective {objective:.4f} is not among {self._best}"
-            )
-        decision: str = TrialScheduler.CONTINUE
-        return decision
+    def enter(self, config: str, folds: Folds, epoch: int) -> None:
+        rung = self.moment(epoch)
+        merits = self._merits.setdefault((rung, folds), {})
+        if config not in merits:
+            merits[config] = self.sign * self.curves.mean(config, folds, rung)
 
-    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """The last result was already judged, or ended the configuration itself."""
-
-    def on_trial_remove(self, tune_controller: Any, trial: Any) -> None:
-        """A configuration that failed leaves its rungs as they are."""
-
-    def _judge(self, config: str, epoch: int, objective: float) -> str:
-        controller: Any = None
-        entry: Any = SimpleNamespace(trial_id=config)
-        if config not in self._trial_info:
-            super().on_trial_add(controller, entry)
-        verdict: str = super().on_trial_result(controller, entry, {"epoch": epoch, "objective": objective})
-        return verdict
+    def verdict(self, config: str, folds: Folds, epoch: int) -> str | None:
+        rung = self.moment(epoch)
+        merits = self._merits.get((rung, folds), {})
+        if config in merits or not merits:
+            return None
+        others = list(merits.values())
+        others += [min(others)] * len(self._ended.get(rung, set()) - merits.keys())
+        value = self.curves.mean(config, folds, rung)
+        if self.sign * value >= np.percentile(others, (1 - 1 / self.block.reduction) * 100):
+            return None
+        self._ended.setdefault(rung, set()).add(config)
+        return f"pruned after epoch {epoch}: objective {value:.4f} is not among the best 1/{self.block.reduction:g}"

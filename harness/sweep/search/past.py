@@ -14,16 +14,18 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
+from harness.design.trial import Trial
 from harness.sweep.run.statuses import WORST_FIRST
 from harness.sweep.run.stored import Stored, stored_units
+from harness.sweep.search.curves import History
 from harness.trial.step.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Past:
     """One configuration: the draw that gives it (name of entry -> value), what that `changes`, its status, the
-    objective that it reached (mean over the units that did not diverge; NaN while it is `running`) and the same
-    after every epoch."""
+    objective that it reached (mean over folds of the mean over the units that did not diverge; NaN while it is
+    `running`) and the same after every epoch."""
 
     config: str
     params: Mapping[str, Any]
@@ -39,9 +41,9 @@ class Past:
 
 def past(
     sweep: Sweep, plan: Plan, run: Path, *, folds: Collection[str], pending: Collection[str], gpu: bool
-) -> tuple[list[Past], dict[str, list[tuple[int, float]]]]:
+) -> tuple[list[Past], History]:
     """The configurations of `plan` that the sweep's space can draw, in the plan's order, judged by the sweep's seeds
-    on `folds`; and the learning curve of every configuration of the plan, whether the space can draw it or not.
+    on `folds`; and the learning curve of every trial of the plan, whether the space can draw it or not.
 
     `pending` ones still have something to run. Left out are those that no draw gives, and those that have nothing to
     run and no result of the sweep's objective.
@@ -54,13 +56,15 @@ def past(
     curves = learning_curves(run, plan, objective, {unit for units in stored.values() for unit in units})
     result = []
     for config, planned in plan.configs.items():
-        rows = list(stored.get(config, {}).values())
+        rows = stored.get(config, {})
         if config not in pending and not rows:
             continue
         fit = fitting(sweep, planned, config, gpu=gpu)
         if fit is not None:
             status, value = ("running", math.nan) if config in pending else _reached(rows)
-            result.append(Past(config, *fit, status, value, curves.get(config, [])))
+            of_folds = [dict(curves.get(Trial(config, fold), ())) for fold in folds]
+            curve = _mean(list(filter(None, of_folds)), shared=len(folds) if config in pending else None)
+            result.append(Past(config, *fit, status, value, curve))
     return result, curves
 
 
@@ -88,8 +92,8 @@ def fitting(
 
 def learning_curves(
     run: Path, plan: Plan, objective: str, units: Collection[Unit]
-) -> dict[str, list[tuple[int, float]]]:
-    """Configuration -> (epoch, mean over its `units` of the best objective so far), as a worker reports it."""
+) -> dict[Trial, list[tuple[int, float]]]:
+    """Trial -> (epoch, mean over its `units` of the best objective so far), as a worker reports it."""
     if not units:
         return {}
     split, level, metric = objective.split("/")
@@ -103,14 +107,15 @@ def learning_curves(
         & (cells["prevalence_mode"] == "as_found")
         & (cells["protocol"] == "exact")
     ]
-    by_unit: dict[str, list[dict[int, float]]] = {}
+    by_trial: dict[Trial, list[dict[int, float]]] = {}
     for key, frame in rows.groupby(["config", "fold", "seed"], sort=False):
         config, fold, seed = cast(tuple[str, str, int], key)
-        if config in plan.configs and Unit(config, fold, int(seed)) in units:
-            by_unit.setdefault(config, []).append(
+        unit = Unit(config, fold, int(seed))
+        if config in plan.configs and unit in units:
+            by_trial.setdefault(unit.trial, []).append(
                 _best_so_far(frame.sort_values("epoch"), metric, plan.configs[config].config)
             )
-    return {config: _mean(curves) for config, curves in by_unit.items()}
+    return {trial: _mean(curves) for trial, curves in by_trial.items()}
 
 
 def _best_so_far(frame: pd.DataFrame, metric: str, config: ConfigurationBlock) -> dict[int, float]:
@@ -127,22 +132,28 @@ def _best_so_far(frame: pd.DataFrame, metric: str, config: ConfigurationBlock) -
     return curve
 
 
-def _mean(units: list[dict[int, float]]) -> list[tuple[int, float]]:
-    """Units that ended early count on with what they reached."""
+def _mean(parts: list[dict[int, float]], shared: int | None = None) -> list[tuple[int, float]]:
+    """Mean curve of units, or of folds; those that ended early count on with what they reached. `shared`: of that many
+    parts, only the epochs to which all have come."""
+    lengths = [max(part, default=0) for part in parts]
+    last = max(lengths, default=0)
+    if shared is not None:
+        last = min(lengths) if len(lengths) == shared else 0
     curve = []
-    for epoch in range(1, max(max(unit, default=0) for unit in units) + 1):
-        values = [unit[max(e for e in unit if e <= epoch)] for unit in units if any(e <= epoch for e in unit)]
+    for epoch in range(1, last + 1):
+        values = [part[max(e for e in part if e <= epoch)] for part in parts if any(e <= epoch for e in part)]
         known = [value for value in values if math.isfinite(value)]
         if known:
             curve.append((epoch, sum(known) / len(known)))
     return curve
 
 
-def _reached(rows: list[Stored]) -> tuple[str, float]:
-    values = [
-        row.value
-        for row in rows
-        if row.status != "diverged" and row.value is not None and math.isfinite(row.value)
-    ]
-    status = min((row.status for row in rows), key=WORST_FIRST.index)
-    return "failed" if status == "running" else status, sum(values) / len(values) if values else math.nan
+def _reached(rows: Mapping[Unit, Stored]) -> tuple[str, float]:
+    """Status of the worst unit, and mean over folds of the mean over the units that count."""
+    values: dict[str, list[float]] = {}
+    for unit, row in rows.items():
+        if row.status != "diverged" and row.value is not None and math.isfinite(row.value):
+            values.setdefault(unit.fold, []).append(row.value)
+    means = [sum(of_fold) / len(of_fold) for of_fold in values.values()]
+    status = min((row.status for row in rows.values()), key=WORST_FIRST.index)
+    return "failed" if status == "running" else status, sum(means) / len(means) if means else math.nan

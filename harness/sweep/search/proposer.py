@@ -1,5 +1,6 @@
-"""What runs next: unfinished configurations first, then a grid's or the sampler's, each configuration once."""
+"""What runs next: unfinished trials first, then a grid's or the sampler's configurations, each once, fold by fold."""
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,16 +9,20 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from analysis.unit_log import log_file
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
-from harness.design.plan import Plan, Unit
-from harness.sweep.run.stored import Reached
+from harness.design.plan import Plan, Unit, by_trial
+from harness.design.trial import Trial
+from harness.sweep.run.statuses import WORST_FIRST, Reached, judged
 from harness.sweep.run.verdict import Verdict
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.left import finite, unplanned
 from harness.sweep.search.study import Draw, Study
-from harness.sweep.show.board import Board, BoardRow
+from harness.sweep.show.board import Board
+from harness.sweep.show.board_row import BoardRow, BoardTrial
 
 ATTEMPTS = 200
 """Proposals in a row that are all known or impossible, after which a space without end counts as exhausted."""
@@ -29,14 +34,14 @@ NEIGHBOURS = 16
 
 
 class Proposer(Searcher):
-    """Serves configurations to Ray Tune and keeps plan and study in step with them. A configuration is in the plan on disk
-    before its worker starts, so that a later start knows it whatever happens.
+    """Serves trials to Ray Tune and keeps plan and study in step with them: the study has one value per configuration, the
+    mean over its folds. A configuration is in the plan on disk before a worker starts on it.
 
-    `plan` grows as a search proposes; `pending`: configuration -> its units that are still to run; `reached`: what those
-    of its units reached that ended in an earlier start; `new`: configurations that the sampler is still to propose; `gpu`
-    decides model.size: auto; `view` gives the encoded dataset of a configuration's window sizes. `give_up` is called with
-    (configuration, unfinished units) when a worker died too often, `ended` with the names of units that ended with a
-    result, of a configuration that will not write again.
+    `plan` grows as a search proposes; `pending`: trial -> its units that are still to run; `reached`: what those units
+    reached that ended in an earlier start, of the configurations that have something pending; `new`: configurations that
+    the sampler is still to propose; `view` gives the encoded dataset of a configuration's window sizes. `give_up` is
+    called with the unfinished units of a trial whose worker died too often, `ended` with the names of units that ended
+    with a result, of a trial that will not write again.
     """
 
     def __init__(
@@ -47,23 +52,29 @@ class Proposer(Searcher):
         board: Board,
         *,
         run: Path,
-        pending: dict[str, list[Unit]],
-        reached: Mapping[str, Reached],
+        pending: Mapping[Trial, list[Unit]],
+        reached: Mapping[Trial, Reached],
+        curves: Curves,
         new: int,
         gpu: bool,
         view: Callable[[ConfigurationBlock], Path],
-        give_up: Callable[[str, Iterable[Unit]], None],
+        give_up: Callable[[Iterable[Unit]], None],
         ended: Callable[[Iterable[str]], None],
     ) -> None:
         super().__init__(metric="objective", mode="max" if board.larger_is_better else "min")
         self.sweep, self.plan, self.study, self.board = sweep, plan, study, board
         self.run, self.gpu, self.view, self.give_up = run, gpu, view, give_up
-        self.ended = ended
+        self.ended, self.curves = ended, curves
         self.pending, self.reached = dict(pending), reached
         self.waiting = deque(pending)
+        self._judged: dict[str, dict[str, tuple[str, float]]] = {}
+        """Configuration -> fold -> status and objective of a trial that has ended."""
+        for trial, units in reached.items():
+            if trial not in self.pending:
+                self._judged.setdefault(trial.config_id, {})[trial.fold] = judged(units)
         self.new = new
         self.exhausted = False
-        self._configuration: dict[str, str] = {}
+        self._trials: dict[str, Trial] = {}
         self._known = {changes_key(planned.changes) for planned in plan.configs.values()}
         self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
         self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
@@ -71,46 +82,96 @@ class Proposer(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """What Tune starts next, or FINISHED."""
-        config = self.waiting.popleft() if self.waiting else self._propose()
-        if config is None:
+        if not self.waiting and not self._propose():
             finished: Any = Searcher.FINISHED
             return finished
-        planned = self.plan.configs[config]
-        self._configuration[trial_id] = config
-        unit_runs = len(self.pending[config])
-        self.board.enter(BoardRow(config, planned.changes, planned.config.optimiser.epochs, unit_runs))
+        trial = self.waiting.popleft()
+        planned = self.plan.configs[trial.config_id]
+        self._trials[trial_id] = trial
+        self._show(trial.config_id)
         return {
-            "configuration": config,
+            "name": self.board.name(trial),
+            "configuration": trial.config_id,
+            "fold": trial.fold,
+            "seeds": [unit.seed for unit in self.pending[trial]],
             "config": planned.config.canonical(),
             "changes": dict(planned.changes),
-            "units": [(unit.fold, unit.seed) for unit in self.pending[config]],
-            "finished": dict(self.reached.get(config, {})),
+            "finished": dict(self.reached.get(trial, {})),
             "dataset": str(self.view(planned.config)),
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        self.study.report(result["configuration"], result["epoch"], result["objective"])
+        """The study hears of an epoch once all folds have come to it."""
+        trial, epoch = self._trials[trial_id], int(result["epoch"])
+        self.curves.add(trial, epoch, result["objective"])
+        if math.isfinite(result["objective"]) and 0 < epoch <= self.curves.last(
+            trial.config_id, self.plan.folds
+        ):
+            value = self.curves.mean(trial.config_id, self.plan.folds, epoch)
+            self.study.report(trial.config_id, epoch, value)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Ended by itself, by too many deaths of its worker, or because the whole sweep stops (then: unfinished)."""
-        config = self._configuration.pop(trial_id)
+        trial = self._trials.pop(trial_id)
         if error:
-            self.give_up(config, self.pending[config])
-            self._ended(config, "failed", float("nan"))
+            self.give_up(self.pending[trial])
+            self._ended(trial, "failed", float("nan"))
         elif result is not None and result["status"] != "running":
-            self._ended(config, result["status"], result["objective"])
+            self._ended(trial, result["status"], result["objective"])
             self.ended(result["ended"])
 
     def names(self, config: str) -> list[str]:
-        """The units of a configuration that are running."""
-        return [unit.name for unit in self.pending.get(config, ())]
+        """The units of a configuration that are running or waiting."""
+        return [unit.name for trial in self._pending_of(config) for unit in self.pending[trial]]
 
-    def _ended(self, config: str, status: str, objective: float) -> None:
-        self.study.tell(config, status, objective)
+    def withdraw(self, config: str, sentence: str) -> list[Unit]:
+        """Let the trials of a configuration that have not begun not begin, since it is pruned on another fold; their
+        units. One that an earlier start began is left to a worker, which evaluates what was trained."""
+        waiting = [
+            trial
+            for trial in self._pending_of(config)
+            if trial in self.waiting
+            and not any(log_file(self.run, unit.name).exists() for unit in self.pending[trial])
+        ]
+        units = [unit for trial in waiting for unit in self.pending[trial]]
+        for trial in waiting:
+            self.waiting.remove(trial)
+            on_board = self.board.rows[config].trials[trial.fold]
+            on_board.status, on_board.reason = "pruned", sentence
+            self._ended(trial, "pruned", float("nan"))
+        return units
+
+    def _ended(self, trial: Trial, status: str, objective: float) -> None:
+        """A trial will run no more; the last one of a configuration ends that, with the mean over its folds."""
+        config = trial.config_id
+        folds = self._judged.setdefault(config, {})
+        folds[trial.fold] = (status, objective)
+        del self.pending[trial]
+        if self._pending_of(config):
+            return
+        del self._judged[config]
+        worst = min((state for state, _ in folds.values()), key=WORST_FIRST.index)
+        values = [value for _, value in folds.values() if math.isfinite(value)]
+        self.study.tell(config, worst, sum(values) / len(values) if values else math.nan)
         Verdict.drop(self.run, config)
-        del self.pending[config]
+
+    def _pending_of(self, config: str) -> list[Trial]:
+        trials = (Trial(config, fold) for fold in self.plan.folds)
+        return [trial for trial in trials if trial in self.pending]
+
+    def _show(self, config: str) -> None:
+        """A configuration's row on the board, with what its folds reached in earlier starts."""
+        planned = self.plan.configs[config]
+        if config in self.board.rows:
+            return
+        epochs, trials = planned.config.optimiser.epochs, {}
+        for fold, (status, objective) in self._judged.get(config, {}).items():
+            trials[fold] = BoardTrial(0, 0, status, objective=objective)
+        for trial in self._pending_of(config):
+            trials[trial.fold] = BoardTrial(epochs, len(self.pending[trial]))
+        self.board.enter(BoardRow(config, planned.changes, trials))
 
     def save(self, checkpoint_path: str) -> None:
         """Tune's own snapshots hold nothing: plan and study are on disk already."""
@@ -124,6 +185,7 @@ class Proposer(Searcher):
         return {}
 
     def _propose(self) -> str | None:
+        """Another configuration, whose trials then wait; None where there is to be none."""
         if self.new <= 0:
             return None
         draw = None
@@ -185,6 +247,8 @@ class Proposer(Searcher):
         self.plan = self.plan.add(config, draw.changes)
         self.plan.append(self.run, config.id)
         self.study.accept(draw, config.id)
-        self.pending[config.id] = self.plan.units_of(config.id)
+        trials = by_trial(self.plan.units_of(config.id))
+        self.pending |= trials
+        self.waiting.extend(trials)
         self.new -= 1
         return config.id

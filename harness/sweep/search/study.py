@@ -127,14 +127,6 @@ class Study:
         state = state_of(status, value)
         self.study.tell(trial.number, value if state is TrialState.COMPLETE else None, state)
 
-    def history(self) -> dict[str, list[tuple[int, float]]]:
-        """(epoch, objective) of every configuration so far, oldest configuration first."""
-        return {
-            trial.user_attrs[CONFIG]: sorted(trial.intermediate_values.items())
-            for trial in self._accepted()
-            if trial.intermediate_values
-        }
-
     def _going_on(self, number: int) -> Trial:
         """The handle of a running trial of the study, to report to."""
         study = self._storage.get_study_id_from_name(self.study.study_name)

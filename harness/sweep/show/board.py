@@ -4,34 +4,11 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.labels import Labels
-
-ENDED = ("done", "stopped", "pruned", "diverged", "failed")
-
-
-@dataclass
-class BoardRow:
-    """One configuration: what it changes, how far it is, and its headline numbers (means over units)."""
-
-    config: str
-    changes: Mapping[str, Any]
-    epochs: int
-    unit_runs: int
-    status: str = "waiting"
-    epoch: int = 0
-    objective: float = math.nan
-    metrics: dict[str, float] = field(default_factory=dict)
-    warned: set[str] = field(default_factory=set)
-    reason: str = ""
-    diverged: int = 0
-    """Units that diverged; the configuration goes on with the others."""
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED
+from harness.design.trial import Trial
+from harness.sweep.show.board_row import BoardRow
 
 
 class Board:
@@ -41,10 +18,18 @@ class Board:
     ----------
     total : configurations that this start of the run is to end with, those of earlier starts included.
     larger_is_better : direction of the objective.
+    folds : identity of each fold -> what a person calls it.
     """
 
-    def __init__(self, *, total: int, larger_is_better: bool, clock: Any = time.monotonic) -> None:
-        self.total = total
+    def __init__(
+        self,
+        *,
+        total: int,
+        larger_is_better: bool,
+        folds: Mapping[str, str],
+        clock: Any = time.monotonic,
+    ) -> None:
+        self.total, self.folds = total, folds
         self.larger_is_better = larger_is_better
         self.rows: dict[str, BoardRow] = {}
         self.aside = ""
@@ -64,13 +49,11 @@ class Board:
     def update(self, report: Mapping[str, Any]) -> BoardRow:
         """A worker's report after an epoch."""
         row = self.rows[report["configuration"]]
-        if report["epoch"] > row.epoch:
+        trial = row.trials[report["fold"]]
+        if report["epoch"] > trial.epoch:
             self._seconds += float(report["seconds"])
-            self._epochs += int(report["epoch"]) - row.epoch
-        row.epoch, row.status, row.reason = int(report["epoch"]), report["status"], report["reason"]
-        row.objective = float(report["objective"])
-        row.metrics = dict(report["metrics"]) or row.metrics
-        row.diverged = int(report["diverged"])
+            self._epochs += int(report["epoch"]) - trial.epoch
+        trial.take(report)
         if self._merit(row) > self._merit_of_best:
             self._best, self._merit_of_best = row, self._merit(row)
         row.warned |= set(report["warned"])
@@ -85,7 +68,8 @@ class Board:
         return sum(row.ended for row in self.rows.values())
 
     def best(self) -> BoardRow | None:
-        """The configuration with the best objective so far, of those that did not fail or diverge."""
+        """The configuration with the best objective so far, of those that have one on every fold and did not fail or
+        diverge."""
         if self._best is not None and self._merit(self._best) < self._merit_of_best:
             self._best = max(self.rows.values(), key=self._merit)
             self._merit_of_best = self._merit(self._best)
@@ -93,13 +77,18 @@ class Board:
 
     def _merit(self, row: BoardRow) -> float:
         """The objective so that more is better; less than anything where it does not count."""
-        if row.status in ("failed", "diverged") or not math.isfinite(row.objective):
+        if row.status in ("failed", "diverged") or not row.whole:
             return -math.inf
         return row.objective if self.larger_is_better else -row.objective
 
     def label(self, config: str) -> str:
         """The keys in which a configuration differs from the others, named as the ranking names them."""
         return self._labels.name(config)
+
+    def name(self, trial: Trial) -> str:
+        """What a person reads of a trial in Ray's dashboard; no two trials share it."""
+        fold = self.folds.get(trial.fold, trial.fold)
+        return f"{fold}: {self.label(trial.config_id)} ({trial.config_id})"
 
     def elapsed(self) -> float:
         """Seconds since the board was made."""
@@ -114,7 +103,7 @@ class Board:
         busy = max(1.0, seconds / self.elapsed())
         longest = max((row.epochs for row in self.rows.values()), default=0)
         waiting = max(0, self.total - len(self.rows)) * longest
-        running = sum(row.epochs - row.epoch for row in self.rows.values() if not row.ended)
+        running = sum(row.left for row in self.rows.values())
         return float((waiting + running) * seconds / epochs / busy)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from ray.tune import Callback
 
 from harness.sweep.show.board import Board
+from harness.sweep.show.board_row import BoardTrial
 from harness.sweep.show.display import Display
 
 
@@ -31,13 +32,13 @@ class BoardCallback(Callback):
         self.on_event()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        row = self.board.rows[trial.config["configuration"]]
-        row.status = "running"
+        began = self._trial(trial)
+        began.status = "running"
         failures = int(trial.num_failures)
-        if failures > self._restarts.get(row.config, 0):
-            self._restarts[row.config] = failures
+        if failures > self._restarts.get(trial.trial_id, 0):
+            self._restarts[trial.trial_id] = failures
             self.display.note(
-                f"the worker of {row.config} died; it was started again and goes on after epoch {row.epoch}"
+                f"the worker of {trial.config['name']} died; it was started again and goes on after epoch {began.epoch}"
             )
 
     def on_trial_result(
@@ -49,16 +50,21 @@ class BoardCallback(Callback):
             self.paused = self.paused or result["paused"]
             self.pause()
             return
-        diverged = self.board.rows[result["configuration"]].diverged
+        reporting = self._trial(trial)
+        diverged = reporting.diverged
         row = self.board.update(result)
-        if row.diverged > diverged and not row.ended:
-            self.display.note(f"{row.config}: {row.reason}; the others go on")
+        if reporting.diverged > diverged and not reporting.ended:
+            self.display.note(f"{trial.config['name']}: {reporting.reason}; the others go on")
         self.display.epoch(row)
-        if row.ended:
-            self.display.ended(row)
+        if reporting.ended:
+            self.display.ended(row, result["fold"])
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        row = self.board.rows[trial.config["configuration"]]
-        row.status = "failed"
-        row.reason = f"its worker died {int(trial.num_failures)} times"
-        self.display.ended(row)
+        failed = self._trial(trial)
+        failed.status = "failed"
+        failed.reason = f"its worker died {int(trial.num_failures)} times"
+        self.display.ended(self.board.rows[trial.config["configuration"]], trial.config["fold"])
+
+    def _trial(self, trial: Any) -> BoardTrial:
+        """The board's own of what Tune calls a trial."""
+        return self.board.rows[trial.config["configuration"]].trials[trial.config["fold"]]

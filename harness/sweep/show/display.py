@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from harness.sweep.show.board import Board, BoardRow, duration
+from harness.sweep.show.board import Board, duration
+from harness.sweep.show.board_row import BoardRow
 
 SHOWN = 10
 """Ended configurations in the live table, best first; running ones are always shown."""
@@ -66,10 +67,20 @@ class Display:
                     highlight=False,
                 )
 
-    def ended(self, row: BoardRow) -> None:
-        """A configuration ended: a line for logs; on a terminal only what a person must not miss."""
-        if self.terminal and row.status not in ("failed", "diverged"):
-            return
+    def ended(self, row: BoardRow, fold: str) -> None:
+        """A trial ended, and maybe its configuration with it: a line for logs; on a terminal only what a person must not
+        miss."""
+        trial = row.trials[fold]
+        if len(row.trials) > 1 and not self.terminal:
+            named, reason = self.board.folds.get(fold, fold), f"  ({trial.reason})" if trial.reason else ""
+            self.note(
+                f"  {trial.status:<8} {row.config} on {named}  epoch {trial.epoch}/{trial.epochs}  "
+                f"{_number(trial.objective)}{reason}"
+            )
+        if row.ended and not (self.terminal and row.status not in ("failed", "diverged")):
+            self._configuration_ended(row)
+
+    def _configuration_ended(self, row: BoardRow) -> None:
         left = self.board.time_left()
         tail = f"  ({row.reason})" if row.reason else f"  {self.board.label(row.config)}"
         warned = f"  warnings: {', '.join(sorted(row.warned))}" if row.warned else ""
@@ -104,9 +115,12 @@ class Display:
                 (row for row in rows if row.ended),
                 key=lambda row: sign * row.objective if math.isfinite(row.objective) else math.inf,
             )
+            several = any(len(row.trials) > 1 for row in rows)
             table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
             table.add_column("configuration", no_wrap=True, style="dim", width=13)
             table.add_column("state", no_wrap=True, width=8)
+            if several:
+                table.add_column("folds", justify="right", no_wrap=True, width=5)
             table.add_column("epoch", justify="right", no_wrap=True, width=7)
             table.add_column(self.objective.replace("val_unseen/", ""), justify="right", no_wrap=True)
             table.add_column("train AUPR", justify="right", no_wrap=True)
@@ -115,15 +129,17 @@ class Display:
             best = self.board.best()
             for row in [*running, *ended[:SHOWN]]:
                 leads = best is not None and row.config == best.config
+                ended_trials = sum(trial.ended for trial in row.trials.values())
                 table.add_row(
                     row.config,
                     Text(row.status, style=COLOURS[row.status]),
+                    *([f"{ended_trials}/{len(row.trials)}"] if several else []),
                     f"{row.epoch}/{row.epochs}",
                     Text(_number(row.objective), style="bold green" if leads else ""),
-                    _number(row.metrics.get("train_aupr", math.nan)),
+                    _number(row.metric("train_aupr")),
                     Text(str(len(row.warned)) if row.warned else "", style="yellow"),
                     Text(
-                        (f"{row.diverged} of {row.unit_runs} diverged; " if row.diverged else "")
+                        (f"{row.diverged} of {row.units} diverged; " if row.diverged else "")
                         + self.board.label(row.config)
                     ),
                 )
