@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from analysis.errors import UserError
 from analysis.schema import ADDED
-from harness.config.blocks.design import designs
+from harness.config.blocks.design import Arm, designs
 from harness.config.blocks.explain import ConfigError, validate_stored
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
@@ -39,10 +39,39 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Planned:
-    """One configuration of a plan: `changes` (dotted path -> value) around the base, and the resolved `config`."""
+    """One configuration of a plan: `changes` (dotted path -> value) around the base, the resolved `config`, and what its
+    design says of it: `arm` is what a person calls it, `family` the comparisons that it belongs to, `along` what goes or
+    comes with it, `levels` those of a factorial's factors (`harness.config.blocks.design.Arm`)."""
 
     changes: Mapping[str, Any]
     config: ConfigurationBlock
+    arm: str = ""
+    family: str = ""
+    along: tuple[str, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, arm: Arm, config: ConfigurationBlock) -> "Planned":
+        """An arm of a design with its resolved configuration."""
+        return cls(dict(arm.changes), config, arm.name, arm.family, arm.along, dict(arm.levels))
+
+    @classmethod
+    def stored(cls, entry: Mapping[str, Any]) -> "Planned":
+        """From an entry of plan.json, maybe of before designs had arms."""
+        config = validate_stored(ConfigurationBlock, entry["config"])
+        along, levels = tuple(entry.get("along", ())), entry.get("levels", {})
+        return cls(
+            entry["changes"], config, entry.get("arm", ""), entry.get("family", ""), along, levels
+        )
+
+    def content(self) -> dict[str, Any]:
+        """What plan.json keeps of it beside its identity."""
+        said = {"arm": self.arm, "family": self.family, "along": list(self.along), "levels": dict(self.levels)}
+        return {
+            "changes": dict(self.changes),
+            **{key: value for key, value in said.items() if value},
+            "config": self.config.canonical(),
+        }
 
 
 @dataclass(frozen=True)
@@ -82,7 +111,7 @@ class Plan:
         """The plan of a sweep on the dataset with content hash `data`; `gpu` decides model.size: auto."""
         plan = cls(
             name=sweep.config.name,
-            design=sweep.config.design,
+            design=sweep.config.design.kind,
             objective=sweep.config.objective,
             data=data,
             trials=sweep.trials,
@@ -90,15 +119,15 @@ class Plan:
             seeds=tuple(sweep.config.seeds),
             known={fold.id: fold for fold in folds},
         )
-        for changes in sweep.config.of_design.configurations(sweep.space):
-            plan = plan.add(sweep.resolved(changes, gpu=gpu), changes)
+        for arm in sweep.arms():
+            plan = plan.add(sweep.resolved(arm.changes, gpu=gpu), arm)
         return plan
 
-    def add(self, config: ConfigurationBlock, changes: Mapping[str, Any]) -> "Plan":
+    def add(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
         """This plan with one more configuration (resolved); the same plan when it is there already."""
         if config.id in self.configs:
             return self
-        return replace(self, configs={**self.configs, config.id: Planned(dict(changes), config)})
+        return replace(self, configs={**self.configs, config.id: Planned.of(arm, config)})
 
     def units(self) -> list[Unit]:
         """Every unit that is asked for, configuration by configuration."""
@@ -133,8 +162,7 @@ class Plan:
         return self.known[fold].label if fold in self.known else fold
 
     def _entry(self, config: str) -> dict[str, Any]:
-        planned = self.configs[config]
-        return {"id": config, "changes": dict(planned.changes), "config": planned.config.canonical()}
+        return {"id": config, **self.configs[config].content()}
 
     def save(self, run: Path) -> Path:
         """Write RUN/plan.json: complete or not at all, whenever the process is killed.
@@ -195,10 +223,7 @@ class Plan:
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
             stored = {e["id"]: e for e in [*content["configs"], *_added(run)]}
-            configs = {
-                key: Planned(e["changes"], validate_stored(ConfigurationBlock, e["config"]))
-                for key, e in stored.items()
-            }
+            configs = {key: Planned.stored(entry) for key, entry in stored.items()}
             known = {
                 key: Fold.stored(fold) for key, fold in {**content["folds"], **content["other_folds"]}.items()
             }

@@ -198,7 +198,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
         trials = str(old.trials)
     if not sweep.config.of_design.searched:
         raise UserError(
-            f"--trials {trials}: a {sweep.config.design} has its own number of configurations ({sweep.trials})"
+            f"--trials {trials}: a {sweep.config.design.kind} has its own number of configurations ({sweep.trials})"
         )
     number = int(trials)
     if trials.startswith("+"):

@@ -65,6 +65,11 @@ class LossTerm(nn.Module):
     (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
     wider: ClassVar[Mapping[tuple[str, object], frozenset[str]]] = {}
     """(dotted path, value) of settings -> groups that they add to its reach."""
+    without: ClassVar[Mapping[str, object]] = {}
+    """Settings of a configuration without it, of a term that has no weight to set to 0; empty where there is none."""
+    permutes: ClassVar[str] = ""
+    """The input whose samples its placebo sees in another order (`models.losses.permuted`); empty for a term that would
+    then be another one: it has no input that pairs samples, or several."""
 
     @classmethod
     def weight_in(cls, settings: Mapping[str, Any]) -> float:

@@ -1,13 +1,14 @@
 """The blocks of a sweep's YAML beside its space: what is run, how it is searched, and with what."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from harness.config.blocks.block import Block
 from harness.config.blocks.data import DataBlock
-from harness.config.blocks.design import Design, designs
-from harness.config.blocks.registered import Names, VariantBlock, choice
+from harness.config.blocks.design import Design, DesignBlock, Designed, designs
+from harness.config.blocks.registered import VariantBlock, choice
 
 Objective = Literal[
     "val_unseen/macro/aupr",
@@ -107,11 +108,12 @@ class SweepBlock(Block):
     """Dotted path -> value, laid over the preset for every configuration."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> its distribution."""
-    design: Annotated[str, Names(lambda: designs().keys())] = "search"
-    """search: the sampler proposes `trials` configurations; grid: every combination of the space once."""
+    design: Annotated[DesignBlock, Designed()] = DesignBlock(kind="search")
+    """search: the sampler proposes `trials` configurations; grid: every combination of the space once; leave_one_out,
+    add_one_in, factorial, path: ablations (docs/designs.md). A name, or a block with the name as `kind`."""
     sampler: SamplerBlock = SamplerBlock()
     scheduler: SchedulerBlock = AshaSchedulerBlock()
-    """How configurations are stopped early; under design: grid none unless given."""
+    """How configurations are stopped early; none unless given under every design but search."""
     objective: Objective = "val_unseen/macro/aupr"
     """What a search optimises and ASHA compares, mean over units."""
     stop: list[str] = Field(default_factory=list)
@@ -126,8 +128,8 @@ class SweepBlock(Block):
         """The scheduler of the design where none is asked for; an `asha` need not be named."""
         if not isinstance(data, dict):
             return data
-        name = data.get("design", cls.model_fields["design"].default)
-        if isinstance(name, str) and name in designs():
+        name = design_name(data)
+        if name in designs():
             data = {"scheduler": {"kind": designs()[name].scheduler}, **data}
         if isinstance(data.get("scheduler"), dict):
             data = {**data, "scheduler": {"kind": "asha", **data["scheduler"]}}
@@ -139,16 +141,21 @@ class SweepBlock(Block):
         design = self.of_design
         for key in design.idle:
             if key in self.model_fields_set and getattr(self, key) is not None:
-                raise ValueError(f"{key} has no meaning under design: {self.design}, which {design.runs}")
+                raise ValueError(f"{key} has no meaning under design: {design.name}, which {design.runs}")
         needs = design.needs(self.space)
         if needs:
-            raise ValueError(f"design: {self.design} {needs}")
+            raise ValueError(f"design: {design.name} {needs}")
+        if design.ablates and not isinstance(self.scheduler, NoSchedulerBlock):
+            raise ValueError(
+                f"scheduler.kind: {self.scheduler.kind} ends some arms earlier than others, and design: {design.name} "
+                "compares arms that are trained alike: leave scheduler out"
+            )
         return self
 
     @property
     def of_design(self) -> Design:
         """The design itself."""
-        return designs()[self.design]
+        return designs()[self.design.kind]
 
     @property
     def seeds(self) -> list[int]:
@@ -159,3 +166,10 @@ class SweepBlock(Block):
     def direction(self) -> Literal["maximize", "minimize"]:
         """Which way the objective is better."""
         return "minimize" if self.objective.endswith("/nll") else "maximize"
+
+
+def design_name(data: Mapping[str, Any]) -> str:
+    """Name of the design of a sweep's data that are not validated yet; empty where it is no word."""
+    chosen = data.get("design", SweepBlock.model_fields["design"].default.kind)
+    name = chosen.get("kind") if isinstance(chosen, Mapping) else chosen
+    return name if isinstance(name, str) else ""

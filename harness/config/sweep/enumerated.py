@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.config.blocks.design import Design
+from harness.config.blocks.design import Arm, Basis, Design
 from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import find
-from harness.config.space.space import Space
 from harness.config.sweep.use import blamed
 
 
-def check_enumerated(design: Design, space: Space) -> None:
+def check_enumerated(design: Design, basis: Basis) -> None:
     """Refuse a design that is not searched and enumerates nothing, something that is no change of a configuration, or
     one configuration twice.
 
@@ -20,13 +19,16 @@ def check_enumerated(design: Design, space: Space) -> None:
         at `design`, naming it; a UserError with file and line where a person's design ends with an error.
     """
     with blamed(f"design {design.name}"):
-        configurations = list(design.configurations(space))
-    if not configurations:
+        arms = list(design.arms(basis))
+    if not arms:
         raise ConfigError("design", f"design: {design.name} yields no configuration of this space")
     seen: dict[str, int] = {}
     checked: set[str] = set()
-    for number, changes in enumerate(configurations, start=1):
+    for number, arm in enumerate(arms, start=1):
         where = f"design: {design.name} yields as configuration {number}"
+        if not isinstance(arm, Arm):
+            raise ConfigError("design", f"{where} {show(arm)}, expected an Arm")
+        changes = arm.changes
         if not isinstance(changes, Mapping):
             raise ConfigError("design", f"{where} {show(changes)}, expected a mapping of paths to values")
         for path, value in changes.items():

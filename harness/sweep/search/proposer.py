@@ -8,6 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from harness.config.blocks.design import Arm
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
@@ -182,7 +183,7 @@ class Proposer(Searcher):
         return None
 
     def _accept(self, draw: Draw, config: ConfigurationBlock) -> str:
-        self.plan = self.plan.add(config, draw.changes)
+        self.plan = self.plan.add(config, Arm(draw.changes))
         self.plan.append(self.run, config.id)
         self.study.accept(draw, config.id)
         self.pending[config.id] = self.plan.units_of(config.id)
