@@ -40,33 +40,43 @@ class Unit(NamedTuple):
 @dataclass(frozen=True)
 class Planned:
     """One configuration of a plan: `changes` (dotted path -> value) around the base, the resolved `config`, and what its
-    design says of it: `arm` is what a person calls it, `family` the comparisons that it belongs to, `along` what goes or
-    comes with it, `levels` those of a factorial's factors (`harness.config.blocks.design.Arm`)."""
+    design says of it (`harness.config.blocks.design.Arm`): `arm` is what a person calls it, `family` the comparisons that
+    it belongs to, `mechanism` what it is about, `along` what goes or comes with that, `levels` those of a factorial's
+    factors, `note` what stands in a mechanism's place and whether its capacity is held."""
 
     changes: Mapping[str, Any]
     config: ConfigurationBlock
     arm: str = ""
     family: str = ""
+    mechanism: str = ""
     along: tuple[str, ...] = ()
     levels: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
 
     @classmethod
     def of(cls, arm: Arm, config: ConfigurationBlock) -> "Planned":
         """An arm of a design with its resolved configuration."""
-        return cls(dict(arm.changes), config, arm.name, arm.family, arm.along, dict(arm.levels))
+        said = (arm.name, arm.family, arm.mechanism, arm.along, dict(arm.levels), arm.note)
+        return cls(dict(arm.changes), config, *said)
 
     @classmethod
     def stored(cls, entry: Mapping[str, Any]) -> "Planned":
         """From an entry of plan.json, maybe of before designs had arms."""
         config = validate_stored(ConfigurationBlock, entry["config"])
+        words = {name: entry.get(name, "") for name in ("arm", "family", "mechanism", "note")}
         along, levels = tuple(entry.get("along", ())), entry.get("levels", {})
-        return cls(
-            entry["changes"], config, entry.get("arm", ""), entry.get("family", ""), along, levels
-        )
+        return cls(entry["changes"], config, along=along, levels=levels, **words)
 
     def content(self) -> dict[str, Any]:
         """What plan.json keeps of it beside its identity."""
-        said = {"arm": self.arm, "family": self.family, "along": list(self.along), "levels": dict(self.levels)}
+        said = {
+            "arm": self.arm,
+            "family": self.family,
+            "mechanism": self.mechanism,
+            "along": list(self.along),
+            "levels": dict(self.levels),
+            "note": self.note,
+        }
         return {
             "changes": dict(self.changes),
             **{key: value for key, value in said.items() if value},

@@ -18,6 +18,7 @@ from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.sweep.show.arms import print_arms
 from harness.sweep.show.board import duration
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
@@ -97,8 +98,9 @@ def introduce(
         console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
     for sentence in sweep.warnings:
         console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
-    if not config.of_design.searched or sweep.space.entries:
+    if sweep.space.entries or not (config.of_design.searched or config.of_design.ablates):
         console.print(_space(sweep))
+    print_arms(console, sweep)
 
 
 def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:

@@ -59,7 +59,9 @@ class Arm:
     levels: Mapping[str, int] = field(default_factory=dict)
     """Factor -> -1 or +1."""
     note: str = ""
-    """What else a person should know of it before it runs."""
+    """What else a person should know of it: what stands in a mechanism's place, whether its capacity is held."""
+    mechanism: str = ""
+    """Keys of the mechanisms that it is named for: a removal and its placebo have the same."""
 
 
 class DesignBlock(Block):
