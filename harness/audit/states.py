@@ -47,7 +47,7 @@ def strange_states(
     for term, _ in before.weighted:
         old, new = before.states[term.key], after.states[term.key]
         if term.key in weights:
-            yield from ((term.key, text) for text in _of_term(term, measured.step, old, new))
+            yield from ((term.key, text) for text in _of_term(term, term.seen(measured.step), old, new))
         elif any(not torch.equal(old[name], new[name]) for name in old):
             yield term.key, "changed its state, and is not in force"
     yield from _of_balance(before.balance_state, after.balance_state, weights)

@@ -38,7 +38,11 @@ class Ablation(Enumerated):
     """Of the arms that one mechanism makes."""
 
     def needs(self, space: Mapping[str, Any]) -> str:
-        return "exchanges whole mechanisms and varies no key: leave space out, or use design: factorial" if space else ""
+        return (
+            "exchanges whole mechanisms and varies no key: leave space out, or use design: factorial"
+            if space
+            else ""
+        )
 
     @abstractmethod
     def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
@@ -65,7 +69,7 @@ class Ablation(Enumerated):
             along = tuple(key for key in first.along if key not in keys)
             held = "capacity" in options.placebos and any(each.mechanism.permutes for each in group)
             said = [f"{', '.join(first.instead)} in its place"] if first.instead else []
-            said += [] if held else [f"{self.family}, {NOT_HELD}"]
+            said += [] if held else [NOT_HELD]
             arms.append(
                 Arm(
                     first.changes,
@@ -89,11 +93,11 @@ class Ablation(Enumerated):
         return "base"
 
     def lines(self, basis: Basis) -> list[str]:
-        said = [
-            f"{mechanism.key} stays: {reason}"
-            for mechanism, reason in self._kept(basis)
+        said = [f"{mechanism.key} stays: {reason}" for mechanism, reason in self._kept(basis)]
+        return [
+            *said,
+            "weights and all other settings are the same in every arm: nothing is tuned anew for it",
         ]
-        return [*said, "weights and all other settings are the same in every arm: nothing is tuned anew for it"]
 
     def words(self, sampler: str) -> str:
         return f"one arm per mechanism ({self.family}), and placebos"

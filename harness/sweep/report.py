@@ -71,7 +71,8 @@ def introduce(
         else "none"
     )
     facts.add_row(
-        "design", f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}; early stopping: {rungs}"
+        "design",
+        f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}; early stopping: {rungs}",
     )
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")

@@ -22,13 +22,13 @@ class PermutedInput(LossTerm):
     """
 
     def forward(self, step: Step, state: State) -> tuple[Tensor, State]:
-        return super().forward(self.misled(step), state)
+        return super().forward(self.seen(step), state)
 
     def parts(self, step: Step, state: State) -> dict[str, Tensor]:
-        return super().parts(self.misled(step), state)
+        return super().parts(self.seen(step), state)
 
-    def misled(self, step: Step) -> Step:
-        """The step as the term sees it."""
+    def seen(self, step: Step) -> Step:
+        """The step with the input in another order."""
         content: Tensor = getattr(step, self.permutes)
         samples = content.flatten(0, -2) if self.permutes in VECTORS else content.flatten()
         whole = step.whole()

@@ -115,6 +115,10 @@ class LossTerm(nn.Module):
         """Why the term has nothing to do at this state, which is no fault, in words; empty where it acts."""
         return ""
 
+    def seen(self, step: Step) -> Step:
+        """The step whose values its definition speaks of: the step itself, but for a placebo."""
+        return step
+
     def parts(self, step: Step, state: State) -> dict[str, Tensor]:
         """Part of `objectives` -> the plain scalar that it lowers or raises on this step, which the audit differentiates
         numerically. No reversal stands in it, and a class that gives its own computes it without `forward`, so that

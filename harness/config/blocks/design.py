@@ -202,7 +202,9 @@ def design(name: str) -> Callable[[type[Design]], type[Design]]:
         if not (cls.__dict__.get("__doc__") or "").strip():
             raise ValueError(f"design {name} ({cls.__name__}) has no docstring")
         if not issubclass(cls.options, DesignBlock):
-            raise ValueError(f"design {name}: {cls.options.__name__} is no DesignBlock, which its options have to be")
+            raise ValueError(
+                f"design {name}: {cls.options.__name__} is no DesignBlock, which its options have to be"
+            )
         cls.name = name
         _ENTERED[name] = cls()
         return cls

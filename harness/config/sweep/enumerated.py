@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.errors import UserError
 from harness.config.blocks.design import Arm, Basis, Design
 from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import find
@@ -18,8 +19,13 @@ def check_enumerated(design: Design, basis: Basis) -> None:
     ConfigError
         at `design`, naming it; a UserError with file and line where a person's design ends with an error.
     """
-    with blamed(f"design {design.name}"):
-        arms = list(design.arms(basis))
+    try:
+        with blamed(f"design {design.name}"):
+            arms = list(design.arms(basis))
+    except UserError as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise ConfigError(error.__cause__.path, str(error)) from None
+        raise
     if not arms:
         raise ConfigError("design", f"design: {design.name} yields no configuration of this space")
     seen: dict[str, int] = {}
@@ -37,6 +43,10 @@ def check_enumerated(design: Design, basis: Basis) -> None:
         if same in seen:
             raise ConfigError("design", f"{where} the same as configuration {seen[same]}; each runs once")
         seen[same] = number
+        try:
+            basis.compose(dict(changes))
+        except ConfigError as error:
+            raise ConfigError("design", f"{where} one that cannot be: {error}") from None
 
 
 def _check(path: Any, value: Any, where: str, checked: set[str]) -> None:
