@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from harness.config.blocks.explain import ConfigError
 from harness.design.removal import Exchange
 from harness.mechanisms.mechanism import Mechanism
 
+Placebo = Literal["streams", "capacity"]
 PLACEBO = "placebo"
 """The word in the names of the A/A placebo's random streams."""
 NOT_HELD = "capacity not held"
@@ -23,7 +24,7 @@ class AblationBlock(DesignBlock):
 
     only: list[str] = Field(default_factory=list)
     """Keys of mechanisms (`python -m harness.mechanisms`); all of them when empty."""
-    placebos: list[Literal["streams", "capacity"]] = ["streams", "capacity"]
+    placebos: list[Placebo] = Field(default_factory=lambda: list(get_args(Placebo)))
     """streams: the base again under other random numbers (A/A); capacity: each loss term on an input in random order."""
 
 
@@ -36,6 +37,8 @@ class Ablation(Enumerated):
     folds = "each cell line"
     family: ClassVar[str]
     """Of the arms that one mechanism makes."""
+    moves: ClassVar[str]
+    """What a mechanism does with those that go or come along, as a word."""
 
     def needs(self, space: Mapping[str, Any]) -> str:
         return (
@@ -85,7 +88,15 @@ class Ablation(Enumerated):
             if permuted:
                 changes = {**self.held(exchange), "permuted": [key]}
                 name = f"{key} on permuted {permuted}"
-                arms.append(Arm(changes, name, "capacity placebo", note="capacity held", mechanism=key))
+                arms.append(
+                    Arm(
+                        changes,
+                        name,
+                        "capacity placebo",
+                        note="its parameters and weight, and nothing to learn from",
+                        mechanism=key,
+                    )
+                )
         return arms
 
     def base_name(self, basis: Basis) -> str:
@@ -93,7 +104,12 @@ class Ablation(Enumerated):
         return "base"
 
     def lines(self, basis: Basis) -> list[str]:
-        said = [f"{mechanism.key} stays: {reason}" for mechanism, reason in self._kept(basis)]
+        said = [
+            f"{arm.mechanism}: {self.moves} {', '.join(arm.along)} with it"
+            for arm in self.arms(basis)
+            if arm.family == self.family and arm.along
+        ]
+        said += [f"{mechanism.key} stays: {reason}" for mechanism, reason in self._kept(basis)]
         return [
             *said,
             "weights and all other settings are the same in every arm: nothing is tuned anew for it",
@@ -110,7 +126,7 @@ class Ablation(Enumerated):
         for position, key in enumerate(basis.options.only):
             if key not in able:
                 why = reasons.get(key) or f"there is none of {', '.join(able)}{nearest(key, able)}"
-                raise ConfigError(f"design.only.{position}", f"design {self.name}: only: '{key}': {why}")
+                raise ConfigError(f"design.only.{position}", f"only: '{key}': {why}")
         return [each for key, each in able.items() if not basis.options.only or key in basis.options.only]
 
     def _kept(self, basis: Basis) -> Iterator[tuple[Mechanism, str]]:

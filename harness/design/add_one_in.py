@@ -27,6 +27,7 @@ class AddOneIn(Ablation):
     options = AddOneInBlock
     runs = "adds one mechanism to the base at a time"
     family = "addition"
+    moves = "brings"
 
     def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
         return additions(basis.compose, basis.preset(basis.options.of))

@@ -108,7 +108,7 @@ class Factorial(Enumerated):
         if 2**basic > MOST_RUNS:
             raise ConfigError(
                 "design.runs",
-                f"design factorial: {factors} factors are {2**basic} runs, expected at most {MOST_RUNS}",
+                f"{factors} factors are {2**basic} runs, expected at most {MOST_RUNS}",
             )
         return fraction(basic, generators) if generators else full(factors)
 
@@ -123,7 +123,7 @@ class Factorial(Enumerated):
             if not generators:
                 raise ConfigError(
                     "design.resolution",
-                    f"design factorial: {factors} factors have no fraction of resolution {wanted}: use runs: full",
+                    f"{factors} factors have no fraction of resolution {wanted}: use runs: full",
                 )
             return generators
         basic = factors - len(options.generators)
@@ -131,19 +131,19 @@ class Factorial(Enumerated):
         for place, text in enumerate(options.generators):
             left, equals, right = text.replace(" ", "").partition("=")
             letters = frozenset(LETTERS.find(letter) for letter in right)
+            made, known = LETTERS[max(basic, 2) + place], LETTERS[: max(basic, 2)]
             fits = equals and left == LETTERS[basic + place] and len(right) == len(letters) >= 2
             if basic < 1 or not fits or not letters <= set(range(basic)):
                 raise ConfigError(
                     f"design.generators.{place}",
-                    f"design factorial: generator '{text}': expected {LETTERS[max(basic, 1) + place]} = a product of two or "
-                    f"more of {LETTERS[: max(basic, 1)]}, such as {LETTERS[max(basic, 1) + place]} = {LETTERS[: max(basic, 2)]}",
+                    f"generator '{text}': expected {made} = a product of two or more of {known}, such as {made} = {known}",
                 )
             words.append(letters)
         asked, reached = options.resolution, resolution_of(basic, words)
         if asked and reached < asked:
             raise ConfigError(
                 "design.resolution",
-                f"design factorial: these generators have resolution {reached}, not {asked}",
+                f"these generators have resolution {reached}, not {asked}",
             )
         return words
 
@@ -156,7 +156,7 @@ class Factorial(Enumerated):
                 if linked or one.config.id == other.config.id:
                     raise ConfigError(
                         f"design.factors.{place}",
-                        f"design factorial: {one.mechanism.key} and {other.mechanism.key} are linked, one goes with the "
+                        f"{one.mechanism.key} and {other.mechanism.key} are linked, one goes with the "
                         "other, and factors are free of each other: leave one of them out",
                     )
         factors = [
@@ -176,13 +176,9 @@ class Factorial(Enumerated):
                 )
             )
         if len(factors) < 2:
-            raise ConfigError(
-                "design", "design factorial: expected at least two factors, in design.factors or space"
-            )
+            raise ConfigError("design", "expected at least two factors, in design.factors or space")
         if len(factors) > len(LETTERS):
-            raise ConfigError(
-                "design", f"design factorial: {len(factors)} factors, expected at most {len(LETTERS)}"
-            )
+            raise ConfigError("design", f"{len(factors)} factors, expected at most {len(LETTERS)}")
         self._refuse_shared(factors)
         return factors
 
@@ -209,12 +205,12 @@ class Factorial(Enumerated):
         if key not in present:
             raise ConfigError(
                 f"design.factors.{place}",
-                f"design factorial: the base has no mechanism '{key}'{nearest(key, present)} ({', '.join(present)})",
+                f"the base has no mechanism '{key}'{nearest(key, present)} ({', '.join(present)})",
             )
         try:
             return removal(basis.compose, present[key])
         except KeptError as reason:
-            raise ConfigError(f"design.factors.{place}", f"design factorial: {key} stays: {reason}") from None
+            raise ConfigError(f"design.factors.{place}", f"{key} stays: {reason}") from None
 
     @staticmethod
     def _without(each: Exchange) -> str:
@@ -228,7 +224,7 @@ class Factorial(Enumerated):
                 if owner.setdefault(path, factor.name) != factor.name:
                     raise ConfigError(
                         "design",
-                        f"design factorial: {owner[path]} and {factor.name} both set {path}: leave one out",
+                        f"{owner[path]} and {factor.name} both set {path}: leave one out",
                     )
 
 
@@ -246,11 +242,10 @@ def _regular(factors: int, generators: Sequence[Word]) -> list[str]:
         "I = " + " = ".join(map(_letters, words)),
     ]
     groups = [group for group in aliases(factors, words) if len(group) > 1]
-    said += (
-        ["aliased (up to two factors): " + "; ".join(" = ".join(map(_letters, group)) for group in groups)]
-        if groups
-        else []
-    )
+    if groups:
+        said.append(
+            "aliased (up to two factors): " + "; ".join(" = ".join(map(_letters, each)) for each in groups)
+        )
     clear = [_letters(group[0]) for group in aliases(factors, words) if len(group) == 1]
     return [*said, "clear of all effects of up to two factors: " + (", ".join(clear) or "none")]
 

@@ -15,6 +15,7 @@ class LeaveOneOut(Ablation):
 
     runs = "takes one mechanism out of the base at a time"
     family = "removal"
+    moves = "takes"
 
     def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
         return removals(basis.compose)

@@ -56,8 +56,6 @@ class SweepBasis:
         try:
             return compose(merge(load_preset(name, beside=self.folder), self.settings), {})
         except ConfigError as error:
-            raise ConfigError(
-                "design", f"design {self.options.kind}: preset {name} under this trial and set: {error}"
-            ) from None
+            raise ConfigError("design", f"preset {name} under this trial and set: {error}") from None
         except UserError as error:
-            raise ConfigError("design", f"design {self.options.kind}: {error}") from None
+            raise ConfigError("design", str(error)) from None

@@ -16,7 +16,7 @@ from harness.trial.episodes.feasible import check_feasible
 
 
 def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold], *, gpu: bool) -> None:
-    """Check what a design enumerates, or a small finite space, whole; of any other space, that not every part of it is impossible.
+    """Check what a design enumerates, or a small finite space, whole; of any other space, that some of it is possible.
 
     A configuration of a large space that turns out to be impossible once it is drawn ends as failed, with the same
     sentence.

@@ -1,5 +1,7 @@
 """The arms of a design before it runs, readable at a glance."""
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -10,25 +12,37 @@ from harness.config.sweep.sweep import Sweep
 
 
 def print_arms(console: Console, sweep: Sweep) -> None:
-    """A row per named arm (what it changes, what goes or comes with that), and what the design says beside; nothing for a
-    design whose changes say all."""
+    """The named arms of a design: what each changes and what goes or comes with that, or the levels of its factors; and
+    what the design says beside. Nothing for a design whose changes say all."""
     arms = sweep.arms()
-    if any(arm.name for arm in arms):
-        console.print(_table(arms))
+    if any(arm.levels for arm in arms):
+        console.print(_levels(arms))
+    elif any(arm.name for arm in arms):
+        console.print(_changes(arms))
     for line in sweep.config.of_design.lines(sweep.basis):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(arms: list[Arm]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
+def _changes(arms: Sequence[Arm]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("arm", no_wrap=True)
-    table.add_column("family", style="dim", no_wrap=True)
     table.add_column("changes", overflow="fold")
     table.add_column("with it", overflow="fold")
-    table.add_column("", style="dim", overflow="fold")
+    table.add_column("what it is", style="dim", overflow="fold")
     for arm in arms:
-        changes = ", ".join(f"{path}={_value(value)}" for path, value in arm.changes.items())
-        table.add_row(*map(Text, (arm.name, arm.family, changes, ", ".join(arm.along), arm.note)))
+        changes = "\n".join(f"{path}={_value(value)}" for path, value in arm.changes.items())
+        said = arm.family + (f": {arm.note}" if arm.note else "")
+        table.add_row(*map(Text, (arm.name, changes, ", ".join(arm.along), said)))
+    return table
+
+
+def _levels(arms: Sequence[Arm]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", justify="right")
+    for factor in arms[0].levels:
+        table.add_column(factor, justify="center")
+    for number, arm in enumerate(arms, start=1):
+        table.add_row(str(number), *("+" if level > 0 else "-" for level in arm.levels.values()))
     return table
 
 
