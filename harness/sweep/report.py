@@ -18,6 +18,7 @@ from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.sweep.search.study import direction_of
 from harness.sweep.show.arms import print_arms
 from harness.sweep.show.board import duration
 from harness.sweep.start import Start
@@ -63,7 +64,8 @@ def introduce(
                 f"held-out chromosomes {', '.join(fold.chromosomes)}"
             ),
         )
-    facts.add_row("objective", f"{config.objective} ({config.direction})")
+    weighed = [f"{each} ({direction_of(each)})" for each in config.sampler.beside]
+    facts.add_row("objective", ", against ".join([f"{config.objective} ({config.direction})", *weighed]))
     halving = config.scheduler
     rungs = (
         f"ASHA (grace {halving.grace}, reduction {halving.reduction:g})"
@@ -104,8 +106,11 @@ def introduce(
     print_arms(console, sweep)
 
 
-def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None) -> int:
-    """The ranking, what is left to do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
+def conclude(
+    console: Console, run: Path, start: Start, outcome: Outcome | None, ended: Sequence[str] = ()
+) -> int:
+    """What its design says has come of it (`ended`), the ranking, what is left to do, and the exit status of the sweep: 0
+    where everything ran and there is a ranking."""
     if outcome is None:
         console.print(
             f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
@@ -117,6 +122,8 @@ def conclude(console: Console, run: Path, start: Start, outcome: Outcome | None)
             console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
     else:
         _say(console, outcome)
+    for line in ended:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     objective = start.plan.objective.split("/", 1)[1]
     try:
         print_ranking(run, by=CRITERION[objective], console=console)
@@ -158,9 +165,10 @@ def continuing(command: Sequence[str]) -> str:
 
 
 def _more(start: Start) -> str:
-    if designs()[start.plan.design].searched and not start.exhausted:
+    design = designs()[start.plan.design]
+    if design.searched and not design.ablates and not start.exhausted:
         return "More configurations (--trials +16), more seeds (trial.seeds), or a changed space or setting"
-    return "More values in its space, more seeds (trial.seeds), or a changed setting"
+    return "More seeds (trial.seeds), or a changed setting, space or design"
 
 
 def _say(console: Console, outcome: Outcome) -> None:

@@ -94,7 +94,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         gpu=tuning.device.gpu,
     )
     study = Study(
-        study_file(tuning.run, sweep.space, config.objective),
+        study_file(tuning.run, sweep.space, config.objective, config.sampler.beside),
         name=start.plan.name,
         direction=config.direction,
         sampler=config.sampler,

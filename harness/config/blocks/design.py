@@ -86,6 +86,10 @@ class Basis(Protocol):
         """The seeds of every configuration."""
 
     @property
+    def larger_is_better(self) -> bool:
+        """Which way the objective is better."""
+
+    @property
     def base(self) -> str:
         """Name of the base preset."""
 
@@ -94,6 +98,11 @@ class Basis(Protocol):
 
     def preset(self, name: str) -> ConfigurationBlock:
         """Another preset under the same trial and set."""
+
+
+Reached = Callable[[Changes], Mapping[int, float] | None]
+"""Changes of an arm -> what each seed reached of the objective (mean over folds; without those that reached nothing); None
+where the arm has something to run."""
 
 
 class Design(ABC):
@@ -162,7 +171,7 @@ class Enumerated(Design):
 
     searched = False
     scheduler = "none"
-    idle = ("trials", "sampler")
+    idle = ("trials", "sampler", "enqueue")
 
     def needs(self, space: Mapping[str, Any]) -> str:
         return ""
@@ -172,6 +181,30 @@ class Enumerated(Design):
 
     def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
         yield from ()
+
+
+class Staged(Design):
+    """A design that says what runs next when all that it asked for has ended: an ablation that walks."""
+
+    searched = True
+    scheduler = "none"
+    idle = ("trials", "sampler", "enqueue")
+    ablates = True
+    folds = "each cell line"
+
+    @abstractmethod
+    def next_arms(self, basis: Basis, reached: Reached) -> list[Arm]:
+        """The arms that are to run, given what others reached; none when it is at its end."""
+
+    @abstractmethod
+    def ending(self, basis: Basis, reached: Reached) -> list[str]:
+        """What came of it, in lines."""
+
+    def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+    def arms(self, basis: Basis) -> list[Arm]:
+        return []
 
 
 _ENTERED: dict[str, Design] = {}

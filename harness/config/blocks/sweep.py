@@ -17,6 +17,14 @@ Objective = Literal[
     "val_unseen/pooled/nll",
 ]
 """split/level/metric of the corrected score: macro = mean over cell lines, pooled = all pairs together."""
+Beside = Literal[
+    Objective,
+    "val_unseen/macro/ece",
+    "val_unseen/pooled/ece",
+    "val_unseen/macro/brier",
+    "val_unseen/pooled/brier",
+]
+"""What a search may weigh against its objective: the same, and two errors of calibration."""
 
 LARGEST_SEED = 2**63 - 1
 """The store keeps seeds as 64-bit whole numbers."""
@@ -52,10 +60,29 @@ class TrialBlock(Block):
 class SamplerBlock(Block):
     """What proposes the next configuration of a search."""
 
-    kind: Literal["tpe", "random"] = "tpe"
+    kind: Literal["tpe", "random", "qmc", "nsga2"] = "tpe"
+    """tpe: models what did well; random; qmc: numbers spread evenly (scrambled Sobol), names drawn at random; nsga2: a
+    population, for several objectives at once."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     startup: int = Field(8, ge=1)
     """Random configurations before TPE models the space (read by tpe)."""
+    population: int = Field(8, ge=2, le=10_000)
+    """Configurations of a generation (read by nsga2)."""
+    beside: list[Beside] = Field(default_factory=list)
+    """What is weighed against the objective, measured on the weights that the objective selects (nsga2 alone)."""
+
+    @model_validator(mode="after")
+    def _several(self) -> "SamplerBlock":
+        for key, kind in (("startup", "tpe"), ("population", "nsga2"), ("beside", "nsga2")):
+            if key in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"sampler.{key} is read by sampler.kind: {kind}, and it is {self.kind}")
+        if self.kind == "nsga2" and not self.beside:
+            raise ValueError(
+                "sampler.kind: nsga2 weighs several objectives: name them in sampler.beside, such as val_unseen/pooled/nll"
+            )
+        if len(set(self.beside)) < len(self.beside):
+            raise ValueError(f"sampler.beside names an objective twice: {', '.join(self.beside)}")
+        return self
 
 
 class SchedulerBlock(VariantBlock):
@@ -119,6 +146,8 @@ class SweepBlock(Block):
     stop: list[str] = Field(default_factory=list)
     """Warning rules that end a unit as soon as they hold."""
     resources: ResourcesBlock = ResourcesBlock()
+    enqueue: list[dict[str, Any]] = Field(default_factory=list)
+    """Known configurations that a search runs first: values of the space, laid over the base's."""
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 
@@ -130,7 +159,9 @@ class SweepBlock(Block):
             return data
         name = design_name(data)
         if name in designs():
-            data = {"scheduler": {"kind": designs()[name].scheduler}, **data}
+            sampler = data.get("sampler")
+            several = isinstance(sampler, Mapping) and sampler.get("kind") == "nsga2"
+            data = {"scheduler": {"kind": "none" if several else designs()[name].scheduler}, **data}
         if isinstance(data.get("scheduler"), dict):
             data = {**data, "scheduler": {"kind": "asha", **data["scheduler"]}}
         return data
@@ -145,6 +176,13 @@ class SweepBlock(Block):
         needs = design.needs(self.space)
         if needs:
             raise ValueError(f"design: {design.name} {needs}")
+        if self.sampler.beside and not isinstance(self.scheduler, NoSchedulerBlock):
+            raise ValueError(
+                f"scheduler.kind: {self.scheduler.kind} ends configurations by one objective, and sampler.beside weighs "
+                "several: leave scheduler out"
+            )
+        if self.objective in self.sampler.beside:
+            raise ValueError(f"sampler.beside names {self.objective}, which is the objective already")
         if design.ablates and not isinstance(self.scheduler, NoSchedulerBlock):
             raise ValueError(
                 f"scheduler.kind: {self.scheduler.kind} ends some arms earlier than others, and design: {design.name} "

@@ -1,6 +1,6 @@
 """What the configurations of a sweep stand on, as its design sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,15 @@ from harness.config.space.space import Space
 @dataclass(frozen=True)
 class SweepBasis:
     """A sweep's design block, its space and what surrounds its base; `settings` is what trial and set lay over a preset,
-    `folder` where the YAML lies, beside which presets are looked for."""
+    `folder` where the YAML lies, beside which presets are looked for, `enqueued` the draws of the space that a search
+    begins with."""
 
     config: SweepBlock
     space: Space
     composer: Composer
     settings: Mapping[str, Any]
     folder: Path
+    enqueued: Sequence[Changes] = ()
 
     @property
     def options(self) -> Any:
@@ -35,6 +37,11 @@ class SweepBasis:
     def seeds(self) -> list[int]:
         """The seeds of every configuration."""
         return self.config.seeds
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Which way the objective is better."""
+        return self.config.direction == "maximize"
 
     @property
     def base(self) -> str:

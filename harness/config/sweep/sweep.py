@@ -19,6 +19,7 @@ from harness.config.space.composer import Composer
 from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
+from harness.config.sweep.enqueued import enqueued
 from harness.config.sweep.enumerated import check_enumerated
 from harness.config.sweep.overrides import SAME, Overridden, override
 from harness.config.sweep.placed import check_placed
@@ -90,7 +91,8 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
         composer = Composer(merge(preset, settings))
         trial = composer({})
         space = build_space(config.space, composer, settings)
-        basis = SweepBasis(config, space, composer, settings, path.parent)
+        first = enqueued(config, trial, space)
+        basis = SweepBasis(config, space, composer, settings, path.parent, first)
         _check_design(basis, trial)
     except ConfigError as error:
         raise UserError(f"{sources.where(error)}: {error}") from None

@@ -16,6 +16,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
 from harness.sweep.run.statuses import WORST_FIRST
 from harness.sweep.run.stored import Stored, stored_units
+from harness.sweep.search.beside import beside
 from harness.trial.step.schedule import Schedule
 
 
@@ -31,6 +32,13 @@ class Past:
     status: str = "running"
     value: float = math.nan
     curve: list[tuple[int, float]] = field(default_factory=list)
+    others: tuple[float, ...] = ()
+    """What it reached of the objectives beside the first."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """What it reached of every objective."""
+        return (self.value, *self.others)
 
     @property
     def running(self) -> bool:
@@ -60,7 +68,8 @@ def past(
         fit = fitting(sweep, planned, config, gpu=gpu)
         if fit is not None:
             status, value = ("running", math.nan) if config in pending else _reached(rows)
-            result.append(Past(config, *fit, status, value, curves.get(config, [])))
+            others = beside(run, stored.get(config, {}), sweep.config.sampler.beside)
+            result.append(Past(config, *fit, status, value, curves.get(config, []), others))
     return result, curves
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from harness.config.blocks.design import Arm
+from harness.config.blocks.design import Arm, Staged
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
@@ -16,7 +16,9 @@ from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Unit
 from harness.sweep.run.stored import Reached
 from harness.sweep.run.verdict import Verdict
+from harness.sweep.search.beside import beside
 from harness.sweep.search.left import finite, unplanned
+from harness.sweep.search.stages import reached
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board, BoardRow
 
@@ -67,11 +69,16 @@ class Proposer(Searcher):
         self._configuration: dict[str, str] = {}
         self._known = {changes_key(planned.changes) for planned in plan.configs.values()}
         self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
+        self._enqueued = deque(sweep.basis.enqueued)
         self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
         self._left: Iterator[tuple[ConfigurationBlock, dict[str, object]]] | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """What Tune starts next, or FINISHED."""
+        if not self.waiting and isinstance(self.sweep.config.of_design, Staged):
+            if self.pending:
+                return None
+            self._next_stage(self.sweep.config.of_design)
         config = self.waiting.popleft() if self.waiting else self._propose()
         if config is None:
             finished: Any = Searcher.FINISHED
@@ -109,7 +116,8 @@ class Proposer(Searcher):
         return [unit.name for unit in self.pending.get(config, ())]
 
     def _ended(self, config: str, status: str, objective: float) -> None:
-        self.study.tell(config, status, objective)
+        others = beside(self.run, self.plan.units_of(config), self.sweep.config.sampler.beside)
+        self.study.tell(config, status, objective, others)
         Verdict.drop(self.run, config)
         del self.pending[config]
 
@@ -124,9 +132,26 @@ class Proposer(Searcher):
         """The Tuner pickles itself for a `restore` that this project does not use."""
         return {}
 
+    def _next_stage(self, design: Staged) -> None:
+        """Plan what a staged design asks for now that all has ended; nothing is left to propose at its end."""
+        arms = design.next_arms(self.sweep.basis, reached(self.sweep, self.plan, self.run, gpu=self.gpu))
+        for arm in arms:
+            config = self.sweep.resolved(arm.changes, gpu=self.gpu)
+            if config.id not in self.plan.configs:
+                self.plan = self.plan.add(config, arm)
+                self.plan.append(self.run, config.id)
+                self.pending[config.id] = self.plan.units_of(config.id)
+                self.waiting.append(config.id)
+        self.new = max(0, self.new - len(self.waiting)) if self.waiting else 0
+
     def _propose(self) -> str | None:
         if self.new <= 0:
             return None
+        while self._enqueued:
+            changes = self._enqueued.popleft()
+            config = self._unknown(changes)
+            if config is not None:
+                return self._accept(self.study.draw_of(changes), config)
         draw = None
         for _ in range(self._attempts):
             draw = self.study.ask()
