@@ -130,11 +130,16 @@ class Plan:
             known={fold.id: fold for fold in folds},
         )
         for arm in sweep.arms():
-            plan = plan.add(sweep.resolved(arm.changes, gpu=gpu), arm)
+            plan = plan.with_arm(sweep.resolved(arm.changes, gpu=gpu), arm)
         return plan
 
-    def add(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
-        """This plan with one more configuration (resolved); the same plan when it is there already."""
+    def add(self, config: ConfigurationBlock, changes: Mapping[str, Any]) -> "Plan":
+        """This plan with one more configuration (resolved), of which its changes say all; the same plan when it is there
+        already."""
+        return self.with_arm(config, Arm(dict(changes)))
+
+    def with_arm(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
+        """This plan with an arm of a design (resolved); the same plan when its configuration is there already."""
         if config.id in self.configs:
             return self
         return replace(self, configs={**self.configs, config.id: Planned.of(arm, config)})

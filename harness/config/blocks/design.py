@@ -24,6 +24,13 @@ Changes = dict[str, Any]
 class Entry(Protocol):
     """One entry of a space."""
 
+    @property
+    def when(self) -> Mapping[str, Any]:
+        """What has to hold for it to exist: path or name -> value or values."""
+
+    def changes(self, name: str, value: Any) -> Mapping[str, Any]:
+        """What drawing a value sets: dotted path -> value."""
+
     def values(self) -> Collection[Any] | None:
         """Every value, or None for a continuous range."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from analysis.store import Run
 from harness.design.plan import Unit
 
@@ -25,15 +27,13 @@ def beside(run: Path, units: Collection[Unit], objectives: Sequence[str]) -> tup
     ]
     cells = Run(run).columns("cells", [*keys, *dict.fromkeys(metrics)])
     names = {unit.name for unit in units}
+    keyed = zip(cells["config"], cells["fold"], cells["seed"], strict=True)
     mine = cells[
         (cells["selection"] == "best_on_validation")
         & (cells["score"] == "corrected")
         & (cells["prevalence_mode"] == "as_found")
         & (cells["protocol"] == "exact")
-        & [
-            Unit(config, fold, seed).name in names
-            for config, fold, seed in zip(cells["config"], cells["fold"], cells["seed"], strict=True)
-        ]
+        & np.array([Unit(*key).name in names for key in keyed], dtype=bool)
     ]
     reached = []
     for objective, metric in zip(objectives, metrics, strict=True):

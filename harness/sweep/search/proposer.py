@@ -8,7 +8,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from harness.config.blocks.design import Arm, Staged
+from harness.config.blocks.design import Staged
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
@@ -138,7 +138,7 @@ class Proposer(Searcher):
         for arm in arms:
             config = self.sweep.resolved(arm.changes, gpu=self.gpu)
             if config.id not in self.plan.configs:
-                self.plan = self.plan.add(config, arm)
+                self.plan = self.plan.with_arm(config, arm)
                 self.plan.append(self.run, config.id)
                 self.pending[config.id] = self.plan.units_of(config.id)
                 self.waiting.append(config.id)
@@ -208,7 +208,7 @@ class Proposer(Searcher):
         return None
 
     def _accept(self, draw: Draw, config: ConfigurationBlock) -> str:
-        self.plan = self.plan.add(config, Arm(draw.changes))
+        self.plan = self.plan.add(config, draw.changes)
         self.plan.append(self.run, config.id)
         self.study.accept(draw, config.id)
         self.pending[config.id] = self.plan.units_of(config.id)
