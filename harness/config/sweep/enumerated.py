@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from analysis.errors import UserError
-from harness.config.blocks.design import Arm, Basis, Design
+from harness.config.blocks.design import Arm, Basis, Design, Staged
 from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import find
 from harness.config.sweep.use import blamed
 
 
 def check_enumerated(design: Design, basis: Basis) -> None:
-    """Refuse a design that is not searched and enumerates nothing, something that is no change of a configuration, or
-    one configuration twice.
+    """Refuse a design that enumerates nothing (a staged one: to begin with), something that is no change of a
+    configuration, or one configuration twice.
 
     Raises
     ------
@@ -21,7 +21,10 @@ def check_enumerated(design: Design, basis: Basis) -> None:
     """
     try:
         with blamed(f"design {design.name}"):
-            arms = list(design.arms(basis))
+            if isinstance(design, Staged):
+                arms = list(design.next_arms(basis, lambda changes: None))
+            else:
+                arms = list(design.arms(basis))
     except UserError as error:
         if isinstance(error.__cause__, ConfigError):
             raise ConfigError(error.__cause__.path, str(error)) from None

@@ -203,7 +203,7 @@ def _check_design(basis: SweepBasis, trial: ConfigurationBlock) -> None:
     config = basis.config
     for name, sentence in config.of_design.faults(basis.space):
         raise ConfigError(f"space.{name}", sentence)
-    if not config.of_design.searched:
+    if not config.of_design.searched or config.of_design.ablates:
         check_enumerated(config.of_design, basis)
     if isinstance(config.scheduler, AshaSchedulerBlock) and config.scheduler.grace > trial.optimiser.epochs:
         raise ConfigError(
