@@ -151,7 +151,8 @@ class _Moves:
                 groups.setdefault(paths, []).append(each.key)
                 taken |= paths
         self.steps = {
-            ", ".join(keys): {path: self.settings[path] for path in paths} for paths, keys in groups.items()
+            " and ".join(keys): {path: self.settings[path] for path in paths}
+            for paths, keys in groups.items()
         }
         rest = {
             path: self.settings[path] for path in apart if path in mine and path not in taken | choosing()

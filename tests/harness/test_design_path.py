@@ -52,7 +52,7 @@ def walked(made: Sweep, noise: float = 0.0) -> tuple[dict[str, Changes], list[st
 def test_the_best_of_what_is_left_is_taken_at_each_step(tmp_path: Path) -> None:
     made = sweep(tmp_path)
     arms, ending, waves = walked(made)
-    assert waves == 4
+    assert waves == 3, "the last step leads to the other end, which ran first"
     assert len(arms) <= made.trials
     there = ending.index("from minimal: 0.6000 (chosen on: 0.6000)")
     order = [line.split("+ ")[1].split(":")[0] for line in ending[there + 1 : there + 5]]
@@ -101,8 +101,9 @@ def test_what_a_step_needs_moves_with_it(tmp_path: Path) -> None:
     design = made.config.of_design
     assert isinstance(design, Staged)
     arms = design.next_arms(made.basis, lambda changes: None)
-    moved = {arm.mechanism: arm.along for arm in arms if arm.note.startswith("step 1 from")}
-    assert moved["distillation"] == ("gradient, fusion",) or moved["gradient, fusion"] is not None
+    moved = [{arm.mechanism, *arm.along} for arm in arms if arm.note.startswith("step 1 from")]
+    assert {"gradient", "distillation"} in moved, "nothing is distilled without a Teacher"
+    assert {"distillation"} not in moved
     for arm in arms:
         made.resolved(arm.changes, gpu=False)
 
