@@ -14,7 +14,7 @@ from harness.mechanisms.mechanism import Mechanism
 
 Placebo = Literal["streams", "capacity"]
 PLACEBO = "placebo"
-"""The word in the names of the A/A placebo's random streams."""
+"""What the names of the A/A placebo's random streams have more than those of the base."""
 NOT_HELD = "capacity not held"
 """What is said of an arm whose mechanism has no placebo of equal capacity."""
 
@@ -63,9 +63,10 @@ class Ablation(Enumerated):
         options: AblationBlock = basis.options
         base = basis.compose({})
         arms = [Arm({}, self.base_name(basis), "base")]
-        if "streams" in options.placebos and not base.streams:
+        if "streams" in options.placebos:
+            changes = {"streams": f"{base.streams}{PLACEBO}"}
             note = "how far the same configuration is from itself"
-            arms.append(Arm({"streams": PLACEBO}, f"{arms[0].name}, other streams", "A/A placebo", note=note))
+            arms.append(Arm(changes, f"{arms[0].name}, other streams", "A/A placebo", note=note))
         for group in self._alike(basis):
             first = group[0]
             keys = [each.mechanism.key for each in group]
@@ -85,8 +86,8 @@ class Ablation(Enumerated):
             )
         for exchange in self._chosen(basis) if "capacity" in options.placebos else ():
             key, permuted = exchange.mechanism.key, exchange.mechanism.permutes
-            if permuted:
-                changes = {**self.held(exchange), "permuted": [key]}
+            if permuted and key not in base.permuted:
+                changes = {**self.held(exchange), "permuted": [*base.permuted, key]}
                 name = f"{key} on permuted {permuted}"
                 arms.append(
                     Arm(

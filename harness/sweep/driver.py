@@ -202,7 +202,8 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     To resume is to ask for no fewer than the interrupted start did.
     """
     if trials is None:
-        old = plan_of_run(run, sweep) if resume and sweep.config.of_design.searched else None
+        asked = "trials" not in sweep.config.of_design.idle
+        old = plan_of_run(run, sweep) if resume and asked else None
         if old is None or old.trials <= sweep.trials:
             return sweep
         trials = str(old.trials)
