@@ -12,6 +12,7 @@ from analysis.store import Run
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.space.space import Space
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
 from harness.sweep.run.statuses import WORST_FIRST
@@ -60,12 +61,12 @@ def past(
         if unit.fold in folds and unit.seed in seeds and row.objective == objective:
             stored.setdefault(unit.config_id, {})[unit] = row
     curves = learning_curves(run, plan, objective, {unit for units in stored.values() for unit in units})
-    result = []
+    space, result = sweep.studied, []
     for config, planned in plan.configs.items():
         rows = list(stored.get(config, {}).values())
         if config not in pending and not rows:
             continue
-        fit = fitting(sweep, planned, config, gpu=gpu)
+        fit = fitting(sweep, space, planned, config, gpu=gpu)
         if fit is not None:
             status, value = ("running", math.nan) if config in pending else _reached(rows)
             others = beside(run, stored.get(config, {}), sweep.config.sampler.beside)
@@ -74,20 +75,20 @@ def past(
 
 
 def fitting(
-    sweep: Sweep, planned: Planned, config: str, *, gpu: bool
+    sweep: Sweep, space: Space, planned: Planned, config: str, *, gpu: bool
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(draw, changes) of the sweep's space that give the very configuration, or None.
+    """(draw, changes) of the space that give the very configuration of the sweep, or None.
 
     What a configuration changed when it was planned is looked at first, then its whole content: in a space that has
     grown by a path, it is the draw in which that path has the value that it always had.
     """
     content = flatten(planned.config.model_dump())
     for settings in ({**content, **planned.changes}, content):
-        params = sweep.space.find(settings)
+        params = space.find(settings)
         if params is None:
             continue
         try:
-            changes = sweep.space.changes(params)
+            changes = space.changes(params)
             if sweep.resolved(changes, gpu=gpu).id == config:
                 return params, changes
         except ConfigError:
