@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from harness.audit.placebos import unpermuted
 from harness.trial.step.measure import Measured
 from harness.trial.step.trainer import Trainer
 from models.episode import Step
@@ -51,6 +52,7 @@ def strange_states(
         elif any(not torch.equal(old[name], new[name]) for name in old):
             yield term.key, "changed its state, and is not in force"
     yield from _of_balance(before.balance_state, after.balance_state, weights)
+    yield from unpermuted(before, measured.step, settings, weights)
 
 
 def untouched(initial: Mapping[str, State], trainer: Trainer, acted: set[str]) -> list[str]:

@@ -6,6 +6,7 @@ import torch
 from analysis.errors import UserError
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.space.compose import compose
+from models.losses.permuted import PermutedInput
 from models.streams import other_streams
 from tests.harness.conftest import TINY, MakeUnit
 
@@ -67,3 +68,23 @@ def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit) -> None:
     while not unit.finished:
         unit.advance()
     assert unit.status == "done", unit.row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ("seen", "sees z_i in its order, and is to see it in another one"),
+        ("built", "is no placebo, and was to be one"),
+    ],
+)
+def test_a_placebo_that_sees_its_input_as_it_is_is_broken(
+    broken: str, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broken == "seen":
+        monkeypatch.setattr(PermutedInput, "seen", lambda self, step: step)
+    else:
+        monkeypatch.setattr("models.losses.build.permuted", lambda cls: cls)
+    unit = make_unit({"permuted": ["pearson"], "decouple.pearson": 0.5, "audit": "strict"}, run=broken)
+    unit.advance()
+    assert unit.status == "stopped"
+    assert sentence in unit.row["reason"]
