@@ -14,6 +14,7 @@ from harness.config.space.distributions import word
 from harness.design.removal import Exchange, removal
 from harness.design.settling import KeptError, mechanisms_of
 from harness.design.two_level import (
+    MOST_FACTORS,
     Word,
     aliases,
     defining,
@@ -119,6 +120,11 @@ class Factorial(Enumerated):
             return []
         if not options.generators:
             wanted = options.resolution or 5
+            if factors > MOST_FACTORS:
+                raise ConfigError(
+                    "design.runs",
+                    f"a fraction of {factors} factors needs its generators; they are looked for up to {MOST_FACTORS} factors",
+                )
             generators = find_generators(factors, wanted)
             if not generators:
                 raise ConfigError(
@@ -139,8 +145,8 @@ class Factorial(Enumerated):
                     f"generator '{text}': expected {made} = a product of two or more of {known}, such as {made} = {known}",
                 )
             words.append(letters)
-        asked, reached = options.resolution, resolution_of(basic, words)
-        if asked and reached < asked:
+        asked, reached = max(3, options.resolution or 3), resolution_of(basic, words)
+        if reached < asked:
             raise ConfigError(
                 "design.resolution",
                 f"these generators have resolution {reached}, not {asked}",

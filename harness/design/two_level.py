@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import hadamard
 
 Word = frozenset[int]
-MOST_FACTORS = 16
+MOST_FACTORS = 11
 """Factors of a fraction that generators are looked for."""
 
 
@@ -34,7 +34,7 @@ def find_generators(factors: int, resolution: int) -> list[Word]:
     Raises
     ------
     ValueError
-        for more than 16 factors.
+        for more than 11 factors: that no smaller fraction has it takes long to see.
     """
     if factors > MOST_FACTORS:
         raise ValueError(f"{factors} factors; generators are looked for up to {MOST_FACTORS}")

@@ -136,6 +136,7 @@ def test_plackett_burman_prints_what_is_partly_mixed(tmp_path: Path) -> None:
         ({"resolution": 4}, r"design.resolution is of a fraction, and design.runs is full"),
         ({"runs": "fractional", "generators": ["E = AB"]}, "expected D = a product of two or more of ABC"),
         ({"runs": "fractional", "generators": ["D=AB"], "resolution": 4}, "have resolution 3, not 4"),
+        ({"runs": "fractional", "generators": ["C=AB", "D=AB"]}, "have resolution 2, not 3"),
         ({"runs": "half"}, "runs is 'half', expected one of full, fractional, plackett_burman"),
         ({"resolutoin": 4}, "'resolutoin' is not a key"),
         ({"factors": ["scope_cell"]}, "scope_cell stays: an R_E has a scope"),
