@@ -123,7 +123,7 @@ class Factorial(Enumerated):
             if factors > MOST_FACTORS:
                 raise ConfigError(
                     "design.runs",
-                    f"a fraction of {factors} factors needs its generators; they are looked for up to {MOST_FACTORS} factors",
+                    f"a fraction of {factors} factors needs its generators: they are looked for up to {MOST_FACTORS}",
                 )
             generators = find_generators(factors, wanted)
             if not generators:
