@@ -165,9 +165,9 @@ def test_factors_linked_by_when_are_refused(tmp_path: Path) -> None:
     ):
         sweep(
             tmp_path,
-            {"kind": "factorial", "factors": ["grad_norm", "ranking_pairwise"]},
+            {"kind": "factorial", "factors": ["pearson", "ranking_pairwise"]},
             base="minimal",
-            set={"balance.kind": "grad_norm", "loss.ranking.weight": 0.5},
+            set={"balance.kind": "grad_norm", "loss.ranking.weight": 0.5, "decouple.pearson": 0.5},
         )
 
 
