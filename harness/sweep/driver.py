@@ -37,7 +37,7 @@ from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
-from harness.sweep.search.stages import reached
+from harness.sweep.search.stages import results
 from harness.sweep.start import Start, forget, give_up, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
@@ -168,7 +168,7 @@ def ending(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> list[str]:
     design = sweep.config.of_design
     if not isinstance(design, Staged):
         return []
-    return design.ending(sweep.basis, reached(sweep, plan, run, gpu=gpu))
+    return design.ending(sweep.basis, results(sweep, plan, run, gpu=gpu))
 
 
 class Views:

@@ -20,7 +20,7 @@ from harness.sweep.run.stored import Reached, stored_units
 from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned
-from harness.sweep.search.stages import reached
+from harness.sweep.search.stages import results
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ def prepare(
         sentences.append(f"{new} more configuration{'s' if new > 1 else ''} to propose")
     finished = sum(statuses.get(unit) in ENDED for unit in units)
     groups = _group(pending)
-    known: dict[str, dict[str, tuple[str, float | None]]] = {config: {} for config in groups}
+    reached: dict[str, dict[str, tuple[str, float | None]]] = {config: {} for config in groups}
     for unit, row in stored.items():
         if unit.config_id in groups and row.status in ENDED:
             # What was reached of another objective says nothing of this one.
             value = row.value if row.objective == fresh.objective else None
-            known[unit.config_id][unit.name] = (row.status, value)
+            reached[unit.config_id][unit.name] = (row.status, value)
     complete = len(kept) - len(groups)
     return Start(
         plan,
@@ -163,7 +163,7 @@ def prepare(
         finished,
         failed,
         sentences,
-        known,
+        reached,
         tuple(aside),
         tuple(back),
     )
@@ -204,7 +204,7 @@ def _missing(sweep: Sweep, plan: Plan, run: Path, gpu: bool) -> tuple[int, int]:
     design = sweep.config.of_design
     wanted = design.missing(plan.trials, plan.configs)
     if isinstance(design, Staged):
-        ended = not design.next_arms(sweep.basis, reached(sweep, plan, run, gpu=gpu))
+        ended = not design.next_arms(sweep.basis, results(sweep, plan, run, gpu=gpu))
         return (0, 0) if ended else (max(1, wanted), max(1, wanted))
     left = unplanned(sweep, plan.configs, gpu=gpu)
     return wanted if left is None else sum(1 for _ in islice(left, wanted)), wanted

@@ -200,7 +200,7 @@ def test_a_path_is_walked_wave_by_wave(tmp_path: Path, monkeypatch: pytest.Monke
     held = proposer(tmp_path, made)
     ran: dict[str, dict[int, float]] = {}
     monkeypatch.setattr(
-        "harness.sweep.search.proposer.reached",
+        "harness.sweep.search.proposer.results",
         lambda *_, **__: lambda changes: ran.get(made.resolved(changes, gpu=False).id),
     )
     waves, waiting = 0, dict[str, Any]()

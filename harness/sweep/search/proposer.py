@@ -18,7 +18,7 @@ from harness.sweep.run.stored import Reached
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.beside import beside
 from harness.sweep.search.left import finite, unplanned
-from harness.sweep.search.stages import reached
+from harness.sweep.search.stages import results
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board, BoardRow
 
@@ -134,7 +134,7 @@ class Proposer(Searcher):
 
     def _next_stage(self, design: Staged) -> None:
         """Plan what a staged design asks for now that all has ended; nothing is left to propose at its end."""
-        arms = design.next_arms(self.sweep.basis, reached(self.sweep, self.plan, self.run, gpu=self.gpu))
+        arms = design.next_arms(self.sweep.basis, results(self.sweep, self.plan, self.run, gpu=self.gpu))
         for arm in arms:
             config = self.sweep.resolved(arm.changes, gpu=self.gpu)
             if config.id not in self.plan.configs:

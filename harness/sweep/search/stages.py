@@ -11,7 +11,7 @@ from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import stored_units
 
 
-def reached(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> Reached:
+def results(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> Reached:
     """Changes -> seed -> the objective, mean over the plan's folds, of a configuration whose every unit has ended (seeds
     without a value on each fold left out); None of one that has units to run."""
     stored = {unit: row for unit, row in stored_units(run).items() if row.objective == plan.objective}
