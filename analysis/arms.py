@@ -12,7 +12,7 @@ BASE = "base"
 
 
 @dataclass(frozen=True)
-class Arm:
+class PlannedArm:
     """One configuration of a design: what a person calls it, the family of comparisons that it belongs to, the catalogue's
     keys that it is about and that go or come along, its levels of a factorial's factors, and what else is said of it."""
 
@@ -24,11 +24,11 @@ class Arm:
     note: str = ""
 
 
-def arms(run: Run) -> dict[str, Arm]:
+def arms(run: Run) -> dict[str, PlannedArm]:
     """Configuration -> its arm, in the order of the plan, of those that have a name: none of a search, a grid, a run of
     before designs had arms."""
     return {
-        str(entry["id"]): Arm(
+        str(entry["id"]): PlannedArm(
             entry["arm"],
             entry.get("family", ""),
             entry.get("mechanism", ""),

@@ -9,7 +9,7 @@ from pydantic import Field
 from analysis.errors import nearest
 from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Enumerated
 from harness.config.blocks.explain import ConfigError
-from harness.design.removal import Exchange
+from harness.design.removal import Switched
 from harness.mechanisms.mechanism import Mechanism
 
 Placebo = Literal["streams", "capacity"]
@@ -48,7 +48,7 @@ class Ablation(Enumerated):
         )
 
     @abstractmethod
-    def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
+    def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         """For each mechanism: the arm, or (mechanism, why there is none)."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Ablation(Enumerated):
         """The name of an arm."""
 
     @abstractmethod
-    def held(self, exchange: Exchange) -> Changes:
+    def held(self, exchange: Switched) -> Changes:
         """The changes of the arm in which the mechanism is there."""
 
     def arms(self, basis: Basis) -> list[Arm]:
@@ -119,10 +119,10 @@ class Ablation(Enumerated):
     def words(self, sampler: str) -> str:
         return f"one arm per mechanism ({self.family}), and placebos"
 
-    def _chosen(self, basis: Basis) -> list[Exchange]:
+    def _chosen(self, basis: Basis) -> list[Switched]:
         """The arms that are asked for; ConfigError for a mechanism that has none."""
         every = list(self.exchanges(basis))
-        able = {each.mechanism.key: each for each in every if isinstance(each, Exchange)}
+        able = {each.mechanism.key: each for each in every if isinstance(each, Switched)}
         reasons = {each[0].key: each[1] for each in every if isinstance(each, tuple)}
         for position, key in enumerate(basis.options.only):
             if key not in able:
@@ -135,9 +135,9 @@ class Ablation(Enumerated):
             if isinstance(each, tuple) and not basis.options.only:
                 yield each
 
-    def _alike(self, basis: Basis) -> list[list[Exchange]]:
+    def _alike(self, basis: Basis) -> list[list[Switched]]:
         """The arms, those that are one configuration together."""
-        groups: dict[str, list[Exchange]] = {}
+        groups: dict[str, list[Switched]] = {}
         for each in self._chosen(basis):
             groups.setdefault(each.config.id, []).append(each)
         return list(groups.values())

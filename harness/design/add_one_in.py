@@ -8,7 +8,7 @@ from harness.config.blocks.design import Basis, Changes, design
 from harness.config.space.distributions import word
 from harness.design.ablation import Ablation, AblationBlock
 from harness.design.addition import additions, apart
-from harness.design.removal import Exchange
+from harness.design.removal import Switched
 from harness.mechanisms.mechanism import Mechanism
 
 
@@ -29,7 +29,7 @@ class AddOneIn(Ablation):
     family = "addition"
     moves = "brings"
 
-    def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
+    def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         return additions(basis.compose, basis.preset(basis.options.of))
 
     def base_name(self, basis: Basis) -> str:
@@ -38,7 +38,7 @@ class AddOneIn(Ablation):
     def called(self, basis: Basis, names: str) -> str:
         return f"{basis.base} + {names}"
 
-    def held(self, exchange: Exchange) -> Changes:
+    def held(self, exchange: Switched) -> Changes:
         return exchange.changes
 
     def lines(self, basis: Basis) -> list[str]:

@@ -8,13 +8,13 @@ from harness.config.blocks.acting import unread
 from harness.config.blocks.design import Changes
 from harness.config.blocks.paths import flatten, leaves
 from harness.config.blocks.trial import ConfigurationBlock
-from harness.design.removal import Exchange
+from harness.design.removal import Switched
 from harness.design.settling import Compose, KeptError, Settling, mechanisms_of
 from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
 
 
-def additions(compose: Compose, other: ConfigurationBlock) -> Iterator[Exchange | tuple[Mechanism, str]]:
+def additions(compose: Compose, other: ConfigurationBlock) -> Iterator[Switched | tuple[Mechanism, str]]:
     """For each mechanism that `other` has and the base has not: the base with it, or (mechanism, why it cannot be)."""
     for mechanism in lacking(compose({}), other):
         try:
@@ -29,7 +29,7 @@ def lacking(base: ConfigurationBlock, other: ConfigurationBlock) -> list[Mechani
     return [each for each in mechanisms_of(other) if each not in present]
 
 
-def addition(compose: Compose, other: ConfigurationBlock, mechanism: Mechanism) -> Exchange:
+def addition(compose: Compose, other: ConfigurationBlock, mechanism: Mechanism) -> Switched:
     """The base with the mechanism, its weight and its other settings those of `other`. Where that is refused, further
     mechanisms of `other` come too, each only where it has to.
 
@@ -48,7 +48,7 @@ def addition(compose: Compose, other: ConfigurationBlock, mechanism: Mechanism) 
     if mechanism not in after:
         raise KeptError("what it is chosen by does not switch it on here")
     come = tuple(each.key for each in after if each not in present and each != mechanism)
-    return Exchange(mechanism, changes, config, come, tuple(e.key for e in present if e not in after))
+    return Switched(mechanism, changes, config, come, tuple(e.key for e in present if e not in after))
 
 
 def with_settings(compose: Compose, changes: Changes, settings: Mapping[str, Any]) -> Changes:

@@ -11,7 +11,7 @@ from analysis.errors import nearest
 from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Enumerated, Varied, design
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.distributions import word
-from harness.design.removal import Exchange, removal
+from harness.design.removal import Switched, removal
 from harness.design.settling import KeptError, mechanisms_of
 from harness.design.two_level import (
     MOST_FACTORS,
@@ -206,7 +206,7 @@ class Factorial(Enumerated):
     def words(self, sampler: str) -> str:
         return "combinations of two levels per factor"
 
-    def _mechanism(self, basis: Basis, place: int, key: str) -> Exchange:
+    def _mechanism(self, basis: Basis, place: int, key: str) -> Switched:
         present = {each.key: each for each in mechanisms_of(basis.compose({}))}
         if key not in present:
             raise ConfigError(
@@ -219,7 +219,7 @@ class Factorial(Enumerated):
             raise ConfigError(f"design.factors.{place}", f"{key} stays: {reason}") from None
 
     @staticmethod
-    def _without(each: Exchange) -> str:
+    def _without(each: Switched) -> str:
         return ", ".join(each.instead) or "taken out"
 
     @staticmethod

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from harness.config.blocks.design import Basis, Changes, design
 from harness.design.ablation import Ablation
-from harness.design.removal import Exchange, removals
+from harness.design.removal import Switched, removals
 from harness.mechanisms.mechanism import Mechanism
 
 
@@ -17,11 +17,11 @@ class LeaveOneOut(Ablation):
     family = "removal"
     moves = "takes"
 
-    def exchanges(self, basis: Basis) -> Iterable[Exchange | tuple[Mechanism, str]]:
+    def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         return removals(basis.compose)
 
     def called(self, basis: Basis, names: str) -> str:
         return f"without {names}"
 
-    def held(self, exchange: Exchange) -> Changes:
+    def held(self, exchange: Switched) -> Changes:
         return {}

@@ -27,7 +27,7 @@ class PathBlock(DesignBlock):
 
 
 @dataclass(frozen=True)
-class Step:
+class PathStep:
     """One step that was taken: the mechanisms that it moved, and the configuration after it."""
 
     moved: tuple[str, ...]
@@ -104,10 +104,10 @@ class Path(Staged):
 
     def _walk(
         self, basis: Basis, moves: "_Moves", reached: Reached, *, back: bool
-    ) -> Iterator[tuple[list[Step], list[Arm]]]:
+    ) -> Iterator[tuple[list[PathStep], list[Arm]]]:
         """After each step (those taken so far, the candidates for the next one), as far as results go."""
         chosen, _ = _halves(basis.seeds)
-        walked: list[Step] = []
+        walked: list[PathStep] = []
         here = frozenset(moves.steps) if back else frozenset[str]()
         most = basis.options.steps or len(moves.steps)
         while len(walked) < most and (ways := moves.ways(here, back=back)):
@@ -124,7 +124,7 @@ class Path(Staged):
             if not means:
                 break
             best = (max if basis.larger_is_better else min)(means, key=lambda there: means[there])
-            walked = [*walked, Step(tuple(sorted(best ^ here, key=list(moves.steps).index)), arms[best])]
+            walked = [*walked, PathStep(tuple(sorted(best ^ here, key=list(moves.steps).index)), arms[best])]
             here = best
         yield walked, []
 

@@ -10,7 +10,7 @@ from harness.mechanisms.mechanism import Mechanism
 
 
 @dataclass(frozen=True)
-class Exchange:
+class Switched:
     """A configuration that differs from the base by one `mechanism`, taken out or put in: its `changes`, the mechanisms
     that go or come `along`, since without them there is no such configuration, and those that stand, or stood, in its
     place (`instead`)."""
@@ -22,7 +22,7 @@ class Exchange:
     instead: tuple[str, ...]
 
 
-def removals(compose: Compose) -> Iterator[Exchange | tuple[Mechanism, str]]:
+def removals(compose: Compose) -> Iterator[Switched | tuple[Mechanism, str]]:
     """For each mechanism of the base: the configuration without it, or (mechanism, why it stays)."""
     for mechanism in mechanisms_of(compose({})):
         try:
@@ -31,7 +31,7 @@ def removals(compose: Compose) -> Iterator[Exchange | tuple[Mechanism, str]]:
             yield mechanism, str(reason)
 
 
-def removal(compose: Compose, mechanism: Mechanism) -> Exchange:
+def removal(compose: Compose, mechanism: Mechanism) -> Switched:
     """The base without the mechanism. Where that is refused, other mechanisms of the base go too, each only where it has
     to.
 
@@ -50,4 +50,4 @@ def removal(compose: Compose, mechanism: Mechanism) -> Exchange:
     if mechanism in after:
         raise KeptError("its settings leave it as it is")
     gone = tuple(each.key for each in present if each not in after and each != mechanism)
-    return Exchange(mechanism, changes, config, gone, tuple(e.key for e in after if e not in present))
+    return Switched(mechanism, changes, config, gone, tuple(e.key for e in after if e not in present))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.arms import Arm, arm_labels, arms, base
+from analysis.arms import PlannedArm, arm_labels, arms, base
 from analysis.ranking import rank
 from analysis.store import Run
 
@@ -36,7 +36,9 @@ def test_arms_are_read_from_the_plan_in_its_order(run: Path) -> None:
     read = arms(Run(run))
     first, second = (str(entry["id"]) for entry in Run(run).plan()["configs"][:2])
     assert list(read) == [first, second]
-    assert read[second] == Arm("without gcn", "removal", "gcn", ("graph_map",), {}, "capacity not held")
+    assert read[second] == PlannedArm(
+        "without gcn", "removal", "gcn", ("graph_map",), {}, "capacity not held"
+    )
     assert base(Run(run)) == first
 
 

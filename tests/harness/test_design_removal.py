@@ -7,7 +7,7 @@ import pytest
 from harness.config.space.compose import SEARCH_SPACES, load_preset
 from harness.config.space.composer import Composer
 from harness.design.addition import additions, apart, lacking
-from harness.design.removal import Exchange, removals
+from harness.design.removal import Switched, removals
 from harness.design.settling import mechanisms_of
 from harness.mechanisms.catalogue import catalogue
 from models.declared import DECLARED, declare
@@ -16,19 +16,19 @@ from models.registry import EVERYWHERE
 PRESETS = sorted(file.stem for file in (SEARCH_SPACES / "presets").glob("*.yaml"))
 
 
-def of(preset: str, **changes: Any) -> dict[str, Exchange | str]:
+def of(preset: str, **changes: Any) -> dict[str, Switched | str]:
     """Mechanism -> the configuration without it, or why it stays."""
     found = removals(Composer({**load_preset(preset), **changes}))
     return {
-        each.mechanism.key if isinstance(each, Exchange) else each[0].key: each
-        if isinstance(each, Exchange)
+        each.mechanism.key if isinstance(each, Switched) else each[0].key: each
+        if isinstance(each, Switched)
         else each[1]
         for each in found
     }
 
 
-def along(exchange: Exchange | str) -> set[str]:
-    assert isinstance(exchange, Exchange), exchange
+def along(exchange: Switched | str) -> set[str]:
+    assert isinstance(exchange, Switched), exchange
     return set(exchange.along)
 
 
@@ -74,7 +74,7 @@ def test_closures_of_complete_are_the_least_that_can_go() -> None:
     assert {"gated", "distillation", "gcn", "pearson", "contrastive"} <= along(support)
     assert "vib" not in along(support), "what needs no environment stays"
     gated = found["gated"]
-    assert isinstance(gated, Exchange)
+    assert isinstance(gated, Switched)
     assert gated.instead == ("linear",)
 
 
@@ -89,7 +89,7 @@ def test_what_stays_says_why() -> None:
 def test_weights_of_the_base_stay_as_they_are() -> None:
     before = Composer(load_preset("complete"))({}).model_dump()
     exchange = of("complete")["pearson"]
-    assert isinstance(exchange, Exchange)
+    assert isinstance(exchange, Switched)
     after = exchange.config.model_dump()
     before["decouple"]["pearson"] = 0.0
     assert after == before
@@ -102,7 +102,7 @@ def test_each_addition_has_the_settings_of_the_other(preset: str) -> None:
     assert len(found) == len(lacking(base({}), other))
     settings = other.model_dump()
     for exchange in found:
-        assert isinstance(exchange, Exchange), exchange
+        assert isinstance(exchange, Switched), exchange
         assert exchange.mechanism in mechanisms_of(exchange.config)
         for path, value in exchange.changes.items():
             here: Any = settings
@@ -114,7 +114,7 @@ def test_each_addition_has_the_settings_of_the_other(preset: str) -> None:
 
 def test_an_addition_brings_what_it_needs_and_its_parameters() -> None:
     base, other = Composer(load_preset("minimal")), Composer(load_preset("complete"))({})
-    found = {e.mechanism.key: e for e in additions(base, other) if isinstance(e, Exchange)}
+    found = {e.mechanism.key: e for e in additions(base, other) if isinstance(e, Switched)}
     assert set(found["distillation"].along) == {"gradient", "fusion"}
     assert found["isab"].changes["environment.inducing"] == 16
     assert set(found["temperature"].along) == {"learned"}

@@ -118,7 +118,7 @@ def test_plackett_burman_is_orthogonal_and_the_smallest(factors: int) -> None:
     )
 
 
-def test_coefficients_of_partial_aliasing_are_thirds_in_twelve_runs() -> None:
+def test_partial_aliases_of_twelve_runs_are_thirds() -> None:
     entries = list(partial_aliases(plackett_burman(11)))
     assert {round(abs(coefficient), 6) for _, _, coefficient in entries} == {round(1 / 3, 6)}
     assert len(entries) == 11 * 45, "every main effect with every pair of the ten others"

@@ -44,7 +44,7 @@ def drawn(made: Study, count: int, first: int = 0) -> list[float]:
     return values
 
 
-def test_qmc_spreads_its_numbers_evenly_and_goes_on_when_reopened(tmp_path: Path) -> None:
+def test_qmc_spreads_numbers_evenly_across_reopening(tmp_path: Path) -> None:
     sampler = SamplerBlock(kind="qmc", seed=3)
     early = drawn(study(tmp_path, sampler), 17)
     later = drawn(study(tmp_path, sampler), 16, first=17)
@@ -67,7 +67,7 @@ def test_several_objectives_are_told_with_their_directions(tmp_path: Path) -> No
     assert [trial.values for trial in again.study.trials] == [[0.7, 0.5], [0.6, 0.4], [0.6, 0.6]]
 
 
-def test_a_study_of_several_objectives_is_made_again_from_the_store(tmp_path: Path) -> None:
+def test_a_study_of_several_objectives_is_made_again(tmp_path: Path) -> None:
     changes = {"optimiser.lr": 0.5, "energy.form": "gated"}
     known = [
         Past("a", changes, changes, "done", 0.7, [(1, 0.6)], (0.5,)),

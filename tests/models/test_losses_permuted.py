@@ -58,7 +58,7 @@ def test_its_value_is_the_terms_on_the_other_order(key: str) -> None:
     assert term.weight == plain.weight
 
 
-def test_the_order_is_another_one_at_each_step_and_the_same_again() -> None:
+def test_the_order_differs_by_step_and_is_repeatable() -> None:
     term = placebo("pearson")
     orders = [term.seen(make_step(index=index)).z_i for index in (1, 2, 1)]
     assert not torch.equal(orders[0], orders[1])
