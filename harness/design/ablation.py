@@ -64,9 +64,9 @@ class Ablation(Enumerated):
         base = basis.compose({})
         arms = [Arm({}, self.base_name(basis), "base")]
         if "streams" in options.placebos:
-            changes = {"streams": f"{base.streams}{PLACEBO}"}
             note = "how far the same configuration is from itself"
-            arms.append(Arm(changes, f"{arms[0].name}, other streams", "A/A placebo", note=note))
+            streams = {"streams": f"{base.streams}{PLACEBO}"}
+            arms.append(Arm(streams, f"{arms[0].name}, other streams", "A/A placebo", note=note))
         for group in self._alike(basis):
             first = group[0]
             keys = [each.mechanism.key for each in group]

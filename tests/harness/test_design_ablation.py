@@ -75,7 +75,7 @@ def test_what_is_printed_names_closures_and_what_stays(tmp_path: Path) -> None:
     assert "A/A placebo" in text
 
 
-FACTORS = {
+FACTORS: dict[str, Any] = {
     "energy.form": {"grid": ["linear", "gated"]},
     "loss.ranking.weight": {"grid": [0.0, 0.5]},
     "decouple.pearson": {"grid": [0.0, 0.5]},

@@ -18,13 +18,13 @@ PRESETS = sorted(file.stem for file in (SEARCH_SPACES / "presets").glob("*.yaml"
 
 def of(preset: str, **changes: Any) -> dict[str, Switched | str]:
     """Mechanism -> the configuration without it, or why it stays."""
-    found = removals(Composer({**load_preset(preset), **changes}))
-    return {
-        each.mechanism.key if isinstance(each, Switched) else each[0].key: each
-        if isinstance(each, Switched)
-        else each[1]
-        for each in found
-    }
+    told: dict[str, Switched | str] = {}
+    for each in removals(Composer({**load_preset(preset), **changes})):
+        if isinstance(each, Switched):
+            told[each.mechanism.key] = each
+        else:
+            told[each[0].key] = each[1]
+    return told
 
 
 def along(exchange: Switched | str) -> set[str]:
