@@ -13,7 +13,7 @@ from rich.text import Text
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
-from harness.config.blocks.design import designs
+from harness.config.blocks.design import Staged, designs
 from harness.config.blocks.sweep import AshaSchedulerBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
@@ -82,6 +82,7 @@ def introduce(
     unit_runs = len(folds) * len(config.seeds)
     facts.add_row(
         "to run",
+        f"{'at most ' if isinstance(config.of_design, Staged) else ''}"
         f"{counted(configurations, 'configuration')} x {counted(len(folds), 'fold')} x "
         f"{counted(len(config.seeds), 'seed')}, {counted(sweep.trial.optimiser.epochs, 'epoch')} each"
         + (
