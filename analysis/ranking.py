@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import arm_labels
 from analysis.balance import common_to_seeds, mixed
 from analysis.completeness import NOT_STARTED, Completeness, completeness
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
 from analysis.intervals import t_interval
-from analysis.labels import labels
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven
 from analysis.reported import REPORTED, configuration_changes, reported_units, statuses, stopped_by_audit
@@ -101,7 +101,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
     table = table.iloc[order].reset_index(drop=True)
     table.insert(0, "rank", range(1, len(table) + 1))
-    table["label"] = table["config"].map(labels({c: changes[c] for c in table["config"]}))
+    table["label"] = table["config"].map(arm_labels(run, changes, table["config"]))
     table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
     unfinished = statuses(run).value_counts().to_dict()
     unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
@@ -124,7 +124,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
 
 def _accused(run: Run, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     units = stopped_by_audit(run)
-    named = labels({config: changes[config] for config in units["config"].unique()})
+    named = arm_labels(run, changes, units["config"].unique())
     return units.assign(label=units["config"].map(named))
 
 

@@ -46,7 +46,12 @@ by a smaller one only where units are moved out of the run. In `cells` a part ha
 `prevalence_mode`, `split` and `selection` (`groups`, JSON, in order), in `predictions` one per unit: a reader skips what
 it does not need.
 
-plan.json lists the configurations at its last writing; plan-added.jsonl one per line that were added since.
+plan.json lists the configurations at its last writing; plan-added.jsonl one per line that were added since. An entry has
+`id`, `changes` (dotted path -> value around the base) and `config`; of an arm of a design (docs/designs.md) also, where
+there is something to say, `arm` (what a person calls it: "base", "without gcn"), `family` (base, removal, addition, A/A
+placebo, capacity placebo, factorial, path: arms of one family are tested together, each against the arm whose family is
+base), `mechanism` (the catalogue's keys that the arm is about: a removal and its capacity placebo have the same), `along`
+(keys that go or come with it), `levels` (factor -> -1 or 1) and `note` (what stands in its place; "capacity not held").
 """
 
 

@@ -18,7 +18,8 @@ class Declared:
     when: dotted path -> value (or POSITIVE, GIVEN) of the settings that together switch it on. acts, reads: where it acts
     and what it reads (words of `models.registry.PLACES` and `INPUTS`). group: parameter groups
     that it may train, empty for none. cls: its module, where it is one. off: dotted path -> value of the settings that
-    leave it out while everything else stays, for what is no module.
+    leave it out while everything else stays, for what is no module. A configuration without it has the settings
+    `without`, or those of `off`; `kept` says why there is none without it.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Declared:
     group: str = ""
     cls: type | None = None
     off: Settings = field(default_factory=dict)
+    without: Settings = field(default_factory=dict)
+    kept: str = ""
 
 
 DECLARED: list[Declared] = []
@@ -46,7 +49,8 @@ def declare(id: str, key: str, **fields: Any) -> None:
     Raises
     ------
     ValueError
-        for a text that is empty, settings that are missing, or a key that its kind has already.
+        for a text that is empty, settings that are missing, a key that its kind has already, or nothing on what a
+        configuration is without it.
     """
     if missing := [name for name in ("acts", "reads") if name not in fields]:
         raise ValueError(f"mechanism '{key}' is declared without {', '.join(missing)}")
@@ -63,4 +67,9 @@ def declare(id: str, key: str, **fields: Any) -> None:
         )
     if any((other.kind, other.key) == (mechanism.kind, key) for other in DECLARED):
         raise ValueError(f"{mechanism.kind} '{key}' is declared twice")
+    if bool(mechanism.without or mechanism.off) == bool(mechanism.kept):
+        raise ValueError(
+            f"mechanism '{key}' does not declare what a configuration is without it: expected settings (without), or why "
+            "there is none (kept)"
+        )
     DECLARED.append(mechanism)

@@ -155,6 +155,10 @@ class Step:
         where another attribute is read."""
         return _Shown(self, reader, names)
 
+    def with_input(self, name: str, value: Tensor) -> "Step":
+        """This step with another value of one attribute."""
+        return Step(**{**vars(self), name: value})
+
     def whole(self) -> "Step":
         """The step that a reader is shown a part of, for what looks on."""
         return self
@@ -181,6 +185,10 @@ class _Shown(Step):
             if name not in ATTRIBUTES:
                 raise AttributeError(f"a step has no attribute '{name}'")
             return getattr(self._declared(name), name)
+
+    def with_input(self, name: str, value: Tensor) -> Step:
+        step, reader, names = self.__dict__["_whole"]
+        return _Shown(step.with_input(name, value), reader, names)
 
     def whole(self) -> Step:
         step: Step = self.__dict__["_whole"][0]

@@ -41,8 +41,9 @@ class Registry(Generic[T]):
 
     `path`: dotted path of the setting that chooses a row, empty where no single setting does; `group`: parameter group
     of what is built; `beside`: settings without which the choice means nothing; `neutral`: the row that takes the place
-    of another one that is left out. Raises KeyError for a key that is not registered (the sentence names the nearest
-    one), and TypeError for an argument that the class does not take, or one that it needs and did not get.
+    of another one in a twin of the audit; `plain`: what the setting is in a configuration without the chosen row (`none`,
+    or the plainest row). Raises KeyError for a key that is not registered (the sentence names the nearest one), and
+    TypeError for an argument that the class does not take, or one that it needs and did not get.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class Registry(Generic[T]):
         group: str = "",
         beside: Settings | None = None,
         neutral: str = "",
+        plain: str = "",
     ) -> None:
-        self.kind, self.base, self.path, self.group, self.neutral = kind, base, path, group, neutral
+        self.kind, self.base, self.path, self.group = kind, base, path, group
+        self.neutral, self.plain = neutral, plain
         self.beside: Settings = beside or {}
         self._rows: dict[str, Row] = {}
         if path:

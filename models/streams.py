@@ -18,6 +18,11 @@ def stream_seed(seed: int, *names: str | int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def other_streams(seed: int, word: str) -> int:
+    """The seed under which every stream has another name: seed itself for the empty word."""
+    return stream_seed(seed, "streams", word) if word else seed
+
+
 def generator(seed: int, *names: str | int, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator at the start of the stream (seed, *names)."""
     return torch.Generator(device=device).manual_seed(stream_seed(seed, *names))

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.audit.placebos import unpermuted
 from harness.audit.running_values import met, running
 from harness.audit.term_states import state_after
 from harness.trial.step.measure import Measured
@@ -44,10 +45,12 @@ def strange_states(
     for term, _ in before.weighted:
         old, new = before.states[term.key], after.states[term.key]
         if term.key in weights:
-            yield from ((term.key, text) for text in _of_term(term, measured.step, old, new, settings))
+            seen = term.seen(measured.step)
+            yield from ((term.key, text) for text in _of_term(term, seen, old, new, settings))
         elif any(not torch.equal(old[name], new[name]) for name in old):
             yield term.key, "changed its state, and is not in force"
     yield from _of_balance(before.balance_state, after.balance_state, weights)
+    yield from unpermuted(before, measured.step, settings, weights)
 
 
 def untouched(initial: Mapping[str, State], trainer: Trainer, acted: set[str]) -> list[str]:

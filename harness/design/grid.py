@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from harness.config.blocks.design import Changes, Enumerated, Varied, design
+from harness.config.blocks.design import Arm, Basis, Enumerated, Varied, design
 
 
 @design("grid")
@@ -19,8 +19,8 @@ class Grid(Enumerated):
                     f"{name} ({entry.text()}) is continuous and design: {self.name} needs finite values",
                 )
 
-    def configurations(self, space: Varied) -> list[Changes]:
-        return space.enumerate()
+    def arms(self, basis: Basis) -> list[Arm]:
+        return [Arm(changes) for changes in basis.space.enumerate()]
 
     def words(self, sampler: str) -> str:
         return "every combination"

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 from analysis.errors import UserError
 from analysis.schema import ADDED
-from harness.config.blocks.design import designs
+from harness.config.blocks.design import Arm, designs
 from harness.config.blocks.explain import ConfigError, validate_stored
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
@@ -53,10 +53,49 @@ def by_trial(units: Iterable[Unit]) -> dict[Trial, list[Unit]]:
 
 @dataclass(frozen=True)
 class Planned:
-    """One configuration of a plan: `changes` (dotted path -> value) around the base, and the resolved `config`."""
+    """One configuration of a plan: `changes` (dotted path -> value) around the base, the resolved `config`, and what its
+    design says of it (`harness.config.blocks.design.Arm`): `arm` is what a person calls it, `family` the comparisons that
+    it belongs to, `mechanism` what it is about, `along` what goes or comes with that, `levels` those of a factorial's
+    factors, `note` what stands in a mechanism's place and whether its capacity is held."""
 
     changes: Mapping[str, Any]
     config: ConfigurationBlock
+    arm: str = ""
+    family: str = ""
+    mechanism: str = ""
+    along: tuple[str, ...] = ()
+    levels: Mapping[str, int] = field(default_factory=dict)
+    note: str = ""
+
+    @classmethod
+    def of(cls, arm: Arm, config: ConfigurationBlock) -> "Planned":
+        """An arm of a design with its resolved configuration."""
+        said = (arm.name, arm.family, arm.mechanism, arm.along, dict(arm.levels), arm.note)
+        return cls(dict(arm.changes), config, *said)
+
+    @classmethod
+    def stored(cls, entry: Mapping[str, Any]) -> "Planned":
+        """From an entry of plan.json, maybe of before designs had arms."""
+        config = validate_stored(ConfigurationBlock, entry["config"])
+        words = {name: entry.get(name, "") for name in ("arm", "family", "mechanism", "note")}
+        along, levels = tuple(entry.get("along", ())), entry.get("levels", {})
+        return cls(entry["changes"], config, along=along, levels=levels, **words)
+
+    def content(self) -> dict[str, Any]:
+        """What plan.json keeps of it beside its identity."""
+        said = {
+            "arm": self.arm,
+            "family": self.family,
+            "mechanism": self.mechanism,
+            "along": list(self.along),
+            "levels": dict(self.levels),
+            "note": self.note,
+        }
+        return {
+            "changes": dict(self.changes),
+            **{key: value for key, value in said.items() if value},
+            "config": self.config.canonical(),
+        }
 
 
 @dataclass(frozen=True)
@@ -96,7 +135,7 @@ class Plan:
         """The plan of a sweep on the dataset with content hash `data`; `gpu` decides model.size: auto."""
         plan = cls(
             name=sweep.config.name,
-            design=sweep.config.design,
+            design=sweep.config.design.kind,
             objective=sweep.config.objective,
             data=data,
             trials=sweep.trials,
@@ -104,15 +143,20 @@ class Plan:
             seeds=tuple(sweep.config.seeds),
             known={fold.id: fold for fold in folds},
         )
-        for changes in sweep.config.of_design.configurations(sweep.space):
-            plan = plan.add(sweep.resolved(changes, gpu=gpu), changes)
+        for arm in sweep.arms():
+            plan = plan.with_arm(sweep.resolved(arm.changes, gpu=gpu), arm)
         return plan
 
     def add(self, config: ConfigurationBlock, changes: Mapping[str, Any]) -> "Plan":
-        """This plan with one more configuration (resolved); the same plan when it is there already."""
+        """This plan with one more configuration (resolved), of which its changes say all; the same plan when it is there
+        already."""
+        return self.with_arm(config, Arm(dict(changes)))
+
+    def with_arm(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
+        """This plan with an arm of a design (resolved); the same plan when its configuration is there already."""
         if config.id in self.configs:
             return self
-        return replace(self, configs={**self.configs, config.id: Planned(dict(changes), config)})
+        return replace(self, configs={**self.configs, config.id: Planned.of(arm, config)})
 
     def units(self) -> list[Unit]:
         """Every unit that is asked for, configuration by configuration."""
@@ -147,8 +191,7 @@ class Plan:
         return self.known[fold].label if fold in self.known else fold
 
     def _entry(self, config: str) -> dict[str, Any]:
-        planned = self.configs[config]
-        return {"id": config, "changes": dict(planned.changes), "config": planned.config.canonical()}
+        return {"id": config, **self.configs[config].content()}
 
     def save(self, run: Path) -> Path:
         """Write RUN/plan.json: complete or not at all, whenever the process is killed.
@@ -209,10 +252,7 @@ class Plan:
             if content["status"] not in STATUSES:
                 raise UserError(f"{file}: status '{content['status']}' is not one of {', '.join(STATUSES)}")
             stored = {e["id"]: e for e in [*content["configs"], *_added(run)]}
-            configs = {
-                key: Planned(e["changes"], validate_stored(ConfigurationBlock, e["config"]))
-                for key, e in stored.items()
-            }
+            configs = {key: Planned.stored(entry) for key, entry in stored.items()}
             known = {
                 key: Fold.stored(fold) for key, fold in {**content["folds"], **content["other_folds"]}.items()
             }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.config.blocks.design import Changes, Design, Varied, design
+from harness.config.blocks.design import Arm, Basis, Design, Varied, design
 from harness.config.blocks.sweep import SamplerBlock
 
 DEFAULT_TRIALS = 16
@@ -24,10 +24,10 @@ class Search(Design):
     def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
         yield from ()
 
-    def configurations(self, space: Varied) -> list[Changes]:
+    def arms(self, basis: Basis) -> list[Arm]:
         return []
 
-    def trials(self, asked: int | None, space: Varied) -> int:
+    def trials(self, asked: int | None, basis: Basis) -> int:
         return asked or DEFAULT_TRIALS
 
     def words(self, sampler: str) -> str:

@@ -50,7 +50,17 @@ def main() -> int:
     if arguments.id is not None:
         for row in rows:
             console.print(f"{row['id']} {row['name']}", style="bold")
-            for field in ("key", "equation", "shapes", "trains", "acts", "reads", "source"):
+            for field in (
+                "key",
+                "equation",
+                "shapes",
+                "trains",
+                "acts",
+                "reads",
+                "without",
+                "placebo",
+                "source",
+            ):
                 console.print(f"  {field:<9} {row[field]}")
         return 0
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

@@ -39,7 +39,8 @@ class Setting:
     def __str__(self) -> str:
         if self.value in (POSITIVE, GIVEN):
             return f"{self.path} {self.value}"
-        return f"{self.path}: {str(self.value).lower() if isinstance(self.value, bool) else self.value}"
+        written = "null" if self.value is None else self.value
+        return f"{self.path}: {str(written).lower() if isinstance(written, bool) else written}"
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Mechanism:
     GROUPS) that it may train; empty for one that trains nothing itself. kind: the registry that it is a row of, or what
     it is declared as (`models.declared`). acts, reads: where it acts and what it reads (`models.registry`; a loss term
     reads of a Step). cls: its class, where that is a torch module. off: changes of plain settings that leave it out while
-    everything else stays, for a mechanism that is neither a module nor a loss term.
+    everything else stays, for a mechanism that is neither a module nor a loss term. A configuration without it has the
+    settings `without` (dotted path -> value), or `kept` says why there is none. permutes: input that its placebo permutes
+    (`models.losses.permuted`), empty for a mechanism without placebo.
     """
 
     id: str
@@ -66,6 +69,9 @@ class Mechanism:
     reads: frozenset[str]
     cls: type | None = None
     off: tuple[tuple[str, Any], ...] = ()
+    without: tuple[tuple[str, Any], ...] = ()
+    kept: str = ""
+    permutes: str = ""
 
     def configured(self, settings: Mapping[str, Any]) -> bool:
         """Whether plain settings configure it."""
@@ -83,4 +89,6 @@ class Mechanism:
             "trains": " ".join(sorted(self.trains, key="SETGA".find)) or "nothing of its own",
             "acts": " ".join(place for place in PLACES if place in self.acts),
             "reads": " ".join(sorted(self.reads)) or "nothing",
+            "without": ", ".join(str(Setting(*pair)) for pair in self.without) or f"stays: {self.kept}",
+            "placebo": f"{self.permutes} permuted" if self.permutes else "none",
         }

@@ -19,6 +19,6 @@ def page() -> str:
         parts.append(
             f"## {row['id']} {row['name']}\n\n`{row['key']}`\n\n    {row['equation']}\n\n"
             f"{row['shapes']}. Trains {row['trains']}; acts in {row['acts']}; reads {row['reads']}. "
-            f"Source: {row['source']}.\n"
+            f"Without it: {row['without']}. Placebo: {row['placebo']}. Source: {row['source']}.\n"
         )
     return "\n".join(parts)

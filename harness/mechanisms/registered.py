@@ -45,6 +45,7 @@ def registered() -> Iterator[Mechanism]:
             cls = row.cls if issubclass(row.cls, nn.Module) else None
             off = neutral(registry, row)
             acts, reads = declarations(registry, row)
+            without, kept = removal(registry, row)
             yield Mechanism(
                 key=row.mechanism,
                 when=when,
@@ -54,6 +55,9 @@ def registered() -> Iterator[Mechanism]:
                 off=off,
                 acts=acts,
                 reads=reads,
+                without=without,
+                kept=kept,
+                permutes=row.cls.permutes if kind == "loss term" else "",
                 **texts,
             )
 
@@ -73,6 +77,8 @@ def declared() -> Iterator[Mechanism]:
             reads=declaration.reads,
             kind=declaration.kind,
             off=tuple(declaration.off.items()),
+            without=tuple((declaration.without or declaration.off).items()),
+            kept=declaration.kept,
             **texts,
         )
 
@@ -112,6 +118,26 @@ def neutral(registry: Registry[Any], row: Row) -> tuple[tuple[str, Any], ...]:
         return ()
     block, _, key = registry.path.rpartition(".")
     return ((block, {key: registry.neutral}),)
+
+
+def removal(registry: Registry[Any], row: Row) -> tuple[tuple[tuple[str, Any], ...], str]:
+    """The settings of a configuration without the row, or why there is none.
+
+    Raises
+    ------
+    UnplacedError
+        for a registry that does not say what is there where none of its rows is chosen.
+    """
+    if registry.kind == "loss term":
+        term = cast(type[LossTerm], row.cls)
+        if term.weight not in term.chosen:
+            return ((term.weight, 0.0),), ""
+        return tuple(term.without.items()), "" if term.without else "a model is trained on a task"
+    if not registry.plain:
+        raise UnplacedError(f"{registry.kind} '{row.key}': nothing says what is there without it")
+    if registry.plain == row.key:
+        return (), f"it is the plain {registry.kind}, which stands where another one is taken out"
+    return ((registry.path, registry.plain),), ""
 
 
 def _declared(row: Row) -> tuple[Setting, ...]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from analysis.errors import UserError
 from harness.baselines.write import write_baselines
+from harness.config.blocks.design import Staged
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
@@ -36,6 +37,7 @@ from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
+from harness.sweep.search.stages import results
 from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
@@ -102,7 +104,8 @@ def run_sweep(options: Options, console: Console) -> int:
             put_aside(run, start.aside)
             take_back(run, start.back)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
-            return conclude(console, run, sweep.config, start, None)
+            ended = ending(sweep, start.plan, run, gpu=gpu)
+            return conclude(console, run, sweep.config, start, None, ended)
 
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
@@ -140,7 +143,7 @@ def run_sweep(options: Options, console: Console) -> int:
             )
         outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
-    return conclude(console, run, sweep.config, start, outcome)
+    return conclude(console, run, sweep.config, start, outcome, ending(sweep, outcome.plan, run, gpu=gpu))
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
@@ -158,6 +161,14 @@ def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
         return outcome
     sentence = f"{len(left)} units have ended, and the store does not say how: {', '.join(left[:4])}"
     return replace(outcome, finished=False, sentences=[*outcome.sentences, sentence])
+
+
+def ending(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> list[str]:
+    """What a staged design says of its results; nothing of another one."""
+    design = sweep.config.of_design
+    if not isinstance(design, Staged):
+        return []
+    return design.ending(sweep.basis, results(sweep, plan, run, gpu=gpu))
 
 
 class Views:
@@ -191,13 +202,14 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     To resume is to ask for no fewer than the interrupted start did.
     """
     if trials is None:
-        old = plan_of_run(run, sweep) if resume and sweep.config.of_design.searched else None
+        asked = "trials" not in sweep.config.of_design.idle
+        old = plan_of_run(run, sweep) if resume and asked else None
         if old is None or old.trials <= sweep.trials:
             return sweep
         trials = str(old.trials)
-    if not sweep.config.of_design.searched:
+    if "trials" in sweep.config.of_design.idle:
         raise UserError(
-            f"--trials {trials}: a {sweep.config.design} has its own number of configurations ({sweep.trials})"
+            f"--trials {trials}: a {sweep.config.design.kind} has its own number of configurations ({sweep.trials})"
         )
     number = int(trials)
     if trials.startswith("+"):

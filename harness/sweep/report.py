@@ -13,12 +13,14 @@ from rich.text import Text
 from analysis.__main__ import print_ranking
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
-from harness.config.blocks.design import designs
+from harness.config.blocks.design import Staged, designs
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.sweep.run.saved import Saved
+from harness.sweep.search.study import direction_of
+from harness.sweep.show.arms import print_arms
 from harness.sweep.show.board import duration
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
@@ -63,11 +65,12 @@ def introduce(
                 f"held-out chromosomes {', '.join(fold.chromosomes)}"
             ),
         )
-    facts.add_row("objective", f"{config.objective} ({config.direction})")
+    weighed = [f"{each} ({direction_of(each)})" for each in config.sampler.beside]
+    facts.add_row("objective", ", against ".join([f"{config.objective} ({config.direction})", *weighed]))
     stopping = ", ".join([config.scheduler.words(), *config.stop])
     facts.add_row(
         "design",
-        f"{config.design}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
+        f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
     )
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
@@ -75,6 +78,7 @@ def introduce(
     unit_runs = len(folds) * len(config.seeds)
     facts.add_row(
         "to run",
+        f"{'at most ' if isinstance(config.of_design, Staged) else ''}"
         f"{counted(configurations, 'configuration')} x {counted(len(folds), 'fold')} x "
         f"{counted(len(config.seeds), 'seed')}, {counted(sweep.trial.optimiser.epochs, 'epoch')} each"
         + (
@@ -94,12 +98,21 @@ def introduce(
         console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
     for sentence in sweep.warnings:
         console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
-    if not config.of_design.searched or sweep.space.entries:
+    if sweep.space.entries or not (config.of_design.searched or config.of_design.ablates):
         console.print(_space(sweep))
+    print_arms(console, sweep)
 
 
-def conclude(console: Console, run: Path, config: SweepBlock, start: Start, outcome: Outcome | None) -> int:
-    """The ranking, what is left to do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
+def conclude(
+    console: Console,
+    run: Path,
+    config: SweepBlock,
+    start: Start,
+    outcome: Outcome | None,
+    ended: Sequence[str] = (),
+) -> int:
+    """What its design says has come of it (`ended`), the ranking, what is left to do, and the exit status of the sweep: 0
+    where everything ran and there is a ranking."""
     if outcome is None:
         console.print(
             f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
@@ -115,6 +128,8 @@ def conclude(console: Console, run: Path, config: SweepBlock, start: Start, outc
         saved = Saved.of(run, outcome.plan if outcome is not None else start.plan)
         sentence = saved.sentence(config.scheduler.kind, ", ".join(config.stop))
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+    for line in ended:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     objective = start.plan.objective.split("/", 1)[1]
     try:
         print_ranking(run, by=CRITERION[objective], console=console)
@@ -156,9 +171,10 @@ def continuing(command: Sequence[str]) -> str:
 
 
 def _more(start: Start) -> str:
-    if designs()[start.plan.design].searched and not start.exhausted:
+    design = designs()[start.plan.design]
+    if design.searched and not design.ablates and not start.exhausted:
         return "More configurations (--trials +16), more seeds (trial.seeds), or a changed space or setting"
-    return "More values in its space, more seeds (trial.seeds), or a changed setting"
+    return "More seeds (trial.seeds), or a changed setting, space or design"
 
 
 def _say(console: Console, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from analysis.errors import UserError
+from harness.config.blocks.design import Staged
 from harness.config.blocks.paths import flatten
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import FILE, Plan, Unit, diff, merge
@@ -18,6 +19,7 @@ from harness.sweep.run.stored import stored_units
 from harness.sweep.run.taken_back import Back, earlier_folders, to_take_back
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.left import unplanned
+from harness.sweep.search.stages import results
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def prepare(
     if old is None:
         if resume:
             raise UserError(f"--resume: {run} holds no run to continue; leave --resume out to start one")
-        new, wanted = _missing(sweep, fresh, gpu)
+        new, wanted = _missing(sweep, fresh, run, gpu)
         return Start(fresh, _group(fresh.units()), new, new < wanted, 0, 0, [], [])
     difference = diff(old, fresh)
     stamp = stamp or Stamp.of(sweep.config, data=fresh.data)
@@ -137,7 +139,7 @@ def prepare(
             f"{unlike} configuration{'s were' if unlike > 1 else ' was'} made with other settings: "
             "the results stay, and do not count here"
         )
-    new, wanted = _missing(sweep, asked, gpu)
+    new, wanted = _missing(sweep, asked, run, gpu)
     if design.searched:
         plan = replace(plan, trials=max(plan.trials, len(kept)))
     if new:
@@ -183,9 +185,13 @@ def _still(sweep: Sweep, changes: Mapping[str, object], config: str, gpu: bool) 
         return False
 
 
-def _missing(sweep: Sweep, plan: Plan, gpu: bool) -> tuple[int, int]:
+def _missing(sweep: Sweep, plan: Plan, run: Path, gpu: bool) -> tuple[int, int]:
     """Configurations that a search can still propose, and how many were asked for: a finite space may have fewer."""
-    wanted = sweep.config.of_design.missing(plan.trials, plan.configs)
+    design = sweep.config.of_design
+    wanted = design.missing(plan.trials, plan.configs)
+    if isinstance(design, Staged):
+        ended = not design.next_arms(sweep.basis, results(sweep, plan, run, gpu=gpu))
+        return (0, 0) if ended else (max(1, wanted), max(1, wanted))
     left = unplanned(sweep, plan.configs, gpu=gpu)
     return wanted if left is None else sum(1 for _ in islice(left, wanted)), wanted
 

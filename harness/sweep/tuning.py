@@ -93,12 +93,13 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         pending=start.pending,
         gpu=tuning.device.gpu,
     )
+    studied = sweep.studied
     study = Study(
-        study_file(tuning.run, sweep.space, config.objective),
+        study_file(tuning.run, studied, config.objective, config.sampler.beside),
         name=start.plan.name,
         direction=config.direction,
         sampler=config.sampler,
-        space=sweep.space,
+        space=studied,
         past=known,
     )
     board = Board(

@@ -23,6 +23,7 @@ def first_row(
     splits: Splits,
     trainer: Trainer,
     *,
+    seed: int,
     changes: dict[str, Any],
     objective: str,
     stamp: Stamp | None,
@@ -31,7 +32,7 @@ def first_row(
     return {
         "config": config.id,
         "fold": fold.id,
-        "seed": trainer.seed,
+        "seed": seed,
         "status": "running",
         "reason": "",
         "epochs": 0,

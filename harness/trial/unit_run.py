@@ -33,6 +33,7 @@ from harness.trial.selection import improves
 from harness.trial.step.diverged import Diverged, diverging, refuse_explosion
 from harness.trial.step.trainer import StepLog, Trainer
 from harness.trial.summary import REPORTED, EpochSummary
+from models.streams import other_streams
 
 OnStep = Callable[[int, int], None]
 """on_step(done, total), called after every optimiser step of an epoch, for progress displays."""
@@ -73,6 +74,7 @@ class UnitRun:
         self.settings = settings = self.reads.view
         self.unit = f"{config.id}-{fold.id}-{seed}"
 
+        stream = other_streams(seed, settings.streams)
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
         self.codes = codes = np.unique(dataset.cell[splits.train])
@@ -85,16 +87,16 @@ class UnitRun:
             query=settings.episode.query,
             per_step=settings.episode.per_step,
             steps_per_epoch=settings.optimiser.steps_per_epoch,
-            seed=seed,
+            seed=stream,
         )
         self._trainable = np.isin(np.arange(len(dataset)), splits.train)
-        self.trainer = Trainer(settings, dataset, codes, seed, self.device)
+        self.trainer = Trainer(settings, dataset, codes, stream, self.device)
         self._mechanisms = MechanismRecord(self.trainer)
         self.predictor = Predictor(
             dataset.cell_lines,
             {int(code): index for index, code in enumerate(codes)},
             support_size=settings.support.size,
-            seed=seed,
+            seed=stream,
             device=self.device,
             v=standardised_features(config, dataset, codes),
         )
@@ -115,6 +117,7 @@ class UnitRun:
             dataset,
             splits,
             self.trainer,
+            seed=seed,
             changes=changes or {},
             objective=objective,
             stamp=stamp,

@@ -72,7 +72,9 @@ class Energy(ModelPart):
         return {}
 
 
-ENERGIES: Registry[Energy] = Registry("energy form", Energy, path="energy.form", group=Energy.group)
+ENERGIES: Registry[Energy] = Registry(
+    "energy form", Energy, path="energy.form", group=Energy.group, plain="linear"
+)
 
 
 def everywhere(r: Tensor) -> Tensor:

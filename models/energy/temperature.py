@@ -47,7 +47,7 @@ class Temperature(ModelPart):
 
 
 TEMPERATURES: Registry[Temperature] = Registry(
-    "temperature mode", Temperature, path="temperature.mode", group=Temperature.group
+    "temperature mode", Temperature, path="temperature.mode", group=Temperature.group, plain="fixed"
 )
 
 

@@ -72,7 +72,7 @@ class Environment(ModelPart):
 
 
 ENVIRONMENTS: Registry[Environment] = Registry(
-    "environment source", Environment, path="environment.source", group=Environment.group
+    "environment source", Environment, path="environment.source", group=Environment.group, plain="none"
 )
 OTHER_PARTS = frozenset({"scope", "rank", "teacher", "fusion", "graph", "prior"})
 """Keys beside `environment.source` that say what is made of z_E, whatever its source."""

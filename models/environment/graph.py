@@ -108,7 +108,7 @@ class PrototypeGraph(ModelPart):
 
 
 GRAPHS: Registry[PrototypeGraph] = Registry(
-    "prototype graph", PrototypeGraph, path="environment.graph.kind", group=PrototypeGraph.group
+    "prototype graph", PrototypeGraph, path="environment.graph.kind", group=PrototypeGraph.group, plain="none"
 )
 
 

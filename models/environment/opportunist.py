@@ -86,4 +86,5 @@ declare(
         "k-mers, length and U_I",
     shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="seeds 000 and 001", group="A", cls=Opportunist,
     acts=TRAINING, reads=frozenset({"shallow"}),
+    without={"loss.competition.weight": 0.0},
 )  # fmt: skip

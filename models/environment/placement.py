@@ -49,4 +49,5 @@ declare(
         "n and m to mean 0 and unit spread",
     shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", group="E", cls=Placement,
     acts=EVERYWHERE, reads=frozenset({"z_e"}),
+    without={"environment.graph.map": "none"},
 )  # fmt: skip

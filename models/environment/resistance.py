@@ -183,6 +183,7 @@ declare(
     equation="R_E(c) = f(g(z_E(c)))", shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
     source="seed 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
     acts=EVERYWHERE, reads=frozenset({"z_e"}),
+    kept="an R_E has a scope, and one per cell line is the plain one",
 )  # fmt: skip
 declare(
     "M16", "scope_sample", kind="scope", name="R_E per sample", when={"environment.scope": "sample"},

@@ -48,7 +48,12 @@ class SetEncoder(nn.Module):
 
 
 SET_ENCODERS: Registry[SetEncoder] = Registry(
-    "set encoder", SetEncoder, path="environment.encoder", group="E", beside={"environment.source": "support"}
+    "set encoder",
+    SetEncoder,
+    path="environment.encoder",
+    group="E",
+    beside={"environment.source": "support"},
+    plain="mean",
 )
 
 

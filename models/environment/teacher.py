@@ -39,7 +39,7 @@ class Teacher(ModelPart):
 
 
 TEACHERS: Registry[Teacher] = Registry(
-    "teacher", Teacher, path="environment.teacher.kind", group=Teacher.group
+    "teacher", Teacher, path="environment.teacher.kind", group=Teacher.group, plain="none"
 )
 
 

@@ -68,6 +68,7 @@ class GradientReversal(CellLineAdversary):
     weight = "decouple.grl"
     order = 200
     reads = frozenset({"z_i", "query_cell"})
+    permutes = "query_cell"
 
     def __init__(self, cell_lines: int, features: int) -> None:
         super().__init__()

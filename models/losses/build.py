@@ -1,8 +1,9 @@
 """From the configuration to the list of weighted loss terms."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from models.losses.permuted import permuted
 from models.losses.registry import LOSSES
 from models.losses.term import LossTerm, value_at
 from models.sizes import Sizes
@@ -28,13 +29,18 @@ def weighted_classes(settings: Mapping[str, Any]) -> dict[str, tuple[type[LossTe
     return switched
 
 
-def build_terms(settings: Mapping[str, Any], sizes: Sizes) -> list[tuple[LossTerm, float]]:
+def build_terms(
+    settings: Mapping[str, Any], sizes: Sizes, placebos: Collection[str] = ()
+) -> list[tuple[LossTerm, float]]:
     """[(term, weight)] of a configuration, in their order: the task with weight 1, and every term with weight > 0.
 
-    settings: a trial configuration as plain data. A weight of 0 means that the term is not built. Raises KeyError for
-    a task, surrogate or kind that is not registered, and TypeError for unknown settings.
+    settings: a trial configuration as plain data. A weight of 0 means that the term is not built; the rows of
+    `placebos` are built as those. Raises KeyError for a task, surrogate or kind that is not registered,
+    TypeError for unknown settings, and ValueError for a placebo that there is not.
     """
-    return [
-        (LOSSES.build(key, **cls.arguments(settings, sizes)), weight)
-        for key, (cls, weight) in weighted_classes(settings).items()
-    ]
+    terms = []
+    for key, (cls, weight) in weighted_classes(settings).items():
+        arguments = cls.arguments(settings, sizes)
+        made = permuted(cls)(**arguments) if key in placebos else LOSSES.build(key, **arguments)
+        terms.append((made, weight))
+    return terms

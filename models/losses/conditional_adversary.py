@@ -31,6 +31,7 @@ class ConditionalReversal(CellLineAdversary):
 
     key = "conditional_grl"
     weight = "decouple.conditional_grl"
+    permutes = "query_cell"
     order = 210
     reads = frozenset({"z_i", "label", "query_cell"})
 

@@ -44,6 +44,7 @@ class Contrastive(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"z_e", "cell", "index"})
+    permutes = "cell"
     objectives = {("value", "ET"): ("contrast", "down")}
     needs = frozenset({"z_e", "single_line_support"})
     takes = ("width", "relations")

@@ -29,6 +29,7 @@ class Decoupling(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"z_i", "z_e"})
+    permutes = "z_i"
     needs = frozenset({"z_e", "cell_lines"})
     takes = ("features", "width")
     reach = ENVIRONMENT

@@ -35,6 +35,7 @@ class Distillation(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"r_student", "r_teacher", "taught"})
+    permutes = "r_teacher"
     objectives = {("value", "E"): ("squared distance of R_S from R_T", "down")}
     needs = frozenset({"teacher"})
     reach = STUDENT

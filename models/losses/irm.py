@@ -37,6 +37,7 @@ class Irm(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"logit", "label", "query_cell"})
+    permutes = "query_cell"
     objectives = {("value", "S"): ("penalty on the risks' slopes", "down")}
     needs = frozenset({"cell_lines"})
     takes = ("cell_lines",)

@@ -29,6 +29,7 @@ class Prototypes(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"z_e", "cell", "index"})
+    permutes = "cell"
     objectives = {("value", "ET"): ("distance from the prototypes", "down")}
     needs = frozenset({"z_e", "single_line_support"})
     reach = ENVIRONMENT

@@ -25,6 +25,7 @@ class Reconstruction(LossTerm):
     in_phase1 = False
     ramps = True
     reads = frozenset({"v", "v_decoded"})
+    permutes = "v"
     objectives = {("value", "ET"): ("squared error of v_c", "down")}
     needs = frozenset({"features"})
     reach = ENVIRONMENT

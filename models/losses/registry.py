@@ -11,7 +11,8 @@ from models.sizes import Sizes
 
 GROUPS = "SETGA"
 DECLARED = ("key", "weight", "in_phase1", "ramps", "reads", "objectives", "needs", "reach")
-"""Declarations that a class must make; `chosen`, `order`, `takes` and `wider` have defaults in LossTerm."""
+"""Declarations that a class must make; `chosen`, `order`, `takes`, `wider`, `without` and `permutes` have defaults in
+LossTerm."""
 
 
 class LossRegistry(Registry[LossTerm]):
@@ -93,6 +94,8 @@ def _contradictions(cls: type[LossTerm]) -> Iterator[str]:
         yield f"declares the direction {wrong.pop()!r}, and directions are {' and '.join(get_args(Direction))}"
     if unsized := sorted({*cls.takes} - {*Sizes._fields}):
         yield f"takes the size {unsized[0]}, and sizes are {', '.join(Sizes._fields)}"
+    if cls.permutes and cls.permutes not in cls.reads:
+        yield f"permutes {cls.permutes}, and reads {', '.join(sorted(cls.reads)) or 'nothing'}: expected one of these"
     if unmet := sorted(cls.needs - set(get_args(Need))):
         yield f"needs {unmet[0]}, and what a term can need is {', '.join(get_args(Need))}"
 

@@ -56,6 +56,7 @@ class Immax(TaskLoss):
     """
 
     chosen = {"loss.task": "immax"}
+    without = {"loss.task": "bce"}
 
     def __init__(self, momentum: float = 0.9, low: float = 0.05, high: float = 0.95) -> None:
         super().__init__()

@@ -65,6 +65,11 @@ class LossTerm(nn.Module):
     (temperature, lam, w), A (own parameters) that it may move under isolated routing (definitions, Reach)."""
     wider: ClassVar[Mapping[tuple[str, object], frozenset[str]]] = {}
     """(dotted path, value) of settings -> groups that they add to its reach."""
+    without: ClassVar[Mapping[str, object]] = {}
+    """Settings of a configuration without it, of a term that has no weight to set to 0; empty where there is none."""
+    permutes: ClassVar[str] = ""
+    """The input whose samples its placebo sees in another order (`models.losses.permuted`); empty for a term that would
+    then be another one: it has no input that pairs samples, or several."""
 
     @classmethod
     def weight_in(cls, settings: Mapping[str, Any]) -> float:
@@ -109,6 +114,10 @@ class LossTerm(nn.Module):
     def rests(self, state: State) -> str:
         """Why the term has nothing to do at this state, which is no fault, in words; empty where it acts."""
         return ""
+
+    def seen(self, step: Step) -> Step:
+        """The step whose values its definition speaks of: the step itself, but for a placebo."""
+        return step
 
     def parts(self, step: Step, state: State) -> dict[str, Tensor]:
         """Part of `objectives` -> the plain scalar that it lowers or raises on this step, which the audit differentiates

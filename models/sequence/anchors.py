@@ -81,4 +81,5 @@ declare(
     shapes="other [B, P, d] -> anchors [B, K, d]; side [B, P, d] -> z [B, d]", source="rp04", group="S",
     cls=Anchors,
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
+    kept="it is the part of CBAT in which the two sides meet, and goes with it",
 )  # fmt: skip

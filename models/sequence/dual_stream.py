@@ -73,4 +73,5 @@ declare(
     equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'",
     shapes="h [B, d] -> [B, d]", source="seed 004", group="S", cls=DualStream,
     acts=EVERYWHERE, reads=frozenset({"z_i"}),
+    without={"decouple.dual_stream": False},
 )  # fmt: skip

@@ -41,5 +41,5 @@ class Interaction(ModelPart):
 
 
 INTERACTIONS: Registry[Interaction] = Registry(
-    "encoder", Interaction, path="model.encoder", group=Interaction.group
+    "encoder", Interaction, path="model.encoder", group=Interaction.group, plain="cnn"
 )

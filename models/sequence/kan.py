@@ -60,4 +60,5 @@ declare(
     equation="U_I = w SiLU(sum_j sum_k a_ijk cos(k pi tanh x_j) + b_ijk sin(k pi tanh x_j)) + b",
     shapes="z_I [B, d] -> u [B]", source="rp04", group="S", cls=FourierKAN,
     acts=EVERYWHERE, reads=frozenset({"z_i"}),
+    kept="U_I is what it makes of z_I",
 )  # fmt: skip

@@ -149,4 +149,5 @@ declare(
     shapes="h [B, P, d], mask [B, P] -> [B, P, d]", source="rp01 and later; Su et al. 2021", group="S",
     cls=RotarySelfAttention,
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
+    without={"model.self_attention_layers": 0},
 )  # fmt: skip

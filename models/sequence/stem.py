@@ -117,4 +117,5 @@ declare(
     equation="h = Dropout(LayerNorm(MaxPool(ReLU(Conv1d(Embedding(k-mers))))))",
     shapes="bases [B, L] -> h [B, P, d], mask [B, P]", source="definitions, Sizes", group="S", cls=KmerStem,
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
+    kept="every other part of the sequence side reads what it makes of the sequences",
 )  # fmt: skip

@@ -61,8 +61,20 @@ SETTINGS: dict[str, dict[str, Changes]] = {
         **by_themselves("promoter_kmer_boosting pair_kmer_boosting"),
     },
     "design": {
-        "grid": {"energy.form": {"grid": ["linear", "gated"]}, "loss.ranking.weight": {"grid": [0.0, 0.5]}},
-        "search": {"loss.ranking.weight": {"uniform": [0.1, 1.0]}},
+        "grid": {
+            "space": {
+                "energy.form": {"grid": ["linear", "gated"]},
+                "loss.ranking.weight": {"grid": [0.0, 0.5]},
+            }
+        },
+        "search": {"space": {"loss.ranking.weight": {"uniform": [0.1, 1.0]}}},
+        "leave_one_out": {},
+        "add_one_in": {"design": {"kind": "add_one_in", "of": "rp24"}},
+        "factorial": {
+            "space": {"energy.form": {"grid": ["linear", "gated"]}},
+            "design": {"kind": "factorial", "factors": ["moments"]},
+        },
+        "path": {"design": {"kind": "path", "to": "rp22"}},
     },
     "warning rule": {
         "overfit_train": {"train": (0.5, 0.97)},
@@ -77,8 +89,8 @@ SETTINGS: dict[str, dict[str, Changes]] = {
         "never_acted": {"silent": True},
     },
 }
-"""Kind of an extension point -> key of a row -> what it needs beside its own choice to act. A design: a space for it. A
-warning rule: what of a healthy unit (tests.analysis.rule_units) has to be otherwise for it to be raised."""
+"""Kind of an extension point -> key of a row -> what it needs beside its own choice to act. A design: what a YAML
+gives it. A warning rule: what of a healthy unit (tests.analysis.rule_units) has to be otherwise for it to be raised."""
 DECLARED: dict[str, Changes] = {
     "graph_map": {**GRAPH, "environment.graph.map": "attention"},
     "opportunist": HIDDEN,

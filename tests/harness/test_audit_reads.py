@@ -51,6 +51,8 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
     "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),
     "episode.sampler": (f"{TRIAL}.__init__", "settings.episode.sampler", "'random'"),
+    "streams": (f"{TRIAL}.__init__", "settings.streams", "''"),
+    "permuted": ("harness.trial.step.trainer:Trainer.__init__", "config.permuted", "()"),
     "optimiser.epochs": (f"{TRIAL}._is_trained", "self.settings.optimiser.epochs", "1"),
     "optimiser.steps_per_epoch": (f"{TRIAL}.__init__", "settings.optimiser.steps_per_epoch", "1"),
     "routing": ("harness.trial.step.trainer:Trainer.__init__", "config.routing", "'isolated'"),

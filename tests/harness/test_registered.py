@@ -147,9 +147,7 @@ def test_choices_of_a_configuration_are_what_is_registered() -> None:
     assert set(options(leaves()["environment.source"])) == {"none", *ENVIRONMENTS.keys()}
     assert set(options(leaves()["loss.task"])) <= set(LOSSES.keys())
     assert set(designs()) >= {"grid", "search"}
-    with pytest.raises(
-        ConfigError, match=r"design is 'gird', expected one of grid, search; did you mean 'grid'"
-    ):
+    with pytest.raises(ConfigError, match=r"design is 'gird', expected one of .*; did you mean 'grid'"):
         validate(SweepBlock, {"name": "a", "base": "minimal", "data": {"synthetic": {}}, "design": "gird"})
 
 
@@ -164,7 +162,7 @@ def test_every_term_has_a_weight_and_needs_that_are_known() -> None:
 def test_a_design_is_found_without_being_imported() -> None:
     text = "from harness.config.blocks.design import designs; print(*designs())"
     ended = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert ended.stdout.split() == ["grid", "search"]
+    assert ended.stdout.split() == ["add_one_in", "factorial", "grid", "leave_one_out", "path", "search"]
 
 
 def test_a_term_that_acts_where_nobody_asked_is_refused() -> None:

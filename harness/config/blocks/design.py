@@ -2,9 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol
 
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from analysis.errors import nearest
+from harness.config.blocks.block import Block
+from harness.config.blocks.explain import ConfigError, show, validate
+from harness.config.blocks.trial import ConfigurationBlock
 from models.registry import discover
 
 BUILT_IN = "harness.design"
@@ -15,6 +23,13 @@ Changes = dict[str, Any]
 
 class Entry(Protocol):
     """One entry of a space."""
+
+    @property
+    def when(self) -> Mapping[str, Any]:
+        """What has to hold for it to exist: path or name -> value or values."""
+
+    def changes(self, name: str, value: Any) -> Mapping[str, Any]:
+        """What drawing a value sets: dotted path -> value."""
 
     def values(self) -> Collection[Any] | None:
         """Every value, or None for a continuous range."""
@@ -37,21 +52,85 @@ class Varied(Protocol):
         """Upper bound on distinct draws; None where a range is continuous."""
 
 
+@dataclass(frozen=True)
+class Arm:
+    """One configuration of a design: what it `changes` around the base, and what plan.json says of it beside that."""
+
+    changes: Changes
+    name: str = ""
+    """What a person calls it: "base", "without graph"; empty where the changes say all there is to say."""
+    family: str = ""
+    """The comparisons that it belongs to: base, removal, addition, A/A placebo, capacity placebo, factorial, path."""
+    along: tuple[str, ...] = ()
+    """Keys of the mechanisms that go, or come, with the one that it is named for."""
+    levels: Mapping[str, int] = field(default_factory=dict)
+    """Factor -> -1 or +1."""
+    note: str = ""
+    """What else a person should know of it: what stands in a mechanism's place, whether its capacity is held."""
+    mechanism: str = ""
+    """Keys of the mechanisms that it is named for: a removal and its placebo have the same."""
+
+
+class DesignBlock(Block):
+    """What a design takes beside the space; one that takes anything declares a block of its own."""
+
+    kind: str
+
+
+class Basis(Protocol):
+    """What the configurations of a sweep stand on."""
+
+    @property
+    def options(self) -> Any:
+        """The design's block."""
+
+    @property
+    def space(self) -> Varied:
+        """What is varied by `space`."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of every configuration."""
+
+    @property
+    def larger_is_better(self) -> bool:
+        """Which way the objective is better."""
+
+    @property
+    def base(self) -> str:
+        """Name of the base preset."""
+
+    def compose(self, changes: Changes) -> ConfigurationBlock:
+        """The base (preset, trial, set) with changes; ConfigError for a configuration that cannot be."""
+
+    def preset(self, name: str) -> ConfigurationBlock:
+        """Another preset under the same trial and set."""
+
+
+Reached = Callable[[Changes], Mapping[int, float] | None]
+"""Changes of an arm -> what each seed reached of the objective (mean over folds; without those that reached nothing); None
+where the arm has something to run."""
+
+
 class Design(ABC):
     """Which configurations a sweep consists of: enumerated before anything runs, or `searched`, which a sampler proposes
     one by one. A class declares what stands below and is entered by `@design("NAME")`."""
 
     name: ClassVar[str]
+    options: ClassVar[type[DesignBlock]] = DesignBlock
+    """The block that it takes: `design: {kind: NAME, ...}`."""
     searched: ClassVar[bool]
-    """Whether a sampler proposes its configurations."""
+    """Whether its configurations are proposed one by one, in the light of those that ran."""
+    ablates: ClassVar[bool] = False
+    """Whether it compares arms that have to be trained alike: no scheduler may end some of them early."""
+    folds: ClassVar[Literal["one", "each cell line"]] = "one"
+    """The folds where the data block names none: the default one, or one per cell line as the unseen test line."""
     scheduler: ClassVar[str]
     """Kind of the scheduler where the YAML gives none."""
     runs: ClassVar[str]
     """What it runs, as a sentence goes on after "which": runs every combination once."""
     idle: ClassVar[tuple[str, ...]] = ()
     """Keys of the YAML that have no meaning under it."""
-    folds: ClassVar[Literal["one", "each cell line"]] = "one"
-    """The folds that it runs on where the YAML gives none (`data.folds`)."""
 
     @abstractmethod
     def needs(self, space: Mapping[str, Any]) -> str:
@@ -62,16 +141,23 @@ class Design(ABC):
         """(name of an entry of the space, why it is none for this design)."""
 
     @abstractmethod
-    def configurations(self, space: Varied) -> list[Changes]:
-        """The changes of every configuration that is known before anything runs; none of a search."""
+    def arms(self, basis: Basis) -> list[Arm]:
+        """Every configuration that is known before anything runs; none of a search.
+
+        Raises ConfigError, whose path begins with `design` or `space`, for a basis that it can do nothing with.
+        """
 
     @abstractmethod
-    def trials(self, asked: int | None, space: Varied) -> int:
+    def trials(self, asked: int | None, basis: Basis) -> int:
         """How many configurations a sweep has whose YAML asks for so many."""
 
     @abstractmethod
     def words(self, sampler: str) -> str:
         """How its configurations come about, in a line of facts."""
+
+    def lines(self, basis: Basis) -> list[str]:
+        """What a person has to know before it runs and the table of arms does not say."""
+        return []
 
     def kept(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         """Of a run that is started again: the configurations that are asked for, of those that it has and those that
@@ -92,13 +178,40 @@ class Enumerated(Design):
 
     searched = False
     scheduler = "none"
-    idle = ("trials", "sampler")
+    idle = ("trials", "sampler", "enqueue")
 
     def needs(self, space: Mapping[str, Any]) -> str:
         return ""
 
-    def trials(self, asked: int | None, space: Varied) -> int:
-        return len(self.configurations(space))
+    def trials(self, asked: int | None, basis: Basis) -> int:
+        return len(self.arms(basis))
+
+    def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+
+class Staged(Design):
+    """A design that says what runs next when all that it asked for has ended: an ablation that walks."""
+
+    searched = True
+    scheduler = "none"
+    idle = ("trials", "sampler", "enqueue")
+    ablates = True
+    folds = "each cell line"
+
+    @abstractmethod
+    def next_arms(self, basis: Basis, reached: Reached) -> list[Arm]:
+        """The arms that are to run, given what others reached; none when it is at its end."""
+
+    @abstractmethod
+    def ending(self, basis: Basis, reached: Reached) -> list[str]:
+        """What came of it, in lines."""
+
+    def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+    def arms(self, basis: Basis) -> list[Arm]:
+        return []
 
 
 _ENTERED: dict[str, Design] = {}
@@ -128,6 +241,10 @@ def design(name: str) -> Callable[[type[Design]], type[Design]]:
             raise ValueError(f"design {name} ({cls.__name__}) does not declare {', '.join(missing)}")
         if not (cls.__dict__.get("__doc__") or "").strip():
             raise ValueError(f"design {name} ({cls.__name__}) has no docstring")
+        if not issubclass(cls.options, DesignBlock):
+            raise ValueError(
+                f"design {name}: {cls.options.__name__} is no DesignBlock, which its options have to be"
+            )
         cls.name = name
         _ENTERED[name] = cls()
         return cls
@@ -139,6 +256,38 @@ def designs() -> dict[str, Design]:
     """Name -> design, those of the project first."""
     _built_in()
     return dict(_ENTERED)
+
+
+class Designed:
+    """Mark of the field that chooses a design: its name, or a block with the name as `kind` and what the design takes."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._checked)
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        blocks = []
+        for name, each in designs().items():
+            block = each.options.model_json_schema()
+            block["properties"]["kind"] = {"const": name}
+            blocks.append({**block, "title": name, "description": (type(each).__doc__ or "").strip()})
+        return {"anyOf": [{"enum": [*designs()], "type": "string"}, *blocks]}
+
+    def _checked(self, value: Any) -> DesignBlock:
+        if isinstance(value, DesignBlock):
+            return value
+        if isinstance(value, Mapping):
+            if "kind" not in value:
+                raise ConfigError("design", f"design needs its key kind: one of {', '.join(designs())}")
+            name, where = value["kind"], "design.kind"
+        else:
+            name, where, value = value, "design", {"kind": value}
+        if name not in designs() or not isinstance(name, str):
+            hint = nearest(str(name), designs())
+            raise ConfigError(where, f"{where} is {show(name)}, expected one of {', '.join(designs())}{hint}")
+        try:
+            return validate(designs()[name].options, value)
+        except ConfigError as error:
+            raise ConfigError(f"design.{error.path}", f"design {name}: {error}") from None
 
 
 @cache

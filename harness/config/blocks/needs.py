@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, cast
 
+from analysis.errors import nearest
 from harness.config.blocks.environment import (
     EnvironmentBlock,
     FeatureEnvironmentBlock,
@@ -37,6 +38,19 @@ def term_faults(
             lack = lacks(environment, episode) if need in term.needs else ""
             if lack:
                 yield f"{term.weight} {lack}"
+
+
+def placebo_faults(names: Collection[str], terms: Collection[type[LossTerm]]) -> Iterator[str]:
+    """Loss terms whose input is to be permuted and that are not there, or have none to permute."""
+    classes = {row.key: cast(type[LossTerm], row.cls) for row in LOSSES}
+    able = [key for key, cls in classes.items() if cls.permutes]
+    for name in names:
+        if name not in able:
+            yield f"permuted: '{name}' is no loss term with a placebo ({', '.join(able)}){nearest(name, able)}"
+        elif classes[name] not in terms:
+            yield f"permuted: {name} is not there to be permuted: {classes[name].weight} is 0, or another one is chosen"
+    if len(set(names)) < len(names):
+        yield f"permuted names a loss term twice: {', '.join(names)}"
 
 
 def _cell_lines(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:

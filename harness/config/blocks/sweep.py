@@ -1,13 +1,14 @@
 """The blocks of a sweep's YAML beside its space: what is run, how it is searched, and with what."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from harness.config.blocks.block import Block
 from harness.config.blocks.data import DataBlock
-from harness.config.blocks.design import Design, designs
-from harness.config.blocks.registered import Names, VariantBlock, choice
+from harness.config.blocks.design import Design, DesignBlock, Designed, designs
+from harness.config.blocks.registered import VariantBlock, choice
 
 Objective = Literal[
     "val_unseen/macro/aupr",
@@ -16,6 +17,14 @@ Objective = Literal[
     "val_unseen/pooled/nll",
 ]
 """split/level/metric of the corrected score: macro = mean over cell lines, pooled = all pairs together."""
+Beside = Literal[
+    Objective,
+    "val_unseen/macro/ece",
+    "val_unseen/pooled/ece",
+    "val_unseen/macro/brier",
+    "val_unseen/pooled/brier",
+]
+"""What a search may weigh against its objective: the same, and two errors of calibration."""
 
 LARGEST_SEED = 2**63 - 1
 """The store keeps seeds as 64-bit whole numbers."""
@@ -51,10 +60,29 @@ class TrialBlock(Block):
 class SamplerBlock(Block):
     """What proposes the next configuration of a search."""
 
-    kind: Literal["tpe", "random"] = "tpe"
+    kind: Literal["tpe", "random", "qmc", "nsga2"] = "tpe"
+    """tpe: models what did well; random; qmc: numbers spread evenly (scrambled Sobol), names drawn at random; nsga2: a
+    population, for several objectives at once."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     startup: int = Field(8, ge=1)
     """Random configurations before TPE models the space (read by tpe)."""
+    population: int = Field(8, ge=2, le=10_000)
+    """Configurations of a generation (read by nsga2)."""
+    beside: list[Beside] = Field(default_factory=list)
+    """What is weighed against the objective, measured on the weights that the objective selects (nsga2 alone)."""
+
+    @model_validator(mode="after")
+    def _several(self) -> "SamplerBlock":
+        for key, kind in (("startup", "tpe"), ("population", "nsga2"), ("beside", "nsga2")):
+            if key in self.model_fields_set and self.kind != kind:
+                raise ValueError(f"sampler.{key} is read by sampler.kind: {kind}, and it is {self.kind}")
+        if self.kind == "nsga2" and not self.beside:
+            raise ValueError(
+                "sampler.kind: nsga2 weighs several objectives: name them in sampler.beside, such as val_unseen/pooled/nll"
+            )
+        if len(set(self.beside)) < len(self.beside):
+            raise ValueError(f"sampler.beside names an objective twice: {', '.join(self.beside)}")
+        return self
 
 
 class SchedulerBlock(VariantBlock):
@@ -123,16 +151,19 @@ class SweepBlock(Block):
     """Dotted path -> value, laid over the preset for every configuration."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> its distribution."""
-    design: Annotated[str, Names(lambda: designs().keys())] = "search"
-    """search: the sampler proposes `trials` configurations; grid: every combination of the space once."""
+    design: Annotated[DesignBlock, Designed()] = DesignBlock(kind="search")
+    """search: the sampler proposes `trials` configurations; grid: every combination of the space once; leave_one_out,
+    add_one_in, factorial, path: ablations (docs/designs.md). A name, or a block with the name as `kind`."""
     sampler: SamplerBlock = SamplerBlock()
     scheduler: SchedulerBlock = AshaSchedulerBlock()
-    """How configurations are stopped early; under design: grid none unless given."""
+    """How configurations are stopped early; none unless given under every design but search."""
     objective: Objective = "val_unseen/macro/aupr"
     """What a search optimises and a scheduler compares: mean over seeds, then over folds."""
     stop: list[str] = Field(default_factory=list)
     """Warning rules that end a unit as soon as they hold; what that saved is said at the end."""
     resources: ResourcesBlock = ResourcesBlock()
+    enqueue: list[dict[str, Any]] = Field(default_factory=list)
+    """Known configurations that a search runs first: values of the space, laid over the base's."""
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 
@@ -142,9 +173,11 @@ class SweepBlock(Block):
         """Scheduler and folds of the design where none are asked for; an `asha` need not be named."""
         if not isinstance(data, dict):
             return data
-        name = data.get("design", cls.model_fields["design"].default)
-        if isinstance(name, str) and name in designs():
-            data = {"scheduler": {"kind": designs()[name].scheduler}, **data}
+        name = design_name(data)
+        if name in designs():
+            sampler = data.get("sampler")
+            several = isinstance(sampler, Mapping) and sampler.get("kind") == "nsga2"
+            data = {"scheduler": {"kind": "none" if several else designs()[name].scheduler}, **data}
             if isinstance(data.get("data"), dict):
                 data = {**data, "data": {"folds": designs()[name].folds, **data["data"]}}
         if isinstance(data.get("scheduler"), dict):
@@ -157,16 +190,28 @@ class SweepBlock(Block):
         design = self.of_design
         for key in design.idle:
             if key in self.model_fields_set and getattr(self, key) is not None:
-                raise ValueError(f"{key} has no meaning under design: {self.design}, which {design.runs}")
+                raise ValueError(f"{key} has no meaning under design: {design.name}, which {design.runs}")
         needs = design.needs(self.space)
         if needs:
-            raise ValueError(f"design: {self.design} {needs}")
+            raise ValueError(f"design: {design.name} {needs}")
+        if self.sampler.beside and not isinstance(self.scheduler, NoSchedulerBlock):
+            raise ValueError(
+                f"scheduler.kind: {self.scheduler.kind} ends configurations by one objective, and sampler.beside weighs "
+                "several: leave scheduler out"
+            )
+        if self.objective in self.sampler.beside:
+            raise ValueError(f"sampler.beside names {self.objective}, which is the objective already")
+        if design.ablates and not isinstance(self.scheduler, NoSchedulerBlock):
+            raise ValueError(
+                f"scheduler.kind: {self.scheduler.kind} ends some arms earlier than others, and design: {design.name} "
+                "compares arms that are trained alike: leave scheduler out"
+            )
         return self
 
     @property
     def of_design(self) -> Design:
         """The design itself."""
-        return designs()[self.design]
+        return designs()[self.design.kind]
 
     @property
     def seeds(self) -> list[int]:
@@ -177,3 +222,10 @@ class SweepBlock(Block):
     def direction(self) -> Literal["maximize", "minimize"]:
         """Which way the objective is better."""
         return "minimize" if self.objective.endswith("/nll") else "maximize"
+
+
+def design_name(data: Mapping[str, Any]) -> str:
+    """Name of the design of a sweep's data that are not validated yet; empty where it is no word."""
+    chosen = data.get("design", SweepBlock.model_fields["design"].default.kind)
+    name = chosen.get("kind") if isinstance(chosen, Mapping) else chosen
+    return name if isinstance(name, str) else ""

@@ -3,11 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from harness.config.blocks.block import Block
+from harness.config.blocks.block import Before, Block
 from harness.config.blocks.environment import EnvironmentBlock, SupportEnvironmentBlock
 from harness.config.blocks.environment_checks import (
     extrapolation_faults,
@@ -25,7 +25,7 @@ from harness.config.blocks.model import (
     TemperatureBlock,
 )
 from harness.config.blocks.model_checks import stream_faults, width_faults
-from harness.config.blocks.needs import beside_the_task, switched_on, term_faults
+from harness.config.blocks.needs import beside_the_task, placebo_faults, switched_on, term_faults
 from harness.config.blocks.training import (
     BalanceBlock,
     CurriculumBlock,
@@ -70,6 +70,10 @@ class ConfigurationBlock(Block):
     predict: PredictBlock = PredictBlock()
     audit: Literal["strict", "warn", "off"] = "strict"
     """strict: a mechanism that is inert or leaking, or a broken contract, stops the trial; warn: it is only reported."""
+    streams: Annotated[str, Before("")] = Field("", max_length=40, pattern="^[A-Za-z0-9._-]*$")
+    """A word in the names of all random streams: the same configuration under other random numbers (A/A placebo)."""
+    permuted: Annotated[list[str], Before([])] = Field(default_factory=list)
+    """Loss terms that see one of their inputs in random order: placebos of equal capacity."""
     limits: dict[str, float] = Field(default_factory=dict)
     """Limits of warning rules by rule id, in place of the documented ones."""
 
@@ -93,6 +97,7 @@ class ConfigurationBlock(Block):
         yield from limit_faults(self.limits)
         yield from source_faults(environment, self.energy, self.temperature, [*asking, *streams])
         yield from term_faults(terms, environment, episode)
+        yield from placebo_faults(self.permuted, terms)
         yield from teacher_faults(environment, episode, needed)
         yield from extrapolation_faults(environment, episode)
         yield from graph_faults(environment)

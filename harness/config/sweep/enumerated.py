@@ -3,30 +3,41 @@
 from collections.abc import Mapping
 from typing import Any
 
-from harness.config.blocks.design import Design
+from analysis.errors import UserError
+from harness.config.blocks.design import Arm, Basis, Design, Staged
 from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import find
-from harness.config.space.space import Space
 from harness.config.sweep.use import blamed
 
 
-def check_enumerated(design: Design, space: Space) -> None:
-    """Refuse a design that is not searched and enumerates nothing, something that is no change of a configuration, or
-    one configuration twice.
+def check_enumerated(design: Design, basis: Basis) -> None:
+    """Refuse a design that enumerates nothing (a staged one: to begin with), something that is no change of a
+    configuration, or one configuration twice.
 
     Raises
     ------
     ConfigError
         at `design`, naming it; a UserError with file and line where a person's design ends with an error.
     """
-    with blamed(f"design {design.name}"):
-        configurations = list(design.configurations(space))
-    if not configurations:
+    try:
+        with blamed(f"design {design.name}"):
+            if isinstance(design, Staged):
+                arms = list(design.next_arms(basis, lambda changes: None))
+            else:
+                arms = list(design.arms(basis))
+    except UserError as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise ConfigError(error.__cause__.path, str(error)) from None
+        raise
+    if not arms:
         raise ConfigError("design", f"design: {design.name} yields no configuration of this space")
     seen: dict[str, int] = {}
     checked: set[str] = set()
-    for number, changes in enumerate(configurations, start=1):
+    for number, arm in enumerate(arms, start=1):
         where = f"design: {design.name} yields as configuration {number}"
+        if not isinstance(arm, Arm):
+            raise ConfigError("design", f"{where} {show(arm)}, expected an Arm")
+        changes = arm.changes
         if not isinstance(changes, Mapping):
             raise ConfigError("design", f"{where} {show(changes)}, expected a mapping of paths to values")
         for path, value in changes.items():
@@ -35,6 +46,10 @@ def check_enumerated(design: Design, space: Space) -> None:
         if same in seen:
             raise ConfigError("design", f"{where} the same as configuration {seen[same]}; each runs once")
         seen[same] = number
+        try:
+            basis.compose(dict(changes))
+        except ConfigError as error:
+            raise ConfigError("design", f"{where} one that cannot be: {error}") from None
 
 
 def _check(path: Any, value: Any, where: str, checked: set[str]) -> None:

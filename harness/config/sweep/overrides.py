@@ -14,7 +14,7 @@ from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.registered import variants_of
-from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.sweep import SweepBlock, design_name
 from harness.config.yaml.lines import parse_scalar
 
 SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
@@ -79,7 +79,7 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
         result.origins[f"{_pin(result, path, value)}.{path}"] = f"--set {text}"
-    design = designs().get(result.data.get("design", SweepBlock.model_fields["design"].default))
+    design = designs().get(design_name(result.data))
     emptied = data.get("space") and not result.data.get("space")
     if emptied and design is not None and design.needs({}):
         pinned = ", ".join(origin for path, origin in result.origins.items() if path.startswith("set."))
@@ -147,6 +147,8 @@ def _set_sweep_path(result: Overridden, path: str, value: Any) -> None:
     _withdraw(result, path)
     *blocks, key = path.split(".")
     place = result.data
+    if blocks == ["design"] and isinstance(place.get("design"), str):
+        place["design"] = {"kind": place["design"]}
     for block in blocks:
         inner = place.get(block)
         place[block] = dict(inner) if isinstance(inner, Mapping) else {}
@@ -162,6 +164,9 @@ def _set_sweep_path(result: Overridden, path: str, value: Any) -> None:
 def sweep_paths() -> dict[str, FieldInfo]:
     """Dotted paths of the sweep's own blocks that the command line may set."""
     paths = _walk(SweepBlock, "")
+    paths["design"] = SweepBlock.model_fields["design"]
+    for design in designs().values():
+        paths |= {f"design.{key}": info for key, info in design.options.model_fields.items() if key != "kind"}
     return {
         path: info
         for path, info in paths.items()

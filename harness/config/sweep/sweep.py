@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.errors import UserError, nearest
 from analysis.rules import RULES
+from harness.config.blocks.design import Arm
 from harness.config.blocks.explain import ConfigError, show, validate
 from harness.config.blocks.paths import find, flatten
 from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
@@ -15,8 +16,11 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
+from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
+from harness.config.sweep.basis import SweepBasis
+from harness.config.sweep.enqueued import enqueued
 from harness.config.sweep.enumerated import check_enumerated
 from harness.config.sweep.overrides import SAME, Overridden, override
 from harness.config.sweep.placed import check_placed
@@ -28,14 +32,13 @@ from harness.config.yaml.lines import Document, read_yaml
 class Sweep:
     """A validated sweep.
 
-    `config` is the YAML as typed blocks, `composer` makes configurations from the base (preset, trial, set) that all of
-    them start from, `trial` is that base composed, `space` what is varied around it, `warnings`
+    `config` is the YAML as typed blocks, `basis` what all configurations stand on: the base (preset, trial, set), which
+    `trial` is composed, and the `space` that is varied around it; `warnings` are
     sentences for the person who starts it, `text` the YAML as read, `overrides` the command line's settings.
     """
 
     config: SweepBlock
-    composer: Composer = field(compare=False, repr=False)
-    space: Space
+    basis: SweepBasis = field(compare=False, repr=False)
     trial: ConfigurationBlock
     warnings: tuple[str, ...]
     text: str
@@ -45,12 +48,30 @@ class Sweep:
     @property
     def trials(self) -> int:
         """Configurations to run."""
-        return self.config.of_design.trials(self.config.trials, self.space)
+        return self.config.of_design.trials(self.config.trials, self.basis)
+
+    @property
+    def space(self) -> Space:
+        """What is varied around the base."""
+        return self.basis.space
+
+    @property
+    def studied(self) -> Space:
+        """What a study of it says that it draws: the space, or one of the named arms."""
+        arms = self.arms()
+        if not arms or not all(arm.name for arm in arms):
+            return self.space
+        options = {arm.name: dict(arm.changes) for arm in arms}
+        return Space({"arm": ChoiceBlock.model_construct(choice=options, when={})}, {})
+
+    def arms(self) -> list[Arm]:
+        """The configurations that the design knows before anything runs."""
+        return self.config.of_design.arms(self.basis)
 
     def resolved(self, changes: Mapping[str, Any], *, gpu: bool) -> ConfigurationBlock:
         """The configuration of one draw of the space, with everything decided; raises ConfigError for an impossible
         one."""
-        return self.composer.resolved(changes, gpu=gpu)
+        return self.basis.composer.resolved(changes, gpu=gpu)
 
 
 def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None) -> Sweep:
@@ -80,11 +101,13 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
         composer = Composer(merge(preset, settings))
         trial = composer({})
         space = build_space(config.space, composer, settings)
-        _check_design(config, trial, space)
+        first = enqueued(config, trial, space)
+        basis = SweepBasis(config, space, composer, settings, path.parent, first)
+        _check_design(basis, trial)
     except ConfigError as error:
         raise UserError(f"{sources.where(error)}: {error}") from None
     warnings = (*overridden.warnings, *advise(config, trial, space))
-    return Sweep(config, composer, space, trial, warnings, document.text, path, tuple(overrides))
+    return Sweep(config, basis, trial, warnings, document.text, path, tuple(overrides))
 
 
 class _Sources:
@@ -186,11 +209,12 @@ def _settings(config: SweepBlock) -> dict[str, Any]:
     return settings
 
 
-def _check_design(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> None:
-    for name, sentence in config.of_design.faults(space):
+def _check_design(basis: SweepBasis, trial: ConfigurationBlock) -> None:
+    config = basis.config
+    for name, sentence in config.of_design.faults(basis.space):
         raise ConfigError(f"space.{name}", sentence)
-    if not config.of_design.searched:
-        check_enumerated(config.of_design, space)
+    if not config.of_design.searched or config.of_design.ablates:
+        check_enumerated(config.of_design, basis)
     stopping = config.scheduler
     epochs = trial.optimiser.epochs
     if isinstance(stopping, AshaSchedulerBlock | MedianSchedulerBlock) and stopping.grace > epochs:

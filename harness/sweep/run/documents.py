@@ -82,7 +82,7 @@ def _made_again(run: Path, sweep: Sweep, added: list[dict[str, Any]], lost: str)
     known = {fold: Fold.stored(json.loads(text)) for fold, text in contents}
     return Plan(
         name=sweep.config.name,
-        design=sweep.config.design,
+        design=sweep.config.design.kind,
         objective=sweep.config.objective,
         data=data,
         trials=max(sweep.trials, len(configs)),

@@ -16,7 +16,7 @@ from harness.trial.episodes.feasible import check_feasible
 
 
 def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold], *, gpu: bool) -> None:
-    """Check a grid, or a small finite space, whole; of any other space, that not every part of it is impossible.
+    """Check what a design enumerates, or a small finite space, whole; of any other space, that some of it is possible.
 
     A configuration of a large space that turns out to be impossible once it is drawn ends as failed, with the same
     sentence.
@@ -39,16 +39,17 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
                 )
         return None
 
+    whole = [(sweep.resolved(arm.changes, gpu=gpu), dict(arm.changes)) for arm in sweep.arms()]
     finite = unplanned(sweep, (), gpu=gpu)
-    if finite is not None:
-        whole_space = not sweep.config.of_design.searched
-        whole = list(islice(finite, None if whole_space else EXHAUSTIVE + 1))
-        if whole_space or len(whole) <= EXHAUSTIVE:
-            for config, changes in whole:
-                fault = problem(config, changes)
-                if fault is not None:
-                    raise fault
-            return
+    if not whole and finite is not None:
+        walked = list(islice(finite, EXHAUSTIVE + 1))
+        whole = walked if len(walked) <= EXHAUSTIVE else []
+    if whole:
+        for config, changes in whole:
+            fault = problem(config, changes)
+            if fault is not None:
+                raise fault
+        return
     first: UserError | None = None
     for changes in probe(sweep.space):
         try:

@@ -12,11 +12,13 @@ from analysis.store import Run
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.space.space import Space
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Planned, Unit
 from harness.design.trial import Trial
 from harness.sweep.run.statuses import WORST_FIRST
 from harness.sweep.run.stored import Stored, stored_units
+from harness.sweep.search.beside import beside
 from harness.sweep.search.curves import History
 from harness.trial.step.schedule import Schedule
 
@@ -33,6 +35,13 @@ class Past:
     status: str = "running"
     value: float = math.nan
     curve: list[tuple[int, float]] = field(default_factory=list)
+    others: tuple[float, ...] = ()
+    """What it reached of the objectives beside the first."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """What it reached of every objective."""
+        return (self.value, *self.others)
 
     @property
     def running(self) -> bool:
@@ -54,35 +63,36 @@ def past(
         if unit.fold in folds and unit.seed in seeds and row.objective == objective:
             stored.setdefault(unit.config_id, {})[unit] = row
     curves = learning_curves(run, plan, objective, {unit for units in stored.values() for unit in units})
-    result = []
+    space, result = sweep.studied, []
     for config, planned in plan.configs.items():
         rows = stored.get(config, {})
         if config not in pending and not rows:
             continue
-        fit = fitting(sweep, planned, config, gpu=gpu)
+        fit = fitting(sweep, space, planned, config, gpu=gpu)
         if fit is not None:
             status, value = ("running", math.nan) if config in pending else _reached(rows)
             of_folds = [dict(curves.get(Trial(config, fold), ())) for fold in folds]
             curve = _mean(list(filter(None, of_folds)), shared=len(folds) if config in pending else None)
-            result.append(Past(config, *fit, status, value, curve))
+            others = beside(run, rows, sweep.config.sampler.beside)
+            result.append(Past(config, *fit, status, value, curve, others))
     return result, curves
 
 
 def fitting(
-    sweep: Sweep, planned: Planned, config: str, *, gpu: bool
+    sweep: Sweep, space: Space, planned: Planned, config: str, *, gpu: bool
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """(draw, changes) of the sweep's space that give the very configuration, or None.
+    """(draw, changes) of the space that give the very configuration of the sweep, or None.
 
     What a configuration changed when it was planned is looked at first, then its whole content: in a space that has
     grown by a path, it is the draw in which that path has the value that it always had.
     """
     content = flatten(planned.config.model_dump())
     for settings in ({**content, **planned.changes}, content):
-        params = sweep.space.find(settings)
+        params = space.find(settings)
         if params is None:
             continue
         try:
-            changes = sweep.space.changes(params)
+            changes = space.changes(params)
             if sweep.resolved(changes, gpu=gpu).id == config:
                 return params, changes
         except ConfigError:

@@ -10,6 +10,7 @@ from typing import Any
 from ray.tune.search import Searcher
 
 from analysis.unit_log import log_file
+from harness.config.blocks.design import Staged
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.space import changes_key
@@ -18,8 +19,10 @@ from harness.design.plan import Plan, Unit, by_trial
 from harness.design.trial import Trial
 from harness.sweep.run.statuses import WORST_FIRST, Reached, judged
 from harness.sweep.run.verdict import Verdict
+from harness.sweep.search.beside import beside
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.left import finite, unplanned
+from harness.sweep.search.stages import results
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
 from harness.sweep.show.board_row import BoardRow, BoardTrial
@@ -77,11 +80,17 @@ class Proposer(Searcher):
         self._trials: dict[str, Trial] = {}
         self._known = {changes_key(planned.changes) for planned in plan.configs.values()}
         self._attempts = min(ATTEMPTS, REPEATS) if finite(sweep) else ATTEMPTS
+        self._enqueued = deque(sweep.basis.enqueued)
         self._random = random.Random(sweep.config.sampler.seed + len(plan.configs))
         self._left: Iterator[tuple[ConfigurationBlock, dict[str, object]]] | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """What Tune starts next, or FINISHED."""
+        design = self.sweep.config.of_design
+        if not self.waiting and isinstance(design, Staged):
+            if self.pending:
+                return None
+            self._next_stage(design)
         if not self.waiting and not self._propose():
             finished: Any = Searcher.FINISHED
             return finished
@@ -154,7 +163,8 @@ class Proposer(Searcher):
         del self._judged[config]
         worst = min((state for state, _ in folds.values()), key=WORST_FIRST.index)
         values = [value for _, value in folds.values() if math.isfinite(value)]
-        self.study.tell(config, worst, sum(values) / len(values) if values else math.nan)
+        others = beside(self.run, self.plan.units_of(config), self.sweep.config.sampler.beside)
+        self.study.tell(config, worst, sum(values) / len(values) if values else math.nan, others)
         Verdict.drop(self.run, config)
 
     def _pending_of(self, config: str) -> list[Trial]:
@@ -184,10 +194,29 @@ class Proposer(Searcher):
         """The Tuner pickles itself for a `restore` that this project does not use."""
         return {}
 
+    def _next_stage(self, design: Staged) -> None:
+        """Plan what a staged design asks for now that all has ended; nothing is left to propose at its end."""
+        arms = design.next_arms(self.sweep.basis, results(self.sweep, self.plan, self.run, gpu=self.gpu))
+        for arm in arms:
+            config = self.sweep.resolved(arm.changes, gpu=self.gpu)
+            if config.id not in self.plan.configs:
+                self.plan = self.plan.with_arm(config, arm)
+                self.plan.append(self.run, config.id)
+                trials = by_trial(self.plan.units_of(config.id))
+                self.pending |= trials
+                self.waiting.extend(trials)
+        configurations = len({trial.config_id for trial in self.waiting})
+        self.new = max(0, self.new - configurations) if configurations else 0
+
     def _propose(self) -> str | None:
         """Another configuration, whose trials then wait; None where there is to be none."""
         if self.new <= 0:
             return None
+        while self._enqueued:
+            changes = self._enqueued.popleft()
+            config = self._unknown(changes)
+            if config is not None:
+                return self._accept(self.study.draw_of(changes), config)
         draw = None
         for _ in range(self._attempts):
             draw = self.study.ask()

@@ -3,13 +3,14 @@
 import hashlib
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from optuna.exceptions import OptunaError
+from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -19,6 +20,7 @@ from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.space import Space
 from harness.sweep.search.past import Past
 
+Direction = Literal["maximize", "minimize"]
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
 """User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
 SPOILT = (AssertionError, AttributeError, LookupError, TypeError, ValueError, OptunaError)
@@ -33,9 +35,10 @@ class Draw:
     changes: dict[str, Any]
 
 
-def study_file(run: Path, space: Space, objective: str) -> Path:
-    """Where the study of a space under an objective is: any other space, or objective, has a study of its own."""
-    content = json.dumps([space.content(), objective], sort_keys=True)
+def study_file(run: Path, space: Space, objective: str, beside: Sequence[str] = ()) -> Path:
+    """Where the study of a space under an objective, and those beside it, is: any other space, or objective, has a study of
+    its own."""
+    content = json.dumps([space.content(), objective, *beside], sort_keys=True)
     return run / STUDIES / f"{hashlib.sha256(content.encode()).hexdigest()[:12]}.log"
 
 
@@ -54,11 +57,12 @@ class Study:
         file: Path,
         *,
         name: str,
-        direction: Literal["maximize", "minimize"],
+        direction: Direction,
         sampler: SamplerBlock,
         space: Space,
         past: Sequence[Past] | None = None,
     ) -> None:
+        directions = [direction, *map(direction_of, sampler.beside)]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
         self.space = space
@@ -67,7 +71,7 @@ class Study:
         self.numbers: dict[str, int] = {}
         _mend(file)
         try:
-            self.study, self._storage = _opened(file, name, direction)
+            self.study, self._storage = _opened(file, name, directions)
             usable = past is None or _says(self._accepted(), past)
         except SPOILT:
             if past is None:
@@ -77,7 +81,7 @@ class Study:
             self._take_up()
         else:
             file.unlink()
-            self.study, self._storage = _opened(file, name, direction)
+            self.study, self._storage = _opened(file, name, directions)
             for configuration in past or ():
                 self._enter(configuration)
         self.study.sampler = _sampler(sampler, len(self.numbers))
@@ -114,18 +118,19 @@ class Study:
     def report(self, config: str, epoch: int, value: float) -> None:
         """The objective after an epoch; NaN is not recorded, nor is what a finished trial would report again."""
         trial = self._live.get(config)
-        if trial is not None and math.isfinite(value):
+        if trial is not None and math.isfinite(value) and len(self.study.directions) == 1:
             trial.report(value, step=epoch)
 
-    def tell(self, config: str, status: str, value: float) -> None:
-        """The configuration ended: done and stopped ones count with their value, pruned and diverged ones as worse
-        than any value, failed ones not at all."""
+    def tell(self, config: str, status: str, value: float, others: Sequence[float] = ()) -> None:
+        """The configuration ended: done and stopped ones count with their value and the `others` beside it, pruned and
+        diverged ones as worse than any value, failed ones not at all."""
         trial = self._live.pop(config, None)
         if trial is None:
             return
         trial.set_user_attr(STATUS, status)
-        state = state_of(status, value)
-        self.study.tell(trial.number, value if state is TrialState.COMPLETE else None, state)
+        values = [value, *others]
+        state = state_of(status, sum(values))
+        self.study.tell(trial.number, values if state is TrialState.COMPLETE else None, state)
 
     def _going_on(self, number: int) -> Trial:
         """The handle of a running trial of the study, to report to."""
@@ -152,15 +157,17 @@ class Study:
             for epoch, value in past.curve:
                 self.report(past.config, epoch, value)
             return
-        state = state_of(past.status, past.value)
-        reached: float | None = None
+        state = state_of(past.status, sum(past.values))
+        single = len(self.study.directions) == 1
+        curve = dict(past.curve) if single else {}
+        reached: list[float] | None = None
         if state is TrialState.COMPLETE:
-            reached = past.value
-        elif state is TrialState.PRUNED and past.curve:
-            reached = past.curve[-1][1]
+            reached = list(past.values)
+        elif state is TrialState.PRUNED and curve:
+            reached = [past.curve[-1][1]]
         attributes = {CHANGES: dict(past.changes), CONFIG: past.config, STATUS: past.status}
         trial = self._add(
-            state, past.params, value=reached, user_attrs=attributes, intermediate_values=dict(past.curve)
+            state, past.params, values=reached, user_attrs=attributes, intermediate_values=curve
         )
         self.numbers[past.config] = trial.number
 
@@ -182,11 +189,14 @@ def state_of(status: str, value: float) -> TrialState:
     return TrialState.FAIL if status == "failed" else TrialState.PRUNED
 
 
-def _opened(
-    file: Path, name: str, direction: Literal["maximize", "minimize"]
-) -> tuple[optuna.Study, JournalStorage]:
+def direction_of(objective: str) -> Direction:
+    """Which way an objective (split/level/metric) is better."""
+    return "maximize" if objective.endswith("/aupr") else "minimize"
+
+
+def _opened(file: Path, name: str, directions: Sequence[Direction]) -> tuple[optuna.Study, JournalStorage]:
     storage = JournalStorage(JournalFileBackend(str(file)))
-    made = optuna.create_study(study_name=name, storage=storage, direction=direction, load_if_exists=True)
+    made = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     return made, storage
 
 
@@ -200,11 +210,13 @@ def _says(trials: Sequence[FrozenTrial], past: Sequence[Past]) -> bool:
 def _agrees(trial: FrozenTrial, past: Past) -> bool:
     if past.running:
         return trial.state is TrialState.RUNNING and trial.params == past.params
-    if trial.state is not state_of(past.status, past.value) or trial.params != past.params:
+    if trial.state is not state_of(past.status, sum(past.values)) or trial.params != past.params:
         return False
     if trial.state is not TrialState.COMPLETE:
         return True
-    return trial.value is not None and math.isclose(trial.value, past.value, rel_tol=1e-9)
+    return trial.values is not None and all(
+        math.isclose(told, known, rel_tol=1e-9) for told, known in zip(trial.values, past.values, strict=True)
+    )
 
 
 def _sampler(block: SamplerBlock, past: int) -> optuna.samplers.BaseSampler:
@@ -212,6 +224,19 @@ def _sampler(block: SamplerBlock, past: int) -> optuna.samplers.BaseSampler:
     seed = (block.seed + 7919 * past) % 2**32
     if block.kind == "random":
         return optuna.samplers.RandomSampler(seed=seed)
+    if block.kind == "qmc":
+        # Its place in the sequence is kept in the study, so that the seed of the sequence stays.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return optuna.samplers.QMCSampler(
+                qmc_type="sobol",
+                scramble=True,
+                seed=block.seed % 2**32,
+                independent_sampler=optuna.samplers.RandomSampler(seed=seed),
+                warn_independent_sampling=False,
+            )
+    if block.kind == "nsga2":
+        return optuna.samplers.NSGAIISampler(population_size=block.population, seed=seed)
     return optuna.samplers.TPESampler(n_startup_trials=block.startup, seed=seed, constant_liar=True)
 
 

@@ -87,7 +87,7 @@ class Sampler(ABC):
         """The steps of one epoch (1-based), always the same for the same (seed, epoch)."""
 
 
-SAMPLERS: Registry[Sampler] = Registry("sampler", Sampler, path="episode.sampler")
+SAMPLERS: Registry[Sampler] = Registry("sampler", Sampler, path="episode.sampler", plain="cell_batch")
 SHAPES = "-> support [E, S], query [E, Q], cell [E], query_cell [E, Q]"
 
 

@@ -56,7 +56,9 @@ class Balance(ABC):
         """The gradient of one step of number `index`."""
 
 
-BALANCES: Registry[Balance] = Registry("balance", Balance, path="balance.kind", neutral="fixed")
+BALANCES: Registry[Balance] = Registry(
+    "balance", Balance, path="balance.kind", neutral="fixed", plain="fixed"
+)
 SHAPES = "gradients of n terms -> one gradient"
 
 

@@ -88,6 +88,7 @@ class Trainer:
                 nonnegative=self.model.energy.nonnegative_resistance,
                 relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
             ),
+            placebos=config.permuted,
         )
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))

@@ -1,0 +1,90 @@
+"""The keys of placebos: other streams and permuted inputs are part of an identity only where they are asked for."""
+
+import pytest
+import torch
+
+from analysis.errors import UserError
+from harness.audit.unit_inspector import AuditInspector
+from harness.config.space.compose import compose
+from models.losses.permuted import PermutedInput
+from models.streams import other_streams
+from tests.harness.conftest import TINY, MakeUnit
+
+OLD = "minimal"
+
+
+def test_identities_of_before_stand() -> None:
+    plain = compose(TINY, {})
+    assert not {"streams", "permuted"} & plain.identity().keys()
+    assert compose(TINY, {"streams": "", "permuted": []}).id == plain.id
+    others = {compose(TINY, {"streams": word}).id for word in ("a", "b")}
+    assert len({plain.id, *others}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"permuted": ["pearson"]}, "permuted: pearson is not there to be permuted: decouple.pearson is 0"),
+        ({"permuted": ["immax"]}, "permuted: 'immax' is no loss term with a placebo"),
+        ({"permuted": ["pearsn"]}, "did you mean 'pearson'"),
+        ({"permuted": ["pearson", "pearson"], "decouple.pearson": 0.1}, "permuted names a loss term twice"),
+        ({"streams": "a b"}, "streams is 'a b', expected letters"),
+    ],
+)
+def test_a_placebo_that_there_is_not_gets_one_sentence(changes: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        compose(TINY, changes)
+
+
+def test_the_empty_word_is_the_seed_itself() -> None:
+    assert other_streams(5, "") == 5
+    assert len({other_streams(5, "a"), other_streams(6, "a"), other_streams(5, "b"), 5}) == 4
+
+
+def test_other_streams_change_every_draw_and_not_the_seed(make_unit: MakeUnit) -> None:
+    plain, same, other = (
+        make_unit(changes, run=name)
+        for name, changes in (("a", {}), ("b", {"streams": ""}), ("c", {"streams": "placebo"}))
+    )
+    assert plain.row["seed"] == other.row["seed"]
+    weights = [list(unit.trainer.model.parameters()) for unit in (plain, same, other)]
+    assert all(torch.equal(one, two) for one, two in zip(weights[0], weights[1], strict=True))
+    drawn = [(a, b) for a, b in zip(weights[0], weights[2], strict=True) if len(a.unique()) > 1]
+    assert drawn
+    assert not any(torch.equal(one, two) for one, two in drawn)
+    batches = [next(iter(unit.sampler.epoch(1))).query for unit in (plain, same, other)]
+    assert (batches[0] == batches[1]).all()
+    assert (batches[0] != batches[2]).any()
+    assert plain.predictor.seed == same.predictor.seed != other.predictor.seed
+
+
+def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit) -> None:
+    changes = {
+        "permuted": ["contrastive", "pearson"],
+        "loss.contrastive.weight": 0.5,
+        "decouple.pearson": 0.5,
+    }
+    unit = make_unit({**changes, "audit": "strict"}, run="placebo", inspector=AuditInspector)
+    while not unit.finished:
+        unit.advance()
+    assert unit.status == "done", unit.row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ("seen", "sees z_i in its order, and is to see it in another one"),
+        ("built", "is no placebo, and was to be one"),
+    ],
+)
+def test_a_placebo_that_sees_its_input_as_it_is_is_broken(
+    broken: str, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if broken == "seen":
+        monkeypatch.setattr(PermutedInput, "seen", lambda self, step: step)
+    else:
+        monkeypatch.setattr("models.losses.build.permuted", lambda cls: cls)
+    unit = make_unit({"permuted": ["pearson"], "decouple.pearson": 0.5, "audit": "strict"}, run=broken)
+    unit.advance()
+    assert unit.status == "stopped"
+    assert sentence in unit.row["reason"]
