@@ -88,14 +88,14 @@ class TrialWorker(Trainable):
             self.unusable = f"a worker cannot use what the sweep brought: {error}"
         if work.stamp is not None:
             Code.today()  # read now, with the modules that were just loaded
-        # What is loaded stays: to search it for garbage before every trial takes longer than to build one.
-        gc.freeze()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Leave the previous trial behind entirely and take the next one."""
         self.unit_runs: list[UnitRun] | None = None
         gc.collect()
+        # What is loaded by now stays: to search it again for garbage would take longer than to build the next trial.
+        gc.freeze()
         fresh_globals(self.work.threads)
         self.trial = Trial(str(new_config["configuration"]), str(new_config["fold"]))
         view = Path(new_config["dataset"])
