@@ -15,6 +15,7 @@ from harness.config.space.space import Space
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan
+from harness.sweep.search.curves import Curves
 from harness.sweep.search.past import Past
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Study, study_file
@@ -139,14 +140,15 @@ def proposer(folder: Path, made: Sweep) -> Proposer:
         made,
         plan,
         held,
-        Board(total=3, larger_is_better=True),
+        Board(total=3, larger_is_better=True, folds={FOLD.id: FOLD.name}),
         run=folder / "run",
         pending={},
         reached={},
+        curves=Curves({}),
         new=made.trials,
         gpu=False,
         view=lambda config: folder,
-        give_up=lambda config, units: None,
+        give_up=lambda units: None,
         ended=lambda names: None,
     )
 
