@@ -1,4 +1,4 @@
-"""`python -m analysis [compare | competition | verify | export] RUN` and `schema`; `print_ranking` for whoever ends a sweep."""
+"""`python -m analysis [compare | competition | verify | export] RUN` and `schema`; `print_ranking` ends a sweep."""
 
 import argparse
 import sys

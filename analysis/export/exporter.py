@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,19 +84,26 @@ class Exporter:
             else:
                 ended.setdefault(row["config"], {})[name] = fingerprint(row)
         changed = {config for config, units in ended.items() if not self._state.has(config, _joined(units))}
-        self.exported.unchanged += sum(
-            1 + len(units) for config, units in ended.items() if config not in changed
-        )
         # A driver goes on with configurations of which units are still to come.
-        partial = {config for config, units in ended.items() if len(units) < (self._planned or 0)}
-        if changed | partial:
-            read = stored_units(run, rows)
-            for config in (config for config in ended if config in changed | partial):
-                for name in ended[config]:
-                    self._take(read(name))
-                self._complete(config)
+        wanted = changed | {config for config, units in ended.items() if len(units) < (self._planned or 0)}
+        self.exported.unchanged += sum(
+            len(units) + 1 for config, units in ended.items() if config not in wanted
+        )
+        if wanted:
+            self._export(wanted, ended, stored_units(run, rows))
         self._note()
         return run
+
+    def _export(
+        self,
+        wanted: Collection[str],
+        ended: Mapping[str, Mapping[str, str]],
+        read: Callable[[str], StoredUnit],
+    ) -> None:
+        for config in (config for config in ended if config in wanted):
+            for name in ended[config]:
+                self._take(read(name))
+            self._complete(config)
 
     def add(self, units: Iterable[str]) -> None:
         """Export units that have just ended, by their names, and the means of their configurations.
@@ -117,7 +124,6 @@ class Exporter:
     def close(self) -> None:
         """End the work with the tracker; what was written stays noted."""
         self._note()
-        self._tracker.close()
         self._state.close()
 
     def _take(self, unit: StoredUnit) -> None:

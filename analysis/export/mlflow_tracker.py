@@ -25,6 +25,7 @@ class MlflowTracker(Tracker):
 
     key = "mlflow"
     client = "mlflow"
+    packages = "mlflow-skinny sqlalchemy alembic"
     shared = True
     opened = "mlflow ui --backend-store-uri sqlite:///{out}/mlflow.db"
 

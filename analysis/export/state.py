@@ -10,8 +10,8 @@ from analysis.errors import UserError
 
 
 class State:
-    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run on which data, then one per tracked run that was
-    written: its key, the fingerprint of what it was made of, and what the tracker knows it by. The last line of a key
+    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run on which data, then one per tracked run that
+    was written: its key, the fingerprint of what it was made of, and what the tracker knows it by. The last line of a key
     counts; half a line of a process that was killed counts for nothing. Held locked until it is closed.
 
     Raises

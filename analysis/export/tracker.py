@@ -24,6 +24,8 @@ class Tracker(ABC):
     key: ClassVar[str]
     client: ClassVar[str | None] = None
     shared: ClassVar[bool] = False
+    packages: ClassVar[str] = ""
+    """What pip installs, where that is not the client's own name."""
     opened: ClassVar[str]
     """How a person looks at what was written, with {out} in place of the folder."""
 
@@ -36,8 +38,8 @@ class Tracker(ABC):
         """Raise UserError where the client is not installed here."""
         if cls.client is not None and importlib.util.find_spec(cls.client) is None:
             raise UserError(
-                f"{cls.key}: its client is not installed here; install it with: pip install '{cls.client}' (docs/trackers.md "
-                "says which versions were tested, and how to export from an environment of its own)"
+                f"{cls.key}: its client is not installed here; pip install {cls.packages or cls.client} "
+                "(docs/trackers.md says which versions were tested)"
             )
 
     @abstractmethod
@@ -45,8 +47,5 @@ class Tracker(ABC):
         """Write a tracked run whole, in place of the one that an earlier call of the same key returned as `before`
         (None: there was none that is known). Returns what the tracker knows it by."""
 
-    def flush(self) -> None:
-        """Have all that was written on disk; what is written later is a state that says so."""
-
-    def close(self) -> None:
-        """End the work with the client."""
+    def flush(self) -> None:  # noqa: B027 - most write at once
+        """Have all that was written on disk: it is noted as written after this."""

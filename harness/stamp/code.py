@@ -25,6 +25,7 @@ LEFT_OUT = (
     "harness.sweep",
     "harness.bench",
     "harness.shell.terminal",
+    "analysis.export",
     "analysis.output",
     "analysis.terminal",
 )

@@ -23,6 +23,7 @@ from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
 from harness.sweep.show.display import Display
 from harness.sweep.start import Start
+from harness.sweep.tracking import Track
 from harness.trial.device import Device
 
 PATIENCE = 0.5
@@ -47,6 +48,7 @@ class Tuning:
     give_up: Callable[[str, Iterable[Unit]], None]
     before: Callable[[], None]
     stamp: Stamp
+    track: Track
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     display = Display(console, board, config.objective)
     compactor = Compactor(tuning.run)
     compactor.collect_left(complete_units(tuning.run, start.pending))
+
+    def ended(units: Iterable[str]) -> None:
+        names = list(units)
+        tuning.track(names)
+        compactor.collect(names)
+
     proposer = Proposer(
         sweep,
         start.plan,
@@ -117,7 +125,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         gpu=tuning.device.gpu,
         view=tuning.view,
         give_up=tuning.give_up,
-        ended=compactor.collect,
+        ended=ended,
     )
     cpus = config.resources.cpus_per_trial
     work = Work(

@@ -117,6 +117,8 @@ class SweepBlock(Block):
     stop: list[str] = Field(default_factory=list)
     """Warning rules that end a unit as soon as they hold."""
     resources: ResourcesBlock = ResourcesBlock()
+    track: list[str] = Field(default_factory=list)
+    """Trackers that get every configuration as it ends, below RUN/export: csv, tensorboard, mlflow, trackio, wandb."""
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 
