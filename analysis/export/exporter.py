@@ -16,6 +16,7 @@ from analysis.export.unit_run import tracked_unit
 from analysis.labels import Labels
 from analysis.reported import refuse_mixture
 from analysis.store import Run
+from analysis.unit_log import ENDED
 
 AT_ONCE = 100
 """Tracked runs between two notes of what was written."""
@@ -85,7 +86,11 @@ class Exporter:
                 ended.setdefault(row["config"], {})[name] = fingerprint(row)
         changed = {config for config, units in ended.items() if not self._state.has(config, _joined(units))}
         # A driver goes on with configurations of which units are still to come.
-        wanted = changed | {config for config, units in ended.items() if len(units) < (self._planned or 0)}
+        wanted = changed | {
+            config
+            for config, units in ended.items()
+            if sum(rows[name]["status"] in ENDED for name in units) < (self._planned or 0)
+        }
         self.exported.unchanged += sum(
             len(units) + 1 for config, units in ended.items() if config not in wanted
         )
@@ -142,7 +147,7 @@ class Exporter:
         tracked = tracked_configuration(config, kept.label, kept.settings, summaries, self._planned)
         if self._write(tracked, _joined(kept.made_of)):
             self.exported.configurations += 1
-        if len(summaries) >= (self._planned or 0):
+        if self._planned and sum(unit.status in ENDED for unit in summaries) >= self._planned:
             del self._open[config]
 
     def _write(self, run: TrackedRun, made_of: str) -> bool:
