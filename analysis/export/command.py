@@ -22,7 +22,7 @@ _EPILOG = """\
 trackers:
   csv          three tables (units, configurations, epochs), nothing to install
   tensorboard  event files                       pip install tensorboard
-  mlflow       OUT/mlflow.db (SQLite)            pip install mlflow-skinny sqlalchemy alembic
+  mlflow       OUT/mlflow.db (SQLite)            pip install mlflow-skinny
   trackio      a local trackio project           pip install trackio
   wandb        offline runs, for `wandb sync`    pip install wandb
 

@@ -25,7 +25,7 @@ class MlflowTracker(Tracker):
 
     key = "mlflow"
     client = "mlflow"
-    packages = "mlflow-skinny sqlalchemy alembic"
+    packages = "mlflow-skinny"
     shared = True
     opened = "mlflow ui --backend-store-uri sqlite:///{out}/mlflow.db"
 
