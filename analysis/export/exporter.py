@@ -67,8 +67,12 @@ class Exporter:
         self.exported = Exported()
         self._planned = len(plan.get("folds", ())) * len(plan.get("seeds", ())) or None
         self._state = State(self.out, tracker, store.name, str(plan.get("data", "")), shared=kind.shared)
-        self._tracker = kind(self.out, store.name)
-        self._labels = Labels()
+        try:
+            self._tracker = kind(self.out, store.name)
+        except BaseException:
+            self._state.close()
+            raise
+        self._labels, self._named = Labels(), set[str]()
         self._open: dict[str, _Units] = {}
         self._written: dict[str, tuple[str, str]] = {}
 
@@ -79,7 +83,7 @@ class Exporter:
         rows = stored_rows(run)
         ended: dict[str, dict[str, str]] = {}
         for name, row in rows.items():
-            self._labels.add(row["config"], json.loads(row["changes_json"] or "{}"))
+            self._name(row)
             if row["status"] == "running":
                 self.exported.running += 1
             else:
@@ -119,7 +123,7 @@ class Exporter:
         configs: dict[str, None] = {}
         for name in units:
             unit = logged_unit(run, name)
-            self._labels.add(unit.row["config"], json.loads(unit.row["changes_json"] or "{}"))
+            self._name(unit.row)
             self._take(unit)
             configs[unit.row["config"]] = None
         for config in configs:
@@ -131,11 +135,21 @@ class Exporter:
         self._note()
         self._state.close()
 
+    def _name(self, row: Mapping[str, Any]) -> None:
+        """Take a configuration's changes for its label; a unit whose worker died at once does not say them."""
+        if row["changes_json"]:
+            self._labels.add(row["config"], json.loads(row["changes_json"]))
+            self._named.add(row["config"])
+
     def _take(self, unit: StoredUnit) -> None:
         config = unit.row["config"]
-        tracked = tracked_unit(unit, self._labels.name(config))
-        kept = self._open.setdefault(config, _Units(tracked.tags["label"], (tracked.params, tracked.changed)))
-        kept.label = tracked.tags["label"]
+        label = self._labels.name(config) if config in self._named else config
+        tracked = tracked_unit(unit, label)
+        kept = self._open.setdefault(config, _Units(label, ({}, {})))
+        kept.label, kept.settings = (
+            label,
+            (tracked.params, tracked.changed) if tracked.params else kept.settings,
+        )
         kept.made_of[unit.name] = fingerprint(unit.row)
         kept.summaries[unit.name] = UnitSummary.of(tracked)
         if self._write(tracked, kept.made_of[unit.name]):

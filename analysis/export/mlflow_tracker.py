@@ -47,7 +47,7 @@ class MlflowTracker(Tracker):
 
         for old in [before] if before else self._unfinished(run.key):
             self._client.delete_run(old)
-        began = _milliseconds(run.started) or 0
+        began, elapsed = _milliseconds(run.started) or 0, run.elapsed()
         tags = {"key": run.key, **run.tags, "changed": ", ".join(f"{k}={v}" for k, v in run.changed.items())}
         created = self._client.create_run(
             self._experiment,
@@ -58,7 +58,7 @@ class MlflowTracker(Tracker):
         run_id: str = created.info.run_id
         params = [Param(spelt(path), str(value)[:LONGEST_PARAM]) for path, value in run.params.items()]
         metrics = [
-            Metric(spelt(name), value, began + 1000 * step, step)
+            Metric(spelt(name), value, began + int(1000 * elapsed[step]), step)
             for step, values in [*run.series, (0, run.finals)]
             for name, value in values.items()
         ]

@@ -56,10 +56,10 @@ def _events(run: TrackedRun) -> bytes:
         event = Event(wall_time=began, step=0)
         event.summary.MergeFromString(summary.SerializeToString())
         writer.write(event.SerializeToString())
+    elapsed = run.elapsed()
     for step, values in [*run.series, (0, run.finals)]:
         scalars = [Summary.Value(tag=name, simple_value=value) for name, value in values.items()]
-        # Epochs have no time of their own in the store; a second apart they keep their order on a time axis.
-        event = Event(wall_time=began + step, step=step, summary=Summary(value=scalars))
+        event = Event(wall_time=began + elapsed[step], step=step, summary=Summary(value=scalars))
         writer.write(event.SerializeToString())
     return buffer.getvalue()
 

@@ -26,3 +26,12 @@ class TrackedRun:
     status: str
     started: datetime | None = None
     finished: datetime | None = None
+
+    def elapsed(self) -> dict[int, float]:
+        """Seconds from its start to the end of every epoch, by what the epochs say that they took; of final metrics (0)
+        those of the last one."""
+        at, ends = 0.0, {}
+        for epoch, metrics in self.series:
+            at += metrics.get("epochs/wall_s", 0.0)
+            ends[epoch] = at
+        return {**ends, 0: at}

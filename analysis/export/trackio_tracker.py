@@ -39,6 +39,7 @@ class TrackioTracker(Tracker):
     def write(self, run: TrackedRun, before: str | None) -> str:
         self._storage.delete_run(self.project, run.name, run.key)
         began = run.started or datetime.now(UTC)
+        elapsed = run.elapsed()
         steps = [*run.series, (0, run.finals)]
         config: dict[str, Any] = {CREATED: began.isoformat(), GROUP: run.tags["config"], **run.params}
         config |= {f"tag/{name}": value for name, value in run.tags.items()}
@@ -48,7 +49,7 @@ class TrackioTracker(Tracker):
             run.name,
             [dict(values) for _, values in steps],
             steps=[step for step, _ in steps],
-            timestamps=[(began + timedelta(seconds=step)).isoformat() for step, _ in steps],
+            timestamps=[(began + timedelta(seconds=elapsed[step])).isoformat() for step, _ in steps],
             config=config,
             run_id=run.key,
         )
