@@ -130,6 +130,10 @@ class Exporter:
             self._complete(config)
         self._note()
 
+    def abandon(self) -> None:
+        """Note nothing of what is not noted yet, since it could not be written: a later export writes it."""
+        self._written = {}
+
     def close(self) -> None:
         """End the work with the tracker; what was written stays noted."""
         self._note()

@@ -42,6 +42,7 @@ def tracking(run: Path, names: Sequence[str], say: Callable[[str], None]) -> Ite
                     work(exporter)
                 except Exception as error:  # noqa: BLE001  # a tracker's client may raise anything, and ends no sweep
                     reason = (str(error).splitlines() or [type(error).__name__])[0]
+                    exporter.abandon()
                     del exporters[name]
                     say(
                         f"track: {name} is written no further ({reason}); afterwards python -m analysis export {run} --to "

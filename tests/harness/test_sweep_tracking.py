@@ -6,7 +6,6 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.export.exporter import Exporter
-from analysis.export.tracked import TrackedRun
 from analysis.export.trackers import TRACKERS
 from harness.config.sweep.sweep import load_sweep
 from harness.sweep.tracking import refuse_absent, tracking
@@ -59,7 +58,7 @@ def test_a_tracker_that_fails_is_said_once_and_ends_nothing(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Failing(TRACKERS["csv"]):  # type: ignore[misc]
-        def write(self, run: TrackedRun, before: str | None) -> str:
+        def flush(self) -> None:
             raise RuntimeError("the server is away\nand more")
 
     said: list[str] = []
