@@ -20,7 +20,7 @@ class MlflowTracker(Tracker):
     those that it changes; metrics are at their epoch, final ones at step 0. What is written anew replaces the older
     MLflow run, which is deleted (MLflow keeps deleted ones until `mlflow gc`).
 
-    The client is mlflow-skinny or mlflow; skinny stands beside pandas 3, and has no page to look at runs with.
+    The client is mlflow-skinny or mlflow; skinny stands beside any pyarrow, and has no page to look at runs with.
     """
 
     key = "mlflow"
