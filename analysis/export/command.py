@@ -56,6 +56,9 @@ def export_command(argv: Sequence[str], console: Console) -> int:
     exporter = Exporter(options.run, options.to, options.out)
     try:
         run = exporter.whole()
+    except OSError as error:
+        exporter.abandon()
+        raise UserError(f"{exporter.out} cannot be written ({error.strerror or error})") from None
     finally:
         exporter.close()
     console.print(_sentence(exporter.exported, options.to, time.monotonic() - began), soft_wrap=True)

@@ -88,7 +88,9 @@ class Exporter:
                 self.exported.running += 1
             else:
                 ended.setdefault(row["config"], {})[name] = fingerprint(row)
-        changed = {config for config, units in ended.items() if not self._state.has(config, _joined(units))}
+        changed = {
+            config for config, units in ended.items() if not self._state.has(config, self._joined(units))
+        }
         # A driver goes on with configurations of which units are still to come.
         wanted = changed | {
             config
@@ -110,6 +112,7 @@ class Exporter:
         read: Callable[[str], StoredUnit],
     ) -> None:
         for config in (config for config in ended if config in wanted):
+            self._open.pop(config, None)
             for name in ended[config]:
                 self._take(read(name))
             self._complete(config)
@@ -163,7 +166,7 @@ class Exporter:
         kept = self._open[config]
         summaries = [kept.summaries[name] for name in sorted(kept.summaries)]
         tracked = tracked_configuration(config, kept.label, kept.settings, summaries, self._planned)
-        if self._write(tracked, _joined(kept.made_of)):
+        if self._write(tracked, self._joined(kept.made_of)):
             self.exported.configurations += 1
         if self._planned and sum(unit.status in ENDED for unit in summaries) >= self._planned:
             del self._open[config]
@@ -186,8 +189,7 @@ class Exporter:
             self._state.add(self._written)
             self._written = {}
 
-
-def _joined(made_of: Mapping[str, str]) -> str:
-    """Fingerprint of a configuration: of all of its units together."""
-    text = json.dumps(sorted(made_of.items()))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def _joined(self, made_of: Mapping[str, str]) -> str:
+        """Fingerprint of a configuration: of all of its units together, and of how many it is to have."""
+        text = json.dumps([self._planned, sorted(made_of.items())])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

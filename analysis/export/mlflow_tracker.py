@@ -45,7 +45,7 @@ class MlflowTracker(Tracker):
     def write(self, run: TrackedRun, before: str | None) -> str:
         from mlflow.entities import Metric, Param
 
-        for old in [before] if before else self._unfinished(run.key):
+        for old in self._runs_of(run.key):
             self._client.delete_run(old)
         began, elapsed = _milliseconds(run.started) or 0, run.elapsed()
         tags = {"key": run.key, **run.tags, "changed": ", ".join(f"{k}={v}" for k, v in run.changed.items())}
@@ -70,8 +70,8 @@ class MlflowTracker(Tracker):
         self._client.set_terminated(run_id, ENDS.get(run.status, "FAILED"), _milliseconds(run.finished))
         return run_id
 
-    def _unfinished(self, key: str) -> list[str]:
-        """Runs of this key that an export wrote, or half wrote, and did not come to note."""
+    def _runs_of(self, key: str) -> list[str]:
+        """Runs of this key that are there, those included that an export did not come to note."""
         matching = f"tags.key = '{key}'"
         return [run.info.run_id for run in self._client.search_runs([self._experiment], matching)]
 
