@@ -29,7 +29,12 @@ class TrackioTracker(Tracker):
         super().__init__(out, project)
         os.environ["TRACKIO_DIR"] = str(out)  # read once, when trackio is imported
         from trackio.sqlite_storage import SQLiteStorage
+        from trackio.utils import TRACKIO_DIR
 
+        if Path(TRACKIO_DIR) != out:
+            raise UserError(
+                f"trackio writes to {TRACKIO_DIR} in this process already; export to {out} from another one"
+            )
         self._storage = SQLiteStorage
         try:
             self._storage.init_db(project)

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.util
 import math
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -64,6 +65,14 @@ def spelt(key: str, name: str) -> str:
     from analysis.export.mlflow_tracker import spelt
 
     return spelt(name)
+
+
+@pytest.fixture(autouse=True)
+def own_trackio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """trackio settles where its files lie when it is imported."""
+    monkeypatch.delenv("TRACKIO_DIR", raising=False)
+    for name in [name for name in sys.modules if name.split(".")[0] == "trackio"]:
+        monkeypatch.delitem(sys.modules, name)
 
 
 @pytest.fixture

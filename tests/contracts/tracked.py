@@ -82,10 +82,12 @@ def read_mlflow(out: Path, project: str) -> Runs:
     runs: Runs = []
     for run in client.search_runs([client.get_experiment_by_name(project).experiment_id], max_results=1000):
         read = Read(dict(run.data.params), dict(run.data.tags))
-        for name in run.data.metrics:
+        for name, value in run.data.metrics.items():
+            if name.startswith(FINAL):
+                read.finals[name] = value
+                continue
             for metric in client.get_metric_history(run.info.run_id, name):
-                place = read.finals if name.startswith(FINAL) else read.series.setdefault(metric.step, {})
-                place[name] = metric.value
+                read.series.setdefault(metric.step, {})[name] = metric.value
         assert run.info.status != "RUNNING"
         runs.append((run.data.tags["key"], read))
     return runs
