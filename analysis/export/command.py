@@ -82,7 +82,7 @@ def _sentence(exported: Exported, tracker: str, seconds: float) -> str:
     if exported.replaced:
         text += f", {exported.replaced} of them in place of an earlier one"
     if exported.unchanged:
-        text += f"; {exported.unchanged} of units and configurations are there already"
+        text += f"; {exported.unchanged} are there already"
     if exported.running:
         text += f"; {counted(exported.running, 'unit')} still running: export again when they have ended"
     return text

@@ -204,7 +204,7 @@ def test_the_command_says_what_it_did_and_where(
 ) -> None:
     for said in (
         "exported to csv: 12 units and 4 configurations in ",
-        "nothing new to export to csv; 16 of units",
+        "nothing new to export to csv; 16 are there already",
     ):
         assert main(["export", str(run_path), "--to", "csv", "--out", str(tmp_path / "out")]) == 0
         printed = capsys.readouterr().out
