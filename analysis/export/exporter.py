@@ -14,7 +14,7 @@ from analysis.export.tracked import TrackedRun
 from analysis.export.trackers import tracker_class
 from analysis.export.unit_run import tracked_unit
 from analysis.labels import Labels
-from analysis.reported import refuse_mixture
+from analysis.stamps import refuse_mixture
 from analysis.store import Run
 from analysis.unit_log import ENDED
 

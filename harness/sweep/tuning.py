@@ -108,7 +108,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     compactor = Compactor(tuning.run)
     compactor.collect_left(complete_units(tuning.run, start.pending))
 
-    def ended(units: Iterable[str]) -> None:
+    def track_and_collect(units: Iterable[str]) -> None:
         names = list(units)
         tuning.track(names)
         compactor.collect(names)
@@ -125,7 +125,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         gpu=tuning.device.gpu,
         view=tuning.view,
         give_up=tuning.give_up,
-        ended=ended,
+        ended=track_and_collect,
     )
     cpus = config.resources.cpus_per_trial
     work = Work(

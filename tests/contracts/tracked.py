@@ -69,8 +69,8 @@ def read_tensorboard(out: Path, project: str) -> Runs:
                 texts[name.strip("`")] = value.replace("&#124;", "|")
         content = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
         assert plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
-        config, place = folder.parent.name, folder.name
-        runs.append((config if place == "mean" else f"{config}-{place}", read))
+        config, name = folder.parent.name, folder.name
+        runs.append((config if name == "mean" else f"{config}-{name}", read))
     return runs
 
 

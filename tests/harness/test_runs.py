@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,7 +51,7 @@ def driven(run: Path) -> Iterator[None]:
         yield
 
 
-def planned(path: Path, copies: list[Copy], seeds: tuple[int, ...] = (0, 1, 2), **changes: object) -> Path:
+def planned(path: Path, copies: list[Copy], seeds: tuple[int, ...] = (0, 1, 2), **changes: Any) -> Path:
     """A run of copies with a plan that asks for them."""
     write_run(path, copies, seeds)
     plan = json.loads((RUN / "plan.json").read_text())
@@ -310,7 +311,7 @@ def test_combined_seeds_make_configurations_that_lack_them_incomplete(tmp_path: 
     ],
 )
 def test_runs_that_mean_nothing_together_are_not_combined(
-    tmp_path: Path, changes: dict[str, object], unit: dict[str, str], sentence: str
+    tmp_path: Path, changes: dict[str, Any], unit: dict[str, str], sentence: str
 ) -> None:
     first = planned(tmp_path / "first", [COPIES[0]])
     second = planned(tmp_path / "second", [dataclasses.replace(COPIES[1], unit=unit)], **changes)

@@ -1,10 +1,12 @@
 """`track:` in a sweep: the driver exports what ended, a tracker that fails ends nothing, and mistakes are early."""
 
+import csv
 from pathlib import Path
 
 import pytest
 
 from analysis.errors import UserError
+from analysis.export.csv_tracker import CsvTracker
 from analysis.export.exporter import Exporter
 from analysis.export.trackers import TRACKERS
 from harness.config.sweep.sweep import load_sweep
@@ -12,18 +14,21 @@ from harness.sweep.tracking import refuse_absent, tracking
 from tests.harness.conftest import MakeUnit
 from tests.harness.small_sweeps import NEVER
 
+Tables = dict[str, list[dict[str, str]]]
 
-def whole(run: Path, out: Path) -> dict[str, str]:
+
+def whole(run: Path, out: Path) -> Tables:
     """What an export of the whole run gives, by file."""
     exporter = Exporter(run, "csv", out)
     exporter.whole()
     exporter.close()
-    return texts(out)
+    return tables(out)
 
 
-def texts(out: Path) -> dict[str, str]:
-    """The lines of every CSV, sorted: their order is that in which units ended."""
-    return {file.name: "\n".join(sorted(file.read_text().splitlines())) for file in out.glob("*.csv")}
+def tables(out: Path) -> Tables:
+    """The rows of every CSV in order of what they say: in the file it is that in which units ended."""
+    rows = {file.name: csv.DictReader(file.read_text().splitlines()) for file in out.glob("*.csv")}
+    return {name: sorted(each, key=lambda row: sorted(row.items())) for name, each in rows.items()}
 
 
 def trained(make_unit: MakeUnit, seed: int) -> tuple[str, Path]:
@@ -38,12 +43,12 @@ def test_units_tracked_as_they_end_are_those_of_an_export(make_unit: MakeUnit, t
     said: list[str] = []
     _, run = trained(make_unit, 0)
     with tracking(run, ["csv"], said.append) as track:
-        assert len(texts(run / "export" / "csv")["units.csv"].splitlines()) == 2, "what ended before"
+        assert len(tables(run / "export" / "csv")["units.csv"]) == 1, "what ended before"
         name, _ = trained(make_unit, 1)
         track(iter([name]))
-        tracked = texts(run / "export" / "csv")
+        tracked = tables(run / "export" / "csv")
         assert tracked == whole(run, tmp_path / "whole")
-    assert texts(run / "export" / "csv") == tracked
+    assert tables(run / "export" / "csv") == tracked
     assert said == []
 
 
@@ -51,13 +56,13 @@ def test_what_ended_unnamed_is_exported_at_the_end(make_unit: MakeUnit) -> None:
     _, run = trained(make_unit, 0)
     with tracking(run, ["csv"], print):
         name, _ = trained(make_unit, 1)
-    assert name in texts(run / "export" / "csv")["units.csv"]
+    assert name in {row["key"] for row in tables(run / "export" / "csv")["units.csv"]}
 
 
 def test_a_tracker_that_fails_is_said_once_and_ends_nothing(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Failing(TRACKERS["csv"]):  # type: ignore[misc]
+    class Failing(CsvTracker):
         def flush(self) -> None:
             raise RuntimeError("the server is away\nand more")
 
@@ -72,7 +77,7 @@ def test_a_tracker_that_fails_is_said_once_and_ends_nothing(
         "everything"
     )
     monkeypatch.undo()
-    assert name in whole(run, run / "export" / "csv")["units.csv"]
+    assert name in {row["key"] for row in whole(run, run / "export" / "csv")["units.csv"]}
 
 
 def test_a_tracker_without_its_client_is_refused_before_anything_runs(
