@@ -1,4 +1,4 @@
-"""`python -m analysis [compare | competition | verify] RUN` and `schema`; `print_ranking` for whoever ends a sweep."""
+"""`python -m analysis [compare | competition | verify | export] RUN` and `schema`; `print_ranking` ends a sweep."""
 
 import argparse
 import sys
@@ -13,6 +13,7 @@ from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.errors import UserError, run_cli
+from analysis.export.command import export_command
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.ranking import ROPE, rank
@@ -44,6 +45,7 @@ examples:
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
+  python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
   python -m analysis schema                      every table and column of a run, as a page
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
@@ -227,6 +229,8 @@ def main(argv: Sequence[str]) -> int:
         return _competition(argv[1:])
     if argv[:1] == ["verify"]:
         return _verify(argv[1:])
+    if argv[:1] == ["export"]:
+        return export_command(argv[1:], plain_console())
     if argv[:1] == ["schema"]:
         return _schema(argv[1:])
     return _rank(argv)

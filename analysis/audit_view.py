@@ -22,7 +22,11 @@ def verdicts(run: Run) -> pd.DataFrame:
     Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
     is broken, inert or leaking, and what a batch or a scoring of the run showed.
     """
-    audit = run.table("audit")
+    return verdicts_of(run.table("audit"))
+
+
+def verdicts_of(audit: pd.DataFrame) -> pd.DataFrame:
+    """As `verdicts`, of these rows of the table `audit`."""
     columns = ["id", "mechanism", "verdict", "configurations", "of", "reason"]
     if audit.empty:
         return pd.DataFrame(columns=columns)

@@ -19,6 +19,9 @@ A run is a folder
     RUN/studies/<hash>.log                        what a search proposed and was told, as optuna-dashboard opens it
     RUN/code/<hash>.json                          modules of a code that units were made with
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
+    RUN/notes.json                                tags and a note (python -m harness.runs)
+    RUN/export/<tracker>/                         what trackers got (python -m analysis export)
+    RUN/combined.json                             the runs that a combined run was made of
 
 A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,

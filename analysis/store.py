@@ -22,7 +22,8 @@ from analysis.schema_version import refuse_older
 _MARKERS = ("logs", "units", "trials", "plan.json", "sweep.yaml", "provenance.json")
 
 
-def _is_run(path: Path) -> bool:
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run."""
     return path.is_dir() and any((path / marker).exists() for marker in _MARKERS)
 
 
@@ -53,13 +54,13 @@ class Run:
         """
         path = user_path(path)
         if not path.exists():
-            beside = [p.name for p in path.parent.iterdir() if _is_run(p)] if path.parent.is_dir() else []
+            beside = [p.name for p in path.parent.iterdir() if is_run(p)] if path.parent.is_dir() else []
             hint = nearest(path.name, beside).replace("'", f"'{path.parent}/", 1)
             raise UserError(
                 f"{path}: no such run{hint if path.parent != Path() else nearest(path.name, beside)}"
             )
-        if not _is_run(path):
-            inside = sorted(p.name for p in path.iterdir() if _is_run(p)) if path.is_dir() else []
+        if not is_run(path):
+            inside = sorted(p.name for p in path.iterdir() if is_run(p)) if path.is_dir() else []
             hint = (
                 f"; it contains the runs {', '.join(str(path / name) for name in inside[:8])}"
                 if inside
@@ -76,7 +77,7 @@ class Run:
         wanted, here = user_path(path), Path.cwd()
         for folder in (here, *here.parents, Path(__file__).resolve().parents[1]):
             run_folder = folder / wanted
-            if _is_run(run_folder):
+            if is_run(run_folder):
                 if run_folder != here / wanted:
                     print(
                         f"{printable(str(wanted))}: not in {printable(str(here))}; read from {printable(str(run_folder))}"

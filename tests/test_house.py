@@ -46,6 +46,7 @@ ROOMS = {
         "audit",
         "single",
         "sweep",
+        "runs",
         "bench",
     ),
     "harness.config": ("yaml", "blocks", "space", "sweep"),

@@ -24,7 +24,9 @@ DISCOVERED = ("models.", "harness.trial.", "analysis.rules.")
 LEFT_OUT = (
     "harness.sweep",
     "harness.bench",
+    "harness.runs",
     "harness.shell.terminal",
+    "analysis.export",
     "analysis.output",
     "analysis.terminal",
 )

@@ -39,6 +39,7 @@ from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
 from harness.sweep.search.stages import results
 from harness.sweep.start import Start, forget, prepare
+from harness.sweep.tracking import refuse_absent, tracking
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import choose_device
 from harness.trial.trying import try_brought
@@ -57,6 +58,7 @@ def run_sweep(options: Options, console: Console) -> int:
     console.file = sys.stdout
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
+        refuse_absent(sweep.config.track)
         try_brought(sweep.trial.resolved(gpu=False))  # before there is a folder to leave behind
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = (options.out or Path("runs") / sweep.config.name).absolute()
@@ -104,6 +106,8 @@ def run_sweep(options: Options, console: Console) -> int:
             put_aside(run, start.aside)
             take_back(run, start.back)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
+            with tracking(run, sweep.config.track, console.print):
+                pass
             ended = ending(sweep, start.plan, run, gpu=gpu)
             return conclude(console, run, sweep.config, start, None, ended)
 
@@ -134,6 +138,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 view=views,
                 before=lambda: save_provenance(sweep, dataset, run, ray),
                 stamp=stamp,
+                track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
             console,
         )

@@ -24,6 +24,7 @@ from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
 from harness.sweep.show.display import Display
 from harness.sweep.start import Start
+from harness.sweep.tracking import Track
 from harness.trial.device import Device
 
 PATIENCE = 0.5
@@ -47,6 +48,7 @@ class Tuning:
     view: Callable[[ConfigurationBlock], Path]
     before: Callable[[], None]
     stamp: Stamp
+    track: Track
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,12 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     compactor.collect_left(complete_units(tuning.run, pending.keys()))
     curves = Curves(history)
     unrun = Unrun(tuning.run, config.objective, tuning.device.name, tuning.stamp)
+
+    def track_and_collect(units: Iterable[str]) -> None:
+        names = list(units)
+        tuning.track(names)
+        compactor.collect(names)
+
     proposer = Proposer(
         sweep,
         start.plan,
@@ -126,7 +134,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         gpu=tuning.device.gpu,
         view=tuning.view,
         give_up=lambda units: unrun.give_up(proposer.plan, units, "its worker died too often"),
-        ended=compactor.collect,
+        ended=track_and_collect,
     )
     cpus = config.resources.cpus_per_trial
     work = Work(

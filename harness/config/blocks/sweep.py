@@ -164,6 +164,8 @@ class SweepBlock(Block):
     resources: ResourcesBlock = ResourcesBlock()
     enqueue: list[dict[str, Any]] = Field(default_factory=list)
     """Known configurations that a search runs first: values of the space, laid over the base's."""
+    track: list[str] = Field(default_factory=list)
+    """Trackers that get every configuration as it ends, below RUN/export: csv, tensorboard, mlflow, trackio, wandb."""
     trials: int | None = Field(None, ge=1, le=MOST_TRIALS)
     """Configurations of a search, each on its folds and seeds; 16 when absent. A grid has its own number."""
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from analysis.export.trackers import TRACKERS
 from harness.config.blocks.paths import Leaf, leaves
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
@@ -27,6 +28,7 @@ def sweep_schema() -> dict[str, Any]:
         "properties": {path: _value(leaf) for path, leaf in leaves().items()},
         "patternProperties": {r"^limits\.": {"type": "number"}},
     }
+    schema["properties"]["track"]["items"]["enum"] = list(TRACKERS)
     schema["properties"]["space"] = {
         **_texts(schema["properties"]["space"]),
         "type": "object",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError, nearest
+from analysis.export.trackers import TRACKERS
 from analysis.rules import RULES
 from harness.config.blocks.design import Arm
 from harness.config.blocks.explain import ConfigError, show, validate
@@ -162,6 +163,12 @@ def _typed(data: Mapping[str, Any]) -> SweepBlock:
             raise ConfigError(
                 f"stop.{position}",
                 f"stop: '{rule}' is not a warning rule ({', '.join(RULES)}){nearest(rule, RULES)}",
+            )
+    for position, tracker in enumerate(config.track):
+        if tracker not in TRACKERS:
+            raise ConfigError(
+                f"track.{position}",
+                f"track: '{tracker}' is not a tracker ({', '.join(TRACKERS)}){nearest(tracker, TRACKERS)}",
             )
     if config.data.root is not None and not config.data.root.is_dir():
         raise ConfigError("data.root", f"data.root: there is no folder {config.data.root}")

@@ -1,0 +1,47 @@
+"""CSV files: three tables that a spreadsheet or pandas opens."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from analysis.export.csv_table import CsvTable
+from analysis.export.tracked import TrackedRun
+from analysis.export.tracker import Tracker
+
+
+class CsvTracker(Tracker):
+    """`units.csv` and `configurations.csv`, a row per tracked run (tags, `param/<path>`, metrics), and `epochs.csv`, a row
+    per unit and epoch. The column `key` joins them; `config` of a unit is the key of its configuration."""
+
+    key = "csv"
+    opened = (
+        "open {out}/units.csv, epochs.csv or configurations.csv in a spreadsheet, or with pandas.read_csv"
+    )
+
+    def __init__(self, out: Path, project: str) -> None:
+        super().__init__(out, project)
+        self._tables = {name: CsvTable(out / f"{name}.csv") for name in ("units", "configurations", "epochs")}
+        self._waiting: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in self._tables}
+
+    def write(self, run: TrackedRun, before: str | None) -> str:
+        row: dict[str, Any] = {"name": run.name, **run.tags, "changes": json.dumps(dict(run.changed))}
+        row |= {"started": run.started, "finished": run.finished}
+        row |= {f"param/{path}": _param(value) for path, value in run.params.items()}
+        row |= run.finals
+        self._waiting["units" if run.kind == "unit" else "configurations"][run.key] = [row]
+        if run.kind == "unit":
+            named = {key: run.tags[key] for key in ("config", "fold", "seed")}
+            self._waiting["epochs"][run.key] = [
+                {**named, "epoch": epoch, **values} for epoch, values in run.series
+            ]
+        return run.key
+
+    def flush(self) -> None:
+        for name, rows in self._waiting.items():
+            if rows:
+                self._tables[name].put(rows)
+                self._waiting[name] = {}
+
+
+def _param(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, (list, dict, bool)) else value
