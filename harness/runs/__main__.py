@@ -1,0 +1,183 @@
+"""`python -m harness.runs`: look at runs, mark them, prune and combine them."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.console import plain_console
+from analysis.errors import UserError, nearest, run_cli
+from analysis.output import counted
+from analysis.paths import user_path
+from analysis.store import Run, is_run
+from harness.runs.combining import combine
+from harness.runs.description import description
+from harness.runs.difference import configurations_view, runs_view
+from harness.runs.listing import listing
+from harness.runs.notes import Notes, change_notes
+from harness.runs.pruning import prune
+from harness.runs.summary import RunSummary, size_text
+from harness.runs.trial import trial_view
+
+WIDTH = 80
+DESCRIPTION = """\
+Runs that sweeps left behind, for people in a terminal. RUN is the folder of a run (runs/rp24); ID is the identity of a
+configuration, as rankings and file names have it, or the beginning of it.
+
+looking:
+  list [FOLDER]            the runs of a folder (default: runs): status, design, size, best, tags, age
+  show RUN                 what a run is: plan, folds, seeds, stamps, statuses, sizes, tags and note
+  trial RUN ID             one configuration: what it changes, its units, metrics, warnings and audit
+  diff RUN A B             two configurations of a run: keys, results paired by fold and seed, code
+  diff RUN RUN2            two runs: plan, results of the configurations in both, code and other stamps
+
+marking (RUN/notes.json):
+  tag RUN TAG...           give a run tags; -TAG after -- takes one away
+  note RUN TEXT            say something of a run; "" takes it away
+
+changing:
+  prune RUN [--dry-run]    remove the checkpoints of ended units; what --resume goes on from is kept
+  combine RUN... --out RUN put runs with equal data and folds into one that python -m analysis ranks
+"""
+EPILOG = """\
+examples:
+  python -m harness.runs list
+  python -m harness.runs trial runs/rp24 3f2a
+  python -m harness.runs diff runs/rp24 3f2a 91c0
+  python -m harness.runs tag runs/rp24 paper -- -draft
+  python -m harness.runs prune runs/rp24 --dry-run
+  python -m harness.runs combine runs/monday runs/tuesday --out runs/both
+
+exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
+"""
+COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    made = argparse.ArgumentParser(
+        prog="python -m harness.runs",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        usage="python -m harness.runs {" + ",".join(COMMANDS) + "} ...",
+    )
+    commands = made.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS, metavar="COMMAND")
+    commands.add_parser("list").add_argument(
+        "folder", metavar="FOLDER", type=user_path, nargs="?", default=Path("runs")
+    )
+    each = {name: commands.add_parser(name, allow_abbrev=False) for name in COMMANDS[1:]}
+    for name, command in each.items():
+        if name != "combine":
+            command.add_argument("run", metavar="RUN", type=user_path)
+    each["trial"].add_argument("id", metavar="ID", help="identity of a configuration, or its beginning")
+    each["diff"].add_argument("a", metavar="A", help="a configuration, or another run")
+    each["diff"].add_argument("b", metavar="B", nargs="?", help="another configuration")
+    each["tag"].add_argument("tags", metavar="TAG", nargs="+", help="-TAG, after --, takes one away")
+    each["note"].add_argument("text", metavar="TEXT")
+    each["prune"].add_argument(
+        "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
+    )
+    combined = each["combine"]
+    combined.add_argument("runs", metavar="RUN", type=user_path, nargs="+")
+    combined.add_argument("--out", metavar="RUN", type=user_path, required=True, help="the new run's folder")
+    combined.add_argument(
+        "--reuse-older-code",
+        action="store_true",
+        help="take units together that differ in code or package versions",
+    )
+    return made
+
+
+def main(argv: Sequence[str], console: Console) -> int:
+    """Run the command line on its arguments; the return value is the exit status."""
+    words = [word for word in argv if not word.startswith("-")]
+    if words and words[0] == argv[0] and words[0] not in COMMANDS:
+        raise UserError(
+            f"unknown command '{words[0]}'{nearest(words[0], COMMANDS)} (known: {', '.join(COMMANDS)})"
+        )
+    options = parser().parse_args(argv)
+    if options.command == "list":
+        for part in listing(options.folder):
+            console.print(part)
+        return 0
+    if options.command == "combine":
+        return _combine(options, console)
+    run = RunSummary(Run.open(options.run))
+    if options.command == "prune":
+        return _prune(options, console)
+    if options.command == "tag":
+        _print_notes(change_notes(options.run, lambda notes: notes.tagged(options.tags)), console)
+        return 0
+    if options.command == "note":
+        _print_notes(
+            change_notes(options.run, lambda notes: replace(notes, note=options.text.strip())), console
+        )
+        return 0
+    if options.command == "show":
+        parts = description(run)
+    elif options.command == "trial":
+        parts = trial_view(run, options.id)
+    elif options.b is not None:
+        parts = configurations_view(run, options.a, options.b)
+    elif is_run(user_path(options.a)):
+        parts = runs_view(run, RunSummary(Run.open(options.a)))
+    else:
+        raise UserError(
+            f"diff: '{options.a}' is no run; expected another run, or two configurations of {options.run}: A and B"
+        )
+    for part in parts:
+        console.print(part)
+    return 1 if run.run.lost else 0
+
+
+def _print_notes(notes: Notes, console: Console) -> None:
+    console.print(f"tags  {', '.join(notes.tags) or 'none'}\nnote  {notes.note or 'none'}", soft_wrap=True)
+
+
+def _prune(options: argparse.Namespace, console: Console) -> int:
+    done = prune(options.run, dry_run=options.dry_run)
+    verb = "would be removed" if options.dry_run else "removed"
+    for folder in done.remove if options.dry_run else ():
+        console.print(str(folder), soft_wrap=True)
+    console.print(
+        f"{counted(len(done.remove), 'checkpoint folder')} of ended units {verb}: {size_text(done.remove_bytes)} "
+        f"({done.remove_bytes} bytes); results, logs and rankings stay as they are",
+        soft_wrap=True,
+    )
+    if done.kept:
+        console.print(
+            f"{len(done.kept)} of unfinished or failed units kept ({size_text(done.kept_bytes)}), since --resume goes on "
+            "from them",
+            soft_wrap=True,
+        )
+    return 0
+
+
+def _combine(options: argparse.Namespace, console: Console) -> int:
+    done = combine(options.runs, options.out, reuse_older_code=options.reuse_older_code)
+    for run, units in done.units.items():
+        console.print(f"{run}: {counted(units, 'unit')}", soft_wrap=True)
+    if done.repeated:
+        console.print(
+            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first", soft_wrap=True
+        )
+    if done.unfinished:
+        console.print(f"{counted(done.unfinished, 'unit')} unfinished or failed: left out", soft_wrap=True)
+    if done.lacking:
+        console.print(
+            f"{counted(done.lacking, 'configuration')} with fewer seeds or folds than others: ranked after those",
+            soft_wrap=True,
+        )
+    console.print(
+        f"checkpoints stay where they are\nrank it  python -m analysis {options.out}", soft_wrap=True
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    run_cli(lambda: main(sys.argv[1:], plain_console(WIDTH)))

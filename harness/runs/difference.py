@@ -1,0 +1,154 @@
+"""`diff`: two configurations of a run, or two runs: keys, results and code."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from analysis.balance import common_to_seeds
+from analysis.criteria import CRITERIA
+from analysis.errors import UserError
+from analysis.intervals import t_interval
+from analysis.output import counted
+from analysis.reported import reported_units, resolved_configurations
+from analysis.stamps import STAMPS, WORDS, modules_of
+from harness.runs.choice import chosen
+from harness.runs.summary import RunSummary
+
+MODULES = 12
+"""Modules that are named of those in which two codes differ."""
+
+
+def configurations_view(run: RunSummary, one: str, other: str) -> Iterator[RenderableType]:
+    """Keys, results and stamps of two configurations of one run."""
+    a, b = chosen(run.run, one), chosen(run.run, other)
+    if a == b:
+        raise UserError(f"'{one}' and '{other}' are one configuration, {a}; give two")
+    yield Text(f"{b} against {a} in run {run.run.name}", style="bold")
+    contents = resolved_configurations(run.run)
+    yield Text("\nKeys", style="bold")
+    yield _keys(contents[a], contents[b], (a, b))
+    yield Text("\nResults on val_unseen", style="bold")
+    units = reported_units(run.run)
+    yield from _results(units[units["config"] == a], units[units["config"] == b], (a, b))
+    yield from _code(run, run, run.units[run.units["config"] == a], run.units[run.units["config"] == b])
+
+
+def runs_view(one: RunSummary, other: RunSummary) -> Iterator[RenderableType]:
+    """Plan, results and stamps of two runs; results of the configurations that both have."""
+    names = (one.run.name, other.run.name)
+    if one.run.path.resolve() == other.run.path.resolve():
+        raise UserError(
+            f"{one.run.path} and {other.run.path} are one run; give two, or two configurations of it"
+        )
+    if names[0] == names[1]:
+        names = (str(one.run.path), str(other.run.path))
+    yield Text(f"run {names[1]} against run {names[0]}", style="bold")
+    yield Text("\nPlan", style="bold")
+    yield _keys(_plan(one), _plan(other), names)
+    configs = [set(run.units["config"]) for run in (one, other)]
+    both = configs[0] & configs[1]
+    yield Text(
+        f"{counted(len(both), 'configuration')} in both, {len(configs[0] - both)} in {names[0]} alone, "
+        f"{len(configs[1] - both)} in {names[1]} alone"
+    )
+    if both:
+        yield Text("\nResults on val_unseen, of the configurations in both", style="bold")
+        tables = [reported_units(run.run) for run in (one, other)]
+        first, second = (table[table["config"].isin(both)] for table in tables)
+        yield from _results(first, second, names, also=["config"])
+    yield from _code(one, other, one.units, other.units)
+
+
+def _plan(run: RunSummary) -> dict[str, Any]:
+    """What of a plan decides whether two runs can be compared."""
+    folds = run.run.fold_labels()
+    return {
+        "data": run.plan.get("data") or ", ".join(sorted(set(run.units["data"].dropna()))),
+        "design": run.design,
+        "objective": run.best[2],
+        "folds": ", ".join(folds[fold] for fold in run.plan.get("folds", ()) if fold in folds),
+        "seeds": run.plan.get("seeds") or sorted({int(seed) for seed in run.units["seed"]}),
+        "configurations": run.configurations,
+        "units ended": run.ended,
+    }
+
+
+def _keys(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> RenderableType:
+    """The keys in which two mappings differ, side by side."""
+    missing = object()
+    paths = [*one, *(path for path in other if path not in one)]
+    differing = [path for path in paths if one.get(path, missing) != other.get(path, missing)]
+    if not differing:
+        return Text("none differs")
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for name in ("key", *names):
+        table.add_column(name, overflow="fold")
+    for path in differing:
+        table.add_row(
+            Text(path), *(Text(_value(each[path]) if path in each else "-") for each in (one, other))
+        )
+    return table
+
+
+def _results(
+    one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str], also: list[str] | None = None
+) -> Iterator[RenderableType]:
+    """Means of each, and their difference paired by fold and seed."""
+    on = [*(also or []), "fold", "seed"]
+    pairs = one.merge(other, on=on, suffixes=("_a", "_b"))
+    if pairs.empty:
+        yield Text(f"no unit of {names[0]} and {names[1]} has ended on the same fold with the same seed")
+        return
+    pairs = pairs[common_to_seeds(pairs, on[:-1])]
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    table.add_column("metric")
+    for heading in (*names, "difference", "95 % interval"):
+        table.add_column(heading, justify="right", overflow="fold")
+    for by in CRITERIA.values():
+        a, b = pairs[f"{by.key}_a"], pairs[f"{by.key}_b"]
+        interval = t_interval((b - a).groupby(pairs["seed"]).mean())
+        span = "" if math.isnan(interval.low) else f"{interval.low:+.4f} to {interval.high:+.4f}"
+        numbers = ("" if math.isnan(x) else f"{x:.4f}" for x in (a.mean(), b.mean()))
+        table.add_row(by.label, *numbers, "" if math.isnan(interval.mean) else f"{interval.mean:+.4f}", span)
+    yield table
+    yield Text(
+        f"{counted(len(pairs), 'pair')} of units of one fold and seed; t over {counted(pairs['seed'].nunique(), 'seed')}",
+        style="dim",
+    )
+
+
+def _code(
+    one: RunSummary, other: RunSummary, first: pd.DataFrame, second: pd.DataFrame
+) -> Iterator[RenderableType]:
+    """Stamps that differ; of the code, which modules."""
+    yield Text("\nCode and other stamps", style="bold")
+    differing = [name for name in STAMPS if set(first[name].dropna()) != set(second[name].dropna())]
+    if not differing:
+        yield Text("equal: " + ", ".join(WORDS[name] for name in STAMPS))
+        return
+    for name in differing:
+        texts = (", ".join(map(str, sorted(set(part[name].dropna())))) or "none" for part in (first, second))
+        yield Text(f"{WORDS[name]}: {' against '.join(texts)}")
+    for old in sorted(set(first["code"].dropna())) if "code" in differing else ():
+        for new in sorted(set(second["code"].dropna()) - {old}):
+            before, after = modules_of(one.run.path, old), modules_of(other.run.path, new)
+            if not before or not after:
+                yield Padding(Text(f"{old} or {new}: the run does not list its modules"), (0, 0, 0, 2))
+                continue
+            names = sorted(
+                name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+            )
+            more = f" and {len(names) - MODULES} more" if len(names) > MODULES else ""
+            said = f"{counted(len(names), 'module')}: {', '.join(names[:MODULES])}{more}"
+            yield Padding(Text(f"{new} differs from {old} in {said}"), (0, 0, 0, 2))
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

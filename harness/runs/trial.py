@@ -1,0 +1,107 @@
+"""`trial`: one configuration of a run: its changes, units, metrics, warnings and audit."""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from analysis.audit_view import verdicts_of
+from analysis.criteria import CRITERIA
+from analysis.flags import by_rule, survey
+from analysis.labels import labels
+from analysis.output import counted
+from analysis.reported import configuration_changes, reported_units
+from analysis.store import KEYS
+from analysis.terminal import unread_view
+from harness.runs.choice import chosen
+from harness.runs.summary import RunSummary
+
+
+def trial_view(run: RunSummary, text: str) -> Iterator[RenderableType]:
+    """Everything that the store has of the configuration that `text` begins."""
+    config = chosen(run.run, text)
+    changes = configuration_changes(run.run)
+    yield Text(f"Configuration {config} of run {run.run.name}", style="bold")
+    yield Text(labels(changes)[config])
+    yield Text("\nChanges of the base", style="bold")
+    yield _pairs(changes[config]) if changes[config] else Text("none: it is the base")
+    yield Text("\nUnits", style="bold")
+    yield from _units(run, config)
+    yield Text("\nWarnings", style="bold")
+    yield from _warnings(run, config)
+    yield Text("\nAudit", style="bold")
+    yield from _audit(run, config)
+    yield from unread_view(run.run)
+
+
+def _pairs(changes: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for path, value in changes.items():
+        table.add_row(Text(path), Text(value if isinstance(value, str) else json.dumps(value)))
+    return table
+
+
+def _units(run: RunSummary, config: str) -> Iterator[RenderableType]:
+    units = run.units[run.units["config"] == config]
+    values = reported_units(run.run).merge(
+        reported_units(run.run, "test")[[*KEYS, "aupr"]], on=KEYS, suffixes=("", "_test"), how="left"
+    )
+    rows = units.merge(values[[*KEYS, *CRITERIA, "aupr_test"]], on=KEYS, how="left").sort_values(
+        ["fold", "seed"]
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("fold", overflow="fold")
+    for name in ("seed", "status", "epochs", "AUPR", "pooled", "NLL", "test†", "wall"):
+        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
+    for row in rows.to_dict("records"):
+        fold = json.loads(row["fold_json"])["name"] if isinstance(row["fold_json"], str) else row["fold"]
+        numbers = [_number(row[key]) for key in (*CRITERIA, "aupr_test")]
+        chosen_epoch = f" (best {row['selected_epoch']:.0f})" if pd.notna(row["selected_epoch"]) else ""
+        wall = "" if pd.isna(row["wall_s"]) else f"{row['wall_s']:.0f} s"
+        table.add_row(
+            Text(fold), str(row["seed"]), row["state"], f"{row['epochs']:.0f}{chosen_epoch}", *numbers, wall
+        )
+    yield table
+    yield Text("of val_unseen, at the reported weights; † macro AUPR, reporting only", style="dim")
+    ended_early = units[units["reason"].fillna("") != ""]
+    for (state, reason), part in ended_early.groupby(["state", "reason"], sort=False):
+        yield Padding(Text(f"{state} {counted(len(part), 'unit')}: {reason}", style="red"), (0, 0, 0, 2))
+
+
+def _warnings(run: RunSummary, config: str) -> Iterator[RenderableType]:
+    findings = survey(run.run).findings
+    findings = findings[findings["config"] == config]
+    units = int((run.units["config"] == config).sum())
+    if findings.empty:
+        yield Text("no rule was broken")
+        return
+    for row in by_rule(findings).to_dict("records"):
+        line = Text(str(row["rule"]), style="bold")
+        line.append(f"  {row['severity']} in {row['units']} of {counted(units, 'unit')}", style="not bold")
+        line.append(f": worst {row['value']:.3g}, limit {row['limit']:.3g}", style="not bold")
+        line.append("; implied by data or sizes" if row["implied"] else "", style="dim not bold")
+        yield line
+        yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
+
+
+def _audit(run: RunSummary, config: str) -> Iterator[RenderableType]:
+    audit = run.run.table("audit")
+    rows = verdicts_of(audit[audit["config"] == config])
+    if rows.empty:
+        yield Text("it was not audited")
+        return
+    counts = rows["verdict"].value_counts()
+    yield Text(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+    for row in rows[~rows["verdict"].isin(["active", "rank-invariant"])].to_dict("records"):
+        name = row["mechanism"] if row["id"] == "-" else f"{row['id']} {row['mechanism']}"
+        yield Padding(Text(f"{row['verdict']} {name}: {row['reason']}"), (0, 0, 0, 2))
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
