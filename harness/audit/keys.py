@@ -24,7 +24,7 @@ ELSEWHERE = ("model.size", "model.enhancer_bp", "model.promoter_bp", "environmen
 """Keys that are read where the data are opened, where sizes are filled in, or that a mechanism of their own judges."""
 OF_TERMS, OF_GRADIENTS = ("loss.", "decouple."), ("optimiser.", "balance.")
 """Blocks that act on the values of terms, and on what becomes of gradients; all others act before that."""
-UNSEEN = ("environment.unseen",)
+UNSEEN = ("environment.unseen", "environment.prior.")
 """Keys that are read for cell lines that no step has: asked for by predicting as if no cell line had been trained on."""
 LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 """Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
@@ -203,7 +203,7 @@ class _Fingerprint:
         asked: list[Callable[[_Fingerprint], bool]] = [self._steps_differ, self._terms_differ]
         if not path.startswith(OF_GRADIENTS):
             asked.insert(0, self._forwards_differ)
-        return [*asked, self.differs_unseen] if path in UNSEEN else asked
+        return [*asked, self.differs_unseen] if path.startswith(UNSEEN) else asked
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
         """Whether the two predict cell lines that were not trained on in different ways; NaN equals NaN."""

@@ -228,6 +228,10 @@ def test_what_is_intact_is_not_accused(make_unit: MakeUnit, changes: dict[str, A
     assert accused(make_unit(changes), first=False) == {}
 
 
+def test_keys_that_unseen_lines_alone_read_are_not_accused(make_unit: MakeUnit) -> None:
+    assert accused(make_unit({"environment.prior.extrapolate": "posterior"})) == {}
+
+
 def test_a_fit_on_two_cell_lines_is_not_accused(
     tiny_dataset: EncodedDataset, tiny_fold: Fold, tmp_path: Path
 ) -> None:
