@@ -123,7 +123,7 @@ def test_what_the_audit_stopped_is_tracked_and_no_part_of_a_mean(tmp_path: Path)
     assert (there["units"], there["status"]) == ("2 of 3", "incomplete")
 
 
-def test_a_censored_unit_has_the_metrics_of_its_best_epoch_as_in_the_ranking(tmp_path: Path) -> None:
+def test_a_censored_unit_has_the_metrics_of_its_best_epoch(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [dataclasses.replace(COPIES[0], status="pruned"), COPIES[1]])
     exported(run, tmp_path / "out")
     unit = rows(tmp_path / "out", "units")["aaa111-chr8-0"]
@@ -134,7 +134,7 @@ def test_a_censored_unit_has_the_metrics_of_its_best_epoch_as_in_the_ranking(tmp
     assert there["censored"] == "3"
 
 
-def test_a_unit_that_runs_waits_and_one_that_was_interrupted_does_not(tmp_path: Path) -> None:
+def test_a_unit_that_runs_waits_and_an_interrupted_one_does_not(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [COPIES[0]])
     write_unit(run, dataclasses.replace(COPIES[0], status="running"), 3)
     first = exported(run, tmp_path / "out")

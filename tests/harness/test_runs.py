@@ -108,7 +108,7 @@ def test_list_has_a_row_per_run_in_80_columns(run: Path) -> None:
     assert "has schema version 3 or an earlier one" in " ".join(lines)
 
 
-def test_list_says_which_runs_are_at_work_and_which_were_interrupted(run: Path) -> None:
+def test_list_says_which_runs_are_at_work_or_interrupted(run: Path) -> None:
     for name in ("driven", "killed"):
         planned(run.parent / name, [COPIES[0]], status="running")
         (run.parent / name / LOCK).touch()
@@ -289,7 +289,7 @@ def test_a_combined_run_is_ranked_as_one_of_all_units(tmp_path: Path) -> None:
     assert said("show", both).splitlines()[1].split() == ["status", "finished"]
 
 
-def test_combined_seeds_make_configurations_that_lack_them_incomplete(tmp_path: Path) -> None:
+def test_configurations_that_lack_combined_seeds_are_incomplete(tmp_path: Path) -> None:
     first = planned(tmp_path / "first", [COPIES[0]], seeds=(0, 1, 2))
     second = planned(tmp_path / "second", [COPIES[1]], seeds=(0, 1))
     write_unit(second, dataclasses.replace(COPIES[1], status="running"), 1)

@@ -80,7 +80,7 @@ def test_a_tracker_that_fails_is_said_once_and_ends_nothing(
     assert name in {row["key"] for row in whole(run, run / "export" / "csv")["units.csv"]}
 
 
-def test_a_tracker_without_its_client_is_refused_before_anything_runs(
+def test_a_tracker_without_its_client_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(TRACKERS["mlflow"], "client", "no_such_module")
