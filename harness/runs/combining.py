@@ -29,7 +29,7 @@ SOURCES = "combined.json"
 
 
 @dataclass(frozen=True)
-class Combined:
+class Combination:
     """What was put together: units per run, how many were in several runs (taken from the first), unfinished ones that
     were left out, and configurations that lack seeds of the others."""
 
@@ -39,7 +39,7 @@ class Combined:
     lacking: int
 
 
-def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Combined:
+def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Combination:
     """Write the run `out` from the ended units of the runs at `paths`, whole or not at all; the runs stay as they are.
 
     Rows, logs and baselines are copied, checkpoints are not. Of a unit that several runs have the first one counts.
@@ -69,7 +69,7 @@ def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Comb
         finally:
             shutil.rmtree(draft, ignore_errors=True)
     counts = {str(path): len(units) for path, units in zip(paths, taken, strict=True)}
-    return Combined(counts, repeated, unfinished, lacking)
+    return Combination(counts, repeated, unfinished, lacking)
 
 
 def _check(runs: Sequence[RunSummary]) -> None:

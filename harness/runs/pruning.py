@@ -17,7 +17,7 @@ FOLDER = "checkpoints"
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class PrunableCheckpoints:
     """Folders of checkpoints to `remove`, of units that ended with a result; those that are `kept`, since their units are
     unfinished or failed and --resume goes on from them. With their bytes."""
 
@@ -27,7 +27,7 @@ class Checkpoints:
     kept_bytes: int
 
     @classmethod
-    def of(cls, run: Run) -> "Checkpoints":
+    def of(cls, run: Run) -> "PrunableCheckpoints":
         """Those of a run.
 
         Raises
@@ -52,22 +52,22 @@ class Checkpoints:
         return cls(remove, sum(map(bytes_of, remove)), kept, sum(map(bytes_of, kept)))
 
 
-def prune(path: Path, *, dry_run: bool) -> Checkpoints:
+def prune(path: Path, *, dry_run: bool) -> PrunableCheckpoints:
     """Remove the checkpoints of ended units; `dry_run` looks only. Rows, logs and verdicts stay.
 
     Raises
     ------
     UserError
-        for a run in which a sweep is running, and as `Checkpoints.of`.
+        for a run in which a sweep is running, and as `PrunableCheckpoints.of`.
     """
     run = Run.open(path)
     if driven(run.path):
         raise UserError(f"{run.path}: a sweep is running in this folder; prune it when it has ended")
     if dry_run:
-        return Checkpoints.of(run)
+        return PrunableCheckpoints.of(run)
     of_sweep = (run.path / LOCK).exists()
     with only_driver(run.path.absolute()), writing(run.path):
-        checkpoints = Checkpoints.of(run)
+        checkpoints = PrunableCheckpoints.of(run)
         for folder in checkpoints.remove:
             shutil.rmtree(folder)
         if not of_sweep:
