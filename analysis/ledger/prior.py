@@ -16,14 +16,14 @@ SOLVED = 8.0
 SCALARS = ("lengthscale", "variance", "noise")
 
 
-class Posterior(NamedTuple):
+class KernelMean(NamedTuple):
     """mean [n] at the places asked for, and how far [n] float32 may be from it."""
 
     mean: Floats
     tolerance: Floats
 
 
-def posterior(place: Floats, unit: Unit) -> Posterior:
+def posterior(place: Floats, unit: Unit) -> KernelMean:
     """m + k* (K + noise I)^-1 (r - m) at place [n, F], given the row of `ledger`: raw R_E `prior_r` of the C training cell
     lines at their places `prior_places` [C, F].
 
@@ -32,7 +32,7 @@ def posterior(place: Floats, unit: Unit) -> Posterior:
     """
     r = np.asarray(unit["prior_r"], dtype=np.float64)
     if not len(r):
-        return Posterior(np.zeros(len(place)), np.full(len(place), SAME))
+        return KernelMean(np.zeros(len(place)), np.full(len(place), SAME))
     places = np.asarray(unit["prior_places"], dtype=np.float64).reshape(len(r), -1)
     apart = 1.0
     if len(r) > 1:
@@ -48,7 +48,7 @@ def posterior(place: Floats, unit: Unit) -> Posterior:
     centred = r - r.mean()
     summands = np.abs(r.mean()) + np.abs(solved * centred).sum(1)
     lost = SOLVED * EPS * np.linalg.cond(gram) * np.linalg.norm(solved, axis=1) * np.linalg.norm(centred)
-    return Posterior(r.mean() + solved @ centred, SAME * (1 + summands) + lost)
+    return KernelMean(r.mean() + solved @ centred, SAME * (1 + summands) + lost)
 
 
 def posterior_is_that_of_the_prior(unit: UnitLedger) -> Iterator[str]:

@@ -14,7 +14,7 @@ from harness.trial.record import Record
 from harness.trial.step.trainer import Trainer
 
 
-class Continuation:
+class ContinuationCheck:
     """Compares a trainer as it is, tensor by tensor, with one that has loaded the checkpoint of the last epoch.
 
     `state` notes what the trainer holds when a checkpoint is written; after a `resume` the first step (`before`) has to

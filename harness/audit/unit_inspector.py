@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.chance import Chance
-from harness.audit.continuation import Continuation
+from harness.audit.continuation import ContinuationCheck
 from harness.audit.contracts import Contracts
 from harness.audit.finding import MechanismFinding, fault
 from harness.audit.ledger import Ledger
@@ -36,7 +36,7 @@ class AuditInspector:
         self.ledger = Ledger(subject)
         self.present = PresentScores(subject)
         self.record = StepRecord(subject)
-        self.continuation = Continuation(subject)
+        self.continuation = ContinuationCheck(subject)
         self._errors: set[str] = set()
 
     def first(self) -> Inspection:

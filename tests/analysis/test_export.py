@@ -28,7 +28,8 @@ METRIC = "val_unseen/macro/aupr"
 
 def rows(out: Path, name: str) -> dict[str, dict[str, str]]:
     """Rows of a CSV by key."""
-    return {row["key"]: row for row in csv.DictReader((out / f"{name}.csv").open(encoding="utf-8"))}
+    with (out / f"{name}.csv").open(encoding="utf-8") as stream:
+        return {row["key"]: row for row in csv.DictReader(stream)}
 
 
 def exported(run: Path, out: Path) -> Any:
@@ -216,7 +217,8 @@ def test_a_csv_cell_reads_back_as_the_number_that_it_was(tmp_path: Path) -> None
     values = [0.1, 1e-300, float(np.float32(0.3)), 12345678.9]
     table = CsvTable(tmp_path / "t.csv")
     table.put({str(at): [{"x": value, "text": 'a\nb, "c"'}] for at, value in enumerate(values)})
-    read = list(csv.DictReader((tmp_path / "t.csv").open()))
+    with (tmp_path / "t.csv").open(encoding="utf-8") as stream:
+        read = list(csv.DictReader(stream))
     assert [float(row["x"]) for row in read] == values
     assert {row["text"] for row in read} == {'a b, "c"'}
 

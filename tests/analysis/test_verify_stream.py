@@ -11,7 +11,7 @@ from analysis.store import Run
 from tests.analysis.many_units import write_copies
 
 
-def test_memory_is_that_of_a_part_and_every_unit_is_verified_once(tmp_path: Path) -> None:
+def test_a_part_at_a_time_verifies_every_unit_once(tmp_path: Path) -> None:
     write_copies(tmp_path / "run", units=26, per_part=5)
     folder = tmp_path / "run" / "predictions"
     sizes = [pq.read_table(file, partitioning=None).nbytes for file in folder.glob("part-*.parquet")]

@@ -46,7 +46,7 @@ def test_a_sound_unit_passes(make_unit: MakeUnit, form: str) -> None:
 
 
 @pytest.mark.usefixtures("in_bfloat16")
-def test_another_precision_in_scoring_passes_by_the_measured_rounding(
+def test_other_precision_passes_by_its_measured_rounding(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scores that are a whole rounding away, as no other batch is, are within WIDE of it."""
