@@ -8,7 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
-from analysis.rules.silence import Record, of_mechanisms, of_terms
+from analysis.rules.silence import ActedRows, of_mechanisms, of_terms
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
 
@@ -102,7 +102,7 @@ def _silent(values: Mapping[str, float], prefix: str, count: float, what: str) -
     return "; ".join([f"{len(names)} of {count:.0f} {what} never acted", *said]) if said else ""
 
 
-def _among(record: Record, rows: int) -> Mask:
+def _among(record: ActedRows, rows: int) -> Mask:
     """The most telling rows of a record among all `rows` of its table."""
     kept = np.zeros(rows, dtype=bool)
     kept[record.at] = record.most_telling()

@@ -13,7 +13,7 @@ FIGURES = ("gradient", "moved", "amount")
 
 
 @dataclass(frozen=True)
-class Record:
+class ActedRows:
     """Rows of one table (`at`: their positions there) with what they are of: thing [rows], a code of `names`, and whether
     it was in force there, acted there, and was in force without a known value."""
 
@@ -56,20 +56,20 @@ class Record:
         return kept
 
 
-def of_terms(units: Units) -> Record:
+def of_terms(units: Units) -> ActedRows:
     """Loss terms by their key: acts by its value at any step of an epoch, or by its gradient at the last one."""
     at, rows, term, names = _named(units.terms, ["term"])
     in_force = (rows.numbers("weight") > 0) | (rows.numbers("in_force") > 0)
     acted = in_force & _any(rows, ("value", "acting", "grad_norm"))
-    return Record(at, rows, term, names, in_force, acted, in_force & np.isnan(rows.numbers("value")))
+    return ActedRows(at, rows, term, names, in_force, acted, in_force & np.isnan(rows.numbers("value")))
 
 
-def of_mechanisms(units: Units) -> Record:
+def of_mechanisms(units: Units) -> ActedRows:
     """Parts of mechanisms by `M12 gated gate`: act by any of their figures."""
     at, rows, part, names = _named(units.mechanisms, ["id", "mechanism", "part"])
     in_force = rows.numbers("in_force") > 0
     known = np.any([~np.isnan(rows.numbers(figure)) for figure in FIGURES], axis=0)
-    return Record(at, rows, part, names, in_force, in_force & _any(rows, FIGURES), in_force & ~known)
+    return ActedRows(at, rows, part, names, in_force, in_force & _any(rows, FIGURES), in_force & ~known)
 
 
 def _named(table: Table, columns: Sequence[str]) -> tuple[Ints, Table, Ints, tuple[str, ...]]:
