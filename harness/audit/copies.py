@@ -5,7 +5,7 @@ import io
 import pickle
 import types
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from torch import Tensor
@@ -20,7 +20,7 @@ class Copies:
     original. What cannot be pickled is copied by `copy.deepcopy`, as it is when the copy is made.
     """
 
-    def __init__(self, original: Any, shared: Collection[Any]) -> None:
+    def __init__(self, original: Any, shared: Iterable[Any]) -> None:
         self.original, self.shared = original, {id(part): part for part in shared}
         self.kept: list[Any] = []
         written = io.BytesIO()

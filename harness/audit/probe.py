@@ -106,6 +106,7 @@ class Probe:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
         self.weights["index"] = self._hiding_one(clone)
         self._plain: Trainer | None = None
+        self._copies: Copies | None = None
         self._behind: dict[tuple[str, bool], Copies] = {}
         self._sides: Sides | None = None
         self._predicted: Sides | None = None
@@ -146,9 +147,9 @@ class Probe:
 
     @property
     def plain(self) -> Trainer:
-        """The one clone of the trial's own configuration that others are copies of; it never steps."""
+        """The one clone of the trial's own configuration that is asked again and again; it never steps."""
         if self._plain is None:
-            self._plain = self._loaded(None)
+            self._plain = self._copied()
         return self._plain
 
     @property
@@ -217,8 +218,12 @@ class Probe:
         return {id(part): part for part in parts}
 
     def _copied(self) -> Trainer:
-        """A copy of the plain clone; the data are shared."""
-        return copy.deepcopy(self.plain, self._shared(self.plain))
+        """A copy of the plain clone as it was before anything was asked of it; the data are shared."""
+        if self._copies is None:
+            plain = self._loaded(None)
+            self._copies = Copies(plain, self._shared(plain).values())
+        copied: Trainer = self._copies.copy()
+        return copied
 
     def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
         """A trainer of `config` with the probe's state, ready for a step."""
