@@ -1,6 +1,8 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,14 +18,15 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.step.trainer import Trainer
 from models.episode import Step
 from models.losses.term import LossTerm
+from models.sequence.potential import SequenceOutput
 
 BLOCKS = ("model", "energy", "temperature", "environment", "loss", "decouple", "balance", "episode.pseudo_unseen",
           "support.labels", "optimiser.lr", "optimiser.weight_decay", "optimiser.clip")  # fmt: skip
 """What a trainer is built from; other blocks say which pairs it is given and how its scores are reported."""
 ELSEWHERE = ("model.size", "model.enhancer_bp", "model.promoter_bp", "environment.prior.extrapolate")
 """Keys that are read where the data are opened, where sizes are filled in, or that a mechanism of their own judges."""
-OF_TERMS, OF_GRADIENTS = ("loss.", "decouple."), ("optimiser.", "balance.")
-"""Blocks that act on the values of terms, and on what becomes of gradients; all others act before that."""
+OF_SEQUENCE, OF_TERMS, OF_GRADIENTS = "model.", ("loss.", "decouple."), ("optimiser.", "balance.")
+"""Blocks that act on the sequence side, on the values of terms, and on what becomes of gradients."""
 UNSEEN = ("environment.unseen", "environment.prior.")
 """Keys that are read for cell lines that no step has: asked for by predicting as if no cell line had been trained on."""
 LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
@@ -150,6 +153,8 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
 
 FORWARD = ("u", "z_i", "z_e", "r", "r_raw", "r_student", "r_heard", "logit", "temperature")
 """What a step holds of the model."""
+ON_DEMAND = ("log_prior",)
+"""What a step makes of it where that is asked for."""
 STATES = ((1.0, 0.0), *STRETCHES)
 """(scale, shift) of the states that loss terms are asked at."""
 
@@ -179,7 +184,9 @@ class _Fingerprint:
         }
         self.batch = trimmed(probe.batch, 3, 4) if whole else probe.batch
         self._measured: Step | None = None
-        self._values: dict[tuple[float, float], list[torch.Tensor]] = {}
+        self._clone: Trainer | None = None
+        self._query: SequenceOutput | None = None
+        self._values: dict[tuple[str, tuple[float, float]], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
         self._logits: torch.Tensor | None = None
 
@@ -198,11 +205,14 @@ class _Fingerprint:
 
     def questions(self, path: str) -> list[Callable[["_Fingerprint"], bool]]:
         """Ways in which another one, that differs in the key at `path`, may step or would step at another state."""
-        if path.startswith(OF_TERMS):
-            return [self._terms_differ, self._steps_differ]
-        asked: list[Callable[[_Fingerprint], bool]] = [self._steps_differ, self._terms_differ]
-        if not path.startswith(OF_GRADIENTS):
+        terms_differ = partial(self._terms_differ, path.split("."))
+        if path.startswith(OF_TERMS) and not _is_weight(path):
+            return [terms_differ, self._steps_differ]
+        asked: list[Callable[[_Fingerprint], bool]] = [self._steps_differ, terms_differ]
+        if not path.startswith((*OF_TERMS, *OF_GRADIENTS)):
             asked.insert(0, self._forwards_differ)
+        if path.startswith(OF_SEQUENCE) and self.whole:
+            asked.insert(0, self._queries_differ)
         return [*asked, self.differs_unseen] if path.startswith(UNSEEN) else asked
 
     def differs_unseen(self, other: "_Fingerprint") -> bool:
@@ -247,7 +257,9 @@ class _Fingerprint:
         self.probe.load(other.trainer)
         one, two = self.measured(), other.trainer.measure(self.batch, warm=False).step
         pairs = [(vars(one)[name], vars(two)[name]) for name in FORWARD]
-        return any(a.shape != b.shape or not _same(a, b) for a, b in pairs)
+        # After these, since it may take long to make.
+        made = ((getattr(one, name), getattr(two, name)) for name in ON_DEMAND if name in one.makers)
+        return any(a.shape != b.shape or not _same(a, b) for a, b in itertools.chain(pairs, made))
 
     def _steps_differ(self, other: "_Fingerprint") -> bool:
         """Whether a step or the logits that are predicted differ."""
@@ -256,39 +268,62 @@ class _Fingerprint:
             self.logits(), other.logits()
         )
 
-    def _terms_differ(self, other: "_Fingerprint") -> bool:
-        """Whether the loss terms of the two give other values on one and the same step, as it is and at stretched states,
-        where hinges that are satisfied now are not."""
-        step = self.measured()
+    def _terms_differ(self, path: list[str], other: "_Fingerprint") -> bool:
+        """Whether the loss terms of the two make other values or states of one and the same step, as it is and at stretched
+        states, where hinges that are satisfied now are not; terms that the path of the key names are asked first."""
         self.probe.load(other.trainer)
-        for stretch in STATES:
-            values = zip(self.values(stretch), _values(other.trainer, step, stretch), strict=True)
-            if any(not torch.equal(a, b) for a, b in values):
-                return True
-        return False
+        keys, others = ([term.key for term, _ in of.trainer.weighted] for of in (self, other))
+        return keys != others or any(
+            not torch.equal(a, b)
+            for key in sorted(keys, key=lambda key: key not in path)
+            for stretch in STATES
+            for a, b in zip(
+                self.values(key, stretch), _values(other.trainer, key, self.measured(), stretch), strict=True
+            )
+        )
+
+    @torch.no_grad()
+    def _queries_differ(self, other: "_Fingerprint") -> bool:
+        """Whether the sequence side gives something else for the query pairs of a step."""
+        self.probe.load(other.trainer)
+        one, two = self.query(), other.probe.query_of(other.trainer, self.batch)
+        return any(a.shape != b.shape or not _same(a, b) for a, b in zip(one, two, strict=True))
+
+    @torch.no_grad()
+    def query(self) -> SequenceOutput:
+        """What the sequence side gives for the query pairs of a step from the probe's state."""
+        if self._query is None:
+            self._query = self.probe.query_of(self.asked(), self.batch)
+        return self._query
+
+    def asked(self) -> Trainer:
+        """The one clone that is asked and never steps."""
+        self._clone = self._clone or self.clone()
+        return self._clone
 
     def measured(self) -> Step:
         """A step of a few pairs before its gradients, at the probe's state."""
         if self._measured is None:
-            clone = self.clone()
-            self._measured = clone.measure(self.batch, warm=False).step
-            self._values = {stretch: _values(clone, self._measured, stretch) for stretch in STATES}
+            self._measured = self.asked().measure(self.batch, warm=False).step
         return self._measured
 
-    def values(self, stretch: tuple[float, float]) -> list[torch.Tensor]:
-        """Values of the loss terms on that step."""
-        self.measured()
-        return self._values[stretch]
+    def values(self, key: str, stretch: tuple[float, float]) -> list[torch.Tensor]:
+        """What the loss term of that key makes of that step."""
+        if (key, stretch) not in self._values:
+            self._values[key, stretch] = _values(self.asked(), key, self.measured(), stretch)
+        return self._values[key, stretch]
 
 
-def _values(trainer: Trainer, step: Step, stretch: tuple[float, float]) -> list[torch.Tensor]:
-    """Values of the trainer's loss terms on a stretched step, in their states as they are and awake."""
+def _values(trainer: Trainer, key: str, step: Step, stretch: tuple[float, float]) -> list[torch.Tensor]:
+    """What the trainer's loss term of that key makes of a stretched step, in its state as it is and awake: its value, and
+    its next state."""
     moved = stretched(step, *stretch)[0]
-    return [
-        term(moved, state)[0].detach()
-        for term, _ in trainer.weighted
-        for state in (trainer.states[term.key], term.awake(trainer.states[term.key]))
-    ]
+    state, made = trainer.states[key], []
+    for term in (term for term, _ in trainer.weighted if term.key == key):
+        for asked in (state, term.awake(state)):
+            value, after = term(moved, asked)
+            made += [value.detach(), *(after[name].detach() for name in sorted(after))]
+    return made
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -48,7 +48,7 @@ def _uncommon(probe: Probe) -> EpisodeBatch:
     for batch in probe.batches[1:]:
         every = joined(every, batch)
     sizes = {len(probe.codes), *every.support.shape[1:], *every.query.shape[1:]}
-    widths = {size for parameter in probe.clone().named_parameters().values() for size in parameter.shape}
+    widths = {size for parameter in probe.plain.named_parameters().values() for size in parameter.shape}
     while len(every.support) < 5:
         every = joined(every, every)
     count = next((n for n in range(len(every.support), 2, -1) if n not in sizes | widths), len(every.support))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
+from harness.audit.copies import Copies
 from harness.audit.settings import changed, summed
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
@@ -23,6 +24,7 @@ from harness.trial.step.measure import Sides
 from harness.trial.step.routing import RoutingError
 from harness.trial.step.trainer import StepLog, Trainer
 from models.scoring import score_queries
+from models.sequence.potential import SequenceOutput
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
@@ -32,7 +34,12 @@ SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
 NO_CLIP = 1e30
-LITTLE = {"model.self_attention_layers": 0, "model.embedding": 1}
+LITTLE = {
+    "model.encoder": "cnn",
+    "model.share_sides": True,
+    "model.self_attention_layers": 0,
+    "model.embedding": 1,
+}
 """Of a sequence side that is built and not run."""
 WARM_RATE = 0.01
 """Largest learning rate of the warm-up: a rate that kills the network is the trial's to find, and no mechanism's fault."""
@@ -99,7 +106,8 @@ class Probe:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
         self.weights["index"] = self._hiding_one(clone)
         self._plain: Trainer | None = None
-        self._behind: dict[tuple[str, bool], Trainer] = {}
+        self._copies: Copies | None = None
+        self._behind: dict[tuple[str, bool], Copies] = {}
         self._sides: Sides | None = None
         self._predicted: Sides | None = None
 
@@ -139,9 +147,9 @@ class Probe:
 
     @property
     def plain(self) -> Trainer:
-        """The one clone of the trial's own configuration that others are copies of; it never steps."""
+        """The one clone of the trial's own configuration that is asked again and again; it never steps."""
         if self._plain is None:
-            self._plain = self._loaded(None)
+            self._plain = self._copied()
         return self._plain
 
     @property
@@ -153,9 +161,12 @@ class Probe:
 
     def sides_of(self, clone: Trainer) -> Sides:
         """The same with another clone's for the query pairs."""
+        return Sides(self.sides.support, self.query_of(clone, self.batch))
+
+    def query_of(self, clone: Trainer, batch: EpisodeBatch) -> SequenceOutput:
+        """What a clone's sequence side gives for the query pairs of its next step."""
         noise = clone.draws.noise(clone.index)
-        query = forward(clone.model, clone.dataset, self.batch.query, clone.device, noise)
-        return Sides(self.sides.support, query)
+        return forward(clone.model, clone.dataset, batch.query, clone.device, noise)
 
     def behind(
         self, config: ConfigurationBlock | None = None, patch: Patch | None = None, *, whole: bool = False
@@ -176,13 +187,13 @@ class Probe:
         """A copy of the one clone behind the sequence side that has this configuration."""
         kind = (config.balance.kind, whole)
         if kind not in self._behind:
-            self._behind[kind] = self._begun(config, whole=whole)
-        template = self._behind[kind]
-        kept = self._shared(template)
-        if not whole and not reads_parameters(template):
-            sequence = template.model.sequence
-            kept |= {id(part): part for part in (sequence, *sequence.parameters())}
-        return copy.deepcopy(template, kept)
+            template = self._begun(config, whole=whole)
+            shared = [*self._shared(template).values()]
+            if not whole and not reads_parameters(template):
+                shared += [template.model.sequence, *template.model.sequence.parameters()]
+            self._behind[kind] = Copies(template, shared)
+        copied: Trainer = self._behind[kind].copy()
+        return copied
 
     def _begun(self, config: ConfigurationBlock, *, whole: bool) -> Trainer:
         """A trainer of `config` behind the sequence side with the probe's state, ready for a step."""
@@ -207,8 +218,12 @@ class Probe:
         return {id(part): part for part in parts}
 
     def _copied(self) -> Trainer:
-        """A copy of the plain clone; the data are shared."""
-        return copy.deepcopy(self.plain, self._shared(self.plain))
+        """A copy of the plain clone as it was before anything was asked of it; the data are shared."""
+        if self._copies is None:
+            plain = self._loaded(None)
+            self._copies = Copies(plain, self._shared(plain).values())
+        copied: Trainer = self._copies.copy()
+        return copied
 
     def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
         """A trainer of `config` with the probe's state, ready for a step."""

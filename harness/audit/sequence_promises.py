@@ -91,26 +91,42 @@ class SequencePromises:
                 yield f"{name} does not know positions: windows in the reverse order are read alike"
 
     def _unread_windows(self) -> Iterator[str]:
-        """A stretch of one pooling window where other bases move nothing of any pair."""
+        """A stretch of one pooling window where other bases move nothing of any pair. All of a side are asked at once, and
+        those that move little are asked apart, next to which rounding is none."""
         pool = self.trainer.config.model.pool
         for side, name in enumerate(SIDES):
-            whole = self.sides[side]
-            real = (whole < NULL_BASE).any(0).nonzero()
-            if not len(real):
+            others = self._exchanged(side, pool)
+            if not others:
                 continue
-            count = -(-int(real[-1] + 1) // pool)
-            for window in np.unique(
-                np.linspace(0, count - 1, min(count, STRETCHES)).round().astype(int)
-            ).tolist():
-                start, stop = window * pool, min((window + 1) * pool, whole.shape[1])
-                other = whole.clone()
-                part = other[:, start:stop]
-                other[:, start:stop] = torch.where(part < NULL_BASE, (part + 1 + part % 2) % NULL_BASE, part)
-                if torch.equal(other, whole) or stop - start < pool:
-                    continue  # what is left at the end may be too short for a k-mer
-                gap = float((self._with(side, other) - self.base).abs().max())
-                if gap <= NOTHING * float(self.base.abs().max()):
+            beside = self.sides[1 - side].repeat(len(others), 1)
+            pair = torch.cat([*others.values()]), beside
+            made = self._read(*(pair if side == 0 else reversed(pair))).view(len(others), *self.base.shape)
+            scale = float(self.base.abs().max())
+            for (start, other), gap in zip(
+                others.items(), (made - self.base).abs().amax((1, 2)), strict=True
+            ):
+                if float(gap) > NEAR * scale:
+                    continue
+                if float((self._with(side, other) - self.base).abs().max()) <= NOTHING * scale:
+                    stop = min(start + pool, other.shape[1])
                     yield f"bases {start} to {stop} of the {name} are not read: with others U_I and z_I are the same"
+
+    def _exchanged(self, side: int, pool: int) -> dict[int, Tensor]:
+        """First base of a window -> the side with other bases in that window."""
+        whole = self.sides[side]
+        real = (whole < NULL_BASE).any(0).nonzero()
+        count = -(-int(real[-1] + 1) // pool) if len(real) else 0
+        exchanged = {}
+        for window in np.unique(
+            np.linspace(0, count - 1, min(count, STRETCHES)).round().astype(int)
+        ).tolist():
+            start, stop = window * pool, min((window + 1) * pool, whole.shape[1])
+            other = whole.clone()
+            part = other[:, start:stop]
+            other[:, start:stop] = torch.where(part < NULL_BASE, (part + 1 + part % 2) % NULL_BASE, part)
+            if not torch.equal(other, whole) and stop - start == pool:  # a shorter end may hold no k-mer
+                exchanged[start] = other
+        return exchanged
 
     def _one_sided(self, interaction: Interaction) -> Iterator[str]:
         """A part that declares to join both sides and gives the same with another pair's sequence of one side."""

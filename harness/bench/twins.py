@@ -1,5 +1,6 @@
 """What the audit's twins cost: both of their moments against the steps that a trial may spend on them."""
 
+import gc
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -58,6 +59,9 @@ def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -
                 each.mechanism for each in findings if each.verdict in FATAL and each.check != "key"
             )
 
+        # As a worker does: what was loaded with the libraries is not searched for garbage again and again.
+        gc.collect()
+        gc.freeze()
         first = timed(partial(judge, "first", None), device)
         step = partial(unit.trainer.step, progress=EVERYTHING_ON, probe=False)
         plain = middle([timed(partial(step, batch), device) for batch in unit.sampler.epoch(1)])

@@ -1,0 +1,66 @@
+"""Deep copies of one thing, many times: what it consists of is gone through once, and each copy is made from that."""
+
+import copy
+import io
+import pickle
+import types
+import weakref
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from torch import Tensor
+
+SAME = (type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType, property, weakref.ref)
+"""What a deep copy has in common with its original."""
+
+
+class Copies:
+    """Copies of a thing as it is now, by pickling, which goes through a trainer's many small parts in a part of the time of
+    `copy.deepcopy`; tensors are cloned, also where they share memory. `shared`: what all copies have in common with the
+    original. What cannot be pickled is copied by `copy.deepcopy`, as it is when the copy is made.
+    """
+
+    def __init__(self, original: Any, shared: Iterable[Any]) -> None:
+        self.original, self.shared = original, {id(part): part for part in shared}
+        self.kept: list[Any] = []
+        written = io.BytesIO()
+        try:
+            _Writer(written, self.kept, self.shared.keys()).dump(original)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            self.kept, written = [], io.BytesIO()
+        self._written = written.getvalue()
+
+    def copy(self) -> Any:
+        """Another one."""
+        if not self._written:
+            return copy.deepcopy(self.original, dict(self.shared))
+        return _Reader(io.BytesIO(self._written), self.kept, dict(self.shared)).load()
+
+
+class _Writer(pickle.Pickler):
+    """Puts tensors, and what copies have in common, into `kept` and their numbers in its place."""
+
+    def __init__(self, file: io.BytesIO, kept: list[Any], shared: Collection[int]) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self.kept, self.shared, self.kinds = kept, shared, (Tensor, *SAME)
+        self.numbers: dict[int, int] = {}
+
+    def persistent_id(self, obj: Any) -> int | None:
+        if id(obj) not in self.shared and not isinstance(obj, self.kinds):
+            return None
+        number = self.numbers.setdefault(id(obj), len(self.kept))
+        if number == len(self.kept):
+            self.kept.append(obj)
+        return number
+
+
+class _Reader(pickle.Unpickler):
+    """Takes what is `kept` by its number; `copied`: what was copied, by the original's id, as `copy.deepcopy` has it."""
+
+    def __init__(self, file: io.BytesIO, kept: list[Any], copied: dict[int, Any]) -> None:
+        super().__init__(file)
+        self.kept, self.copied = kept, copied
+
+    def persistent_load(self, pid: Any) -> Any:
+        part = self.kept[pid]
+        return copy.deepcopy(part, self.copied) if isinstance(part, Tensor) else part
