@@ -141,7 +141,7 @@ class MechanismRecord:
 
 def of_term(term: LossTerm) -> Owner:
     """The mechanism that a loss term is."""
-    row = next(row for row in LOSSES if row.cls is type(term))
+    row = next(row for cls in type(term).__mro__ for row in LOSSES if row.cls is cls)
     return Owner(row.id, row.mechanism, (term.weight,))
 
 

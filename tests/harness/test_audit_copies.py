@@ -1,7 +1,7 @@
 """Copies of a thing by what was once written of it: deep, with what is to be shared, also of what cannot be pickled."""
 
 import threading
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -9,8 +9,8 @@ from torch import nn
 from harness.audit.copies import Copies
 
 
-def model() -> nn.Module:
-    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+def model() -> Any:
+    model: Any = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[1].weight = model[0].weight
     model.register_forward_hook(lambda module, arguments, output: 2 * output)
     return model
@@ -18,7 +18,7 @@ def model() -> nn.Module:
 
 def test_a_copy_has_tensors_of_its_own_and_the_same_ties() -> None:
     original = model()
-    one, other = (Copies(original, []).copy() for _ in range(2))
+    one, other = (cast(Any, Copies(original, []).copy()) for _ in range(2))
     assert one[0].weight is one[1].weight
     assert torch.equal(one[0].weight, original[0].weight)
     assert torch.equal(one(torch.ones(1, 2)), original(torch.ones(1, 2)))

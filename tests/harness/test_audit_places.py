@@ -70,8 +70,14 @@ def test_a_student_that_does_not_read_is_named(
     ("change", "sentence"),
     [
         (of_first, "another cell line's samples change z_E"),
-        (lambda s: replace(s, z_i=s.z_i.roll(1, 0)), "another cell line's samples change z_E"),
-        (lambda s: replace(s, z_i=s.z_i * torch.arange(s.u.shape[1])[:, None]), "z_E depends on the order"),
+        (
+            lambda s: replace(s, z_i=s.z_i.roll(1, 0)),
+            "CellEnvironment (environment) gives other numbers for an episode when another one's change",
+        ),
+        (
+            lambda s: replace(s, z_i=s.z_i * torch.arange(s.u.shape[1])[:, None]),
+            "z_E depends on how often a set of pairs stands in a support set",
+        ),
     ],
     ids=["the first episode's", "the next one's", "an order"],
 )
