@@ -12,7 +12,7 @@ from analysis.contrasts import AA, Contrast
 from analysis.criteria import Criterion
 from analysis.intervals import Interval
 from analysis.paired import PairedEffect, paired_effect
-from analysis.power import ALPHA, detectable, holm, seeds_for_equivalence
+from analysis.power import ALPHA, detectable, holm, largest_sd, seeds_for_equivalence
 from analysis.store import Run
 
 
@@ -21,7 +21,7 @@ class ArmEffect:
     """`effect` of a contrast over seeds, each a mean over folds; of the family (Holm): the adjusted `p` of the t-test and
     `p_flip` of the sign-flip test (NaN where none can be below 0.05), `detectable` at the family's first step.
 
-    `needed`: seeds that a verdict of no effect takes here. `verdict`: better, worse, no effect, unknown. `parameters`:
+    `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect, unknown. `parameters`:
     how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not known). Pairs left out:
     `censored` (a unit was stopped or pruned), `missing` (a unit has no number), `unbalanced` (folds that not all seeds
     have).
@@ -82,7 +82,6 @@ def arm_effects(
     every = [paired(units, by.key, each.config, each.against) for each in members]
     effects = [paired_effect(pairs.differences) for pairs in every]
     family = len(members)
-    spread = pooled_sd([effect.interval.sd for effect in effects])
     sizes, times = _sizes(run), _step_times(run)
     results = []
     for contrast, pairs, effect in zip(members, every, effects, strict=True):
@@ -93,7 +92,7 @@ def arm_effects(
                 p=effect.p_t,
                 p_flip=effect.p_sign_flip,
                 detectable=detectable(effect.interval.sd, effect.interval.n, family),
-                needed=seeds_for_equivalence(_larger(effect.interval.sd, spread), rope),
+                needed=seeds_for_equivalence(effect.interval.sd, rope),
                 verdict="unknown",
                 parameters=sizes.get(contrast.config, math.nan) - sizes.get(contrast.against, math.nan),
                 step_time=times.get(contrast.config, math.nan) / times.get(contrast.against, math.nan),
@@ -106,16 +105,16 @@ def arm_effects(
     adjusted = holm([each.p for each in results], family)
     flips = holm([each.p_flip for each in results], family)
     told = [replace(each, p=p, p_flip=q) for each, p, q in zip(results, adjusted, flips, strict=True)]
-    return [
-        replace(each, verdict=verdict(each.effect.interval, each.p, each.needed, by, rope)) for each in told
-    ]
+    return [replace(each, verdict=verdict(each.effect.interval, each.p, by, rope)) for each in told]
 
 
-def verdict(interval: Interval, p: float, needed: int | None, by: Criterion, rope: float) -> str:
-    """no effect: the 95 % interval lies within +-rope and there are as many seeds as that takes; better, worse: the
-    interval lies on one side of 0 and the adjusted p below 0.05; unknown: anything else."""
+def verdict(interval: Interval, p: float, by: Criterion, rope: float) -> str:
+    """no effect: the 95 % interval lies within +-rope, and there are as many seeds as that takes at the largest SD that
+    they are compatible with, so that few seeds that agree by chance do not say it; better, worse: the interval lies on one
+    side of 0 and the adjusted p below 0.05; unknown: anything else."""
     sign = interval.verdict(rope)
     if sign == "equal":
+        needed = seeds_for_equivalence(largest_sd(interval.sd, interval.n), rope)
         return "no effect" if needed is not None and interval.n >= needed else "unknown"
     if sign == "unknown" or not p < ALPHA:
         return "unknown"
@@ -133,10 +132,6 @@ def within_chance(effect: ArmEffect, placebo: ArmEffect | None) -> bool:
     if placebo is None or effect.contrast.family == AA:
         return False
     return abs(effect.effect.interval.mean) <= abs(placebo.effect.interval.mean)
-
-
-def _larger(one: float, other: float) -> float:
-    return one if not math.isfinite(other) else other if not math.isfinite(one) else max(one, other)
 
 
 def _sizes(run: Run) -> dict[str, float]:

@@ -116,7 +116,7 @@ def _arm_table(effects: Sequence[ArmEffect], placebo: ArmEffect | None) -> Table
             *_span(placebo.effect),
             "",
             _number(placebo.effect.detectable),
-            "chance",
+            "chance" if placebo.effect.interval.n else "no result",
             style="dim",
         )
     return table
@@ -129,7 +129,7 @@ def _cost_table(effects: Sequence[ArmEffect], rope: float) -> Table:
             many(count, word)
             for count, word in (
                 (each.censored, "censored pair"),
-                (each.missing, "pair without number"),
+                (each.missing, "incomplete pair"),
                 (each.unbalanced, "unbalanced pair"),
             )
             if count
@@ -162,13 +162,15 @@ def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float)
     short = [e for e in effects if e.verdict == "unknown" and e.effect.interval.verdict(rope) == "equal"]
     if short:
         yield _dim(
-            f"within ±{rope:g} on fewer seeds than that takes, hence unknown: {', '.join(e.contrast.name for e in short)}"
+            f"within ±{rope:g} on fewer seeds than that takes (95 % bound of the spread), hence unknown: {', '.join(e.contrast.name for e in short)}"
         )
     if any(each.censored for each in effects):
         yield _dim("censored: a unit of the pair was stopped or pruned; its missing epochs are not random.")
 
 
 def _flip_note(p: Sequence[float], names: Sequence[str], seeds: int, family: int) -> Iterator[RenderableType]:
+    if not seeds:
+        return
     smallest = smallest_adjusted_p(seeds, family)
     if smallest >= 0.05:
         yield _dim(

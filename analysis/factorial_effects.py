@@ -12,7 +12,7 @@ from analysis.balance import common_to_seeds
 from analysis.contrasts import clear_pairs, confounded, factors, level_matrix
 from analysis.criteria import Criterion
 from analysis.paired import PairedEffect, paired_effect
-from analysis.power import detectable, holm, seeds_for_equivalence
+from analysis.power import detectable, holm
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,6 @@ class FactorEffect:
     effect: PairedEffect
     p: float
     detectable: float
-    needed: int | None
     verdict: str
     mixed: bool = False
 
@@ -90,6 +89,5 @@ def factorial_effects(
 
 def _told(name: str, effect: PairedEffect, p: float, family: int, by: Criterion, rope: float) -> FactorEffect:
     interval = effect.interval
-    needed = seeds_for_equivalence(interval.sd, rope)
-    word = verdict(interval, p, needed, by, rope)
-    return FactorEffect(name, effect, p, detectable(interval.sd, interval.n, family), needed, word)
+    word = verdict(interval, p, by, rope)
+    return FactorEffect(name, effect, p, detectable(interval.sd, interval.n, family), word)

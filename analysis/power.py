@@ -3,8 +3,7 @@
 import math
 from functools import lru_cache
 
-import numpy as np
-from scipy import integrate, stats
+from scipy import integrate, optimize, special, stats
 
 ALPHA, POWER = 0.05, 0.8
 """Error rate of a family, and the power that is asked for."""
@@ -15,6 +14,22 @@ MOST_SEEDS = 100_000
 """Beyond it a number of seeds is as good as none."""
 
 
+def t_power(shift: float, seeds: int, level: float) -> float:
+    """Power of a two-sided paired t-test at `level` where the difference is `shift` SDs: E over s of
+    P(|mean| > t s / sqrt(n)), (n-1) s^2 ~ chi^2(n-1). The noncentral t has the same in closed form, and scipy, and with it
+    statsmodels, gives NaN for it at the shifts that 2 or 3 seeds take."""
+    freedom, far = seeds - 1, shift * math.sqrt(seeds)
+    critical = float(stats.t.ppf(1 - level / 2, freedom))
+    spread = stats.chi(freedom, scale=1 / math.sqrt(freedom))
+
+    def beyond(tail: float) -> float:
+        # tail is the distribution function of s, so that the integral runs over [0, 1] whatever the spread.
+        reach = critical * float(spread.ppf(tail))
+        return float(special.ndtr(far - reach) + special.ndtr(-far - reach))
+
+    return float(integrate.quad(beyond, 0, 1, limit=200)[0])
+
+
 @lru_cache
 def detectable(
     sd: float, seeds: int, family: int = 1, *, alpha: float = ALPHA, power: float = POWER
@@ -23,13 +38,23 @@ def detectable(
     alpha / family: the level of the first, strictest step of Holm. NaN below 2 seeds, 0 without spread."""
     if seeds < 2 or not math.isfinite(sd):
         return math.nan
-    if sd == 0:
-        return 0.0
-    # Two seconds of import, which neither a sweep nor a ranking should wait for.
-    from statsmodels.stats.power import TTestPower
+    return sd * _smallest_shift(seeds, alpha / family, power)
 
-    effect = TTestPower().solve_power(effect_size=None, nobs=seeds, alpha=alpha / family, power=power)
-    return float(np.ravel(effect)[0]) * sd
+
+@lru_cache
+def _smallest_shift(seeds: int, level: float, power: float) -> float:
+    high = 1.0
+    while t_power(high, seeds, level) < power:
+        high *= 2
+    return float(optimize.brentq(lambda shift: t_power(shift, seeds, level) - power, 0, high, xtol=1e-6))
+
+
+def largest_sd(sd: float, seeds: int, level: float = 0.95) -> float:
+    """Upper bound of the SD that `seeds` differences of SD `sd` are compatible with: sd sqrt((n-1) / chi^2_{1-level}(n-1)).
+    Two seeds that agree by chance bound little."""
+    if seeds < 2:
+        return math.nan
+    return sd * math.sqrt((seeds - 1) / float(stats.chi2.ppf(1 - level, seeds - 1)))
 
 
 def smallest_adjusted_p(seeds: int, family: int = 1) -> float:

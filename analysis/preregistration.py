@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from analysis.output import counted
 from analysis.store import Run
 
 FILE = "preregistration.json"
@@ -97,8 +98,10 @@ def preregistration_view(run: Run) -> Iterator[RenderableType]:
         style="bold",
     )
     yield Text(f"question: {content.get('question') or 'none was given'}")
-    counted = f"{len(content.get('seeds', []))} seeds, {len(content.get('folds', {}))} folds"
-    yield Text(f"criterion: {known.criterion}; no effect: within ±{known.rope:g}; {counted}")
+    size = (
+        f"{counted(len(content.get('seeds', [])), 'seed')}, {counted(len(content.get('folds', {})), 'fold')}"
+    )
+    yield Text(f"criterion: {known.criterion}; no effect: within ±{known.rope:g}; {size}")
     for family, members in content.get("families", {}).items():
         for against, names in members.items():
             yield Text(f"family {family} ({len(names)}) against {against}: {', '.join(names)}")

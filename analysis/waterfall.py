@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.arm_effects import CENSORED, paired, verdict
 from analysis.criteria import Criterion
 from analysis.paired import PairedEffect, paired_effect
-from analysis.power import holm, seeds_for_equivalence
+from analysis.power import holm
 from analysis.store import Run
 
 FILE = "walk.json"
@@ -58,8 +58,7 @@ def waterfalls(
             p = adjusted[place - 1] if place else float("nan")
             word = ""
             if effect is not None:
-                needed = seeds_for_equivalence(effect.interval.sd, rope)
-                word = verdict(effect.interval, p, needed, by, rope)
+                word = verdict(effect.interval, p, by, rope)
             value, chose = (_mean(some, by.key, configs[place]) for some in (reported, choosing))
             told.append(Fall(str(step["name"]), configs[place], value, chose, effect, p, word))
         result.append(

@@ -9,6 +9,7 @@ import pandas as pd
 from harness.data.dataset import EncodedDataset
 from harness.trial.inspection import Subject
 from harness.trial.score.predict import SplitScores
+from models.streams import other_streams
 
 EMBEDDED = ("r_cell", "r_raw", "r_student", "r_teacher", "posterior", "gate")
 """Columns of `embeddings` with one number per cell line and support draw."""
@@ -65,10 +66,11 @@ def strange_unit(row: Mapping[str, Any], subject: Subject) -> Iterator[str]:
         "parameters": sum(p.numel() for p in trainer.named_parameters().values() if p.requires_grad),
         "train_pairs": len(training),
         "train_prevalence": float(np.asarray(trainer.dataset.label)[training].mean()),
-        "seed": trainer.seed,
         "config": subject.config.id,
         "fold": subject.fold.id,
     }
     for name, value in expected.items():
         if row[name] != value:
             yield f"{name} of the unit is stored as {row[name]}, and it is {value}"
+    if other_streams(row["seed"], subject.config.streams) != trainer.seed:
+        yield f"seed of the unit is stored as {row['seed']}, and its random numbers are not of that seed"
