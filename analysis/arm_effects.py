@@ -21,10 +21,10 @@ class ArmEffect:
     """`effect` of a contrast over seeds, each a mean over folds; of the family (Holm): the adjusted `p` of the t-test and
     `p_flip` of the sign-flip test (NaN where none can be below 0.05), `detectable` at the family's first step.
 
-    `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect, unknown. `parameters`:
-    how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not known). Pairs left out:
-    `censored` (a unit was stopped or pruned), `missing` (a unit has no number), `unbalanced` (folds that not all seeds
-    have).
+    `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect,
+    unknown. `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not
+    known). Pairs left out: `censored` (a unit was stopped or pruned), `missing` (a unit has no number), `unbalanced`
+    (folds that not all seeds have).
     """
 
     contrast: Contrast

@@ -71,7 +71,7 @@ def confounded(levels: np.ndarray) -> list[int]:
     return [factor for factor in range(levels.shape[1]) if (products @ levels[:, factor]).any()]
 
 
-def tested(arms: Mapping[str, PlannedArm]) -> dict[str, dict[str, list[str]]]:
+def corrected_families(arms: Mapping[str, PlannedArm]) -> dict[str, dict[str, list[str]]]:
     """Family -> what it is compared with -> names, of every family that Holm corrects: what is preregistered."""
     found = factors(arms.values())
     if found:

@@ -100,7 +100,7 @@ def _reference(effects: Sequence[ArmEffect]) -> str:
 
 
 def _arm_table(effects: Sequence[ArmEffect], placebo: ArmEffect | None) -> Table:
-    table = _table("arm", "difference", "95 % interval", "p", "detectable", "verdict")
+    table = _table("arm", "change", "95 % interval", "p", "MDE", "verdict")
     for each in effects:
         chance = "" if not within_chance(each, placebo) else " *"
         cells = [
@@ -147,7 +147,7 @@ def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float)
     family, seeds = len(effects), max(each.effect.interval.n for each in effects)
     yield _dim(
         f"{many(seeds, 'seed')}, {many(max(each.folds for each in effects), 'fold')}. p: paired t-test, Holm over the "
-        f"family of {family}; detectable: smallest true difference found with 80 % power at Holm's first step."
+        f"family of {family}; MDE: smallest true difference found with 80 % power at Holm's first step."
     )
     yield from _flip_note(
         [each.p_flip for each in effects], [each.contrast.name for each in effects], seeds, family
@@ -161,8 +161,9 @@ def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float)
         yield _dim(f"removal, capacity not held: {', '.join(held)}")
     short = [e for e in effects if e.verdict == "unknown" and e.effect.interval.verdict(rope) == "equal"]
     if short:
+        names = ", ".join(each.contrast.name for each in short)
         yield _dim(
-            f"within ±{rope:g} on fewer seeds than that takes (95 % bound of the spread), hence unknown: {', '.join(e.contrast.name for e in short)}"
+            f"within ±{rope:g} on fewer seeds than that takes (95 % bound of the spread), hence unknown: {names}"
         )
     if any(each.censored for each in effects):
         yield _dim("censored: a unit of the pair was stopped or pruned; its missing epochs are not random.")
@@ -190,12 +191,15 @@ def _factorial(result: FactorialEffects, rope: float) -> Iterator[RenderableType
         if not effects:
             continue
         yield Text(f"\n{title}", style="bold")
-        table = _table("factor", "difference", "95 % interval", "p", "detectable", "verdict")
+        table = _table("factor", "change", "95 % interval", "p", "MDE", "verdict")
         for each in effects:
             cells = [*_span(each.effect), _number(each.p, "{:.2g}"), _number(each.detectable), each.verdict]
             table.add_row(Text(each.name + (" #" if each.mixed else "")), *cells)
         yield table
-        yield _dim(f"p: t over {many(result.seeds, 'seed')}, Holm over the {len(effects)} of this table.")
+        yield _dim(
+            f"p: t over {many(result.seeds, 'seed')}, Holm over the {len(effects)} of this table; MDE: smallest true "
+            "difference found with 80 % power at its first step."
+        )
         flips = [each.effect.p_sign_flip for each in effects]
         yield from _factor_flips(flips, effects, result.seeds)
     if any(each.mixed for each in result.main):
@@ -218,7 +222,7 @@ def _factor_flips(
 
 def _walk(walk: Waterfall, seeds: Sequence[int]) -> Iterator[RenderableType]:
     yield Text(f"\nPath {walk.title}: reported on seeds {', '.join(map(str, seeds))}", style="bold")
-    table = _table("step", "value", "difference", "95 % interval", "p", "verdict")
+    table = _table("step", "value", "change", "95 % interval", "p", "verdict")
     for fall in walk.falls:
         span = ["", ""] if fall.effect is None else _span(fall.effect)
         table.add_row(Text(fall.name), _number(fall.value), *span, _number(fall.p, "{:.2g}"), fall.verdict)

@@ -15,11 +15,14 @@ MOST_SEEDS = 100_000
 
 
 def t_power(shift: float, seeds: int, level: float) -> float:
-    """Power of a two-sided paired t-test at `level` where the difference is `shift` SDs: E over s of
-    P(|mean| > t s / sqrt(n)), (n-1) s^2 ~ chi^2(n-1). The noncentral t has the same in closed form, and scipy, and with it
-    statsmodels, gives NaN for it at the shifts that 2 or 3 seeds take."""
+    """Power of a two-sided paired t-test at `level` where the difference is `shift` SDs, by the noncentral t. At the
+    shifts that 2 or 3 seeds take scipy (and statsmodels, which uses it) gives NaN for that; there it is the same by its
+    definition, E over s of P(|mean| > t s / sqrt(n)), (n-1) s^2 ~ chi^2(n-1)."""
     freedom, far = seeds - 1, shift * math.sqrt(seeds)
     critical = float(stats.t.ppf(1 - level / 2, freedom))
+    closed = float(stats.nct.sf(critical, freedom, far) + stats.nct.cdf(-critical, freedom, far))
+    if math.isfinite(closed):
+        return closed
     spread = stats.chi(freedom, scale=1 / math.sqrt(freedom))
 
     def beyond(tail: float) -> float:

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from analysis.arms import PlannedArm
-from analysis.contrasts import clear_pairs, confounded, level_matrix, tested
+from analysis.contrasts import clear_pairs, confounded, corrected_families, level_matrix
 from analysis.criteria import CRITERIA
 from analysis.factorial_effects import factorial_effects
 
@@ -62,4 +62,4 @@ def test_interactions_are_shown_where_resolution_allows() -> None:
     full = level_matrix(list(arms_of(SIGNS, "ab").values()))
     assert clear_pairs(full) == [(0, 1)]
     assert confounded(full) == []
-    assert tested(arms_of(half, "abc")) == {"main effects": {"- level": ["a", "b", "c"]}}
+    assert corrected_families(arms_of(half, "abc")) == {"main effects": {"- level": ["a", "b", "c"]}}

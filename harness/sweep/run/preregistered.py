@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.arms import PlannedArm
-from analysis.contrasts import tested
+from analysis.contrasts import corrected_families
 from analysis.pilot import Spread
 from analysis.preregistration import FILE, entry_hash
 from harness.config.blocks.design import Staged
@@ -50,7 +50,7 @@ def asked_of(sweep: Sweep, plan: Plan, spread: Spread | None) -> Content:
     """What is preregistered of a plan: question, design, families, criterion, region of no effect, seeds and
     folds; and the spread that the number of seeds was judged by."""
     config = sweep.config
-    families = tested(planned_arms(plan))
+    families = corrected_families(planned_arms(plan))
     if isinstance(config.of_design, Staged):
         families = {"path": {"the step before": ["each step, on the seeds that did not choose it"]}}
     return {

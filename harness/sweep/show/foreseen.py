@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.contrasts import MAIN, tested
+from analysis.contrasts import MAIN, corrected_families
 from analysis.criteria import criterion_of
 from analysis.output import counted
 from analysis.pilot import Spread
@@ -29,7 +29,7 @@ def families_of(sweep: Sweep, plan: Plan) -> list[Family]:
     design, arms = sweep.config.of_design, planned_arms(plan)
     if isinstance(design, Staged):
         return [Family("steps of a walk", design.walked(sweep.basis))]
-    told = {name: sum(map(len, members.values())) for name, members in tested(arms).items()}
+    told = {name: sum(map(len, members.values())) for name, members in corrected_families(arms).items()}
     if told:
         runs = len(plan.asked) if MAIN in told else 2
         return [Family(name, size, runs) for name, size in told.items()]
