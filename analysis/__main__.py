@@ -208,7 +208,7 @@ def _effects(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     _check_rope(ROPE if options.rope is None else options.rope)
-    console, run = plain_console(), Run.open(options.run)
+    console, run = plain_console(80), Run.open(options.run)
     for part in effects_view(run, metric=options.metric, rope=options.rope):
         console.print(part)
     return _unread(run, console)

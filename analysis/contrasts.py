@@ -73,11 +73,11 @@ def confounded(levels: np.ndarray) -> list[int]:
 
 def corrected_families(arms: Mapping[str, PlannedArm]) -> dict[str, dict[str, list[str]]]:
     """Family -> what it is compared with -> names, of every family that Holm corrects: what is preregistered."""
-    found = factors(arms.values())
-    if found:
+    named = factors(arms.values())
+    if named:
         levels = level_matrix([arm for arm in arms.values() if arm.family == "factorial"])
-        pairs = [f"{found[a]} x {found[b]}" for a, b in clear_pairs(levels)]
-        return {MAIN: {"- level": found}, **({TOGETHER: {"no interaction": pairs}} if pairs else {})}
+        pairs = [f"{named[a]} x {named[b]}" for a, b in clear_pairs(levels)]
+        return {MAIN: {"- level": named}, **({TOGETHER: {"no interaction": pairs}} if pairs else {})}
     families: dict[str, dict[str, list[str]]] = {}
     for family, members in contrasts(arms).items():
         for each in members if family != AA else ():

@@ -35,7 +35,7 @@ AUPR = CRITERIA["aupr"]
 
 def ablation(
     run: Path,
-    lifts: Mapping[str, Sequence[float] | float],
+    lifts: Mapping[str, Any],
     seeds: Sequence[int] = SEEDS,
     **units: Mapping[str, Any],
 ) -> Run:

@@ -62,7 +62,7 @@ def test_cost_by_hand() -> None:
 
 
 def test_workers_are_what_fits_and_at_least_one() -> None:
-    room = {"cpus": 8.0, "gpus": 0.0, "share": 0.0, "where": "here"}
+    room: dict[str, Any] = {"cpus": 8.0, "gpus": 0.0, "share": 0.0, "where": "here"}
     assert workers_of(**room, cpus_per_trial=2.0, concurrent=None).count == 4
     assert workers_of(**room, cpus_per_trial=2.0, concurrent=3).count == 3
     assert workers_of(**room, cpus_per_trial=16.0, concurrent=None).count == 1
