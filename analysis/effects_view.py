@@ -53,7 +53,7 @@ def effects_view(
     yield Text(f"\nEffects in {run.name}: {by.label} on val_unseen", style="bold")
     direction = "higher" if by.higher_is_better else "lower"
     yield Text(
-        f"{direction} is better. Paired by fold and seed; a seed is the mean over its folds, t over\nseeds: for these "
+        f"{direction} is better. Paired by fold and seed; a seed is the mean over its folds, t over seeds: for these "
         f"cell lines and loci. No effect: the whole interval within ±{width:g}."
     )
     if metric and known and by.key != criterion_of(known.criterion).key:

@@ -93,10 +93,9 @@ def preregistration_view(run: Run) -> Iterator[RenderableType]:
     if known is None:
         return
     content = known.first
-    yield Text(
-        f"\nPreregistered {content.get('date', '')}, before the first step ({known.sha256[:12]})",
-        style="bold",
-    )
+    late = content.get("units_before")
+    when = f"when {counted(late, 'unit')} had run already" if late else "before the first step"
+    yield Text(f"\nPreregistered {content.get('date', '')}, {when} ({known.sha256[:12]})", style="bold")
     yield Text(f"question: {content.get('question') or 'none was given'}")
     size = (
         f"{counted(len(content.get('seeds', [])), 'seed')}, {counted(len(content.get('folds', {})), 'fold')}"

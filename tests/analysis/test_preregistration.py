@@ -54,6 +54,13 @@ def test_question_family_and_region_are_quoted(run: Path) -> None:
     assert "changed" not in text
 
 
+def test_one_that_came_after_units_says_so(run: Path) -> None:
+    assert "before the first step" in quoted(run)
+    write(run, {**CONTENT, "units_before": 4})
+    assert "when 4 units had run already" in quoted(run)
+    assert "before the first step" not in quoted(run)
+
+
 def test_a_run_without_one_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{}")
     assert quoted(tmp_path) == ""
