@@ -1,4 +1,4 @@
-"""`python -m analysis [compare | competition | verify | export] RUN` and `schema`; `print_ranking` ends a sweep."""
+"""`python -m analysis [compare | effects | competition | verify | export] RUN`, `schema`; `print_ranking` ends a sweep."""
 
 import argparse
 import sys
@@ -12,10 +12,12 @@ from analysis.competition_view import competition_view
 from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
+from analysis.effects_view import effects_view
 from analysis.errors import UserError, run_cli
 from analysis.export.command import export_command
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
+from analysis.preregistration import preregistration_view
 from analysis.ranking import ROPE, rank
 from analysis.schema_page import page
 from analysis.store import Run
@@ -43,6 +45,7 @@ examples:
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
+  python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
@@ -65,6 +68,18 @@ examples:
   python -m analysis compare runs/truth_modulated --key environment.scope --a cell --b sample --metric aupr
 """
 
+
+_EFFECTS_HELP = """\
+What did each mechanism do? Of a run of leave_one_out, add_one_in, factorial or path: each arm minus what it is compared
+with, paired by fold and seed; t-interval over seeds, Holm over the family, what could have been detected, a verdict
+against the region of practical equivalence, the A/A placebo beside, and what was preregistered.
+"""
+
+_EFFECTS_EPILOG = """\
+examples:
+  python -m analysis effects runs/leave_one_out
+  python -m analysis effects runs/leave_one_out --metric nll --rope 0.01    exploratory: says that it is
+"""
 
 _COMPETITION_HELP = """\
 How did Student and Opportunist stand against each other? Per configuration with a competition: how often push-away and
@@ -105,6 +120,8 @@ def print_ranking(
     console = console or plain_console()
     ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
     for part in ranking_view(ranking, top):
+        console.print(part)
+    for part in preregistration_view(ranking.run):
         console.print(part)
     console.print(
         f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}",
@@ -180,6 +197,25 @@ def _compare(argv: Sequence[str]) -> int:
     return _unread(run, console)
 
 
+def _effects(argv: Sequence[str]) -> int:
+    parser = _parser("python -m analysis effects", _EFFECTS_HELP, _EFFECTS_EPILOG, rope=False)
+    parser.add_argument(
+        "--metric", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default: the objective's)"
+    )
+    parser.add_argument(
+        "--rope",
+        type=float,
+        metavar="X",
+        help=f"differences up to X count as no effect (default: as preregistered, or {ROPE})",
+    )
+    options = parser.parse_args(argv)
+    _check_rope(ROPE if options.rope is None else options.rope)
+    console, run = plain_console(80), Run.open(options.run)
+    for part in effects_view(run, metric=options.metric, rope=options.rope):
+        console.print(part)
+    return _unread(run, console)
+
+
 def _competition(argv: Sequence[str]) -> int:
     epilog = "example:\n  python -m analysis competition runs/shortcut\n"
     options = _parser("python -m analysis competition", _COMPETITION_HELP, epilog, rope=False).parse_args(
@@ -225,6 +261,8 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
     if argv[:1] == ["compare"]:
         return _compare(argv[1:])
+    if argv[:1] == ["effects"]:
+        return _effects(argv[1:])
     if argv[:1] == ["competition"]:
         return _competition(argv[1:])
     if argv[:1] == ["verify"]:

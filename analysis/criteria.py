@@ -45,8 +45,17 @@ CRITERIA: dict[str, Criterion] = {
 }
 
 
+OF_OBJECTIVE = {"macro/aupr": "aupr", "pooled/aupr": "pooled_aupr", "macro/nll": "nll", "pooled/nll": "nll"}
+"""Level and metric of a sweep's objective -> the criterion that corresponds to it."""
+
+
 def criterion(key: str) -> Criterion:
     """The criterion of that name; UserError with the nearest name for any other."""
     if key not in CRITERIA:
         raise UserError(f"unknown metric '{key}'{nearest(key, CRITERIA)} (known: {', '.join(CRITERIA)})")
     return CRITERIA[key]
+
+
+def criterion_of(objective: str) -> Criterion:
+    """The criterion that corresponds to an objective, `val_unseen/pooled/aupr`; macro AUPR where a run names none."""
+    return CRITERIA[OF_OBJECTIVE.get(objective.partition("/")[2], "aupr")]

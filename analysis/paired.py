@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from analysis.intervals import Interval, t_interval
+from analysis.power import detectable, smallest_adjusted_p
 
 _EXACT_UP_TO = 14
 
@@ -59,7 +60,7 @@ def t_test_p(differences: ArrayLike) -> float:
 
 def smallest_sign_flip_p(n: int) -> float:
     """2 / 2^n: the smallest two-sided p of the sign-flip test with n units (5: 0.0625, 6: 0.031)."""
-    return min(1.0, 2.0 ** (1 - n)) if n > 0 else float("nan")
+    return smallest_adjusted_p(n)
 
 
 def sign_flip_p(differences: ArrayLike) -> float:
@@ -90,16 +91,8 @@ def minimum_detectable_effect(differences: ArrayLike, *, alpha: float = 0.05, po
     observed standard deviation. NaN for n < 2; 0 without spread.
     """
     sample = np.asarray(differences, dtype=np.float64)
-    if sample.size < 2:
-        return float("nan")
-    spread = float(sample.std(ddof=1))
-    if spread == 0:
-        return 0.0
-    # Two seconds of import, which neither a sweep nor a ranking should wait for.
-    from statsmodels.stats.power import TTestPower
-
-    effect = TTestPower().solve_power(effect_size=None, nobs=sample.size, alpha=alpha, power=power)
-    return float(np.ravel(effect)[0]) * spread
+    spread = float(sample.std(ddof=1)) if sample.size > 1 else float("nan")
+    return detectable(spread, sample.size, alpha=alpha, power=power)
 
 
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:

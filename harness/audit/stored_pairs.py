@@ -73,4 +73,4 @@ def strange_unit(row: Mapping[str, Any], subject: Subject) -> Iterator[str]:
         if row[name] != value:
             yield f"{name} of the unit is stored as {row[name]}, and it is {value}"
     if other_streams(row["seed"], subject.config.streams) != trainer.seed:
-        yield f"seed of the unit is stored as {row['seed']}, and its streams are of another one"
+        yield f"seed of the unit is stored as {row['seed']}, and its random numbers are not of that seed"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Reached, Staged, design
+from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Reached, Staged, Walk, design
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import flatten, leaves
 from harness.design.addition import choosing, with_settings
@@ -48,9 +48,7 @@ class Path(Staged):
 
     def trials(self, asked: int | None, basis: Basis) -> int:
         """The most that it can take: both ends, and in each direction a candidate per mechanism that is left."""
-        count = len(_Moves(basis).steps)
-        walked = min(count, basis.options.steps or count)
-        return 2 + 2 * sum(count - step for step in range(walked))
+        return self.sizes(basis)[-1][1] if _Moves(basis).steps else 2
 
     def next_arms(self, basis: Basis, reached: Reached) -> list[Arm]:
         self._check(basis)
@@ -63,26 +61,36 @@ class Path(Staged):
         return list(unique.values())[::-1]
 
     def ending(self, basis: Basis, reached: Reached) -> list[str]:
-        moves = _Moves(basis)
-        chosen, held = _halves(basis.seeds)
+        chosen, held = self.halves(basis.seeds)
         said = [f"chosen on seeds {_listed(chosen)}, reported on seeds {_listed(held)}"]
-        for back, title, start in (
-            (False, f"from {basis.base}", 0),
-            (True, f"back from {basis.options.to}", 1),
-        ):
-            *_, (walked, _) = self._walk(basis, moves, reached, back=back)
-            first = moves.ends()[start]
-            said.append(f"{title}: {_means(reached(first.changes), chosen, held)}")
-            for number, step in enumerate(walked, start=1):
-                sign = "-" if back else "+"
-                values = _means(reached(step.arm.changes), chosen, held)
-                said.append(f"  {number}. {sign} {', '.join(step.moved)}: {values}")
+        for walk in self.walks(basis, reached):
+            for number, (name, arm) in enumerate(walk.steps):
+                values = _means(reached(arm.changes), chosen, held)
+                said.append(f"  {number}. {name}: {values}" if number else f"{walk.title}: {values}")
         return said
+
+    def halves(self, seeds: Sequence[int]) -> tuple[list[int], list[int]]:
+        return list(seeds[0::2]), list(seeds[1::2])
+
+    def walks(self, basis: Basis, reached: Reached) -> list[Walk]:
+        moves = _Moves(basis)
+        walks = []
+        for back, title in ((False, f"from {basis.base}"), (True, f"back from {basis.options.to}")):
+            *_, (walked, _) = self._walk(basis, moves, reached, back=back)
+            first, sign = moves.ends()[back], "-" if back else "+"
+            steps = [(f"{sign} {', '.join(step.moved)}", step.arm) for step in walked]
+            walks.append(Walk(title, ((first.name, first), *steps)))
+        return walks
+
+    def sizes(self, basis: Basis) -> list[tuple[int, int]]:
+        count = len(_Moves(basis).steps)
+        most = min(count, basis.options.steps or count)
+        return [(steps, 2 + 2 * sum(count - step for step in range(steps))) for steps in range(1, most + 1)]
 
     def lines(self, basis: Basis) -> list[str]:
         self._check(basis)
         moves = _Moves(basis)
-        chosen, held = _halves(basis.seeds)
+        chosen, held = self.halves(basis.seeds)
         named = ", ".join(moves.steps)
         return [
             f"{len(moves.steps)} steps lead from {basis.base} to {basis.options.to}: {named}",
@@ -106,7 +114,7 @@ class Path(Staged):
         self, basis: Basis, moves: "_Moves", reached: Reached, *, back: bool
     ) -> Iterator[tuple[list[PathStep], list[Arm]]]:
         """After each step (those taken so far, the candidates for the next one), as far as results go."""
-        chosen, _ = _halves(basis.seeds)
+        chosen, _ = self.halves(basis.seeds)
         walked: list[PathStep] = []
         here = frozenset(moves.steps) if back else frozenset[str]()
         most = basis.options.steps or len(moves.steps)
@@ -250,11 +258,6 @@ class _Moves:
 
 MOST_TOGETHER = 4
 """Steps that are taken together where one alone is refused."""
-
-
-def _halves(seeds: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The seeds that choose, and those that report."""
-    return list(seeds[0::2]), list(seeds[1::2])
 
 
 def _listed(seeds: Sequence[int]) -> str:

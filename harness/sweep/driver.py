@@ -27,21 +27,24 @@ from harness.store.writer import RunWriter
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster.capacity import this_machine
 from harness.sweep.cluster.cluster import Cluster, cluster
+from harness.sweep.cost import Workers, measure, this_host, workers_of
+from harness.sweep.foresight import Cost, foresee, resumed_budget, spread_of, within_budget
 from harness.sweep.options import Options
 from harness.sweep.report import conclude, continuing, introduce, unfinished
 from harness.sweep.run.aside import complete_moves, put_aside
 from harness.sweep.run.documents import PROVENANCE, mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
+from harness.sweep.run.preregistered import asked_of, differences, preregister
 from harness.sweep.run.provenance import provenance
 from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
-from harness.sweep.search.stages import results
+from harness.sweep.search.stages import results, save_walks
 from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tracking import refuse_absent, tracking
 from harness.sweep.tuning import Outcome, Tuning, tune
-from harness.trial.device import choose_device
+from harness.trial.device import Device, choose_device
 from harness.trial.trying import try_brought
 
 
@@ -91,6 +94,24 @@ def run_sweep(options: Options, console: Console) -> int:
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
         folds = make_folds(dataset, sweep.config.data)
+        workers = workers_of(
+            cpus=there.cpus,
+            gpus=there.gpus,
+            cpus_per_trial=asked.cpus_per_trial,
+            share=device.share,
+            concurrent=asked.concurrent,
+            where=f"the cluster at {options.address}, a step measured on {this_host()}"
+            if joined
+            else this_host(),
+        )
+        cost: Cost | str | None = None
+        if options.budget is not None:
+            setting = resumed_budget(sweep, run) if options.resume else None
+            if setting is None:
+                cost = priced = cost_of(sweep, dataset, folds[0], workers, device, console)
+                setting, chosen = within_budget(sweep, len(folds), priced, options.budget)
+                console.print(chosen, soft_wrap=True, markup=False, highlight=False)
+            sweep = load_sweep(options.yaml, overrides=[*options.sets, setting], data_root=options.data)
         refuse_impossible(sweep, dataset, folds, gpu=gpu)
         fresh = Plan.of(sweep, folds=folds, data=dataset.hash, gpu=gpu)
         stamp = Stamp.of(sweep.config, data=dataset.hash)
@@ -100,6 +121,14 @@ def run_sweep(options: Options, console: Console) -> int:
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
         for sentence in filter(None, (device.sentence, waits)):
             console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
+        spread = spread_of(sweep, options.pilot)
+        content = asked_of(sweep, start.plan, spread)
+        for sentence in differences(run, content):
+            console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+        if options.dry_run or options.pilot is not None or options.budget is not None:
+            if cost is None and options.dry_run:
+                cost = measured(sweep, dataset, folds[0], workers, device, console)
+            foresee(console, sweep, start, cost, spread)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -120,6 +149,7 @@ def run_sweep(options: Options, console: Console) -> int:
         put_aside(run, start.aside)
         take_back(run, start.back)
         start = replace(start, plan=replace(start.plan, status="running"))
+        first = preregister(run, content)
         save_start(sweep, start, run)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
         console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
@@ -136,7 +166,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 if options.seconds is None
                 else max(1.0, options.seconds - (time.monotonic() - began)),
                 view=views,
-                before=lambda: save_provenance(sweep, dataset, run, ray),
+                before=lambda: save_provenance(sweep, dataset, run, ray, first),
                 stamp=stamp,
                 track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
@@ -173,7 +203,31 @@ def ending(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> list[str]:
     design = sweep.config.of_design
     if not isinstance(design, Staged):
         return []
-    return design.ending(sweep.basis, results(sweep, plan, run, gpu=gpu))
+    reached = results(sweep, plan, run, gpu=gpu)
+    save_walks(sweep, design.walks(sweep.basis, reached), run, gpu=gpu)
+    return design.ending(sweep.basis, reached)
+
+
+def cost_of(
+    sweep: Sweep, dataset: EncodedDataset, fold: Fold, workers: Workers, device: Device, console: Console
+) -> Cost:
+    """Of the base configuration on a fold; UserError where it cannot be trained there."""
+    config = sweep.trial.resolved(gpu=device.gpu)
+    objective, threads = sweep.config.objective, workers.threads
+    unit = measure(
+        config, dataset, fold, device=device.name, threads=threads, console=console, objective=objective
+    )
+    return Cost(unit, workers)
+
+
+def measured(
+    sweep: Sweep, dataset: EncodedDataset, fold: Fold, workers: Workers, device: Device, console: Console
+) -> Cost | str:
+    """The cost, or why there is none: the base of a search need not be one of its configurations."""
+    try:
+        return cost_of(sweep, dataset, fold, workers, device, console)
+    except UserError as error:
+        return str(error)
 
 
 class Views:
@@ -247,7 +301,9 @@ def save_start(sweep: Sweep, start: Start, run: Path) -> None:
     start.plan.save(run)
 
 
-def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Cluster) -> None:
+def save_provenance(
+    sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Cluster, preregistered: str
+) -> None:
     """Every start of a run adds its own entry; the newest is at the top level."""
     file = run / PROVENANCE
     earlier = json.loads(file.read_text()) if file.exists() else {}
@@ -258,6 +314,7 @@ def save_provenance(sweep: Sweep, dataset: EncodedDataset, run: Path, ray: Clust
         sampler_seed=sweep.config.sampler.seed,
         cluster=ray.address or "local",
     )
+    entry["preregistration"] = preregistered
     before = earlier.pop("earlier", [])
     RunWriter(run).write_json(PROVENANCE, {**entry, "earlier": [*before, *([earlier] if earlier else [])]})
 

@@ -14,6 +14,7 @@ examples:
   python -m harness.sweep search_spaces/rp24.yaml                      the built-in synthetic benchmark
   python -m harness.sweep search_spaces/rp24.yaml --data ../data/epi   your own pairs
   python -m harness.sweep search_spaces/rp24.yaml --dry-run            what would run, and nothing else
+  python -m harness.sweep search_spaces/leave_one_out.yaml --budget 2h   as many seeds as fit two hours
   python -m harness.sweep search_spaces/rp24.yaml --resume             continue after a kill; no finished epoch is lost
   python -m harness.sweep search_spaces/rp24.yaml --trials +16         16 more configurations for a finished sweep"""
 
@@ -33,6 +34,8 @@ class Options:
     sets: tuple[str, ...]
     cache: Path
     reuse_older_code: bool = False
+    pilot: Path | None = None
+    budget: float | None = None
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -63,7 +66,9 @@ def parse(arguments: list[str] | None = None) -> Options:
         action="store_true",
         help="take finished units of older code or package versions as they are instead of running them anew",
     )
-    add("--dry-run", action="store_true", help="print the plan and what differs from the run there is")
+    add("--dry-run", action="store_true", help="print the plan, its cost, and what it can see; write nothing")
+    add("--pilot", type=user_path, metavar="RUN", help="take the spread of paired differences from this run")
+    add("--budget", metavar="T", help="as many seeds as fit 90s, 30m or 2h (path: as many steps)")
     add(
         "--set",
         action="append",
@@ -87,16 +92,18 @@ def parse(arguments: list[str] | None = None) -> Options:
         sets=tuple(parsed.set),
         cache=parsed.cache,
         reuse_older_code=parsed.reuse_older_code,
+        pilot=parsed.pilot,
+        budget=None if parsed.budget is None else seconds(parsed.budget, "--budget"),
     )
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "--time") -> float:
     """`90s`, `30m`, `2h`, `1h30m` or a plain number of seconds."""
     match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text.strip())
     hours, minutes, rest = match.groups() if match else (None, None, None)
     total = float(hours or 0) * 3600 + float(minutes or 0) * 60 + float(rest or 0)
     if total <= 0:
-        raise UserError(f"--time {shorten(text)}: expected a time such as 90s, 30m, 2h or 1h30m")
+        raise UserError(f"{option} {shorten(text)}: expected a time such as 90s, 30m, 2h or 1h30m")
     return total
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.__main__ import print_ranking
+from analysis.criteria import criterion_of
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
 from harness.config.blocks.design import Staged, designs
@@ -25,8 +26,6 @@ from harness.sweep.show.board import duration
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
 
-CRITERION = {"macro/aupr": "aupr", "pooled/aupr": "pooled_aupr", "macro/nll": "nll", "pooled/nll": "nll"}
-"""The ranking's criterion that corresponds to an objective."""
 UNENDED = {"running": "unfinished", "waiting": "not started"}
 """What states of a configuration are called once the sweep has ended."""
 
@@ -130,9 +129,8 @@ def conclude(
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     for line in ended:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    objective = start.plan.objective.split("/", 1)[1]
     try:
-        print_ranking(run, by=CRITERION[objective], console=console)
+        print_ranking(run, by=criterion_of(start.plan.objective).key, console=console)
         status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)

@@ -140,8 +140,8 @@ class MechanismRecord:
 
 
 def of_term(term: LossTerm) -> Owner:
-    """The mechanism that a loss term is."""
-    row = next(row for cls in type(term).__mro__ for row in LOSSES if row.cls is cls)
+    """The mechanism that a loss term is, or is a placebo of."""
+    row = next(row for row in LOSSES if row.cls.key == term.key)
     return Owner(row.id, row.mechanism, (term.weight,))
 
 

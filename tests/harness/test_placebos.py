@@ -58,12 +58,9 @@ def test_other_streams_change_every_draw_and_not_the_seed(make_unit: MakeUnit) -
     assert plain.predictor.seed == same.predictor.seed != other.predictor.seed
 
 
-def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit) -> None:
-    changes = {
-        "permuted": ["contrastive", "pearson"],
-        "loss.contrastive.weight": 0.5,
-        "decouple.pearson": 0.5,
-    }
+@pytest.mark.parametrize("placebo", [{"permuted": ["contrastive", "pearson"]}, {"streams": "placebo"}])
+def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit, placebo: dict[str, object]) -> None:
+    changes = {**placebo, "loss.contrastive.weight": 0.5, "decouple.pearson": 0.5}
     unit = make_unit({**changes, "audit": "strict"}, run="placebo", inspector=AuditInspector)
     while not unit.finished:
         unit.advance()

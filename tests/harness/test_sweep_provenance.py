@@ -87,10 +87,11 @@ def test_every_start_of_a_run_is_kept_and_the_newest_is_on_top(
         ray = Cluster(
             dashboard=None, token=None, capacity=Capacity(()), address=None if number else "10.0.0.1:6379"
         )
-        save_provenance(sweep, tiny_dataset, tmp_path, ray)
+        save_provenance(sweep, tiny_dataset, tmp_path, ray, "a" * 64)
     newest = json.loads((tmp_path / "provenance.json").read_text())
     assert newest["seeds"] == [3, 4, 5]
     assert newest["cluster"] == "local"
+    assert newest["preregistration"] == "a" * 64
     assert newest["data"]["hash"] == tiny_dataset.hash
     assert [entry["seeds"] for entry in newest["earlier"]] == [[3], [3, 4]]
     assert newest["earlier"][0]["cluster"] == "10.0.0.1:6379"

@@ -1,7 +1,7 @@
 """What a design is: which configurations a sweep consists of, and what it takes of the sweep's YAML."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar, Literal, Protocol
@@ -190,6 +190,14 @@ class Enumerated(Design):
         yield from ()
 
 
+@dataclass(frozen=True)
+class Walk:
+    """Arms that were taken one after the other, the first where it starts: (what a step moved, the arm after it)."""
+
+    title: str
+    steps: tuple[tuple[str, Arm], ...]
+
+
 class Staged(Design):
     """A design that says what runs next when all that it asked for has ended: an ablation that walks."""
 
@@ -206,6 +214,22 @@ class Staged(Design):
     @abstractmethod
     def ending(self, basis: Basis, reached: Reached) -> list[str]:
         """What came of it, in lines."""
+
+    @abstractmethod
+    def halves(self, seeds: Sequence[int]) -> tuple[list[int], list[int]]:
+        """The seeds that choose, and those that report."""
+
+    @abstractmethod
+    def walks(self, basis: Basis, reached: Reached) -> list[Walk]:
+        """The arms that were taken so far, from each end."""
+
+    @abstractmethod
+    def sizes(self, basis: Basis) -> list[tuple[int, int]]:
+        """(steps, the most configurations that so many take), from one step to as many as are asked for."""
+
+    def walked(self, basis: Basis) -> int:
+        """Steps that are asked for."""
+        return self.sizes(basis)[-1][0]
 
     def faults(self, space: Varied) -> Iterator[tuple[str, str]]:
         yield from ()

@@ -141,6 +141,10 @@ class SweepBlock(Block):
 
     name: str = Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run's folder: letters, digits, dot, dash and underscore."""
+    question: str = Field("", max_length=2000)
+    """What the sweep asks, written into the run before its first step; the comment at the YAML's top when absent."""
+    rope: float = Field(0.005, gt=0.0)
+    """Differences of the objective up to this size are no effect (region of practical equivalence), preregistered too."""
     base: str = Field(min_length=1)
     """Preset that every configuration starts from (search_spaces/presets/NAME.yaml)."""
     data: DataBlock

@@ -1,12 +1,15 @@
 """What the arms of a staged design reached so far, as its design asks for it."""
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from harness.config.blocks.design import Changes, Reached
+from analysis.waterfall import FILE
+from harness.config.blocks.design import Changes, Reached, Staged, Walk
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan
+from harness.store.writer import replace_atomically
 from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import stored_units
 
@@ -30,3 +33,22 @@ def results(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> Reached:
         return {seed: mean for seed, mean in means.items() if math.isfinite(mean)}
 
     return of
+
+
+def save_walks(sweep: Sweep, walks: Sequence[Walk], run: Path, *, gpu: bool) -> None:
+    """Write RUN/walk.json: the configurations that a staged design took, step by step, and which seeds chose."""
+    design = sweep.config.of_design
+    if not isinstance(design, Staged):
+        return
+    chosen, reported = design.halves(sweep.config.seeds)
+    told = [
+        {
+            "title": walk.title,
+            "steps": [
+                {"name": name, "config": sweep.resolved(arm.changes, gpu=gpu).id} for name, arm in walk.steps
+            ],
+        }
+        for walk in walks
+    ]
+    content = {"chosen": chosen, "reported": reported, "walks": told}
+    replace_atomically(run / FILE, (json.dumps(content, indent=1) + "\n").encode())

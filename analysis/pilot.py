@@ -1,0 +1,54 @@
+"""The spread of paired differences between the configurations of a run that has been: what a plan is judged by."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+from analysis.arm_effects import paired, pooled_sd
+from analysis.arms import arms
+from analysis.contrasts import contrasts
+from analysis.criteria import Criterion
+from analysis.effects_view import every_unit
+from analysis.errors import UserError
+from analysis.paired import paired_effect
+from analysis.power import DEFAULT_SD
+from analysis.store import Run
+
+MOST_PAIRS = 200
+"""Pairs of configurations that are looked at in a run without arms."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """`sd` of a paired difference between two configurations over seeds (a seed's value is its mean over folds), and the
+    `source` of it in words."""
+
+    sd: float
+    source: str
+
+
+def default_spread(by: Criterion) -> Spread | None:
+    """Of macro or pooled AUPR on real pairs; None for another criterion, which it says nothing of."""
+    if not by.higher_is_better:
+        return None
+    return Spread(DEFAULT_SD, f"paired SD {DEFAULT_SD:g} AUPR, measured on real pairs (default)")
+
+
+def pilot_spread(run: Run, by: Criterion) -> Spread:
+    """Root of the mean variance over its comparisons with the base, or over its pairs of configurations where it has none.
+
+    Raises UserError for a run in which no two configurations share two seeds.
+    """
+    units = every_unit(run)
+    members = [(each.config, each.against) for family in contrasts(arms(run)).values() for each in family]
+    if not members:
+        members = list(combinations(dict.fromkeys(units["config"]), 2))[:MOST_PAIRS]
+    spreads = [paired_effect(paired(units, by.key, *pair).differences).interval.sd for pair in members]
+    known = [spread for spread in spreads if spread == spread]
+    if not known:
+        raise UserError(
+            f"--pilot {run.path}: no two of its configurations have a {by.label} on the same two seeds, so that there is "
+            "no spread of their differences"
+        )
+    return Spread(
+        pooled_sd(known), f"paired SD {pooled_sd(known):.4f} of {len(known)} comparisons in {run.name}"
+    )

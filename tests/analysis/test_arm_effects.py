@@ -1,0 +1,177 @@
+"""Effects of arms against planted differences and hand computation; what is never said, and what is left out."""
+
+import json
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from analysis.arm_effects import ArmEffect, arm_effects
+from analysis.arms import arms
+from analysis.contrasts import contrasts, corrected_families
+from analysis.criteria import CRITERIA
+from analysis.effects_view import effects_view, every_unit
+from analysis.errors import UserError
+from analysis.paired import t_test_p
+from analysis.store import Run
+from tests.recorded.copies import Copy, write_run
+
+SEEDS = tuple(range(8))
+NOISE = (0.001, -0.002, 0.0, 0.002, -0.001, 0.001, -0.002, 0.001)
+FAMILIES = {
+    "b": ("base", "base"),
+    "p": ("base, other streams", "A/A placebo"),
+    "x": ("without x", "removal"),
+    "y": ("without y", "removal"),
+    "z": ("without z", "removal"),
+    "q": ("x on permuted z_i", "capacity placebo"),
+}
+AUPR = CRITERIA["aupr"]
+
+
+def ablation(
+    run: Path,
+    lifts: Mapping[str, Any],
+    seeds: Sequence[int] = SEEDS,
+    **units: Mapping[str, Any],
+) -> Run:
+    """A run of one base and arms with these differences from it, one number or one per seed."""
+    copies = []
+    for config, lift in lifts.items():
+        each = tuple(lift) if isinstance(lift, Sequence) else lift
+        unit = dict(units.get(config, {}))
+        copies.append(
+            Copy(
+                config, {"arm": config}, lift=each, steady=True, status=unit.pop("status", "done"), unit=unit
+            )
+        )
+    write_run(run, copies, seeds=seeds)
+    entries = [
+        {
+            "id": c,
+            "changes": {},
+            "arm": FAMILIES[c][0],
+            "family": FAMILIES[c][1],
+            "mechanism": "x" if c in "xq" else c,
+        }
+        for c in lifts
+    ]
+    plan = {"configs": entries, "design": "leave_one_out", "objective": "val_unseen/macro/aupr"}
+    (run / "plan.json").write_text(json.dumps(plan))
+    return Run(run)
+
+
+def removals(run: Run, rope: float = 0.005) -> dict[str, ArmEffect]:
+    members = contrasts(arms(run))["removal"]
+    return {each.contrast.config: each for each in arm_effects(run, every_unit(run), members, AUPR, rope)}
+
+
+def shown(run: Run, **options: Any) -> str:
+    console = Console(file=StringIO(), width=80)
+    for part in effects_view(run, **options):
+        console.print(part)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_planted_effects_are_found_with_their_signs(tmp_path: Path) -> None:
+    lifts = {
+        "b": 0.0,
+        "x": [-0.03 + e for e in NOISE],
+        "y": [0.03 + e for e in NOISE],
+        "z": NOISE,
+    }
+    found = removals(ablation(tmp_path / "run", lifts))
+    assert {config: each.verdict for config, each in found.items()} == {
+        "x": "worse",
+        "y": "better",
+        "z": "no effect",
+    }
+    assert found["x"].effect.interval.mean == pytest.approx(-0.03, abs=1e-9)
+    raw = [t_test_p([-0.03 + e for e in NOISE]), t_test_p([0.03 + e for e in NOISE]), t_test_p(NOISE)]
+    smallest, middle, largest = sorted(raw)
+    by_hand = {
+        smallest: 3 * smallest,
+        middle: max(3 * smallest, 2 * middle),
+        largest: max(2 * middle, largest),
+    }
+    assert [found[c].p for c in "xyz"] == pytest.approx([by_hand[p] for p in raw], rel=1e-6)
+    assert found["x"].p_flip == pytest.approx(3 * 2 / 2**8)
+    spread = float(np.std(NOISE, ddof=1))
+    assert found["z"].effect.interval.sd == pytest.approx(spread)
+    assert found["z"].detectable > found["z"].effect.detectable
+
+
+def test_no_effect_is_never_said_below_the_seeds_it_takes(tmp_path: Path) -> None:
+    # Two seeds that agree by chance, beside an arm whose differences spread as those of real pairs do.
+    lifts = {"b": 0.0, "x": [0.0001, 0.0005], "y": [0.01, -0.01]}
+    found = removals(ablation(tmp_path / "run", lifts, seeds=(0, 1)))
+    assert found["x"].effect.interval.verdict(0.005) == "equal"
+    assert found["x"].verdict == "unknown"
+    assert "hence unknown: without x" in " ".join(shown(Run(tmp_path / "run")).split())
+
+
+def test_one_seed_is_unknown(tmp_path: Path) -> None:
+    found = removals(ablation(tmp_path / "run", {"b": 0.0, "x": -0.2}, seeds=(0,)))
+    assert found["x"].verdict == "unknown"
+    assert np.isnan(found["x"].p)
+
+
+def test_holm_keeps_one_of_many_from_being_an_effect(tmp_path: Path) -> None:
+    weak = [0.0, 0.05, 0.1, 0.02, 0.06, -0.01, 0.03, 0.02]
+    alone = removals(ablation(tmp_path / "one", {"b": 0.0, "x": weak}))
+    several = removals(ablation(tmp_path / "run", {"b": 0.0, "x": weak, "y": NOISE, "z": NOISE}))
+    assert (alone["x"].verdict, several["x"].verdict) == ("better", "unknown")
+
+
+def test_censored_pairs_are_not_differenced_and_said(tmp_path: Path) -> None:
+    lifts = {"b": 0.0, "x": [-0.03 + e for e in NOISE], "y": [0.03 + e for e in NOISE]}
+    run = ablation(tmp_path / "run", lifts, y={"status": "pruned"})
+    found = removals(run)
+    assert (found["y"].censored, found["y"].effect.interval.n, found["y"].verdict) == (8, 0, "unknown")
+    assert found["x"].effect.interval.n == 8
+    assert found["x"].p == pytest.approx(2 * found["x"].effect.p_t)
+    assert "8 censored pairs" in " ".join(shown(run).split())
+
+
+def test_change_of_parameters_is_shown(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": NOISE}, b={"parameters": 1000}, x={"parameters": 900})
+    assert removals(run)["x"].parameters == -100
+    assert "-100" in shown(run)
+
+
+def test_aa_placebo_stands_beside_and_marks_what_is_chance(tmp_path: Path) -> None:
+    lifts = {"b": 0.0, "p": [0.04 + e for e in NOISE], "x": [-0.03 + e for e in NOISE]}
+    run = ablation(tmp_path / "run", lifts)
+    text = shown(run)
+    assert "A/A: base" in text
+    assert "chance" in text
+    assert "worse *" in text
+    assert corrected_families(arms(run)) == {"removal": {"base": ["without x"]}}
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_capacity_placebos_are_a_family_of_their_own(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": NOISE, "q": NOISE})
+    assert corrected_families(arms(run)) == {
+        "removal": {"base": ["without x"]},
+        "capacity placebo": {"base": ["x on permuted z_i"]},
+    }
+
+
+def test_permuted_addition_is_compared_with_the_addition(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": NOISE, "q": NOISE}, seeds=(0,))
+    plan = json.loads((run.path / "plan.json").read_text())
+    plan["configs"][1] |= {"family": "addition", "arm": "base + x"}
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    (contrast,) = contrasts(arms(Run(run.path)))["capacity placebo"]
+    assert (contrast.config, contrast.against) == ("q", "x")
+
+
+def test_design_without_arms_is_told_so(tmp_path: Path) -> None:
+    write_run(tmp_path / "run", seeds=(0,))
+    with pytest.raises(UserError, match="names no arms"):
+        shown(Run(tmp_path / "run"))
