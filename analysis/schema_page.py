@@ -16,6 +16,8 @@ A run is a folder
     RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
     RUN/baselines/<fold>.parquet                  baselines, once per fold
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
+    RUN/preregistration.json                      what was asked before the first step; later starts add entries
+    RUN/walk.json                                 of a path: the configurations that it took, step by step
     RUN/studies/<hash>.log                        what a search proposed and was told, as optuna-dashboard opens it
     RUN/code/<hash>.json                          modules of a code that units were made with
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
