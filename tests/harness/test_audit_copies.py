@@ -9,7 +9,7 @@ from torch import nn
 from harness.audit.copies import Copies
 
 
-def model() -> nn.Module:
+def model() -> nn.Sequential:
     model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
     model[1].weight = model[0].weight
     model.register_forward_hook(lambda module, arguments, output: 2 * output)
