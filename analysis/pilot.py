@@ -18,7 +18,7 @@ MOST_PAIRS = 200
 
 
 @dataclass(frozen=True)
-class Spread:
+class PilotSpread:
     """`sd` of a paired difference between two configurations over seeds (a seed's value is its mean over folds), and the
     `source` of it in words."""
 
@@ -26,14 +26,14 @@ class Spread:
     source: str
 
 
-def default_spread(by: Criterion) -> Spread | None:
+def default_spread(by: Criterion) -> PilotSpread | None:
     """Of macro or pooled AUPR on real pairs; None for another criterion, which it says nothing of."""
     if not by.higher_is_better:
         return None
-    return Spread(DEFAULT_SD, f"paired SD {DEFAULT_SD:g} AUPR, measured on real pairs (default)")
+    return PilotSpread(DEFAULT_SD, f"paired SD {DEFAULT_SD:g} AUPR, measured on real pairs (default)")
 
 
-def pilot_spread(run: Run, by: Criterion) -> Spread:
+def pilot_spread(run: Run, by: Criterion) -> PilotSpread:
     """Root of the mean variance over its comparisons with the base, or over its pairs of configurations where it has none.
 
     Raises UserError for a run in which no two configurations share two seeds.
@@ -49,6 +49,6 @@ def pilot_spread(run: Run, by: Criterion) -> Spread:
             f"--pilot {run.path}: no two of its configurations have a {by.label} on the same two seeds, so that there is "
             "no spread of their differences"
         )
-    return Spread(
+    return PilotSpread(
         pooled_sd(known), f"paired SD {pooled_sd(known):.4f} of {len(known)} comparisons in {run.name}"
     )

@@ -32,7 +32,7 @@ class Contracts:
         self.data, self.relations = DataContract(subject), RelationsContract(subject)
         self.fold, self.seeded = FoldContract(subject), Seeded(subject)
         self.batch, self.arrival = BatchContract(subject), ArrivalContract(subject)
-        self.score = ScoreContract(subject)
+        self.of_scores = ScoreContract(subject)
         self.witness = Witness(subject.trainer)
         self.broken: dict[str, str] = {}
         """Promise that was broken -> whose it was."""
@@ -66,7 +66,7 @@ class Contracts:
         self.scorings += 1
         self.evaluated.update(scores)
         findings = self._new(self.batch.of_epoch(epoch), f"in epoch {epoch}")
-        breaches = self.score.breaches(self.witness, scores, epoch, self.scorings)
+        breaches = self.of_scores.breaches(self.witness, scores, epoch, self.scorings)
         findings += self._new(breaches, f"at a scoring after epoch {epoch}")
         self.witness.clear()
         return findings

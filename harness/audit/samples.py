@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from scipy.stats import chi2, hypergeom
@@ -38,11 +39,17 @@ def _overlapping(u: np.ndarray, pools: Sequence[np.ndarray], by_chance: float) -
         if not len(pool) == len(np.unique(pool)) > size:
             continue
         shared = np.isin(sets[1:], sets[0]).sum(1)
-        logs += float(hypergeom.logsf(shared - 1, len(pool), size, size).sum())
+        logs += sum(_log_tail(common, len(pool), size) for common in shared.tolist())
         tests, overlaps[number] = tests + len(shared), int(shared.sum())
     # Fisher's sum; a tail that is counted in whole pairs is no smaller than the one that it assumes.
     if tests and chi2.sf(-2 * logs, 2 * tests) < by_chance:
         yield max(overlaps, key=lambda number: overlaps[number])
+
+
+@cache
+def _log_tail(common: int, pool: int, size: int) -> float:
+    """log P of at least so much in common in two sets of `size` from a pool."""
+    return float(hypergeom.logsf(common - 1, pool, size, size))
 
 
 def uneven_line(every: np.ndarray, chosen: np.ndarray, by_chance: float) -> int | None:

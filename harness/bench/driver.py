@@ -60,7 +60,9 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
 
 
 def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]:
-    sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler.kind={sampler}"])
+    sweep = load_sweep(
+        SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler={{kind: {sampler}, seed: 0}}"]
+    )
     plan = Plan.of(sweep, folds=[FOLD], data="0" * 64)
     plan.save(folder)
     study = Study(

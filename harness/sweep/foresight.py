@@ -8,7 +8,7 @@ from rich.console import Console
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
 from analysis.output import counted
-from analysis.pilot import Spread, default_spread, pilot_spread
+from analysis.pilot import PilotSpread, default_spread, pilot_spread
 from analysis.store import Run
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
@@ -37,7 +37,7 @@ class Cost:
 
 
 def foresee(
-    console: Console, sweep: Sweep, start: Start, cost: Cost | str | None, spread: Spread | None
+    console: Console, sweep: Sweep, start: Start, cost: Cost | str | None, spread: PilotSpread | None
 ) -> None:
     """Print cost and sight of a plan; `cost` is a sentence where nothing could be measured, None where it is not asked
     for."""
@@ -74,7 +74,7 @@ def _cost_lines(sweep: Sweep, start: Start, cost: Cost | str) -> list[str]:
     return lines
 
 
-def spread_of(sweep: Sweep, pilot: Path | None) -> Spread | None:
+def spread_of(sweep: Sweep, pilot: Path | None) -> PilotSpread | None:
     """The spread that a plan is judged by: a pilot's, or the default."""
     by = criterion_of(sweep.config.objective)
     return pilot_spread(Run.open(pilot), by) if pilot is not None else default_spread(by)

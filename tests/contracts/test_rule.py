@@ -78,7 +78,12 @@ def _run(seed: int, units: int = 36) -> Run:
         sizes = {"parameters": some(float(rng.integers(1, 2000)), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
         content |= {"optimiser": {"epochs": 3}}
-        facts = {"status": status, "gate_closes": number % 4 == 1, "config_json": json.dumps(content)}
+        facts = {
+            "status": status,
+            "epochs": 3,
+            "gate_closes": number % 4 == 1,
+            "config_json": json.dumps(content),
+        }
         unit_rows.append({**key, **sizes, **facts})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):

@@ -29,7 +29,7 @@ def read_csv(out: Path, project: str) -> Runs:
     """units.csv, configurations.csv and epochs.csv with the csv module."""
     runs: Runs = []
     for name in ("units", "configurations"):
-        for row in csv.DictReader((out / f"{name}.csv").open(encoding="utf-8")):
+        for row in csv.DictReader((out / f"{name}.csv").read_text(encoding="utf-8").splitlines()):
             read, key = Read(), row.pop("key")
             for column, cell in row.items():
                 if cell and column.startswith(FINAL):
@@ -40,7 +40,7 @@ def read_csv(out: Path, project: str) -> Runs:
                     read.tags[column] = cell
             runs.append((key, read))
     known = dict(runs)
-    for row in csv.DictReader((out / "epochs.csv").open(encoding="utf-8")):
+    for row in csv.DictReader((out / "epochs.csv").read_text(encoding="utf-8").splitlines()):
         metrics = {k: float(v) for k, v in row.items() if v and "/" in k}
         assert int(row["epoch"]) not in known[row["key"]].series, "an epoch that is there twice"
         known[row["key"]].series[int(row["epoch"])] = metrics

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError
-from analysis.pilot import Spread, default_spread, pilot_spread
+from analysis.pilot import PilotSpread, default_spread, pilot_spread
 from analysis.power import detectable
 from analysis.preregistration import FILE, preregistration
 from analysis.store import Run
@@ -74,7 +74,7 @@ def test_a_plan_says_what_it_can_see(tmp_path: Path) -> None:
     sweep = sweep_of(tmp_path)
     plan = plan_of(sweep)
     assert [(each.name, each.size) for each in families_of(sweep, plan)] == [("removal", 2)]
-    text = "\n".join(sight(sweep, plan, Spread(0.008, "a guess")))
+    text = "\n".join(sight(sweep, plan, PilotSpread(0.008, "a guess")))
     assert f"removal (2), 5 seeds: a difference of {detectable(0.008, 5, 2):.3g} (80 % power" in text
     assert "no effect within ±0.005 takes 29 seeds" in text
     assert "sign-flip test: 0.12; below 0.05 from 7 seeds on" in text
@@ -165,7 +165,7 @@ def test_extending_a_run_adds_an_entry_and_changes_none(tmp_path: Path) -> None:
         "removal": {"base": ["without sparsity_z_i", "without calibration"]}
     }
     assert before[0]["content"]["units_before"] == 0
-    assert preregister(run, asked_of(sweep, plan, Spread(0.1, "a pilot"))) == first
+    assert preregister(run, asked_of(sweep, plan, PilotSpread(0.1, "a pilot"))) == first
     assert len(json.loads((run / FILE).read_text())["entries"]) == 1
     other = sweep_of(tmp_path, ABLATION, "question=which did best?", "trial.seeds=6", "rope=0.01")
     asked = asked_of(other, plan_of(other), None)

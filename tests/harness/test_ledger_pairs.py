@@ -72,7 +72,7 @@ def refitted(patch: pytest.MonkeyPatch) -> None:
         (rows(numbered), {}, "the stored pairs are not those of the split"),
         (rows(relabelled), {}, "its label is stored as "),
         (rows(renamed), {}, "its cell_line is stored as "),
-        (of_potential, {}, "val_unseen/macro/nll is "),
+        (of_potential, {}, "split train, C1, score corrected, prevalence as_found: threshold is "),
         (last, {"optimiser.epochs": 4, "optimiser.lr": 0.05}, " was selected with val_unseen/macro/aupr "),
         (refitted, {"temperature.mode": "calibrated"}, "T is fitted to "),
     ],

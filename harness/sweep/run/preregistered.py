@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.arms import PlannedArm
 from analysis.contrasts import corrected_families
-from analysis.pilot import Spread
+from analysis.pilot import PilotSpread
 from analysis.preregistration import FILE, entry_hash
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
@@ -46,7 +46,7 @@ def question_of(sweep: Sweep) -> str:
     return " ".join(filter(None, words))
 
 
-def asked_of(sweep: Sweep, plan: Plan, spread: Spread | None) -> Content:
+def asked_of(sweep: Sweep, plan: Plan, spread: PilotSpread | None) -> Content:
     """What is preregistered of a plan: question, design, families, criterion, region of no effect, seeds and
     folds; and the spread that the number of seeds was judged by."""
     config = sweep.config

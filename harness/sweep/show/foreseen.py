@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.contrasts import MAIN, corrected_families
 from analysis.criteria import criterion_of
 from analysis.output import counted
-from analysis.pilot import Spread
+from analysis.pilot import PilotSpread
 from analysis.power import ALPHA, detectable, seeds_for_equivalence, seeds_for_sign_flip, smallest_adjusted_p
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
@@ -36,7 +36,7 @@ def families_of(sweep: Sweep, plan: Plan) -> list[Family]:
     return [Family("configurations against the best", max(1, max(plan.trials, len(plan.asked)) - 1))]
 
 
-def sight(sweep: Sweep, plan: Plan, spread: Spread | None) -> Iterator[str]:
+def sight(sweep: Sweep, plan: Plan, spread: PilotSpread | None) -> Iterator[str]:
     """What the planned seeds can tell, in sentences: detectable difference, smallest p, seeds for no effect."""
     rope, objective = sweep.config.rope, sweep.config.objective
     seeds = len(plan.seeds)
