@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 
 from harness.bench.measurement import Measurement, timed
+from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.compose import SEARCH_SPACES
 from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import Fold
@@ -60,16 +61,14 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
 
 
 def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]:
-    sweep = load_sweep(
-        SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}", f"sampler={{kind: {sampler}, seed: 0}}"]
-    )
+    sweep = load_sweep(SEARCH_SPACES / "rp24.yaml", overrides=[f"trials={trials}"])
     plan = Plan.of(sweep, folds=[FOLD], data="0" * 64)
     plan.save(folder)
     study = Study(
         folder / "study.log",
         name="bench",
         direction="maximize",
-        sampler=sweep.config.sampler,
+        sampler=SamplerBlock.model_validate({"kind": sampler}),
         space=sweep.space,
     )
     board = Board(total=trials, larger_is_better=True, folds={FOLD.id: FOLD.name})
