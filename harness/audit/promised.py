@@ -72,6 +72,10 @@ class Places(NamedTuple):
         mean: np.ndarray = (total[self.last] - total[self.first]) / np.maximum(self.last - self.first, 1)
         return mean
 
+    def drawn(self) -> np.ndarray:
+        """A row [K, D, S] of the split that has each value, the first of several."""
+        return self.rows[np.minimum(self.first, len(self.rows) - 1)]
+
     def alone(self) -> np.ndarray:
         """Rows of the split that the values of the first draws [K, S] are, -1 where several pairs have a value."""
         first, last = self.first[:, 0], self.last[:, 0]

@@ -1,6 +1,7 @@
 """The scores of splits, and the support sets and queries that the model was given for them."""
 
 import itertools
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -35,6 +36,8 @@ class ScoreContract:
         self.draws, self.sequences = SupportDraws(dataset.cell_lines), Sequences(dataset)
         self.bases: dict[str, list[np.ndarray]] = {}
         """Split -> what a glimpse of its pairs has to be."""
+        self.judged: dict[str, tuple[int, int]] = {}
+        """Split -> number and hash of the support draws that were judged last; the same ones are not judged again."""
 
     def breaches(
         self, witness: Witness, scores: Mapping[str, SplitScores], epoch: int, number: int
@@ -128,6 +131,10 @@ class ScoreContract:
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {self._place(split, number)}"
             yield Breach("foreign support", "prediction", f"{text} are no pairs of it")
             return
+        drawn = (draws, zlib.crc32(places.drawn()))
+        if self.judged.get(split.split) == drawn:
+            return
+        self.judged[split.split] = drawn
         yield from self.draws.breaches(split, promised, places)
         if draws > 1:
             pools = [split.u[split.cell == code] for code in promised.codes]
@@ -142,7 +149,7 @@ class ScoreContract:
         parts: list[Encoding] = []
         while sum(len(part.u) for part in parts) < len(split.pairs) and (part := next(encodings, None)):
             parts.append(part)
-        made = torch.cat([part.u for part in parts]).float().cpu().numpy() if parts else None
+        made = _joined([part.u for part in parts]) if parts else None
         if made is None or not np.array_equal(made, split.u):
             text = f"U_I of split {split.split} is not what the sequence side gave once"
             yield Breach("U_I", "prediction", text)
@@ -166,10 +173,17 @@ class ScoreContract:
         if len(answers) < len(arrivals):
             return
         order = self.promised[split.split].order
-        u, logit = (torch.cat(parts, 1).cpu().numpy() for parts in zip(*answers, strict=True))
+        u, logit = (_joined(parts, 1) for parts in zip(*answers, strict=True))
         if u.shape != split.logits.shape or (u != split.u[order]).any():
             text = f"the energy was asked for other pairs than those of split {split.split}"
             yield Breach("queries", "prediction", text)
         elif not before and not np.array_equal(logit, split.logits[:, order]):
             text = f"the energy gave other logits than those of split {split.split}"
             yield Breach("logits", "prediction", text)
+
+
+def _joined(parts: Sequence[torch.Tensor], dim: int = 0) -> np.ndarray:
+    """The parts side by side, as float32."""
+    joined = parts[0] if len(parts) == 1 else torch.cat(list(parts), dim)
+    values: np.ndarray = joined.float().cpu().numpy()
+    return values
