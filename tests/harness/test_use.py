@@ -140,7 +140,7 @@ FAULTS = {
         "from harness.config.blocks.design import Design, design\n"
         "@design('mine')\nclass Mine(Design):\n    'nothing declared'\n",
         2,
-        "does not declare configurations, faults, needs, trials, words, searched, scheduler, runs",
+        "does not declare arms, faults, needs, trials, words, searched, scheduler, runs",
     ),
 }
 
