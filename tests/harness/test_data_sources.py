@@ -55,7 +55,7 @@ def test_data_of_the_command_line_keep_the_folds_of_the_yaml(tmp_path: Path) -> 
     assert data.folds == [FoldBlock(test=["NHEK"], val=["HMEC"], chromosomes=["2"])]
     _, synthetic = load(str(file), [], "synthetic:linear")
     assert synthetic.root is None
-    assert synthetic.folds == []
+    assert synthetic.folds == "one"
 
 
 def test_contradictions_of_a_preset_and_of_synthetic_pairs(tmp_path: Path) -> None:
