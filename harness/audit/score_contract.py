@@ -131,7 +131,7 @@ class ScoreContract:
             text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {self._place(split, number)}"
             yield Breach("foreign support", "prediction", f"{text} are no pairs of it")
             return
-        drawn = (draws, zlib.crc32(places.drawn()))
+        drawn = (draws, zlib.crc32(places.drawn().tobytes()))
         if self.judged.get(split.split) == drawn:
             return
         self.judged[split.split] = drawn
