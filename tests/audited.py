@@ -2,23 +2,27 @@
 
 from dataclasses import replace
 
-from harness.audit.auditor import twins_of
+from harness.audit.auditor import Audit, twins_of
 from harness.audit.finding import FATAL, MechanismFinding
 from harness.config.blocks.reads import Reads
 from harness.trial.unit_run import UnitRun
 from tests.narrow import present
 
 
-def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
-    """Finding by `id mechanism`, and the cost in steps. Not `first`: as at the end of a trial, but for the keys that only a
-    trial that ran has read."""
+def audit_of(unit_run: UnitRun, *, first: bool = True) -> Audit:
+    """Every finding, of which several may be of one thing. Not `first`: as at the end of a trial, but for the keys that
+    only a trial that ran has read."""
     subject = unit_run.subject
     if first:
-        found = twins_of(subject, "first")
-    else:
-        reads = Reads(unit_run.config)
-        reads.resume(None)
-        found = twins_of(replace(subject, reads=reads), "last")
+        return twins_of(subject, "first")
+    reads = Reads(unit_run.config)
+    reads.resume(None)
+    return twins_of(replace(subject, reads=reads), "last")
+
+
+def audited(unit_run: UnitRun, *, first: bool = True) -> tuple[dict[str, MechanismFinding], float]:
+    """Finding by `id mechanism` (the last of several), and the cost in steps."""
+    found = audit_of(unit_run, first=first)
     return {f"{f.id} {f.mechanism}": f for f in found.findings}, present(found.cost)
 
 

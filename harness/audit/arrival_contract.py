@@ -9,7 +9,7 @@ from harness.audit.breach import Breach
 from harness.audit.cell_features import is_of_others, plain_features
 from harness.audit.sequences import Sequences, is_read
 from harness.audit.shown_labels import ShownLabels
-from harness.audit.witness import Arrival, Witness
+from harness.audit.witness import Arrival, Witness, same_values
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.step.diverged import Diverged
@@ -52,7 +52,7 @@ class ArrivalContract:
             if not read or not all(map(np.array_equal, whole, self.sequences.whole(flat[one]))):
                 text = f"other sequences than those of the {name} pairs were read"
                 yield Breach(f"{name} sequences", "support", text)
-            elif not all(map(_same, (encoding.u, encoding.stream), received)):
+            elif not all(map(same_values, (encoding.u, encoding.stream), received)):
                 text = f"values of other pairs stand in for those of the {name} pairs"
                 yield Breach(f"{name} values", "support", text)
         yield from self._of_labels(arrival, batch)
@@ -120,11 +120,6 @@ def _gc(window: np.ndarray) -> float:
     """Share of G and C among the known bases of a window."""
     known = np.isin(window, [0, 1, 2, 3])
     return float(np.isin(window, [1, 2]).sum() / max(1, known.sum()))
-
-
-def _same(made: torch.Tensor, received: torch.Tensor) -> bool:
-    """Whether what the sequence side made is what was received, whatever its shape there."""
-    return torch.equal(made.detach().float().flatten(), received.detach().flatten())
 
 
 def _refuse_infinite(u: np.ndarray) -> None:

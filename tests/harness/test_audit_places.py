@@ -22,7 +22,7 @@ from models.environment.student import SupportEnvironment
 from models.episode import Step, Support
 from models.losses.speculation import Speculation
 from models.sequence.cnn import Cnn
-from tests.audited import accused, audited
+from tests.audited import accused, audit_of, audited
 from tests.harness.conftest import MakeUnit, replicates_of
 
 Broken = Callable[..., Any]
@@ -70,14 +70,8 @@ def test_a_student_that_does_not_read_is_named(
     ("change", "sentence"),
     [
         (of_first, "another cell line's samples change z_E"),
-        (
-            lambda s: replace(s, z_i=s.z_i.roll(1, 0)),
-            "CellEnvironment (environment) gives other numbers for an episode when another one's change",
-        ),
-        (
-            lambda s: replace(s, z_i=s.z_i * torch.arange(s.u.shape[1])[:, None]),
-            "z_E depends on how often a set of pairs stands in a support set",
-        ),
+        (lambda s: replace(s, z_i=s.z_i.roll(1, 0)), "another cell line's samples change z_E"),
+        (lambda s: replace(s, z_i=s.z_i * torch.arange(s.u.shape[1])[:, None]), "z_E depends on the order"),
     ],
     ids=["the first episode's", "the next one's", "an order"],
 )
@@ -85,9 +79,11 @@ def test_a_student_that_reads_what_it_may_not_leaks(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch, change: Callable[[Support], Support], sentence: str
 ) -> None:
     monkeypatch.setattr(SupportEnvironment, "forward", student(change))
-    finding = audited(make_unit(), first=False)[0]["- support"]
-    assert (finding.verdict, finding.check) == ("leaking", "input")
-    assert finding.reason.startswith(sentence)
+    found = [
+        f for f in audit_of(make_unit(), first=False).findings if (f.id, f.mechanism) == ("-", "support")
+    ]
+    assert {(finding.verdict, finding.check) for finding in found} == {("leaking", "input")}
+    assert any(finding.reason.startswith(sentence) for finding in found), found
 
 
 def resisted(acts: Callable[[Any], bool]) -> Broken:
