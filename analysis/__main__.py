@@ -1,8 +1,8 @@
-"""`python -m analysis [compare | effects | competition | verify | export] RUN`, `schema`; `print_ranking` ends a sweep."""
+"""`python -m analysis RUN`, and its commands; `print_ranking` ends a sweep."""
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from analysis.effects import compare
 from analysis.effects_view import effects_view
 from analysis.errors import UserError, run_cli
 from analysis.export.command import export_command
+from analysis.importance_view import importance_view
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
@@ -46,6 +47,7 @@ examples:
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
+  python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
@@ -78,7 +80,13 @@ against the region of practical equivalence, the A/A placebo beside, and what wa
 _EFFECTS_EPILOG = """\
 examples:
   python -m analysis effects runs/leave_one_out
+  python -m analysis effects runs/leave_one_out --cells      and where: per cell line, exploratory
   python -m analysis effects runs/leave_one_out --metric nll --rope 0.01    exploratory: says that it is
+"""
+
+_IMPORTANCE_HELP = """\
+Which hyper-parameters of a search did the objective vary with? PED-ANOVA and fANOVA of Optuna over the finished
+configurations, branch by branch of a conditional space. They have no sign and no interval: importance is not effect.
 """
 
 _COMPETITION_HELP = """\
@@ -208,12 +216,30 @@ def _effects(argv: Sequence[str]) -> int:
         metavar="X",
         help=f"differences up to X count as no effect (default: as preregistered, or {ROPE})",
     )
+    parser.add_argument(
+        "--cells",
+        action="store_true",
+        help="also the change of macro AUPR per unseen cell line, a family of its own (exploratory)",
+    )
     options = parser.parse_args(argv)
     _check_rope(ROPE if options.rope is None else options.rope)
     console, run = plain_console(80), Run.open(options.run)
-    for part in effects_view(run, metric=options.metric, rope=options.rope):
+    for part in effects_view(run, metric=options.metric, rope=options.rope, cells=options.cells):
         console.print(part)
     return _unread(run, console)
+
+
+def _importance(argv: Sequence[str]) -> int:
+    epilog = "example:\n  python -m analysis importance runs/rp24\n"
+    options = _parser("python -m analysis importance", _IMPORTANCE_HELP, epilog, rope=False).parse_args(argv)
+    console, run = plain_console(80), Run.open(options.run)
+    for part in importance_view(run):
+        console.print(part)
+    return _unread(run, console)
+
+
+def _export(argv: Sequence[str]) -> int:
+    return export_command(argv, plain_console())
 
 
 def _competition(argv: Sequence[str]) -> int:
@@ -257,21 +283,22 @@ def _check_rope(rope: float) -> None:
         raise UserError(f"--rope must be at least 0, not {rope}")
 
 
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "compare": _compare,
+    "effects": _effects,
+    "importance": _importance,
+    "competition": _competition,
+    "verify": _verify,
+    "export": _export,
+    "schema": _schema,
+}
+"""First word -> what it does with the others; anything else is a run to be ranked."""
+
+
 def main(argv: Sequence[str]) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
-    if argv[:1] == ["compare"]:
-        return _compare(argv[1:])
-    if argv[:1] == ["effects"]:
-        return _effects(argv[1:])
-    if argv[:1] == ["competition"]:
-        return _competition(argv[1:])
-    if argv[:1] == ["verify"]:
-        return _verify(argv[1:])
-    if argv[:1] == ["export"]:
-        return export_command(argv[1:], plain_console())
-    if argv[:1] == ["schema"]:
-        return _schema(argv[1:])
-    return _rank(argv)
+    command = COMMANDS.get(argv[0]) if argv else None
+    return command(argv[1:]) if command else _rank(argv)
 
 
 if __name__ == "__main__":

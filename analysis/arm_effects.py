@@ -1,77 +1,47 @@
-"""What each arm of an ablation did: paired with what it is compared with, by fold and seed, in families under Holm."""
+"""What each arm of an ablation did: paired with what it is compared with, by fold and seed, under one Holm family."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from analysis.balance import common_to_seeds
 from analysis.contrasts import AA, Contrast
 from analysis.criteria import Criterion
-from analysis.intervals import Interval
-from analysis.paired import PairedEffect, paired_effect
-from analysis.power import ALPHA, detectable, holm, largest_sd, seeds_for_equivalence
+from analysis.dunnett import dunnett_p
+from analysis.equivalence import equivalence_p, verdict
+from analysis.matched import Pairs, paired
+from analysis.paired import PairedEffect, paired_effect, probability_of_improvement
+from analysis.power import detectable, holm, seeds_for_equivalence
 from analysis.store import Run
 
 
 @dataclass(frozen=True)
 class ArmEffect:
     """`effect` of a contrast over seeds, each a mean over folds; of the family (Holm): the adjusted `p` of the t-test and
-    `p_flip` of the sign-flip test (NaN where none can be below 0.05), `detectable` at the family's first step.
+    `p_flip` of the sign-flip test (NaN where none can be below 0.05), `detectable` at the family's first step. Beside them
+    `p_dunnett` of the arms that share a reference, `p_equivalent` of two one-sided tests against +-rope, and `improves`,
+    P(arm better than reference) over units of seeds.
 
     `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect,
     unknown. `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not
-    known). Pairs left out: `censored` (a unit was stopped or pruned), `missing` (a unit has no number), `unbalanced`
-    (folds that not all seeds have).
+    known). `pairs` says what was left out, and within which bounds the change lies where a unit was censored.
     """
 
     contrast: Contrast
     effect: PairedEffect
     p: float
     p_flip: float
+    p_dunnett: float
+    p_equivalent: float
+    improves: float
     detectable: float
     needed: int | None
     verdict: str
     parameters: float
     step_time: float
-    censored: int
-    missing: int
-    unbalanced: int
-    folds: int
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Differences per seed [seeds], of `folds` folds, and what was left out of them."""
-
-    differences: np.ndarray
-    censored: int
-    missing: int
-    unbalanced: int
-    folds: int
-
-
-def paired(units: pd.DataFrame, by: str, config: str, against: str) -> Pairs:
-    """config - against on the same fold and seed, mean over the folds that every seed has.
-
-    `units`: every (config, fold, seed) of the run with `status` and the criterion `by` (NaN where a unit has none).
-    """
-    first, second = (units[units["config"] == each] for each in (config, against))
-    rows = first.merge(second, on=["fold", "seed"], how="outer", suffixes=("_a", "_b"))
-    cut = rows["status_a"].isin(CENSORED) | rows["status_b"].isin(CENSORED)
-    rows["difference"] = rows[f"{by}_a"] - rows[f"{by}_b"]
-    lacking = ~cut & rows["difference"].isna()
-    whole = rows[~cut & ~lacking].reset_index(drop=True)
-    used = whole[common_to_seeds(whole, ["fold"])] if len(whole) else whole
-    per_seed = used.groupby("seed")["difference"].mean().to_numpy(dtype=float)
-    left = len(whole) - len(used)
-    return Pairs(per_seed, int(cut.sum()), int(lacking.sum()), left, int(used["fold"].nunique()))
-
-
-CENSORED = ("stopped", "pruned")
-"""Statuses whose units ended early: their missing epochs are not random, and they are in no difference."""
+    pairs: Pairs
 
 
 def arm_effects(
@@ -79,52 +49,36 @@ def arm_effects(
 ) -> list[ArmEffect]:
     """Effects of one family, all of whose members count for Holm, those without a result included. The A/A placebo is a
     family of its own, which nothing is corrected for."""
-    every = [paired(units, by.key, each.config, each.against) for each in members]
+    every = [paired(units, by, each.config, each.against) for each in members]
     effects = [paired_effect(pairs.differences) for pairs in every]
     family = len(members)
+    adjusted = holm([each.p_t for each in effects], family)
+    flips = holm([each.p_sign_flip for each in effects], family)
+    joint = _dunnett(members, every)
     sizes, times = _sizes(run), _step_times(run)
     results = []
-    for contrast, pairs, effect in zip(members, every, effects, strict=True):
+    for at, (contrast, pairs, effect) in enumerate(zip(members, every, effects, strict=True)):
+        better, worse = (pairs.values, pairs.reference)
+        if not by.higher_is_better:
+            better, worse = worse, better
         results.append(
             ArmEffect(
                 contrast=contrast,
                 effect=effect,
-                p=effect.p_t,
-                p_flip=effect.p_sign_flip,
+                p=adjusted[at],
+                p_flip=flips[at],
+                p_dunnett=joint[at],
+                p_equivalent=equivalence_p(effect.interval, rope),
+                improves=probability_of_improvement(better, worse),
                 detectable=detectable(effect.interval.sd, effect.interval.n, family),
                 needed=seeds_for_equivalence(effect.interval.sd, rope),
-                verdict="unknown",
+                verdict=verdict(effect.interval, adjusted[at], by, rope, censored=bool(pairs.censored)),
                 parameters=sizes.get(contrast.config, math.nan) - sizes.get(contrast.against, math.nan),
                 step_time=times.get(contrast.config, math.nan) / times.get(contrast.against, math.nan),
-                censored=pairs.censored,
-                missing=pairs.missing,
-                unbalanced=pairs.unbalanced,
-                folds=pairs.folds,
+                pairs=pairs,
             )
         )
-    adjusted = holm([each.p for each in results], family)
-    flips = holm([each.p_flip for each in results], family)
-    told = [replace(each, p=p, p_flip=q) for each, p, q in zip(results, adjusted, flips, strict=True)]
-    return [replace(each, verdict=verdict(each.effect.interval, each.p, by, rope)) for each in told]
-
-
-def verdict(interval: Interval, p: float, by: Criterion, rope: float) -> str:
-    """no effect: the 95 % interval lies within +-rope, and there are as many seeds as that takes at the largest SD that
-    they are compatible with, so that few seeds that agree by chance do not say it; better, worse: the interval lies on one
-    side of 0 and the adjusted p below 0.05; unknown: anything else."""
-    sign = interval.verdict(rope)
-    if sign == "equal":
-        needed = seeds_for_equivalence(largest_sd(interval.sd, interval.n), rope)
-        return "no effect" if needed is not None and interval.n >= needed else "unknown"
-    if sign == "unknown" or not p < ALPHA:
-        return "unknown"
-    return "better" if by.gain(interval.mean) > 0 else "worse"
-
-
-def pooled_sd(spreads: Sequence[float]) -> float:
-    """Root of the mean variance of those that are known; NaN of none."""
-    known = [spread for spread in spreads if math.isfinite(spread)]
-    return math.sqrt(sum(spread**2 for spread in known) / len(known)) if known else math.nan
+    return results
 
 
 def within_chance(effect: ArmEffect, placebo: ArmEffect | None) -> bool:
@@ -132,6 +86,22 @@ def within_chance(effect: ArmEffect, placebo: ArmEffect | None) -> bool:
     if placebo is None or effect.contrast.family == AA:
         return False
     return abs(effect.effect.interval.mean) <= abs(placebo.effect.interval.mean)
+
+
+def _dunnett(members: Sequence[Contrast], every: Sequence[Pairs]) -> list[float]:
+    """Dunnett's p of the members [members] that share a reference with others, on the seeds that all of them have; NaN for
+    the others, and where one of them lacks folds that others have."""
+    result = [math.nan] * len(members)
+    for reference in dict.fromkeys(each.against for each in members):
+        places = [
+            at for at, each in enumerate(members) if each.against == reference and len(every[at].differences)
+        ]
+        if len(places) < 2 or len({every[at].folds for at in places}) > 1:
+            continue
+        table = pd.concat([every[at].differences for at in places], axis=1, join="inner")
+        for at, p in zip(places, dunnett_p(table.to_numpy(dtype=np.float64).T), strict=True):
+            result[at] = float(p)
+    return result
 
 
 def _sizes(run: Run) -> dict[str, float]:

@@ -11,6 +11,8 @@ from analysis.arms import BASE, PlannedArm
 AA = "A/A placebo"
 CAPACITY = "capacity placebo"
 MAIN, TOGETHER = "main effects", "two-way interactions"
+MECHANISMS = "mechanism contrasts"
+"""The one family of an ablation that Holm corrects: its exchanges and its capacity placebos."""
 EXCHANGES = ("removal", "addition")
 
 
@@ -51,16 +53,44 @@ def level_matrix(arms: Sequence[PlannedArm]) -> np.ndarray:
     return np.array([list(arm.levels.values()) for arm in arms], dtype=int)
 
 
-def clear_pairs(levels: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs of factors whose interaction stands apart from every main effect and every other two-way interaction:
-    its column is orthogonal to theirs. levels int [runs, factors]."""
-    pairs = list(combinations(range(levels.shape[1]), 2))
-    columns = {pair: levels[:, pair[0]] * levels[:, pair[1]] for pair in pairs}
+@dataclass(frozen=True)
+class Interactions:
+    """Two-way interactions that one contrast estimates together: their sum, each with its sign; `column` int [runs]."""
+
+    pairs: tuple[tuple[int, int], ...]
+    signs: tuple[int, ...]
+    column: np.ndarray
+
+    def named(self, factors: Sequence[str]) -> str:
+        """`a x b`, or `a x b + c x d` of those that the design cannot tell apart."""
+        words = [f"{factors[a]} x {factors[b]}" for a, b in self.pairs]
+        text = words[0]
+        for sign, other in zip(self.signs[1:], words[1:], strict=True):
+            text += f" {'+' if sign > 0 else '-'} {other}"
+        return text
+
+
+def interactions(levels: np.ndarray) -> list[Interactions]:
+    """What a design says of two-way interactions: each alone at resolution V and in a full design, their aliased sums at
+    IV, nothing where a main effect has parts of one in it (III, Plackett-Burman). A sum that is correlated with
+    another one is left out. levels int [runs, factors]."""
+    if confounded(levels):
+        return []
+    groups: list[Interactions] = []
+    for pair in combinations(range(levels.shape[1]), 2):
+        column = levels[:, pair[0]] * levels[:, pair[1]]
+        for at, group in enumerate(groups):
+            overlap = int(column @ group.column)
+            if abs(overlap) == len(column):
+                sign = 1 if overlap > 0 else -1
+                groups[at] = Interactions((*group.pairs, pair), (*group.signs, sign), group.column)
+                break
+        else:
+            groups.append(Interactions((pair,), (1,), column))
     return [
-        pair
-        for pair in pairs
-        if not (columns[pair] @ levels).any()
-        and not any(columns[pair] @ columns[other] for other in pairs if other != pair)
+        group
+        for group in groups
+        if not any(group.column @ other.column for other in groups if other is not group)
     ]
 
 
@@ -72,14 +102,15 @@ def confounded(levels: np.ndarray) -> list[int]:
 
 
 def corrected_families(arms: Mapping[str, PlannedArm]) -> dict[str, dict[str, list[str]]]:
-    """Family -> what it is compared with -> names, of every family that Holm corrects: what is preregistered."""
+    """Family -> what it is compared with -> names, of every family that Holm corrects: what is preregistered. All mechanism
+    contrasts of an ablation are one family; interactions are one of their own."""
     named = factors(arms.values())
     if named:
         levels = level_matrix([arm for arm in arms.values() if arm.family == "factorial"])
-        pairs = [f"{named[a]} x {named[b]}" for a, b in clear_pairs(levels)]
+        pairs = [each.named(named) for each in interactions(levels)]
         return {MAIN: {"- level": named}, **({TOGETHER: {"no interaction": pairs}} if pairs else {})}
-    families: dict[str, dict[str, list[str]]] = {}
+    compared: dict[str, list[str]] = {}
     for family, members in contrasts(arms).items():
         for each in members if family != AA else ():
-            families.setdefault(family, {}).setdefault(each.reference, []).append(each.name)
-    return families
+            compared.setdefault(each.reference, []).append(each.name)
+    return {MECHANISMS: compared} if compared else {}

@@ -1,14 +1,16 @@
 """The spread of paired differences between the configurations of a run that has been: what a plan is judged by."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from analysis.arm_effects import paired, pooled_sd
 from analysis.arms import arms
 from analysis.contrasts import contrasts
 from analysis.criteria import Criterion
 from analysis.effects_view import every_unit
 from analysis.errors import UserError
+from analysis.matched import paired
 from analysis.paired import paired_effect
 from analysis.power import DEFAULT_SD
 from analysis.store import Run
@@ -42,7 +44,7 @@ def pilot_spread(run: Run, by: Criterion) -> PilotSpread:
     members = [(each.config, each.against) for family in contrasts(arms(run)).values() for each in family]
     if not members:
         members = list(combinations(dict.fromkeys(units["config"]), 2))[:MOST_PAIRS]
-    spreads = [paired_effect(paired(units, by.key, *pair).differences).interval.sd for pair in members]
+    spreads = [paired_effect(paired(units, by, *pair).differences).interval.sd for pair in members]
     known = [spread for spread in spreads if spread == spread]
     if not known:
         raise UserError(
@@ -52,3 +54,9 @@ def pilot_spread(run: Run, by: Criterion) -> PilotSpread:
     return PilotSpread(
         pooled_sd(known), f"paired SD {pooled_sd(known):.4f} of {len(known)} comparisons in {run.name}"
     )
+
+
+def pooled_sd(spreads: Sequence[float]) -> float:
+    """Root of the mean variance of those that are known; NaN of none."""
+    known = [spread for spread in spreads if math.isfinite(spread)]
+    return math.sqrt(sum(spread**2 for spread in known) / len(known)) if known else math.nan

@@ -72,14 +72,15 @@ def seeds_for_sign_flip(family: int = 1, *, alpha: float = ALPHA) -> int:
 
 
 def equivalence_power(sd: float, seeds: int, rope: float, *, alpha: float = ALPHA) -> float:
-    """Probability that the 1 - alpha interval lies within +-rope (two one-sided tests at alpha / 2) where there is no
-    difference: E over s of P(|mean| <= rope - t s / sqrt(n)), mean ~ N(0, sd^2 / n), (n-1) s^2 / sd^2 ~ chi^2(n-1)."""
+    """Probability that two one-sided tests at alpha each (the 1 - 2 alpha interval within +-rope) say that there is no
+    difference where there is none: E over s of P(|mean| <= rope - t s / sqrt(n)), mean ~ N(0, sd^2 / n),
+    (n-1) s^2 / sd^2 ~ chi^2(n-1)."""
     if seeds < 2:
         return 0.0
     if sd == 0:
         return 1.0
     freedom, scale = seeds - 1, sd / math.sqrt(seeds)
-    quantile = float(stats.t.ppf(1 - alpha / 2, freedom))
+    quantile = float(stats.t.ppf(1 - alpha, freedom))
     widest = rope / scale / quantile
     spread = stats.chi(freedom, scale=1 / math.sqrt(freedom))
 

@@ -6,8 +6,9 @@ from statistics import fmean
 
 import pandas as pd
 
-from analysis.arm_effects import CENSORED, paired, verdict
 from analysis.criteria import Criterion
+from analysis.equivalence import verdict
+from analysis.matched import CENSORED, paired
 from analysis.paired import PairedEffect, paired_effect
 from analysis.power import holm
 from analysis.store import Run
@@ -49,7 +50,7 @@ def waterfalls(
     result = []
     for walk in walked.get("walks", []):
         configs = [str(step["config"]) for step in walk["steps"]]
-        pairs = [paired(reported, by.key, b, a) for a, b in pairwise(configs)]
+        pairs = [paired(reported, by, b, a) for a, b in pairwise(configs)]
         effects = [paired_effect(each.differences) for each in pairs]
         adjusted = holm([effect.p_t for effect in effects], len(effects))
         told = []
@@ -58,7 +59,7 @@ def waterfalls(
             p = adjusted[place - 1] if place else float("nan")
             word = ""
             if effect is not None:
-                word = verdict(effect.interval, p, by, rope)
+                word = verdict(effect.interval, p, by, rope, censored=bool(pairs[place - 1].censored))
             value, chose = (_mean(some, by.key, configs[place]) for some in (reported, choosing))
             told.append(Fall(str(step["name"]), configs[place], value, chose, effect, p, word))
         result.append(

@@ -12,11 +12,13 @@ from rich.console import Console
 
 from analysis.arm_effects import ArmEffect, arm_effects
 from analysis.arms import arms
-from analysis.contrasts import contrasts, corrected_families
+from analysis.cell_effects import cell_effects
+from analysis.contrasts import AA, contrasts, corrected_families
 from analysis.criteria import CRITERIA
+from analysis.dunnett import dunnett_p
 from analysis.effects_view import effects_view, every_unit
 from analysis.errors import UserError
-from analysis.paired import t_test_p
+from analysis.paired import probability_of_improvement, t_test_p
 from analysis.store import Run
 from tests.recorded.copies import Copy, write_run
 
@@ -66,8 +68,12 @@ def ablation(
 
 
 def removals(run: Run, rope: float = 0.005) -> dict[str, ArmEffect]:
-    members = contrasts(arms(run))["removal"]
+    members = [each for family, some in contrasts(arms(run)).items() if family != AA for each in some]
     return {each.contrast.config: each for each in arm_effects(run, every_unit(run), members, AUPR, rope)}
+
+
+def values_of(effect: ArmEffect) -> tuple[Any, Any]:
+    return effect.pairs.values, effect.pairs.reference
 
 
 def shown(run: Run, **options: Any) -> str:
@@ -131,10 +137,31 @@ def test_censored_pairs_are_not_differenced_and_said(tmp_path: Path) -> None:
     lifts = {"b": 0.0, "x": [-0.03 + e for e in NOISE], "y": [0.03 + e for e in NOISE]}
     run = ablation(tmp_path / "run", lifts, y={"status": "pruned"})
     found = removals(run)
-    assert (found["y"].censored, found["y"].effect.interval.n, found["y"].verdict) == (8, 0, "unknown")
+    assert (found["y"].pairs.censored, found["y"].effect.interval.n, found["y"].verdict) == (8, 0, "unknown")
     assert found["x"].effect.interval.n == 8
     assert found["x"].p == pytest.approx(2 * found["x"].effect.p_t)
     assert "8 censored pairs" in " ".join(shown(run).split())
+
+
+def test_censored_pair_makes_unknown_with_bounds_by_hand(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": [-0.03 + e for e in NOISE]})
+    units = every_unit(run)
+    at = units.index[(units["config"] == "x") & (units["seed"] == 3)][0]
+    units.loc[at, "status"] = "pruned"
+    (effect,) = arm_effects(run, units, contrasts(arms(run))["removal"], AUPR, 0.005)
+    base = units[units["config"] == "b"].set_index("seed")["aupr"]
+    others = [-0.03 + e for seed, e in enumerate(NOISE) if seed != 3]
+    assert effect.verdict == "unknown"
+    assert effect.effect.interval.high < 0, "seven seeds that agree would have said worse"
+    assert effect.pairs.low == pytest.approx((sum(others) + 0.0 - base[3]) / 8)
+    assert effect.pairs.high == pytest.approx((sum(others) + 1.0 - base[3]) / 8)
+
+
+def test_bounds_of_a_likelihood_have_no_upper_end(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": NOISE}, x={"status": "pruned"})
+    (effect,) = arm_effects(run, every_unit(run), contrasts(arms(run))["removal"], CRITERIA["nll"], 0.005)
+    assert (effect.pairs.high, effect.verdict) == (np.inf, "unknown")
+    assert np.isfinite(effect.pairs.low)
 
 
 def test_change_of_parameters_is_shown(tmp_path: Path) -> None:
@@ -150,16 +177,28 @@ def test_aa_placebo_stands_beside_and_marks_what_is_chance(tmp_path: Path) -> No
     assert "A/A: base" in text
     assert "chance" in text
     assert "worse *" in text
-    assert corrected_families(arms(run)) == {"removal": {"base": ["without x"]}}
+    assert corrected_families(arms(run)) == {"mechanism contrasts": {"base": ["without x"]}}
     assert max(map(len, text.splitlines())) <= 80
 
 
-def test_capacity_placebos_are_a_family_of_their_own(tmp_path: Path) -> None:
-    run = ablation(tmp_path / "run", {"b": 0.0, "x": NOISE, "q": NOISE})
+def test_removals_and_capacity_placebos_are_one_family(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": [-0.03 + e for e in NOISE], "q": NOISE})
     assert corrected_families(arms(run)) == {
-        "removal": {"base": ["without x"]},
-        "capacity placebo": {"base": ["x on permuted z_i"]},
+        "mechanism contrasts": {"base": ["without x", "x on permuted z_i"]},
     }
+    found = removals(run)
+    assert found["x"].p == pytest.approx(2 * found["x"].effect.p_t)
+    assert "Holm over the family of 2" in " ".join(shown(run).split())
+
+
+def test_dunnett_stands_beside_for_arms_of_one_base(tmp_path: Path) -> None:
+    lifts = {"b": 0.0, "x": [-0.03 + e for e in NOISE], "y": NOISE}
+    found = removals(ablation(tmp_path / "run", lifts))
+    expected = dunnett_p([lifts["x"], lifts["y"]])
+    assert [found[c].p_dunnett for c in "xy"] == pytest.approx(list(expected), abs=1e-6)
+    assert found["x"].improves == pytest.approx(probability_of_improvement(*values_of(found["x"])))
+    alone = removals(ablation(tmp_path / "one", {"b": 0.0, "x": NOISE}))
+    assert np.isnan(alone["x"].p_dunnett), "one arm has nothing to be corrected for"
 
 
 def test_permuted_addition_is_compared_with_the_addition(tmp_path: Path) -> None:
@@ -175,3 +214,20 @@ def test_design_without_arms_is_told_so(tmp_path: Path) -> None:
     write_run(tmp_path / "run", seeds=(0,))
     with pytest.raises(UserError, match="names no arms"):
         shown(Run(tmp_path / "run"))
+
+
+def test_map_of_cell_lines_by_hand(tmp_path: Path) -> None:
+    lift = tuple(-0.03 + e for e in NOISE)
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": lift, "y": NOISE})
+    effects = cell_effects(run, contrasts(arms(run)))
+    lines = {each.cell_line for each in effects}
+    assert len(effects) == 2 * len(lines) >= 4
+    for each in effects:
+        planted = lift if each.arm == "without x" else NOISE
+        assert each.effect.interval.mean == pytest.approx(np.mean(planted), abs=1e-9)
+    ordered = sorted(effects, key=lambda each: each.effect.p_t)
+    assert ordered[0].p == pytest.approx(len(effects) * ordered[0].effect.p_t)
+    text = " ".join(shown(run, cells=True).split())
+    assert "exploratory, a family of its own" in text
+    assert "-0.030*" in text
+    assert f"Holm over the {len(effects)} numbers of the map" in text

@@ -73,10 +73,12 @@ def test_workers_are_what_fits_and_at_least_one() -> None:
 def test_a_plan_says_what_it_can_see(tmp_path: Path) -> None:
     sweep = sweep_of(tmp_path)
     plan = plan_of(sweep)
-    assert [(each.name, each.size) for each in families_of(sweep, plan)] == [("removal", 2)]
+    assert [(each.name, each.size) for each in families_of(sweep, plan)] == [("mechanism contrasts", 2)]
     text = "\n".join(sight(sweep, plan, PilotSpread(0.008, "a guess")))
-    assert f"removal (2), 5 seeds: a difference of {detectable(0.008, 5, 2):.3g} (80 % power" in text
-    assert "no effect within ±0.005 takes 29 seeds" in text
+    assert (
+        f"mechanism contrasts (2), 5 seeds: a difference of {detectable(0.008, 5, 2):.3g} (80 % power" in text
+    )
+    assert "no effect within ±0.005 takes 24 seeds" in text
     assert "sign-flip test: 0.12; below 0.05 from 7 seeds on" in text
     assert text.endswith("by a guess")
 
@@ -206,6 +208,6 @@ def test_a_dry_run_measures_and_writes_nothing(tmp_path: Path, capsys: pytest.Ca
     assert text.count(" s an epoch (x ") == 2, "a line for each phase of the curriculum"
     assert "4 configurations, 4 trials" in text
     assert "an estimate: " in text
-    assert "removal (2)" in text
+    assert "mechanism contrasts (2)" in text
     assert "seeds for each of 4 configurations x 1 fold" in text
     assert not run.exists()

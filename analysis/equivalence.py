@@ -1,0 +1,36 @@
+"""When a difference is one, when there is none that matters, and when nothing can be said."""
+
+import math
+
+from scipy import stats
+
+from analysis.criteria import Criterion
+from analysis.intervals import Interval
+from analysis.power import ALPHA, largest_sd, seeds_for_equivalence
+
+
+def equivalence_p(interval: Interval, rope: float) -> float:
+    """The larger p of the two one-sided t-tests (TOST) of a mean difference against -rope and +rope: below 0.05 exactly
+    where the 90 % interval lies within the region. NaN for fewer than 2 units; without any spread 0 within the
+    region, else 1."""
+    if interval.n < 2 or not math.isfinite(interval.mean):
+        return math.nan
+    error = interval.sd / math.sqrt(interval.n)
+    if error == 0:
+        return 0.0 if abs(interval.mean) < rope else 1.0
+    return float(stats.t.sf((rope - abs(interval.mean)) / error, interval.n - 1))
+
+
+def verdict(interval: Interval, p: float, by: Criterion, rope: float, *, censored: bool = False) -> str:
+    """no effect: two one-sided tests at 5 % place the difference within +-rope, and there are as many seeds as that takes
+    at the largest SD that they are compatible with, so that few seeds that agree by chance do not say it; better, worse:
+    the 95 % interval lies on one side of 0 and the adjusted p below 0.05; unknown: anything else, and wherever a pair
+    was censored, whose missing epochs are not random."""
+    if censored:
+        return "unknown"
+    if equivalence_p(interval, rope) < ALPHA:
+        needed = seeds_for_equivalence(largest_sd(interval.sd, interval.n), rope)
+        return "no effect" if needed is not None and interval.n >= needed else "unknown"
+    if not (interval.low > 0 or interval.high < 0) or not p < ALPHA:
+        return "unknown"
+    return "better" if by.gain(interval.mean) > 0 else "worse"

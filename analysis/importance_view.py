@@ -1,0 +1,46 @@
+"""Importances of a search as text that fits 80 columns."""
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from analysis.effect_table import dim
+from analysis.importance import FEWEST, SEED, Branch, importance
+from analysis.store import Run
+from analysis.terminal import many
+
+
+def importance_view(run: Run) -> Iterator[RenderableType]:
+    """A table per objective and branch of the search space, and what its numbers are not.
+
+    Raises UserError as `importance`.
+    """
+    for each in importance(run):
+        yield Text(f"\nImportance in {run.name}: {each.objective}", style="bold")
+        for branch in each.branches:
+            yield Text(f"\n{branch.where} ({many(branch.configurations, 'configuration')})")
+            yield (
+                _table(branch)
+                if branch.ped_anova
+                else dim(f"not estimated: fewer than {FEWEST} finished configurations")
+            )
+        if each.pruned:
+            yield dim(f"{many(each.pruned, 'pruned configuration')} left out: they have no final value.")
+    yield dim(
+        "Share of the objective's variation that goes with a hyper-parameter, within a branch. PED-ANOVA: Optuna, the best "
+        f"tenth against all; fANOVA: Optuna, 64 trees, seed {SEED}. They have no sign and no interval: importance is not "
+        "effect. An adaptive sampler draws more where it expects more, and both see only what was drawn."
+    )
+
+
+def _table(branch: Branch) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("hyper-parameter", overflow="fold", max_width=44)
+    table.add_column("PED-ANOVA", justify="right")
+    table.add_column("fANOVA", justify="right")
+    for name, share in sorted(branch.ped_anova.items(), key=lambda item: -item[1]):
+        table.add_row(Text(name), f"{share:.2f}", f"{branch.fanova.get(name, float('nan')):.2f}")
+    return table
