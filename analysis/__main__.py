@@ -10,6 +10,8 @@ from rich.console import Console
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
 from analysis.console import plain_console
+from analysis.coverage.measure import FEWEST, REPLICATES
+from analysis.coverage.view import coverage_view
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
 from analysis.effects_view import effects_view
@@ -51,6 +53,7 @@ examples:
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
+  python -m analysis coverage                    do the intervals cover what they say?
   python -m analysis schema                      every table and column of a run, as a page
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
@@ -87,6 +90,12 @@ examples:
 _IMPORTANCE_HELP = """\
 Which hyper-parameters of a search did the objective vary with? PED-ANOVA and fANOVA of Optuna over the finished
 configurations, branch by branch of a conditional space. They have no sign and no interval: importance is not effect.
+"""
+
+_COVERAGE_HELP = """\
+Do the intervals cover what they say? Simulated runs of known truth (AUPR of finite pairs in loci, with cell lines and seeds of
+their own; seeds with skewed effects; folds that are correlated as those that share training pairs are), and the share of
+them whose interval holds it; and how often a family of arms that do nothing has a finding.
 """
 
 _COMPETITION_HELP = """\
@@ -238,6 +247,25 @@ def _importance(argv: Sequence[str]) -> int:
     return _unread(run, console)
 
 
+def _coverage(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis coverage",
+        description=_COVERAGE_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--replicates", type=int, default=REPLICATES, metavar="N", help="per cell (default %(default)s)"
+    )
+    replicates = parser.parse_args(argv).replicates
+    if replicates < FEWEST:
+        raise UserError(f"--replicates must be at least {FEWEST}, not {replicates}")
+    console = plain_console(80)
+    for part in coverage_view(replicates):
+        console.print(part)
+    return 0
+
+
 def _export(argv: Sequence[str]) -> int:
     return export_command(argv, plain_console())
 
@@ -289,6 +317,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "importance": _importance,
     "competition": _competition,
     "verify": _verify,
+    "coverage": _coverage,
     "export": _export,
     "schema": _schema,
 }

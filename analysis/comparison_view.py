@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.effects import Comparison
+from analysis.folds import MEASURED
+from analysis.intervals import Interval
 from analysis.paired import PairedEffect
 from analysis.terminal import many
 
@@ -39,7 +41,7 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
     means = f"{pairs['a'].mean():.4f}", f"{pairs['b'].mean():.4f}"
     table.add_row(f"{seeds} seeds", *means, *_row(comparison.effect))
     if folds > 1:
-        table.add_row(f"{folds} folds", *means, *_row(comparison.folds))
+        table.add_row(f"{folds} folds", *means, *_span(comparison.folds))
     yield table
     yield Text(verdict(comparison, rope), style="bold")
     notes = ["detectable: smallest true difference found with 80 % power at 5 % given this spread"]
@@ -48,6 +50,8 @@ def comparison_view(comparison: Comparison, rope: float) -> Iterator[RenderableT
         notes.append(f"sign flip: {seeds} seeds cannot give a p below {smallest:.3g}, so none is shown")
     else:
         notes.append(f"smallest p that the sign-flip test can give here: {smallest:.3g}")
+    if folds > 1:
+        notes.append(f"folds: corrected t (Nadeau and Bengio), without a test of its own; {MEASURED}")
     notes.append("over seeds answers for these cell lines, over folds for a new one; neither covers new loci")
     span, interval = by.highest - by.lowest, comparison.effect.interval
     if interval.low < -span or interval.high > span:
@@ -89,11 +93,14 @@ def verdict(comparison: Comparison, rope: float) -> str:
     return f"{winner} is better than {loser} in {by.label} by {abs(interval.mean):.4f}."
 
 
+def _span(interval: Interval) -> list[str]:
+    ends = "" if math.isnan(interval.low) else f"{interval.low:+.4f} to {interval.high:+.4f}"
+    return [f"{interval.mean:+.4f}", ends]
+
+
 def _row(effect: PairedEffect) -> list[str]:
-    interval = effect.interval
     return [
-        f"{interval.mean:+.4f}",
-        f"{interval.low:+.4f} to {interval.high:+.4f}" if interval.n > 1 else "",
+        *_span(effect.interval),
         "" if math.isnan(effect.p_t) else f"{effect.p_t:.2g}",
         "" if math.isnan(effect.p_sign_flip) else f"{effect.p_sign_flip:.2g}",
         "" if math.isnan(effect.detectable) else f"{effect.detectable:.4f}",

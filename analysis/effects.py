@@ -10,6 +10,8 @@ import pandas as pd
 from analysis.balance import common_to_seeds, mixed
 from analysis.criteria import Criterion, criterion
 from analysis.errors import UserError, nearest
+from analysis.folds import corrected_interval, evaluated_share
+from analysis.intervals import Interval
 from analysis.paired import PairedEffect, paired_effect
 from analysis.reported import reported_units, resolved_configurations
 from analysis.schema import SPLITS
@@ -20,7 +22,7 @@ from analysis.store import Run
 class Comparison:
     """b - a of one key: `pairs` has a row per matched (fold, seed, pair of configurations).
 
-    `effect` is over seeds (the unit of replication) and `folds` over folds, which is NaN for one fold;
+    `effect` is over seeds (the unit of replication) and `folds` the corrected t over folds, NaN for one;
     `censored` counts the matched rows left out of `pairs` because one of their units was stopped or pruned, whose missing
     epochs are not random; `unbalanced` those left out because not every seed has them, and `mixed` says that the seeds
     have none in common, so that nothing was left out and each seed's mean is over other folds or configurations.
@@ -33,7 +35,7 @@ class Comparison:
     split: str
     pairs: pd.DataFrame
     effect: PairedEffect
-    folds: PairedEffect
+    folds: Interval
     censored: int
     unbalanced: int
     mixed: bool
@@ -109,7 +111,7 @@ def compare(
         split=split,
         pairs=pairs,
         effect=paired_effect(pairs.groupby("seed")["difference"].mean()),
-        folds=paired_effect(pairs.groupby("fold")["difference"].mean()),
+        folds=corrected_interval(pairs.groupby("fold")["difference"].mean(), evaluated_share(run)),
         censored=len(matched_rows) - len(every),
         unbalanced=len(every) - len(pairs),
         mixed=bool(mixed(every, matching).any()),

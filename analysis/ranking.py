@@ -13,6 +13,7 @@ from analysis.completeness import NOT_STARTED, Completeness, completeness
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
+from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven
@@ -32,7 +33,7 @@ class Ranking:
     seeds, folds, units (finished), planned, complete, lacking (what became of the other units, in words),
     diverged (whether one did), behind (ranked after the others for want of units), common_folds (what the value
     is a mean over where its seeds differ in folds, in words), censored, value with low and high (t over seeds)
-    and fold_low and fold_high (t over folds, NaN for one fold), aupr, pooled_aupr, nll, u_aupr, rank_invariant,
+    and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr, rank_invariant,
     p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high, test_aupr
     (reporting only), leaked_test_aupr (of predict.mode branch_select, chosen by test AUPR; NaN elsewhere) and flags
     (rule ids).
@@ -80,7 +81,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     surveyed = survey(run)
     findings = surveyed.findings
     changes = configuration_changes(run)
-    table = _rows(units, metric, states, run.fold_labels())
+    share = evaluated_share(run) if len(set(units["fold"])) > 1 else float("nan")
+    table = _rows(units, metric, states, run.fold_labels(), share)
     raised = {str(config): list(rules.unique()) for config, rules in findings.groupby("config")["rule"]}
     table["flags"] = [raised.get(config, []) for config in table["config"]]
     against = findings[counts_against_health(findings)]
@@ -145,9 +147,14 @@ def _nothing_finished(run: Run) -> str:
 
 
 def _rows(
-    units: pd.DataFrame, metric: Criterion, states: Mapping[str, Completeness], folds_named: Mapping[str, str]
+    units: pd.DataFrame,
+    metric: Criterion,
+    states: Mapping[str, Completeness],
+    folds_named: Mapping[str, str],
+    share: float,
 ) -> pd.DataFrame:
-    """The columns of `Ranking.configurations` that a configuration has by itself, in order of its identity."""
+    """The columns of `Ranking.configurations` that a configuration has by itself, in order of its identity; `share` of
+    evaluated cell lines over training ones."""
     columns = [*CRITERIA, *(f"u_{key}" for key in CRITERIA), "test_aupr", "leaked_test_aupr"]
     used = units[common_to_seeds(units, ["fold"], ["config"])]
     differing = set(units["config"][mixed(units, ["fold"], ["config"])])
@@ -166,7 +173,7 @@ def _rows(
     rows = []
     for config, size in whole.size().items():
         name, state = str(config), states[str(config)]
-        interval, between = t_interval(seeds[name]), t_interval(folds[name])
+        interval, between = t_interval(seeds[name]), corrected_interval(folds[name], share)
         common = "seeds differ in folds" if name in differing else ""
         if name in names:
             named = ", ".join(folds_named.get(fold, fold) for fold in names[name])

@@ -202,6 +202,11 @@ class Run:
             self.problems.append(f"{file.name} cannot be read: {error.strerror}")
             return []
 
+    def folds(self) -> dict[str, Any]:
+        """Identity -> content (`name`, `test`, `val`, `chromosomes`) of the folds that are asked for; empty where the plan
+        does not say."""
+        return self._planned_folds[0]
+
     def fold_labels(self) -> dict[str, str]:
         """Identity of a fold -> its name with its cell lines, of every fold that the plan knows the content of."""
         known = {**self._planned_folds[0], **self._planned_folds[1]}

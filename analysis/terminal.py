@@ -16,6 +16,7 @@ from analysis.criteria import CRITERIA, Criterion
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
+from analysis.folds import MEASURED
 from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
@@ -210,7 +211,8 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         legend["flags"] = f"{named} (dim: implied by data or sizes)"
     if rows["folds"].max() > 1:
         legend["folds"] = (
-            f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, 95 % t over folds"
+            f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, corrected t over folds "
+            f"(Nadeau and Bengio): {MEASURED}"
         )
     known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
     other = "" if ranking.by.key == "aupr" else f" (no {ranking.by.label} was documented)"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from analysis.export.tracked import TrackedRun
+from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
 from analysis.reported import AUDIT_STOP, REPORTED
 from analysis.stamps import STAMPS
@@ -60,16 +61,18 @@ def tracked_configuration(
     settings: tuple[Mapping[str, Any], Mapping[str, Any]],
     units: Sequence[UnitSummary],
     planned: int | None,
+    share: float,
 ) -> TrackedRun:
     """One run of a tracker for a configuration, over those of its `units` that have a result.
 
     `final/<metric>` is the mean over seeds within a fold, then over folds; `low/` and `high/` are the ends of the 95 %
-    t-interval over seeds of each seed's mean over folds, `fold_low/` and `fold_high/` those over folds of each fold's mean
-    over seeds. A metric of units that lack folds is over the folds that all seeds have, as in the ranking; where they have
-    none in common the mean is over all there is, without intervals. `settings`: all keys, and the changed ones.
+    t-interval over seeds of each seed's mean over folds, `fold_low/` and `fold_high/` those of the corrected t over folds
+    of each fold's mean over seeds (`share`: evaluated over training cell lines). A metric of units that lack folds is
+    over the folds that all seeds have, as in the ranking; where they have none in common the mean is over all there is,
+    without intervals. `settings`: all keys, and the changed ones.
     """
     counted = [unit for unit in units if unit.counts]
-    finals, apart = _means(counted)
+    finals, apart = _means(counted, share)
     seeds, folds = {u.seed for u in counted}, {u.fold for u in counted}
     return TrackedRun(
         key=config,
@@ -100,7 +103,7 @@ def tracked_configuration(
     )
 
 
-def _means(units: Sequence[UnitSummary]) -> tuple[dict[str, float], bool]:
+def _means(units: Sequence[UnitSummary], share: float) -> tuple[dict[str, float], bool]:
     """Means and ends of intervals of every final metric, and whether the seeds of one have no fold in common."""
     names = list(dict.fromkeys(name for unit in units for name in unit.finals))
     seeds, folds = sorted({unit.seed for unit in units}), sorted({unit.fold for unit in units})
@@ -121,8 +124,8 @@ def _means(units: Sequence[UnitSummary]) -> tuple[dict[str, float], bool]:
         means[name] = float(by_fold.mean())
         if apart[at] or name in _OUTSIDE:
             continue
-        for (low, high), each in (((LOW, HIGH), by_seed), ((FOLD_LOW, FOLD_HIGH), by_fold)):
-            interval = t_interval(each)
+        ends = {(LOW, HIGH): t_interval(by_seed), (FOLD_LOW, FOLD_HIGH): corrected_interval(by_fold, share)}
+        for (low, high), interval in ends.items():
             if np.isfinite([interval.low, interval.high]).all():
                 metric = name.removeprefix("final/")
                 means |= {f"{low}/{metric}": interval.low, f"{high}/{metric}": interval.high}

@@ -13,6 +13,7 @@ from analysis.export.stored_unit import StoredUnit, fingerprint, logged_unit, st
 from analysis.export.tracked import TrackedRun
 from analysis.export.trackers import tracker_class
 from analysis.export.unit_run import tracked_unit
+from analysis.folds import evaluated_share
 from analysis.labels import Labels
 from analysis.stamps import refuse_mixture
 from analysis.store import Run
@@ -66,6 +67,7 @@ class Exporter:
         self.path, self.out = store.path, (out or store.path / FOLDER / tracker).absolute()
         self.exported = Exported()
         self._planned = len(plan.get("folds", ())) * len(plan.get("seeds", ())) or None
+        self._share = evaluated_share(store)
         self._state = State(self.out, tracker, store.name, str(plan.get("data", "")), shared=kind.shared)
         try:
             self._tracker = kind(self.out, store.name)
@@ -165,7 +167,9 @@ class Exporter:
     def _complete(self, config: str) -> None:
         kept = self._open[config]
         summaries = [kept.summaries[name] for name in sorted(kept.summaries)]
-        tracked = tracked_configuration(config, kept.label, kept.settings, summaries, self._planned)
+        tracked = tracked_configuration(
+            config, kept.label, kept.settings, summaries, self._planned, self._share
+        )
         if self._write(tracked, self._joined(kept.made_of)):
             self.exported.configurations += 1
         if self._planned and sum(unit.status in ENDED for unit in summaries) >= self._planned:

@@ -1,0 +1,89 @@
+"""Simulated runs whose truth is known: what seeds and folds give, when the numbers are AUPR of clustered pairs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Draw = Callable[[np.random.Generator, int], np.ndarray]
+"""(random numbers, how many) -> values [how many] of one unit each."""
+
+
+def average_precision(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """AP [runs] = (1 / P) sum over positives of the precision at their rank, of continuous scores [runs, pairs] and one
+    labels [pairs] of 0 and 1; as scikit-learn's without ties."""
+    ranked = labels[np.argsort(-scores, axis=1)]
+    ranks = np.arange(1, labels.size + 1)
+    precision: np.ndarray = np.cumsum(ranked, axis=1) / ranks
+    result: np.ndarray = (precision * ranked).sum(1) / labels.sum()
+    return result
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Unseen pairs of one experiment: `lines` cell lines that share `loci` loci of `of_locus` pairs each, half of them
+    positive. SDs of the logits: what loci and pairs have of their own in every run, and what each seed adds to loci,
+    pairs and the distance between the classes; `between`: SD of that distance over cell lines."""
+
+    lines: int = 6
+    loci: int = 15
+    of_locus: int = 8
+    distance: float = 0.7
+    locus: float = 0.5
+    pair: float = 0.5
+    seed_locus: float = 0.3
+    seed_pair: float = 0.6
+    seed_distance: float = 0.1
+    between: float = 0.25
+
+    @property
+    def labels(self) -> np.ndarray:
+        """0 and 1 in turn [pairs]."""
+        return np.arange(self.loci * self.of_locus) % 2
+
+    def _runs(self, random: np.random.Generator, fixed: np.ndarray, distance: np.ndarray) -> np.ndarray:
+        """AUPR [runs] of one line's pairs: `fixed` [pairs] or [runs, pairs] of their own, `distance` [runs]."""
+        runs = distance.size
+        loci = random.normal(0, self.seed_locus, (runs, self.loci)).repeat(self.of_locus, axis=1)
+        scores = fixed + loci + random.normal(0, self.seed_pair, (runs, self.labels.size))
+        return average_precision(scores + distance[:, None] * self.labels, self.labels)
+
+    def _fixed(self, random: np.random.Generator, runs: int) -> np.ndarray:
+        loci = random.normal(0, self.locus, (runs, self.loci)).repeat(self.of_locus, axis=1)
+        return loci + random.normal(0, self.pair, (runs, self.labels.size))
+
+    def seeds(self, world: np.random.Generator) -> Draw:
+        """Macro AUPR of seeds on lines, loci and pairs that `world` draws once: what an interval over seeds is about."""
+        fixed = self._fixed(world, self.lines)
+        distances = self.distance + world.normal(0, self.between, self.lines)
+
+        def draw(random: np.random.Generator, count: int) -> np.ndarray:
+            better = random.normal(0, self.seed_distance, count)
+            each = [self._runs(random, fixed[line], distances[line] + better) for line in range(self.lines)]
+            return np.mean(each, axis=0)
+
+        return draw
+
+    def folds(self, correlation: float, folds: int) -> Callable[[np.random.Generator, int], np.ndarray]:
+        """AUPR [experiments, folds], each fold on a line and pairs of its own; the distances of an experiment's folds share
+        `correlation` of their variance, since they are trained on almost the same pairs. The truth is that of a new line
+        in a new experiment."""
+
+        def draw(random: np.random.Generator, experiments: int) -> np.ndarray:
+            common = random.normal(0, self.between * np.sqrt(correlation), (experiments, 1))
+            own = random.normal(0, self.between * np.sqrt(1 - correlation), (experiments, folds))
+            distance = (self.distance + common + own).ravel()
+            fixed = self._fixed(random, distance.size)
+            return self._runs(random, fixed, distance).reshape(experiments, folds)
+
+        return draw
+
+
+def skewed(mean: float = 0.6, sd: float = 0.01, shape: float = 6.0) -> Draw:
+    """Seeds whose effects have a long tail to worse values: mean - sd (G - k) / sqrt(k), G ~ Gamma(k); skewness
+    -2 / sqrt(k), -0.8 at the default."""
+
+    def draw(random: np.random.Generator, count: int) -> np.ndarray:
+        return mean - sd * (random.gamma(shape, 1.0, count) - shape) / np.sqrt(shape)
+
+    return draw
