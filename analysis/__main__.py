@@ -1,6 +1,7 @@
 """`python -m analysis RUN`, and its commands; `print_ranking` ends a sweep."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -93,9 +94,9 @@ configurations, branch by branch of a conditional space. They have no sign and n
 """
 
 _COVERAGE_HELP = """\
-Do the intervals cover what they say? Simulated runs of known truth (AUPR of finite pairs in loci, with cell lines and seeds of
-their own; seeds with skewed effects; folds that are correlated as those that share training pairs are), and the share of
-them whose interval holds it; and how often a family of arms that do nothing has a finding.
+Do the intervals cover what they say? Simulated runs of known truth (AUPR of finite pairs in loci, with cell lines and seeds
+of their own; seeds with skewed effects; folds that are correlated as those that share training pairs are), and the share
+of them whose interval holds it; and how often a family of arms that do nothing has a finding.
 """
 
 _COMPETITION_HELP = """\
@@ -307,8 +308,8 @@ def _schema(argv: Sequence[str]) -> int:
 
 
 def _check_rope(rope: float) -> None:
-    if not rope >= 0:
-        raise UserError(f"--rope must be at least 0, not {rope}")
+    if not 0 < rope < math.inf:
+        raise UserError(f"--rope must be a number above 0, not {rope:g}")
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {

@@ -11,9 +11,11 @@ from analysis.contrasts import AA, Contrast
 from analysis.criteria import Criterion
 from analysis.dunnett import dunnett_p
 from analysis.equivalence import equivalence_p, verdict
+from analysis.folds import corrected_interval, evaluated_share
+from analysis.intervals import Interval
 from analysis.matched import Pairs, paired
 from analysis.paired import PairedEffect, paired_effect, probability_of_improvement
-from analysis.power import detectable, holm, seeds_for_equivalence
+from analysis.power import ALPHA, detectable, holm, seeds_for_equivalence
 from analysis.store import Run
 
 
@@ -25,8 +27,9 @@ class ArmEffect:
     P(arm better than reference) over units of seeds.
 
     `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect,
-    unknown. `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not
-    known). `pairs` says what was left out, and within which bounds the change lies where a unit was censored.
+    unknown. `family`: how many Holm corrects for. `over_folds`: the corrected t over folds (NaN of one).
+    `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not known). `pairs`
+    says what was left out, and within which bounds the change lies where a unit was censored.
     """
 
     contrast: Contrast
@@ -39,19 +42,26 @@ class ArmEffect:
     detectable: float
     needed: int | None
     verdict: str
+    family: int
+    over_folds: Interval
     parameters: float
     step_time: float
     pairs: Pairs
 
 
 def arm_effects(
-    run: Run, units: pd.DataFrame, members: Sequence[Contrast], by: Criterion, rope: float
+    run: Run,
+    units: pd.DataFrame,
+    members: Sequence[Contrast],
+    by: Criterion,
+    rope: float,
+    registered: int = 0,
 ) -> list[ArmEffect]:
-    """Effects of one family, all of whose members count for Holm, those without a result included. The A/A placebo is a
-    family of its own, which nothing is corrected for."""
+    """Effects of one family, all of whose members count for Holm, those without a result included, and at least as many as
+    were `registered`. The A/A placebo is a family of its own, which nothing is corrected for."""
     every = [paired(units, by, each.config, each.against) for each in members]
     effects = [paired_effect(pairs.differences) for pairs in every]
-    family = len(members)
+    family, share = max(len(members), registered), evaluated_share(run)
     adjusted = holm([each.p_t for each in effects], family)
     flips = holm([each.p_sign_flip for each in effects], family)
     joint = _dunnett(members, every)
@@ -73,12 +83,20 @@ def arm_effects(
                 detectable=detectable(effect.interval.sd, effect.interval.n, family),
                 needed=seeds_for_equivalence(effect.interval.sd, rope),
                 verdict=verdict(effect.interval, adjusted[at], by, rope, censored=bool(pairs.censored)),
+                family=family,
+                over_folds=corrected_interval(pairs.by_fold, share),
                 parameters=sizes.get(contrast.config, math.nan) - sizes.get(contrast.against, math.nan),
                 step_time=times.get(contrast.config, math.nan) / times.get(contrast.against, math.nan),
                 pairs=pairs,
             )
         )
     return results
+
+
+def differs_from_itself(placebo: ArmEffect) -> bool:
+    """Whether the A/A placebo says that the base differs from itself, other random streams apart: then something other
+    than a mechanism acts, or 1 of 20 happened."""
+    return placebo.effect.p_t < ALPHA
 
 
 def within_chance(effect: ArmEffect, placebo: ArmEffect | None) -> bool:

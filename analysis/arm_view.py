@@ -7,11 +7,12 @@ import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
-from analysis.arm_effects import ArmEffect, arm_effects, within_chance
+from analysis.arm_effects import ArmEffect, arm_effects, differs_from_itself, within_chance
 from analysis.contrasts import AA, CAPACITY, Contrast
 from analysis.criteria import Criterion
-from analysis.effect_table import dim, effect_table, flip_note, number, range_text, span
+from analysis.effect_table import dim, effect_table, ends, flip_note, number, range_text, span
 from analysis.equivalence import equivalence_p
+from analysis.folds import MEASURED
 from analysis.power import ALPHA
 from analysis.store import Run
 from analysis.terminal import many
@@ -20,12 +21,18 @@ TITLES = {CAPACITY: "what its information does: the mechanism on permuted input,
 
 
 def arms_view(
-    run: Run, units: pd.DataFrame, families: Mapping[str, Sequence[Contrast]], by: Criterion, rope: float
+    run: Run,
+    units: pd.DataFrame,
+    families: Mapping[str, Sequence[Contrast]],
+    by: Criterion,
+    rope: float,
+    registered: int = 0,
 ) -> Iterator[RenderableType]:
-    """A table per kind of contrast, the A/A placebo beside, and what the whole family's numbers are."""
+    """A table per kind of contrast, the A/A placebo beside, and what the whole family's numbers are; at least so many as
+    were `registered` count for Holm."""
     members = [each for family, some in families.items() if family != AA for each in some]
     chance = families.get(AA, ())
-    effects = arm_effects(run, units, members, by, rope)
+    effects = arm_effects(run, units, members, by, rope, registered)
     placebo = next(iter(arm_effects(run, units, chance, by, rope)), None)
     if not effects:
         yield _effect_table([], placebo)
@@ -38,6 +45,9 @@ def arms_view(
         )
         yield _effect_table(shown, placebo)
         yield _other_table(shown, rope)
+        if max(each.over_folds.n for each in shown) > 1:
+            yield Text(f"for a new cell line: corrected t over {many(shown[0].pairs.folds, 'fold')}")
+            yield _fold_table(shown)
         for each in shown:
             if each.pairs.censored:
                 yield dim(_bounds(each))
@@ -56,17 +66,17 @@ def _effect_table(effects: Sequence[ArmEffect], placebo: ArmEffect | None) -> Re
             *span(each.effect),
             number(each.p, "{:.2g}"),
             number(each.detectable),
-            each.verdict + chance,
+            _word(each, chance),
         ]
         table.add_row(Text(each.contrast.name), *cells)
     if placebo is not None:
         table.add_row(
             Text(f"A/A: {placebo.contrast.name}"),
             *span(placebo.effect),
-            "",
+            number(placebo.effect.p_t, "{:.2g}"),
             number(placebo.effect.detectable),
-            "chance" if placebo.effect.interval.n else "no result",
-            style="dim",
+            _chance(placebo),
+            style="yellow" if differs_from_itself(placebo) else "dim",
         )
     return table
 
@@ -78,12 +88,32 @@ def _other_table(effects: Sequence[ArmEffect], rope: float) -> RenderableType:
     for each in effects:
         time = "" if math.isnan(each.step_time) else f"{100 * (each.step_time - 1):+.0f} %"
         needed = "beyond reach" if each.needed is None else str(each.needed)
-        if not math.isfinite(each.effect.interval.sd):
+        if not math.isfinite(each.effect.interval.sd) or each.effect.interval.sd == 0:
             needed = ""
+        elif each.needed is not None and each.needed <= each.effect.interval.n and each.verdict == "unknown":
+            needed = f"over {each.effect.interval.n}"
         size = "" if math.isnan(each.parameters) else f"{each.parameters:+,.0f}"
         tests = [number(p, "{:.2g}") for p in (each.p_dunnett, each.p_equivalent)]
         table.add_row(Text(each.contrast.name), *tests, number(each.improves, "{:.2f}"), needed, size, time)
     return table
+
+
+def _fold_table(effects: Sequence[ArmEffect]) -> RenderableType:
+    table = effect_table("arm", "change", "interval over folds")
+    for each in effects:
+        table.add_row(Text(each.contrast.name), *ends(each.over_folds))
+    return table
+
+
+def _word(effect: ArmEffect, chance: str) -> str:
+    """The verdict; what is not larger than the A/A difference is no finding."""
+    return ("unknown" if chance and effect.verdict in ("better", "worse") else effect.verdict) + chance
+
+
+def _chance(placebo: ArmEffect) -> str:
+    if not placebo.effect.interval.n:
+        return "no result"
+    return "not chance" if differs_from_itself(placebo) else "chance"
 
 
 def _bounds(effect: ArmEffect) -> str:
@@ -95,7 +125,7 @@ def _bounds(effect: ArmEffect) -> str:
 
 
 def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float) -> Iterator[RenderableType]:
-    family, seeds = len(effects), max(each.effect.interval.n for each in effects)
+    family, seeds = effects[0].family, max(each.effect.interval.n for each in effects)
     folds = max(each.pairs.folds for each in effects)
     yield dim(
         f"{many(seeds, 'seed')}, {many(folds, 'fold')}. p: paired t-test, Holm over the "
@@ -103,11 +133,19 @@ def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float)
         "against their reference at once, one spread for all; TOST: the larger p of two one-sided tests against "
         f"±{rope:g}, each alone; P(better): over seeds."
     )
+    if max(each.over_folds.n for each in effects) > 1:
+        yield dim(f"over folds (Nadeau and Bengio): {MEASURED}")
     yield from flip_note(
         [each.p_flip for each in effects], [each.contrast.name for each in effects], seeds, family
     )
     if placebo is not None and any(within_chance(each, placebo) for each in effects):
         yield dim("*: not larger than the difference of the base to itself under other random streams (A/A).")
+    if placebo is not None and differs_from_itself(placebo):
+        yield Text(
+            f"The base differs from itself under other random streams (A/A, p {placebo.effect.p_t:.2g}): 1 of 20 does by "
+            "chance; otherwise something other than a mechanism acts, and no arm's difference is its mechanism's.",
+            style="yellow",
+        )
     held = [each.contrast.name for each in effects if "capacity not held" in each.contrast.note]
     if held:
         yield dim(f"removal, capacity not held: {', '.join(held)}")
@@ -117,10 +155,16 @@ def _notes(effects: Sequence[ArmEffect], placebo: ArmEffect | None, rope: float)
         if each.verdict == "unknown"
         and not each.pairs.censored
         and equivalence_p(each.effect.interval, rope) < ALPHA
+        and each.effect.interval.sd > 0
     ]
     if short:
         yield dim(
             f"within ±{rope:g} on fewer seeds than that takes (95 % bound of the spread), hence unknown: {', '.join(short)}"
+        )
+    agree = [each.contrast.name for each in effects if each.effect.interval.sd == 0]
+    if agree:
+        yield dim(
+            f"every seed gave the same difference, which says nothing of their spread: {', '.join(agree)}"
         )
     for word, counts in (
         ("incomplete", [(each.contrast.name, each.pairs.missing) for each in effects]),

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analysis.intervals import Interval
 from analysis.paired import PairedEffect
 from analysis.power import ALPHA, seeds_for_sign_flip, smallest_adjusted_p
 from analysis.terminal import many
@@ -28,9 +29,13 @@ def effect_table(first: str, *others: str) -> Table:
 
 def span(effect: PairedEffect) -> list[str]:
     """[mean, 95 % interval] of an effect; empty where there is none."""
-    interval = effect.interval
-    ends = "" if math.isnan(interval.low) else f"{interval.low:+.4f} to {interval.high:+.4f}"
-    return ["" if math.isnan(interval.mean) else f"{interval.mean:+.4f}", ends]
+    return ends(effect.interval)
+
+
+def ends(interval: Interval) -> list[str]:
+    """[mean, low to high]; empty where there is none."""
+    text = "" if math.isnan(interval.low) else f"{interval.low:+.4f} to {interval.high:+.4f}"
+    return ["" if math.isnan(interval.mean) else f"{interval.mean:+.4f}", text]
 
 
 def range_text(low: float, high: float) -> str:
@@ -62,5 +67,8 @@ def flip_note(p: Sequence[float], names: Sequence[str], seeds: int, family: int)
             f"{seeds_for_sign_flip(family)} seeds could go below {ALPHA:g}."
         )
         return
-    said = ", ".join(f"{name} {each:.2g}" for name, each in zip(names, p, strict=True) if math.isfinite(each))
+    said = ", ".join(
+        f"{name} {f'{each:.2g}' if math.isfinite(each) else 'too few seeds'}"
+        for name, each in zip(names, p, strict=True)
+    )
     yield dim(f"sign flip, exact, adjusted (smallest possible {smallest:.2g}): {said}")

@@ -1,21 +1,22 @@
 """The effects of a run's design as text that fits 80 columns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
 from analysis.arm_view import arms_view
-from analysis.arms import arms
+from analysis.arms import PlannedArm, arms
 from analysis.cell_view import cell_view
-from analysis.contrasts import contrasts, factors
-from analysis.criteria import CRITERIA, criterion, criterion_of
+from analysis.contrasts import contrasts, corrected_families, factors
+from analysis.criteria import CRITERIA, Criterion, criterion, criterion_of
 from analysis.effect_table import dim, effect_table, number, span
 from analysis.errors import UserError
 from analysis.factorial_effects import factorial_effects
 from analysis.factorial_view import factorial_view
-from analysis.preregistration import preregistration, preregistration_view
+from analysis.matched import CENSORED
+from analysis.preregistration import Preregistration, preregistration, preregistration_view
 from analysis.ranking import ROPE
 from analysis.reported import reported_units
 from analysis.store import KEYS, Run
@@ -35,7 +36,8 @@ def effects_view(
     by = (
         criterion(metric) if metric else criterion_of(known.criterion if known else plan.get("objective", ""))
     )
-    width = rope if rope is not None else known.rope if known else ROPE
+    relied = known if known and not known.tampered else None
+    width = rope if rope is not None else relied.rope if relied else ROPE
     planned = arms(run)
     families = contrasts(planned)
     if not families and not factors(planned.values()) and not run.document(WALK):
@@ -55,12 +57,20 @@ def effects_view(
     )
     if metric and known and by.key != criterion_of(known.criterion).key:
         yield Text(f"{by.label} is not the criterion that was preregistered: exploratory", style="yellow")
-    if known and width != known.rope:
+    if known and known.tampered:
+        yield Text(
+            "the preregistration was changed after the fact (see below): nothing of it is used",
+            style="bold red",
+        )
+    elif known and width != known.rope:
         yield Text(f"±{width:g} is not the region that was preregistered (±{known.rope:g})", style="yellow")
+    yield from _otherwise(relied, planned, units)
+    yield from _unfinished(units, by)
     if factors(planned.values()):
         yield from factorial_view(factorial_effects(planned, units, by, width), width)
     if families:
-        yield from arms_view(run, units, families, by, width)
+        registered = len(relied.names) if relied else 0
+        yield from arms_view(run, units, families, by, width, registered)
         if cells:
             yield from cell_view(run, families)
     elif cells:
@@ -69,6 +79,37 @@ def effects_view(
     for walk in walks:
         yield from _walk(walk, seeds)
     yield from preregistration_view(run)
+
+
+def _otherwise(
+    known: Preregistration | None, planned: Mapping[str, PlannedArm], units: pd.DataFrame
+) -> Iterator[RenderableType]:
+    """What of arms and seeds is analysed otherwise than it was preregistered."""
+    if known is None:
+        return
+    families = corrected_families(planned)
+    names = [name for members in families.values() for some in members.values() for name in some]
+    asked = known.names
+    if families and set(names) != set(asked):
+        gone = [name for name in asked if name not in names]
+        new = [name for name in names if name not in asked]
+        said = [f"gone: {', '.join(gone)}"] * bool(gone) + [f"new: {', '.join(new)}"] * bool(new)
+        yield Text(f"the family is not the one that was preregistered: {'; '.join(said)}", style="yellow")
+    seeds = sorted({int(seed) for seed in units["seed"]})
+    if known.seeds and seeds and seeds != sorted(known.seeds):
+        yield Text(
+            f"{many(len(seeds), 'seed')} are analysed, {len(known.seeds)} were preregistered: exploratory where that "
+            "followed from a look at results",
+            style="yellow",
+        )
+
+
+def _unfinished(units: pd.DataFrame, by: Criterion) -> Iterator[RenderableType]:
+    lacking = int((units[by.key].isna() & ~units["status"].isin(CENSORED)).sum())
+    if lacking:
+        yield Text(
+            f"{lacking} of {many(len(units), 'unit')} that were begun have no result (yet)", style="yellow"
+        )
 
 
 def every_unit(run: Run) -> pd.DataFrame:

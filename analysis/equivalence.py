@@ -6,7 +6,7 @@ from scipy import stats
 
 from analysis.criteria import Criterion
 from analysis.intervals import Interval
-from analysis.power import ALPHA, largest_sd, seeds_for_equivalence
+from analysis.power import ALPHA, DEFAULT_SD, largest_sd, seeds_for_equivalence
 
 
 def equivalence_p(interval: Interval, rope: float) -> float:
@@ -29,7 +29,9 @@ def verdict(interval: Interval, p: float, by: Criterion, rope: float, *, censore
     if censored:
         return "unknown"
     if equivalence_p(interval, rope) < ALPHA:
-        needed = seeds_for_equivalence(largest_sd(interval.sd, interval.n), rope)
+        # Seeds that all agree to the last digit tell nothing of the spread: then it takes what real pairs take.
+        spread = largest_sd(interval.sd, interval.n) or DEFAULT_SD
+        needed = seeds_for_equivalence(spread, rope)
         return "no effect" if needed is not None and interval.n >= needed else "unknown"
     if not (interval.low > 0 or interval.high < 0) or not p < ALPHA:
         return "unknown"

@@ -14,7 +14,8 @@ CENSORED = ("stopped", "pruned")
 
 @dataclass(frozen=True)
 class Pairs:
-    """By seed, each a mean over `folds` folds: `differences`, the `values` of the one and of the `reference` [seeds].
+    """By seed, each a mean over `folds` folds: `differences`, the `values` of the one and of the `reference` [seeds];
+    differences `by_fold` [folds], each a mean over seeds.
 
     Pairs left out: `censored` (a unit was stopped or pruned), `missing` (a unit has no number), `unbalanced` (folds
     that not all seeds have). `low` and `high`: between what the mean difference lies whatever the censored units
@@ -24,6 +25,7 @@ class Pairs:
     differences: pd.Series
     values: pd.Series
     reference: pd.Series
+    by_fold: pd.Series
     censored: int
     missing: int
     unbalanced: int
@@ -60,6 +62,7 @@ def paired(units: pd.DataFrame, by: Criterion, config: str, against: str) -> Pai
         values - reference,
         values,
         reference,
+        (used[f"{by.key}_a"] - used[f"{by.key}_b"]).groupby(used["fold"]).mean(),
         int(cut.sum()),
         int(lacking.sum()),
         left,

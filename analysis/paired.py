@@ -45,13 +45,14 @@ def paired_effect(differences: ArrayLike, level: float = 0.95) -> PairedEffect:
 def t_test_p(differences: ArrayLike) -> float:
     """Two-sided p of the one-sample t-test of the differences against 0.
 
-    NaN for n < 2. Without any spread the test is decided: 1 when all differences are 0, else 0.
+    NaN for n < 2, and where all differences are equal and not 0: without any spread there is nothing to judge them by. 1
+    when all are 0.
     """
     sample = np.asarray(differences, dtype=np.float64)
     if sample.size < 2:
         return float("nan")
     if sample.std() == 0:
-        return 1.0 if sample[0] == 0 else 0.0
+        return 1.0 if sample[0] == 0 else float("nan")
     with warnings.catch_warnings():
         # scipy warns of lost precision for nearly constant differences; the p is then tiny either way.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -88,7 +89,7 @@ def minimum_detectable_effect(differences: ArrayLike, *, alpha: float = 0.05, po
     units.
 
     Solves the noncentral t power function for the standardised effect (statsmodels) and multiplies by the
-    observed standard deviation. NaN for n < 2; 0 without spread.
+    observed standard deviation. NaN for n < 2 and without spread.
     """
     sample = np.asarray(differences, dtype=np.float64)
     spread = float(sample.std(ddof=1)) if sample.size > 1 else float("nan")

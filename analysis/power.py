@@ -38,8 +38,9 @@ def detectable(
     sd: float, seeds: int, family: int = 1, *, alpha: float = ALPHA, power: float = POWER
 ) -> float:
     """Smallest true difference, in the units of `sd`, that a two-sided paired t-test over `seeds` finds with `power` at
-    alpha / family: the level of the first, strictest step of Holm. NaN below 2 seeds, 0 without spread."""
-    if seeds < 2 or not math.isfinite(sd):
+    alpha / family: the level of the first, strictest step of Holm. NaN below 2 seeds, and without spread: that says
+    nothing of what could be seen."""
+    if seeds < 2 or not math.isfinite(sd) or sd == 0:
         return math.nan
     return sd * _smallest_shift(seeds, alpha / family, power)
 

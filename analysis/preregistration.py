@@ -40,6 +40,18 @@ class Preregistration:
     sha256: str
     entries: int
     problems: tuple[str, ...]
+    tampered: bool = False
+    """Whether an entry is not what was written, or not the one that was: nothing of it is relied on."""
+
+    @property
+    def seeds(self) -> list[int]:
+        return [int(seed) for seed in self.first.get("seeds", ())]
+
+    @property
+    def names(self) -> list[str]:
+        """Every member of its families."""
+        families = self.first.get("families", {}).values()
+        return [str(name) for members in families for names in members.values() for name in names]
 
     @property
     def rope(self) -> float:
@@ -76,6 +88,7 @@ def preregistration(run: Run) -> Preregistration | None:
         problems.append(
             f"{PROVENANCE} knows of a first entry {witnessed[:12]}, which {FILE} has not: it was replaced after the fact"
         )
+    tampered = bool(problems)
     first, latest = contents[0], contents[-1]
     if first.get("question") != latest.get("question"):
         problems.append(
@@ -84,13 +97,20 @@ def preregistration(run: Run) -> Preregistration | None:
     changed = [word for key, word in WORDS.items() if first.get(key) != latest.get(key)]
     if changed:
         problems.append(f"a later start changed {', '.join(changed)}")
-    return Preregistration(first, latest, hashes[0][0], len(contents), tuple(problems))
+    return Preregistration(first, latest, hashes[0][0], len(contents), tuple(problems), tampered)
 
 
 def preregistration_view(run: Run) -> Iterator[RenderableType]:
     """The footer of a report: what was asked before the first step, and what was changed since; nothing without it."""
     known = preregistration(run)
     if known is None:
+        witnessed = _witnessed(run)
+        if witnessed is not None:
+            yield Text(
+                f"\nPreregistration: {PROVENANCE} knows of one ({witnessed[:12]}), and {FILE} is gone or empty: what was "
+                "asked before the first step is not known any more",
+                style="bold red",
+            )
         return
     content = known.first
     late = content.get("units_before")

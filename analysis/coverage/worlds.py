@@ -21,12 +21,13 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Unseen pairs of one experiment: `lines` cell lines that share `loci` loci of `of_locus` pairs each, half of them
-    positive. SDs of the logits: what loci and pairs have of their own in every run, and what each seed adds to loci,
-    pairs and the distance between the classes; `between`: SD of that distance over cell lines."""
+    """Unseen pairs of one experiment: `lines` cell lines with `loci` loci of `of_locus` pairs each, in every other locus
+    three of four of them positive, in the others one of four. SDs of the logits: what loci and pairs have of their own in
+    every run, and what each seed adds to loci, pairs and the distance between the classes; `between`: SD of that distance
+    over cell lines."""
 
     lines: int = 6
-    loci: int = 15
+    loci: int = 16
     of_locus: int = 8
     distance: float = 0.7
     locus: float = 0.5
@@ -38,8 +39,10 @@ class Pairs:
 
     @property
     def labels(self) -> np.ndarray:
-        """0 and 1 in turn [pairs]."""
-        return np.arange(self.loci * self.of_locus) % 2
+        """0 and 1 [pairs]."""
+        rare = np.arange(self.of_locus) % 4 == 0
+        each = np.where((np.arange(self.loci) % 2 == 0)[:, None], rare, ~rare)
+        return each.ravel().astype(int)
 
     def _runs(self, random: np.random.Generator, fixed: np.ndarray, distance: np.ndarray) -> np.ndarray:
         """AUPR [runs] of one line's pairs: `fixed` [pairs] or [runs, pairs] of their own, `distance` [runs]."""

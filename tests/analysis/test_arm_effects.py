@@ -19,6 +19,7 @@ from analysis.dunnett import dunnett_p
 from analysis.effects_view import effects_view, every_unit
 from analysis.errors import UserError
 from analysis.paired import probability_of_improvement, t_test_p
+from analysis.preregistration import entry_hash
 from analysis.store import Run
 from tests.recorded.copies import Copy, write_run
 
@@ -39,6 +40,7 @@ def ablation(
     run: Path,
     lifts: Mapping[str, Any],
     seeds: Sequence[int] = SEEDS,
+    folds: Sequence[str] = ("chr8",),
     **units: Mapping[str, Any],
 ) -> Run:
     """A run of one base and arms with these differences from it, one number or one per seed."""
@@ -51,7 +53,7 @@ def ablation(
                 config, {"arm": config}, lift=each, steady=True, status=unit.pop("status", "done"), unit=unit
             )
         )
-    write_run(run, copies, seeds=seeds)
+    write_run(run, copies, seeds=seeds, folds=folds)
     entries = [
         {
             "id": c,
@@ -175,10 +177,59 @@ def test_aa_placebo_stands_beside_and_marks_what_is_chance(tmp_path: Path) -> No
     run = ablation(tmp_path / "run", lifts)
     text = shown(run)
     assert "A/A: base" in text
-    assert "chance" in text
-    assert "worse *" in text
+    assert "not chance" in text, "0.04 in every seed is no chance"
+    assert "The base differs from itself" in text
+    assert "unknown *" in text, "what is not larger than the A/A difference is no finding"
     assert corrected_families(arms(run)) == {"mechanism contrasts": {"base": ["without x"]}}
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_seeds_that_agree_to_the_last_digit_say_unknown(tmp_path: Path) -> None:
+    found = removals(ablation(tmp_path / "run", {"b": 0.0, "x": 0.0, "y": 0.02}, seeds=(0, 1)))
+    assert {config: each.verdict for config, each in found.items()} == {"x": "unknown", "y": "unknown"}
+    assert np.isnan([found["x"].detectable, found["y"].p]).all()
+    text = " ".join(shown(Run(tmp_path / "run")).split())
+    assert "says nothing of their spread: without x, without y" in text
+    many = removals(ablation(tmp_path / "many", {"b": 0.0, "x": 0.0}, seeds=tuple(range(24))))
+    assert many["x"].verdict == "no effect"
+
+
+def test_what_was_registered_counts_and_what_differs_is_said(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": [-0.03 + e for e in NOISE]})
+    content = {
+        "question": "?",
+        "criterion": "val_unseen/macro/aupr",
+        "rope": 0.005,
+        "seeds": [0, 1],
+        "families": {"mechanism contrasts": {"base": ["without x", "without y", "without z"]}},
+    }
+    entry = {"content": content, "previous": "", "sha256": entry_hash(content, "")}
+    (run.path / "preregistration.json").write_text(json.dumps({"entries": [entry]}))
+    text = " ".join(shown(Run(run.path)).split())
+    assert "Holm over the family of 3" in text
+    assert "not the one that was preregistered: gone: without y, without z" in text
+    assert "8 seeds are analysed, 2 were preregistered" in text
+    content["rope"] = 0.5
+    (run.path / "preregistration.json").write_text(json.dumps({"entries": [entry]}))
+    text = " ".join(shown(Run(run.path)).split())
+    assert "nothing of it is used" in text
+    assert "within ±0.005" in text
+    (run.path / "preregistration.json").unlink()
+    (run.path / "provenance.json").write_text(json.dumps({"preregistration": entry["sha256"]}))
+    assert "preregistration.json is gone or empty" in " ".join(shown(Run(run.path)).split())
+
+
+def test_folds_have_an_interval_of_their_own(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "run", {"b": 0.0, "x": [-0.03 + e for e in NOISE]}, folds=("chr8", "chr10x"))
+    lines = {"name": "x", "test": ["A"], "val": ["B"], "chromosomes": ["chr8"]}
+    plan = json.loads((run.path / "plan.json").read_text())
+    plan["folds"] = {"chr8": lines, "chr10x": {**lines, "test": ["C"], "val": ["D"]}}
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    (effect,) = removals(Run(run.path)).values()
+    assert effect.over_folds.n == 2
+    assert effect.over_folds.mean == pytest.approx(np.mean([-0.03 + e for e in NOISE]))
+    text = " ".join(shown(Run(run.path)).split())
+    assert "for a new cell line: corrected t over 2 folds" in text
 
 
 def test_removals_and_capacity_placebos_are_one_family(tmp_path: Path) -> None:

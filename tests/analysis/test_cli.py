@@ -110,7 +110,9 @@ def test_a_mistake_is_one_sentence_and_status_2(tmp_path: Path) -> None:
     [
         (["--by", "pooled"], "unknown metric 'pooled'; did you mean 'pooled_aupr'?"),
         (["--top", "0"], "--top must be at least 1"),
-        (["--rope", "-1"], "--rope must be at least 0"),
+        (["--rope", "-1"], "--rope must be a number above 0, not -1"),
+        (["--rope", "0"], "--rope must be a number above 0, not 0"),
+        (["--rope", "inf"], "--rope must be a number above 0, not inf"),
     ],
 )
 def test_bad_options(run_path: Path, arguments: list[str], sentence: str) -> None:

@@ -49,11 +49,15 @@ def test_families_of_arms_that_do_nothing_rarely_have_a_finding() -> None:
         assert share.share <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / FEW), share
 
 
-def test_clustered_pairs_are_correlated_within_a_locus() -> None:
-    pairs = Pairs(lines=2, seed_locus=1.0)
-    values = pairs.seeds(np.random.default_rng(1))(np.random.default_rng(2), 500)
-    apart = Pairs(lines=2, seed_locus=0.0).seeds(np.random.default_rng(1))(np.random.default_rng(2), 500)
-    assert values.std() > apart.std()
+def test_noise_that_loci_share_spreads_the_seeds_more() -> None:
+    noise = {"clustered": (1.0, 0.6), "apart": (0.0, (1.0 + 0.6**2) ** 0.5)}
+    spread = {}
+    for name, (locus, pair) in noise.items():
+        draw = Pairs(lines=2, seed_locus=locus, seed_pair=pair, seed_distance=0.0).seeds(
+            np.random.default_rng(1)
+        )
+        spread[name] = draw(np.random.default_rng(2), 500).std()
+    assert spread["clustered"] > 1.2 * spread["apart"]
 
 
 def test_corrected_interval_by_hand() -> None:

@@ -30,7 +30,7 @@ def test_differences_are_paired_by_seed_and_matched_in_all_else(planted: Path) -
     assert result.effect.interval.low == pytest.approx(expected.interval.low)
     assert result.effect.detectable == pytest.approx(expected.detectable)
     assert result.effect.interval.n == 3
-    assert result.folds.interval.n == 1
+    assert result.folds.n == 1
     assert result.censored == 0
 
 

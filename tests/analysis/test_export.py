@@ -17,6 +17,7 @@ from analysis.export.configuration_run import UnitSummary, tracked_configuration
 from analysis.export.csv_table import CsvTable
 from analysis.export.exporter import Exporter
 from analysis.export.state import State
+from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
 from analysis.ranking import rank
 from analysis.schema import LOCK
@@ -52,7 +53,7 @@ def summary(
 
 def means(*units: UnitSummary) -> dict[str, float]:
     """Finals of a configuration with these units."""
-    return dict(tracked_configuration("c", "c", ({}, {}), units, None).finals)
+    return dict(tracked_configuration("c", "c", ({}, {}), units, None, 0.5).finals)
 
 
 def test_means_and_intervals_are_those_of_the_ranking(run_path: Path, tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_folds_that_a_seed_lacks_are_left_out_as_in_the_ranking(tmp_path: Path) 
 def test_means_by_hand() -> None:
     values = {("a", 0): 0.5, ("a", 1): 0.7, ("b", 0): 0.1, ("b", 1): 0.3}
     there = means(*(summary(fold, seed, value) for (fold, seed), value in values.items()))
-    seeds, folds = t_interval([0.3, 0.5]), t_interval([0.6, 0.2])
+    seeds, folds = t_interval([0.3, 0.5]), corrected_interval([0.6, 0.2], 0.5)
     assert there == pytest.approx(
         {
             "final/x": 0.4,
@@ -98,7 +99,7 @@ def test_means_by_hand() -> None:
 def test_seeds_without_a_common_fold_have_a_mean_and_no_interval() -> None:
     units = (summary("a", 0, 0.5), summary("b", 1, 0.1))
     assert means(*units) == pytest.approx({"final/x": 0.3})
-    assert tracked_configuration("c", "c", ({}, {}), units, None).tags["interval"].startswith("none: ")
+    assert tracked_configuration("c", "c", ({}, {}), units, None, 0.5).tags["interval"].startswith("none: ")
 
 
 def test_one_seed_has_no_interval_and_a_missing_metric_no_mean() -> None:
@@ -109,7 +110,7 @@ def test_one_seed_has_no_interval_and_a_missing_metric_no_mean() -> None:
 
 def test_units_without_a_result_count_for_nothing() -> None:
     units = (summary("a", 0, 0.5), summary("a", 1, 0.1, "failed", counts=False))
-    run = tracked_configuration("c", "c", ({}, {}), units, 2)
+    run = tracked_configuration("c", "c", ({}, {}), units, 2, 0.5)
     assert run.finals == {"final/x": 0.5}
     assert (run.tags["units"], run.status) == ("1 of 2", "incomplete")
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from analysis.errors import UserError
 from analysis.figures import curves_figure, per_cell_figure
 from analysis.flags import counts_against_health
+from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
 from analysis.labels import labels
 from analysis.ranking import Ranking, rank
@@ -186,6 +187,9 @@ def test_a_run_that_the_audit_stopped_whole_says_why(tmp_path: Path) -> None:
 
 def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", (Copy("aaa111", {}),), seeds=(0, 1), folds=("chr8", "chr10x"))
+    lines = {"name": "x", "test": ["A"], "val": ["B"], "chromosomes": ["chr8"]}
+    folds = {"chr8": lines, "chr10x": {**lines, "test": ["C"], "val": ["D"]}}
+    (run / "plan.json").write_text(json.dumps({"folds": folds, "seeds": [0, 1]}))
     row = rank(Run.open(run)).configurations.iloc[0]
     cells = Run.open(run).table("cells")
     own = cells[
@@ -195,9 +199,10 @@ def test_seed_is_the_unit_and_folds_have_their_own_interval(tmp_path: Path) -> N
         & (cells["score"] == "corrected")
         & (cells["prevalence_mode"] == "as_found")
     ]
-    seeds, folds = (t_interval(own.groupby(by)["aupr"].mean()) for by in ("seed", "fold"))
+    seeds = t_interval(own.groupby("seed")["aupr"].mean())
     assert (row["low"], row["high"]) == pytest.approx((seeds.low, seeds.high))
-    assert (row["fold_low"], row["fold_high"]) == pytest.approx((folds.low, folds.high))
+    between = corrected_interval(own.groupby("fold")["aupr"].mean(), 1 / 2)
+    assert (row["fold_low"], row["fold_high"]) == pytest.approx((between.low, between.high))
     assert (row["seeds"], row["folds"], row["units"], row["label"]) == (2, 2, 4, "base")
 
 
