@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import expit
@@ -226,8 +225,8 @@ def by_cell(
     prevalence: float | None = None,
     temperature: float | None = None,
     locus: ArrayLike | None = None,
-) -> pd.DataFrame:
-    """`binary_metrics` per cell line (by name), then `macro` (mean over cell lines) and `pooled` (all pairs).
+) -> list[dict[str, Any]]:
+    """Rows of `binary_metrics` per `cell_line` (by name), then of `macro` (mean over them) and `pooled` (all pairs).
 
     `cell` [N] holds cell line names. A metric that is undefined in a cell line is left out of the macro mean;
     macro's `n` and `positives` are totals. No pairs: the macro and pooled rows alone, all NaN. With `locus` [N], the
@@ -251,7 +250,7 @@ def by_cell(
         {"cell_line": str(name), **metrics(cells == name)} for name in np.unique(cells)
     ]
     pooled = metrics(slice(None))
-    macro = {"n": pooled["n"], "positives": pooled["positives"]}
+    macro: dict[str, Any] = {"n": pooled["n"], "positives": pooled["positives"]}
     for key in METRICS:
         defined = [row[key] for row in rows if np.isfinite(row[key])]
         macro[key] = float(np.mean(defined)) if defined else float("nan")
@@ -260,5 +259,23 @@ def by_cell(
         for row in rows:
             here = cells == row["cell_line"]
             row["auc_design_effect"] = design_effect(scores[here], labels[here], cells[here], loci[here])
+        macro["auc_design_effect"] = float("nan")
         pooled["auc_design_effect"] = design_effect(scores, labels, cells, loci)
-    return pd.DataFrame([*rows, {"cell_line": MACRO, **macro}, {"cell_line": POOLED, **pooled}])
+    return [*rows, {"cell_line": MACRO, **macro}, {"cell_line": POOLED, **pooled}]
+
+
+def aupr_by_cell(
+    logit: ArrayLike, label: ArrayLike, cell: ArrayLike, *, prevalence: float | None = None
+) -> list[float]:
+    """`aupr` of the rows of `by_cell`, in their order, without the other metrics."""
+    (scores, positive), cells = _checked(logit, label), np.asarray(cell)
+
+    def aupr(rows: Any) -> float:
+        kept, true = scores[rows], positive[rows]
+        if not 0 < true.sum() < true.size or not np.isfinite(kept).all():
+            return float("nan")
+        return _Curve.of(kept, true, _weights(true, prevalence)).aupr()
+
+    each = [aupr(cells == name) for name in np.unique(cells)]
+    defined = [value for value in each if np.isfinite(value)]
+    return [*each, float(np.mean(defined)) if defined else float("nan"), aupr(slice(None))]

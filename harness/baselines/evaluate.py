@@ -46,8 +46,8 @@ def evaluate_fold(
             scores = {split: _scores(baseline, seen, getattr(splits, split)) for split in SCORED}
         for split, logits in scores.items():
             pairs = getattr(splits, split)
-            table = by_cell(logits, features.labels(pairs), names[features.dataset.cell[pairs]])
-            for measured in table.to_dict("records"):
+            cells = names[features.dataset.cell[pairs]]
+            for measured in by_cell(logits, features.labels(pairs), cells):
                 values = {key: measured[key] if np.isfinite(measured[key]) else None for key in _REPORTED}
                 rows.append(
                     {

@@ -11,23 +11,14 @@ from rich.console import Console
 
 from analysis.__main__ import main, print_ranking
 from analysis.errors import UserError
+from tests.harness.command import command
 from tests.recorded.copies import Copy, write_run, write_unit
 
 ROOT = Path(__file__).parents[2]
 
 
-def analysis(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "analysis", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8"},
-    )
-
-
 def test_ranking_of_a_run(run_path: Path) -> None:
-    done = analysis(run_path)
+    done = command("analysis", run_path)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 100
@@ -52,7 +43,7 @@ def test_ranking_of_a_run(run_path: Path) -> None:
 
 
 def test_comparison_of_a_key(planted: Path) -> None:
-    done = analysis("compare", planted, "--key", "energy.form", "--a", "linear", "--b", "gated")
+    done = command("analysis", "compare", planted, "--key", "energy.form", "--a", "linear", "--b", "gated")
     assert done.returncode == 0, done.stderr
     assert "gated is better than linear in pooled AUPR" in done.stdout
     assert "3 seeds cannot give a p below 0.25" in done.stdout
@@ -75,7 +66,7 @@ def test_rows_that_nothing_holds_any_more_are_an_exit_status(
 
 
 def test_help_teaches() -> None:
-    done = analysis("--help")
+    done = command("analysis", "--help")
     assert done.returncode == 0
     for word in ("pooled_aupr", "val_unseen", "python -m analysis compare", "--healthy"):
         assert word in done.stdout
@@ -84,7 +75,7 @@ def test_help_teaches() -> None:
 def test_a_file_that_nothing_replaces_is_status_1(run_path: Path, tmp_path: Path) -> None:
     run = shutil.copytree(run_path, tmp_path / "run")
     next((run / "warnings").glob("*.parquet")).write_bytes(b"no table")
-    done = analysis(run)
+    done = command("analysis", run)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "1  " in done.stdout, "what can be read is ranked"
     assert "warnings" in done.stdout
@@ -93,13 +84,14 @@ def test_a_file_that_nothing_replaces_is_status_1(run_path: Path, tmp_path: Path
 def test_a_run_without_a_finished_unit_is_a_mistake(run_path: Path, tmp_path: Path) -> None:
     run = shutil.copytree(run_path, tmp_path / "run")
     shutil.rmtree(run / "units")
-    done = analysis(run)
+    done = command("analysis", run)
     assert (done.returncode, done.stdout) == (2, "")
     assert "no finished units, the table units is empty" in done.stderr
 
 
 def test_a_mistake_is_one_sentence_and_status_2(tmp_path: Path) -> None:
-    done = analysis(tmp_path / "nothing")
+    words = [sys.executable, "-m", "analysis", str(tmp_path / "nothing")]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == f"error: {tmp_path / 'nothing'}: no such run\n"

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from analysis.__main__ import print_ranking
 from analysis.console import plain_console
+from tests.harness.command import command
 from tests.recorded.copies import Copy, write_run
 
 ROOT = Path(__file__).parents[2]
@@ -31,17 +32,8 @@ def odd_run(tmp_path: Path) -> Path:
     return write_run(tmp_path / "[run] é", designs)
 
 
-def _analysis(run: Path, **environment: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
-        [sys.executable, "-m", "analysis", str(run)],
-        capture_output=True,
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )
-
-
 def test_names_that_look_like_markup_are_printed_as_they_are(odd_run: Path) -> None:
-    said = " ".join(_analysis(odd_run, PYTHONIOENCODING="utf-8").stdout.decode().split())
+    said = " ".join(command("analysis", odd_run).stdout.split())
     for name in ("Run [run] é", "energy=[bold]", "energy=T[naive]", "energy.form=", "K[red]562"):
         assert name in said, name
 
@@ -55,15 +47,16 @@ def test_also_on_a_console_that_reads_markup(odd_run: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk", "utf-8"])
 def test_a_terminal_that_lacks_a_mark_gets_another(odd_run: Path, encoding: str) -> None:
-    done = _analysis(odd_run, PYTHONIOENCODING=encoding, LANG="C", LC_ALL="C")
-    assert done.returncode == 0, done.stderr.decode(encoding)
-    said = done.stdout.decode(encoding)
-    assert ("test†" in said) == (encoding == "utf-8")
-    assert ("test*" in said) == (encoding in ("ascii", "latin-1", "gbk"))
+    done = command("analysis", odd_run, encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    assert ("test†" in done.stdout) == (encoding == "utf-8")
+    assert ("test*" in done.stdout) == (encoding in ("ascii", "latin-1", "gbk"))
 
 
 def test_an_error_names_what_the_terminal_cannot_show(tmp_path: Path) -> None:
-    done = _analysis(tmp_path / "ломаный", PYTHONIOENCODING="ascii")
+    words = [sys.executable, "-m", "analysis", str(tmp_path / "ломаный")]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
+    done = subprocess.run(words, capture_output=True, cwd=ROOT, env=environment)
     assert done.returncode == 2
     assert b"\\u043b" in done.stderr
     assert b"Traceback" not in done.stderr

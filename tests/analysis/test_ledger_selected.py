@@ -128,6 +128,6 @@ def test_figures_are_the_metrics_by_other_code(prevalence: float | None, rounded
 
 def test_figures_of_one_class_are_undefined_alike() -> None:
     label, logit = np.zeros(5, dtype=np.int8), np.arange(5.0)
-    row = by_cell(logit, label, np.full(5, "A"), threshold_logit=1.0).to_dict("records")[0]
+    row = by_cell(logit, label, np.full(5, "A"), threshold_logit=1.0)[0]
     made = Counts.of(logit, label).figures(None, 1.0, NAN)
     assert figures_differ({str(name): value for name, value in row.items()}, made) == ""

@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from sklearn import metrics as sk
 
 from analysis.metrics import (
     METRICS,
+    aupr_by_cell,
     best_f1_threshold,
     binary_metrics,
     by_cell,
@@ -152,7 +154,7 @@ def test_empty_and_not_finite_are_nan() -> None:
         values = binary_metrics(logit, label)
         assert values["n"] == len(label)
         assert all(math.isnan(values[name]) for name in METRICS)
-    frame = by_cell([], [], [])
+    frame = pd.DataFrame(by_cell([], [], []))
     assert list(frame["cell_line"]) == ["macro", "pooled"]
     assert frame["aupr"].isna().all()
 
@@ -175,13 +177,24 @@ def test_by_cell_macro_and_pooled() -> None:
     logit, label = sample(3, n=300)
     cell = np.repeat(["b", "a", "one_class"], 100)
     label[200:] = 1
-    frame = by_cell(logit, label, cell, threshold_logit=0.0).set_index("cell_line")
+    frame = pd.DataFrame(by_cell(logit, label, cell, threshold_logit=0.0)).set_index("cell_line")
     assert list(frame.index) == ["a", "b", "one_class", "macro", "pooled"]
     aupr = frame["aupr"]
     assert aupr["a"] == pytest.approx(sk.average_precision_score(label[100:200], logit[100:200]))
     assert aupr["macro"] == pytest.approx((aupr["a"] + aupr["b"]) / 2)
     assert aupr["pooled"] == pytest.approx(sk.average_precision_score(label, logit))
     assert frame.loc["macro", "n"] == 300
+
+
+@pytest.mark.parametrize("prevalence", [None, 0.1])
+def test_aupr_by_cell_is_that_of_all_metrics(prevalence: float | None) -> None:
+    logit, label = sample(3, n=300)
+    cell = np.repeat(["b", "a", "one_class"], 100)
+    label[200:] = 1
+    for rows in (slice(None), slice(200), slice(200, None), slice(0)):
+        parts = logit[rows], label[rows], cell[rows]
+        whole = [row["aupr"] for row in by_cell(*parts, prevalence=prevalence)]
+        np.testing.assert_array_equal(aupr_by_cell(*parts, prevalence=prevalence), whole)
 
 
 def test_temperature_minimises_the_likelihood() -> None:

@@ -14,7 +14,7 @@ from analysis.paths import driven
 from analysis.ranking import rank
 from analysis.schema import LOCK
 from analysis.store import Run
-from tests.analysis.test_cli import analysis
+from tests.harness.command import command
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,7 +109,7 @@ def test_the_notebook_runs_in_its_own_folder(run_path: Path, monkeypatch: pytest
     "arguments", [("~nobody-of-that-name/x",), ("",), ("compare", "", "--key", "a", "--a", "1", "--b", "2")]
 )
 def test_odd_paths_are_one_sentence(arguments: tuple[str, ...]) -> None:
-    done = analysis(*arguments)
+    done = command("analysis", *arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

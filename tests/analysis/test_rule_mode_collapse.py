@@ -19,7 +19,8 @@ def unseen(*lines: tuple[str, np.ndarray, np.ndarray], epochs: int = 2, **more: 
     """A unit whose rows of every epoch are measured on (cell line, logits, labels), threshold by best F1."""
     logit, label = np.concatenate([line[1] for line in lines]), np.concatenate([line[2] for line in lines])
     name = np.concatenate([np.full(len(line[1]), line[0]) for line in lines])
-    frame = by_cell(logit, label, name, threshold_logit=best_f1_threshold(logit, label), **more)
+    cells = by_cell(logit, label, name, threshold_logit=best_f1_threshold(logit, label), **more)
+    frame = pd.DataFrame(cells)
     where = {"selection": "epoch", "split": "val_unseen", "score": "corrected"}
     where |= {"prevalence_mode": "as_found", "protocol": "exact"}
     rows = [frame.assign(epoch=epoch, **where) for epoch in range(1, epochs + 1)]

@@ -1,6 +1,7 @@
 """`python -m tests.contracts.sabotaged FOLDER`: what is said of every mistake, as JSON; each in a process of its own, since
 what a file registers stays."""
 
+import gc
 import json
 import multiprocessing
 import sys
@@ -8,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import harness.trial.step.balance  # noqa: F401 - loaded once, before the processes part
+import torch._dynamo  # noqa: F401 - which the first optimiser of a process imports: loaded once, before the processes part
+
+import harness.trial.step.balance  # noqa: F401 - likewise
 from analysis.errors import UserError
 from harness.audit.auditor import twins_of
 from harness.audit.judge import Judge
@@ -23,7 +26,7 @@ from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.config.sweep.use import load_use, read_use
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds, split
-from harness.data.store import open_dataset
+from harness.data.store import encoding_code, open_dataset
 from harness.mechanisms.catalogue import configured
 from harness.store.writer import RunWriter
 from harness.trial.trying import try_brought
@@ -115,6 +118,8 @@ def main(folder: Path) -> None:
     yamls = [wrong(folder / str(number), mistake) for number, (_, _, mistake, _) in enumerate(tasks)]
     (folder / "right").mkdir()
     right = write_page(folder / "right") / "my_sweep.yaml"
+    encoding_code()  # read once, before the processes part
+    gc.freeze()  # and what is loaded is not walked through in each of them
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
         said: dict[str, Any] = {"right": pool.apply(audited, (right,))}
         said["source"] = pool.apply(sourced, (right.parent,))

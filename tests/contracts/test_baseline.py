@@ -56,7 +56,7 @@ def test_it_reads_training_labels_alone_and_finds_their_shortcut(
     logits = scores(key, dataset)
     np.testing.assert_array_equal(logits, scores(key, turned))
     test = split(dataset, FOLD).test
-    aupr = by_cell(logits, dataset.label[test], dataset.cell[test])["aupr"].iloc[0]
+    aupr = by_cell(logits, dataset.label[test], dataset.cell[test])[0]["aupr"]
     assert aupr > dataset.label[test].mean() + 0.25
 
 

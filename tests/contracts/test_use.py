@@ -22,6 +22,7 @@ from harness.design.plan import Plan
 from tests.contracts.mistakes import AUDITED, LOADED, SCORED
 from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
 from tests.contracts.tried import TRIED
+from tests.harness.apart import apart
 
 pytestmark = pytest.mark.long
 OURS = {"mine", "screened", "largest", "even", "fading"}
@@ -35,6 +36,13 @@ def ran(folder: Path, *command: str, status: int = 0) -> str:
     ended = subprocess.run(
         [sys.executable, *command], cwd=folder, env={**os.environ, **path}, capture_output=True, text=True
     )
+    assert ended.returncode == status, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def printed(folder: Path, module: str, *arguments: str, status: int = 0) -> str:
+    """The same of a command of the product, in a process that need not import it anew."""
+    ended = apart(folder, module, *arguments)
     assert ended.returncode == status, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
 
@@ -55,8 +63,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Mistake -> what is said of it."""
-    printed = ran(ROOT, "-m", "tests.contracts.sabotaged", str(tmp_path_factory.mktemp("wrong")))
-    answers: dict[str, Any] = json.loads(printed.splitlines()[-1])
+    lines = ran(ROOT, "-m", "tests.contracts.sabotaged", str(tmp_path_factory.mktemp("wrong"))).splitlines()
+    answers: dict[str, Any] = json.loads(lines[-1])
     return answers
 
 
@@ -107,30 +115,30 @@ def test_ones_own_baseline_stands_in_the_ranking(swept: Path) -> None:
     assert set(rows["split"]) == {"val_unseen", "val_seen", "test"}
     assert set(rows["note"]) == {"GC content alone"}
     assert np.isfinite(rows["aupr"].to_numpy(dtype=float)).any()
-    ranking = ran(swept, "-m", "analysis", "runs/mine")
+    ranking = printed(swept, "analysis", "runs/mine")
     for text in ("baseline gc_content", "H still_high", "form=screened", "scale=2", "rank-invariant"):
         assert text in ranking, text
 
 
 def test_a_ranking_executes_no_file_of_the_run(swept: Path, tmp_path: Path) -> None:
     shutil.copytree(swept / "runs" / "mine", tmp_path / "mine")
-    before = ran(tmp_path, "-m", "analysis", "mine")
+    before = printed(tmp_path, "analysis", "mine")
     copies = list((tmp_path / "mine" / "use").glob("*.py"))
     assert len(copies) == 8
     for copy in copies:
         copy.write_text(RAISES)
-    assert ran(tmp_path, "-m", "analysis", "mine") == before
+    assert printed(tmp_path, "analysis", "mine") == before
     assert "still_high" in before
 
 
 def test_an_unchanged_file_goes_on_and_a_changed_one_is_told(swept: Path, tmp_path: Path) -> None:
     folder = tmp_path / "again"
     shutil.copytree(swept, folder)
-    same = flat(ran(folder, "-m", "harness.sweep", "my_sweep.yaml", "--resume"))
+    same = flat(printed(folder, "harness.sweep", "my_sweep.yaml", "--resume"))
     assert "nothing to run: this sweep is finished" in same
     text = (folder / "my_terms.py").read_text()
     (folder / "my_terms.py").write_text(text.replace(".square().mean()", ".abs().mean()"))
-    other = flat(ran(folder, "-m", "harness.sweep", "my_sweep.yaml", "--resume", "--dry-run"))
+    other = flat(printed(folder, "harness.sweep", "my_sweep.yaml", "--resume", "--dry-run"))
     assert "4 finished units are of" in other
     assert "use.my_terms" in other
     assert "run anew" in other
@@ -190,8 +198,8 @@ def test_the_command_of_the_page_tries_the_term(tmp_path: Path) -> None:
         "model.embedding=4",
     )
     short = ("--epochs", "1", "--out", "run", *(word for text in small for word in ("--set", text)))
-    printed = ran(tmp_path, "-m", *shlex.split(command), *short)
-    assert re.search(r"audit \(first\): \d+ mechanisms", printed)
+    said_of_it = printed(tmp_path, *shlex.split(command), *short)
+    assert re.search(r"audit \(first\): \d+ mechanisms", said_of_it)
     run = Run.open(tmp_path / "run")
     assert "mine" in set(run.table("terms")["term"])
     audit = run.table("audit")
@@ -203,8 +211,8 @@ def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
     write_page(tmp_path, my_rule=text)
     (line,) = [number for number, content in enumerate(text.splitlines(), start=1) if "nowhere" in content]
     options = ("my_sweep.yaml", "--epochs", "1", "--out", "run")
-    printed = flat(ran(tmp_path, "-m", "harness.single", *options, status=2))
-    assert f"my_rule.py:{line}: AttributeError: 'Reading' object has no attribute 'nowhere'" in printed
+    sentence = flat(printed(tmp_path, "harness.single", *options, status=2))
+    assert f"my_rule.py:{line}: AttributeError: 'Reading' object has no attribute 'nowhere'" in sentence
     trials = Run.open(tmp_path / "run").table("units")
     assert list(trials["status"]) == ["failed"]
     assert f"my_rule.py:{line}: " in trials["reason"].iloc[0]
@@ -214,9 +222,9 @@ def test_an_error_in_a_rule_ends_a_trial_with_its_place(tmp_path: Path) -> None:
 def test_a_class_that_cannot_work_leaves_nothing_behind(room: str, tmp_path: Path) -> None:
     text = files_of_page()["my_terms.py"].replace(".square().mean(), state", ".square(), state")
     write_page(tmp_path, my_terms=text)
-    printed = ran(tmp_path, "-m", f"harness.{room}", "my_sweep.yaml", "--out", "runs/mine", status=2)
-    assert "returns as its value a tensor of shape [4, 6]" in printed
-    assert "Traceback" not in printed
+    sentence = printed(tmp_path, f"harness.{room}", "my_sweep.yaml", "--out", "runs/mine", status=2)
+    assert "returns as its value a tensor of shape [4, 6]" in sentence
+    assert "Traceback" not in sentence
     assert not (tmp_path / "runs").exists()
 
 

@@ -157,9 +157,9 @@ def one_locus(patch: pytest.MonkeyPatch) -> None:
 
 def as_found(patch: pytest.MonkeyPatch) -> None:
     def documented(self: CellRows, split: Any, name: str) -> Any:
-        frame = by_cell(split.logit, split.label, self.cell_names[split.cell], threshold_logit=0.0)
+        rows = by_cell(split.logit, split.label, self.cell_names[split.cell], threshold_logit=0.0)
         labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
-        return [{**labels, **row} for row in frame.to_dict("records")]
+        return [{**labels, **row} for row in rows]
 
     patch.setattr(CellRows, "_documented", documented)
 

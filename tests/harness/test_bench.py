@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,25 +21,15 @@ from harness.bench.sizes import QUICK
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
 from models.sequence.stem import KmerStem
+from tests.harness.command import command
 
-ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
 KINDS = ("wall", "cpu")
 
 
-def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "harness.bench", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     file = tmp_path / "bench.json"
-    ran = command("all", "--quick", "--device", "cpu", "--json", str(file))
+    ran = command("harness.bench", "all", "--quick", "--device", "cpu", "--json", file)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads(file.read_text())
     names = [one["name"] for one in content["measurements"]]

@@ -1,6 +1,7 @@
 """Compacting changes no number that a reader sees: before, after, in between, and after a kill at any instant."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +44,19 @@ def _write(run: Path, unit: tuple[str, str, int], aupr: float = 0.5) -> None:
         writer.write(table, name, [{**key, **row} for row in own])
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The units of a run; read only."""
+    folder = tmp_path_factory.mktemp("written")
     for unit in UNITS:
-        _write(tmp_path, unit)
-    return tmp_path
+        _write(folder, unit)
+    return folder
+
+
+@pytest.fixture
+def run(written: Path, tmp_path: Path) -> Path:
+    """A copy of what was written."""
+    return shutil.copytree(written, tmp_path, dirs_exist_ok=True)
 
 
 def _all(run: Path) -> dict[str, list[str]]:

@@ -22,10 +22,10 @@ UNITS = [("a1", "fold-0", 0), ("a1", "fold-0", 1), ("b2", "fold-0", 0), ("c3", "
 NAMES = [f"{config}-{fold}-{seed}" for config, fold, seed in UNITS]
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """Four ended units with logs: three in a part, one by itself."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four ended units with logs: three in a part, one by itself; read only."""
+    folder = tmp_path_factory.mktemp("written") / "run"
     for number, (unit, name) in enumerate(zip(UNITS, NAMES, strict=True)):
         key = dict(zip(KEYS, unit, strict=True))
         cells = [{"epoch": 1, "selection": "epoch", "split": "test", "cell_line": "K562", "aupr": number / 7}]
@@ -40,6 +40,12 @@ def run(tmp_path: Path) -> Path:
         (RunWriter(folder).checkpoint_folder(name) / "last.pt").write_bytes(b"weights")
     Compactor(folder, at_once=3).collect(NAMES)
     return folder
+
+
+@pytest.fixture
+def run(written: Path, tmp_path: Path) -> Path:
+    """A copy of what was written."""
+    return shutil.copytree(written, tmp_path / "run")
 
 
 def _all(run: Path) -> dict[str, list[str]]:

@@ -99,7 +99,7 @@ class Started:
                 return found
             if self.process.poll() is not None:
                 raise AssertionError(f"the sweep ended before {what}:\n{self.text()}")
-            time.sleep(0.02)
+            time.sleep(0.1)
         raise AssertionError(f"no {what} within {seconds} s:\n{self.text()}")
 
     def family(self) -> list[psutil.Process]:
@@ -119,7 +119,7 @@ class Started:
         return Run.open(self.run).table("epochs").sort_values(["config", "seed", "epoch"], ignore_index=True)
 
     def an_epoch_is_done(self) -> bool:
-        return (self.run / "units").exists() and len(self.epochs()) > 0
+        return any((self.run / "units").glob("*")) and len(self.epochs()) > 0
 
 
 @pytest.fixture(scope="module")

@@ -33,17 +33,6 @@ space: {{energy.form: {{choice: [linear, gated]}}}}
 """
 
 
-def _run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "utf-8", **environment},
-    )
-
-
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(small_data, "LINES", LINES)
@@ -54,9 +43,9 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
     file = tmp_path / "odd [yaml].yaml"
     file.write_text(YAML.format(data=data))
     cache = ("--cache", tmp_path / "[cache]")
-    described = _run("harness.data", "describe", data, *cache)
+    described = command("harness.data", "describe", data, *cache)
     assert described.returncode == 0, described.stderr
-    planned = _run("harness.sweep", file, "--dry-run", "--out", tmp_path / "[/bold]run", *cache)
+    planned = command("harness.sweep", file, "--dry-run", "--out", tmp_path / "[/bold]run", *cache)
     assert planned.returncode == 0, planned.stderr
     assert all(line in described.stdout for line in LINES)
     assert sum(line in planned.stdout for line in LINES) >= 2, "the fold's test and validation"
@@ -67,13 +56,8 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
 def test_a_trial_prints_commands_that_can_be_pasted(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "my [run] $HOME"
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
-    done = _run(
-        "harness.single",
-        "minimal",
-        *("--epochs", 1, "--out", run, "--data", data, "--cache", tmp_path),
-        *sets,
-        PYTHONIOENCODING="ascii",
-    )
+    options = ("--epochs", 1, "--out", run, "--data", data, "--cache", tmp_path)
+    done = command("harness.single", "minimal", *options, *sets, encoding="ascii")
     assert done.returncode == 0, done.stderr
     printed = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
     assert printed == ["python", "-m", "analysis", str(run)]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from analysis.clustering import LOCUS_BP
-from analysis.metrics import best_f1_threshold, by_cell, fit_temperature
+from analysis.metrics import aupr_by_cell, best_f1_threshold, by_cell, fit_temperature
 from analysis.schema import PREVALENCES
 from harness.data.dataset import EncodedDataset
 from harness.trial.episodes.sampler import rng
@@ -49,7 +49,7 @@ class CellRows:
                 prevalence = PREVALENCES[mode]
                 threshold = best_f1_threshold(_score(validation, name), validation.label, prevalence)
                 for split in scores.values():
-                    frame = by_cell(
+                    cells = by_cell(
                         _score(split, name),
                         split.label,
                         self.cell_names[split.cell],
@@ -58,7 +58,6 @@ class CellRows:
                         temperature=calibration,
                         locus=None if prevalence is not None else self.loci[split.pairs],
                     )
-                    cells: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
                     if name == "corrected" and len(split.logits) > 1:
                         self._add_support_spread(cells, split, prevalence)
                     rows += [
@@ -78,10 +77,7 @@ class CellRows:
     def _add_support_spread(self, rows: list[Row], split: SplitScores, prevalence: float | None) -> None:
         """Standard deviation of AUPR over support draws, per cell line, macro and pooled."""
         names = self.cell_names[split.cell]
-        draws = [
-            by_cell(logit, split.label, names, prevalence=prevalence).aupr.to_numpy()
-            for logit in split.logits
-        ]
+        draws = [aupr_by_cell(logit, split.label, names, prevalence=prevalence) for logit in split.logits]
         for row, spread in zip(rows, np.std(draws, axis=0, ddof=1), strict=True):
             row["aupr_support_sd"] = float(spread)
 
@@ -96,13 +92,12 @@ class CellRows:
             picked += [draw.choice(here[split.label[here] == label], size=half) for label in (0, 1)]
         chosen = np.concatenate(picked)
         threshold = best_f1_threshold(logits[chosen], split.label[chosen])
-        frame = by_cell(
+        cells = by_cell(
             logits[chosen],
             split.label[chosen],
             self.cell_names[split.cell[chosen]],
             threshold_logit=threshold,
         )
-        cells: list[Row] = frame.to_dict("records")  # type: ignore[assignment]
         labels = {"split": "test", "score": name, "prevalence_mode": "as_found", "protocol": "documented"}
         return [{**labels, **row} for row in cells]
 
