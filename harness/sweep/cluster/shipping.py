@@ -3,7 +3,6 @@
 import socket
 import time
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +62,7 @@ class Shipping:
             f"{seconds:.1f} s"
         )
 
-    def _fetch(self, view: Path) -> Mapping[str, Files]:
+    def _fetch(self, view: Path) -> dict[str, Files]:
         """The files, from a task on the driver's node that reserves nothing; UserError where they do not come."""
         import ray
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -72,7 +71,7 @@ class Shipping:
             scheduling_strategy=NodeAffinitySchedulingStrategy(self.node, soft=False)
         )
         try:
-            contents: Mapping[str, Files] = ray.get(task.remote(view))
+            contents: dict[str, Files] = ray.get(task.remote(view))
         except ray.exceptions.RayError as error:
             cause = first_line(str(getattr(error, "cause", None) or error))
             raise UserError(f"{view} could not be fetched from the driver's node ({cause})") from None
