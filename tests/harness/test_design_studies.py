@@ -118,6 +118,7 @@ def sweep_of(name: str, folder: Path) -> Sweep:
         "leave_one_out", "add_one_in", "factorial", "path", "truth_gated", "search_pareto", "tpe", "random", "qmc",
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("error::UserWarning")
 def test_a_study_has_every_configuration_of_its_design(name: str, tmp_path: Path) -> None:
     sweep = sweep_of(name, tmp_path)
     values = ran(sweep, tmp_path / "run")
