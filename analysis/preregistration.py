@@ -10,10 +10,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from analysis.output import counted
+from analysis.schema import PROVENANCE
 from analysis.store import Run
 
 FILE = "preregistration.json"
-PROVENANCE = "provenance.json"
 WORDS = {
     "criterion": "criterion",
     "rope": "region of no effect",

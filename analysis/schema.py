@@ -13,6 +13,10 @@ SCHEMA_VERSION = 5
 
 ADDED = "plan-added.jsonl"
 """Configurations that joined the plan since plan.json was written, one JSON object per line."""
+PROVENANCE = "provenance.json"
+"""Where every start of a run comes from, the newest at its top."""
+SHIPPED = "shipped"
+"""Folder of a run with a record of every copy of encoded data that a node of a cluster was sent."""
 LOCK = ".driver.lock"
 """File that the driver of a run holds an exclusive lock (flock) of for as long as it is at work."""
 STUDIES = "studies"

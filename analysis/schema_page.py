@@ -18,8 +18,9 @@ A run is a folder
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
     RUN/preregistration.json                      what was asked before the first step; later starts add entries
     RUN/walk.json                                 of a path: the configurations that it took, step by step
-    RUN/studies/<hash>.log                        what a search proposed and was told, as optuna-dashboard opens it
+    RUN/studies/<hash>.log                        what every configuration is and reached, as optuna-dashboard opens it
     RUN/code/<hash>.json                          modules of a code that units were made with
+    RUN/shipped/<node>-<data>-<windows>-<id>.json   encoded data that a node of a cluster was sent, once each
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
     RUN/notes.json                                tags and a note (python -m harness.runs)
     RUN/export/<tracker>/                         what trackers got (python -m analysis export)

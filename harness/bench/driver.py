@@ -67,7 +67,7 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
     study = Study(
         folder / "study.log",
         name="bench",
-        direction="maximize",
+        objective=sweep.config.objective,
         sampler=SamplerBlock.model_validate({"kind": sampler}),
         space=sweep.space,
     )

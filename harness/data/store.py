@@ -1,13 +1,8 @@
 """Open a dataset: encoded once under a content hash, shared by every process from then on."""
 
 import contextlib
-import errno
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache as cached
 from pathlib import Path
@@ -18,10 +13,10 @@ from analysis.errors import UserError
 from harness.config.blocks.data import DataBlock
 from harness.data.dataset import FORMAT, EncodedDataset
 from harness.data.encode import Start, encode, write_windows
+from harness.data.publishing import locked, publish, writing_cache
 from harness.data.raw import RawDataset
 from harness.data.read import READING, input_files, layout_notes, read
 from harness.data.read_back import read_back, read_windows_back
-from harness.data.seal import seal
 from harness.data.synthetic import GENERATOR, generate
 from harness.stamp.code import Code
 
@@ -49,20 +44,20 @@ def open_dataset(
     folder = cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}"
     view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
     with contextlib.ExitStack() as stack:
-        with _writing(cache):
+        with writing_cache(cache):
             there = view.is_dir()
             if not there:
                 cache.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(_lock(cache / f".{folder.name}.lock"))
+                stack.enter_context(locked(cache / f".{folder.name}.lock"))
         bar = stack.enter_context(_bar(progress and not there))
         if not there and not folder.is_dir():
             raw = _load(block)
-            with _writing(cache):
-                _publish(folder, lambda new: _encoded(raw, new, digest, bar))
+            with writing_cache(cache):
+                publish(folder, lambda new: _encoded(raw, new, digest, bar))
         if not there and not view.is_dir():
             crops = {"enhancers": enhancer_bp, "promoters": promoter_bp}
-            with _writing(cache):
-                _publish(view, lambda new: _cut(folder, new, crops, bar))
+            with writing_cache(cache):
+                publish(view, lambda new: _cut(folder, new, crops, bar))
     dataset = EncodedDataset.open(view, block.origin)
     if block.root is not None:
         dataset.notes[:0] = layout_notes(block.root)
@@ -114,46 +109,6 @@ def _cut(folder: Path, new: Path, crops: dict[str, int], start: Start) -> None:
     """Cut windows, and read them back."""
     write_windows(folder, new, crops=crops, start=start)
     read_windows_back(folder, new, crops=crops)
-
-
-def _publish(final: Path, write: Callable[[Path], None]) -> None:
-    """Run `write` on a hidden sibling folder and rename it to `final`; on any error nothing stays."""
-    for stale in final.parent.glob(f".{final.name}.new-*"):
-        shutil.rmtree(stale, ignore_errors=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{final.name}.new-", dir=final.parent))
-    try:
-        write(scratch / "content")
-        seal(scratch / "content")
-        os.rename(scratch / "content", final)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _writing(cache: Path) -> Iterator[None]:
-    """Say in one sentence what keeps the cache from being written."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise  # the progress bar's reader went away
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise UserError(
-                f"cache {cache} has no room for the encoded data ({error.strerror}); free some, or keep them elsewhere "
-                "with --cache"
-            ) from None
-        raise UserError(
-            f"cache {cache} cannot be written ({error.strerror or error}); expected a folder that can, given with "
-            "--cache"
-        ) from None
-
-
-@contextlib.contextmanager
-def _lock(file: Path) -> Iterator[None]:
-    """Exclusive lock between processes; the kernel releases it when the holder dies."""
-    with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """An ablation path: from one preset to another, one mechanism at a time, each time the one that helps most."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -86,6 +86,12 @@ class Path(Staged):
         count = len(_Moves(basis).steps)
         most = min(count, basis.options.steps or count)
         return [(steps, 2 + 2 * sum(count - step for step in range(steps))) for steps in range(1, most + 1)]
+
+    def moves(self, basis: Basis) -> Mapping[str, Changes]:
+        return _Moves(basis).steps
+
+    def after(self, basis: Basis, steps: Collection[str]) -> Changes:
+        return _Moves(basis).changes(frozenset(steps))
 
     def lines(self, basis: Basis) -> list[str]:
         self._check(basis)

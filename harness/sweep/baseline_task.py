@@ -16,15 +16,20 @@ NICENESS = 10
 
 
 class Baselines:
-    """Starts computing on construction, on no reserved CPU, so that as many trials start as without it."""
+    """Starts computing on construction, on no reserved CPU, so that as many trials start as without it; on the driver's
+    `node`, which has the encoded data and the cache."""
 
-    def __init__(self, dataset: Path, folds: Sequence[Fold], run: Path, cache: Path) -> None:
+    def __init__(self, dataset: Path, folds: Sequence[Fold], run: Path, cache: Path, *, node: str) -> None:
         import ray  # not above: what Ray is told by the environment it reads when it is imported
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._began = time.monotonic()
         # One call per process: a low priority cannot be taken back, and the process would next serve a trial.
-        remote = ray.remote(num_cpus=0, max_retries=2, max_calls=1)(_write)
-        self._task: Any = remote.remote(dataset, tuple(folds), run, cache, loaded())
+        settings: dict[str, Any] = {"num_cpus": 0, "max_retries": 2, "max_calls": 1}
+        place = NodeAffinitySchedulingStrategy(node, soft=False)
+        self._task: Any = ray.remote(**settings, scheduling_strategy=place)(_write).remote(
+            dataset, tuple(folds), run, cache, loaded()
+        )
         self._ended: str | None = None
 
     def poll(self) -> str | None:

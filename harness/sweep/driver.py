@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.schema import PROVENANCE
 from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
 from harness.config.blocks.trial import ConfigurationBlock
@@ -32,7 +33,7 @@ from harness.sweep.foresight import Cost, foresee, resumed_budget, spread_of, wi
 from harness.sweep.options import Options
 from harness.sweep.report import conclude, continuing, introduce, unfinished
 from harness.sweep.run.aside import complete_moves, put_aside
-from harness.sweep.run.documents import PROVENANCE, mend_run, plan_of_run
+from harness.sweep.run.documents import mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
 from harness.sweep.run.preregistered import asked_of, differences, preregister
 from harness.sweep.run.provenance import provenance

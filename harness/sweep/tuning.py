@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from harness.config.blocks.sweep import ResourcesBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep
 from harness.config.sweep.use import loaded
@@ -16,6 +17,8 @@ from harness.data.folds import Fold
 from harness.design.plan import Plan, by_trial
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
+from harness.sweep.cluster.room import Room
+from harness.sweep.run.shared import mark
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.unrun import Unrun
 from harness.sweep.search.curves import Curves
@@ -67,6 +70,7 @@ class Outcome:
 
 def tune(tuning: Tuning, console: Console) -> Outcome:
     """Run what is pending, write baselines beside it, and show it; Ray's own output goes to RUN/driver.log."""
+    import ray
     from ray.tune import (
         CheckpointConfig,
         FailureConfig,
@@ -78,6 +82,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     )
 
     from harness.sweep.baseline_task import Baselines, missing
+    from harness.sweep.cluster.shipping import Shipping
     from harness.sweep.search.proposer import Proposer
     from harness.sweep.search.scheduling import scheduler_of
     from harness.sweep.show.callbacks import BoardCallback
@@ -99,7 +104,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     study = Study(
         study_file(tuning.run, studied, config.objective, config.sampler.beside),
         name=start.plan.name,
-        direction=config.direction,
+        objective=config.objective,
         sampler=config.sampler,
         space=studied,
         past=known,
@@ -136,17 +141,19 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         give_up=lambda units: unrun.give_up(proposer.plan, units, "its worker died too often"),
         ended=track_and_collect,
     )
-    cpus = config.resources.cpus_per_trial
+    node = ray.get_runtime_context().get_node_id()
     work = Work(
         run=tuning.run,
         folds=tuning.folds,
         objective=config.objective,
         stop_rules=tuple(config.stop),
         device=tuning.device.name,
-        threads=max(1, int(cpus)),
+        threads=max(1, int(config.resources.cpus_per_trial)),
         scheduler=config.scheduler.model_dump_json(),
         stamp=tuning.stamp,
         use=loaded(),
+        mark=mark(tuning.run),
+        shipping=Shipping(node, tuning.run),
     )
 
     def prune(key: str, sentence: str) -> None:
@@ -157,16 +164,23 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
 
     pruned = {unit.config_id for unit, row in stored_units(tuning.run).items() if row.status == "pruned"}
     scheduler = scheduler_of(config.scheduler, curves, sign=1 if larger else -1, prune=prune, pruned=pruned)
-    baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache)
+    baselines = Baselines(tuning.dataset, tuning.folds, tuning.run, tuning.cache, node=node)
     ending = Ending(tuning.seconds, display.note)
+
+    def look() -> None:
+        display.aside(baselines.poll() or "computing baselines as well")
+        room.look()
+
     callback = BoardCallback(
         board,
         display,
-        lambda: display.aside(baselines.poll() or "computing baselines as well"),
+        look,
         pause=lambda: ending.end("nothing more can be written"),
     )
-    reserved = {"cpu": cpus, "gpu": tuning.device.share}
-    trainable: Any = with_resources(with_parameters(TrialWorker, work=work), reserved)
+    kept = reserved(config.resources, tuning.device)
+    room = Room(cpus=kept["cpu"], gpus=kept["gpu"], say=display.note)
+    parameterised = with_parameters(TrialWorker, work=work)
+    trainable: Any = with_resources(parameterised, kept)
     trainable.__qualname__ = TrialWorker.__name__  # what Ray's dashboard calls the actors
     tuner = Tuner(
         trainable,
@@ -209,6 +223,11 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
     return Outcome(
         proposer.plan, finished, board, sentences, callback.paused, bool(lacking) and ended is not None
     )
+
+
+def reserved(resources: ResourcesBlock, device: Device) -> dict[str, float]:
+    """What Ray keeps for each trial, on one node."""
+    return {"cpu": resources.cpus_per_trial, "gpu": device.share}
 
 
 def _name(trial: Any) -> str:

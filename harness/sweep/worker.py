@@ -4,6 +4,7 @@ import gc
 import math
 import os
 import random
+import socket
 import time
 import traceback
 from collections.abc import Iterable
@@ -28,7 +29,9 @@ from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
+from harness.sweep.cluster.shipping import Shipping
 from harness.sweep.run.bare_row import bare_row
+from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trial.summary import EpochSummary
@@ -51,6 +54,10 @@ class Work:
     """What the driver found that its units are made with."""
     use: tuple[UseFile, ...] = ()
     """A person's files, which register what a configuration may name."""
+    mark: str | None = None
+    """What the driver's run folder is told by on another node."""
+    shipping: Shipping | None = None
+    """Where a node gets the encoded data from that does not see the driver's."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's workers, on all of its folds, to evaluate what was trained of `units` and end."""
@@ -81,6 +88,7 @@ class TrialWorker(Trainable):
         assert work is not None
         self.work = work
         self.dataset: EncodedDataset | None = None
+        self.notes: list[str] = []
         self.unusable = ""
         try:
             load_use(work.use)
@@ -98,9 +106,6 @@ class TrialWorker(Trainable):
         gc.freeze()
         fresh_globals(self.work.threads)
         self.trial = Trial(str(new_config["configuration"]), str(new_config["fold"]))
-        view = Path(new_config["dataset"])
-        if self.dataset is None or self.dataset.path != view:
-            self.dataset = EncodedDataset.open(view)
         self.assignment = new_config
         return True
 
@@ -176,14 +181,15 @@ class TrialWorker(Trainable):
     def _open(self) -> list[UnitRun]:
         if self.unusable:
             raise UserError(self.unusable)
-        assert self.dataset is not None
+        self._refuse_other_place()
+        dataset = self._data()
         config = ConfigurationBlock.model_validate(self.assignment["config"])
         self._refuse_other_code()
         seeds: list[int] = self.assignment["seeds"]
         return [
             UnitRun(
                 config,
-                self.dataset,
+                dataset,
                 self._fold(),
                 seed,
                 RunWriter(self.work.run),
@@ -198,8 +204,27 @@ class TrialWorker(Trainable):
             for seed in seeds
         ]
 
+    def _data(self) -> EncodedDataset:
+        """The encoded data of the trial, mapped; kept for the next one."""
+        view = Path(self.assignment["dataset"])
+        if self.dataset is None or self.dataset.path != view:
+            sent = self.work.shipping.bring(view) if self.work.shipping else None
+            self.notes += [sent] if sent else []
+            self.dataset = EncodedDataset.open(view)
+        return self.dataset
+
     def _fold(self) -> Fold:
         return next(fold for fold in self.work.folds if fold.id == self.trial.fold)
+
+    def _refuse_other_place(self) -> None:
+        """Raise StoreUnwritable on a node where nothing can run: another run folder, or no GPU for those who need one."""
+        if self.work.mark is not None:
+            refuse_unshared(self.work.run, self.work.mark)
+        if self.work.device == "cuda" and not torch.cuda.is_available():
+            raise StoreUnwritable(
+                f"node {socket.gethostname()} was to train on a GPU, and torch {torch.__version__} can use none there; "
+                "mend the node or leave it out of the cluster"
+            )
 
     def _refuse_other_code(self) -> None:
         """Raise UserError on a worker whose code or packages differ from what the sweep was started with."""
@@ -314,7 +339,8 @@ class TrialWorker(Trainable):
 
     def _notes(self) -> list[str]:
         """What was put aside since the last report, in sentences."""
-        said = [note for unit_run in self.unit_runs or [] for note in unit_run.record.notes]
+        said = [*self.notes, *(note for unit_run in self.unit_runs or [] for note in unit_run.record.notes)]
+        self.notes = []
         for unit_run in self.unit_runs or []:
             unit_run.record.notes = []
         return said

@@ -30,7 +30,12 @@ NSGA2 = SamplerBlock(kind="nsga2", population=4, beside=["val_unseen/pooled/nll"
 
 def study(folder: Path, sampler: SamplerBlock, space: Space = SPACE, past: list[Past] | None = None) -> Study:
     return Study(
-        folder / "study.log", name="s", direction="maximize", sampler=sampler, space=space, past=past
+        folder / "study.log",
+        name="s",
+        objective="val_unseen/macro/aupr",
+        sampler=sampler,
+        space=space,
+        past=past,
     )
 
 
@@ -135,7 +140,9 @@ def proposer(folder: Path, made: Sweep) -> Proposer:
     plan = Plan.of(made, folds=[FOLD], data="d" * 64)
     plan.save(folder / "run")
     file = study_file(folder / "run", made.space, made.config.objective)
-    held = Study(file, name="a", direction="maximize", sampler=made.config.sampler, space=made.space)
+    held = Study(
+        file, name="a", objective=made.config.objective, sampler=made.config.sampler, space=made.space
+    )
     return Proposer(
         made,
         plan,

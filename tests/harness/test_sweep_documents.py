@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis.errors import UserError
-from analysis.schema import ADDED
+from analysis.schema import ADDED, PROVENANCE
 from analysis.store import Run
 from analysis.unit_log import UnitLog, log_file, rows_frame
 from harness.config.sweep.sweep import Sweep, load_sweep
@@ -15,7 +15,7 @@ from harness.data.folds import Fold
 from harness.design.plan import FILE, Plan
 from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
-from harness.sweep.run.documents import PROVENANCE, mend_run
+from harness.sweep.run.documents import mend_run
 from harness.sweep.start import prepare
 
 YAML = """

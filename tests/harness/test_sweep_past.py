@@ -73,7 +73,7 @@ def _open(run: Path, sweep: Sweep, plan: Plan, pending: tuple[str, ...] = ()) ->
     return Study(
         study_file(run, sweep.space, sweep.config.objective),
         name="small",
-        direction=sweep.config.direction,
+        objective=sweep.config.objective,
         sampler=sweep.config.sampler,
         space=sweep.space,
         past=known,
@@ -155,7 +155,7 @@ def test_tpe_learns_from_what_an_edited_space_kept(make: Make, tmp_path: Path) -
     blind = Study(
         tmp_path / "blind.log",
         name="blind",
-        direction="maximize",
+        objective=wider.config.objective,
         sampler=wider.config.sampler,
         space=wider.space,
     )

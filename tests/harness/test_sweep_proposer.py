@@ -60,7 +60,7 @@ class Make:
         study = Study(
             self.folder / "study.log",
             name="small",
-            direction="maximize",
+            objective=sweep.config.objective,
             sampler=sweep.config.sampler,
             space=sweep.space,
         )

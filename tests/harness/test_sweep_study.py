@@ -15,7 +15,9 @@ SPACE = Space({"episode.query": ChoiceBlock(choice=[8, 16, 32, 64])})
 
 
 def _open(folder: Path, space: Space = SPACE) -> Study:
-    return Study(folder / "study.log", name="s", direction="maximize", sampler=SAMPLER, space=space)
+    return Study(
+        folder / "study.log", name="s", objective="val_unseen/macro/aupr", sampler=SAMPLER, space=space
+    )
 
 
 def _curves(study: Study) -> dict[str, dict[int, float]]:

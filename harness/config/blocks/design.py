@@ -227,6 +227,14 @@ class Staged(Design):
     def sizes(self, basis: Basis) -> list[tuple[int, int]]:
         """(steps, the most configurations that so many take), from one step to as many as are asked for."""
 
+    @abstractmethod
+    def moves(self, basis: Basis) -> Mapping[str, Mapping[str, Any]]:
+        """The steps that there are: name -> dotted path -> value that it lays over the base."""
+
+    @abstractmethod
+    def after(self, basis: Basis, steps: Collection[str]) -> Mapping[str, Any]:
+        """The changes of the base after these steps."""
+
     def walked(self, basis: Basis) -> int:
         """Steps that are asked for."""
         return self.sizes(basis)[-1][0]

@@ -90,7 +90,8 @@ class Space:
 
     def content(self) -> dict[str, Any]:
         """Everything that decides what is drawn, as plain data; of two spaces that draw alike it is equal."""
-        entries = {name: entry.model_dump() for name, entry in sorted(self.entries.items())}
+        # An arm's changes may be of any type, of which pydantic would warn.
+        entries = {name: entry.model_dump(warnings=False) for name, entry in sorted(self.entries.items())}
         return {"entries": entries, "fixed": dict(sorted(self.fixed.items()))}
 
     def combinations(

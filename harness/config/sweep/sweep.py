@@ -3,13 +3,14 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError, nearest
 from analysis.export.trackers import TRACKERS
 from analysis.rules import RULES
-from harness.config.blocks.design import Arm
+from harness.config.blocks.design import Arm, Staged
 from harness.config.blocks.explain import ConfigError, show, validate
 from harness.config.blocks.paths import find, flatten
 from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
@@ -17,8 +18,10 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
+from harness.config.space.crossed import Crossed
 from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
+from harness.config.space.steps import Steps
 from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
 from harness.config.sweep.enqueued import enqueued
@@ -58,10 +61,16 @@ class Sweep:
 
     @property
     def studied(self) -> Space:
-        """What a study of it says that it draws: the space, or one of the named arms."""
+        """What a study of it says that it draws: the space, one of the named arms, the levels of factors, or which steps
+        are taken."""
+        design = self.config.of_design
+        if isinstance(design, Staged):
+            return Steps(design.moves(self.basis), partial(design.after, self.basis))
         arms = self.arms()
         if not arms or not all(arm.name for arm in arms):
             return self.space
+        if all(arm.levels for arm in arms):
+            return Crossed([(arm.levels, arm.changes) for arm in arms])
         options = {arm.name: dict(arm.changes) for arm in arms}
         return Space({"arm": ChoiceBlock.model_construct(choice=options, when={})}, {})
 

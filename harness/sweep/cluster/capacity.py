@@ -38,6 +38,10 @@ class Capacity:
             return self.gpus
         return max((kind.get("GPU", 0.0) for kind in self.declared), default=share if self.unseen else 0.0)
 
+    def holds(self, asked: Resources) -> bool:
+        """Whether one of the nodes that are there has as much, were it idle."""
+        return _held(asked, self.nodes)
+
     def refuse_too_large(self, *, cpus: float, gpus: float, where: str) -> str | None:
         """What a person should hear of a trial that waits for a node to be added; None when a node holds it now.
 
@@ -54,9 +58,9 @@ class Capacity:
                 f"set it to {int(gpus)} or {int(gpus) + 1}"
             )
         asked = {"CPU": cpus, "GPU": gpus}
-        if _held(asked, self.nodes):
+        if self.holds(asked):
             return None
-        need = f"a trial needs {_words(asked)}, and no node of {where} has that now"
+        need = f"a trial needs {words(asked)}, and no node of {where} has that now"
         if _held(asked, self.declared):
             return f"{need}; its autoscaler declares one that has, and the trials wait for it"
         if self.unseen:
@@ -73,7 +77,7 @@ class Capacity:
                 return f"resources.{path} is {asked[key]:g}, and {whose}; lower it"
         return (
             f"resources.cpus_per_trial is {asked['CPU']:g} and gpus_per_trial {asked['GPU']:g}, and no single node of "
-            f"{where} has both ({'; '.join(sorted({_words(node) for node in kinds}))}); lower one of them"
+            f"{where} has both ({'; '.join(sorted({words(node) for node in kinds}))}); lower one of them"
         )
 
 
@@ -86,9 +90,25 @@ def capacity() -> Capacity:
     """Of the Ray that this process is connected to."""
     import ray
 
-    nodes = tuple(_amounts(node["Resources"]) for node in ray.nodes() if node["Alive"])
     declared = _reported() or _configured(ray.get_runtime_context().gcs_address)
-    return Capacity(nodes, tuple(declared), unseen=not declared and _autoscaled())
+    return Capacity(alive(), tuple(declared), unseen=not declared and _autoscaled())
+
+
+def alive() -> tuple[Resources, ...]:
+    """Of each node that is there now."""
+    import ray
+
+    return tuple(_amounts(node["Resources"]) for node in ray.nodes() if node["Alive"])
+
+
+def words(resources: Resources) -> str:
+    """For example "2 CPUs and 0.25 GPU"."""
+    said = []
+    for key in ("CPU", "GPU"):
+        amount = resources.get(key, 0.0)
+        if amount or key == "CPU":
+            said.append(f"{amount:g} {key}{'s' if amount > 1 or not amount else ''}")
+    return " and ".join(said)
 
 
 def _held(asked: Resources, kinds: Iterable[Resources]) -> bool:
@@ -97,16 +117,6 @@ def _held(asked: Resources, kinds: Iterable[Resources]) -> bool:
 
 def _amounts(resources: Mapping[str, float]) -> dict[str, float]:
     return {key: float(resources.get(key, 0.0)) for key in ("CPU", "GPU")}
-
-
-def _words(resources: Resources) -> str:
-    """For example "2 CPUs and 0.25 GPU"."""
-    said = []
-    for key in ("CPU", "GPU"):
-        amount = resources.get(key, 0.0)
-        if amount or key == "CPU":
-            said.append(f"{amount:g} {key}{'s' if amount > 1 or not amount else ''}")
-    return " and ".join(said)
 
 
 def _reported() -> list[dict[str, float]]:

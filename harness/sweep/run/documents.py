@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError
-from analysis.schema import ADDED
+from analysis.schema import ADDED, PROVENANCE
 from analysis.store import Run
 from harness.config.blocks.explain import validate_stored
 from harness.config.blocks.trial import ConfigurationBlock
@@ -15,8 +15,6 @@ from harness.design.plan import FILE, Plan, Planned
 from harness.store.damaged import put_aside
 from harness.store.mending import mend
 from harness.store.writer import replace_atomically
-
-PROVENANCE = "provenance.json"
 
 
 def mend_run(run: Path, sweep: Sweep) -> list[str]:

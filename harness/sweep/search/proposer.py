@@ -202,6 +202,7 @@ class Proposer(Searcher):
             if config.id not in self.plan.configs:
                 self.plan = self.plan.with_arm(config, arm)
                 self.plan.append(self.run, config.id)
+                self.study.accept(self.study.draw_of(arm.changes), config.id)
                 trials = by_trial(self.plan.units_of(config.id))
                 self.pending |= trials
                 self.waiting.extend(trials)

@@ -57,12 +57,12 @@ class Study:
         file: Path,
         *,
         name: str,
-        direction: Direction,
+        objective: str,
         sampler: SamplerBlock,
         space: Space,
         past: Sequence[Past] | None = None,
     ) -> None:
-        directions = [direction, *map(direction_of, sampler.beside)]
+        objectives = [objective, *sampler.beside]
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
         self.space = space
@@ -71,7 +71,7 @@ class Study:
         self.numbers: dict[str, int] = {}
         _mend(file)
         try:
-            self.study, self._storage = _opened(file, name, directions)
+            self.study, self._storage = _opened(file, name, objectives)
             usable = past is None or _says(self._accepted(), past)
         except SPOILT:
             if past is None:
@@ -81,7 +81,7 @@ class Study:
             self._take_up()
         else:
             file.unlink()
-            self.study, self._storage = _opened(file, name, directions)
+            self.study, self._storage = _opened(file, name, objectives)
             for configuration in past or ():
                 self._enter(configuration)
         self.study.sampler = _sampler(sampler, len(self.numbers))
@@ -194,9 +194,15 @@ def direction_of(objective: str) -> Direction:
     return "maximize" if objective.endswith("/aupr") else "minimize"
 
 
-def _opened(file: Path, name: str, directions: Sequence[Direction]) -> tuple[optuna.Study, JournalStorage]:
+def _opened(file: Path, name: str, objectives: Sequence[str]) -> tuple[optuna.Study, JournalStorage]:
+    """The study `name` in a journal, its values called by the `objectives` that they are."""
+    directions = [direction_of(objective) for objective in objectives]
     storage = JournalStorage(JournalFileBackend(str(file)))
     made = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
+    if made.metric_names != objectives:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            made.set_metric_names(list(objectives))
     return made, storage
 
 
