@@ -45,6 +45,18 @@ def test_a_base_has_an_arm_per_mechanism_and_placebos(tmp_path: Path) -> None:
         assert ("capacity not held" in arm.note) == (mechanism not in placebos)
 
 
+@pytest.mark.parametrize("of", ["rp24", "complete"])
+@pytest.mark.filterwarnings("error")
+def test_the_study_of_arms_can_be_written_whatever_they_set(of: str, tmp_path: Path) -> None:
+    made = sweep(tmp_path, {"kind": "add_one_in", "of": of}, base="minimal")
+    assert any(isinstance(value, list) for arm in made.arms() for value in arm.changes.values())
+    studied = made.studied
+    entry = studied.entries["arm"]
+    assert type(entry).model_validate(json.loads(json.dumps(studied.content()))["entries"]["arm"]) == entry
+    for arm in made.arms():
+        assert studied.find({"streams": "", "permuted": [], **arm.changes}) == {"arm": arm.name}
+
+
 def test_two_removals_of_one_configuration_are_one_arm(tmp_path: Path) -> None:
     arms = sweep(tmp_path, "leave_one_out", base="complete").arms()
     (arm,) = [arm for arm in arms if "competition" in arm.mechanism and arm.family == "removal"]

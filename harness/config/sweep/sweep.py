@@ -17,7 +17,7 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
-from harness.config.space.distributions import ChoiceBlock
+from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
@@ -63,7 +63,7 @@ class Sweep:
         if not arms or not all(arm.name for arm in arms):
             return self.space
         options = {arm.name: dict(arm.changes) for arm in arms}
-        return Space({"arm": ChoiceBlock.model_construct(choice=options, when={})}, {})
+        return Space({"arm": ArmsBlock(choice=options)})
 
     def arms(self) -> list[Arm]:
         """The configurations that the design knows before anything runs."""
