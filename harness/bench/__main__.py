@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
@@ -21,6 +21,7 @@ from analysis.paths import user_path
 from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
+from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
 from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
@@ -33,11 +34,18 @@ from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "trials", "rules", "contracts", "twins")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts", "twins")
 
 
 def measure(
-    chosen: str, *, quick: bool, batch: int | None, units: int, device: torch.device, console: Console
+    chosen: str,
+    *,
+    quick: bool,
+    batch: int | None,
+    units: int,
+    through_ray: Sequence[int],
+    device: torch.device,
+    console: Console,
 ) -> Iterator[Measurement]:
     """The measurements of one bench or of all, each as soon as it is there."""
 
@@ -57,6 +65,11 @@ def measure(
                 yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
                 if not quick:
                     yield bench_driver(units // SEEDS, "tpe")
+            elif name == "growth":
+                bar.add_task("trials through the driver", total=None)
+                for trials in () if quick else through_ray:
+                    yield bench_growth(trials, ray=True)
+                yield bench_growth(QUICK_UNITS if quick else STUBBED, ray=False)
             elif name == "trials":
                 bar.add_task("trials in one worker", total=None)
                 yield bench_memory()
@@ -189,6 +202,14 @@ def main() -> int:
         metavar="N",
         help="configurations x seeds of ranking and driver (default: 10000 = 2000 x 5)",
     )
+    parser.add_argument(
+        "--through-ray",
+        type=int,
+        nargs="*",
+        default=list(THROUGH_RAY),
+        metavar="N",
+        help="trials of growth that go through Ray (default: 10 100; 5000 are fed by a loop in its place)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument(
@@ -202,6 +223,10 @@ def main() -> int:
             raise UserError(f"--{key} {value}: expected at least 1")
     if options.units < 100 or options.units % 100:
         raise UserError(f"--units {options.units}: expected a multiple of 100")
+    if any(trials < THROUGH_RAY[0] for trials in options.through_ray):
+        raise UserError(
+            f"--through-ray {min(options.through_ray)}: expected at least {THROUGH_RAY[0]} trials"
+        )
     if options.json is not None:
         check_file(options.json)
     if options.threads is not None:
@@ -213,6 +238,7 @@ def main() -> int:
             quick=options.quick,
             batch=options.batch,
             units=options.units,
+            through_ray=options.through_ray,
             device=device,
             console=console,
         )

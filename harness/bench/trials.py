@@ -118,7 +118,7 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
                     "configuration": config.id,
                     "fold": known[number].id,
                     "seeds": list(range(seeds * count, seeds * (count + 1))),
-                    "config": config.canonical(),
+                    "config": json.dumps(config.canonical()),
                     "changes": {},
                     "finished": {},
                     "dataset": str(dataset.path),

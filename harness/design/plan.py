@@ -154,9 +154,10 @@ class Plan:
 
     def with_arm(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
         """This plan with an arm of a design (resolved); the same plan when its configuration is there already."""
-        if config.id in self.configs:
+        identity = config.id
+        if identity in self.configs:
             return self
-        return replace(self, configs={**self.configs, config.id: Planned.of(arm, config)})
+        return replace(self, configs={**self.configs, identity: Planned.of(arm, config)})
 
     def units(self) -> list[Unit]:
         """Every unit that is asked for, configuration by configuration."""
