@@ -1,7 +1,6 @@
 """`python -m harness.bench [BENCH|all]`: speed as a ratio to the plain way of the same work."""
 
 import argparse
-import contextlib
 import json
 import os
 import platform
@@ -9,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -21,6 +19,7 @@ from analysis.paths import user_path
 from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
+from harness.bench.figures_file import check_file, write
 from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
@@ -131,44 +130,6 @@ def machine(device: torch.device) -> dict[str, object]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
-
-
-def check_file(file: Path) -> None:
-    """Before anything is measured: whether the figures can be written to `file`; nothing is left behind.
-
-    Raises
-    ------
-    UserError
-        where they cannot.
-    """
-    if not os.path.isdir(file.parent):
-        raise UserError(f"--json {file}: there is no folder {file.parent}")
-    if os.path.exists(file) and not file.is_file():
-        kind = "a folder" if file.is_dir() else "a device or pipe"
-        raise UserError(f"--json {file}: that is {kind}; expected a file, which may be there already")
-    write(file, None)
-
-
-def write(file: Path, text: str | None) -> None:
-    """`text` in place of what is in `file`, at once or not at all; None only tries whether that could be.
-
-    Raises
-    ------
-    UserError
-        when the file cannot be written.
-    """
-    scratch = file.with_name(f".{file.name}.new")
-    try:
-        scratch.write_text(text or "")
-        if text is not None:
-            scratch.replace(file)
-        scratch.unlink(missing_ok=True)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        raise UserError(
-            f"--json {file}: it cannot be written ({error.strerror}); give another place"
-        ) from None
 
 
 def _number(value: object) -> str:

@@ -16,12 +16,15 @@ import harness.bench.stem as stem_bench
 from analysis.errors import UserError
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
+from harness.bench.figures_file import check_file, write
 from harness.bench.measurement import Measurement, Time, alternate, middle, relative_elements, relative_norm
 from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import QUICK
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.bench.stub import StubExecutor
 from models.sequence.stem import KmerStem
+from tests.narrow import present
 
 ROOT = Path(__file__).parents[2]
 CPU = torch.device("cpu")
@@ -79,7 +82,7 @@ def test_a_file_of_figures_is_replaced_at_once_or_stays(
 ) -> None:
     file = tmp_path / "bench.json"
     file.write_text("before")
-    bench.check_file(file)
+    check_file(file)
     assert file.read_text() == "before"
 
     def full(self: Path, text: str) -> None:
@@ -89,11 +92,27 @@ def test_a_file_of_figures_is_replaced_at_once_or_stays(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", full)
         with pytest.raises(UserError, match=r"bench\.json: it cannot be written \(No space left on device\)"):
-            bench.write(file, "after")
+            write(file, "after")
     assert file.read_text() == "before"
-    bench.write(file, "after")
+    write(file, "after")
     assert file.read_text() == "after"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_fed_driver_keeps_what_tune_keeps_and_compacts_the_store(tmp_path: Path) -> None:
+    executor = StubExecutor(tmp_path, 110, "random")
+    executor.run(104)
+    board = executor.proposer.board
+    assert (board.ended, board.running(), len(executor.trials)) == (104, [], 104)
+    assert len(executor.proposer.plan.configs) == 104
+    assert len(list((tmp_path / "units").glob("*.parquet"))) == 1 + 4, "a part of a hundred, and the others"
+    best = max(float(trial.last_result["objective"]) for trial in executor.trials)
+    assert present(board.best()).objective == best == board.over(1)[0].objective
+    blocks = [planned.config for planned in executor.proposer.plan.configs.values()]
+    assert len({id(config.support) for config in blocks}) == 1, (
+        "what configurations have in common is one object"
+    )
+    assert len({config.id for config in blocks}) == 104
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4])
