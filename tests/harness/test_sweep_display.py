@@ -156,8 +156,9 @@ def test_arms_are_called_by_their_names(width: int) -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=width, color_system=None)
     console.print(Display(console, shown, "val_unseen/pooled/aupr").render())
-    _, header, *lines = stream.getvalue().splitlines()
-    assert header.split() == ["arm", "state", "folds", "epoch", "pooled/aupr", "train", "AUPR", "warnings"]
+    _, first, second, *lines = stream.getvalue().splitlines()
+    assert first.split() == ["pooled", "train"]
+    assert second.split() == ["arm", "state", "folds", "epoch", "aupr", "AUPR", "warnings"]
     for line, arm in zip(lines, names, strict=True):
         assert line.startswith(f"{arm} "), "whole"
         assert line.split()[-6:] == ["running", "1/2", "100/200", "0.5000", "0.9000", "1"]

@@ -121,16 +121,19 @@ class Display:
         several = any(len(row.trials) > 1 for row in rows)
         arms = bool(rows) and all(row.arm for row in rows)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
+        objective, train = self.objective.replace("val_unseen/", ""), "train AUPR"
         if arms:
             table.add_column("arm", ratio=1, no_wrap=True, overflow="ellipsis")
+            # In 80 columns there is room for names, since headings stand in two lines.
+            objective, train = objective.replace("/", "\n"), train.replace(" ", "\n")
         else:
             table.add_column("configuration", no_wrap=True, style="dim", width=13)
         table.add_column("state", no_wrap=True, width=8)
         if several:
             table.add_column("folds", justify="right", no_wrap=True, width=5)
         table.add_column("epoch", justify="right", no_wrap=True, width=7)
-        table.add_column(self.objective.replace("val_unseen/", ""), justify="right", no_wrap=True)
-        table.add_column("train AUPR", justify="right", no_wrap=True)
+        table.add_column(objective, justify="right", no_wrap=True)
+        table.add_column(train, justify="right", no_wrap=True)
         table.add_column("warnings", no_wrap=True, justify="right")
         if not arms:
             table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
