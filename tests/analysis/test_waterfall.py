@@ -43,14 +43,19 @@ def path(folder: Path, lifts: Mapping[str, tuple[float, ...]] = LIFTS) -> Run:
     return Run(run)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return path(tmp_path_factory.mktemp("whole"))
+
+
 def walked(run: Run, rope: float = 0.005) -> Waterfall:
     seeds, (walk,) = waterfalls(run, every_unit(run), AUPR, rope)
     assert seeds == REPORTED
     return walk
 
 
-def test_a_step_is_paired_with_the_one_before_on_reporting_seeds(tmp_path: Path) -> None:
-    walk = walked(path(tmp_path))
+def test_a_step_is_paired_with_the_one_before_on_reporting_seeds(whole: Run) -> None:
+    walk = walked(whole)
     start, *falls = walk.falls
     assert (walk.title, walk.left_out) == ("from minimal", 0)
     assert [(fall.name, fall.config) for fall in walk.falls] == STEPS
@@ -67,8 +72,8 @@ def test_a_step_is_paired_with_the_one_before_on_reporting_seeds(tmp_path: Path)
     assert (effects[0].interval.low, effects[0].interval.high) == pytest.approx((0.02 - half, 0.02 + half))
 
 
-def test_holm_runs_over_the_steps_of_a_walk(tmp_path: Path) -> None:
-    falls = walked(path(tmp_path)).falls[1:]
+def test_holm_runs_over_the_steps_of_a_walk(whole: Run) -> None:
+    falls = walked(whole).falls[1:]
     assert pytest.approx([0.0741799, 0.0377498, 3.7037e-6], rel=1e-4) == P
     # The smallest times 3, the next times 2, the largest no less than that.
     assert [fall.p for fall in falls] == pytest.approx([2 * P[1], 2 * P[1], 3 * P[2]], rel=1e-6)
@@ -101,14 +106,13 @@ def test_a_step_without_units_has_no_number(tmp_path: Path) -> None:
 
 
 def test_nothing_walked_is_nothing_told(tmp_path: Path) -> None:
-    run = path(tmp_path)
-    (run.path / FILE).unlink()
-    assert waterfalls(Run(run.path), every_unit(run), AUPR, 0.005) == ([], [])
+    run = Run(write_run(tmp_path / "run", [Copy("b")], seeds=(0,)))
+    assert waterfalls(run, every_unit(run), AUPR, 0.005) == ([], [])
 
 
-def test_the_view_has_a_row_per_step_in_80_columns(tmp_path: Path) -> None:
+def test_the_view_has_a_row_per_step_in_80_columns(whole: Run) -> None:
     console = Console(file=StringIO(), width=80)
-    for part in effects_view(path(tmp_path)):
+    for part in effects_view(whole):
         console.print(part)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert max(map(len, lines)) <= 80

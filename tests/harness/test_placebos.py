@@ -113,7 +113,7 @@ def test_a_placebo_of_features_sees_another_training_line(make_unit: MakeUnit) -
         make_unit({**SOURCE, "permuted": names}, run=run) for run, names in (("a", []), ("b", ["features"]))
     )
     own, shown = (present(unit.predictor.v) for unit in (plain, placebo))
-    codes = torch.from_numpy(plain.codes)
+    codes = torch.as_tensor(plain.codes, dtype=torch.long)
     assert len(codes) > 2
     assert len(own[codes].unique(dim=0)) == len(codes)
     assert not (own[codes] == shown[codes]).all(1).any(), "none keeps its own"
@@ -141,7 +141,7 @@ def test_features_in_their_order_are_no_placebo(
         features = present(standardised_features(config, dataset, trained)).clone()
         if twice:
             features[trained] = features[trained].roll(1, 0)
-            features[trained[0]] = features[trained[1]]
+            features[trained[0]] = features[trained[2]]
         return features
 
     for module in ("unit_run", "step.trainer"):

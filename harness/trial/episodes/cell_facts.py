@@ -65,7 +65,7 @@ def presented_features(
     if features is None or "features" not in config.permuted:
         return features
     order = torch.randperm(len(codes), generator=generator(seed, "permuted", "features"))
-    trained = torch.from_numpy(codes)
+    trained = torch.as_tensor(codes, dtype=torch.long)
     shown = features.clone()
     shown[trained[order]] = features[trained[order.roll(1)]]
     return shown
