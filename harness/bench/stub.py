@@ -65,7 +65,7 @@ class StubExecutor:
         display = Display(Console(file=StringIO(), markup=False), board, sweep.config.objective)
         self._callback = BoardCallback(board, display, lambda: None, pause=lambda: None)
         block = sweep.config.scheduler
-        self._scheduler = scheduler_of(block, Curves({}), sign=1, prune=lambda key, why: None, pruned=())
+        self._scheduler = scheduler_of(block, curves, sign=1, prune=lambda key, why: None, pruned=())
         self.trials: list[SimpleNamespace] = []
 
     def run(self, count: int, proposed: Callable[[], object] = lambda: None) -> None:

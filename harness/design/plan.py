@@ -51,7 +51,7 @@ def by_trial(units: Iterable[Unit]) -> dict[Trial, list[Unit]]:
     return grouped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """One configuration of a plan: `changes` (dotted path -> value) around the base, the resolved `config`, and what its
     design says of it (`harness.config.blocks.design.Arm`): `arm` is what a person calls it, `family` the comparisons that

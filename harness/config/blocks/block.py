@@ -88,7 +88,8 @@ def sharing(block: BlockKind, other: BlockKind) -> BlockKind:
         mine = parts.get(name)
         if isinstance(mine, Block) and isinstance(theirs, Block):
             parts[name] = sharing(mine, theirs)
+    kind: type[BlockKind] = type(block)
     given = block.model_fields_set
-    return type(block).model_construct(
+    return kind.model_construct(
         _fields_set=other.model_fields_set if given == other.model_fields_set else given, **parts
     )

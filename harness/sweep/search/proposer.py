@@ -276,7 +276,7 @@ class Proposer(Searcher):
 
     def _accept(self, draw: Draw, config: ConfigurationBlock) -> str:
         self.plan = self.plan.add(config, draw.changes)
-        identity = next(reversed(self.plan.configs))
+        identity = config.id
         self.plan.append(self.run, identity)
         self.study.accept(draw, identity)
         trials = by_trial(self.plan.units_of(identity))

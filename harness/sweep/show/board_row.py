@@ -11,7 +11,7 @@ from harness.sweep.run.statuses import WORST_FIRST
 ENDED = (*WITH_RESULT, "failed")
 
 
-@dataclass
+@dataclass(slots=True)
 class BoardTrial:
     """A configuration on one fold: how far it is, and its headline numbers (means over its units)."""
 
@@ -38,7 +38,7 @@ class BoardTrial:
         self.diverged = int(report["diverged"])
 
 
-@dataclass
+@dataclass(slots=True)
 class BoardRow:
     """One configuration: what it changes, its trials by fold, and the name of its arm in a design that has arms. What is
     over several folds is the mean over those that have a value, or for counts the sum."""
