@@ -62,7 +62,7 @@ class StubExecutor:
             give_up=lambda units: None,
             ended=self._compactor.collect,
         )
-        display = Display(Console(file=StringIO(), markup=False), board, sweep.config.objective)
+        display = Display(Console(file=StringIO(), markup=False, quiet=True), board, sweep.config.objective)
         self._callback = BoardCallback(board, display, lambda: None, pause=lambda: None)
         block = sweep.config.scheduler
         self._scheduler = scheduler_of(block, curves, sign=1, prune=lambda key, why: None, pruned=())
