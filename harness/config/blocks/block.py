@@ -1,7 +1,7 @@
 """The base of every configuration block: typed, frozen, no unknown key, and an identity that outlives new fields."""
 
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
@@ -88,8 +88,8 @@ def sharing(block: BlockKind, other: BlockKind) -> BlockKind:
         mine = parts.get(name)
         if isinstance(mine, Block) and isinstance(theirs, Block):
             parts[name] = sharing(mine, theirs)
-    kind: type[BlockKind] = type(block)
     given = block.model_fields_set
-    return kind.model_construct(
+    shared = type(block).model_construct(
         _fields_set=other.model_fields_set if given == other.model_fields_set else given, **parts
     )
+    return cast(BlockKind, shared)
