@@ -47,7 +47,7 @@ def bench_growth(trials: int, *, ray: bool) -> Measurement:
     """The driver over `trials` configurations of one unit: through Ray, or fed by a loop in Ray's place (`StubExecutor`).
 
     As the plain way the same number through Ray Tune alone (`harness.bench.bare_tune`); of a fed driver the second tenth
-    of its trials, against the last one. Taken from the end of the first tenth of trials on, so that nothing of a start is in it.
+    of its trials, against the last one. Taken from the end of the first tenth on, so that nothing of a start is in it.
     """
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as place:
         if ray:
