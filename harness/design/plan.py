@@ -154,8 +154,7 @@ class Plan:
 
     def with_arm(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
         """This plan with an arm of a design (resolved); the same plan when its configuration is there already."""
-        identity = config.id
-        if identity in self.configs:
+        if (identity := config.id) in self.configs:
             return self
         return replace(self, configs={**self.configs, identity: Planned.of(arm, config)})
 

@@ -94,7 +94,7 @@ def test_the_latest_configurations_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
     assert make({"support.size": 8}) is not second
 
 
-def test_configurations_share_equal_blocks_and_stay_what_they_are() -> None:
+def test_configurations_share_equal_blocks_and_stay_the_same() -> None:
     made = Composer(load_preset("complete"))
     base, other = (
         made.resolved(changes, gpu=False)
