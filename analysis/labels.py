@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+SEVERAL = 2
+"""Values of a path that are kept: more tell nothing further of whether it varies."""
 _GENERIC = ("weight", "form", "mode", "kind", "source")
 
 
@@ -32,7 +34,8 @@ class Labels:
             if path not in self._values:
                 self._values[path] = set()
                 self._short.clear()
-            self._values[path].add(_text(value))
+            if len(self._values[path]) < SEVERAL:
+                self._values[path].add(_text(value))
 
     def name(self, config: str) -> str:
         """The name of a configuration beside all that were added so far."""

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from analysis.arms import arms
 from analysis.contrasts import contrasts
-from analysis.criteria import Criterion
+from analysis.criteria import Criterion, criterion_of
 from analysis.effects_view import every_unit
 from analysis.errors import UserError
 from analysis.matched import paired
@@ -38,9 +38,18 @@ def default_spread(by: Criterion) -> PilotSpread | None:
 def pilot_spread(run: Run, by: Criterion) -> PilotSpread:
     """Root of the mean variance over its comparisons with the base, or over its pairs of configurations where it has none.
 
-    Raises UserError for a run in which no two configurations share two seeds.
+    Raises UserError for a run of another criterion (its weights are selected otherwise), one without a unit that has
+    ended, and one in which no two configurations share two seeds.
     """
     units = every_unit(run)
+    judged = {criterion_of(each).label for each in run.table("units")["objective"].dropna()}
+    if judged and by.label not in judged:
+        raise UserError(
+            f"--pilot {run.path}: it selects its weights by {' and '.join(sorted(judged))}, and this sweep by {by.label}; "
+            "give a run with the sweep's objective"
+        )
+    if units[by.key].notna().sum() == 0:
+        raise UserError(f"--pilot {run.path}: none of its units has ended with a {by.label} on val_unseen")
     members = [(each.config, each.against) for family in contrasts(arms(run)).values() for each in family]
     if not members:
         members = list(combinations(dict.fromkeys(units["config"]), 2))[:MOST_PAIRS]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from harness.audit.breach import Breach
-from harness.audit.cell_features import is_of_others, plain_features
+from harness.audit.cell_features import arriving_features, is_of_others, not_permuted
 from harness.audit.sequences import Sequences, is_read
 from harness.audit.shown_labels import ShownLabels
 from harness.audit.witness import Arrival, Witness, same_values
@@ -26,7 +26,7 @@ class ArrivalContract:
         dataset = subject.trainer.dataset
         self.config, self.codes, self.mixes = subject.config, subject.codes, subject.sampler.mixes
         self.label = np.asarray(dataset.label)
-        self.features = plain_features(dataset, subject.codes)
+        self.features, self.own_features = arriving_features(subject), not_permuted(subject)
         self.sequences, self.shown = Sequences(dataset), ShownLabels()
 
     def breaches(self, witness: Witness, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
@@ -94,6 +94,8 @@ class ArrivalContract:
     def _of_facts(self, arrival: Arrival, step: Step, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
         """Features of the cell lines, for the environment and for loss terms, and shallow statistics of support pairs."""
         made = vars(step)
+        if self.own_features:
+            yield Breach("features of a placebo", "support", self.own_features)
         if not self.mixes and self.features is not None:
             features = self.features[self.codes[batch.cell]]
             for v, reader in ((arrival.v, "a support set"), (made.get("v"), "a loss term")):

@@ -16,7 +16,7 @@ def unpermuted(
 ) -> Iterator[tuple[str, str]]:
     """(key of a loss term, what is wrong in words) of each that is no placebo, that is one and was not asked for, and, of
     those in force (`weights`), that sees its input in its order, or other samples than those of the step."""
-    asked = {LOSSES.row(name).cls for name in settings["permuted"]}
+    asked = {row.cls for row in LOSSES if row.key in settings["permuted"]}
     for term, _ in trainer.weighted:
         placebo = isinstance(term, PermutedInput)
         if placebo != any(isinstance(term, cls) for cls in asked):

@@ -9,7 +9,7 @@ import torch
 
 from harness.audit.bounds import BY_CHANCE
 from harness.audit.breach import Breach
-from harness.audit.cell_features import is_of_others, plain_features
+from harness.audit.cell_features import arriving_features, is_of_others
 from harness.audit.promised import PromisedSplit
 from harness.audit.samples import drawn_again
 from harness.audit.sequences import Sequences, is_read
@@ -27,7 +27,7 @@ class ScoreContract:
     def __init__(self, subject: Subject) -> None:
         self.config, self.trainer, dataset = subject.config, subject.trainer, subject.trainer.dataset
         self.lines = dataset.cell_lines
-        self.features = plain_features(dataset, subject.codes)
+        self.features = arriving_features(subject)
         label, cell = np.asarray(dataset.label), np.asarray(dataset.cell)
         trained = {int(code): index for index, code in enumerate(subject.codes)}
         self.promised = {

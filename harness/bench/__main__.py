@@ -1,15 +1,13 @@
 """`python -m harness.bench [BENCH|all]`: speed as a ratio to the plain way of the same work."""
 
 import argparse
-import contextlib
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -21,6 +19,8 @@ from analysis.paths import user_path
 from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
+from harness.bench.figures_file import check_file, write
+from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
 from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
@@ -33,11 +33,18 @@ from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "trials", "rules", "contracts", "twins")
+BENCHES = ("stem", "step", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts", "twins")
 
 
 def measure(
-    chosen: str, *, quick: bool, batch: int | None, units: int, device: torch.device, console: Console
+    chosen: str,
+    *,
+    quick: bool,
+    batch: int | None,
+    units: int,
+    through_ray: Sequence[int],
+    device: torch.device,
+    console: Console,
 ) -> Iterator[Measurement]:
     """The measurements of one bench or of all, each as soon as it is there."""
 
@@ -57,6 +64,11 @@ def measure(
                 yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
                 if not quick:
                     yield bench_driver(units // SEEDS, "tpe")
+            elif name == "growth":
+                bar.add_task("trials through the driver", total=None)
+                for trials in () if quick else through_ray:
+                    yield bench_growth(trials, ray=True)
+                yield bench_growth(QUICK_UNITS if quick else STUBBED, ray=False)
             elif name == "trials":
                 bar.add_task("trials in one worker", total=None)
                 yield bench_memory()
@@ -120,44 +132,6 @@ def machine(device: torch.device) -> dict[str, object]:
     }
 
 
-def check_file(file: Path) -> None:
-    """Before anything is measured: whether the figures can be written to `file`; nothing is left behind.
-
-    Raises
-    ------
-    UserError
-        where they cannot.
-    """
-    if not os.path.isdir(file.parent):
-        raise UserError(f"--json {file}: there is no folder {file.parent}")
-    if os.path.exists(file) and not file.is_file():
-        kind = "a folder" if file.is_dir() else "a device or pipe"
-        raise UserError(f"--json {file}: that is {kind}; expected a file, which may be there already")
-    write(file, None)
-
-
-def write(file: Path, text: str | None) -> None:
-    """`text` in place of what is in `file`, at once or not at all; None only tries whether that could be.
-
-    Raises
-    ------
-    UserError
-        when the file cannot be written.
-    """
-    scratch = file.with_name(f".{file.name}.new")
-    try:
-        scratch.write_text(text or "")
-        if text is not None:
-            scratch.replace(file)
-        scratch.unlink(missing_ok=True)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink(missing_ok=True)
-        raise UserError(
-            f"--json {file}: it cannot be written ({error.strerror}); give another place"
-        ) from None
-
-
 def _number(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -189,6 +163,14 @@ def main() -> int:
         metavar="N",
         help="configurations x seeds of ranking and driver (default: 10000 = 2000 x 5)",
     )
+    parser.add_argument(
+        "--through-ray",
+        type=int,
+        nargs="*",
+        default=list(THROUGH_RAY),
+        metavar="N",
+        help="trials of growth that go through Ray (default: 10 100; 5000 are fed by a loop in its place)",
+    )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     parser.add_argument(
@@ -202,6 +184,10 @@ def main() -> int:
             raise UserError(f"--{key} {value}: expected at least 1")
     if options.units < 100 or options.units % 100:
         raise UserError(f"--units {options.units}: expected a multiple of 100")
+    if any(trials < THROUGH_RAY[0] for trials in options.through_ray):
+        raise UserError(
+            f"--through-ray {min(options.through_ray)}: expected at least {THROUGH_RAY[0]} trials"
+        )
     if options.json is not None:
         check_file(options.json)
     if options.threads is not None:
@@ -213,6 +199,7 @@ def main() -> int:
             quick=options.quick,
             batch=options.batch,
             units=options.units,
+            through_ray=options.through_ray,
             device=device,
             console=console,
         )

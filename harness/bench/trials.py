@@ -6,13 +6,14 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 import torch
 
-from analysis.store import Run
+from analysis.store import KEYS, Run
 from harness.bench.measurement import Measurement, Time, timed
 from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose, load_preset
@@ -24,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 TRIALS = 64
 LINES = 8
 """Cell lines, and so folds, of the benchmark's data."""
+GLANCE = 0.01
+"""Seconds between looks at the units that have been written."""
 SETTINGS = {
     "audit": "off",
     "model.encoder": "cnn",
@@ -51,8 +54,8 @@ SYNTHETIC = {
 
 
 def bench_trials(trials: int, folds: int) -> Measurement:
-    """Seconds between the end of a trial and the beginning of the next one in the same worker, mean over `trials` of one
-    seed each, on `folds` folds (1 or LINES); as the plain way, the start of a process that can train at all."""
+    """Seconds between the last row of a trial and the beginning of the next one in the same worker, mean over `trials` of
+    one seed each, on `folds` folds (1 or LINES); as the plain way, the start of a process that can train at all."""
     cpu = torch.device("cpu")
     imports = [sys.executable, "-c", "import harness.sweep.worker"]
     cold = timed(lambda: subprocess.run(imports, check=True, cwd=ROOT), cpu)
@@ -72,15 +75,16 @@ def bench_trials(trials: int, folds: int) -> Measurement:
         command = [sys.executable, "-m", "harness.sweep", str(folder / "bench.yaml")]
         command += ["--out", str(folder / "run"), "--cache", str(folder / "cache")]
         before = _processor_time()
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        code, said, written = _watched(command, folder)
         used = _processor_time() - before
-        units = Run(folder / "run").columns("units", ["started", "finished", "wall_s", "status"])
-    if ended.returncode or len(units) != trials or set(units["status"]) != {"done"}:
-        raise RuntimeError(
-            f"{len(units)} of {trials} units of the bench's sweep: {ended.stdout}{ended.stderr}"
-        )
+        units = Run(folder / "run").columns("units", [*KEYS, "started", "finished", "wall_s", "status"])
+    if code or len(units) != trials or set(units["status"]) != {"done"}:
+        raise RuntimeError(f"{len(units)} of {trials} units of the bench's sweep: {said}")
     units = units.sort_values("started", ignore_index=True)
-    gaps = (units["started"].iloc[1:].reset_index(drop=True) - units["finished"].iloc[:-1]).dt.total_seconds()
+    names = units["config"] + "-" + units["fold"] + "-" + units["seed"].astype(str)
+    last = names.map(written)
+    began, finished = (units[name].map(lambda moment: moment.timestamp()) for name in ("started", "finished"))
+    gaps = began.iloc[1:].reset_index(drop=True) - last.iloc[:-1]
     return Measurement(
         name=f"start of a trial in a warm worker, {trials} of them on {folds} folds",
         plain=cold,
@@ -90,6 +94,7 @@ def bench_trials(trials: int, folds: int) -> Measurement:
             "median s": float(gaps.median()),
             "largest s": float(gaps.max()),
             "training and evaluation s per trial": float(units["wall_s"].mean()),
+            "s that a trial's last rows take": float((last - finished).mean()),
             "processor": "of driver, Ray and workers, their start and the training included, per trial",
             "load": os.getloadavg()[0],
             "plain way": "a new process that imports what a worker needs",
@@ -118,7 +123,7 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
                     "configuration": config.id,
                     "fold": known[number].id,
                     "seeds": list(range(seeds * count, seeds * (count + 1))),
-                    "config": config.canonical(),
+                    "config": json.dumps(config.canonical()),
                     "changes": {},
                     "finished": {},
                     "dataset": str(dataset.path),
@@ -142,6 +147,19 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
         required=None,
         notes={**resident, "times": "per fold"},
     )
+
+
+def _watched(command: Sequence[str], folder: Path) -> tuple[int, str, dict[str, float]]:
+    """Exit status of a sweep, what it said, and the seconds (of the epoch) at which each unit's last rows were there."""
+    written: dict[str, float] = {}
+    with (folder / "said").open("w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            for file in (folder / "run" / "units").glob("*.parquet"):
+                written.setdefault(file.stem, time.time())
+            time.sleep(GLANCE)
+        said.seek(0)
+        return process.returncode, said.read(), written
 
 
 def _processor_time() -> float:

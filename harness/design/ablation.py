@@ -25,7 +25,8 @@ class AblationBlock(DesignBlock):
     only: list[str] = Field(default_factory=list)
     """Keys of mechanisms (`python -m harness.mechanisms`); all of them when empty."""
     placebos: list[Placebo] = Field(default_factory=lambda: list(get_args(Placebo)))
-    """streams: the base again under other random numbers (A/A); capacity: each loss term on an input in random order."""
+    """streams: the base again under other random numbers (A/A); capacity: each mechanism that has one on an input in random
+    order."""
 
 
 class Ablation(Enumerated):
@@ -111,6 +112,7 @@ class Ablation(Enumerated):
             if arm.family == self.family and arm.along
         ]
         said += [f"{mechanism.key} stays: {reason}" for mechanism, reason in self._kept(basis)]
+        said += self._unheld(basis) if "capacity" in basis.options.placebos else []
         return [
             *said,
             "weights and all other settings are the same in every arm: nothing is tuned anew for it",
@@ -134,6 +136,13 @@ class Ablation(Enumerated):
         for each in self.exchanges(basis):
             if isinstance(each, tuple) and not basis.options.only:
                 yield each
+
+    def _unheld(self, basis: Basis) -> list[str]:
+        """Which mechanisms have no placebo of equal capacity, by why."""
+        reasons: dict[str, list[str]] = {}
+        for each in self._chosen(basis):
+            reasons.setdefault(each.mechanism.unheld, []).append(each.mechanism.key)
+        return [f"{NOT_HELD} of {', '.join(keys)}: {reason}" for reason, keys in reasons.items() if reason]
 
     def _alike(self, basis: Basis) -> list[list[Switched]]:
         """The arms, those that are one configuration together."""

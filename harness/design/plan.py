@@ -51,7 +51,7 @@ def by_trial(units: Iterable[Unit]) -> dict[Trial, list[Unit]]:
     return grouped
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Planned:
     """One configuration of a plan: `changes` (dotted path -> value) around the base, the resolved `config`, and what its
     design says of it (`harness.config.blocks.design.Arm`): `arm` is what a person calls it, `family` the comparisons that
@@ -154,9 +154,9 @@ class Plan:
 
     def with_arm(self, config: ConfigurationBlock, arm: Arm) -> "Plan":
         """This plan with an arm of a design (resolved); the same plan when its configuration is there already."""
-        if config.id in self.configs:
+        if (identity := config.id) in self.configs:
             return self
-        return replace(self, configs={**self.configs, config.id: Planned.of(arm, config)})
+        return replace(self, configs={**self.configs, identity: Planned.of(arm, config)})
 
     def units(self) -> list[Unit]:
         """Every unit that is asked for, configuration by configuration."""

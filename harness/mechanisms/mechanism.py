@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.declared import GIVEN, POSITIVE
-from models.registry import PLACES
+from models.registry import PLACES, TRAINING
 
 GROUPS = {
     "S": "sequence side",
@@ -52,8 +52,8 @@ class Mechanism:
     it is declared as (`models.declared`). acts, reads: where it acts and what it reads (`models.registry`; a loss term
     reads of a Step). cls: its class, where that is a torch module. off: changes of plain settings that leave it out while
     everything else stays, for a mechanism that is neither a module nor a loss term. A configuration without it has the
-    settings `without` (dotted path -> value), or `kept` says why there is none. permutes: input that its placebo permutes
-    (`models.losses.permuted`), empty for a mechanism without placebo.
+    settings `without` (dotted path -> value), or `kept` says why there is none. permutes: input that its placebo permutes,
+    empty for a mechanism without placebo.
     """
 
     id: str
@@ -77,6 +77,29 @@ class Mechanism:
         """Whether plain settings configure it."""
         return all(setting.holds(settings) for setting in self.when)
 
+    @property
+    def unheld(self) -> str:
+        """Why there is no placebo that has its capacity and not its information; empty where there is one.
+
+        A loss term has one where one of its inputs says which samples belong together; a module where what it reads stands
+        in a table before training. Anything else would be the same mechanism, or make a pair's score hang on other pairs.
+        """
+        if self.permutes:
+            return ""
+        if self.kind == "loss term":
+            return "no one input of it says which samples belong together"
+        if not self.trains:
+            return "it has no parameters that could be kept"
+        if not self.reads:
+            return "it reads nothing but its own parameters, which have no order"
+        if self.reads == {"cell_line"}:
+            return "it knows cell lines by name, and is the same under other names"
+        if self.acts == TRAINING:
+            return (
+                f"it is part of a loss term that has none, and reads {', '.join(sorted(self.reads))} for it"
+            )
+        return "given what belongs to other pairs, it would let a pair's score depend on them, across splits"
+
     def row(self) -> dict[str, str]:
         """The texts of the catalogue."""
         return {
@@ -90,5 +113,5 @@ class Mechanism:
             "acts": " ".join(place for place in PLACES if place in self.acts),
             "reads": " ".join(sorted(self.reads)) or "nothing",
             "without": ", ".join(str(Setting(*pair)) for pair in self.without) or f"stays: {self.kept}",
-            "placebo": f"{self.permutes} permuted" if self.permutes else "none",
+            "placebo": f"{self.permutes} permuted" if self.permutes else f"none: {self.unheld}",
         }

@@ -12,6 +12,7 @@ from harness.config.blocks.paths import leaves, options
 from harness.config.blocks.read_where import POSITIVE
 from harness.mechanisms.mechanism import Mechanism, Setting
 from models.declared import DECLARED
+from models.environment.base import Environment
 from models.losses import LossTerm
 from models.registry import INPUTS, PLACES, Registry, Row, discover
 
@@ -57,7 +58,7 @@ def registered() -> Iterator[Mechanism]:
                 reads=reads,
                 without=without,
                 kept=kept,
-                permutes=row.cls.permutes if kind == "loss term" else "",
+                permutes=row.cls.permutes if issubclass(row.cls, LossTerm | Environment) else "",
                 **texts,
             )
 

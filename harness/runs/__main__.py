@@ -25,7 +25,7 @@ from harness.runs.trial import trial_view
 WIDTH = 80
 DESCRIPTION = """\
 Runs that sweeps left behind, for people in a terminal. RUN is the folder of a run (runs/rp24); ID is the identity of a
-configuration, as rankings and file names have it, or the beginning of it.
+configuration, as rankings and file names have it, the beginning of it, or the name of its arm.
 
 looking:
   list [FOLDER]            the runs of a folder (default: runs): status, design, size, best, tags, age
@@ -47,6 +47,7 @@ examples:
   python -m harness.runs list
   python -m harness.runs trial runs/rp24 3f2a
   python -m harness.runs diff runs/rp24 3f2a 91c0
+  python -m harness.runs diff runs/leave_one_out base "without contrastive"
   python -m harness.runs tag runs/rp24 paper -- -draft
   python -m harness.runs prune runs/rp24 --dry-run
   python -m harness.runs combine runs/monday runs/tuesday --out runs/both
@@ -74,7 +75,9 @@ def parser() -> argparse.ArgumentParser:
     for name, command in each.items():
         if name != "combine":
             command.add_argument("run", metavar="RUN", type=user_path)
-    each["trial"].add_argument("id", metavar="ID", help="identity of a configuration, or its beginning")
+    each["trial"].add_argument(
+        "id", metavar="ID", help="identity of a configuration, its beginning, or its arm"
+    )
     each["diff"].add_argument("a", metavar="A", help="a configuration, or another run")
     each["diff"].add_argument("b", metavar="B", nargs="?", help="another configuration")
     each["tag"].add_argument("tags", metavar="TAG", nargs="+", help="-TAG, after --, takes one away")

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from analysis.labels import labels
+from analysis.arms import arm_labels, arms
 from analysis.output import counted
 from analysis.reported import configuration_changes
 from analysis.schema import TABLES
@@ -47,6 +47,8 @@ def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     said = ", ".join(f"{number} {state}" for state, number in counts.items()) or "none has begun"
     yield "design", f"{run.design}, {counted(run.configurations, 'configuration')}"
     yield "units", f"{run.planned} planned: {said}"
+    for config, arm in arms(run.run).items():
+        yield "arm", f"{config}  {arm.name}"
     for fold in run.run.fold_labels().values():
         yield "fold", fold
     if not plan and len(units):
@@ -56,7 +58,7 @@ def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     config, value, objective = run.best
     yield "objective", objective
     if not math.isnan(value):
-        label = labels(configuration_changes(run.run))[config]
+        label = arm_labels(run.run, configuration_changes(run.run), [config])[config]
         yield "best", f"{value:.4f}, {config}: {label}"
     if len(units):
         yield "began", f"{units['started'].min():%Y-%m-%d %H:%M} UTC"

@@ -18,7 +18,7 @@ from analysis.intervals import t_interval
 from analysis.output import counted
 from analysis.reported import reported_units, resolved_configurations
 from analysis.stamps import STAMPS, WORDS, modules_of
-from harness.runs.choice import chosen
+from harness.runs.choice import chosen, titled
 from harness.runs.summary import RunSummary
 
 MODULES = 12
@@ -30,13 +30,14 @@ def configurations_view(run: RunSummary, one: str, other: str) -> Iterator[Rende
     a, b = chosen(run.run, one), chosen(run.run, other)
     if a == b:
         raise UserError(f"'{one}' and '{other}' are one configuration, {a}; give two")
-    yield Text(f"{b} against {a} in run {run.run.name}", style="bold")
+    names = (titled(run.run, a), titled(run.run, b))
+    yield Text(f"{names[1]} against {names[0]} in run {run.run.name}", style="bold")
     contents = resolved_configurations(run.run)
     yield Text("\nKeys", style="bold")
-    yield _keys(contents[a], contents[b], (a, b))
+    yield _keys(contents[a], contents[b], names)
     yield Text("\nResults on val_unseen", style="bold")
     units = reported_units(run.run)
-    yield from _results(units[units["config"] == a], units[units["config"] == b], (a, b))
+    yield from _results(units[units["config"] == a], units[units["config"] == b], names)
     yield from _code(run, run, run.units[run.units["config"] == a], run.units[run.units["config"] == b])
 
 

@@ -8,9 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analysis.arms import arms
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.store import Run, is_run
+from harness.runs.choice import titled
 from harness.runs.summary import RunSummary, size_text
 
 STYLE = {"running": "cyan", "interrupted": "yellow", "unreadable": "red"}
@@ -37,10 +39,12 @@ def listing(folder: Path) -> Iterator[RenderableType]:
     for name in ("configs", "units", "best", "size", "age"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("tags", overflow="fold")
-    rows, sentences = [], []
+    rows, best_arms, sentences = [], [], []
     for path in sorted(path for path in folder.iterdir() if is_run(path) and not path.name.startswith(".")):
         try:
-            rows.append(_row(RunSummary(Run.open(path))))
+            run = RunSummary(Run.open(path))
+            rows.append(_row(run))
+            best_arms += _best_arm(run)
         except UserError as error:
             status = Text("unreadable", style=STYLE["unreadable"])
             rows.append((0.0, [Text(path.name), status, "", "", "", "", "", "", ""]))
@@ -58,8 +62,17 @@ def listing(folder: Path) -> Iterator[RenderableType]:
         "python -m analysis RUN ranks",
         style="dim",
     )
+    for line in best_arms:
+        yield Text(line, style="dim")
     for sentence in sentences:
         yield Text(f"note: {sentence}", style="yellow")
+
+
+def _best_arm(run: RunSummary) -> list[str]:
+    """Which arm the best value of a run is of; nothing of a design without arms."""
+    config, value, _ = run.best
+    known = config in arms(run.run) and not math.isnan(value)
+    return [f"best of {run.run.name}: {titled(run.run, config)}"] if known else []
 
 
 def _row(run: RunSummary) -> tuple[float, list[RenderableType]]:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from analysis.arms import arms
 from analysis.audit_view import verdicts_of
 from analysis.criteria import CRITERIA
 from analysis.flags import by_rule, survey
@@ -19,7 +20,7 @@ from analysis.output import counted
 from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS
 from analysis.terminal import unread_view
-from harness.runs.choice import chosen
+from harness.runs.choice import chosen, titled
 from harness.runs.summary import RunSummary
 
 
@@ -27,8 +28,9 @@ def trial_view(run: RunSummary, text: str) -> Iterator[RenderableType]:
     """Everything that the store has of the configuration that `text` begins."""
     config = chosen(run.run, text)
     changes = configuration_changes(run.run)
-    yield Text(f"Configuration {config} of run {run.run.name}", style="bold")
-    yield Text(labels(changes)[config])
+    yield Text(f"Configuration {titled(run.run, config)} of run {run.run.name}", style="bold")
+    if config not in arms(run.run):
+        yield Text(labels(changes)[config])
     yield Text("\nChanges of the base", style="bold")
     yield _pairs(changes[config]) if changes[config] else Text("none: it is the base")
     yield Text("\nUnits", style="bold")

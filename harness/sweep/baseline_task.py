@@ -25,11 +25,13 @@ class Baselines:
 
         self._began = time.monotonic()
         # One call per process: a low priority cannot be taken back, and the process would next serve a trial.
-        settings: dict[str, Any] = {"num_cpus": 0, "max_retries": 2, "max_calls": 1}
-        place = NodeAffinitySchedulingStrategy(node, soft=False)
-        self._task: Any = ray.remote(**settings, scheduling_strategy=place)(_write).remote(
-            dataset, tuple(folds), run, cache, loaded()
-        )
+        settings: dict[str, Any] = {
+            "num_cpus": 0,
+            "max_retries": 2,
+            "max_calls": 1,
+            "scheduling_strategy": NodeAffinitySchedulingStrategy(node, soft=False),
+        }
+        self._task: Any = ray.remote(**settings)(_write).remote(dataset, tuple(folds), run, cache, loaded())
         self._ended: str | None = None
 
     def poll(self) -> str | None:

@@ -63,6 +63,7 @@ def run_sweep(options: Options, console: Console) -> int:
     with contextlib.ExitStack() as stack:
         sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
         refuse_absent(sweep.config.track)
+        spread = spread_of(sweep, options.pilot)
         try_brought(sweep.trial.resolved(gpu=False))  # before there is a folder to leave behind
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = (options.out or Path("runs") / sweep.config.name).absolute()
@@ -122,7 +123,6 @@ def run_sweep(options: Options, console: Console) -> int:
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
         for sentence in filter(None, (device.sentence, waits)):
             console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
-        spread = spread_of(sweep, options.pilot)
         content = asked_of(sweep, start.plan, spread)
         for sentence in differences(run, content):
             console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)

@@ -75,9 +75,15 @@ def _cost_lines(sweep: Sweep, start: Start, cost: Cost | str) -> list[str]:
 
 
 def spread_of(sweep: Sweep, pilot: Path | None) -> PilotSpread | None:
-    """The spread that a plan is judged by: a pilot's, or the default."""
+    """The spread that a plan is judged by: a pilot's, or the default; UserError for a pilot that has none."""
     by = criterion_of(sweep.config.objective)
-    return pilot_spread(Run.open(pilot), by) if pilot is not None else default_spread(by)
+    if pilot is None:
+        return default_spread(by)
+    try:
+        run = Run.open(pilot)
+    except UserError as error:
+        raise UserError(f"--pilot {error}") from None
+    return pilot_spread(run, by)
 
 
 def within_budget(sweep: Sweep, folds: int, cost: Cost, seconds: float) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """The Ray worker: the seeds of one trial, an epoch at a time, in a process that is used again."""
 
 import gc
+import json
 import math
 import os
 import random
@@ -183,7 +184,7 @@ class TrialWorker(Trainable):
             raise UserError(self.unusable)
         self._refuse_other_place()
         dataset = self._data()
-        config = ConfigurationBlock.model_validate(self.assignment["config"])
+        config = ConfigurationBlock.model_validate(json.loads(self.assignment["config"]))
         self._refuse_other_code()
         seeds: list[int] = self.assignment["seeds"]
         return [
@@ -322,7 +323,7 @@ class TrialWorker(Trainable):
             self.trial.config_id,
             self._fold(),
             seed,
-            content=self.assignment["config"],
+            content=json.loads(self.assignment["config"]),
             changes=self.assignment["changes"],
             objective=self.work.objective,
             device=self.work.device,

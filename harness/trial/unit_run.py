@@ -17,7 +17,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.stamp import Stamp, refuse_other
 from harness.store.writer import RunWriter
-from harness.trial.episodes.cell_facts import standardised_features
+from harness.trial.episodes.cell_facts import presented_features
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
@@ -98,7 +98,7 @@ class UnitRun:
             support_size=settings.support.size,
             seed=stream,
             device=self.device,
-            v=standardised_features(config, dataset, codes),
+            v=presented_features(config, dataset, codes, stream),
         )
         self.inspections = Inspections(settings.audit if inspector is not None else "off")
         self.evaluation = Evaluation(

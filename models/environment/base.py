@@ -48,6 +48,9 @@ class Environment(ModelPart):
     """w, the dimension of z_E."""
     by_cell: ClassVar[bool] = False
     """Whether z_E is of the cell line itself, whatever pairs are in the support set."""
+    permutes: ClassVar[str] = ""
+    """What is known of cell lines before training and its placebo sees of another training cell line; empty for a source
+    that reads pairs, or names."""
     decoder: nn.Module | None
     """z_E [E, w] -> v'_c [E, F]; None for a source that reconstructs nothing."""
 

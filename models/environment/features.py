@@ -29,6 +29,7 @@ class FeatureEnvironment(Environment):
     acts = EVERYWHERE
     reads = frozenset({"v"})
     by_cell = True
+    permutes = "v"
 
     @classmethod
     def arguments(cls, settings: Settings, sizes: Sizes) -> dict[str, Any]:

@@ -243,9 +243,9 @@ def test_removals_and_capacity_placebos_are_one_family(tmp_path: Path) -> None:
 
 
 def test_dunnett_stands_beside_for_arms_of_one_base(tmp_path: Path) -> None:
-    lifts = {"b": 0.0, "x": [-0.03 + e for e in NOISE], "y": NOISE}
-    found = removals(ablation(tmp_path / "run", lifts))
-    expected = dunnett_p([lifts["x"], lifts["y"]])
+    worse = [-0.03 + e for e in NOISE]
+    found = removals(ablation(tmp_path / "run", {"b": 0.0, "x": worse, "y": NOISE}))
+    expected = dunnett_p([worse, list(NOISE)])
     assert [found[c].p_dunnett for c in "xy"] == pytest.approx(list(expected), abs=1e-6)
     assert found["x"].improves == pytest.approx(probability_of_improvement(*values_of(found["x"])))
     alone = removals(ablation(tmp_path / "one", {"b": 0.0, "x": NOISE}))

@@ -103,6 +103,33 @@ def test_a_pilot_gives_the_spread_of_its_differences(tmp_path: Path) -> None:
         pilot_spread(alone, CRITERIA["aupr"])
 
 
+def unlike(folder: Path, kind: str) -> Path:
+    """A path that is no pilot of a macro AUPR."""
+    unit = {"objective": "val_unseen/pooled/nll"} if kind == "criterion" else {}
+    copies = [
+        Copy(name, {"k": name}, unit=unit, status="failed" if kind == "failed" else "done") for name in "ab"
+    ]
+    return folder / "none" if kind == "none" else write_run(folder / "pilot", copies, seeds=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("none", "--pilot .*none: no such run"),
+        ("criterion", "it selects its weights by NLL, and this sweep by macro AUPR"),
+        ("failed", "none of its units has ended with a macro AUPR on val_unseen"),
+    ],
+)
+def test_a_wrong_pilot_is_refused_before_data_are_opened(kind: str, sentence: str, tmp_path: Path) -> None:
+    sweep_of(tmp_path)
+    words: list[Any] = [tmp_path / "small.yaml", "--out", tmp_path / "run", "--cache", tmp_path / "cache"]
+    words += ["--pilot", unlike(tmp_path, kind)]
+    with pytest.raises(UserError, match=sentence):
+        run_sweep(parse(list(map(str, words))), Console(width=200))
+    assert not (tmp_path / "cache").exists()
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(("seconds", "seeds"), [(32, 2), (45, 2), (46, 3), (74, 5), (88, 6)])
 def test_a_budget_chooses_the_most_seeds_that_fit(tmp_path: Path, seconds: float, seeds: int) -> None:
     # 4 configurations on 2 workers are 2 waves of 7 n + 2 s.

@@ -15,13 +15,16 @@ import harness.bench.stem as stem_bench
 from analysis.errors import UserError
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
+from harness.bench.figures_file import check_file, write
 from harness.bench.measurement import Measurement, Time, alternate, middle, relative_elements, relative_norm
 from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import QUICK
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.bench.stub import StubExecutor
 from models.sequence.stem import KmerStem
 from tests.harness.command import command
+from tests.narrow import present
 
 CPU = torch.device("cpu")
 KINDS = ("wall", "cpu")
@@ -33,7 +36,7 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads(file.read_text())
     names = [one["name"] for one in content["measurements"]]
-    assert len(names) == 11
+    assert len(names) == 12
     assert all(name.split(",")[0] in ran.stdout for name in names)
     assert all(
         one[way][kind] > 0 for one in content["measurements"] for way in ("plain", "fast") for kind in KINDS
@@ -68,7 +71,7 @@ def test_a_file_of_figures_is_replaced_at_once_or_stays(
 ) -> None:
     file = tmp_path / "bench.json"
     file.write_text("before")
-    bench.check_file(file)
+    check_file(file)
     assert file.read_text() == "before"
 
     def full(self: Path, text: str) -> None:
@@ -78,11 +81,27 @@ def test_a_file_of_figures_is_replaced_at_once_or_stays(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_text", full)
         with pytest.raises(UserError, match=r"bench\.json: it cannot be written \(No space left on device\)"):
-            bench.write(file, "after")
+            write(file, "after")
     assert file.read_text() == "before"
-    bench.write(file, "after")
+    write(file, "after")
     assert file.read_text() == "after"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_fed_driver_runs_a_search_to_its_end(tmp_path: Path) -> None:
+    executor = StubExecutor(tmp_path, 8, "random")
+    executor.run(8)
+    board = executor.proposer.board
+    assert (board.ended, board.running(), len(executor.trials)) == (8, [], 8)
+    assert (executor.proposer.new, executor.proposer.pending) == (0, {})
+    assert len(list((tmp_path / "units").glob("*.parquet"))) == 8
+    best = max(float(trial.last_result["objective"]) for trial in executor.trials)
+    assert present(board.best()).objective == best == board.over(1)[0].objective
+    blocks = [planned.config for planned in executor.proposer.plan.configs.values()]
+    assert len({id(config.support) for config in blocks}) == 1, (
+        "what configurations have in common is one object"
+    )
+    assert len({config.id for config in blocks}) == 8
 
 
 @pytest.mark.parametrize("batch", [1, 3, 4])

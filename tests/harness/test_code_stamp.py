@@ -183,7 +183,11 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     """A unit is trained, audited, killed, continued, judged, stored, and asked for again."""
     changes = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "support.draws": 1, "audit": "warn"}
     config = compose(TINY, changes).resolved(gpu=False)
-    given: dict[str, Any] = {"configuration": config.id, "config": config.canonical(), "changes": changes}
+    given: dict[str, Any] = {
+        "configuration": config.id,
+        "config": json.dumps(config.canonical()),
+        "changes": changes,
+    }
     given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}
     given |= {"dataset": str(tiny_dataset.path), "finished": {}}
     words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.config.blocks.block import Block, sharing
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space import composer
@@ -91,3 +92,34 @@ def test_the_latest_configurations_are_kept(monkeypatch: pytest.MonkeyPatch) -> 
     make({"support.size": 9})
     assert make({}) is first
     assert make({"support.size": 8}) is not second
+
+
+def test_configurations_share_equal_blocks_and_stay_the_same() -> None:
+    made = Composer(load_preset("complete"))
+    base, other = (
+        made.resolved(changes, gpu=False)
+        for changes in ({}, {"loss.ranking.weight": 0.25, "optimiser.lr": 0.5})
+    )
+    alone = compose(load_preset("complete"), {"loss.ranking.weight": 0.25, "optimiser.lr": 0.5}).resolved()
+    assert other == alone
+    assert other.id == alone.id != base.id
+    assert other.canonical() == alone.canonical()
+    assert other.model_fields_set == alone.model_fields_set
+    assert other.environment is base.environment
+    assert other.loss.contrastive is base.loss.contrastive
+    assert other.loss.ranking is not base.loss.ranking
+    assert (base.loss.ranking.weight, other.loss.ranking.weight) != (0.25, 0.5)
+
+
+def test_what_is_equal_as_a_number_alone_is_not_shared() -> None:
+    class Inner(Block):
+        value: int | float | bool
+
+    class Outer(Block):
+        inner: Inner
+        name: str
+
+    whole, real = (Outer(inner=Inner(value=value), name=str(value)) for value in (1, 1.0))
+    assert whole.inner == real.inner
+    assert sharing(real, whole).model_dump_json() == real.model_dump_json()
+    assert sharing(Outer(inner=Inner(value=1), name="x"), whole).inner is whole.inner

@@ -45,6 +45,43 @@ def test_a_base_has_an_arm_per_mechanism_and_placebos(tmp_path: Path) -> None:
         assert ("capacity not held" in arm.note) == (mechanism not in placebos)
 
 
+@pytest.mark.parametrize("of", ["rp24", "complete"])
+@pytest.mark.filterwarnings("error")
+def test_the_study_of_arms_can_be_written_whatever_they_set(of: str, tmp_path: Path) -> None:
+    made = sweep(tmp_path, {"kind": "add_one_in", "of": of}, base="minimal")
+    assert any(isinstance(value, list) for arm in made.arms() for value in arm.changes.values())
+    studied = made.studied
+    entry = studied.entries["arm"]
+    assert type(entry).model_validate(json.loads(json.dumps(studied.content()))["entries"]["arm"]) == entry
+    for arm in made.arms():
+        assert studied.find({"streams": "", "permuted": [], **arm.changes}) == {"arm": arm.name}
+
+
+def test_a_source_that_reads_a_table_has_a_placebo_too(tmp_path: Path) -> None:
+    made = sweep(tmp_path, "leave_one_out", base="minimal", set={"environment.source": "features"})
+    by_name = {arm.name: arm for arm in made.arms()}
+    assert by_name["features on permuted v"].changes == {"permuted": ["features"]}
+    assert "capacity not held" not in by_name["without features"].note
+
+
+def test_what_has_no_placebo_says_why(tmp_path: Path) -> None:
+    text = " ".join(printed(sweep(tmp_path, "leave_one_out", base="complete")).split())
+    for keys, reason in (
+        ("gradient", "it knows cell lines by name, and is the same under other names"),
+        ("gcn", "it reads nothing but its own parameters, which have no order"),
+        (
+            "support",
+            "given what belongs to other pairs, it would let a pair's score depend on them, across splits",
+        ),
+    ):
+        (line,) = [
+            part for part in text.split("capacity not held of ") if part.split(": ")[1].startswith(reason)
+        ]
+        assert keys in line.split(": ")[0].split(", ")
+    alone = sweep(tmp_path, {"kind": "leave_one_out", "placebos": ["streams"]}, base="minimal")
+    assert "capacity not held of" not in printed(alone)
+
+
 def test_two_removals_of_one_configuration_are_one_arm(tmp_path: Path) -> None:
     arms = sweep(tmp_path, "leave_one_out", base="complete").arms()
     (arm,) = [arm for arm in arms if "competition" in arm.mechanism and arm.family == "removal"]

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from analysis.errors import UserError
-from harness.config.blocks.design import Changes, Staged
+from analysis.waterfall import FILE
+from harness.config.blocks.design import Changes, Reached, Staged
 from harness.config.sweep.sweep import Sweep, load_sweep
+from harness.sweep.search.stages import save_walks
 
 STEPS = ("grl", "orthogonal", "contrastive", "prototypes_pull")
 WORTH = {"decouple.grl": 0.01, "decouple.orthogonal": -0.02, "loss.contrastive.weight": 0.05}
@@ -26,6 +28,14 @@ def sweep(folder: Path, to: str = "rp22", seeds: int = 4, **keys: Any) -> Sweep:
 def walked(made: Sweep, noise: float = 0.0) -> tuple[dict[str, Changes], list[str], int]:
     """Arms that ran by name, the ending, and waves: what a path does of configurations that are worth what WORTH says; the
     seeds that report have `noise` on top."""
+    arms, reached, waves = walk(made, noise)
+    design = made.config.of_design
+    assert isinstance(design, Staged)
+    return arms, design.ending(made.basis, reached), waves
+
+
+def walk(made: Sweep, noise: float = 0.0) -> tuple[dict[str, Changes], Reached, int]:
+    """Arms that ran by name, what they reached, and waves."""
     design = made.config.of_design
     assert isinstance(design, Staged)
     ran: dict[str, dict[int, float]] = {}
@@ -46,7 +56,7 @@ def walked(made: Sweep, noise: float = 0.0) -> tuple[dict[str, Changes], list[st
             ran[config] = {seed: value + noise * (seed % 2) for seed in made.config.seeds}
             arms[arm.name] = arm.changes
         assert waves < 20
-    return arms, design.ending(made.basis, reached), waves
+    return arms, reached, waves
 
 
 def test_the_best_of_what_is_left_is_taken_at_each_step(tmp_path: Path) -> None:
@@ -66,6 +76,33 @@ def test_one_half_of_the_seeds_chooses_and_the_other_reports(tmp_path: Path) -> 
     _, ending, _ = walked(sweep(tmp_path), noise=1.0)
     assert ending[0] == "chosen on seeds 0, 2, reported on seeds 1, 3"
     assert any("contrastive: 1.6500 (chosen on: 0.6500)" in line for line in ending)
+
+
+def test_walk_json_has_the_configurations_of_both_walks(tmp_path: Path) -> None:
+    made = sweep(tmp_path, steps=2)
+    arms, reached, _ = walk(made)
+    design = made.config.of_design
+    assert isinstance(design, Staged)
+    save_walks(made, design.walks(made.basis, reached), tmp_path, gpu=False)
+    written = json.loads((tmp_path / FILE).read_text())
+    assert (written["chosen"], written["reported"]) == ([0, 2], [1, 3])
+    # Worth 0.05 and 0.03 from the base; from the end -0.02 leaves first, then 0.01.
+    told = {
+        "from minimal": ["minimal", "+ contrastive", "+ prototypes_pull"],
+        "back from rp22": ["rp22", "- orthogonal", "- grl"],
+    }
+    after = {
+        "minimal": "minimal",
+        "+ contrastive": "minimal + contrastive",
+        "+ prototypes_pull": "minimal + contrastive + prototypes_pull",
+        "rp22": "rp22",
+        "- orthogonal": "minimal + grl + contrastive + prototypes_pull",
+        "- grl": "minimal + contrastive + prototypes_pull",
+    }
+    assert {each["title"]: [step["name"] for step in each["steps"]] for each in written["walks"]} == told
+    for each in written["walks"]:
+        for step in each["steps"]:
+            assert step["config"] == made.resolved(arms[after[step["name"]]], gpu=False).id, step
 
 
 def test_a_cap_ends_it_from_either_end(tmp_path: Path) -> None:

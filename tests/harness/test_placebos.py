@@ -1,14 +1,19 @@
 """The keys of placebos: other streams and permuted inputs are part of an identity only where they are asked for."""
 
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 
 from analysis.errors import UserError
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.space.compose import compose
+from harness.trial.episodes.cell_facts import standardised_features
 from models.losses.permuted import PermutedInput
 from models.streams import other_streams
 from tests.harness.conftest import TINY, MakeUnit
+from tests.narrow import present
 
 OLD = "minimal"
 
@@ -25,9 +30,10 @@ def test_identities_of_before_stand() -> None:
     ("changes", "sentence"),
     [
         ({"permuted": ["pearson"]}, "permuted: pearson is not there to be permuted: decouple.pearson is 0"),
-        ({"permuted": ["immax"]}, "permuted: 'immax' is no loss term with a placebo"),
+        ({"permuted": ["immax"]}, "permuted: 'immax' is no mechanism with a placebo"),
         ({"permuted": ["pearsn"]}, "did you mean 'pearson'"),
-        ({"permuted": ["pearson", "pearson"], "decouple.pearson": 0.1}, "permuted names a loss term twice"),
+        ({"permuted": ["pearson", "pearson"], "decouple.pearson": 0.1}, "permuted names a mechanism twice"),
+        ({"permuted": ["features"]}, "features is not there to be permuted: environment.source is support"),
         ({"streams": "a b"}, "streams is 'a b', expected letters"),
     ],
 )
@@ -58,7 +64,22 @@ def test_other_streams_change_every_draw_and_not_the_seed(make_unit: MakeUnit) -
     assert plain.predictor.seed == same.predictor.seed != other.predictor.seed
 
 
-@pytest.mark.parametrize("placebo", [{"permuted": ["contrastive", "pearson"]}, {"streams": "placebo"}])
+SOURCE = {"environment.source": "features", "permuted": ["features"]}
+
+
+@pytest.mark.parametrize(
+    "placebo",
+    [
+        {"permuted": ["contrastive", "pearson"]},
+        {"streams": "placebo"},
+        {
+            **SOURCE,
+            "loss.reconstruction.weight": 0.5,
+            "environment.prior.over": "features",
+            "loss.gp_prior.weight": 0.5,
+        },
+    ],
+)
 def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit, placebo: dict[str, object]) -> None:
     changes = {**placebo, "loss.contrastive.weight": 0.5, "decouple.pearson": 0.5}
     unit = make_unit({**changes, "audit": "strict"}, run="placebo", inspector=AuditInspector)
@@ -82,6 +103,50 @@ def test_a_placebo_that_sees_its_input_as_it_is_is_broken(
     else:
         monkeypatch.setattr("models.losses.build.permuted", lambda cls: cls)
     unit = make_unit({"permuted": ["pearson"], "decouple.pearson": 0.5, "audit": "strict"}, run=broken)
+    unit.advance()
+    assert unit.status == "stopped"
+    assert sentence in unit.row["reason"]
+
+
+def test_a_placebo_of_features_sees_another_training_line(make_unit: MakeUnit) -> None:
+    plain, placebo = (
+        make_unit({**SOURCE, "permuted": names}, run=run) for run, names in (("a", []), ("b", ["features"]))
+    )
+    own, shown = (present(unit.predictor.v) for unit in (plain, placebo))
+    codes = torch.as_tensor(plain.codes, dtype=torch.long)
+    assert len(codes) > 2
+    assert len(own[codes].unique(dim=0)) == len(codes)
+    assert not (own[codes] == shown[codes]).all(1).any(), "none keeps its own"
+    assert sorted(own[codes].tolist()) == sorted(shown[codes].tolist()), "none is lost"
+    others = torch.ones(len(own), dtype=torch.bool).index_fill(0, codes, False)
+    assert others.any()
+    assert torch.equal(own[others], shown[others]), "nothing of other lines is trained on"
+    assert torch.equal(present(placebo.trainer.v), shown[codes]), "training and scoring see the same"
+    weights = [unit.trainer.model.state_dict() for unit in (plain, placebo)]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0]), "the same module"
+
+
+@pytest.mark.parametrize(
+    ("twice", "sentence"),
+    [
+        (False, "sees those of a training cell line in their place"),
+        (True, "sees those of one training cell line for two"),
+    ],
+)
+def test_features_in_their_order_are_no_placebo(
+    twice: bool, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(config: Any, dataset: Any, trained: Any, seed: int) -> Tensor:
+        features = present(standardised_features(config, dataset, trained)).clone()
+        if twice:
+            features[trained] = features[trained].roll(1, 0)
+            features[trained[0]] = features[trained[2]]
+        return features
+
+    for module in ("unit_run", "step.trainer"):
+        monkeypatch.setattr(f"harness.trial.{module}.presented_features", broken)
+    unit = make_unit({**SOURCE, "audit": "strict"}, run="broken", inspector=AuditInspector)
     unit.advance()
     assert unit.status == "stopped"
     assert sentence in unit.row["reason"]

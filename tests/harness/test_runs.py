@@ -147,6 +147,30 @@ def test_show_counts_units_of_every_code(tmp_path: Path) -> None:
     assert "another (1 unit)" in said("show", run)
 
 
+def test_a_configuration_of_a_design_is_called_by_its_arm(tmp_path: Path) -> None:
+    copies, names = [COPIES[0], COPIES[1]], ("base", "without gated")
+    run = planned(tmp_path / "runs" / "arms", copies, seeds=(0, 1), design="leave_one_out")
+    plan = json.loads((run / "plan.json").read_text())
+    for entry, name in zip(plan["configs"], names, strict=True):
+        entry |= {"arm": name, "family": "base" if name == "base" else "removal"}
+    (run / "plan.json").write_text(json.dumps(plan))
+    shown, listed = said("show", run), said("list", run.parent)
+    facts = [line.rstrip() for line in shown.splitlines()]
+    assert "arm               aaa111  base" in facts
+    assert "arm               bbb222  without gated" in facts
+    assert any(line.startswith("best") and line.endswith(", bbb222: without gated") for line in facts)
+    assert "best of arms: without gated (bbb222)\n" in listed
+    trial = said("trial", run, "without gated")
+    assert trial.startswith("Configuration without gated (bbb222) of run arms\n\nChanges of the base\n")
+    assert trial == said("trial", run, "bbb")
+    compared = said("diff", run, "base", "without gated")
+    assert compared.startswith("without gated (bbb222) against base (aaa111) in run arms\n")
+    assert "key" in compared.splitlines()[3]
+    for text in (shown, listed, trial, compared):
+        assert max(map(len, text.splitlines())) <= 80
+    assert "it has aaa111, bbb222" in refused("trial", run, "without nothing")
+
+
 def test_trial_has_changes_units_warnings_and_audit(run: Path) -> None:
     shown = said("trial", run, "492c")
     for words in (

@@ -2,11 +2,13 @@
 
 import io
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from harness.design.trial import Trial
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.display import Display
 from tests.harness.boards import FOLD, board, row
@@ -139,6 +141,28 @@ def test_live_table_prints_only_what_must_not_be_missed() -> None:
     assert done.split()[1:6] == ["done", "4/4", "0.5000", "0.9000", "2"]
     assert "lr=0.1" in done
     assert all(len(line) <= 100 for line in table.splitlines())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_arms_are_called_by_their_names(width: int) -> None:
+    shown, names = (
+        board(3, folds=("f0", "f1")),
+        ("base", "without gated, learned", "contrastive on permuted cell"),
+    )
+    for config, arm in zip(("aaa", "bbb", "ccc"), names, strict=True):
+        shown.enter(replace(row(config, {"streams": config}, 100, ("f0", "f1")), arm=arm))
+        shown.update(_report(config, 100, 0.5, fold="f0", status="done", warned=["overfit_train"]))
+    assert shown.name(Trial("bbb", "f0")) == "fold f0: without gated, learned (bbb)"
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    console.print(Display(console, shown, "val_unseen/pooled/aupr").render())
+    _, first, second, *lines = stream.getvalue().splitlines()
+    assert first.split() == ["pooled", "train"]
+    assert second.split() == ["arm", "state", "folds", "epoch", "aupr", "AUPR", "warnings"]
+    for line, arm in zip(lines, names, strict=True):
+        assert line.startswith(f"{arm} "), "whole"
+        assert line.split()[-6:] == ["running", "1/2", "100/200", "0.5000", "0.9000", "1"]
+        assert len(line) <= width
 
 
 def test_running_configurations_stay_on_the_screen() -> None:

@@ -1,5 +1,6 @@
 """A worker goes from fold to fold and keeps nothing of the fold before."""
 
+import json
 import weakref
 from pathlib import Path
 
@@ -25,7 +26,12 @@ def test_a_worker_holds_one_fold_and_is_called_by_its_trial(
     folds = make_folds(tiny_dataset, DataBlock(root=Path("data"), folds="each cell line"))[:6]
     config = compose(TINY, {"optimiser.epochs": 1}).resolved(gpu=False)
     work = Work(tmp_path / "run", tuple(folds), "val_unseen/pooled/aupr", (), "cpu", 1)
-    assignment = {"configuration": config.id, "config": config.canonical(), "changes": {}, "seeds": [0, 1]}
+    assignment = {
+        "configuration": config.id,
+        "config": json.dumps(config.canonical()),
+        "changes": {},
+        "seeds": [0, 1],
+    }
     assignment |= {"finished": {}, "dataset": str(tiny_dataset.path)}
     one = object.__new__(TrialWorker)
     held: weakref.WeakSet[UnitRun] = weakref.WeakSet()

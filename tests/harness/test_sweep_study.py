@@ -76,3 +76,15 @@ def test_ended_configurations_count_as_their_status_says(tmp_path: Path) -> None
         "diverged": "PRUNED",
         "failed": "FAIL",
     }
+
+
+def test_changes_are_told_where_they_are_not_what_was_drawn(tmp_path: Path) -> None:
+    named = ChoiceBlock(choice={"low": {"optimiser.lr": 0.001}, "high": {"optimiser.lr": 0.1}})
+    study = _open(tmp_path, Space({"rate": named, "episode.query": ChoiceBlock(choice=[8])}))
+    study.accept(study.draw_of({"optimiser.lr": 0.1, "episode.query": 8}), "a")
+    plain = _open(tmp_path / "plain")
+    plain.accept(plain.ask(), "b")
+    (told,), (drawn,) = study.study.trials, plain.study.trials
+    assert told.params == {"rate": "high", "episode.query": 8}
+    assert told.user_attrs == {"config": "a", "changes": {"optimiser.lr": 0.1, "episode.query": 8}}
+    assert drawn.user_attrs == {"config": "b"}

@@ -43,7 +43,7 @@ def give(tiny_dataset: EncodedDataset, tiny_fold: Fold) -> Give:
         config = compose(TINY, {"optimiser.epochs": 2, **dotted}).resolved(gpu=False)
         return {
             "configuration": config.id,
-            "config": config.canonical(),
+            "config": json.dumps(config.canonical()),
             "changes": dotted,
             "fold": tiny_fold.id,
             "seeds": [0, 1],

@@ -1,11 +1,12 @@
 """The base of every configuration block: typed, frozen, no unknown key, and an identity that outlives new fields."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationInfo, model_validator
 
 _STORED = {"stored": True}
+BlockKind = TypeVar("BlockKind", bound="Block")
 
 
 @dataclass(frozen=True)
@@ -75,3 +76,20 @@ def _identity(value: Any, content: Any) -> Any:
     if isinstance(value, dict):
         return {key: _identity(part, content[key]) for key, part in value.items()} if value else content
     return content
+
+
+def sharing(block: BlockKind, other: BlockKind) -> BlockKind:
+    """The block, with the very blocks of `other` in the places where it has equal ones: instances are immutable, and
+    thousands of configurations differ in a few numbers. `other` itself where all is equal."""
+    if type(block) is type(other) and block.model_dump_json() == other.model_dump_json():
+        return other  # as text, since 1, 1.0 and true are equal otherwise
+    parts = dict(block)
+    for name, theirs in other:
+        mine = parts.get(name)
+        if isinstance(mine, Block) and isinstance(theirs, Block):
+            parts[name] = sharing(mine, theirs)
+    given = block.model_fields_set
+    shared = type(block).model_construct(
+        _fields_set=other.model_fields_set if given == other.model_fields_set else given, **parts
+    )
+    return cast(BlockKind, shared)

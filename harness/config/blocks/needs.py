@@ -11,6 +11,7 @@ from harness.config.blocks.environment import (
     SupportEnvironmentBlock,
 )
 from harness.config.blocks.training import EpisodeBlock, samplers
+from models.environment.base import ENVIRONMENTS
 from models.losses import LOSSES, LossTerm
 
 CELL_LINES = 4
@@ -40,17 +41,22 @@ def term_faults(
                 yield f"{term.weight} {lack}"
 
 
-def placebo_faults(names: Collection[str], terms: Collection[type[LossTerm]]) -> Iterator[str]:
-    """Loss terms whose input is to be permuted and that are not there, or have none to permute."""
-    classes = {row.key: cast(type[LossTerm], row.cls) for row in LOSSES}
-    able = [key for key, cls in classes.items() if cls.permutes]
+def placebo_faults(
+    names: Collection[str], terms: Collection[type[LossTerm]], environment: EnvironmentBlock
+) -> Iterator[str]:
+    """Mechanisms whose input is to be permuted and that are not there, or have none to permute."""
+    classes = {row.key: cast(type[LossTerm], row.cls) for row in LOSSES if row.cls.permutes}
+    sources = [row.key for row in ENVIRONMENTS if row.cls.permutes]
+    able = [*classes, *sources]
     for name in names:
         if name not in able:
-            yield f"permuted: '{name}' is no loss term with a placebo ({', '.join(able)}){nearest(name, able)}"
-        elif classes[name] not in terms:
+            yield f"permuted: '{name}' is no mechanism with a placebo ({', '.join(able)}){nearest(name, able)}"
+        elif name in sources and environment.source != name:
+            yield f"permuted: {name} is not there to be permuted: environment.source is {environment.source}"
+        elif name in classes and classes[name] not in terms:
             yield f"permuted: {name} is not there to be permuted: {classes[name].weight} is 0, or another one is chosen"
     if len(set(names)) < len(names):
-        yield f"permuted names a loss term twice: {', '.join(names)}"
+        yield f"permuted names a mechanism twice: {', '.join(names)}"
 
 
 def _cell_lines(environment: EnvironmentBlock, episode: EpisodeBlock) -> str:

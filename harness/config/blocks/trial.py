@@ -73,7 +73,7 @@ class ConfigurationBlock(Block):
     streams: Annotated[str, Before("")] = Field("", max_length=40, pattern="^[A-Za-z0-9._-]*$")
     """A word in the names of all random streams: the same configuration under other random numbers (A/A placebo)."""
     permuted: Annotated[list[str], Before([])] = Field(default_factory=list)
-    """Loss terms that see one of their inputs in random order: placebos of equal capacity."""
+    """Mechanisms that see one of their inputs in random order: placebos of equal capacity."""
     limits: dict[str, float] = Field(default_factory=dict)
     """Limits of warning rules by rule id, in place of the documented ones."""
 
@@ -97,7 +97,7 @@ class ConfigurationBlock(Block):
         yield from limit_faults(self.limits)
         yield from source_faults(environment, self.energy, self.temperature, [*asking, *streams])
         yield from term_faults(terms, environment, episode)
-        yield from placebo_faults(self.permuted, terms)
+        yield from placebo_faults(self.permuted, terms, environment)
         yield from teacher_faults(environment, episode, needed)
         yield from extrapolation_faults(environment, episode)
         yield from graph_faults(environment)

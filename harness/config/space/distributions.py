@@ -112,16 +112,10 @@ class ChoiceBlock(ListedBlock):
         return {path for values in self.options.values() for path in values}
 
     def drawn(self, name: str, settings: Mapping[str, Any]) -> Any:
-        """Of several named options that fit, the one that says most."""
         options = self.options
         if options is None:
             return super().drawn(name, settings)
-        fitting = [
-            option
-            for option, values in options.items()
-            if all(path in settings and same(settings[path], value) for path, value in values.items())
-        ]
-        return max(fitting, key=lambda option: len(options[option]), default=MISSING)
+        return best_fit(options, settings)
 
     def text(self) -> str:
         return " | ".join(word(value) for value in self.choice)
@@ -251,6 +245,16 @@ KINDS: dict[str, type[DistributionBlock]] = {
     "int": IntBlock,
     "grid": GridBlock,
 }
+
+
+def best_fit(options: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any]) -> Any:
+    """Of the named options whose values `settings` has, the one that says most; MISSING when none fits."""
+    fitting = [
+        option
+        for option, values in options.items()
+        if all(path in settings and same(settings[path], value) for path, value in values.items())
+    ]
+    return max(fitting, key=lambda option: len(options[option]), default=MISSING)
 
 
 def same(one: object, other: object) -> bool:

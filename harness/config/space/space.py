@@ -1,5 +1,6 @@
 """A space: swept paths with their distributions and conditions, sampled define-by-run or enumerated."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -143,8 +144,8 @@ class Space:
 
 
 def changes_key(changes: Mapping[str, Any]) -> str:
-    """A text that is equal for equal changes, whatever their order."""
-    return repr(sorted(changes.items()))
+    """A text that is equal for equal changes, whatever their order: a hash, since thousands are kept."""
+    return hashlib.blake2b(repr(sorted(changes.items())).encode(), digest_size=16).hexdigest()
 
 
 def as_list(wanted: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
 from harness.config.space.crossed import Crossed
-from harness.config.space.distributions import ChoiceBlock
+from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space
 from harness.config.space.steps import Steps
 from harness.config.sweep.advice import advise
@@ -72,7 +72,7 @@ class Sweep:
         if all(arm.levels for arm in arms):
             return Crossed([(arm.levels, arm.changes) for arm in arms])
         options = {arm.name: dict(arm.changes) for arm in arms}
-        return Space({"arm": ChoiceBlock.model_construct(choice=options, when={})}, {})
+        return Space({"arm": ArmsBlock(choice=options)})
 
     def arms(self) -> list[Arm]:
         """The configurations that the design knows before anything runs."""

@@ -23,9 +23,11 @@ SETTINGS = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
-"""Ray reads these when it is imported and when it starts: no telemetry, no progress reports or log files of its own."""
+"""Ray reads these when it is imported and when it starts: no telemetry, no progress reports or log files of its own, and no
+snapshots of all trials for a restore that there is not."""
 LOCAL = {"RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"}
 """For a local Ray: under `uv run` it would pack the whole project and upload it to this same machine."""
 ELSEWHERE = (

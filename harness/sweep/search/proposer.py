@@ -1,5 +1,6 @@
 """What runs next: unfinished trials first, then a grid's or the sampler's configurations, each once, fold by fold."""
 
+import json
 import math
 import random
 from collections import deque
@@ -103,7 +104,8 @@ class Proposer(Searcher):
             "configuration": trial.config_id,
             "fold": trial.fold,
             "seeds": [unit.seed for unit in self.pending[trial]],
-            "config": planned.config.canonical(),
+            # As text: Tune keeps, copies and flattens what it is given, with every result anew.
+            "config": json.dumps(planned.config.canonical(), separators=(",", ":")),
             "changes": dict(planned.changes),
             "finished": dict(self.reached.get(trial, {})),
             "dataset": str(self.view(planned.config)),
@@ -181,7 +183,7 @@ class Proposer(Searcher):
             trials[fold] = BoardTrial(0, 0, status, objective=objective)
         for trial in self._pending_of(config):
             trials[trial.fold] = BoardTrial(epochs, len(self.pending[trial]))
-        self.board.enter(BoardRow(config, planned.changes, trials))
+        self.board.enter(BoardRow(config, planned.changes, trials, arm=planned.arm))
 
     def save(self, checkpoint_path: str) -> None:
         """Tune's own snapshots hold nothing: plan and study are on disk already."""
@@ -275,10 +277,11 @@ class Proposer(Searcher):
 
     def _accept(self, draw: Draw, config: ConfigurationBlock) -> str:
         self.plan = self.plan.add(config, draw.changes)
-        self.plan.append(self.run, config.id)
-        self.study.accept(draw, config.id)
-        trials = by_trial(self.plan.units_of(config.id))
+        identity = config.id
+        self.plan.append(self.run, identity)
+        self.study.accept(draw, identity)
+        trials = by_trial(self.plan.units_of(identity))
         self.pending |= trials
         self.waiting.extend(trials)
         self.new -= 1
-        return config.id
+        return identity

@@ -22,7 +22,8 @@ from harness.sweep.search.past import Past
 
 Direction = Literal["maximize", "minimize"]
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
-"""User attributes of every trial of the study: its configuration's identity, what it changes, how it ended."""
+"""User attributes of a trial of the study: its configuration's identity, what it changes where that is not what was drawn
+(a named choice, an arm), how it ended."""
 SPOILT = (AssertionError, AttributeError, LookupError, TypeError, ValueError, OptunaError)
 """What a journal that is none makes its reader raise: it is written anew."""
 
@@ -104,7 +105,8 @@ class Study:
     def accept(self, draw: Draw, config: str) -> None:
         """The proposal becomes the configuration `config` of the run."""
         trial = self._asked.pop(draw.number)
-        trial.set_user_attr(CHANGES, draw.changes)
+        if draw.changes != trial.params:
+            trial.set_user_attr(CHANGES, draw.changes)
         trial.set_user_attr(CONFIG, config)
         self._live[config] = trial
         self.numbers[config] = draw.number
@@ -165,7 +167,9 @@ class Study:
             reached = list(past.values)
         elif state is TrialState.PRUNED and curve:
             reached = [past.curve[-1][1]]
-        attributes = {CHANGES: dict(past.changes), CONFIG: past.config, STATUS: past.status}
+        attributes: dict[str, Any] = {CONFIG: past.config, STATUS: past.status}
+        if past.changes != past.params:
+            attributes[CHANGES] = dict(past.changes)
         trial = self._add(
             state, past.params, values=reached, user_attrs=attributes, intermediate_values=curve
         )

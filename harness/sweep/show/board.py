@@ -1,6 +1,8 @@
 """What a running sweep looks like at this moment: every configuration's state, counts, best, and time left."""
 
+import bisect
 import math
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -32,6 +34,13 @@ class Board:
         self.total, self.folds = total, folds
         self.larger_is_better = larger_is_better
         self.rows: dict[str, BoardRow] = {}
+        self._open: dict[str, BoardRow] = {}
+        """Rows that had not ended when they were last looked at: what a look costs does not grow with the others."""
+        self._over: list[tuple[float, int, BoardRow]] = []
+        """Those that had, best first: (merit turned so that less is better, number, row)."""
+        self._counted: Counter[str] = Counter()
+        self._longest = 0
+        self._looking = threading.Lock()
         self.aside = ""
         """What goes on beside the trials, in a few words."""
         self._clock = clock
@@ -44,7 +53,11 @@ class Board:
     def enter(self, row: BoardRow) -> BoardRow:
         """Add a configuration, or leave what is known of it."""
         self._labels.add(row.config, row.changes)
-        return self.rows.setdefault(row.config, row)
+        with self._looking:
+            if row.config not in self.rows:
+                self.rows[row.config] = self._open[row.config] = row
+                self._longest = max(self._longest, row.epochs)
+        return self.rows[row.config]
 
     def update(self, report: Mapping[str, Any]) -> BoardRow:
         """A worker's report after an epoch."""
@@ -61,11 +74,28 @@ class Board:
 
     def counts(self) -> Counter[str]:
         """Configurations by status."""
-        return Counter(row.status for row in self.rows.values())
+        running = self.running()
+        return self._counted + Counter(row.status for row in running)
 
     @property
     def ended(self) -> int:
-        return sum(row.ended for row in self.rows.values())
+        return len(self.rows) - len(self.running())
+
+    def running(self) -> list[BoardRow]:
+        """Rows of configurations that have not ended, as they were entered; one that has ended stays so."""
+        with self._looking:
+            for row in [row for row in self._open.values() if row.ended]:
+                del self._open[row.config]
+                self._counted[row.status] += 1
+                merit = (-1 if self.larger_is_better else 1) * row.objective
+                place = merit if math.isfinite(merit) else math.inf
+                bisect.insort(self._over, (place, len(self._over), row))
+            return list(self._open.values())
+
+    def over(self, most: int) -> list[BoardRow]:
+        """Rows of configurations that have ended, best first."""
+        self.running()
+        return [row for _, _, row in self._over[:most]]
 
     def best(self) -> BoardRow | None:
         """The configuration with the best objective so far, of those that have one on every fold and did not fail or
@@ -82,8 +112,8 @@ class Board:
         return row.objective if self.larger_is_better else -row.objective
 
     def label(self, config: str) -> str:
-        """The keys in which a configuration differs from the others, named as the ranking names them."""
-        return self._labels.name(config)
+        """The arm of a configuration, or the keys in which it differs from the others, named as the ranking names them."""
+        return self.rows[config].arm or self._labels.name(config)
 
     def name(self, trial: Trial) -> str:
         """What a person reads of a trial in Ray's dashboard; no two trials share it."""
@@ -101,9 +131,8 @@ class Board:
         if not epochs or self.elapsed() <= 0:
             return None
         busy = max(1.0, seconds / self.elapsed())
-        longest = max((row.epochs for row in self.rows.values()), default=0)
-        waiting = max(0, self.total - len(self.rows)) * longest
-        running = sum(row.left for row in self.rows.values())
+        waiting = max(0, self.total - len(self.rows)) * self._longest
+        running = sum(row.left for row in self.running())
         return float((waiting + running) * seconds / epochs / busy)
 
 

@@ -11,7 +11,7 @@ from harness.sweep.run.statuses import WORST_FIRST
 ENDED = (*WITH_RESULT, "failed")
 
 
-@dataclass
+@dataclass(slots=True)
 class BoardTrial:
     """A configuration on one fold: how far it is, and its headline numbers (means over its units)."""
 
@@ -38,15 +38,16 @@ class BoardTrial:
         self.diverged = int(report["diverged"])
 
 
-@dataclass
+@dataclass(slots=True)
 class BoardRow:
-    """One configuration: what it changes, and its trials by fold. What is over several folds is the mean over those
-    that have a value, or for counts the sum."""
+    """One configuration: what it changes, its trials by fold, and the name of its arm in a design that has arms. What is
+    over several folds is the mean over those that have a value, or for counts the sum."""
 
     config: str
     changes: Mapping[str, Any]
     trials: dict[str, BoardTrial]
     warned: set[str] = field(default_factory=set)
+    arm: str = ""
 
     @property
     def status(self) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console, Group, RenderableType
@@ -108,46 +108,52 @@ class Display:
     def render(self) -> RenderableType:
         """Progress line and table; at most as many rows as help."""
         with self._lock:
-            rows = list(self.board.rows.values())
-            running = [row for row in rows if not row.ended]
-            sign = -1.0 if self.board.larger_is_better else 1.0
-            ended = sorted(
-                (row for row in rows if row.ended),
-                key=lambda row: sign * row.objective if math.isfinite(row.objective) else math.inf,
-            )
-            several = any(len(row.trials) > 1 for row in rows)
-            table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
-            table.add_column("configuration", no_wrap=True, style="dim", width=13)
-            table.add_column("state", no_wrap=True, width=8)
-            if several:
-                table.add_column("folds", justify="right", no_wrap=True, width=5)
-            table.add_column("epoch", justify="right", no_wrap=True, width=7)
-            table.add_column(self.objective.replace("val_unseen/", ""), justify="right", no_wrap=True)
-            table.add_column("train AUPR", justify="right", no_wrap=True)
-            table.add_column("warnings", no_wrap=True, justify="right")
-            table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
-            best = self.board.best()
-            for row in [*running, *ended[:SHOWN]]:
-                leads = best is not None and row.config == best.config
-                ended_trials = sum(trial.ended for trial in row.trials.values())
-                table.add_row(
-                    row.config,
-                    Text(row.status, style=COLOURS[row.status]),
-                    *([f"{ended_trials}/{len(row.trials)}"] if several else []),
-                    f"{row.epoch}/{row.epochs}",
-                    Text(_number(row.objective), style="bold green" if leads else ""),
-                    _number(row.metric("train_aupr")),
-                    Text(str(len(row.warned)) if row.warned else "", style="yellow"),
-                    Text(
-                        (f"{row.diverged} of {row.units} diverged; " if row.diverged else "")
-                        + self.board.label(row.config)
-                    ),
-                )
-            hidden = len(ended) - SHOWN
+            running = self.board.running()
+            table = self._table([*running, *self.board.over(SHOWN)])
+            hidden = len(self.board.rows) - len(running) - SHOWN
             parts: list[RenderableType] = [self._headline(), table]
             if hidden > 0:
                 parts.append(Text(f"and {hidden} more that ended", style="dim"))
             return Group(*parts)
+
+    def _table(self, rows: Sequence[BoardRow]) -> Table:
+        """A line per configuration, which is called by its arm where all have one, else by its identity and changes."""
+        several = any(len(row.trials) > 1 for row in rows)
+        arms = bool(rows) and all(row.arm for row in rows)
+        table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
+        objective, train = self.objective.replace("val_unseen/", ""), "train AUPR"
+        if arms:
+            table.add_column("arm", ratio=1, no_wrap=True, overflow="ellipsis")
+            # In 80 columns there is room for names, since headings stand in two lines.
+            objective, train = objective.replace("/", "\n"), train.replace(" ", "\n")
+        else:
+            table.add_column("configuration", no_wrap=True, style="dim", width=13)
+        table.add_column("state", no_wrap=True, width=8)
+        if several:
+            table.add_column("folds", justify="right", no_wrap=True, width=5)
+        table.add_column("epoch", justify="right", no_wrap=True, width=7)
+        table.add_column(objective, justify="right", no_wrap=True)
+        table.add_column(train, justify="right", no_wrap=True)
+        table.add_column("warnings", no_wrap=True, justify="right")
+        if not arms:
+            table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
+        best = self.board.best()
+        for row in rows:
+            leads = best is not None and row.config == best.config
+            ended_trials = sum(trial.ended for trial in row.trials.values())
+            label = self.board.label(row.config)
+            diverged = f"{row.diverged} of {row.units} diverged" if row.diverged else ""
+            table.add_row(
+                Text(f"{label} ({diverged})" if diverged else label) if arms else row.config,
+                Text(row.status, style=COLOURS[row.status]),
+                *([f"{ended_trials}/{len(row.trials)}"] if several else []),
+                f"{row.epoch}/{row.epochs}",
+                Text(_number(row.objective), style="bold green" if leads else ""),
+                _number(row.metric("train_aupr")),
+                Text(str(len(row.warned)) if row.warned else "", style="yellow"),
+                *([] if arms else [Text(f"{diverged}; {label}" if diverged else label)]),
+            )
+        return table
 
     def _headline(self) -> Text:
         counts = self.board.counts()

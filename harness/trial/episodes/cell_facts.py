@@ -9,6 +9,7 @@ from harness.config.blocks.environment import RelationBlock, SupportEnvironmentB
 from harness.config.blocks.environment_checks import reads_features
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
+from models.streams import generator
 
 RELATIONS = ("environment.graph.relations", "loss.contrastive.relations")
 """Where a configuration may give a table of relations between cell lines."""
@@ -52,6 +53,22 @@ def standardised_features(
             "in units such as log counts"
         )
     return torch.from_numpy(scaled)
+
+
+def presented_features(
+    config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray, seed: int
+) -> Tensor | None:
+    """`standardised_features` as the model is given them. Under a placebo of the source `features` every training cell line
+    has those of another one, in one cycle from the stream (seed, "permuted", "features"); the others have their own, so
+    that nothing of them is trained on. Of one training cell line there is nothing to exchange."""
+    features = standardised_features(config, dataset, codes)
+    if features is None or "features" not in config.permuted:
+        return features
+    order = torch.randperm(len(codes), generator=generator(seed, "permuted", "features"))
+    trained = torch.as_tensor(codes, dtype=torch.long)
+    shown = features.clone()
+    shown[trained[order]] = features[trained[order.roll(1)]]
+    return shown
 
 
 def relation_matrix(

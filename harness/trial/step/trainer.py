@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
-from harness.trial.episodes.cell_facts import relation_matrix, standardised_features
+from harness.trial.episodes.cell_facts import presented_features, relation_matrix
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.step.balance import build_balance
 from harness.trial.step.dependence import dependence
@@ -70,7 +70,7 @@ class Trainer:
     ) -> None:
         self.config, self.dataset, self.seed, self.device = config, dataset, seed, device
         settings = config.model_dump()
-        every = standardised_features(config, dataset, codes)
+        every = presented_features(config, dataset, codes, seed)
         v = None if every is None else every[codes]
         relations = relation_matrix(config, dataset, codes)
         self.model = build_model(settings, len(codes), v=v, relations=relations)
