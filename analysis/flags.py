@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.duplicates import duplicate_findings
 from analysis.errors import nearest
 from analysis.reported import pruned_before_beginning
 from analysis.rules import LIMITS, RULES, Judgement, Table, Units, judge
@@ -39,7 +40,7 @@ def survey(run: Run) -> Survey:
         for what, count in Counter(what for unit, what in missing.items() if unit not in unbegun).items()
     ]
     begun = replace(judgement, findings=[each for each in judgement.findings if each[0] not in unbegun])
-    findings = pd.DataFrame(_rows(run, begun), columns=COLUMNS)
+    findings = pd.DataFrame([*_rows(run, begun), *duplicate_findings(run, units)], columns=COLUMNS)
     return Survey(
         findings=findings.assign(implied=findings["implied"].fillna(False).astype(bool)),
         unevaluated=pd.DataFrame(counted, columns=["rule", "missing", "units", "of"]),

@@ -36,6 +36,10 @@ SCORES = ("u_only", "corrected", "branch_select")
 LEAKING = "branch_select"
 """The score that is chosen on test: never the one that decides."""
 MACRO, POOLED = "macro", "pooled"
+UNDATED = 2**31 - 1
+"""Epoch of a result that was reported without one (python -m analysis import): after every epoch that is known."""
+REPORTED_BY_OTHERS = "as reported"
+"""Selection rule of the weights of imported results: it is not known."""
 PREVALENCES: dict[str, float | None] = {"as_found": None, "1:1": 1.0 / 2.0, "1:20": 1.0 / 21.0}
 """Share of positives that each `prevalence_mode` reweights to; None leaves the rows as they are."""
 
@@ -145,7 +149,11 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "cell line, which leaks and decides nothing",
         ),
         ("prevalence_mode", _S, "as_found, 1:1 or 1:20, the latter two by reweighting"),
-        ("protocol", _S, "exact (each pair once) or documented (balanced resampled batches)"),
+        (
+            "protocol",
+            _S,
+            "exact (each pair once) or documented (balanced resampled batches, and imported results)",
+        ),
         ("n", _I64, "pairs"),
         ("positives", _I64, "positive pairs"),
         ("prevalence", _F64, "share of positives after reweighting"),

@@ -17,10 +17,12 @@ from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.folds import MEASURED
+from analysis.imports.view import unranked_view
 from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
 from analysis.rules import why
+from analysis.schema import REPORTED_BY_OTHERS, UNDATED
 from analysis.stamps import earlier_runs
 from analysis.store import Run
 
@@ -36,6 +38,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield _table(ranking, top)
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
+    yield from unranked_view(ranking.run)
     yield from _accused(ranking)
     yield from dimensions_view(ranking.run)
     yield from audit_view(ranking.run)
@@ -99,9 +102,18 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
             "what": counted,
             **({"mixed": mixed} if mixed else {}),
             "by": f"{ranking.by.label} on val_unseen, {direction} is better; it decides {ranking.by.decides}",
-            "selection": "weights best_on_validation; configurations by val_unseen; test reports only",
+            "selection": f"weights {_weights(run)}; configurations by val_unseen; test reports only",
             "interval": f"{covers}; {answer}; new loci: not covered",
         }
+    )
+
+
+def _weights(run: Run) -> str:
+    """What chose the weights that are ranked: of imported results nobody says."""
+    return (
+        "as reported"
+        if (run.table("units")["selection"] == REPORTED_BY_OTHERS).any()
+        else "best_on_validation"
     )
 
 
@@ -262,7 +274,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         where = [f"#{ranks[row['config']]}"]
         if isinstance(row["cell_line"], str):
             where.append(row["cell_line"])
-        if pd.notna(row["epoch"]):
+        if pd.notna(row["epoch"]) and row["epoch"] != UNDATED:
             where.append(f"first at epoch {int(row['epoch'])}")
         worst = f"worst {row['value']:.3g}, limit {row['limit']:.3g} ({'; '.join(where)})"
         yield Padding(Text(worst), (0, 0, 0, 2))

@@ -59,7 +59,7 @@ class GeneralisationGap(Rule):
 
     def evidence(self, reading: Reading) -> str:
         train, unseen = reading.values["train"], reading.values["unseen"]
-        text = f"train AUPR {train:.3f}, unseen {unseen:.3f} at epoch {reading.epoch}"
+        text = f"train AUPR {train:.3f}, unseen {unseen:.3f} {reading.when}"
         if "test" in reading.values:
             text += f"; gap to test (macro, reporting only) {train - reading.values['test']:.3f}"
         return text

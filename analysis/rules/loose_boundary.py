@@ -31,7 +31,7 @@ class LooseBoundary(Rule):
     limits: ClassVar[Mapping[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
 
     def measure(self, units: Units) -> Readings:
-        return units.cells(["recall", "precision", "prevalence", "auc"])
+        return units.cells(["recall", "precision"], optional=["prevalence", "auc"])
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         recall, limit = values["recall"], limits[self.id]
@@ -47,5 +47,5 @@ class LooseBoundary(Rule):
         return text
 
     def implied(self, reading: Reading) -> bool:
-        balanced = _BALANCED[0] <= reading.values["prevalence"] <= _BALANCED[1]
-        return balanced and reading.values["auc"] < _IMPLIED_AUC
+        prevalence, auc = reading.values.get("prevalence", 0.0), reading.values.get("auc", 1.0)
+        return _BALANCED[0] <= prevalence <= _BALANCED[1] and auc < _IMPLIED_AUC

@@ -49,7 +49,6 @@ class ModeCollapse(Rule):
     def measure(self, units: Units) -> Readings:
         spreads = units.cells(["logit_sd", "probability_sd"], pooled=False)
         chance = chance_readings(units)
-        chance = chance.at(spreads.has(units.count)[chance.unit])
         closes = units.unit_rows.numbers("gate_closes") > 0
         return _widest(spreads, closes[spreads.unit]).joined(chance)
 
@@ -87,7 +86,7 @@ class ModeCollapse(Rule):
         return text
 
     def lacking(self, readings: Readings) -> Mapping[int, str]:
-        """The input that the clause on chance lacks, in numbers of the data alone: equal units give equal words."""
+        """The input that either clause lacks, of chance in numbers of the data alone: equal units give equal words."""
         missing = dict.fromkeys(
             np.unique(readings.unit).tolist(),
             "AUC, recall and precision of the unseen pairs, for its clause on chance",
@@ -102,7 +101,11 @@ class ModeCollapse(Rule):
                 missing[unit] = _underpowered(
                     {name: float(column[at]) for name, column in readings.values.items()}
                 )
-        return missing
+        spread = set(readings.unit[~np.isnan(readings.values["logit_sd"])].tolist())
+        for unit in set(missing) | set(reported):
+            if unit not in spread:
+                missing[unit] = "spread of the output within a cell line, for its clause on spread"
+        return dict(sorted(missing.items()))
 
 
 def _widest(spreads: Readings, closes: Mask) -> Readings:

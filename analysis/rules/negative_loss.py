@@ -41,7 +41,7 @@ class NegativeLoss(Rule):
         return Broken(loss, limit, loss < limit)
 
     def evidence(self, reading: Reading) -> str:
-        text = f"total loss {reading.values['loss']:.4g} at epoch {reading.epoch}"
+        text = f"total loss {reading.values['loss']:.4g} {reading.when}"
         if "lowest_term" in reading.values:
             text += f"; the lowest weighted term is {reading.values['lowest_term']:.4g}"
         return text

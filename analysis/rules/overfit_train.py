@@ -32,4 +32,4 @@ class OverfitTrain(Rule):
         return Broken(value, limit, value > limit)
 
     def evidence(self, reading: Reading) -> str:
-        return f"train AUPR {reading.values['train_aupr']:.3f} at epoch {reading.epoch}"
+        return f"train AUPR {reading.values['train_aupr']:.3f} {reading.when}"

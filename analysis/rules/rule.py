@@ -9,6 +9,7 @@ from analysis.errors import UserError
 from analysis.rules.readings import Readings
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
+from analysis.schema import UNDATED
 
 SEVERITIES = ("documented", "fault", "hint")
 """Kinds of a finding: beyond a documented limit, a fault of the model or its training, or worth a look."""
@@ -52,6 +53,11 @@ class Reading(NamedTuple):
     epoch: int | None
     cell_line: str | None
     final: bool
+
+    @property
+    def when(self) -> str:
+        """`at epoch 7`, or `at its end` of what was reported without an epoch."""
+        return "at its end" if self.epoch == UNDATED else f"at epoch {self.epoch}"
 
 
 class Broken(NamedTuple):

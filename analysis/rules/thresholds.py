@@ -21,10 +21,12 @@ class Threshold(Rule):
         exact = (
             f" (logit {values['threshold_oracle_logit']:.4g})" if "threshold_oracle_logit" in values else ""
         )
-        return (
+        text = (
             f"best-F1 threshold {values['threshold_oracle']:.3g}{exact} where a calibrated model's would be F*/2 = "
-            f"{values['f1_oracle'] / 2:.2f}; the validation threshold loses {values['f1_oracle'] - values['f1']:.3f} of F1"
+            f"{values['f1_oracle'] / 2:.2f}"
         )
+        lost = values["f1_oracle"] - values["f1"]
+        return text + (f"; the validation threshold loses {lost:.3f} of F1" if lost else "")
 
 
 @register

@@ -1,0 +1,201 @@
+"""Rule duplicate_results: two configurations of a run whose results are the same numbers. It is judged on the whole run, so
+it stands in the analysis alone, after the rules that a trial judges by itself."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.reported import configuration_changes, flatten, resolved_configurations
+from analysis.rules import Units
+from analysis.rules.never_acted import MECHANISM, TERM, NeverActed
+from analysis.schema import MACRO, POOLED
+from analysis.store import KEYS, Run
+
+RULE, MARK = "duplicate_results", "2"
+FEWEST = 15
+"""Numbers that have to agree."""
+DECIMALS = 3
+"""Digits after the point below which a number that agrees says nothing."""
+_METRICS = (
+    "aupr", "auc", "f1", "precision", "recall", "threshold_oracle", "nll", "logit_sd", "probability_sd",
+)  # fmt: skip
+"""Compared columns of `cells`; none that the data decide."""
+_WRITTEN_AS = {"threshold_oracle": ("threshold", "threshold_oracle")}
+_LOOKED_AT = 5
+"""Numbers that two configurations have to share with no third one in between before all of theirs are compared."""
+_ADVICE = "measure one of them again: a result that repeats in every digit is one measurement under two names"
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Two configurations whose results are identical: how many numbers, of which metrics, in how many cell lines."""
+
+    configs: tuple[str, str]
+    numbers: int
+    metrics: tuple[str, ...]
+    lines: int
+    decimals: int | None
+
+    def sentence(self, other: str) -> str:
+        """What is said of the other one; `decimals` None where the store has all digits."""
+        digits = "in every digit" if self.decimals is None else f"to the last of {self.decimals} decimals"
+        return (
+            f"identical as reported to {other}: {self.numbers} numbers ({', '.join(self.metrics)}) over {self.lines} cell "
+            f"line{'s' if self.lines != 1 else ''} agree {digits}"
+        )
+
+
+def copies(run: Run) -> list[Copy]:
+    """Pairs of configurations that agree in all metrics that vary, over all cell lines and seeds that both have, in at
+    least `FEWEST` numbers of `DECIMALS` decimals or more; those of the reported weights."""
+    results = _results(run)
+    digits = _digits(run)
+    pairs: Counter[tuple[str, str]] = Counter()
+    for metric in _METRICS:
+        pairs.update(_neighbours(results, metric))
+    by_config = {
+        str(config): part.set_index("key") for config, part in results.groupby("config", observed=True)
+    }
+    each = (
+        _compared(pair, by_config[pair[0]], by_config[pair[1]], digits)
+        for pair, count in sorted(pairs.items())
+        if count >= _LOOKED_AT
+    )
+    return [copy for copy in each if copy is not None]
+
+
+def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
+    """Rows of the table `warnings`, one per unit of a copy; none where never_acted explains why two are the same."""
+    unit_rows = run.table("units")
+    names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
+    silent: dict[str, set[str]] | None = None
+    for copy in copies(run):
+        if copy.decimals is None:
+            silent = _silent_keys(run, units) if silent is None else silent
+            if _explained(run, copy.configs, silent):
+                continue
+        for config, other in (copy.configs, copy.configs[::-1]):
+            for key in unit_rows.loc[unit_rows["config"] == config, KEYS].to_dict("records"):
+                yield {
+                    **key, "rule": RULE, "mark": MARK, "value": float(copy.numbers), "limit": float(FEWEST),
+                    "severity": "fault", "epoch": None, "cell_line": None,
+                    "source": "record points rp08, rp09, rp12, rp13", "advice": _ADVICE,
+                    "evidence": copy.sentence(names[other]), "implied": False, "live": False,
+                }  # fmt: skip
+
+
+def _results(run: Run) -> pd.DataFrame:
+    """config, key (of fold, seed and cell line), line and metrics of the reported weights on val_unseen; none of those that
+    were reported from phase 1, which configurations share that differ in phase 2 alone."""
+    rows, epochs = run.judged(), run.table("epochs")
+    phase1 = epochs.loc[epochs["phase"] == 1, [*KEYS, "epoch"]]
+    if len(phase1):
+        early = pd.MultiIndex.from_frame(phase1.astype({"config": str, "fold": str}))
+        at = pd.MultiIndex.from_frame(rows[[*KEYS, "epoch"]].astype({"config": str, "fold": str}))
+        rows = rows[~at.isin(early)]
+    chosen = (
+        (rows["split"] == "val_unseen") & (rows["selection"] == "best_on_validation") & (rows["unit"] >= 0)
+    )
+    rows = rows[chosen & (rows["cell_line"] != MACRO)]
+    for column, preferred in (("protocol", "exact"), ("score", "corrected")):
+        having = rows.loc[rows[column] == preferred, "unit"].unique()
+        rows = rows[(rows[column] == preferred) | ~rows["unit"].isin(having)]
+    of_lines = rows.loc[rows["cell_line"] != POOLED, "unit"].unique()
+    rows = rows[(rows["cell_line"] != POOLED) | ~rows["unit"].isin(of_lines)]
+    names = [rows[column].astype(str) for column in ("fold", "seed", "cell_line")]
+    frame = rows[list(_METRICS)].assign(config=rows["config"].astype(str), line=names[2])
+    frame["key"] = names[0] + "\n" + names[1] + "\n" + names[2]
+    return frame.drop_duplicates(["config", "key"])
+
+
+def _neighbours(results: pd.DataFrame, metric: str) -> Iterator[tuple[str, str]]:
+    """Configurations of which one follows the other among those with the same number in the same place."""
+    ordered = results.dropna(subset=[metric]).sort_values(["key", metric, "config"])
+    key, value, config = (ordered[column].to_numpy() for column in ("key", metric, "config"))
+    same = (key[1:] == key[:-1]) & (value[1:] == value[:-1])
+    yield from zip(config[:-1][same], config[1:][same], strict=True)
+
+
+def _digits(run: Run) -> dict[str, Mapping[str, int]]:
+    """Configuration -> decimals that imported metrics were written with, over its seeds; nothing for a trial's own."""
+    digits: dict[str, dict[str, int]] = {}
+    for config, text in zip(run.table("units")["config"], run.table("units")["config_json"], strict=True):
+        told = json.loads(text).get("import") if isinstance(text, str) else None
+        for metric, count in (told or {}).get("decimals", {}).items():
+            known = digits.setdefault(str(config), {})
+            known[metric] = max(count, known.get(metric, 0))
+    return dict(digits)
+
+
+def _compared(
+    pair: tuple[str, str], one: pd.DataFrame, other: pd.DataFrame, digits: Mapping[str, Mapping[str, int]]
+) -> Copy | None:
+    """The copy that two configurations are, None where they are none."""
+    shared = one.index.intersection(other.index)
+    a, b = one.loc[shared], other.loc[shared]
+    numbers, metrics, fewest = 0, [], []
+    for metric in _METRICS:
+        both = (a[metric].notna() & b[metric].notna()).to_numpy()
+        left, right = a[metric].to_numpy()[both], b[metric].to_numpy()[both]
+        written = [_written(digits[config], metric) for config in pair if config in digits]
+        if not both.any() or min(written, default=DECIMALS) < DECIMALS:
+            continue
+        if np.ptp(left) == 0 and np.ptp(right) == 0:
+            continue
+        if not np.array_equal(left, right):
+            return None
+        numbers, fewest = numbers + int(both.sum()), [*fewest, *written]
+        metrics.append("threshold" if metric == "threshold_oracle" else metric)
+    if numbers < FEWEST:
+        return None
+    return Copy(pair, numbers, tuple(metrics), a["line"].nunique(), min(fewest, default=None))
+
+
+def _written(digits: Mapping[str, int], metric: str) -> int:
+    return max(digits.get(name, 0) for name in _WRITTEN_AS.get(metric, (metric,)))
+
+
+def _silent_keys(run: Run, units: Units) -> dict[str, set[str]]:
+    """Configuration -> settings, and `BLOCK.*`, of its terms and parts of mechanisms that acted in none of its units."""
+    readings = NeverActed().measure(units)
+    configs = run.table("units")["config"].to_numpy()[readings.unit]
+    keys = _settings(run)
+    silent: dict[str, set[str]] = {}
+    for name, first in readings.values.items():
+        if name.startswith((TERM, MECHANISM)):
+            there = ~np.isnan(first)
+            acted = pd.Series(first[there] == 0).groupby(configs[there]).any()
+            for config in acted.index[~acted]:
+                silent.setdefault(str(config), set()).update(keys.get(name, ()))
+    return silent
+
+
+def _settings(run: Run) -> dict[str, set[str]]:
+    """Name of a value of never_acted -> its settings."""
+    terms = run.table("terms")[["term", "weight_key"]].dropna().drop_duplicates()
+    keys: dict[str, set[str]] = {}
+    for term, weight in zip(terms["term"], terms["weight_key"], strict=True):
+        keys.setdefault(TERM + term, set()).update({weight, weight.removesuffix(".weight") + ".*"})
+    for row in run.acted()[["id", "mechanism", "part", "keys"]].drop_duplicates().itertuples(index=False):
+        keys.setdefault(f"{MECHANISM}{row.id} {row.mechanism} {row.part}", set()).update(
+            str(row.keys).split(",")
+        )
+    return keys
+
+
+def _explained(run: Run, pair: tuple[str, str], silent: Mapping[str, set[str]]) -> bool:
+    """Whether every setting in which two configurations differ is of something that never acted in either."""
+    contents = resolved_configurations(run)
+    one, other = (flatten(contents[config]) for config in pair)
+    differing = [path for path in {**one, **other} if one.get(path) != other.get(path)]
+    patterns = silent.get(pair[0], set()) | silent.get(pair[1], set())
+    return bool(differing) and all(any(_inside(path, pattern) for pattern in patterns) for path in differing)
+
+
+def _inside(path: str, pattern: str) -> bool:
+    return path == pattern or (pattern.endswith(".*") and path.startswith(pattern.removesuffix("*")))

@@ -1,0 +1,229 @@
+"""Results of others as a run: the documented record points raise what the documents say, and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.__main__ import main
+from analysis.duplicates import copies
+from analysis.errors import UserError
+from analysis.flags import survey
+from analysis.imports.rows import identity
+from analysis.imports.table_file import decimals
+from analysis.ranking import rank
+from analysis.reported import configuration_changes
+from analysis.rules import RULES
+from analysis.store import Run
+from tests.analysis.documented_results import DOCUMENTED, EXPECTED_ONCE_THERE, Documented
+
+SHARED = Path(__file__).parents[3] / "shared"
+POINTS = SHARED / "data" / "record_points"
+DOCS = Path(__file__).parents[2] / "docs"
+real = pytest.mark.skipif(
+    not POINTS.is_dir(), reason="the record points (../shared/data) are not on this machine"
+)
+Import = Callable[..., Run]
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Import:
+    """Imports CSV texts, one file each, with options, as a run."""
+
+    def run(*texts: str, options: tuple[str, ...] = ()) -> Run:
+        files = [tmp_path / f"file{at}.csv" for at in range(len(texts))]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text, encoding="utf-8")
+        assert main(["import", *map(str, files), "--out", str(tmp_path / "run"), *options]) == 0
+        return Run.open(tmp_path / "run")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def documented(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    out = tmp_path_factory.mktemp("points") / "documented"
+    assert (
+        main(["import", *map(str, sorted(POINTS.glob("*.csv"))), "--prevalence", "0.5", "--out", str(out)])
+        == 0
+    )
+    return Run.open(out)
+
+
+@pytest.fixture(scope="module")
+def warnings(documented: Run) -> pd.DataFrame:
+    findings = survey(documented).findings
+    names = {config: change["name"] for config, change in configuration_changes(documented).items()}
+    return findings.assign(point=findings["config"].map(names))
+
+
+@real
+@pytest.mark.parametrize(
+    "row", [*DOCUMENTED, *EXPECTED_ONCE_THERE], ids=lambda row: f"{row.point}-{row.rule}"
+)
+def test_a_documented_warning_is_raised(row: Documented, warnings: pd.DataFrame) -> None:
+    if row in EXPECTED_ONCE_THERE and row.rule not in RULES:
+        pytest.skip(f"there is no rule {row.rule} yet")
+    raised = warnings[(warnings["point"] == row.point) & (warnings["rule"] == row.rule)]
+    if row.line is not None:
+        raised = raised[raised["cell_line"] == row.line]
+    assert any(abs(value - row.value) < 1e-4 for value in raised["value"]), raised["value"].tolist()
+
+
+@real
+@pytest.mark.parametrize(
+    "row", [*DOCUMENTED, *EXPECTED_ONCE_THERE], ids=lambda row: f"{row.point}-{row.rule}"
+)
+def test_a_quoted_sentence_stands_in_the_document(row: Documented) -> None:
+    places = (SHARED / "seeds", f"{row.source}_*"), (POINTS, f"{row.source}.csv"), (DOCS, f"{row.source}.md")
+    (file,) = [file for folder, pattern in places for file in folder.glob(pattern)]
+    assert row.quote in file.read_text(encoding="utf-8")
+
+
+@real
+def test_record_points_raise_nothing_that_their_numbers_do_not(warnings: pd.DataFrame) -> None:
+    raised = {rule: set(part["point"]) for rule, part in warnings.groupby("rule")}
+    limits = {
+        "overfit_train": {"rp15", "rp16", "rp22", "rp24", "rp25", "rp26", "rp27"},
+        "generalisation_gap": {"rp15", "rp24", "rp25"},
+        "threshold_high": {"rp05", "rp24"},
+        "threshold_low": {"rp07", "rp08", "rp09", "rp11", "rp12", "rp13", "rp25"},
+        "mode_collapse": {"rp08", "rp09"},
+        "negative_loss": {"rp25"},
+        "duplicate_results": {"rp08", "rp09", "rp12", "rp13"},
+        "train_spike": {"rp25"},
+    }
+    assert {rule: points for rule, points in raised.items() if points - limits.get(rule, points)} == {}
+    assert "loose_boundary" in raised
+    assert not {"cross_attn", "rp02", "rp10", "rp11", "rp12"} & raised["loose_boundary"]
+
+
+@real
+def test_record_points_are_ranked_as_the_documents_have_them(documented: Run) -> None:
+    table = rank(documented).configurations
+    assert list(table["label"][:5]) == ["rp06", "rp04", "rp05", "rp15", "rp24"]
+    values = dict(zip(table["label"], table["value"], strict=True))
+    assert values["rp04"] == pytest.approx(0.7014, abs=5e-5)
+    assert values["rp12"] == pytest.approx(0.666, abs=5e-4)
+    assert {"rp16", "rp22"}.isdisjoint(values), "they have no AUPR of unseen pairs"
+
+
+LINES = ("A", "B", "C", "D", "E", "F", "G", "H")
+
+
+def _results(shift: float = 0.0, digits: int = 4, names: str = "ab", last: float = 0.0) -> str:
+    """Two names with AUPR and AUC in eight cell lines; the second's are shifted, and its last AUC is by `last` more."""
+    rows = ["name,cell_line,aupr,auc,recall"]
+    for which, name in enumerate(names):
+        for at, line in enumerate(LINES):
+            aupr, auc = 0.61234567 + 0.0123 * at + which * shift, 0.6 + 0.0091 * at + which * shift
+            auc += which * last * (at == 7)
+            rows.append(f"{name},{line},{aupr:.{digits}f},{auc:.{digits}f},1.0000")
+    return "\n".join(rows)
+
+
+def test_two_names_with_the_same_numbers_are_copies(imported: Import) -> None:
+    run = imported(_results())
+    (copy,) = copies(run)
+    assert set(copy.configs) == {identity("a"), identity("b")}
+    assert (copy.numbers, copy.metrics, copy.lines, copy.decimals) == (16, ("aupr", "auc"), 8, 4)
+    findings = survey(run).findings
+    assert set(findings["config"][findings["rule"] == "duplicate_results"]) == set(copy.configs)
+    assert "identical as reported to b: 16 numbers" in " ".join(findings["evidence"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _results(shift=1e-5, digits=6),  # the same to 4 decimals, and not to 6
+        _results(digits=2),
+        _results(last=0.0001),
+        "\n".join(_results().splitlines()[:8] + _results().splitlines()[9:16]),  # 7 lines of both: 14 numbers
+        "name,cell_line,aupr,auc\n" + "\n".join(f"{n},{c},0.5000,0.5000" for n in "ab" for c in LINES),
+    ],
+    ids=["round-alike", "two-decimals", "one-differs", "too-few", "constant"],
+)
+def test_numbers_that_are_no_copies(text: str, imported: Import) -> None:
+    assert copies(imported(text)) == []
+
+
+def test_seeds_count_and_one_that_differs_is_no_copy(imported: Import) -> None:
+    rows = [f"{n},{s},0.{7000 + 13 * s},0.{6000 + 7 * s},0.{5000 + 3 * s}" for n in "ab" for s in range(5)]
+    run = imported("model,seed,aupr,auc,f1\n" + "\n".join(rows))
+    assert [copy.numbers for copy in copies(run)] == [15]
+    assert rank(run).configurations["seeds"].tolist() == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,aurp\na,0.5\n", "unknown column 'aurp'; did you mean 'aupr'?"),
+        ("name,cell_line\na,K562\n", "has no metric"),
+        ("name,aupr\na,0.5\nb,high\n", "row 2, column 'aupr': 'high' is not a number from 0 to 1"),
+        ("name,aupr\na,70.1\n", "row 1, column 'aupr': '70.1' is not a number from 0 to 1"),
+        ("name,aupr\n,0.5\n", "row 1: column 'name' is empty"),
+        ("name,aupr\na,0.5\na,0.6\n", "row 2: a is in row 1 already"),
+        ("name,seed,aupr\na,x,0.5\n", "row 1, column 'seed': 'x' is no whole number from 0 on"),
+        ("name,epoch,aupr\na,0,0.5\n", "row 1, column 'epoch': '0' is no whole number from 1 on"),
+        ("name,aupr,average_precision\na,0.5,0.5\n", "columns 'aupr' and 'average_precision' are both aupr"),
+        ("name,aupr,aupr\na,0.5,0.5\n", "column 'aupr' is there twice"),
+        ("name,aupr\n", "has no rows"),
+        ("", "cannot be read as a table"),
+    ],
+)
+def test_a_wrong_file_is_one_sentence(text: str, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "file.csv"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError) as error:
+        main(["import", str(file), "--out", str(tmp_path / "run")])
+    assert said in str(error.value)
+    assert str(file) in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file.csv"], "nothing is written"
+
+
+def test_contradicting_files_and_occupied_folders_are_refused(tmp_path: Path) -> None:
+    one, other, out = tmp_path / "one.csv", tmp_path / "other.csv", tmp_path / "run"
+    one.write_text("name,cell_line,aupr\na,K562,0.5\n", encoding="utf-8")
+    other.write_text("name,cell_line,aupr\na,K562,0.6\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"another row has 0\.5"):
+        main(["import", str(one), str(other), "--out", str(out)])
+    with pytest.raises(UserError, match=r"no such file; did you mean 'one\.csv'"):
+        main(["import", str(tmp_path / "onee.csv"), "--out", str(out)])
+    assert main(["import", str(one), "--out", str(out)]) == 0
+    with pytest.raises(UserError, match="is there already"):
+        main(["import", str(one), "--out", str(out)])
+
+
+def test_epochs_and_a_file_without_names_join_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("name,aupr,train_aupr\nm1,0.61,0.97\n", encoding="utf-8")
+    (tmp_path / "m1_epochs.csv").write_text(
+        "epoch,total_loss,train_aupr\n1,0.5,0.70\n2,-0.1,0.97\n", encoding="utf-8"
+    )
+    files = [str(tmp_path / name) for name in ("table.csv", "m1_epochs.csv")]
+    assert main(["import", *files, "--out", str(tmp_path / "run")]) == 0
+    run = Run.open(tmp_path / "run")
+    assert run.table("epochs")["train_aupr"].tolist() == [0.70, 0.97]
+    assert run.table("units")["selected_epoch"].tolist() == [2]
+    findings = survey(run).findings.set_index("rule")
+    assert findings.loc["overfit_train", "epoch"] == 2
+    assert findings.loc["negative_loss", "value"] == -0.1
+
+
+def test_what_has_no_epoch_is_of_no_first_epoch(imported: Import) -> None:
+    finding = (
+        survey(imported("name,train_aupr,aupr\na,0.99,0.6\n")).findings.set_index("rule").loc["overfit_train"]
+    )
+    assert finding["epoch"] > 1000
+    assert "at its end" in finding["evidence"]
+
+
+def test_decimals_are_those_that_were_written() -> None:
+    assert [decimals(text) for text in ("0.0500", "1", "1.5e-2", "12.", "1e3")] == [4, 0, 3, 0, 0]
+
+
+def test_single_precision_in_parquet_has_its_own_digits(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"name": ["a"], "cell_line": ["K562"], "aupr": pd.Series([0.6967], dtype="float32")})
+    frame.to_parquet(tmp_path / "file.parquet")
+    assert main(["import", str(tmp_path / "file.parquet"), "--out", str(tmp_path / "run")]) == 0
+    assert rank(Run.open(tmp_path / "run")).configurations["value"].tolist() == [0.6967]
