@@ -17,7 +17,7 @@ from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.folds import MEASURED
-from analysis.imports.view import unranked_view
+from analysis.imports.view import imported_view
 from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
@@ -38,7 +38,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield _table(ranking, top)
     yield from _legend(ranking, top)
     yield from warnings_view(ranking)
-    yield from unranked_view(ranking.run)
+    yield from imported_view(ranking.run)
     yield from _accused(ranking)
     yield from dimensions_view(ranking.run)
     yield from audit_view(ranking.run)

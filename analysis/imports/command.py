@@ -4,6 +4,7 @@ import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -72,20 +73,12 @@ def import_command(argv: Sequence[str], console: Console) -> int:
             "no file says the share of positives, which mode_collapse needs: give --prevalence (0.5 at 1:1)"
         )
     names = list(dict.fromkeys(each.name for each in results.reported))
-    plan = {
-        "name": options.out.name,
-        "status": "finished",
-        "design": "imported",
-        "configs": [
-            {"id": identity(name), "changes": {"name": name}, "config": {}, "arm": name} for name in names
-        ],
-    }
     told = {
-        "files": [_file(path) for path in options.files],
+        "files": [described(path) for path in options.files],
         "prevalence": options.prevalence,
         "notes": results.notes,
     }
-    write_folder(options.out, units, [], {"plan.json": plan, "import.json": told})
+    write_folder(options.out, units, [], {"plan.json": plan_of(options.out.name, names), "import.json": told})
     console.print(
         f"imported {counted(len(names), 'name')} ({counted(len(units), 'unit')}) from "
         f"{counted(len(options.files), 'file')} into {options.out}",
@@ -98,5 +91,12 @@ def import_command(argv: Sequence[str], console: Console) -> int:
     return 0
 
 
-def _file(path: Path) -> dict[str, str]:
+def plan_of(run: str, names: Sequence[str]) -> dict[str, Any]:
+    """plan.json of a run of imported names, each of them a configuration."""
+    configs = [{"id": identity(name), "changes": {"name": name}, "config": {}, "arm": name} for name in names]
+    return {"name": run, "status": "finished", "design": "imported", "configs": configs}
+
+
+def described(path: Path) -> dict[str, str]:
+    """A file by its name and the hash of its content."""
     return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}

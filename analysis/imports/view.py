@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.flags import survey
+from analysis.imports.predictions_view import predictions_view
 from analysis.reported import configuration_changes, reported_units
 from analysis.rules import why
 from analysis.store import Run
@@ -37,10 +38,12 @@ def import_view(run: Run) -> Iterator[RenderableType]:
         )
 
 
-def unranked_view(run: Run) -> Iterator[RenderableType]:
-    """Names of an imported run that no AUPR was reported for, with their warnings; nothing for other runs."""
+def imported_view(run: Run) -> Iterator[RenderableType]:
+    """Names of an imported run that no AUPR was reported for, with their warnings, and what is said of predictors; nothing
+    for other runs."""
     if not run.document(DOCUMENT):
         return
+    yield from predictions_view(run)
     units, findings = reported_units(run), survey(run).findings
     ranked = set(units.loc[units["aupr"].notna(), "config"])
     for config, name in _by_name(run):
