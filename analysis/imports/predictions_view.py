@@ -45,7 +45,7 @@ def _source(told: dict[str, Any]) -> str:
 
 
 def _table(headings: Sequence[str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="left" if heading == headings[0] else "right")
     return table
@@ -98,22 +98,24 @@ def _by_distance(told: dict[str, Any]) -> Iterator[RenderableType]:
     if not told["bins"]:
         yield Text("by distance: not evaluated, the file has no distance", style="magenta")
         return
-    bins = pd.DataFrame(told["bins"])
-    names = [row["predictor"] for row in told["matched"]]
-    yield Text("macro AUPR by distance, and against negatives weighted to the distances of the positives")
-    table = _table(("distance", "pairs", "positive", *names))
-    for label, rows in bins.groupby("bin", sort=False):
-        values = dict(zip(rows["predictor"], rows["aupr"], strict=True))
-        counts = rows.iloc[0]
-        share = f"{counts['positives'] / counts['n']:.3f}"
-        table.add_row(str(label), str(counts["n"]), share, *(_number(values.get(name)) for name in names))
-    matched = {row["predictor"]: row["aupr"] for row in told["matched"]}
-    table.add_row("distance-matched", "", "", *(_number(matched[name]) for name in names), style="bold")
+    bins, matched = pd.DataFrame(told["bins"]), {row["predictor"]: row["aupr"] for row in told["matched"]}
+    yield Text(
+        "macro AUPR by distance (kb), and against negatives weighted to the distances of the positives (matched)"
+    )
+    labels = list(dict.fromkeys(bins["bin"]))
+    known = {(row["predictor"], row["bin"]): row for row in bins.to_dict("records")}
+    counts = [known[(next(iter(matched)), label)] for label in labels]
+    table = _table(("kb", *labels, "matched"))
+    table.add_row("pairs", *(str(row["n"]) for row in counts), "", style="dim")
+    table.add_row("positive", *(f"{row['positives'] / row['n']:.3f}" for row in counts), "", style="dim")
+    for name, value in matched.items():
+        cells = (known[(name, label)]["aupr"] if (name, label) in known else None for label in labels)
+        table.add_row(Text(name), *(_number(each, 3) for each in cells), _number(value, 3))
     yield table
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None or pd.isna(value) else f"{value:.4f}"
+def _number(value: float | None, digits: int = 4) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.{digits}f}"
 
 
 def _or_lowest(value: float | None) -> float:
