@@ -32,11 +32,19 @@ class ContinuationCheck:
     def before(self, support: np.ndarray, query: np.ndarray, epoch: int) -> list[MechanismFinding]:
         """A step of an epoch (1-based) is about to be taken on these pairs."""
         expected, self.expected = self.expected, None
+        self._draw(support, query, epoch)
+        text = next(_lost(expected, contents(self.subject.trainer)), "") if expected else ""
+        return [_finding(f"the unit goes on with another {text} than it was stored with")] if text else []
+
+    def passed(self, support: np.ndarray, query: np.ndarray, epoch: int) -> None:
+        """A step of an epoch on these pairs was another unit's: the trainer holds what that has left."""
+        self.expected = None
+        self._draw(support, query, epoch)
+
+    def _draw(self, support: np.ndarray, query: np.ndarray, epoch: int) -> None:
         if epoch != self.epoch:
             self.epoch, self.drawn, self.steps = epoch, 0, 0
         self.drawn, self.steps = _hashed(self.drawn, support, query), self.steps + 1
-        text = next(_lost(expected, contents(self.subject.trainer)), "") if expected else ""
-        return [_finding(f"the unit goes on with another {text} than it was stored with")] if text else []
 
     def ended(self, record: Record) -> list[MechanismFinding]:
         """After the last evaluation, while the checkpoint is that of the last epoch."""
