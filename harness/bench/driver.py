@@ -84,6 +84,7 @@ def _driver(folder: Path, trials: int, sampler: str) -> tuple[Proposer, Display]
         new=trials,
         gpu=False,
         view=lambda config: folder,
+        phase1=lambda config: None,
         give_up=lambda units: None,
         ended=lambda units: None,
     )

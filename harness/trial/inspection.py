@@ -138,6 +138,11 @@ class Inspections:
             self._inspector.shared(state)
 
     @property
+    def looks(self) -> bool:
+        """Whether there is an inspector."""
+        return self._inspector is not None
+
+    @property
     def complained(self) -> bool:
         """Whether anything was said of the run between its first step and its end."""
         return any(row["moment"] == "run" for row in self.rows)

@@ -5,17 +5,21 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from harness.config.blocks.reads import Reads, answers
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.stamp import Stamp
 from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
+from harness.trial.episodes.sampler import build_sampler
 from harness.trial.step.holdings import digests, hold, holdings
 from harness.trial.step.shared_log import log_of, stored_log
 from harness.trial.step.trainer import StepLog, Trainer
+from models.streams import other_streams
 
 FOLDER = "prefix"
 """Folder of a run with the epochs of phase 1 that its units share; it goes when the run has finished."""
@@ -33,8 +37,8 @@ class SharedEpoch:
 class Prefix:
     """What a unit shares of phase 1 with others of its run: `offered` takes an epoch, `leave` leaves one.
 
-    Two units share phase 1 where `early` reads of one are answered alike by both, on the same fold, seed, data, code, device
-    and number of threads: a trial is deterministic, so that whoever gets the same answers goes on to ask the same
+    Two units share phase 1 where `early` reads of one are answered alike by both, on the same fold, seed, data, code,
+    device and number of threads: a trial is deterministic, so that whoever gets the same answers goes on to ask the same
     questions, and comes to the same numbers. What phase 1 leaves as it was (the environment side, which rests) is each
     unit's own. That the answers are all that matters is not taken on trust: a unit takes the first step of phase 1
     itself, and goes on with another's epochs only where every tensor that those change is then equal, bit by bit.
@@ -59,11 +63,13 @@ class Prefix:
         self.folder = run.path / FOLDER / prefix_key(self.record, context)
         self._initial = digests(holdings(trainer)) if self.on else {}
         self._met: dict[tuple[str, ...], str] = {}
+        self._taken = 0
+        """The last epoch that was another unit's."""
 
-    def offered(self, epoch: int, position: int, *, inspected: bool) -> SharedEpoch | None:
-        """What another unit has trained of an epoch (1-based), once the trainer holds it; None where it is to take step
-        number `position` of the epoch itself."""
-        if not self._shares(epoch) or position != (1 if epoch == 1 else 0):
+    def offered(self, epoch: int, position: int, steps: int, *, inspected: bool) -> SharedEpoch | None:
+        """What another unit has trained of an epoch (1-based) of so many steps, once the trainer holds it; None where it is
+        to take step number `position` (from 0) of the epoch itself."""
+        if not self._shares(epoch) or position != (min(1, steps - 1) if epoch == 1 else 0):
             return None
         self._met = digests(holdings(self.trainer))
         state = self._load(epoch)
@@ -74,13 +80,14 @@ class Prefix:
             self._stop(f"phase 1 of {state['unit']} is another one ({' '.join(differs[0])} differs)")
             return None
         hold(self.trainer, state["tensors"], state["index"])
+        self._taken = epoch
         return SharedEpoch(
             state["unit"], [log_of(log, self.trainer) for log in state["logs"]], state["inspection"]
         )
 
     def leave(self, epoch: int, logs: Sequence[StepLog], inspection: Row | None) -> None:
         """Leave an epoch that the trainer has just trained by itself for other units."""
-        if not self._shares(epoch) or self._load(epoch) is not None:
+        if not self._shares(epoch) or epoch == self._taken or self._load(epoch) is not None:
             return
         late = answers(self.reads.config, self.reads.early).keys() - self.record.keys()
         if late:
@@ -115,6 +122,27 @@ class Prefix:
     def _stop(self, why: str) -> None:
         self.on = False
         self.notes.append(f"unit {self.unit} shares no more of phase 1: {why}")
+
+
+def pools_of(dataset: EncodedDataset, codes: np.ndarray, train: np.ndarray) -> list[np.ndarray]:
+    """Training pairs of each training cell line."""
+    return [train[dataset.cell[train] == code] for code in codes]
+
+
+def phase1_questions(
+    config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray, train: np.ndarray
+) -> frozenset[str]:
+    """What phase 1 of a configuration reads (`Reads.early`): all that a unit builds for it is built, and nothing is
+    trained. `codes`: training cell lines, `train`: training pairs.
+
+    Raises what the building of a unit raises for a configuration that cannot be trained.
+    """
+    reads = Reads(config)
+    seed = other_streams(0, reads.first.streams)
+    names = [dataset.cell_lines[code] for code in codes]
+    build_sampler(reads.first, pools_of(dataset, codes, train), names, seed)
+    Trainer(reads.view, dataset, codes, seed, torch.device("cpu"), reads)
+    return frozenset(reads.early)
 
 
 def circumstances(

@@ -21,12 +21,12 @@ from harness.store.writer import RunWriter
 from harness.trial.episodes.cell_facts import standardised_features
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
-from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
+from harness.trial.episodes.sampler import EpisodeBatch, build_sampler
 from harness.trial.evaluation import Evaluation
 from harness.trial.inspection import Inspect, Inspections, Subject
 from harness.trial.live import LiveWarnings
 from harness.trial.mechanism_record import MechanismRecord
-from harness.trial.prefix import Prefix, SharedEpoch, circumstances
+from harness.trial.prefix import Prefix, SharedEpoch, circumstances, pools_of
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
 from harness.trial.score.evaluate import metric
@@ -84,16 +84,7 @@ class UnitRun:
         check_feasible(config, dataset, fold, splits)
         self.codes = codes = np.unique(dataset.cell[splits.train])
         self.trained = [dataset.cell_lines[code] for code in codes]
-        self.sampler = SAMPLERS.build(
-            first.episode.sampler,
-            pools=[splits.train[dataset.cell[splits.train] == code] for code in codes],
-            names=self.trained,
-            support=first.support.size,
-            query=first.episode.query,
-            per_step=first.episode.per_step,
-            steps_per_epoch=first.optimiser.steps_per_epoch,
-            seed=stream,
-        )
+        self.sampler = build_sampler(first, pools_of(dataset, codes, splits.train), self.trained, stream)
         self._trainable = np.isin(np.arange(len(dataset)), splits.train)
         self.trainer = Trainer(settings, dataset, codes, stream, self.device, self.reads)
         self._mechanisms = MechanismRecord(self.trainer)
@@ -239,7 +230,7 @@ class UnitRun:
         for position, batch in enumerate(drawn(self.sampler, epoch)):
             self._refuse_others(batch)
             shared = shared or self.prefix.offered(
-                epoch, position, inspected=self.inspections.seen() is not None
+                epoch, position, self.sampler.steps, inspected=self.inspections.looks
             )
             if shared is not None:
                 self.inspections.passed(batch, epoch)

@@ -49,8 +49,9 @@ def build_terms(
     """[(term, weight)] of a configuration, in their order: the task with weight 1, and every term with weight > 0.
 
     settings: a trial configuration as plain data. A weight of 0 means that the term is not built; the rows of
-    `placebos` are built as those. early: as in `weighted_classes`; it has the placebos of its terms as `permuted`. Raises KeyError for a task, surrogate or kind that is not registered,
-    TypeError for unknown settings, and ValueError for a placebo that there is not.
+    `placebos` are built as those. early: as in `weighted_classes`; it names the placebos of its terms as `permuted`.
+    Raises KeyError for a task, surrogate or kind that is not registered, TypeError for unknown settings, and ValueError
+    for a placebo that there is not.
     """
     terms = []
     for key, (cls, weight) in weighted_classes(settings, early).items():

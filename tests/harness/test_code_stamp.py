@@ -185,7 +185,7 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     config = compose(TINY, changes).resolved(gpu=False)
     given: dict[str, Any] = {"configuration": config.id, "config": config.canonical(), "changes": changes}
     given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}
-    given |= {"dataset": str(tiny_dataset.path), "finished": {}}
+    given |= {"dataset": str(tiny_dataset.path), "finished": {}, "shares": False}
     words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
     done = subprocess.run(
         [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False

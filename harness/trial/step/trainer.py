@@ -80,8 +80,8 @@ class Trainer:
         self.model = build_model(settings, len(codes), v=v, relations=relations, early=early)
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
-        reads = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
-        statistics = ShallowStatistics(dataset) if "shallow" in reads else None
+        asked = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
+        statistics = ShallowStatistics(dataset) if "shallow" in asked else None
         sizes = Sizes(
             cell_lines=len(codes),
             features=self.model.features,
