@@ -60,8 +60,9 @@ class AuditInspector:
         self.continuation.passed(batch.support, batch.query, epoch)
         return inspection("run", contracts)
 
-    def shared(self, state: dict[str, Any]) -> None:
+    def shared(self, state: dict[str, Any]) -> Inspection:
         self.steps.shared(state["steps"])
+        return inspection("run", self._heard(lambda: self.continuation.shared(state["continuation"])))
 
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
         parts: list[Ask] = [lambda: self.contracts.scored(scores, epoch), self.chance.scored]

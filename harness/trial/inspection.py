@@ -68,7 +68,7 @@ class UnitInspector(Protocol):
         """The step on this batch of phase 1 was another unit's (`harness.trial.prefix`)."""
         ...
 
-    def shared(self, state: Row) -> None:
+    def shared(self, state: Row) -> Inspection:
         """So were all further steps of the epoch; that unit's inspector has seen them and left its `state`."""
         ...
 
@@ -135,7 +135,8 @@ class Inspections:
 
     def shared(self, state: Row | None) -> None:
         if self._inspector is not None and state is not None:
-            self._inspector.shared(state)
+            with self._judging():
+                self._note(self._inspector.shared(state))
 
     @property
     def looks(self) -> bool:

@@ -243,6 +243,8 @@ class UnitRun:
         if shared is not None:
             logs = shared.logs
             self.inspections.shared(shared.inspection)
+            if self.inspections.fault is not None:
+                return None
             if shared.unit != self.unit:
                 self.row |= {"shared_epochs": self.row["shared_epochs"] + 1, "phase1_of": shared.unit}
         refuse_explosion([log.values["task"] for log in logs])

@@ -19,7 +19,7 @@ from harness.data.folds import Fold, split
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import build_sampler
 from harness.trial.prefix import FOLDER, phase1_questions, pools_of
-from harness.trial.step.holdings import digests, holdings
+from harness.trial.step.holdings import digests, hold, holdings
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import TINY
@@ -221,3 +221,19 @@ def test_a_key_that_phase_1_does_not_read_moves_nothing_of_it(
     assert said[0] == said[1]
     assert left[0] == left[1]
     assert {name[0] for name in left[0]} == {"model", "states", "balance", "optimiser"}
+
+
+def test_a_tensor_that_is_not_taken_over_ends_the_unit(
+    unit_of: UnitOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"audit": "strict", "curriculum.phase1_epochs": 1, "optimiser.epochs": 2}
+    trained(unit_of(small), epochs=1)
+
+    def but_one(trainer: Trainer, held: dict[tuple[str, ...], torch.Tensor], index: int) -> None:
+        lost = next(name for name in held if name[1].startswith("sequence."))
+        hold(trainer, {name: value for name, value in held.items() if name != lost}, index)
+
+    monkeypatch.setattr("harness.trial.prefix.hold", but_one)
+    fork = trained(unit_of({**small, "energy.form": "gated"}))
+    assert fork.status == "stopped"
+    assert "phase 1 was taken over from another unit with another model.sequence." in fork.row["reason"]
