@@ -44,8 +44,8 @@ class ContinuationCheck:
         self._draw(support, query, epoch)
 
     def shared(self, state: Mapping[str, int]) -> list[MechanismFinding]:
-        """The trainer holds phase 1 as another unit's left it, whose `state` this is: the sequence side and what the optimiser
-        remembers of it are that one's."""
+        """The trainer holds phase 1 as another unit's left it, whose `state` this is: the sequence side and what the
+        optimiser remembers of it are that one's."""
         there = contents(self.subject.trainer)
         names = [name for name in state if name == "index" or OF_SEQUENCE in f".{name.replace(' ', '.')}"]
         text = next((name for name in names if there.get(name) != state[name]), "")
