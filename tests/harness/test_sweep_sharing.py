@@ -7,6 +7,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from analysis.store import Run
+from harness.config.space.compose import SEARCH_SPACES
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
@@ -125,6 +126,24 @@ def test_the_ceiling_is_known_before_it_runs(tmp_path: Path, text: str, sentence
 
 def test_a_sweep_may_be_told_not_to_share(tmp_path: Path) -> None:
     assert foreseen(tmp_path, GRID, 0, "trial.share_prefix=false") == "not shared (trial.share_prefix: false)"
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (
+            "shared_prefix",
+            "24 of 132 phases to train, the others are taken from these: 2.20 x fewer epochs at most",
+        ),
+        (
+            "rp24",
+            "nothing can be shared: it reads loss.ranking.weight, loss.sparsity.z_i, which the space varies",
+        ),
+    ],
+)
+def test_a_shipped_sweep_says_what_it_can_share(tmp_path: Path, name: str, sentence: str) -> None:
+    text = (SEARCH_SPACES / f"{name}.yaml").read_text(encoding="utf-8")
+    assert foreseen(tmp_path, text, 8 if name == "rp24" else 0) == sentence
 
 
 @pytest.mark.timeout(300)
