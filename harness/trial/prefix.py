@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.stamp import Stamp
+from harness.store.damaged import put_aside
 from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
 from harness.trial.episodes.sampler import build_sampler
@@ -26,12 +28,14 @@ FOLDER = "prefix"
 Row = dict[str, Any]
 
 
+@dataclass(frozen=True)
 class SharedEpoch:
     """An epoch of phase 1 as the unit `unit` trained it: what its steps said, and the state of its `inspection` after them
     (None: nobody looked on)."""
 
-    def __init__(self, unit: str, logs: list[StepLog], inspection: Row | None) -> None:
-        self.unit, self.logs, self.inspection = unit, logs, inspection
+    unit: str
+    logs: list[StepLog]
+    inspection: Row | None
 
 
 class Prefix:
@@ -81,9 +85,8 @@ class Prefix:
             return None
         hold(self.trainer, state["tensors"], state["index"])
         self._taken = epoch
-        return SharedEpoch(
-            state["unit"], [log_of(log, self.trainer) for log in state["logs"]], state["inspection"]
-        )
+        logs = [log_of(log, self.trainer) for log in state["logs"]]
+        return SharedEpoch(state["unit"], logs, state["inspection"])
 
     def leave(self, epoch: int, logs: Sequence[StepLog], inspection: Row | None) -> None:
         """Leave an epoch that the trainer has just trained by itself for other units."""
@@ -116,7 +119,8 @@ class Prefix:
         try:
             return Checkpoints(self.folder).load(f"epoch-{epoch}", self.trainer.device)
         except Damaged as error:
-            self.notes.append(f"{FOLDER}/{self.folder.name}/{error}: {self.unit} trains that epoch itself")
+            aside = put_aside(error.file)
+            self.notes.append(f"{FOLDER}/{self.folder.name}/{error} and was put aside as {aside.name}")
             return None
 
     def _stop(self, why: str) -> None:
