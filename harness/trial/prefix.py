@@ -61,7 +61,7 @@ class Prefix:
         on: bool,
     ) -> None:
         self.unit, self.trainer, self.reads = unit, trainer, reads
-        self.on = on and trainer.phase1_epochs > 0
+        self.on = on and trainer.schedule.phase1_epochs > 0
         self.notes: list[str] = []
         self.record = answers(reads.config, reads.early)
         self.folder = run.path / FOLDER / prefix_key(self.record, context)
@@ -112,7 +112,7 @@ class Prefix:
         Checkpoints(self.folder).save(f"epoch-{epoch}", state)
 
     def _shares(self, epoch: int) -> bool:
-        return self.on and epoch <= self.trainer.phase1_epochs
+        return self.on and epoch <= self.trainer.schedule.phase1_epochs
 
     def _load(self, epoch: int) -> dict[str, Any] | None:
         """None for an epoch that nobody has left, or that cannot be read: it is trained again, and left again."""

@@ -146,6 +146,12 @@ def test_a_shipped_sweep_says_what_it_can_share(tmp_path: Path, name: str, sente
     assert foreseen(tmp_path, text, 8 if name == "rp24" else 0) == sentence
 
 
+def in_order(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows without clocks, in the order of what names them: parts are grouped otherwise than a unit's own file."""
+    names = [name for name in table if not pd.api.types.is_float_dtype(table[name])]
+    return table.drop(columns="wall_s", errors="ignore").sort_values(names, ignore_index=True)
+
+
 @pytest.mark.timeout(300)
 def test_a_sweep_shares_as_much_as_its_ceiling(tmp_path: Path) -> None:
     (tmp_path / "sharing.yaml").write_text(GRID)
@@ -172,7 +178,6 @@ def test_a_sweep_shares_as_much_as_its_ceiling(tmp_path: Path) -> None:
         alone.advance()
     for name in ("epochs", "cells", "terms", "mechanisms", "predictions"):
         whole = Run.open(run).table(name)
-        mine = whole[(whole.config == fork.config) & (whole.seed == fork.seed)].reset_index(drop=True)
-        its = Run.open(tmp_path / "alone").table(name).reset_index(drop=True)
-        columns = [column for column in mine if column != "wall_s"]
-        pd.testing.assert_frame_equal(mine[columns], its[columns], check_exact=True, obj=name)
+        mine = whole[(whole.config == fork.config) & (whole.seed == fork.seed)]
+        its = Run.open(tmp_path / "alone").table(name)
+        pd.testing.assert_frame_equal(in_order(mine), in_order(its), check_exact=True, obj=name)

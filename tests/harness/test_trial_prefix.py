@@ -69,7 +69,7 @@ RESTS: dict[str, Any] = {
 """Key -> another value than RICH has, of keys that phase 1 does not read."""
 READ: dict[str, Any] = {
     "model.dropout": 0.2,
-    "model.width": 6,
+    "model.width": 12,
     "support.size": 6,
     "episode.query": 12,
     "loss.ranking.weight": 0.4,

@@ -21,14 +21,14 @@ class Reads:
     nothing, and what they return is no view. So are copies and pickles of the view.
 
     `early` is what phase 1 of the curriculum read: what was asked of the view `first`, or of `plain` (the configuration as
-    nested data, for what is built of it), and what anybody asked `in_phase1`. Dotted paths, and `PATH: MEMBER` of a list
-    that was only asked whether it has a member.
+    nested data, for what is built of it), what anybody asked `in_phase1`, and how long it is. Dotted paths, and
+    `PATH: MEMBER` of a list that was only asked whether it has a member.
     """
 
     def __init__(self, config: ConfigurationBlock) -> None:
         self.config = config
         self.seen: set[str] = set()
-        self.early: set[str] = set()
+        self.early: set[str] = {"curriculum.phase1_epochs"}
         self.complete = True
         """False where an earlier process read keys as well and did not say which."""
         self.noting, self._early = True, False

@@ -105,9 +105,7 @@ class Trainer:
             name: value.to(device) for name, value in self.model.environment.initial_memory().items()
         }
         self.router = Router(self.model.groups(), first.routing)
-        # How weights rise is read for phase 2 alone; that there is a phase 1, and how long, by phase 1.
         self.schedule = Schedule(config.curriculum, config.balance)
-        self.phase1_epochs = first.curriculum.phase1_epochs
         self.balance = build_balance(first.balance, stream_seed(seed, "balance"))
         self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
