@@ -75,13 +75,15 @@ def test_a_trial_whose_prefix_is_in_the_making_is_held_back(tmp_path: Path) -> N
         (8, True),
         (64, False),
     ]
-    assert held.suggest("t2") is None
+    nothing: object = held.suggest("t2")
+    assert nothing is None
     held.on_trial_result("t0", {"epoch": 1, "objective": 0.5})
     assert present(held.suggest("t2"))["changes"]["episode.query"] == 16
     done = {"status": "done", "objective": 0.5, "epoch": 3, "ended": []}
     for name in ("t0", "t1", "t2"):
         held.on_trial_complete(name, done)
-    assert held.suggest("t3") == Searcher.FINISHED
+    last: object = held.suggest("t3")
+    assert last == Searcher.FINISHED
 
 
 def opened(sweep: Sweep, folder: Path) -> tuple[EncodedDataset, list[Fold]]:
@@ -148,7 +150,7 @@ def test_a_shipped_sweep_says_what_it_can_share(tmp_path: Path, name: str, sente
 
 def in_order(table: pd.DataFrame) -> pd.DataFrame:
     """Rows without clocks, in the order of what names them: parts are grouped otherwise than a unit's own file."""
-    names = [name for name in table if not pd.api.types.is_float_dtype(table[name])]
+    names = [str(name) for name in table if not pd.api.types.is_float_dtype(table[name])]
     return table.drop(columns="wall_s", errors="ignore").sort_values(names, ignore_index=True)
 
 
