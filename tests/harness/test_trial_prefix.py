@@ -114,7 +114,7 @@ def tables(run: Path, unit: str) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def test_a_shared_phase_1_gives_every_bit_of_a_trained_one(unit_of: UnitOf, tmp_path: Path) -> None:
     """With dropout, learned T, grad_norm, a memory bank and contrastive, killed between two shared epochs."""
-    donor = trained(unit_of(OTHER))
+    donor = trained(unit_of(OTHER), epochs=2)
     trained(unit_of(RICH), epochs=1)
     fork, alone = trained(unit_of(RICH)), trained(unit_of(RICH, "alone", shares=False))
     assert [unit.row["shared_epochs"] for unit in (donor, fork, alone)] == [0, 2, 0]
