@@ -35,12 +35,14 @@ from harness.sweep.report import conclude, continuing, introduce, unfinished
 from harness.sweep.run.aside import complete_moves, put_aside
 from harness.sweep.run.documents import mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
+from harness.sweep.run.prefixes import Taken, forget_prefixes
 from harness.sweep.run.preregistered import asked_of, differences, preregister
 from harness.sweep.run.provenance import provenance
 from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
+from harness.sweep.search.sharing import Sharing
 from harness.sweep.search.stages import results, save_walks
 from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tracking import refuse_absent, tracking
@@ -120,7 +122,9 @@ def run_sweep(options: Options, console: Console) -> int:
         start = prepare(
             sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
         )
-        introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
+        sharing = Sharing(sweep, dataset, folds[0], gpu=gpu)
+        shared = sharing.foreseen(start.plan, start.pending, start.new)
+        introduce(console, sweep, start, dataset, folds, run, gpu=gpu, shared=shared)
         for sentence in filter(None, (device.sentence, waits)):
             console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
         content = asked_of(sweep, start.plan, spread)
@@ -129,7 +133,7 @@ def run_sweep(options: Options, console: Console) -> int:
         if options.dry_run or options.pilot is not None or options.budget is not None:
             if cost is None and options.dry_run:
                 cost = measured(sweep, dataset, folds[0], workers, device, console)
-            foresee(console, sweep, start, cost, spread)
+            foresee(console, sweep, start, cost, spread, sharing)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -169,6 +173,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 view=views,
                 before=lambda: save_provenance(sweep, dataset, run, ray, first),
                 stamp=stamp,
+                sharing=sharing,
                 track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
             console,
@@ -179,7 +184,10 @@ def run_sweep(options: Options, console: Console) -> int:
             )
         outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
-    return conclude(console, run, sweep.config, start, outcome, ending(sweep, outcome.plan, run, gpu=gpu))
+        if outcome.finished:
+            forget_prefixes(run)
+    ended = [*taken_over(sharing, outcome.plan, run), *ending(sweep, outcome.plan, run, gpu=gpu)]
+    return conclude(console, run, sweep.config, start, outcome, ended)
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
@@ -207,6 +215,12 @@ def ending(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> list[str]:
     reached = results(sweep, plan, run, gpu=gpu)
     save_walks(sweep, design.walks(sweep.basis, reached), run, gpu=gpu)
     return design.ending(sweep.basis, reached)
+
+
+def taken_over(sharing: Sharing, plan: Plan, run: Path) -> list[str]:
+    """What sharing phase 1 has spared, against what it could; nothing where there was nothing to share."""
+    ceiling = sharing.ceiling(plan, plan.units())
+    return [Taken.of(run, plan).sentence(ceiling.ratio)] if ceiling.spared else []
 
 
 def cost_of(

@@ -229,7 +229,9 @@ def test_a_design_that_there_is_not_gets_one_sentence(design: Any, sentence: str
     assert str(refused.value).startswith(f"{tmp_path / 'a.yaml'}:1: ")
 
 
-@pytest.mark.parametrize("name", ["leave_one_out", "add_one_in", "factorial", "path", "search_pareto"])
+@pytest.mark.parametrize(
+    "name", ["leave_one_out", "add_one_in", "factorial", "path", "search_pareto", "shared_prefix"]
+)
 def test_every_shipped_design_loads_and_says_what_it_asks(name: str) -> None:
     file = SEARCH_SPACES / f"{name}.yaml"
     text = file.read_text(encoding="utf-8")

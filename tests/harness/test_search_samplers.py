@@ -155,6 +155,7 @@ def proposer(folder: Path, made: Sweep) -> Proposer:
         new=made.trials,
         gpu=False,
         view=lambda config: folder,
+        phase1=lambda config: None,
         give_up=lambda units: None,
         ended=lambda names: None,
     )

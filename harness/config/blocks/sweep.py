@@ -44,6 +44,9 @@ class TrialBlock(Block):
     budget: int | None = Field(None, ge=1)
     """Optimiser steps of one unit, shared out evenly over its epochs (sets optimiser.steps_per_epoch);
     every training pair once per epoch when absent."""
+    share_prefix: bool = True
+    """Phase 1 of the curriculum is trained once by configurations that it reads alike, and taken over by the others, bit
+    by bit. What comes out is the same."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "TrialBlock":
