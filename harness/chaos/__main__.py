@@ -22,7 +22,7 @@ from harness.store.storage import check_writable
 
 DESCRIPTION = """Break real sweeps at random moments, and see that each ends as if nothing had happened.
 
-A small sweep (2 configurations x 2 folds x 2 seeds of 8 epochs on synthetic data) runs once unbroken. Then, for every
+A small sweep (2 configurations x 2 seeds of 6 epochs on synthetic data) runs once unbroken. Then, for every
 blow, it runs anew in a folder of its own, is struck at a random moment, and goes on by --resume where it did not mend
 itself. At the instant of the blow every table of the store has to be readable and to hold nothing that the unbroken run
 has not; every row that was there stays; of a unit at most its last epoch is trained again (all of them where its

@@ -14,7 +14,6 @@ import psutil
 
 from harness.chaos.blow import Blow, Place
 from harness.chaos.snapshot import Snapshot, Unit, unkept_messages
-from harness.chaos.stage import SEEDS
 from harness.chaos.sweep_process import SweepProcess
 from harness.chaos.two_nodes import two_nodes
 from harness.sweep.run.statuses import ENDED
@@ -55,10 +54,9 @@ class Struck:
 
 @dataclass(frozen=True)
 class Reference:
-    """The unbroken run: what it left, its folds (name -> identity), seconds in all and seconds of training."""
+    """The unbroken run: what it left, seconds in all, and seconds of training."""
 
     snapshot: Snapshot
-    folds: Mapping[str, str]
     seconds: float
     training: float
 
@@ -94,10 +92,7 @@ class Rounds:
             sweep.kill()
             raise RuntimeError(f"the unbroken sweep did not end well:\n{sweep.text()[-2000:]}")
         seconds = sweep.seconds
-        folds = {
-            fold["name"]: key for key, fold in json.loads((run / "plan.json").read_text())["folds"].items()
-        }
-        return Reference(Snapshot.of(run), folds, seconds, seconds - idle)
+        return Reference(Snapshot.of(run), seconds, seconds - idle)
 
     def strike(self, kind: type[Blow], random: Random, run: Path, reference: Reference) -> Struck | None:
         """One blow; None where the sweep ended before it, or there was nothing to break, as often as is tried."""
@@ -139,7 +134,7 @@ class Rounds:
             struck.did = did
             after = Snapshot.of(run)
             struck.status = sweep.wait(PATIENCE)
-            struck.wrong += unkept_messages(printed, before, dict(reference.folds), SEEDS)
+            struck.wrong += unkept_messages(printed, before)
             struck.wrong += ended_wrongly(kind, struck.status, sweep.text())
             blow.clear()
             ended = Snapshot.of(run)

@@ -14,10 +14,10 @@ from analysis.store import Run
 Unit = tuple[str, str, int]
 TIMES = frozenset({"wall_s", "started", "finished"})
 """Columns that no repetition gives again."""
-EXACT = tuple(name for name in TABLES if name not in ("units", "baselines", "reports"))
+EXACT = tuple(name for name in TABLES if name not in ("units", "baselines"))
 """Tables whose rows are there at once with their epoch or at the unit's end, and never change."""
-DONE = re.compile(r"^\s*done\s+([0-9a-f]{12}) on (\S+) ", re.MULTILINE)
-"""How a sweep says that a trial has ended: its configuration, and the name of its fold."""
+DONE = re.compile(r"^done +([0-9a-f]{12})  epoch", re.MULTILINE)
+"""How a sweep says that a configuration has ended."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +84,15 @@ class Snapshot:
         }
 
 
-def unkept_messages(printed: str, snapshot: Snapshot, folds: dict[str, str], seeds: int) -> list[str]:
-    """What a sweep has said to be done and the store, read after that, does not have; `folds`: name -> identity."""
+def unkept_messages(printed: str, snapshot: Snapshot) -> list[str]:
+    """What a sweep has said to be done and the store, read after that, does not have."""
     said = []
-    for config, name in DONE.findall(printed):
-        states = [snapshot.statuses.get((config, folds.get(name, name), seed)) for seed in range(seeds)]
-        if any(state != "done" for state in states):
-            said.append(f"the sweep said that {config} on {name} is done, and the store has {states}")
+    for config in DONE.findall(printed):
+        states = [status for unit, status in snapshot.statuses.items() if unit[0] == config]
+        if set(states) != {"done"}:
+            said.append(
+                f"the sweep said that {config} is done, and the store has {states or 'nothing of it'}"
+            )
     return said
 
 

@@ -109,7 +109,10 @@ class SweepProcess:
 
     def left(self, seconds: float) -> list[psutil.Process]:
         """Processes of it that are still there after that time, Ray's helpers apart."""
-        others = [process for process in self.family() if not _is_agent(process)]
+        # The driver is this process's child, and nobody else may ask how it ended.
+        self.wait(seconds)
+        driver = self.process.pid
+        others = [each for each in self.family() if each.pid != driver and not _is_agent(each)]
         _, alive = psutil.wait_procs(others, timeout=seconds)
         return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 

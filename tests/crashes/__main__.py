@@ -1,4 +1,4 @@
-"""Crash the scenarios, and print a line of JSON for each."""
+"""Crash the scenarios, and print a line of JSON for each; `--every`: also where a crash leaves but another draft."""
 
 import json
 import os
@@ -18,9 +18,11 @@ def main() -> int:
     torch.set_num_threads(1)
     ended = 0
     with tempfile.TemporaryDirectory(prefix="crashes-") as folder:
-        for number, (name, scenario) in enumerate(named(sys.argv[1:]).items()):
+        names = [word for word in sys.argv[1:] if word != "--every"]
+        for number, (name, scenario) in enumerate(named(names).items()):
             began = time.monotonic()
-            crashed = crash(scenario, Path(folder) / str(number), processes=min(2, os.cpu_count() or 1))
+            place, processes = Path(folder) / str(number), min(2, os.cpu_count() or 1)
+            crashed = crash(scenario, place, processes, every="--every" in sys.argv)
             said = {"scenario": name, "seconds": round(time.monotonic() - began, 1), **asdict(crashed)}
             print(json.dumps(said), flush=True)
             ended |= bool(crashed.wrong or crashed.unseen)

@@ -1,4 +1,4 @@
-"""The seam at which a process is killed: every call of Python that changes a disk."""
+"""The seam at which a process may be killed: every call of Python that changes a disk."""
 
 import builtins
 import io
@@ -6,10 +6,8 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-KILLED = 77
-"""Exit status of a process that was killed at its boundary."""
 ON_PATHS = ("mkdir", "rmdir", "unlink", "remove", "rename", "replace", "link", "symlink", "truncate")
 """Functions of `os` whose first argument is a path, or a name in `dir_fd`."""
 ON_FILES = ("fsync", "fdatasync", "ftruncate", "write", "pwrite", "writev", "sendfile", "copy_file_range")
@@ -17,17 +15,22 @@ ON_FILES = ("fsync", "fdatasync", "ftruncate", "write", "pwrite", "writev", "sen
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
-class Boundaries:
-    """Counts what changes the disk below `root`, in order, and ends the process (os._exit, nothing is cleaned up) in
-    front of number `at`; `half`: there, of a write the first half of its bytes is on disk. For one process, which is to
-    end afterwards: the functions stay replaced."""
+Write = tuple[str, int, bytes]
+Visit = Callable[[int, str, Write | None], None]
 
-    def __init__(self, root: Path, at: int | None = None, *, half: bool = False) -> None:
-        self.root, self.at, self.half = os.path.realpath(root), at, half
+
+class Boundaries:
+    """Counts what changes the disk below `root`, in order, and calls `visit` in front of each: with its number, its name,
+    and of a write where it goes (path below `root`, position) and its bytes. What is on disk then is what a kill there
+    would leave. For one process, which is to end afterwards: the functions stay replaced."""
+
+    def __init__(self, root: Path, visit: Visit = lambda at, name, write: None) -> None:
+        self.root, self.visit = os.path.realpath(root), visit
         self.names: list[str] = []
         self.opened: set[int] = set()
         """Inodes of the files that were opened to be written."""
         self._os = {name: getattr(os, name) for name in (*ON_PATHS, *ON_FILES, "open")}
+        self._visiting = False
 
     def install(self) -> None:
         """Replace the functions of this process."""
@@ -41,7 +44,9 @@ class Boundaries:
         shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined]
 
     def _below(self, path: Any, dir_fd: int | None = None) -> str | None:
-        """The path below `root`; None for any other."""
+        """The path below `root`; None for any other, and for all while a boundary is visited."""
+        if self._visiting:
+            return None
         if isinstance(path, int):
             path = os.readlink(f"/proc/self/fd/{path}")
         text = os.fsdecode(path)
@@ -50,13 +55,14 @@ class Boundaries:
         absolute = os.path.join(os.path.realpath(os.path.dirname(text)), os.path.basename(text))
         return os.path.relpath(absolute, self.root) if absolute.startswith(self.root + os.sep) else None
 
-    def _reach(self, name: str, path: str) -> bool:
-        """Come to a boundary; whether it is the one to die at."""
+    def _reach(self, name: str, path: str, write: Write | None = None) -> None:
+        """Come to a boundary."""
         self.names.append(f"{name} {path}")
-        return len(self.names) - 1 == self.at
-
-    def _die(self) -> NoReturn:
-        os._exit(KILLED)
+        self._visiting = True
+        try:
+            self.visit(len(self.names) - 1, self.names[-1], write)
+        finally:
+            self._visiting = False
 
     def _on_path(self, name: str) -> Callable[..., Any]:
         real = self._os[name]
@@ -66,8 +72,8 @@ class Boundaries:
             changes = below is not None and (name == "mkdir") != os.path.lexists(
                 os.path.join(self.root, below)
             )
-            if below is not None and changes and self._reach(name, below):
-                self._die()
+            if below is not None and changes:
+                self._reach(name, below)
             return real(path, *more, **named)
 
         return call
@@ -76,11 +82,12 @@ class Boundaries:
         real = self._os[name]
 
         def call(file: Any, *more: Any) -> Any:
-            below = self._below(file if isinstance(file, int) else file.fileno())
-            if below is not None and self._reach(name, below):
-                if name == "write" and self.half:
-                    real(file, memoryview(more[0]).cast("B")[: len(more[0]) // 2])
-                self._die()
+            number = file if isinstance(file, int) else file.fileno()
+            below = self._below(number)
+            if below is not None and name == "write":
+                self._reach(name, below, (below, os.lseek(number, 0, os.SEEK_CUR), bytes(more[0])))
+            elif below is not None:
+                self._reach(name, below)
             return real(file, *more)
 
         return call
@@ -91,8 +98,8 @@ class Boundaries:
         changes = below is not None and (
             flags & os.O_TRUNC or not os.path.lexists(os.path.join(self.root, below))
         )
-        if below is not None and changes and self._reach("open", below):
-            self._die()
+        if below is not None and changes:
+            self._reach("open", below)
         number: int = self._os["open"](path, flags, mode, dir_fd=dir_fd)
         if below is not None:
             self.opened.add(os.fstat(number).st_ino)

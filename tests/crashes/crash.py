@@ -1,21 +1,23 @@
-"""Crashes a scenario at every boundary, each in a process of its own, and looks at what is left."""
+"""Crashes a scenario at every boundary, and looks at what each crash leaves."""
 
 import hashlib
 import json
 import os
 import re
 import shutil
-import signal
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from tests.crashes.boundaries import KILLED, Boundaries
+from tests.crashes.boundaries import Boundaries, Write
 from tests.crashes.scenario import Scenario
 
 DRAFT = re.compile(r"^(\..*)\.[0-9a-f]{32}$")
 """Hidden names under which files are written before they get theirs: nothing reads them."""
+ON_DRAFTS = ("open", "write", "fsync", "ftruncate")
+"""Calls after which no more than a draft is another one."""
 MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT[\d:.]+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-\d+")
 """When and by whom a line of a study's journal was written."""
 
@@ -32,27 +34,23 @@ class Crashed:
     wrong: list[str]
 
 
-def crash(scenario: Scenario, folder: Path, processes: int = 2) -> Crashed:
-    """Try every boundary, and half of every write; equal states on disk are looked at once."""
-    template = folder / "template"
+def crash(scenario: Scenario, folder: Path, processes: int = 2, *, every: bool = False) -> Crashed:
+    """Try every boundary, and half of every write: a kill leaves what is on disk then, which is copied, looked at and gone
+    on with; equal states once. Unless `every` is asked for, a crash that leaves no more than another draft is left out:
+    nothing reads drafts, which `every` shows."""
+    template, whole = folder / "template", folder / "whole"
     template.mkdir(parents=True)
     scenario.prepare(template)
-    whole = folder / "whole"
     shutil.copytree(template, whole)
-    names, unseen = _unbroken(scenario, whole)
+    names, unseen = _crashes(scenario, whole, every=every)
     expected = scenario.content(whole)
-    tries = [(at, False) for at in range(len(names))]
-    tries += [(at, True) for at, name in enumerate(names) if name.startswith("write ")]
+    tries = sorted(path for path in folder.iterdir() if path.name[0].isdigit() and path.is_dir())
     files = [folder / f"wrong-{number}.jsonl" for number in range(processes)]
     children = []
     for number, file in enumerate(files):
         child = os.fork()
         if child == 0:
-            _guarded(
-                lambda n=number, f=file: _look(
-                    scenario, folder, template, tries[n::processes], names, expected, f
-                )
-            )  # type: ignore[misc]
+            _guarded(partial(_look, scenario, tries[number::processes], names, expected, file))
         children.append(child)
     ended = [os.waitpid(child, 0)[1] for child in children]
     said = [json.loads(line) for file in files if file.exists() for line in file.read_text().splitlines()]
@@ -61,7 +59,36 @@ def crash(scenario: Scenario, folder: Path, processes: int = 2) -> Crashed:
     return Crashed(len(names), len(tries), len({each["state"] for each in said}), unseen, wrong)
 
 
-def _unbroken(scenario: Scenario, folder: Path) -> tuple[list[str], list[str]]:
+class Crashes:
+    """Visits boundaries, and keeps what a kill there would leave: a copy of the folder beside it, and another in which the
+    first half of a write is on disk, with what was told by then."""
+
+    def __init__(self, folder: Path, *, every: bool) -> None:
+        self.folder, self.every = folder, every
+        self.told: list[str] = []
+        self._before, self._drafts = "", set[str]()
+
+    def visit(self, at: int, name: str, write: Write | None) -> None:
+        before, self._before = self._before, name
+        if self.every or not (before.split(" ")[0] in ON_DRAFTS and DRAFT.match(Path(before).name)):
+            self._keep(f"{at:04d}")
+        draft = DRAFT.match(Path(name).name)
+        kind = draft[1] if draft else ""
+        if write is not None and (self.every or not draft or kind not in self._drafts):
+            path, position, data = write
+            with (self._keep(f"{at:04d}-half") / path).open("r+b") as stream:
+                stream.seek(position)
+                stream.write(data[: len(data) // 2])
+            self._drafts.add(kind)
+
+    def _keep(self, name: str) -> Path:
+        copy = self.folder.with_name(name)
+        shutil.copytree(self.folder, copy, symlinks=True)
+        copy.with_suffix(".told").write_text(json.dumps(self.told))
+        return copy
+
+
+def _crashes(scenario: Scenario, folder: Path, *, every: bool) -> tuple[list[str], list[str]]:
     """Names of all boundaries, and files that came to be without being opened through the seam."""
     before = {path.stat().st_ino for path in folder.rglob("*")}
     report = folder.with_name("report.json")
@@ -69,9 +96,10 @@ def _unbroken(scenario: Scenario, folder: Path) -> tuple[list[str], list[str]]:
     if child == 0:
 
         def act() -> None:
-            seam = Boundaries(folder)
+            crashes = Crashes(folder, every=every)
+            seam = Boundaries(folder, crashes.visit)
             seam.install()
-            scenario.act(folder, lambda said: None)
+            scenario.act(folder, crashes.told.append)
             there = [path for path in folder.rglob("*") if path.is_file()]
             unseen = [path for path in there if path.stat().st_ino not in seam.opened | before]
             report.write_text(json.dumps([seam.names, [str(path.relative_to(folder)) for path in unseen]]))
@@ -83,54 +111,32 @@ def _unbroken(scenario: Scenario, folder: Path) -> tuple[list[str], list[str]]:
     return names, unseen
 
 
-def _look(
-    scenario: Scenario,
-    folder: Path,
-    template: Path,
-    tries: list[tuple[int, bool]],
-    names: list[str],
-    expected: object,
-    file: Path,
-) -> None:
-    seen = set()
+def _look(scenario: Scenario, folders: list[Path], names: list[str], expected: object, file: Path) -> None:
     with file.open("w") as stream:
-        for at, half in tries:
-            there = folder / f"{at:04d}{'-half' if half else ''}"
-            told = _killed(scenario, template, there, at, half=half)
-            state = _state(there, told)
-            wrong = "" if state in seen else _checked(scenario, there, told, expected)
-            seen.add(state)
-            place = f"killed {'in the midst of' if half else 'before'} {at} ({names[at]})"
+        for folder in folders:
+            told = json.loads(folder.with_suffix(".told").read_text())
+            state = _state(folder, told)
+            wrong = (
+                _checked(scenario, folder, told, expected) if _first(folder.parent / "states", state) else ""
+            )
+            at = int(folder.name[:4])
+            place = (
+                f"killed {'in the midst of' if folder.name.endswith('half') else 'before'} {at} ({names[at]})"
+            )
             stream.write(json.dumps({"state": state, "wrong": wrong and f"{place}: {wrong}"}) + "\n")
+            stream.flush()
             if not wrong:
-                shutil.rmtree(there)
+                shutil.rmtree(folder)
 
 
-def _killed(scenario: Scenario, template: Path, folder: Path, at: int, *, half: bool) -> list[str]:
-    """Let a process of its own die at a boundary; what it had told by then."""
-    shutil.copytree(template, folder)
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-
-        def act() -> None:
-            Boundaries(folder, at, half=half).install()
-            scenario.act(folder, told)
-
-        def told(said: str) -> None:
-            os.write(writing, said.encode() + b"\n")
-
-        os.close(reading)
-        _guarded(act)
-    os.close(writing)
-    with os.fdopen(reading) as stream:
-        heard = stream.read().splitlines()
-    status = os.waitpid(child, 0)[1]
-    if os.waitstatus_to_exitcode(status) != KILLED:
-        raise RuntimeError(
-            f"boundary {at} was not reached: the scenario is not the same each time ({status})"
-        )
-    return heard
+def _first(folder: Path, state: str) -> bool:
+    """Whether no process has looked at this state before."""
+    folder.mkdir(exist_ok=True)
+    try:
+        (folder / state).touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _checked(scenario: Scenario, folder: Path, told: list[str], expected: object) -> str:
@@ -181,7 +187,6 @@ def _state(folder: Path, told: list[str]) -> str:
 
 def _guarded(work: Callable[[], None]) -> None:
     """Do the work of a forked process, and end it there."""
-    signal.alarm(120)
     try:
         work()
     except BaseException:  # noqa: BLE001  # nothing may get out of a process that was forked

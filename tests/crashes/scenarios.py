@@ -32,9 +32,13 @@ OTHER = "other"
 
 
 def finished(folder: Path) -> None:
-    """A run whose units have ended, with everything that a sweep leaves."""
-    (folder.parent / "stub.yaml").write_text(YAML)
-    start(folder)
+    """A run whose units have ended, with everything that a sweep leaves; made once for all scenarios."""
+    made = folder.parents[1] / "finished" / "once"
+    if not made.exists():
+        made.mkdir(parents=True)
+        (made.parent / "stub.yaml").write_text(YAML)
+        start(made)
+    shutil.copytree(made / "run", folder / "run")
 
 
 def table_rows(run: Path) -> dict[str, list[str]]:
@@ -184,8 +188,8 @@ class Compacted(OfFinished):
         assert table_rows(folder / "run") == self.expected
 
     def content(self, folder: Path) -> Any:
-        files = {name: len([*(folder / "run" / name).glob("[!.]*")]) for name in PRESENT}
-        return {"rows": table_rows(folder / "run"), "files": files}
+        files = [*(folder / "run").glob("*/[!.p]*.parquet")]
+        return {"rows": table_rows(folder / "run"), "single files": files}
 
 
 class Verdicts(OfFinished):
