@@ -70,7 +70,10 @@ class RayletKilled(Blow):
 class HeadKilled(Blow):
     """SIGKILL of the GCS, Ray's head."""
 
-    key, meaning = "gcs", "the GCS is killed: Ray ends the sweep after a minute, in its own words"
+    key, meaning = (
+        "gcs",
+        "the GCS is killed: Ray looks for it for 10 s (60 by default), and ends the sweep in its own words",
+    )
     statuses = RayletKilled.statuses
     in_its_own_words = True
 

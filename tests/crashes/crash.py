@@ -66,20 +66,19 @@ class Crashes:
     def __init__(self, folder: Path, *, every: bool) -> None:
         self.folder, self.every = folder, every
         self.told: list[str] = []
-        self._before, self._drafts = "", set[str]()
+        self._before, self._half_draft = "", False
 
     def visit(self, at: int, name: str, write: Write | None) -> None:
         before, self._before = self._before, name
         if self.every or not (before.split(" ")[0] in ON_DRAFTS and DRAFT.match(Path(before).name)):
             self._keep(f"{at:04d}")
-        draft = DRAFT.match(Path(name).name)
-        kind = draft[1] if draft else ""
-        if write is not None and (self.every or not draft or kind not in self._drafts):
+        draft = DRAFT.match(Path(name).name) is not None
+        if write is not None and (self.every or not draft or not self._half_draft):
             path, position, data = write
             with (self._keep(f"{at:04d}-half") / path).open("r+b") as stream:
                 stream.seek(position)
                 stream.write(data[: len(data) // 2])
-            self._drafts.add(kind)
+            self._half_draft |= draft
 
     def _keep(self, name: str) -> Path:
         copy = self.folder.with_name(name)
