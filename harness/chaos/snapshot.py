@@ -40,7 +40,7 @@ class Snapshot:
         epochs, statuses = {}, {}
         for name, schema in TABLES.items():
             frame = run.columns(name, schema.names)
-            records: list[dict[str, Any]] = frame.to_dict("records")
+            records = [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
             rows[name] = Counter(
                 tuple(_exact(value) for column, value in row.items() if column not in TIMES)
                 for row in records

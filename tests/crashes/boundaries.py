@@ -39,7 +39,7 @@ class Boundaries:
         for name in ON_FILES:
             setattr(os, name, self._on_file(name))
         os.open = self._open_file
-        builtins.open = io.open = self._open  # type: ignore[assignment]
+        builtins.open = io.open = self._open
         # Copies through the kernel are writes too: by the plain way they are seen.
         shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined]
 
