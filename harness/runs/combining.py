@@ -1,5 +1,7 @@
 """`combine`: units of several runs with equal data and folds in one run that analysis ranks."""
 
+import contextlib
+import fcntl
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +15,7 @@ import pyarrow.compute as pc
 from analysis.errors import UserError
 from analysis.files import TableFiles, unit_names
 from analysis.paths import driven
-from analysis.schema import PART, TABLES
+from analysis.schema import LOCK, PART, TABLES
 from analysis.stamps import REUSABLE, STAMPS, WORDS, agree, modules_of
 from analysis.store import Run
 from analysis.unit_log import ENDED, log_file
@@ -59,17 +61,31 @@ def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Comb
     stamps = _stamps(runs, reuse_older_code)
     taken, repeated, unfinished = _shared_out(runs)
     check_writable(out)
-    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
-    with writing(out):
-        try:
-            for number, (run, units) in enumerate(zip(runs, taken, strict=True), 1):
-                _copy(run.run, sorted(units), draft, number)
-            lacking = _document(runs, taken, draft, out.name, stamps)
-            draft.rename(out)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with writing(out), _draft(out) as draft:
+        for number, (run, units) in enumerate(zip(runs, taken, strict=True), 1):
+            _copy(run.run, sorted(units), draft, number)
+        lacking = _document(runs, taken, draft, out.name, stamps)
     counts = {str(path): len(units) for path, units in zip(paths, taken, strict=True)}
     return Combination(counts, repeated, unfinished, lacking)
+
+
+@contextlib.contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out`, renamed to it at the end. Those of combinations that were killed are removed first:
+    one that is at work holds the lock in its own."""
+    for stale in out.parent.glob(f".{out.name}.{'[0-9a-f]' * 32}"):
+        if not driven(stale):
+            shutil.rmtree(stale, ignore_errors=True)
+    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
+    draft.mkdir(parents=True)
+    try:
+        with (draft / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield draft
+            (draft / LOCK).unlink()
+            draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check(runs: Sequence[RunSummary]) -> None:
