@@ -79,7 +79,7 @@ class StubTuner:
 
 def _with_parameters(trainable: type, **parameters: object) -> Callable[[], Any]:
     def make() -> Any:
-        worker = object.__new__(trainable)
+        worker: Any = object.__new__(trainable)
         worker.parameters = parameters
         return worker
 

@@ -78,7 +78,7 @@ class StubUnit:
             self.weights = self.weights * 0.75 + epoch / 8
             self.row |= {"epochs": epoch, "selected_epoch": epoch, "objective_value": self._value()}
             self.record.checkpoints.save(f"epoch-{epoch}", {"weights": self.weights})
-            tables = {
+            tables: dict[str, list[dict[str, Any]]] = {
                 "epochs": [{"epoch": epoch, "loss": self._value(), "train_aupr": 0.5, "wall_s": 0.001}],
                 "terms": [{"epoch": epoch, "term": "task", "value": self._value()}],
                 "cells": self._cells(epoch, "epoch"),
