@@ -42,7 +42,9 @@ def _outputs(term: LossTerm, step: Step, state: State, cls: type) -> Outputs:
     outputs: Outputs = {}
     handles = [
         module.register_forward_hook(
-            lambda called, _arguments, output: outputs.update({called: parts_of(output)})
+            lambda called, _arguments, output: outputs.update(
+                {called: [part.detach() for part in parts_of(output)]}
+            )
         )
         for module in term.modules()
         if isinstance(module, cls)
