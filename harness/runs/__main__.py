@@ -16,7 +16,7 @@ from analysis.store import Run, is_run
 from harness.runs.combining import combine
 from harness.runs.description import description
 from harness.runs.difference import configurations_view, runs_view
-from harness.runs.listing import listing
+from harness.runs.listing import Listing
 from harness.runs.notes import Notes, change_notes
 from harness.runs.pruning import prune
 from harness.runs.summary import RunSummary, size_text
@@ -102,9 +102,10 @@ def main(argv: Sequence[str], console: Console) -> int:
         )
     options = parser().parse_args(argv)
     if options.command == "list":
-        for part in listing(options.folder):
+        runs = Listing.of(options.folder)
+        for part in runs.view():
             console.print(part)
-        return 0
+        return 1 if runs.lost else 0
     if options.command == "combine":
         return _combine(options, console)
     run = RunSummary(Run.open(options.run))
@@ -163,8 +164,10 @@ def _combine(options: argparse.Namespace, console: Console) -> int:
     for run, units in done.units.items():
         console.print(f"{run}: {counted(units, 'unit')}", soft_wrap=True)
     if done.repeated:
+        differing = f"; {done.conflict}" if done.conflict else ""
         console.print(
-            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first", soft_wrap=True
+            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first{differing}",
+            soft_wrap=True,
         )
     if done.unfinished:
         console.print(f"{counted(done.unfinished, 'unit')} unfinished or failed: left out", soft_wrap=True)
