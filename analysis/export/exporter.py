@@ -54,9 +54,9 @@ class _Units:
 class Exporter:
     """The one writer of one tracker for one run; `whole` exports all that ended, `add` units that have just ended.
 
-    A unit is written once, when it has ended, and again in place of that only if its row in the store or its label is another
-    one, the tracker has it no longer, or not all of its rows could be read. A configuration's run is written again whenever one of
-    its units is new.
+    A unit is written once, when it has ended, and again in place of that only if its row in the store or its label is
+    another one, the tracker has it no longer, or not all of its rows could be read. A configuration's run is written
+    again whenever one of its units is.
 
     Raises
     ------
