@@ -21,6 +21,7 @@ from harness.runs.notes import Notes, change_notes
 from harness.runs.pruning import prune
 from harness.runs.summary import RunSummary, size_text
 from harness.runs.trial import trial_view
+from harness.shell.arguments import SentenceParser
 
 WIDTH = 80
 DESCRIPTION = """\
@@ -56,9 +57,9 @@ exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2
 COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> SentenceParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = SentenceParser(
         prog="python -m harness.runs",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -66,7 +67,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="python -m harness.runs {" + ",".join(COMMANDS) + "} ...",
     )
-    commands = made.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS, metavar="COMMAND")
+    commands = made.add_subparsers(
+        dest="command", prog=made.prog, required=True, help=argparse.SUPPRESS, metavar="COMMAND"
+    )
     commands.add_parser("list").add_argument(
         "folder", metavar="FOLDER", type=user_path, nargs="?", default=Path("runs")
     )

@@ -25,15 +25,15 @@ class StackedTable:
     folds: Mapping[str, int]
     left: Sequence[str] = ()
 
-    @property
-    def needed(self) -> int:
-        """Columns of a terminal below which a cell would be cut."""
+    def _least(self) -> dict[str, int]:
+        """Heading -> width below which a cell of its column would be cut."""
         widths = (max(map(len, cells)) for cells in zip(self.headings, *self.rows, strict=True))
-        least = (min(width, self.folds.get(n, width)) for n, width in zip(self.headings, widths, strict=True))
-        return sum(least) + GAP * (len(self.headings) - 1)
+        return {
+            n: min(width, self.folds.get(n, width)) for n, width in zip(self.headings, widths, strict=True)
+        }
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if options.max_width >= self.needed:
+        if options.max_width >= sum(self._least().values()) + GAP * (len(self.headings) - 1):
             yield self._table()
             return
         for first, *cells in self.rows:
@@ -44,9 +44,9 @@ class StackedTable:
 
     def _table(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="dim")
-        for name in self.headings:
+        for name, width in self._least().items():
             if name in self.folds:
-                table.add_column(name, overflow="fold", min_width=self.folds[name])
+                table.add_column(name, overflow="fold", min_width=width)
             else:
                 table.add_column(name, justify="left" if name in self.left else "right", no_wrap=True)
         for row in self.rows:
