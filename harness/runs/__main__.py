@@ -122,6 +122,7 @@ def main(argv: Sequence[str], console: Console) -> int:
             change_notes(options.run, lambda notes: replace(notes, note=options.text.strip())), console
         )
         return 0
+    read = [run]
     if options.command == "show":
         parts = description(run)
     elif options.command == "trial":
@@ -129,14 +130,15 @@ def main(argv: Sequence[str], console: Console) -> int:
     elif options.b is not None:
         parts = configurations_view(run, options.a, options.b)
     elif is_run(user_path(options.a)):
-        parts = runs_view(run, RunSummary(Run.open(options.a)))
+        read.append(RunSummary(Run.open(options.a)))
+        parts = runs_view(*read)
     else:
         raise UserError(
             f"diff: '{options.a}' is no run; expected another run, or two configurations of {options.run}: A and B"
         )
     for part in parts:
         console.print(part)
-    return 1 if run.run.lost else 0
+    return 1 if any(each.run.lost for each in read) else 0
 
 
 def _print_notes(notes: Notes, console: Console) -> None:

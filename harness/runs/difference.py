@@ -80,7 +80,7 @@ def _plan(run: RunSummary) -> dict[str, Any]:
         "folds": ", ".join(folds[fold] for fold in run.plan.get("folds", ()) if fold in folds),
         "seeds": run.plan.get("seeds") or sorted({int(seed) for seed in run.units["seed"]}),
         "configurations": run.configurations,
-        "units ended": run.ended,
+        "units ended": "?" if run.run.lost else run.ended,
     }
 
 
