@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.identity import FILE as IDENTITY
+from analysis.identity import identity
 from analysis.schema import PROVENANCE
+from analysis.store import Run
 from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
 from harness.config.blocks.trial import ConfigurationBlock
@@ -314,6 +318,8 @@ def save_start(sweep: Sweep, start: Start, run: Path) -> None:
     writer.write_text("sweep.yaml", _as_run(sweep))
     Code.today().save(run)
     start.plan.save(run)
+    if not (run / IDENTITY).exists():
+        writer.write_json(IDENTITY, {"id": identity(Run(run)) or uuid.uuid4().hex})
 
 
 def save_provenance(

@@ -133,13 +133,14 @@ def conclude(
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     for line in ended:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    by = criterion_of(start.plan.objective).key
     try:
-        print_ranking(run, by=criterion_of(start.plan.objective).key, console=console)
+        print_ranking(run, by=by, console=console)
         status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
         status = 1
-    again = shlex.join(["python", "-m", "analysis", str(run)])
+    again = shlex.join(["python", "-m", "analysis", str(run), "--by", by])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
     if outcome is None:
         return 1 if start.failed else status

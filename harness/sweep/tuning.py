@@ -115,6 +115,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         total=len(start.pending) + start.new,
         larger_is_better=larger,
         folds={fold.id: fold.name for fold in tuning.folds},
+        before=[each.value for each in known if each.status == "done"],
     )
     display = Display(console, board, config.objective)
     compactor = Compactor(tuning.run)

@@ -68,6 +68,14 @@ def test_best_is_by_direction_and_neither_failed_nor_diverged() -> None:
     assert shown.ended == 1
 
 
+def test_best_is_better_than_what_an_earlier_start_reached() -> None:
+    shown = Board(total=1, larger_is_better=True, folds={FOLD: "fold0"}, before=[0.7, math.nan])
+    shown.enter(row("aaa", {}, 2))
+    for epoch, objective, beats in ((1, 0.65, False), (2, 0.75, True)):
+        shown.update(_report("aaa", epoch, objective))
+        assert (shown.best() is not None) == beats
+
+
 def test_time_left_counts_waiting_ones_and_busy_workers() -> None:
     shown, clock = _board(total=3)
     assert shown.time_left() is None

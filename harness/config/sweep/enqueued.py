@@ -9,8 +9,8 @@ from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
-from harness.config.space.distributions import ChoiceBlock
-from harness.config.space.space import Space
+from harness.config.space.distributions import MISSING, ChoiceBlock
+from harness.config.space.space import Space, changes_key
 
 
 def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[Changes]:
@@ -33,16 +33,27 @@ def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> lis
                     f"{where}.{name}", f"enqueue: '{name}' is not varied by space{nearest(name, known)}"
                 )
             settings |= _settings(space, name, value, f"{where}.{name}")
-        drawn = space.find(settings)
-        if drawn is None:
-            lacking = [name for name in space.entries if not _drawable(space, name, settings)]
-            said = (
-                ", ".join(f"{name} {show(settings.get(name))}" for name in lacking) or "these values together"
-            )
+        drawn, lacking = _draw(space, settings)
+        if lacking:
+            said = ", ".join(f"{name} {show(settings.get(name))}" for name in lacking)
             raise ConfigError(
                 where, f"enqueue: the space cannot draw {said} (what is not named here is the base's)"
             )
-        asked.append(space.changes(drawn))
+        changes = space.changes(drawn)
+        for name in values.keys() - drawn.keys() - changes.keys():
+            when = next((row["when"] for row in space.describe() if row["path"] == name), "")
+            raise ConfigError(
+                f"{where}.{name}",
+                f"enqueue: {name} is {show(values[name])}, and nothing draws it there"
+                + (f": it exists only when {when}" if when else ""),
+            )
+        asked.append(changes)
+    distinct = len({changes_key(changes) for changes in asked})
+    if config.trials is not None and distinct > config.trials:
+        raise ConfigError(
+            "enqueue",
+            f"enqueue: it has {distinct} configurations, and trials is {config.trials}: expected as many or more",
+        )
     return asked
 
 
@@ -60,6 +71,16 @@ def _settings(space: Space, name: str, value: Any, where: str) -> Mapping[str, A
     return options[value]
 
 
-def _drawable(space: Space, name: str, settings: Mapping[str, Any]) -> bool:
-    alone = Space({name: space.entries[name].model_copy(update={"when": {}})}, {})
-    return alone.find(settings) is not None
+def _draw(space: Space, settings: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The draw that gives the values of `settings`, and the entries that no draw gives the value of; what exists only
+    under another value of one of these is in neither."""
+    drawn: dict[str, Any] = {}
+    lacking = []
+    for name, entry in space.entries.items():
+        if space.holds(name, drawn):
+            value = entry.drawn(name, settings)
+            if value is MISSING:
+                lacking.append(name)
+            else:
+                drawn[name] = value
+    return drawn, lacking
