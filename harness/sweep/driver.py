@@ -13,6 +13,7 @@ from rich.console import Console
 from analysis.errors import UserError
 from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
+from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
@@ -93,7 +94,10 @@ def run_sweep(options: Options, console: Console) -> int:
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
-        folds = make_folds(dataset, sweep.config.data)
+        try:
+            folds = make_folds(dataset, sweep.config.data)
+        except ConfigError as error:
+            raise sweep.placed(error) from None
         workers = workers_of(
             cpus=there.cpus,
             gpus=there.gpus,
@@ -134,6 +138,7 @@ def run_sweep(options: Options, console: Console) -> int:
         if start.nothing:
             put_aside(run, start.aside)
             take_back(run, start.back)
+            preregister(run, content)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             with tracking(run, sweep.config.track, console.print):
                 pass
