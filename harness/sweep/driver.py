@@ -15,6 +15,7 @@ from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.sweep.enqueued import refuse_more
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
@@ -279,6 +280,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     if trials.startswith("+"):
         old = plan_of_run(run, sweep)
         number += old.trials if old is not None else 0
+    refuse_more(sweep.basis.enqueued, number)
     return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
 
 

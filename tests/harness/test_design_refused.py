@@ -15,7 +15,7 @@ from harness.config import __main__ as config_command
 from harness.config.sweep.sweep import load_sweep
 from harness.data.folds import Fold
 from harness.design.plan import Plan
-from harness.sweep.driver import run_sweep
+from harness.sweep.driver import run_sweep, with_trials
 from harness.sweep.options import parse
 from harness.sweep.show.foreseen import sight
 
@@ -95,6 +95,14 @@ def test_what_no_named_option_sets_beside_it_is_refused(tmp_path: Path) -> None:
     space = {"arm": {"choice": {"off": {}, "on": {"loss.ranking.weight": 0.5}}}}
     said = refusal(tmp_path, space=space, enqueue=[{"loss.ranking.weight": 0.1}])
     assert "loss.ranking.weight is 0.1, which no option of arm sets" in said
+
+
+def test_trials_of_the_command_line_are_enough_for_what_is_enqueued(tmp_path: Path) -> None:
+    known = [{"loss.ranking.weight": 0.1}, {"loss.ranking.weight": 0.2}, {"loss.ranking.weight": 0.1}]
+    sweep = load_sweep(written(tmp_path, space=SPACE, enqueue=known, trials=2))
+    assert with_trials(sweep, "+3", tmp_path / "run", resume=False).trials == 3
+    with pytest.raises(UserError, match="enqueue has 2 configurations to run first, and trials is 1"):
+        with_trials(sweep, "1", tmp_path / "run", resume=False)
 
 
 @pytest.mark.parametrize("base", ["complete", "rp24"])

@@ -1,6 +1,6 @@
 """Known configurations that a search runs before its sampler proposes any."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.errors import nearest
@@ -10,7 +10,7 @@ from harness.config.blocks.paths import flatten
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.distributions import MISSING, ChoiceBlock, same
-from harness.config.space.space import Space
+from harness.config.space.space import Space, changes_key
 
 
 def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[Changes]:
@@ -43,6 +43,16 @@ def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> lis
                     raise ConfigError(f"{where}.{name}", f"enqueue: {_without(name, path, wanted, space)}")
         asked.append(changes)
     return asked
+
+
+def refuse_more(first: Sequence[Changes], trials: int) -> None:
+    """ConfigError where more configurations are to run first than are to run."""
+    known = len(set(map(changes_key, first)))
+    if known > trials:
+        raise ConfigError(
+            "enqueue",
+            f"enqueue has {known} configurations to run first, and trials is {trials}: expected no more",
+        )
 
 
 def _not_drawn(where: str, values: Changes, settings: Mapping[str, Any], space: Space) -> ConfigError:

@@ -17,10 +17,10 @@ from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
 from harness.config.space.composer import Composer
 from harness.config.space.distributions import ChoiceBlock
-from harness.config.space.space import Space, changes_key
+from harness.config.space.space import Space
 from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
-from harness.config.sweep.enqueued import enqueued
+from harness.config.sweep.enqueued import enqueued, refuse_more
 from harness.config.sweep.enumerated import check_enumerated
 from harness.config.sweep.overrides import SAME, override
 from harness.config.sweep.placed import check_placed
@@ -189,13 +189,8 @@ def _check_design(basis: SweepBasis, trial: ConfigurationBlock) -> None:
         raise ConfigError(f"space.{name}", sentence)
     if not config.of_design.searched or config.of_design.ablates:
         check_enumerated(config.of_design, basis)
-    known = len(set(map(changes_key, basis.enqueued)))
-    if known and known > config.of_design.trials(config.trials, basis):
-        trials = config.of_design.trials(config.trials, basis)
-        raise ConfigError(
-            "enqueue",
-            f"enqueue has {known} configurations to run first, and trials is {trials}: expected no more",
-        )
+    if basis.enqueued:
+        refuse_more(basis.enqueued, config.of_design.trials(config.trials, basis))
     stopping = config.scheduler
     epochs = trial.optimiser.epochs
     if isinstance(stopping, AshaSchedulerBlock | MedianSchedulerBlock) and stopping.grace > epochs:
