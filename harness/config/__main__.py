@@ -60,7 +60,7 @@ def main() -> int:
     elif arguments.command == "paths":
         _list_paths(arguments.prefix)
     else:
-        return max(_checked(file) for file in arguments.files)
+        return 2 if sum(not _checked(file) for file in arguments.files) else 0
     return 0
 
 
@@ -105,14 +105,14 @@ def _sweep_rows() -> Iterator[tuple[str, str, str, str]]:
         yield path, default, "in the sweep's YAML", " ".join((info.description or "").split())
 
 
-def _checked(file: Path) -> int:
-    """Check one file: 0, or 2 for a mistake, which is said and keeps no other file from being checked."""
+def _checked(file: Path) -> bool:
+    """Whether it can run; a mistake is said, and the next file is looked at."""
     try:
         _check(file)
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
-        return 2
-    return 0
+        return False
+    return True
 
 
 def _check(file: Path) -> None:

@@ -18,7 +18,9 @@ from analysis.schema import PROVENANCE
 from analysis.store import Run
 from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
+from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.sweep.enqueued import refuse_more
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
@@ -101,7 +103,10 @@ def run_sweep(options: Options, console: Console) -> int:
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
-        folds = make_folds(dataset, sweep.config.data)
+        try:
+            folds = make_folds(dataset, sweep.config.data)
+        except ConfigError as error:
+            raise sweep.placed(error) from None
         workers = workers_of(
             cpus=there.cpus,
             gpus=there.gpus,
@@ -143,6 +148,7 @@ def run_sweep(options: Options, console: Console) -> int:
         if start.nothing:
             put_aside(run, start.aside)
             take_back(run, start.back)
+            preregister(run, content)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             with tracking(run, sweep.config.track, console.print):
                 pass
@@ -293,6 +299,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     if trials.startswith("+"):
         old = plan_of_run(run, sweep)
         number += old.trials if old is not None else 0
+    refuse_more(sweep.basis.enqueued, number)
     return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
 
 

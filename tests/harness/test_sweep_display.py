@@ -219,7 +219,8 @@ def test_folds_count_and_only_whole_configurations_compare() -> None:
     lines = stream.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == ["done", "best", "stopped", "stopped"]
     assert "aaa on fold f0  epoch 4/4  0.9000" in lines[0]
-    assert "aaa  epoch 6/8  0.5000" in lines[3]
+    assert "bbb  0.6500 after 2/8 epochs of 2 folds" in lines[1]
+    assert "aaa  6/8 epochs of 2 folds  0.5000" in lines[3]
     table, stream = _shown(shown, terminal=True)
     table.console.print(table.render())
     found = next(line for line in stream.getvalue().splitlines() if line.startswith("aaa"))
