@@ -24,6 +24,6 @@ def identity(run: Run) -> str:
     )
     if not newest:
         units = run.table("units")[["started", *KEYS]].dropna().sort_values(["started", *KEYS])
-        first = {key: str(value) for key, value in units.iloc[0].items()} if len(units) else {}
+        first = {str(key): str(value) for key, value in units.iloc[0].items()} if len(units) else {}
     text = json.dumps([first, run.plan().get("data")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if first else ""

@@ -20,7 +20,6 @@ from harness.sweep.search.past import Past
 from harness.sweep.search.proposer import Proposer
 from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
-from tests.harness.command import command
 
 FOLD = Fold("fold0", ("a",), ("b",), ("chr1",))
 SPACE = Space(
@@ -205,33 +204,6 @@ def test_a_configuration_that_cannot_be_drawn_is_named(
 ) -> None:
     with pytest.raises(UserError, match=sentence):
         sweep(tmp_path, enqueue=[entry])
-
-
-def test_a_key_that_does_not_exist_is_not_accused(tmp_path: Path) -> None:
-    space = {
-        "energy.form": {"choice": ["linear", "gated"]},
-        "energy.w": {"uniform": [0.5, 2.0], "when": {"energy.form": "gated"}},
-        "loss.ranking.weight": {"loguniform": [0.01, 2.0]},
-    }
-    with pytest.raises(UserError, match=r"the space cannot draw loss\.ranking\.weight 5\.0 \("):
-        sweep(tmp_path, space=space, enqueue=[{"loss.ranking.weight": 5.0}])
-
-
-def test_more_known_configurations_than_trials_are_refused(tmp_path: Path) -> None:
-    known = [{"energy.form": "gated", "energy.w": value} for value in (0.6, 0.7, 0.8, 0.9)]
-    with pytest.raises(UserError, match="enqueue: it has 4 configurations, and trials is 3"):
-        sweep(tmp_path, enqueue=known)
-    assert len(sweep(tmp_path, enqueue=[*known[:3], known[0]]).basis.enqueued) == 4
-
-
-def test_a_mistake_in_one_file_hides_none_in_another(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("name: bad\nbase: minimall\n")
-    (tmp_path / "worse.yaml").write_text("nam: worse\n")
-    sweep(tmp_path)
-    files = [tmp_path / name for name in ("bad.yaml", "worse.yaml", "a.yaml")]
-    ended = command("harness.config", "check", *files)
-    assert (ended.returncode, ended.stderr.count("error: ")) == (2, 2)
-    assert ended.stdout.startswith(f"{tmp_path}/a.yaml: 3 configurations")
 
 
 def test_a_path_is_walked_wave_by_wave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
