@@ -10,12 +10,12 @@ import pandas as pd
 from analysis.contrasts import AA, Contrast
 from analysis.criteria import Criterion
 from analysis.dunnett import dunnett_p
-from analysis.equivalence import equivalence_p, verdict
+from analysis.equivalence import equivalence_p, seeds_needed, verdict
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import Interval
 from analysis.matched import Pairs, paired
 from analysis.paired import PairedEffect, paired_effect, probability_of_improvement
-from analysis.power import ALPHA, detectable, holm, seeds_for_equivalence
+from analysis.power import ALPHA, detectable, holm
 from analysis.store import Run
 
 
@@ -81,7 +81,7 @@ def arm_effects(
                 p_equivalent=equivalence_p(effect.interval, rope),
                 improves=probability_of_improvement(better, worse),
                 detectable=detectable(effect.interval.sd, effect.interval.n, family),
-                needed=seeds_for_equivalence(effect.interval.sd, rope),
+                needed=seeds_needed(effect.interval.sd, by, rope),
                 verdict=verdict(effect.interval, adjusted[at], by, rope, censored=bool(pairs.censored)),
                 family=family,
                 over_folds=corrected_interval(pairs.by_fold, share),

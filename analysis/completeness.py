@@ -1,22 +1,20 @@
 """Which units of a configuration have finished, of those that were planned, and what became of the others."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import product
 
-from analysis.reported import REPORTED, pruned_before_beginning, statuses
+from analysis.reported import REPORTED, statuses
 from analysis.store import KEYS, Run
 
 NOT_STARTED = "not started"
 NO_ROWS = "without val_unseen rows"
-UNBEGUN = "pruned before it began"
-"""What stands for the status of a unit whose configuration was pruned on another fold."""
 
 
 @dataclass(frozen=True)
 class Completeness:
     """`finished` of `planned` units; `lacking`: status of the others (diverged, failed, running, interrupted, stopped by
-    the audit, `NOT_STARTED`, `NO_ROWS`, `UNBEGUN`) -> units as (fold, seed)."""
+    the audit, pruned before it began, `NOT_STARTED`, `NO_ROWS`) -> units as (fold, seed)."""
 
     planned: int
     finished: int
@@ -42,24 +40,39 @@ class Completeness:
         return f"{self.finished}/{self.planned} units: " + "; ".join(parts)
 
 
+def asked_of_each(run: Run) -> frozenset[tuple[str, int]]:
+    """(fold, seed) that every configuration is asked for: those of plan.json, and in a run without one all that any of
+    its configurations has been started on."""
+    plan = run.plan()
+    asked = frozenset(product(plan.get("folds", []), plan.get("seeds", [])))
+    if asked:
+        return asked
+    units = run.table("units")
+    return frozenset(zip(units["fold"].tolist(), units["seed"].tolist(), strict=True))
+
+
+def planned_units(
+    everywhere: Set[tuple[str, int]], started: Iterable[tuple[str, int]]
+) -> list[tuple[str, int]]:
+    """Units of one configuration as (fold, seed): those that all are asked for, and those started outside the plan."""
+    return sorted({*everywhere, *started})
+
+
 def completeness(run: Run, finished: Set[tuple[str, str, int]]) -> dict[str, Completeness]:
     """Configuration -> its completeness, given the units (config, fold, seed) that have a value.
 
-    Every configuration is planned on the folds and with the seeds of plan.json; in a run without one, on all
-    that any of its configurations has been started on. Units that were started outside the plan count too.
+    Every configuration is planned on `asked_of_each`. Units that were started outside the plan count too.
     """
     unit_rows = run.table("units")
     plan = run.plan()
     reached: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
-    states_now = statuses(run).reset_index(drop=True).mask(pruned_before_beginning(run), UNBEGUN)
-    columns = [*(unit_rows[key].tolist() for key in KEYS), states_now.tolist()]
+    columns = [*(unit_rows[key].tolist() for key in KEYS), statuses(run).tolist()]
     for config, fold, seed, status in zip(*columns, strict=True):
         reached.setdefault(config, {})[(fold, seed)] = status
-    everywhere = set(product(plan.get("folds", []), plan.get("seeds", [])))
-    everywhere = everywhere or {unit for states in reached.values() for unit in states}
+    everywhere = asked_of_each(run)
     complete = {}
     for config, states in reached.items():
-        planned = sorted(everywhere | states.keys())
+        planned = planned_units(everywhere, states)
         lacking: dict[str, list[tuple[str, int]]] = {}
         for fold, seed in planned:
             if (config, fold, seed) not in finished:

@@ -45,6 +45,8 @@ class TableFiles:
     folder: Path
     problems: list[str]
     lost: list[str] = field(default_factory=list)
+    incomplete: set[str] = field(default_factory=set)
+    """Units of which rows were in what could not be read, and nowhere else."""
     _unread: dict[str, str] = field(default_factory=dict, repr=False)
     """Name of a file -> why it could not be read, of the last reading."""
     _held: dict[Path, list[frozenset[str]]] = field(default_factory=dict, repr=False)
@@ -150,6 +152,8 @@ class TableFiles:
             expected |= filed_units(self.folder.parent, "epochs")
         gone = {name for name in self._unread if name not in parts and Path(name).stem not in read}
         gone |= set(parts) if expected - read else set()
+        self.incomplete |= {Path(name).stem for name in gone if name not in parts}
+        self.incomplete |= expected - read if parts else frozenset()
         self._lose(*(self._unread[name] for name in sorted(gone)))
 
     def _lose(self, *problems: str) -> None:
@@ -168,10 +172,12 @@ class TableFiles:
                 log = UnitLog.read(log_file(run, unit))
             except OSError as error:
                 self._lose(self._say(f"logs/{unit}.log cannot be read: {error.strerror}"))
+                self.incomplete.add(unit)
                 continue
             if log.damage is not None:
                 kept = "the rows before it were read" if log.row else "no rows of it were read"
                 self._lose(self._say(f"logs/{unit}.log is damaged: {log.damage}; {kept}"))
+                self.incomplete.add(unit)
             yield unit, conform(log.table(name), schema), log.ended
 
     def _say(self, problem: str) -> str:

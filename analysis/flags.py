@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis.duplicates import duplicate_findings
 from analysis.errors import nearest
-from analysis.reported import pruned_before_beginning
+from analysis.reported import UNBEGUN, statuses
 from analysis.rules import LIMITS, RULES, Judgement, Table, Units, judge
 from analysis.schema import MACRO, POOLED, TABLES
 from analysis.store import KEYS, Run, units_of
@@ -33,7 +33,7 @@ def survey(run: Run) -> Survey:
     """
     units = units_of_run(run)
     judgement = judge(units, _limits(run, units))
-    unbegun = set(np.flatnonzero(pruned_before_beginning(run)).tolist())
+    unbegun = set(np.flatnonzero(statuses(run) == UNBEGUN).tolist())
     counted = [
         (rule, what, count, units.count - len(unbegun))
         for rule, missing in judgement.missing.items()

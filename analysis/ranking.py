@@ -133,13 +133,12 @@ def _accused(run: Run, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 def _nothing_finished(run: Run) -> str:
     unit_rows = run.table("units")
     if unit_rows.empty:
-        unread = f"; not read: {run.problems[0]}" if run.problems else ""
         then = (
             "; a sweep is running in it, wait for its first trial to end"
             if driven(run.path)
             else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
         )
-        return f"{run.path}: no finished units, the table units is empty{unread}{then}"
+        return f"{run.path}: no finished units, {run.without_units()}{then}"
     counts = ", ".join(f"{n} {status}" for status, n in statuses(run).value_counts().items())
     reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""

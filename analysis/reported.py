@@ -17,19 +17,25 @@ AUDIT_STOP = "audit: "
 """How the reason of a unit that the audit stopped begins: it is not ranked, since it did not run what it says."""
 STOPPED_BY_AUDIT = "stopped by the audit"
 """What stands for the status of such a unit wherever units are counted."""
+UNBEGUN = "pruned before it began"
+"""What stands for the status of a unit whose configuration was pruned on another fold."""
+
+
+def counted_as(status: str, reason: str | None, epochs: int | None) -> str:
+    """What a unit counts as, of its row of `units`: its status, STOPPED_BY_AUDIT or UNBEGUN. It has a result where that
+    is in REPORTED and its reported weights were evaluated."""
+    if status == "stopped" and (reason or "").startswith(AUDIT_STOP):
+        return STOPPED_BY_AUDIT
+    return UNBEGUN if status == "pruned" and not epochs else status
 
 
 def statuses(run: Run) -> pd.Series:
-    """Status of every row of `units` as it is at this moment; STOPPED_BY_AUDIT where the audit ended the unit."""
+    """What every row of `units` counts as at this moment."""
     units = run.table("units").reset_index(drop=True)
-    accused = (units["status"] == "stopped") & units["reason"].fillna("").str.startswith(AUDIT_STOP)
-    return units["status"].map(run.state).mask(accused, STOPPED_BY_AUDIT)
-
-
-def pruned_before_beginning(run: Run) -> np.ndarray:
-    """Which rows of `units` [units] are of units without an epoch, whose configuration was pruned on another fold."""
-    units = run.table("units")
-    return ((units["status"] == "pruned") & (units["epochs"].fillna(0) == 0)).to_numpy()
+    rows = zip(
+        units["status"].map(run.state), units["reason"].fillna(""), units["epochs"].fillna(0), strict=True
+    )
+    return pd.Series([counted_as(*row) for row in rows], index=units.index, dtype=object)
 
 
 def stopped_by_audit(run: Run) -> pd.DataFrame:

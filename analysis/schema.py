@@ -67,6 +67,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("objective_value", _F64, "its value at selected_epoch; null for a unit that the audit stopped"),
         ("parameters", _I64, "trainable parameters"),
         ("train_pairs", _I64, "training pairs of the fold"),
+        (
+            "shared_epochs",
+            _I32,
+            "epochs of phase 1 whose steps another unit took: their rows are those that this one would have; null in older "
+            "stores",
+        ),
+        ("phase1_of", _S, "the unit that took these steps (config-fold-seed); null where no epoch is shared"),
         ("wall_s", _F64, "seconds of training and evaluation"),
         ("started", _T, "UTC"),
         ("finished", _T, "UTC, null while running"),

@@ -24,6 +24,7 @@ A run is a folder
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
     RUN/notes.json                                tags and a note (python -m harness.runs)
     RUN/export/<tracker>/                         what trackers got (python -m analysis export)
+    RUN/run.json                                  the run's identity, whatever its folder is called
     RUN/combined.json                             the runs that a combined run was made of
 
 A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final

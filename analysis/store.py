@@ -1,6 +1,8 @@
 """Reading a run: tables as data frames, tolerant of a run that is still being written."""
 
+import contextlib
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +25,20 @@ _MARKERS = ("logs", "units", "trials", "plan.json", "sweep.yaml", "provenance.js
 
 
 def is_run(path: Path) -> bool:
-    """Whether a path is the folder of a run."""
-    return path.is_dir() and any((path / marker).exists() for marker in _MARKERS)
+    """Whether a path is the folder of a run; UserError for a folder that this user may not look into."""
+    try:
+        return path.is_dir() and any((path / marker).exists() for marker in _MARKERS)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from None
+
+
+def runs_in(folder: Path) -> list[str]:
+    """Names of the runs right below a folder, sorted, without those that this user may not look into."""
+    names = []
+    for path in sorted(folder.iterdir()) if os.access(folder, os.R_OK | os.X_OK) else ():
+        with contextlib.suppress(UserError):
+            names += [path.name] if is_run(path) else []
+    return names
 
 
 @dataclass
@@ -53,14 +67,15 @@ class Run:
             when there is nothing at the path, or something that is not a run (nearest runs are named).
         """
         path = user_path(path)
+        known = is_run(path)
         if not path.exists():
-            beside = [p.name for p in path.parent.iterdir() if is_run(p)] if path.parent.is_dir() else []
+            beside = runs_in(path.parent) if path.parent.is_dir() else []
             hint = nearest(path.name, beside).replace("'", f"'{path.parent}/", 1)
             raise UserError(
                 f"{path}: no such run{hint if path.parent != Path() else nearest(path.name, beside)}"
             )
-        if not is_run(path):
-            inside = sorted(p.name for p in path.iterdir() if is_run(p)) if path.is_dir() else []
+        if not known:
+            inside = runs_in(path) if path.is_dir() else []
             hint = (
                 f"; it contains the runs {', '.join(str(path / name) for name in inside[:8])}"
                 if inside
@@ -94,6 +109,10 @@ class Run:
         """Whether no driver is at work although one was: what calls itself running is then interrupted. False where no
         driver ever was, as in the run of one trial alone."""
         return (self.path / LOCK).exists() and not driven(self.path)
+
+    def without_units(self) -> str:
+        """What is to be said where the table `units` has no rows: that it is empty, or could not be read."""
+        return "the table units is empty" + (f"; not read: {self.problems[0]}" if self.problems else "")
 
     def state(self, status: str) -> str:
         """A unit's status as it is at this moment: `running` is believed only while a driver is."""
@@ -179,6 +198,9 @@ class Run:
         """plan.json with the configurations that were added since it was written; empty where there is none."""
         plan = self.document("plan.json")
         added = self.path / ADDED
+        if not (self.path / "plan.json").exists() and (self.path / "sweep.yaml").exists():
+            problem = "plan.json is not there, although a sweep ran here"
+            self.problems += [] if problem in self.problems or driven(self.path) else [problem]
         if plan and added.exists():
             # The last line of a driver that was killed may be half a one: its configuration never started.
             entries = []

@@ -22,25 +22,37 @@ OF_THE_DATA = frozenset({"size", "enhancer_bp", "promoter_bp"})
 
 
 def build_model(
-    settings: Settings, cell_lines: int, *, v: Tensor | None = None, relations: Tensor | None = None
+    settings: Settings,
+    cell_lines: int,
+    *,
+    v: Tensor | None = None,
+    relations: Tensor | None = None,
+    early: Settings | None = None,
 ) -> PrismModel:
     """The model of a resolved configuration (`ConfigurationBlock.model_dump()`, sizes filled in), not yet initialised.
 
     cell_lines C: training cell lines; v [C, F]: their standardised features where the settings read them; relations
-    [C, C]: weights of relations between them, where there are any. Raises KeyError for a choice that is not registered,
-    ValueError for sizes that do not fit together, TypeError for a key that nothing takes.
+    [C, C]: weights of relations between them, where there are any; early: the same settings for the sequence side, which
+    trains before the rest, where somebody notes what is read of them. Raises KeyError for a choice that is not
+    registered, ValueError for sizes that do not fit together, TypeError for a key that nothing takes.
     """
-    decouple, width = settings["decouple"], settings["environment"].get("width", 1)
-    sequence = build_sequence(
-        settings["model"],
-        stochastic=decouple["vib"] > 0,
-        environment_stream=width if decouple["dual_stream"] else None,
-    )
+    sequence = build_sequence_side(settings if early is None else early)
+    width = settings["environment"].get("width", 1)
     inputs = 0 if v is None else v.shape[1]
     sizes = Sizes(cell_lines, sequence.features, width, inputs=inputs, relations=relations)
     energy = ENERGIES.choose(settings, sizes)
     environment = build_environment(settings, sizes, energy, v)
     return PrismModel(sequence, energy, TEMPERATURES.choose(settings, sizes), environment)
+
+
+def build_sequence_side(settings: Settings) -> SequencePotential:
+    """The sequence side that a resolved configuration asks for."""
+    decouple = settings["decouple"]
+    return build_sequence(
+        settings["model"],
+        stochastic=decouple["vib"] > 0,
+        environment_stream=settings["environment"].get("width", 1) if decouple["dual_stream"] else None,
+    )
 
 
 def build_sequence(

@@ -48,6 +48,7 @@ ROOMS = {
         "sweep",
         "runs",
         "bench",
+        "chaos",
     ),
     "harness.config": ("yaml", "blocks", "space", "sweep"),
     "harness.trial": ("episodes", "step", "score"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.coverage.worlds import Draw, Pairs, skewed
+from analysis.coverage.worlds import ClusteredPairs, Draw, skewed
 from analysis.folds import corrected_interval
 from analysis.intervals import Interval, t_interval
 from analysis.paired import t_test_p
@@ -37,7 +37,7 @@ def seed_coverage(replicates: int = REPLICATES, seeds: Sequence[int] = SEEDS, st
     """Coverage of `t_interval` over seeds of AUPR on clustered pairs, and of seeds with skewed effects: the truth is the
     mean over all seeds on these lines and loci."""
     kinds: dict[str, Callable[[np.random.Generator], Draw]] = {
-        "seeds, AUPR of clustered pairs": Pairs().seeds,
+        "seeds, AUPR of clustered pairs": ClusteredPairs().seeds,
         "seeds, skewed effects": lambda _: skewed(),
     }
     result = []
@@ -70,7 +70,7 @@ def fold_coverage(
     result = []
     for correlation in correlations:
         random = np.random.default_rng([start, folds, int(100 * correlation)])
-        draw = Pairs().folds(correlation, folds)
+        draw = ClusteredPairs().folds(correlation, folds)
         truth = float(draw(random, TRUTH).mean())
         values = draw(random, replicates)
         for name, interval in kinds.items():
@@ -83,15 +83,18 @@ def family_error(replicates: int = REPLICATES, arms: int = 7, seeds: int = 5, st
     """How often a family of arms that do nothing has at least one adjusted p below 0.05 (paired t, Holm): arms and base are
     drawn on the same pairs, or with skewed effects."""
     result = []
-    for name, draws in (("AUPR of clustered pairs", Pairs().seeds), ("skewed effects", lambda _: skewed())):
+    for name, draws in (
+        ("AUPR of clustered pairs", ClusteredPairs().seeds),
+        ("skewed effects", lambda _: skewed()),
+    ):
         random = np.random.default_rng([start, arms, seeds])
-        found = []
+        findings = []
         for world in range(WORLDS):
             draw = draws(np.random.default_rng([start, world]))
             each = replicates // WORLDS
             values = draw(random, each * (arms + 1) * seeds).reshape(each, arms + 1, seeds)
-            found += [_found(row) for row in values]
-        result.append(_share(f"family-wise error, {name}", f"{arms} arms, {seeds} seeds", found))
+            findings += [_found(row) for row in values]
+        result.append(_share(f"family-wise error, {name}", f"{arms} arms, {seeds} seeds", findings))
     return result
 
 

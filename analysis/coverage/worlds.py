@@ -20,7 +20,7 @@ def average_precision(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Pairs:
+class ClusteredPairs:
     """Unseen pairs of one experiment: `lines` cell lines with `loci` loci of `of_locus` pairs each, in every other locus
     three of four of them positive, in the others one of four. SDs of the logits: what loci and pairs have of their own in
     every run, and what each seed adds to loci, pairs and the distance between the classes; `between`: SD of that distance
@@ -74,8 +74,8 @@ class Pairs:
 
         def draw(random: np.random.Generator, experiments: int) -> np.ndarray:
             common = random.normal(0, self.between * np.sqrt(correlation), (experiments, 1))
-            own = random.normal(0, self.between * np.sqrt(1 - correlation), (experiments, folds))
-            distance = (self.distance + common + own).ravel()
+            apart = random.normal(0, self.between * np.sqrt(1 - correlation), (experiments, folds))
+            distance = (self.distance + common + apart).ravel()
             fixed = self._fixed(random, distance.size)
             return self._runs(random, fixed, distance).reshape(experiments, folds)
 

@@ -11,11 +11,13 @@ from analysis.export.exporter import Exported, Exporter
 from analysis.export.trackers import TRACKERS
 from analysis.output import counted
 from analysis.paths import user_path
+from analysis.terminal import unread_view
 
 _HELP = """\
 Give a tracker what the store of a run has: one tracked run per unit (all keys of the configuration, metrics per epoch,
 final metrics per cell line, status, stamps and warnings as tags), and one per configuration with the mean over seeds
-within a fold, then over folds, and its 95 % t-interval. A second export adds only what is new.
+within a fold, then over folds, and its 95 % t-interval. A second export adds only what is new, what the tracker has no
+longer, and what could not all be read before.
 """
 
 _EPILOG = """\
@@ -61,15 +63,15 @@ def export_command(argv: Sequence[str], console: Console) -> int:
         raise UserError(f"{exporter.out} cannot be written ({error.strerror or error})") from None
     finally:
         exporter.close()
-    console.print(_sentence(exporter.exported, options.to, time.monotonic() - began), soft_wrap=True)
     if not exporter.exported.units and not exporter.exported.unchanged and not exporter.exported.running:
-        raise UserError(f"{run.path}: no units to export, the table units is empty")
+        raise UserError(f"{run.path}: no units to export, {run.without_units()}")
+    console.print(_sentence(exporter.exported, options.to, time.monotonic() - began), soft_wrap=True)
     console.print(
         f"written to  {exporter.out}\nlook at it   {TRACKERS[options.to].opened.format(out=exporter.out)}",
         soft_wrap=True,
     )
-    for problem in run.problems:
-        console.print(f"note: {problem}", style="yellow", soft_wrap=True)
+    for part in unread_view(run):
+        console.print(part, soft_wrap=True)
     return 1 if run.lost else 0
 
 
@@ -81,6 +83,8 @@ def _sentence(exported: Exported, tracker: str, seconds: float) -> str:
         text = f"nothing new to export to {tracker}"
     if exported.replaced:
         text += f", {exported.replaced} of them in place of an earlier one"
+    if exported.incomplete:
+        text += f", {exported.incomplete} of less than the run had: export again when its files are mended"
     if exported.unchanged:
         text += f"; {exported.unchanged} are there already"
     if exported.running:

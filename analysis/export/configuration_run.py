@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from analysis.criteria import CRITERIA
 from analysis.export.tracked import TrackedRun
 from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
-from analysis.reported import AUDIT_STOP, REPORTED
+from analysis.reported import REPORTED, counted_as
 from analysis.stamps import STAMPS
 
 LOW, HIGH, FOLD_LOW, FOLD_HIGH = "low", "high", "fold_low", "fold_high"
@@ -33,7 +34,7 @@ class UnitSummary:
     seed: int
     status: str
     counts: bool
-    """Whether it has a result that means are over: ended, and not by the audit."""
+    """Whether it has a result that means are over, as the ranking counts it."""
     finals: Mapping[str, float]
     tags: Mapping[str, str]
     started: datetime | None
@@ -42,12 +43,13 @@ class UnitSummary:
     @classmethod
     def of(cls, run: TrackedRun) -> "UnitSummary":
         """The summary of a unit's tracked run."""
-        accused = run.status == "stopped" and run.tags.get("reason", "").startswith(AUDIT_STOP)
+        state = counted_as(run.status, run.tags.get("reason"), int(run.finals.get("final/epochs", 0)))
+        ranked = [run.finals.get(f"final/val_unseen/{c.cell_line}/{c.column}") for c in CRITERIA.values()]
         return cls(
             run.tags["fold"],
             int(run.tags["seed"]),
             run.status,
-            run.status in REPORTED and not accused,
+            state in REPORTED and any(value is not None and value == value for value in ranked),
             run.finals,
             run.tags,
             run.started,
@@ -60,7 +62,7 @@ def tracked_configuration(
     label: str,
     settings: tuple[Mapping[str, Any], Mapping[str, Any]],
     units: Sequence[UnitSummary],
-    planned: int | None,
+    planned: int,
     share: float,
 ) -> TrackedRun:
     """One run of a tracker for a configuration, over those of its `units` that have a result.
@@ -86,8 +88,8 @@ def tracked_configuration(
             "kind": "configuration",
             "config": config,
             "label": label,
-            "status": _status(units, planned),
-            "units": f"{len(counted)} of {planned or len(units)}",
+            "status": _status(len(counted), planned),
+            "units": f"{len(counted)} of {planned}",
             "seeds": str(len(seeds)),
             "folds": str(len(folds)),
             "censored": str(sum(u.status != "done" for u in counted)),
@@ -97,7 +99,7 @@ def tracked_configuration(
             "warnings": ", ".join(sorted({r for u in units for r in u.tags["warnings"].split(", ") if r})),
             **{key: " | ".join(values) for key in ("stamp", *STAMPS) if (values := _distinct(units, key))},
         },
-        status=_status(units, planned),
+        status=_status(len(counted), planned),
         started=min((u.started for u in units if u.started), default=None),
         finished=max((u.finished for u in units if u.finished), default=None),
     )
@@ -140,10 +142,9 @@ def _mean(values: np.ndarray, axis: int) -> np.ndarray:
     return total[count > 0] / count[count > 0]
 
 
-def _status(units: Sequence[UnitSummary], planned: int | None) -> str:
-    """`complete`, or how many of how many units have a result."""
-    counted, of = sum(unit.counts for unit in units), planned or len(units)
-    return "complete" if counted >= of else "incomplete"
+def _status(counted: int, planned: int) -> str:
+    """Whether as many units have a result as were planned."""
+    return "complete" if counted >= planned else "incomplete"
 
 
 def _distinct(units: Sequence[UnitSummary], key: str) -> list[str]:

@@ -3,9 +3,12 @@
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from analysis.errors import UserError
 
 KEY = "key"
 """The first column: which tracked run a row is of."""
@@ -13,12 +16,13 @@ KEY = "key"
 
 class CsvTable:
     """Rows of `file` by tracked run. A kill leaves whole rows, or one half a line at the end, which is cut off when the
-    file is opened again; a cell without a value is empty."""
+    file is opened again; a cell without a value is empty. Raises UserError for a file that is no such table."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.columns: list[str] = [KEY]
-        self.keys: set[str] = set()
+        self.rows_of: Counter[str] = Counter()
+        """Number of rows by tracked run."""
         if file.exists():
             content = file.read_bytes()
             whole = content[: content.rfind(b"\n") + 1]
@@ -26,24 +30,27 @@ class CsvTable:
                 os.truncate(file, len(whole))
             rows = self._rows()
             self.columns = next(rows, self.columns)
-            self.keys = {row[0] for row in rows}
+            if self.columns[:1] != [KEY]:
+                raise UserError(f"{file} is there, and no export wrote it; give another --out")
+            self.rows_of.update(row[0] for row in rows if row)
 
     def put(self, rows_by_key: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Add the rows of these tracked runs, in place of those that the file has of the same ones."""
         names = dict.fromkeys(name for rows in rows_by_key.values() for row in rows for name in row)
         new = [name for name in names if name not in set(self.columns)]
-        replaced = self.keys & rows_by_key.keys()
+        replaced = self.rows_of.keys() & rows_by_key.keys()
         kept: list[list[str]] = []
         if new or replaced or not self.file.exists():
             old = self._rows() if self.file.exists() else iter(())
-            kept = [row + [""] * len(new) for row in old if row[0] not in replaced][1:]
+            kept = [row + [""] * len(new) for row in old if row and row[0] not in replaced][1:]
             self.columns = [*self.columns, *new]
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         for key, rows in rows_by_key.items():
             for row in rows:
                 writer.writerow([key, *(_cell(row.get(name)) for name in self.columns[1:])])
-        self.keys |= rows_by_key.keys()
+        for key, rows in rows_by_key.items():
+            self.rows_of[key] = len(rows)
         if new or replaced or not self.file.exists():
             self._replace([self.columns, *kept], text.getvalue())
         else:

@@ -14,13 +14,14 @@ class CsvTracker(Tracker):
     per unit and epoch. The column `key` joins them; `config` of a unit is the key of its configuration."""
 
     key = "csv"
+    files = ("units.csv", "configurations.csv", "epochs.csv")
     opened = (
         "open {out}/units.csv, epochs.csv or configurations.csv in a spreadsheet, or with pandas.read_csv"
     )
 
     def __init__(self, out: Path, project: str) -> None:
         super().__init__(out, project)
-        self._tables = {name: CsvTable(out / f"{name}.csv") for name in ("units", "configurations", "epochs")}
+        self._tables = {name.removesuffix(".csv"): CsvTable(out / name) for name in self.files}
         self._waiting: dict[str, dict[str, list[dict[str, Any]]]] = {name: {} for name in self._tables}
 
     def write(self, run: TrackedRun, before: str | None) -> str:
@@ -34,7 +35,12 @@ class CsvTracker(Tracker):
             self._waiting["epochs"][run.key] = [
                 {**named, "epoch": epoch, **values} for epoch, values in run.series
             ]
-        return run.key
+        return f"{run.kind} {len(run.series)}"
+
+    def has(self, key: str, known_by: str) -> bool:
+        kind, epochs = known_by.split()
+        rows = self._tables["units" if kind == "unit" else "configurations"].rows_of
+        return rows[key] == 1 and (kind != "unit" or self._tables["epochs"].rows_of[key] == int(epochs))
 
     def flush(self) -> None:
         for name, rows in self._waiting.items():

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.completeness import asked_of_each, planned_units
 from analysis.export.configuration_run import UnitSummary, tracked_configuration
-from analysis.export.state import State
+from analysis.export.state import Source, State
 from analysis.export.stored_unit import StoredUnit, fingerprint, logged_unit, stored_rows, stored_units
 from analysis.export.tracked import TrackedRun
 from analysis.export.trackers import tracker_class
@@ -23,16 +25,19 @@ AT_ONCE = 100
 """Tracked runs between two notes of what was written."""
 FOLDER = "export"
 """RUN/export/<tracker> is where an export goes that is given no other folder."""
+LESS = "less than there was"
+"""In place of the fingerprint of what was written of rows that could not all be read: the next export writes it again."""
 
 
 @dataclass
 class Exported:
-    """How many runs of units and configurations were written, how many of these in place of an earlier one, how many were
-    there already, and how many units are still running and wait for the next export."""
+    """How many runs of units and configurations were written, how many of these in place of an earlier one and how many
+    of less than the run had, how many were there already, and how many units are still running and wait."""
 
     units: int = 0
     configurations: int = 0
     replaced: int = 0
+    incomplete: int = 0
     unchanged: int = 0
     running: int = 0
 
@@ -50,8 +55,9 @@ class _Units:
 class Exporter:
     """The one writer of one tracker for one run; `whole` exports all that ended, `add` units that have just ended.
 
-    A unit is written once, when it has ended, and again in place of that only if its row in the store is another one. A
-    configuration's run is written again whenever one of its units is new.
+    A unit is written once, when it has ended, and again in place of that only if its row in the store or its label is
+    another one, the tracker has it no longer, or not all of its rows could be read. A configuration's run is written
+    again whenever one of its units is.
 
     Raises
     ------
@@ -63,12 +69,13 @@ class Exporter:
         kind = tracker_class(tracker)
         kind.require()
         store = Run.open(run)
-        plan = store.plan()
         self.path, self.out = store.path, (out or store.path / FOLDER / tracker).absolute()
         self.exported = Exported()
-        self._planned = len(plan.get("folds", ())) * len(plan.get("seeds", ())) or None
+        self._asked = asked_of_each(store)
         self._share = evaluated_share(store)
-        self._state = State(self.out, tracker, store.name, str(plan.get("data", "")), shared=kind.shared)
+        # Without a plan any configuration may go on: nobody said with how many units.
+        self._enough = len(self._asked) if store.plan().get("seeds") else math.inf
+        self._state = State(self.out, tracker, Source.of(store), writes=kind.files, shared=kind.shared)
         try:
             self._tracker = kind(self.out, store.name)
         except BaseException:
@@ -82,22 +89,27 @@ class Exporter:
         """Export everything that ended and is not there yet; the run that was read, for its `problems`."""
         run = Run.open(self.path)
         refuse_mixture(run)
+        self._asked = asked_of_each(run)
         rows = stored_rows(run)
         ended: dict[str, dict[str, str]] = {}
-        for name, row in rows.items():
+        for row in rows.values():
             self._name(row)
+        for name, row in rows.items():
             if row["status"] == "running":
                 self.exported.running += 1
             else:
-                ended.setdefault(row["config"], {})[name] = fingerprint(row)
+                ended.setdefault(row["config"], {})[name] = self._fingerprint(row)
         changed = {
-            config for config, units in ended.items() if not self._state.has(config, self._joined(units))
+            config
+            for config, units in ended.items()
+            if not self._has(config, self._joined(units))
+            or not all(self._has(name, made_of) for name, made_of in units.items())
         }
         # A driver goes on with configurations of which units are still to come.
         wanted = changed | {
             config
             for config, units in ended.items()
-            if sum(rows[name]["status"] in ENDED for name in units) < (self._planned or 0)
+            if sum(rows[name]["status"] in ENDED for name in units) < self._enough
         }
         self.exported.unchanged += sum(
             len(units) + 1 for config, units in ended.items() if config not in wanted
@@ -150,16 +162,23 @@ class Exporter:
             self._labels.add(row["config"], json.loads(row["changes_json"]))
             self._named.add(row["config"])
 
+    def _label(self, config: str) -> str:
+        """What a configuration is called beside those that are known so far."""
+        return self._labels.name(config) if config in self._named else config
+
+    def _fingerprint(self, row: Mapping[str, Any]) -> str:
+        return fingerprint({**row, "label": self._label(row["config"])})
+
     def _take(self, unit: StoredUnit) -> None:
         config = unit.row["config"]
-        label = self._labels.name(config) if config in self._named else config
+        label = self._label(config)
         tracked = tracked_unit(unit, label)
         kept = self._open.setdefault(config, _Units(label, ({}, {})))
         kept.label, kept.settings = (
             label,
             (tracked.params, tracked.changed) if tracked.params else kept.settings,
         )
-        kept.made_of[unit.name] = fingerprint(unit.row)
+        kept.made_of[unit.name] = self._fingerprint(unit.row) if unit.whole else LESS
         kept.summaries[unit.name] = UnitSummary.of(tracked)
         if self._write(tracked, kept.made_of[unit.name]):
             self.exported.units += 1
@@ -167,20 +186,20 @@ class Exporter:
     def _complete(self, config: str) -> None:
         kept = self._open[config]
         summaries = [kept.summaries[name] for name in sorted(kept.summaries)]
-        tracked = tracked_configuration(
-            config, kept.label, kept.settings, summaries, self._planned, self._share
-        )
+        planned = len(planned_units(self._asked, ((unit.fold, unit.seed) for unit in summaries)))
+        tracked = tracked_configuration(config, kept.label, kept.settings, summaries, planned, self._share)
         if self._write(tracked, self._joined(kept.made_of)):
             self.exported.configurations += 1
-        if self._planned and sum(unit.status in ENDED for unit in summaries) >= self._planned:
+        if sum(unit.status in ENDED for unit in summaries) >= self._enough:
             del self._open[config]
 
     def _write(self, run: TrackedRun, made_of: str) -> bool:
-        if self._state.has(run.key, made_of):
+        if self._has(run.key, made_of):
             self.exported.unchanged += 1
             return False
-        before = self._state.id(run.key)
+        before = self._state.ids.get(run.key)
         self.exported.replaced += before is not None
+        self.exported.incomplete += made_of == LESS
         self._written[run.key] = (made_of, self._tracker.write(run, before))
         if len(self._written) >= AT_ONCE:
             self._note()
@@ -193,7 +212,15 @@ class Exporter:
             self._state.add(self._written)
             self._written = {}
 
+    def _has(self, key: str, made_of: str) -> bool:
+        """Whether the tracker has a run of this very content."""
+        return (
+            made_of != LESS and self._state.has(key, made_of) and self._tracker.has(key, self._state.ids[key])
+        )
+
     def _joined(self, made_of: Mapping[str, str]) -> str:
-        """Fingerprint of a configuration: of all of its units together, and of how many it is to have."""
-        text = json.dumps([self._planned, sorted(made_of.items())])
+        """Fingerprint of a configuration: of all of its units together, and of what it is asked for."""
+        if LESS in made_of.values():
+            return LESS
+        text = json.dumps([sorted(self._asked), sorted(made_of.items())])
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ class MlflowTracker(Tracker):
         self._client.set_tag(run_id, "exported", "whole")
         self._client.set_terminated(run_id, ENDS.get(run.status, "FAILED"), _milliseconds(run.finished))
         return run_id
+
+    def has(self, key: str, known_by: str) -> bool:
+        return known_by in self._there
+
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        """Runs that the experiment had at the first look."""
+        known: list[str] = []
+        page: Any = None
+        while page is None or page.token:
+            page = self._client.search_runs([self._experiment], page_token=page.token if page else None)
+            known += [run.info.run_id for run in page]
+        return frozenset(known)
 
     def _runs_of(self, key: str) -> list[str]:
         """Runs of this key that are there, those included that an export did not come to note."""

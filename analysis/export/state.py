@@ -3,31 +3,54 @@
 import fcntl
 import json
 import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError
+from analysis.identity import identity
+from analysis.store import Run
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which run is exported: the identity of the `run`, `project`, the name of its folder, and the hash of its `data`."""
+
+    run: str
+    project: str
+    data: str
+
+    @classmethod
+    def of(cls, run: Run) -> "Source":
+        """What says which run this is."""
+        return cls(identity(run), run.name, str(run.plan().get("data", "")))
 
 
 class State:
-    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run on which data, then one per tracked run that
+    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run (`Source`), then one per tracked run that
     was written: its key, the fingerprint of what it was made of, and what the tracker knows it by. The last line of a key
     counts; half a line of a process that was killed counts for nothing. Held locked until it is closed.
 
     Raises
     ------
     UserError
-        where another export is writing there, where the folder cannot be written, or holds the export of another run.
+        where another export is writing there, where the folder cannot be written, holds the export of another run, or
+        holds a file of one of the names in `writes` that no export wrote.
     """
 
-    def __init__(self, out: Path, tracker: str, project: str, data: str, *, shared: bool) -> None:
+    def __init__(
+        self, out: Path, tracker: str, source: Source, *, writes: Sequence[str] = (), shared: bool = False
+    ) -> None:
+        file = out / f".{tracker}-{source.project}.jsonl"
         try:
             out.mkdir(parents=True, exist_ok=True)
-            file = out / f".{tracker}-{project}.jsonl"
-            others = [other.name for other in out.glob(f".{tracker}-*.jsonl") if other != file]
-            if others and not shared:
-                name = others[0].removeprefix(f".{tracker}-").removesuffix(".jsonl")
-                raise UserError(f"{out} holds the {tracker} export of the run '{name}'; give another --out")
+            if not shared:
+                # A run whose folder was renamed since goes on with the state under its older name.
+                file = next(iter(sorted(out.glob(f".{tracker}-*.jsonl"))), file)
+            foreign = [out / name for name in writes if not file.exists() and os.path.lexists(out / name)]
+            if foreign:
+                raise UserError(f"{foreign[0]} is there, and no export wrote it; give another --out")
             self._stream = file.open("a+b")
         except OSError as error:
             raise UserError(f"{out} cannot be written ({error.strerror}); give another --out") from None
@@ -38,8 +61,14 @@ class State:
             raise UserError(
                 f"{out}: another export is writing there; wait for it, or give another --out"
             ) from None
-        self._known: dict[str, tuple[str, str]] = {}
-        self._load(file, {"project": project, "data": data})
+        self._fingerprints: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+        """Key of every tracked run that was written -> what the tracker knows it by."""
+        try:
+            self._load(file, asdict(source))
+        except UserError:
+            self._stream.close()
+            raise
 
     def _load(self, file: Path, header: dict[str, str]) -> None:
         self._stream.seek(0)
@@ -50,35 +79,29 @@ class State:
         try:
             lines = [json.loads(line) for line in whole.splitlines()]
             first = lines[0] if lines else header
-            if first["data"] != header["data"]:
-                self._stream.close()
-                raise UserError(
-                    f"{file.parent} holds an export of a run '{first['project']}' on other data; give another --out"
-                )
-            self._known = {line["key"]: (line["made_of"], line["id"]) for line in lines[1:]}
+            for key, words in (("data", "on other data"), ("run", "that is another one")):
+                if first[key] != header[key]:
+                    raise UserError(
+                        f"{file.parent} holds the export of a run '{first['project']}' {words}; give another --out"
+                    )
+            for line in lines[1:]:
+                self._fingerprints[line["key"]], self.ids[line["key"]] = line["made_of"], line["id"]
         except (ValueError, KeyError, TypeError, AttributeError):
-            self._stream.close()
             raise UserError(
                 f"{file}: this is not the state of an export; give another --out, or remove it and what was exported"
             ) from None
         if not lines:
             self._append([header])
 
-    def __len__(self) -> int:
-        return len(self._known)
-
     def has(self, key: str, made_of: str) -> bool:
         """Whether the tracked run `key` was written, of this very content."""
-        return key in self._known and self._known[key][0] == made_of
-
-    def id(self, key: str) -> str | None:
-        """What the tracker knows the run by, None where it has not been written."""
-        return self._known[key][1] if key in self._known else None
+        return self._fingerprints.get(key) == made_of
 
     def add(self, written: dict[str, tuple[str, str]]) -> None:
         """Note that these keys were written: (fingerprint, id)."""
         self._append([{"key": key, "made_of": made_of, "id": id} for key, (made_of, id) in written.items()])
-        self._known |= written
+        for key, (made_of, known_by) in written.items():
+            self._fingerprints[key], self.ids[key] = made_of, known_by
 
     def _append(self, lines: list[dict[str, Any]]) -> None:
         self._stream.write(b"".join(json.dumps(line).encode() + b"\n" for line in lines))

@@ -23,11 +23,13 @@ _SELECTIONS = ("epoch", "best_on_validation")
 
 @dataclass(frozen=True)
 class StoredUnit:
-    """`row` of the table `units`, its status as it is at this moment, and the unit's rows of the tables `READ`."""
+    """`row` of the table `units`, its status as it is at this moment, and the unit's rows of the tables `READ`; not
+    `whole` where rows of it were in a file that could not be read."""
 
     name: str
     row: Mapping[str, Any]
     tables: Mapping[str, pa.Table]
+    whole: bool = True
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """Rows of a table, in the order in which they were written."""
@@ -57,13 +59,18 @@ def stored_rows(run: Run) -> dict[str, dict[str, Any]]:
 def stored_units(run: Run, rows: Mapping[str, Mapping[str, Any]]) -> Callable[[str], StoredUnit]:
     """unit(name): a unit of `rows`, from the tables of the whole run, which are read once, here."""
     slices: dict[str, dict[str, pa.Table]] = {}
+    incomplete: set[str] = set()
     for table in READ:
         files = TableFiles(run.path / table, run.problems, run.lost)
         is_cells = table == "cells"
         whole = files.read(TABLES[table], *((_tracked_cells, _tracked_group) if is_cells else ()))
         slices[table] = dict(_by_unit(whole))
+        incomplete |= files.incomplete
     return lambda name: StoredUnit(
-        name, rows[name], {table: units[name] for table, units in slices.items() if name in units}
+        name,
+        rows[name],
+        {table: units[name] for table, units in slices.items() if name in units},
+        whole=name not in incomplete,
     )
 
 
@@ -80,7 +87,8 @@ def logged_unit(run: Run, name: str) -> StoredUnit:
     if row is None:
         raise UserError(f"logs/{name}.log holds no row of its unit: {log.damage or 'it has only begun'}")
     tables = {table: log.table(table) for table in READ}
-    return StoredUnit(name, row, {**tables, "cells": _tracked_cells(tables["cells"])})
+    cells = _tracked_cells(tables["cells"])
+    return StoredUnit(name, row, {**tables, "cells": cells}, whole=log.damage is None)
 
 
 def _tracked_cells(table: pa.Table) -> pa.Table:

@@ -33,8 +33,14 @@ class TensorboardTracker(Tracker):
             stream.write(_events(run))
             stream.flush()
             os.fsync(stream.fileno())
+        size = draft.stat().st_size
         draft.rename(folder / f"events.out.tfevents.{int(_seconds(run))}.store")
-        return place
+        return f"{place} {size}"
+
+    def has(self, key: str, known_by: str) -> bool:
+        place, size = known_by.rsplit(" ", 1)
+        files = (self.out / place).glob("events.out.tfevents.*.store")
+        return [file.stat().st_size for file in files] == [int(size)]
 
 
 def _events(run: TrackedRun) -> bytes:

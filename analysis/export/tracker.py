@@ -24,6 +24,8 @@ class Tracker(ABC):
     key: ClassVar[str]
     client: ClassVar[str | None] = None
     shared: ClassVar[bool] = False
+    files: ClassVar[tuple[str, ...]] = ()
+    """Names of the files in `out` that it writes, where they may be somebody else's."""
     packages: ClassVar[str] = ""
     """What pip installs, where that is not the client's own name."""
     opened: ClassVar[str]
@@ -46,6 +48,11 @@ class Tracker(ABC):
     def write(self, run: TrackedRun, before: str | None) -> str:
         """Write a tracked run whole, in place of the one that an earlier call of the same key returned as `before`
         (None: there was none that is known). Returns what the tracker knows it by."""
+
+    @abstractmethod
+    def has(self, key: str, known_by: str) -> bool:
+        """Whether the run that `write` returned `known_by` for is still there: whole by its size or number of rows, which
+        costs no look at its values."""
 
     def flush(self) -> None:  # noqa: B027 - most write at once
         """Have all that was written on disk: it is noted as written after this."""

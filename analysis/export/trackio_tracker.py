@@ -2,6 +2,7 @@
 
 import os
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +60,11 @@ class TrackioTracker(Tracker):
             run_id=run.key,
         )
         return run.key
+
+    def has(self, key: str, known_by: str) -> bool:
+        return known_by in self._there
+
+    @cached_property
+    def _there(self) -> frozenset[str]:
+        """Runs that the project had at the first look."""
+        return frozenset(str(record["id"]) for record in self._storage.get_run_records(self.project))

@@ -33,8 +33,8 @@ def arriving_features(subject: Subject) -> np.ndarray | None:
     plain, table = plain_features(subject.trainer.dataset, subject.codes), subject.predictor.v
     if plain is None or table is None or PLACEBO not in subject.config.permuted:
         return plain
-    own, shown = plain[subject.codes], table.double().cpu().numpy()[subject.codes]
-    plain[subject.codes] = own[np.abs(shown[:, None] - own).max(-1).argmin(1)]
+    theirs, shown = plain[subject.codes], table.double().cpu().numpy()[subject.codes]
+    plain[subject.codes] = theirs[np.abs(shown[:, None] - theirs).max(-1).argmin(1)]
     return plain
 
 

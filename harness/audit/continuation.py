@@ -13,6 +13,8 @@ from harness.trial.inspection import Subject
 from harness.trial.record import Record
 from harness.trial.step.trainer import Trainer
 
+OF_SEQUENCE = ".sequence."
+
 
 class ContinuationCheck:
     """Compares a trainer as it is, tensor by tensor, with one that has loaded the checkpoint of the last epoch.
@@ -32,11 +34,27 @@ class ContinuationCheck:
     def before(self, support: np.ndarray, query: np.ndarray, epoch: int) -> list[MechanismFinding]:
         """A step of an epoch (1-based) is about to be taken on these pairs."""
         expected, self.expected = self.expected, None
+        self._draw(support, query, epoch)
+        text = next(_lost(expected, contents(self.subject.trainer)), "") if expected else ""
+        return [_finding(f"the unit goes on with another {text} than it was stored with")] if text else []
+
+    def passed(self, support: np.ndarray, query: np.ndarray, epoch: int) -> None:
+        """A step of an epoch on these pairs was another unit's: the trainer holds what that has left."""
+        self.expected = None
+        self._draw(support, query, epoch)
+
+    def shared(self, state: Mapping[str, int]) -> list[MechanismFinding]:
+        """The trainer holds phase 1 as another unit's left it, whose `state` this is: the sequence side and what the
+        optimiser remembers of it are that one's."""
+        there = contents(self.subject.trainer)
+        names = [name for name in state if name == "index" or OF_SEQUENCE in f".{name.replace(' ', '.')}"]
+        text = next((name for name in names if there.get(name) != state[name]), "")
+        return [_finding(f"phase 1 was taken over from another unit with another {text}")] if text else []
+
+    def _draw(self, support: np.ndarray, query: np.ndarray, epoch: int) -> None:
         if epoch != self.epoch:
             self.epoch, self.drawn, self.steps = epoch, 0, 0
         self.drawn, self.steps = _hashed(self.drawn, support, query), self.steps + 1
-        text = next(_lost(expected, contents(self.subject.trainer)), "") if expected else ""
-        return [_finding(f"the unit goes on with another {text} than it was stored with")] if text else []
 
     def ended(self, record: Record) -> list[MechanismFinding]:
         """After the last evaluation, while the checkpoint is that of the last epoch."""

@@ -54,6 +54,12 @@ class Contracts:
         self.witness.clear(training=True)
         return self._new(self.batch.of_batch(batch), self._at_step())
 
+    def passed(self, batch: EpisodeBatch, epoch: int) -> list[MechanismFinding]:
+        """A batch as the sampler gives it, whose step was another unit's."""
+        self.batches += 1
+        self.batch.begin(epoch)
+        return self._new(self.batch.of_batch(batch), self._at_step())
+
     def after(self) -> list[MechanismFinding]:
         """The same batch as it arrived inside the model."""
         breaches = self.arrival.breaches(self.witness, self.drawn, self.batches)

@@ -10,10 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.audit.acting import KNOWN, UNSEEN, places
+from harness.audit.elsewhere import Vantage
 from harness.audit.neutral import members, parts_of
 from harness.audit.reading import KNOWN_SPLITS, NOTHING, ROUNDING, Moved, ScoreReading
+from harness.audit.step_inputs import OF_STEP, movement_of_parts
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
+from harness.trial.score.predict import SplitScores
 from models.environment.base import EnvironmentOutput
 from models.environment.placement import Placement
 from models.environment.prior import GaussianProcessPrior
@@ -30,6 +33,7 @@ SENTENCES = {
     "cell_line": "it does not go by the cell line's name: under another name {what} is the same",
     "z_e": "it does not read z_E: with another one {what} is the same",
     "temperature": "it does not read T: at twice the T {what} is the same",
+    "shallow": "it does not read the shallow statistics of a support set: with other ones {what} is the same",
     "place": "it does not read where the cell line lies: elsewhere {what} is the same",
     "enhancer": "it does not read the enhancer: with another pair's {what} is the same",
     "promoter": "it does not read the promoter: with another pair's {what} is the same",
@@ -70,7 +74,11 @@ def _movement(twins: Twins, mechanism: Mechanism, name: str) -> tuple[float, str
         return _replayed(twins.reading, model.energy, 2, [_doubled])
     if kind in ("environment source", "fusion", "extrapolation", "teacher"):
         return _of_environment(twins, mechanism, name)
-    if cls is None or name not in ("z_i", "z_e", "support"):
+    if cls is None:
+        return None
+    if name in OF_STEP:
+        return movement_of_parts(twins, cls, name), "what it gives"
+    if name not in ("z_i", "z_e", "support"):
         return None
     answers = [
         _replayed(twins.reading, module, 1 if name == "z_i" and isinstance(module, Resistance) else 0, WAYS)
@@ -100,9 +108,9 @@ def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[floa
         return _places(twins)
     if name == "cell_line" and model.cell_lines < 2:
         return None
-    change = Exchange(reading.supports, name, model.cell_lines, hide=mechanism.kind == "fusion")
-    scores = reading.with_arguments(model.environment, change)
+    exchanged = partial(_exchanged, name=name, hide=mechanism.kind == "fusion")
     if mechanism.kind == "teacher":
+        scores = exchanged(twins)
         of_teacher = [
             [r for each in of.values() for r in each.r_teacher.values()] for of in (reading.base, scores)
         ]
@@ -110,7 +118,18 @@ def _of_environment(twins: Twins, mechanism: Mechanism, name: str) -> tuple[floa
             return 0.0, "R_T"  # no prediction has one
         before, after = (torch.from_numpy(np.concatenate(each)) for each in of_teacher)
         return _relative(before, after), "R_T"
-    return _least(reading.moved(scores, r=True), asked, "R_E")
+
+    def look(at: Twins | Vantage) -> Moved:
+        return at.reading.moved(exchanged(at), r=True)
+
+    return _least(twins.elsewhere.confirmed(look(twins), asked, look), asked, "R_E")
+
+
+def _exchanged(at: Twins | Vantage, *, name: str, hide: bool) -> dict[str, SplitScores]:
+    """Scores with this input of every call of the environment exchanged."""
+    model = at.trainer.model
+    change = Exchange(at.reading.supports, name, model.cell_lines, hide=hide)
+    return at.reading.with_arguments(model.environment, change)
 
 
 def _labels(twins: Twins) -> tuple[float, str] | None:
@@ -128,17 +147,20 @@ def _labels(twins: Twins) -> tuple[float, str] | None:
 
 def _places(twins: Twins) -> tuple[float, str] | None:
     """An unseen cell line lies where one training cell line does, and then where another does: R_E moves."""
-    reading, trainer = twins.reading, twins.trainer
-    for _, prior in members(trainer, GaussianProcessPrior):
+    asked = frozenset({UNSEEN})
+    for _, prior in members(twins.trainer, GaussianProcessPrior):
         assert isinstance(prior, GaussianProcessPrior)
-        places = prior.training_places(trainer.reference)
+        places = prior.training_places(twins.trainer.reference)[:2]
         if len(places) > 1:
-            low, high = (
-                reading.with_output(trainer.model.environment, partial(_placed, place))
-                for place in places[:2]
-            )
-            return _least(reading.moved(low, base=high, r=True), frozenset({UNSEEN}), "R_E")
+            look = partial(_placed_at, places)
+            return _least(twins.elsewhere.confirmed(look(twins), asked, look), asked, "R_E")
     return None
+
+
+def _placed_at(places: Tensor, at: Twins | Vantage) -> Moved:
+    environment = at.trainer.model.environment
+    low, high = (at.reading.with_output(environment, partial(_placed, place)) for place in places)
+    return at.reading.moved(low, base=high, r=True)
 
 
 def _placed(place: Tensor, output: EnvironmentOutput) -> EnvironmentOutput:

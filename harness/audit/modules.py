@@ -1,17 +1,17 @@
 """Verdicts on modules: whether gradients arrive, what they read, and where something changes when one is neutralised."""
 
+from functools import partial
 from typing import Any
-
-from torch import nn
 
 from harness.audit import neutral
 from harness.audit.acting import before_threshold, places
 from harness.audit.effect import silent
+from harness.audit.elsewhere import Vantage
 from harness.audit.finding import MechanismFinding
 from harness.audit.fitted import unfitted
 from harness.audit.inputs import judge_inputs
 from harness.audit.probe import Patch, differ, norm
-from harness.audit.reading import Moved
+from harness.audit.reading import Moved, ScoreReading
 from harness.audit.twins import Twins
 from harness.config.blocks.environment import EncodedEnvironmentBlock
 from harness.config.blocks.trial import ConfigurationBlock
@@ -51,13 +51,14 @@ def judge_module(twins: Twins, mechanism: Mechanism, cls: type) -> MechanismFind
     if unread:
         return MechanismFinding.on(mechanism, "inert", unread, "input", **figures)
     asked = places(mechanism, twins.probe.config)
-    of_prediction, still = _effect(twins, mechanism, cls, list(instances.values()))
+    look = partial(_effect, mechanism=mechanism, cls=cls)
+    moved = twins.elsewhere.confirmed(look(twins), asked, look)
     inner = set(twins.trainer.model.sequence.modules())
     gap = twins.neutralised(
         _patch(twins, cls), sequence=any(module in inner for module in instances.values())
     )
-    figures |= {**of_prediction, "effect_gradient": gap}
-    text = silent(asked, still, gap)
+    figures |= {**moved.figures(), "effect_gradient": gap}
+    text = silent(asked, moved.still, gap)
     if text:
         return MechanismFinding.on(mechanism, "inert", text, "effect", **figures)
     absorbed = redundant_temperature(twins.probe.config) if issubclass(cls, Temperature) else ""
@@ -132,30 +133,27 @@ def _promise(twins: Twins, cls: type) -> str:
     return ""
 
 
-def _effect(
-    twins: Twins, mechanism: Mechanism, cls: type, instances: list[nn.Module]
-) -> tuple[dict[str, float | None], tuple[str, ...]]:
-    """Changes of predictions when the module is neutralised, and the splits where nothing changes. Before a threshold what
-    counts is R_E, but for the threshold itself."""
-    reading, trainer = twins.reading, twins.trainer
+def _effect(at: Twins | Vantage, mechanism: Mechanism, cls: type) -> Moved:
+    """Changes of predictions when the module is neutralised. Before a threshold what counts is R_E, but for the threshold
+    itself."""
+    reading, trainer = at.reading, at.trainer
+    instances = [module for _, module in neutral.members(trainer, cls)]
     of_r = before_threshold(mechanism, trainer.model.energy)
     if issubclass(cls, Energy) and trainer.model.environment.acts:
-        moved = _of_energy(twins)
-    elif issubclass(cls, Temperature):
-        moved = reading.moved(reading.with_outputs(instances, lambda t: 2 * t), fitted=False)
-    elif issubclass(cls, EmaTeacher):
+        return _of_energy(trainer.model.energy, reading)
+    if issubclass(cls, Temperature):
+        return reading.moved(reading.with_outputs(instances, lambda t: 2 * t), fitted=False)
+    if issubclass(cls, EmaTeacher):
         remembered = trainer.memory
         trainer.memory = trainer.model.environment.initial_memory()
         moved = reading.moved(reading.scores(encoded=reading.encoded), r=of_r)
         trainer.memory = remembered
-    else:
-        moved = reading.moved(reading.without(instances), r=of_r)
-    return moved.figures(), moved.still
+        return moved
+    return reading.moved(reading.without(instances), r=of_r)
 
 
-def _of_energy(twins: Twins) -> Moved:
+def _of_energy(energy: Energy, reading: ScoreReading) -> Moved:
     """The energy hears the mean of R_E; a threshold hears what is beyond it to either side."""
-    reading, energy = twins.reading, twins.trainer.model.energy
     if not isinstance(energy, ThresholdGateEnergy):
         return reading.moved(reading.with_arguments(energy, neutral.resisted(reading.mean_r())))
     low, high = (reading.with_arguments(energy, neutral.resisted(far)) for far in (-FAR, FAR))

@@ -43,6 +43,16 @@ class Moved(NamedTuple):
         """Columns of table `audit`."""
         return {"effect_known": self.known, "effect_unseen": self.unseen, "effect_aupr": self.aupr}
 
+    def beside(self, other: "Moved") -> "Moved":
+        """Of two looks at the same splits the larger changes, and the splits where nothing moves in both."""
+        return Moved(
+            known=max((gap for gap in (self.known, other.known) if gap is not None), default=None),
+            unseen=max((gap for gap in (self.unseen, other.unseen) if gap is not None), default=None),
+            relative=max(self.relative, other.relative),
+            aupr=max(self.aupr, other.aupr),
+            still=tuple(name for name in self.still if name in other.still),
+        )
+
 
 class ScoreReading:
     """Scores by split of a few pairs through the trial's scoring path: `score_splits` with its own predictor, without

@@ -79,6 +79,12 @@ class RealSteps:
         self._touched, self._said = set(state["touched"]), set(state["said"])
         self._weight_gaps, self._displacement = dict(state["weight_gaps"]), state["displacement"]
 
+    def shared(self, state: Mapping[str, Any]) -> None:
+        """Take over the `state` after steps of phase 1 that another unit took."""
+        self._touched |= set(state["touched"])
+        for key, gap in state["weight_gaps"].items():
+            self._weight_gaps[key] = max(gap, self._weight_gaps.get(key, 0.0))
+
     def before(self, batch: EpisodeBatch, epoch: int, progress: float) -> list[MechanismFinding]:
         """The trainer is about to take this batch."""
         began = time.perf_counter()

@@ -10,15 +10,18 @@ from torch import Tensor
 from harness.audit.acting import KNOWN, UNSEEN, before_threshold, places
 from harness.audit.behind_sequence import given_sides
 from harness.audit.effect import silent
+from harness.audit.elsewhere import Vantage
 from harness.audit.finding import MechanismFinding
 from harness.audit.inputs import judge_inputs
 from harness.audit.probe import EVERYTHING_ON, differ, norm
+from harness.audit.reading import Moved, ScoreReading
 from harness.audit.settings import changed
 from harness.audit.twins import Twins, leaving_out
 from harness.config.blocks.training import samplers
 from harness.mechanisms.mechanism import Mechanism
 from harness.trial.step.balance import BALANCES
 from harness.trial.step.schedule import Schedule
+from harness.trial.step.trainer import Trainer
 
 MAY_BE_IDLE = {
     "isolated": "with these terms every gradient already stays on its route",
@@ -42,12 +45,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     asked = places(mechanism, config)
     try:
         twin = twins.twin(dict(mechanism.off))
-        predicts = asked & {KNOWN, UNSEEN}
-        of_r = before_threshold(mechanism, twins.trainer.model.energy)
-        encoded = None if given_sides(twin) is None else twins.reading.encoded
-        scores = twins.reading.scores(twin, encoded=encoded) if predicts else None
-        base = twins.reading.base if encoded is not None else twins.reading.real
-        moved = None if scores is None else twins.reading.moved(scores, base=base, r=of_r)
+        moved = _moved(twins, mechanism, twin) if asked & {KNOWN, UNSEEN} else None
         gap = twins.gradient_gap(twins.probe.step(twin))
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
@@ -70,6 +68,24 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     return MechanismFinding.on(
         mechanism, "active", "a twin without it predicts or learns otherwise", **figures
     )
+
+
+def _moved(twins: Twins, mechanism: Mechanism, twin: Trainer) -> Moved:
+    """What a twin without the rule predicts otherwise."""
+    of_r = before_threshold(mechanism, twins.trainer.model.energy)
+
+    def look(reading: ScoreReading, other: Trainer) -> Moved:
+        encoded = None if given_sides(other) is None else reading.encoded
+        base = reading.real if encoded is None else reading.base
+        return reading.moved(reading.scores(other, encoded=encoded), base=base, r=of_r)
+
+    def elsewhere(vantage: Vantage) -> Moved:
+        other = twins.twin(dict(mechanism.off))
+        vantage.shift(other)
+        return look(vantage.reading, other)
+
+    asked = places(mechanism, twins.probe.config)
+    return twins.elsewhere.confirmed(look(twins.reading, twin), asked, elsewhere)
 
 
 def _opposed(twins: Twins) -> str:

@@ -42,14 +42,15 @@ def _movement(term: LossTerm, step: Step, state: State, name: str) -> float:
     value = float(term(step, state)[0].detach())
     content: Tensor = getattr(step, name)
     gaps = [0.0]
-    for other in _others(content.detach(), name):
+    for other in exchanged(content.detach(), name):
         changed = Step(**{**vars(step), name: other.requires_grad_(other.is_floating_point())})
         gap = abs(float(term(changed, state)[0].detach()) - value) / (abs(value) + NOTHING)
         gaps.append(gap if gap < float("inf") else 0.0)
     return max(gaps)
 
 
-def _others(content: Tensor, name: str) -> list[Tensor]:
+def exchanged(content: Tensor, name: str) -> list[Tensor]:
+    """Other contents for a tensor of a step: flags turned over, numbers of other episodes, stretched."""
     if name in FLAGS:
         return [1 - content]
     turned = content.roll(1, 0) if content.ndim else content

@@ -7,6 +7,7 @@ import torch
 
 from harness.audit import neutral
 from harness.audit.behind_sequence import given_sides, same_sequence
+from harness.audit.elsewhere import Elsewhere
 from harness.audit.probe import Patch, Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, ScoreReading
 from harness.audit.settings import changed
@@ -17,8 +18,8 @@ from models.episode import Step
 class Twins:
     """A probe's state as it is (`trainer`, `terms` by key), the step that every twin takes too (`base`, with shares in
     its log), the same behind the sequence side (`short`, by a copy of `behind`), and its predictions of a few pairs
-    (`reading`). Behind the sequence side gradients of terms are summed by their weights, whatever the balance makes of
-    them: that is judged by itself.
+    (`reading`, and `elsewhere` at other parameters). Behind the sequence side gradients of terms are summed by their
+    weights, whatever the balance makes of them: that is judged by itself.
 
     Raises Diverged for logits that are not finite.
     """
@@ -36,6 +37,7 @@ class Twins:
         self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
         self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
+        self.elsewhere = Elsewhere(probe)
 
     @property
     def log(self) -> StepLog:

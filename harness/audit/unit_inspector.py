@@ -55,6 +55,15 @@ class AuditInspector:
         parts = (self.contracts.after, self.chance.after, lambda: self.steps.after(log))
         return inspection("run", *map(self._heard, parts))
 
+    def passed(self, batch: EpisodeBatch, epoch: int) -> Inspection:
+        contracts = self._heard(lambda: self.contracts.passed(batch, epoch))
+        self.continuation.passed(batch.support, batch.query, epoch)
+        return inspection("run", contracts)
+
+    def shared(self, state: dict[str, Any]) -> Inspection:
+        self.steps.shared(state["steps"])
+        return inspection("run", self._heard(lambda: self.continuation.shared(state["continuation"])))
+
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
         parts: list[Ask] = [lambda: self.contracts.scored(scores, epoch), self.chance.scored]
         parts += [lambda: self.ledger.scored(scores, epoch), lambda: self.present.scored(scores, epoch)]

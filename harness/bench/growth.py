@@ -51,24 +51,24 @@ def bench_growth(trials: int, *, ray: bool) -> Measurement:
     """
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as place:
         if ray:
-            own, plain = _watched(_sweep(Path(place), trials)), _watched(_bare(Path(place), trials))
+            driven, plain = _watched(_sweep(Path(place), trials)), _watched(_bare(Path(place), trials))
             base, base_said = _kib(plain), "Ray Tune alone"
         else:
-            own = _fed(Path(place), trials)
-            plain, base, base_said = own[:2], 0.0, "the second tenth of its trials"
-    grown = _kib(own) - base
+            driven = _fed(Path(place), trials)
+            plain, base, base_said = driven[:2], 0.0, "the second tenth of its trials"
+    grown = _kib(driven) - base
     return Measurement(
         name=f"driver {'through Ray' if ray else 'fed by a loop'}, {trials} trials",
         plain=_per_trial(plain),
-        fast=_per_trial(own if ray else own[-2:]),
+        fast=_per_trial(driven if ray else driven[-2:]),
         required=None,
         differences={BEYOND: grown},
         limits={BEYOND: LIMIT} if trials >= ENOUGH else {},
         notes={
-            "KiB per trial": _kib(own),
+            "KiB per trial": _kib(driven),
             **({"KiB per trial of Ray Tune alone": base} if ray else {}),
-            "MiB of the driver at the end": own[-1].resident / MIB,
-            "processor s of the driver in all": own[-1].cpu,
+            "MiB of the driver at the end": driven[-1].resident / MIB,
+            "processor s of the driver in all": driven[-1].cpu,
             "times": "per trial",
             "plain way": base_said,
             "load": os.getloadavg()[0],

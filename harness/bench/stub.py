@@ -59,6 +59,7 @@ class StubExecutor:
             new=trials,
             gpu=False,
             view=lambda config: folder,
+            phase1=lambda config: None,
             give_up=lambda units: None,
             ended=self._compactor.collect,
         )

@@ -126,6 +126,7 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
                     "config": json.dumps(config.canonical()),
                     "changes": {},
                     "finished": {},
+                    "shares": False,
                     "dataset": str(dataset.path),
                 }
                 if times or number:

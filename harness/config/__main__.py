@@ -1,6 +1,7 @@
 """`python -m harness.config`: print the JSON schemas, list every path of the configuration, or check YAML files."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,8 +60,7 @@ def main() -> int:
     elif arguments.command == "paths":
         _list_paths(arguments.prefix)
     else:
-        for file in arguments.files:
-            _check(file)
+        return 2 if sum(not _checked(file) for file in arguments.files) else 0
     return 0
 
 
@@ -103,6 +103,16 @@ def _sweep_rows() -> Iterator[tuple[str, str, str, str]]:
     for path, info in sweep_paths().items():
         default = "" if info.is_required() else str(info.get_default(call_default_factory=True))
         yield path, default, "in the sweep's YAML", " ".join((info.description or "").split())
+
+
+def _checked(file: Path) -> bool:
+    """Whether it can run; a mistake is said, and the next file is looked at."""
+    try:
+        _check(file)
+    except UserError as error:
+        print(f"error: {printable(str(error))}", file=sys.stderr)
+        return False
+    return True
 
 
 def _check(file: Path) -> None:

@@ -9,8 +9,12 @@ import numpy as np
 
 from analysis.errors import UserError, nearest
 from harness.config.blocks.data import DataBlock
+from harness.config.blocks.explain import ConfigError
 from harness.data.dataset import EncodedDataset
 from harness.data.spelling import normal_chromosome
+
+SHORT = 3
+"""Characters of a name that is close to others by chance: C9 is no misspelt C5."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
             held = dict.fromkeys(normal_chromosome(name) or name for name in configured.chromosomes)
             names = (tuple(configured.test), tuple(configured.val), tuple(held))
             fold = Fold(f"fold{number}", *names, settings)
-            _check(dataset, fold, f"data.folds[{number}]")
+            _check(dataset, fold, f"data.folds[{number}]", f"data.folds.{number}")
             folds.setdefault(fold.id, fold)
         return list(folds.values())
     if len(dataset.cell_lines) < 3:
@@ -130,7 +134,7 @@ def make_folds(dataset: EncodedDataset, block: DataBlock) -> list[Fold]:
         lines = _default_lines(dataset)
         made = [Fold("fold0", tuple(lines.test), tuple(lines.val), chromosomes, settings)]
     if held_out:
-        _check(dataset, made[0], "data")
+        _check(dataset, made[0], "data", "data")
     return made
 
 
@@ -157,7 +161,7 @@ def split(dataset: EncodedDataset, fold: Fold) -> Splits:
     UserError
         for an unknown name, an empty split, and a cell line with one class only in train, val_unseen or test.
     """
-    _check(dataset, fold, f"fold {fold.name}")
+    _check(dataset, fold, f"fold {fold.name}", "data.folds")
     held = np.isin(dataset.chromosomes, fold.chromosomes)
     enhancer_held, promoter_held = held[dataset.chrom], held[dataset.promoter_chrom]
     evaluated, trained = enhancer_held & promoter_held, ~enhancer_held & ~promoter_held
@@ -260,7 +264,8 @@ def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
     return [dataset.chromosomes[code] for code in sorted(held)]
 
 
-def _check(dataset: EncodedDataset, fold: Fold, where: str) -> None:
+def _check(dataset: EncodedDataset, fold: Fold, where: str, path: str) -> None:
+    """ConfigError at `path`, which is called `where`, for a fold that the dataset has not."""
     for key, names, valid in (
         ("test", fold.test, dataset.cell_lines),
         ("val", fold.val, dataset.cell_lines),
@@ -268,20 +273,30 @@ def _check(dataset: EncodedDataset, fold: Fold, where: str) -> None:
     ):
         what = "chromosome" if key == "chromosomes" else "cell line"
         if not names:
-            raise UserError(f"{where}.{key} is empty; expected at least one {what} of {', '.join(valid)}")
+            raise ConfigError(
+                f"{path}.{key}", f"{where}.{key} is empty; expected at least one {what} of {', '.join(valid)}"
+            )
         for name in names:
             if name not in valid:
-                raise UserError(
-                    f"{where}.{key}: no {what} '{name}' in {dataset.origin}{nearest(name, valid)} "
-                    f"(there: {', '.join(valid)})"
+                hint = nearest(name, valid) if len(name) > SHORT else ""
+                raise ConfigError(
+                    f"{path}.{key}",
+                    f"{where}.{key}: no {what} '{name}' in {dataset.origin}{hint} (there: {', '.join(valid)})",
                 )
     both = sorted(set(fold.test) & set(fold.val))
     if both:
-        raise UserError(f"{where}: cell line {both[0]} is in test and in val; expected each in one of them")
+        raise ConfigError(
+            path, f"{where}: cell line {both[0]} is in test and in val; expected each in one of them"
+        )
     if set(fold.test) | set(fold.val) >= set(dataset.cell_lines):
-        raise UserError(f"{where}: test and val take all cell lines; expected at least one left to train on")
+        raise ConfigError(
+            path, f"{where}: test and val take all cell lines; expected at least one left to train on"
+        )
     if set(fold.chromosomes) >= set(dataset.chromosomes):
-        raise UserError(f"{where}.chromosomes takes all chromosomes; expected at least one left to train on")
+        raise ConfigError(
+            f"{path}.chromosomes",
+            f"{where}.chromosomes takes all chromosomes; expected at least one left to train on",
+        )
 
 
 def _check_part(dataset: EncodedDataset, fold: Fold, name: str, mask: np.ndarray, removed: int) -> None:

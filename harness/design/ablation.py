@@ -2,12 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from analysis.errors import nearest
 from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Enumerated
+from harness.config.blocks.distinct import Distinct
 from harness.config.blocks.explain import ConfigError
 from harness.design.removal import Switched
 from harness.mechanisms.mechanism import Mechanism
@@ -22,9 +23,9 @@ NOT_HELD = "capacity not held"
 class AblationBlock(DesignBlock):
     """Of which mechanisms there are arms, and which placebos stand beside them."""
 
-    only: list[str] = Field(default_factory=list)
+    only: Annotated[list[str], Distinct] = Field(default_factory=list)
     """Keys of mechanisms (`python -m harness.mechanisms`); all of them when empty."""
-    placebos: list[Placebo] = Field(default_factory=lambda: list(get_args(Placebo)))
+    placebos: Annotated[list[Placebo], Distinct] = Field(default_factory=lambda: list(get_args(Placebo)))
     """streams: the base again under other random numbers (A/A); capacity: each mechanism that has one on an input in random
     order."""
 
@@ -51,6 +52,10 @@ class Ablation(Enumerated):
     @abstractmethod
     def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         """For each mechanism: the arm, or (mechanism, why there is none)."""
+
+    @abstractmethod
+    def nothing(self, basis: Basis) -> str:
+        """What is wrong where no mechanism can be exchanged."""
 
     @abstractmethod
     def called(self, basis: Basis, names: str) -> str:
@@ -126,6 +131,9 @@ class Ablation(Enumerated):
         every = list(self.exchanges(basis))
         able = {each.mechanism.key: each for each in every if isinstance(each, Switched)}
         reasons = {each[0].key: each[1] for each in every if isinstance(each, tuple)}
+        if not able:
+            why = "".join(f"; {key} stays: {reason}" for key, reason in reasons.items())
+            raise ConfigError("design", f"{self.nothing(basis)}{why}")
         for position, key in enumerate(basis.options.only):
             if key not in able:
                 why = reasons.get(key) or f"there is none of {', '.join(able)}{nearest(key, able)}"

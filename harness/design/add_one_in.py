@@ -32,6 +32,12 @@ class AddOneIn(Ablation):
     def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         return additions(basis.compose, basis.preset(basis.options.of))
 
+    def nothing(self, basis: Basis) -> str:
+        of = basis.options.of
+        return (
+            f"{of} has no mechanism that the base {basis.base} has not and can take: there is nothing to add"
+        )
+
     def base_name(self, basis: Basis) -> str:
         return basis.base
 

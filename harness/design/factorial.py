@@ -1,16 +1,17 @@
 """Every combination, or a fraction of them, of factors with two levels: mechanisms on and off, and keys of the space."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
 from analysis.errors import nearest
-from harness.config.blocks.design import Arm, Basis, Changes, DesignBlock, Enumerated, Varied, design
+from harness.config.blocks.design import Arm, Basis, DesignBlock, Enumerated, Varied, design
+from harness.config.blocks.distinct import Distinct
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.distributions import word
+from harness.design.factor import Factor, at_levels, inert
 from harness.design.removal import Switched, removal
 from harness.design.settling import KeptError, mechanisms_of
 from harness.design.two_level import (
@@ -34,7 +35,7 @@ MOST_RUNS = 1024
 class FactorialBlock(DesignBlock):
     """Which factors there are beside the entries of the space, and which combinations of them run."""
 
-    factors: list[str] = Field(default_factory=list)
+    factors: Annotated[list[str], Distinct] = Field(default_factory=list)
     """Keys of mechanisms of the base (`python -m harness.mechanisms`): + as in the base, - taken out."""
     runs: Literal["full", "fractional", "plackett_burman"] = "full"
     """full: every combination; fractional: a regular fraction; plackett_burman: main effects in the fewest runs."""
@@ -43,17 +44,6 @@ class FactorialBlock(DesignBlock):
     generators are given)."""
     generators: list[str] = Field(default_factory=list)
     """Of a fraction, in letters of the factors in their order: `E = ABCD`."""
-
-
-@dataclass(frozen=True)
-class Factor:
-    """A factor: what its two levels change in the base, in words and in settings."""
-
-    name: str
-    low: Changes
-    high: Changes
-    texts: tuple[str, str]
-    along: tuple[str, ...] = ()
 
 
 @design("factorial")
@@ -87,11 +77,8 @@ class Factorial(Enumerated):
         arms = []
         for row in self.levels(basis, len(factors)):
             levels = {factor.name: int(level) for factor, level in zip(factors, row, strict=True)}
-            changes: Changes = {}
-            for factor in factors:
-                changes |= factor.high if levels[factor.name] > 0 else factor.low
             name = " ".join(f"{'+' if level > 0 else '-'}{name}" for name, level in levels.items())
-            arms.append(Arm(changes, name, "factorial", levels=levels))
+            arms.append(Arm(at_levels(factors, row), name, "factorial", levels=levels))
         return arms
 
     def levels(self, basis: Basis, factors: int) -> np.ndarray:
@@ -167,9 +154,14 @@ class Factorial(Enumerated):
                     )
         factors = [
             Factor(
-                each.mechanism.key, each.changes, {}, (self._without(each), each.mechanism.key), each.along
+                each.mechanism.key,
+                each.changes,
+                {},
+                (self._without(each), each.mechanism.key),
+                f"design.factors.{place}",
+                each.along,
             )
-            for each in taken
+            for place, each in enumerate(taken)
         ]
         for name, entry in basis.space.entries.items():
             low, high = entry.values() or ()
@@ -179,6 +171,7 @@ class Factorial(Enumerated):
                     dict(entry.changes(name, low)),
                     dict(entry.changes(name, high)),
                     (word(low), word(high)),
+                    f"space.{name}",
                 )
             )
         if len(factors) < 2:
@@ -187,6 +180,11 @@ class Factorial(Enumerated):
             raise ConfigError("design", f"{len(factors)} factors, expected at most {len(LETTERS)}")
         self._refuse_shared(factors)
         return factors
+
+    def inert(self, basis: Basis) -> Iterator[tuple[str, str]]:
+        factors = self.factors(basis)
+        for factor, sentence in inert(factors, self.levels(basis, len(factors)), basis.compose):
+            yield factor.place, sentence
 
     def lines(self, basis: Basis) -> list[str]:
         factors = self.factors(basis)
@@ -209,9 +207,10 @@ class Factorial(Enumerated):
     def _mechanism(self, basis: Basis, place: int, key: str) -> Switched:
         present = {each.key: each for each in mechanisms_of(basis.compose({}))}
         if key not in present:
+            able = [each.key for each in present.values() if each.without]
             raise ConfigError(
                 f"design.factors.{place}",
-                f"the base has no mechanism '{key}'{nearest(key, present)} ({', '.join(present)})",
+                f"the base has no mechanism '{key}'{nearest(key, able)} (those that can be taken out: {', '.join(able)})",
             )
         try:
             return removal(basis.compose, present[key])

@@ -20,6 +20,9 @@ class LeaveOneOut(Ablation):
     def exchanges(self, basis: Basis) -> Iterable[Switched | tuple[Mechanism, str]]:
         return removals(basis.compose)
 
+    def nothing(self, basis: Basis) -> str:
+        return f"the base {basis.base} has no mechanism that can be taken out"
+
     def called(self, basis: Basis, names: str) -> str:
         return f"without {names}"
 

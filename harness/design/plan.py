@@ -17,6 +17,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.folds import Fold
 from harness.design.trial import Trial
 from harness.stamp.code import unused
+from harness.store.writer import replace_atomically
 
 FILE = "plan.json"
 VERSION = 2
@@ -198,7 +199,6 @@ class Plan:
 
         What was appended to the file before is part of this plan, and its lines are removed afterwards.
         """
-        run.mkdir(parents=True, exist_ok=True)
         content = {
             "version": VERSION,
             "name": self.name,
@@ -215,13 +215,8 @@ class Plan:
             "other_configs": list(self.other_configs),
             "configs": [self._entry(config) for config in self.configs],
         }
-        target, draft = run / FILE, run / f".{FILE}.{os.getpid()}"
-        with draft.open("w", encoding="utf-8") as stream:
-            json.dump(content, stream, indent=1)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(target)
+        target = run / FILE
+        replace_atomically(target, (json.dumps(content, indent=1) + "\n").encode())
         (run / ADDED).unlink(missing_ok=True)
         return target
 

@@ -16,11 +16,12 @@ from analysis.store import Run, is_run
 from harness.runs.combining import combine
 from harness.runs.description import description
 from harness.runs.difference import configurations_view, runs_view
-from harness.runs.listing import listing
+from harness.runs.listing import Listing
 from harness.runs.notes import Notes, change_notes
 from harness.runs.pruning import prune
 from harness.runs.summary import RunSummary, size_text
 from harness.runs.trial import trial_view
+from harness.shell.arguments import SentenceParser
 
 WIDTH = 80
 DESCRIPTION = """\
@@ -57,9 +58,9 @@ exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2
 COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> SentenceParser:
     """The command line."""
-    made = argparse.ArgumentParser(
+    made = SentenceParser(
         prog="python -m harness.runs",
         description=DESCRIPTION,
         epilog=EPILOG,
@@ -67,7 +68,9 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         usage="python -m harness.runs {" + ",".join(COMMANDS) + "} ...",
     )
-    commands = made.add_subparsers(dest="command", required=True, help=argparse.SUPPRESS, metavar="COMMAND")
+    commands = made.add_subparsers(
+        dest="command", prog=made.prog, required=True, help=argparse.SUPPRESS, metavar="COMMAND"
+    )
     commands.add_parser("list").add_argument(
         "folder", metavar="FOLDER", type=user_path, nargs="?", default=Path("runs")
     )
@@ -105,9 +108,10 @@ def main(argv: Sequence[str], console: Console) -> int:
         )
     options = parser().parse_args(argv)
     if options.command == "list":
-        for part in listing(options.folder):
+        runs = Listing.of(options.folder)
+        for part in runs.view():
             console.print(part)
-        return 0
+        return 1 if runs.lost else 0
     if options.command == "combine":
         return _combine(options, console)
     run = RunSummary(Run.open(options.run))
@@ -121,6 +125,7 @@ def main(argv: Sequence[str], console: Console) -> int:
             change_notes(options.run, lambda notes: replace(notes, note=options.text.strip())), console
         )
         return 0
+    read = [run]
     if options.command == "show":
         parts = description(run)
     elif options.command == "trial":
@@ -128,14 +133,15 @@ def main(argv: Sequence[str], console: Console) -> int:
     elif options.b is not None:
         parts = configurations_view(run, options.a, options.b)
     elif is_run(user_path(options.a)):
-        parts = runs_view(run, RunSummary(Run.open(options.a)))
+        read.append(RunSummary(Run.open(options.a)))
+        parts = runs_view(*read)
     else:
         raise UserError(
             f"diff: '{options.a}' is no run; expected another run, or two configurations of {options.run}: A and B"
         )
     for part in parts:
         console.print(part)
-    return 1 if run.run.lost else 0
+    return 1 if any(each.run.lost for each in read) else 0
 
 
 def _print_notes(notes: Notes, console: Console) -> None:
@@ -166,8 +172,10 @@ def _combine(options: argparse.Namespace, console: Console) -> int:
     for run, units in done.units.items():
         console.print(f"{run}: {counted(units, 'unit')}", soft_wrap=True)
     if done.repeated:
+        differing = f"; {done.conflict}" if done.conflict else ""
         console.print(
-            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first", soft_wrap=True
+            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first{differing}",
+            soft_wrap=True,
         )
     if done.unfinished:
         console.print(f"{counted(done.unfinished, 'unit')} unfinished or failed: left out", soft_wrap=True)

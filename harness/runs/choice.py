@@ -27,7 +27,7 @@ def chosen(run: Run, text: str) -> str:
         more = f" and {len(matching) - 4} more" if len(matching) > 4 else ""
         raise UserError(f"'{text}' begins {len(matching)} configurations: {each}{more}; give more of it")
     if not changes:
-        raise UserError(f"{run.path}: no configuration has begun, the table units is empty")
+        raise UserError(f"{run.path}: no configuration has begun, {run.without_units()}")
     known = ", ".join(list(changes)[:4]) + (", ..." if len(changes) > 4 else "")
     raise UserError(f"{run.path} has no configuration '{text}'{nearest(text, changes)} (it has {known})")
 

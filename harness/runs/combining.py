@@ -1,5 +1,7 @@
 """`combine`: units of several runs with equal data and folds in one run that analysis ranks."""
 
+import contextlib
+import fcntl
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,15 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.errors import UserError
 from analysis.files import TableFiles, unit_names
+from analysis.identity import FILE as IDENTITY
 from analysis.paths import driven
-from analysis.schema import PART, TABLES
+from analysis.schema import KEYS, LOCK, PART, TABLES
 from analysis.stamps import REUSABLE, STAMPS, WORDS, agree, modules_of
-from analysis.store import Run
+from analysis.store import Run, is_run
 from analysis.unit_log import ENDED, log_file
 from harness.runs.summary import RunSummary
 from harness.store.compaction import write_part
@@ -23,6 +27,8 @@ from harness.store.exporting import ORDER
 from harness.store.storage import check_writable, writing
 from harness.store.writer import RunWriter
 
+RESULTS = ["status", "epochs", "selected_epoch", "objective_value"]
+"""Columns of `units` that two runs of one unit of one stamp must have alike."""
 DESIGN = "combined"
 """Design of a combined run, which no sweep has: it is ranked, and not gone on with."""
 SOURCES = "combined.json"
@@ -30,11 +36,12 @@ SOURCES = "combined.json"
 
 @dataclass(frozen=True)
 class Combination:
-    """What was put together: units per run, how many were in several runs (taken from the first), unfinished ones that
-    were left out, and configurations that lack seeds of the others."""
+    """What was put together: units per run, how many were in several runs (taken from the first) and in what they differ
+    there, unfinished ones that were left out, and configurations that lack seeds of the others."""
 
     units: Mapping[str, int]
     repeated: int
+    conflict: str
     unfinished: int
     lacking: int
 
@@ -52,24 +59,42 @@ def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Comb
     """
     if out.exists():
         raise UserError(f"--out {out} is there already; give the name of a new folder")
+    inside = next((folder for folder in out.absolute().parents if is_run(folder)), None)
+    if inside is not None:
+        raise UserError(f"--out {out} is inside the run {inside}; give a folder beside it")
     runs = [RunSummary(Run.open(path)) for path in paths]
     if len({run.run.path.resolve() for run in runs}) < 2:
         raise UserError("combine: expected two runs or more, each of them once")
     _check(runs)
     stamps = _stamps(runs, reuse_older_code)
     taken, repeated, unfinished = _shared_out(runs)
+    conflict = _conflict(runs)
     check_writable(out)
-    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
-    with writing(out):
-        try:
-            for number, (run, units) in enumerate(zip(runs, taken, strict=True), 1):
-                _copy(run.run, sorted(units), draft, number)
-            lacking = _document(runs, taken, draft, out.name, stamps)
-            draft.rename(out)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+    with writing(out), _draft(out) as draft:
+        for number, (run, units) in enumerate(zip(runs, taken, strict=True), 1):
+            _copy(run.run, sorted(units), draft, number)
+        lacking = _document(runs, taken, draft, out.name, stamps)
     counts = {str(path): len(units) for path, units in zip(paths, taken, strict=True)}
-    return Combination(counts, repeated, unfinished, lacking)
+    return Combination(counts, repeated, conflict, unfinished, lacking)
+
+
+@contextlib.contextmanager
+def _draft(out: Path) -> Iterator[Path]:
+    """A hidden folder beside `out`, renamed to it at the end. Those of combinations that were killed are removed first:
+    one that is at work holds the lock in its own."""
+    for stale in out.parent.glob(f".{out.name}.{'[0-9a-f]' * 32}"):
+        if not driven(stale):
+            shutil.rmtree(stale, ignore_errors=True)
+    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
+    draft.mkdir(parents=True)
+    try:
+        with (draft / LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield draft
+            (draft / LOCK).unlink()
+            draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _check(runs: Sequence[RunSummary]) -> None:
@@ -79,6 +104,8 @@ def _check(runs: Sequence[RunSummary]) -> None:
         path = run.run.path
         if driven(path):
             raise UserError(f"{path}: a sweep is running in it; combine it when it has ended")
+        if run.plan_problem:
+            raise UserError(f"{path}: {run.plan_problem}; its data and folds cannot be compared")
         if not run.plan:
             raise UserError(
                 f"{path} has no plan.json, as a sweep's run has; its data and folds cannot be compared"
@@ -123,17 +150,32 @@ def _shared_out(runs: Sequence[RunSummary]) -> tuple[list[set[str]], int, int]:
     """Names of the units that each run gives, how many are in several runs, and how many are unfinished everywhere."""
     taken: list[set[str]] = []
     known: set[str] = set()
-    repeated, every = 0, set()
+    repeated: set[str] = set()
+    every: set[str] = set()
     for run in runs:
         names = run.units["config"] + "-" + run.units["fold"] + "-" + run.units["seed"].astype(str)
         ended = set(names[run.units["status"].isin(ENDED)])
-        repeated += len(ended & known)
+        repeated |= ended & known
         taken.append(ended - known)
         known |= ended
         every |= set(names)
     if not known:
         raise UserError("combine: no unit of these runs has ended")
-    return taken, repeated, len(every - known)
+    return taken, len(repeated), len(every - known)
+
+
+def _conflict(runs: Sequence[RunSummary]) -> str:
+    """How the results of units that several runs have differ from those of the first; empty where none does."""
+    rows = pd.concat([run.units[run.units["status"].isin(ENDED)] for run in runs], ignore_index=True)
+    first = rows.groupby(KEYS)[RESULTS].transform("first")
+    differs = (rows[RESULTS] != first) & ~(rows[RESULTS].isna() & first.isna())
+    units = len(rows.loc[differs.any(axis=1), KEYS].drop_duplicates())
+    if not units:
+        return ""
+    columns = ", ".join(name for name in RESULTS if differs[name].any())
+    largest = (rows["objective_value"] - first["objective_value"]).abs().max()
+    by = f"; the objective by up to {largest:.4g}" if largest > 0 else ""
+    return f"{units} of them with other results there ({columns}{by})"
 
 
 def _copy(run: Run, units: list[str], out: Path, number: int) -> None:
@@ -187,6 +229,7 @@ def _document(
     }
     writer = RunWriter(out)
     writer.write_json("plan.json", plan)
+    writer.write_json(IDENTITY, {"id": uuid.uuid4().hex})
     writer.write_json(SOURCES, {"runs": [str(run.run.path.absolute()) for run in runs]})
     entries = [entry for run in runs if (entry := run.run.document("provenance.json"))]
     if entries:

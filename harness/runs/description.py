@@ -45,8 +45,12 @@ def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
         yield "asks", run.asks()
     counts = units["state"].value_counts()
     said = ", ".join(f"{number} {state}" for state, number in counts.items()) or "none has begun"
-    yield "design", f"{run.design}, {counted(run.configurations, 'configuration')}"
-    yield "units", f"{run.planned} planned: {said}"
+    said = "their rows cannot be read" if units.empty and run.run.lost else said
+    yield (
+        "design",
+        f"{'unknown' if run.plan_problem else run.design}, {counted(run.configurations, 'configuration')}",
+    )
+    yield "units", f"{'unknown how many' if run.plan_problem else run.planned} planned: {said}"
     for config, arm in arms(run.run).items():
         yield "arm", f"{config}  {arm.name}"
     for fold in run.run.fold_labels().values():

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,7 @@ from analysis.intervals import t_interval
 from analysis.output import counted
 from analysis.reported import reported_units, resolved_configurations
 from analysis.stamps import STAMPS, WORDS, modules_of
+from analysis.terminal import unread_view
 from harness.runs.choice import chosen, titled
 from harness.runs.summary import RunSummary
 
@@ -37,8 +38,9 @@ def configurations_view(run: RunSummary, one: str, other: str) -> Iterator[Rende
     yield _keys(contents[a], contents[b], names)
     yield Text("\nResults on val_unseen", style="bold")
     units = reported_units(run.run)
-    yield from _results(units[units["config"] == a], units[units["config"] == b], names)
+    yield from _results(units[units["config"] == a], units[units["config"] == b], names, _fold_names(run))
     yield from _code(run, run, run.units[run.units["config"] == a], run.units[run.units["config"] == b])
+    yield from unread_view(run.run)
 
 
 def runs_view(one: RunSummary, other: RunSummary) -> Iterator[RenderableType]:
@@ -63,8 +65,10 @@ def runs_view(one: RunSummary, other: RunSummary) -> Iterator[RenderableType]:
         yield Text("\nResults on val_unseen, of the configurations in both", style="bold")
         tables = [reported_units(run.run) for run in (one, other)]
         first, second = (table[table["config"].isin(both)] for table in tables)
-        yield from _results(first, second, names, also=["config"])
+        yield from _results(first, second, names, _fold_names(one, other), also=["config"])
     yield from _code(one, other, one.units, other.units)
+    for run in (one, other):
+        yield from unread_view(run.run)
 
 
 def _plan(run: RunSummary) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def _plan(run: RunSummary) -> dict[str, Any]:
         "folds": ", ".join(folds[fold] for fold in run.plan.get("folds", ()) if fold in folds),
         "seeds": run.plan.get("seeds") or sorted({int(seed) for seed in run.units["seed"]}),
         "configurations": run.configurations,
-        "units ended": run.ended,
+        "units ended": "?" if run.run.lost else run.ended,
     }
 
 
@@ -99,30 +103,82 @@ def _keys(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, st
 
 
 def _results(
-    one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str], also: list[str] | None = None
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    names: tuple[str, str],
+    folds: Mapping[str, str],
+    also: Sequence[str] = (),
 ) -> Iterator[RenderableType]:
-    """Means of each, and their difference paired by fold and seed."""
-    on = [*(also or []), "fold", "seed"]
-    pairs = one.merge(other, on=on, suffixes=("_a", "_b"))
-    if pairs.empty:
-        yield Text(f"no unit of {names[0]} and {names[1]} has ended on the same fold with the same seed")
-        return
-    pairs = pairs[common_to_seeds(pairs, on[:-1])]
+    """Means of each over the units that both have a value of, and their difference paired by fold and seed.
+
+    `folds`: identity -> name; `also`: what two units have in common beside fold and seed.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("metric")
     for heading in (*names, "difference", "95 % interval"):
         table.add_column(heading, justify="right", overflow="fold")
+    notes: dict[str, list[str]] = {}
     for by in CRITERIA.values():
-        a, b = pairs[f"{by.key}_a"], pairs[f"{by.key}_b"]
-        interval = t_interval((b - a).groupby(pairs["seed"]).mean())
+        pairs = _paired(one, other, [*also, "fold"], by.key)
+        if pairs.empty:
+            continue
+        values = pairs.assign(difference=pairs["b"] - pairs["a"])
+        seeds = values.groupby("seed")[["a", "b", "difference"]].mean()
+        interval = t_interval(seeds["difference"])
         span = "" if math.isnan(interval.low) else f"{interval.low:+.4f} to {interval.high:+.4f}"
-        numbers = ("" if math.isnan(x) else f"{x:.4f}" for x in (a.mean(), b.mean()))
-        table.add_row(by.label, *numbers, "" if math.isnan(interval.mean) else f"{interval.mean:+.4f}", span)
+        a, b = seeds["a"].mean(), seeds["b"].mean()
+        table.add_row(by.label, f"{a:.4f}", f"{b:.4f}", f"{interval.mean:+.4f}", span)
+        notes.setdefault(
+            _basis(pairs, (one[by.key].count(), other[by.key].count()), names, folds), []
+        ).append(by.label)
+    if not notes:
+        yield Text(f"no unit of {names[0]} and {names[1]} has ended on the same fold with the same seed")
+        return
     yield table
-    yield Text(
-        f"{counted(len(pairs), 'pair')} of units of one fold and seed; t over {counted(pairs['seed'].nunique(), 'seed')}",
-        style="dim",
+    for note, labels in notes.items():
+        yield Text(note if len(notes) == 1 else f"{', '.join(labels)}: {note}", style="dim")
+
+
+def _paired(one: pd.DataFrame, other: pd.DataFrame, over: list[str], key: str) -> pd.DataFrame:
+    """Pairs of units that both have a value: `a`, `b` and their statuses, over combinations of `over` of all seeds."""
+    columns = [*over, "seed"]
+    first, second = (
+        part[[*columns, "status", key]]
+        .dropna(subset=[key])
+        .rename(columns={key: name, "status": f"status_{name}"})
+        for part, name in ((one, "a"), (other, "b"))
     )
+    pairs = first.merge(second, on=columns)
+    return pairs if pairs.empty else pairs[common_to_seeds(pairs, over)]
+
+
+def _basis(
+    pairs: pd.DataFrame, valued: tuple[int, int], names: tuple[str, str], folds: Mapping[str, str]
+) -> str:
+    """What the numbers of a metric are of: pairs, folds and seeds, units without a partner, and units ended early."""
+    on = sorted(folds.get(fold, fold) for fold in pairs["fold"].unique())
+    where = f"{'fold' if len(on) == 1 else 'folds'} {', '.join(on)}"
+    text = f"{counted(len(pairs), 'pair')} of units of one fold and seed, {where}; "
+    text += f"t over {counted(pairs['seed'].nunique(), 'seed')}"
+    alone = [(number - len(pairs), name) for number, name in zip(valued, names, strict=True)]
+    if any(number for number, _ in alone):
+        said = " and ".join(f"{counted(number, 'unit')} of {name}" for number, name in alone if number)
+        text += f"; {said} left out, without a partner"
+    early = [
+        (int((pairs[f"status_{key}"] != "done").sum()), name) for key, name in zip("ab", names, strict=True)
+    ]
+    if any(number for number, _ in early):
+        said = " and ".join(f"{counted(number, 'unit')} of {name}" for number, name in early if number)
+        text += f"; censored: {said} ended early, with the best that was reached by then"
+    return text
+
+
+def _fold_names(*runs: RunSummary) -> dict[str, str]:
+    """Identity of a fold -> its name, of every unit that says it."""
+    rows = pd.concat([run.units[["fold", "fold_json"]] for run in runs]).dropna().drop_duplicates()
+    return {
+        fold: json.loads(text)["name"] for fold, text in zip(rows["fold"], rows["fold_json"], strict=True)
+    }
 
 
 def _code(

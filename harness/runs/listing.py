@@ -1,11 +1,12 @@
-"""`list`: the runs of a folder as a table of 80 columns."""
+"""`list`: the runs of a folder as a table, or as paragraphs in a narrow terminal."""
 
 import math
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from analysis.arms import arms
@@ -13,59 +14,78 @@ from analysis.errors import UserError
 from analysis.output import counted
 from analysis.store import Run, is_run
 from harness.runs.choice import titled
+from harness.runs.stacked import StackedTable
 from harness.runs.summary import RunSummary, size_text
 
-STYLE = {"running": "cyan", "interrupted": "yellow", "unreadable": "red"}
+STYLE = {"running": "cyan", "interrupted": "yellow", "unreadable": "red", "damaged": "red"}
+HEADINGS = ("run", "status", "design", "configs", "units", "best", "size", "age", "tags")
 
 
-def listing(folder: Path) -> Iterator[RenderableType]:
-    """One row per run right below `folder`, the one that was last at work first.
+@dataclass(frozen=True)
+class Listing:
+    """A row of cells per run right below `folder`, the one that was last at work first; `sentences` on what could not be
+    read, the arms that `best` is of, and whether rows are `lost` that nothing else holds."""
 
-    A run that cannot be read has a row and a sentence of its own; it hides no other.
+    folder: Path
+    rows: tuple[list[Text], ...]
+    sentences: tuple[str, ...]
+    best_arms: tuple[str, ...]
+    lost: bool
 
-    Raises
-    ------
-    UserError
-        where there is no such folder, or it is a run itself.
-    """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: there is no such folder; expected one that holds runs, such as runs")
-    if is_run(folder):
-        raise UserError(f"{folder} is a run itself: python -m harness.runs show {folder}")
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("run", overflow="fold", ratio=1)
-    for name in ("status", "design"):
-        table.add_column(name, no_wrap=True)
-    for name in ("configs", "units", "best", "size", "age"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("tags", overflow="fold")
-    rows, best_arms, sentences = [], [], []
-    for path in sorted(path for path in folder.iterdir() if is_run(path) and not path.name.startswith(".")):
+    @classmethod
+    def of(cls, folder: Path) -> "Listing":
+        """The runs of a folder. One that cannot be read has a row and a sentence of its own; it hides no other.
+
+        Raises
+        ------
+        UserError
+            where there is no such folder, it cannot be read, or is a run itself.
+        """
+        if is_run(folder):
+            raise UserError(f"{folder} is a run itself: python -m harness.runs show {folder}")
+        if not folder.is_dir():
+            raise UserError(f"{folder}: there is no such folder; expected one that holds runs, such as runs")
         try:
-            run = RunSummary(Run.open(path))
-            rows.append(_row(run))
-            best_arms += _best_arm(run)
-        except UserError as error:
-            status = Text("unreadable", style=STYLE["unreadable"])
-            rows.append((0.0, [Text(path.name), status, "", "", "", "", "", "", ""]))
-            sentences.append(str(error))
-    for _, cells in sorted(rows, key=lambda row: -row[0]):
-        table.add_row(*cells)
-    if not rows:
+            names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read ({error.strerror})") from None
+        rows: list[tuple[float, list[Text]]] = []
+        sentences: list[str] = []
+        best_arms: list[str] = []
+        lost = False
+        for name in names:
+            try:
+                if not is_run(folder / name):
+                    continue
+                run = RunSummary(Run.open(folder / name))
+                rows.append(_row(run))
+                best_arms += _best_arm(run)
+                sentences += [f"{name}: {problem}" for problem in run.run.problems]
+                lost = lost or bool(run.run.lost)
+            except UserError as error:
+                status = Text("unreadable", style=STYLE["unreadable"])
+                rows.append((0.0, [Text(name), status, *(Text("") for _ in HEADINGS[2:])]))
+                sentences.append(str(error))
+        ordered = sorted(rows, key=lambda row: -row[0])
+        return cls(folder, tuple(cells for _, cells in ordered), tuple(sentences), tuple(best_arms), lost)
+
+    def view(self) -> Iterator[RenderableType]:
+        """The table, what `best` is, and the sentences."""
+        if not self.rows:
+            yield Text(
+                f"no runs in {self.folder}: a run is a folder with units/ and plan.json in it, as a sweep leaves it behind"
+            )
+            return
+        yield StackedTable(HEADINGS, self.rows, {"run": 5, "tags": 4}, ("status", "design"))
         yield Text(
-            f"no runs in {folder}: a run is a folder with units/ and plan.json in it, as a sweep leaves it behind"
+            f"\n{counted(len(self.rows), 'run')}; best: mean objective of the best configuration; "
+            "python -m analysis RUN ranks",
+            style="dim",
         )
-        return
-    yield table
-    yield Text(
-        f"\n{counted(len(rows), 'run')}; best: mean objective of the best configuration; "
-        "python -m analysis RUN ranks",
-        style="dim",
-    )
-    for line in best_arms:
-        yield Text(line, style="dim")
-    for sentence in sentences:
-        yield Text(f"note: {sentence}", style="yellow")
+        for line in self.best_arms:
+            yield Text(line, style="dim")
+        for sentence in self.sentences:
+            yield Text(f"note: {sentence}", style="yellow")
 
 
 def _best_arm(run: RunSummary) -> list[str]:
@@ -75,18 +95,14 @@ def _best_arm(run: RunSummary) -> list[str]:
     return [f"best of {run.run.name}: {titled(run.run, config)}"] if known else []
 
 
-def _row(run: RunSummary) -> tuple[float, list[RenderableType]]:
+def _row(run: RunSummary) -> tuple[float, list[Text]]:
+    """When the run was last at work, and its cells."""
     _, value, _ = run.best
-    status = run.status
-    cells: list[RenderableType] = [
+    status, tags = run.status, ", ".join(run.notes.tags)
+    cells = [
         Text(run.run.name),
         Text(status, style=STYLE.get(status, "")),
-        run.design,
-        str(run.configurations),
-        f"{run.ended}/{run.planned}",
-        "-" if math.isnan(value) else f"{value:.3f}",
-        size_text(run.size),
-        run.age,
-        Text(", ".join(run.notes.tags)),
+        *map(Text, (run.design, str(run.configurations), run.counted)),
+        *map(Text, ("-" if math.isnan(value) else f"{value:.3f}", size_text(run.size), run.age, tags)),
     ]
     return (run.last.timestamp() if run.last else 0.0), cells

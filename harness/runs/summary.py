@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.balance import common_to_seeds
 from analysis.errors import UserError
 from analysis.paths import driven
 from analysis.reported import REPORTED, statuses
@@ -36,17 +37,27 @@ class RunSummary:
 
     @cached_property
     def notes(self) -> Notes:
-        """Tags and note."""
-        return Notes.of(self.run.path)
+        """Tags and note; neither, and a problem of the run, where they cannot be read."""
+        try:
+            return Notes.of(self.run.path)
+        except UserError as error:
+            self.run.problems.append(str(error))
+            return Notes()
 
     @property
     def status(self) -> str:
-        """running, finished, interrupted, or `single` without a plan."""
+        """running, finished, interrupted, `single` without a plan, or `damaged` where there ought to be one."""
         if driven(self.run.path):
             return "running"
         if not self.plan:
-            return "single"
+            return "damaged" if self.plan_problem else "single"
         return "finished" if self.plan.get("status") == "finished" else "interrupted"
+
+    @property
+    def plan_problem(self) -> str:
+        """Why there is no plan where there ought to be one; empty otherwise."""
+        said = [] if self.plan else [text for text in self.run.problems if text.startswith("plan.json ")]
+        return said[0] if said else ""
 
     @property
     def design(self) -> str:
@@ -62,14 +73,23 @@ class RunSummary:
 
     @property
     def planned(self) -> int:
-        """Units that are asked for; those of the store without a plan."""
+        """Units that are asked for, of a search that goes on those of configurations that it has yet to propose too;
+        those of the store without a plan."""
         folds, seeds = len(self.plan.get("folds", ())), len(self.plan.get("seeds", ()))
-        return max(self.configurations * folds * seeds, len(self.units))
+        searching = self.design == "search" and self.status != "finished"
+        configurations = max(self.configurations, int(self.plan.get("trials", 0)) if searching else 0)
+        return max(configurations * folds * seeds, len(self.units))
 
     @property
     def ended(self) -> int:
         """Units that have a result."""
         return int(self.units["state"].isin([*REPORTED, "diverged"]).sum())
+
+    @property
+    def counted(self) -> str:
+        """`6/8` units have ended; `?` for a number that what could not be read decides."""
+        ended, planned = str(self.ended), str(self.planned)
+        return f"{'?' if self.run.lost else ended}/{'?' if self.plan_problem else planned}"
 
     @cached_property
     def best(self) -> tuple[str, float, str]:
@@ -81,6 +101,7 @@ class RunSummary:
         objective = str(valued["objective"].iloc[-1])
         valued = valued[valued["objective"] == objective]
         counts = valued.groupby("config").size()
+        valued = valued[common_to_seeds(valued, ["fold"], ["config"])]
         by_fold = valued.groupby(["config", "fold"])["objective_value"].mean()
         means = by_fold.groupby("config").mean()[counts == counts.max()].sort_values(kind="stable")
         lower = objective.endswith("/nll")
@@ -124,12 +145,12 @@ class RunSummary:
 
 
 def bytes_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a folder; what vanishes meanwhile counts nothing."""
+    """Bytes of a file, or of all files below a folder; what vanishes meanwhile, or may not be looked at, counts nothing."""
     total = 0
     for place in [path, *path.rglob("*")]:
         try:
             stat = place.lstat()
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             continue
         total += stat.st_size if not place.is_dir() else 0
     return total

@@ -21,7 +21,10 @@ from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS
 from analysis.terminal import unread_view
 from harness.runs.choice import chosen, titled
+from harness.runs.stacked import StackedTable
 from harness.runs.summary import RunSummary
+
+HEADINGS = ("fold", "seed", "status", "epochs", "AUPR", "pooled", "NLL", "test†", "wall")
 
 
 def trial_view(run: RunSummary, text: str) -> Iterator[RenderableType]:
@@ -57,19 +60,15 @@ def _units(run: RunSummary, config: str) -> Iterator[RenderableType]:
     rows = units.merge(values[[*KEYS, *CRITERIA, "aupr_test"]], on=KEYS, how="left").sort_values(
         ["fold", "seed"]
     )
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("fold", overflow="fold")
-    for name in ("seed", "status", "epochs", "AUPR", "pooled", "NLL", "test†", "wall"):
-        table.add_column(name, justify="left" if name == "status" else "right", no_wrap=True)
+    lines = []
     for row in rows.to_dict("records"):
         fold = json.loads(row["fold_json"])["name"] if isinstance(row["fold_json"], str) else row["fold"]
         numbers = [_number(row[key]) for key in (*CRITERIA, "aupr_test")]
         chosen_epoch = f" (best {row['selected_epoch']:.0f})" if pd.notna(row["selected_epoch"]) else ""
         wall = "" if pd.isna(row["wall_s"]) else f"{row['wall_s']:.0f} s"
-        table.add_row(
-            Text(fold), str(row["seed"]), row["state"], f"{row['epochs']:.0f}{chosen_epoch}", *numbers, wall
-        )
-    yield table
+        epochs = "" if pd.isna(row["epochs"]) else f"{row['epochs']:.0f}{chosen_epoch}"
+        lines.append([*map(Text, (fold, str(row["seed"]), row["state"], epochs, *numbers, wall))])
+    yield StackedTable(HEADINGS, lines, {"fold": 5, "status": 11})
     yield Text("of val_unseen, at the reported weights; † macro AUPR, reporting only", style="dim")
     ended_early = units[units["reason"].fillna("") != ""]
     for (state, reason), part in ended_early.groupby(["state", "reason"], sort=False):

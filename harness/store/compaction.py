@@ -95,11 +95,12 @@ def write_part(part: Path, units: list[str], tables: Iterable[pa.Table]) -> None
     with writing(part):
         try:
             options = {"compression": "zstd", "write_page_checksum": True}
-            with pq.ParquetWriter(draft, schema.with_metadata(metadata), **options) as writer:
-                for group in groups:
-                    writer.write_table(group, row_group_size=max(1, group.num_rows))
-            with draft.open("rb") as written:
-                os.fsync(written.fileno())
+            with draft.open("wb") as file:
+                with pq.ParquetWriter(file, schema.with_metadata(metadata), **options) as writer:
+                    for group in groups:
+                        writer.write_table(group, row_group_size=max(1, group.num_rows))
+                file.flush()
+                os.fsync(file.fileno())
             draft.replace(part)
         finally:
             draft.unlink(missing_ok=True)

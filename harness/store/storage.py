@@ -66,7 +66,8 @@ def writing(place: Path, numbers: Iterable[int] = tuple(REASONS)) -> Iterator[No
 
 
 def check_writable(folder: Path) -> None:
-    """Try to write in `folder`, or in what is there of the path to it; nothing is left behind.
+    """Try to write in `folder`, or in what is there of the path to it; nothing is left behind, by a kill either: the file
+    has no name where the file system can do that.
 
     Raises
     ------
@@ -80,7 +81,7 @@ def check_writable(folder: Path) -> None:
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
         try:
-            with tempfile.NamedTemporaryFile(dir=there, prefix=".probe-") as probe:
+            with tempfile.TemporaryFile(dir=there) as probe:
                 probe.write(bytes(PROBE))
                 probe.flush()
                 os.fsync(probe.fileno())

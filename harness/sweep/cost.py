@@ -17,7 +17,7 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.store.writer import RunWriter
-from harness.trial.episodes.sampler import SAMPLERS
+from harness.trial.episodes.sampler import build_sampler
 from harness.trial.unit_run import UnitRun
 
 STEPS = 6
@@ -36,6 +36,11 @@ class Phase:
     steps: int
     step: float
     evaluation: float
+
+    @property
+    def trained(self) -> float:
+        """Seconds of the steps of one epoch."""
+        return self.steps * self.step
 
     @property
     def seconds(self) -> float:
@@ -164,17 +169,7 @@ def _phase(unit: UnitRun, epochs: int, steps: int, told: Callable[[], None]) -> 
 
 def _steps(config: ConfigurationBlock, unit: UnitRun) -> int:
     """Steps of an epoch of the configuration as it is."""
-    sampler = SAMPLERS.build(
-        config.episode.sampler,
-        pools=unit.sampler.pools,
-        names=unit.trained,
-        support=config.support.size,
-        query=config.episode.query,
-        per_step=config.episode.per_step,
-        steps_per_epoch=config.optimiser.steps_per_epoch,
-        seed=0,
-    )
-    return int(sampler.steps)
+    return build_sampler(config, unit.sampler.pools, unit.trained, 0).steps
 
 
 class _Telling:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,15 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.errors import UserError
+from analysis.identity import FILE as IDENTITY
+from analysis.identity import identity
 from analysis.schema import PROVENANCE
+from analysis.store import Run
 from harness.baselines.write import write_baselines
 from harness.config.blocks.design import Staged
+from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
+from harness.config.sweep.enqueued import refuse_more
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
@@ -35,12 +41,14 @@ from harness.sweep.report import conclude, continuing, introduce, unfinished
 from harness.sweep.run.aside import complete_moves, put_aside
 from harness.sweep.run.documents import mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
+from harness.sweep.run.prefixes import Taken, forget_prefixes
 from harness.sweep.run.preregistered import asked_of, differences, preregister
 from harness.sweep.run.provenance import provenance
 from harness.sweep.run.statuses import ENDED
 from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.taken_back import take_back
 from harness.sweep.search.impossible import refuse_impossible
+from harness.sweep.search.sharing import Sharing
 from harness.sweep.search.stages import results, save_walks
 from harness.sweep.start import Start, forget, prepare
 from harness.sweep.tracking import refuse_absent, tracking
@@ -95,7 +103,10 @@ def run_sweep(options: Options, console: Console) -> int:
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
-        folds = make_folds(dataset, sweep.config.data)
+        try:
+            folds = make_folds(dataset, sweep.config.data)
+        except ConfigError as error:
+            raise sweep.placed(error) from None
         workers = workers_of(
             cpus=there.cpus,
             gpus=there.gpus,
@@ -120,7 +131,9 @@ def run_sweep(options: Options, console: Console) -> int:
         start = prepare(
             sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
         )
-        introduce(console, sweep, start, dataset, folds, run, gpu=gpu)
+        sharing = Sharing(sweep, dataset, folds[0], gpu=gpu)
+        shared = sharing.foreseen(start.plan, start.pending, start.new)
+        introduce(console, sweep, start, dataset, folds, run, gpu=gpu, shared=shared)
         for sentence in filter(None, (device.sentence, waits)):
             console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
         content = asked_of(sweep, start.plan, spread)
@@ -129,12 +142,13 @@ def run_sweep(options: Options, console: Console) -> int:
         if options.dry_run or options.pilot is not None or options.budget is not None:
             if cost is None and options.dry_run:
                 cost = measured(sweep, dataset, folds[0], workers, device, console)
-            foresee(console, sweep, start, cost, spread)
+            foresee(console, sweep, start, cost, spread, sharing)
         if options.dry_run:
             return 0
         if start.nothing:
             put_aside(run, start.aside)
             take_back(run, start.back)
+            preregister(run, content)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             with tracking(run, sweep.config.track, console.print):
                 pass
@@ -169,6 +183,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 view=views,
                 before=lambda: save_provenance(sweep, dataset, run, ray, first),
                 stamp=stamp,
+                sharing=sharing,
                 track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
             console,
@@ -179,7 +194,10 @@ def run_sweep(options: Options, console: Console) -> int:
             )
         outcome = with_what_is_missing(outcome, start, run)
         replace(outcome.plan, status="finished" if outcome.finished else "interrupted").save(run)
-    return conclude(console, run, sweep.config, start, outcome, ending(sweep, outcome.plan, run, gpu=gpu))
+        if outcome.finished:
+            forget_prefixes(run)
+    ended = [*taken_over(sharing, outcome.plan, run), *ending(sweep, outcome.plan, run, gpu=gpu)]
+    return conclude(console, run, sweep.config, start, outcome, ended)
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
@@ -207,6 +225,12 @@ def ending(sweep: Sweep, plan: Plan, run: Path, *, gpu: bool) -> list[str]:
     reached = results(sweep, plan, run, gpu=gpu)
     save_walks(sweep, design.walks(sweep.basis, reached), run, gpu=gpu)
     return design.ending(sweep.basis, reached)
+
+
+def taken_over(sharing: Sharing, plan: Plan, run: Path) -> list[str]:
+    """What sharing phase 1 has spared, against what it could; nothing where there was nothing to share."""
+    ceiling = sharing.ceiling(plan, plan.units())
+    return [Taken.of(run, plan).sentence(ceiling.ratio)] if ceiling.spared else []
 
 
 def cost_of(
@@ -275,6 +299,7 @@ def with_trials(sweep: Sweep, trials: str | None, run: Path, *, resume: bool) ->
     if trials.startswith("+"):
         old = plan_of_run(run, sweep)
         number += old.trials if old is not None else 0
+    refuse_more(sweep.basis.enqueued, number)
     return replace(sweep, config=sweep.config.model_copy(update={"trials": number}))
 
 
@@ -300,6 +325,8 @@ def save_start(sweep: Sweep, start: Start, run: Path) -> None:
     writer.write_text("sweep.yaml", _as_run(sweep))
     Code.today().save(run)
     start.plan.save(run)
+    if not (run / IDENTITY).exists():
+        writer.write_json(IDENTITY, {"id": identity(Run(run)) or uuid.uuid4().hex})
 
 
 def save_provenance(

@@ -16,6 +16,7 @@ from harness.design.plan import Plan, by_trial
 from harness.sweep.cost import UnitCost, Workers
 from harness.sweep.run.documents import plan_of_run
 from harness.sweep.run.preregistered import stored_entries
+from harness.sweep.search.sharing import Sharing
 from harness.sweep.show.board import duration
 from harness.sweep.show.foreseen import sight
 from harness.sweep.start import Start
@@ -37,32 +38,42 @@ class Cost:
 
 
 def foresee(
-    console: Console, sweep: Sweep, start: Start, cost: Cost | str | None, spread: PilotSpread | None
+    console: Console,
+    sweep: Sweep,
+    start: Start,
+    cost: Cost | str | None,
+    spread: PilotSpread | None,
+    sharing: Sharing,
 ) -> None:
     """Print cost and sight of a plan; `cost` is a sentence where nothing could be measured, None where it is not asked
     for."""
-    told = {} if cost is None else {"cost": _cost_lines(sweep, start, cost)}
+    told = {} if cost is None else {"cost": _cost_lines(sweep, start, cost, sharing)}
     for title, lines in {**told, "what it can see": list(sight(sweep, start.plan, spread))}.items():
         console.print(title, style="bold", highlight=False)
         for line in lines:
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _cost_lines(sweep: Sweep, start: Start, cost: Cost | str) -> list[str]:
+def _cost_lines(sweep: Sweep, start: Start, cost: Cost | str, sharing: Sharing) -> list[str]:
     plan = start.plan
     pending = by_trial(unit for units in start.pending.values() for unit in units)
     seeds = [len(units) for units in pending.values()] + [len(plan.seeds)] * (start.new * len(plan.folds))
     configurations = len(start.pending) + start.new
+    units = [unit for units in pending.values() for unit in units]
+    ceiling = sharing.ceiling(plan, units, start.new)
     epochs = sum(seeds) * sweep.trial.optimiser.epochs
     lines = [
         f"{counted(configurations, 'configuration')}, {counted(len(seeds), 'trial')}, {counted(sum(seeds), 'unit')}, "
         f"{epochs:,} epochs"
     ]
+    if shared := sharing.foreseen(plan, start.pending, start.new):
+        lines.append(f"phase 1: {shared}")
     if isinstance(cost, str):
         lines.append(f"no step was measured: {cost}")
     elif seeds:
         times = [cost.unit.trial(count) for count in seeds]
-        wall = max(max(times), sum(times) / cost.workers.count)
+        spared = ceiling.spared * cost.unit.phases[0].trained
+        wall = max(max(times), (sum(times) - spared) / cost.workers.count)
         threads = counted(cost.workers.threads, "thread")
         lines += [
             f"about {duration(wall)}, an estimate: {counted(cost.workers.count, 'worker')} of {threads} on "

@@ -39,8 +39,9 @@ def introduce(
     run: Path,
     *,
     gpu: bool,
+    shared: str = "",
 ) -> None:
-    """The plan: data, folds, design, what is to run and what differs from an earlier start."""
+    """The plan: data, folds, design, what is to run, what of phase 1 is shared, and what differs from an earlier start."""
     config, plan = sweep.config, start.plan
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
@@ -87,6 +88,8 @@ def introduce(
         )
         + (f"; {start.finished} units are there already" if start.finished else ""),
     )
+    if shared:
+        facts.add_row("phase 1", Text(shared))
     facts.add_row("run", Text(str(run)))
     console.print(f"sweep {plan.name}", style="bold", markup=False, highlight=False)
     console.print(facts, highlight=False)
@@ -123,19 +126,21 @@ def conclude(
             console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
     else:
         _say(console, outcome)
+    plan = outcome.plan if outcome is not None else start.plan
     if config.scheduler.kind != "none" or config.stop:
-        saved = Saved.of(run, outcome.plan if outcome is not None else start.plan)
+        saved = Saved.of(run, plan)
         sentence = saved.sentence(config.scheduler.kind, ", ".join(config.stop))
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     for line in ended:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+    by = criterion_of(start.plan.objective).key
     try:
-        print_ranking(run, by=criterion_of(start.plan.objective).key, console=console)
+        print_ranking(run, by=by, console=console)
         status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
         status = 1
-    again = shlex.join(["python", "-m", "analysis", str(run)])
+    again = shlex.join(["python", "-m", "analysis", str(run), "--by", by])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
     if outcome is None:
         return 1 if start.failed else status

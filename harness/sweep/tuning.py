@@ -23,6 +23,7 @@ from harness.sweep.run.stored import complete_units, stored_units
 from harness.sweep.run.unrun import Unrun
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.past import past
+from harness.sweep.search.sharing import Sharing
 from harness.sweep.search.study import Study, study_file
 from harness.sweep.show.board import Board
 from harness.sweep.show.display import Display
@@ -51,6 +52,7 @@ class Tuning:
     view: Callable[[ConfigurationBlock], Path]
     before: Callable[[], None]
     stamp: Stamp
+    sharing: Sharing
     track: Track
 
 
@@ -113,6 +115,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         total=len(start.pending) + start.new,
         larger_is_better=larger,
         folds={fold.id: fold.name for fold in tuning.folds},
+        before=[each.value for each in known if each.status == "done"],
     )
     display = Display(console, board, config.objective)
     compactor = Compactor(tuning.run)
@@ -138,6 +141,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         new=start.new,
         gpu=tuning.device.gpu,
         view=tuning.view,
+        phase1=tuning.sharing.common(start.plan),
         give_up=lambda units: unrun.give_up(proposer.plan, units, "its worker died too often"),
         ended=track_and_collect,
     )

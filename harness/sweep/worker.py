@@ -201,6 +201,7 @@ class TrialWorker(Trainable):
                 inspector=AuditInspector,
                 twins=seed == seeds[0],
                 stamp=self.work.stamp,
+                shares=self.assignment["shares"],
             )
             for seed in seeds
         ]

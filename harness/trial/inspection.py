@@ -64,6 +64,14 @@ class UnitInspector(Protocol):
         """The trainer has taken it."""
         ...
 
+    def passed(self, batch: EpisodeBatch, epoch: int) -> Inspection:
+        """The step on this batch of phase 1 was another unit's (`harness.trial.prefix`)."""
+        ...
+
+    def shared(self, state: Row) -> Inspection:
+        """So were all further steps of the epoch; that unit's inspector has seen them and left its `state`."""
+        ...
+
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> Inspection:
         """Splits were scored with the trainer's present weights, which are those of `epoch`."""
         ...
@@ -120,6 +128,26 @@ class Inspections:
             with self._judging():
                 self._note(self._inspector.after_step(log))
 
+    def passed(self, batch: EpisodeBatch, epoch: int) -> None:
+        if self._inspector is not None:
+            with self._judging():
+                self._note(self._inspector.passed(batch, epoch))
+
+    def shared(self, state: Row | None) -> None:
+        if self._inspector is not None and state is not None:
+            with self._judging():
+                self._note(self._inspector.shared(state))
+
+    @property
+    def looks(self) -> bool:
+        """Whether there is an inspector."""
+        return self._inspector is not None
+
+    @property
+    def complained(self) -> bool:
+        """Whether anything was said of the run between its first step and its end."""
+        return any(row["moment"] == "run" for row in self.rows)
+
     def scored(self, scores: Mapping[str, SplitScores], epoch: int, draws: int) -> None:
         if self._inspector is not None:
             with self._judging():
@@ -137,7 +165,11 @@ class Inspections:
 
     def state(self) -> Row:
         """Plain data beside `rows`, which are in the store."""
-        return {"fault": self.fault, "of": {} if self._inspector is None else self._inspector.state()}
+        return {"fault": self.fault, "of": self.seen() or {}}
+
+    def seen(self) -> Row | None:
+        """The state of the inspector alone; None where there is none."""
+        return None if self._inspector is None else self._inspector.state()
 
     def resume(self, rows: list[Row], state: Row) -> None:
         """Continue from the rows and the `state` of an earlier instance (empty: its unit has ended)."""

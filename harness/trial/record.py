@@ -16,6 +16,7 @@ from harness.store.damaged import put_aside
 from harness.store.exporting import export
 from harness.store.log_writer import LogWriter
 from harness.store.relogging import write_logs
+from harness.store.unit_lock import UnitLock
 from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
 
@@ -35,7 +36,7 @@ class Continuation:
 
 
 class Record:
-    """The durable side of one unit.
+    """The durable side of one unit, of which there is one at a time: another process is refused (StoreUnwritable).
 
     An epoch appends one frame to the log and then replaces the checkpoint, which says how long the log was: a kill in
     between repeats the epoch. The frames of the end are appended together, the status last; Parquet is made from the
@@ -49,7 +50,9 @@ class Record:
         self.run, self.unit, self.device = run, unit, device
         self.file = log_file(run.path, unit)
         self.writer = LogWriter(self.file)
-        self.checkpoints = Checkpoints(run.checkpoint_folder(unit))
+        folder = run.checkpoint_folder(unit)
+        self.lock = UnitLock(folder)
+        self.checkpoints = Checkpoints(folder)
         self.notes: list[str] = []
         self.added: dict[str, list[Row]] = {}
         self._whole: dict[str, pa.Table] = {}

@@ -42,6 +42,8 @@ def first_row(
         "objective_value": None,
         "parameters": sum(p.numel() for p in trainer.parameters if p.requires_grad),
         "train_pairs": len(splits.train),
+        "shared_epochs": 0,
+        "phase1_of": None,
         "wall_s": 0.0,
         "started": datetime.now(UTC),
         "finished": None,

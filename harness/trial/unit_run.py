@@ -1,5 +1,6 @@
 """One unit: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,11 +21,12 @@ from harness.store.writer import RunWriter
 from harness.trial.episodes.cell_facts import presented_features
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
-from harness.trial.episodes.sampler import SAMPLERS, EpisodeBatch
+from harness.trial.episodes.sampler import EpisodeBatch, build_sampler
 from harness.trial.evaluation import Evaluation
 from harness.trial.inspection import Inspect, Inspections, Subject
 from harness.trial.live import LiveWarnings
 from harness.trial.mechanism_record import MechanismRecord
+from harness.trial.prefix import Prefix, SharedEpoch, circumstances, pools_of
 from harness.trial.record import Record
 from harness.trial.records import Row, Tables, first_row, training_tables
 from harness.trial.score.evaluate import metric
@@ -47,6 +49,7 @@ class UnitRun:
     with the same thread count); it has ended when everything else is written. What it keeps in memory of the epochs before
     does not grow with them. `inspector` makes what looks at the unit, batch by batch; `twins`: it judges the mechanisms as
     well, for all seeds of its trial (configuration and fold). Without one nothing is audited, whatever is configured.
+    `shares`: phase 1 is taken from, or left for, other units of the run (`harness.trial.prefix`).
 
     Raises UserError when the fold cannot serve the configuration, or the checkpoint has another `stamp`.
     """
@@ -66,31 +69,24 @@ class UnitRun:
         inspector: Inspect | None = None,
         twins: bool = True,
         stamp: Stamp | None = None,
+        shares: bool = False,
     ) -> None:
         self.config, self.dataset, self.fold, self.seed, self.run = config, dataset, fold, seed, run
         self.objective, self.device, self.stamp = objective, torch.device(device), stamp
         # What acts on the configuration reads it through `settings`, so that the audit can tell which keys nothing read.
         self.reads = Reads(config)
-        self.settings = settings = self.reads.view
+        self.settings, first = self.reads.view, self.reads.first
+        settings = self.settings
         self.unit = f"{config.id}-{fold.id}-{seed}"
 
-        stream = other_streams(seed, settings.streams)
+        stream = other_streams(seed, first.streams)
         splits = split(dataset, fold)
         check_feasible(config, dataset, fold, splits)
         self.codes = codes = np.unique(dataset.cell[splits.train])
         self.trained = [dataset.cell_lines[code] for code in codes]
-        self.sampler = SAMPLERS.build(
-            settings.episode.sampler,
-            pools=[splits.train[dataset.cell[splits.train] == code] for code in codes],
-            names=self.trained,
-            support=settings.support.size,
-            query=settings.episode.query,
-            per_step=settings.episode.per_step,
-            steps_per_epoch=settings.optimiser.steps_per_epoch,
-            seed=stream,
-        )
+        self.sampler = build_sampler(first, pools_of(dataset, codes, splits.train), self.trained, stream)
         self._trainable = np.isin(np.arange(len(dataset)), splits.train)
-        self.trainer = Trainer(settings, dataset, codes, stream, self.device)
+        self.trainer = Trainer(settings, dataset, codes, stream, self.device, self.reads)
         self._mechanisms = MechanismRecord(self.trainer)
         self.predictor = Predictor(
             dataset.cell_lines,
@@ -105,6 +101,8 @@ class UnitRun:
             settings, dataset, splits, self.trainer, self.predictor, scored=self.inspections.scored
         )
         self.record = Record(run, self.unit, self.device)
+        context = circumstances(fold, stream, dataset, stamp, self.device)
+        self.prefix = Prefix(run, self.unit, self.trainer, self.reads, context, on=shares)
         self.live = LiveWarnings(settings.limits, stop_rules)
         parts = (self.trainer, self.sampler, self.predictor, codes, self.reads)
         self.subject = Subject(*parts, config, fold, splits.train, self.evaluation.pairs)
@@ -173,6 +171,7 @@ class UnitRun:
         if improves(self.row, value, epoch, self.trainer.schedule.phase):
             self.row |= {"objective_value": value, "selected_epoch": epoch}
             self.record.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
+        self._leave_prefix(epoch, logs)
         tables["warnings"], self._stop = self.live.see(self.row, tables)
         tables["audit"] = self.inspections.taken()
         self._stop = self.inspections.fault or self._stop
@@ -225,22 +224,50 @@ class UnitRun:
         return self.epoch > 0 and (last or self._stop is not None)
 
     def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog] | None:
-        """The steps of an epoch; None where the audit ended them."""
+        """The steps of an epoch, of phase 1 maybe another unit's; None where the audit ended them."""
         logs: list[StepLog] = []
+        shared: SharedEpoch | None = None
         for position, batch in enumerate(drawn(self.sampler, epoch)):
             self._refuse_others(batch)
-            progress = epoch - 1 + position / self.sampler.steps
-            self.inspections.before_step(batch, epoch, progress)
-            if self.inspections.fault is not None:
-                return None
-            logs.append(self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1))
-            self.inspections.after_step(logs[-1])
+            shared = shared or self.prefix.offered(
+                epoch, position, self.sampler.steps, inspected=self.inspections.looks
+            )
+            if shared is not None:
+                self.inspections.passed(batch, epoch)
+            else:
+                logs += self._stepped(batch, epoch, position)
             if self.inspections.fault is not None:
                 return None
             if on_step is not None:
                 on_step(position + 1, self.sampler.steps)
+        if shared is not None:
+            logs = shared.logs
+            self.inspections.shared(shared.inspection)
+            if self.inspections.fault is not None:
+                return None
+            if shared.unit != self.unit:
+                self.row |= {"shared_epochs": self.row["shared_epochs"] + 1, "phase1_of": shared.unit}
         refuse_explosion([log.values["task"] for log in logs])
         return logs
+
+    def _stepped(self, batch: EpisodeBatch, epoch: int, position: int) -> list[StepLog]:
+        """One step, looked at before and after; none where the audit ends the unit before it."""
+        progress = epoch - 1 + position / self.sampler.steps
+        self.inspections.before_step(batch, epoch, progress)
+        if self.inspections.fault is not None:
+            return []
+        warm = self.trainer.schedule.phase(epoch) == 1
+        with self.reads.in_phase1() if warm else contextlib.nullcontext():
+            log = self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1)
+        self.inspections.after_step(log)
+        return [log]
+
+    def _leave_prefix(self, epoch: int, logs: list[StepLog]) -> None:
+        """Leave an epoch of phase 1 for other units, unless it is theirs or the audit had something to say of it."""
+        if not self.inspections.complained:
+            self.prefix.leave(epoch, logs, self.inspections.seen())
+        self.record.notes += self.prefix.notes
+        self.prefix.notes.clear()
 
     def _refuse_others(self, batch: EpisodeBatch) -> None:
         """Raise UserError for a batch with a pair that the fold does not train on."""

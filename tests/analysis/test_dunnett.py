@@ -33,7 +33,7 @@ def test_seed_levels_do_not_matter() -> None:
     assert dunnett_p(shifted[1:] - shifted[0]) == pytest.approx(dunnett_p(values[1:] - values[0]), abs=1e-9)
 
 
-def test_smallest_p_of_the_family_is_below_alpha_as_often_as_alpha() -> None:
+def test_smallest_p_of_a_family_keeps_its_error() -> None:
     random = np.random.default_rng(3)
     smallest = []
     for _ in range(120):
@@ -57,7 +57,7 @@ def test_equivalence_is_the_larger_of_two_one_sided_tests() -> None:
     assert (max(lower, upper) < 0.05) == (ninety.low >= -0.005 and ninety.high <= 0.005)
 
 
-def test_no_effect_is_said_where_the_seeds_allow_it_and_not_of_censored_pairs() -> None:
+def test_no_effect_is_said_where_the_seeds_allow_it() -> None:
     sample = np.tile([0.004, -0.004], 20)
     interval = t_interval(sample)
     assert verdict(interval, 1.0, AUPR, 0.005) == "no effect"

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,13 +17,13 @@ from analysis.errors import UserError
 from analysis.export.configuration_run import UnitSummary, tracked_configuration
 from analysis.export.csv_table import CsvTable
 from analysis.export.exporter import Exporter
-from analysis.export.state import State
+from analysis.export.state import Source, State
 from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
 from analysis.ranking import rank
 from analysis.schema import LOCK
 from analysis.store import Run
-from tests.recorded.copies import COPIES, Copy, write_run, write_unit
+from tests.recorded.copies import COPIES, Copy, write, write_run, write_unit
 
 METRIC = "val_unseen/macro/aupr"
 
@@ -53,7 +54,7 @@ def summary(
 
 def means(*units: UnitSummary) -> dict[str, float]:
     """Finals of a configuration with these units."""
-    return dict(tracked_configuration("c", "c", ({}, {}), units, None, 0.5).finals)
+    return dict(tracked_configuration("c", "c", ({}, {}), units, len(units), 0.5).finals)
 
 
 def test_means_and_intervals_are_those_of_the_ranking(run_path: Path, tmp_path: Path) -> None:
@@ -99,7 +100,11 @@ def test_means_by_hand() -> None:
 def test_seeds_without_a_common_fold_have_a_mean_and_no_interval() -> None:
     units = (summary("a", 0, 0.5), summary("b", 1, 0.1))
     assert means(*units) == pytest.approx({"final/x": 0.3})
-    assert tracked_configuration("c", "c", ({}, {}), units, None, 0.5).tags["interval"].startswith("none: ")
+    assert (
+        tracked_configuration("c", "c", ({}, {}), units, len(units), 0.5)
+        .tags["interval"]
+        .startswith("none: ")
+    )
 
 
 def test_one_seed_has_no_interval_and_a_missing_metric_no_mean() -> None:
@@ -136,6 +141,89 @@ def test_a_censored_unit_has_the_metrics_of_its_best_epoch(tmp_path: Path) -> No
     assert there["censored"] == "3"
 
 
+def test_what_the_scheduler_kept_from_beginning_is_no_result(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", COPIES[:1], folds=("chr8", "chr9"))
+    pruned = dataclasses.replace(COPIES[1], status="pruned")
+    for seed in (0, 1, 2):
+        write_unit(run, pruned, seed)
+        write_unit(run, dataclasses.replace(pruned, unit={"epochs": 0}), seed, "chr9")
+        write(run, "cells", f"bbb222-chr9-{seed}.parquet", [])
+    exported(run, tmp_path / "out")
+    there = rows(tmp_path / "out", "configurations")
+    ranked = rank(Run.open(run)).configurations.set_index("config")
+    for config, row in ranked.iterrows():
+        said = there[str(config)]
+        assert said["units"] == f"{row['units']} of {row['planned']}"
+        assert (said["folds"], said["censored"]) == (str(row["folds"]), str(row["censored"]))
+        assert (said["status"] == "complete") == row["complete"]
+    assert (there["bbb222"]["units"], there["bbb222"]["status"]) == ("3 of 6", "incomplete")
+
+
+def test_what_could_not_be_read_is_exported_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = write_run(tmp_path / "run", COPIES[:2])
+    cells = run / "cells" / "aaa111-chr8-1.parquet"
+    whole = cells.read_bytes()
+    cells.write_bytes(b"")
+    command = ["export", str(run), "--to", "csv", "--out", str(tmp_path / "out")]
+    assert main(command) == 1
+    assert ", 2 of less than the run had: export again" in capsys.readouterr().out
+    holes = rows(tmp_path / "out", "units")["aaa111-chr8-1"]
+    cells.write_bytes(whole)
+    assert main(command) == 0
+    assert "1 unit and 1 configuration in" in capsys.readouterr().out
+    exported(run, tmp_path / "anew")
+    for name in ("units", "configurations"):
+        assert rows(tmp_path / "out", name) == rows(tmp_path / "anew", name)
+    assert rows(tmp_path / "out", "units")["aaa111-chr8-1"] != holes
+    assert exported(run, tmp_path / "out").unchanged == 8
+
+
+def test_what_is_gone_from_a_tracker_is_written_again(tmp_path: Path) -> None:
+    run, out = write_run(tmp_path / "run", COPIES[:2]), tmp_path / "out"
+    exported(run, out)
+    epochs = (out / "epochs.csv").read_bytes()
+    (out / "epochs.csv").unlink()
+    assert exported(run, out).units == 6
+    assert sorted((out / "epochs.csv").read_bytes().splitlines()) == sorted(epochs.splitlines())
+    lines = (out / "configurations.csv").read_bytes().splitlines(keepends=True)
+    (out / "configurations.csv").write_bytes(b"".join(lines[:2]))
+    assert (exported(run, out).configurations, exported(run, out).unchanged) == (1, 8)
+
+
+def test_a_run_is_known_by_itself_and_not_by_its_name(run_path: Path, tmp_path: Path) -> None:
+    renamed = shutil.copytree(run_path, tmp_path / "another-name")
+    exported(run_path, tmp_path / "out")
+    assert exported(renamed, tmp_path / "out").unchanged == 16
+    namesake = shutil.copytree(run_path, tmp_path / run_path.name)
+    (namesake / "run.json").write_text(json.dumps({"id": "of its own"}))
+    with pytest.raises(UserError, match="holds the export of a run 'recorded' that is another one"):
+        exported(namesake, tmp_path / "out")
+
+
+def test_a_label_that_is_no_longer_unique_is_written_again(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", COPIES[:2])
+    exported(run, tmp_path / "out")
+    before = rows(tmp_path / "out", "units")["aaa111-chr8-0"]["label"]
+    for seed in (0, 1, 2):
+        write_unit(run, COPIES[2], seed)
+    exported(run, tmp_path / "out")
+    exported(run, tmp_path / "anew")
+    for name in ("units", "configurations"):
+        assert rows(tmp_path / "out", name).keys() == rows(tmp_path / "anew", name).keys()
+        for key, row in rows(tmp_path / "anew", name).items():
+            assert row["label"] == rows(tmp_path / "out", name)[key]["label"]
+    assert rows(tmp_path / "out", "units")["aaa111-chr8-0"]["label"] != before
+
+
+def test_a_file_of_somebody_else_is_not_written_into(run_path: Path, tmp_path: Path) -> None:
+    (tmp_path / "units.csv").write_text("my,own,file\n")
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"units\.csv is there, and no export wrote it"):
+            exported(run_path, tmp_path)
+    assert (tmp_path / "units.csv").read_text() == "my,own,file\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["units.csv"]
+
+
 def test_a_unit_that_runs_waits_and_an_interrupted_one_does_not(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [COPIES[0]])
     write_unit(run, dataclasses.replace(COPIES[0], status="running"), 3)
@@ -169,7 +257,10 @@ def test_values_that_choose_themselves_on_test_are_not_tracked(run_path: Path, t
     [
         (["--to", "tensorbord"], "unknown tracker 'tensorbord'; did you mean 'tensorboard'?"),
         (["--to", "csv", "--out", "{file}"], "cannot be written"),
-        (["--to", "csv", "--out", "{other}"], "holds the csv export of the run 'other'; give another --out"),
+        (
+            ["--to", "csv", "--out", "{other}"],
+            "holds the export of a run 'other' that is another one; give another --out",
+        ),
         (["--to", "csv", "--out", "{broken}"], "this is not the state of an export"),
         (["--to", "csv", "--out", "{data}"], "on other data; give another --out"),
     ],
@@ -179,8 +270,9 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     places = {name: tmp_path / name for name in ("file", "other", "broken", "data")}
     places["file"].touch()
-    State(places["other"], "csv", "other", "", shared=False).close()
-    State(places["data"], "csv", "recorded", "of another", shared=False).close()
+    source = Source.of(Run.open(run_path))
+    State(places["other"], "csv", dataclasses.replace(source, run="another", project="other")).close()
+    State(places["data"], "csv", dataclasses.replace(source, data="of another")).close()
     places["broken"].mkdir()
     (places["broken"] / ".csv-recorded.jsonl").write_text("[1]\n")
     with pytest.raises(UserError, match=sentence.replace("?", r"\?")):
@@ -195,10 +287,14 @@ def test_two_exports_at_once_into_one_folder_are_refused(run_path: Path, tmp_pat
     Exporter(run_path, "csv", tmp_path).close()
 
 
-def test_an_empty_run_is_said(tmp_path: Path) -> None:
+def test_an_empty_run_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "run" / "units").mkdir(parents=True)
-    with pytest.raises(UserError, match="no units to export"):
+    with pytest.raises(UserError, match=r"no units to export, the table units is empty$"):
         main(["export", str(tmp_path / "run"), "--to", "csv"])
+    (tmp_path / "run" / "units" / "aaa111-chr8-0.parquet").touch()
+    with pytest.raises(UserError, match=r"is empty; not read: units/aaa111-chr8-0\.parquet cannot be read"):
+        main(["export", str(tmp_path / "run"), "--to", "csv"])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_command_says_what_it_did_and_where(

@@ -125,8 +125,10 @@ def test_a_new_unit_is_added_to_what_is_there(key: str, run: Path, tmp_path: Pat
     for fold in ("chr8", "chr9"):
         write_unit(run, dataclasses.replace(COPY, lift=0.1), 2, fold)
     exported = export(run, key, tmp_path / "out").exported
-    assert (exported.units, exported.configurations, exported.replaced) == (2, 1, 1)
+    # Without a plan the other configuration now lacks a seed, as in the ranking, and says so.
+    assert (exported.units, exported.configurations, exported.replaced) == (2, 2, 2)
     new = read(key, tmp_path / "out")
+    assert new["def456"].tags["units"] == "4 of 6"
     assert set(new) - set(old) == {"abc123-chr8-2", "abc123-chr9-2"}
     changed = {name for name in old if repr(new[name].finals) != repr(old[name].finals)}
     assert changed == {"abc123"}

@@ -1,5 +1,6 @@
 """Boards of running sweeps, as the driver would fill them."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,14 @@ FOLD = "f0"
 
 
 def board(
-    total: int, *, larger: bool = True, folds: Sequence[str] = (FOLD,), **clock: Callable[[], float]
+    total: int,
+    *,
+    larger: bool = True,
+    folds: Sequence[str] = (FOLD,),
+    clock: Callable[[], float] = time.monotonic,
 ) -> Board:
     return Board(
-        total=total, larger_is_better=larger, folds={fold: f"fold {fold}" for fold in folds}, **clock
+        total=total, larger_is_better=larger, folds={fold: f"fold {fold}" for fold in folds}, clock=clock
     )
 
 

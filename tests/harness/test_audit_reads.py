@@ -37,6 +37,7 @@ EVERYTHING: dict[str, Any] = {
 }
 GRAD_NORM = {"balance.kind": "grad_norm", "loss.contrastive.weight": 0.5}
 TRIAL = "harness.trial.unit_run:UnitRun"
+SAMPLER = "harness.trial.unit_run:build_sampler"
 EVALUATION = "harness.trial.evaluation:Evaluation"
 SCHEDULE = "harness.trial.step.schedule:Schedule.__init__"
 BALANCE = "harness.trial.step.balance:GradNorm.arguments"
@@ -48,27 +49,30 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "support.size": (f"{TRIAL}.__init__", "settings.support.size", "8"),
     "predict.mode": (f"{EVALUATION}.__init__", "settings.predict.mode", "'unified'"),
     "limits": (f"{TRIAL}.__init__", "settings.limits", "None"),
-    "episode.query": (f"{TRIAL}.__init__", "settings.episode.query", "16"),
-    "episode.per_step": (f"{TRIAL}.__init__", "settings.episode.per_step", "4"),
-    "episode.sampler": (f"{TRIAL}.__init__", "settings.episode.sampler", "'random'"),
-    "streams": (f"{TRIAL}.__init__", "settings.streams", "''"),
+    "episode.query": (SAMPLER, "settings.episode.query", "16"),
+    "episode.per_step": (SAMPLER, "settings.episode.per_step", "4"),
+    "episode.sampler": (SAMPLER, "settings.episode.sampler", "'random'"),
+    "streams": (f"{TRIAL}.__init__", "first.streams", "''"),
     "permuted": ("harness.trial.step.trainer:Trainer.__init__", "config.permuted", "()"),
     "optimiser.epochs": (f"{TRIAL}._is_trained", "self.settings.optimiser.epochs", "1"),
-    "optimiser.steps_per_epoch": (f"{TRIAL}.__init__", "settings.optimiser.steps_per_epoch", "1"),
-    "routing": ("harness.trial.step.trainer:Trainer.__init__", "config.routing", "'isolated'"),
+    "optimiser.steps_per_epoch": (SAMPLER, "settings.optimiser.steps_per_epoch", "1"),
+    "routing": ("harness.trial.step.trainer:Trainer.__init__", "first.routing", "'isolated'"),
     "curriculum.phase1_epochs": (SCHEDULE, "curriculum.phase1_epochs", "0"),
     "balance.epochs": (SCHEDULE, "balance.epochs", "2.0"),
     "balance.momentum": (BALANCE, "block.momentum", "0.9"),
     "balance.warmup": (BALANCE, "block.warmup", "20"),
 }
 """Key -> the function that reads it, what it asks for, and what it takes instead."""
+AGAIN = {"support.size": (SAMPLER, "settings.support.size", "8")}
+"""The second reader of a key that has two."""
 ONLY_EVERYTHING = {"curriculum.phase1_epochs", "balance.epochs", "limits"}
 ONLY_GRAD_NORM = {"balance.momentum", "balance.warmup"}
 
 
 def broken(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
     """Make the real readers of these keys take a constant where they asked the configuration."""
-    for place in dict.fromkeys(BROKEN[key][0] for key in keys):
+    readers = [table[key] for table in (BROKEN, AGAIN) for key in keys if key in table]
+    for place in dict.fromkeys(reader[0] for reader in readers):
         module_name, _, name = place.partition(":")
         holder: Any = importlib.import_module(module_name)
         *parents, last = name.split(".")
@@ -76,7 +80,7 @@ def broken(monkeypatch: pytest.MonkeyPatch, *keys: str) -> None:
             holder = getattr(holder, parent)
         function = getattr(holder, last)
         source = textwrap.dedent(inspect.getsource(function))
-        for where, asked, instead in (BROKEN[key] for key in keys):
+        for where, asked, instead in readers:
             assert where != place or asked in source, f"{place} does not ask for {asked} any more"
             source = source.replace(asked, instead) if where == place else source
         names: dict[str, Any] = {}

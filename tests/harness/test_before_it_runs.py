@@ -191,7 +191,7 @@ def test_extending_a_run_adds_an_entry_and_changes_none(tmp_path: Path) -> None:
     first = preregister(run, asked_of(sweep, plan, None))
     before = json.loads((run / FILE).read_text())["entries"]
     assert before[0]["content"]["families"] == {
-        "removal": {"base": ["without sparsity_z_i", "without calibration"]}
+        "mechanism contrasts": {"base": ["without sparsity_z_i", "without calibration"]}
     }
     assert before[0]["content"]["units_before"] == 0
     assert preregister(run, asked_of(sweep, plan, PilotSpread(0.1, "a pilot"))) == first

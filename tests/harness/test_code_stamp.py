@@ -189,7 +189,7 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
         "changes": changes,
     }
     given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}
-    given |= {"dataset": str(tiny_dataset.path), "finished": {}}
+    given |= {"dataset": str(tiny_dataset.path), "finished": {}, "shares": False}
     words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
     done = subprocess.run(
         [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False

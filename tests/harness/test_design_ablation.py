@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,12 @@ import pytest
 from rich.console import Console
 
 from analysis.errors import UserError
+from harness.config.blocks.design import Arm, Basis
+from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import SEARCH_SPACES
+from harness.config.sweep.enumerated import check_enumerated
 from harness.config.sweep.sweep import Sweep, load_sweep
+from harness.design.factorial import Factorial
 from harness.sweep.show.arms import print_arms
 
 
@@ -229,7 +234,9 @@ def test_a_design_that_there_is_not_gets_one_sentence(design: Any, sentence: str
     assert str(refused.value).startswith(f"{tmp_path / 'a.yaml'}:1: ")
 
 
-@pytest.mark.parametrize("name", ["leave_one_out", "add_one_in", "factorial", "path", "search_pareto"])
+@pytest.mark.parametrize(
+    "name", ["leave_one_out", "add_one_in", "factorial", "path", "search_pareto", "shared_prefix"]
+)
 def test_every_shipped_design_loads_and_says_what_it_asks(name: str) -> None:
     file = SEARCH_SPACES / f"{name}.yaml"
     text = file.read_text(encoding="utf-8")
@@ -237,3 +244,47 @@ def test_every_shipped_design_loads_and_says_what_it_asks(name: str) -> None:
     assert f"# Launch: python -m harness.sweep search_spaces/{name}.yaml" in text
     made = load_sweep(file)
     assert made.trials <= 20, "minutes, not hours"
+
+
+TAU = {"loss.contrastive.tau": {"grid": [0.1, 0.5]}}
+
+
+@pytest.mark.parametrize(
+    ("factors", "space", "runs", "sentence"),
+    [
+        (["contrastive"], TAU, "full", r"tau acts only with loss.contrastive.weight > 0, which contrastive takes"),
+        (["contrastive", "pearson"], TAU, "plackett_burman", "which contrastive takes away in some runs"),
+        (["pearson", "sparsity_z_i"], {"loss.ranking.weight": {"grid": [0.3, 0.3]}}, "full", "weight are the same"),
+        (["pearson", "sparsity_z_i"], {"loss.ranking.weight": {"grid": [0, 0.0]}}, "fractional", "are the same"),
+        (["pearson"], {"arm": {"choice": {"a": {}, "b": {}}}}, "full", "two levels of arm are the same"),
+        (["pearson"], {"arm": {"choice": {"a": {}, "b": {"routing": "isolated"}}}}, "full", "of arm are the same"),
+        (["pearson", "sparsity_z_i"],
+         {"arm": {"choice": {"a": {"loss.ranking.weight": 1}, "b": {"loss.ranking.weight": 1, "loss.ranking.tau": 1}}}},
+         "fractional", "two levels of arm are the same"),
+        ([], {"a": {"choice": {"a": {}, "b": {"loss.ranking.weight": 0.5}}}, "loss.ranking.tau": {"choice": [None, 2.0]}},
+         "full", "tau is also drawn where nothing reads it"),
+    ],
+)  # fmt: skip
+def test_a_factor_of_one_level_in_some_run_is_refused(
+    factors: list[str], space: Any, runs: str, sentence: str, tmp_path: Path
+) -> None:
+    options = {"runs": runs, **({"resolution": 3} if runs == "fractional" else {})}
+    with pytest.raises(UserError, match=sentence) as refused:
+        sweep(tmp_path, {"kind": "factorial", "factors": factors, **options}, space=space)
+    assert str(refused.value).count("\n") == 0
+
+
+class Twice(Factorial):
+    """Two arms that are one configuration: the scale that a surrogate has anyway."""
+
+    def arms(self, basis: Basis) -> list[Arm]:
+        return [Arm({"loss.ranking.tau": None}, "its own"), Arm({"loss.ranking.tau": 1.0}, "named")]
+
+    def inert(self, basis: Basis) -> Iterator[tuple[str, str]]:
+        yield from ()
+
+
+def test_arms_that_are_one_configuration_are_refused(tmp_path: Path) -> None:
+    made = sweep(tmp_path, "grid", set={"loss.ranking.weight": 0.5})
+    with pytest.raises(ConfigError, match="its own and named are the same configuration"):
+        check_enumerated(Twice(), made.basis)

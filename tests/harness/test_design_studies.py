@@ -54,6 +54,7 @@ def started(sweep: Sweep, run: Path, plan: Plan) -> Proposer:
         new=sweep.config.of_design.missing(sweep.trials, plan.configs),
         gpu=False,
         view=lambda config: run,
+        phase1=lambda config: None,
         give_up=lambda units: None,
         ended=lambda units: None,
     )

@@ -368,6 +368,19 @@ def test_mistakes_of_combine_leave_nothing(tmp_path: Path, run: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+def test_what_a_killed_combination_left_is_removed(tmp_path: Path) -> None:
+    runs_of = [planned(tmp_path / name, [copy]) for name, copy in zip("ab", COPIES, strict=False)]
+    killed, at_work, other = (
+        tmp_path / f".{name}" for name in (f"both.{'0' * 32}", f"both.{'1' * 32}", "both.x")
+    )
+    for folder in (killed, at_work, other):
+        folder.mkdir()
+    with driven(at_work):
+        said("combine", *runs_of, "--out", tmp_path / "both")
+    assert [folder.exists() for folder in (killed, at_work, other)] == [False, True, True]
+    assert not (tmp_path / "both" / LOCK).exists()
+
+
 def test_help_teaches_and_commands_are_named(run: Path) -> None:
     helped = runs("--help").stdout
     for name in (

@@ -155,6 +155,7 @@ def proposer(folder: Path, made: Sweep) -> Proposer:
         new=made.trials,
         gpu=False,
         view=lambda config: folder,
+        phase1=lambda config: None,
         give_up=lambda units: None,
         ended=lambda names: None,
     )
@@ -191,9 +192,11 @@ def test_known_configurations_run_first(tmp_path: Path) -> None:
     ("entry", "sentence"),
     [
         ({"energy.fom": "gated"}, "'energy.fom' is not varied by space; did you mean 'energy.form'"),
-        ({"energy.form": "blocking"}, "the space cannot draw energy.form 'blocking'"),
+        ({"energy.form": "blocking"}, "energy.form is 'blocking', which the space cannot draw"),
         ({"method": "person"}, "method is 'person', expected one of none, pearson; did you mean 'pearson'"),
-        ({"energy.form": "gated", "energy.w": 9.0}, "the space cannot draw energy.w 9.0"),
+        ({"energy.form": "gated", "energy.w": 9.0}, "energy.w is 9.0, which the space cannot draw"),
+        ({"energy.w": 1.5}, "energy.w is 1.5, and it exists only when energy.form is gated"),
+        ({"method": ["pearson"]}, "method is .*, expected one of none, pearson"),
     ],
 )
 def test_a_configuration_that_cannot_be_drawn_is_named(

@@ -68,6 +68,14 @@ def test_best_is_by_direction_and_neither_failed_nor_diverged() -> None:
     assert shown.ended == 1
 
 
+def test_best_is_better_than_what_an_earlier_start_reached() -> None:
+    shown = Board(total=1, larger_is_better=True, folds={FOLD: "fold0"}, before=[0.7, math.nan])
+    shown.enter(row("aaa", {}, 2))
+    for epoch, objective, beats in ((1, 0.65, False), (2, 0.75, True)):
+        shown.update(_report("aaa", epoch, objective))
+        assert (shown.best() is not None) == beats
+
+
 def test_time_left_counts_waiting_ones_and_busy_workers() -> None:
     shown, clock = _board(total=3)
     assert shown.time_left() is None
@@ -211,7 +219,8 @@ def test_folds_count_and_only_whole_configurations_compare() -> None:
     lines = stream.getvalue().splitlines()
     assert [line.split()[0] for line in lines] == ["done", "best", "stopped", "stopped"]
     assert "aaa on fold f0  epoch 4/4  0.9000" in lines[0]
-    assert "aaa  epoch 6/8  0.5000" in lines[3]
+    assert "bbb  0.6500 after 2/8 epochs of 2 folds" in lines[1]
+    assert "aaa  6/8 epochs of 2 folds  0.5000" in lines[3]
     table, stream = _shown(shown, terminal=True)
     table.console.print(table.render())
     found = next(line for line in stream.getvalue().splitlines() if line.startswith("aaa"))

@@ -37,7 +37,7 @@ def test_a_worker_holds_one_fold_and_is_called_by_its_trial(
     held: weakref.WeakSet[UnitRun] = weakref.WeakSet()
     largest = 0
     for number, fold in enumerate(folds):
-        trial = {**assignment, "fold": fold.id, "name": f"{fold.name}: base"}
+        trial = {**assignment, "fold": fold.id, "shares": False, "name": f"{fold.name}: base"}
         if number:
             assert one.reset_config(trial)
         else:

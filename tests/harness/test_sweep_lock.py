@@ -119,7 +119,7 @@ def test_dry_run_refuses_in_the_words_of_a_start(
     def read_only(**given: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr("harness.store.storage.tempfile.NamedTemporaryFile", read_only)
+    monkeypatch.setattr("harness.store.storage.tempfile.TemporaryFile", read_only)
     start, dry = _refusals(options)
     assert start == dry
     assert "its file system is read-only" in dry

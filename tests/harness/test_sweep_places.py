@@ -1,5 +1,6 @@
 """A worker on a node where nothing can run fails no unit: the sweep pauses with the node's name."""
 
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,12 @@ def step(work: Work, dataset: Path) -> dict[str, Any]:
     """The first report of a worker that is given a trial."""
     config = compose(TINY, {"optimiser.epochs": 1}).resolved(gpu=False)
     worker = object.__new__(TrialWorker)
-    assignment = {"configuration": config.id, "config": config.canonical(), "changes": {}, "seeds": [0]}
+    assignment = {
+        "configuration": config.id,
+        "config": json.dumps(config.canonical()),
+        "changes": {},
+        "seeds": [0],
+    }
     rest = {"fold": work.folds[0].id, "name": "tiny", "finished": {}, "dataset": str(dataset)}
     worker.setup({**assignment, **rest}, work=work)
     return worker.step()

@@ -1,7 +1,7 @@
 """What a sweep runs next: unfinished first, every configuration once, and an end when the space has no more."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class Make:
 
     folder: Path
     folds: tuple[Fold, ...] = (FOLD,)
+    phase1: Callable[[ConfigurationBlock], str | None] = lambda config: None
     given_up: list[Unit] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
 
@@ -79,6 +80,7 @@ class Make:
             new=trials - len(plan.configs),
             gpu=False,
             view=lambda config: self.folder / f"view-{config.model.enhancer_bp}",
+            phase1=self.phase1,
             give_up=self.given_up.extend,
             ended=self.ended.extend,
         )
@@ -319,6 +321,7 @@ def test_folds_of_an_earlier_start_count_towards_the_value(make: Make) -> None:
         new=0,
         gpu=False,
         view=proposer.view,
+        phase1=proposer.phase1,
         give_up=proposer.give_up,
         ended=proposer.ended,
     )

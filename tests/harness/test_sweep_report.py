@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.criteria import criterion_of
 from analysis.store import Run
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.space.compose import compose
@@ -59,7 +60,7 @@ def test_status_is_1_where_nothing_can_be_ranked(start: Start, tmp_path: Path, r
     status, said = concluded(run, start, ended)
     assert status == 1
     assert "no finished units" in said
-    assert "rank again" in said
+    assert f"rank again  python -m analysis {run} --by {criterion_of(start.plan.objective).key}\n" in said
 
 
 def test_status_of_a_ranked_sweep_says_what_is_not_whole(start: Start) -> None:

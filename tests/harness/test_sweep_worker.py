@@ -49,6 +49,7 @@ def give(tiny_dataset: EncodedDataset, tiny_fold: Fold) -> Give:
             "seeds": [0, 1],
             "name": "tiny",
             "finished": {},
+            "shares": False,
             "dataset": str(tiny_dataset.path),
         }
 

@@ -257,7 +257,7 @@ def test_embeddings_hold_the_resistance_and_gate_of_a_cell_line(make_unit: MakeU
 
 def test_only_the_last_and_the_selected_checkpoint_are_kept(make_unit: MakeUnit, tmp_path: Path) -> None:
     unit_run = run(make_unit())
-    files = {path.name for path in (tmp_path / "run" / "checkpoints" / unit_run.unit).iterdir()}
+    files = {path.name for path in (tmp_path / "run" / "checkpoints" / unit_run.unit).glob("[!.]*")}
     assert files == {"last.pt", f"epoch-{unit_run.row['selected_epoch']}.pt"}
 
 

@@ -243,7 +243,14 @@ def test_a_worker_says_what_it_cannot_load(tmp_path: Path) -> None:
         tmp_path, (), "val_unseen/macro/aupr", (), "cpu", 1, use=(UseFile("mine.py", "import nowhere\n"),)
     )
     trainable = object.__new__(TrialWorker)
-    dataset = {"configuration": "c" * 12, "fold": "f0", "seeds": [], "finished": {}, "name": "mine"}
+    dataset = {
+        "configuration": "c" * 12,
+        "fold": "f0",
+        "seeds": [],
+        "finished": {},
+        "shares": False,
+        "name": "mine",
+    }
     dataset["dataset"] = str(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.sweep.worker.EncodedDataset.open", lambda view: None)

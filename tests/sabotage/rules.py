@@ -67,6 +67,26 @@ def _set(path: str, value: Any) -> Off:
     return off
 
 
+def _ramping(epochs: float) -> Off:
+    """A ramp of another length; one that is over already is followed all the same."""
+
+    def off(trainer: Trainer) -> bool:
+        before = _factors_ahead(trainer)
+        trainer.schedule.ramp = epochs
+        return before != _factors_ahead(trainer)
+
+    return off
+
+
+def _factors_ahead(trainer: Trainer) -> list[float]:
+    """Of every term in every step that is left to the trial."""
+    optimiser = trainer.config.optimiser
+    steps = optimiser.steps_per_epoch
+    assert steps is not None
+    ahead = range(trainer.index, optimiser.epochs * steps)
+    return [trainer.schedule.factor(term, step / steps) for step in ahead for term, _ in trainer.weighted]
+
+
 SWITCHES: dict[str, Off] = {
     "isolated": _routed(True),
     "shared": _routed(False),
@@ -74,8 +94,8 @@ SWITCHES: dict[str, Off] = {
     "grad_norm": _unbalanced,
     "pcgrad": _unbalanced,
     "fixed_weights": _halved,
-    "ramp": _set("schedule.ramp", 0.0),
-    "curriculum_ramp": _set("schedule.ramp", 0.0),
+    "ramp": _ramping(0.0),
+    "curriculum_ramp": _ramping(0.0),
     "curriculum": _set("schedule.phase1_epochs", 0),
     "fusion": _set("model.environment.alpha", 0.0),
     "fusion_ema": _set("model.environment.alpha", 0.0),
@@ -84,8 +104,8 @@ SWITCHES: dict[str, Off] = {
 }
 """Key of a rule -> how a trainer is made to go on without it."""
 ENDLESS: dict[str, Off] = {
-    "ramp": _set("schedule.ramp", float(NEVER)),
-    "curriculum_ramp": _set("schedule.ramp", float(NEVER)),
+    "ramp": _ramping(float(NEVER)),
+    "curriculum_ramp": _ramping(float(NEVER)),
     "curriculum": _set("schedule.phase1_epochs", NEVER),
 }
 """Key of a schedule -> how it never arrives."""

@@ -12,6 +12,7 @@ from tests.harness.command import command
 from tests.sabotage.__main__ import stamp
 from tests.sabotage.catalogue import reasons, ways
 from tests.sabotage.choice import ROWS, SINGLE, TOGETHER, way
+from tests.sabotage.rules import SWITCHES
 from tests.sabotage.tampering import Tampering, differs
 from tests.sabotage.trial import Bench
 from tests.sabotage.way import KINDS, Way
@@ -60,6 +61,13 @@ def test_what_is_replaced_is_put_back_and_counted() -> None:
 def test_a_sabotage_that_changes_nothing_is_no_pass(bench: Bench) -> None:
     nothing = Way("late", "from the hundredth epoch on", lambda t: t.at_epoch(100, lambda trainer: None))
     assert bench.judge(ROWS["sparsity_z_i"], nothing).word == "UNCHANGED"
+
+
+def test_a_ramp_that_is_over_is_no_sabotage(bench: Bench) -> None:
+    trainer = bench.unit_run(bench.configuration(ROWS["ramp"])).trainer
+    for index, changes in ((0, True), (2, True), (3, False)):
+        trainer.index, trainer.schedule.ramp = index, 1.5
+        assert SWITCHES["ramp"](trainer) == changes
 
 
 def test_a_report_goes_on_where_it_was(tmp_path: Path) -> None:

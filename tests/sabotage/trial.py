@@ -37,8 +37,8 @@ SECOND = {"loss.contrastive.weight": 0.5}
 """A second term, which waits for phase 2."""
 BESIDE: dict[str, dict[str, Any]] = {
     "curriculum": {"curriculum.phase1_epochs": 1, **SECOND},
-    "curriculum_ramp": {"curriculum.ramp_epochs": 1.0, **SECOND},
-    "ramp": {"balance.epochs": 1.0, **SECOND},
+    "curriculum_ramp": {"curriculum.ramp_epochs": 1.5, **SECOND},
+    "ramp": {"balance.epochs": 1.5, **SECOND},
     "grad_norm": {**SECOND, "balance.warmup": 0},
     "pcgrad": {**SECOND, "loss.ranking.weight": 0.5},
     "fixed_weights": SECOND,

@@ -88,8 +88,8 @@ def sharing(block: BlockKind, other: BlockKind) -> BlockKind:
         mine = parts.get(name)
         if isinstance(mine, Block) and isinstance(theirs, Block):
             parts[name] = sharing(mine, theirs)
-    given = block.model_fields_set
+    stated = block.model_fields_set
     shared = type(block).model_construct(
-        _fields_set=other.model_fields_set if given == other.model_fields_set else given, **parts
+        _fields_set=other.model_fields_set if stated == other.model_fields_set else stated, **parts
     )
     return cast(BlockKind, shared)

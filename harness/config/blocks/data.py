@@ -55,6 +55,11 @@ class FoldBlock(Block):
     chromosomes: list[str] = Field(min_length=1)
     """Chromosomes of all unseen evaluation, and of val_seen; no region overlapping them is trained on."""
 
+    @property
+    def content(self) -> tuple[frozenset[str], ...]:
+        """What it is, in whatever order its names are given."""
+        return frozenset(self.test), frozenset(self.val), frozenset(self.chromosomes)
+
 
 def _kind_of_folds(folds: object) -> str:
     return "list" if isinstance(folds, list) else "word"

@@ -159,6 +159,10 @@ class Design(ABC):
         """What a person has to know before it runs and the table of arms does not say."""
         return []
 
+    def inert(self, basis: Basis) -> Iterator[tuple[str, str]]:
+        """(key of the YAML, why what it varies changes nothing in some run), asked for once, before anything runs."""
+        yield from ()
+
     def kept(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
         """Of a run that is started again: the configurations that are asked for, of those that it has and those that
         the new start knows."""
@@ -313,7 +317,7 @@ class Designed:
             name, where = value["kind"], "design.kind"
         else:
             name, where, value = value, "design", {"kind": value}
-        if name not in designs() or not isinstance(name, str):
+        if not isinstance(name, str) or name not in designs():
             hint = nearest(str(name), designs())
             raise ConfigError(where, f"{where} is {show(name)}, expected one of {', '.join(designs())}{hint}")
         try:

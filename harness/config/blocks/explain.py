@@ -116,7 +116,8 @@ def describe_problem(path: str, problem: Mapping[str, Any], owner: type[BaseMode
         return f"'{path}' is needed and is not given"
     if kind in ("literal_error", "union_tag_invalid"):
         if kind == "union_tag_invalid":
-            path, value = f"{path}.{str(context['discriminator']).strip(chr(39))}", context["tag"]
+            tagged = str(context["discriminator"]).strip("'")
+            path, value = f"{path}.{tagged}", dict(value or {}).get(tagged, context["tag"])
             expected = context["expected_tags"]
         else:
             expected = context["expected"].replace(" or ", ", ")

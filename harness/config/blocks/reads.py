@@ -1,11 +1,15 @@
 """Which keys of a configuration were read: a view that answers as the configuration does and notes what it is asked."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast, overload
 
 from harness.config.blocks.block import Block
+from harness.config.blocks.paths import flatten
 from harness.config.blocks.trial import ConfigurationBlock
+
+MEMBER = ": "
+"""Between the path of a list and the member that it was asked for."""
 
 
 class Reads:
@@ -15,19 +19,41 @@ class Reads:
     block what it says of the configuration's own. A value that is read is noted; a block on the way to it is not.
     Methods (`model_dump`, `canonical`, `id`, `model_copy`) are the configuration's own: they read everything, note
     nothing, and what they return is no view. So are copies and pickles of the view.
+
+    `early` is what phase 1 of the curriculum read: what was asked of the view `first`, or of `plain` (the configuration as
+    nested data, for what is built of it), what anybody asked `in_phase1`, and how long it is. Dotted paths, and
+    `PATH: MEMBER` of a list that was only asked whether it has a member.
     """
 
     def __init__(self, config: ConfigurationBlock) -> None:
         self.config = config
         self.seen: set[str] = set()
+        self.early: set[str] = {"curriculum.phase1_epochs"}
         self.complete = True
         """False where an earlier process read keys as well and did not say which."""
-        self.noting = True
-        self.view = cast(ConfigurationBlock, _View(config, "", self))
+        self.noting, self._early = True, False
+        self.view = cast(ConfigurationBlock, _View(config, "", self, early=False))
+        self.first = cast(ConfigurationBlock, _View(config, "", self, early=True))
+        self.plain: Mapping[str, Any] = _Plain(config.model_dump(), "", self.early)
 
-    def note(self, path: str) -> None:
+    def note(self, path: str, *, early: bool) -> None:
         if self.noting:
             self.seen.add(path)
+            if early or self._early:
+                self.early.add(path)
+
+    @contextlib.contextmanager
+    def in_phase1(self) -> Iterator[None]:
+        """Whatever is read inside, phase 1 reads."""
+        before, self._early = self._early, True
+        try:
+            yield
+        finally:
+            self._early = before
+
+    def all_in_phase1(self) -> None:
+        """Phase 1 may have read any key."""
+        self.early.update(flatten(self.config.canonical()))
 
     def resume(self, earlier: Iterable[str] | None) -> None:
         """Add what earlier processes read of the same configuration; None where that was not kept."""
@@ -47,10 +73,10 @@ class Reads:
 class _View:
     """A block's attributes, noted as they are read."""
 
-    __slots__ = ("_block", "_prefix", "_reads")
+    __slots__ = ("_block", "_early", "_prefix", "_reads")
 
-    def __init__(self, block: Block, prefix: str, reads: Reads) -> None:
-        self._block, self._prefix, self._reads = block, prefix, reads
+    def __init__(self, block: Block, prefix: str, reads: Reads, *, early: bool) -> None:
+        self._block, self._prefix, self._reads, self._early = block, prefix, reads, early
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._block, name)
@@ -58,8 +84,8 @@ class _View:
             return value
         path = self._prefix + name
         if isinstance(value, Block):
-            return _View(value, path + ".", self._reads)
-        self._reads.note(path)
+            return _View(value, path + ".", self._reads, early=self._early)
+        self._reads.note(path, early=self._early)
         return value
 
     @property  # type: ignore[misc]
@@ -80,3 +106,65 @@ class _View:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self._block.__reduce_ex__(protocol)
+
+
+class _Plain(Mapping[str, Any]):
+    """Nested plain data, noted as they are read; a block on the way is not. Who walks through a block reads all of it."""
+
+    def __init__(self, block: Mapping[str, Any], prefix: str, noted: set[str]) -> None:
+        self._block, self._prefix, self._noted = block, prefix, noted
+
+    def __getitem__(self, name: str) -> Any:
+        path = self._prefix + name
+        value = self._block.get(name)
+        if isinstance(value, Mapping) and value:
+            return _Plain(value, path + ".", self._noted)
+        if isinstance(value, list):
+            return _Members(value, path, self._noted)
+        self._noted.add(path)
+        return self._block[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._noted.add(f"{self._prefix}{name}")
+        return name in self._block
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._block)
+
+    def __len__(self) -> int:
+        return len(self._block)
+
+
+class _Members(Sequence[Any]):
+    """A list of plain data: whether it has a member is one question, anything else reads the whole list."""
+
+    def __init__(self, members: Sequence[Any], path: str, noted: set[str]) -> None:
+        self._members, self._path, self._noted = members, path, noted
+
+    def __contains__(self, member: object) -> bool:
+        self._noted.add(f"{self._path}{MEMBER}{member}")
+        return member in self._members
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        self._noted.add(self._path)
+        return self._members[index]
+
+    def __len__(self) -> int:
+        self._noted.add(self._path)
+        return len(self._members)
+
+
+def answers(config: ConfigurationBlock, questions: Iterable[str]) -> dict[str, Any]:
+    """What a configuration answers to questions as `Reads.early` has them, as plain data; None for a path that it lacks."""
+    content, said = config.canonical(), {}
+    for question in sorted(questions):
+        path, asked, member = question.partition(MEMBER)
+        value: Any = content
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        said[question] = member in (value or ()) if asked else value
+    return said

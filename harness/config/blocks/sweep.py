@@ -26,8 +26,9 @@ Beside = Literal[
 ]
 """What a search may weigh against its objective: the same, and two errors of calibration."""
 
-LARGEST_SEED = 2**63 - 1
-"""The store keeps seeds as 64-bit whole numbers."""
+LARGEST_SEED = 2**31 - 1
+"""The store keeps the seeds of units as 32-bit whole numbers."""
+LARGEST_SAMPLER_SEED = 2**63 - 1
 MOST_TRIALS = 1_000_000
 
 
@@ -44,6 +45,9 @@ class TrialBlock(Block):
     budget: int | None = Field(None, ge=1)
     """Optimiser steps of one unit, shared out evenly over its epochs (sets optimiser.steps_per_epoch);
     every training pair once per epoch when absent."""
+    share_prefix: bool = True
+    """Phase 1 of the curriculum is trained once by configurations that it reads alike, and taken over by the others, bit
+    by bit. What comes out is the same."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "TrialBlock":
@@ -63,7 +67,7 @@ class SamplerBlock(Block):
     kind: Literal["tpe", "random", "qmc", "nsga2"] = "tpe"
     """tpe: models what did well; random; qmc: numbers spread evenly (scrambled Sobol), names drawn at random; nsga2: a
     population, for several objectives at once."""
-    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    seed: int = Field(0, ge=0, le=LARGEST_SAMPLER_SEED)
     startup: int = Field(8, ge=1)
     """Random configurations before TPE models the space (read by tpe)."""
     population: int = Field(8, ge=2, le=10_000)

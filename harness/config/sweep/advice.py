@@ -46,6 +46,17 @@ def advise(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[
             "predict.mode: branch_select has nothing to choose at environment.scope: cell, where U_I and the corrected "
             "score rank the pairs of one cell line alike; environment.scope: sample gives it a choice"
         )
+    listed: dict[object, int] = {}
+    for number, fold in enumerate(config.data.folds if isinstance(config.data.folds, list) else []):
+        first = listed.setdefault(fold.content, number)
+        if first != number:
+            sentences.append(f"data.folds[{number}] is the same fold as data.folds[{first}], and runs once")
+    if config.stop and config.of_design.ablates:
+        sentences.append(
+            f"stop: {', '.join(config.stop)} ends units of some arms and not of others, and design: {config.design.kind} "
+            "compares arms on the same fold and seed: pairs with a unit that was ended are left out of every effect, not "
+            "at random; leave stop out, the rules warn without it too"
+        )
     sentences += config.of_design.advice(config.sampler, config.trials, space)
     return sentences
 

@@ -1,6 +1,6 @@
 """Known configurations that a search runs before its sampler proposes any."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.errors import nearest
@@ -9,8 +9,8 @@ from harness.config.blocks.explain import ConfigError, show
 from harness.config.blocks.paths import flatten
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
-from harness.config.space.distributions import ChoiceBlock
-from harness.config.space.space import Space
+from harness.config.space.distributions import MISSING, ChoiceBlock, same
+from harness.config.space.space import Space, changes_key
 
 
 def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> list[Changes]:
@@ -35,15 +35,55 @@ def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> lis
             settings |= _settings(space, name, value, f"{where}.{name}")
         drawn = space.find(settings)
         if drawn is None:
-            lacking = [name for name in space.entries if not _drawable(space, name, settings)]
-            said = (
-                ", ".join(f"{name} {show(settings.get(name))}" for name in lacking) or "these values together"
-            )
-            raise ConfigError(
-                where, f"enqueue: the space cannot draw {said} (what is not named here is the base's)"
-            )
-        asked.append(space.changes(drawn))
+            raise _not_drawn(where, values, settings, space)
+        changes = space.changes(drawn)
+        for name, value in values.items():
+            for path, wanted in _settings(space, name, value, f"{where}.{name}").items():
+                if not same({**base, **changes}.get(path), wanted):
+                    raise ConfigError(f"{where}.{name}", f"enqueue: {_without(name, path, wanted, space)}")
+        asked.append(changes)
     return asked
+
+
+def refuse_more(first: Sequence[Changes], trials: int) -> None:
+    """ConfigError where more configurations are to run first than are to run."""
+    known = len(set(map(changes_key, first)))
+    if known > trials:
+        raise ConfigError(
+            "enqueue",
+            f"enqueue has {known} configurations to run first, and trials is {trials}: expected no more",
+        )
+
+
+def _not_drawn(where: str, values: Changes, settings: Mapping[str, Any], space: Space) -> ConfigError:
+    """Which entry of the space, of those that exist beside what is asked for, has no such value; the named first."""
+    for name, value in values.items():
+        entry = space.entries.get(name)
+        if entry is not None and entry.drawn(name, settings) is MISSING:
+            return ConfigError(
+                f"{where}.{name}",
+                f"enqueue: {name} is {show(value)}, which the space cannot draw ({entry.text()})",
+            )
+    drawn: dict[str, Any] = {}
+    for name, entry in space.entries.items():
+        if space.holds(name, drawn):
+            drawn[name] = entry.drawn(name, settings)
+            if drawn[name] is MISSING:
+                held = f"the base's is {show(settings[name])}" if name in settings else "the base has none"
+                return ConfigError(
+                    where,
+                    f"enqueue: {name} is not named, and {held}, which the space cannot draw ({entry.text()})",
+                )
+    raise AssertionError("a draw that is none lacks the value of some entry")
+
+
+def _without(name: str, path: str, wanted: Any, space: Space) -> str:
+    """Why what is asked for is in no draw beside the rest."""
+    owners = [key for key, entry in space.entries.items() if name == key or path in entry.paths(key)]
+    when = " and ".join(row["when"] for row in space.describe() if row["path"] in owners and row["when"])
+    return f"{name} is {show(wanted)}, " + (
+        f"and it exists only when {when}" if when else f"which no option of {owners[0]} sets beside the rest"
+    )
 
 
 def _settings(space: Space, name: str, value: Any, where: str) -> Mapping[str, Any]:
@@ -52,14 +92,9 @@ def _settings(space: Space, name: str, value: Any, where: str) -> Mapping[str, A
     options = entry.options if isinstance(entry, ChoiceBlock) else None
     if options is None:
         return {name: value}
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         hint = nearest(str(value), options)
         raise ConfigError(
             where, f"enqueue: {name} is {show(value)}, expected one of {', '.join(options)}{hint}"
         )
     return options[value]
-
-
-def _drawable(space: Space, name: str, settings: Mapping[str, Any]) -> bool:
-    alone = Space({name: space.entries[name].model_copy(update={"when": {}})}, {})
-    return alone.find(settings) is not None

@@ -1,6 +1,5 @@
 """A sweep's YAML, read, overridden, validated and composed; a mistake is one sentence with its line."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,12 +23,13 @@ from harness.config.space.space import Space
 from harness.config.space.steps import Steps
 from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
-from harness.config.sweep.enqueued import enqueued
+from harness.config.sweep.enqueued import enqueued, refuse_more
 from harness.config.sweep.enumerated import check_enumerated
-from harness.config.sweep.overrides import SAME, Overridden, override
+from harness.config.sweep.overrides import SAME, override
 from harness.config.sweep.placed import check_placed
+from harness.config.sweep.sources import Sources
 from harness.config.sweep.use import load_use, use_of
-from harness.config.yaml.lines import Document, read_yaml
+from harness.config.yaml.lines import read_yaml
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Sweep:
     warnings: tuple[str, ...]
     text: str
     path: Path
+    sources: Sources = field(compare=False, repr=False)
     overrides: tuple[str, ...] = ()
 
     @property
@@ -73,6 +74,10 @@ class Sweep:
             return Crossed([(arm.levels, arm.changes) for arm in arms])
         options = {arm.name: dict(arm.changes) for arm in arms}
         return Space({"arm": ArmsBlock(choice=options)})
+
+    def placed(self, error: ConfigError) -> UserError:
+        """A mistake that shows only beside the data, with the place where a person made it."""
+        return UserError(f"{self.sources.where(error)}: {error}")
 
     def arms(self) -> list[Arm]:
         """The configurations that the design knows before anything runs."""
@@ -103,7 +108,7 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
     load_use(use_of(document))  # now: what they register may be set, swept and overridden
     check_placed()
     overridden = override(document.data, overrides, data_root)
-    sources = _Sources(document, overridden)
+    sources = Sources(document, overridden)
     try:
         config = _typed(overridden.data)
         preset = _preset(config, path, sources)
@@ -117,45 +122,7 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
     except ConfigError as error:
         raise UserError(f"{sources.where(error)}: {error}") from None
     warnings = (*overridden.warnings, *advise(config, trial, space))
-    return Sweep(config, basis, trial, warnings, document.text, path, tuple(overrides))
-
-
-class _Sources:
-    """Where the person who reads an error has to look: command line, sweep, or preset."""
-
-    def __init__(self, document: Document, overridden: Overridden) -> None:
-        self.document = document
-        self.origins = overridden.origins
-        self.preset: Document | None = None
-
-    def where(self, error: ConfigError) -> str:
-        named = re.findall(r"[a-z_]+(?:\.[a-z0-9_]+)+", str(error))
-        for path in dict.fromkeys([error.path, *named]):
-            place = self._place(path)
-            if place is not None:
-                return place
-        first = str(error).replace(":", " ").split()[0]
-        return self.document.where(error.path or first)
-
-    def _place(self, path: str) -> str | None:
-        if not path:
-            return None
-        also = next((sweep_path for sweep_path, same in SAME.items() if same == path), None)
-        for known in (path, f"set.{path}", also, f"space.{path}"):
-            if known is None:
-                continue
-            if known in self.origins:
-                return self.origins[known]
-            for kept in self.origins:
-                if known.startswith(kept + "."):
-                    return self.origins[kept]
-            if known in self.document.lines:
-                return self.document.where(known)
-        if self.preset is not None and path in self.preset.lines:
-            return self.preset.where(path)
-        if path.split(".")[0] in self.document.data:
-            return self.document.where(path)
-        return None
+    return Sweep(config, basis, trial, warnings, document.text, path, sources, tuple(overrides))
 
 
 def _typed(data: Mapping[str, Any]) -> SweepBlock:
@@ -184,7 +151,7 @@ def _typed(data: Mapping[str, Any]) -> SweepBlock:
     return config
 
 
-def _preset(config: SweepBlock, path: Path, sources: _Sources) -> dict[str, Any]:
+def _preset(config: SweepBlock, path: Path, sources: Sources) -> dict[str, Any]:
     try:
         sources.preset = preset_document(config.base, beside=path.parent)
     except UserError as error:
@@ -231,6 +198,8 @@ def _check_design(basis: SweepBasis, trial: ConfigurationBlock) -> None:
         raise ConfigError(f"space.{name}", sentence)
     if not config.of_design.searched or config.of_design.ablates:
         check_enumerated(config.of_design, basis)
+    if basis.enqueued:
+        refuse_more(basis.enqueued, config.of_design.trials(config.trials, basis))
     stopping = config.scheduler
     epochs = trial.optimiser.epochs
     if isinstance(stopping, AshaSchedulerBlock | MedianSchedulerBlock) and stopping.grace > epochs:

@@ -21,7 +21,7 @@ LONGEST = 100
 """Characters of a number."""
 MOST = 100_000
 """Values of a file, those that aliases repeat counted each time."""
-_NUMBER = re.compile(r"[-+]?(0[xob])?[0-9a-fA-F_]+", re.ASCII)
+_NUMBER = re.compile(r"[-+]?0[xob][0-9a-fA-F_]+|[-+][0-9_]+|[0-9][0-9_]*", re.ASCII)
 
 
 def check_limits(text: str, file: Path) -> None:

@@ -23,6 +23,7 @@ from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.beside import beside
 from harness.sweep.search.curves import Curves
 from harness.sweep.search.left import finite, unplanned
+from harness.sweep.search.makers import Makers, Prefix
 from harness.sweep.search.stages import results
 from harness.sweep.search.study import Draw, Study
 from harness.sweep.show.board import Board
@@ -43,7 +44,8 @@ class Proposer(Searcher):
 
     `plan` grows as a search proposes; `pending`: trial -> its units that are still to run; `reached`: what those units
     reached that ended in an earlier start, of the configurations that have something pending; `new`: configurations that
-    the sampler is still to propose; `view` gives the encoded dataset of a configuration's window sizes. `give_up` is
+    the sampler is still to propose; `view` gives the encoded dataset of a configuration's window sizes, `phase1` what
+    configurations have alike that share phase 1 (`Sharing.common`; None: this one shares it with none). `give_up` is
     called with the unfinished units of a trial whose worker died too often, `ended` with the names of units that ended
     with a result, of a trial that will not write again.
     """
@@ -62,13 +64,17 @@ class Proposer(Searcher):
         new: int,
         gpu: bool,
         view: Callable[[ConfigurationBlock], Path],
+        phase1: Callable[[ConfigurationBlock], str | None],
         give_up: Callable[[Iterable[Unit]], None],
         ended: Callable[[Iterable[str]], None],
     ) -> None:
         super().__init__(metric="objective", mode="max" if board.larger_is_better else "min")
         self.sweep, self.plan, self.study, self.board = sweep, plan, study, board
         self.run, self.gpu, self.view, self.give_up = run, gpu, view, give_up
-        self.ended, self.curves = ended, curves
+        self.ended, self.curves, self.phase1 = ended, curves, phase1
+        self._makers = Makers()
+        self._alike: dict[str, str | None] = {}
+        """Configuration -> what `phase1` said of it."""
         self.pending, self.reached = dict(pending), reached
         self.waiting = deque(pending)
         self._judged: dict[str, dict[str, tuple[str, float]]] = {}
@@ -86,7 +92,7 @@ class Proposer(Searcher):
         self._left: Iterator[tuple[ConfigurationBlock, dict[str, object]]] | None = None
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """What Tune starts next, or FINISHED."""
+        """What Tune starts next, or FINISHED; None where all that waits has its phase 1 in the making."""
         design = self.sweep.config.of_design
         if not self.waiting and isinstance(design, Staged):
             if self.pending:
@@ -95,9 +101,14 @@ class Proposer(Searcher):
         if not self.waiting and not self._propose():
             finished: Any = Searcher.FINISHED
             return finished
-        trial = self.waiting.popleft()
+        trial = next((trial for trial in self.waiting if self._makers.ready(self._prefix(trial))), None)
+        if trial is None:
+            return None
+        self.waiting.remove(trial)
         planned = self.plan.configs[trial.config_id]
         self._trials[trial_id] = trial
+        prefix = self._prefix(trial)
+        self._makers.begin(trial_id, prefix, planned.config.curriculum.phase1_epochs)
         self._show(trial.config_id)
         return {
             "name": self.board.name(trial),
@@ -108,12 +119,14 @@ class Proposer(Searcher):
             "config": json.dumps(planned.config.canonical(), separators=(",", ":")),
             "changes": dict(planned.changes),
             "finished": dict(self.reached.get(trial, {})),
+            "shares": prefix is not None,
             "dataset": str(self.view(planned.config)),
         }
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """The study hears of an epoch once all folds have come to it."""
         trial, epoch = self._trials[trial_id], int(result["epoch"])
+        self._makers.reached(trial_id, epoch)
         self.curves.add(trial, epoch, result["objective"])
         if math.isfinite(result["objective"]) and 0 < epoch <= self.curves.last(
             trial.config_id, self.plan.folds
@@ -126,6 +139,7 @@ class Proposer(Searcher):
     ) -> None:
         """Ended by itself, by too many deaths of its worker, or because the whole sweep stops (then: unfinished)."""
         trial = self._trials.pop(trial_id)
+        self._makers.ended(trial_id)
         if error:
             self.give_up(self.pending[trial])
             self._ended(trial, "failed", float("nan"))
@@ -168,6 +182,14 @@ class Proposer(Searcher):
         others = beside(self.run, self.plan.units_of(config), self.sweep.config.sampler.beside)
         self.study.tell(config, worst, sum(values) / len(values) if values else math.nan, others)
         Verdict.drop(self.run, config)
+
+    def _prefix(self, trial: Trial) -> Prefix | None:
+        """The phase 1 that a trial has in common with others; None where it has none."""
+        config = trial.config_id
+        if config not in self._alike:
+            self._alike[config] = self.phase1(self.plan.configs[config].config)
+        key = self._alike[config]
+        return None if key is None else (key, trial.fold)
 
     def _pending_of(self, config: str) -> list[Trial]:
         trials = (Trial(config, fold) for fold in self.plan.folds)

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.labels import Labels
@@ -21,6 +21,7 @@ class Board:
     total : configurations that this start of the run is to end with, those of earlier starts included.
     larger_is_better : direction of the objective.
     folds : identity of each fold -> what a person calls it.
+    before : objectives that configurations reached in earlier starts.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Board:
         total: int,
         larger_is_better: bool,
         folds: Mapping[str, str],
+        before: Iterable[float] = (),
         clock: Any = time.monotonic,
     ) -> None:
         self.total, self.folds = total, folds
@@ -49,6 +51,8 @@ class Board:
         self._labels = Labels()
         self._best: BoardRow | None = None
         self._merit_of_best = -math.inf
+        merits = (value if larger_is_better else -value for value in before if math.isfinite(value))
+        self._to_beat = max(merits, default=-math.inf)
 
     def enter(self, row: BoardRow) -> BoardRow:
         """Add a configuration, or leave what is known of it."""
@@ -99,11 +103,11 @@ class Board:
 
     def best(self) -> BoardRow | None:
         """The configuration with the best objective so far, of those that have one on every fold and did not fail or
-        diverge."""
+        diverge; None while an earlier start has a better one."""
         if self._best is not None and self._merit(self._best) < self._merit_of_best:
             self._best = max(self.rows.values(), key=self._merit)
             self._merit_of_best = self._merit(self._best)
-        return self._best if self._merit_of_best > -math.inf else None
+        return self._best if self._merit_of_best > self._to_beat else None
 
     def _merit(self, row: BoardRow) -> float:
         """The objective so that more is better; less than anything where it does not count."""

@@ -72,6 +72,13 @@ class BoardRow:
         return sum(trial.epochs for trial in self.trials.values())
 
     @property
+    def progress(self) -> str:
+        """How far it is, in words: the epochs of one fold, or those of all folds together."""
+        if len(self.trials) == 1:
+            return f"epoch {self.epoch}/{self.epochs}"
+        return f"{self.epoch}/{self.epochs} epochs of {len(self.trials)} folds"
+
+    @property
     def left(self) -> int:
         """Epochs that are still to run."""
         return sum(trial.epochs - trial.epoch for trial in self.trials.values() if not trial.ended)

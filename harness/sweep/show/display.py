@@ -59,8 +59,9 @@ class Display:
         if best is not None and best.config == row.config and self._best != row.config:
             self._best = row.config
             if not self.terminal:
+                reached = f"at epoch {row.epoch}" if len(row.trials) == 1 else f"after {row.progress}"
                 self.console.print(
-                    f"best so far  {row.config}  {_number(row.objective)} at epoch {row.epoch}  "
+                    f"best so far  {row.config}  {_number(row.objective)} {reached}  "
                     f"{self.board.label(row.config)}",
                     soft_wrap=True,
                     markup=False,
@@ -86,7 +87,7 @@ class Display:
         warned = f"  warnings: {', '.join(sorted(row.warned))}" if row.warned else ""
         progress = f"{self.board.ended}/{self.board.total}" + (f", {duration(left)} left" if left else "")
         self.console.print(
-            f"{row.status:<8} {row.config}  epoch {row.epoch}/{row.epochs}  {_number(row.objective)}"
+            f"{row.status:<8} {row.config}  {row.progress}  {_number(row.objective)}"
             f"{tail}{warned}  [{progress}]",
             soft_wrap=True,
             markup=False,

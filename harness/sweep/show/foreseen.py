@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from analysis.contrasts import MAIN, corrected_families
 from analysis.criteria import criterion_of
 from analysis.output import counted
-from analysis.pilot import PilotSpread
+from analysis.pilot import PilotSpread, default_spread
 from analysis.power import ALPHA, detectable, seeds_for_equivalence, seeds_for_sign_flip, smallest_adjusted_p
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
@@ -66,3 +66,8 @@ def sight(sweep: Sweep, plan: Plan, spread: PilotSpread | None) -> Iterator[str]
         yield f"  smallest adjusted p of the exact sign-flip test: {least_p:.2g}{enough}"
     if spread is not None:
         yield f"by {spread.source}"
+        if len(plan.folds) > 1 and spread == default_spread(by):
+            yield (
+                f"  that is the spread of one fold: a seed is here the mean over {len(plan.folds)} folds, which spreads "
+                "less, so that more can be seen; --pilot RUN tells how much"
+            )

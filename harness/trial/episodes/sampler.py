@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from analysis.errors import UserError
+from harness.config.blocks.trial import ConfigurationBlock
 from models.registry import TRAINING, Registry
 from models.streams import stream_seed
 
@@ -88,6 +89,24 @@ class Sampler(ABC):
 
 
 SAMPLERS: Registry[Sampler] = Registry("sampler", Sampler, path="episode.sampler", plain="cell_batch")
+
+
+def build_sampler(
+    settings: ConfigurationBlock, pools: list[np.ndarray], names: list[str], seed: int
+) -> Sampler:
+    """The sampler that a configuration chooses, over the training pairs of each training cell line."""
+    return SAMPLERS.build(
+        settings.episode.sampler,
+        pools=pools,
+        names=names,
+        support=settings.support.size,
+        query=settings.episode.query,
+        per_step=settings.episode.per_step,
+        steps_per_epoch=settings.optimiser.steps_per_epoch,
+        seed=seed,
+    )
+
+
 SHAPES = "-> support [E, S], query [E, Q], cell [E], query_cell [E, Q]"
 
 

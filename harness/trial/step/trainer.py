@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from harness.config.blocks.reads import Reads
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
@@ -25,7 +26,7 @@ from models.building import build_model
 from models.environment.memory import after_step, at_epoch
 from models.environment.resistance import Reference, beside
 from models.episode import Step
-from models.losses import build_terms, weighted_classes
+from models.losses import build_terms, sequence_alone, weighted_classes
 from models.sizes import Sizes
 from models.streams import initialise, stream_seed
 
@@ -57,7 +58,8 @@ class Trainer:
     runs the model without changing anything; `draws` is what chance adds to it in training.
 
     Initialisation, dropout and label dropout each come from their own stream of `seed`; `codes` [C] are the dataset's
-    indices of the training cell lines, which `EpisodeBatch.cell` counts from 0.
+    indices of the training cell lines, which `EpisodeBatch.cell` counts from 0. `reads`, whose view `config` is then, is
+    told what phase 1 reads: everything here but what builds the parts that rest in it.
     """
 
     def __init__(
@@ -67,29 +69,30 @@ class Trainer:
         codes: np.ndarray,
         seed: int,
         device: torch.device,
+        reads: Reads | None = None,
     ) -> None:
         self.config, self.dataset, self.seed, self.device = config, dataset, seed, device
-        settings = config.model_dump()
+        first = config if reads is None else reads.first
+        settings, early = config.model_dump(), None if reads is None else reads.plain
         every = presented_features(config, dataset, codes, seed)
         v = None if every is None else every[codes]
         relations = relation_matrix(config, dataset, codes)
-        self.model = build_model(settings, len(codes), v=v, relations=relations)
+        self.model = build_model(settings, len(codes), v=v, relations=relations, early=early)
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
-        reads = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
-        statistics = ShallowStatistics(dataset) if "shallow" in reads else None
-        self.weighted = build_terms(
-            settings,
-            Sizes(
-                cell_lines=len(codes),
-                features=self.model.features,
-                width=self.model.placed_width,
-                statistics=0 if statistics is None else statistics.width + 1,
-                nonnegative=self.model.energy.nonnegative_resistance,
-                relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
-            ),
-            placebos=config.permuted,
+        asked = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
+        statistics = ShallowStatistics(dataset) if "shallow" in asked else None
+        sizes = Sizes(
+            cell_lines=len(codes),
+            features=self.model.features,
+            width=self.model.placed_width,
+            statistics=0 if statistics is None else statistics.width + 1,
+            nonnegative=self.model.energy.nonnegative_resistance,
+            relations=relation_matrix(config, dataset, codes, "loss.contrastive.relations"),
         )
+        self.weighted = build_terms(settings, sizes, placebos=config.permuted, early=early)
+        if reads is not None and not sequence_alone(settings, sizes):
+            reads.all_in_phase1()
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
         self.model.to(device)
@@ -101,19 +104,20 @@ class Trainer:
         self.memory = {
             name: value.to(device) for name, value in self.model.environment.initial_memory().items()
         }
-        self.router = Router(self.model.groups(), config.routing)
+        self.router = Router(self.model.groups(), first.routing)
         self.schedule = Schedule(config.curriculum, config.balance)
-        self.balance = build_balance(config.balance, stream_seed(seed, "balance"))
+        self.balance = build_balance(first.balance, stream_seed(seed, "balance"))
         self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
-        decays = {"weight_decay": config.optimiser.weight_decay}
+        decays = {"weight_decay": first.optimiser.weight_decay}
         self.optimiser = torch.optim.AdamW(
             [
                 {"params": [p for p in self.parameters if p.ndim >= 2], **decays},
                 {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
             ],
-            lr=config.optimiser.lr,
+            lr=first.optimiser.lr,
         )
+        self._clip = first.optimiser.clip
         hides, labels = config.episode.pseudo_unseen, config.support.labels
         self.draws: Draws = TrainingDraws(seed, pseudo_unseen=hides, labels=labels)
         self.measuring = Measure(
@@ -209,7 +213,7 @@ class Trainer:
         norm = gradient_norm(gradients.values())
         if not math.isfinite(norm):
             raise Diverged(f"the gradient norm is {norm} at step {self.index}")
-        scale = min(1.0, self.config.optimiser.clip / (norm + 1e-12))
+        scale = min(1.0, self._clip / (norm + 1e-12))
         for parameter in self.parameters:
             gradient = gradients.get(parameter)
             parameter.grad = None if gradient is None else gradient * scale
