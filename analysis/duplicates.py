@@ -80,7 +80,8 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
             if _explained(run, copy.configs, silent):
                 continue
         for config, other in (copy.configs, copy.configs[::-1]):
-            for key in unit_rows.loc[unit_rows["config"] == config, KEYS].to_dict("records"):
+            keys: Any = unit_rows.loc[unit_rows["config"] == config, KEYS].to_dict("records")
+            for key in keys:
                 yield {
                     **key, "rule": RULE, "mark": MARK, "value": float(copy.numbers), "limit": float(FEWEST),
                     "severity": "fault", "epoch": None, "cell_line": None,
@@ -138,7 +139,9 @@ def _compared(
     """The copy that two configurations are, None where they are none."""
     shared = one.index.intersection(other.index)
     a, b = one.loc[shared], other.loc[shared]
-    numbers, metrics, fewest = 0, [], []
+    numbers = 0
+    metrics: list[str] = []
+    fewest: list[int] = []
     for metric in _METRICS:
         both = (a[metric].notna() & b[metric].notna()).to_numpy()
         left, right = a[metric].to_numpy()[both], b[metric].to_numpy()[both]

@@ -53,7 +53,8 @@ def _table(headings: Sequence[str]) -> Table:
 
 def _intervals(rows: pd.DataFrame) -> Table:
     table = _table(("predictor", "AUPR", "95 % interval", "pooled", "95 % interval", "AUC"))
-    known = {(r["predictor"], r["cell_line"], r["metric"]): r for r in rows.to_dict("records")}
+    records: Any = rows.to_dict("records")
+    known = {(row["predictor"], row["cell_line"], row["metric"]): row for row in records}
     names = dict.fromkeys(rows["predictor"])
     for name in sorted(names, key=lambda each: -_or_lowest(known[(each, MACRO, "aupr")]["value"])):
         macro, pooled, auc = (

@@ -32,7 +32,8 @@ def logits(frame: pd.DataFrame) -> Floats:
 
 def predictor_units(frame: pd.DataFrame, file: str, *, probabilities: bool) -> Iterator[dict[str, list[Row]]]:
     """Table -> rows of every predictor and seed."""
-    for (name, seed), part in frame.groupby(["predictor", "seed"], sort=False):
+    parts: Any = frame.groupby(["predictor", "seed"], sort=False)
+    for (name, seed), part in parts:
         key = dict(zip(KEYS, (identity(str(name)), FOLD, int(seed)), strict=True))
         unit = {"status": "done", "selection": REPORTED_BY_OTHERS, "rank_invariant": False}
         unit["config_json"] = json.dumps({"import": {"name": name, "files": [file]}})
@@ -118,10 +119,11 @@ class Resampled:
 
     def intervals(self) -> list[Row]:
         """Every metric per cell line, macro and pooled, with its percentile interval over clusters."""
+        values: Any = self.values.items()
         return [
             {"predictor": name, "cell_line": line, "metric": metric, "value": _plain(value)}
             | _ends(self.resamples[(name, line, metric)].to_numpy())
-            for (name, line, metric), value in self.values.items()
+            for (name, line, metric), value in values
         ]
 
     def differences(self) -> list[Row]:

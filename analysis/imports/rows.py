@@ -124,7 +124,7 @@ def _evaluation(
     for line, values in [*named, (POOLED, whole)]:
         if values:
             kind = {"split": "val_unseen", "score": "corrected", "prevalence_mode": "as_found"}
-            counts = {name: int(values[name]) for name in ("n", "positives") if name in values}
+            counts: Row = {name: int(values[name]) for name in ("n", "positives") if name in values}
             yield {**told, **kind, "protocol": "documented", "cell_line": line, **values, **counts}
 
 

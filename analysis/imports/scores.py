@@ -55,7 +55,9 @@ def read_scores(path: Path, *, probabilities: bool = False) -> Scores:
     frame["seed"] = (
         _numbers(table, columns["seed"], 0, 2**31 - 1, whole=True).astype(int) if "seed" in columns else 0
     )
-    regions = {name: _regions(table, columns[name]) for name in ("enhancer", "promoter") if name in columns}
+    regions: dict[str, Any] = {
+        name: _regions(table, columns[name]) for name in ("enhancer", "promoter") if name in columns
+    }
     if "distance" in columns:
         frame["distance"] = _numbers(table, columns["distance"], 0)
     elif all(regions.get(name) is not None for name in ("enhancer", "promoter")):
@@ -181,7 +183,8 @@ def _number_pairs(table: TableFile, columns: dict[str, str], frame: pd.DataFrame
             axis=1
         )
         raise UserError(
-            f"{table.place(at)}: this pair of {frame['predictor'].iloc[at]} is in row {int(same.idxmax()) + 1} already"
+            f"{table.place(at)}: this pair of {frame['predictor'].iloc[at]} is in row "
+            f"{int(same.to_numpy().argmax()) + 1} already"
         )
     first = frame.groupby("pair")["label"].transform("first")
     if (first != frame["label"]).any():

@@ -1,6 +1,7 @@
 """Scores of others as a run of predictors: their metrics, resampled loci, distances, and files that are wrong."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -131,7 +132,7 @@ def test_seeds_of_a_predictor_are_units(tmp_path: Path) -> None:
         ("predictor", "", "row 4: column 'predictor' is empty"),
     ],
 )
-def test_a_wrong_row_is_one_sentence(column: str, value: object, said: str, tmp_path: Path) -> None:
+def test_a_wrong_row_is_one_sentence(column: str, value: Any, said: str, tmp_path: Path) -> None:
     frame = _pairs().reset_index(drop=True).astype(object)
     frame.loc[3, column] = value
     with pytest.raises(UserError) as error:
@@ -144,7 +145,7 @@ def test_pairs_twice_and_two_labels_and_columns_are_named(tmp_path: Path) -> Non
     frame = _pairs().reset_index(drop=True)
     with pytest.raises(UserError, match=r"row 241: this pair of good is in row 1 already"):
         _imported(pd.concat([frame, frame.iloc[:1]]), tmp_path)
-    frame.loc[120, "label"] = 1 - frame.loc[120, "label"]
+    frame["label"] = [1 - label if at == 120 else label for at, label in enumerate(frame["label"])]
     with pytest.raises(UserError, match=r"row 121: label 0, where another row of this pair has 1"):
         _imported(frame, tmp_path)
     with pytest.raises(UserError, match=r"has no column 'score'; did you mean 'scores'"):

@@ -83,7 +83,7 @@ def test_a_quoted_sentence_stands_in_the_document(row: Documented) -> None:
 
 @real
 def test_record_points_raise_nothing_that_their_numbers_do_not(warnings: pd.DataFrame) -> None:
-    raised = {rule: set(part["point"]) for rule, part in warnings.groupby("rule")}
+    raised = {str(rule): set(part["point"]) for rule, part in warnings.groupby("rule")}
     limits = {
         "overfit_train": {"rp15", "rp16", "rp22", "rp24", "rp25", "rp26", "rp27"},
         "generalisation_gap": {"rp15", "rp24", "rp25"},
