@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.completeness import asked_of_each, planned_units
 from analysis.export.configuration_run import UnitSummary, tracked_configuration
-from analysis.export.state import Source, State
+from analysis.export.state import ExportSource, State
 from analysis.export.stored_unit import StoredUnit, fingerprint, logged_unit, stored_rows, stored_units
 from analysis.export.tracked import TrackedRun
 from analysis.export.trackers import tracker_class
@@ -75,7 +75,7 @@ class Exporter:
         self._share = evaluated_share(store)
         # Without a plan any configuration may go on: nobody said with how many units.
         self._enough = len(self._asked) if store.plan().get("seeds") else math.inf
-        self._state = State(self.out, tracker, Source.of(store), writes=kind.files, shared=kind.shared)
+        self._state = State(self.out, tracker, ExportSource.of(store), writes=kind.files, shared=kind.shared)
         try:
             self._tracker = kind(self.out, store.name)
         except BaseException:

@@ -14,7 +14,7 @@ from analysis.store import Run
 
 
 @dataclass(frozen=True)
-class Source:
+class ExportSource:
     """Which run is exported: the identity of the `run`, `project`, the name of its folder, and the hash of its `data`."""
 
     run: str
@@ -22,13 +22,13 @@ class Source:
     data: str
 
     @classmethod
-    def of(cls, run: Run) -> "Source":
+    def of(cls, run: Run) -> "ExportSource":
         """What says which run this is."""
         return cls(identity(run), run.name, str(run.plan().get("data", "")))
 
 
 class State:
-    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run (`Source`), then one per tracked run that
+    """`OUT/.<tracker>-<project>.jsonl`: a first line that says of which run (`ExportSource`), then one per tracked run that
     was written: its key, the fingerprint of what it was made of, and what the tracker knows it by. The last line of a key
     counts; half a line of a process that was killed counts for nothing. Held locked until it is closed.
 
@@ -40,7 +40,13 @@ class State:
     """
 
     def __init__(
-        self, out: Path, tracker: str, source: Source, *, writes: Sequence[str] = (), shared: bool = False
+        self,
+        out: Path,
+        tracker: str,
+        source: ExportSource,
+        *,
+        writes: Sequence[str] = (),
+        shared: bool = False,
     ) -> None:
         file = out / f".{tracker}-{source.project}.jsonl"
         try:

@@ -12,7 +12,7 @@ from scipy.special import logit
 from analysis.clustering import Floats
 from analysis.distance import by_distance, matched_aupr
 from analysis.imports.rows import FOLD, Row, identity
-from analysis.imports.scores import Scores
+from analysis.imports.scores import ReportedScores
 from analysis.metrics import by_cell
 from analysis.resample import CURVE_METRICS, Curve, cluster_resamples, percentiles
 from analysis.schema import ALWAYS, KEYS, MACRO, POOLED, PREVALENCES, REPORTED_BY_OTHERS, UNDATED
@@ -138,7 +138,7 @@ class Resampled:
         return rows
 
 
-def figures(scores: Scores, resamples: int) -> dict[str, Any]:
+def figures(scores: ReportedScores, resamples: int) -> dict[str, Any]:
     """What the ranking of a run of predictors says beside its table, as a document of the run."""
     frame = scores.frame
     resampled = Resampled(frame, resamples)

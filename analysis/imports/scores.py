@@ -31,7 +31,7 @@ _LABELS = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1}
 
 
 @dataclass(frozen=True)
-class Scores:
+class ReportedScores:
     """Rows `frame`: predictor, seed, cell_line, label (0/1), score, pair (number of the pair, the same for all predictors),
     distance (bp) and cluster (text) where the file has them; what the clusters are, and notes to the person."""
 
@@ -41,7 +41,7 @@ class Scores:
     notes: list[str]
 
 
-def read_scores(path: Path, *, probabilities: bool = False) -> Scores:
+def read_scores(path: Path, *, probabilities: bool = False) -> ReportedScores:
     """The scores in a file.
 
     Raises UserError, with the row and the column, for a file that cannot be read, lacks a column, or has a label that is
@@ -69,7 +69,7 @@ def read_scores(path: Path, *, probabilities: bool = False) -> Scores:
     paired = _number_pairs(table, columns, frame)
     if set(frame["label"]) != {0, 1}:
         raise UserError(f"{path}: every label is {frame['label'].iloc[0]}; AUPR needs pairs of both")
-    return Scores(frame, clusters, paired, notes)
+    return ReportedScores(frame, clusters, paired, notes)
 
 
 def _columns_of(table: TableFile) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Struck:
 
 
 @dataclass(frozen=True)
-class Reference:
+class Unbroken:
     """The unbroken run: what it left, seconds in all, and seconds of training."""
 
     snapshot: Snapshot
@@ -77,7 +77,7 @@ class Rounds:
         environment = {**self.environment, **more}
         return SweepProcess(self.yaml, run, run.parent / "cache", environment=environment, wrapper=wrapper)
 
-    def reference(self, run: Path) -> Reference:
+    def reference(self, run: Path) -> Unbroken:
         """Run it unbroken.
 
         Raises
@@ -92,9 +92,9 @@ class Rounds:
             sweep.kill()
             raise RuntimeError(f"the unbroken sweep did not end well:\n{sweep.text()[-2000:]}")
         seconds = sweep.seconds
-        return Reference(Snapshot.of(run), seconds, seconds - idle)
+        return Unbroken(Snapshot.of(run), seconds, seconds - idle)
 
-    def strike(self, kind: type[Blow], random: Random, run: Path, reference: Reference) -> Struck | None:
+    def strike(self, kind: type[Blow], random: Random, run: Path, reference: Unbroken) -> Struck | None:
         """One blow; None where the sweep ended before it, or there was nothing to break, as often as is tried."""
         span = reference.training if kind.in_training else reference.seconds
         delay = random.uniform(0.0, span)
@@ -107,7 +107,7 @@ class Rounds:
         return None
 
     def _try(
-        self, kind: type[Blow], random: Random, run: Path, reference: Reference, delay: float
+        self, kind: type[Blow], random: Random, run: Path, reference: Unbroken, delay: float
     ) -> Struck | None:
         with contextlib.ExitStack() as stack:
             nodes = stack.enter_context(two_nodes()) if kind.nodes == 2 else None

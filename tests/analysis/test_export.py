@@ -17,7 +17,7 @@ from analysis.errors import UserError
 from analysis.export.configuration_run import UnitSummary, tracked_configuration
 from analysis.export.csv_table import CsvTable
 from analysis.export.exporter import Exporter
-from analysis.export.state import Source, State
+from analysis.export.state import ExportSource, State
 from analysis.folds import corrected_interval
 from analysis.intervals import t_interval
 from analysis.ranking import rank
@@ -270,7 +270,7 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     places = {name: tmp_path / name for name in ("file", "other", "broken", "data")}
     places["file"].touch()
-    source = Source.of(Run.open(run_path))
+    source = ExportSource.of(Run.open(run_path))
     State(places["other"], "csv", dataclasses.replace(source, run="another", project="other")).close()
     State(places["data"], "csv", dataclasses.replace(source, data="of another")).close()
     places["broken"].mkdir()

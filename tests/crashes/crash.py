@@ -73,7 +73,9 @@ class Crashes:
         if self.every or not (before.split(" ")[0] in ON_DRAFTS and DRAFT.match(Path(before).name)):
             self._keep(f"{at:04d}")
         draft = DRAFT.match(Path(name).name) is not None
-        if write is not None and (self.every or not draft or not self._half_draft):
+        # A nameless file leaves nothing behind.
+        named = write is not None and (self.folder / write[0]).exists()
+        if write is not None and named and (self.every or not draft or not self._half_draft):
             path, position, data = write
             with (self._keep(f"{at:04d}-half") / path).open("r+b") as stream:
                 stream.seek(position)

@@ -89,7 +89,7 @@ def _with_parameters(trainable: type, **parameters: object) -> Callable[[], Any]
 class StubBaselines:
     """In place of the Ray task of baselines: they are there."""
 
-    def __init__(self, *_: object) -> None: ...
+    def __init__(self, *_: object, **__: object) -> None: ...
 
     def poll(self) -> str:
         return "baselines done"
@@ -110,6 +110,8 @@ def stubs(told: Told) -> Iterator[None]:
         patch.setattr("harness.sweep.worker.setproctitle", lambda title: None)
         patch.setattr("harness.sweep.run.provenance._ask", lambda *_: None)
         patch.setattr("harness.sweep.run.provenance.datetime", SimpleNamespace(now=lambda zone: NOW))
+        patch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "here"))
+        patch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": {"CPU": 1.0, "memory": 2.0**33}}])
         patch.setattr(ray.tune, "Tuner", StubTuner)
         patch.setattr(ray.tune, "with_parameters", _with_parameters)
         patch.setattr(ray.tune, "with_resources", lambda trainable, _: trainable)

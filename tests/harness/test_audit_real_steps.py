@@ -138,8 +138,7 @@ def never_arriving(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
 
 
 def other_clip(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
-    optimiser = unit_run.trainer.config.optimiser.model_copy(update={"clip": 0.011})
-    unit_run.trainer.config = unit_run.config.model_copy(update={"optimiser": optimiser})
+    patch.setattr(unit_run.trainer, "_clip", 0.011)
 
 
 RAMP = {**SEVERAL, "balance.kind": "ramp", "balance.epochs": 2.0}

@@ -97,7 +97,7 @@ def test_what_no_named_option_sets_beside_it_is_refused(tmp_path: Path) -> None:
     assert "loss.ranking.weight is 0.1, which no option of arm sets" in said
 
 
-def test_trials_of_the_command_line_are_enough_for_what_is_enqueued(tmp_path: Path) -> None:
+def test_trials_cover_what_is_enqueued(tmp_path: Path) -> None:
     known = [{"loss.ranking.weight": 0.1}, {"loss.ranking.weight": 0.2}, {"loss.ranking.weight": 0.1}]
     sweep = load_sweep(written(tmp_path, space=SPACE, enqueue=known, trials=2))
     assert with_trials(sweep, "+3", tmp_path / "run", resume=False).trials == 3

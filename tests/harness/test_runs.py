@@ -17,7 +17,6 @@ from analysis.ranking import rank
 from analysis.schema import LOCK
 from analysis.store import Run
 from harness.runs.notes import Notes, change_notes
-from harness.runs.summary import elapsed, size_text
 from tests.harness.command import Ended, command
 from tests.recorded.copies import COPIES, RUN, Copy, write_run, write_unit
 
@@ -392,14 +391,3 @@ def test_help_teaches_and_commands_are_named(run: Path) -> None:
     ):
         assert name in helped
     assert "did you mean 'show'?" in refused("sho", run)
-
-
-def test_sizes_and_ages_are_for_people() -> None:
-    assert [size_text(n) for n in (0, 999, 3400, 123_456, 2_500_000)] == [
-        "0 B",
-        "999 B",
-        "3.4 kB",
-        "123 kB",
-        "2.5 MB",
-    ]
-    assert [elapsed(n) for n in (-1, 119, 121, 7300, 200_000)] == ["0 s", "119 s", "2 min", "2 h", "2 d"]

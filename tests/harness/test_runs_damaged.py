@@ -12,6 +12,7 @@ import pytest
 from rich.console import Console
 
 from harness.runs.listing import Listing
+from harness.runs.summary import elapsed, size_text
 from tests.harness.test_runs import planned, refused, runs, said
 from tests.recorded.copies import COPIES, write, write_unit
 
@@ -166,3 +167,14 @@ def test_a_run_is_not_combined_into_another(run: Path, tmp_path: Path) -> None:
     again = planned(tmp_path / "again", list(COPIES[:2]))
     assert "is inside the run" in refused("combine", run, again, "--out", run / "inside")
     assert not (run / "inside").exists()
+
+
+def test_sizes_and_ages_are_for_people() -> None:
+    assert [size_text(n) for n in (0, 999, 3400, 123_456, 2_500_000)] == [
+        "0 B",
+        "999 B",
+        "3.4 kB",
+        "123 kB",
+        "2.5 MB",
+    ]
+    assert [elapsed(n) for n in (-1, 119, 121, 7300, 200_000)] == ["0 s", "119 s", "2 min", "2 h", "2 d"]

@@ -39,6 +39,7 @@ def step(work: Work, dataset: Path) -> dict[str, Any]:
         "config": json.dumps(config.canonical()),
         "changes": {},
         "seeds": [0],
+        "shares": False,
     }
     rest = {"fold": work.folds[0].id, "name": "tiny", "finished": {}, "dataset": str(dataset)}
     worker.setup({**assignment, **rest}, work=work)
