@@ -1,6 +1,5 @@
 """`python -m analysis RUN`, and its commands; `print_ranking` ends a sweep."""
 
-import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analysis.arguments import SentenceParser, command_parser
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
 from analysis.console import plain_console
@@ -154,14 +154,8 @@ def print_ranking(
     return not ranking.run.lost
 
 
-def _parser(prog: str, description: str, epilog: str, *, rope: bool = True) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _parser(prog: str, description: str, epilog: str, *, rope: bool = True) -> SentenceParser:
+    parser = command_parser(prog, description, epilog)
     parser.add_argument("run", metavar="RUN", type=user_path, help="folder of the run, e.g. runs/rp24")
     if rope:
         parser.add_argument(
@@ -253,12 +247,7 @@ def _importance(argv: Sequence[str]) -> int:
 
 
 def _coverage(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis coverage",
-        description=_COVERAGE_HELP,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m analysis coverage", _COVERAGE_HELP)
     parser.add_argument(
         "--replicates", type=int, default=REPLICATES, metavar="N", help="per cell (default %(default)s)"
     )
@@ -301,10 +290,9 @@ def _unread(run: Run, console: Console) -> int:
 
 
 def _schema(argv: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis schema",
-        description="Print every table and column of a run's store, as Markdown (docs/store.md).",
-        allow_abbrev=False,
+    parser = command_parser(
+        "python -m analysis schema",
+        "Print every table and column of a run's store, as Markdown (docs/store.md).",
     )
     parser.parse_args(argv)
     print(page(), end="")

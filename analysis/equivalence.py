@@ -21,14 +21,18 @@ def equivalence_p(interval: Interval, rope: float) -> float:
     return float(stats.t.sf((rope - abs(interval.mean)) / error, interval.n - 1))
 
 
-def seeds_needed(spread: float, by: Criterion, rope: float) -> int | None:
-    """Seeds that a verdict of no effect within +-rope takes at this SD of a paired difference. An AUPR is taken to spread
-    at least as on real pairs (0.008: 24 seeds for +-0.005): few seeds on few pairs agree by chance."""
-    least = DEFAULT_SD if by.higher_is_better else 0.0
-    return seeds_for_equivalence(max(spread, least) or DEFAULT_SD, rope) if math.isfinite(spread) else None
+def seeds_needed(spread: float, by: Criterion, rope: float, *, runs: int = 2) -> int | None:
+    """Seeds that a verdict of no effect within +-rope takes at this SD of a contrast over so many `runs` (2: one arm minus
+    another). An AUPR is taken to spread at least as on real pairs (0.008 between two: 24 seeds for +-0.005): few seeds on
+    few pairs agree by chance."""
+    usual = DEFAULT_SD * math.sqrt(2 / runs)
+    least = usual if by.higher_is_better else 0.0
+    return seeds_for_equivalence(max(spread, least) or usual, rope) if math.isfinite(spread) else None
 
 
-def verdict(interval: Interval, p: float, by: Criterion, rope: float, *, censored: bool = False) -> str:
+def verdict(
+    interval: Interval, p: float, by: Criterion, rope: float, *, censored: bool = False, runs: int = 2
+) -> str:
     """no effect: two one-sided tests at 5 % place the difference within +-rope, and there are as many seeds as that takes
     at the largest SD that they are compatible with (`seeds_needed`); better, worse: the 95 % interval lies on one side of
     0 and the adjusted p below 0.05; unknown: anything else, and wherever a pair was censored, whose missing epochs are
@@ -36,7 +40,7 @@ def verdict(interval: Interval, p: float, by: Criterion, rope: float, *, censore
     if censored:
         return "unknown"
     if equivalence_p(interval, rope) < ALPHA:
-        needed = seeds_needed(largest_sd(interval.sd, interval.n), by, rope)
+        needed = seeds_needed(largest_sd(interval.sd, interval.n), by, rope, runs=runs)
         return "no effect" if needed is not None and interval.n >= needed else "unknown"
     if not (interval.low > 0 or interval.high < 0) or not p < ALPHA:
         return "unknown"

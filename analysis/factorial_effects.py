@@ -84,7 +84,7 @@ def factorial_effects(
             spans[name] = (math.nan, math.nan) if extremes is None else _between(*extremes, sign)
         adjusted = holm([effect.p_t for effect in every.values()], family)
         return [
-            _told(name, effect, p, family, by, rope, spans[name])
+            _told(name, effect, p, family, by, rope, spans[name], len(of))
             for (name, effect), p in zip(every.items(), adjusted, strict=True)
         ]
 
@@ -112,9 +112,10 @@ def _told(
     by: Criterion,
     rope: float,
     span: tuple[float, float],
+    runs: int,
 ) -> FactorEffect:
     interval = effect.interval
-    word = verdict(interval, p, by, rope, censored=not math.isnan(span[0]))
+    word = verdict(interval, p, by, rope, censored=not math.isnan(span[0]), runs=runs)
     least = detectable(interval.sd, interval.n, family)
     return FactorEffect(name, effect, p, equivalence_p(interval, rope), least, word, *span)
 

@@ -1,11 +1,11 @@
 """`python -m analysis export RUN --to TRACKER`."""
 
-import argparse
 import time
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError
 from analysis.export.exporter import Exported, Exporter
 from analysis.export.trackers import TRACKERS
@@ -41,13 +41,7 @@ exit status: 0; 1 where a file of the run cannot be read and nothing else holds 
 
 def export_command(argv: Sequence[str], console: Console) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis export",
-        description=_HELP,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m analysis export", _HELP, _EPILOG)
     parser.add_argument("run", metavar="RUN", type=user_path, help="folder of the run, e.g. runs/rp24")
     parser.add_argument("--to", required=True, metavar="TRACKER", help=", ".join(TRACKERS))
     parser.add_argument(

@@ -1,6 +1,5 @@
 """`python -m analysis import FILE... --out RUN`: documented results as a run of their own."""
 
-import argparse
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError
 from analysis.imports.folder import refuse_occupied, write_folder
 from analysis.imports.results import read_results
@@ -47,13 +47,7 @@ exit status: 0; 2 for a mistake in a file, with the row and the column; nothing 
 
 def import_command(argv: Sequence[str], console: Console) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis import",
-        description=_HELP,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m analysis import", _HELP, _EPILOG)
     parser.add_argument("files", metavar="FILE", nargs="+", type=user_path, help="CSV or Parquet")
     parser.add_argument("--out", required=True, metavar="RUN", type=user_path, help="folder of the new run")
     parser.add_argument(

@@ -1,10 +1,10 @@
 """`python -m analysis import-predictions FILE --out RUN`: anybody's scores of pairs as a run of predictors."""
 
-import argparse
 from collections.abc import Sequence
 
 from rich.console import Console
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError
 from analysis.imports.command import described, plan_of
 from analysis.imports.folder import refuse_occupied, write_folder
@@ -45,13 +45,7 @@ exit status: 0; 2 for a mistake in the file, with the row and the column; nothin
 
 def import_predictions_command(argv: Sequence[str], console: Console) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis import-predictions",
-        description=_HELP,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m analysis import-predictions", _HELP, _EPILOG)
     parser.add_argument("file", metavar="FILE", type=user_path, help="CSV or Parquet")
     parser.add_argument("--out", required=True, metavar="RUN", type=user_path, help="folder of the new run")
     parser.add_argument("--probabilities", action="store_true", help="the scores are probabilities, 0 to 1")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from analysis.arguments import SentenceParser
 from analysis.console import plain_console
 from analysis.errors import UserError, nearest, run_cli
 from analysis.output import counted
@@ -21,7 +22,6 @@ from harness.runs.notes import Notes, change_notes
 from harness.runs.pruning import prune
 from harness.runs.summary import RunSummary, size_text
 from harness.runs.trial import trial_view
-from harness.shell.arguments import SentenceParser
 
 WIDTH = 80
 DESCRIPTION = """\

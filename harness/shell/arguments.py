@@ -1,20 +1,11 @@
 """Types of command line arguments whose mistakes are one sentence."""
 
-import argparse
 from collections.abc import Callable
-from typing import NoReturn
 
 from analysis.errors import UserError, shorten
 
 LARGEST = 2**63 - 1
 """The store keeps whole numbers in 64 bits."""
-
-
-class SentenceParser(argparse.ArgumentParser):
-    """A parser whose mistakes are one sentence, as all others are: UserError in place of usage lines and an exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message} ({self.prog} --help says what it takes)")
 
 
 def whole(option: str, low: int, high: int = LARGEST) -> Callable[[str], int]:

@@ -8,8 +8,9 @@ from scipy import stats
 
 from analysis.criteria import CRITERIA
 from analysis.dunnett import dunnett_p
-from analysis.equivalence import equivalence_p, verdict
+from analysis.equivalence import equivalence_p, seeds_needed, verdict
 from analysis.intervals import t_interval
+from analysis.power import seeds_for_equivalence
 
 AUPR = CRITERIA["aupr"]
 
@@ -66,3 +67,11 @@ def test_no_effect_is_said_where_the_seeds_allow_it() -> None:
     assert equivalence_p(t_interval([0.001]), 0.005) != equivalence_p(t_interval([0.001]), 0.005)
     assert equivalence_p(t_interval([0.001, 0.001]), 0.005) == 0.0
     assert equivalence_p(t_interval([0.1, 0.1]), 0.005) == 1.0
+
+
+def test_seeds_of_no_effect_are_those_of_real_pairs_at_least() -> None:
+    assert seeds_needed(0.001, AUPR, 0.005) == seeds_needed(0.008, AUPR, 0.005) == 24
+    assert seeds_needed(0.02, AUPR, 0.005) == seeds_for_equivalence(0.02, 0.005)
+    assert seeds_needed(0.001, AUPR, 0.005, runs=8) == seeds_for_equivalence(0.004, 0.005)
+    nll = CRITERIA["nll"]
+    assert seeds_needed(0.001, nll, 0.005) == seeds_for_equivalence(0.001, 0.005)

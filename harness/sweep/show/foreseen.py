@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from analysis.contrasts import MAIN, corrected_families
 from analysis.criteria import criterion_of
+from analysis.equivalence import seeds_needed
 from analysis.output import counted
 from analysis.pilot import PilotSpread, default_spread
-from analysis.power import ALPHA, detectable, seeds_for_equivalence, seeds_for_sign_flip, smallest_adjusted_p
+from analysis.power import ALPHA, detectable, seeds_for_sign_flip, smallest_adjusted_p
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan
@@ -57,7 +58,7 @@ def sight(sweep: Sweep, plan: Plan, spread: PilotSpread | None) -> Iterator[str]
                 else "no difference: a t-test takes 2 seeds or more"
             )
             yield f"{who}, {counted(told, 'seed')}{half}: {seen}"
-            needed = seeds_for_equivalence(sd, rope)
+            needed = seeds_needed(sd, by, rope, runs=family.runs)
             yield f"  a verdict of no effect within ±{rope:g} takes {'over 100,000' if needed is None else needed} seeds"
         least_p = smallest_adjusted_p(told, family.size)
         enough = (
