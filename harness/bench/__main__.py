@@ -103,12 +103,17 @@ def show(measurements: list[Measurement], console: Console, *, on_gpu: bool) -> 
         column.justify = "right"
     for one in measurements:
         required = "" if one.required is None else f"{one.required:g} x"
+        rows: list[tuple[str, float, float, float | None]]
         rows = [("clock", one.plain.wall, one.fast.wall, one.ratio)]
         if not on_gpu:
             rows.append(("processor", one.plain.cpu, one.fast.cpu, one.cpu_ratio))
         for kind, plain, fast, ratio in rows:
             table.add_row(
-                f"{one.name}, {kind}", f"{plain:.4g} s", f"{fast:.4g} s", f"{ratio:.1f} x", required
+                f"{one.name}, {kind}",
+                f"{plain:.4g} s",
+                f"{fast:.4g} s",
+                "too short" if ratio is None else f"{ratio:.1f} x",
+                required,
             )
     console.print(table)
     for one in measurements:

@@ -49,9 +49,12 @@ class Measurement:
         return self.plain.wall / self.fast.wall
 
     @property
-    def cpu_ratio(self) -> float:
-        """Plain over fast processor time: what counts on a busy machine, and means nothing for work on a GPU."""
-        return self.plain.cpu / self.fast.cpu
+    def cpu_ratio(self) -> float | None:
+        """Plain over fast processor time: what counts on a busy machine, and means nothing for work on a GPU.
+
+        None where the work was too short for the clock of processor time.
+        """
+        return self.plain.cpu / self.fast.cpu if self.fast.cpu else None
 
     def broken(self) -> list[str]:
         """One sentence for every difference beyond its limit (NaN is beyond), and for a budget that is overrun."""

@@ -190,6 +190,7 @@ def test_differences_by_hand() -> None:
     assert len(one.broken()) == 1
     assert one.record()["plain"] == {"wall": 2.0, "cpu": 3.0}
     assert one.record()["cpu_ratio"] == 3.0
+    assert replace(one, fast=Time(1.0, 0.0)).cpu_ratio is None, "work below the clock's resolution"
     assert plain.times(2.0) == Time(4.0, 6.0)
     assert middle([plain, fast, plain]) == plain
 
