@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from harness.chaos.sweep_process import SweepProcess
 REFUSED = "another sweep is running in this folder"
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
 PATIENCE = 240.0
 """Seconds for the second sweep to end."""
 
@@ -83,10 +85,13 @@ class UnderAnotherUser(Beside):
 
     @classmethod
     def impossible(cls) -> str:
-        return (
-            "" if os.getuid() == 0 and shutil.which("setpriv") else "only root may start one as another user"
-        )
+        if os.getuid() or not shutil.which("setpriv"):
+            return "only root may start one as another user"
+        tried = [*AS_NOBODY, sys.executable, "-c", "import torch, harness.sweep"]
+        if subprocess.run(tried, capture_output=True, cwd=Path(__file__).parents[2]).returncode:
+            return "another user may not run this interpreter or read its packages"
+        return ""
 
     def strike(self, sweep: SweepProcess) -> str | None:
-        self.begin("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        self.begin(*AS_NOBODY)
         return "a second sweep of another user"
