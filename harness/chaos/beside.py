@@ -13,7 +13,9 @@ from harness.chaos.sweep_process import SweepProcess
 REFUSED = "another sweep is running in this folder"
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 NOBODY = 65534
-AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+READING = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
+"""Another user may not look into the folder of an interpreter below root's home; it is to read, and not to write."""
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *READING)
 PATIENCE = 240.0
 """Seconds for the second sweep to end."""
 
@@ -87,7 +89,12 @@ class UnderAnotherUser(Beside):
     def impossible(cls) -> str:
         if os.getuid() or not shutil.which("setpriv"):
             return "only root may start one as another user"
-        tried = [*AS_NOBODY, sys.executable, "-c", "import torch, harness.sweep"]
+        tried = [
+            *AS_NOBODY,
+            sys.executable,
+            "-c",
+            "import subprocess, sys, harness.sweep; subprocess.check_call([sys.executable, '-c', ''])",
+        ]
         if subprocess.run(tried, capture_output=True, cwd=Path(__file__).parents[2]).returncode:
             return "another user may not run this interpreter or read its packages"
         return ""
