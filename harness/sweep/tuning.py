@@ -1,6 +1,7 @@
 """Ray Tune over the pending trials of a run."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
             callbacks=[callback],
         ),
     )
-    with _quietly(tuning.run / "driver.log"), display.showing(), ending.listening():
+    with quietly(tuning.run / "driver.log"), display.showing(), ending.listening():
         tuner.fit()
         while not baselines.poll() and not ending.due:
             display.aside("all trials ended; waiting for the baselines")
@@ -246,12 +247,18 @@ def _folder(trial: Any) -> str:
 
 
 @contextlib.contextmanager
-def _quietly(log: Path) -> Iterator[None]:
-    """Send what Ray prints to a file; the console that the display writes to is bound before."""
+def quietly(log: Path) -> Iterator[None]:
+    """Send what Ray prints and logs to a file; the console that the display writes to is bound before."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
         log.open("a", buffering=1, encoding="utf-8", errors="backslashreplace") as stream,
         contextlib.redirect_stdout(stream),
         contextlib.redirect_stderr(stream),
+        contextlib.ExitStack() as stack,
     ):
+        for handler in logging.getLogger("ray").handlers:
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler):
+                # It holds the stream that was there when Ray was loaded.
+                stack.callback(handler.setStream, handler.stream)
+                handler.setStream(stream)
         yield
