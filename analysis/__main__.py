@@ -11,7 +11,7 @@ from analysis.arguments import SentenceParser, command_parser
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
 from analysis.console import plain_console
-from analysis.coverage.measure import FEWEST, REPLICATES
+from analysis.coverage.measure import FEWEST, MOST, REPLICATES
 from analysis.coverage.view import coverage_view
 from analysis.criteria import CRITERIA
 from analysis.effects import compare
@@ -252,8 +252,8 @@ def _coverage(argv: Sequence[str]) -> int:
         "--replicates", type=int, default=REPLICATES, metavar="N", help="per cell (default %(default)s)"
     )
     replicates = parser.parse_args(argv).replicates
-    if replicates < FEWEST:
-        raise UserError(f"--replicates must be at least {FEWEST}, not {replicates}")
+    if not FEWEST <= replicates <= MOST:
+        raise UserError(f"--replicates must be between {FEWEST} and {MOST:,}, not {replicates}")
     console = plain_console(80)
     for part in coverage_view(replicates):
         console.print(part)

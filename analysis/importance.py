@@ -1,5 +1,6 @@
 """Which hyper-parameters of a search the objective varied with: PED-ANOVA and fANOVA, branch by branch."""
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,17 +19,26 @@ FEWEST = 10
 """Finished configurations of a branch below which nothing is estimated."""
 SEED = 0
 """Of fANOVA's random forest."""
+EVERYWHERE = "every configuration, by what all of them have"
 
 
 @dataclass(frozen=True)
 class Branch:
     """Configurations that have the same hyper-parameters: `where` says which conditions hold there; `ped_anova` and
-    `fanova` by hyper-parameter, each summing to 1, empty below `FEWEST` configurations."""
+    `fanova` by hyper-parameter that varies there, each summing to 1, empty where `why_not` says why nothing is
+    estimated."""
 
     where: str
     configurations: int
     ped_anova: dict[str, float]
     fanova: dict[str, float]
+    why_not: str = ""
+
+    @property
+    def shares(self) -> list[tuple[str, float, float]]:
+        """(hyper-parameter, PED-ANOVA, fANOVA), the largest mean of both first."""
+        rows = [(name, ped, self.fanova.get(name, math.nan)) for name, ped in self.ped_anova.items()]
+        return sorted(rows, key=lambda row: -(row[1] + row[2]))
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,8 @@ def importance(run: Run) -> list[Importance]:
     """Share of the objective's variation that goes with each hyper-parameter, of every objective of the newest study.
 
     A conditional space is split into branches whose configurations have the same hyper-parameters, since both
-    estimators leave out what not every configuration has. PED-ANOVA (Watanabe et al. 2023) compares the best tenth
+    estimators leave out what not every configuration has; what all of them have, the choice of the branch among it, is
+    judged over all of them first. PED-ANOVA (Watanabe et al. 2023) compares the best tenth
     with all; fANOVA (Hutter et al. 2014) decomposes the variance of a random forest (64 trees, seed 0). Neither has
     a sign or an interval: importance is not effect.
 
@@ -61,10 +72,23 @@ def importance(run: Run) -> list[Importance]:
     names = study.metric_names or [f"objective {at + 1}" for at in range(len(study.directions))]
     if len(study.directions) == 1:
         names = [run.plan().get("objective") or names[0]]
-    return [
-        Importance(name, [_branch(study, at, trials, finished) for trials in _branches(finished)], pruned)
-        for at, name in enumerate(names)
-    ]
+    groups = _branches(finished)
+    common = sorted(set.intersection(*(set(trial.params) for trial in finished)))
+    places = [_where(trials, finished) for trials in groups]
+    for at, trials in enumerate(groups):
+        if places.count(places[at]) > 1:
+            only = sorted(set(trials[0].params) - set(common))
+            places[at] += f"; with {', '.join(only) or 'nothing beyond what all have'}"
+    result = []
+    for at, name in enumerate(names):
+        branches = [
+            _branch(study, at, trials, where, sorted(trials[0].params))
+            for trials, where in zip(groups, places, strict=True)
+        ]
+        if len(groups) > 1 and common:
+            branches.insert(0, _branch(study, at, finished, EVERYWHERE, common))
+        result.append(Importance(name, branches, pruned))
+    return result
 
 
 def _study(run: Run) -> "Study":
@@ -98,8 +122,9 @@ def _branches(trials: Sequence["FrozenTrial"]) -> list[list["FrozenTrial"]]:
 
 
 def _branch(
-    study: "Study", at: int, trials: Sequence["FrozenTrial"], every: Sequence["FrozenTrial"]
+    study: "Study", at: int, trials: Sequence["FrozenTrial"], where: str, names: Sequence[str]
 ) -> Branch:
+    """Importances of `names`, which all of `trials` have, for the objective `at`."""
     import optuna
     from optuna.importance import (
         FanovaImportanceEvaluator,
@@ -107,22 +132,29 @@ def _branch(
         get_param_importances,
     )
 
-    ped: dict[str, float] = {}
-    fanova: dict[str, float] = {}
-    if len(trials) >= FEWEST:
-        part = optuna.create_study(direction=study.directions[at])
-        for trial in trials:
-            part.add_trial(
-                optuna.trial.create_trial(
-                    value=trial.values[at], params=trial.params, distributions=trial.distributions
-                )
-            )
-        with warnings.catch_warnings():
-            # PED-ANOVA is marked experimental by Optuna, which says so at every use.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            ped = get_param_importances(part, evaluator=PedAnovaImportanceEvaluator())
-            fanova = get_param_importances(part, evaluator=FanovaImportanceEvaluator(seed=SEED))
-    return Branch(_where(trials, every), len(trials), ped, fanova)
+    varied = [name for name in names if len({repr(trial.params[name]) for trial in trials}) > 1]
+    why_not = ""
+    if len(trials) < FEWEST:
+        why_not = f"fewer than {FEWEST} finished configurations"
+    elif not varied:
+        why_not = "no hyper-parameter varies here"
+    elif len({trial.values[at] for trial in trials}) < 2:
+        why_not = "all of them have the same value"
+    if why_not:
+        return Branch(where, len(trials), {}, {}, why_not)
+    part = optuna.create_study(direction=study.directions[at])
+    for trial in trials:
+        params = {name: trial.params[name] for name in varied}
+        distributions = {name: trial.distributions[name] for name in varied}
+        part.add_trial(
+            optuna.trial.create_trial(value=trial.values[at], params=params, distributions=distributions)
+        )
+    with warnings.catch_warnings():
+        # PED-ANOVA is marked experimental by Optuna, which says so at every use.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        ped = get_param_importances(part, evaluator=PedAnovaImportanceEvaluator())
+        fanova = get_param_importances(part, evaluator=FanovaImportanceEvaluator(seed=SEED))
+    return Branch(where, len(trials), ped, fanova)
 
 
 def _where(trials: Sequence["FrozenTrial"], every: Sequence["FrozenTrial"]) -> str:

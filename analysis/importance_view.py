@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.effect_table import dim
-from analysis.importance import FEWEST, SEED, Branch, importance
+from analysis.importance import SEED, Branch, importance
 from analysis.store import Run
 from analysis.terminal import many
 
@@ -22,15 +22,12 @@ def importance_view(run: Run) -> Iterator[RenderableType]:
         yield Text(f"\nImportance in {run.name}: {each.objective}", style="bold")
         for branch in each.branches:
             yield Text(f"\n{branch.where} ({many(branch.configurations, 'configuration')})")
-            yield (
-                _table(branch)
-                if branch.ped_anova
-                else dim(f"not estimated: fewer than {FEWEST} finished configurations")
-            )
+            yield (_table(branch) if branch.ped_anova else dim(f"not estimated: {branch.why_not}"))
         if each.pruned:
             yield dim(f"{many(each.pruned, 'pruned configuration')} left out: they have no final value.")
     yield dim(
-        "Share of the objective's variation that goes with a hyper-parameter, within a branch. PED-ANOVA: Optuna, the best "
+        "Share of the objective's variation that goes with a hyper-parameter that varies there, the largest mean of both "
+        "first. PED-ANOVA: Optuna, the best "
         f"tenth against all; fANOVA: Optuna, 64 trees, seed {SEED}. They have no sign and no interval: importance is not "
         "effect. An adaptive sampler draws more where it expects more, and both see only what was drawn."
     )
@@ -41,6 +38,6 @@ def _table(branch: Branch) -> Table:
     table.add_column("hyper-parameter", overflow="fold", max_width=44)
     table.add_column("PED-ANOVA", justify="right")
     table.add_column("fANOVA", justify="right")
-    for name, share in sorted(branch.ped_anova.items(), key=lambda item: -item[1]):
-        table.add_row(Text(name), f"{share:.2f}", f"{branch.fanova.get(name, float('nan')):.2f}")
+    for name, ped, fanova in branch.shares:
+        table.add_row(Text(name), f"{ped:.2f}", f"{fanova:.2f}")
     return table

@@ -17,6 +17,8 @@ CORRELATIONS = (0.0, 0.1, 0.2, 0.3)
 REPLICATES = 2000
 FEWEST = 100
 """Replicates below which a share says nothing."""
+MOST = 20_000
+"""Replicates above which they do not fit into memory."""
 WORLDS = 10
 """Experiments (lines, loci, pairs) over which the replicates of seeds are spread."""
 TRUTH = 5_000

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 """(random numbers, how many) -> values [how many] of one unit each."""
+RESEMBLING = 5_000
+"""Pairs of folds by which their resemblance is measured: its standard error is about 0.01."""
 
 
 def average_precision(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -68,13 +71,27 @@ class ClusteredPairs:
         return draw
 
     def folds(self, correlation: float, folds: int) -> Callable[[np.random.Generator, int], np.ndarray]:
-        """AUPR [experiments, folds], each fold on a line and pairs of its own; the distances of an experiment's folds share
-        `correlation` of their variance, since they are trained on almost the same pairs. The truth is that of a new line
-        in a new experiment."""
+        """AUPR [experiments, folds], each fold on a line and pairs of its own; results of an experiment's folds have this
+        `correlation`, as those that are trained on almost the same pairs. The truth is that of a new line in a new
+        experiment. ValueError for a correlation that the noise of pairs and seeds leaves no room for."""
+        share = correlation / self.resemblance if correlation else 0.0
+        if not 0 <= share <= 1:
+            raise ValueError(f"correlation must lie between 0 and {self.resemblance:.2f}, not {correlation}")
+        return self._folds(share, folds)
+
+    @cached_property
+    def resemblance(self) -> float:
+        """Correlation of two folds' AUPR whose lines have the same distance between the classes: the most there can be, as
+        pairs and seeds are each fold's own."""
+        values = self._folds(1.0, 2)(np.random.default_rng(0), RESEMBLING)
+        return float(np.corrcoef(values.T)[0, 1])
+
+    def _folds(self, share: float, folds: int) -> Callable[[np.random.Generator, int], np.ndarray]:
+        """As `folds`, with this share of the distance's variance in common."""
 
         def draw(random: np.random.Generator, experiments: int) -> np.ndarray:
-            common = random.normal(0, self.between * np.sqrt(correlation), (experiments, 1))
-            apart = random.normal(0, self.between * np.sqrt(1 - correlation), (experiments, folds))
+            common = random.normal(0, self.between * np.sqrt(share), (experiments, 1))
+            apart = random.normal(0, self.between * np.sqrt(1 - share), (experiments, folds))
             distance = (self.distance + common + apart).ravel()
             fixed = self._fixed(random, distance.size)
             return self._runs(random, fixed, distance).reshape(experiments, folds)

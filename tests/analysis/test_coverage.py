@@ -40,8 +40,17 @@ def test_seed_intervals_cover_what_they_say() -> None:
 def test_folds_are_covered_by_the_corrected_t() -> None:
     shares = {(each.what, each.cell): each for each in fold_coverage(FEW, correlations=(0.0, 0.25))}
     assert within(shares["folds, plain t", "6 folds, correlation 0"], 0.93, 0.97)
-    assert within(shares["folds, plain t", "6 folds, correlation 0.25"], 0.83, 0.87)
-    assert within(shares["folds, corrected t", "6 folds, correlation 0.25"], 0.94, 0.98)
+    assert within(shares["folds, plain t", "6 folds, correlation 0.25"], 0.76, 0.82)
+    assert within(shares["folds, corrected t", "6 folds, correlation 0.25"], 0.91, 0.95)
+
+
+@pytest.mark.parametrize("correlation", [0.1, 0.3])
+def test_results_of_folds_have_the_correlation_that_is_asked_for(correlation: float) -> None:
+    values = ClusteredPairs().folds(correlation, 4)(np.random.default_rng(3), 2000)
+    between = np.corrcoef(values.T)[np.triu_indices(4, 1)]
+    assert between.mean() == pytest.approx(correlation, abs=0.03)
+    with pytest.raises(ValueError, match="between 0 and 0"):
+        ClusteredPairs().folds(0.9, 4)
 
 
 def test_families_of_arms_that_do_nothing_rarely_have_a_finding() -> None:
