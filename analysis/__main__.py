@@ -29,7 +29,7 @@ from analysis.schema_page import page
 from analysis.store import Run
 from analysis.terminal import ranking_view, unread_view
 
-NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank_configs.ipynb"
+NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank.ipynb"
 
 _RANK_HELP = """\
 Rank the configurations of a run by what they do in cell lines they have never seen.
