@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -21,6 +22,7 @@ from analysis.export.command import export_command
 from analysis.importance_view import importance_view
 from analysis.imports.command import import_command
 from analysis.imports.predictions_command import import_predictions_command
+from analysis.language import LANGUAGES, catalogue, translated
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
@@ -29,7 +31,7 @@ from analysis.schema_page import page
 from analysis.store import Run
 from analysis.terminal import ranking_view, unread_view
 
-NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank_configs.ipynb"
+NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank.ipynb"
 
 _RANK_HELP = """\
 Rank the configurations of a run by what they do in cell lines they have never seen.
@@ -50,6 +52,7 @@ examples:
   python -m analysis runs/rp24
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
+  python -m analysis runs/rp24 --lang zh          in Chinese
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
@@ -132,6 +135,7 @@ def print_ranking(
     top: int | None = None,
     rope: float = ROPE,
     console: Console | None = None,
+    lang: str = "en",
 ) -> bool:
     """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
 
@@ -139,18 +143,12 @@ def print_ranking(
 
     Raises UserError (one sentence) when the path is not a run or nothing has finished.
     """
-    console = console or plain_console()
+    console, words = console or plain_console(), catalogue(lang)
     ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
-    for part in ranking_view(ranking, top):
+    for part in translated(chain(ranking_view(ranking, top), preregistration_view(ranking.run)), words):
         console.print(part)
-    for part in preregistration_view(ranking.run):
-        console.print(part)
-    console.print(
-        f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}",
-        style="dim",
-        markup=False,
-        soft_wrap=True,
-    )
+    last = f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}"
+    console.print(words(last) if words else last, style="dim", markup=False, soft_wrap=True)
     return not ranking.run.lost
 
 
@@ -179,12 +177,18 @@ def _rank(argv: Sequence[str]) -> int:
         help="leave out configurations with a fault or a documented warning that the data do not imply",
     )
     parser.add_argument("--top", type=int, metavar="N", help="show the best N configurations only")
+    parser.add_argument("--lang", default="en", metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)")
     options = parser.parse_args(argv)
     _check_rope(options.rope)
     if options.top is not None and options.top < 1:
         raise UserError(f"--top must be at least 1, not {options.top}")
     whole = print_ranking(
-        options.run, by=options.by, healthy=options.healthy, top=options.top, rope=options.rope
+        options.run,
+        by=options.by,
+        healthy=options.healthy,
+        top=options.top,
+        rope=options.rope,
+        lang=options.lang,
     )
     return 0 if whole else 1
 

@@ -34,7 +34,7 @@ def test_ranking_of_a_run(run_path: Path) -> None:
         "Warnings",
         "g generalisation_gap  documented, seed 004",
         "try:",
-        "rank_configs.ipynb",
+        "rank.ipynb",
     ):
         assert expected in done.stdout, expected
     ranked = [line for line in lines if line.strip()[:1].isdigit() and "energy=" in line]

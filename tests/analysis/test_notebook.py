@@ -1,32 +1,52 @@
-"""The notebook runs from top to bottom on the recorded run, and carries no outputs in git."""
+"""The notebooks run from top to bottom on the recorded run, in the folder where Jupyter starts, and carry no outputs."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
-NOTEBOOK = Path(__file__).parents[2] / "analysis" / "notebooks" / "rank_configs.ipynb"
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "analysis" / "notebooks").glob("*.ipynb"))
+FIGURE = "application/vnd.plotly.v1+json"
 
 
-def test_notebook_ranks_a_run(run_path: Path) -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
+def _run(name: str, run_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Outputs of a notebook whose kernel starts in its own folder, where `import analysis` finds nothing by itself."""
+    file = ROOT / "analysis" / "notebooks" / name
+    notebook = nbformat.read(file, as_version=4)
     first = notebook.cells[0]
-    assert first.source.startswith("RUN = "), "the run is set in the first cell"
-    first.source = f"RUN = {str(run_path)!r}\nBY = 'aupr'"
-    # The kernel's folder decides what `import analysis` finds.
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parents[2])}})
-    client.execute()
+    assert first.source.startswith('RUN = "runs/rp24"'), "the run is set in the first cell"
+    first.source = first.source.replace('"runs/rp24"', repr(os.path.relpath(run_path, ROOT)), 1)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(file.parent)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("name", "figures", "said"),
+    [
+        ("rank.ipynb", 4, ["energy=gated", "promoter_kmer_boosting"]),
+        ("compare_mechanisms.ipynb", 1, ["gated - linear: ", "names no arms"]),
+        ("warning_signs.ipynb", 1, ["mode_collapse", "loose_boundary"]),
+    ],
+)
+def test_a_notebook_runs_from_top_to_bottom(
+    name: str, figures: int, said: list[str], run_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = _run(name, run_path, monkeypatch)
     text = "".join(str(output.get("data", {})) for output in outputs)
-    assert "energy=gated" in text
-    assert "promoter_kmer_boosting" in text
-    figures = [o for o in outputs if "application/vnd.plotly.v1+json" in o.get("data", {})]
-    assert len(figures) == 4
-    assert not [o for o in outputs if o.output_type == "error"]
+    assert [word for word in said if word not in text] == []
+    assert len([output for output in outputs if FIGURE in output.get("data", {})]) == figures
 
 
-def test_notebook_is_stored_without_outputs() -> None:
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert code
-    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+def test_notebooks_are_stored_without_outputs() -> None:
+    assert len(NOTEBOOKS) == 3
+    for file in NOTEBOOKS:
+        code = [cell for cell in nbformat.read(file, as_version=4).cells if cell.cell_type == "code"]
+        assert code
+        assert all(cell.outputs == [] and cell.execution_count is None for cell in code), file.name

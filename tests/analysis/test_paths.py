@@ -1,12 +1,9 @@
 """Where a run is looked for, what its state is called, and that what is hinted at can be followed."""
 
 import fcntl
-import os
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from analysis.__main__ import NOTEBOOK, main, print_ranking
 from analysis.errors import UserError
@@ -93,16 +90,6 @@ def test_a_run_is_found_from_a_folder_of_its_project(
     assert capsys.readouterr().out == "", "it is the one that was named"
     with pytest.raises(UserError, match="runs/two: no such run"):
         Run.find("runs/two")
-
-
-def test_the_notebook_runs_in_its_own_folder(run_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jupyter starts a kernel in the notebook's folder, where `import analysis` finds nothing by itself."""
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    notebook.cells[0].source = f"RUN = {os.path.relpath(run_path, ROOT)!r}\nBY = 'aupr'"
-    notebook.cells = [cell for cell in notebook.cells[:4] if cell.cell_type == "code"]
-    notebook.cells[-1].source += "\nassert run.table('units').shape[0] == 12"
-    monkeypatch.delenv("PYTHONPATH", raising=False)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(NOTEBOOK.parent)}}).execute()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,102 @@
+"""What is printed in Chinese has no English but identifiers, and means what the English says."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+from rich.text import Text
+
+from analysis.__main__ import main
+from analysis.errors import UserError
+from analysis.language import Catalogue, catalogue, translated
+from analysis.rules import RULES
+from analysis.store import Run
+from tests.narrow import present
+
+ZH = Path(__file__).parents[2] / "analysis" / "language" / "zh.toml"
+_COMMAND = re.compile(r"python -m [\w.]+( [\w./~-]+)*|/[\w./-]+|RUN = '[^']*'|https?://\S+")
+_IDENTIFIER = re.compile(r"\w*[_.=/0-9]\w*(?:[_.=/-]\w+)*|[A-Z][A-Za-z]*[A-Z]\w*|\b[A-Z]\b|--[\w-]+")
+_NAMES = frozenset({"Student", "Nadeau", "Bengio", "Holm", "Dunnett", "logit", "dropout", "mer", "false", "terms"})
+
+
+def english(text: str, identifiers: Iterable[str] = ()) -> list[str]:
+    """Words of a text that are neither identifiers nor names."""
+    for pattern in (_COMMAND, _IDENTIFIER):
+        text = pattern.sub(" ", text)
+    known = _NAMES | set(identifiers)
+    marks = {rule.mark for rule in RULES.values()}
+    words = re.findall(r"[A-Za-z]{2,}", text)
+    return [
+        word for word in words if word not in known and not (set(word) <= marks and len(word) <= len(marks))
+    ]
+
+
+def _identifiers(run: Path) -> set[str]:
+    """Words in the names that a run's configurations, cell lines, mechanisms and baselines have."""
+    opened = Run.open(run)
+    audit, baselines, units = (opened.table(name) for name in ("audit", "baselines", "units"))
+    names = [*audit["mechanism"], *baselines["baseline"], *units["changes_json"], opened.name, *RULES]
+    return {word for name in names for word in re.findall(r"[A-Za-z]+", str(name))}
+
+
+@pytest.mark.parametrize("run", ["run_path", "planted"])
+def test_a_ranking_in_chinese_has_no_english(
+    run: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder: Path = request.getfixturevalue(run)
+    assert main([str(folder), "--lang", "zh"]) == 0
+    said = capsys.readouterr().out
+    assert "预警" in said
+    assert english(said, _identifiers(folder)) == []
+
+
+def test_every_advice_of_a_rule_is_in_chinese() -> None:
+    words = present(catalogue("zh"))
+    assert {
+        rule: english(words(each.advice)) for rule, each in RULES.items() if english(words(each.advice))
+    } == {}
+
+
+def test_a_translation_has_the_places_of_its_sentence() -> None:
+    place = re.compile(r"\{(\w+)#?\}")
+    for section in tomllib.loads(ZH.read_text(encoding="utf-8")).values():
+        for sentence, text in section.items():
+            places = set(place.findall(sentence))
+            assert set(place.findall(text)) <= places, sentence
+            numbers = set(re.findall(r"\{(\w+)#\}", sentence))
+            assert numbers <= set(place.findall(text)), f"a number is lost: {sentence}"
+
+
+def test_sentences_are_looked_up_whole_then_in_parts() -> None:
+    words = Catalogue(
+        {"{n#} of {what}": "{what}: {n}", "all units": "U", "left": "L", "{a} of units": "x"}, "；"
+    )
+    assert words("3 of all units") == "U: 3"
+    assert words("  3 of all units\n") == "  U: 3\n", "spaces around it stay"
+    assert words("left; 3 of all units; other") == "L；U: 3；other", "what is not known stays"
+    assert words("3a of all units") == "3a of all units", "3a is no number"
+    assert words("") == ""
+
+
+def test_styles_stay_where_texts_are_translated() -> None:
+    words = Catalogue({"one": "一", "two": "二", "head": "头"})
+    text = Text("one ", style="dim").append("two", style="bold")
+    table = Table("head", title="one")
+    table.add_row(Text("two"), style="red")
+    first, second = translated([text, table], words)
+    assert isinstance(first, Text)
+    assert isinstance(second, Table)
+    assert first.plain == "一 二"
+    assert [str(span.style) for span in first.spans] == ["bold"]
+    assert str(first.style) == "dim"
+    assert (second.columns[0].header, second.title, second.rows[0].style) == ("头", "一", "red")
+    assert list(translated([text], None)) == [text]
+
+
+def test_an_unknown_language_is_one_sentence(run_path: Path) -> None:
+    with pytest.raises(UserError, match=r"--lang zhh: no such language.*'zh'.*there are en, zh"):
+        main([str(run_path), "--lang", "zhh"])
+    assert catalogue("en") is None
