@@ -281,8 +281,8 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         if isinstance(row["evidence"], str) and row["evidence"]:
             yield Padding(Text(row["evidence"], style="dim"), (0, 0, 0, 2))
         yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
-    for row in ranking.unevaluated.to_dict("records"):
-        text = f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units: {why(row['missing'])}"
+    for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
+        text = f"not evaluated: {', '.join(part['rule'])} in {count} of {of} units: {why(missing)}"
         yield Text(text, style="magenta")
 
 

@@ -154,6 +154,11 @@ def test_generated_pages_are_as_the_code_is_now() -> None:
         assert text(DOCS / name) == made, f"run {command} > docs/{name}"
 
 
+def test_every_warning_rule_stands_in_the_table_of_rules() -> None:
+    rows = [f"| `{r.id}` | {r.mark} | {r.severity} | {r.condition_text} |" for r in RULES.values()]
+    assert [row for row in text(DOCS / "ranking.md").splitlines() if row in rows] == rows
+
+
 def test_relative_links_and_their_headings_are_there() -> None:
     links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)\s]+)\)", text(page))]
     relative = [(page, link) for page, link in links if "://" not in link]

@@ -176,7 +176,14 @@ def test_missing_inputs_are_not_evaluated_never_passed() -> None:
     assert "parameters" in missing["over_capacity"]
     assert "val_unseen" in missing["threshold_low"]
     nulls = unit({"threshold_oracle": None, "recall": None}, {"threshold_oracle": None, "recall": None})
-    partly = {"threshold_low", "threshold_high", "loose_boundary", "mode_collapse"}
+    partly = {
+        "threshold_low",
+        "threshold_high",
+        "loose_boundary",
+        "mode_collapse",
+        "not_learning",
+        "shortcut",
+    }
     assert set(not_evaluated(nulls)) == partly
     empty = UnitRecords(
         row={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
