@@ -85,7 +85,7 @@ def _unlike(units: Units) -> Mask:
     n, positives = rows.numbers("n"), rows.numbers("positives")
 
     def summed(each: Floats) -> Floats:
-        total: Floats = np.bincount(rows.unit, weights=each, minlength=units.count)
+        total: Floats = np.bincount(rows.unit, weights=each, minlength=units.count).astype(np.float64)
         return total
 
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -47,7 +47,7 @@ class DeadCompetition(Rule):
         lines = np.bincount(epoch_of, weights=rows.equals("name", "acted"), minlength=len(present))
         with np.errstate(invalid="ignore", divide="ignore"):
             idle = 1 - pushed / lines
-        values = {"idle": idle, "lines": lines}
+        values = {"idle": idle.astype(np.float64), "lines": lines.astype(np.float64)}
         readings = Readings.of_units(rows.unit[at], rows.numbers("epoch")[at], values)
         most = np.zeros(units.count)
         np.maximum.at(most, readings.unit, lines)

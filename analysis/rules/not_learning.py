@@ -29,7 +29,7 @@ class NotLearning(Rule):
     order = 110
     condition_text = "the task's loss does not fall, or the unseen AUC is that of chance and not 0.60"
     severity = "fault"
-    source = "general"
+    source = "definitions, Prevalence"
     advice = "raise optimiser.lr or the epochs, and look whether a baseline finds anything in these pairs"
     limits: ClassVar[Mapping[str, float]] = {"not_learning": 0.0, "not_learning.auc": HEALTHY}
     """Fall of the loss, relative to the first epoch's, that is too little; AUC that has to be possible."""
@@ -102,7 +102,7 @@ def _losses(units: Units) -> Readings:
 
 def _mean(units: Units, rows: Table) -> Floats:
     count = np.bincount(rows.unit, minlength=units.count)
-    total: Floats = np.bincount(rows.unit, weights=rows.numbers("value"), minlength=units.count)
+    total = np.bincount(rows.unit, weights=rows.numbers("value"), minlength=units.count).astype(np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 

@@ -34,7 +34,7 @@ class Shortcut(Rule):
     order = 220
     condition_text = "not better than the promoter-only baseline"
     severity = "fault"
-    source = "general"
+    source = "definitions, Folds"
     advice = "compare with the pair baselines: as they are no better either, these pairs hold nothing beyond the promoter"
     limits: ClassVar[Mapping[str, float]] = {"shortcut": 0.0}
     """The lead over the baseline, in AUC, that is too little."""
