@@ -20,8 +20,8 @@ def settings(rng: np.random.Generator) -> Row:
         "predict": {"mode": str(rng.choice(["unified", "branch_select"]))},
         "decouple": {"pearson": float(rng.choice([0.1, 0.6]))},
         "loss": {
-            "competition": {"weight": float(rng.choice([0.0, 0.5])), "warmup": 5},
-            "distillation": {"weight": float(rng.choice([0.0, 0.5]))},
+            "competition": {"weight": float(rng.choice([0.0, 0.5, 0.5, 0.5])), "warmup": 5},
+            "distillation": {"weight": float(rng.choice([0.0, 0.5, 0.5, 0.5]))},
         },
         "episode": {"per_step": 4, "pseudo_unseen": 0.5},
     }
@@ -40,8 +40,8 @@ def logged(rng: np.random.Generator, epoch: int) -> Row:
         "temperature": float(rng.choice([0.05, 1.0, 20.0, np.nan])),
         "u_var": 1.0,
         "r_var": float(rng.choice([1e-6, 0.5])),
-        "student_var": float(rng.choice([0.01, 0.5])),
-        "teacher_var": float(rng.choice([1.0, np.nan])),
+        "student_var": float(rng.choice([0.01, 0.01, 0.5])),
+        "teacher_var": float(rng.choice([1.0, 1.0, 1.0, np.nan])),
     }
 
 
@@ -70,7 +70,7 @@ def reports(rng: np.random.Generator, epoch: int) -> list[Row]:
             "term": "competition",
             "name": name,
             "cell_line": line,
-            "value": float(rng.choice([0.0, 0.0, 0.3])),
+            "value": float(rng.choice([0.0, 0.0, 0.0, 0.0, 0.3])),
         }
         for name in ("acted", "pulled")
         for line in ("GM12878", "HeLa")

@@ -59,7 +59,7 @@ NEAR = {
 }
 
 
-def _run(seed: int, units: int = 36) -> Run:
+def _run(seed: int, units: int = 48) -> Run:
     """A run in memory of random numbers around the limits, with gaps, odd protocols and units that lack tables."""
     rng = np.random.default_rng(seed)
     unit_rows: list[dict[str, Any]] = []
