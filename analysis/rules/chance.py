@@ -13,6 +13,8 @@ from analysis.schema import MACRO, POOLED
 
 CHANCE, HEALTHY = 0.5, 0.6
 """AUC of chance, and of the least model that is called healthy."""
+KNOWS_NOTHING = 0.55
+"""AUC below which nothing is known that a ranking could be made of, however many pairs show it."""
 POWER = 0.8
 """Chance of telling the two apart, below which a test says nothing."""
 UNDERPOWERED = "underpowered"
@@ -61,8 +63,7 @@ def chance_readings(units: Units) -> Readings:
     A cell line of one class has no AUC and is left out. auc is the mean over cell lines weighted by pairs, never of
     pooled ranks; its standard errors are those of Hanley and McNeil at 0.5 and 0.6, inflated by the pooled row's design
     effect (`known` 1) or by `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1, lower = auc - 1.96 se0. recall, precision and
-    prevalence are the
-    pooled row's. Evaluations without a pooled row or without any AUC are absent.
+    prevalence are the pooled row's. Evaluations without a pooled row or without any AUC are absent.
     """
     rows = units.unseen
     together = rows.equals("cell_line", POOLED)

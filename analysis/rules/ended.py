@@ -8,6 +8,7 @@ from analysis.rules.chance import UNDERPOWERED
 from analysis.rules.readings import Lacks, Readings
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
+from analysis.schema import REPORTED_BY_OTHERS
 
 TRAINED = 100
 """Optimiser steps before which no figure says anything of what was trained."""
@@ -30,14 +31,15 @@ def last_epoch(units: Units) -> Floats:
 
 
 def untrained(units: Units) -> list[tuple[str, Mask]]:
-    """`unended`, and units that took too few steps."""
-    steps = _largest(units, "step")
-    return [
+    """`unended`, and units that took too few steps. What others reported is of models that they call trained."""
+    steps, ours = _largest(units, "step"), ~units.unit_rows.equals("selection", REPORTED_BY_OTHERS)
+    lacks = [
         ("rows of the table epochs", ~units.having(units.epochs)),
         *unended(units, last_epoch(units)),
         ("step of the table epochs", ~(steps > 0)),
         (FEW_STEPS, steps < TRAINED),
     ]
+    return [(what, lacking & ours) for what, lacking in lacks]
 
 
 def at_the_end(units: Units, readings: Readings, lacks: Lacks) -> Readings:

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, POWER, chance_readings, underpowered
+from analysis.rules.chance import CHANCE, HEALTHY, KNOWS_NOTHING, POWER, chance_readings, underpowered
 from analysis.rules.ended import at_the_end, last_epoch, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
@@ -19,9 +19,9 @@ class NotLearning(Rule):
     """A unit that has ended, after 100 steps at least, without having learnt, in one of two ways.
 
     Loss: the task's loss over the last three epochs is not below that of the first one. Chance: the interval of the unseen
-    AUC, which is 0.5 where AUPR is the prevalence, contains 0.5 and ends below 0.60; where the pairs could not have shown
-    an AUC of 0.60 either (`analysis.rules.chance`) this clause is not evaluated: underpowered. Judged are the weights that
-    are reported.
+    AUC, which is 0.5 where AUPR is the prevalence, contains 0.5 and ends below 0.60, or ends below 0.55 as one of any number
+    of resampled pairs may; where the pairs could not have shown an AUC of 0.60 either (`analysis.rules.chance`) this clause
+    is not evaluated: underpowered. Judged are the weights that are reported.
     """
 
     id = "not_learning"
@@ -31,24 +31,31 @@ class NotLearning(Rule):
     severity = "fault"
     source = "definitions, Prevalence"
     advice = "raise optimiser.lr or the epochs, and look whether a baseline finds anything in these pairs"
-    limits: ClassVar[Mapping[str, float]] = {"not_learning": 0.0, "not_learning.auc": HEALTHY}
-    """Fall of the loss, relative to the first epoch's, that is too little; AUC that has to be possible."""
+    limits: ClassVar[Mapping[str, float]] = {
+        "not_learning": 0.0,
+        "not_learning.auc": HEALTHY,
+        "not_learning.chance": KNOWS_NOTHING,
+    }
+    """Fall of the loss, relative to the first epoch's, that is too little; AUC that has to be possible; AUC below which
+    nothing is known, even where it is no accident."""
     window = 3
 
     def measure(self, units: Units) -> Readings:
         lacks = untrained(units)
-        losses = _losses(units)
-        lacks.append(("values of the term task of the table terms", ~losses.has(units.count)))
-        chance = chance_readings(units)
-        chance = chance.at(losses.has(units.count)[chance.unit])
+        losses, chance = _losses(units), chance_readings(units)
+        lacks.append(
+            (
+                "values of the term task of the table terms, and AUC of the unseen pairs",
+                ~losses.has(units.count) & ~chance.has(units.count),
+            )
+        )
         return at_the_end(units, losses, lacks).joined(at_the_end(units, chance, lacks))
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         fall, upper = values["fall"], values["upper"]
         still = fall <= limits[self.id]
-        chance = (
-            (values["power"] >= POWER) & (values["lower"] <= CHANCE) & (upper < limits["not_learning.auc"])
-        )
+        unlike = (values["lower"] > CHANCE) & (upper >= limits["not_learning.chance"])
+        chance = (values["power"] >= POWER) & ~unlike & (upper < limits["not_learning.auc"])
         return Broken(
             np.where(np.isnan(fall), upper, fall),
             np.where(np.isnan(fall), limits["not_learning.auc"], limits[self.id]),
@@ -65,18 +72,20 @@ class NotLearning(Rule):
         )
 
     def lacking(self, readings: Readings) -> Mapping[int, str]:
-        """Units of which the loss alone was judged, and why."""
-        missing = dict.fromkeys(
-            np.unique(readings.unit).tolist(), "AUC of the unseen pairs, for its clause on chance"
-        )
+        """Units of which one clause alone was judged, and why."""
+        of_loss = set(readings.unit[~np.isnan(readings.values["fall"])].tolist())
+        missing = dict.fromkeys(sorted(of_loss), "AUC of the unseen pairs, for its clause on chance")
+        # The reported weights come last, and decide.
         for at in np.flatnonzero(~np.isnan(readings.values["power"])).tolist():
             unit = int(readings.unit[at])
-            if readings.values["power"][at] >= POWER:
+            numbers = {name: float(column[at]) for name, column in readings.values.items()}
+            if unit not in of_loss:
+                missing[unit] = "values of the term task of the table terms, for its clause on the loss"
+            elif numbers["power"] >= POWER:
                 missing.pop(unit, None)
             else:
-                numbers = {name: float(column[at]) for name, column in readings.values.items()}
                 missing[unit] = underpowered(numbers, "the loss")
-        return missing
+        return dict(sorted(missing.items()))
 
     def remembered(self, units: Units) -> Mapping[str, Mask]:
         task = units.terms.equals("term", "task") & ~np.isnan(units.terms.numbers("value"))

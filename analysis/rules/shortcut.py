@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, POWER, UNDERPOWERED, chance_readings
+from analysis.rules.chance import CHANCE, HEALTHY, KNOWS_NOTHING, POWER, UNDERPOWERED, chance_readings
 from analysis.rules.ended import at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
@@ -16,8 +16,6 @@ from analysis.schema import MACRO, POOLED
 
 _PROMOTER = "promoter_"
 """Begins the names of the baselines that see the promoter alone."""
-_KNOWS_NOTHING = 0.55
-"""AUC up to which a baseline has found no shortcut that a model could be made of."""
 
 
 @register
@@ -61,7 +59,7 @@ class Shortcut(Rule):
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         lead, limit = values["lead"], limits[self.id]
-        return Broken(lead, limit, (lead <= limit) & (values["baseline"] >= _KNOWS_NOTHING))
+        return Broken(lead, limit, (lead <= limit) & (values["baseline"] >= KNOWS_NOTHING))
 
     def evidence(self, reading: Reading) -> str:
         values = reading.values
