@@ -188,6 +188,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("logit_sd", _F64, "standard deviation of logits"),
         ("probability_sd", _F64, "standard deviation of probabilities"),
         ("saturated", _F64, "share of pairs with abs(logit) > 6; null in older stores"),
+        (
+            "auc_null",
+            _F64,
+            "auc with null tokens in place of all sequences; of val_unseen, score corrected, selection best_on_validation",
+        ),
+        ("aupr_null", _F64, "aupr of the same"),
         ("aupr_support_sd", _F64, "standard deviation of aupr over support draws"),
         (
             "auc_design_effect",

@@ -63,7 +63,8 @@ def chance_readings(units: Units) -> Readings:
     A cell line of one class has no AUC and is left out. auc is the mean over cell lines weighted by pairs, never of
     pooled ranks; its standard errors are those of Hanley and McNeil at 0.5 and 0.6, inflated by the pooled row's design
     effect (`known` 1) or by `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1, lower = auc - 1.96 se0. recall, precision and
-    prevalence are the pooled row's. Evaluations without a pooled row or without any AUC are absent.
+    prevalence are the pooled row's; auc_null is the same mean of the AUC without sequences, where that was measured.
+    Evaluations without a pooled row or without any AUC are absent.
     """
     rows = units.unseen
     together = rows.equals("cell_line", POOLED)
@@ -99,6 +100,7 @@ def chance_readings(units: Units) -> Readings:
         values = {
             **{name: pooled.numbers(name) for name in _OF_POOLED},
             "auc": auc,
+            "auc_null": summed(weight * lines.numbers("auc_null")) / summed(weight),
             "upper": auc + BOUND * errors[1],
             "lower": auc - BOUND * errors[0],
             "power": power(*errors),

@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.stats import chi2
 
-from analysis.rules.ended import at_the_end, untrained
+from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -55,15 +55,15 @@ class ConstantEnvironment(Rule):
                 "environment.source in config_json of the table units",
                 np.array([each is None for each in source], dtype=bool),
             ),
-            *((what, lacking & ~absent) for what, lacking in untrained(units)),
-            ("u_var and r_var of phase 2 of the table epochs", ~readings.has(units.count) & ~absent),
+            (NO_ENVIRONMENT, absent),
+            *untrained(units),
+            ("u_var and r_var of phase 2 of the table epochs", ~readings.has(units.count)),
             (
                 "a reason for R_E to differ (rank-invariant, and the unseen cell lines are alike in prevalence)",
-                ~free & ~_unlike(units) & ~absent,
+                ~free & ~_unlike(units),
             ),
         ]
-        kept = readings.at(~absent[readings.unit])
-        return at_the_end(units, kept, lacks)
+        return at_the_end(units, readings, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         ratio, limit = values["ratio"], limits[self.id]

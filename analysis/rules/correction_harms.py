@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from analysis.rules.chance import ASSUMED_EFFECT, BOUND, POWER, UNDERPOWERED
-from analysis.rules.ended import at_the_end, untrained
+from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -60,7 +60,9 @@ class CorrectionHarms(Rule):
         readings = Readings.of_lines(corrected, values)
         both = readings.has(units.count)
         enough = readings.at(power >= POWER).has(units.count)
+        source = units.settings("environment.source")
         lacks = [
+            (NO_ENVIRONMENT, np.array([each == "none" for each in source], dtype=bool)),
             *untrained(units),
             ("pooled AUPR of u_only and corrected on val_unseen in the table cells", ~both),
             (

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from analysis.rules.ended import at_the_end, last_epoch, unended
+from analysis.rules.ended import NOTHING, at_the_end, last_epoch, unended
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -22,7 +22,7 @@ class DeadCompetition(Rule):
 
     Measured by the running shares of episodes in which either acted, over training cell lines; both at once count twice, so
     that the share of idle ones is a lower bound. Judged at the end of a unit that gave each cell line 20 seen episodes,
-    and as many with its name hidden, beyond the warm-up. Of a unit without a competition nothing is said.
+    and as many with its name hidden, beyond the warm-up.
     """
 
     id = "dead_competition"
@@ -54,14 +54,12 @@ class DeadCompetition(Rule):
         episodes = _episodes(units) / np.maximum(most, 1)
         lacks = [
             ("config_json of the table units", ~units.configured),
-            *((what, lacking & configured) for what, lacking in unended(units, last_epoch(units))),
-            ("acted and pulled of competition in the table reports", configured & ~readings.has(units.count)),
-            (
-                f"{_SETTLED} episodes per cell line beyond the warm-up",
-                configured & ~(episodes >= warmup + _SETTLED),
-            ),
+            (f"{NOTHING}: no competition is configured", ~configured),
+            *unended(units, last_epoch(units)),
+            ("acted and pulled of competition in the table reports", ~readings.has(units.count)),
+            (f"{_SETTLED} episodes per cell line beyond the warm-up", ~(episodes >= warmup + _SETTLED)),
         ]
-        return at_the_end(units, readings.at(configured[readings.unit]), lacks)
+        return at_the_end(units, readings, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         idle, limit = values["idle"], limits[self.id]

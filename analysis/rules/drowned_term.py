@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.rules.ended import NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -18,7 +19,7 @@ class DrownedTerm(Rule):
     least half of its epochs (seed 003), two of them at least.
 
     An epoch in which a term is not in force, or is satisfied (value 0), does not count: that is never_acted's to say. The
-    task itself has a share of 1.
+    task has a share of 1 by definition, and is not judged.
     """
 
     id = "drowned_term"
@@ -43,11 +44,13 @@ class DrownedTerm(Rule):
         share, value = rows.numbers("grad_share"), np.nan_to_num(rows.numbers("value"))
         # The share is the last step's, at which a term that acts now and then may be satisfied.
         acting = (value != 0) & ((share > 0) | ~(rows.numbers("acting") < 1))
-        chosen = (code >= 0) & in_force & acting & ~np.isnan(share)
+        beside = (code >= 0) & ~rows.equals("term", "task")
+        chosen = beside & in_force & acting & ~np.isnan(share)
         kept, term = rows.where(chosen), code[chosen]
         lacks = [
             ("rows of the table terms", ~units.having(rows)),
-            ("grad_share of the table terms", ~units.having(kept)),
+            (f"{NOTHING}: no loss term beside the task", ~units.having(rows.where(beside))),
+            ("grad_share of a term that acts in the table terms", ~units.having(kept)),
         ]
         values = {"grad_share": kept.numbers("grad_share"), "weight": kept.numbers("weight")}
         epoch = kept.numbers("epoch")

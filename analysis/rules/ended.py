@@ -12,6 +12,9 @@ from analysis.schema import REPORTED_BY_OTHERS
 
 TRAINED = 100
 """Optimiser steps before which no figure says anything of what was trained."""
+NOTHING = "nothing to judge"
+"""How a reason begins that names no missing input, but that a unit is not configured to have what a rule judges."""
+NO_ENVIRONMENT = f"{NOTHING}: environment.source is none"
 FEW_STEPS = f"{UNDERPOWERED}: fewer than {TRAINED} optimiser steps"
 
 

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.ledger.forms import FORMS
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -32,7 +33,15 @@ class EnergyMismatch(Rule):
         gap = np.nan_to_num(rows.numbers("energy_gap"))
         largest = np.zeros(units.count)
         np.maximum.at(largest, rows.unit, gap)
-        return units.before_training({"gap": largest}, [("rows of the table audit", ~units.having(rows))])
+        ended = rows.where(rows.equals("mechanism", "prediction") & rows.equals("moment", "last"))
+        # A form of a person's own cannot be recomputed.
+        own = [each is not None and each not in FORMS for each in units.settings("energy.form")]
+        lacks = [
+            ("rows of the table audit", ~units.having(rows)),
+            ("the audit of the unit's end in the table audit", ~units.having(ended) & ~(largest > 0)),
+            ("a NumPy form of its energy", np.array(own, dtype=bool) & ~(largest > 0)),
+        ]
+        return units.before_training({"gap": largest}, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         gap, limit = values["gap"], limits[self.id]
@@ -45,4 +54,5 @@ class EnergyMismatch(Rule):
         gap = np.nan_to_num(units.audit.numbers("energy_gap"))
         kept = np.zeros(len(gap), dtype=bool)
         kept[np.argsort(-gap, kind="stable")[:1]] = True
+        kept |= units.audit.equals("mechanism", "prediction") & units.audit.equals("moment", "last")
         return {"audit": kept}

@@ -41,7 +41,12 @@ class InertMechanism(Rule):
         verdicts[rows.unit[at], code[at]] = rows.where(at).equals("verdict", "inert")
         values = {_NAMED + name: verdicts[:, column] for column, name in enumerate(names)}
         values["inert"] = np.nansum(verdicts, axis=1) if len(names) else np.zeros(units.count)
-        return units.before_training(values, [("rows of the table audit", ~units.having(rows))])
+        judged = units.having(rows.where(~rows.equals("id", "-") | rows.equals("verdict", "inert")))
+        lacks = [
+            ("rows of the table audit", ~units.having(rows)),
+            ("verdicts on mechanisms in the table audit (the first seed of a trial has them)", ~judged),
+        ]
+        return units.before_training(values, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         inert, limit = values["inert"], limits[self.id]

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.ended import at_the_end, last_epoch, untrained
+from analysis.rules.ended import NOTHING, at_the_end, last_epoch, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -20,8 +20,7 @@ class LazyTeacher(Rule):
     """The Student learns nothing of its Teacher (seed 002): R_S varies over cell lines by less than 5 % of R_T's variance,
     and the distillation is not below what it was in its first epoch.
 
-    Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 100 steps. Of a unit
-    without a distillation nothing is said.
+    Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 100 steps.
     """
 
     id = "lazy_teacher"
@@ -48,7 +47,7 @@ class LazyTeacher(Rule):
         now = np.append(terms.numbers("value"), np.nan)[at]
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = student / teacher
-        known = ~np.isnan(ratio) & ~np.isnan(now) & configured[rows.unit]
+        known = ~np.isnan(ratio) & ~np.isnan(now)
         values = {"ratio": ratio, "first": first[rows.unit], "now": now}
         readings = Readings.of_units(
             rows.unit[known],
@@ -57,11 +56,11 @@ class LazyTeacher(Rule):
         )
         lacks = [
             ("config_json of the table units", ~units.configured),
-            *((what, lacking & configured) for what, lacking in untrained(units)),
+            (f"{NOTHING}: no distillation is configured", ~configured),
+            *untrained(units),
             (
                 "student_var and teacher_var of the table epochs, and the term distillation",
-                configured
-                & ~readings.at(readings.epoch == last_epoch(units)[readings.unit]).has(units.count),
+                ~readings.at(readings.epoch == last_epoch(units)[readings.unit]).has(units.count),
             ),
         ]
         return at_the_end(units, readings, lacks)

@@ -19,9 +19,9 @@ class NotLearning(Rule):
     """A unit that has ended, after 100 steps at least, without having learnt, in one of two ways.
 
     Loss: the task's loss over the last three epochs is not below that of the first one. Chance: the interval of the unseen
-    AUC, which is 0.5 where AUPR is the prevalence, contains 0.5 and ends below 0.60, or ends below 0.55 as one of any number
-    of resampled pairs may; where the pairs could not have shown an AUC of 0.60 either (`analysis.rules.chance`) this clause
-    is not evaluated: underpowered. Judged are the weights that are reported.
+    AUC, which is 0.5 where AUPR is the prevalence, contains 0.5 and ends below 0.60, or ends below 0.55 as one of any
+    number of resampled pairs may; where the pairs could not have shown an AUC of 0.60 either (`analysis.rules.chance`) this
+    clause is not evaluated: underpowered. Judged are the weights that are reported.
     """
 
     id = "not_learning"

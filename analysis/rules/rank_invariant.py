@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.rules.ended import NO_ENVIRONMENT, NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -20,7 +21,7 @@ class RankInvariant(Rule):
     """The objective ranks the pairs of one cell line, and the environment cannot change their order.
 
     `rank_invariant` of the table units is measured at the end of a unit; the energy form and the scope imply it. A unit
-    without an environment, and an objective of pooled pairs or of a likelihood, expect no such gain.
+    without an environment, and an objective of pooled pairs or of a likelihood, expect no such gain: nothing to judge.
     """
 
     id = "rank_invariant"
@@ -37,19 +38,20 @@ class RankInvariant(Rule):
         code, objectives = units.unit_rows.texts("objective")
         expects = np.array([*map(_per_cell, objectives), False])[code]
         source = units.settings("environment.source")
-        acts = np.array([each not in (None, "none") for each in source], dtype=bool)
         lacks = [
             (
                 "environment.source in config_json of the table units",
                 np.array([each is None for each in source], dtype=bool),
             ),
+            (NO_ENVIRONMENT, np.array([each == "none" for each in source], dtype=bool)),
             ("objective of the table units", code < 0),
+            (f"{NOTHING}: the objective ranks no pairs of one cell line", ~expects),
             ("rank_invariant of the table units (the unit has not ended)", np.isnan(invariant)),
         ]
-        return units.before_training({"invariant": (invariant == 1) & expects & acts}, lacks)
+        return units.before_training({"invariant": invariant}, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
-        invariant, limit = values["invariant"].astype(np.float64), limits[self.id]
+        invariant, limit = values["invariant"], limits[self.id]
         return Broken(invariant, limit, invariant > limit)
 
     def evidence(self, reading: Reading) -> str:

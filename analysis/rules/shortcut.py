@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from analysis.rules.chance import CHANCE, HEALTHY, KNOWS_NOTHING, POWER, UNDERPOWERED, chance_readings
-from analysis.rules.ended import at_the_end, untrained
+from analysis.rules.ended import NOTHING, at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -22,7 +22,7 @@ _PROMOTER = "promoter_"
 class Shortcut(Rule):
     """The unit is not better than the best baseline that sees the promoter alone, on the same fold, by AUC over unseen
     cell lines weighted by pairs (data report). Where the pairs could not tell an AUC of 0.60 from 0.5, it is not
-    evaluated: underpowered; where that baseline's AUC is below 0.55 there is no shortcut to take, and none is reported.
+    evaluated: underpowered; where that baseline's AUC is below 0.55 there is no shortcut to take, and nothing to judge.
 
     Baselines belong to a run: a trial that runs does not have them, the analysis judges.
     """
@@ -44,10 +44,11 @@ class Shortcut(Rule):
         chance = chance.with_values(
             {"baseline": baseline[unit], "lead": chance.values["auc"] - baseline[unit]}
         )
-        enough = chance.values["power"] >= POWER
+        enough, none = chance.values["power"] >= POWER, baseline < KNOWS_NOTHING
         having = chance.has(units.count)
         lacks = [
             ("rows of a promoter-only baseline in the table baselines", np.isnan(baseline)),
+            (f"{NOTHING}: no promoter-only baseline has an AUC of {KNOWS_NOTHING:g}", none),
             *untrained(units),
             ("AUC, recall and precision of the unseen pairs", ~having),
             (
@@ -59,7 +60,7 @@ class Shortcut(Rule):
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         lead, limit = values["lead"], limits[self.id]
-        return Broken(lead, limit, (lead <= limit) & (values["baseline"] >= KNOWS_NOTHING))
+        return Broken(lead, limit, lead <= limit)
 
     def evidence(self, reading: Reading) -> str:
         values = reading.values

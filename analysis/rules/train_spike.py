@@ -9,6 +9,9 @@ from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
+_EARLY = 2.0
+"""Epochs that are the first ones."""
+
 
 @register
 class TrainSpike(Rule):
@@ -21,12 +24,14 @@ class TrainSpike(Rule):
     severity = "documented"
     source = "seed 000"
     advice = "look for what gives labels away: support labels, repeated pairs, a cell line's name; then lower optimiser.lr"
-    limits: ClassVar[Mapping[str, float]] = {"train_spike": 0.85, "train_spike.epochs": 2.0}
+    limits: ClassVar[Mapping[str, float]] = {"train_spike": 0.85, "train_spike.epochs": _EARLY}
     lasting = False
 
     def measure(self, units: Units) -> Readings:
         series = units.series("train_aupr")
-        return series.with_values({"epoch": series.epoch})
+        early = series.at(series.epoch <= _EARLY).has(units.count)
+        lacks = [("train_aupr of the first two epochs in the table epochs", ~early)]
+        return series.at(early[series.unit]).with_values({"epoch": series.epoch[early[series.unit]]}, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         value, limit = values["train_aupr"], limits[self.id]

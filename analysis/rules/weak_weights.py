@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.rules.ended import NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -19,7 +20,7 @@ class WeakWeights(Rule):
     """Every weight of a loss term beside the task below 0.5 (seed 004: of regularisation that acts, at least one).
 
     Read from the resolved configuration, so that a ramp does not count, and implied by it. A unit of the task alone
-    regularises nothing, and nothing is said of it.
+    regularises nothing: nothing to judge.
     """
 
     id = "weak_weights"
@@ -43,14 +44,14 @@ class WeakWeights(Rule):
             known = having & (weights > 0)
             largest[known] = np.maximum(largest[known], weights[known])
             count += known
+        alone = (f"{NOTHING}: no loss term beside the task", count == 0)
         lacks: list[tuple[str, Mask]] = [
             ("config_json of the table units", ~units.configured),
             ("rows of the table terms", ~units.having(rows)),
             ("weight_key of the table terms", ~units.having(rows.where(code >= 0))),
+            alone,
         ]
-        alone = ("", count == 0)
-        readings = units.before_training({"weight": largest, "terms": count}, [*lacks, alone])
-        return readings.with_values({}, lacks)
+        return units.before_training({"weight": largest, "terms": count}, lacks)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         weight, limit = values["weight"], limits[self.id]

@@ -11,6 +11,7 @@ HEALTHY: dict[str, float] = {
     "n": 400, "positives": 200, "prevalence": 0.5, "aupr": 0.72, "auc": 0.80, "f1": 0.70, "f1_oracle": 0.72,
     "precision": 0.66, "recall": 0.75, "threshold": 0.45, "threshold_oracle": 0.44, "logit_sd": 1.2,
     "probability_sd": 0.2, "auc_design_effect": 1.0, "saturated": 0.1,
+    "auc_null": 0.5,
 }  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def unit(
     weight: float = 0.5,
     alone: float = 0.72,
     audit: dict[str, Any] | None = None,
-    promoter: float = 0.5,
+    promoter: float = 0.6,
     idle: float | None = None,
     taught: tuple[float, ...] = (),
 ) -> UnitRecords:
@@ -95,7 +96,10 @@ def unit(
         terms,
         pd.concat([corrected, pooled], ignore_index=True),
         reports=reports,
-        audit=[{"id": "M12", "mechanism": "gated", "verdict": "active", **(audit or {})}],
+        audit=[
+            {"moment": "first", "id": "M12", "mechanism": "gated", "verdict": "active", **(audit or {})},
+            {"moment": "last", "id": "-", "mechanism": "prediction", "verdict": "active"},
+        ],
         baselines=[{"baseline": "promoter_kmer_boosting", "cell_line": "K562", "n": 400, "auc": promoter}],
     )
 

@@ -101,7 +101,7 @@ def test_live_every_rule_is_raised_as_from_all_rows() -> None:
                 {"epoch": epoch, "selection": "epoch", "split": "val_unseen", "cell_line": line, "n": 4000,
                  "positives": 2000, "prevalence": 0.5, "aupr": aupr, "auc": 0.5, "f1": 0.5, "precision": 0.5, "recall": 0.9,
                  "f1_oracle": 0.6, "threshold_oracle": threshold, "logit_sd": logits, "probability_sd": logits,
-                 "score": score, "saturated": 0.9, "auc_design_effect": 1.0}
+                 "score": score, "saturated": 0.9, "auc_design_effect": 1.0, "auc_null": 0.5}
                 for line in ("macro", "pooled", *LINES)
                 for score, aupr in (("corrected", 0.5), ("u_only", 0.9))
             ]  # fmt: skip

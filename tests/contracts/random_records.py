@@ -78,8 +78,9 @@ def reports(rng: np.random.Generator, epoch: int) -> list[Row]:
 
 
 def audit(rng: np.random.Generator) -> list[Row]:
-    """Rows of `audit`: two moments, whose verdicts may differ."""
-    return [
+    """Rows of `audit`: two moments, whose verdicts may differ, and maybe the unit's end."""
+    ended = {"moment": "last", "id": "-", "mechanism": "prediction", "verdict": "active"}
+    return [ended] * int(rng.integers(0, 2)) + [
         {
             "id": number,
             "mechanism": mechanism,

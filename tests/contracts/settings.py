@@ -89,6 +89,7 @@ SETTINGS: dict[str, dict[str, Changes]] = {
         "never_acted": {"silent": True},
         "train_spike": {"train": (0.9, 0.9)},
         "not_learning": {"loss": (0.5, 0.6)},
+        "zero_input": {"auc": 0.5},
         "drowned_term": {"pearson": {"grad_share": 0.001}},
         "saturated": {"saturated": 0.6},
         "temperature_extreme": {"logged": {"temperature": 20.0}},

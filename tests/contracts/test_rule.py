@@ -55,6 +55,7 @@ NEAR = {
     "lines": (1, 4),
     "known": (0, 1),
     "saturated": (0.3, 0.7),
+    "auc_null": (0.5, 0.6),
     "negatives": (20, 800),
 }
 
