@@ -30,7 +30,7 @@ class ZeroInput(Rule):
         "unseen AUC no better than with null tokens in place of the sequences, and no lead of 0.1"
     )
     severity = "fault"
-    source = "general"
+    source = "definitions, Shortcut baselines"
     advice = "look whether the encoder gets a gradient: what it scores comes from the cell line and its support set alone"
     limits: ClassVar[Mapping[str, float]] = {"zero_input": HEALTHY - CHANCE}
     """Lead in AUC over null tokens that has to be possible."""
