@@ -27,6 +27,7 @@ from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
 from analysis.ranking import ROPE, rank
+from analysis.rules_page import rules_command
 from analysis.schema_page import page
 from analysis.store import Run
 from analysis.terminal import ranking_view, unread_view
@@ -62,6 +63,7 @@ examples:
   python -m analysis import results.csv --out runs/theirs   results that somebody reported, as a run
   python -m analysis import-predictions scores.csv --out runs/theirs   scores of pairs, as a run
   python -m analysis coverage                    do the intervals cover what they say?
+  python -m analysis rules                       every warning rule, and what to try
   python -m analysis schema                      every table and column of a run, as a page
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
@@ -318,6 +320,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "export": _export,
     "import": lambda argv: import_command(argv, plain_console()),
     "import-predictions": lambda argv: import_predictions_command(argv, plain_console()),
+    "rules": lambda argv: rules_command(argv, plain_console()),
     "schema": _schema,
 }
 """First word -> what it does with the others; anything else is a run to be ranked."""

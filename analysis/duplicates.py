@@ -29,6 +29,17 @@ _WRITTEN_AS = {"threshold_oracle": ("threshold", "threshold_oracle")}
 _LOOKED_AT = 5
 """Numbers that two configurations have to share with no third one in between before all of theirs are compared."""
 _ADVICE = "measure one of them again: a result that repeats in every digit is one measurement under two names"
+_SOURCE, _SEVERITY = "record points rp08, rp09, rp12, rp13", "fault"
+DECLARATION = (
+    RULE,
+    MARK,
+    _SEVERITY,
+    f"two configurations of a run that agree in every digit of at least {FEWEST} numbers",
+    "",
+    _SOURCE,
+    _ADVICE,
+)
+"""Name, letter, severity, condition, limits, source and advice of the rule."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +95,7 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
             for key in keys:
                 yield {
                     **key, "rule": RULE, "mark": MARK, "value": float(copy.numbers), "limit": float(FEWEST),
-                    "severity": "fault", "epoch": None, "cell_line": None,
-                    "source": "record points rp08, rp09, rp12, rp13", "advice": _ADVICE,
+                    "severity": _SEVERITY, "epoch": None, "cell_line": None, "source": _SOURCE, "advice": _ADVICE,
                     "evidence": copy.sentence(names[other]), "implied": False, "live": False,
                 }  # fmt: skip
 

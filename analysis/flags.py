@@ -60,7 +60,16 @@ def units_of_run(run: Run) -> Units:
 
     judged = Table(run.judged(), run.judged()["unit"].to_numpy())
     epochs, terms, mechanisms = map(table, (run.table("epochs"), run.table("terms"), run.acted()))
-    return Units(Table(unit_rows), epochs, terms, mechanisms, cells)
+    beside = {name: table(run.table(name)) for name in ("reports", "audit")}
+    baselines = _of_folds(run.table("baselines"), unit_rows)
+    return Units(Table(unit_rows), epochs, terms, mechanisms, cells, baselines=baselines, **beside)
+
+
+def _of_folds(baselines: pd.DataFrame, unit_rows: pd.DataFrame) -> Table:
+    """Every unit's rows of `baselines` on its fold's unseen validation cell lines."""
+    folds = pd.DataFrame({"fold": unit_rows["fold"], "unit": np.arange(len(unit_rows))})
+    rows = baselines[baselines["split"] == "val_unseen"].merge(folds, on="fold")
+    return Table(rows, rows["unit"].to_numpy(dtype=np.int64))
 
 
 def _limits(run: Run, units: Units) -> dict[str, np.ndarray]:

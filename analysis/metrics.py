@@ -28,9 +28,11 @@ Floats = NDArray[np.float64]
 METRICS = (
     "prevalence", "aupr", "aupr_lift", "auc", "f1", "precision", "recall", "threshold", "threshold_logit",
     "f1_oracle", "threshold_oracle", "threshold_oracle_logit", "nll", "nll_calibrated", "brier", "ece", "logit_sd",
-    "probability_sd",
+    "probability_sd", "saturated",
 )  # fmt: skip
 ECE_BINS = 15
+SATURATED = 6.0
+"""Abs(logit) beyond which a pair counts as saturated: a probability beyond 0.9975."""
 
 
 def _checked(logit: ArrayLike, label: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
@@ -187,6 +189,7 @@ def binary_metrics(
     values["ece"] = _calibration_error(probability, positive, weights)
     values["logit_sd"] = _spread(scores, weights)
     values["probability_sd"] = _spread(probability, weights)
+    values["saturated"] = float(np.average(np.abs(scores) > SATURATED, weights=weights))
     if not two_classes:
         return values
     curve = _Curve.of(scores, positive, weights)

@@ -115,6 +115,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("u_var", _F64, "variance of U_I"),
         ("r_mean", _F64, "mean of R_E"),
         ("r_var", _F64, "variance of R_E over cell lines"),
+        ("student_var", _F64, "variance of R_S over the episodes of a step; null without a Teacher"),
+        ("teacher_var", _F64, "variance of R_T over the episodes of a step; null without a Teacher"),
         ("grad_norm", _F64, "total gradient norm before clipping, mean over the epoch"),
         ("train_aupr", _F64, "macro AUPR of the training subset in evaluation mode"),
         (
@@ -185,6 +187,13 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("ece", _F64, "expected calibration error, 15 equal-width bins"),
         ("logit_sd", _F64, "standard deviation of logits"),
         ("probability_sd", _F64, "standard deviation of probabilities"),
+        ("saturated", _F64, "share of pairs with abs(logit) > 6; null in older stores"),
+        (
+            "auc_null",
+            _F64,
+            "auc with null tokens in place of all sequences; of val_unseen, score corrected, selection best_on_validation",
+        ),
+        ("aupr_null", _F64, "aupr of the same"),
         ("aupr_support_sd", _F64, "standard deviation of aupr over support draws"),
         (
             "auc_design_effect",

@@ -270,7 +270,7 @@ class Run:
 _READ_OF_CELLS = [
     *KEYS, "epoch", "selection", "split", "cell_line", "score", "prevalence_mode", "protocol", "n", "positives",
     "prevalence", "aupr", "auc", "f1", "precision", "recall", "f1_oracle", "threshold_oracle", "nll", "logit_sd",
-    "probability_sd", "threshold_oracle_logit", "auc_design_effect",
+    "probability_sd", "threshold_oracle_logit", "auc_design_effect", "saturated", "auc_null",
 ]  # fmt: skip
 _JUDGED = {
     ("as_found", "val_unseen", "epoch"),

@@ -22,6 +22,7 @@ from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
 from analysis.rules import why
+from analysis.rules.ended import NOTHING
 from analysis.schema import REPORTED_BY_OTHERS, UNDATED
 from analysis.stamps import earlier_runs
 from analysis.store import Run
@@ -173,14 +174,13 @@ def _table(ranking: Ranking, top: int | None) -> Table:
 
 
 def _flags(ranking: Ranking) -> dict[str, Text]:
-    """Configuration -> the letters of its rules; a letter is dim where all its findings are implied."""
+    """Configuration -> the letters of its rules, but for what data or sizes imply: that is said once per run."""
     texts: dict[str, Text] = {}
     place = {rule: at for at, rule in enumerate(rules_in_order(ranking.findings))}
-    each = ranking.findings.groupby(["config", "rule"], sort=False).agg(
-        {"implied": "all", "severity": "first", "mark": "first"}
-    )
+    own = ranking.findings[~ranking.findings["implied"]]
+    each = own.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
     for row in sorted(each.reset_index().to_dict("records"), key=lambda r: place[r["rule"]]):
-        style = "dim" if row["implied"] else _STYLE.get(row["severity"], "")
+        style = _STYLE.get(row["severity"], "")
         texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)
     return texts
 
@@ -217,10 +217,9 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "†": rows["test_aupr"].notna().any(),
     }
     legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
-    raised = by_rule(ranking.findings)
+    raised = by_rule(ranking.findings[~ranking.findings["implied"]])
     if len(raised):
-        named = ", ".join(f"{_mark(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
-        legend["flags"] = f"{named} (dim: implied by data or sizes)"
+        legend["flags"] = ", ".join(f"{_mark(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
     if rows["folds"].max() > 1:
         legend["folds"] = (
             f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, corrected t over folds "
@@ -270,6 +269,8 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         )
         if row["lines"]:
             head.append(f", {row['lines']} of {many(lines, 'unseen cell line')}")
+        if row["implied"]:
+            head.append("; implied by data or sizes", style="dim")
         yield head
         where = [f"#{ranks[row['config']]}"]
         if isinstance(row["cell_line"], str):
@@ -281,9 +282,15 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         if isinstance(row["evidence"], str) and row["evidence"]:
             yield Padding(Text(row["evidence"], style="dim"), (0, 0, 0, 2))
         yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
-    for row in ranking.unevaluated.to_dict("records"):
-        text = f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units: {why(row['missing'])}"
-        yield Text(text, style="magenta")
+    idle = []
+    for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
+        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(missing)}"
+        if missing.startswith(NOTHING):
+            idle.append(text.replace(f": {NOTHING}: ", ": "))
+        else:
+            yield Text(f"not evaluated: {text}", style="magenta")
+    if idle:
+        yield Text(f"not evaluated, {NOTHING}: {'; '.join(idle)}", style="dim")
 
 
 def _mark(recorded: object) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from analysis import schema_page
+from analysis import rules_page, schema_page
 from analysis.rules import RULES
 from harness.config.blocks.data import DataBlock
 from harness.config.sweep.sweep import load_sweep
@@ -70,7 +70,7 @@ def named(source: str) -> list[str]:
 def sources() -> dict[str, str]:
     rows = {f"{kind}: {row.key}": row.source for kind, table in registries().items() for row in table}
     rows |= {f"mechanism: {row.key}": row.source for row in catalogue()}
-    return rows | {f"rule: {rule}": cls.source for rule, cls in RULES.items()}
+    return rows | {f"rule: {row.rule}": row.source for row in rules_page.rows()}
 
 
 def places(page: Path) -> set[str]:
@@ -150,8 +150,16 @@ def test_generated_pages_are_as_the_code_is_now() -> None:
     for name, made, command in (
         ("mechanisms.md", mechanisms_page.page(), "python -m harness.mechanisms --markdown"),
         ("store.md", schema_page.page(), "python -m analysis schema"),
+        ("rules.md", rules_page.page(), "python -m analysis rules --markdown"),
     ):
         assert text(DOCS / name) == made, f"run {command} > docs/{name}"
+
+
+def test_every_warning_rule_stands_in_the_table_of_rules() -> None:
+    rows = [f"| `{r.id}` | {r.mark} | {r.severity} | {r.condition_text} |" for r in RULES.values()]
+    rows.append("| `duplicate_results` | 2 | fault |")
+    stand = [line for line in text(DOCS / "rules.md").splitlines() if line.startswith("| `")]
+    assert [line.startswith(row) for row, line in zip(rows, stand, strict=True)] == [True] * len(rows)
 
 
 def test_relative_links_and_their_headings_are_there() -> None:

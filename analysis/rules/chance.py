@@ -1,16 +1,20 @@
 """Could these unseen pairs have shown a healthy AUC at all? Power of a test that compares an AUC with chance."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr, ndtri
 
 from analysis.rules.readings import Readings
-from analysis.rules.table import Floats, Ints, Mask, Table, codes, last_of_each, paired
+from analysis.rules.table import Floats, codes, evaluation, last_of_each, paired
 from analysis.rules.units import Units
 from analysis.schema import MACRO, POOLED
 
 CHANCE, HEALTHY = 0.5, 0.6
 """AUC of chance, and of the least model that is called healthy."""
+KNOWS_NOTHING = 0.55
+"""AUC below which nothing is known that a ranking could be made of, however many pairs show it."""
 POWER = 0.8
 """Chance of telling the two apart, below which a test says nothing."""
 UNDERPOWERED = "underpowered"
@@ -18,7 +22,8 @@ UNDERPOWERED = "underpowered"
 ASSUMED_EFFECT = 3.0
 """Design effect of 2 Mb loci where a store has none: the largest of 1.6 to 3.1 that sequence scores had on real pairs."""
 
-_BOUND = float(ndtri(0.975))
+BOUND = float(ndtri(0.975))
+"""Standard errors on either side of a 95 % interval."""
 _OF_POOLED = ("recall", "precision", "prevalence")
 
 
@@ -37,7 +42,19 @@ def hanley_mcneil(auc: float, positives: ArrayLike, negatives: ArrayLike) -> Flo
 def power(se_chance: ArrayLike, se_healthy: ArrayLike) -> Floats:
     """Phi((0.1 - 1.96 se0) / se1): how often a model of AUC 0.6 is told from chance at 5 %."""
     se0, se1 = np.asarray(se_chance), np.asarray(se_healthy)
-    return np.asarray(ndtr((HEALTHY - CHANCE - _BOUND * se0) / se1))
+    return np.asarray(ndtr((HEALTHY - CHANCE - BOUND * se0) / se1))
+
+
+def underpowered(values: Mapping[str, float], judged: str) -> str:
+    """Why a clause on chance says nothing of a reading, and what was `judged` in its place, in words."""
+    effect = (
+        "as measured" if values["known"] else f"assumed to be {ASSUMED_EFFECT:g} as the store has no loci"
+    )
+    return (
+        f"{UNDERPOWERED}: {values['positives']:.0f} positive and {values['negatives']:.0f} negative unseen pairs tell an "
+        f"AUC of {HEALTHY:g} from chance with a power below {POWER:g} (design effect of their loci {effect}); {judged} "
+        "was judged"
+    )
 
 
 def chance_readings(units: Units) -> Readings:
@@ -45,15 +62,16 @@ def chance_readings(units: Units) -> Readings:
 
     A cell line of one class has no AUC and is left out. auc is the mean over cell lines weighted by pairs, never of
     pooled ranks; its standard errors are those of Hanley and McNeil at 0.5 and 0.6, inflated by the pooled row's design
-    effect (`known` 1) or by `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1. recall, precision and prevalence are the
-    pooled row's. Evaluations without a pooled row or without any AUC are absent.
+    effect (`known` 1) or by `ASSUMED_EFFECT` (0). upper = auc + 1.96 se1, lower = auc - 1.96 se0. recall, precision and
+    prevalence are the pooled row's; auc_null is the same mean of the AUC without sequences, where that was measured.
+    Evaluations without a pooled row or without any AUC are absent.
     """
     rows = units.unseen
     together = rows.equals("cell_line", POOLED)
     for name in _OF_POOLED:
         together &= ~np.isnan(rows.numbers(name))
     pooled = rows.where(together)
-    pooled = pooled.where(last_of_each(codes(*_evaluation(pooled))))
+    pooled = pooled.where(last_of_each(codes(*evaluation(pooled))))
     lines = rows.where(
         ~rows.equals("cell_line", MACRO)
         & ~rows.equals("cell_line", POOLED)
@@ -61,7 +79,7 @@ def chance_readings(units: Units) -> Readings:
         & (rows.numbers("positives") > 0)
         & (rows.numbers("n") - rows.numbers("positives") > 0)
     )
-    at = paired(_evaluation(pooled), _evaluation(lines))
+    at = paired(evaluation(pooled), evaluation(lines))
     lines, at = lines.where(at >= 0), at[at >= 0]
     weight, positives = lines.numbers("n"), lines.numbers("positives")
     effect = pooled.numbers("auc_design_effect")
@@ -82,7 +100,9 @@ def chance_readings(units: Units) -> Readings:
         values = {
             **{name: pooled.numbers(name) for name in _OF_POOLED},
             "auc": auc,
-            "upper": auc + _BOUND * errors[1],
+            "auc_null": summed(weight * lines.numbers("auc_null")) / summed(weight),
+            "upper": auc + BOUND * errors[1],
+            "lower": auc - BOUND * errors[0],
             "power": power(*errors),
             "positives": summed(positives),
             "negatives": summed(weight - positives),
@@ -90,7 +110,3 @@ def chance_readings(units: Units) -> Readings:
             "known": known.astype(np.float64),
         }
     return Readings.of_lines(pooled, values).at(count > 0)
-
-
-def _evaluation(rows: Table) -> tuple[Ints, Floats, Mask]:
-    return rows.unit, rows.numbers("epoch"), ~rows.equals("selection", "epoch")

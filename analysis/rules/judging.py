@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from analysis.rules.chance import UNDERPOWERED
+from analysis.rules.ended import NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import LIMITS, RULES, check_limits
 from analysis.rules.rule import Finding, Rule
@@ -62,7 +63,7 @@ def not_evaluated(records: UnitRecords) -> dict[str, str]:
 
 def why(missing: str) -> str:
     """Why a rule was not evaluated, in words that can follow a colon, by what is `missing`."""
-    return missing if missing.startswith(UNDERPOWERED) else f"{missing} is missing"
+    return missing if missing.startswith((UNDERPOWERED, NOTHING)) else f"{missing} is missing"
 
 
 def _without(readings: Readings, units: int) -> dict[int, str]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import ASSUMED_EFFECT, HEALTHY, POWER, UNDERPOWERED, chance_readings
+from analysis.rules.chance import HEALTHY, POWER, chance_readings, underpowered
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -98,9 +98,8 @@ class ModeCollapse(Rule):
             if readings.values["power"][at] >= POWER:
                 del missing[unit]
             else:
-                missing[unit] = _underpowered(
-                    {name: float(column[at]) for name, column in readings.values.items()}
-                )
+                numbers = {name: float(column[at]) for name, column in readings.values.items()}
+                missing[unit] = underpowered(numbers, "the spread of the output")
         spread = set(readings.unit[~np.isnan(readings.values["logit_sd"])].tolist())
         for unit in set(missing) | set(reported):
             if unit not in spread:
@@ -118,14 +117,3 @@ def _widest(spreads: Readings, closes: Mask) -> Readings:
     widest = gated.at(order[begins]).with_values({"lines": lines.astype(np.float64)})
     series = replace(widest, scope=np.full(len(widest), len(widest.names)), names=(*widest.names, _WIDEST))
     return free.joined(series) if len(series) else free
-
-
-def _underpowered(values: Mapping[str, float]) -> str:
-    effect = (
-        "as measured" if values["known"] else f"assumed to be {ASSUMED_EFFECT:g} as the store has no loci"
-    )
-    return (
-        f"{UNDERPOWERED}: {values['positives']:.0f} positive and {values['negatives']:.0f} negative unseen pairs tell an "
-        f"AUC of {HEALTHY:g} from chance with a power below {POWER:g} (design effect of their loci {effect}); the spread "
-        "of the output was judged"
-    )

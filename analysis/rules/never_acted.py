@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.rules.ended import unended
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -50,7 +51,7 @@ class NeverActed(Rule):
         unknown = np.any([record.lacking(units.count) for record in records.values()], axis=0)
         lacks: list[tuple[str, Mask]] = [
             ("rows of the table terms", np.asarray(np.isnan(places[TERM]).all(axis=1))),
-            *_unended(units, last),
+            *unended(units, last),
             ("values of the tables terms and mechanisms", np.asarray(unknown)),
         ]
         at = np.flatnonzero(~np.any([lacking for _, lacking in lacks], axis=0))
@@ -107,13 +108,3 @@ def _among(record: ActedRows, rows: int) -> Mask:
     kept = np.zeros(rows, dtype=bool)
     kept[record.at] = record.most_telling()
     return kept
-
-
-def _unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:
-    """Inputs that units lack for a judgement after their epoch `last` [units]: an end in which every term had its turn."""
-    censored = units.unit_rows.equals("status", "stopped") | units.unit_rows.equals("status", "pruned")
-    running = units.unit_rows.equals("status", "running")
-    planned = np.array([np.inf if n is None else float(n) for n in units.settings("optimiser.epochs")])
-    ended = censored | units.unit_rows.equals("status", "done") | (running & (last >= planned))
-    phase2 = units.having(units.epochs.where(units.epochs.numbers("phase") == 2))
-    return [("phase 2 (the unit ended before it)", censored & ~phase2), ("the end of the unit", ~ended)]

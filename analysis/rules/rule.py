@@ -31,10 +31,12 @@ class Finding:
     evidence: str
     implied: bool
     live: bool
+    series: str = ""
+    """What it is of among the readings of the unit, a cell line or a loss term; no column, since the evidence says it."""
 
     def row(self) -> dict[str, Any]:
         """The finding as a row of the table `warnings`, without config, fold and seed."""
-        return dict(vars(self))
+        return {name: value for name, value in vars(self).items() if name != "series"}
 
 
 class RuleError(UserError):
@@ -46,13 +48,15 @@ class RuleError(UserError):
 
 
 class Reading(NamedTuple):
-    """One reading that a rule stands on, in plain numbers: `values` has those that it has, `limits` those in force."""
+    """One reading that a rule stands on, in plain numbers: `values` has those that it has, `limits` those in force;
+    `series` is the name of what it is of."""
 
     values: Mapping[str, float]
     limits: Mapping[str, float]
     epoch: int | None
     cell_line: str | None
     final: bool
+    series: str = ""
 
     @property
     def when(self) -> str:
@@ -74,9 +78,9 @@ class Rule(ABC):
     `mark` is the letter that stands for the rule in a ranking, `order` its place among the others. `limits` maps a
     limit's name to its default: the rule's own id first, further ones as `<id>.<part>`. `lasting` rules describe the
     model as it is: they stand when they hold at the last measured epoch or at the reported weights, for `patience`
-    epochs in a row in the former case. The others stand once they held at all. While a trial runs, `measure` is given
-    the rows of the last `window` epochs, and those of earlier ones that `remembered` kept. What is empty here must be
-    declared, or the class cannot be registered.
+    epochs in a row in the former case. One with a `share` stands where it held in at least that share of the readings of
+    a series, `patience` of them at least. The others stand once they held at all. While a trial runs, `measure` is given
+    the rows of the last `window` epochs, and earlier ones that `remembered` kept. What is empty must be declared.
     """
 
     id: ClassVar[str] = ""
@@ -88,6 +92,7 @@ class Rule(ABC):
     limits: ClassVar[Mapping[str, float]] = {}
     order: ClassVar[int] = 1000
     lasting: ClassVar[bool] = True
+    share: ClassVar[float] = 0.0
     patience: ClassVar[int] = 1
     window: ClassVar[int] = 1
 
@@ -115,7 +120,7 @@ class Rule(ABC):
         return {}
 
     def remembered(self, units: Units) -> Mapping[str, Mask]:
-        """Table (`epochs`, `terms` or `mechanisms`) -> its rows [rows] that later epochs need for as long as the unit runs.
+        """Table (`epochs`, `terms`, `mechanisms`, `audit`) -> its rows [rows] that later epochs need as long as it runs.
 
         Their number must not grow with the epochs.
         """

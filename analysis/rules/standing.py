@@ -10,6 +10,8 @@ from analysis.rules.rule import Broken, Finding, Reading, Rule, RuleError
 from analysis.rules.table import Floats
 
 Limits = Mapping[str, float | Floats]
+Tally = Mapping[str, tuple[int, int]]
+"""Name of a series -> its readings so far, and those of them that broke the limit."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,12 @@ class Series:
 class Judged:
     """Readings judged by their rule: `readings` in order, `limits` by name [n], and which of them are `broken`."""
 
-    def __init__(self, rule: Rule, readings: Readings, limits: Limits) -> None:
-        """`limits` of all rules: of all units, or one for each [units]."""
+    def __init__(self, rule: Rule, readings: Readings, limits: Limits, tally: Tally | None = None) -> None:
+        """`limits` of all rules: of all units, or one for each [units]. `tally`: of one unit whose earlier readings are not
+        all there."""
         if not isinstance(readings, Readings):
             raise RuleError(rule.id, f"it measures a {type(readings).__name__}, expected Readings")
-        self.rule, self.readings = rule, readings.sorted()
+        self.rule, self.readings, self._tally = rule, readings.sorted(), tally
         unit = self.readings.unit
         each = ((name, limits[name]) for name in rule.limits)
         self.limits = {
@@ -61,13 +64,33 @@ class Judged:
             broken, epoch = self.broken.broken[part].tolist(), self.readings.epoch[part].tolist()
             final, excess = self.readings.final[part].tolist(), far[part].tolist()
             counted, stands = [at for at, one in enumerate(broken) if one], True
-            if self.rule.lasting:
+            if self.rule.share:
+                stands = self._often(begin, broken)
+            elif self.rule.lasting:
                 counted, stands = _lasting(broken, final, epoch, self.rule.patience)
             if counted:
                 worst = max(counted, key=lambda at: (excess[at], final[at]))
                 epochs = [epoch[at] for at in counted if epoch[at] == epoch[at]]
                 first = int(min(epochs)) if epochs else None
                 yield Series([begin + at for at in counted], begin + worst, first, stands)
+
+    def _often(self, begin: int, broken: list[bool]) -> bool:
+        """Whether a series that begins there broke its limit in the rule's share of all of its readings."""
+        seen, often = len(broken), sum(broken)
+        if self._tally is not None:
+            seen, often = self._tally[self._name(begin)]
+        return seen >= self.rule.patience and often >= self.rule.share * seen
+
+    def counts(self) -> Tally:
+        """Readings of every series by its name, and those of them that break the limit; of one unit."""
+        counts: dict[str, tuple[int, int]] = {}
+        for at, broken in enumerate(self.broken.broken.tolist()):
+            seen, often = counts.get(self._name(at), (0, 0))
+            counts[self._name(at)] = (seen + 1, often + broken)
+        return counts
+
+    def _name(self, at: int) -> str:
+        return self.readings.names[int(self.readings.scope[at])]
 
     def needed(self) -> Readings:
         """The readings that decide, together with those of later epochs, what all of them would."""
@@ -88,6 +111,7 @@ class Judged:
             epoch=int(epoch) if epoch == epoch else None,
             cell_line=None if line < 0 else self.readings.names[line],
             final=bool(self.readings.final[at]),
+            series=self._name(at),
         )
         return Finding(
             rule=rule.id,
@@ -102,6 +126,7 @@ class Judged:
             evidence=rule.evidence(reading),
             implied=rule.implied(reading),
             live=False,
+            series=reading.series,
         )
 
 

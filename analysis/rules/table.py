@@ -133,6 +133,11 @@ def line_order(name: str) -> tuple[bool, bool, str]:
     return name == POOLED, name != MACRO, name
 
 
+def evaluation(rows: Table) -> tuple[Ints, Floats, Mask]:
+    """What tells evaluations apart in rows of `cells`: unit, epoch, and whether it is of the reported weights [rows]."""
+    return rows.unit, rows.numbers("epoch"), ~rows.equals("selection", "epoch")
+
+
 def codes(*columns: NDArray[Any]) -> Ints:
     """One number per row [rows] for the combination of its values, whole numbers from 0 on."""
     code = np.zeros(len(columns[0]), dtype=np.int64)

@@ -18,17 +18,22 @@ JUDGED = {
     "test": ("best_on_validation",),
 }
 """Split -> the selections whose rows of `cells` rules look at; test stands in evidence and decides nothing."""
+NO_ROWS = Table([])
 
 
 @dataclass(frozen=True)
 class UnitRecords:
-    """One unit: its row of `units` and its rows of `epochs`, `terms`, `mechanisms` and `cells`, as in `analysis.schema`."""
+    """One unit: its row of `units` and its rows of the other tables that rules read, as in `analysis.schema`; `baselines`
+    are those of its fold."""
 
     row: Row
     epochs: Rows = field(default_factory=list)
     terms: Rows = field(default_factory=list)
     cells: Rows = field(default_factory=list)
     mechanisms: Rows = field(default_factory=list)
+    reports: Rows = field(default_factory=list)
+    audit: Rows = field(default_factory=list)
+    baselines: Rows = field(default_factory=list)
 
 
 class Units:
@@ -44,10 +49,15 @@ class Units:
         terms: Table,
         mechanisms: Table,
         cells: Callable[[str], Table],
+        *,
+        reports: Table = NO_ROWS,
+        audit: Table = NO_ROWS,
+        baselines: Table = NO_ROWS,
     ) -> None:
         self.count = len(unit_rows)
         self.unit_rows, self.epochs, self.terms = unit_rows, _dated(epochs), _dated(terms)
-        self.mechanisms = _dated(mechanisms)
+        self.mechanisms, self.reports = _dated(mechanisms), _dated(reports)
+        self.audit, self.baselines = audit, baselines
         self._cells = cells
 
     @classmethod
@@ -62,20 +72,25 @@ class Units:
                 chosen &= cells.equals("prevalence_mode", "as_found")
             return cells.where(chosen)
 
-        epochs, terms, mechanisms = (
-            Table(rows) for rows in (records.epochs, records.terms, records.mechanisms)
-        )
-        return cls(Table([records.row]), epochs, terms, mechanisms, of_split)
+        epochs, terms, mechanisms = map(Table, (records.epochs, records.terms, records.mechanisms))
+        reports, audit, baselines = map(Table, (records.reports, records.audit, records.baselines))
+        beside = {"reports": reports, "audit": audit, "baselines": baselines}
+        return cls(Table([records.row]), epochs, terms, mechanisms, of_split, **beside)
 
     @cached_property
     def unseen(self) -> Table:
         """`val_unseen` rows of `cells`: of every epoch, and of the weights that are reported."""
+        return _scored(self, self.unseen_of_each_score)
+
+    @cached_property
+    def unseen_of_each_score(self) -> Table:
+        """The same rows of both scores, `u_only` and `corrected`."""
         return self._split("val_unseen")
 
     @cached_property
     def test(self) -> Table:
         """`test` rows of `cells`, of the weights that are reported."""
-        return self._split("test")
+        return _scored(self, self._split("test"))
 
     def having(self, table: Table) -> Mask:
         """Which units have rows in a table [units]."""
@@ -133,13 +148,19 @@ class Units:
         return Readings.of_units(at, np.full(len(at), np.nan), kept, lacks)
 
     def _split(self, split: str) -> Table:
-        """Rows of one split, of one protocol and one score per unit: a rule judges what is predicted, and never mixes
-        two ways of measuring. The protocol `exact` is preferred to `documented`, the score `corrected` to `u_only`."""
-        rows = _dated(self._cells(split))
-        for column, preferred in (("protocol", "exact"), ("score", "corrected")):
-            chosen = rows.equals(column, preferred)
-            rows = rows.where(chosen | ~self.having(rows.where(chosen))[rows.unit])
-        return rows
+        """Rows of one split, of one protocol per unit: a rule never mixes two ways of measuring. The protocol `exact` is
+        preferred to `documented`."""
+        return _preferred(self, _dated(self._cells(split)), "protocol", "exact")
+
+
+def _scored(units: Units, rows: Table) -> Table:
+    """One score per unit, since a rule judges what is predicted: `corrected` rather than `u_only`."""
+    return _preferred(units, rows, "score", "corrected")
+
+
+def _preferred(units: Units, rows: Table, column: str, text: str) -> Table:
+    chosen = rows.equals(column, text)
+    return rows.where(chosen | ~units.having(rows.where(chosen))[rows.unit])
 
 
 def _plain(cells: Rows, splits: set[str]) -> Rows:

@@ -16,6 +16,7 @@ from harness.trial.record import Record
 from harness.trial.score.branch import branch_rows, branches, leak_warning
 from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins
 from harness.trial.score.ledger import ledger_row
+from harness.trial.score.null_sequences import add_nulls, score_nulls
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.score.rows import embedding_rows, prediction_rows
 from harness.trial.score.scoring import score_splits
@@ -77,6 +78,7 @@ class Evaluation:
                 raise RuntimeError(f"{record.unit} has no checkpoint of its selected epoch {selected}")
             self.trainer.load_weights(best)
             cells, scores = self._of_selection("best_on_validation", selected)
+            self._add_nulls(cells, scores[VALIDATION], selected)
             record.add("cells", cells)
             chosen = {}
             if self.chooses:
@@ -106,9 +108,18 @@ class Evaluation:
             rows += branch_rows(rows, scores["test"], self.cell_lines, selection)
         return rows, scores
 
-    def _ledger_row(self, record: Record, epoch: int, predictions: int) -> Row:
+    def _add_nulls(self, cells: list[Row], scores: SplitScores, epoch: int) -> None:
+        calibration = self._fitted(epoch)
+        nulls = score_nulls(self.trainer, self.predictor, scores, epoch=epoch, calibration=calibration)
+        add_nulls(cells, nulls, self.cell_lines)
+
+    def _fitted(self, epoch: int) -> float | None:
+        """T that the last evaluation fitted for the weights of an epoch; None where none is."""
         fitted = self.settings.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) == 2
-        calibration = self.calibration if fitted else None
+        return self.calibration if fitted else None
+
+    def _ledger_row(self, record: Record, epoch: int, predictions: int) -> Row:
+        calibration = self._fitted(epoch)
         row = ledger_row(self.trainer, epoch=epoch, calibration=calibration, predictions=predictions)
         return {**row, "checkpoint": record.checkpoints.digests[f"epoch-{epoch}"]}
 

@@ -172,8 +172,8 @@ class UnitRun:
             self.row |= {"objective_value": value, "selected_epoch": epoch}
             self.record.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
         self._leave_prefix(epoch, logs)
-        tables["warnings"], self._stop = self.live.see(self.row, tables)
         tables["audit"] = self.inspections.taken()
+        tables["warnings"], self._stop = self.live.see(self.row, tables)
         self._stop = self.inspections.fault or self._stop
         self.row["wall_s"] += time.perf_counter() - began
         self.record.epoch(self.row, tables, self.trainer.state_dict(), self._state())
@@ -216,6 +216,8 @@ class UnitRun:
             terms=self.rows("terms"),
             mechanisms=self.rows("mechanisms"),
             cells=self.rows("cells"),
+            reports=self.rows("reports"),
+            audit=self.rows("audit"),
         )
 
     def _is_trained(self) -> bool:

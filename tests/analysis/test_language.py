@@ -19,7 +19,7 @@ from tests.narrow import present
 ZH = Path(__file__).parents[2] / "analysis" / "language" / "zh.toml"
 _COMMAND = re.compile(r"python -m [\w.]+( [\w./~-]+)*|/[\w./-]+|RUN = '[^']*'|https?://\S+")
 _IDENTIFIER = re.compile(r"\w*[_.=/0-9]\w*(?:[_.=/-]\w+)*|[A-Z][A-Za-z]*[A-Z]\w*|\b[A-Z]\b|--[\w-]+")
-_NAMES = frozenset({"Student", "Nadeau", "Bengio", "Holm", "Dunnett", "logit", "dropout", "mer", "false", "terms"})
+_NAMES = frozenset({"Student", "Nadeau", "Bengio", "Holm", "Dunnett", "logit", "dropout", "mer", "false", "terms", "unified", "Opportunist"})
 
 
 def english(text: str, identifiers: Iterable[str] = ()) -> list[str]:

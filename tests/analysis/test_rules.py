@@ -11,10 +11,15 @@ from analysis.schema import TABLES, to_table
 from tests.analysis.rule_units import cells, raised, unit
 from tests.typed import as_a, rows_of
 
+NOT_CONFIGURED = {"dead_competition", "lazy_teacher"}
+
 
 def test_a_healthy_unit_raises_nothing() -> None:
     assert evaluate(unit()) == []
-    assert not_evaluated(unit()) == {}
+    taught = unit(idle=0.1, taught=(0.2, 0.1), logged={"student_var": 0.5, "teacher_var": 1.0})
+    assert evaluate(taught) == []
+    assert not_evaluated(taught) == {}
+    assert set(not_evaluated(unit())) == NOT_CONFIGURED
 
 
 def test_finding_fits_the_warnings_table() -> None:
@@ -176,8 +181,16 @@ def test_missing_inputs_are_not_evaluated_never_passed() -> None:
     assert "parameters" in missing["over_capacity"]
     assert "val_unseen" in missing["threshold_low"]
     nulls = unit({"threshold_oracle": None, "recall": None}, {"threshold_oracle": None, "recall": None})
-    partly = {"threshold_low", "threshold_high", "loose_boundary", "mode_collapse"}
-    assert set(not_evaluated(nulls)) == partly
+    partly = {
+        "threshold_low",
+        "threshold_high",
+        "loose_boundary",
+        "mode_collapse",
+        "not_learning",
+        "zero_input",
+        "shortcut",
+    }
+    assert set(not_evaluated(nulls)) == partly | NOT_CONFIGURED
     empty = UnitRecords(
         row={}, **{n: TABLES[n].empty_table().to_pandas() for n in ("epochs", "terms", "cells")}
     )

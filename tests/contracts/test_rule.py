@@ -23,7 +23,6 @@ from analysis.rules import (
     UnitRecords,
     Units,
     Watch,
-    evaluate,
     judge,
     not_evaluated,
     register,
@@ -31,6 +30,7 @@ from analysis.rules import (
 from analysis.rules.table import Floats
 from analysis.store import KEYS, Run
 from tests.analysis.rule_units import HEALTHY, raised, unit
+from tests.contracts import random_records
 from tests.contracts.settings import SETTINGS
 from tests.typed import rows_of
 
@@ -54,11 +54,13 @@ NEAR = {
     "upper": (0.4, 0.8),
     "lines": (1, 4),
     "known": (0, 1),
+    "saturated": (0.3, 0.7),
+    "auc_null": (0.5, 0.6),
     "negatives": (20, 800),
 }
 
 
-def _run(seed: int, units: int = 36) -> Run:
+def _run(seed: int, units: int = 48) -> Run:
     """A run in memory of random numbers around the limits, with gaps, odd protocols and units that lack tables."""
     rng = np.random.default_rng(seed)
     unit_rows: list[dict[str, Any]] = []
@@ -66,6 +68,8 @@ def _run(seed: int, units: int = 36) -> Run:
     cells: list[dict[str, Any]] = []
     terms: list[dict[str, Any]] = []
     warnings: list[dict[str, Any]] = []
+    reports: list[dict[str, Any]] = []
+    audit: list[dict[str, Any]] = []
 
     def some(value: float, share: float = 0.05) -> float:
         return float("nan") if rng.random() < share else value
@@ -77,20 +81,24 @@ def _run(seed: int, units: int = 36) -> Run:
         content = {"limits": limits, "support": {"labels": bool(rng.random() < 0.2)} if number % 5 else {}}
         sizes = {"parameters": some(float(rng.integers(1, 2000)), 0.1), "train_pairs": 100.0}
         status = ("done", "pruned", "running", "stopped", "diverged")[int(rng.integers(0, 5))]
-        content |= {"optimiser": {"epochs": 3}}
+        content |= {"optimiser": {"epochs": 3}, **random_records.settings(rng)}
+        audit += random_records.of_unit(random_records.audit(rng), key)
         facts = {
             "status": status,
             "epochs": 3,
             "gate_closes": number % 4 == 1,
             "config_json": json.dumps(content),
         }
-        unit_rows.append({**key, **sizes, **facts})
+        unit_rows.append({**key, **sizes, **facts, **random_records.facts(rng)})
         count = int(rng.integers(0, 5))
         for epoch in range(1, count + 1):
             logged = {"loss": some(rng.uniform(-0.3, 1)), "train_aupr": some(rng.uniform(0.8, 1))}
             if number % 7 == 3:
                 logged["train_aupr"] = float("nan")
+            logged |= random_records.logged(rng, epoch)
             epochs.append({**key, "epoch": epoch, **logged, "phase": 1 + int(rng.random() < 0.6)})
+            terms += random_records.of_unit(random_records.terms(rng, epoch), key)
+            reports += random_records.of_unit(random_records.reports(rng, epoch), key)
             terms.append({**key, "epoch": epoch, "term": "task", "weighted": rng.uniform(-1, 1)})
             terms[-1] |= {"weight": 1.0, "value": some(0.5), "grad_norm": 0.1}
             for term, silent in (("hinge", 0.7), ("waiting", 0.5)):
@@ -110,12 +118,14 @@ def _run(seed: int, units: int = 36) -> Run:
                     for protocol in ("documented", "exact") if number % 6 == 5 else ("exact",):
                         for line in LINES:
                             values = {name: some(rng.uniform(*span)) for name, span in NEAR.items()}
+                            if number % 2:
+                                values |= {"n": 4000.0, "positives": float(rng.integers(1000, 3000))}
                             row = {"split": split, "score": score, "protocol": protocol, "cell_line": line}
                             cells.append({**key, **row, **values, "epoch": epoch, "selection": selection})
                             if number % 8 == 7 and rng.random() < 0.2:
                                 cells.append(cells[-1])
         if rng.random() < 0.5:
-            warnings.append({**key, "rule": rng.choice([*RULES, "test_leak"]), "value": 1.0, "limit": 0.5})
+            warnings.append({**key, "rule": rng.choice([*RULES, "of_somebody"]), "value": 1.0, "limit": 0.5})
     run = Run(Path("nowhere"))
     for name, rows in {
         "units": unit_rows,
@@ -123,6 +133,9 @@ def _run(seed: int, units: int = 36) -> Run:
         "as_found": [{**row, "prevalence_mode": "as_found"} for row in cells],
         "terms": terms,
         "warnings": warnings,
+        "reports": reports,
+        "audit": audit,
+        "baselines": random_records.BASELINES,
     }.items():
         table = "cells" if name == "as_found" else name
         frame = pd.DataFrame(rows)
@@ -152,11 +165,13 @@ def _one_by_one(run: Run) -> tuple[list[dict[str, Any]], dict[tuple[str, str], i
                 ("epochs", run.table("epochs")),
                 ("terms", run.table("terms")),
                 ("cells", run.as_found()),
+                ("reports", run.table("reports")),
+                ("audit", run.table("audit")),
             )
         }
         limits = json.loads(trial["config_json"])["limits"]
         limits.pop("loose_bondary", None)
-        judged = judge(Units.of_one(UnitRecords(trial, **tables)), limits)
+        judged = judge(Units.of_one(UnitRecords(trial, **tables, baselines=random_records.BASELINES)), limits)
         rows += [{**finding.row(), **key} for _, finding in judged.findings]
         missing.update((rule, units[0]) for rule, units in judged.missing.items() if units)
     return rows, dict(missing)
@@ -224,9 +239,9 @@ def test_a_rule_from_outside_registers_itself_and_is_judged() -> None:
     assert isinstance(RULES["spike"], own)
     assert LIMITS["spike"] == 5.0
     records = unit(loss=(0.5, 7.0))
-    (finding,) = evaluate(records)
+    (finding,) = raised(records, "spike")
     assert (finding.rule, finding.mark, finding.value, finding.epoch) == ("spike", "k", 7.0, 2)
-    assert evaluate(records, {"spike": 8.0}) == []
+    assert raised(records, "spike", spike=8.0) == []
     assert "loss" in not_evaluated(UnitRecords({}))["spike"]
     watch = Watch()
     for row in ({"epoch": 1, "loss": 7.0}, {"epoch": 2, "loss": 0.5}):
@@ -236,8 +251,8 @@ def test_a_rule_from_outside_registers_itself_and_is_judged() -> None:
 
 @pytest.mark.usefixtures("registered")
 def test_order_decides_where_a_rule_stands() -> None:
-    register(type("Early", (Spike,), {"__doc__": "Early.", "order": 15}))
-    assert [*RULES][:3] == ["overfit_train", "spike", "generalisation_gap"]
+    register(type("Early", (Spike,), {"__doc__": "Early.", "order": 12}))
+    assert [*RULES][:3] == ["overfit_train", "spike", "train_spike"]
 
 
 @pytest.mark.parametrize(

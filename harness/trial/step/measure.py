@@ -165,7 +165,17 @@ class Measure:
             "u_var": float(u.var()),
             "r_mean": float(scores.r.mean()),
             "r_var": float(scores.r.var(correction=0)),
+            **_spreads(scores),
         } | {name: float(value) for name, value in self.model.energy.report().items()}
+
+
+def _spreads(scores: Scores) -> dict[str, float]:
+    """Variance of R_S and of R_T over the episodes of a step, of R_T where the Teacher has one; nothing without one."""
+    if scores.r_teacher is None or scores.r_teacher.shape != scores.r_student.shape:
+        return {}
+    taught = ~scores.r_teacher.isnan()
+    both = {"student_var": scores.r_student[taught], "teacher_var": scores.r_teacher[taught]}
+    return {name: float(r.var(correction=0)) for name, r in both.items() if len(r) > 1}
 
 
 def without_names(named: Support, hidden: Tensor | None) -> Support:

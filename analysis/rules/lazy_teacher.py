@@ -1,0 +1,83 @@
+"""Rule lazy_teacher."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from analysis.rules.ended import NOTHING, at_the_end, last_epoch, untrained
+from analysis.rules.readings import Readings
+from analysis.rules.registry import register
+from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.table import Floats, Mask, paired
+from analysis.rules.units import Units
+
+_TERM = "distillation"
+
+
+@register
+class LazyTeacher(Rule):
+    """The Student learns nothing of its Teacher (seed 002): R_S varies over cell lines by less than 5 % of R_T's variance,
+    and the distillation is not below what it was in its first epoch.
+
+    Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 100 steps.
+    """
+
+    id = "lazy_teacher"
+    mark = "y"
+    order = 240
+    condition_text = (
+        "variance of R_S over cell lines < 5 % of that of R_T, and the distillation does not fall"
+    )
+    severity = "fault"
+    source = "seed 002"
+    advice = "raise loss.distillation.weight or the support sets' size; nothing else tells what R_T knows"
+    limits: ClassVar[Mapping[str, float]] = {"lazy_teacher": 0.05}
+
+    def measure(self, units: Units) -> Readings:
+        rows = units.epochs
+        student, teacher = rows.numbers("student_var"), rows.numbers("teacher_var")
+        terms = units.terms
+        terms = terms.where(terms.equals("term", _TERM) & ~np.isnan(terms.numbers("value")))
+        said = units.settings(f"loss.{_TERM}.weight")
+        configured = np.array([(each or 0) > 0 for each in said], dtype=bool)
+        first = np.full(units.count, np.nan)
+        first[terms.unit[::-1]] = terms.numbers("value")[::-1]
+        at = paired((terms.unit, terms.numbers("epoch")), (rows.unit, rows.numbers("epoch")))
+        now = np.append(terms.numbers("value"), np.nan)[at]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = student / teacher
+        known = ~np.isnan(ratio) & ~np.isnan(now)
+        values = {"ratio": ratio, "first": first[rows.unit], "now": now}
+        readings = Readings.of_units(
+            rows.unit[known],
+            rows.numbers("epoch")[known],
+            {name: column[known] for name, column in values.items()},
+        )
+        lacks = [
+            ("config_json of the table units", ~units.configured),
+            (f"{NOTHING}: no distillation is configured", ~configured),
+            *untrained(units),
+            (
+                "student_var and teacher_var of the table epochs, and the term distillation",
+                ~readings.at(readings.epoch == last_epoch(units)[readings.unit]).has(units.count),
+            ),
+        ]
+        return at_the_end(units, readings, lacks)
+
+    def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
+        ratio, limit = values["ratio"], limits[self.id]
+        return Broken(ratio, limit, (ratio < limit) & (values["now"] >= values["first"]))
+
+    def evidence(self, reading: Reading) -> str:
+        values = reading.values
+        return (
+            f"variance of R_S over cell lines is {values['ratio']:.2g} of R_T's; distillation was {values['first']:.3g} "
+            f"in its first epoch and is {values['now']:.3g}"
+        )
+
+    def remembered(self, units: Units) -> Mapping[str, Mask]:
+        rows = units.terms
+        first = np.zeros(len(rows), dtype=bool)
+        first[np.flatnonzero(rows.equals("term", _TERM) & ~np.isnan(rows.numbers("value")))[:1]] = True
+        return {"terms": first}
