@@ -11,8 +11,8 @@ from analysis.errors import UserError, nearest
 LANGUAGES = ("en", "zh")
 _PLACE = re.compile(r"\{(\w+)(#?)\}")
 _NUMBER = r"[-+±]?(?:\d[\d\s.,]*(?:e[-+]?\d+)?%?|inf|nan)"
-_PART = "; "
-"""Between sentences that were put together: each is looked up by itself where the whole is not known."""
+_PART = re.compile(r"; (?![^()]*\))")
+"""Between sentences that were put together, not in brackets: each is looked up by itself."""
 
 
 class Catalogue:
@@ -22,7 +22,7 @@ class Catalogue:
     Of several templates that fit, the one with most letters of its own is taken. What fits none stays English.
     """
 
-    def __init__(self, sentences: Mapping[str, str], separator: str = _PART) -> None:
+    def __init__(self, sentences: Mapping[str, str], separator: str = "; ") -> None:
         self._exact = {english: text for english, text in sentences.items() if not _PLACE.search(english)}
         templates = [english for english in sentences if _PLACE.search(english)]
         templates.sort(key=lambda english: -len(_PLACE.sub("", english)))
@@ -45,13 +45,15 @@ class Catalogue:
     def _said(self, text: str) -> str:
         if text in self._exact:
             return self._exact[text]
+        parts = _PART.split(text)
+        if len(parts) > 1:
+            return self._separator.join(map(self, parts))
         for pattern, translation in self._templates:
             fits = pattern.fullmatch(text)
             if fits:
                 values = {name: self(value) for name, value in fits.groupdict().items()}
                 return translation.format(**values)
-        parts = text.split(_PART)
-        return self._separator.join(map(self, parts)) if len(parts) > 1 else text
+        return text
 
 
 @cache

@@ -13,20 +13,36 @@ from analysis.__main__ import main
 from analysis.errors import UserError
 from analysis.language import Catalogue, catalogue, translated
 from analysis.rules import RULES
+from analysis.schema import TABLES
 from analysis.store import Run
 from tests.narrow import present
 
 ZH = Path(__file__).parents[2] / "analysis" / "language" / "zh.toml"
 _COMMAND = re.compile(r"python -m [\w.]+( [\w./~-]+)*|/[\w./-]+|RUN = '[^']*'|https?://\S+")
 _IDENTIFIER = re.compile(r"\w*[_.=/0-9]\w*(?:[_.=/-]\w+)*|[A-Z][A-Za-z]*[A-Z]\w*|\b[A-Z]\b|--[\w-]+")
-_NAMES = frozenset({"Student", "Nadeau", "Bengio", "Holm", "Dunnett", "logit", "dropout", "mer", "false", "terms", "unified", "Opportunist"})
+_NAMES = frozenset(
+    [
+        "Student",
+        "Nadeau",
+        "Bengio",
+        "Holm",
+        "Dunnett",
+        "Opportunist",
+        "logit",
+        "dropout",
+        "mer",
+        "false",
+        "terms",
+        "unified",
+    ]
+)
 
 
 def english(text: str, identifiers: Iterable[str] = ()) -> list[str]:
     """Words of a text that are neither identifiers nor names."""
     for pattern in (_COMMAND, _IDENTIFIER):
         text = pattern.sub(" ", text)
-    known = _NAMES | set(identifiers)
+    known = _NAMES | set(TABLES) | set(identifiers)
     marks = {rule.mark for rule in RULES.values()}
     words = re.findall(r"[A-Za-z]{2,}", text)
     return [
