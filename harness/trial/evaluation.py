@@ -66,7 +66,8 @@ class Evaluation:
 
     def at_the_end(self, record: Record, *, last: int, selected: int) -> bool:
         """Record the end of a unit: rows of `cells` of every split with the weights of the last and of the selected epoch,
-        predictions, embeddings and z_I of some pairs of the selected. Returns whether these order the pairs of a cell line as U_I does.
+        and of the selected predictions, embeddings and z_I of some pairs. Returns whether these order the pairs of a cell
+        line as U_I does.
         """
         # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
         last_weights = copy.deepcopy(self.trainer.weights())

@@ -1,6 +1,7 @@
 """z_I of some pairs, as a unit leaves it: which pairs, in which coordinates, and that nothing else changes by it."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from harness.trial.score.pair_vectors import DIRECTIONS, leading, pair_vector_ro
 from harness.trial.score.predict import SplitScores
 from tests.harness.conftest import MakeUnit
 
-EMPTY = dict.fromkeys(("z_e", "r_cell", "r_raw", "r_student", "r_teacher", "posterior", "places", "gate"), {})
+ABSENT: dict[str, Any] = {
+    key: {} for key in ("z_e", "r_cell", "r_raw", "r_student", "r_teacher", "posterior", "places", "gate")
+}
 
 
 def scores(split: str, counts: dict[int, int], z_i: np.ndarray) -> SplitScores:
@@ -21,7 +24,7 @@ def scores(split: str, counts: dict[int, int], z_i: np.ndarray) -> SplitScores:
     line = np.zeros(len(cell))
     return SplitScores(
         split=split, pairs=np.arange(len(cell)), label=cell % 2, cell=cell, u=line, z_i=z_i, r=line, t=line,
-        logits=line[None], **EMPTY,
+        logits=line[None], **ABSENT,
     )  # fmt: skip
 
 
@@ -35,7 +38,7 @@ def test_a_unit_leaves_the_vectors_of_its_reported_weights(make_unit: MakeUnit, 
     whole = z - z.mean(0, dtype=np.float64)
     stored = np.stack(list(rows["z_i"])).astype(np.float64)
     assert stored.shape == (len(rows), min(DIRECTIONS, z.shape[1]))
-    assert rows["share"].nunique() == 1
+    assert (rows["share"] == rows["share"][0]).all()
     assert (stored**2).sum() == pytest.approx(rows["share"][0] * (whole**2).sum(), rel=1e-5)
     spread = np.linalg.svd(whole, compute_uv=False)[: stored.shape[1]]
     np.testing.assert_allclose(np.linalg.svd(stored, compute_uv=False), spread, rtol=1e-3, atol=1e-5)
