@@ -49,18 +49,24 @@ class ClaimInputs:
             config,
             resolved_configurations(run).get(config, {}),
             common,
-            *(
-                run.table(name).merge(common[KEYS], on=KEYS)
-                for name in ("embeddings", "pair_vectors")
-            ),
+            *(run.table(name).merge(common[KEYS], on=KEYS) for name in ("embeddings", "pair_vectors")),
             _reported(run.table("cells").merge(common[KEYS], on=KEYS)),
-            f"{left} units that did not end as planned, or are of folds that not all seeds have" if left else "",
+            f"{left} units that did not end as planned, or are of folds that not all seeds have"
+            if left
+            else "",
         )
 
     @property
     def source(self) -> str:
         """Where z_E comes from; none without an environment."""
         return str(self.settings.get("environment.source", "none"))
+
+    @property
+    def decoupled(self) -> frozenset[str]:
+        """Names of the estimators of dependence that training lowers."""
+        weights = {key: value for key, value in self.settings.items() if key.startswith("decouple.")}
+        trained = (key for key, value in weights.items() if isinstance(value, int | float) and value > 0)
+        return frozenset(key.removeprefix("decouple.") for key in trained)
 
     @property
     def in_phase1(self) -> bool:
