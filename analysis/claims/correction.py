@@ -16,8 +16,8 @@ ANSWERS: dict[str, Answer] = {"better": "supported", "worse": "refuted", "no eff
 
 
 def correction(inputs: ClaimInputs) -> Claim:
-    """Pooled AUPR of the corrected score less that of U_I, same weights and pairs, val_unseen, t over seeds. Refuted: worse,
-    or within the region of practical equivalence on as many seeds as that takes."""
+    """Pooled AUPR of the corrected score less that of U_I, same weights and pairs, val_unseen, t over seeds. Refuted:
+    worse, or within the region of practical equivalence on as many seeds as that takes."""
     missing = inputs.environment_missing()
     columns = ["pooled_aupr", "u_pooled_aupr"]
     if not missing and not inputs.units[columns].notna().all(axis=1).any():

@@ -1,5 +1,7 @@
 """Hartigan's dip: how far a sample is from the nearest distribution with one mode."""
 
+from itertools import pairwise
+
 import numpy as np
 
 Array = np.ndarray
@@ -64,7 +66,7 @@ def _chain(step: list[int], start: int, end: int) -> list[int]:
 
 
 def _pairs(chain: list[int]) -> list[tuple[int, int]]:
-    return list(zip(chain[:-1], chain[1:], strict=True))
+    return list(pairwise(chain))
 
 
 def _apart(x: Array, gcm: list[int], lcm: list[int]) -> tuple[float, int, int]:

@@ -39,7 +39,7 @@ def gate(inputs: ClaimInputs) -> Claim:
     if missing:
         return Claim(KEY, STATEMENT, (unevaluated("bimodal", missing),))
     rows = line_means(inputs.embeddings, "gate", (*KNOWN, *UNSEEN))
-    points = rows.groupby(["cell_line", "seed"], observed=True)["gate"].mean().unstack("seed").dropna()
+    points = rows.pivot_table(index="cell_line", columns="seed", values="gate", observed=True).dropna()
     if len(points) < FEWEST_LINES:
         missing = f"gates of {FEWEST_LINES} cell lines in every seed (there are {len(points)})"
         return Claim(KEY, STATEMENT, (unevaluated("bimodal", missing),))

@@ -44,7 +44,7 @@ def of_label(vectors: Array, label: Array, lines: Array) -> float:
 def of_line(vectors: Array, lines: Array) -> float:
     """Nats of the cell line, in five parts, beyond what a probe says of permuted cell lines (below 0, as so many classes
     are overfitted); cell lines with fewer samples than five are left out."""
-    names, codes, counts = np.unique(lines, return_inverse=True, return_counts=True)
+    _, codes, counts = np.unique(lines, return_inverse=True, return_counts=True)
     kept = counts[codes] >= FEWEST
     if (counts >= FEWEST).sum() < 2:
         return float("nan")
