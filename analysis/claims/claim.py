@@ -1,7 +1,6 @@
 """A falsifiable prediction and what was measured of it: parts with an interval each, and one verdict."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -102,8 +101,3 @@ def seeds_apart(interval: Interval, limit: float, most: int = 1000) -> int | Non
         if stats.t.ppf(0.975, seeds - 1) * interval.sd / math.sqrt(seeds) < distance:
             return seeds
     return None
-
-
-def missing_of(parts: Sequence[ClaimPart]) -> str:
-    """What the store lacks for a prediction, part by part."""
-    return "; ".join(dict.fromkeys(part.missing for part in parts if part.missing))

@@ -30,7 +30,7 @@ def environment(inputs: ClaimInputs) -> Claim:
     differs: root mean square distance of unseen cell lines from the training mean over that noise, against F. tells apart:
     nearest centroid of draws of trained pairs, for draws of held-out pairs, against permuted cell lines.
     """
-    missing = inputs.environment_missing()
+    missing = inputs.embedding_missing()
     if not missing and inputs.source == "id":
         missing = "a Student (environment.source id reads no support set)"
     units = (

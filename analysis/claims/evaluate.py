@@ -1,6 +1,6 @@
 """All predictions of a configuration, and as a table that a report can show."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -42,13 +42,38 @@ def judged_configuration(run: Run, name: str | None = None) -> str:
     )
 
 
-def claims(run: Run, config: str) -> list[Claim]:
-    """Every prediction of seed 004 for one configuration of a run, in the order of the seed.
+@dataclass(frozen=True)
+class ConfigurationClaims:
+    """What a run says of the predictions for one configuration; `left`: units that nothing was taken from, in words."""
+
+    config: str
+    claims: tuple[Claim, ...]
+    left: str
+
+    def frame(self) -> pd.DataFrame:
+        """A row per part of a claim, with `COLUMNS`: config, claim, statement, answer (of the whole), part, part_answer,
+        what the value is, value with low and high (95 % t over seeds), the limit that it is judged against, seeds,
+        evidence (sentences), lines (`LineValue`s: which cell lines), change (what would change the answer) and missing
+        (the input that the store has not; empty where it was evaluated). Numbers are NaN where there are none."""
+        rows = [
+            (
+                self.config, claim.key, claim.statement, claim.answer, part.name, part.answer, part.what,
+                part.interval.mean, part.interval.low, part.interval.high, part.limit, part.interval.n, part.evidence,
+                part.lines, part.change, part.missing,
+            )
+            for claim in self.claims
+            for part in claim.parts
+        ]  # fmt: skip
+        return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def configuration_claims(run: Run, config: str) -> ConfigurationClaims:
+    """Every prediction of seed 004 for one configuration of a run.
 
     Raises UserError for a run of several stamps.
     """
     inputs = ClaimInputs.of(run, config)
-    return judge(inputs, _placebo(run, inputs))
+    return ConfigurationClaims(config, tuple(judge(inputs, _placebo(run, inputs))), inputs.left)
 
 
 def judge(inputs: ClaimInputs, placebo: ClaimInputs | None = None) -> list[Claim]:
@@ -61,23 +86,6 @@ def judge(inputs: ClaimInputs, placebo: ClaimInputs | None = None) -> list[Claim
         potential(inputs),
         environment(inputs),
     ]
-
-
-def claims_frame(config: str, judged: Sequence[Claim]) -> pd.DataFrame:
-    """A row per part of a claim, with `COLUMNS`: config, claim, statement, answer (of the whole), part, part_answer, what
-    the value is, value with low and high (95 % t over seeds), the limit that it is judged against, seeds, evidence
-    (sentences), lines (`LineValue`s: which cell lines), change (what would change the answer) and missing (the input
-    that the store has not; empty where it was evaluated). Numbers are NaN where there are none."""
-    rows = [
-        (
-            config, claim.key, claim.statement, claim.answer, part.name, part.answer, part.what, part.interval.mean,
-            part.interval.low, part.interval.high, part.limit, part.interval.n, part.evidence, part.lines, part.change,
-            part.missing,
-        )
-        for claim in judged
-        for part in claim.parts
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _placebo(run: Run, inputs: ClaimInputs) -> ClaimInputs | None:

@@ -28,7 +28,7 @@ def features(inputs: ClaimInputs, placebo: ClaimInputs | None = None) -> Claim:
     Beside it the AUPR lost there, what relabelled cell lines would give (v_c permuted between them after training), and
     `placebo`, a configuration that was trained on permuted v_c.
     """
-    missing = inputs.environment_missing()
+    missing = inputs.embedding_missing()
     if not missing and inputs.source == "id":
         missing = (
             "a map to z_E (environment.source id gives every unseen cell line the mean of the training ones)"

@@ -33,7 +33,7 @@ def gate(inputs: ClaimInputs) -> Claim:
     lines (uniform, of the observed spread) and the observed spread of seeds within them; BIC counts cell lines. Source:
     seed 004; Hartigan 1985.
     """
-    missing = inputs.environment_missing()
+    missing = inputs.embedding_missing()
     if not missing and not inputs.embeddings["gate"].notna().any():
         missing = f"a gate (energy.form {inputs.settings.get('energy.form')} has none)"
     if missing:

@@ -75,12 +75,16 @@ class ClaimInputs:
         return bool(len(phase) and (phase == 1).all())
 
     def environment_missing(self) -> str:
-        """Why nothing can be said of z_E and R_E; empty where it can."""
+        """Why R_E is in no score; empty where it is."""
         if self.source == "none":
             return "an environment (environment.source is none)"
         if self.in_phase1:
             return "weights of phase 2 (those reported are of phase 1, where R_E = 0)"
-        return "the table embeddings" if self.embeddings.empty else ""
+        return ""
+
+    def embedding_missing(self) -> str:
+        """Why nothing can be said of z_E, R_S and gates; empty where it can."""
+        return self.environment_missing() or ("the table embeddings" if self.embeddings.empty else "")
 
 
 def _reported(cells: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def mutual_information(inputs: ClaimInputs) -> Claim:
     At cell scope z_E takes one value per cell line, so that there are at most ln(cell lines) nats. The null permutes cell
     lines over pairs; what a cell line's share of positives does is told apart by permuting within labels.
     """
-    missing = inputs.environment_missing() or ("the table pair_vectors" if inputs.vectors.empty else "")
+    missing = inputs.embedding_missing() or ("the table pair_vectors" if inputs.vectors.empty else "")
     if missing:
         return Claim(KEY, STATEMENT, (unevaluated("near 0", missing),))
     table = pd.DataFrame(
