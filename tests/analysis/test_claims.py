@@ -154,7 +154,7 @@ def test_z_e_that_is_one_value_has_nothing_to_depend_on() -> None:
     assert list(values_of(z_e)) == [0, 0, 1]
 
 
-def test_unseen_cell_lines_that_lie_farthest_out_are_unlikely_by_chance() -> None:
+def test_cell_lines_far_outside_are_unlikely_by_chance() -> None:
     rows = {true: features(features_world(true, 3, np.random.default_rng(0))) for true in (True, False)}
     assert {true: claim.answer for true, claim in rows.items()} == {True: "supported", False: "refuted"}
     far = features_world(False, 2, np.random.default_rng(1)).embeddings
