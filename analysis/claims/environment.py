@@ -64,7 +64,8 @@ def _unit(fold: str, seed: int, rows: pd.DataFrame) -> dict[str, object]:
     held = np.array([draws[KNOWN[0], line].mean() for line in known])
     far = {line: abs(float(r.mean() - held.mean())) for line, r in unseen.items()}
     whole = np.array([*fitted, *held, *(r.mean() for r in unseen.values())])
-    noise = max(float((held - fitted).std(ddof=1)), 1e-3 * float(whole.std()))
+    moved, least = float((held - fitted).std(ddof=1)), 1e-3 * float(whole.std())
+    noise = max(moved, least)
     constant = whole.std() <= 1e-6 * max(float(np.abs(whole).max()), 1e-12)
     fresh = [draws[KNOWN[0], line] for line in known]
     labels = np.repeat(np.arange(len(known)), [len(each) for each in fresh])
@@ -84,6 +85,7 @@ def _unit(fold: str, seed: int, rows: pd.DataFrame) -> dict[str, object]:
         "names": known,
         "silhouette": float(silhouette_score(values[:, None], labels)) if separable else 0.0,
         "constant": constant,
+        "noiseless": moved < least,
     }  # fmt: skip
 
 
@@ -108,6 +110,10 @@ def _differs(table: pd.DataFrame) -> ClaimPart:
     if table["constant"].any():
         evidence.append(
             f"R_S is the same for every cell line in {int(table['constant'].sum())} of {len(table)} units"
+        )
+    elif table["noiseless"].any():
+        evidence.append(
+            "R_S does not move with its support set: it is a map of v_c, or of the cell line's name"
         )
     edge = limit if interval.mean > NOISE else NOISE
     return ClaimPart(

@@ -41,7 +41,7 @@ def excess(
     x = scaled(vectors, DIRECTIONS)
     value = nearest_neighbours(x, classes)
     null = [nearest_neighbours(x, random.permutation(classes)) for _ in range(PERMUTATIONS)]
-    given, weight = 0.0, 0
+    conditional, weight = 0.0, 0
     for each in np.unique(label):
         at = label == each
         within = nearest_neighbours(x[at], classes[at])
@@ -49,9 +49,12 @@ def excess(
             nearest_neighbours(x[at], random.permutation(classes[at])) for _ in range(PERMUTATIONS // 4)
         ]
         if np.isfinite(within):
-            given, weight = given + int(at.sum()) * (within - float(np.mean(chance))), weight + int(at.sum())
+            conditional, weight = (
+                given + int(at.sum()) * (within - float(np.mean(chance))),
+                weight + int(at.sum()),
+            )
     p = (1 + sum(each >= value for each in null)) / (1 + PERMUTATIONS)
-    return value - float(np.mean(null)), p, given / weight if weight else float("nan")
+    return value - float(np.mean(null)), p, conditional / weight if weight else float("nan")
 
 
 def scaled(vectors: Array, most: int) -> Array:

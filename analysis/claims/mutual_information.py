@@ -38,13 +38,13 @@ def mutual_information(inputs: ClaimInputs) -> Claim:
             "z_E that differ between two cell lines (they are all one value: there is nothing to depend on)"
         )
         return Claim(KEY, STATEMENT, (unevaluated("near 0", missing),))
-    interval, given = over_seeds(table, "excess"), over_seeds(table, "given")
+    interval, held = over_seeds(table, "excess"), over_seeds(table, "conditional")
     answer = below(interval, NEAR)
     dependent = int((table["p"] < 0.05).sum())
     evidence = (
         f"outside its null (p < 0.05) in {dependent} of {len(table)} units; at most {table['most'].max():.2f} nats are "
         "there to be told",
-        f"with the label held: {given.mean:+.3f} nats ({given.low:+.3f} to {given.high:+.3f})",
+        f"with the label held: {held.mean:+.3f} nats ({held.low:+.3f} to {held.high:+.3f})",
         f"{NAMES[other_than(inputs.decoupled)]}: {table['kernel'].mean():.3f}, outside its null in "
         f"{int((table['kernel_p'] < 0.05).sum())} of {len(table)} units",
         f"{NEIGHBOURS} nearest neighbours in {DIRECTIONS} leading directions; the stored ones hold "
@@ -76,7 +76,7 @@ def _unit(inputs: ClaimInputs, fold: str, seed: int, rows: pd.DataFrame) -> dict
         np.float64
     )
     z_i, classes = np.stack(list(rows["z_i"])).astype(np.float64), values_of(z_e)
-    nats, p, given = excess(z_i, classes, rows["label"].to_numpy(), np.random.default_rng(seed))
+    nats, p, conditional = excess(z_i, classes, rows["label"].to_numpy(), np.random.default_rng(seed))
     shares = np.bincount(classes) / len(classes)
     kernel = measure(z_i, z_e, estimator=other_than(inputs.decoupled), permutations=99, most=256, seed=seed)
     return {
@@ -84,7 +84,7 @@ def _unit(inputs: ClaimInputs, fold: str, seed: int, rows: pd.DataFrame) -> dict
         "seed": seed,
         "excess": nats,
         "p": p,
-        "given": given,
+        "conditional": conditional,
         "most": -float((shares * np.log(shares)).sum()),
         "kernel": kernel.value,
         "kernel_p": kernel.p,
