@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.arguments import SentenceParser, command_parser
+from analysis.claims.command import claims_command
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
 from analysis.console import plain_console
@@ -59,6 +60,7 @@ examples:
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
+  python -m analysis claims runs/rp24            what it says of the predictions of seed 004
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
   python -m analysis import results.csv --out runs/theirs   results that somebody reported, as a run
   python -m analysis import-predictions scores.csv --out runs/theirs   scores of pairs, as a run
@@ -317,6 +319,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "competition": _competition,
     "verify": _verify,
     "coverage": _coverage,
+    "claims": lambda argv: claims_command(argv, plain_console()),
     "export": _export,
     "import": lambda argv: import_command(argv, plain_console()),
     "import-predictions": lambda argv: import_predictions_command(argv, plain_console()),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from analysis.schema_record import LEDGER, MECHANISMS
+from analysis.schema_record import LEDGER, MECHANISMS, PAIR_VECTORS
 
 SCHEMA_VERSION = 5
 
@@ -339,6 +339,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "where the prior has the cell line: v_c, standardised, or z_E; null where `posterior` is",
         ),
     ],
+    "pair_vectors": PAIR_VECTORS,
     "ledger": LEDGER,
 }
 

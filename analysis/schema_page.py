@@ -30,10 +30,11 @@ A run is a folder
 A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,
 SHA-256 of all that) and its payload: the epoch's rows of the small tables by column as JSON through zlib, with what
-changed of the row of `units`; or a whole table (predictions, embeddings) as an Arrow stream. A unit has ended when its
-last frame says so; a log that names another unit than its file does is damaged and counts for nothing. last.pt says how
-long the log was when it was written, and the hash of its frames: what stands after that is cut off when the unit goes
-on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's checkpoint too.
+changed of the row of `units`; or a whole table (predictions, embeddings, pair_vectors) as an Arrow stream. A unit has
+ended when its last frame says so; a log that names another unit than its file does is damaged and counts for nothing.
+last.pt says how long the log was when it was written, and the hash of its frames: what stands after that is cut off when
+the unit goes on, what is missing before it means that the unit starts again. It has the hash of the selected epoch's
+checkpoint too.
 A checkpoint is what torch.load reads, followed by its unit, its name and the SHA-256 of all that, verified when it is
 loaded.
 

@@ -1,4 +1,5 @@
-"""Columns of the tables that hold what a unit really did: its mechanisms in every epoch, and the ledger of its end."""
+"""Columns of the tables that hold what a unit really did: its mechanisms in every epoch, and at its end z_I of some pairs
+and the ledger."""
 
 import pyarrow as pa
 
@@ -40,6 +41,24 @@ MECHANISMS: Columns = [
         "every step; names: share of episodes; phase: share of steps; ramp: largest weight in force over the "
         "configured one; weights: largest |weight in force / scheduled - 1|; fit: |T - 1|; null for the others",
     ),
+]
+
+PAIR_VECTORS: Columns = [
+    (
+        "split",
+        pa.string(),
+        "val_seen or val_unseen: at most 512 of their pairs, as many of each cell line, from a stream of their own",
+    ),
+    ("pair", pa.int64(), "row of the pair in the dataset"),
+    ("cell_line", pa.string(), "cell line of the pair"),
+    ("label", pa.int8(), "0 or 1"),
+    (
+        "z_i",
+        pa.list_(pa.float32()),
+        "z_I of the reported weights less its mean over these pairs, in the at most 16 directions in which they vary "
+        "most (principal ones, the largest first)",
+    ),
+    ("share", pa.float64(), "share of the variance of z_I over these pairs that those directions hold"),
 ]
 
 LEDGER: Columns = [

@@ -11,7 +11,7 @@ from analysis.schema import COMPACTED, KEYS, TABLES
 from analysis.unit_log import log_file, rows_frame, table_frame
 from harness.store.log_writer import LogWriter
 
-WHOLE = ("predictions", "embeddings")
+WHOLE = ("predictions", "embeddings", "pair_vectors")
 """Tables that a log keeps as whole ones."""
 
 

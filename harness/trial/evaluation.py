@@ -17,6 +17,7 @@ from harness.trial.score.branch import branch_rows, branches, leak_warning
 from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins
 from harness.trial.score.ledger import ledger_row
 from harness.trial.score.null_sequences import add_nulls, score_nulls
+from harness.trial.score.pair_vectors import pair_vector_rows
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.score.rows import embedding_rows, prediction_rows
 from harness.trial.score.scoring import score_splits
@@ -66,7 +67,8 @@ class Evaluation:
 
     def at_the_end(self, record: Record, *, last: int, selected: int) -> bool:
         """Record the end of a unit: rows of `cells` of every split with the weights of the last and of the selected epoch,
-        predictions and embeddings of the selected. Returns whether these order the pairs of a cell line as U_I does.
+        and of the selected predictions, embeddings and z_I of some pairs. Returns whether these order the pairs of a cell
+        line as U_I does.
         """
         # A copy: the trainer's own tensors are overwritten when the selected weights are loaded.
         last_weights = copy.deepcopy(self.trainer.weights())
@@ -88,6 +90,7 @@ class Evaluation:
             record.add_whole("predictions", predictions)
             if self.trainer.model.environment.acts:
                 record.add_whole("embeddings", embedding_rows(scores, self.cell_lines))
+            record.add_whole("pair_vectors", pair_vector_rows(scores, self.cell_lines, self.trainer.seed))
             record.add("ledger", [self._ledger_row(record, selected, len(predictions))])
             return self._rank_invariant(scores, selected)
         finally:

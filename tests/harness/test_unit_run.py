@@ -33,7 +33,7 @@ def table(tmp_path: Path, name: str, folder: str = "run") -> pd.DataFrame:
     return frame.drop(columns=[c for c in CLOCK if c in frame])
 
 
-TABLES = ("units", "epochs", "terms", "cells", "warnings", "predictions", "embeddings")
+TABLES = ("units", "epochs", "terms", "cells", "warnings", "predictions", "embeddings", "pair_vectors")
 RICH = {
     "energy.form": "interaction",
     "temperature.mode": "learned",

@@ -21,18 +21,19 @@ from models.scoring import score_queries
 
 @dataclass(frozen=True)
 class SplitScores:
-    """Scores of one split. pairs, label, cell (codes of the dataset), u: [N]; r, t (R_E and T as the energy took them):
-    [N] of draw 0; logits [D, N], row 0 is the prediction, the others are further support draws. Per cell code and draw:
-    z_e [D, w]; r_cell [D], R_E of the cell line; r_raw [D], its cell part before softplus or standardisation; r_student
-    and r_teacher [D], what R_E is fused of (the latter of training cell lines with a Teacher only); posterior [D], a
-    prior's, and places [D, F], where that has them, of unseen cell lines where it is taken; gate [D], how far R_E opens
-    the gate (None for energies without one)."""
+    """Scores of one split. pairs, label, cell (codes of the dataset), u: [N]; z_i [N, d]; r, t (R_E and T as the energy
+    took them): [N] of draw 0; logits [D, N], row 0 is the prediction, the others are further support draws. Per cell code
+    and draw: z_e [D, w]; r_cell [D], R_E of the cell line; r_raw [D], its cell part before softplus or standardisation;
+    r_student and r_teacher [D], what R_E is fused of (the latter of training cell lines with a Teacher only); posterior
+    [D], a prior's, and places [D, F], where that has them, of unseen cell lines where it is taken; gate [D], how far R_E
+    opens the gate (None for energies without one)."""
 
     split: str
     pairs: np.ndarray
     label: np.ndarray
     cell: np.ndarray
     u: np.ndarray
+    z_i: np.ndarray
     r: np.ndarray
     t: np.ndarray
     logits: np.ndarray
@@ -148,6 +149,7 @@ class Predictor:
             label=label,
             cell=cell,
             u=u_alone,
+            z_i=encoded.z_i.cpu().numpy(),
             r=r,
             t=t,
             logits=logits,
