@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.arguments import SentenceParser, command_parser
+from analysis.by_distance import distance_view
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
 from analysis.console import plain_console
@@ -131,6 +132,7 @@ def print_ranking(
     healthy: bool = False,
     top: int | None = None,
     rope: float = ROPE,
+    distance: bool = False,
     console: Console | None = None,
 ) -> bool:
     """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
@@ -141,7 +143,7 @@ def print_ranking(
     """
     console = console or plain_console()
     ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
-    for part in ranking_view(ranking, top):
+    for part in (*ranking_view(ranking, top), *distance_view(ranking, every=distance)):
         console.print(part)
     for part in preregistration_view(ranking.run):
         console.print(part)
@@ -179,12 +181,22 @@ def _rank(argv: Sequence[str]) -> int:
         help="leave out configurations with a fault or a documented warning that the data do not imply",
     )
     parser.add_argument("--top", type=int, metavar="N", help="show the best N configurations only")
+    parser.add_argument(
+        "--distance",
+        action="store_true",
+        help="AUPR by genomic distance and against distance-matched negatives, of every configuration",
+    )
     options = parser.parse_args(argv)
     _check_rope(options.rope)
     if options.top is not None and options.top < 1:
         raise UserError(f"--top must be at least 1, not {options.top}")
     whole = print_ranking(
-        options.run, by=options.by, healthy=options.healthy, top=options.top, rope=options.rope
+        options.run,
+        by=options.by,
+        healthy=options.healthy,
+        top=options.top,
+        rope=options.rope,
+        distance=options.distance,
     )
     return 0 if whole else 1
 

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.arms import arm_labels
 from analysis.balance import common_to_seeds, mixed
 from analysis.completeness import NOT_STARTED, Completeness, completeness
+from analysis.confirmation.record import refuse_unopened
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
@@ -66,8 +67,10 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     documented finding that neither data nor sizes imply. Selection regret is the test macro AUPR of the
     configuration best on test, among those that could have been ranked first, minus that of the one that was.
 
-    Raises UserError when no trial has finished, when `by` is unknown, or when none is healthy.
+    Raises UserError when no trial has finished, when `by` is unknown, when none is healthy, or for a confirmation that is
+    under way.
     """
+    refuse_unopened(run)
     metric = criterion(by)
     units = reported_units(run)
     units = units[units[metric.key].notna()]
