@@ -199,7 +199,7 @@ class Confirming(Task):
             criterion=self.ranking.by.key,
             chosen=_now(),
             selected_on=tuple(self.plan.label(fold) for fold in self.plan.folds),
-            fold=plan.label(fold),
+            fold=replace(plan.known[fold], name="confirmation").label,
             seeds=len(plan.seeds),
             candidates=tuple(
                 replace(c, confirmed_as=id) for c, id in zip(self.candidates, named, strict=True)
