@@ -51,6 +51,7 @@ examples:
   python -m analysis runs/rp24
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
+  python -m analysis runs/epi --distance         AUPR by genomic distance, the shortcut of real pairs
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with

@@ -10,7 +10,6 @@ import pandas as pd
 from analysis.arms import arm_labels
 from analysis.balance import common_to_seeds, mixed
 from analysis.completeness import NOT_STARTED, Completeness, completeness
-from analysis.confirmation.record import refuse_unopened
 from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
@@ -70,7 +69,6 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     Raises UserError when no trial has finished, when `by` is unknown, when none is healthy, or for a confirmation that is
     under way.
     """
-    refuse_unopened(run)
     metric = criterion(by)
     units = reported_units(run)
     units = units[units[metric.key].notna()]

@@ -19,7 +19,8 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
-from harness.sweep.confirming import Confirming, run_confirmed
+from harness.sweep.confirmation import Confirming
+from harness.sweep.confirming import run_confirmed
 from harness.sweep.options import parse
 from harness.sweep.start import Start
 from tests.harness.without_ray import YAML, Small
