@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.completeness import completeness
-from analysis.confirmation.record import Record, confirmation_of, read_record
+from analysis.confirmation.record import ChoiceRecord, confirmation_of, read_record
 from analysis.criteria import CRITERIA, Criterion
 from analysis.intervals import t_interval
 from analysis.reported import reported_units
@@ -27,7 +27,7 @@ class Confirmation:
     All but what the selection saw is NaN until the test split is opened.
     """
 
-    record: Record
+    record: ChoiceRecord
     by: Criterion
     rows: pd.DataFrame
     baseline: Mapping[str, float]
@@ -107,7 +107,7 @@ def _with_values(inner: Run) -> set[tuple[str, str, int]]:
     return set(zip(*(units[key].tolist() for key in KEYS), strict=True))
 
 
-def _baseline(inner: Run, record: Record, by: Criterion) -> dict[str, float]:
+def _baseline(inner: Run, record: ChoiceRecord, by: Criterion) -> dict[str, float]:
     """The best baseline of the selection, computed anew on the new fold; it has no seed."""
     numbers = {"selected": NAN if record.baseline_value is None else record.baseline_value}
     rows = inner.table("baselines") if record.opened is not None else pd.DataFrame()

@@ -42,7 +42,7 @@ class Opening:
 
 
 @dataclass(frozen=True)
-class Record:
+class ChoiceRecord:
     """What is confirmed: `candidates` by `criterion` (the best `baseline` and its value beside them), chosen on the folds
     `selected_on`, run again with `seeds` on `fold` (its label); `notes` on seeds and fold in sentences."""
 
@@ -72,7 +72,7 @@ class Record:
         return content
 
     @classmethod
-    def of(cls, content: Mapping[str, Any]) -> "Record":
+    def of(cls, content: Mapping[str, Any]) -> "ChoiceRecord":
         """From its `content()`; TypeError, KeyError or ValueError for what is none."""
         candidates = tuple(Candidate(**each) for each in content["candidates"])
         if not candidates:
@@ -90,14 +90,14 @@ def confirmation_of(run: Run) -> Run | None:
     return Run(folder) if (folder / FILE).exists() else None
 
 
-def read_record(confirmation: Run) -> Record | None:
+def read_record(confirmation: Run) -> ChoiceRecord | None:
     """The record in the folder of a confirmation; None where there is none, or none that can be read (said in the run's
     problems)."""
     content = confirmation.document(FILE)
     if not content:
         return None
     try:
-        return Record.of(content)
+        return ChoiceRecord.of(content)
     except (TypeError, KeyError, ValueError) as error:
         confirmation.problems.append(f"{FILE} cannot be read: {type(error).__name__}: {error}")
         return None

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.confirmation.choice import best_baseline, candidates, seeds_to_confirm
-from analysis.confirmation.record import FILE, FOLDER, Opening, Record
+from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.ranking import Ranking
@@ -133,13 +133,13 @@ class Confirming(Task):
         self._write(replace(record, opened=opening))
         return max(status, show_ranking(console, self.run, record.criterion))
 
-    def _record(self, plan: Plan) -> Record:
+    def _record(self, plan: Plan) -> ChoiceRecord:
         """What is confirmed: the arms of the plan in the order of the candidates."""
         by_changes = {changes_key(planned.changes): config for config, planned in plan.configs.items()}
         named = [by_changes[changes_key(self._changes(each.config, each.label))] for each in self.candidates]
         baseline, value = best_baseline(self.ranking)
         (fold,) = plan.folds
-        return Record(
+        return ChoiceRecord(
             criterion=self.ranking.by.key,
             chosen=_now(),
             selected_on=tuple(self.plan.label(fold) for fold in self.plan.folds),
@@ -153,7 +153,7 @@ class Confirming(Task):
             notes=self.notes,
         )
 
-    def _write(self, record: Record) -> None:
+    def _write(self, record: ChoiceRecord) -> None:
         RunWriter(self.run / FOLDER).write_json(FILE, record.content())
 
     def _changes(self, config: str, label: str) -> dict[str, object]:

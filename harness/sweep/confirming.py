@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.confirmation.choice import FEWEST, MOST, candidates
-from analysis.confirmation.record import FOLDER, Opening, Record, confirmation_of, read_record
+from analysis.confirmation.record import FOLDER, ChoiceRecord, Opening, confirmation_of, read_record
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
 from analysis.output import counted
@@ -98,7 +98,7 @@ def _confirm(options: Options, console: Console, run: Path) -> int:
     return run_sweep(resumed, console, Confirming(resumed, run, sweep, ranking, plan))
 
 
-def _already(record: Record, opened: Opening, ranking: Ranking, console: Console) -> int:
+def _already(record: ChoiceRecord, opened: Opening, ranking: Ranking, console: Console) -> int:
     """Say what was confirmed; refuse a second opening for another choice."""
     now = candidates(ranking)
     if now[0].config == record.winner.config and {each.config for each in now} <= record.configs:

@@ -12,7 +12,7 @@ from rich.console import Console
 from analysis.__main__ import print_ranking
 from analysis.confirmation.choice import FEWEST, MOST, best_baseline, candidates, seeds_to_confirm
 from analysis.confirmation.figures import confirmation
-from analysis.confirmation.record import FILE, FOLDER, Opening, Record
+from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
 from analysis.errors import UserError
 from analysis.power import detectable, seeds_for_difference
 from analysis.ranking import Ranking, rank
@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ranking = rank(Run.open(folder))
     named = [replace(c, confirmed_as=a.config) for c, a in zip(candidates(ranking), AGAIN, strict=True)]
     baseline, value = best_baseline(ranking)
-    record = Record(
+    record = ChoiceRecord(
         "aupr",
         "2026-01-01",
         ("fold0",),
@@ -54,12 +54,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def write_record(folder: Path, record: Record) -> None:
+def write_record(folder: Path, record: ChoiceRecord) -> None:
     (folder / FOLDER / FILE).write_text(json.dumps(record.content()), encoding="utf-8")
 
 
-def record_of(folder: Path) -> Record:
-    return Record.of(json.loads((folder / FOLDER / FILE).read_text(encoding="utf-8")))
+def record_of(folder: Path) -> ChoiceRecord:
+    return ChoiceRecord.of(json.loads((folder / FOLDER / FILE).read_text(encoding="utf-8")))
 
 
 def ranking_of(folder: Path) -> Ranking:

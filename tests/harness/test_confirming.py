@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from analysis.confirmation.choice import candidates
-from analysis.confirmation.record import FILE, FOLDER, Opening, Record
+from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
 from analysis.errors import UserError
 from analysis.ranking import Ranking, rank
 from analysis.store import Run
@@ -102,7 +102,7 @@ def test_an_unfinished_confirmation_stays_closed(small: Small) -> None:
         task.begin(task.load(), plan)
         start = Start(plan, {}, 0, False, 0, 0, [], [])
         assert task.conclude(console, run, task.load(), start, None, ()) == 1
-        record = Record.of(json.loads((run / FILE).read_text()))
+        record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
         assert record.opened is None
         assert {each.confirmed_as for each in record.candidates} == set(plan.configs)
         assert "its test split stays closed" in console.export_text()
@@ -117,7 +117,7 @@ def test_the_test_split_is_opened_once(small: Small, other: bool, capsys: pytest
     task, plan, _ = confirming(small)
     run = small.path / FOLDER
     task.begin(task.load(), plan)
-    record = Record.of(json.loads((run / FILE).read_text()))
+    record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
     if other:
         record = replace(record, candidates=(replace(record.winner, config="another", label="another"),))
     opening = Opening("2026-01-02", "somebody", "a command", ("a",), 20)
