@@ -56,6 +56,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_rows_are_means_over_seeds_of_each_bin(run: Path) -> None:
     told = distance_figures(rank(Run.open(run)))
+    rows = {
+        (str(name), column): float(told.rows[column][name])
+        for name in told.rows.index
+        for column in told.rows
+    }
     assert list(told.rows.columns) == [WHOLE, NEAR, "25-50", MATCHED]
     names = {
         row["config"]: f"{row['rank']} {row['label']}"
@@ -65,12 +70,12 @@ def test_rows_are_means_over_seeds_of_each_bin(run: Path) -> None:
         # The store keeps 32 bits.
         scores = [logits(config, seed).astype(np.float32) for seed in SEEDS]
         bins = [by_distance(score, LABEL, LINE, DISTANCE) for score in scores]
-        assert told.rows.loc[name, NEAR] == pytest.approx(np.mean([each[0].aupr for each in bins]))
-        assert told.rows.loc[name, "25-50"] == pytest.approx(np.mean([each[1].aupr for each in bins]))
+        assert rows[name, NEAR] == pytest.approx(np.mean([each[0].aupr for each in bins]))
+        assert rows[name, "25-50"] == pytest.approx(np.mean([each[1].aupr for each in bins]))
         expected = np.mean([matched_aupr(score, LABEL, LINE, DISTANCE) for score in scores])
-        assert told.rows.loc[name, MATCHED] == pytest.approx(expected)
-    assert told.rows.loc[names["aaa111"], NEAR] > 0.99 > told.rows.loc[names["aaa111"], "25-50"]
-    assert told.rows.loc[names["bbb222"], WHOLE] == pytest.approx(told.rows.loc[NEARER, WHOLE])
+        assert rows[name, MATCHED] == pytest.approx(expected)
+    assert rows[names["aaa111"], NEAR] > 0.99 > rows[names["aaa111"], "25-50"]
+    assert rows[names["bbb222"], WHOLE] == pytest.approx(rows[NEARER, WHOLE])
     assert told.pairs[[WHOLE, NEAR, "25-50", "500-1000"]].tolist() == [120, 60, 60, 0]
     assert told.positive[NEAR] == pytest.approx(LABEL[:60].mean())
 
