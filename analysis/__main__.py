@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.arguments import SentenceParser, command_parser
+from analysis.by_distance import distance_view
 from analysis.claims.command import claims_command
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
@@ -55,6 +56,7 @@ examples:
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
   python -m analysis runs/rp24 --lang zh          in Chinese
+  python -m analysis runs/epi --distance         AUPR by genomic distance, the shortcut of real pairs
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
@@ -138,6 +140,7 @@ def print_ranking(
     healthy: bool = False,
     top: int | None = None,
     rope: float = ROPE,
+    distance: bool = False,
     console: Console | None = None,
     lang: str = "en",
 ) -> bool:
@@ -149,7 +152,12 @@ def print_ranking(
     """
     console, words = console or plain_console(), catalogue(lang)
     ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
-    for part in translated(chain(ranking_view(ranking, top), preregistration_view(ranking.run)), words):
+    views = (
+        ranking_view(ranking, top),
+        distance_view(ranking, every=distance),
+        preregistration_view(ranking.run),
+    )
+    for part in translated(chain(*views), words):
         console.print(part)
     last = f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}"
     console.print(words(last) if words else last, style="dim", markup=False, soft_wrap=True)
@@ -182,6 +190,11 @@ def _rank(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--top", type=int, metavar="N", help="show the best N configurations only")
     parser.add_argument("--lang", default="en", metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)")
+    parser.add_argument(
+        "--distance",
+        action="store_true",
+        help="AUPR by genomic distance and against distance-matched negatives, of every configuration",
+    )
     options = parser.parse_args(argv)
     _check_rope(options.rope)
     if options.top is not None and options.top < 1:
@@ -193,6 +206,7 @@ def _rank(argv: Sequence[str]) -> int:
         top=options.top,
         rope=options.rope,
         lang=options.lang,
+        distance=options.distance,
     )
     return 0 if whole else 1
 

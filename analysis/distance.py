@@ -59,6 +59,11 @@ def by_distance(
     return bins
 
 
+def distance_rule(distance: ArrayLike) -> Floats:
+    """The score of who knows the distance alone and takes nearer pairs to be likelier."""
+    return -np.asarray(distance, dtype=np.float64)
+
+
 def matched_weights(label: ArrayLike, distance: ArrayLike) -> Floats:
     """Weights [N] under which negatives have the positives' distances, of pairs of one cell line.
 

@@ -115,6 +115,25 @@ def seeds_for_equivalence(
     return high
 
 
+def seeds_for_difference(sd: float, difference: float) -> int | None:
+    """Fewest seeds whose `detectable` difference is at most this one; 2 without any spread, None beyond 100000, or where
+    spread or difference is not known."""
+    if sd == 0 and difference > 0:
+        return 2
+    if not difference > 0 or not math.isfinite(sd):
+        return None
+    high = 2
+    while detectable(sd, high) > difference:
+        high *= 2
+        if high > MOST_SEEDS:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if detectable(sd, middle) > difference else (low, middle)
+    return high
+
+
 def holm(p: list[float], family: int, *, alpha: float = ALPHA) -> list[float]:
     """Holm-adjusted p of the members of a family of `family` comparisons; those that are missing, and NaN here, count as
     1."""

@@ -66,7 +66,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     documented finding that neither data nor sizes imply. Selection regret is the test macro AUPR of the
     configuration best on test, among those that could have been ranked first, minus that of the one that was.
 
-    Raises UserError when no trial has finished, when `by` is unknown, or when none is healthy.
+    Raises UserError when no trial has finished, when `by` is unknown, when none is healthy, or for a confirmation that is
+    under way.
     """
     metric = criterion(by)
     units = reported_units(run)

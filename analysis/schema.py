@@ -356,6 +356,15 @@ _BASELINES: list[tuple[str, pa.DataType, str]] = [
     ("note", _S, "what the baseline sees, and why a value is missing"),
 ]
 
+_PAIRS: list[tuple[str, pa.DataType, str]] = [
+    ("fold", _S, "identity of the fold, as in the other tables"),
+    ("split", _S, "val_seen, val_unseen or test"),
+    ("pair", _I64, "row of the pair in the dataset, as in predictions"),
+    ("cell_line", _S, "cell line of the pair"),
+    ("label", pa.int8(), "0 or 1"),
+    ("distance", _I64, "bp between the two elements; null where they lie on two chromosomes"),
+]
+
 
 def _schema(table: str, columns: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
     fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
@@ -365,11 +374,14 @@ def _schema(table: str, columns: list[tuple[str, pa.DataType, str]]) -> pa.Schem
 TABLES: dict[str, pa.Schema] = {
     **{name: _schema(name, _KEYS + columns) for name, columns in _COLUMNS.items()},
     "baselines": _schema("baselines", _BASELINES),
+    "pairs": _schema("pairs", _PAIRS),
 }
 """Table name -> pyarrow schema; a field's meaning is in its metadata under `doc`."""
 
 
-COMPACTED = tuple(name for name in TABLES if name != "baselines")
+OF_FOLDS = ("baselines", "pairs")
+"""Tables with one file per fold, in which no unit has rows."""
+COMPACTED = tuple(name for name in TABLES if name not in OF_FOLDS)
 """Tables that have rows of units."""
 ALWAYS = ("epochs", "terms", "cells", "warnings", "units")
 """Tables in which every unit that has ended has a file or a place in a part, with rows or without."""

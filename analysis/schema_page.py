@@ -15,6 +15,9 @@ A run is a folder
     RUN/<table>/part-<number>.parquet             many units that have ended, put together
     RUN/checkpoints/<config>-<fold>-<seed>/       what a unit goes on from: last.pt, and the weights that it reports
     RUN/baselines/<fold>.parquet                  baselines, once per fold
+    RUN/pairs/<fold>.parquet                      how far apart the elements of evaluated pairs are, once per fold
+    RUN/confirmation/                             a run by itself: what was chosen, run again (--confirm); its
+                                                  confirmation.json says what, and when its test split was opened
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
     RUN/preregistration.json                      what was asked before the first step; later starts add entries
     RUN/walk.json                                 of a path: the configurations that it took, step by step

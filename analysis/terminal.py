@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.audit_view import audit_view
+from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
@@ -34,7 +35,8 @@ _STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
 
 
 def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[RenderableType]:
-    """Header, table, legend, warnings: everything that `python -m analysis RUN` prints, in order."""
+    """Confirmation, header, table, legend, warnings: everything that `python -m analysis RUN` prints, in order."""
+    yield from confirmation_view(ranking)
     yield from _header(ranking)
     yield _table(ranking, top)
     yield from _legend(ranking, top)

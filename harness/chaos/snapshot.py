@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from analysis.schema import KEYS, TABLES
+from analysis.schema import COMPACTED, KEYS, TABLES
 from analysis.store import Run
 
 Unit = tuple[str, str, int]
 TIMES = frozenset({"wall_s", "started", "finished"})
 """Columns that no repetition gives again."""
-EXACT = tuple(name for name in TABLES if name not in ("units", "baselines"))
+EXACT = tuple(name for name in COMPACTED if name != "units")
 """Tables whose rows are there at once with their epoch or at the unit's end, and never change."""
 DONE = re.compile(r"^done +([0-9a-f]{12})  epoch", re.MULTILINE)
 """How a sweep says that a configuration has ended."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
@@ -255,13 +256,18 @@ def _default_chromosomes(dataset: EncodedDataset) -> list[str]:
     count += np.asarray(
         [dataset.contradictory.get(name, 0) for name in dataset.chromosomes], dtype=count.dtype
     )
-    held: list[int] = []
-    for code in sorted(codes, key=lambda code: (-count[code], code)):
+    return [dataset.chromosomes[code] for code in quarter_of(count, codes)]
+
+
+def quarter_of(count: np.ndarray, codes: Iterable[int]) -> list[int]:
+    """Of the chromosomes `codes` the fewest that hold about a quarter of all pairs; count [chromosomes]. The smallest one
+    where any holds too much."""
+    offered, held = sorted(codes, key=lambda code: (-count[code], code)), list[int]()
+    for code in offered:
         before, after = count[held].sum(), count[[*held, code]].sum()
         if abs(after - count.sum() / 4) < abs(before - count.sum() / 4):
             held.append(code)
-    held = held or [int(np.argmin(count))]
-    return [dataset.chromosomes[code] for code in sorted(held)]
+    return sorted(held or [min(offered, key=lambda code: (count[code], code))])
 
 
 def _check(dataset: EncodedDataset, fold: Fold, where: str, path: str) -> None:

@@ -17,7 +17,7 @@ from analysis.errors import UserError
 from analysis.files import TableFiles, unit_names
 from analysis.identity import FILE as IDENTITY
 from analysis.paths import driven
-from analysis.schema import KEYS, LOCK, PART, TABLES
+from analysis.schema import KEYS, LOCK, OF_FOLDS, PART, TABLES
 from analysis.stamps import REUSABLE, STAMPS, WORDS, agree, modules_of
 from analysis.store import Run, is_run
 from analysis.unit_log import ENDED, log_file
@@ -179,7 +179,7 @@ def _conflict(runs: Sequence[RunSummary]) -> str:
 
 
 def _copy(run: Run, units: list[str], out: Path, number: int) -> None:
-    """The units' rows as one part per table, their logs, and the run's baselines and lists of modules."""
+    """The units' rows as one part per table, their logs, and the run's tables of folds and lists of modules."""
     wanted = pa.array(units, pa.string())
     for name in ORDER if units else ():
         table = TableFiles(run.path / name, run.problems, run.lost).read(TABLES[name])
@@ -192,7 +192,7 @@ def _copy(run: Run, units: list[str], out: Path, number: int) -> None:
         )
     files = [log_file(run.path, unit) for unit in units]
     files += [
-        file for folder in ("baselines", "code", "use") for file in sorted((run.path / folder).glob("[!.]*"))
+        file for folder in (*OF_FOLDS, "code", "use") for file in sorted((run.path / folder).glob("[!.]*"))
     ]
     for file in files:
         target = out / file.relative_to(run.path)

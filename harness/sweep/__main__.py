@@ -2,13 +2,14 @@
 
 from analysis.errors import run_cli
 from harness.shell.terminal import console
+from harness.sweep.confirming import run_confirmed
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import parse
 
 
 def main() -> int:
     options = parse()
-    return run_sweep(options, console())
+    return run_confirmed(options, console()) if options.confirm else run_sweep(options, console())
 
 
 if __name__ == "__main__":

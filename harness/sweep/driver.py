@@ -21,9 +21,10 @@ from harness.config.blocks.design import Staged
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.enqueued import refuse_more
-from harness.config.sweep.sweep import Sweep, load_sweep
+from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
+from harness.data.pair_table import write_pairs
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
 from harness.stamp.code import Code
@@ -37,7 +38,7 @@ from harness.sweep.cluster.cluster import Cluster, cluster
 from harness.sweep.cost import Workers, measure, this_host, workers_of
 from harness.sweep.foresight import Cost, foresee, resumed_budget, spread_of, within_budget
 from harness.sweep.options import Options
-from harness.sweep.report import conclude, continuing, introduce, unfinished
+from harness.sweep.report import continuing, introduce, unfinished
 from harness.sweep.run.aside import complete_moves, put_aside
 from harness.sweep.run.documents import mend_run, plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
@@ -51,14 +52,16 @@ from harness.sweep.search.impossible import refuse_impossible
 from harness.sweep.search.sharing import Sharing
 from harness.sweep.search.stages import results, save_walks
 from harness.sweep.start import Start, forget, prepare
+from harness.sweep.task import Task
 from harness.sweep.tracking import refuse_absent, tracking
 from harness.sweep.tuning import Outcome, Tuning, tune
 from harness.trial.device import Device, choose_device
 from harness.trial.trying import try_brought
 
 
-def run_sweep(options: Options, console: Console) -> int:
-    """Plan, run and rank; the exit status: 0, 1 when configurations failed, 3 when the run is unfinished.
+def run_sweep(options: Options, console: Console, task: Task | None = None) -> int:
+    """Plan, run and rank what the `task` is (the YAML's sweep when None); the exit status: 0, 1 when configurations
+    failed, 3 when the run is unfinished.
 
     Raises
     ------
@@ -68,13 +71,14 @@ def run_sweep(options: Options, console: Console) -> int:
     began = time.monotonic()
     # Bound now, because Ray's own prints are led elsewhere while the trials run.
     console.file = sys.stdout
+    task = task or Task(options)
     with contextlib.ExitStack() as stack:
-        sweep = load_sweep(options.yaml, overrides=options.sets, data_root=options.data)
+        sweep = task.load()
         refuse_absent(sweep.config.track)
         spread = spread_of(sweep, options.pilot)
         try_brought(sweep.trial.resolved(gpu=False))  # before there is a folder to leave behind
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
-        run = (options.out or Path("runs") / sweep.config.name).absolute()
+        run = task.folder(sweep)
         stack.enter_context(writing(run, DISK))
         check_writable(run)
         if options.dry_run:
@@ -103,6 +107,7 @@ def run_sweep(options: Options, console: Console) -> int:
         gpu = device.gpu
         views = Views(sweep, options.cache.absolute(), console)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
+        sweep = task.on(sweep, dataset)
         try:
             folds = make_folds(dataset, sweep.config.data)
         except ConfigError as error:
@@ -124,7 +129,7 @@ def run_sweep(options: Options, console: Console) -> int:
                 cost = priced = cost_of(sweep, dataset, folds[0], workers, device, console)
                 setting, chosen = within_budget(sweep, len(folds), priced, options.budget)
                 console.print(chosen, soft_wrap=True, markup=False, highlight=False)
-            sweep = load_sweep(options.yaml, overrides=[*options.sets, setting], data_root=options.data)
+            sweep = task.load(setting)
         refuse_impossible(sweep, dataset, folds, gpu=gpu)
         fresh = Plan.of(sweep, folds=folds, data=dataset.hash, gpu=gpu)
         stamp = Stamp.of(sweep.config, data=dataset.hash)
@@ -143,6 +148,7 @@ def run_sweep(options: Options, console: Console) -> int:
             if cost is None and options.dry_run:
                 cost = measured(sweep, dataset, folds[0], workers, device, console)
             foresee(console, sweep, start, cost, spread, sharing)
+            task.foreseen(console, sweep, start, cost)
         if options.dry_run:
             return 0
         if start.nothing:
@@ -153,7 +159,7 @@ def run_sweep(options: Options, console: Console) -> int:
             with tracking(run, sweep.config.track, console.print):
                 pass
             ended = ending(sweep, start.plan, run, gpu=gpu)
-            return conclude(console, run, sweep.config, start, None, ended)
+            return task.conclude(console, run, sweep, start, None, ended)
 
         # Before anything is written: a Ray that cannot start must not leave an interrupted run behind.
         ray = joined or stack.enter_context(cluster(address=None, gpus=int(device.gpus)))
@@ -166,6 +172,8 @@ def run_sweep(options: Options, console: Console) -> int:
         start = replace(start, plan=replace(start.plan, status="running"))
         first = preregister(run, content)
         save_start(sweep, start, run)
+        write_pairs(dataset, folds, run)
+        task.begin(sweep, start.plan)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
         console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
         outcome = tune(
@@ -197,7 +205,7 @@ def run_sweep(options: Options, console: Console) -> int:
         if outcome.finished:
             forget_prefixes(run)
     ended = [*taken_over(sharing, outcome.plan, run), *ending(sweep, outcome.plan, run, gpu=gpu)]
-    return conclude(console, run, sweep.config, start, outcome, ended)
+    return task.conclude(console, run, sweep, start, outcome, ended)
 
 
 def with_what_is_missing(outcome: Outcome, start: Start, run: Path) -> Outcome:
@@ -307,6 +315,7 @@ def finish(
     start: Start, dataset: EncodedDataset, folds: Sequence[Fold], run: Path, cache: Path, console: Console
 ) -> None:
     """What a start that has no trials to run has left to do: baselines, parts, and the plan as it is asked for now."""
+    write_pairs(dataset, folds, run)
     left, plan = missing(run, folds, dataset.hash), replace(start.plan, status="finished")
     if Plan.load(run) == plan and not left:
         return

@@ -16,7 +16,8 @@ examples:
   python -m harness.sweep search_spaces/rp24.yaml --dry-run            what would run, and nothing else
   python -m harness.sweep search_spaces/leave_one_out.yaml --budget 2h   as many seeds as fit two hours
   python -m harness.sweep search_spaces/rp24.yaml --resume             continue after a kill; no finished epoch is lost
-  python -m harness.sweep search_spaces/rp24.yaml --trials +16         16 more configurations for a finished sweep"""
+  python -m harness.sweep search_spaces/rp24.yaml --trials +16         16 more configurations for a finished sweep
+  python -m harness.sweep search_spaces/rp24.yaml --confirm            then: does the winner hold on new seeds and loci?"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Options:
     reuse_older_code: bool = False
     pilot: Path | None = None
     budget: float | None = None
+    confirm: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -68,6 +70,11 @@ def parse(arguments: list[str] | None = None) -> Options:
     )
     add("--dry-run", action="store_true", help="print the plan, its cost, and what it can see; write nothing")
     add("--pilot", type=user_path, metavar="RUN", help="take the spread of paired differences from this run")
+    add(
+        "--confirm",
+        action="store_true",
+        help="then run the winner and its ties again, on fresh seeds and a fold that selection did not use",
+    )
     add("--budget", metavar="T", help="as many seeds as fit 90s, 30m or 2h (path: as many steps)")
     add(
         "--set",
@@ -94,6 +101,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         reuse_older_code=parsed.reuse_older_code,
         pilot=parsed.pilot,
         budget=None if parsed.budget is None else seconds(parsed.budget, "--budget"),
+        confirm=parsed.confirm,
     )
 
 

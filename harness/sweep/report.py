@@ -112,9 +112,11 @@ def conclude(
     start: Start,
     outcome: Outcome | None,
     ended: Sequence[str] = (),
+    *,
+    ranked: bool = True,
 ) -> int:
-    """What its design says has come of it (`ended`), the ranking, what is left to do, and the exit status of the sweep: 0
-    where everything ran and there is a ranking."""
+    """What its design says has come of it (`ended`), the ranking (unless it is shown later: not `ranked`), what is left to
+    do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
     if outcome is None:
         console.print(
             f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
@@ -133,7 +135,17 @@ def conclude(
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     for line in ended:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    by = criterion_of(start.plan.objective).key
+    status = show_ranking(console, run, criterion_of(start.plan.objective).key) if ranked else 0
+    if outcome is None:
+        return 1 if start.failed else status
+    if not outcome.finished:
+        unfinished(console)
+        return 3
+    return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else status
+
+
+def show_ranking(console: Console, run: Path, by: str) -> int:
+    """The ranking and how to see it again; the exit status, 1 where there is nothing to rank."""
     try:
         print_ranking(run, by=by, console=console)
         status = 0
@@ -142,12 +154,7 @@ def conclude(
         status = 1
     again = shlex.join(["python", "-m", "analysis", str(run), "--by", by])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
-    if outcome is None:
-        return 1 if start.failed else status
-    if not outcome.finished:
-        unfinished(console)
-        return 3
-    return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else status
+    return status
 
 
 def unfinished(console: Console) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from analysis.schema import STUDIES
+from analysis.schema import OF_FOLDS, STUDIES
 from analysis.stamps import EARLIER, WHY
 from analysis.store import Run
 from harness.design.plan import Plan, Unit
@@ -160,7 +160,8 @@ def _describe(run: Path, plan: Plan, units: list[str], target: Path, why: str) -
     for file in (run / "code").glob("*.json"):
         _copy(file, target / "code" / file.name)
     for fold in folds:
-        _copy(run / "baselines" / f"{fold}.parquet", target / "baselines" / f"{fold}.parquet")
+        for table in OF_FOLDS:
+            _copy(run / table / f"{fold}.parquet", target / table / f"{fold}.parquet")
     _copy(run / "sweep.yaml", target / "sweep.yaml")
 
 

@@ -1,0 +1,111 @@
+"""`--confirm`: what a sweep has chosen is run again, after it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from analysis.confirmation.choice import FEWEST, MOST, candidates
+from analysis.confirmation.record import FOLDER, ChoiceRecord, Opening, confirmation_of, read_record
+from analysis.criteria import criterion_of
+from analysis.errors import UserError
+from analysis.output import counted
+from analysis.ranking import Ranking, rank
+from analysis.store import Run
+from harness.config.sweep.sweep import Sweep
+from harness.design.plan import Plan
+from harness.sweep.confirmation import Confirming
+from harness.sweep.driver import run_sweep
+from harness.sweep.foresight import Cost
+from harness.sweep.options import Options
+from harness.sweep.report import conclude, show_ranking
+from harness.sweep.run.lock import only_driver, refuse_running
+from harness.sweep.show.board import duration
+from harness.sweep.start import Start
+from harness.sweep.task import Task
+from harness.sweep.tuning import Outcome
+
+
+def run_confirmed(options: Options, console: Console) -> int:
+    """Run the sweep, then its confirmation; the exit status as of `run_sweep`.
+
+    Raises
+    ------
+    UserError
+        as `run_sweep`; where nothing can be confirmed, no fold is left, or the test split was opened already for
+        another choice.
+    """
+    began = time.monotonic()
+    selection = Selection(options)
+    status = run_sweep(options, console, selection)
+    if status not in (0, 1) or (options.dry_run and not selection.complete):
+        return status
+    run = selection.folder(selection.load())
+    left = None if options.seconds is None else max(1.0, options.seconds - (time.monotonic() - began))
+    inner = replace(options, seconds=left, trials=None, budget=None, pilot=None, out=run / FOLDER)
+    if options.dry_run:
+        refuse_running(run)
+        return max(status, _confirm(inner, console, run))
+    with only_driver(run):
+        return max(status, _confirm(inner, console, run))
+
+
+class Selection(Task):
+    """A sweep that is to be confirmed: its ranking is shown after that."""
+
+    complete = False
+    """Whether it has nothing left to run, so that what it chose is known."""
+
+    def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
+        self.complete = start.nothing
+        if start.nothing:
+            return
+        most = len(start.plan.asked) + start.new
+        said = (
+            f"confirmation, after that: the winner and its ties, 1 to {counted(most, 'configuration')} x 1 fold x {FEWEST} "
+            f"to {MOST} fresh seeds, {FEWEST} to {most * MOST:,} units"
+        )
+        if isinstance(cost, Cost):
+            said += f"; about {duration(cost.wall(1, 1, FEWEST))} to {duration(cost.wall(most, 1, MOST))} by the same step"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
+
+    def conclude(
+        self,
+        console: Console,
+        run: Path,
+        sweep: Sweep,
+        start: Start,
+        outcome: Outcome | None,
+        ended: Sequence[str],
+    ) -> int:
+        unfinished = outcome is not None and not outcome.finished
+        return conclude(console, run, sweep.config, start, outcome, ended, ranked=unfinished)
+
+
+def _confirm(options: Options, console: Console, run: Path) -> int:
+    sweep = Task(replace(options, out=run)).load()
+    ranking = rank(Run.open(run), criterion_of(sweep.config.objective).key, rope=sweep.config.rope)
+    plan = Plan.load(run)
+    if plan is None:
+        raise UserError(f"--confirm: {run} has no plan that says which configurations it has")
+    inner = confirmation_of(Run(run))
+    record = read_record(inner) if inner is not None else None
+    if record is not None and record.opened is not None:
+        return _already(record, record.opened, ranking, console)
+    resumed = replace(options, resume=inner is not None or (run / FOLDER / "plan.json").exists())
+    return run_sweep(resumed, console, Confirming(resumed, run, sweep, ranking, plan))
+
+
+def _already(record: ChoiceRecord, opened: Opening, ranking: Ranking, console: Console) -> int:
+    """Say what was confirmed; refuse a second opening for another choice."""
+    now = candidates(ranking)
+    if now[0].config == record.winner.config and {each.config for each in now} <= record.configs:
+        console.print(f"confirmed already, {opened.date}: nothing to run", style="bold", highlight=False)
+        return show_ranking(console, ranking.run.path, record.criterion)
+    raise UserError(
+        f"--confirm: the test split of fold {record.fold} was opened {opened.date} for {record.winner.label} and "
+        f"{counted(len(record.candidates) - 1, 'tie')}, and the ranking has {now[0].label} first, or other ties, now: what "
+        "is chosen after a test split was seen is not confirmed on it; give a run of its own (--out), on data that are new"
+    )

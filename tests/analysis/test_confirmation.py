@@ -1,0 +1,150 @@
+"""What a selection chose, run again: what is taken, what is read of it, and that its test split stays closed before."""
+
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.__main__ import print_ranking
+from analysis.confirmation.choice import FEWEST, MOST, best_baseline, candidates, seeds_to_confirm
+from analysis.confirmation.figures import confirmation
+from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.errors import UserError
+from analysis.power import detectable, seeds_for_difference
+from analysis.ranking import Ranking, rank
+from analysis.reported import reported_units
+from analysis.store import Run
+from tests.recorded.copies import Copy, write_run
+
+BEST, TIED = (
+    Copy("aaa111", {"k": 1}, lift=(0.10, 0.12, 0.14)),
+    Copy("bbb222", {"k": 2}, lift=(0.12, 0.10, 0.13)),
+)
+WORSE = Copy("ccc333", {"k": 3}, lift=-0.2)
+AGAIN = (Copy("ddd444", {"k": 1}, lift=(0.02, 0.03, 0.04)), Copy("eee555", {"k": 2}, lift=(0.03, 0.02, 0.05)))
+"""The confirmation of the first two: not as good as they were when they were chosen."""
+OPENING = Opening("2026-01-02T03:04:05+00:00", "somebody on a machine", "a command", ("aaa111", "bbb222"), 6)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first two configurations are tied, and their confirmation, which was opened; read only."""
+    folder = write_run(tmp_path_factory.mktemp("confirmed") / "run", (BEST, TIED, WORSE))
+    write_run(folder / FOLDER, AGAIN)
+    ranking = rank(Run.open(folder))
+    named = [replace(c, confirmed_as=a.config) for c, a in zip(candidates(ranking), AGAIN, strict=True)]
+    baseline, value = best_baseline(ranking)
+    record = ChoiceRecord(
+        "aupr",
+        "2026-01-01",
+        ("fold0",),
+        "confirmation (test C1)",
+        3,
+        tuple(named),
+        baseline,
+        value,
+        ("a note",),
+        OPENING,
+    )
+    write_record(folder, record)
+    return folder
+
+
+def write_record(folder: Path, record: ChoiceRecord) -> None:
+    (folder / FOLDER / FILE).write_text(json.dumps(record.content()), encoding="utf-8")
+
+
+def record_of(folder: Path) -> ChoiceRecord:
+    return ChoiceRecord.of(json.loads((folder / FOLDER / FILE).read_text(encoding="utf-8")))
+
+
+def ranking_of(folder: Path) -> Ranking:
+    return rank(Run.open(folder))
+
+
+def test_the_winner_and_its_ties_are_confirmed(run: Path) -> None:
+    taken = candidates(ranking_of(run))
+    assert [(each.config, each.role) for each in taken] == [("aaa111", "winner"), ("bbb222", "tie")]
+
+
+def test_no_placebo_and_nothing_incomplete_is_confirmed(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    arms = [("aaa111", "base"), ("bbb222", "A/A placebo"), ("ccc333", "removal")]
+    configs = [{"id": config, "arm": family, "family": family} for config, family in arms]
+    (folder / "plan.json").write_text(json.dumps({"configs": configs}), encoding="utf-8")
+    assert [each.config for each in candidates(ranking_of(folder))] == ["aaa111"]
+
+
+def test_numbers_are_those_of_test_and_optimism_is_the_rest(run: Path) -> None:
+    told = confirmation(Run.open(run), 0.005)
+    assert told is not None
+    units = reported_units(Run(run / FOLDER), "test")
+    expected = units[units["config"] == "ddd444"]["aupr"]
+    row = told.winner
+    assert row["confirmed"] == pytest.approx(expected.mean())
+    assert row["low"] < row["confirmed"] < row["high"]
+    selected = ranking_of(run).configurations["value"].iloc[0]
+    assert row["selected"] == pytest.approx(selected)
+    assert row["optimism"] == pytest.approx(selected - expected.mean())
+    assert told.baseline["optimism"] == pytest.approx(told.baseline["selected"] - told.baseline["confirmed"])
+    assert row["over_baseline"] == pytest.approx(expected.mean() - told.baseline["confirmed"])
+    assert told.rows["behind_winner"].iloc[1] == pytest.approx(-0.01 / 3)
+
+
+def test_only_the_confirmed_number_is_headlined(run: Path) -> None:
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_ranking(run, console=console)
+    text = console.export_text()
+    told = confirmation(Run.open(run), 0.005)
+    assert told is not None
+    head = next(line for line in text.splitlines() if line.strip())
+    assert head.startswith(f"Confirmed: {told.winner['label']}  macro AUPR {told.winner['confirmed']:.3f}")
+    assert f"optimism {told.winner['optimism']:+.3f}" in text
+    assert text.index("Selection: the numbers that it was chosen by") < text.index("Run run")
+    assert "was opened once, 2026-01-02T03:04:05+00:00, by somebody on a machine" in " ".join(text.split())
+
+
+def test_a_selection_that_went_on_says_so(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    write_run(folder, (Copy("fff666", {"k": 4}, lift=0.3),))
+    console = Console(width=100, record=True, file=io.StringIO())
+    print_ranking(folder, console=console)
+    assert "the selection has gone on: #1 below" in console.export_text()
+
+
+def test_a_closed_test_split_is_shown_by_nobody(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    write_record(folder, replace(record_of(folder), opened=None))
+    told = confirmation(Run.open(folder), 0.005)
+    assert told is not None
+    assert told.rows[["confirmed", "again", "optimism"]].isna().all(axis=None)
+    with pytest.raises(UserError, match="its test split is opened once"):
+        rank(Run.open(folder / FOLDER))
+
+
+def test_no_selection_reads_units_of_a_confirmation(run: Path) -> None:
+    assert set(reported_units(Run(run))["config"]) == {"aaa111", "bbb222", "ccc333"}
+
+
+@pytest.mark.parametrize(("sd", "difference"), [(0.008, 0.01), (0.03, 0.02), (0.02, 0.2)])
+def test_seeds_for_a_difference_are_the_fewest_that_see_it(sd: float, difference: float) -> None:
+    seeds = seeds_for_difference(sd, difference)
+    assert seeds is not None
+    assert detectable(sd, seeds) <= difference
+    assert seeds == 2 or detectable(sd, seeds - 1) > difference
+
+
+def test_seeds_follow_the_lead_over_the_best_baseline(tmp_path: Path) -> None:
+    base = best_baseline(ranking_of(write_run(tmp_path / "far", (BEST,))))[1]
+    assert base is not None
+    units = reported_units(Run(tmp_path / "far"))
+    lead = units["aupr"].mean() - base
+    spread = units["aupr"].std()
+    needed = seeds_for_difference(float(spread), float(lead)) if lead > 0.005 else None
+    seeds, why = seeds_to_confirm(ranking_of(tmp_path / "far"))
+    assert seeds == (FEWEST if needed is None else min(max(FEWEST, needed), MOST))
+    assert why.startswith(f"{seeds} seeds")

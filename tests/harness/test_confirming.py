@@ -1,0 +1,147 @@
+"""`--confirm`: which configurations, seeds and fold a confirmation has, and that its test split is opened once."""
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from analysis.confirmation.choice import candidates
+from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.errors import UserError
+from analysis.ranking import Ranking, rank
+from analysis.store import Run
+from harness.config.sweep.sweep import load_sweep
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import make_folds
+from harness.data.store import open_dataset
+from harness.design.plan import Plan
+from harness.sweep.confirmation import Confirming
+from harness.sweep.confirming import run_confirmed
+from harness.sweep.options import parse
+from harness.sweep.start import Start
+from tests.harness.without_ray import YAML, Small
+
+TWO = f"{YAML}space:\n  energy.form: {{grid: [linear, gated]}}\n"
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """A finished selection of two configurations, two seeds each; read only."""
+    small = Small(tmp_path_factory.mktemp("confirming"))
+    small.start(yaml=TWO)
+    return small
+
+
+def words(small: Small, *more: str) -> list[str]:
+    paths = (small.folder / "small.yaml", "--out", small.path, "--cache", small.folder / "cache")
+    return [*map(str, paths), "--confirm", *more]
+
+
+def ranked(small: Small) -> Ranking:
+    return rank(Run.open(small.path), "pooled_aupr")
+
+
+def confirming(small: Small) -> tuple[Confirming, Plan, EncodedDataset]:
+    """The confirmation of a selection with its plan, and the data."""
+    sweep = load_sweep(small.folder / "small.yaml")
+    selected = Plan.load(small.path)
+    assert selected is not None
+    task = Confirming(parse(words(small)), small.path, sweep, ranked(small), selected)
+    dataset = open_dataset(
+        sweep.config.data, enhancer_bp=80, promoter_bp=80, cache=small.folder / "cache", progress=False
+    )
+    inner = task.on(task.load(), dataset)
+    return task, Plan.of(inner, folds=make_folds(dataset, inner.config.data), data=dataset.hash), dataset
+
+
+def test_seeds_are_of_their_own_namespace_and_the_fold_is_new(small: Small) -> None:
+    _, plan, _ = confirming(small)
+    selected = Plan.load(small.path)
+    assert selected is not None
+    assert not set(plan.configs) & set(selected.configs)
+    streams = [each.config.streams for each in plan.configs.values()]
+    assert streams == ["confirm"] * len(candidates(ranked(small)))
+    same = {each.config.model_copy(update={"streams": ""}).id for each in plan.configs.values()}
+    assert same <= set(selected.configs)
+    assert len(plan.seeds) == 10
+    (fold,) = plan.known.values()
+    (before,) = selected.known.values()
+    assert not set(fold.chromosomes) & set(before.chromosomes)
+    assert not set(fold.test) & {*before.test, *before.val}
+
+
+def test_a_dry_run_says_what_a_confirmation_costs(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_confirmed(parse(words(small, "--dry-run")), Console(width=200)) == 0
+    text = capsys.readouterr().out
+    told = text[text.index("sweep small", 1) :]
+    number = len(candidates(ranked(small)))
+    assert f"x 1 fold x 10 seeds, 2 epochs each ({10 * number} units)" in told
+    assert f"{10 * number} units" in told.split("cost")[1]
+    assert "note: no fold of the selection held out" in told
+    assert not (small.path / FOLDER).exists()
+
+
+def test_a_dry_run_of_more_says_its_bounds(small: Small, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_confirmed(parse(words(small, "--dry-run", "--set", "trial.seeds=3")), Console(width=200)) == 0
+    assert (
+        "the winner and its ties, 1 to 2 configurations x 1 fold x 10 to 30 fresh seeds, 10 to 60 units; about"
+        in capsys.readouterr().out
+    )
+
+
+def test_an_unfinished_confirmation_stays_closed(small: Small) -> None:
+    task, plan, _ = confirming(small)
+    run, console = small.path / FOLDER, Console(file=io.StringIO(), width=200, record=True)
+    run.mkdir()
+    try:
+        plan.save(run)
+        task.begin(task.load(), plan)
+        start = Start(plan, {}, 0, False, 0, 0, [], [])
+        assert task.conclude(console, run, task.load(), start, None, ()) == 1
+        record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
+        assert record.opened is None
+        assert {each.confirmed_as for each in record.candidates} == set(plan.configs)
+        assert "its test split stays closed" in console.export_text()
+    finally:
+        for file in run.iterdir():
+            file.unlink()
+        run.rmdir()
+
+
+@pytest.mark.parametrize("other", [False, True])
+def test_the_test_split_is_opened_once(small: Small, other: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    task, plan, _ = confirming(small)
+    run = small.path / FOLDER
+    task.begin(task.load(), plan)
+    record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
+    if other:
+        record = replace(record, candidates=(replace(record.winner, config="another", label="another"),))
+    opening = Opening("2026-01-02", "somebody", "a command", ("a",), 20)
+    (run / FILE).write_text(json.dumps(replace(record, opened=opening).content()))
+    try:
+        arguments: Any = parse(words(small, "--dry-run"))
+        if other:
+            with pytest.raises(UserError, match="was opened 2026-01-02 for another"):
+                run_confirmed(arguments, Console(width=200))
+        else:
+            assert run_confirmed(arguments, Console(width=200)) == 0
+            assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
+    finally:
+        (run / FILE).unlink()
+        run.rmdir()
+
+
+def test_a_configuration_that_the_yaml_no_longer_gives_is_refused(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "edited.yaml").write_text(
+        TWO.replace("optimiser.steps_per_epoch: 1", "optimiser.steps_per_epoch: 2")
+    )
+    selected = Plan.load(small.path)
+    assert selected is not None
+    sweep = load_sweep(tmp_path / "edited.yaml")
+    task = Confirming(parse(words(small)), small.path, sweep, ranked(small), selected)
+    with pytest.raises(UserError, match=r"--confirm: .*edited\.yaml does not give .* any more"):
+        task.load()
