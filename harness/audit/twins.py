@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from harness.audit import neutral
-from harness.audit.behind_sequence import given_sides, same_sequence
+from harness.audit.behind_sequence import KeptSides, given_sides, same_sequence
+from harness.audit.contributions import Contributions
 from harness.audit.probe import Patch, Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, ScoreReading
 from harness.audit.settings import changed
@@ -27,7 +28,11 @@ class Twins:
         self.probe = probe
         self.trainer = probe.plain
         self.terms = {term.key: term for term, _ in self.trainer.weighted}
-        first = probe.step(probe.clone(), shares=True)
+        clone = probe.clone()
+        measuring = clone.measuring = KeptSides(clone.measuring)
+        first = probe.step(clone, shares=True)
+        if measuring.kept is not None:
+            probe.stand_behind(measuring.kept)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
@@ -35,6 +40,7 @@ class Twins:
         self.behind = probe.behind(probe.summed)
         self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
+        self._contributions: Contributions | None = None
         self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
     @property
@@ -55,6 +61,13 @@ class Twins:
         if keys not in self._without:
             self._without[keys] = self.probe.step(self.probe.behind(self.probe.summed, leaving_out(keys)))
         return self._without[keys]
+
+    def left_out(self, key: str) -> ProbeStep:
+        """The same without one: of what every term adds to the step, or really taken where that does not tell."""
+        if self._contributions is None:
+            clone = self.probe.behind(self.probe.summed)
+            self._contributions = Contributions(clone, self.probe.batch, self.short)
+        return self._contributions.without(key) or self.without(key)
 
     def other_side(self, side: int) -> Moved:
         """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""
