@@ -48,7 +48,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
         scores = twins.reading.scores(twin, encoded=encoded) if predicts else None
         base = twins.reading.base if encoded is not None else twins.reading.real
         moved = None if scores is None else twins.reading.moved(scores, base=base, r=of_r)
-        gap = twins.gradient_gap(twins.probe.step(twin))
+        gap = twins.gap_of(twin, lambda: twins.twin(dict(mechanism.off)))
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
     still = () if moved is None else moved.still

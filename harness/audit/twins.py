@@ -1,9 +1,10 @@
 """What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.audit import neutral
 from harness.audit.behind_sequence import KeptSides, given_sides, same_sequence
@@ -41,6 +42,7 @@ class Twins:
         self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
         self._contributions: Contributions | None = None
+        self._task: dict[str, Tensor] | None = None
         self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
 
     @property
@@ -87,14 +89,32 @@ class Twins:
         return probe.behind(config)
 
     def neutralised(self, patch: Patch, *, sequence: bool) -> float:
-        """Norm of the difference of a patched step's gradients from the unpatched one's, relative to these; `sequence`: a
-        part of the sequence side is patched, which then runs once more."""
+        """`gap_of` a patched step; `sequence`: a part of the sequence side is patched, which then runs once more."""
         probe = self.probe
-        twin = probe.behind(probe.summed, patch)
-        stand_in = given_sides(twin)
-        if sequence and stand_in is not None:
-            stand_in.load(probe.sides_of(probe.clone(patch=patch)))
-        return self.gradient_gap(probe.step(twin))
+        sides = probe.sides_of(probe.clone(patch=patch)) if sequence else None
+
+        def twin() -> Trainer:
+            made = probe.behind(probe.summed, patch)
+            stand_in = given_sides(made)
+            if sides is not None and stand_in is not None:
+                stand_in.load(sides)
+            return made
+
+        return self.gap_of(twin(), twin)
+
+    def gap_of(self, twin: Trainer, again: Callable[[], Trainer]) -> float:
+        """`gradient_gap` of a twin's step: behind the sequence side of the task's gradient, and where that stays of that of
+        all terms, by the same twin made `again`."""
+        if given_sides(twin) is not None and len(self.terms) > 1:
+            others = leaving_out([key for key in self.terms if key != "task"])
+            if self._task is None:
+                self._task = self.probe.step(self.probe.behind(self.probe.summed, others)).gradients
+            others(twin)
+            gap = differ(self._task, self.probe.step(twin).gradients) / (norm(self._task) + 1e-30)
+            if gap > 0.0:
+                return gap
+            twin = again()
+        return self.gradient_gap(self.probe.step(twin))
 
     def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from those of the same step without a change, relative to these."""
