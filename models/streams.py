@@ -151,7 +151,11 @@ def _named(module: nn.Module, name: str, met: set[nn.Module]) -> Iterator[tuple[
 
 def name_streams(model: nn.Module) -> None:
     """Give every Dropout and GaussianNoise below `model` the declared name of its stream."""
-    for name, module in drawing(model).items():
+    _named_streams(drawing(model))
+
+
+def _named_streams(drawers: Mapping[str, nn.Module]) -> None:
+    for name, module in drawers.items():
         if isinstance(module, Dropout | GaussianNoise):
             module.stream = name or "root"
 
@@ -162,7 +166,8 @@ def initialise(model: nn.Module, seed: int) -> None:
     A module that directly owns parameters and is not Resettable raises TypeError, so that no parameter keeps a
     construction-time value.
     """
-    for name, module in drawing(model).items():
+    drawers = drawing(model)
+    for name, module in drawers.items():
         if isinstance(module, Dropout | GaussianNoise):
             continue
         if not isinstance(module, Resettable):
@@ -173,4 +178,4 @@ def initialise(model: nn.Module, seed: int) -> None:
             # The CPU's generator alone: torch.manual_seed keeps a stack trace per call for a GPU that draws nothing here.
             torch.default_generator.manual_seed(stream_seed(seed, "init", name))
             module.reset_parameters()
-    name_streams(model)
+    _named_streams(drawers)

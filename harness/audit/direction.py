@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.raised import again_in_double
 from harness.audit.scene import Scene, flat
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import GROUPS, Mechanism
@@ -51,11 +52,14 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     key = next((key for key, term in twins.terms.items() if isinstance(term, cls)), None)
     if key is None:
         return None
-    if key == TASK or "kl" in twins.terms[key].reads:  # the two ways into the sequence side
-        scene = Scene(twins.probe, through=key)
-    else:
-        scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
-    judged = [_judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()]
+    with again_in_double(twins.probe.config):
+        if key == TASK or "kl" in twins.terms[key].reads:  # the two ways into the sequence side
+            scene = Scene(twins.probe, through=key)
+        else:
+            scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
+        judged = [
+            _judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()
+        ]
     gaps = [gap for gap, _ in judged if gap is not None]
     faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]
     if faults:

@@ -9,7 +9,8 @@ import torch
 
 from harness.audit.behind_sequence import same_sequence
 from harness.audit.idle import STRETCHES, stretched
-from harness.audit.probe import Probe, trimmed
+from harness.audit.probe import Probe
+from harness.audit.probe_batches import trimmed
 from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError

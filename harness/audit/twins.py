@@ -1,12 +1,14 @@
 """What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.audit import neutral
-from harness.audit.behind_sequence import given_sides, same_sequence
+from harness.audit.behind_sequence import KeptSides, given_sides, same_sequence
+from harness.audit.contributions import Contributions
 from harness.audit.elsewhere import Elsewhere
 from harness.audit.probe import Patch, Probe, ProbeStep, differ, norm
 from harness.audit.reading import Moved, ScoreReading
@@ -28,7 +30,11 @@ class Twins:
         self.probe = probe
         self.trainer = probe.plain
         self.terms = {term.key: term for term, _ in self.trainer.weighted}
-        first = probe.step(probe.clone(), shares=True)
+        clone = probe.clone()
+        measuring = clone.measuring = KeptSides(clone.measuring)
+        first = probe.step(clone, shares=True)
+        if measuring.kept is not None:
+            probe.stand_behind(measuring.kept)
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
@@ -36,6 +42,8 @@ class Twins:
         self.behind = probe.behind(probe.summed)
         self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
+        self._contributions: Contributions | None = None
+        self._task: dict[str, Tensor] | None = None
         self.reading = ScoreReading(self.trainer, probe.subject.predictor, probe.subject.pairs)
         self.elsewhere = Elsewhere(probe)
 
@@ -58,6 +66,13 @@ class Twins:
             self._without[keys] = self.probe.step(self.probe.behind(self.probe.summed, leaving_out(keys)))
         return self._without[keys]
 
+    def left_out(self, key: str) -> ProbeStep:
+        """The same without one: of what every term adds to the step, or really taken where that does not tell."""
+        if self._contributions is None:
+            clone = self.probe.behind(self.probe.summed)
+            self._contributions = Contributions(clone, self.probe.batch, self.short)
+        return self._contributions.without(key) or self.without(key)
+
     def other_side(self, side: int) -> Moved:
         """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""
         if side not in self._sides:
@@ -76,14 +91,32 @@ class Twins:
         return probe.behind(config)
 
     def neutralised(self, patch: Patch, *, sequence: bool) -> float:
-        """Norm of the difference of a patched step's gradients from the unpatched one's, relative to these; `sequence`: a
-        part of the sequence side is patched, which then runs once more."""
+        """`gap_of` a patched step; `sequence`: a part of the sequence side is patched, which then runs once more."""
         probe = self.probe
-        twin = probe.behind(probe.summed, patch)
-        stand_in = given_sides(twin)
-        if sequence and stand_in is not None:
-            stand_in.load(probe.sides_of(probe.clone(patch=patch)))
-        return self.gradient_gap(probe.step(twin))
+        sides = probe.sides_of(probe.clone(patch=patch)) if sequence else None
+
+        def twin() -> Trainer:
+            made = probe.behind(probe.summed, patch)
+            stand_in = given_sides(made)
+            if sides is not None and stand_in is not None:
+                stand_in.load(sides)
+            return made
+
+        return self.gap_of(twin(), twin)
+
+    def gap_of(self, twin: Trainer, again: Callable[[], Trainer]) -> float:
+        """`gradient_gap` of a twin's step: behind the sequence side of the task's gradient, and where that stays of that of
+        all terms, by the same twin made `again`."""
+        if given_sides(twin) is not None and len(self.terms) > 1:
+            others = leaving_out([key for key in self.terms if key != "task"])
+            if self._task is None:
+                self._task = self.probe.step(self.probe.behind(self.probe.summed, others)).gradients
+            others(twin)
+            gap = differ(self._task, self.probe.step(twin).gradients) / (norm(self._task) + 1e-30)
+            if gap > 0.0:
+                return gap
+            twin = again()
+        return self.gradient_gap(self.probe.step(twin))
 
     def gradient_gap(self, twin: ProbeStep) -> float:
         """Norm of the difference of a twin's gradients from those of the same step without a change, relative to these."""

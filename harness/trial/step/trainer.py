@@ -95,8 +95,9 @@ class Trainer:
             reads.all_in_phase1()
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
-        self.model.to(device)
-        self.terms.to(device)
+        if device.type != "cpu":  # where they are made
+            self.model.to(device)
+            self.terms.to(device)
         self.states: dict[str, dict[str, Tensor]] = {
             term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
         }
