@@ -100,9 +100,10 @@ def begin_behind(trainer: Trainer, sides: Sides, *, reads: bool) -> None:
     left: set[nn.Parameter] = set() if reads else set(model.sequence.parameters())
     model.add_module("given", stand_in)
     groups = {
-        group: {name: p for name, p in members.items() if p not in left}
-        for group, members in model.groups().items()
+        group: {f"{number}": p for number, p in enumerate(members) if p not in left}
+        for group, members in trainer.router.groups.items()
     }
+    groups[stand_in.group] |= dict(stand_in.named_parameters())
     trainer.router = Router(groups, trainer.config.routing)
     trainer.measuring = GivenMeasure(trainer.measuring, stand_in)
     trainer.parameters = [*(p for p in trainer.parameters if p not in left), *stand_in.parameters()]

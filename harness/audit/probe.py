@@ -250,8 +250,10 @@ class Probe:
     def load(self, clone: Trainer) -> None:
         """Give `clone` the probe's parameters and states wherever name and shape agree."""
         initial = clone.weights()
-        # Parameters are copied as they are loaded, states are not.
-        parameters = {name: _matching(initial[name], self.weights[name]) for name in ("model", "terms")}
+        with torch.no_grad():
+            for part in ("model", "terms"):
+                for name, value in initial[part].items():
+                    value.copy_(_match(value, self.weights[part].get(name)))
         states = {
             "states": {
                 key: _matching(state, self.weights["states"].get(key, {}))
@@ -262,7 +264,7 @@ class Probe:
                 for name in ("reference", "balance", "memory")
             },
         }
-        clone.load_weights({**parameters, **copy.deepcopy(states), "index": self.weights["index"]})
+        clone.load_states({**copy.deepcopy(states), "index": self.weights["index"]})
 
     def step(
         self,
@@ -361,7 +363,9 @@ def norm(gradients: Mapping[str, Tensor]) -> float:
 
 
 def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: stored[name] if name in stored and stored[name].shape == value.shape else value
-        for name, value in initial.items()
-    }
+    return {name: _match(value, stored.get(name)) for name, value in initial.items()}
+
+
+def _match(initial: Tensor, stored: Tensor | None) -> Tensor:
+    """What is stored, where it is of that shape."""
+    return stored if stored is not None and stored.shape == initial.shape else initial

@@ -1,6 +1,7 @@
 """One optimiser step of the episodic loop: what was measured, terms, routed gradients, AdamW."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -250,6 +251,10 @@ class Trainer:
         """Load a trainer's `weights` or `state_dict`; the optimiser stays as it is."""
         self.model.load_state_dict(state["model"])
         self.terms.load_state_dict(state["terms"])
+        self.load_states(state)
+
+    def load_states(self, state: Mapping[str, Any]) -> None:
+        """Load the explicit states of a trainer's `weights` alone."""
         self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}
         self.states = {
             key: {k: v.to(self.device) for k, v in values.items()} for key, values in state["states"].items()
