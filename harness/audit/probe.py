@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
 from harness.audit.copies import Copies
+from harness.audit.kept_gradients import kept_gradients
 from harness.audit.probe_batches import batches_of, joined, trimmed
 from harness.audit.settings import changed, summed
 from harness.config.blocks.trial import ConfigurationBlock
@@ -45,15 +46,13 @@ Patch = Callable[[Trainer], None]
 
 @dataclass(frozen=True)
 class ProbeStep:
-    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged; `behind`:
-    it began behind the sequence side."""
+    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged."""
 
     gradients: dict[str, Tensor]
     parameters: dict[str, Tensor]
     states: dict[str, Tensor]
     log: StepLog | None
     leak: str | None
-    behind: bool
 
 
 class Probe:
@@ -275,32 +274,27 @@ class Probe:
         shares: bool = False,
     ) -> ProbeStep:
         """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
-        batch = batch or self.batch
         names = {parameter: name for name, parameter in clone.named_parameters().items()}
-        gradients: dict[str, Tensor] = {}
-
-        def keep(optimiser: Any, *_: Any) -> None:
-            for group in optimiser.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        gradients[names.get(parameter, f"unnamed {len(gradients)}")] = (
-                            parameter.grad.detach().clone()
-                        )
-
-        handle = clone.optimiser.register_step_pre_hook(keep)
         log, leak = None, None
-        try:
-            log = clone.step(batch, progress=progress, probe=shares)
-        except RoutingError as error:
-            leak = str(error)
-        handle.remove()
+        with kept_gradients(clone, names, moves=True) as gradients:
+            try:
+                log = clone.step(batch or self.batch, progress=progress, probe=shares)
+            except RoutingError as error:
+                leak = str(error)
         held = set(clone.parameters)
         parameters = {name: p.detach().clone() for p, name in names.items() if p in held}
         states = {
             f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
         }
         states |= {f"memory/{name}": value for name, value in clone.memory.items()}
-        return ProbeStep(gradients, parameters, states, log, leak, given_sides(clone) is not None)
+        return ProbeStep(gradients, parameters, states, log, leak)
+
+    def gradients(self, clone: Trainer) -> dict[str, Tensor]:
+        """Gradients of a clone's step, whose parameters stay where they are."""
+        names = {parameter: name for name, parameter in clone.named_parameters().items()}
+        with kept_gradients(clone, names, moves=False) as gradients:
+            clone.step(self.batch, progress=EVERYTHING_ON, probe=False)
+        return gradients
 
     @torch.no_grad()
     def logits(self, clone: Trainer, *, unseen: bool = False) -> Tensor:

@@ -50,7 +50,7 @@ def _building(twins: Twins, paths: Mapping[str, str]) -> list[str]:
 def _unbalanced(twins: Twins, paths: Mapping[str, str]) -> dict[str, Fault]:
     """Terms that the balance gives the same weight at twice the configured one."""
     probe, config = twins.probe, twins.probe.config
-    if probe.summed is config:
+    if probe.summed is config or not paths:
         return {}
     twice = changed(config, {path: 2 * value_at(config, path) for path in paths.values()})
     logs = [probe.step(probe.behind(each)).log for each in (config, twice)]
