@@ -244,7 +244,8 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         (
             "effect_gradient",
             _F64,
-            "norm of the change of the total gradient when it is neutralised, over its norm",
+            "norm of the change of a step's gradient when it is neutralised, over its norm: of the task's, and where that "
+            "stays of that of all terms",
         ),
         ("effect_known", _F64, "largest change of a predicted logit of trained cell lines then"),
         ("effect_unseen", _F64, "largest change of a predicted logit of unseen cell lines then"),

@@ -21,13 +21,17 @@ def parameter_groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
 
     Raises TypeError for a parameter that is in no part.
     """
-    group_of: dict[str, str] = {}
-    for name, module in model.named_modules():
-        if isinstance(module, ModelPart):
-            group_of |= {inner: module.group for inner, _ in module.named_parameters(prefix=name)}
     groups: dict[str, dict[str, nn.Parameter]] = {"S": {}, "E": {}, "T": {}, "G": {}}
-    for name, parameter in model.named_parameters():
-        if name not in group_of:
-            raise TypeError(f"parameter '{name}' is in no part that declares its group")
-        groups[group_of[name]][name] = parameter
+    group_of: dict[str, str] = {}
+    met: set[nn.Parameter] = set()
+    for place, module in model.named_modules():
+        around = group_of.get(place.rpartition(".")[0], "")
+        group = group_of[place] = module.group if isinstance(module, ModelPart) else around
+        for name, parameter in module.named_parameters(place, recurse=False):
+            if parameter in met:
+                continue
+            if not group:
+                raise TypeError(f"parameter '{name}' is in no part that declares its group")
+            met.add(parameter)
+            groups[group][name] = parameter
     return groups

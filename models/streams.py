@@ -6,7 +6,7 @@ so that a resumed run needs no generator state to continue with the same numbers
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeGuard, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -113,6 +113,9 @@ class Composed(nn.Module):
     streams: ClassVar[Mapping[str, str]]
 
 
+_RESETTABLE: dict[type[nn.Module], bool] = {}
+
+
 def drawing(model: nn.Module) -> dict[str, nn.Module]:
     """The modules below `model` that draw random numbers (parameters of their own, Dropout, GaussianNoise) by the names
     of their streams.
@@ -151,7 +154,11 @@ def _named(module: nn.Module, name: str, met: set[nn.Module]) -> Iterator[tuple[
 
 def name_streams(model: nn.Module) -> None:
     """Give every Dropout and GaussianNoise below `model` the declared name of its stream."""
-    for name, module in drawing(model).items():
+    _named_streams(drawing(model))
+
+
+def _named_streams(drawers: Mapping[str, nn.Module]) -> None:
+    for name, module in drawers.items():
         if isinstance(module, Dropout | GaussianNoise):
             module.stream = name or "root"
 
@@ -162,15 +169,24 @@ def initialise(model: nn.Module, seed: int) -> None:
     A module that directly owns parameters and is not Resettable raises TypeError, so that no parameter keeps a
     construction-time value.
     """
-    for name, module in drawing(model).items():
-        if isinstance(module, Dropout | GaussianNoise):
-            continue
-        if not isinstance(module, Resettable):
-            raise TypeError(
-                f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
-            )
-        with torch.random.fork_rng(devices=[]):
+    drawers = drawing(model)
+    with torch.random.fork_rng(devices=[]):
+        for name, module in drawers.items():
+            if isinstance(module, Dropout | GaussianNoise):
+                continue
+            if not _is_resettable(module):
+                raise TypeError(
+                    f"module '{name}' ({type(module).__name__}) owns parameters but has no reset_parameters"
+                )
             # The CPU's generator alone: torch.manual_seed keeps a stack trace per call for a GPU that draws nothing here.
             torch.default_generator.manual_seed(stream_seed(seed, "init", name))
             module.reset_parameters()
-    name_streams(model)
+    _named_streams(drawers)
+
+
+def _is_resettable(module: nn.Module) -> TypeGuard[Resettable]:
+    """Whether a module is Resettable, asked once of each class: a look at a protocol goes through all of its attributes."""
+    kind = type(module)
+    if kind not in _RESETTABLE:
+        _RESETTABLE[kind] = isinstance(module, Resettable)
+    return _RESETTABLE[kind]

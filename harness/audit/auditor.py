@@ -51,7 +51,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         for asked in (broken_promises, open_stops, strange_targets, other_slopes):
-            findings += asked(judge.twins)
+            findings += answered(subject, partial(asked, judge.twins), _of_trial)
         findings += (
             broken_sets(judge.twins, elements=first) + SequencePromises(judge.twins, windows=first).ask()
         )
@@ -61,6 +61,11 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
             else _of_reads(unrecorded_keys(subject.reads))
         )
     return Audit(findings, probe.cost)
+
+
+def _of_trial(sentence: str) -> list[MechanismFinding]:
+    """A finding on no single mechanism."""
+    return [MechanismFinding("-", "trial", "broken", sentence)]
 
 
 def _with_energy(finding: MechanismFinding, cls: type | None, gap: float) -> MechanismFinding:

@@ -6,10 +6,12 @@ from torch import nn
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.step.draws import Draws
-from harness.trial.step.measure import Measure, Sides
+from harness.trial.step.measure import Measure, Measured, Sides
 from harness.trial.step.on_demand import of_sequence
 from harness.trial.step.routing import Router
 from harness.trial.step.trainer import Trainer
+from models.environment.memory import Memory
+from models.environment.resistance import Reference
 from models.part import ModelPart
 from models.sequence.potential import SequenceOutput
 
@@ -42,10 +44,10 @@ class GivenSides(ModelPart):
         return Sides(*outputs)
 
 
-class GivenMeasure(Measure):
-    """Measures steps of the one batch whose sequence side is `stand_in`."""
+class MeasureLike(Measure):
+    """Measures steps as another one does."""
 
-    def __init__(self, like: Measure, stand_in: GivenSides) -> None:
+    def __init__(self, like: Measure) -> None:
         super().__init__(
             like.model,
             like.dataset,
@@ -55,6 +57,36 @@ class GivenMeasure(Measure):
             seed=like.seed,
             device=like.device,
         )
+
+
+class KeptSides(MeasureLike):
+    """Keeps what the sequence side gave for the last step that was measured (`kept`; None before any)."""
+
+    def __init__(self, like: Measure) -> None:
+        super().__init__(like)
+        self.like = like
+        self.kept: Sides | None = None
+
+    def __call__(
+        self,
+        batch: EpisodeBatch,
+        draws: Draws,
+        index: int,
+        reference: Reference,
+        memory: Memory,
+        *,
+        warm: bool,
+        sides: Sides | None = None,
+    ) -> Measured:
+        self.kept = sides or self.like.sides(batch, draws, index)
+        return self.like(batch, draws, index, reference, memory, warm=warm, sides=self.kept)
+
+
+class GivenMeasure(MeasureLike):
+    """Measures steps of the one batch whose sequence side is `stand_in`."""
+
+    def __init__(self, like: Measure, stand_in: GivenSides) -> None:
+        super().__init__(like)
         self.stand_in = stand_in
 
     def sides(self, batch: EpisodeBatch, draws: Draws, index: int) -> Sides:
@@ -68,9 +100,10 @@ def begin_behind(trainer: Trainer, sides: Sides, *, reads: bool) -> None:
     left: set[nn.Parameter] = set() if reads else set(model.sequence.parameters())
     model.add_module("given", stand_in)
     groups = {
-        group: {name: p for name, p in members.items() if p not in left}
-        for group, members in model.groups().items()
+        group: {f"{number}": p for number, p in enumerate(members) if p not in left}
+        for group, members in trainer.router.groups.items()
     }
+    groups[stand_in.group] |= dict(stand_in.named_parameters())
     trainer.router = Router(groups, trainer.config.routing)
     trainer.measuring = GivenMeasure(trainer.measuring, stand_in)
     trainer.parameters = [*(p for p in trainer.parameters if p not in left), *stand_in.parameters()]

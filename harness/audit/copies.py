@@ -55,12 +55,12 @@ class _Writer(pickle.Pickler):
 
 
 class _Reader(pickle.Unpickler):
-    """Takes what is `kept` by its number; `copied`: what was copied, by the original's id, as `copy.deepcopy` has it."""
+    """Takes what is `kept` by its number, tensors as copies; `copied`: what was copied, by the original's id, as
+    `copy.deepcopy` has it."""
 
     def __init__(self, file: io.BytesIO, kept: list[Any], copied: dict[int, Any]) -> None:
         super().__init__(file)
-        self.kept, self.copied = kept, copied
+        self.parts = [copy.deepcopy(part, copied) if isinstance(part, Tensor) else part for part in kept]
 
     def persistent_load(self, pid: Any) -> Any:
-        part = self.kept[pid]
-        return copy.deepcopy(part, self.copied) if isinstance(part, Tensor) else part
+        return self.parts[pid]

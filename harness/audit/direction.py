@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.raised import again_in_double
 from harness.audit.scene import Scene, flat
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import GROUPS, Mechanism
@@ -25,7 +26,7 @@ ROUNDING = 1e-9
 """Slope, relative to 1 and the scalars, below which a difference in float64 says nothing."""
 TASK = "task"
 """The term whose gradient is followed through the sequence side, as those of all others come in there in the same way."""
-_SCENES: "WeakKeyDictionary[Twins, Scene]" = WeakKeyDictionary()
+_SCENES: "WeakKeyDictionary[Twins, dict[bool, Scene]]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     key = next((key for key, term in twins.terms.items() if isinstance(term, cls)), None)
     if key is None:
         return None
-    if key == TASK or "kl" in twins.terms[key].reads:  # the two ways into the sequence side
-        scene = Scene(twins.probe, through=key)
-    else:
-        scene = _SCENES.get(twins) or _SCENES.setdefault(twins, Scene(twins.probe))
-    judged = [_judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()]
+    with again_in_double(twins.probe.config):
+        scene = _scene(twins, key)
+        judged = [
+            _judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()
+        ]
     gaps = [gap for gap, _ in judged if gap is not None]
     faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]
     if faults:
@@ -65,6 +66,16 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
         return MechanismFinding.on(mechanism, "idle", "it has no gradient at this state")
     text = "a step on it moves what it declares, the way that it declares"
     return MechanismFinding.on(mechanism, "active", text, direction_gap=max(gaps))
+
+
+def _scene(twins: Twins, key: str) -> Scene:
+    """The one in which a loss term is followed: the two ways into the sequence side through all of it."""
+    entering = [each for each, term in twins.terms.items() if each == TASK or "kl" in term.reads]
+    scenes = _SCENES.setdefault(twins, {})
+    through = key in entering
+    if through not in scenes:
+        scenes[through] = Scene(twins.probe, through=entering if through else None)
+    return scenes[through]
 
 
 def aims_by_group(term: LossTerm) -> dict[str, list[Aim]]:

@@ -21,9 +21,9 @@ def strange_targets(twins: Twins) -> list[MechanismFinding]:
     hidden = trainer.hidden(twins.probe.batch, trainer.index)
     if hidden is None or bool(hidden.all()) or not bool(hidden.any()):
         return []
-    base = _targets(twins, trainer)
-    earlier = twins.probe.clone(patch=lambda clone: _shift(clone, "earlier/"))
-    now = twins.probe.clone(patch=lambda clone: _shift(clone, "teacher/"))
+    base = _targets(twins, twins.behind)
+    earlier = twins.probe.behind(patch=lambda clone: _shift(clone, "earlier/"))
+    now = twins.probe.behind(patch=lambda clone: _shift(clone, "teacher/"))
     moved = {
         "the earlier Teacher": _targets(twins, earlier) != base,
         "the present Teacher": _targets(twins, now) != base,

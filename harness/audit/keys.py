@@ -9,7 +9,8 @@ import torch
 
 from harness.audit.behind_sequence import same_sequence
 from harness.audit.idle import STRETCHES, stretched
-from harness.audit.probe import Probe, trimmed
+from harness.audit.probe import Probe
+from harness.audit.probe_batches import trimmed
 from harness.audit.settings import changed, value_at
 from harness.config.blocks.acting import unread
 from harness.config.blocks.explain import ConfigError
@@ -210,7 +211,7 @@ class _Fingerprint:
             return [terms_differ, self._steps_differ]
         asked: list[Callable[[_Fingerprint], bool]] = [self._steps_differ, terms_differ]
         if not path.startswith((*OF_TERMS, *OF_GRADIENTS)):
-            asked.insert(0, self._forwards_differ)
+            asked.insert(1 if path.endswith("penalty") else 0, self._forwards_differ)
         if path.startswith(OF_SEQUENCE) and self.whole:
             asked.insert(0, self._queries_differ)
         return [*asked, self.differs_unseen] if path.startswith(UNSEEN) else asked

@@ -7,8 +7,11 @@ import torch
 from torch import Tensor, nn
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.raised import again_in_double
 from harness.audit.scene import in_double
 from harness.audit.twins import Twins
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.trainer import Trainer
 from models.stopped import Held
 from models.streams import generator
 
@@ -22,7 +25,11 @@ NOTHING = 1e-8
 def other_slopes(twins: Twins) -> list[MechanismFinding]:
     """A finding where the derivative of the energy or of T by one of its inputs is not the numerical one, in float64 with
     stopped gradients held."""
-    trainer = in_double(twins.probe.clone())
+    with again_in_double(twins.probe.config):
+        return _other_slopes(in_double(twins.probe.behind(whole=True)), twins.probe.batch)
+
+
+def _other_slopes(trainer: Trainer, batch: EpisodeBatch) -> list[MechanismFinding]:
     model, asked = trainer.model, dict[str, tuple[Any, ...]]()
     places: dict[str, nn.Module] = {"energy": model.energy, "temperature": model.temperature}
 
@@ -34,7 +41,7 @@ def other_slopes(twins: Twins) -> list[MechanismFinding]:
 
     hooks = [module.register_forward_pre_hook(asks(name)) for name, module in places.items()]
     with torch.no_grad():
-        trainer.measure(twins.probe.batch, warm=False)
+        trainer.measure(batch, warm=False)
     for hook in hooks:
         hook.remove()
     findings = []

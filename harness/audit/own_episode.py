@@ -8,10 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from harness.audit.neutral import parts_of
-from harness.audit.probe import Probe, joined
+from harness.audit.probe import Probe
+from harness.audit.probe_batches import joined
 from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.measure import Sides
 from harness.trial.step.trainer import Trainer
 from models.episode import Step
+from models.sequence.potential import SequenceOutput
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
 CHANGED = 1
@@ -56,8 +59,9 @@ def _uncommon(probe: Probe) -> EpisodeBatch:
 
 
 def _calls(probe: Probe, batch: EpisodeBatch) -> dict[str, tuple[nn.Module, Call]]:
-    """The first call of every module of the environment side and of the terms in a step's forward pass, by name."""
-    clone = probe.clone()
+    """The first call of every module of the environment side and of the terms in a step's forward pass, by name; the
+    sequence side gives what it gave for the probe's own episodes, again and again."""
+    clone = probe.behind()
     calls: dict[str, tuple[nn.Module, Call]] = {}
     handles = []
     for name, module in _modules(clone):
@@ -69,12 +73,24 @@ def _calls(probe: Probe, batch: EpisodeBatch) -> dict[str, tuple[nn.Module, Call
 
         handles.append(module.register_forward_pre_hook(keep, with_kwargs=True))
     with torch.random.fork_rng(devices=[]):
-        step = clone.measure(batch, warm=False).step
+        parts = (clone.draws, clone.index, clone.reference, clone.memory)
+        step = clone.measuring(batch, *parts, warm=False, sides=_repeated(probe, len(batch.support))).step
         for term, _ in clone.weighted:
             term(step, clone.states[term.key])
     for handle in handles:
         handle.remove()
     return calls
+
+
+def _repeated(probe: Probe, count: int) -> Sides:
+    """What stands for the sequence side of `count` episodes."""
+    episodes = len(probe.batch.support)
+    order = torch.arange(count, device=probe.device) % episodes
+
+    def repeated(part: Tensor) -> Tensor:
+        return part.unflatten(0, (episodes, -1))[order].flatten(0, 1)
+
+    return Sides(*(SequenceOutput(*map(repeated, output)) for output in probe.sides))
 
 
 def _modules(clone: Trainer) -> Iterator[tuple[str, nn.Module]]:

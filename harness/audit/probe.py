@@ -1,23 +1,23 @@
 """Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
 
 import copy
-import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
 from harness.audit.copies import Copies
+from harness.audit.kept_gradients import kept_gradients
+from harness.audit.probe_batches import batches_of, joined, trimmed
 from harness.audit.settings import changed, summed
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
-from harness.trial.episodes.sampler import EpisodeBatch, Sampler
+from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.measure import Sides
@@ -28,11 +28,6 @@ from models.sequence.potential import SequenceOutput
 
 EVERYTHING_ON = 1e6
 """Progress in epochs at which every phase and ramp is over."""
-BATCHES = 4
-"""Batches of the probe: three to warm the clone, one that every twin sees."""
-SUPPORT, QUERY = 4, 8
-"""Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
-from not zero, at a part of the cost."""
 NO_CLIP = 1e30
 LITTLE = {
     "model.encoder": "cnn",
@@ -51,15 +46,13 @@ Patch = Callable[[Trainer], None]
 
 @dataclass(frozen=True)
 class ProbeStep:
-    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged; `behind`:
-    it began behind the sequence side."""
+    """One step of a clone: gradient and next value of every parameter by name, next states, and what was logged."""
 
     gradients: dict[str, Tensor]
     parameters: dict[str, Tensor]
     states: dict[str, Tensor]
     log: StepLog | None
     leak: str | None
-    behind: bool
 
 
 class Probe:
@@ -68,9 +61,9 @@ class Probe:
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
     without clipping; the state is first `warmed` by three of its own steps, so that memory banks and prototypes hold
-    something and what starts neutral (T = 1, A = 0) has left its start. The last of them is of the trial's size and tells
-    how long its steps take where that is not known yet (`step_s`, seconds). Where names are hidden, the step that every
-    twin takes is one that hides one name (see `_hiding_one`).
+    something and what starts neutral (T = 1, A = 0) has left its start; by one where the trial itself has left it. The last
+    of them is of the trial's size and tells how long its steps take where that is not known yet (`step_s`, seconds). Where
+    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:
@@ -89,13 +82,17 @@ class Probe:
         self.batches = [trimmed(batch) for batch in batches]
         self.step_s = step_s
         self.weights = copy.deepcopy(trainer.weights())
+        with torch.random.fork_rng(devices=[]):
+            built = Trainer(self.config, self.dataset, self.codes, self.seed, self.device)
+        self._built = Copies(built, self._shared(built))
         clone = self.build()
         if warm:
+            left = _left(clone, self.weights)
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
             steps = [*self.batches[:-2], self.batches[-2] if step_s else batches[-2]]
-            for number, batch in enumerate(steps):
+            for number, batch in [*enumerate(steps)][-1 if left else 0 :]:
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
@@ -109,7 +106,6 @@ class Probe:
         self._copies: Copies | None = None
         self._behind: dict[tuple[str, bool], Copies] = {}
         self._sides: Sides | None = None
-        self._predicted: Sides | None = None
 
     def _hiding_one(self, clone: Trainer) -> int:
         """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
@@ -135,8 +131,11 @@ class Probe:
 
     def build(self, config: ConfigurationBlock | None = None) -> Trainer:
         """A trainer of `config` at its own initialisation."""
+        if config is None or config is self.config:
+            made: Trainer = self._built.copy()
+            return made
         with torch.random.fork_rng(devices=[]):
-            return Trainer(config or self.config, self.dataset, self.codes, self.seed, self.device)
+            return Trainer(config, self.dataset, self.codes, self.seed, self.device)
 
     def clone(self, config: ConfigurationBlock | None = None, patch: Patch | None = None) -> Trainer:
         """A trainer with the probe's state wherever name and shape agree, `patch`ed afterwards."""
@@ -154,10 +153,15 @@ class Probe:
 
     @property
     def sides(self) -> Sides:
-        """What the sequence side gives for the batch in the step that every twin takes."""
+        """What the sequence side gives for the batch in the step that every twin takes, without its graph."""
         if self._sides is None:
-            self._sides = self.plain.measuring.sides(self.batch, self.plain.draws, self.plain.index)
+            self.stand_behind(self.plain.measuring.sides(self.batch, self.plain.draws, self.plain.index))
+        assert self._sides is not None
         return self._sides
+
+    def stand_behind(self, sides: Sides) -> None:
+        """Take what the sequence side of a clone gave in that step for `sides`."""
+        self._sides = Sides(*(SequenceOutput(*(part.detach() for part in output)) for output in sides))
 
     def sides_of(self, clone: Trainer) -> Sides:
         """The same with another clone's for the query pairs."""
@@ -188,7 +192,7 @@ class Probe:
         kind = (config.balance.kind, whole)
         if kind not in self._behind:
             template = self._begun(config, whole=whole)
-            shared = [*self._shared(template).values()]
+            shared = [*self._shared(template)]
             if not whole and not reads_parameters(template):
                 shared += [template.model.sequence, *template.model.sequence.parameters()]
             self._behind[kind] = Copies(template, shared)
@@ -197,8 +201,12 @@ class Probe:
 
     def _begun(self, config: ConfigurationBlock, *, whole: bool) -> Trainer:
         """A trainer of `config` behind the sequence side with the probe's state, ready for a step."""
-        clone = self.built_behind(config, whole=whole)
-        self.load(clone)
+        if config is self.config:
+            clone = self._copied()
+            begin_behind(clone, self.sides, reads=reads_parameters(clone))
+        else:
+            clone = self.built_behind(config, whole=whole)
+            self.load(clone)
         self._updating(clone)
         return clone
 
@@ -212,20 +220,21 @@ class Probe:
         begin_behind(clone, self.sides, reads=reads)
         return clone
 
-    def _shared(self, trainer: Trainer) -> dict[int, Any]:
+    def _shared(self, trainer: Trainer) -> tuple[Any, ...]:
         """What copies of a trainer have in common."""
-        parts = (self.dataset, trainer.measuring.statistics, trainer.config, trainer.schedule)
-        return {id(part): part for part in parts}
+        return (self.dataset, trainer.measuring.statistics, trainer.config, trainer.schedule)
 
     def _copied(self) -> Trainer:
         """A copy of the plain clone as it was before anything was asked of it; the data are shared."""
         if self._copies is None:
-            plain = self._loaded(None)
-            self._copies = Copies(plain, self._shared(plain).values())
+            plain = self.build()
+            self.load(plain)
+            self._updating(plain)
+            self._copies = Copies(plain, self._shared(plain))
         copied: Trainer = self._copies.copy()
         return copied
 
-    def _loaded(self, config: ConfigurationBlock | None) -> Trainer:
+    def _loaded(self, config: ConfigurationBlock) -> Trainer:
         """A trainer of `config` with the probe's state, ready for a step."""
         clone = self.build(config)
         self.load(clone)
@@ -240,8 +249,10 @@ class Probe:
     def load(self, clone: Trainer) -> None:
         """Give `clone` the probe's parameters and states wherever name and shape agree."""
         initial = clone.weights()
-        # Parameters are copied as they are loaded, states are not.
-        parameters = {name: _matching(initial[name], self.weights[name]) for name in ("model", "terms")}
+        with torch.no_grad():
+            for part in ("model", "terms"):
+                for name, value in initial[part].items():
+                    value.copy_(_match(value, self.weights[part].get(name)))
         states = {
             "states": {
                 key: _matching(state, self.weights["states"].get(key, {}))
@@ -252,7 +263,7 @@ class Probe:
                 for name in ("reference", "balance", "memory")
             },
         }
-        clone.load_weights({**parameters, **copy.deepcopy(states), "index": self.weights["index"]})
+        clone.load_states({**copy.deepcopy(states), "index": self.weights["index"]})
 
     def step(
         self,
@@ -263,39 +274,34 @@ class Probe:
         shares: bool = False,
     ) -> ProbeStep:
         """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
-        batch = batch or self.batch
         names = {parameter: name for name, parameter in clone.named_parameters().items()}
-        gradients: dict[str, Tensor] = {}
-
-        def keep(optimiser: Any, *_: Any) -> None:
-            for group in optimiser.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        gradients[names.get(parameter, f"unnamed {len(gradients)}")] = (
-                            parameter.grad.detach().clone()
-                        )
-
-        handle = clone.optimiser.register_step_pre_hook(keep)
         log, leak = None, None
-        try:
-            log = clone.step(batch, progress=progress, probe=shares)
-        except RoutingError as error:
-            leak = str(error)
-        handle.remove()
+        with kept_gradients(clone, names, moves=True) as gradients:
+            try:
+                log = clone.step(batch or self.batch, progress=progress, probe=shares)
+            except RoutingError as error:
+                leak = str(error)
         held = set(clone.parameters)
         parameters = {name: p.detach().clone() for p, name in names.items() if p in held}
         states = {
             f"{key}/{name}": value for key, state in clone.states.items() for name, value in state.items()
         }
         states |= {f"memory/{name}": value for name, value in clone.memory.items()}
-        return ProbeStep(gradients, parameters, states, log, leak, given_sides(clone) is not None)
+        return ProbeStep(gradients, parameters, states, log, leak)
+
+    def gradients(self, clone: Trainer) -> dict[str, Tensor]:
+        """Gradients of a clone's step, whose parameters stay where they are."""
+        names = {parameter: name for name, parameter in clone.named_parameters().items()}
+        with kept_gradients(clone, names, moves=False) as gradients:
+            clone.step(self.batch, progress=EVERYTHING_ON, probe=False)
+        return gradients
 
     @torch.no_grad()
     def logits(self, clone: Trainer, *, unseen: bool = False) -> Tensor:
-        """Logits [E, Q] of the query pairs as they are predicted: no dropout, no labels, no hidden names; `unseen`: as
-        those of cell lines that were not trained on."""
+        """Logits [E, Q] of the query pairs as they are predicted: no labels, no hidden names, and where the sequence side
+        runs no dropout; `unseen`: as those of cell lines that were not trained on."""
         batch = self.batch
-        support, query = self._forwards(clone) if given_sides(clone) is None else self.predicted
+        support, query = self._forwards(clone) if given_sides(clone) is None else self.sides
         episodes, size = batch.support.shape
         zeros = torch.zeros(episodes, size, device=clone.device)
         stream = support.stream.view(episodes, size, -1)
@@ -313,39 +319,23 @@ class Probe:
         sides = (self.batch.support, self.batch.query)
         return Sides(*(forward(clone.model, clone.dataset, pairs, clone.device) for pairs in sides))
 
-    @property
-    def predicted(self) -> Sides:
-        """What the sequence side gives for the batch in a prediction."""
-        if self._predicted is None:
-            self._predicted = self._forwards(self.plain)
-        return self._predicted
 
-
-def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
-    """BATCHES batches, drawn again: a sampler's epochs are functions of their number. Before any step those of the first
-    epochs; after `steps` of them the last of the last epoch, with earlier and then with later epochs where it has fewer.
-    """
-    reached = max(1, math.ceil(steps / sampler.steps))
-    batches: list[EpisodeBatch] = []
-    for epoch in itertools.chain(range(reached, 0, -1), itertools.count(reached + 1)):
-        drawn = list(sampler.epoch(epoch))
-        missing = BATCHES - len(batches)
-        batches = [*drawn[-missing:], *batches] if steps else [*batches, *drawn[:missing]]
-        if len(batches) == BATCHES:
-            return batches
-    raise AssertionError("epochs never end")
-
-
-def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
-    """The episodes of both batches."""
-    return EpisodeBatch(*(np.concatenate(parts) for parts in zip(one, other, strict=True)))
-
-
-def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:
-    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets."""
-    s = _evenly(batch.support.shape[1], min(support, max(2, batch.support.shape[1] // 2)))
-    q = _evenly(batch.query.shape[1], min(query, max(2, batch.query.shape[1] // 2)))
-    return EpisodeBatch(batch.support[:, s], batch.query[:, q], batch.cell, batch.query_cell[:, q])
+def _left(built: Trainer, weights: Mapping[str, Any]) -> bool:
+    """Whether a cell line was met, and all parameters and states of terms with `weights` left where a trainer begins."""
+    parts = [(built.model, weights["model"]), (built.terms, weights["terms"])]
+    moved = all(
+        name in now and not torch.equal(p, now[name])
+        for part, now in parts
+        for name, p in part.named_parameters()
+    )
+    return (
+        moved
+        and bool(weights["reference"]["seen"].any())
+        and not any(
+            state and all(torch.equal(value, weights["states"][key][name]) for name, value in state.items())
+            for key, state in built.states.items()
+        )
+    )
 
 
 def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
@@ -367,11 +357,9 @@ def norm(gradients: Mapping[str, Tensor]) -> float:
 
 
 def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: stored[name] if name in stored and stored[name].shape == value.shape else value
-        for name, value in initial.items()
-    }
+    return {name: _match(value, stored.get(name)) for name, value in initial.items()}
 
 
-def _evenly(size: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+def _match(initial: Tensor, stored: Tensor | None) -> Tensor:
+    """What is stored, where it is of that shape."""
+    return stored if stored is not None and stored.shape == initial.shape else initial

@@ -46,7 +46,7 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     try:
         twin = twins.twin(dict(mechanism.off))
         moved = _moved(twins, mechanism, twin) if asked & {KNOWN, UNSEEN} else None
-        gap = twins.gradient_gap(twins.probe.step(twin))
+        gap = twins.gap_without(dict(mechanism.off), twin)
     except ValueError as error:
         return MechanismFinding.on(mechanism, "active", f"others cannot run without it: {error}")
     still = () if moved is None else moved.still

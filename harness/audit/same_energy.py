@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 
-from harness.audit.behind_sequence import given_sides
 from harness.audit.probe import Probe
 from harness.trial.episodes.batches import Encoded
 from harness.trial.score.predict import Predictor
@@ -18,19 +17,16 @@ TOLERANCE = 1e-5
 def disagreement(probe: Probe, predictor: Predictor) -> float:
     """Largest |l_train - l_predict| / (1 + |l_train|) over the probe's query pairs.
 
-    The training path runs without what only training has (dropout, support labels, hidden names); the prediction path
-    is the trial's own predictor, given each episode's support and query pairs; in a mixed episode it is given that
-    support set for every cell line of the query pairs. Raises Diverged where the training path's logits are not finite.
+    The training path runs without what only training has (support labels, hidden names), behind what the sequence side gave
+    for the step that every twin takes; the prediction path is the trial's own predictor, given each episode's support and
+    query pairs; in a mixed episode it is given that support set for every cell line of the query pairs. Raises Diverged
+    where the training path's logits are not finite.
     """
-    sides = probe.predicted
     trainer = probe.behind()
-    stand_in = given_sides(trainer)
-    assert stand_in is not None
-    stand_in.load(sides)
     trainer.draws = NoDraws()
     with torch.no_grad():
         step = trainer.measure(probe.batch, warm=False).step
-    by_episode = [_episodes(output, len(probe.batch.support)) for output in sides]
+    by_episode = [_episodes(output, len(probe.batch.support)) for output in probe.sides]
     worst = 0.0
     for episode, lines in enumerate(probe.batch.query_cell):
         support, query = probe.batch.support[episode], probe.batch.query[episode]

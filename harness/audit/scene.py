@@ -1,6 +1,6 @@
 """A step in float64 whose scalars can be followed along a gradient: what numerical derivatives are taken of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -23,14 +23,14 @@ class Scene:
     terms: by key; gradients: term -> its routed gradient with weight 1; plain: term of several objectives over one group
     -> part -> routed gradient of that part's plain scalar; unlike: term -> where its gradient on what it reads is another
     one than its plain scalars give, in words (`plain_gradient`). What terms send into the sequence side is followed where
-    it enters there; `through`: of the loss term of that key alone, and through all of that side.
+    it enters there; `through`: of the loss terms of these keys alone, and through all of that side.
     """
 
-    def __init__(self, probe: Probe, *, through: str | None = None) -> None:
+    def __init__(self, probe: Probe, *, through: Collection[str] | None = None) -> None:
         clone = probe.behind(whole=True) if through is None else probe.clone()
         self.probe, self.trainer = probe, in_double(clone)
         self.terms = {
-            term.key: term for term, _ in self.trainer.weighted if through is None or term.key == through
+            term.key: term for term, _ in self.trainer.weighted if through is None or term.key in through
         }
         self.gradients: dict[str, Gradients] = {}
         self.plain: dict[str, dict[str, Gradients]] = {}

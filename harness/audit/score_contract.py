@@ -15,6 +15,7 @@ from harness.audit.samples import drawn_again
 from harness.audit.sequences import Sequences, is_read
 from harness.audit.support_draws import SupportDraws
 from harness.audit.support_sets import SupportSets
+from harness.audit.whole_scoring import WholeScoring
 from harness.audit.witness import Arrival, Encoding, Witness, row_of
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
@@ -34,6 +35,7 @@ class ScoreContract:
             name: PromisedSplit.of(pairs, label, cell, trained) for name, pairs in subject.pairs.items()
         }
         self.draws, self.sequences = SupportDraws(dataset.cell_lines), Sequences(dataset)
+        self.whole = WholeScoring(self.promised, self.sequences, self.features)
         self.bases: dict[str, list[np.ndarray]] = {}
         """Split -> what a glimpse of its pairs has to be."""
         self.judged: dict[str, tuple[int, int]] = {}
@@ -44,11 +46,24 @@ class ScoreContract:
     ) -> Iterator[Breach]:
         """Of scoring `number` with the weights of `epoch`; the witness saw it from its beginning."""
         draws = self.config.support.draws if "test" in scores else 1
+        fits = self.config.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) != 1
+        if not fits and self.whole.holds(witness, scores, (draws, self.config.support.size), number):
+            return
+        sound = True
+        for breach in self._one_by_one(witness, scores, draws, fits, number):
+            sound = False
+            yield breach
+        if sound and not fits:
+            self.whole.judged(scores)
+
+    def _one_by_one(
+        self, witness: Witness, scores: Mapping[str, SplitScores], draws: int, fits: bool, number: int
+    ) -> Iterator[Breach]:
+        """Split by split; `fits`: T is fitted at this scoring."""
         whole = True
         for breach in self._of_pairs(scores, draws):
             whole = False
             yield breach
-        fits = self.config.temperature.mode == "calibrated" and self.trainer.schedule.phase(epoch) != 1
         names = sorted(scores, key=lambda name: name != VALIDATION) if fits else list(scores)
         names = [VALIDATION] * fits + names  # to fit T, validation is scored once before
         lines, seen = sum(len(self.promised[name].codes) for name in names), len(witness.arrivals)

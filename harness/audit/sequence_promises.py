@@ -1,6 +1,7 @@
 """What the sequence side promises of every pair: padding, other pairs and strands change nothing, and all of it is read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +24,8 @@ STRETCHES = 16
 NEAR = 1e-4
 """Difference, relative to 1 + size, that the order of a sum may make."""
 SIDES = ("enhancer", "promoter")
+Call = tuple[tuple[Any, ...], Any]
+"""What a module was given, and what it gave."""
 COMPLEMENT = torch.tensor([3, 2, 1, 0, NULL_BASE], dtype=torch.uint8)
 
 
@@ -41,10 +44,12 @@ class SequencePromises:
         pairs = next(iter(twins.reading.pairs.values()))
         chosen = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).round().astype(int))
         self.sides = bases(self.trainer.dataset, pairs[chosen], self.trainer.device)
+        self.joint = _joint(self.sequence.interaction)
+        self.layers = dict(members(self.trainer, RotarySelfAttention))
 
     @torch.no_grad()
     def ask(self) -> list[MechanismFinding]:
-        self.base = self._read(*self.sides)
+        self.base, self.looked = self._looked(*self.sides)
         leaks = next(self._leaks(), None)
         deaf = next(self._deaf(), None)
         said = {"leaking": leaks, "inert": deaf}
@@ -72,22 +77,26 @@ class SequencePromises:
         )
         if self._moves(alone):
             yield "U_I or z_I of a pair depends on which other pairs are read with it"
-        for side, name in enumerate(SIDES):
-            padded = F.pad(self.sides[side], (0, 2 * self.trainer.config.model.pool), value=NULL_BASE)
-            if self._moves(self._with(side, padded)):
-                yield f"U_I or z_I of a pair depends on the padding of its {name}"
-            if self.trainer.config.model.share_strands and self._moves(
-                self._with(side, _turned(self.sides[side]))
-            ):
-                yield f"model.share_strands is set, and the other strand of the {name} gives another U_I or z_I"
+        model = self.trainer.config.model
+        if name := self._moving([F.pad(side, (0, 2 * model.pool), value=NULL_BASE) for side in self.sides]):
+            yield f"U_I or z_I of a pair depends on the padding of its {name}"
+        if model.share_strands and (name := self._moving([_turned(side) for side in self.sides])):
+            yield f"model.share_strands is set, and the other strand of the {name} gives another U_I or z_I"
+
+    def _moving(self, others: Sequence[Tensor]) -> str:
+        """The side that moves U_I or z_I where it is another, asked of both at once first; empty where nothing moves."""
+        if not self._moves(self._read(*others)):
+            return ""
+        apart = (name for side, name in enumerate(SIDES) if self._moves(self._with(side, others[side])))
+        return next(apart, " and ".join(SIDES))
 
     def _deaf(self) -> Iterator[str]:
         interaction = self.sequence.interaction
         if self.windows and interaction.reads_every_window:
             yield from self._unread_windows()
         yield from self._one_sided(interaction)
-        for name, layer in members(self.trainer, RotarySelfAttention):
-            if self._has_no_order(layer):
+        for name, layer in self.layers.items():
+            if self._has_no_order(name, layer):
                 yield f"{name} does not know positions: windows in the reverse order are read alike"
 
     def _unread_windows(self) -> Iterator[str]:
@@ -130,54 +139,55 @@ class SequencePromises:
 
     def _one_sided(self, interaction: Interaction) -> Iterator[str]:
         """A part that declares to join both sides and gives the same with another pair's sequence of one side."""
-        parts = {
-            f"{joint}.{at}" if isinstance(part, nn.ModuleList) else joint: each
-            for joint in interaction.joint
-            for part in [interaction.get_submodule(joint)]
-            for at, each in enumerate(part if isinstance(part, nn.ModuleList) else [part])
-        }
-        if not parts:
+        if not self.joint:
             return
-        base = self._outputs(parts, *self.sides)
         for side, name in enumerate(SIDES):
             rolled = self.sides[side].roll(1, 0)
             if torch.equal(rolled, self.sides[side]):
                 continue
-            made = self._outputs(
-                parts, *(rolled if at == side else kept for at, kept in enumerate(self.sides))
-            )
-            for part in parts:
-                if float((made[part] - base[part]).abs().max()) <= NOTHING * float(base[part].abs().max()):
+            made = self._looked(*(rolled if at == side else kept for at, kept in enumerate(self.sides)))[1]
+            for part in self.joint:
+                other, base = made[part][1], self.looked[part][1]
+                if float((other - base).abs().max()) <= NOTHING * float(base.abs().max()):
                     whole = type(interaction).__name__
                     yield f"{whole}.{part} does not read the {name}: with another pair's it gives the same"
 
-    def _outputs(self, parts: dict[str, nn.Module], enhancer: Tensor, promoter: Tensor) -> dict[str, Tensor]:
-        """What the named parts give on the way."""
-        outputs: dict[str, Tensor] = {}
-        handles = [
-            part.register_forward_hook(
-                lambda _module, _arguments, output, name=name: outputs.update({name: output})
-            )
-            for name, part in parts.items()
-        ]
+    def _looked(self, enhancer: Tensor, promoter: Tensor) -> tuple[Tensor, dict[str, Call]]:
+        """U_I and z_I, and by name what joint parts and layers of self-attention were first given and last gave."""
+        calls: dict[str, Call] = {}
+
+        def keeps(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+            def keep(_module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+                calls[name] = (calls[name][0] if name in calls else arguments, output)
+
+            return keep
+
+        parts = {**self.joint, **self.layers}
+        handles = [part.register_forward_hook(keeps(name)) for name, part in parts.items()]
         try:
-            self._read(enhancer, promoter)
+            return self._read(enhancer, promoter), calls
         finally:
             for handle in handles:
                 handle.remove()
-        return outputs
 
-    def _has_no_order(self, layer: nn.Module) -> bool:
-        """Whether the windows of the first call in the reverse order give the same, in the reverse order."""
-        calls: list[tuple[Tensor, ...]] = []
-        handle = layer.register_forward_pre_hook(lambda _module, arguments: calls.append(arguments))
-        self._read(*self.sides)
-        handle.remove()
-        if not calls or float(calls[0][1].sum(1).max()) < 2:
+    def _has_no_order(self, name: str, layer: nn.Module) -> bool:
+        """Whether the windows of its first call in the reverse order give the same, in the reverse order."""
+        arguments = self.looked[name][0] if name in self.looked else ()
+        if not arguments or float(arguments[1].sum(1).max()) < 2:
             return False
-        h, mask = calls[0][:2]
+        h, mask = arguments[:2]
         (made,), (turned,) = (parts_of(layer(*each)) for each in ((h, mask), (h.flip(1), mask.flip(1))))
         return float((turned.flip(1) - made).abs().max()) <= NOTHING * float(made.abs().max())
+
+
+def _joint(interaction: Interaction) -> dict[str, nn.Module]:
+    """The parts that it declares to join both sides, by name."""
+    return {
+        f"{joint}.{at}" if isinstance(part, nn.ModuleList) else joint: each
+        for joint in interaction.joint
+        for part in [interaction.get_submodule(joint)]
+        for at, each in enumerate(part if isinstance(part, nn.ModuleList) else [part])
+    }
 
 
 def _turned(side: Tensor) -> Tensor:

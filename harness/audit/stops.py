@@ -21,12 +21,11 @@ def open_stops(twins: Twins) -> list[MechanismFinding]:
     trainer = twins.trainer
     if not isinstance(trainer.model.environment, CellEnvironment):
         return []
-    measuring, batch = trainer.measuring, twins.probe.batch
-    sides = measuring.sides(batch, trainer.draws, trainer.index)
+    sides = twins.probe.sides
     support = sides.support._replace(u=_leaf(sides.support.u), stream=_leaf(sides.support.stream))
     reference = Reference(*(_leaf(part) for part in trainer.reference))
     parts = (trainer.draws, trainer.index, reference, trainer.memory)
-    measured = measuring(batch, *parts, warm=False, sides=Sides(support, sides.query))
+    measured = trainer.measuring(twins.probe.batch, *parts, warm=False, sides=Sides(support, sides.query))
     said = [
         *_of_inputs(trainer, measured, (support.u, support.stream), reference),
         *_of_energy(trainer, measured),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from harness.audit.behind_sequence import same_sequence
 from harness.audit.probe import ProbeStep, differ
 from harness.audit.settings import changed, value_at
 from harness.audit.twins import Twins
@@ -49,7 +50,7 @@ def _building(twins: Twins, paths: Mapping[str, str]) -> list[str]:
 def _unbalanced(twins: Twins, paths: Mapping[str, str]) -> dict[str, Fault]:
     """Terms that the balance gives the same weight at twice the configured one."""
     probe, config = twins.probe, twins.probe.config
-    if probe.summed is config:
+    if probe.summed is config or not paths:
         return {}
     twice = changed(config, {path: 2 * value_at(config, path) for path in paths.values()})
     logs = [probe.step(probe.behind(each)).log for each in (config, twice)]
@@ -61,8 +62,11 @@ def _unbalanced(twins: Twins, paths: Mapping[str, str]) -> dict[str, Fault]:
 def _whole(twins: Twins, *paths: str) -> bool:
     """Whether everything is built where these weights are 0, but for the terms' own parameters."""
     probe = twins.probe
-    built = probe.build(changed(probe.config, dict.fromkeys(paths, 0.0))).named_parameters()
-    return all(name in built or name.startswith("terms.") for name in twins.trainer.named_parameters())
+    config = changed(probe.config, dict.fromkeys(paths, 0.0))
+    if not same_sequence(config, probe.config):
+        return False
+    built, elsewhere = probe.built_behind(config).named_parameters(), ("terms.", "sequence.")
+    return all(name in built or name.startswith(elsewhere) for name in twins.trainer.named_parameters())
 
 
 def _holds(twins: Twins, paths: Mapping[str, str]) -> bool:
@@ -92,7 +96,7 @@ def _doubles(twins: Twins, paths: Mapping[str, str]) -> bool:
     """Whether twice the weights add every term's gradient once more."""
     expected, sizes = dict(twins.short.gradients), []
     for key in paths:
-        out = twins.without(key).gradients
+        out = twins.left_out(key).gradients
         sizes.append(differ(twins.short.gradients, out))
         for name, gradient in twins.short.gradients.items():
             expected[name] = (

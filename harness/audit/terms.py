@@ -33,7 +33,7 @@ def judge_term(
             mechanism, "inert", f"its parameters {lost} are not in the optimiser", "present"
         )
     size, share = twins.log.shares.get(term.key, (math.nan, math.nan))
-    out = twins.without(term.key)
+    out = twins.left_out(term.key)
     effect = twins.gradient_gap(out)
     figures: dict[str, Any] = {
         "share": None if math.isnan(share) else share,

@@ -91,10 +91,17 @@ class AuditInspector:
         }
 
     def resume(self, state: dict[str, Any]) -> None:
-        self.contracts.resume(state["contracts"])
-        self.chance.resume(state["chance"])
-        self.steps.resume(state["steps"])
-        self.continuation.resume(state["continuation"])
+        """A check that the state has nothing of, or not all (it is of older code), begins anew."""
+        parts: dict[str, Contracts | Chance | RealSteps] = {
+            "contracts": self.contracts,
+            "chance": self.chance,
+            "steps": self.steps,
+        }
+        for name, part in parts.items():
+            if _has(state.get(name, {}), part.state()):
+                part.resume(state[name])
+        if "continuation" in state:
+            self.continuation.resume(state["continuation"])
 
     def _heard(self, ask: Ask) -> Audit:
         """What a part of the audit finds, or that the thing it looks at raised an error, which is said once."""
@@ -112,6 +119,14 @@ class AuditInspector:
             return []
         self._errors.add(sentence)
         return [MechanismFinding("-", "trial", "broken", sentence)]
+
+
+def _has(state: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a state has every key of another one, and so in each mapping in it."""
+    return all(
+        name in state and (not isinstance(value, Mapping) or _has(state[name], value))
+        for name, value in wanted.items()
+    )
 
 
 def inspection(moment: Moment, *audits: Audit) -> Inspection:

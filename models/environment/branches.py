@@ -68,5 +68,5 @@ def _call(module: nn.Module, prefix: str, values: Values | None, *arguments: obj
     parameters = {
         name[len(prefix) :]: value for name, value in (values or {}).items() if name.startswith(prefix)
     }
-    output: Tensor = functional_call(module, parameters, arguments)
+    output: Tensor = functional_call(module, parameters, arguments) if parameters else module(*arguments)
     return output

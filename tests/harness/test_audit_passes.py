@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from harness.audit.behind_sequence import given_sides
-from harness.audit.probe import BATCHES
+from harness.audit.probe_batches import BATCHES
 from harness.trial.step.trainer import StepLog, Trainer
 from harness.trial.unit_run import UnitRun
 from models.sequence.potential import SequenceOutput, SequencePotential

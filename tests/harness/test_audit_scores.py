@@ -237,3 +237,13 @@ def test_a_unit_that_resumes_otherwise_is_said(make_unit: MakeUnit, monkeypatch:
     reasons = [str(row["reason"]) for row in again.audited if row["verdict"] in FATAL]
     assert "the unit goes on with another reference r than it was stored with" in reasons
     assert UnitLog.read(again.record.file).ended
+
+
+@pytest.mark.parametrize("lost", ["continuation", "chance", "contracts", "steps"])
+def test_a_check_that_a_state_knows_nothing_of_begins_anew(make_unit: MakeUnit, lost: str) -> None:
+    first = make_unit(SHORT, inspector=AuditInspector, twins=False)
+    state = AuditInspector(first.subject, False).state()
+    del state[lost]
+    again = AuditInspector(first.subject, False)
+    again.resume(state)
+    assert again.state().keys() == {lost, *state}

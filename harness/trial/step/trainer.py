@@ -1,6 +1,7 @@
 """One optimiser step of the episodic loop: what was measured, terms, routed gradients, AdamW."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -95,8 +96,9 @@ class Trainer:
             reads.all_in_phase1()
         self.terms = nn.ModuleDict({term.key: term for term, _ in self.weighted})
         initialise(self.terms, stream_seed(seed, "terms"))
-        self.model.to(device)
-        self.terms.to(device)
+        if device.type != "cpu":  # where they are made
+            self.model.to(device)
+            self.terms.to(device)
         self.states: dict[str, dict[str, Tensor]] = {
             term.key: {k: v.to(device) for k, v in term.initial_state().items()} for term, _ in self.weighted
         }
@@ -249,6 +251,10 @@ class Trainer:
         """Load a trainer's `weights` or `state_dict`; the optimiser stays as it is."""
         self.model.load_state_dict(state["model"])
         self.terms.load_state_dict(state["terms"])
+        self.load_states(state)
+
+    def load_states(self, state: Mapping[str, Any]) -> None:
+        """Load the explicit states of a trainer's `weights` alone."""
         self.balance_state = {name: value.cpu() for name, value in state["balance"].items()}
         self.states = {
             key: {k: v.to(self.device) for k, v in values.items()} for key, values in state["states"].items()

@@ -1,0 +1,45 @@
+"""The batches of a probe: the sampler's own, drawn again, a few pairs of each."""
+
+import itertools
+import math
+
+import numpy as np
+
+from harness.trial.episodes.sampler import EpisodeBatch, Sampler
+
+BATCHES = 4
+"""Batches of the probe: three to warm the clone, one that every twin sees."""
+SUPPORT, QUERY = 4, 8
+"""Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
+from not zero, at a part of the cost."""
+
+
+def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
+    """BATCHES batches, drawn again: a sampler's epochs are functions of their number. Before any step those of the first
+    epochs; after `steps` of them the last of the last epoch, with earlier and then with later epochs where it has fewer.
+    """
+    reached = max(1, math.ceil(steps / sampler.steps))
+    batches: list[EpisodeBatch] = []
+    for epoch in itertools.chain(range(reached, 0, -1), itertools.count(reached + 1)):
+        drawn = list(sampler.epoch(epoch))
+        missing = BATCHES - len(batches)
+        batches = [*drawn[-missing:], *batches] if steps else [*batches, *drawn[:missing]]
+        if len(batches) == BATCHES:
+            return batches
+    raise AssertionError("epochs never end")
+
+
+def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
+    """The episodes of both batches."""
+    return EpisodeBatch(*(np.concatenate(parts) for parts in zip(one, other, strict=True)))
+
+
+def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:
+    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets."""
+    s = _evenly(batch.support.shape[1], min(support, max(2, batch.support.shape[1] // 2)))
+    q = _evenly(batch.query.shape[1], min(query, max(2, batch.query.shape[1] // 2)))
+    return EpisodeBatch(batch.support[:, s], batch.query[:, q], batch.cell, batch.query_cell[:, q])
+
+
+def _evenly(size: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
