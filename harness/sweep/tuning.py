@@ -158,6 +158,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         use=loaded(),
         mark=mark(tuning.run),
         shipping=Shipping(node, tuning.run),
+        packing=proposer.packing,
     )
 
     def prune(key: str, sentence: str) -> None:

@@ -135,7 +135,7 @@ def test_a_sweep_may_be_told_not_to_share(tmp_path: Path) -> None:
     [
         (
             "shared_prefix",
-            "24 of 132 phases to train, the others are taken from these: 2.20 x fewer epochs at most",
+            "8 of 44 phases to train, the others are taken from these: 2.20 x fewer epochs at most",
         ),
         (
             "rp24",
