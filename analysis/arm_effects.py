@@ -16,7 +16,7 @@ from analysis.intervals import Interval
 from analysis.matched import Pairs, paired
 from analysis.paired import PairedEffect, paired_effect, probability_of_improvement
 from analysis.power import ALPHA, detectable, holm
-from analysis.store import Run
+from analysis.store import KEYS, Run
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,9 @@ class ArmEffect:
 
     `needed`: seeds that a verdict of no effect takes at the spread that was seen. `verdict`: better, worse, no effect,
     unknown. `family`: how many Holm corrects for. `over_folds`: the corrected t over folds (NaN of one).
-    `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included (NaN where not known). `pairs`
-    says what was left out, and within which bounds the change lies where a unit was censored.
+    `parameters`: how many more; `step_time`: ratio of seconds per step, evaluation included, of the processor where it is
+    known (NaN where neither is). `pairs` says what was left out, and within which bounds the change lies where a unit was
+    censored.
     """
 
     contrast: Contrast
@@ -130,10 +131,16 @@ def _sizes(run: Run) -> dict[str, float]:
 
 
 def _step_times(run: Run) -> dict[str, float]:
-    """Median over units of seconds per optimiser step, evaluation after each epoch included."""
-    epochs = run.table("epochs")
+    """Median over units of seconds per optimiser step, evaluation after each epoch included: of processor time, which other
+    work on the machine hardly changes, where all trained on a CPU and the store has it, else by the clock. Epochs whose
+    steps another unit took say nothing of that."""
+    units = run.columns("units", [*KEYS, "shared_epochs", "device"])
+    epochs = run.table("epochs").merge(units, on=KEYS)
+    epochs["steps"] = epochs.sort_values("epoch").groupby(KEYS)["step"].diff().fillna(epochs["step"])
+    epochs = epochs[epochs["epoch"] > epochs["shared_epochs"].fillna(0)]
     if epochs.empty:
         return {}
-    each = epochs.groupby(["config", "fold", "seed"]).agg({"wall_s": "sum", "step": "max"})
-    times = (each["wall_s"] / each["step"]).groupby("config").median()
+    counted = (epochs["device"] == "cpu").all() and epochs["cpu_s"].notna().all()
+    each = epochs.groupby(KEYS)[["cpu_s" if counted else "wall_s", "steps"]].sum()
+    times = (each.iloc[:, 0] / each["steps"]).groupby("config").median()
     return {str(config): float(seconds) for config, seconds in times.items()}

@@ -14,6 +14,9 @@ from analysis.schema import PROVENANCE
 from analysis.store import Run
 
 FILE = "preregistration.json"
+CARRIED = "preregistrations"
+"""RUN/preregistrations/NUMBER-NAME/ is what a combined run has of the one called NAME: what was preregistered of it, and
+its provenance."""
 WORDS = {
     "criterion": "criterion",
     "rope": "region of no effect",
@@ -101,21 +104,34 @@ def preregistration(run: Run) -> Preregistration | None:
 
 
 def preregistration_view(run: Run) -> Iterator[RenderableType]:
-    """The footer of a report: what was asked before the first step, and what was changed since; nothing without it."""
+    """The footer of a report: what was asked before the first step, and what was changed since; nothing without it. A
+    combined run quotes what was asked of each that it was made of."""
+    carried = sorted((run.path / CARRIED).glob("*"))
+    for folder in carried:
+        source = Run(folder)
+        yield from _quoted(source, f" in {folder.name.partition('-')[2]}")
+        run.problems += [f"{CARRIED}/{folder.name}: {problem}" for problem in source.problems]
+    if not carried:
+        yield from _quoted(run, "")
+
+
+def _quoted(run: Run, where: str) -> Iterator[RenderableType]:
     known = preregistration(run)
     if known is None:
         witnessed = _witnessed(run)
         if witnessed is not None:
             yield Text(
-                f"\nPreregistration: {PROVENANCE} knows of one ({witnessed[:12]}), and {FILE} is gone or empty: what was "
-                "asked before the first step is not known any more",
+                f"\nPreregistration{where}: {PROVENANCE} knows of one ({witnessed[:12]}), and {FILE} is gone or empty: "
+                "what was asked before the first step is not known any more",
                 style="bold red",
             )
         return
     content = known.first
     late = content.get("units_before")
     when = f"when {counted(late, 'unit')} had run already" if late else "before the first step"
-    yield Text(f"\nPreregistered {content.get('date', '')}, {when} ({known.sha256[:12]})", style="bold")
+    yield Text(
+        f"\nPreregistered{where} {content.get('date', '')}, {when} ({known.sha256[:12]})", style="bold"
+    )
     yield Text(f"question: {content.get('question') or 'none was given'}")
     size = (
         f"{counted(len(content.get('seeds', [])), 'seed')}, {counted(len(content.get('folds', {})), 'fold')}"

@@ -108,6 +108,12 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("loss", _F64, "total training loss, mean over the epoch"),
         ("lr", _F64, "learning rate at the end of the epoch"),
         ("wall_s", _F64, "seconds of this epoch"),
+        (
+            "cpu_s",
+            _F64,
+            "seconds of processor time of this epoch, of all threads: other work on the machine changes it little; null in "
+            "older stores",
+        ),
         ("temperature", _F64, "T (mean over cell lines when per cell line)"),
         ("lam", _F64, "lambda of the interaction energy"),
         ("w", _F64, "gate slope w of the gated and the blocking energy"),

@@ -29,6 +29,7 @@ A run is a folder
     RUN/export/<tracker>/                         what trackers got (python -m analysis export)
     RUN/run.json                                  the run's identity, whatever its folder is called
     RUN/combined.json                             the runs that a combined run was made of
+    RUN/preregistrations/<number>-<name>/         what was asked of each of these before its first step
 
 A log is appended to and never changed: one frame when the unit begins, one per epoch, and at its end those of the final
 evaluation, the last of which says how it ended. A frame is a header (magic, schema version, kind, bytes of the payload,

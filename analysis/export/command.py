@@ -63,6 +63,15 @@ def export_command(argv: Sequence[str], console: Console) -> int:
     if not exporter.exported.units and not exporter.exported.unchanged and not exporter.exported.running:
         raise UserError(f"{run.path}: no units to export, {run.without_units()}")
     console.print(_sentence(exporter.exported, options.to, time.monotonic() - began), soft_wrap=True)
+    if exporter.exported.edited:
+        console.print(
+            f"changed since it was written, and left so: {exporter.exported.edited}; remove the rows to have them written "
+            "again",
+            style="yellow",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
     console.print(
         f"written to  {exporter.out}\nlook at it   {TRACKERS[options.to].opened.format(out=exporter.out)}",
         soft_wrap=True,

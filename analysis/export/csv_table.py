@@ -1,6 +1,7 @@
 """One CSV file of rows by key, to which rows are added; written anew only for a new column or in place of older rows."""
 
 import csv
+import hashlib
 import io
 import os
 from collections import Counter
@@ -59,6 +60,14 @@ class CsvTable:
                 stream.flush()
                 os.fsync(stream.fileno())
 
+    def digests(self) -> dict[str, str]:
+        """Tracked run -> `digest` of the rows that the file has of it now."""
+        rows_of: dict[str, list[dict[str, str]]] = {}
+        for row in self._rows() if self.file.exists() else ():
+            if row and row != self.columns:
+                rows_of.setdefault(row[0], []).append(dict(zip(self.columns[1:], row[1:], strict=False)))
+        return {key: digest(rows) for key, rows in rows_of.items()}
+
     def _rows(self) -> Iterator[list[str]]:
         with self.file.open(encoding="utf-8", newline="") as stream:
             yield from csv.reader(stream)
@@ -71,6 +80,12 @@ class CsvTable:
             stream.flush()
             os.fsync(stream.fileno())
         draft.replace(self.file)
+
+
+def digest(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Of the cells that have a value, whatever columns there are beside them."""
+    cells = [sorted((name, text) for name, value in row.items() if (text := _cell(value))) for row in rows]
+    return hashlib.blake2b(repr(cells).encode(), digest_size=6).hexdigest()
 
 
 def _cell(value: Any) -> str:

@@ -1,10 +1,11 @@
 """CSV files: three tables that a spreadsheet or pandas opens."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.export.csv_table import CsvTable
+from analysis.export.csv_table import CsvTable, digest
 from analysis.export.tracked import TrackedRun
 from analysis.export.tracker import Tracker
 
@@ -32,15 +33,30 @@ class CsvTracker(Tracker):
         self._waiting["units" if run.kind == "unit" else "configurations"][run.key] = [row]
         if run.kind == "unit":
             named = {key: run.tags[key] for key in ("config", "fold", "seed")}
-            self._waiting["epochs"][run.key] = [
-                {**named, "epoch": epoch, **values} for epoch, values in run.series
-            ]
-        return f"{run.kind} {len(run.series)}"
+            epochs = [{**named, "epoch": epoch, **values} for epoch, values in run.series]
+            self._waiting["epochs"][run.key] = epochs
+            return f"unit {len(epochs)} {digest([row])} {digest(epochs)}"
+        return f"configuration {len(run.series)} {digest([row])}"
 
     def has(self, key: str, known_by: str) -> bool:
-        kind, epochs = known_by.split()
+        kind, epochs, *_ = known_by.split()
         rows = self._tables["units" if kind == "unit" else "configurations"].rows_of
         return rows[key] == 1 and (kind != "unit" or self._tables["epochs"].rows_of[key] == int(epochs))
+
+    def edited(self, written: Mapping[str, str]) -> str:
+        now = {name: table.digests() for name, table in self._tables.items()}
+        said = []
+        for name, digests in now.items():
+            keys = []
+            for key, known_by in written.items():
+                kind, _, *then = known_by.split()
+                told = dict(
+                    zip(["units", "epochs"] if kind == "unit" else ["configurations"], then, strict=False)
+                )
+                if name in told and key in digests and digests[key] != told[name]:
+                    keys.append(key)
+            said += [f"{name}.csv: {', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''}"] if keys else []
+        return "; ".join(said)
 
     def flush(self) -> None:
         for name, rows in self._waiting.items():

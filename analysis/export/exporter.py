@@ -40,6 +40,8 @@ class Exported:
     incomplete: int = 0
     unchanged: int = 0
     running: int = 0
+    edited: str = ""
+    """Where somebody changed values that were written, in words."""
 
 
 @dataclass
@@ -111,6 +113,7 @@ class Exporter:
             for config, units in ended.items()
             if sum(rows[name]["status"] in ENDED for name in units) < self._enough
         }
+        self.exported.edited = self._tracker.edited(self._state.ids)
         self.exported.unchanged += sum(
             len(units) + 1 for config, units in ended.items() if config not in wanted
         )

@@ -2,6 +2,7 @@
 
 import importlib.util
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -53,6 +54,11 @@ class Tracker(ABC):
     def has(self, key: str, known_by: str) -> bool:
         """Whether the run that `write` returned `known_by` for is still there: whole by its size or number of rows, which
         costs no look at its values."""
+
+    def edited(self, written: Mapping[str, str]) -> str:
+        """Which of the runs that were `written` (key -> what `write` returned) hold other values now, in words; nothing
+        where none does, or where that cannot be seen."""
+        return ""
 
     def flush(self) -> None:  # noqa: B027 - most write at once
         """Have all that was written on disk: it is noted as written after this."""

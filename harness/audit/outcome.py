@@ -18,7 +18,7 @@ from harness.audit.rehearsal import Rehearsal
 from harness.mechanisms.registered import registries
 from harness.trial.unit_run import UnitRun
 
-CHANGING = frozenset({"wall_s"})
+CHANGING = frozenset({"wall_s", "cpu_s"})
 """Columns that differ between two runs of one unit."""
 BESIDE = frozenset({"units", "audit", "warnings"})
 """Tables that say how a unit went, not what it computed."""

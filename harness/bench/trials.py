@@ -19,6 +19,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
+from harness.sweep.packing import Packing
 from harness.sweep.worker import TrialWorker, Work
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +124,7 @@ def bench_memory(folds: Sequence[int] = (1, 6), seeds: int = 3) -> Measurement:
                     "configuration": config.id,
                     "fold": known[number].id,
                     "seeds": list(range(seeds * count, seeds * (count + 1))),
-                    "config": json.dumps(config.canonical()),
+                    "config": Packing().pack(config),
                     "changes": {},
                     "finished": {},
                     "shares": False,

@@ -12,7 +12,7 @@ from analysis.schema import COMPACTED, KEYS, TABLES
 from analysis.store import Run
 
 Unit = tuple[str, str, int]
-TIMES = frozenset({"wall_s", "started", "finished"})
+TIMES = frozenset({"wall_s", "cpu_s", "started", "finished"})
 """Columns that no repetition gives again."""
 EXACT = tuple(name for name in COMPACTED if name != "units")
 """Tables whose rows are there at once with their epoch or at the unit's end, and never change."""

@@ -70,6 +70,12 @@ class Ablation(Enumerated):
         base = basis.compose({})
         arms = [Arm({}, self.base_name(basis), "base")]
         if "streams" in options.placebos:
+            if base.streams.endswith(PLACEBO):
+                raise ConfigError(
+                    "streams",
+                    f"streams: '{base.streams}' is what an A/A placebo is called; expected a word that does not end in "
+                    f"{PLACEBO}, or design.placebos without streams",
+                )
             note = "how far the same configuration is from itself"
             streams = {"streams": f"{base.streams}{PLACEBO}"}
             arms.append(Arm(streams, f"{arms[0].name}, other streams", "A/A placebo", note=note))

@@ -17,7 +17,9 @@ from analysis.errors import UserError
 from analysis.files import TableFiles, unit_names
 from analysis.identity import FILE as IDENTITY
 from analysis.paths import driven
-from analysis.schema import KEYS, LOCK, OF_FOLDS, PART, TABLES
+from analysis.preregistration import CARRIED
+from analysis.preregistration import FILE as ASKED
+from analysis.schema import KEYS, LOCK, OF_FOLDS, PART, PROVENANCE, TABLES
 from analysis.stamps import REUSABLE, STAMPS, WORDS, agree, modules_of
 from analysis.store import Run, is_run
 from analysis.unit_log import ENDED, log_file
@@ -201,6 +203,17 @@ def _copy(run: Run, units: list[str], out: Path, number: int) -> None:
             shutil.copyfile(file, target)
 
 
+def _carry(run: Path, target: Path, number: int) -> None:
+    """What was preregistered of a run, and what its starts wrote down of that, each run's in a folder of its name."""
+    before = sorted((run / CARRIED).glob("*"))
+    for source in before or ([run] if (run / ASKED).is_file() else []):
+        for name in (ASKED, PROVENANCE):
+            if (source / name).is_file():
+                copied = target / f"{number}-{source.name}" / name
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, copied)
+
+
 def _by_unit(rows: pa.Table, units: list[str]) -> Iterator[pa.Table]:
     names = unit_names(rows)
     for unit in units:
@@ -231,9 +244,11 @@ def _document(
     writer.write_json("plan.json", plan)
     writer.write_json(IDENTITY, {"id": uuid.uuid4().hex})
     writer.write_json(SOURCES, {"runs": [str(run.run.path.absolute()) for run in runs]})
-    entries = [entry for run in runs if (entry := run.run.document("provenance.json"))]
+    entries = [entry for run in runs if (entry := run.run.document(PROVENANCE))]
     if entries:
-        writer.write_json("provenance.json", {**entries[0], "earlier": entries[1:]})
+        writer.write_json(PROVENANCE, {**entries[0], "earlier": entries[1:]})
+    for number, run in enumerate(runs, 1):
+        _carry(run.run.path, out / CARRIED, number)
     counts: dict[str, int] = {}
     for unit in (unit for units in taken for unit in units):
         config = unit.rsplit("-", 2)[0]

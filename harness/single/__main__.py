@@ -21,7 +21,7 @@ from harness.audit.finding import lines
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.acting import unread
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
-from harness.config.blocks.sweep import SweepBlock
+from harness.config.blocks.sweep import LARGEST_SEED, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.overrides import SAME
@@ -324,7 +324,7 @@ def _parser() -> argparse.ArgumentParser:
         "--contradictions", choices=get_args(Contradictions), default="refuse", help=CONTRADICTIONS
     )
     parser.add_argument(
-        "--seeds", type=whole("--seeds", 0), nargs="+", default=[0], help="seeds (default: 0)"
+        "--seeds", type=whole("--seeds", 0, LARGEST_SEED), nargs="+", default=[0], help="seeds (default: 0)"
     )
     parser.add_argument(
         "--epochs", type=whole("--epochs", 1, 10_000), help="epochs in place of optimiser.epochs"

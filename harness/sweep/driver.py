@@ -155,6 +155,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
             put_aside(run, start.aside)
             take_back(run, start.back)
             preregister(run, content)
+            save_yaml(sweep, run)
             finish(start, dataset, folds, run, options.cache.absolute(), console)
             with tracking(run, sweep.config.track, console.print):
                 pass
@@ -328,10 +329,17 @@ def finish(
     plan.save(run)
 
 
+def save_yaml(sweep: Sweep, run: Path) -> None:
+    """What the latest start asks for, in its own words; a file that says it already stays as it is."""
+    file, text = run / "sweep.yaml", _as_run(sweep)
+    if not file.is_file() or file.read_bytes() != text.encode():
+        RunWriter(run).write_text(file.name, text)
+
+
 def save_start(sweep: Sweep, start: Start, run: Path) -> None:
     """Plan, YAML and the list of the code's modules, before anything runs."""
     writer = RunWriter(run)
-    writer.write_text("sweep.yaml", _as_run(sweep))
+    save_yaml(sweep, run)
     Code.today().save(run)
     start.plan.save(run)
     if not (run / IDENTITY).exists():

@@ -159,6 +159,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         use=loaded(),
         mark=mark(tuning.run),
         shipping=Shipping(node, tuning.run),
+        packing=proposer.packing,
     )
 
     def prune(key: str, sentence: str) -> None:
@@ -166,6 +167,8 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         withdrawn = proposer.withdraw(key, sentence)
         unrun.prune(proposer.plan, withdrawn, sentence)
         compactor.collect(unit.name for unit in withdrawn)
+        if withdrawn:
+            display.ended(board.rows[key], *dict.fromkeys(unit.fold for unit in withdrawn))
 
     pruned = {unit.config_id for unit, row in stored_units(tuning.run).items() if row.status == "pruned"}
     scheduler = scheduler_of(config.scheduler, curves, sign=1 if larger else -1, prune=prune, pruned=pruned)

@@ -1,7 +1,6 @@
 """The Ray worker: the seeds of one trial, an epoch at a time, in a process that is used again."""
 
 import gc
-import json
 import math
 import os
 import random
@@ -31,6 +30,7 @@ from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
 from harness.sweep.cluster.shipping import Shipping
+from harness.sweep.packing import PLAIN, Packing
 from harness.sweep.run.bare_row import bare_row
 from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged
@@ -59,6 +59,8 @@ class Work:
     """What the driver's run folder is told by on another node."""
     shipping: Shipping | None = None
     """Where a node gets the encoded data from that does not see the driver's."""
+    packing: Packing = PLAIN
+    """How the configurations of the assignments are written."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's workers, on all of its folds, to evaluate what was trained of `units` and end."""
@@ -184,7 +186,7 @@ class TrialWorker(Trainable):
             raise UserError(self.unusable)
         self._refuse_other_place()
         dataset = self._data()
-        config = ConfigurationBlock.model_validate(json.loads(self.assignment["config"]))
+        config = ConfigurationBlock.model_validate(self._content())
         self._refuse_other_code()
         seeds: list[int] = self.assignment["seeds"]
         return [
@@ -205,6 +207,10 @@ class TrialWorker(Trainable):
             )
             for seed in seeds
         ]
+
+    def _content(self) -> dict[str, Any]:
+        """The configuration of the trial, as plain data."""
+        return self.work.packing.unpack(self.assignment["config"])
 
     def _data(self) -> EncodedDataset:
         """The encoded data of the trial, mapped; kept for the next one."""
@@ -324,7 +330,7 @@ class TrialWorker(Trainable):
             self.trial.config_id,
             self._fold(),
             seed,
-            content=json.loads(self.assignment["config"]),
+            content=self._content(),
             changes=self.assignment["changes"],
             objective=self.work.objective,
             device=self.work.device,

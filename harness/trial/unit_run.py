@@ -1,7 +1,6 @@
 """One unit: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
 
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +17,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.stamp.stamp import Stamp, refuse_other
 from harness.store.writer import RunWriter
+from harness.trial.clock import Clock
 from harness.trial.episodes.cell_facts import presented_features
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
@@ -153,7 +153,7 @@ class UnitRun:
         if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
             return self._summary()
-        began = time.perf_counter()
+        began = Clock.now()
         epoch = self.epoch + 1
         try:
             with diverging(self.trainer.weights):
@@ -175,7 +175,7 @@ class UnitRun:
         tables["audit"] = self.inspections.taken()
         tables["warnings"], self._stop = self.live.see(self.row, tables)
         self._stop = self.inspections.fault or self._stop
-        self.row["wall_s"] += time.perf_counter() - began
+        self.row["wall_s"] += began.wall
         self.record.epoch(self.row, tables, self.trainer.state_dict(), self._state())
         if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
@@ -187,7 +187,7 @@ class UnitRun:
         What the audit calls a fault at the end makes it `stopped` (strict). The status is the last thing that is
         written: whatever fails before, the unit has not ended.
         """
-        began = time.perf_counter()
+        began = Clock.now()
         if self.epoch > 0 and status in ("done", "pruned", "stopped"):
             try:
                 with diverging(self.trainer.weights):
@@ -281,10 +281,11 @@ class UnitRun:
                 f"fold {self.fold.name}, pair {others[0]} among them"
             )
 
-    def _training_tables(self, epoch: int, logs: list[StepLog], cells: list[Row], began: float) -> Tables:
+    def _training_tables(self, epoch: int, logs: list[StepLog], cells: list[Row], began: Clock) -> Tables:
         measured = {
             "train_aupr": metric(cells, REPORTED["train_aupr"]),
-            "wall_s": time.perf_counter() - began,
+            "wall_s": began.wall,
+            "cpu_s": began.cpu,
         }
         if self.settings.temperature.mode == "calibrated":
             fitted = self.trainer.schedule.phase(epoch) == 2
@@ -298,7 +299,7 @@ class UnitRun:
             self.record, last=self.epoch, selected=selected
         )
 
-    def _halted(self, began: float) -> EpochSummary:
+    def _halted(self, began: Clock) -> EpochSummary:
         """End where the audit says so, before the first step or among those of an epoch: what was trained up to the last
         whole epoch is evaluated."""
         reason = str(self.inspections.fault)
@@ -308,11 +309,11 @@ class UnitRun:
         if whole is None:
             raise RuntimeError(f"{self.unit} has no checkpoint of its epoch {self.epoch}")
         self.trainer.load_weights(whole["trainer"])
-        self.row["wall_s"] += time.perf_counter() - began
+        self.row["wall_s"] += began.wall
         self.close("stopped", reason)
         return self._summary()
 
-    def _nothing(self, epoch: int, began: float, status: str, reason: str) -> EpochSummary:
+    def _nothing(self, epoch: int, began: Clock, status: str, reason: str) -> EpochSummary:
         """End with an epoch that gave nothing."""
         self._end(status, reason, began)
         return EpochSummary.of(epoch, [], self.objective, self.live.findings(), float("nan"))
@@ -325,13 +326,13 @@ class UnitRun:
         loss = self.rows("epochs")[-1]["loss"] if loss is None else loss
         return EpochSummary.of(self.epoch, cells, self.objective, self.live.findings(), loss)
 
-    def _end(self, status: str, reason: str, began: float) -> None:
+    def _end(self, status: str, reason: str, began: Clock) -> None:
         """Write what is left and how it ended; it has ended when that is on disk."""
         ended = {
             **self.row,
             "status": status,
             "reason": reason,
-            "wall_s": self.row["wall_s"] + time.perf_counter() - began,
+            "wall_s": self.row["wall_s"] + began.wall,
             "finished": datetime.now(UTC),
         }
         if reason.startswith(AUDIT_STOP):

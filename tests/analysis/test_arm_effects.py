@@ -50,7 +50,13 @@ def ablation(
         unit = dict(units.get(config, {}))
         copies.append(
             Copy(
-                config, {"arm": config}, lift=each, steady=True, status=unit.pop("status", "done"), unit=unit
+                config,
+                {"arm": config},
+                lift=each,
+                steady=True,
+                status=unit.pop("status", "done"),
+                epoch=unit.pop("epoch", {}),
+                unit=unit,
             )
         )
     write_run(run, copies, seeds=seeds, folds=folds)
@@ -83,6 +89,18 @@ def shown(run: Run, **options: Any) -> str:
     for part in effects_view(run, **options):
         console.print(part)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_step_time_is_of_the_processor_where_the_store_has_it(tmp_path: Path) -> None:
+    def ratio(name: str, base: dict[str, float], x: dict[str, float], device: str = "cpu") -> float:
+        units = {"b": {"epoch": base, "device": device}, "x": {"epoch": x, "device": device}}
+        run = ablation(tmp_path / name, {"b": 0.0, "x": 0.0}, SEEDS[:2], **units)
+        return removals(run)["x"].step_time
+
+    busy, idle = {"wall_s": 9.0, "cpu_s": 2.0}, {"wall_s": 1.0, "cpu_s": 1.0}
+    assert ratio("processor", idle, busy) == pytest.approx(2)
+    assert ratio("gpu", idle, busy, "cuda") == pytest.approx(9)
+    assert ratio("older", {"wall_s": 1.0}, {"wall_s": 3.0}) == pytest.approx(3)
 
 
 def test_planted_effects_are_found_with_their_signs(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.__main__ import main
@@ -188,6 +189,22 @@ def test_what_is_gone_from_a_tracker_is_written_again(tmp_path: Path) -> None:
     lines = (out / "configurations.csv").read_bytes().splitlines(keepends=True)
     (out / "configurations.csv").write_bytes(b"".join(lines[:2]))
     assert (exported(run, out).configurations, exported(run, out).unchanged) == (1, 8)
+
+
+def test_a_value_that_was_changed_in_a_csv_is_said(
+    run_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", str(run_path), "--to", "csv", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert main(command) == 0
+    assert "changed since" not in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "epochs.csv", dtype=str, keep_default_na=False)
+    table.loc[0, "epochs/loss"] = "0.5"
+    table.to_csv(tmp_path / "epochs.csv", index=False)
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert f"changed since it was written, and left so: epochs.csv: {table.loc[0, 'key']}; remove" in said
+    assert pd.read_csv(tmp_path / "epochs.csv", dtype=str).loc[0, "epochs/loss"] == "0.5"
 
 
 def test_a_run_is_known_by_itself_and_not_by_its_name(run_path: Path, tmp_path: Path) -> None:

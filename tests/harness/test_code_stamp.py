@@ -15,6 +15,7 @@ from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
+from harness.sweep.packing import Packing
 from tests.harness.conftest import TINY
 
 
@@ -185,7 +186,7 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     config = compose(TINY, changes).resolved(gpu=False)
     given: dict[str, Any] = {
         "configuration": config.id,
-        "config": json.dumps(config.canonical()),
+        "config": Packing().pack(config),
         "changes": changes,
     }
     given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}

@@ -33,4 +33,5 @@ def test_a_start_with_nothing_to_run_adds_what_it_asks(
     assert first["units_before"] == 2
     later = entries("rope=0.01", "question=and now?")
     assert [(each["rope"], each["question"]) for each in later[1:]] == [(0.01, "and now?")]
+    assert "# --set rope=0.01" in (small.path / "sweep.yaml").read_text().splitlines()
     assert entries("rope=0.01", "question=and now?") == later

@@ -194,6 +194,19 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_every_fold_that_is_withdrawn_is_said_and_the_end_once() -> None:
+    shown = board(1, folds=("f0", "f1", "f2"))
+    pruned = shown.enter(row("aaa", {}, 4, ("f0", "f1", "f2")))
+    display, stream = _shown(shown, terminal=False)
+    for trial in pruned.trials.values():
+        trial.status, trial.reason = "pruned", "worse"
+    display.ended(pruned, "f1", "f2")
+    lines = stream.getvalue().splitlines()
+    assert [line.split()[:4] for line in lines[:2]] == [["pruned", "aaa", "on", "fold"]] * 2
+    assert len(lines) == 3
+    assert lines[2].startswith("pruned   aaa")
+
+
 def test_folds_count_and_only_whole_configurations_compare() -> None:
     shown = board(2, folds=("f0", "f1"))
     for config, value in (("aaa", 0.1), ("bbb", 0.2)):

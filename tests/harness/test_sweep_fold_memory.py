@@ -1,6 +1,5 @@
 """A worker goes from fold to fold and keeps nothing of the fold before."""
 
-import json
 import weakref
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
+from harness.sweep.packing import Packing
 from harness.sweep.worker import TrialWorker, Work
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import TINY
@@ -28,7 +28,7 @@ def test_a_worker_holds_one_fold_and_is_called_by_its_trial(
     work = Work(tmp_path / "run", tuple(folds), "val_unseen/pooled/aupr", (), "cpu", 1)
     assignment = {
         "configuration": config.id,
-        "config": json.dumps(config.canonical()),
+        "config": Packing().pack(config),
         "changes": {},
         "seeds": [0, 1],
     }

@@ -1,6 +1,5 @@
 """A worker on a node where nothing can run fails no unit: the sweep pauses with the node's name."""
 
-import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.sweep.cluster.shipping import Shipping
+from harness.sweep.packing import Packing
 from harness.sweep.run import shared
 from harness.sweep.run.shared import mark
 from harness.sweep.worker import TrialWorker, Work
@@ -36,7 +36,7 @@ def step(work: Work, dataset: Path) -> dict[str, Any]:
     worker = object.__new__(TrialWorker)
     assignment = {
         "configuration": config.id,
-        "config": json.dumps(config.canonical()),
+        "config": Packing().pack(config),
         "changes": {},
         "seeds": [0],
         "shares": False,

@@ -3,9 +3,12 @@
 import math
 from pathlib import Path
 
+from optuna.storages.journal import JournalFileBackend
+
 from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.distributions import ChoiceBlock
 from harness.config.space.space import Space
+from harness.sweep.search.journal import Journal
 from harness.sweep.search.study import Study
 
 SAMPLER = SamplerBlock(kind="random", seed=3)
@@ -86,5 +89,21 @@ def test_changes_are_told_where_they_are_not_what_was_drawn(tmp_path: Path) -> N
     plain.accept(plain.ask(), "b")
     (told,), (drawn,) = study.study.trials, plain.study.trials
     assert told.params == {"rate": "high", "episode.query": 8}
-    assert told.user_attrs == {"config": "a", "changes": {"optimiser.lr": 0.1, "episode.query": 8}}
+    assert told.user_attrs == {"config": "a", "changes": {"optimiser.lr": 0.1}}
     assert drawn.user_attrs == {"config": "b"}
+
+
+def test_a_journal_is_read_on_beside_another_writer(tmp_path: Path) -> None:
+    study, file = _open(tmp_path), tmp_path / "study.log"
+    study.accept(study.ask(), "a")
+    Journal(str(file)).append_logs(
+        [{"op_code": 2, "worker_id": "w", "study_id": 0, "user_attr": {"by": "hand"}}]
+    )
+    study.report("a", 1, 0.5)
+    assert study.study.user_attrs == {"by": "hand"}
+    assert _curves(study) == {"a": {1: 0.5}}
+    reader, plain = Journal(str(file)), list(JournalFileBackend(str(file)).read_logs(0))
+    assert [list(reader.read_logs(start)) for start in (0, 4, len(plain))] == [plain, plain[4:], []]
+    with file.open("ab") as stream:
+        stream.write(b'{"half')
+    assert list(reader.read_logs(len(plain))) == []

@@ -20,6 +20,7 @@ from harness.data.folds import Fold
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store import log_writer
+from harness.sweep.packing import Packing
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.worker import TrialWorker, Work
 from harness.trial.step.diverged import Diverged
@@ -43,7 +44,7 @@ def give(tiny_dataset: EncodedDataset, tiny_fold: Fold) -> Give:
         config = compose(TINY, {"optimiser.epochs": 2, **dotted}).resolved(gpu=False)
         return {
             "configuration": config.id,
-            "config": json.dumps(config.canonical()),
+            "config": Packing().pack(config),
             "changes": dotted,
             "fold": tiny_fold.id,
             "seeds": [0, 1],

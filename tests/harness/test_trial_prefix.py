@@ -86,7 +86,7 @@ READ: dict[str, Any] = {
 }
 """The same of keys that it reads."""
 UnitOf = Callable[..., UnitRun]
-CLOCKS = {"wall_s", "started", "finished", "shared_epochs", "phase1_of"}
+CLOCKS = {"wall_s", "cpu_s", "started", "finished", "shared_epochs", "phase1_of"}
 
 
 @pytest.fixture

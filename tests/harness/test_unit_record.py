@@ -24,7 +24,7 @@ from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit, replicates_of
 from tests.harness.killed import Killed, killed_after
 
-CLOCK = ["wall_s", "started", "finished"]
+CLOCK = ["wall_s", "cpu_s", "started", "finished"]
 TABLES = ("units", "epochs", "terms", "cells", "warnings", "predictions", "embeddings", "pair_vectors")
 SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 1, "loss.ranking.weight": 0.5}
 

@@ -19,7 +19,7 @@ from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit
 
-CLOCK = ["wall_s", "started", "finished"]
+CLOCK = ["wall_s", "cpu_s", "started", "finished"]
 
 
 def run(unit_run: UnitRun, epochs: int | None = None) -> UnitRun:

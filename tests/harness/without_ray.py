@@ -102,5 +102,5 @@ class Small:
 
     def epochs(self) -> pd.DataFrame:
         """What was trained, without its times."""
-        table = Run.open(self.path).table("epochs").drop(columns="wall_s")
+        table = Run.open(self.path).table("epochs").drop(columns=["wall_s", "cpu_s"])
         return table.sort_values(["config", "fold", "seed", "epoch"], ignore_index=True)

@@ -46,6 +46,7 @@ EXCLUDED = {
     "started": "wall time",
     "finished": "wall time",
     "wall_s": "wall time",
+    "cpu_s": "processor time",
     "cost_steps": "wall time",
     "reason": "prose",
     "source": "prose",

@@ -1,6 +1,5 @@
 """What runs next: unfinished trials first, then a grid's or the sampler's configurations, each once, fold by fold."""
 
-import json
 import math
 import random
 from collections import deque
@@ -18,6 +17,7 @@ from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Unit, by_trial
 from harness.design.trial import Trial
+from harness.sweep.packing import Packing
 from harness.sweep.run.statuses import WORST_FIRST, Reached, judged
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.beside import beside
@@ -72,6 +72,7 @@ class Proposer(Searcher):
         self.sweep, self.plan, self.study, self.board = sweep, plan, study, board
         self.run, self.gpu, self.view, self.give_up = run, gpu, view, give_up
         self.ended, self.curves, self.phase1 = ended, curves, phase1
+        self.packing = Packing.against_defaults()
         self._makers = Makers()
         self._alike: dict[str, str | None] = {}
         """Configuration -> what `phase1` said of it."""
@@ -115,8 +116,7 @@ class Proposer(Searcher):
             "configuration": trial.config_id,
             "fold": trial.fold,
             "seeds": [unit.seed for unit in self.pending[trial]],
-            # As text: Tune keeps, copies and flattens what it is given, with every result anew.
-            "config": json.dumps(planned.config.canonical(), separators=(",", ":")),
+            "config": self.packing.pack(planned.config),
             "changes": dict(planned.changes),
             "finished": dict(self.reached.get(trial, {})),
             "shares": prefix is not None,

@@ -12,18 +12,18 @@ from typing import Any, Literal
 import optuna
 from optuna.exceptions import ExperimentalWarning, OptunaError
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from analysis.schema import STUDIES
 from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.space import Space
+from harness.sweep.search.journal import Journal
 from harness.sweep.search.past import Past
 
 Direction = Literal["maximize", "minimize"]
 CONFIG, CHANGES, STATUS = "config", "changes", "status"
-"""User attributes of a trial of the study: its configuration's identity, what it changes where that is not what was drawn
-(a named choice, an arm), how it ended."""
+"""User attributes of a trial of the study: its configuration's identity, those of its changes that do not stand among what
+was drawn (a named choice's, an arm's), how it ended."""
 SPOILT = (AssertionError, AttributeError, LookupError, TypeError, ValueError, OptunaError)
 """What a journal that is none makes its reader raise: it is written anew."""
 
@@ -105,8 +105,8 @@ class Study:
     def accept(self, draw: Draw, config: str) -> None:
         """The proposal becomes the configuration `config` of the run."""
         trial = self._asked.pop(draw.number)
-        if draw.changes != trial.params:
-            trial.set_user_attr(CHANGES, draw.changes)
+        if undrawn := _undrawn(draw.changes, trial.params):
+            trial.set_user_attr(CHANGES, undrawn)
         trial.set_user_attr(CONFIG, config)
         self._live[config] = trial
         self.numbers[config] = draw.number
@@ -168,8 +168,8 @@ class Study:
         elif state is TrialState.PRUNED and curve:
             reached = [past.curve[-1][1]]
         attributes: dict[str, Any] = {CONFIG: past.config, STATUS: past.status}
-        if past.changes != past.params:
-            attributes[CHANGES] = dict(past.changes)
+        if undrawn := _undrawn(past.changes, past.params):
+            attributes[CHANGES] = undrawn
         trial = self._add(
             state, past.params, values=reached, user_attrs=attributes, intermediate_values=curve
         )
@@ -184,6 +184,11 @@ class Study:
 
     def _refuse(self, number: int) -> None:
         self.study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+
+
+def _undrawn(changes: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The changes that a person does not read from the drawn values."""
+    return {path: value for path, value in changes.items() if path not in params or params[path] != value}
 
 
 def state_of(status: str, value: float) -> TrialState:
@@ -201,7 +206,7 @@ def direction_of(objective: str) -> Direction:
 def _opened(file: Path, name: str, objectives: Sequence[str]) -> tuple[optuna.Study, JournalStorage]:
     """The study `name` in a journal, its values called by the `objectives` that they are."""
     directions = [direction_of(objective) for objective in objectives]
-    storage = JournalStorage(JournalFileBackend(str(file)))
+    storage = JournalStorage(Journal(str(file)))
     made = optuna.create_study(study_name=name, storage=storage, directions=directions, load_if_exists=True)
     if made.metric_names != objectives:
         with warnings.catch_warnings():

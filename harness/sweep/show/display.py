@@ -68,11 +68,11 @@ class Display:
                     highlight=False,
                 )
 
-    def ended(self, row: BoardRow, fold: str) -> None:
-        """A trial ended, and maybe its configuration with it: a line for logs; on a terminal only what a person must not
-        miss."""
-        trial = row.trials[fold]
-        if len(row.trials) > 1 and not self.terminal:
+    def ended(self, row: BoardRow, *folds: str) -> None:
+        """Trials ended, and maybe their configuration with them: a line each for logs; on a terminal only what a person
+        must not miss."""
+        for fold in folds if len(row.trials) > 1 and not self.terminal else ():
+            trial = row.trials[fold]
             named, reason = self.board.folds.get(fold, fold), f"  ({trial.reason})" if trial.reason else ""
             self.note(
                 f"  {trial.status:<8} {row.config} on {named}  epoch {trial.epoch}/{trial.epochs}  "
