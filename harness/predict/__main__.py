@@ -17,10 +17,10 @@ from harness.data.dataset import EncodedDataset
 from harness.data.new_pairs import encoded_once, read_new_pairs
 from harness.predict.ensemble import COLUMNS, predictions, score_pairs
 from harness.predict.output import check_output, write_predictions
-from harness.runs.choice import chosen
+from harness.runs.choice import chosen_unit
 from harness.shell import terminal
 from harness.shell.arguments import whole
-from harness.trained.kept_units import KeptUnits, unit_names
+from harness.trained.kept_units import KeptUnits
 from harness.trained.model_folder import read_model
 from harness.trained.trained_unit import TrainedUnit
 from harness.trial.device import choose_device
@@ -136,10 +136,8 @@ def _units(
             "expected RUN and CONFIG, or --model DIR (python -m harness.predict --help says what it takes)"
         )
     opened = Run.open(run)
-    of_unit = unit_names(opened).get(config)
-    kept = KeptUnits.of(
-        opened, of_unit or chosen(opened, config), only=config if of_unit else None, fold=fold
-    )
+    identity, unit = chosen_unit(opened, config)
+    kept = KeptUnits.of(opened, identity, only=unit, fold=fold)
     branch = kept.units[0].config.predict.mode == "branch_select"
     return kept.units, [
         *kept.lacking,

@@ -71,11 +71,6 @@ class KeptUnits:
         return cls(config, units, lacking)
 
 
-def unit_names(run: Run) -> dict[str, str]:
-    """Name of a unit -> its configuration."""
-    return {_name(row): str(row["config"]) for row in run.table("units").to_dict("records")}
-
-
 def _name(row: Mapping[str, Any]) -> str:
     return f"{row['config']}-{row['fold']}-{row['seed']}"
 

@@ -5,31 +5,30 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from ruamel.yaml import YAML
-from torch import Tensor
 
 from analysis.errors import UserError
 from harness.config.space.compose import compose
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use, with_imported
 from harness.config.yaml.lines import read_yaml
 from harness.store.storage import writing
+from harness.trained.tensor_file import NAMES, file_name, from_bytes, to_bytes
 from harness.trained.trained_unit import Calibration, TrainedUnit
 
 FORMAT = 1
-SETTINGS, CARD, WEIGHTS = "model.yaml", "README.md", "weights.pt"
+SETTINGS, CARD = "model.yaml", "README.md"
 HEAD = "# A trained configuration; README.md beside it says what it is and how to predict with it.\n"
 PLAIN = ("name", "seed", "epoch", "fold", "cell_lines", "scale", "fitted")
 """Fields of a unit that model.yaml holds as they are; its tensors are in the file of weights."""
 
 
 def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
-    """Write model.yaml, weights.pt (plain tensors, as torch loads them with weights_only), README.md (`card`) and the files
-    that a person brought, whole or not at all.
+    """Write model.yaml, the weights (plain tensors), README.md (`card`) and the files that a person brought,
+    whole or not at all.
 
     Raises
     ------
@@ -38,11 +37,12 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
     """
     if folder.exists():
         raise UserError(f"--out {folder} is there already; expected a new folder")
-    weights = _weights(units)
-    config = units[0].config
+    name = file_name()
+    weights, config = to_bytes(name, units), units[0].config
     settings = {
         "format": FORMAT,
         "id": config.id,
+        "weights": name,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "units": [
             {
@@ -62,7 +62,7 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
         try:
             (scratch / SETTINGS).write_text(HEAD + text.getvalue(), encoding="utf-8")
-            (scratch / WEIGHTS).write_bytes(weights)
+            (scratch / name).write_bytes(weights)
             (scratch / CARD).write_text(card, encoding="utf-8")
             for file in _brought():
                 (scratch / "use").mkdir(exist_ok=True)
@@ -90,21 +90,22 @@ def read_model(folder: Path) -> list[TrainedUnit]:
     settings = read_yaml(folder / SETTINGS).data
     if settings.get("format") != FORMAT:
         raise UserError(f"{folder / SETTINGS}: format {settings.get('format')}; this program reads {FORMAT}")
+    name = settings.get("weights")
+    if name not in NAMES:
+        raise UserError(f"{folder / SETTINGS}: weights '{name}'; expected {' or '.join(NAMES)}")
     try:
-        data = (folder / WEIGHTS).read_bytes()
+        data = (folder / name).read_bytes()
     except OSError as error:
-        raise UserError(f"{folder / WEIGHTS} cannot be read: {error.strerror}") from None
+        raise UserError(f"{folder / name} cannot be read: {error.strerror}") from None
     if hashlib.sha256(data).hexdigest() != settings.get("weights_sha256"):
-        raise UserError(
-            f"{folder / WEIGHTS} is not the file that {SETTINGS} was written with; export it again"
-        )
+        raise UserError(f"{folder / name} is not the file that {SETTINGS} was written with; export it again")
     config = compose(settings["configuration"], {})
     if config.id != settings.get("id"):
         raise UserError(
             f"{folder / SETTINGS}: the configuration is {config.id} and says that it is {settings.get('id')}; a trained "
             "model cannot be edited"
         )
-    tensors: dict[str, dict[str, Any]] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    tensors = from_bytes(name, data)
     return [
         TrainedUnit(
             **{name: unit[name] for name in PLAIN},
@@ -114,16 +115,6 @@ def read_model(folder: Path) -> list[TrainedUnit]:
         )
         for unit in settings["units"]
     ]
-
-
-def _weights(units: Sequence[TrainedUnit]) -> bytes:
-    """The tensors of all units, as torch.save writes them."""
-    tensors: dict[str, dict[str, Mapping[str, Any] | Tensor | None]] = {
-        unit.name: {"v": unit.v, "relations": unit.relations, "weights": dict(unit.weights)} for unit in units
-    }
-    buffer = io.BytesIO()
-    torch.save(tensors, buffer)
-    return buffer.getvalue()
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.ranking import rank
+from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from tests.harness.command import command
@@ -16,9 +18,12 @@ from tests.harness.conftest import replicates_of
 from tests.harness.new_pairs import bases, write_folder, write_genome
 
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "calibrated": {"energy.form": "gated", "temperature.mode": "calibrated"},
+    "calibrated": {
+        "energy.form": "interaction",
+        "temperature.mode": "calibrated",
+        "environment.teacher.kind": "ema",
+    },
     "features": {"environment.source": "features"},
-    "teacher": {"environment.teacher.kind": "ema", "energy.form": "interaction"},
 }
 
 
@@ -128,6 +133,38 @@ def test_mistakes_are_one_sentence_and_write_nothing(trained: Path, tmp_path: Pa
         "--fasta", write_genome(tmp_path / "long.fa", {"chr1": bases(300)}),
     )  # fmt: skip
     assert not out.exists()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_an_exported_model_scores_as_its_run(
+    name: str, trained: Path, tmp_path: Path, tiny_dataset: EncodedDataset, tiny_fold: Fold
+) -> None:
+    folder = write_folder(tmp_path / "new", tiny_dataset, split(tiny_dataset, tiny_fold).val_unseen)
+    run, model = trained / name, tmp_path / "model"
+    done = command("harness.runs", "export-model", run, configuration(run), "--out", model)
+    assert (done.returncode, done.stderr) == (0, "")
+    of_run = predicted(tmp_path / "run.tsv", run, configuration(run), "--pairs", folder)
+    of_model = predicted(tmp_path / "model.tsv", "--model", model, "--pairs", folder)
+    pd.testing.assert_frame_equal(of_run, of_model, check_exact=True)
+    card = (model / "README.md").read_text()
+    row = rank(Run.open(run), "pooled_aupr").configurations.iloc[0]
+    assert f"| pooled AUPR | {row['value']:.3f} |" in card
+    for text in (
+        "trained on C",
+        "seeds 0",
+        "## Warnings",
+        "It was not audited.",
+        "## Licence",
+        "harness.predict --model",
+    ):
+        assert text in card
+    settings = (model / "model.yaml").read_text()
+    (model / "model.yaml").write_text(settings.replace("draws: 3", "draws: 2"))
+    assert "a trained model cannot be edited" in refused(
+        "--model", model, "--pairs", folder, "--out", tmp_path / "o.tsv"
+    )
+    again = command("harness.runs", "export-model", run, configuration(run), "--out", model)
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
 
 
 def test_weights_that_are_gone_are_a_sentence_on_keeping_them(trained: Path, tmp_path: Path) -> None:
