@@ -40,13 +40,16 @@ ROOMS = {
         "stamp",
         "data",
         "baselines",
+        "shortcuts",
         "trial",
+        "trained",
         "mechanisms",
         "design",
         "audit",
         "single",
         "sweep",
         "runs",
+        "predict",
         "bench",
         "chaos",
     ),
@@ -190,9 +193,11 @@ def test_every_package_of_rooms_has_an_order() -> None:
 BY_NAME = {
     "harness/config/blocks/design.py": "designs enter themselves when one is chosen",
     "harness/config/blocks/training.py": "samplers and balances enter themselves when one is chosen",
+    "harness/data/__main__.py": "the command report stands on baselines, and is one of this command line",
     "harness/stamp/code.py": "which modules a worker begins with, and which decide no number",
 }
-"""File that names a room above its own in a string -> why; nothing but what registers itself there comes of it."""
+"""File that names a room above its own in a string -> why; nothing but what registers itself there, or a command
+that is resolved as it is asked for, comes of it."""
 
 
 def test_rooms_above_are_named_for_a_reason_only() -> None:

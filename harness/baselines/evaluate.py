@@ -40,10 +40,7 @@ def evaluate_fold(
     for number, row in enumerate(BASELINES):
         started(number, row.name)
         baseline = BASELINES.build(row.key)
-        seen = features.hiding(_known(baseline, features, splits.train))
-        with blamed(f"baseline {row.key}"):
-            baseline.fit(seen, splits.train)
-            scores = {split: _scores(baseline, seen, getattr(splits, split)) for split in SCORED}
+        scores = split_scores(row.key, baseline, features, splits)
         for split, logits in scores.items():
             pairs = getattr(splits, split)
             cells = names[features.dataset.cell[pairs]]
@@ -60,6 +57,22 @@ def evaluate_fold(
                     | {"note": baseline.note + baseline.remark}
                 )
     return rows
+
+
+def split_scores(
+    name: str, baseline: Baseline, features: PairFeatures, splits: Splits
+) -> dict[str, NDArray[np.float64]]:
+    """Log-odds of the pairs of every evaluation split by a baseline that is fitted on the training pairs.
+
+    Raises
+    ------
+    UserError
+        as `evaluate_fold`; `name` is what the sentence calls the baseline.
+    """
+    seen = features.hiding(_known(baseline, features, splits.train))
+    with blamed(f"baseline {name}"):
+        baseline.fit(seen, splits.train)
+        return {split: _scores(baseline, seen, getattr(splits, split)) for split in SCORED}
 
 
 def _known(baseline: Baseline, features: PairFeatures, train: Rows) -> NDArray[np.bool_]:

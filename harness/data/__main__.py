@@ -1,6 +1,8 @@
-"""`python -m harness.data describe ROOT|synthetic:FORM`: counts of a dataset and of its default fold."""
+"""`python -m harness.data describe|report ROOT|synthetic:FORM`: counts of a dataset and its default fold; what it gives
+away."""
 
 import argparse
+import pkgutil
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -19,6 +21,8 @@ from harness.shell.arguments import whole
 
 WIDEST = 1_000_000
 """Base pairs of the widest window."""
+REPORT = "harness.shortcuts.command:report_command"
+"""What `report` does: it stands on the baselines, which stand on the data."""
 
 
 def describe(
@@ -96,7 +100,24 @@ def main() -> int:
     command.add_argument(
         "--cache", type=user_path, default=Path(".cache/data"), help="where encoded datasets are kept"
     )
+    command.set_defaults(run=_describe)
+    report = commands.add_parser(
+        "report", help="shortcuts, shared loci, contradictions; terminal, JSON, HTML"
+    )
+    report.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder, or a planted form")
+    report.add_argument(
+        "--out", type=user_path, default=Path("data-report"), help="folder of the report (data-report)"
+    )
+    report.add_argument(
+        "--cache", type=user_path, default=Path(".cache/data"), help="where encoded datasets are kept"
+    )
+    report.set_defaults(run=_report)
     options = parser.parse_args()
+    status: int = options.run(options)
+    return status
+
+
+def _describe(options: argparse.Namespace) -> int:
     describe(
         options.source,
         enhancer_bp=options.enhancer_bp,
@@ -106,6 +127,14 @@ def main() -> int:
         contradictions=options.contradictions,
     )
     return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    """Contradictory pairs are left out and counted, where a start would refuse them."""
+    synthetic = options.source.partition(":")[0] == "synthetic"
+    block = parse_source(options.source, "refuse" if synthetic else "drop")
+    status: int = pkgutil.resolve_name(REPORT)(block, options.out, options.cache, terminal.console())
+    return status
 
 
 if __name__ == "__main__":

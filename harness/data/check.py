@@ -22,17 +22,20 @@ SEQUENCE_COLUMNS = {"region": ("region",), "sequence": ("sequence",)}
 FEATURE_COLUMNS = {"cell_line": ("cell_line",), "feature": ("feature",), "value": ("value",)}
 
 
-def check_pairs(table: PairTable) -> PairTable:
+def check_pairs(table: PairTable, *, labelled: bool = True) -> PairTable:
     """Pairs with `enhancer, promoter, cell_line, label` (int8) and, where given, `split` and `distance`
     (int64); `written_enhancer` and `written_promoter` are the names before their chromosomes were normalised.
 
     Raises UserError for a missing column, no rows, an empty value, a label other than 0 or 1, a region name
-    without coordinates or with ones that cannot be, an unknown split and a distance that is not a number of bp.
+    without coordinates or with ones that cannot be, an unknown split and a distance that is not a number of bp. Without
+    `labelled` every label is -1, whatever stands there.
     """
-    table = table.columns(PAIR_COLUMNS, optional=("split", "distance"))
+    need = {name: spellings for name, spellings in PAIR_COLUMNS.items() if labelled or name != "label"}
+    table = table.columns(need, optional=("split", "distance"))
     frame = table.frame.copy()
-    label = pd.to_numeric(frame["label"], errors="coerce")
-    _refuse(table, ~label.isin([0, 1]), frame["label"], "label '{}' is not 0 or 1")
+    label = pd.to_numeric(frame["label"], errors="coerce") if labelled else pd.Series(-1, index=frame.index)
+    if labelled:
+        _refuse(table, ~label.isin([0, 1]), frame["label"], "label '{}' is not 0 or 1")
     frame["label"] = label.astype(np.int8)
     for column in ("enhancer", "promoter", "cell_line"):
         frame[column] = frame[column].astype(str).str.strip()

@@ -1,4 +1,4 @@
-"""Read a dataset folder: PRISM's CSV layout or the same tables as Parquet."""
+"""Read a dataset folder: PRISM's CSV layout, the same tables as Parquet, or BEDPE with a FASTA."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -8,15 +8,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError
-from harness.data.check import (
-    SPLIT_NAMES,
-    check_classes,
-    check_features,
-    check_known,
-    check_pairs,
-    check_sequences,
-    merge_sequences,
-)
+from harness.data.check import SPLIT_NAMES, check_classes, check_features, check_known, merge_sequences
+from harness.data.parts import BEDPE_FILES, CSV_FILES, PARQUET_FILES, Parts, parts_of
 from harness.data.raw import RawDataset
 from harness.data.region import parse_regions
 from harness.data.repeats import settle
@@ -28,10 +21,8 @@ from harness.data.spelling import (
     refuse_reserved,
     spellings_note,
 )
-from harness.data.table import check_file, read_csv, read_parquet, rows_of
+from harness.data.table import check_file, read_parquet, rows_of
 
-CSV_FILES = ("pairs_hg19.csv", "e_seq.csv", "p_seq.csv")
-PARQUET_FILES = ("pairs.parquet", "enhancers.parquet", "promoters.parquet")
 FEATURES = "cell_features.parquet"
 SIDES = ("enhancer", "promoter")
 READING = 3
@@ -42,22 +33,24 @@ def input_files(root: Path) -> dict[str, Path]:
     """The files of the dataset below `root` by their relative name, cell features included when they are
     there.
 
-    A folder with any of pairs, enhancers and promoters as Parquet is read as Parquet; one with train/, val/
-    or test/ as PRISM's layout.
+    A folder with any of pairs, enhancers and promoters as Parquet is read as Parquet; one with pairs.bedpe as that
+    with genome.fa; one with train/, val/ or test/ as PRISM's layout.
 
-    Raises UserError when `root` is not a folder, has neither layout, or lacks a file of the one it has.
+    Raises UserError when `root` is not a folder, has none of the layouts, or lacks a file of the one it has.
     """
     if not root.is_dir():
         raise UserError(f"data.root: {root} is not a folder; expected a dataset folder")
     if any(os.path.lexists(root / name) for name in PARQUET_FILES):
         names = list(PARQUET_FILES)
+    elif os.path.lexists(root / BEDPE_FILES[0]):
+        names = list(BEDPE_FILES)
     elif any((root / split).is_dir() for split in SPLIT_NAMES):
         names = [f"{split}/ALL/{name}" for split in SPLIT_NAMES for name in CSV_FILES]
     else:
         there = ", ".join(sorted(entry.name for entry in root.iterdir())[:12]) or "nothing"
         raise UserError(
             f"{root} is not a dataset: expected pairs.parquet, enhancers.parquet and promoters.parquet, or "
-            f"train/ALL, val/ALL and test/ALL with {', '.join(CSV_FILES)} (there: {there})"
+            f"train/ALL, val/ALL and test/ALL with {', '.join(CSV_FILES)}, or {' and '.join(BEDPE_FILES)} (there: {there})"
         )
     for name in names:
         if not os.path.lexists(root / name):
@@ -71,18 +64,23 @@ def input_files(root: Path) -> dict[str, Path]:
 
 
 def layout_notes(root: Path) -> list[str]:
-    """One sentence where `root` holds both layouts, of which one is not read."""
-    others = [split for split in SPLIT_NAMES if (root / split / "ALL").is_dir()]
-    if not others or not any(os.path.lexists(root / name) for name in PARQUET_FILES):
+    """One sentence where `root` holds several layouts, of which one is read."""
+    others = [f"{split}/ALL" for split in SPLIT_NAMES if (root / split / "ALL").is_dir()]
+    layouts = [
+        [name for name in names if os.path.lexists(root / name)] for names in (PARQUET_FILES, BEDPE_FILES[:1])
+    ]
+    there = [names for names in (*layouts, others) if names]
+    if len(there) < 2:
         return []
+    left = [name for names in there[1:] for name in names]
     return [
-        f"both layouts are there: {', '.join(PARQUET_FILES)} are read, and {', '.join(f'{split}/ALL' for split in others)} "
-        "are not"
+        f"{'both' if len(there) == 2 else 'three'} layouts are there: {', '.join(there[0])} "
+        f"{'are' if len(there[0]) > 1 else 'is'} read, and {', '.join(left)} {'are' if len(left) > 1 else 'is'} not"
     ]
 
 
 def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
-    """Read and check the dataset below `root`, in one of the two layouts.
+    """Read and check the dataset below `root`, in one of its layouts.
 
     In PRISM's layout a pair's `split` is the folder it comes from, and its regions must be in that folder's
     tables. Chromosomes are normalised and repeated pairs dropped; `notes` of the result says how many.
@@ -90,27 +88,23 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
     Raises UserError for every bad input (see `harness.data.check`, `spelling` and `repeats`).
     """
     files = input_files(root)
-    if "pairs.parquet" in files:
-        parts = [
-            (
-                check_pairs(read_parquet(files["pairs.parquet"])),
-                check_sequences(read_parquet(files["enhancers.parquet"])),
-                check_sequences(read_parquet(files["promoters.parquet"])),
-            )
-        ]
-        table = parts[0][0].frame
-    else:
-        parts = [
-            (
-                check_pairs(read_csv(files[f"{split}/ALL/pairs_hg19.csv"])),
-                check_sequences(read_csv(files[f"{split}/ALL/e_seq.csv"])),
-                check_sequences(read_csv(files[f"{split}/ALL/p_seq.csv"])),
-            )
-            for split in SPLIT_NAMES
-        ]
-        named = zip(SPLIT_NAMES, parts, strict=True)
-        frames = [pairs.frame.assign(split=split) for split, (pairs, _, _) in named]
-        table = pd.concat(_same_columns(frames), ignore_index=True)
+    return assembled(
+        parts_of(files), root, features=files.get(FEATURES), drop_contradictions=drop_contradictions
+    )
+
+
+def assembled(
+    read_parts: Parts,
+    root: Path,
+    *,
+    features: Path | None,
+    labelled: bool = True,
+    drop_contradictions: bool = False,
+) -> RawDataset:
+    """One dataset of the parts that were read below `root`, with `features` of its cell lines; what is said of it and what
+    it raises are as `read` says. Without `labelled` labels are not judged.
+    """
+    parts, table = read_parts.parts, read_parts.pairs
     pair_tables = [pairs for pairs, _, _ in parts]
     regions = {side: parse_regions(table[side]) for side in SIDES}
     _check_names(table["cell_line"], [regions[side]["chrom"] for side in SIDES], rows_of(pair_tables))
@@ -121,7 +115,8 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
         "enhancer": merge_sequences([enhancers for _, enhancers, _ in parts]),
         "promoter": merge_sequences([promoters for _, _, promoters in parts]),
     }
-    notes = spellings_note([table[f"written_{side}"] for side in SIDES], [table[side] for side in SIDES])
+    notes = [*read_parts.notes]
+    notes += spellings_note([table[f"written_{side}"] for side in SIDES], [table[side] for side in SIDES])
     notes += patches_note([regions[side]["chrom"] for side in SIDES])
     identity = table[["cell_line"]].copy()
     for side in SIDES:
@@ -136,17 +131,18 @@ def read(root: Path, *, drop_contradictions: bool = False) -> RawDataset:
         rows_of(pair_tables, root),
         drop_contradictions=drop_contradictions,
     )
-    check_classes(settled.pairs, pair_tables)
-    features = None
-    if FEATURES in files:
-        every = read_parquet(files[FEATURES])
-        features = check_features(every, sorted(set(table["cell_line"])))
-        notes += _feature_notes(features, every.frame["cell_line"])
+    if labelled:
+        check_classes(settled.pairs, pair_tables)
+    described = None
+    if features is not None:
+        every = read_parquet(features)
+        described = check_features(every, sorted(set(table["cell_line"])))
+        notes += _feature_notes(described, every.frame["cell_line"])
     return RawDataset(
         pairs=settled.pairs.drop(columns=[f"written_{side}" for side in SIDES]),
         enhancers=sequences["enhancer"],
         promoters=sequences["promoter"],
-        cell_features=features,
+        cell_features=described,
         notes=(*notes, *settled.notes),
         contradictory=settled.contradictory,
     )
@@ -219,10 +215,3 @@ def _feature_notes(features: pd.DataFrame, cell_lines: pd.Series) -> list[str]:
             f"{lacking[0]})"
         )
     return notes
-
-
-def _same_columns(frames: list[pd.DataFrame]) -> list[pd.DataFrame]:
-    """Keep `distance` only where every split has it; else it is computed from the coordinates."""
-    if all("distance" in frame for frame in frames):
-        return frames
-    return [frame.drop(columns="distance", errors="ignore") for frame in frames]

@@ -14,6 +14,7 @@ from analysis.errors import UserError, nearest, run_cli
 from analysis.output import counted
 from analysis.paths import user_path
 from analysis.store import Run, is_run
+from harness.runs.choice import chosen_unit
 from harness.runs.combining import combine
 from harness.runs.description import description
 from harness.runs.difference import configurations_view, runs_view
@@ -42,6 +43,9 @@ marking (RUN/notes.json):
 changing:
   prune RUN [--dry-run]    remove the checkpoints of ended units; what --resume goes on from is kept
   combine RUN... --out RUN put runs with equal data and folds into one that python -m analysis ranks
+
+taking away:
+  export-model RUN ID --out DIR   weights, YAML and card of a configuration, or of one unit (CONFIG-FOLD-SEED)
 """
 EPILOG = """\
 examples:
@@ -51,11 +55,12 @@ examples:
   python -m harness.runs diff runs/leave_one_out base "without contrastive"
   python -m harness.runs tag runs/rp24 paper -- -draft
   python -m harness.runs prune runs/rp24 --dry-run
+  python -m harness.runs export-model runs/rp24 3f2a --out rp24-model
   python -m harness.runs combine runs/monday runs/tuesday --out runs/both
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
 """
-COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine")
+COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine", "export-model")
 
 
 def parser() -> SentenceParser:
@@ -88,6 +93,10 @@ def parser() -> SentenceParser:
     each["prune"].add_argument(
         "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
     )
+    exported = each["export-model"]
+    exported.add_argument("id", metavar="ID", help="a configuration, or a unit")
+    exported.add_argument("--out", metavar="DIR", type=user_path, required=True, help="the new folder")
+    exported.add_argument("--fold", metavar="NAME", help="units of this fold alone")
     combined = each["combine"]
     combined.add_argument("runs", metavar="RUN", type=user_path, nargs="+")
     combined.add_argument("--out", metavar="RUN", type=user_path, required=True, help="the new run's folder")
@@ -117,6 +126,19 @@ def main(argv: Sequence[str], console: Console) -> int:
     run = RunSummary(Run.open(options.run))
     if options.command == "prune":
         return _prune(options, console)
+    if options.command == "export-model":
+        from harness.trained.export import export_model  # torch is asked for here alone
+
+        config, unit = chosen_unit(run.run, options.id)
+        done = export_model(run.run, config, options.out, only=unit, fold=options.fold)
+        for sentence in done.lacking:
+            console.print(f"note: {sentence}", soft_wrap=True)
+        console.print(
+            f"{counted(len(done.units), 'unit')} of {done.config} in {options.out}\nuse it  python -m harness.predict "
+            f"--model {options.out} --pairs FILE --out scores.tsv",
+            soft_wrap=True,
+        )
+        return 0
     if options.command == "tag":
         _print_notes(change_notes(options.run, lambda notes: notes.tagged(options.tags)), console)
         return 0

@@ -23,6 +23,7 @@ from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.episodes.sampler import EpisodeBatch, build_sampler
 from harness.trial.evaluation import Evaluation
+from harness.trial.facts import scoring_facts
 from harness.trial.inspection import Inspect, Inspections, Subject
 from harness.trial.live import LiveWarnings
 from harness.trial.mechanism_record import MechanismRecord
@@ -87,6 +88,7 @@ class UnitRun:
         self.sampler = build_sampler(first, pools_of(dataset, codes, splits.train), self.trained, stream)
         self._trainable = np.isin(np.arange(len(dataset)), splits.train)
         self.trainer = Trainer(settings, dataset, codes, stream, self.device, self.reads)
+        self._facts = scoring_facts(config, dataset, codes, stream)
         self._mechanisms = MechanismRecord(self.trainer)
         self.predictor = Predictor(
             dataset.cell_lines,
@@ -170,7 +172,8 @@ class UnitRun:
         value = metric(cells, self.objective)
         if improves(self.row, value, epoch, self.trainer.schedule.phase):
             self.row |= {"objective_value": value, "selected_epoch": epoch}
-            self.record.checkpoints.save(f"epoch-{epoch}", self.trainer.weights())
+            weights = {**self.trainer.weights(), "facts": self._facts}
+            self.record.checkpoints.save(f"epoch-{epoch}", weights)
         self._leave_prefix(epoch, logs)
         tables["audit"] = self.inspections.taken()
         tables["warnings"], self._stop = self.live.see(self.row, tables)

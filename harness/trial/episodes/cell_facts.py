@@ -1,5 +1,7 @@
 """What is known of cell lines before any sequence is read: standardised features v_c, and relations between tissues."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,32 @@ from models.streams import generator
 
 RELATIONS = ("environment.graph.relations", "loss.contrastive.relations")
 """Where a configuration may give a table of relations between cell lines."""
+
+
+class FeatureScale(NamedTuple):
+    """mean and spread [F], float64, of the features over the training cell lines."""
+
+    mean: np.ndarray
+    spread: np.ndarray
+
+    def apply(self, table: np.ndarray) -> np.ndarray:
+        """(x - mean) / spread of features [n, F], float32; 0 where the spread is 0 (an overflow, NaN, is no constant)."""
+        varies = ~(self.spread <= 1e-8)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = (table - self.mean) / np.where(varies, self.spread, 1.0)
+            return np.where(varies, scaled, 0.0).astype("float32")
+
+
+def feature_scale(dataset: EncodedDataset, codes: np.ndarray) -> FeatureScale:
+    """The scale of the training cell lines `codes`, of a dataset that has features."""
+    table = _feature_table(dataset)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return FeatureScale(table[codes].mean(0), table[codes].std(0))
+
+
+def _feature_table(dataset: EncodedDataset) -> np.ndarray:
+    assert dataset.features is not None
+    return np.stack([dataset.features[name] for name in dataset.cell_lines]).astype(float)
 
 
 def standardised_features(
@@ -37,12 +65,9 @@ def standardised_features(
             f"{reader} reads features of the cell lines, and {dataset.origin} has none: expected a table "
             "cell_features.parquet (cell_line, feature, value) beside the pairs; environment.source: support needs none"
         )
-    table = np.stack([dataset.features[name] for name in dataset.cell_lines]).astype(float)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, spread = table[codes].mean(0), table[codes].std(0)
-        varies = ~(spread <= 1e-8)  # an overflow (NaN) is no constant
-        scaled = np.where(varies, (table - mean) / np.where(varies, spread, 1.0), 0.0).astype("float32")
-    possible = np.isfinite(scaled) & np.isfinite(mean) & np.isfinite(spread)
+    table, scale = _feature_table(dataset), feature_scale(dataset, codes)
+    scaled = scale.apply(table)
+    possible = np.isfinite(scaled) & np.isfinite(scale.mean) & np.isfinite(scale.spread)
     if not possible.all():
         assert dataset.feature_names is not None
         column = int(np.argmin(possible.all(0)))

@@ -1,0 +1,84 @@
+"""What `python -m harness.data report` does: measure, print, and write report.json, report.html and Parquet tables."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich import box
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from harness.config.blocks.data import DataBlock
+from harness.config.blocks.trial import SIZES
+from harness.data.store import open_dataset
+from harness.shortcuts.page import page, shown
+from harness.shortcuts.report import MEANING, DataReport, Section, data_report
+from harness.store.storage import check_writable
+from harness.store.writer import replace_atomically
+
+SIZE = SIZES["small"]
+
+
+def report_command(block: DataBlock, out: Path, cache: Path, console: Console) -> int:
+    """The report of a dataset, printed and written below `out`; nothing is written before all of it is known."""
+    check_writable(out)
+    dataset = open_dataset(
+        block,
+        enhancer_bp=SIZE["enhancer_bp"],
+        promoter_bp=SIZE["promoter_bp"],
+        cache=cache,
+        progress=console.is_terminal,
+    )
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=None)
+        report = data_report(
+            dataset, block, started=lambda what: progress.update(task, description=f"measuring: {what}")
+        )
+    print_report(report, console)
+    write_report(report, out)
+    console.print(
+        f"\nwritten to {out}: report.html, report.json and a Parquet file per table", soft_wrap=True
+    )
+    return 0
+
+
+def write_report(report: DataReport, out: Path) -> None:
+    """report.json, report.html and SECTION.parquet below `out`, each in one step."""
+    replace_atomically(out / "report.json", (json.dumps(report.plain(), indent=1) + "\n").encode())
+    replace_atomically(out / "report.html", page(report).encode())
+    for section in report.sections:
+        if section.rows:
+            buffer = pa.BufferOutputStream()
+            pq.write_table(pa.Table.from_pandas(section.table, preserve_index=False), buffer)
+            replace_atomically(out / f"{section.key}.parquet", buffer.getvalue().to_pybytes())
+
+
+def print_report(report: DataReport, console: Console) -> None:
+    """Every section as a table, and the flags last, where they are read."""
+    console.print(Text(report.origin, style="bold"))
+    for section in report.sections:
+        console.print(Text(f"\n{section.title}", style="bold"))
+        console.print(Text(section.sentence, style="dim"))
+        if section.rows:
+            console.print(_table(section))
+    for note in report.notes:
+        console.print(f"read: {note}", soft_wrap=True)
+    console.print()
+    for flag in report.flags:
+        console.print(Text.assemble((flag, "bold red"), f": {MEANING[flag]}"), soft_wrap=True)
+    if not report.flags:
+        console.print("no split and no shortcut is flagged", style="green")
+
+
+def _table(section: Section) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    first = section.rows[0]
+    for name, value in first.items():
+        table.add_column(name, justify="left" if isinstance(value, str) else "right")
+    for row in section.rows:
+        table.add_row(*(Text(value if isinstance(value, str) else shown(value)) for value in row.values()))
+    return table
