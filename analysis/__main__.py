@@ -1,4 +1,4 @@
-"""`python -m analysis RUN`, and its commands; `print_ranking` ends a sweep."""
+"""`python -m analysis RUN`, and its commands; `print_ranked` ends a sweep."""
 
 import math
 import sys
@@ -24,7 +24,8 @@ from analysis.imports.predictions_command import import_predictions_command
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
-from analysis.ranking import ROPE, rank
+from analysis.ranking import ROPE, Ranking, rank
+from analysis.report.command import report_command
 from analysis.schema_page import page
 from analysis.store import Run
 from analysis.terminal import ranking_view, unread_view
@@ -51,6 +52,7 @@ examples:
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
+  python -m analysis report runs/rp24            all of it as one HTML file
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
@@ -133,14 +135,18 @@ def print_ranking(
     rope: float = ROPE,
     console: Console | None = None,
 ) -> bool:
-    """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
+    """Print the ranking, warnings and notes of a run.
 
     False where it is of less than the run had: a file could not be read, and nothing else holds its rows.
 
     Raises UserError (one sentence) when the path is not a run or nothing has finished.
     """
-    console = console or plain_console()
-    ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
+    return print_ranked(rank(Run.open(run), by, healthy=healthy, rope=rope), top=top, console=console)
+
+
+def print_ranked(ranking: Ranking, *, top: int | None = None, console: Console | None = None) -> bool:
+    """As `print_ranking`, of a ranking that is there already."""
+    console, run = console or plain_console(), ranking.run.path
     for part in ranking_view(ranking, top):
         console.print(part)
     for part in preregistration_view(ranking.run):
@@ -314,6 +320,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "export": _export,
     "import": lambda argv: import_command(argv, plain_console()),
     "import-predictions": lambda argv: import_predictions_command(argv, plain_console()),
+    "report": lambda argv: report_command(argv, plain_console()),
     "schema": _schema,
 }
 """First word -> what it does with the others; anything else is a run to be ranked."""
