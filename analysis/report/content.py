@@ -45,12 +45,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Heat:
-    """Numbers in coloured cells: row name -> a value per column, None for none; `shades` 0 to 1 of the same form."""
+    """Numbers in coloured cells. A row: the rank and name of a configuration, a value per column (None for none), and the
+    shade of each, 0 to 1."""
 
     shape: ClassVar[str] = "heat"
     sentence: str
     columns: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[float | None], Sequence[float | None]]]
+    rows: Sequence[tuple[tuple[str, str], Sequence[float | None], Sequence[float | None]]]
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Chart:
-    """A plotly figure: what it shows in one sentence, its JSON, its height in pixels, a heading where several stand side by
-    side, and its legend."""
+    """A plotly figure: what it shows in one sentence, its JSON, its height in pixels, where several stand side by side a
+    heading (rank and name of a configuration), and its legend."""
 
     shape: ClassVar[str] = "chart"
     sentence: str
     figure: str
     height: int
-    heading: str = ""
+    heading: tuple[str, str] = ("", "")
     legend: Sequence[Mark] = ()
 
 

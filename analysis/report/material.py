@@ -57,6 +57,10 @@ class Material:
         """Configuration -> its rank."""
         return dict(zip(self.rows["config"], self.rows["rank"], strict=True))
 
+    def named(self, config: str) -> tuple[str, str]:
+        """(`#1`, its name) of a ranked configuration."""
+        return f"#{self.places[config]}", self.labels[config]
+
     @cached_property
     def preregistration(self) -> Preregistration | None:
         return preregistration(self.run)

@@ -40,7 +40,7 @@ def _verdicts(material: Material) -> Iterator[Block]:
         headings = [text(f"audit.{name}") for name in ("mechanism", "verdict", "where", "reason")]
         cells = [
             [
-                Cell(row.mechanism if row.id == "-" else f"{row.id} {row.mechanism}", style="name"),
+                Cell(row.mechanism, "" if row.id == "-" else row.id, "name"),
                 Cell(text(f"audit.{row.verdict.replace('-', '_')}"), style=f"verdict {row.verdict}"),
                 Cell(text("audit.where_is", configs=row.configurations, of=row.of)),
                 Cell(row.reason),

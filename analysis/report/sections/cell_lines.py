@@ -28,7 +28,7 @@ class CellLines(Section):
         width = max(highest - lowest, 1e-9)
         rows = [
             (
-                f"#{material.places[config]} {material.labels[config]}",
+                material.named(config),
                 [None if pd.isna(value) else float(value) for value in means.loc[config]],
                 [None if pd.isna(value) else (float(value) - lowest) / width for value in means.loc[config]],
             )

@@ -39,7 +39,7 @@ class Curves(Section):
         blocks: list[Block] = [
             Charts(text("curves.shows", n=text.count("leader", len(charts))), charts, legend)
         ]
-        if unseen["config"].nunique() > LEADERS:
+        if unseen["config"].nunique() >= 2 * LEADERS:
             blocks.append(_all(material, unseen))
         return blocks
 
@@ -57,10 +57,11 @@ def _chart(
     text = material.texts
     ours, trained = unseen[unseen["config"] == config], train[train["config"] == config]
     traces: list[go.Scatter] = []
+    opacity = 0.3 if ours.groupby(["fold", "seed"], observed=True).ngroups <= 5 else 0.15
     for rows, column, colour in ((trained, "train_aupr", ORANGE), (ours, "aupr", BLUE)):
         for _, unit in rows.groupby(["fold", "seed"], observed=True):
             unit = unit.sort_values("epoch")
-            traces.append(line(unit["epoch"], unit[column], faded(colour, 0.3), width=1))
+            traces.append(line(unit["epoch"], unit[column], faded(colour, opacity), width=1))
     means = [(trained, "train_aupr", ORANGE, "dash", "train"), (ours, "aupr", BLUE, "solid", "unseen")]
     for rows, column, colour, dash, name in means:
         mean = rows.groupby("epoch")[column].mean()
@@ -76,8 +77,7 @@ def _chart(
         y={"title": text("curves.axis"), "range": limits},
         height=HEIGHT,
     )
-    label = text("curves.heading", rank=material.places[config], label=material.labels[config])
-    return Chart("", figure, HEIGHT, heading=label)
+    return Chart("", figure, HEIGHT, heading=material.named(config))
 
 
 def _warnings(material: Material, config: str, mean: pd.Series) -> list[go.Scatter]:

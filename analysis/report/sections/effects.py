@@ -73,6 +73,7 @@ def _figure(told: ContrastRows, material: Material) -> Chart:
         [trace],
         x={"title": text("effects.axis", criterion=told.by.label)},
         y={
+            "type": "category",
             "categoryorder": "array",
             "categoryarray": names[::-1],
             "range": [-0.7, len(names) - 0.3],
@@ -110,7 +111,7 @@ def _table(told: ContrastRows, material: Material) -> Grid:
         cells = [
             Cell(_name(row, material), row.family, "name"),
             Cell(change, style="lead"),
-            Cell(span),
+            Cell(span, style="span"),
             Cell(written(row.p, "{:.2g}")),
             Cell(written(row.detectable)),
             Cell(str(row.interval.n)),

@@ -57,15 +57,23 @@ class Parallel(Section):
         height = 40 + ROW * len(scales)
         figure = figure_json(
             list(_lines(configs, scales, material)),
-            x={"visible": False, "range": [ABSENT - 0.06, 1.06]},
-            y={"visible": False, "range": [0.3, len(scales) + 0.75]},
+            x={"visible": False, "range": [ABSENT - 0.03, 1.05]},
+            y={
+                "range": [0.4, len(scales) + 0.6],
+                "tickvals": [len(scales) - row for row in range(len(scales))],
+                "ticktext": [scale.name for scale in scales],
+                "tickfont": {"size": 12, "color": INK},
+                "showgrid": False,
+                "showline": False,
+                "ticks": "",
+            },
             height=height,
-            annotations=list(_written(scales)),
+            annotations=list(_written(scales, material)),
             shapes=list(_rails(scales)),
         )
         legend = [
             Mark(ORANGE, "line", text("parallel.mark_first")),
-            Mark(BLUE, "line", text("parallel.mark_upper")),
+            Mark(BLUE, "line", text("parallel.mark_upper", n=_coloured(configs) - 1)),
         ]
         legend.append(Mark(QUIET, "line", text("parallel.mark_others")))
         sentence = text("parallel.shows", criterion=by.label)
@@ -124,9 +132,9 @@ def _word(value: Any) -> str:
 
 
 def _lines(configs: Sequence[str], scales: Sequence[Scale], material: Material) -> Iterator[go.Scatter]:
-    """The worse ones as one trace, the best quarter and the first each as one of its own, which answers the pointer."""
+    """The worse ones as one trace, the first ones each as one of its own, which answers the pointer."""
     heights = [float(len(scales) - row) for row in range(len(scales))]
-    upper = max(2, len(configs) // 4) if len(configs) > TOP else max(2, len(configs) // 3)
+    upper = _coloured(configs)
     lines = [[scale.places[at] for scale in scales] for at in range(len(configs))]
     grey = [place for line in lines[upper:] for place in (*line, math.nan)]
     levels = [place for _ in lines[upper:] for place in (*heights, math.nan)]
@@ -146,23 +154,29 @@ def _lines(configs: Sequence[str], scales: Sequence[Scale], material: Material) 
         )
 
 
-def _written(scales: Sequence[Scale]) -> Iterator[dict[str, Any]]:
-    plain = {"showarrow": False, "xref": "x", "yref": "y"}
+def _coloured(configs: Sequence[str]) -> int:
+    """The first third of few configurations, the first `TOP` of many."""
+    return min(math.ceil(len(configs) / 3), TOP)
+
+
+def _written(scales: Sequence[Scale], material: Material) -> Iterator[dict[str, Any]]:
+    font = {"size": 11, "color": QUIET}
+    plain = {
+        "showarrow": False,
+        "xref": "x",
+        "yref": "y",
+        "font": font,
+        "bgcolor": "rgba(255,255,255,0.8)",
+        "borderpad": 1,
+    }
     for row, scale in enumerate(scales):
-        level = len(scales) - row
-        font = {"size": 12, "color": INK}
-        yield {
-            **plain,
-            "x": ABSENT - 0.05,
-            "y": level + 0.33,
-            "text": f"<b>{scale.name}</b>",
-            "font": font,
-            "xanchor": "left",
-        }
+        level = len(scales) - row - 0.27
         for place, words in scale.ticks:
             anchor = "left" if place == 0 else "right" if place == 1 else "center"
-            font = {"size": 11, "color": QUIET}
-            yield {**plain, "x": place, "y": level - 0.24, "text": words, "font": font, "xanchor": anchor}
+            yield {**plain, "x": place, "y": level, "text": words, "xanchor": anchor}
+    if any(ABSENT in scale.places for scale in scales):
+        word = material.texts("parallel.absent")
+        yield {**plain, "x": ABSENT - 0.02, "y": 0.55, "text": word, "xanchor": "left"}
 
 
 def _rails(scales: Sequence[Scale]) -> Iterator[dict[str, Any]]:

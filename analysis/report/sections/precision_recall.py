@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from analysis.intervals import t_interval
 from analysis.report.content import Block, Chart, Charts, Mark
 from analysis.report.drawing import BLUE, QUIET, band, figure_json, line
 from analysis.report.material import Material
@@ -57,10 +58,11 @@ def _predictions(material: Material) -> pd.DataFrame:
 
 def _chart(material: Material, config: str, seeds: np.ndarray, prevalence: float) -> Chart:
     text = material.texts
-    mean = seeds.mean(axis=0)
+    intervals = [t_interval(values) for values in seeds.T]
+    mean, low, high = zip(*((each.mean, each.low, each.high) for each in intervals), strict=True)
     shown = text("precision_recall.hover", recall="%{x:.2f}", precision="%{y:.3f}") + "<extra></extra>"
     traces = [
-        *([band(GRID, seeds.min(axis=0), seeds.max(axis=0), BLUE, 0.18)] if len(seeds) > 1 else []),
+        *([band(GRID, low, high, BLUE, 0.18)] if len(seeds) > 1 else []),
         line([0, 1], [prevalence, prevalence], QUIET, width=1.5, dash="dash"),
         line(GRID, mean, BLUE, width=2.5, hoverinfo=None, hovertemplate=shown),
     ]
@@ -70,5 +72,4 @@ def _chart(material: Material, config: str, seeds: np.ndarray, prevalence: float
         y={"title": text("precision_recall.precision"), "range": [0, 1.02]},
         height=HEIGHT,
     )
-    label = text("curves.heading", rank=material.places[config], label=material.labels[config])
-    return Chart("", figure, HEIGHT, heading=label)
+    return Chart("", figure, HEIGHT, heading=material.named(config))

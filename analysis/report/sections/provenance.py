@@ -39,11 +39,19 @@ class Provenance(Section):
             "versions": ", ".join(f"{name} {version}" for name, version in sorted(versions.items())),
             "machine": ", ".join(part for part in machine if part),
             "device": ", ".join(devices),
-            "started": str(written.get("started") or ""),
-            "time": text("provenance.hours", hours=f"{seconds / 3600:.2g}") if seconds else "",
+            "started": str(written.get("started") or "")[:16].replace("T", " "),
+            "time": _spent(seconds, material),
         }
         pairs = [(text(f"provenance.{name}"), value) for name, value in facts.items() if value]
         notes = [
             Paragraph(text("provenance.unread", problem=each), tone="alert") for each in material.run.problems
         ]
         return [Facts(pairs), *notes] if pairs or notes else None
+
+
+def _spent(seconds: float, material: Material) -> str:
+    if not seconds:
+        return ""
+    if seconds < 3600:
+        return material.texts("provenance.minutes", minutes=f"{seconds / 60:.0f}")
+    return material.texts("provenance.hours", hours=f"{seconds / 3600:.3g}")

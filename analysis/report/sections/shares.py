@@ -1,7 +1,8 @@
 """How strongly each loss term pulled, beside the task, over the epochs."""
 
+import math
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -55,6 +56,19 @@ class Shares(Section):
         return [Charts(text("shares.shows"), charts, legend)]
 
 
+def _ticks(limits: list[float], material: Material) -> dict[str, list[Any]]:
+    """`1 %`, `10 %`, `1 ×`, `10 ×`: at most six of them."""
+    powers = range(math.ceil(limits[0]), math.floor(limits[1]) + 1)
+    shown = [power for power in powers if power % math.ceil(len(powers) / 6) == 0]
+    words = [
+        material.texts("shares.times", n=10**power)
+        if power >= 0
+        else material.texts("shares.percent", n=f"{100 * 10.0**power:g}")
+        for power in shown
+    ]
+    return {"tickvals": [10.0**power for power in shown], "ticktext": words}
+
+
 def _chart(
     material: Material,
     config: str,
@@ -85,8 +99,7 @@ def _chart(
     figure = figure_json(
         traces,
         x={"title": text("curves.epoch"), "range": [0.7, last + 0.3], "dtick": max(1, round(last / 8))},
-        y={"title": text("shares.axis"), "type": "log", "range": limits, "tickformat": ".0%", "dtick": 1},
+        y={"title": text("shares.axis"), "type": "log", "range": limits, **_ticks(limits, material)},
         height=HEIGHT,
     )
-    label = text("curves.heading", rank=material.places[config], label=material.labels[config])
-    return Chart("", figure, HEIGHT, heading=label)
+    return Chart("", figure, HEIGHT, heading=material.named(config))

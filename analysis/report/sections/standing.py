@@ -63,14 +63,14 @@ def _figure(material: Material) -> Chart:
         ),
         go.Scatter(
             x=numbers([value for _, value in beside]),
-            y=[text("ranking.baseline", name=name) for name, _ in beside],
+            y=[name for name, _ in beside],
             mode="markers",
             marker={"size": 9, "symbol": "diamond", "color": QUIET},
             hovertext=[f"{name}: {number(value)}" for name, value in beside],
             hoverinfo="text",
         ),
     ]  # fmt: skip
-    order = [*names, *(text("ranking.baseline", name=name) for name, _ in beside)]
+    order = [*names, *(name for name, _ in beside)]
     height = 70 + 26 * len(order)
     best = float(rows["value"].iloc[0])
     guide = {
@@ -79,8 +79,9 @@ def _figure(material: Material) -> Chart:
     }  # fmt: skip
     figure = figure_json(
         traces,
-        x={"title": text("ranking.axis", criterion=by.label)},
+        x={"title": by.label},
         y={
+            "type": "category",
             "categoryorder": "array",
             "categoryarray": order[::-1],
             "range": [-0.7, len(order) - 0.3],
@@ -131,11 +132,11 @@ def _table(material: Material) -> Grid:
         notes += [note for note in (row["lacking"], row["common_folds"]) if note]
         invariant = row["rank_invariant"] and by.key == "aupr"
         tie = text(f"ranking.tie_{row['tie']}")
-        name = Cell(f"#{row['rank']}{tie} {row['label']}", "; ".join(notes), "name")
+        name = Cell(f"#{row['rank']} {tie}".strip(), "; ".join([row["label"], *notes]), "name")
         cells = [
             name,
             Cell(number(row["value"]), style="lead"),
-            Cell(_interval(row, material)),
+            Cell(_interval(row, material), style="span"),
             Cell("" if row["tie"] == "best" else number(row["p_better"], 2)),
             *(Cell(number(row[each.key])) for each in others),
             Cell(number(row[f"u_{by.key}"]) + (text("ranking.invariant_sign") if invariant else "")),
