@@ -1,4 +1,4 @@
-"""`python -m analysis RUN`, and its commands; `print_ranking` ends a sweep."""
+"""`python -m analysis RUN`, and its commands; `print_ranked` ends a sweep."""
 
 import math
 import sys
@@ -28,7 +28,8 @@ from analysis.language import LANGUAGES, catalogue, translated
 from analysis.ledger_view import print_verification
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
-from analysis.ranking import ROPE, rank
+from analysis.ranking import ROPE, Ranking, rank
+from analysis.report.command import report_command
 from analysis.rules_page import rules_command
 from analysis.schema_page import page
 from analysis.store import Run
@@ -58,6 +59,7 @@ examples:
   python -m analysis runs/rp24 --lang zh          in Chinese
   python -m analysis runs/epi --distance         AUPR by genomic distance, the shortcut of real pairs
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
+  python -m analysis report runs/rp24            all of it as one HTML file
   python -m analysis effects runs/leave_one_out   what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
@@ -144,14 +146,26 @@ def print_ranking(
     console: Console | None = None,
     lang: str = "en",
 ) -> bool:
-    """Print the ranking, warnings and notes of a run; the sweep calls this at its end.
+    """Print the ranking, warnings and notes of a run.
 
     False where it is of less than the run had: a file could not be read, and nothing else holds its rows.
 
     Raises UserError (one sentence) when the path is not a run or nothing has finished.
     """
-    console, words = console or plain_console(), catalogue(lang)
     ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
+    return print_ranked(ranking, top=top, distance=distance, console=console, lang=lang)
+
+
+def print_ranked(
+    ranking: Ranking,
+    *,
+    top: int | None = None,
+    distance: bool = False,
+    console: Console | None = None,
+    lang: str = "en",
+) -> bool:
+    """As `print_ranking`, of a ranking that is there already."""
+    console, words = console or plain_console(), catalogue(lang)
     views = (
         ranking_view(ranking, top),
         distance_view(ranking, every=distance),
@@ -159,7 +173,7 @@ def print_ranking(
     )
     for part in translated(chain(*views), words):
         console.print(part)
-    last = f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(run).absolute())!r}"
+    last = f"\ninteractive: open {NOTEBOOK}\nand set RUN = {str(user_path(ranking.run.path).absolute())!r}"
     console.print(words(last) if words else last, style="dim", markup=False, soft_wrap=True)
     return not ranking.run.lost
 
@@ -338,6 +352,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "import": lambda argv: import_command(argv, plain_console()),
     "import-predictions": lambda argv: import_predictions_command(argv, plain_console()),
     "rules": lambda argv: rules_command(argv, plain_console()),
+    "report": lambda argv: report_command(argv, plain_console()),
     "schema": _schema,
 }
 """First word -> what it does with the others; anything else is a run to be ranked."""

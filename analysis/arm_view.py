@@ -61,12 +61,12 @@ def _reference(effects: Sequence[ArmEffect]) -> str:
 def _effect_table(effects: Sequence[ArmEffect], placebo: ArmEffect | None) -> RenderableType:
     table = effect_table("arm", "change", "95 % interval", "p", "MDE", "verdict")
     for each in effects:
-        chance = "" if not within_chance(each, placebo) else " *"
+        chance = " *" if within_chance(each, placebo) else ""
         cells = [
             *span(each.effect),
             number(each.p, "{:.2g}"),
             number(each.detectable),
-            _word(each, chance),
+            arm_word(each, placebo) + chance,
         ]
         table.add_row(Text(each.contrast.name), *cells)
     if placebo is not None:
@@ -105,9 +105,10 @@ def _fold_table(effects: Sequence[ArmEffect]) -> RenderableType:
     return table
 
 
-def _word(effect: ArmEffect, chance: str) -> str:
+def arm_word(effect: ArmEffect, placebo: ArmEffect | None) -> str:
     """The verdict; what is not larger than the A/A difference is no finding."""
-    return ("unknown" if chance and effect.verdict in ("better", "worse") else effect.verdict) + chance
+    chance = within_chance(effect, placebo)
+    return "unknown" if chance and effect.verdict in ("better", "worse") else effect.verdict
 
 
 def _chance(placebo: ArmEffect) -> str:

@@ -1,7 +1,7 @@
 """Short names of configurations: the keys in which those of a run differ."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 SEVERAL = 2
@@ -59,6 +59,12 @@ def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for config, change in changes.items():
         named.add(config, change)
     return {config: named.name(config) for config in changes}
+
+
+def short_names(paths: Iterable[str]) -> dict[str, str]:
+    """Dotted path -> its fewest trailing parts that no other of them shares."""
+    every = sorted(paths)
+    return {path: _shortest(path, every) for path in every}
 
 
 def _shortest(path: str, paths: list[str]) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -26,28 +27,56 @@ def counted(number: int) -> str:
     return f"{number:,}".replace(",", " ")
 
 
-def footer(run: Run) -> Iterator[RenderableType]:
-    """What the units of a run recorded of their predictions as they ended; nothing for a run without ended units."""
+@dataclass(frozen=True)
+class Recorded:
+    """What units recorded of their predictions as they ended: `ended` units, `predictions` recomputed and the largest
+    difference; units `unlike` any energy that could be recomputed, with their predictions and why; units `missing` a
+    record."""
+
+    ended: int
+    predictions: int
+    largest: float
+    unlike: int
+    unlike_predictions: int
+    why: str
+    missing: int
+
+
+def recorded(run: Run) -> Recorded | None:
+    """What the ended units of a run recorded; None for a run without any."""
     units = run.table("units")
     ended = units[units["status"].isin(PREDICTED) & (units["epochs"] > 0)]
     if ended.empty:
-        return
+        return None
     ledger = run.table("ledger")
     looked = ledger[ledger["recomputed"].notna()]
-    rows, largest = int(looked["recomputed"].sum()), looked["largest"].max()
-    said = f"recorded at unit end: {counted(rows)} predictions recomputed"
-    if rows:
-        said += f", largest difference {largest:.0e}".replace("e-0", "e-")
-    notes = []
     unlike = looked[looked["not_recomputed"].notna()]
-    if len(unlike):
+    return Recorded(
+        ended=len(ended),
+        predictions=int(looked["recomputed"].sum()),
+        largest=float(looked["largest"].max()),
+        unlike=len(unlike),
+        unlike_predictions=int(unlike["predictions"].sum()),
+        why=str(unlike["not_recomputed"].iloc[0]) if len(unlike) else "",
+        missing=max(len(ended) - len(looked), 0),
+    )
+
+
+def footer(run: Run) -> Iterator[RenderableType]:
+    """What the units of a run recorded of their predictions as they ended; nothing for a run without ended units."""
+    known = recorded(run)
+    if known is None:
+        return
+    said = f"recorded at unit end: {counted(known.predictions)} predictions recomputed"
+    if known.predictions:
+        said += f", largest difference {known.largest:.0e}".replace("e-0", "e-")
+    notes = []
+    if known.unlike:
         notes.append(
-            f"{counted(int(unlike['predictions'].sum()))} of {len(unlike)} units not recomputed: "
-            f"{unlike['not_recomputed'].iloc[0]}"
+            f"{counted(known.unlike_predictions)} of {known.unlike} units not recomputed: {known.why}"
         )
-    missing = len(ended) - len(looked)
-    if missing > 0:
-        notes.append(f"{missing} of {len(ended)} units not verified at their end")
+    if known.missing:
+        notes.append(f"{known.missing} of {known.ended} units not verified at their end")
     style = "yellow" if notes else "dim"
     yield Text("; ".join([said, *notes]), style=style)
 

@@ -139,6 +139,12 @@ class Run:
         schema = pa.schema([TABLES[name].field(column) for column in columns])
         return self._files(name).read(schema).to_pandas()
 
+    def rows_of(self, name: str, units: frozenset[str], columns: list[str]) -> pd.DataFrame:
+        """Rows of some units (`<config>-<fold>-<seed>`) in some columns of one table, read again at every call: of a large
+        run little more than these rows is read. Raises as `columns`."""
+        schema = pa.schema([TABLES[name].field(column) for column in columns])
+        return self._files(name).read(schema, units=units).to_pandas()
+
     def as_found(self) -> pd.DataFrame:
         """Rows of `cells` at the prevalence found, in the columns that rankings, rules and figures read.
 

@@ -15,6 +15,7 @@ LONGEST_NAME = 60
 BROAD = {
     "harness/audit/outcome.py": 2,
     "harness/sweep/cluster/cluster.py": 3,
+    "harness/sweep/report.py": 1,
     "harness/sweep/tracking.py": 1,
     "harness/sweep/worker.py": 2,
 }

@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from analysis.__main__ import print_ranking
+from analysis.__main__ import print_ranked
 from analysis.criteria import criterion_of
 from analysis.errors import UserError as NothingToRank
 from analysis.output import counted
+from analysis.ranking import Ranking, rank
+from analysis.report.command import report_of
+from analysis.store import Run
 from harness.config.blocks.design import Staged, designs
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.sweep.sweep import Sweep
@@ -147,7 +150,9 @@ def conclude(
 def show_ranking(console: Console, run: Path, by: str) -> int:
     """The ranking and how to see it again; the exit status, 1 where there is nothing to rank."""
     try:
-        print_ranking(run, by=by, console=console)
+        ranking = rank(Run.open(run), by)
+        print_ranked(ranking, console=console)
+        _write_report(ranking, console)
         status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
@@ -155,6 +160,21 @@ def show_ranking(console: Console, run: Path, by: str) -> int:
     again = shlex.join(["python", "-m", "analysis", str(run), "--by", by])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
     return status
+
+
+def _write_report(ranking: Ranking, console: Console) -> None:
+    """Write the run's report. A sweep is finished with or without it: what goes wrong is said in a sentence."""
+    try:
+        report_of(ranking, console)
+    except Exception as error:  # noqa: BLE001  # a page that cannot be drawn costs no results
+        said = str(error) if isinstance(error, NothingToRank) else f"{type(error).__name__}: {error}"
+        console.print(
+            f"report      not written: {said}; python -m analysis report {shlex.quote(str(ranking.run.path))} tries again",
+            style="yellow",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def unfinished(console: Console) -> None:

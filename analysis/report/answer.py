@@ -1,0 +1,142 @@
+"""The answer of a run in two sentences: what came out, and how far it is decided."""
+
+import math
+from dataclasses import dataclass
+
+from analysis.report.contrast_rows import ContrastRow, ContrastRows
+from analysis.report.material import Material, number, signed
+
+NAMED = 3
+"""Arms that a sentence names; of more it says how many."""
+WORDS = ("better", "worse", "no effect", "unknown")
+SHOWN = 60
+"""Characters of a configuration's name in a sentence."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`state` (undecided, decided, within or alone) and two sentences."""
+
+    state: str
+    result: str
+    certainty: str
+
+
+def answer(material: Material) -> Answer:
+    """Of a design with contrasts what they say, of any other run what the ranking says; from numbers that the sections
+    show."""
+    told = material.contrasts
+    return _of_contrasts(told, material) if told is not None and told.tested else _of_ranking(material)
+
+
+def _of_ranking(material: Material) -> Answer:
+    text, rows = material.texts, material.rows
+    best, seeds = rows.iloc[0], text.count("seed", int(rows["seeds"].iloc[0]))
+    if math.isnan(best["low"]):
+        interval = text("answer.no_interval", seeds=seeds)
+    else:
+        interval = text("answer.interval", low=number(best["low"]), high=number(best["high"]), seeds=seeds)
+    result = text(
+        "answer.best" if len(rows) > 1 else "answer.only",
+        n=text.count("configuration", len(rows)),
+        name=_short(f"#1 {best['label']}"),
+        criterion=material.ranking.by.label,
+        value=number(best["value"]),
+        interval=interval,
+        baseline=_beside_baseline(material),
+    )
+    confirmed = text("answer.unconfirmed")
+    if len(rows) == 1:
+        return Answer("alone", result, text("answer.single", confirmed=confirmed))
+    if math.isnan(best["low"]):
+        return Answer("undecided", result, text("answer.one_seed", confirmed=confirmed))
+    return _against_others(material, result, confirmed)
+
+
+def _against_others(material: Material, result: str, confirmed: str) -> Answer:
+    text, rows = material.texts, material.rows
+    others = rows.iloc[1:]
+    open_ones = int(others["tie"].isin(["unknown", "better"]).sum())
+    nearest = others.loc[others["difference"].abs().fillna(math.inf).idxmin()]
+    span = ""
+    if not math.isnan(nearest["difference_low"]):
+        low, high = (signed(nearest[f"difference_{end}"]) for end in ("low", "high"))
+        span = text("answer.span", low=low, high=high)
+    equal = int((others["tie"] == "equal").sum())
+    key, state = ("leads", "decided")
+    if open_ones:
+        key, state = ("rivals", "undecided")
+    elif equal:
+        key, state = ("equal", "within")
+    certainty = text(
+        f"answer.{key}",
+        others=open_ones or equal,
+        of=text.count("other", len(others)),
+        difference=signed(nearest["difference"]),
+        span=span,
+        rope=f"{material.ranking.rope:g}",
+        confirmed=confirmed,
+    )
+    return Answer(state, result, certainty)
+
+
+def _beside_baseline(material: Material) -> str:
+    """Where the best baseline is: beyond the interval, or within it."""
+    by, known, best = material.ranking.by, material.ranking.baselines, material.rows.iloc[0]
+    known = known[known[by.key].notna()]
+    if known.empty:
+        return ""
+    first = known.iloc[0]
+    low, high = by.gain(best["low"] - first[by.key]), by.gain(best["high"] - first[by.key])
+    key = "above" if min(low, high) > 0 else "below" if max(low, high) < 0 else "unclear"
+    return material.texts(f"answer.{key}", baseline=first["baseline"], value=number(first[by.key]))
+
+
+def _of_contrasts(told: ContrastRows, material: Material) -> Answer:
+    text, rows = material.texts, told.tested
+    counts = []
+    for word in WORDS:
+        names = [row.name for row in rows if row.verdict == word]
+        if names:
+            named = text("answer.named", names=", ".join(names)) if len(names) <= NAMED else ""
+            key = f"answer.{word.replace(' ', '_')}"
+            counts.append(text(key, n=len(names), names=named, rope=f"{told.rope:g}"))
+    result = text(
+        "answer.contrasts",
+        n=text.count("contrast", len(rows)),
+        criterion=told.by.label,
+        counts=", ".join(counts),
+    )
+    decided = sum(row.verdict != "unknown" for row in rows)
+    state = "decided" if decided == len(rows) else "undecided"
+    measured = [row for row in rows if math.isfinite(row.interval.mean)]
+    if not measured:
+        return Answer(state, result, "")
+    return Answer(state, result, _largest(max(measured, key=lambda row: abs(row.interval.mean)), material))
+
+
+def _largest(row: ContrastRow, material: Material) -> str:
+    text, interval = material.texts, row.interval
+    span = ""
+    if not math.isnan(interval.low):
+        low, high, seeds = signed(interval.low, 4), signed(interval.high, 4), text.count("seed", interval.n)
+        span = text("answer.change_span", low=low, high=high, seeds=seeds)
+    return text(
+        "answer.largest",
+        name=row.name,
+        change=signed(interval.mean, 4),
+        span=span,
+        verdict=text(f"answer.verdict_{row.verdict.replace(' ', '_')}"),
+        confirmed=text("answer.unconfirmed"),
+    )
+
+
+def _short(name: str) -> str:
+    """A long name by its first settings."""
+    if len(name) <= SHOWN:
+        return name
+    parts = name.split(", ")
+    kept = parts[:1]
+    while len(", ".join([*kept, parts[len(kept)]])) <= SHOWN:
+        kept.append(parts[len(kept)])
+    return ", ".join(kept) + ", …"

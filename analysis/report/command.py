@@ -1,0 +1,87 @@
+"""`python -m analysis report RUN`: the report as one HTML file."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from analysis.arguments import command_parser
+from analysis.criteria import CRITERIA, criterion_of
+from analysis.errors import UserError
+from analysis.output import printable
+from analysis.paths import user_path
+from analysis.ranking import Ranking, rank
+from analysis.report.page import FILE, Report, write_report
+from analysis.store import Run
+
+PATIENCE = 2.0
+"""Seconds after which what is being done is shown."""
+HELP = f"""\
+Write the report of a run as one HTML file that opens without a network: what was asked, the answer in two sentences,
+ranking, effects, warnings on the training curves, cell lines, precision and recall, settings, loss terms, the audit,
+baselines, provenance, and how to run it again. A sweep writes RUN/{FILE} at its end.
+"""
+EPILOG = """\
+examples:
+  python -m analysis report runs/rp24
+  python -m analysis report runs/rp24 --by pooled_aupr --out rp24.html
+  python -m analysis report runs/rp24 --lang zh          in Chinese
+"""
+
+
+def report_command(argv: Sequence[str], console: Console) -> int:
+    """Run the command; the exit status, 1 where something of the run could not be read."""
+    parser = command_parser("python -m analysis report", HELP, EPILOG)
+    parser.add_argument("run", metavar="RUN", type=user_path, help="folder of the run, e.g. runs/rp24")
+    parser.add_argument(
+        "--out", metavar="FILE", type=user_path, help=f"where to write it (default RUN/{FILE})"
+    )
+    parser.add_argument(
+        "--by", metavar="METRIC", help=f"rank by {', '.join(CRITERIA)} (default: what the sweep optimised)"
+    )
+    options = parser.parse_args(argv)
+    if options.out is not None and options.out.is_dir():
+        raise UserError(
+            f"--out {options.out} is a folder; expected the name of a file, e.g. {options.out / FILE}"
+        )
+    run = Run.open(options.run)
+    by = options.by or criterion_of(str(run.plan().get("objective") or "")).key
+    with shown_progress(console) as progress:
+        progress("ranking")
+        report = write_report(rank(run, by), options.out, progress=progress)
+    say(console, report)
+    for problem in run.problems:
+        console.print(f"not read: {problem}", style="bold red", markup=False, highlight=False)
+    return 1 if run.lost else 0
+
+
+def report_of(ranking: Ranking, console: Console) -> Report:
+    """Write the report of a ranking that was just printed, and say where it is."""
+    with shown_progress(console) as progress:
+        report = write_report(ranking, progress=progress)
+    say(console, report)
+    return report
+
+
+def say(console: Console, report: Report) -> None:
+    """The line that says where a report is."""
+    where = printable(str(Path(report.file).absolute()))
+    size = f"{report.size / 1e6:.1f} MB"
+    console.print(f"report      {where} ({size})", soft_wrap=True, highlight=False, markup=False)
+
+
+@contextmanager
+def shown_progress(console: Console) -> Iterator[Callable[[str], None]]:
+    """Shows on a terminal what is being done, once that has taken PATIENCE seconds."""
+    began = time.monotonic()
+    columns = (SpinnerColumn(), TextColumn("report: {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None, visible=False)
+
+        def told(section: str) -> None:
+            bar.update(task, description=section, visible=time.monotonic() - began > PATIENCE)
+
+        yield told

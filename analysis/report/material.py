@@ -1,0 +1,112 @@
+"""What the sections of a report are made of: read and computed once, by what the terminal prints of the same run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from analysis.preregistration import Preregistration, preregistration
+from analysis.ranking import Ranking
+from analysis.report.contrast_rows import ContrastRows, contrast_rows
+from analysis.report.texts import Texts
+from analysis.schema import MACRO, POOLED, SCORES
+from analysis.store import KEYS, Run, units_of
+
+TOP = 30
+"""Configurations that tables show one by one."""
+LEADERS = 4
+"""Configurations whose training and predictions are drawn."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A run by its ranking, and the sentences in which it is told."""
+
+    ranking: Ranking
+    texts: Texts
+
+    @property
+    def run(self) -> Run:
+        return self.ranking.run
+
+    @property
+    def rows(self) -> pd.DataFrame:
+        """`Ranking.configurations`."""
+        return self.ranking.configurations
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The configurations that tables show."""
+        return [str(config) for config in self.rows["config"].head(TOP)]
+
+    @cached_property
+    def leaders(self) -> list[str]:
+        """The configurations that are drawn one by one: the first ones of the ranking."""
+        return [str(config) for config in self.rows["config"].head(LEADERS)]
+
+    @cached_property
+    def labels(self) -> Mapping[str, str]:
+        """Configuration -> its name beside the others."""
+        return dict(zip(self.rows["config"], self.rows["label"], strict=True))
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Configuration -> its rank."""
+        return dict(zip(self.rows["config"], self.rows["rank"], strict=True))
+
+    def named(self, config: str) -> tuple[str, str]:
+        """(`#1`, its name) of a ranked configuration."""
+        return f"#{self.places[config]}", self.labels[config]
+
+    @cached_property
+    def preregistration(self) -> Preregistration | None:
+        return preregistration(self.run)
+
+    @cached_property
+    def contrasts(self) -> ContrastRows | None:
+        """What each contrast of the design did; None for a design without."""
+        return contrast_rows(self.run, self.preregistration)
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """config, fold, seed, cell_line, aupr of the reported weights in every unseen validation cell line."""
+        rows = self._unseen("best_on_validation")
+        rows = rows[~rows["cell_line"].isin([MACRO, POOLED]).to_numpy()]
+        return _reported_score(rows, [*KEYS, "cell_line"])
+
+    def unseen_curves(self, configs: Sequence[str] | None = None) -> pd.DataFrame:
+        """config, fold, seed, epoch and macro AUPR on val_unseen after every epoch, of the reported score."""
+        rows = self._unseen("epoch")
+        rows = rows[(rows["cell_line"] == MACRO).to_numpy()]
+        rows = rows if configs is None else rows[rows["config"].isin(configs).to_numpy()]
+        return _reported_score(rows, [*KEYS, "epoch"])
+
+    def _unseen(self, selection: str) -> pd.DataFrame:
+        """Rows of `judged` on val_unseen that are in the ranking: without those of units that the audit stopped."""
+        rows = self.run.judged()
+        wanted = (rows["split"] == "val_unseen").to_numpy() & (rows["selection"] == selection).to_numpy()
+        accused = units_of(self.ranking.accused, self.run.table("units"))
+        return rows[
+            wanted & ~np.isin(rows["unit"].to_numpy(), accused) & rows["score"].isin(SCORES[:2]).to_numpy()
+        ]
+
+
+def _reported_score(rows: pd.DataFrame, of: list[str]) -> pd.DataFrame:
+    """The AUPR by `of`: corrected where it was written, else U_I alone, as in the ranking."""
+    alone = (rows["score"] != SCORES[1]).to_numpy()
+    rows = rows.assign(alone=alone).sort_values("alone", kind="stable").drop_duplicates(of)
+    names = {name: str for name in ("config", "fold", "cell_line") if name in of}
+    return rows[[*of, "aupr"]].astype(names).sort_values(of, ignore_index=True)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """As the terminal's ranking writes it; empty for none."""
+    return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """With its sign, a minus of the width of the plus."""
+    return "" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "\u2212")

@@ -1,0 +1,43 @@
+"""How the run, its ranking and this page are made again."""
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from analysis.report.content import Block, Commands, Paragraph
+from analysis.report.material import Material
+from analysis.report.section import Section
+from analysis.schema import PROVENANCE
+
+
+class Again(Section):
+    """Lines for a terminal in the folder of the project."""
+
+    key: ClassVar[str] = "again"
+
+    def blocks(self, material: Material) -> Sequence[Block] | None:
+        text, run = material.texts, material.run
+        written = run.document(PROVENANCE)
+        commit = (written.get("git") or {}).get("commit")
+        folder = shlex.quote(str(_relative(run.path)))
+        lines = [f"git checkout {commit}"] if commit else []
+        lines += [shlex.join(command)] if (command := _command(written)) else []
+        lines += [
+            f"python -m analysis {folder} --by {material.ranking.by.key}",
+            f"python -m analysis verify {folder}",
+            f"python -m analysis report {folder}",
+        ]
+        return [Paragraph(text("again.shows" if command else "again.not_a_sweep")), Commands(lines)]
+
+
+def _command(written: dict[str, Any]) -> list[str]:
+    """The command of the run's last start with `python` in place of one machine's interpreter."""
+    command = [str(word) for word in written.get("command") or ()]
+    return ["python", *command[1:]] if command and Path(command[0]).name.startswith("python") else command
+
+
+def _relative(path: Path) -> Path:
+    """A path as somebody would write it in the working folder."""
+    here, whole = Path.cwd(), path.resolve()
+    return whole.relative_to(here) if whole.is_relative_to(here) else path

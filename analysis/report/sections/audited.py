@@ -1,0 +1,79 @@
+"""What was checked while the run was made: mechanisms by the audit, predictions by the ledger."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from analysis.audit_view import GRAVEST, verdicts
+from analysis.dead_dimensions import silent_dimensions
+from analysis.ledger_view import recorded
+from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.material import Material
+from analysis.report.section import Section
+
+QUIET_VERDICTS = ("active", "rank-invariant")
+"""Verdicts of mechanisms that a sentence names; each of the others has a row."""
+
+
+class Audited(Section):
+    """Every mechanism by its gravest verdict, what was swept without effect, and how many predictions were verified."""
+
+    key: ClassVar[str] = "audit"
+
+    def blocks(self, material: Material) -> Sequence[Block] | None:
+        return [*_verdicts(material), *_silent(material), *_predictions(material)] or None
+
+
+def _verdicts(material: Material) -> Iterator[Block]:
+    text, rows = material.texts, verdicts(material.run)
+    if rows.empty:
+        return
+    mechanisms = rows[rows["id"] != "-"]
+    counts = mechanisms["verdict"].value_counts()
+    said = ", ".join(
+        text(f"audit.count_{verdict.replace('-', '_')}", n=counts[verdict])
+        for verdict in reversed(GRAVEST)
+        if verdict in counts
+    )
+    yield Paragraph(text("audit.counts", n=text.count("mechanism", len(mechanisms)), said=said))
+    told = rows[~rows["verdict"].isin(QUIET_VERDICTS)]
+    if len(told):
+        headings = [text(f"audit.{name}") for name in ("mechanism", "verdict", "where", "reason")]
+        cells = [
+            [
+                Cell(row.mechanism, "" if row.id == "-" else row.id, "name"),
+                Cell(text(f"audit.{row.verdict.replace('-', '_')}"), style=f"verdict {row.verdict}"),
+                Cell(text("audit.where_is", configs=row.configurations, of=row.of)),
+                Cell(row.reason),
+            ]
+            for row in told.itertuples()
+        ]
+        yield Grid(headings, cells, wide=4)
+    for verdict in QUIET_VERDICTS:
+        names = list(mechanisms.loc[mechanisms["verdict"] == verdict, "mechanism"])
+        if names:
+            key = f"audit.named_{verdict.replace('-', '_')}"
+            yield Paragraph(text(key, names=", ".join(dict.fromkeys(names))), tone="quiet")
+
+
+def _silent(material: Material) -> Iterator[Block]:
+    for dimension in silent_dimensions(material.run):
+        yield Paragraph(material.texts("audit.silent", sentence=dimension.sentence()), tone="alert")
+
+
+def _predictions(material: Material) -> Iterator[Block]:
+    text, known = material.texts, recorded(material.run)
+    if known is None:
+        return
+    if known.predictions:
+        said = {
+            "n": text.count("prediction", known.predictions),
+            "largest": f"{known.largest:.0e}".replace("e-0", "e-"),
+        }
+        yield Paragraph(text("audit.recomputed", **said))
+    if known.unlike:
+        yield Paragraph(
+            text("audit.not_recomputed", n=text.count("prediction", known.unlike_predictions), why=known.why),
+            tone="quiet",
+        )
+    if known.missing:
+        yield Paragraph(text("audit.not_verified", n=known.missing, of=known.ended), tone="alert")

@@ -1,0 +1,69 @@
+"""The warnings: what was seen, where it was worst, and what to try."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import pandas as pd
+
+from analysis.flags import by_rule
+from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.material import Material
+from analysis.report.section import Section
+from analysis.rules import why
+from analysis.schema import UNDATED
+
+
+class Warned(Section):
+    """A row per rule that was broken, those that the data imply last; then the rules that nobody could judge."""
+
+    key: ClassVar[str] = "warnings"
+
+    def blocks(self, material: Material) -> Sequence[Block] | None:
+        text, ranking = material.texts, material.ranking
+        raised = by_rule(ranking.findings)
+        blocks: list[Block] = []
+        if raised.empty:
+            blocks.append(Paragraph(text("warnings.none")))
+        else:
+            rows = sorted(raised.to_dict("records"), key=lambda row: bool(row["implied"]))
+            headings = [text(f"warnings.{name}") for name in ("rule", "where", "worst", "seen", "advice")]
+            cells = [_row({str(k): v for k, v in row.items()}, material) for row in rows]
+            blocks.append(Grid(headings, cells, wide=5, legend=text("warnings.legend")))
+        for row in ranking.unevaluated.to_dict("records"):
+            said = text(
+                "warnings.not_evaluated",
+                rule=row["rule"],
+                units=row["units"],
+                of=row["of"],
+                why=why(row["missing"]),
+            )
+            blocks.append(Paragraph(said, tone="quiet"))
+        return blocks
+
+
+def _row(row: dict[str, object], material: Material) -> list[Cell]:
+    text, rows = material.texts, material.rows
+    mark = row["mark"] if isinstance(row["mark"], str) and row["mark"] else "?"
+    severity = "implied" if row["implied"] else str(row["severity"])
+    where = text(
+        "warnings.where_is",
+        configs=row["configs"],
+        of=len(rows),
+        units=row["units"],
+        all=int(rows["units"].sum()),
+    )
+    place = [f"#{material.places[str(row['config'])]}"]
+    if isinstance(row["cell_line"], str):
+        place.append(row["cell_line"])
+    epoch = row["epoch"]
+    if isinstance(epoch, (int, float)) and not pd.isna(epoch) and epoch != UNDATED:
+        place.append(text("warnings.first", epoch=int(epoch)))
+    worst = text("warnings.worst_is", value=f"{row['value']:.3g}", limit=f"{row['limit']:.3g}")
+    evidence = row["evidence"] if isinstance(row["evidence"], str) else ""
+    return [
+        Cell(f"{mark} {row['rule']}", text(f"warnings.severity_{severity}"), f"name {severity}"),
+        Cell(where),
+        Cell(worst, "; ".join(place)),
+        Cell(evidence),
+        Cell(str(row["advice"])),
+    ]

@@ -1,0 +1,39 @@
+"""Every sentence that a report says, by name, in one language: `text/<language>.toml`."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "text"
+LANGUAGES = tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The sentences of a language; one that the file has not, or a value that a sentence wants and is not given, is a
+    KeyError: nothing is left blank silently."""
+
+    language: str
+    sentences: Mapping[str, Any]
+
+    def __call__(self, name: str, /, **values: object) -> str:
+        """The sentence `section.name` with its `{values}` filled in."""
+        sentence: Any = self.sentences
+        for part in name.split("."):
+            sentence = sentence[part]
+        return str(sentence).format(**values)
+
+    def count(self, noun: str, number: int) -> str:
+        """`1 seed`, `3 seeds`; numbers of four digits and more are spaced."""
+        forms = self.sentences["counts"][noun]
+        return str(forms[0 if number == 1 else -1]).format(n=f"{number:,}".replace(",", " "))
+
+
+@cache
+def texts(language: str = "en") -> Texts:
+    """The sentences of one of `LANGUAGES`."""
+    loaded = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    return Texts(language, loaded)
