@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.intervals import Interval
-from analysis.paired import PairedEffect
+from analysis.paired import MOST_FLIPPED, PairedEffect
 from analysis.power import ALPHA, seeds_for_sign_flip, smallest_adjusted_p
 from analysis.terminal import many
 
@@ -61,6 +61,9 @@ def flip_note(p: Sequence[float], names: Sequence[str], seeds: int, family: int)
     if not seeds:
         return
     smallest = smallest_adjusted_p(seeds, family)
+    if seeds > MOST_FLIPPED:
+        yield dim(f"sign flip: not done with more than {MOST_FLIPPED} seeds.")
+        return
     if smallest >= ALPHA:
         yield dim(
             f"sign flip: with {many(seeds, 'seed')} no adjusted p lies below {smallest:.2g}, so none is shown; "

@@ -94,7 +94,10 @@ def importance(run: Run) -> list[Importance]:
 def _study(run: Run) -> "Study":
     files = sorted((run.path / STUDIES).glob("*.log"), key=lambda file: file.stat().st_mtime)
     if not files:
-        raise UserError(f"{run.path}: it has no study; importances are of a run with design: search or grid")
+        raise UserError(
+            f"{run.path}: no study lies in {STUDIES}/; importances are of a search or a grid, and starting its sweep again "
+            "makes the study anew"
+        )
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -138,7 +141,7 @@ def _branch(
         why_not = f"fewer than {FEWEST} finished configurations"
     elif not varied:
         why_not = "no hyper-parameter varies here"
-    elif len({trial.values[at] for trial in trials}) < 2:
+    elif _equal([trial.values[at] for trial in trials]):
         why_not = "all of them have the same value"
     if why_not:
         return Branch(where, len(trials), {}, {}, why_not)
@@ -155,6 +158,11 @@ def _branch(
         ped = get_param_importances(part, evaluator=PedAnovaImportanceEvaluator())
         fanova = get_param_importances(part, evaluator=FanovaImportanceEvaluator(seed=SEED))
     return Branch(where, len(trials), ped, fanova)
+
+
+def _equal(values: Sequence[float]) -> bool:
+    """Whether values differ by no more than rounding: no forest can split them."""
+    return max(values) - min(values) <= 1e-7 * max(map(abs, values))
 
 
 def _where(trials: Sequence["FrozenTrial"], every: Sequence["FrozenTrial"]) -> str:

@@ -111,5 +111,7 @@ def _holds(interval: Interval, truth: float) -> bool:
 
 
 def _share(what: str, cell: str, hits: Sequence[bool]) -> Share:
-    share = float(np.mean(hits))
-    return Share(what, cell, share, math.sqrt(share * (1 - share) / len(hits)))
+    share, number = float(np.mean(hits)), len(hits)
+    # Agresti and Coull's plus four: where all replicates agree, the error is not nothing.
+    middle = (share * number + 2) / (number + 4)
+    return Share(what, cell, share, math.sqrt(middle * (1 - middle) / (number + 4)))

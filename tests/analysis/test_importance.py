@@ -96,5 +96,5 @@ def test_what_both_estimators_name_stands_first() -> None:
 
 def test_run_without_a_study_is_told_so(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", seeds=(0,))
-    with pytest.raises(UserError, match="it has no study"):
+    with pytest.raises(UserError, match="no study lies in studies"):
         importance(Run(folder))

@@ -9,6 +9,7 @@ from scipy import stats
 
 from analysis.intervals import Interval, t_interval
 from analysis.paired import (
+    MOST_FLIPPED,
     minimum_detectable_effect,
     paired_effect,
     probability_of_improvement,
@@ -73,6 +74,8 @@ def test_sign_flip_is_the_enumeration() -> None:
 
 
 def test_smallest_p_by_seeds() -> None:
+    assert sign_flip_p([0.1] * 21) == 2.0**-20, "exact beyond what an enumeration would hold"
+    assert math.isnan(sign_flip_p([0.1] * (MOST_FLIPPED + 1)))
     assert smallest_sign_flip_p(5) == 0.0625
     assert smallest_sign_flip_p(6) == 0.03125
     assert math.isnan(sign_flip_p([0.1] * 5))

@@ -28,7 +28,7 @@ def reach(address: str) -> None:
         when there is no such address, nothing or no Ray head answers there, or it does not answer in time.
     """
     said = f"--address {address}"
-    if address.lower() in ("", "local", "none"):
+    if address.lower() in ("", "local", "none") or address.startswith(":"):
         raise UserError(f"{said}: expected HOST:PORT of a Ray cluster, or auto; leave it out for a local Ray")
     if address.startswith(("http://", "https://")):
         raise UserError(
