@@ -31,7 +31,9 @@ class PromisedScoring(NamedTuple):
         rows = zip(splits, np.cumsum([0, *pairs]), strict=False)
         numbers = zip(splits, np.cumsum([0, *lines]), strict=False)
         whole = PromisedSplit(
-            *(np.concatenate(parts) for parts in zip(*(split[:3] for split in splits), strict=True)),
+            np.concatenate([split.pairs for split in splits]),
+            np.concatenate([split.label for split in splits]),
+            np.concatenate([split.cell for split in splits]),
             [code for split in splits for code in split.codes],
             np.concatenate([split.trained for split in splits]),
             np.concatenate([split.order + row for split, row in rows]),

@@ -1,6 +1,7 @@
 """Shallow statistics of pairs: what is seen without a model (GC content, k-mer composition, length)."""
 
 import itertools
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -10,6 +11,7 @@ WORD = 3
 """Length k of the counted k-mers."""
 CHUNK = 512
 """Sequences counted at a time."""
+_KNOWN: "WeakKeyDictionary[EncodedDataset, ShallowStatistics]" = WeakKeyDictionary()
 
 
 def strand_words() -> np.ndarray:
@@ -53,7 +55,7 @@ def sequence_statistics(windows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 class ShallowStatistics:
-    """float32 [.., f] of pair indices [..]: both elements' `sequence_statistics`, gathered once per dataset.
+    """float32 [.., f] of pair indices [..]: both elements' `sequence_statistics`.
 
     Computed on the windows that the model reads, per distinct sequence; f = 68.
     """
@@ -64,6 +66,13 @@ class ShallowStatistics:
             sequence_statistics(windows, dataset.sequence_lengths(side))
             for side, windows in (("enhancers", dataset.enhancers), ("promoters", dataset.promoters))
         )
+
+    @classmethod
+    def known(cls, dataset: EncodedDataset) -> "ShallowStatistics":
+        """Those of the dataset, whose arrays never change: computed when they are first asked for."""
+        if dataset not in _KNOWN:
+            _KNOWN[dataset] = cls(dataset)
+        return _KNOWN[dataset]
 
     @property
     def width(self) -> int:

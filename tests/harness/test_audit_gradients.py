@@ -1,12 +1,14 @@
 """Gradients that twins are compared by: once per term whatever asks for them, and without a step of the optimiser."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from harness.audit.probe import Probe, differ
 from harness.audit.remembered_gradients import RememberingRouter
 from harness.audit.twins import Twins
-from harness.trial.step.routing import Router
+from harness.trial.step.routing import Boundary, Gradients, Router, WeightedTerm
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_audit_weights import CHANGES
 
@@ -26,7 +28,12 @@ def test_shares_are_measured_on_what_a_balance_has(
     clone = probe.clone()
     clone.router = RememberingRouter(clone.router)
     calls, gradients = [], Router.gradients
-    monkeypatch.setattr(Router, "gradients", lambda *each: calls.append(each) or gradients(*each))
+
+    def counted(self: Router, terms: Sequence[WeightedTerm], boundary: Boundary) -> Gradients:
+        calls.append(terms)
+        return gradients(self, terms, boundary)
+
+    monkeypatch.setattr(Router, "gradients", counted)
     step = probe.step(clone, shares=True)
     assert len(calls) == len(clone.weighted)
     assert plain.log is not None

@@ -82,7 +82,7 @@ class Trainer:
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
         asked = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
-        statistics = ShallowStatistics(dataset) if "shallow" in asked else None
+        statistics = ShallowStatistics.known(dataset) if "shallow" in asked else None
         sizes = Sizes(
             cell_lines=len(codes),
             features=self.model.features,
