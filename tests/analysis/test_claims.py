@@ -145,6 +145,13 @@ def test_a_gate_names_the_cell_lines_that_it_opens() -> None:
     assert {line.cell_line for line in part.lines if line.said == "closed"} == set(means.index[means < 0.5])
 
 
+def test_seeds_that_open_all_gates_or_none_open_no_cell_line() -> None:
+    inputs = gate_world(False, 4, np.random.default_rng(5))
+    level = inputs.embeddings["seed"].map({0: -0.45, 1: 0.45, 2: -0.45, 3: 0.45})
+    inputs.embeddings["gate"] = 0.5 + level + 0.1 * (inputs.embeddings["gate"] - 0.5)
+    assert JUDGES["gate"](inputs).answer == "refuted"
+
+
 def test_z_e_that_is_one_value_has_nothing_to_depend_on() -> None:
     inputs = vector_world(True, 1, np.random.default_rng(0))
     inputs.embeddings["z_e"] = [[0.5, 0.25]] * len(inputs.embeddings)
