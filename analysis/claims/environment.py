@@ -8,7 +8,7 @@ from scipy import stats
 from sklearn.metrics import silhouette_score
 
 from analysis.claims.claim import Answer, Claim, ClaimPart, LineValue, above, change_of, unevaluated
-from analysis.claims.inputs import KNOWN, UNIT, UNSEEN, ClaimInputs, over_seeds
+from analysis.claims.inputs import KNOWN, UNSEEN, ClaimInputs, by_unit, over_seeds
 from analysis.power import ALPHA
 
 KEY = "environment"
@@ -33,10 +33,8 @@ def environment(inputs: ClaimInputs) -> Claim:
     missing = inputs.embedding_missing()
     if not missing and inputs.source == "id":
         missing = "a Student (environment.source id reads no support set)"
-    units = (
-        [] if missing else [_unit(fold, seed, rows) for (fold, seed), rows in inputs.embeddings.groupby(UNIT)]
-    )
-    units = [unit for unit in units if unit]
+    each = [] if missing else [_unit(fold, seed, rows) for fold, seed, rows in by_unit(inputs.embeddings)]
+    units = [unit for unit in each if unit]
     if not missing and not units:
         missing = f"R_S of {FEWEST_LINES} training cell lines on trained and on held-out pairs, and of an unseen one"
     if missing:
@@ -47,16 +45,13 @@ def environment(inputs: ClaimInputs) -> Claim:
 
 def _unit(fold: str, seed: int, rows: pd.DataFrame) -> dict[str, object]:
     """What a unit says; empty where it has too few cell lines."""
-    draws = {
-        (split, line): of["r_student"].to_numpy(dtype=np.float64)
-        for (split, line), of in rows.dropna(subset=["r_student"]).groupby(
-            ["split", "cell_line"], observed=True
-        )
-    }
-    known = sorted(
-        {line for split, line in draws if split in KNOWN}
-        & {line for split, line in draws if split == "train"}
-    )
+    rows = rows.dropna(subset=["r_student"])
+    draws: dict[tuple[str, str], Array] = {}
+    for split, line in rows[["split", "cell_line"]].astype(str).drop_duplicates().itertuples(index=False):
+        at = (rows["split"] == split) & (rows["cell_line"] == line)
+        draws[split, line] = rows.loc[at, "r_student"].to_numpy(dtype=np.float64)
+    fresh_lines = {line for split, line in draws if split in KNOWN}
+    known = sorted(line for split, line in draws if split == "train" and line in fresh_lines)
     unseen = {line: r for (split, line), r in draws.items() if split in UNSEEN}
     if len(known) < FEWEST_LINES or not unseen:
         return {}

@@ -7,7 +7,7 @@ from scipy.special import comb
 
 from analysis.claims.claim import NOTHING, Claim, ClaimPart, LineValue, below, change_of, unevaluated
 from analysis.claims.hull import directions, hull_distance, left_out
-from analysis.claims.inputs import KNOWN, UNIT, UNSEEN, ClaimInputs, over_seeds
+from analysis.claims.inputs import KNOWN, UNIT, UNSEEN, ClaimInputs, by_unit, over_seeds
 from analysis.schema import MACRO
 
 KEY = "features"
@@ -74,7 +74,7 @@ def distances(embeddings: pd.DataFrame) -> pd.DataFrame:
     """fold, seed, cell_line, unseen, ratio and apart (the same in the hull of all other cell lines, trained on or not, over
     the unit's mean), for units with enough training cell lines, of which z_E vary."""
     rows = []
-    for (fold, seed), unit in embeddings.groupby(UNIT):
+    for fold, seed, unit in by_unit(embeddings):
         known, unseen = (_vectors(unit[unit["split"].isin(splits)]) for splits in (KNOWN, UNSEEN))
         if len(known) < FEWEST_LINES or not unseen:
             continue
@@ -143,7 +143,9 @@ def aupr_lost(inputs: ClaimInputs) -> pd.Series:
     cells = cells[(cells["prevalence_mode"] == "as_found") & (cells["score"] == "corrected")]
     seen = cells[(cells["split"] == "val_seen") & (cells["cell_line"] == MACRO)].set_index(UNIT)["aupr"]
     unseen = cells[(cells["split"] == "val_unseen") & cells["aupr"].notna()]
-    lost = unseen.assign(lost=unseen.set_index(UNIT).index.map(seen) - unseen["aupr"])
+    lost = unseen.assign(
+        lost=seen.reindex(pd.MultiIndex.from_frame(unseen[UNIT])).to_numpy() - unseen["aupr"]
+    )
     means: pd.Series = lost.groupby("cell_line", observed=True)["lost"].mean()
     return means
 

@@ -49,10 +49,8 @@ def excess(
             nearest_neighbours(x[at], random.permutation(classes[at])) for _ in range(PERMUTATIONS // 4)
         ]
         if np.isfinite(within):
-            conditional, weight = (
-                given + int(at.sum()) * (within - float(np.mean(chance))),
-                weight + int(at.sum()),
-            )
+            conditional += int(at.sum()) * (within - float(np.mean(chance)))
+            weight += int(at.sum())
     p = (1 + sum(each >= value for each in null)) / (1 + PERMUTATIONS)
     return value - float(np.mean(null)), p, conditional / weight if weight else float("nan")
 

@@ -1,6 +1,6 @@
 """What the predictions are judged by: the rows of one configuration's finished units."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from analysis.balance import common_to_seeds
 from analysis.intervals import Interval, t_interval
 from analysis.reported import reported_units, resolved_configurations
 from analysis.store import KEYS, Run
+from analysis.terminal import many
 
 UNIT = ["fold", "seed"]
 """What tells the units of one configuration apart."""
@@ -45,16 +46,13 @@ class ClaimInputs:
         ledger = run.table("ledger")[[*KEYS, "phase", "w", "form"]]
         common = common.merge(ledger, on=KEYS, how="left").reset_index(drop=True)
         left = len(units) - len(common)
-        return cls(
-            config,
-            resolved_configurations(run).get(config, {}),
-            common,
-            *(run.table(name).merge(common[KEYS], on=KEYS) for name in ("embeddings", "pair_vectors")),
-            _reported(run.table("cells").merge(common[KEYS], on=KEYS)),
-            f"{left} units that did not end as planned, or are of folds that not all seeds have"
-            if left
-            else "",
+        cells, embeddings, vectors = (
+            run.table(name).merge(common[KEYS], on=KEYS) for name in ("cells", "embeddings", "pair_vectors")
         )
+        reported = cells[(cells["protocol"] == "exact") & (cells["selection"] == "best_on_validation")]
+        said = f"{many(left, 'unit')} that did not end as planned, or on folds that not all seeds have"
+        settings = resolved_configurations(run).get(config, {})
+        return cls(config, settings, common, embeddings, vectors, reported, said if left else "")
 
     @property
     def source(self) -> str:
@@ -87,8 +85,11 @@ class ClaimInputs:
         return self.environment_missing() or ("the table embeddings" if self.embeddings.empty else "")
 
 
-def _reported(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells[(cells["protocol"] == "exact") & (cells["selection"] == "best_on_validation")]
+def by_unit(rows: pd.DataFrame) -> Iterator[tuple[str, int, pd.DataFrame]]:
+    """(fold, seed, rows) of every unit, in order."""
+    units = rows[UNIT].drop_duplicates().sort_values(UNIT)
+    for fold, seed in zip(units["fold"].tolist(), units["seed"].tolist(), strict=True):
+        yield str(fold), int(seed), rows[(rows["fold"] == fold) & (rows["seed"] == seed)]
 
 
 def over_seeds(rows: pd.DataFrame, column: str) -> Interval:
@@ -100,5 +101,5 @@ def over_seeds(rows: pd.DataFrame, column: str) -> Interval:
 def line_means(embeddings: pd.DataFrame, column: str, splits: tuple[str, ...]) -> pd.DataFrame:
     """Mean over support draws of a number: fold, seed, split, cell_line, `column`; without those that are null."""
     rows = embeddings[embeddings["split"].isin(splits)]
-    means = rows.groupby([*UNIT, "split", "cell_line"], as_index=False, observed=True)[column].mean()
-    return means.dropna(subset=[column])
+    means = rows.groupby([*UNIT, "split", "cell_line"], observed=True)[column].mean()
+    return means.dropna().reset_index()

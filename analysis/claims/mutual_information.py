@@ -7,7 +7,7 @@ import pandas as pd
 
 from analysis.claims.claim import Claim, ClaimPart, LineValue, below, change_of, unevaluated
 from analysis.claims.information import DIRECTIONS, NEIGHBOURS, excess
-from analysis.claims.inputs import KNOWN, UNIT, ClaimInputs, over_seeds
+from analysis.claims.inputs import KNOWN, ClaimInputs, by_unit, over_seeds
 from analysis.independence import measure, other_than
 
 KEY = "mutual information"
@@ -30,9 +30,7 @@ def mutual_information(inputs: ClaimInputs) -> Claim:
     missing = inputs.embedding_missing() or ("the table pair_vectors" if inputs.vectors.empty else "")
     if missing:
         return Claim(KEY, STATEMENT, (unevaluated("near 0", missing),))
-    table = pd.DataFrame(
-        [_unit(inputs, fold, int(seed), rows) for (fold, seed), rows in inputs.vectors.groupby(UNIT)]
-    )
+    table = pd.DataFrame([_unit(inputs, fold, seed, rows) for fold, seed, rows in by_unit(inputs.vectors)])
     if table["excess"].isna().any():
         missing = (
             "z_E that differ between two cell lines (they are all one value: there is nothing to depend on)"
@@ -103,14 +101,13 @@ def values_of(z_e: Array) -> Array:
 def _lines(vectors: pd.DataFrame) -> tuple[LineValue, ...]:
     """How far the mean z_I of a cell line lies from that of all, in their SDs, as a mean over units."""
     shifts: dict[tuple[str, str], list[float]] = {}
-    for _, rows in vectors.groupby(UNIT):
+    for _, _, rows in by_unit(vectors):
         z = np.stack(list(rows["z_i"])).astype(np.float64)
         spread = max(float(np.sqrt(z.var(0).sum())), 1e-12)
-        for key, at in (
-            rows.reset_index(drop=True).groupby(["cell_line", "split"], observed=True).groups.items()
-        ):
-            shift = float(np.linalg.norm(z[at].mean(0) - z.mean(0))) / spread
-            shifts.setdefault(key, []).append(shift)
+        places = list(zip(rows["cell_line"].astype(str), rows["split"].astype(str), strict=True))
+        for key in dict.fromkeys(places):
+            at = np.array([place == key for place in places])
+            shifts.setdefault(key, []).append(float(np.linalg.norm(z[at].mean(0) - z.mean(0))) / spread)
     return tuple(
         LineValue(line, "shift of mean z_I in SDs", float(np.mean(each)), "" if split in KNOWN else "unseen")
         for (line, split), each in sorted(shifts.items())

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims.claim import Claim, ClaimPart, LineValue, above, below, change_of, unevaluated
-from analysis.claims.inputs import UNIT, ClaimInputs, over_seeds
+from analysis.claims.inputs import ClaimInputs, by_unit, over_seeds
 from analysis.claims.mutual_information import NEAR
 from analysis.claims.probes import of_label, of_line
 from analysis.documented import CAVEAT, DOCUMENTED
@@ -53,10 +53,10 @@ def _baseline(cells: pd.DataFrame) -> ClaimPart:
 def _probes(vectors: pd.DataFrame) -> tuple[ClaimPart, ClaimPart]:
     names = ("keeps the label", "loses the cell line")
     if vectors.empty:
-        kept, lost = (unevaluated(name, "the table pair_vectors") for name in names)
-        return kept, lost
+        first, second = (unevaluated(name, "the table pair_vectors") for name in names)
+        return first, second
     rows = []
-    for (fold, seed), unit in vectors.groupby(UNIT):
+    for fold, seed, unit in by_unit(vectors):
         z, lines = np.stack(list(unit["z_i"])).astype(np.float64), unit["cell_line"].astype(str).to_numpy()
         of = {"label": of_label(z, unit["label"].to_numpy(), lines), "line": of_line(z, lines)}
         rows.append({"fold": fold, "seed": seed, **of, "most": float(np.log(len(set(lines))))})

@@ -3,6 +3,7 @@
 import math
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -118,7 +119,7 @@ def test_an_answer_is_on_which_side_the_interval_lies() -> None:
 
 
 def test_a_claim_is_refuted_by_one_part_and_supported_by_all() -> None:
-    part = {each: ClaimPart(each, each) for each in ("supported", "refuted", "undecided", "not evaluated")}  # type: ignore[arg-type]
+    part = {each: ClaimPart(each, each) for each in ("supported", "refuted", "undecided", "not evaluated")}
     for names, answer in (
         (("supported", "supported"), "supported"),
         (("supported", "refuted", "undecided"), "refuted"),
@@ -142,6 +143,13 @@ def test_a_gate_names_the_cell_lines_that_it_opens() -> None:
     means = inputs.embeddings[inputs.embeddings["split"] != "train"].groupby("cell_line")["gate"].mean()
     assert {line.cell_line for line in part.lines if line.said == "open"} == set(means.index[means > 0.5])
     assert {line.cell_line for line in part.lines if line.said == "closed"} == set(means.index[means < 0.5])
+
+
+def test_seeds_that_open_all_gates_or_none_open_no_cell_line() -> None:
+    inputs = gate_world(False, 4, np.random.default_rng(5))
+    level = inputs.embeddings["seed"].map({0: -0.45, 1: 0.45, 2: -0.45, 3: 0.45})
+    inputs.embeddings["gate"] = 0.5 + level + 0.1 * (inputs.embeddings["gate"] - 0.5)
+    assert JUDGES["gate"](inputs).answer == "refuted"
 
 
 def test_z_e_that_is_one_value_has_nothing_to_depend_on() -> None:
@@ -187,7 +195,10 @@ def stored(planted: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         key = {"config": "bbb222", "fold": "chr8", "seed": seed}
         for name, frame in (("pair_vectors", world.vectors), ("embeddings", gates.embeddings)):
-            rows = frame[frame["seed"] == seed].to_dict("records")
+            rows: list[dict[str, Any]] = [
+                {str(column): value for column, value in row.items()}
+                for row in frame[frame["seed"] == seed].to_dict("records")
+            ]
             if name == "embeddings":
                 z_e = world.embeddings[world.embeddings["seed"] == seed].set_index("cell_line")["z_e"]
                 rows = [{**row, "z_e": list(z_e[row["cell_line"]]), "place": None} for row in rows]
