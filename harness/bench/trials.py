@@ -19,7 +19,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.sweep.packing import Packing
+from harness.sweep.cluster.packing import Packing
 from harness.sweep.worker import TrialWorker, Work
 
 ROOT = Path(__file__).parents[2]

@@ -29,8 +29,8 @@ from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
 from harness.store.writer import RunWriter, replace_atomically
+from harness.sweep.cluster.packing import PLAIN, Packing
 from harness.sweep.cluster.shipping import Shipping
-from harness.sweep.packing import PLAIN, Packing
 from harness.sweep.run.bare_row import bare_row
 from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged

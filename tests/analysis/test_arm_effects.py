@@ -93,7 +93,7 @@ def shown(run: Run, **options: Any) -> str:
 
 def test_step_time_is_of_the_processor_where_the_store_has_it(tmp_path: Path) -> None:
     def ratio(name: str, base: dict[str, float], x: dict[str, float], device: str = "cpu") -> float:
-        units = {"b": {"epoch": base, "device": device}, "x": {"epoch": x, "device": device}}
+        units: dict[str, Any] = {"b": {"epoch": base, "device": device}, "x": {"epoch": x, "device": device}}
         run = ablation(tmp_path / name, {"b": 0.0, "x": 0.0}, SEEDS[:2], **units)
         return removals(run)["x"].step_time
 

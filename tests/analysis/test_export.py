@@ -203,7 +203,9 @@ def test_a_value_that_was_changed_in_a_csv_is_said(
     table.to_csv(tmp_path / "epochs.csv", index=False)
     assert main(command) == 0
     said = capsys.readouterr().out
-    assert f"changed since it was written, and left so: epochs.csv: {table.loc[0, 'key']}; remove" in said
+    assert (
+        f"changed since it was written, and left so: epochs.csv: {table['key'].tolist()[0]}; remove" in said
+    )
     assert pd.read_csv(tmp_path / "epochs.csv", dtype=str).loc[0, "epochs/loss"] == "0.5"
 
 

@@ -15,7 +15,7 @@ from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
-from harness.sweep.packing import Packing
+from harness.sweep.cluster.packing import Packing
 from tests.harness.conftest import TINY
 
 

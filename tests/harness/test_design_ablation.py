@@ -234,6 +234,16 @@ def test_a_design_that_there_is_not_gets_one_sentence(design: Any, sentence: str
     assert str(refused.value).startswith(f"{tmp_path / 'a.yaml'}:1: ")
 
 
+def test_a_base_with_the_streams_of_a_placebo_is_refused(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"set": {"streams": "placebo"}}
+    with pytest.raises(
+        UserError, match="streams: 'placebo' is what an A/A placebo is called; expected a word"
+    ):
+        sweep(tmp_path, "leave_one_out", **given)
+    without = sweep(tmp_path, {"kind": "leave_one_out", "placebos": ["capacity"]}, **given)
+    assert "A/A placebo" not in {arm.family for arm in without.arms()}
+
+
 @pytest.mark.parametrize(
     "name", ["leave_one_out", "add_one_in", "factorial", "path", "search_pareto", "shared_prefix"]
 )

@@ -10,7 +10,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
-from harness.sweep.packing import Packing
+from harness.sweep.cluster.packing import Packing
 from harness.sweep.worker import TrialWorker, Work
 from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import TINY

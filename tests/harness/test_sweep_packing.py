@@ -1,7 +1,7 @@
 """What a trial is given stays small, and says the whole configuration."""
 
 from harness.config.space.compose import compose, load_preset
-from harness.sweep.packing import PLAIN, Packing
+from harness.sweep.cluster.packing import PLAIN, Packing
 
 
 def test_a_packed_configuration_is_short_and_comes_back_whole() -> None:

@@ -12,8 +12,8 @@ from analysis.schema import PROVENANCE
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.sweep.cluster.packing import Packing
 from harness.sweep.cluster.shipping import Shipping
-from harness.sweep.packing import Packing
 from harness.sweep.run import shared
 from harness.sweep.run.shared import mark
 from harness.sweep.worker import TrialWorker, Work

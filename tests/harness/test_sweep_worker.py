@@ -20,7 +20,7 @@ from harness.data.folds import Fold
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store import log_writer
-from harness.sweep.packing import Packing
+from harness.sweep.cluster.packing import Packing
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.worker import TrialWorker, Work
 from harness.trial.step.diverged import Diverged

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
@@ -22,7 +22,7 @@ class Journal(JournalFileBackend):
         self._read, self._place = 0, 0
         """Lines that were read, and the bytes that they take."""
 
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
         """Entries from that number on, up to where the file ends now; a line that is being written waits."""
         number, place = (self._read, self._place) if log_number_from == self._read else (0, 0)
         with open(self.file, "rb") as stream:

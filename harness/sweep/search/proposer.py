@@ -17,7 +17,7 @@ from harness.config.space.space import changes_key
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, Unit, by_trial
 from harness.design.trial import Trial
-from harness.sweep.packing import Packing
+from harness.sweep.cluster.packing import Packing
 from harness.sweep.run.statuses import WORST_FIRST, Reached, judged
 from harness.sweep.run.verdict import Verdict
 from harness.sweep.search.beside import beside
