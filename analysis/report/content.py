@@ -32,11 +32,11 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class RowTable:
     """A table, rows of as many cells as there are `headings`; the first `wide` columns are words, the others numbers. On a
     phone every row is a card. `legend` explains its signs."""
 
-    shape: ClassVar[str] = "grid"
+    shape: ClassVar[str] = "table"
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     wide: int = 1
@@ -55,7 +55,7 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class Mark:
+class LegendMark:
     """An entry of a chart's legend: colour, how it is drawn (line, dash, dot, ring, band) and what it stands for."""
 
     colour: str
@@ -73,7 +73,7 @@ class Chart:
     figure: str
     height: int
     heading: tuple[str, str] = ("", "")
-    legend: Sequence[Mark] = ()
+    legend: Sequence[LegendMark] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Charts:
     shape: ClassVar[str] = "charts"
     sentence: str
     charts: Sequence[Chart]
-    legend: Sequence[Mark] = ()
+    legend: Sequence[LegendMark] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Block = Paragraph | Facts | Grid | Heat | Chart | Charts | Commands
+Block = Paragraph | Facts | RowTable | Heat | Chart | Charts | Commands
 
 
 @dataclass(frozen=True)

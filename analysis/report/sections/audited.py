@@ -6,7 +6,7 @@ from typing import ClassVar
 from analysis.audit_view import GRAVEST, verdicts
 from analysis.dead_dimensions import silent_dimensions
 from analysis.ledger_view import recorded
-from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material
 from analysis.report.section import Section
 
@@ -47,7 +47,7 @@ def _verdicts(material: Material) -> Iterator[Block]:
             ]
             for row in told.itertuples()
         ]
-        yield Grid(headings, cells, wide=4)
+        yield RowTable(headings, cells, wide=4)
     for verdict in QUIET_VERDICTS:
         names = list(mechanisms.loc[mechanisms["verdict"] == verdict, "mechanism"])
         if names:

@@ -10,7 +10,7 @@ from analysis.report.material import Material
 from analysis.report.section import Section
 
 
-class CellLines(Section):
+class PerCell(Section):
     """AUPR per configuration and cell line, mean over seeds and folds, as a heat map."""
 
     key: ClassVar[str] = "cells"
