@@ -45,7 +45,7 @@ def _of_ranking(material: Material) -> Answer:
         interval=interval,
         baseline=_beside_baseline(material),
     )
-    confirmed = text("answer.unconfirmed")
+    confirmed = _confirmed(material)
     if len(rows) == 1:
         return Answer("alone", result, text("answer.single", confirmed=confirmed))
     if math.isnan(best["low"]):
@@ -127,8 +127,13 @@ def _largest(row: ContrastRow, material: Material) -> str:
         change=signed(interval.mean, 4),
         span=span,
         verdict=text(f"answer.verdict_{row.verdict.replace(' ', '_')}"),
-        confirmed=text("answer.unconfirmed"),
+        confirmed=_confirmed(material),
     )
+
+
+def _confirmed(material: Material) -> str:
+    """Whether fresh seeds say the same: a run by itself has none."""
+    return material.texts("answer.unconfirmed")
 
 
 def _short(name: str) -> str:

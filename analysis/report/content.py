@@ -34,13 +34,15 @@ class Cell:
 @dataclass(frozen=True)
 class RowTable:
     """A table, rows of as many cells as there are `headings`; the first `wide` columns are words, the others numbers. On a
-    phone every row is a card. `legend` explains its signs."""
+    phone every row is a card. `below` puts the second line of the first cell under the whole row, where names are long;
+    `legend` explains the signs."""
 
     shape: ClassVar[str] = "table"
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     wide: int = 1
     legend: str = ""
+    below: bool = False
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,11 @@ def _figure(material: Material) -> Chart:
         shapes=[guide],
     )
     direction = text("ranking.higher" if by.higher_is_better else "ranking.lower")
-    legend = [LegendMark(BLUE, "dot", text("ranking.mark_plain"))]
-    if counted & set(rows["config"]):
-        legend.append(LegendMark(ORANGE, "dot", text("ranking.mark_warned")))
+    legend = [
+        LegendMark(colour, "dot", text(f"ranking.mark_{name}"))
+        for colour, name in ((BLUE, "plain"), (ORANGE, "warned"))
+        if colour in colours
+    ]
     if not rows["complete"].all():
         legend.append(LegendMark(BLUE, "ring", text("ranking.mark_open")))
     if beside:
@@ -152,7 +154,7 @@ def _table(material: Material) -> RowTable:
     entries.sort(
         key=lambda each: (each[0], math.isnan(each[1]), -each[1] if by.higher_is_better else each[1])
     )
-    return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material))
+    return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material), below=True)
 
 
 def _interval(row: dict[str, Any], material: Material) -> str:
