@@ -40,12 +40,12 @@ def _verdicts(material: Material) -> Iterator[Block]:
         headings = [text(f"audit.{name}") for name in ("mechanism", "verdict", "where", "reason")]
         cells = [
             [
-                Cell(row.mechanism, "" if row.id == "-" else row.id, "name"),
-                Cell(text(f"audit.{row.verdict.replace('-', '_')}"), style=f"verdict {row.verdict}"),
-                Cell(text("audit.where_is", configs=row.configurations, of=row.of)),
-                Cell(row.reason),
+                Cell(row["mechanism"], "" if row["id"] == "-" else row["id"], "name"),
+                Cell(text(f"audit.{row['verdict'].replace('-', '_')}"), style=f"verdict {row['verdict']}"),
+                Cell(text("audit.where_is", configs=row["configurations"], of=row["of"])),
+                Cell(row["reason"]),
             ]
-            for row in told.itertuples()
+            for row in told.to_dict("records")
         ]
         yield RowTable(headings, cells, wide=4)
     for verdict in QUIET_VERDICTS:

@@ -34,7 +34,7 @@ class TrainingCurves(Section):
             LegendMark(BLUE, "line", text("curves.mark_unseen")),
             LegendMark(ORANGE, "dash", text("curves.mark_train")),
             LegendMark(VERMILION, "down", text("curves.mark_warning")),
-            LegendMark(QUIET, "down", text("curves.mark_implied")),
+            LegendMark(QUIET, "up", text("curves.mark_implied")),
         ]
         blocks: list[Block] = [
             Charts(text("curves.shows", n=text.count("leader", len(charts))), charts, legend)
@@ -85,15 +85,15 @@ def _warnings(material: Material, config: str, mean: pd.Series) -> list[go.Scatt
     before training."""
     findings = material.ranking.findings
     findings = findings[(findings["config"] == config) & (findings["epoch"] != UNDATED)]
-    first = (
-        findings.groupby("rule").agg({"epoch": "min", "mark": "first", "implied": "all"}).fillna({"epoch": 0})
-    )
+    first = findings.groupby("rule").agg({"epoch": "min", "mark": "first", "implied": "all"})
+    moments = first.assign(epoch=first["epoch"].fillna(0).astype(int))
     traces = []
-    for (epoch, implied), rows in first.groupby(["epoch", "implied"]):
-        at = mean.index[abs(mean.index.to_numpy() - float(epoch)).argmin()]
+    for _, rows in moments.groupby(["epoch", "implied"]):
+        epoch, implied = int(rows["epoch"].iloc[0]), bool(rows["implied"].iloc[0])
+        at = mean.index[int(abs(mean.index.to_numpy() - epoch).argmin())]
         colour = QUIET if implied else VERMILION
         letters = "".join(mark if isinstance(mark, str) and mark else "?" for mark in rows["mark"])
-        said = material.texts("curves.hover_warning", rules=", ".join(rows.index), epoch=int(epoch))
+        said = material.texts("curves.hover_warning", rules=", ".join(rows.index), epoch=epoch)
         traces.append(
             go.Scatter(
                 x=numbers([epoch]),

@@ -1,7 +1,7 @@
 """The ranking: who leads, with what interval, beside the baselines."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import plotly.graph_objects as go
@@ -38,12 +38,12 @@ def _figure(material: Material) -> Chart:
     hover = [
         text(
             "ranking.hover",
-            label=_wrapped(row.label),
-            value=number(row.value),
-            low=number(row.low),
-            high=number(row.high),
+            label=_wrapped(row["label"]),
+            value=number(row["value"]),
+            low=number(row["low"]),
+            high=number(row["high"]),
         )
-        for row in rows.itertuples()
+        for row in rows.to_dict("records")
     ]
     spans = {"type": "data", "symmetric": False, "color": QUIET, "thickness": 1.5, "width": 4}
     spans |= {
@@ -157,7 +157,7 @@ def _table(material: Material) -> RowTable:
     return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material), below=True)
 
 
-def _interval(row: dict[str, Any], material: Material) -> str:
+def _interval(row: Mapping[Hashable, Any], material: Material) -> str:
     if math.isnan(row["low"]):
         return material.texts("ranking.no_interval")
     beyond = (
