@@ -27,6 +27,7 @@ A run is a folder
     RUN/earlier/<stamp>/                          a run by itself: units of another stamp than the run's
     RUN/notes.json                                tags and a note (python -m harness.runs)
     RUN/export/<tracker>/                         what trackers got (python -m analysis export)
+    RUN/report.html                               what a person reads of it (python -m analysis report)
     RUN/run.json                                  the run's identity, whatever its folder is called
     RUN/combined.json                             the runs that a combined run was made of
     RUN/preregistrations/<number>-<name>/         what was asked of each of these before its first step

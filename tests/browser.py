@@ -99,7 +99,7 @@ class Page:
         if event == "Runtime.exceptionThrown" or (
             event in TROUBLE and level in ("error", "warning", "assert")
         ):
-            self.errors.append(json.dumps(told)[:400])
+            self.errors.append(json.dumps(told)[:2000])
         if event == "Network.requestWillBeSent" and not told["request"]["url"].startswith(("file:", "data:")):
             self.requests.append(told["request"]["url"])
 

@@ -45,7 +45,7 @@ def _of_ranking(material: Material) -> Answer:
         interval=interval,
         baseline=_beside_baseline(material),
     )
-    confirmed = text("answer.unconfirmed")
+    confirmed = _confirmed(material)
     if len(rows) == 1:
         return Answer("alone", result, text("answer.single", confirmed=confirmed))
     if math.isnan(best["low"]):
@@ -57,7 +57,7 @@ def _against_others(material: Material, result: str, confirmed: str) -> Answer:
     text, rows = material.texts, material.rows
     others = rows.iloc[1:]
     open_ones = int(others["tie"].isin(["unknown", "better"]).sum())
-    nearest = others.loc[others["difference"].abs().fillna(math.inf).idxmin()]
+    nearest = others.iloc[int(others["difference"].abs().fillna(math.inf).to_numpy().argmin())]
     span = ""
     if not math.isnan(nearest["difference_low"]):
         low, high = (signed(nearest[f"difference_{end}"]) for end in ("low", "high"))
@@ -72,7 +72,7 @@ def _against_others(material: Material, result: str, confirmed: str) -> Answer:
         f"answer.{key}",
         others=open_ones or equal,
         of=text.count("other", len(others)),
-        difference=signed(nearest["difference"]),
+        difference=signed(nearest["difference"]) or text("answer.unpaired"),
         span=span,
         rope=f"{material.ranking.rope:g}",
         confirmed=confirmed,
@@ -127,8 +127,13 @@ def _largest(row: ContrastRow, material: Material) -> str:
         change=signed(interval.mean, 4),
         span=span,
         verdict=text(f"answer.verdict_{row.verdict.replace(' ', '_')}"),
-        confirmed=text("answer.unconfirmed"),
+        confirmed=_confirmed(material),
     )
+
+
+def _confirmed(material: Material) -> str:
+    """Whether fresh seeds say the same: a run by itself has none."""
+    return material.texts("answer.unconfirmed")
 
 
 def _short(name: str) -> str:

@@ -32,15 +32,17 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Grid:
+class RowTable:
     """A table, rows of as many cells as there are `headings`; the first `wide` columns are words, the others numbers. On a
-    phone every row is a card. `legend` explains its signs."""
+    phone every row is a card. `below` puts the second line of the first cell under the whole row, where names are long;
+    `legend` explains the signs."""
 
-    shape: ClassVar[str] = "grid"
+    shape: ClassVar[str] = "table"
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     wide: int = 1
     legend: str = ""
+    below: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,8 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """An entry of a chart's legend: colour, how it is drawn (line, dash, dot, ring, band) and what it stands for."""
+class LegendMark:
+    """An entry of a chart's legend: colour, how it is drawn (line, dash, dot, ring, diamond, band, up, down), its meaning."""
 
     colour: str
     drawn: str
@@ -73,7 +75,7 @@ class Chart:
     figure: str
     height: int
     heading: tuple[str, str] = ("", "")
-    legend: Sequence[Mark] = ()
+    legend: Sequence[LegendMark] = ()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Charts:
     shape: ClassVar[str] = "charts"
     sentence: str
     charts: Sequence[Chart]
-    legend: Sequence[Mark] = ()
+    legend: Sequence[LegendMark] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Commands:
     lines: Sequence[str]
 
 
-Block = Paragraph | Facts | Grid | Heat | Chart | Charts | Commands
+Block = Paragraph | Facts | RowTable | Heat | Chart | Charts | Commands
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ from analysis.store import Run
 from analysis.waterfall import FILE as WALK
 from analysis.waterfall import waterfalls
 
-STEPS = "path"
-"""Family of the steps of a path."""
-
 
 @dataclass(frozen=True)
 class ContrastRow:
@@ -73,7 +70,7 @@ def contrast_rows(run: Run, known: Preregistration | None) -> ContrastRows | Non
         for fall in walk.falls:
             if fall.effect is not None:
                 row = (fall.effect.interval, fall.p, fall.effect.detectable, fall.verdict)
-                rows.append(ContrastRow(STEPS, fall.name, *row))
+                rows.append(ContrastRow(f"path {walk.title}", fall.name, *row))
     return ContrastRows(by, rope, rows)
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from analysis.report.section import Section
 from analysis.report.sections.again import Again
 from analysis.report.sections.audited import Audited
-from analysis.report.sections.cell_lines import CellLines
-from analysis.report.sections.curves import Curves
+from analysis.report.sections.cell_lines import PerCell
+from analysis.report.sections.curves import TrainingCurves
 from analysis.report.sections.effects import Effects
 from analysis.report.sections.parallel import Parallel
 from analysis.report.sections.precision_recall import PrecisionRecall
@@ -14,16 +14,16 @@ from analysis.report.sections.provenance import Provenance
 from analysis.report.sections.question import Question
 from analysis.report.sections.shares import Shares
 from analysis.report.sections.shortcuts import Shortcuts
-from analysis.report.sections.standing import Standing
+from analysis.report.sections.standing import RankingSection
 from analysis.report.sections.warned import Warned
 
 SECTIONS: Sequence[Section] = (
     Question(),
     Effects(),
-    Standing(),
+    RankingSection(),
     Warned(),
-    Curves(),
-    CellLines(),
+    TrainingCurves(),
+    PerCell(),
     PrecisionRecall(),
     Parallel(),
     Shares(),

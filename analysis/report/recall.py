@@ -31,7 +31,8 @@ def seed_curves(predictions: pd.DataFrame, *, macro: bool) -> np.ndarray:
     else of all pairs of a fold together. `predictions` has fold, seed, cell_line, label and logit."""
     of = ["fold", "seed", *(["cell_line"] if macro else [])]
     curves: dict[int, list[np.ndarray]] = {}
-    for key, rows in predictions.groupby(of, observed=True):
-        curves.setdefault(key[1], []).append(precision_on_grid(rows["label"], rows["logit"]))
+    for _, rows in predictions.groupby(of, observed=True):
+        curve = precision_on_grid(rows["label"], rows["logit"])
+        curves.setdefault(int(rows["seed"].iloc[0]), []).append(curve)
     means = [np.nanmean(each, axis=0) for each in curves.values() if not np.isnan(each).all()]
     return np.array(means).reshape(-1, len(GRID))

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from analysis.criteria import criterion_of
+from analysis.report.page import FILE
 from analysis.store import Run
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.space.compose import compose
@@ -63,10 +64,30 @@ def test_status_is_1_where_nothing_can_be_ranked(start: Start, tmp_path: Path, r
     assert f"rank again  python -m analysis {run} --by {criterion_of(start.plan.objective).key}\n" in said
 
 
-def test_status_of_a_ranked_sweep_says_what_is_not_whole(start: Start) -> None:
-    assert concluded(RUN, start, outcome(start, "failed"))[0] == 1
-    assert concluded(RUN, start, outcome(start, without_baselines=True))[0] == 1
-    assert concluded(RUN, start, outcome(start, finished=False))[0] == 3
+def test_status_of_a_ranked_sweep_says_what_is_not_whole(start: Start, tmp_path: Path) -> None:
+    run = shutil.copytree(RUN, tmp_path / "run")
+    (run / FILE).mkdir()
+    assert concluded(run, start, outcome(start, "failed"))[0] == 1
+    assert concluded(run, start, outcome(start, without_baselines=True))[0] == 1
+    assert concluded(run, start, outcome(start, finished=False))[0] == 3
+
+
+def test_report_ends_a_sweep_and_fails_none(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(RUN, tmp_path / "run")
+    status, said = concluded(run, start, outcome(start))
+    assert status == 0
+    assert f"report      {run / FILE} (" in said
+    assert (run / FILE).stat().st_size < 5_000_000
+    (run / FILE).unlink()
+    (run / FILE).mkdir()
+    status, said = concluded(run, start, outcome(start))
+    assert status == 0
+    assert "report      not written: " in said
+    monkeypatch.setattr("harness.sweep.report.report_of", lambda *_: 1 / 0)
+    status, said = concluded(run, start, outcome(start))
+    assert (status, "not written: ZeroDivisionError: division by zero" in said) == (0, True)
 
 
 def test_what_early_stopping_saved_is_said(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from analysis.audit_view import GRAVEST, verdicts
 from analysis.dead_dimensions import silent_dimensions
 from analysis.ledger_view import recorded
-from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material
 from analysis.report.section import Section
 
@@ -40,14 +40,14 @@ def _verdicts(material: Material) -> Iterator[Block]:
         headings = [text(f"audit.{name}") for name in ("mechanism", "verdict", "where", "reason")]
         cells = [
             [
-                Cell(row.mechanism, "" if row.id == "-" else row.id, "name"),
-                Cell(text(f"audit.{row.verdict.replace('-', '_')}"), style=f"verdict {row.verdict}"),
-                Cell(text("audit.where_is", configs=row.configurations, of=row.of)),
-                Cell(row.reason),
+                Cell(row["mechanism"], "" if row["id"] == "-" else row["id"], "name"),
+                Cell(text(f"audit.{row['verdict'].replace('-', '_')}"), style=f"verdict {row['verdict']}"),
+                Cell(text("audit.where_is", configs=row["configurations"], of=row["of"])),
+                Cell(row["reason"]),
             ]
-            for row in told.itertuples()
+            for row in told.to_dict("records")
         ]
-        yield Grid(headings, cells, wide=4)
+        yield RowTable(headings, cells, wide=4)
     for verdict in QUIET_VERDICTS:
         names = list(mechanisms.loc[mechanisms["verdict"] == verdict, "mechanism"])
         if names:

@@ -1,16 +1,15 @@
 """The ranked configurations in every unseen cell line."""
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
-
-import pandas as pd
 
 from analysis.report.content import Block, Heat, Paragraph
 from analysis.report.material import Material
 from analysis.report.section import Section
 
 
-class CellLines(Section):
+class PerCell(Section):
     """AUPR per configuration and cell line, mean over seeds and folds, as a heat map."""
 
     key: ClassVar[str] = "cells"
@@ -26,14 +25,11 @@ class CellLines(Section):
         means = means.loc[order]
         lowest, highest = float(means.min().min()), float(means.max().max())
         width = max(highest - lowest, 1e-9)
-        rows = [
-            (
-                material.named(config),
-                [None if pd.isna(value) else float(value) for value in means.loc[config]],
-                [None if pd.isna(value) else (float(value) - lowest) / width for value in means.loc[config]],
-            )
-            for config in order
-        ]
+        rows = []
+        for config, values in zip(order, means.to_numpy(dtype=float), strict=True):
+            known = [None if math.isnan(value) else float(value) for value in values]
+            shades = [None if value is None else (value - lowest) / width for value in known]
+            rows.append((material.named(config), known, shades))
         text = material.texts
         blocks: list[Block] = [
             Heat(

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.report.content import Block, Chart, Charts, Mark
+from analysis.report.content import Block, Chart, Charts, LegendMark
 from analysis.report.drawing import BLUE, ORANGE, QUIET, VERMILION, band, faded, figure_json, line, numbers
 from analysis.report.material import LEADERS, Material
 from analysis.report.section import Section
@@ -15,7 +15,7 @@ from analysis.schema import UNDATED
 HEIGHT = 250
 
 
-class Curves(Section):
+class TrainingCurves(Section):
     """Macro AUPR of training and unseen cell lines over epochs, of the first configurations and of all."""
 
     key: ClassVar[str] = "curves"
@@ -31,10 +31,10 @@ class Curves(Section):
         limits = _limits(unseen[unseen["config"].isin(drawn)], train)
         charts = [_chart(material, config, unseen, train, limits) for config in drawn]
         legend = [
-            Mark(BLUE, "line", text("curves.mark_unseen")),
-            Mark(ORANGE, "dash", text("curves.mark_train")),
-            Mark(VERMILION, "down", text("curves.mark_warning")),
-            Mark(QUIET, "down", text("curves.mark_implied")),
+            LegendMark(BLUE, "line", text("curves.mark_unseen")),
+            LegendMark(ORANGE, "dash", text("curves.mark_train")),
+            LegendMark(VERMILION, "down", text("curves.mark_warning")),
+            LegendMark(QUIET, "up", text("curves.mark_implied")),
         ]
         blocks: list[Block] = [
             Charts(text("curves.shows", n=text.count("leader", len(charts))), charts, legend)
@@ -85,15 +85,15 @@ def _warnings(material: Material, config: str, mean: pd.Series) -> list[go.Scatt
     before training."""
     findings = material.ranking.findings
     findings = findings[(findings["config"] == config) & (findings["epoch"] != UNDATED)]
-    first = (
-        findings.groupby("rule").agg({"epoch": "min", "mark": "first", "implied": "all"}).fillna({"epoch": 0})
-    )
+    first = findings.groupby("rule").agg({"epoch": "min", "mark": "first", "implied": "all"})
+    moments = first.assign(epoch=first["epoch"].fillna(0).astype(int))
     traces = []
-    for (epoch, implied), rows in first.groupby(["epoch", "implied"]):
-        at = mean.index[abs(mean.index.to_numpy() - float(epoch)).argmin()]
+    for _, rows in moments.groupby(["epoch", "implied"]):
+        epoch, implied = int(rows["epoch"].iloc[0]), bool(rows["implied"].iloc[0])
+        at = mean.index[int(abs(mean.index.to_numpy() - epoch).argmin())]
         colour = QUIET if implied else VERMILION
         letters = "".join(mark if isinstance(mark, str) and mark else "?" for mark in rows["mark"])
-        said = material.texts("curves.hover_warning", rules=", ".join(rows.index), epoch=int(epoch))
+        said = material.texts("curves.hover_warning", rules=", ".join(rows.index), epoch=epoch)
         traces.append(
             go.Scatter(
                 x=numbers([epoch]),
@@ -133,9 +133,9 @@ def _all(material: Material, unseen: pd.DataFrame) -> Chart:
         traces, x={"title": text("curves.epoch")}, y={"title": text("curves.axis")}, height=HEIGHT
     )
     legend = [
-        Mark(BLUE, "line", text("curves.mark_first")),
-        Mark(QUIET, "line", text("curves.mark_median")),
-        Mark(QUIET, "band", text("curves.mark_envelope")),
+        LegendMark(BLUE, "line", text("curves.mark_first")),
+        LegendMark(QUIET, "line", text("curves.mark_median")),
+        LegendMark(QUIET, "band", text("curves.mark_envelope")),
     ]
     number = text.count("configuration", unseen["config"].nunique())
     return Chart(text("curves.shows_all", n=number), figure, HEIGHT, legend=legend)

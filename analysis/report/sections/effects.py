@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from analysis.contrasts import AA
 from analysis.effect_table import ends
 from analysis.effect_table import number as written
-from analysis.report.content import Block, Cell, Chart, Grid, Mark, Paragraph
+from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
 from analysis.report.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.drawing import BLUE, INK, QUIET, VERMILION, faded, figure_json, numbers
 from analysis.report.material import Material
@@ -84,13 +84,13 @@ def _figure(told: ContrastRows, material: Material) -> Chart:
     )
     better = text("effects.right" if told.by.higher_is_better else "effects.left")
     legend = [
-        Mark(colour, "dot", text(f"effects.verdict_{word.replace(' ', '_')}"))
+        LegendMark(colour, "dot", text(f"effects.verdict_{word.replace(' ', '_')}"))
         for word, colour in COLOURS.items()
         if any(row.verdict == word for row in rows)
     ]
     if "circle-open" in symbols:
-        legend.append(Mark(QUIET, "ring", text("effects.verdict_unknown")))
-    legend.append(Mark(BLUE, "band", text("effects.region", rope=f"{told.rope:g}")))
+        legend.append(LegendMark(QUIET, "ring", text("effects.verdict_unknown")))
+    legend.append(LegendMark(BLUE, "band", text("effects.region", rope=f"{told.rope:g}")))
     return Chart(text("effects.shows", criterion=told.by.label, better=better), figure, height, legend=legend)
 
 
@@ -98,7 +98,7 @@ def _name(row: ContrastRow, material: Material) -> str:
     return material.texts("effects.placebo_name", name=row.name) if row.family == AA else row.name
 
 
-def _table(told: ContrastRows, material: Material) -> Grid:
+def _table(told: ContrastRows, material: Material) -> RowTable:
     text = material.texts
     headings = [
         text(f"effects.{name}")
@@ -118,4 +118,4 @@ def _table(told: ContrastRows, material: Material) -> Grid:
             Cell(word, style=f"verdict {row.verdict.replace(' ', '-')}" if word else ""),
         ]
         rows.append(cells)
-    return Grid(headings, rows, legend=text("effects.legend"))
+    return RowTable(headings, rows, legend=text("effects.legend"))

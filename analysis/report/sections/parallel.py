@@ -10,7 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from analysis.labels import short_names
-from analysis.report.content import Block, Chart, Mark
+from analysis.report.content import Block, Chart, LegendMark
 from analysis.report.drawing import BLUE, INK, ORANGE, QUIET, RULE, faded, figure_json, numbers
 from analysis.report.material import TOP, Material, number
 from analysis.report.section import Section
@@ -72,10 +72,10 @@ class Parallel(Section):
             shapes=list(_rails(scales)),
         )
         legend = [
-            Mark(ORANGE, "line", text("parallel.mark_first")),
-            Mark(BLUE, "line", text("parallel.mark_upper", n=_coloured(configs) - 1)),
+            LegendMark(ORANGE, "line", text("parallel.mark_first")),
+            LegendMark(BLUE, "line", text("parallel.mark_upper", n=_coloured(configs) - 1)),
         ]
-        legend.append(Mark(QUIET, "line", text("parallel.mark_others")))
+        legend.append(LegendMark(QUIET, "line", text("parallel.mark_others")))
         sentence = text("parallel.shows", criterion=by.label)
         if len(configs) < len(rows):
             sentence += " " + text("parallel.part", shown=len(configs), of=len(rows))

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.intervals import t_interval
-from analysis.report.content import Block, Chart, Charts, Mark
+from analysis.report.content import Block, Chart, Charts, LegendMark
 from analysis.report.drawing import BLUE, QUIET, band, figure_json, line
 from analysis.report.material import Material
 from analysis.report.recall import GRID, seed_curves
@@ -18,7 +18,7 @@ HEIGHT = 250
 
 
 class PrecisionRecall(Section):
-    """Curves of the first configurations on one grid of recall."""
+    """TrainingCurves of the first configurations on one grid of recall."""
 
     key: ClassVar[str] = "precision_recall"
 
@@ -36,9 +36,9 @@ class PrecisionRecall(Section):
         ]
         of = text("precision_recall.macro" if macro else "precision_recall.pooled")
         legend = [
-            Mark(BLUE, "line", text("precision_recall.mark_mean")),
-            Mark(BLUE, "band", text("precision_recall.mark_band")),
-            Mark(QUIET, "dash", text("precision_recall.mark_chance")),
+            LegendMark(BLUE, "line", text("precision_recall.mark_mean")),
+            LegendMark(BLUE, "band", text("precision_recall.mark_band")),
+            LegendMark(QUIET, "dash", text("precision_recall.mark_chance")),
         ]
         return [Charts(text("precision_recall.shows", of=of), charts, legend)]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.report.content import Block, Chart, Charts, Mark
+from analysis.report.content import Block, Chart, Charts, LegendMark
 from analysis.report.drawing import INK, PALETTE, QUIET, figure_json, line
 from analysis.report.material import Material
 from analysis.report.section import Section
@@ -47,11 +47,12 @@ class Shares(Section):
             if len(rows)
         ]
         legend = [
-            Mark(colour, "line" if dash == "solid" else dash, name) for name, (colour, dash) in looks.items()
+            LegendMark(colour, "line" if dash == "solid" else dash, name)
+            for name, (colour, dash) in looks.items()
         ]
         legend += [
-            Mark(INK, "line", text("shares.mark_task")),
-            Mark(QUIET, "dash", text("shares.mark_drowned")),
+            LegendMark(INK, "line", text("shares.mark_task")),
+            LegendMark(QUIET, "dash", text("shares.mark_drowned")),
         ]
         return [Charts(text("shares.shows"), charts, legend)]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from analysis.criteria import CRITERIA
-from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material, number, signed
 from analysis.report.section import Section
 
@@ -46,4 +46,4 @@ class Shortcuts(Section):
         values = {"value": number(best), "criterion": by.label, "passed": passed, "of": len(known)}
         key = "shortcuts.above_all" if passed == len(known) else "shortcuts.above_some"
         said = Paragraph(text(key, **values), tone="plain" if passed == len(known) else "alert")
-        return [said, Grid(headings, rows)]
+        return [said, RowTable(headings, rows)]

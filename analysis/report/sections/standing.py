@@ -1,14 +1,14 @@
 """The ranking: who leads, with what interval, beside the baselines."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import plotly.graph_objects as go
 
 from analysis.criteria import CRITERIA
 from analysis.flags import counts_against_health
-from analysis.report.content import Block, Cell, Chart, Grid, Mark, Paragraph
+from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
 from analysis.report.drawing import BLUE, INK, ORANGE, QUIET, figure_json, numbers
 from analysis.report.material import Material, number
 from analysis.report.section import Section
@@ -17,7 +17,7 @@ DRAWN = 15
 """Configurations that the figure has; the table has more of them."""
 
 
-class Standing(Section):
+class RankingSection(Section):
     """Configurations in order with their intervals, and the same numbers as a table."""
 
     key: ClassVar[str] = "ranking"
@@ -38,12 +38,12 @@ def _figure(material: Material) -> Chart:
     hover = [
         text(
             "ranking.hover",
-            label=_wrapped(row.label),
-            value=number(row.value),
-            low=number(row.low),
-            high=number(row.high),
+            label=_wrapped(row["label"]),
+            value=number(row["value"]),
+            low=number(row["low"]),
+            high=number(row["high"]),
         )
-        for row in rows.itertuples()
+        for row in rows.to_dict("records")
     ]
     spans = {"type": "data", "symmetric": False, "color": QUIET, "thickness": 1.5, "width": 4}
     spans |= {
@@ -91,13 +91,15 @@ def _figure(material: Material) -> Chart:
         shapes=[guide],
     )
     direction = text("ranking.higher" if by.higher_is_better else "ranking.lower")
-    legend = [Mark(BLUE, "dot", text("ranking.mark_plain"))]
-    if counted & set(rows["config"]):
-        legend.append(Mark(ORANGE, "dot", text("ranking.mark_warned")))
+    legend = [
+        LegendMark(colour, "dot", text(f"ranking.mark_{name}"))
+        for colour, name in ((BLUE, "plain"), (ORANGE, "warned"))
+        if colour in colours
+    ]
     if not rows["complete"].all():
-        legend.append(Mark(BLUE, "ring", text("ranking.mark_open")))
+        legend.append(LegendMark(BLUE, "ring", text("ranking.mark_open")))
     if beside:
-        legend.append(Mark(QUIET, "diamond", text("ranking.mark_baseline")))
+        legend.append(LegendMark(QUIET, "diamond", text("ranking.mark_baseline")))
     return Chart(
         text("ranking.shows", criterion=by.label, direction=direction), figure, height, legend=legend
     )
@@ -109,7 +111,7 @@ def _wrapped(label: str) -> str:
     return "<br>".join(", ".join(parts[at : at + 3]) for at in range(0, len(parts), 3))
 
 
-def _table(material: Material) -> Grid:
+def _table(material: Material) -> RowTable:
     text, ranking = material.texts, material.ranking
     by, rows = ranking.by, material.rows[material.rows["config"].isin(material.shown)]
     others = [each for each in CRITERIA.values() if each.key != by.key]
@@ -152,10 +154,10 @@ def _table(material: Material) -> Grid:
     entries.sort(
         key=lambda each: (each[0], math.isnan(each[1]), -each[1] if by.higher_is_better else each[1])
     )
-    return Grid(headings, [cells for *_, cells in entries], legend=_legend(material))
+    return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material), below=True)
 
 
-def _interval(row: dict[str, Any], material: Material) -> str:
+def _interval(row: Mapping[Hashable, Any], material: Material) -> str:
     if math.isnan(row["low"]):
         return material.texts("ranking.no_interval")
     beyond = (

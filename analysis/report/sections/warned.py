@@ -6,7 +6,7 @@ from typing import ClassVar
 import pandas as pd
 
 from analysis.flags import by_rule
-from analysis.report.content import Block, Cell, Grid, Paragraph
+from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material
 from analysis.report.section import Section
 from analysis.rules import why
@@ -28,7 +28,7 @@ class Warned(Section):
             rows = sorted(raised.to_dict("records"), key=lambda row: bool(row["implied"]))
             headings = [text(f"warnings.{name}") for name in ("rule", "where", "worst", "seen", "advice")]
             cells = [_row({str(k): v for k, v in row.items()}, material) for row in rows]
-            blocks.append(Grid(headings, cells, wide=5, legend=text("warnings.legend")))
+            blocks.append(RowTable(headings, cells, wide=5, legend=text("warnings.legend")))
         for row in ranking.unevaluated.to_dict("records"):
             said = text(
                 "warnings.not_evaluated",
