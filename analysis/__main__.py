@@ -22,6 +22,7 @@ from analysis.importance_view import importance_view
 from analysis.imports.command import import_command
 from analysis.imports.predictions_command import import_predictions_command
 from analysis.ledger_view import print_verification
+from analysis.paper.command import table_command
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
 from analysis.ranking import ROPE, rank
@@ -56,6 +57,7 @@ examples:
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
+  python -m analysis table runs/rp24 --latex     the paper's table, with a methods paragraph
   python -m analysis import results.csv --out runs/theirs   results that somebody reported, as a run
   python -m analysis import-predictions scores.csv --out runs/theirs   scores of pairs, as a run
   python -m analysis coverage                    do the intervals cover what they say?
@@ -315,6 +317,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "import": lambda argv: import_command(argv, plain_console()),
     "import-predictions": lambda argv: import_predictions_command(argv, plain_console()),
     "schema": _schema,
+    "table": table_command,
 }
 """First word -> what it does with the others; anything else is a run to be ranked."""
 
