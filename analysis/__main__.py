@@ -26,6 +26,7 @@ from analysis.imports.command import import_command
 from analysis.imports.predictions_command import import_predictions_command
 from analysis.language import LANGUAGES, catalogue, translated
 from analysis.ledger_view import print_verification
+from analysis.paper.command import table_command
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
 from analysis.ranking import ROPE, Ranking, rank
@@ -66,6 +67,7 @@ examples:
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
   python -m analysis claims runs/rp24            what it says of the predictions of seed 004
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
+  python -m analysis table runs/rp24 --latex     the paper's table, with a methods paragraph
   python -m analysis import results.csv --out runs/theirs   results that somebody reported, as a run
   python -m analysis import-predictions scores.csv --out runs/theirs   scores of pairs, as a run
   python -m analysis coverage                    do the intervals cover what they say?
@@ -354,6 +356,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "rules": lambda argv: rules_command(argv, plain_console()),
     "report": lambda argv: report_command(argv, plain_console()),
     "schema": _schema,
+    "table": table_command,
 }
 """First word -> what it does with the others; anything else is a run to be ranked."""
 

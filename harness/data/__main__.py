@@ -21,8 +21,8 @@ from harness.shell.arguments import whole
 
 WIDEST = 1_000_000
 """Base pairs of the widest window."""
-REPORT = "harness.shortcuts.command:report_command"
-"""What `report` does: it stands on the baselines, which stand on the data."""
+REPORT = "harness.shortcuts.command"
+"""Where `report_command` is, what `report` does: it stands on the baselines, which stand on the data."""
 
 
 def describe(
@@ -133,7 +133,9 @@ def _report(options: argparse.Namespace) -> int:
     """Contradictory pairs are left out and counted, where a start would refuse them."""
     synthetic = options.source.partition(":")[0] == "synthetic"
     block = parse_source(options.source, "refuse" if synthetic else "drop")
-    status: int = pkgutil.resolve_name(REPORT)(block, options.out, options.cache, terminal.console())
+    status: int = pkgutil.resolve_name(f"{REPORT}:report_command")(
+        block, options.out, options.cache, terminal.console()
+    )
     return status
 
 

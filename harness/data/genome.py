@@ -15,7 +15,7 @@ from harness.data.table import PairTable
 SIDES = ("enhancer", "promoter")
 
 
-class Sequences(NamedTuple):
+class RegionSequences(NamedTuple):
     """One row per region (`region`, `sequence`) of both sides, and what is to be said of them."""
 
     enhancers: PairTable
@@ -23,7 +23,7 @@ class Sequences(NamedTuple):
     notes: list[str]
 
 
-def sequences_of(pairs: PairTable, fasta: Fasta) -> Sequences:
+def sequences_of(pairs: PairTable, fasta: Fasta) -> RegionSequences:
     """The DNA of the plus strand at the regions of checked pairs, either case; strands are not looked at, as in the
     other layouts.
 
@@ -53,7 +53,7 @@ def sequences_of(pairs: PairTable, fasta: Fasta) -> Sequences:
             f"regions of which {fasta.file.name} knows no base (N alone): {unknown}; coordinates of another assembly "
             "may lie in gaps of this one"
         )
-    return Sequences(tables[0], tables[1], notes)
+    return RegionSequences(tables[0], tables[1], notes)
 
 
 def _contigs(fasta: Fasta) -> dict[str, str]:

@@ -19,7 +19,7 @@ from analysis.schema import TABLES
 from analysis.store import Run
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use
-from harness.trained.trained_unit import Calibration, TrainedUnit
+from harness.trained.trained_unit import FittedCalibration, TrainedUnit
 from harness.trial.checkpoint import Checkpoints, Damaged
 
 KEPT = (
@@ -129,7 +129,7 @@ def _rows(run: Run, table: str, unit: str) -> pa.Table:
     return files.read(TABLES[table], units=frozenset({unit}))
 
 
-def _calibration(run: Run, unit: str) -> Calibration:
+def _calibration(run: Run, unit: str) -> FittedCalibration:
     """Fitted on what the unit predicted of the unseen validation pairs; T is 1 where that is undefined."""
     rows = _rows(run, "predictions", unit)
     rows = rows.filter(pc.equal(rows["split"], "val_unseen"))
@@ -139,4 +139,4 @@ def _calibration(run: Run, unit: str) -> Calibration:
             f"unit {unit} has no predictions of val_unseen, on which probabilities are calibrated"
         )
     fitted = fit_temperature(logit, label)
-    return Calibration(1.0 if fitted != fitted else fitted, float(label.mean()))
+    return FittedCalibration(1.0 if fitted != fitted else fitted, float(label.mean()))

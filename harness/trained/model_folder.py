@@ -17,7 +17,7 @@ from harness.config.sweep.use import UseFile, load_use, loaded, read_use, with_i
 from harness.config.yaml.lines import read_yaml
 from harness.store.storage import writing
 from harness.trained.tensor_file import NAMES, file_name, from_bytes, to_bytes
-from harness.trained.trained_unit import Calibration, TrainedUnit
+from harness.trained.trained_unit import FittedCalibration, TrainedUnit
 
 FORMAT = 1
 SETTINGS, CARD = "model.yaml", "README.md"
@@ -110,7 +110,7 @@ def read_model(folder: Path) -> list[TrainedUnit]:
         TrainedUnit(
             **{name: unit[name] for name in PLAIN},
             config=config,
-            calibration=Calibration(**unit["calibration"]),
+            calibration=FittedCalibration(**unit["calibration"]),
             **tensors[unit["name"]],
         )
         for unit in settings["units"]

@@ -26,7 +26,7 @@ DRAWN_AS = "test"
 """New pairs draw their support sets as the test split does: its own pairs get the scores that the run stored of them."""
 
 
-class Calibration(NamedTuple):
+class FittedCalibration(NamedTuple):
     """T that brings the logits of the unseen validation pairs to their labels, and the share of positives there."""
 
     temperature: float
@@ -52,7 +52,7 @@ class TrainedUnit:
     scale: Mapping[str, Any] | None
     relations: Tensor | None
     fitted: float | None
-    calibration: Calibration
+    calibration: FittedCalibration
     weights: Mapping[str, Any]
 
     @cached_property

@@ -131,7 +131,7 @@ def test_a_random_split_of_real_pairs_is_flagged(drawn: bool, tmp_path: Path) ->
     assert flags(dataset) == ({"random_split", "promoter_propensity"} if drawn else set())
 
 
-def test_loci_are_chains_of_overlaps_and_labels_differ_over_lines(tmp_path: Path) -> None:
+def test_loci_are_chains_and_labels_differ_over_lines(tmp_path: Path) -> None:
     chrom, start, end = np.array([0, 0, 0, 1, 0]), np.array([0, 5, 12, 0, 8]), np.array([6, 9, 20, 9, 12])
     assert locus_numbers(chrom, start, end).tolist() == [0, 0, 1, 2, 0]
 
