@@ -165,7 +165,7 @@ def test_the_test_split_is_opened_once(
         assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
 
 
-def test_a_configuration_that_the_yaml_no_longer_gives_is_refused(small: Small, tmp_path: Path) -> None:
+def test_a_configuration_that_the_yaml_lost_is_refused(small: Small, tmp_path: Path) -> None:
     (tmp_path / "edited.yaml").write_text(
         TWO.replace("optimiser.steps_per_epoch: 1", "optimiser.steps_per_epoch: 2")
     )
