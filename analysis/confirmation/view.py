@@ -42,7 +42,7 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
     first = str(ranking.configurations["config"].iloc[0])
     if first not in told.record.configs:
         yield Text(
-            f"the selection has gone on: #1 below ({ranking.configurations['label'].iloc[0]}) was not confirmed",
+            f"#1 below ({ranking.configurations['label'].iloc[0]}) is not among what was confirmed",
             style="bold yellow",
         )
     yield Text(
