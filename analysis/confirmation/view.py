@@ -42,7 +42,7 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
     first = str(ranking.configurations["config"].iloc[0])
     if first not in told.record.configs:
         yield Text(
-            f"the selection has gone on: #1 below ({ranking.configurations['label'].iloc[0]}) was not confirmed",
+            f"#1 below ({ranking.configurations['label'].iloc[0]}) is not among what was confirmed",
             style="bold yellow",
         )
     yield Text(
@@ -95,8 +95,7 @@ def _table(told: Confirmation) -> Table:
     base = told.baseline
     if told.record.baseline:
         cells = ("", f"{base['optimism']:+.3f}", _number(base["selected"]), _number(base["again"]), "")
-        name = Text(f"baseline {told.record.baseline}")
-        table.add_row("b", name, _number(base["confirmed"]), *cells, style="dim italic")
+        table.add_row("b", Text(told.record.baseline), _number(base["confirmed"]), *cells, style="dim italic")
     table.caption = "chosen on: mean on val_unseen of the selection; again: val_unseen of the new fold; confirmed: its test"
     table.caption_justify = "left"
     return table

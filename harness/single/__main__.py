@@ -30,6 +30,7 @@ from harness.config.sweep.use import load_use, place_of, read_use
 from harness.config.yaml.lines import parse_scalar, read_yaml
 from harness.data.folds import Fold, make_folds
 from harness.data.folds import split as divide
+from harness.data.pair_table import write_pairs
 from harness.data.store import open_dataset
 from harness.shell import terminal
 from harness.shell.arguments import whole
@@ -93,6 +94,7 @@ def main() -> int:
     for sentence in mend(run.path):
         console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
     Code.today().save(run.path)
+    write_pairs(dataset, [fold], run.path)
     console.print(
         f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "

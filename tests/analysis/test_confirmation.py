@@ -113,7 +113,7 @@ def test_a_selection_that_went_on_says_so(run: Path, tmp_path: Path) -> None:
     write_run(folder, (Copy("fff666", {"k": 4}, lift=0.3),))
     console = Console(width=100, record=True, file=io.StringIO())
     print_ranking(folder, console=console)
-    assert "the selection has gone on: #1 below" in console.export_text()
+    assert "is not among what was confirmed" in console.export_text()
 
 
 def test_a_closed_test_split_is_shown_by_nobody(run: Path, tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import io
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
@@ -24,6 +24,7 @@ from harness.sweep.confirming import run_confirmed
 from harness.sweep.options import parse
 from harness.sweep.start import Start
 from tests.harness.without_ray import YAML, Small
+from tests.recorded.copies import Copy, write_unit
 
 TWO = f"{YAML}space:\n  energy.form: {{grid: [linear, gated]}}\n"
 
@@ -56,6 +57,28 @@ def confirming(small: Small) -> tuple[Confirming, Plan, EncodedDataset]:
     )
     inner = task.on(task.load(), dataset)
     return task, Plan.of(inner, folds=make_folds(dataset, inner.config.data), data=dataset.hash), dataset
+
+
+def copied(small: Small, folder: Path) -> Small:
+    """A copy of the selection that a test may write to; data and YAML are those of the first."""
+    shutil.copytree(small.path, folder / "run")
+    return Small(small.folder, str(folder / "run"))
+
+
+def ended(small: Small, task: Confirming, plan: Plan) -> tuple[str, int]:
+    """What is printed where a start of the confirmation has nothing left to run, and the exit status."""
+    console = Console(file=io.StringIO(), width=200, record=True)
+    (small.path / FOLDER).mkdir(exist_ok=True)
+    plan.save(small.path / FOLDER)
+    task.begin(task.load(), plan)
+    status = task.conclude(
+        console, small.path / FOLDER, task.load(), Start(plan, {}, 0, False, 0, 0, [], []), None, ()
+    )
+    return console.export_text(), status
+
+
+def record_of(small: Small) -> ChoiceRecord:
+    return ChoiceRecord.of(json.loads((small.path / FOLDER / FILE).read_text(encoding="utf-8")))
 
 
 def test_seeds_are_of_their_own_namespace_and_the_fold_is_new(small: Small) -> None:
@@ -93,49 +116,56 @@ def test_a_dry_run_of_more_says_its_bounds(small: Small, capsys: pytest.CaptureF
     )
 
 
-def test_an_unfinished_confirmation_stays_closed(small: Small) -> None:
-    task, plan, _ = confirming(small)
-    run, console = small.path / FOLDER, Console(file=io.StringIO(), width=200, record=True)
-    run.mkdir()
-    try:
-        plan.save(run)
-        task.begin(task.load(), plan)
-        start = Start(plan, {}, 0, False, 0, 0, [], [])
-        assert task.conclude(console, run, task.load(), start, None, ()) == 1
-        record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
-        assert record.opened is None
-        assert {each.confirmed_as for each in record.candidates} == set(plan.configs)
-        assert "its test split stays closed" in console.export_text()
-    finally:
-        for file in run.iterdir():
-            file.unlink()
-        run.rmdir()
+def test_an_unfinished_confirmation_stays_closed(small: Small, tmp_path: Path) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
+    text, status = ended(copy, task, plan)
+    assert status == 1
+    assert "its test split stays closed" in text
+    record = record_of(copy)
+    assert record.opened is None
+    assert {each.confirmed_as for each in record.candidates} == set(plan.configs)
+
+
+def test_a_complete_one_is_opened_and_logged(small: Small, tmp_path: Path) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
+    for unit in plan.units():
+        write_unit(copy.path / FOLDER, Copy(unit.config_id), unit.seed, unit.fold)
+    text, status = ended(copy, task, plan)
+    assert status == 0
+    opened = record_of(copy).opened
+    assert opened is not None
+    assert opened.units == 10 * len(plan.configs)
+    assert set(opened.configurations) == {each.config for each in candidates(ranked(copy))}
+    assert " on " in opened.by
+    assert f"was opened once, {opened.date}" in " ".join(text.split())
+    assert text.index("Confirmed: ") < text.index("Selection: ")
 
 
 @pytest.mark.parametrize("other", [False, True])
-def test_the_test_split_is_opened_once(small: Small, other: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    task, plan, _ = confirming(small)
-    run = small.path / FOLDER
+def test_the_test_split_is_opened_once(
+    small: Small, tmp_path: Path, other: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
     task.begin(task.load(), plan)
-    record = ChoiceRecord.of(json.loads((run / FILE).read_text()))
+    record = record_of(copy)
     if other:
         record = replace(record, candidates=(replace(record.winner, config="another", label="another"),))
     opening = Opening("2026-01-02", "somebody", "a command", ("a",), 20)
-    (run / FILE).write_text(json.dumps(replace(record, opened=opening).content()))
-    try:
-        arguments: Any = parse(words(small, "--dry-run"))
-        if other:
-            with pytest.raises(UserError, match="was opened 2026-01-02 for another"):
-                run_confirmed(arguments, Console(width=200))
-        else:
-            assert run_confirmed(arguments, Console(width=200)) == 0
-            assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
-    finally:
-        (run / FILE).unlink()
-        run.rmdir()
+    content = replace(record, opened=opening).content()
+    (copy.path / FOLDER / FILE).write_text(json.dumps(content), encoding="utf-8")
+    again = parse(words(copy, "--dry-run"))
+    if other:
+        with pytest.raises(UserError, match="was opened 2026-01-02 for another"):
+            run_confirmed(again, Console(width=200))
+    else:
+        assert run_confirmed(again, Console(width=200)) == 0
+        assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
 
 
-def test_a_configuration_that_the_yaml_no_longer_gives_is_refused(small: Small, tmp_path: Path) -> None:
+def test_a_configuration_that_the_yaml_lost_is_refused(small: Small, tmp_path: Path) -> None:
     (tmp_path / "edited.yaml").write_text(
         TWO.replace("optimiser.steps_per_epoch: 1", "optimiser.steps_per_epoch: 2")
     )
