@@ -49,6 +49,7 @@ ROOMS = {
         "runs",
         "bench",
         "chaos",
+        "validate",
     ),
     "harness.config": ("yaml", "blocks", "space", "sweep"),
     "harness.trial": ("episodes", "step", "score"),
