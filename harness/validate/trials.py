@@ -120,7 +120,7 @@ def arms(places_: list[Place]) -> list[Arm]:
 
 def train(arms_: list[Arm], units: int, said: Callable[[str], None]) -> None:
     """Train until there are that many units, seed by seed over all arms; what has ended is not trained again. The first
-    seed of an arm has its mechanisms judged on twins, for all seeds."""
+    seed of an arm is audited, for all of its seeds."""
     torch.set_num_threads(1)
     for number in range(units):
         seed, at = divmod(number, len(arms_))
@@ -132,8 +132,7 @@ def train(arms_: list[Arm], units: int, said: Callable[[str], None]) -> None:
             seed,
             arm.place.run,
             changes={"preset": arm.preset},
-            inspector=AuditInspector,
-            twins=seed == 0,
+            inspector=AuditInspector if seed == 0 else None,
         )
         if unit.finished:
             continue
