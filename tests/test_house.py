@@ -52,6 +52,7 @@ ROOMS = {
         "predict",
         "bench",
         "chaos",
+        "validate",
     ),
     "harness.config": ("yaml", "blocks", "space", "sweep"),
     "harness.trial": ("episodes", "step", "score"),

@@ -243,6 +243,8 @@ def test_healthy_configuration_ends_without_findings(
         "240 unseen pairs are too few for its clause on chance, which says so instead of passing"
     )
     assert trained.best("aupr") > trained.best("prevalence") + 0.2, "it has learned what was planted"
+    assert trained.best("auc_null") == 0.5, "without sequences all pairs of a cell line are one"
+    assert trained.best("aupr_null") == pytest.approx(trained.best("prevalence"))
 
 
 def test_command_line_prints_the_warning_of_a_configuration(tmp_path: Path) -> None:

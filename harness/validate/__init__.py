@@ -1,0 +1,1 @@
+"""How often the warning rules are right: planted faults in doses, and healthy units (`python -m harness.validate`)."""

@@ -1,0 +1,124 @@
+"""Recall, false positives and precision of every rule, with exact binomial bounds, from the cases."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scipy.stats import binomtest
+
+from analysis.rules import RULES
+from harness.validate.cases import FACTORS, Row
+from harness.validate.planted import FAULTS
+
+PREVALENCE = 0.1
+"""Share of faulty units at which precision is stated."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` of `of`, with its exact 95 % interval (Clopper and Pearson)."""
+
+    hits: int
+    of: int
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.of if self.of else float("nan")
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        if not self.of:
+            return 0.0, 1.0
+        interval = binomtest(self.hits, self.of).proportion_ci(method="exact")
+        return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """What one rule did on the reporting half. recall: planted cases that it raised; alarms: healthy units, of those on
+    which it could be judged, that it accused; tuned: the multiple of its limit that was best on the tuning half."""
+
+    rule: str
+    dose: str
+    recall: Share
+    alarms: Share
+    tuned: float | None
+
+    @property
+    def precision(self) -> float:
+        """Share of warnings that are right where one unit in ten is faulty."""
+        right, wrong = PREVALENCE * self.recall.value, (1 - PREVALENCE) * self.alarms.value
+        return right / (right + wrong) if right + wrong else float("nan")
+
+    @property
+    def worst_precision(self) -> float:
+        """The same at the lower bound of recall and the upper one of false alarms."""
+        right = PREVALENCE * self.recall.bounds[0]
+        return right / (right + (1 - PREVALENCE) * self.alarms.bounds[1])
+
+    def row(self) -> Row:
+        return {
+            **{name: asdict(self)[name] for name in ("rule", "dose", "tuned")},
+            "planted": self.recall.of,
+            "recall": self.recall.value,
+            "recall_bounds": self.recall.bounds,
+            "healthy": self.alarms.of,
+            "false_alarms": self.alarms.value,
+            "false_alarm_bounds": self.alarms.bounds,
+            "precision_at_10_percent": self.precision,
+            "precision_at_the_bounds": self.worst_precision,
+        }
+
+
+def rule_figures(planted: list[Row], healthy: list[Row]) -> list[RuleFigures]:
+    """Every rule with planted faults, in the order of `FAULTS`."""
+    figures = []
+    for fault in FAULTS:
+        cases = [row for row in planted if row["rule"] == fault.rule]
+        reported = [row for row in cases if row["half"] == 1]
+        recall = Share(sum(row["raised"] for row in reported), len(reported))
+        tuned = _tuned(fault.rule, [row for row in cases if row["half"] == 0], healthy)
+        figures.append(RuleFigures(fault.rule, fault.dose, recall, alarms(fault.rule, healthy, 1), tuned))
+    return figures
+
+
+def alarms(rule: str, healthy: list[Row], half: int | None = None) -> Share:
+    """Healthy units that a rule accuses, of those on which it could be judged."""
+    able = [row for row in healthy if rule not in row["unable"] and half in (None, row["half"])]
+    return Share(sum(rule in row["raised"] for row in able), len(able))
+
+
+def faulty_shares(healthy: list[Row]) -> dict[str, Share]:
+    """Healthy units that carry any fault: of all, by preset and by form."""
+    faults = {name for name, rule in RULES.items() if rule.severity == "fault"}
+    counted: dict[str, Counter[bool]] = {}
+    for row in healthy:
+        accused = bool(faults & set(row["raised"]))
+        for group in ("all", f"preset {row['preset']}", f"form {row['form']}"):
+            counted.setdefault(group, Counter())[accused] += 1
+    return {group: Share(count[True], count.total()) for group, count in counted.items()}
+
+
+def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
+    """The multiple of the limit with the largest recall less false alarms on the tuning half, nearest to 1 of equals."""
+    if not planted or not planted[0]["at"]:
+        return None
+    able = [row for row in healthy if row["half"] == 0 and rule not in row["unable"]]
+
+    def gain(factor: float) -> tuple[float, float]:
+        name = f"{factor:g}"
+        recall = Share(sum(row["at"][name] for row in planted), len(planted)).value
+        wrong = Share(sum(row["at"].get(rule, {}).get(name, False) for row in able), len(able)).value
+        return round(recall - (wrong if able else 0.0), 6), -abs(factor - 1)
+
+    return max(FACTORS, key=gain)
+
+
+def summary(figures: list[RuleFigures], healthy: list[Row]) -> list[Row]:
+    """All figures as rows of JSON."""
+    rows: list[Row] = [each.row() for each in figures]
+    shares: dict[str, Any] = {
+        group: {"units": share.of, "faulty": share.value, "bounds": share.bounds}
+        for group, share in faulty_shares(healthy).items()
+    }
+    return [*rows, {"healthy_units_that_carry_a_fault": shares}]

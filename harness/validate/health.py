@@ -1,0 +1,93 @@
+"""The units of the trials, and which of them are healthy: decided without any rule."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.rules import UnitRecords
+from analysis.rules.chance import BOUND, hanley_mcneil
+from analysis.schema import MACRO, POOLED
+from analysis.store import KEYS, Run
+
+AT_FAULT = {"inert", "leaking"}
+"""Verdicts of the audit on a configuration that is not healthy."""
+TABLES = ("epochs", "terms", "mechanisms", "reports", "audit")
+Row = dict[str, Any]
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class TrialUnit:
+    """One unit as it was trained: its records as rules read them, and its `scores` of unseen pairs (label, cell_line, u
+    and logit, each [N]). `half`: 0 where limits are tuned on its configuration, 1 where figures are reported."""
+
+    name: str
+    preset: str
+    form: str
+    half: int
+    records: UnitRecords
+    scores: dict[str, np.ndarray]
+
+
+def healthy_units(out: Path) -> tuple[list[TrialUnit], int]:
+    """The healthy units of every form, and how many have ended; configurations are halved by turns."""
+    units: list[TrialUnit] = []
+    halves: dict[tuple[str, str], int] = {}
+    ended = 0
+    for folder in sorted(path for path in (out / "healthy").iterdir() if path.is_dir()):
+        run = Run.open(folder)
+        verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
+        for row, tables, predictions in _units(run):
+            ended += 1
+            half = halves.setdefault((folder.name, row["config"]), len(halves) % 2)
+            if not is_healthy(row, tables["cells"], verdicts.get(row["config"], set())):
+                continue
+            records = UnitRecords(row, **tables)
+            scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
+            preset = json.loads(row["changes_json"])["preset"]
+            name = f"{folder.name}/{row['config']}-{row['seed']}"
+            units.append(TrialUnit(name, preset, folder.name, half, records, scores))
+    return units, ended
+
+
+def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:
+    """Finished, the lower 95 % bound of U_I's unseen AUC above 0.5, and nothing inert or leaking in its configuration's
+    audit. The AUC is the mean over cell lines weighted by pairs."""
+    if row["status"] != "done" or not verdicts or verdicts & AT_FAULT:
+        return False
+    alone = [
+        each for each in cells if each["score"] == "u_only" and each["selection"] == "best_on_validation"
+    ]
+    lines = [each for each in alone if each["cell_line"] not in (MACRO, POOLED)]
+    (pooled,) = (each for each in alone if each["cell_line"] == POOLED)
+    pairs, positives, auc = (
+        np.array([each[name] for each in lines], dtype=np.float64) for name in ("n", "positives", "auc")
+    )
+    error = np.sum((pairs * hanley_mcneil(0.5, positives, pairs - positives)) ** 2) ** 0.5 / pairs.sum()
+    lower = np.average(auc, weights=pairs) - BOUND * error * pooled["auc_design_effect"] ** 0.5
+    return bool(lower > 0.5)
+
+
+def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame]]:
+    """Every unit that has ended: its row, its rows of the tables that rules read, and its scores of unseen pairs."""
+    cells = run.table("cells")
+    judged = cells["selection"].isin(["epoch", "best_on_validation"]) & (cells["split"] == "val_unseen")
+    frames = {name: run.table(name) for name in TABLES}
+    frames["cells"] = cells[judged & (cells["prevalence_mode"] == "as_found")]
+    groups = {name: dict(list(frame.groupby(KEYS))) for name, frame in frames.items()}
+    predictions = run.table("predictions")
+    scored = dict(list(predictions[predictions["split"] == "val_unseen"].groupby(KEYS)))
+    baselines: Any = run.table("baselines").query("split == 'val_unseen'").to_dict("records")
+    rows: Any = run.table("units").sort_values(KEYS).to_dict("records")
+    for row in rows:
+        key: Key = tuple(row[name] for name in KEYS)
+        if row["status"] != "running" and key in scored:
+            tables = {
+                name: each[key].to_dict("records") if key in each else [] for name, each in groups.items()
+            }
+            yield row, {**tables, "baselines": baselines}, scored[key]

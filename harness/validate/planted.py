@@ -1,0 +1,184 @@
+"""The faults, one or more for each rule that infers one from what was measured."""
+
+from typing import Any
+
+import numpy as np
+
+from analysis.rules import UnitRecords
+from analysis.schema import MACRO, POOLED
+from harness.validate.faults import (
+    Fault,
+    Planted,
+    Rng,
+    Row,
+    between,
+    configured,
+    edited,
+    rescored,
+    shuffled,
+)
+from harness.validate.health import TrialUnit
+
+TASK = "task"
+
+
+def collapsed(unit: TrialUnit, rng: Rng) -> Planted:
+    line = unit.scores["cell_line"]
+    logit = unit.scores["logit"].astype(np.float64)
+    if rng.random() < 0.3:
+        return rescored(unit, shuffled(logit, line, rng), everything_called=True), 0.0
+    spread = between(rng, 5e-4, 0.048)
+    for name in np.unique(line):
+        here = line == name
+        mean = logit[here].mean()
+        logit[here] = mean + (logit[here] - mean) * spread / logit[here].std()
+    return rescored(unit, logit), spread
+
+
+def unlearnt(unit: TrialUnit, rng: Rng) -> Planted:
+    records = rescored(unit, shuffled(unit.scores["logit"], unit.scores["cell_line"], rng))
+    if rng.random() < 0.5:
+        return records, 0.0
+    return _rising(records, TASK, rng)
+
+
+def blind(unit: TrialUnit, rng: Rng) -> Planted:
+    logit, line = unit.scores["logit"].astype(np.float64), unit.scores["cell_line"]
+    noise = between(rng, 1e-7, 1e-2)
+    for name in np.unique(line):
+        logit[line == name] = logit[line == name].mean()
+    return rescored(unit, logit + noise * rng.standard_normal(len(logit))), noise
+
+
+def harmed(unit: TrialUnit, rng: Rng) -> Planted:
+    u, size = unit.scores["u"].astype(np.float64), between(rng, 1.5, 8.0)
+    return rescored(unit, u + size * u.std() * rng.standard_normal(len(u))), size
+
+
+def constant(unit: TrialUnit, rng: Rng) -> Planted:
+    ratio = between(rng, 1e-5, 0.0095)
+    return edited(unit.records, "epochs", lambda row: {"r_var": ratio**2 * row["u_var"]}), ratio
+
+
+def drowned(unit: TrialUnit, rng: Rng) -> Planted:
+    term, share = _term(unit.records, rng), between(rng, 1e-5, 0.009)
+
+    def edit(row: Row) -> Row:
+        return {"grad_share": share * rng.uniform(0.5, 1.0)} if row["term"] == term else {}
+
+    return edited(unit.records, "terms", edit), share
+
+
+def silent(unit: TrialUnit, rng: Rng) -> Planted:
+    term = _term(unit.records, rng)
+    nothing = dict.fromkeys(("value", "weighted", "grad_norm", "grad_share", "acting"), 0.0)
+    return edited(unit.records, "terms", lambda row: nothing if row["term"] == term else {}), 0.0
+
+
+def idle(unit: TrialUnit, rng: Rng) -> Planted:
+    share = rng.uniform(0.905, 1.0)
+
+    def edit(row: Row) -> Row:
+        acts = row["term"] == "competition" and row["name"] in ("acted", "pulled")
+        return {"value": (1 - share) / 2} if acts else {}
+
+    longer = edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
+    return edited(longer, "reports", edit), share
+
+
+def lazy(unit: TrialUnit, rng: Rng) -> Planted:
+    ratio = between(rng, 5e-4, 0.047)
+    records = edited(unit.records, "epochs", lambda row: {"student_var": ratio * row["teacher_var"]})
+    return _rising(records, "distillation", rng)[0], ratio
+
+
+def mismatched(unit: TrialUnit, rng: Rng) -> Planted:
+    gap = between(rng, 1.02, 1e4)
+    broken = {"moment": "run", "id": "-", "mechanism": "energy", "verdict": "broken", "energy_gap": gap}
+    audit: Any = unit.records.audit
+    return _with(unit.records, audit=[*audit, broken]), gap
+
+
+def inert(unit: TrialUnit, rng: Rng) -> Planted:
+    audit: Any = unit.records.audit
+    names = sorted({row["mechanism"] for row in audit if row["id"] != "-"})
+    chosen = rng.choice(names)
+    return edited(
+        unit.records, "audit", lambda row: {"verdict": "inert"} if row["mechanism"] == chosen else {}
+    ), 0.0
+
+
+def leaked(unit: TrialUnit, rng: Rng) -> Planted:
+    if rng.random() < 0.5:
+        return configured(unit.records, "predict.mode", "branch_select"), 0.0
+    return _with(unit.records, row={**unit.records.row, "objective": "test/macro/aupr"}), 0.0
+
+
+def shortcut(unit: TrialUnit, rng: Rng) -> Planted:
+    cells: Any = unit.records.cells
+    auc = {
+        row["cell_line"]: row["auc"]
+        for row in cells
+        if row["score"] == "corrected" and row["selection"] == "best_on_validation"
+    }
+    lead = between(rng, 2e-3, 0.2)
+
+    def edit(row: Row) -> Row:
+        line = row["cell_line"]
+        return {} if line in (MACRO, POOLED) else {"auc": min(0.999, max(auc[line] + lead, 0.56))}
+
+    return edited(unit.records, "baselines", edit), lead
+
+
+def _term(records: UnitRecords, rng: Rng) -> str:
+    """One term beside the task that acts."""
+    terms: Any = records.terms
+    return str(rng.choice(sorted({row["term"] for row in terms if row["term"] != TASK and row["value"]})))
+
+
+def _rising(records: UnitRecords, term: str, rng: Rng) -> Planted:
+    """The term's values from its first one on, no lower at any later epoch."""
+    terms: Any = records.terms
+    first = next(row["value"] for row in terms if row["term"] == term)
+    rise = rng.uniform(0.0, 0.3)
+
+    def edit(row: Row) -> Row:
+        return {"value": first * (1 + rise * (row["epoch"] - 1))} if row["term"] == term else {}
+
+    return edited(records, "terms", edit), rise
+
+
+def _with(records: UnitRecords, **tables: Any) -> UnitRecords:
+    return UnitRecords(**{**vars(records), **tables})
+
+
+def _has_terms(unit: TrialUnit) -> bool:
+    terms: Any = unit.records.terms
+    return any(row["term"] != TASK and row["value"] for row in terms)
+
+
+def _reports(unit: TrialUnit, term: str) -> bool:
+    reports: Any = unit.records.reports
+    return any(row["term"] == term and row["name"] == "acted" for row in reports)
+
+
+FAULTS = (
+    Fault("mode_collapse", "spread of logits 0.0005 to 0.048, or order lost and all called", collapsed, 240),
+    Fault("not_learning", "order of unseen pairs lost; of half the loss rises, by 0 to 30 %", unlearnt, 240),
+    Fault("zero_input", "scores of the cell line alone, and noise of 1e-7 to 0.01", blind, 240),
+    Fault("correction_harms", "noise of 1.5 to 8 standard deviations of U_I in R_E", harmed, 240),
+    Fault("constant_environment", "spread of R_E 0.00001 to 0.0095 of U_I's", constant),
+    Fault("drowned_term", "gradient share of one term 0.00001 to 0.009", drowned),
+    Fault("never_acted", "value and gradient of one term 0", silent, can=_has_terms),
+    Fault(
+        "dead_competition",
+        "idle in 90.5 to 100 % of episodes, of a trial ten times as long",
+        idle,
+        can=lambda unit: _reports(unit, "competition"),
+    ),
+    Fault("lazy_teacher", "variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %", lazy),
+    Fault("energy_mismatch", "a logit off by 1.02 to 10 000 tolerances", mismatched),
+    Fault("inert_mechanism", "the audit's verdict on one mechanism", inert),
+    Fault("test_leak", "branch or objective on test", leaked),
+    Fault("shortcut", "promoter-only AUC 0.002 to 0.2 above the unit's", shortcut, can=lambda unit: True),
+)

@@ -1,0 +1,149 @@
+"""The validation of the rules: what is planted is found, health is told without a rule, and the bounds are exact."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.metrics import by_cell
+from analysis.rules import RULES, UnitRecords
+from harness.validate.cases import append, healthy_rows, lines, planted_rows
+from harness.validate.faults import Fault, judged
+from harness.validate.figures import Share, faulty_shares, rule_figures
+from harness.validate.health import TrialUnit, is_healthy
+from harness.validate.planted import FAULTS
+from harness.validate.trials import FORMS, PRESETS
+from tests.analysis.rule_units import unit
+from tests.typed import rows_of
+
+FEW = 12
+
+
+def scores(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Pairs of two unseen cell lines, of other prevalences, that U_I and the logit tell apart well."""
+    line = np.repeat(["A", "B"], 500)
+    label = (rng.random(1000) < np.where(line == "A", 0.4, 0.6)).astype(int)
+    u = 2.0 * label - 1.0 + rng.normal(size=1000)
+    return {"label": label, "cell_line": line, "u": u, "logit": u + np.where(line == "A", -0.5, 0.5)}
+
+
+def trial_unit(number: int) -> TrialUnit:
+    """A healthy unit with everything that a fault can be planted in."""
+    found = scores(np.random.default_rng(number))
+    log = {"student_var": 0.5, "teacher_var": 1.0}
+    records = unit(loss=(0.6, 0.5), idle=0.2, taught=(0.3, 0.2), logged=log, promoter=0.6)
+    lists: dict[str, Any] = {name: _rows(table) for name, table in vars(records).items() if name != "row"}
+    lists["terms"] = [{**row, "acting": 1.0} for row in lists["terms"]]
+    lists["cells"] = [
+        {**row, "auc_design_effect": 1.0, "auc_null": 0.5}
+        | {"epoch": epoch, "selection": selection, "split": "val_unseen", "score": score}
+        | {"prevalence_mode": "as_found", "protocol": "exact"}
+        for epoch, selection in ((1, "epoch"), (2, "epoch"), (2, "best_on_validation"))
+        for score, values in (("u_only", found["u"]), ("corrected", found["logit"]))
+        for row in by_cell(values, found["label"], found["cell_line"], threshold_logit=0.0)
+    ]
+    lists["baselines"] = [
+        {"baseline": "promoter_kmer_logistic", "cell_line": line, "n": 500, "auc": 0.6} for line in "AB"
+    ]
+    return TrialUnit(f"u{number}", "minimal", "linear", number % 2, UnitRecords(records.row, **lists), found)
+
+
+@pytest.fixture(scope="module")
+def units() -> list[TrialUnit]:
+    return [trial_unit(number) for number in range(4)]
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return rows_of(table) if isinstance(table, pd.DataFrame) else list(table)
+
+
+def test_a_healthy_unit_is_accused_by_no_rule(units: list[TrialUnit]) -> None:
+    for row in healthy_rows(units, FAULTS):
+        assert not {rule for rule in row["raised"] if RULES[rule].severity == "fault"}
+        assert row["unable"] == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.rule)
+def test_planted_faults_are_raised(fault: Fault, units: list[TrialUnit]) -> None:
+    few = Fault(fault.rule, fault.dose, fault.plant, FEW, fault.can)
+    assert all(fault.fits(one) for one in units)
+    rows = list(planted_rows(few, units, set()))
+    assert [row["half"] for row in rows] == [0, 1] * (FEW // 2)
+    assert sum(row["raised"] for row in rows) >= FEW - 2, rows
+    assert list(planted_rows(few, units, set(range(FEW - 2)))) == rows[-2:], (
+        "a case is the same whenever it is made"
+    )
+
+
+def test_a_fault_is_of_a_rule_and_of_every_inferred_one() -> None:
+    inferred = {
+        "mode_collapse", "shortcut", "dead_competition", "lazy_teacher", "correction_harms", "constant_environment",
+        "zero_input", "drowned_term", "never_acted", "not_learning", "inert_mechanism", "test_leak", "energy_mismatch",
+    }  # fmt: skip
+    assert (
+        {fault.rule for fault in FAULTS}
+        == inferred
+        == {name for name, rule in RULES.items() if rule.severity == "fault"}
+    )
+    assert all(fault.cases >= 2 * 60 for fault in FAULTS), "60 on the half that is reported"
+    assert {form for forms in PRESETS.values() for form in forms} == set(FORMS)
+
+
+def test_health_is_decided_without_a_rule(units: list[TrialUnit]) -> None:
+    records = units[0].records
+    cells: Any = records.cells
+    done = {"status": "done"}
+    assert is_healthy(done, cells, {"active", "idle"})
+    assert not is_healthy({"status": "stopped"}, cells, {"active"})
+    assert not is_healthy(done, cells, {"active", "leaking"})
+    assert not is_healthy(done, cells, set()), "nobody has looked"
+    for auc, healthy in ((0.53, False), (0.54, True)):  # 1.96 standard errors of 2 x 500 pairs are 0.036
+        known = [{**row, "auc": auc} if row["score"] == "u_only" else row for row in cells]
+        assert is_healthy(done, known, {"active"}) == healthy
+
+
+def test_bounds_are_those_of_clopper_and_pearson() -> None:
+    assert Share(59, 60).bounds == pytest.approx((0.9106, 0.99958), abs=1e-4)
+    assert Share(0, 75).bounds == pytest.approx((0.0, 0.0480), abs=1e-4)
+    assert Share(0, 0).bounds == (0.0, 1.0)
+
+
+def test_figures_are_of_the_reporting_half_and_limits_of_the_other() -> None:
+    planted = [
+        {
+            "rule": "drowned_term",
+            "half": half,
+            "raised": half == 1,
+            "at": {"0.5": False, "1": False, "2": True},
+        }
+        | {"at": {f"{f:g}": f >= 1.5 for f in (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)}}
+        for half in (0, 1)
+        for _ in range(40)
+    ]
+    healthy = [
+        {"half": half, "preset": "p", "form": "f", "unable": [], "at": {}}
+        | {"raised": ["drowned_term"] * (half == 1 and at < 4)}
+        for half in (0, 1)
+        for at in range(40)
+    ]
+    (one,) = (each for each in rule_figures(planted, healthy) if each.rule == "drowned_term")
+    assert (one.recall.value, one.alarms.value, one.tuned) == (1.0, 0.1, 1.5)
+    assert one.precision == pytest.approx(0.1 / (0.1 + 0.9 * 0.1))
+    assert one.worst_precision < one.precision
+    assert faulty_shares(healthy)["all"] == Share(4, 80)
+
+
+def test_lines_of_another_code_count_for_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "cases.jsonl"
+    append(file, iter([{"case": 0}]), "old")
+    append(file, iter([{"case": 1}]), "new")
+    assert [row["case"] for row in lines(file, "new")] == [1]
+    assert len(file.read_text().splitlines()) == 2
+    assert json.loads(file.read_text().splitlines()[0])["code"] == "old"
+
+
+def test_rules_can_be_judged_on_what_a_fault_leaves(units: list[TrialUnit]) -> None:
+    assert judged(units[0].records, "mode_collapse") == (False, None)
