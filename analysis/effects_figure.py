@@ -26,7 +26,8 @@ def effects_figure(effects: pd.DataFrame, rope: float = ROPE) -> go.Figure:
             title="This design names no arms to compare", template="plotly_white", height=160
         )
     names = [
-        f"{row.name} ({row.verdict})" if row.verdict else row.name for row in effects.itertuples(index=False)
+        f"{name} ({verdict})" if verdict else str(name)
+        for name, verdict in zip(effects["name"], effects["verdict"].fillna(""), strict=True)
     ]
     for verdict in dict.fromkeys(effects["verdict"].fillna("")):
         rows = effects[effects["verdict"].fillna("") == verdict]

@@ -69,7 +69,9 @@ def _table(table: Table, catalogue: Catalogue) -> Table:
         expand=table.expand,
         style=table.style,
         header_style=table.header_style,
-        title=None if table.title is None else _said(table.title, catalogue),
+        title=_text(table.title, catalogue)
+        if isinstance(table.title, Text)
+        else catalogue(str(table.title or "")),
     )
     cells = zip_longest(*(column.cells for column in table.columns), fillvalue="")
     for row, of_row in zip(table.rows, cells, strict=True):

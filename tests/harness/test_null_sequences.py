@@ -16,7 +16,17 @@ def test_figures_without_sequences_stand_in_corrected_rows_as_found() -> None:
     logit = np.array([2.0, 2.0, 2.0, 0.5, 0.5], dtype=np.float32)
     parts: Any = (NOBODY,) * 7
     scores = SplitScores(
-        "val_unseen", np.arange(5), label, cell, logit, logit, logit, logit[None], *parts, None
+        "val_unseen",
+        np.arange(5),
+        label,
+        cell,
+        logit,
+        logit[:, None],
+        logit,
+        logit,
+        logit[None],
+        *parts,
+        None,
     )
     told = {"split": "val_unseen", "score": "corrected", "prevalence_mode": "as_found", "protocol": "exact"}
     other = ({"split": "test"}, {"score": "u_only"}, {"prevalence_mode": "1:20"}, {"protocol": "documented"})
