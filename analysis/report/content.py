@@ -58,7 +58,7 @@ class Heat:
 
 @dataclass(frozen=True)
 class LegendMark:
-    """An entry of a chart's legend: colour, how it is drawn (line, dash, dot, ring, diamond, band, up, down), its meaning."""
+    """An entry of a legend: colour, how it is drawn (line, dash, dot, ring, diamond, band, up, down), its meaning."""
 
     colour: str
     drawn: str

@@ -16,6 +16,8 @@ from analysis.report.material import TOP, Material, number
 from analysis.report.section import Section
 
 MOST_KEYS, MOST_LINES = 12, 120
+MOST_WORDS = 8
+"""Different words up to which a setting has a row; a name of each configuration is none."""
 WIDE = 20.0
 """Largest over smallest value from which on a scale is logarithmic."""
 ABSENT = -0.1
@@ -96,8 +98,16 @@ def _chosen(configs: list[str]) -> list[str]:
 def _varied(changes: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings that differ, those that most configurations have first."""
     paths = sorted({path for change in changes for path in change})
-    varied = [path for path in paths if len({json.dumps(change.get(path)) for change in changes}) > 1]
+    varied = [path for path in paths if _told(path, changes)]
     return sorted(varied, key=lambda path: -sum(path in change for change in changes))
+
+
+def _told(path: str, changes: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a setting varies, and is not as good as a name of each configuration."""
+    values = [change[path] for change in changes if path in change]
+    distinct = len({json.dumps(value) for value in values})
+    few = distinct <= MOST_WORDS or all(isinstance(value, (int, float)) for value in values)
+    return few and (distinct > 1 or len(values) < len(changes))
 
 
 def _result(label: str, results: Sequence[float], *, higher: bool) -> Scale:

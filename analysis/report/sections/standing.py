@@ -13,6 +13,8 @@ from analysis.report.drawing import BLUE, INK, ORANGE, QUIET, figure_json, numbe
 from analysis.report.material import Material, number
 from analysis.report.section import Section
 
+LONG = 40
+"""Characters of a name from which on all names stand below their rows."""
 DRAWN = 15
 """Configurations that the figure has; the table has more of them."""
 
@@ -125,7 +127,7 @@ def _table(material: Material) -> RowTable:
         text("ranking.test"),
         text("ranking.warnings"),
     ]
-    marks = _marks(ranking.findings)
+    marks, long = _marks(ranking.findings), rows["label"].str.len().max() > LONG
     entries: list[tuple[bool, float, list[Cell]]] = []
     for row in rows.to_dict("records"):
         notes = (
@@ -134,7 +136,11 @@ def _table(material: Material) -> RowTable:
         notes += [note for note in (row["lacking"], row["common_folds"]) if note]
         invariant = row["rank_invariant"] and by.key == "aupr"
         tie = text(f"ranking.tie_{row['tie']}")
-        name = Cell(f"#{row['rank']} {tie}".strip(), "; ".join([row["label"], *notes]), "name")
+        place = f"#{row['rank']} {tie}".strip()
+        if long:
+            name = Cell(place, "; ".join([row["label"], *notes]), "name")
+        else:
+            name = Cell(f"{place} {row['label']}", "; ".join(notes), "name")
         cells = [
             name,
             Cell(number(row["value"]), style="lead"),
@@ -154,7 +160,7 @@ def _table(material: Material) -> RowTable:
     entries.sort(
         key=lambda each: (each[0], math.isnan(each[1]), -each[1] if by.higher_is_better else each[1])
     )
-    return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material), below=True)
+    return RowTable(headings, [cells for *_, cells in entries], legend=_legend(material), below=long)
 
 
 def _interval(row: Mapping[Hashable, Any], material: Material) -> str:

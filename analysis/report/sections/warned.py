@@ -1,6 +1,6 @@
 """The warnings: what was seen, where it was worst, and what to try."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import pandas as pd
@@ -29,16 +29,26 @@ class Warned(Section):
             headings = [text(f"warnings.{name}") for name in ("rule", "where", "worst", "seen", "advice")]
             cells = [_row({str(k): v for k, v in row.items()}, material) for row in rows]
             blocks.append(RowTable(headings, cells, wide=5, legend=text("warnings.legend")))
-        for row in ranking.unevaluated.to_dict("records"):
-            said = text(
-                "warnings.not_evaluated",
-                rule=row["rule"],
-                units=row["units"],
-                of=row["of"],
-                why=why(row["missing"]),
-            )
-            blocks.append(Paragraph(said, tone="quiet"))
-        return blocks
+        return [*blocks, *_unjudged(material)]
+
+
+def _unjudged(material: Material) -> Iterator[Block]:
+    """The rules that could not be judged: a sentence for one, a table of several."""
+    text, rows = material.texts, material.ranking.unevaluated.to_dict("records")
+    if len(rows) == 1:
+        known = {name: rows[0][name] for name in ("rule", "units", "of")}
+        yield Paragraph(text("warnings.not_evaluated", **known, why=why(rows[0]["missing"])), tone="quiet")
+    elif rows:
+        headings = [text(f"warnings.{name}") for name in ("not_judged", "units", "why")]
+        cells = [
+            [
+                Cell(row["rule"], style="quiet"),
+                Cell(text("warnings.units_are", units=row["units"], of=row["of"]), style="quiet"),
+                Cell(why(row["missing"]), style="quiet"),
+            ]
+            for row in rows
+        ]
+        yield RowTable(headings, cells, wide=3)
 
 
 def _row(row: dict[str, object], material: Material) -> list[Cell]:
