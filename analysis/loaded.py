@@ -88,8 +88,8 @@ class LoadedRun:
         """One row per warning of a unit: the label of its configuration, rule, severity, value, limit, first epoch,
         evidence and what to try; all rules are evaluated again from the store. What could not be: `not_evaluated`.
 
-        >>> load("runs/recorded").warnings()["severity"].unique().tolist()
-        ['documented', 'fault']
+        >>> sorted(set(load("runs/recorded").warnings()["severity"]))
+        ['documented', 'fault', 'hint']
         """
         return self._labelled(survey(self.run).findings)
 

@@ -132,8 +132,20 @@ def _largest(row: ContrastRow, material: Material) -> str:
 
 
 def _confirmed(material: Material) -> str:
-    """Whether fresh seeds say the same: a run by itself has none."""
-    return material.texts("answer.unconfirmed")
+    """What fresh seeds on another fold made of what was chosen, or that nobody asked them."""
+    text, told = material.texts, material.confirmation
+    if told is None or not told.opened:
+        return text("answer.unconfirmed")
+    row = told.winner
+    return text(
+        "answer.confirmed",
+        name=_short(str(row["label"])),
+        value=number(row["confirmed"]),
+        low=number(row["low"]),
+        high=number(row["high"]),
+        seeds=text.count("seed", int(row["seeds"])),
+        optimism=signed(row["optimism"]),
+    )
 
 
 def _short(name: str) -> str:

@@ -11,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from analysis.arguments import command_parser
 from analysis.criteria import CRITERIA, criterion_of
 from analysis.errors import UserError
+from analysis.language import LANGUAGES
 from analysis.output import printable
 from analysis.paths import user_path
 from analysis.ranking import Ranking, rank
@@ -42,6 +43,9 @@ def report_command(argv: Sequence[str], console: Console) -> int:
     parser.add_argument(
         "--by", metavar="METRIC", help=f"rank by {', '.join(CRITERIA)} (default: what the sweep optimised)"
     )
+    parser.add_argument(
+        "--lang", default="en", choices=LANGUAGES, metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)"
+    )
     options = parser.parse_args(argv)
     if options.out is not None and options.out.is_dir():
         raise UserError(
@@ -51,7 +55,7 @@ def report_command(argv: Sequence[str], console: Console) -> int:
     by = options.by or criterion_of(str(run.plan().get("objective") or "")).key
     with shown_progress(console) as progress:
         progress("ranking")
-        report = write_report(rank(run, by), options.out, progress=progress)
+        report = write_report(rank(run, by), options.out, options.lang, progress=progress)
     say(console, report)
     for problem in run.problems:
         console.print(f"not read: {problem}", style="bold red", markup=False, highlight=False)

@@ -8,6 +8,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from analysis.claims.evaluate import configuration_claims, judged_configuration
+from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.preregistration import Preregistration, preregistration
 from analysis.ranking import Ranking
 from analysis.report.contrast_rows import ContrastRows, contrast_rows
@@ -69,6 +71,18 @@ class Material:
     def contrasts(self) -> ContrastRows | None:
         """What each contrast of the design did; None for a design without."""
         return contrast_rows(self.run, self.preregistration)
+
+    @cached_property
+    def confirmation(self) -> Confirmation | None:
+        """What fresh seeds said of the selection; None for a run without a confirmation."""
+        return confirmation(self.run, self.ranking.rope)
+
+    @cached_property
+    def claims(self) -> pd.DataFrame | None:
+        """What the run says of the falsifiable predictions, of the configuration that the terminal judges; None where that
+        has no units."""
+        config = judged_configuration(self.run)
+        return configuration_claims(self.run, config).frame() if config in self.places else None
 
     @cached_property
     def cells(self) -> pd.DataFrame:

@@ -6,10 +6,12 @@ from analysis.report.section import Section
 from analysis.report.sections.again import Again
 from analysis.report.sections.audited import Audited
 from analysis.report.sections.cell_lines import PerCell
+from analysis.report.sections.confirmed import Confirmed
 from analysis.report.sections.curves import TrainingCurves
 from analysis.report.sections.effects import Effects
 from analysis.report.sections.parallel import Parallel
 from analysis.report.sections.precision_recall import PrecisionRecall
+from analysis.report.sections.predicted import Predicted
 from analysis.report.sections.provenance import Provenance
 from analysis.report.sections.question import Question
 from analysis.report.sections.shares import Shares
@@ -19,6 +21,7 @@ from analysis.report.sections.warned import Warned
 
 SECTIONS: Sequence[Section] = (
     Question(),
+    Confirmed(),
     Effects(),
     RankingSection(),
     Warned(),
@@ -28,6 +31,7 @@ SECTIONS: Sequence[Section] = (
     Parallel(),
     Shares(),
     Audited(),
+    Predicted(),
     Shortcuts(),
     Provenance(),
     Again(),

@@ -31,14 +31,18 @@ class Report:
 
 
 def write_report(
-    ranking: Ranking, out: Path | None = None, *, progress: Progress = lambda section: None
+    ranking: Ranking,
+    out: Path | None = None,
+    language: str = "en",
+    *,
+    progress: Progress = lambda section: None,
 ) -> Report:
     """Write the report of a ranked run to RUN/report.html, or to `out`; `progress` is told the title of every section.
 
     Raises UserError where the file cannot be written.
     """
     file = out or ranking.run.path / FILE
-    content = report_html(ranking, progress=progress).encode()
+    content = report_html(ranking, language, progress=progress).encode()
     hidden = file.with_name(f".{file.name}.part")
     try:
         hidden.write_bytes(content)

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.language import catalogue
+
 FOLDER = Path(__file__).parent / "text"
 LANGUAGES = tuple(sorted(file.stem for file in FOLDER.glob("*.toml")))
 
@@ -20,11 +22,17 @@ class Texts:
     sentences: Mapping[str, Any]
 
     def __call__(self, name: str, /, **values: object) -> str:
-        """The sentence `section.name` with its `{values}` filled in."""
+        """The sentence `section.name` with its `{values}` filled in; words of the program among them are translated."""
         sentence: Any = self.sentences
         for part in name.split("."):
             sentence = sentence[part]
-        return str(sentence).format(**values)
+        told = {key: self.said(value) if isinstance(value, str) else value for key, value in values.items()}
+        return str(sentence).format(**told)
+
+    def said(self, sentence: str) -> str:
+        """A sentence that the program or a trial said in English, in this language."""
+        words = catalogue(self.language)
+        return words(sentence) if words else sentence
 
     def count(self, noun: str, number: int) -> str:
         """`1 seed`, `3 seeds`; numbers of four digits and more are spaced."""

@@ -1,5 +1,6 @@
 """What is printed in Chinese has no English but identifiers, and means what the English says."""
 
+import html
 import re
 import tomllib
 from collections.abc import Iterable
@@ -116,3 +117,14 @@ def test_an_unknown_language_is_one_sentence(run_path: Path) -> None:
     with pytest.raises(UserError, match=r"--lang zhh: no such language.*'zh'.*there are en, zh"):
         main([str(run_path), "--lang", "zhh"])
     assert catalogue("en") is None
+
+
+def test_a_report_in_chinese_has_no_english(run_path: Path, tmp_path: Path) -> None:
+    assert main(["report", str(run_path), "--lang", "zh", "--out", str(tmp_path / "zh.html")]) == 0
+    page = (tmp_path / "zh.html").read_text(encoding="utf-8")
+    page = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>|<code.*?</code>", "", page, flags=re.DOTALL
+    )
+    said = html.unescape(re.sub(r"<[^>]+>", "\n", page))
+    assert "尚无定论" in said
+    assert english(said, _identifiers(run_path) | {"nats", "BIC", "sigma", "dip", "HSIC", "epoch"}) == []

@@ -43,7 +43,7 @@ def _verdicts(material: Material) -> Iterator[Block]:
                 Cell(row["mechanism"], "" if row["id"] == "-" else row["id"], "name"),
                 Cell(text(f"audit.{row['verdict'].replace('-', '_')}"), style=f"verdict {row['verdict']}"),
                 Cell(text("audit.where_is", configs=row["configurations"], of=row["of"])),
-                Cell(row["reason"]),
+                Cell(text.said(str(row["reason"]))),
             ]
             for row in told.to_dict("records")
         ]

@@ -53,7 +53,7 @@ class Parallel(Section):
         values = dict(zip(rows["config"], rows["value"], strict=True))
         results = [float(values[config]) for config in configs]
         names = short_names(paths)
-        scales = [_result(by.label, results, higher=by.higher_is_better)]
+        scales = [_result(text.said(by.label), results, higher=by.higher_is_better)]
         scales += [_scale(names[path], [change.get(path) for change in changes]) for path in paths]
         scales = scales[: MOST_KEYS + 1]
         height = 40 + ROW * len(scales)

@@ -26,9 +26,9 @@ class Shortcuts(Section):
         others = [each for each in CRITERIA.values() if each.key != by.key]
         headings = [
             text("shortcuts.baseline"),
-            by.label,
+            text.said(by.label),
             text("shortcuts.lead"),
-            *(each.label for each in others),
+            *(text.said(each.label) for each in others),
         ]
         rows = []
         passed = 0
@@ -37,7 +37,7 @@ class Shortcuts(Section):
             passed += lead > 0
             style = "" if math.isnan(lead) or lead > 0 else "verdict worse"
             cells = [
-                Cell(row["baseline"], str(sees.get(row["baseline"], "")), "name"),
+                Cell(row["baseline"], text.said(str(sees.get(row["baseline"], ""))), "name"),
                 Cell(number(row[by.key]), style="lead"),
                 Cell(signed(lead), style=style),
                 *(Cell(number(row[each.key])) for each in others),

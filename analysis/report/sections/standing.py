@@ -81,7 +81,7 @@ def _figure(material: Material) -> Chart:
     }  # fmt: skip
     figure = figure_json(
         traces,
-        x={"title": by.label},
+        x={"title": text.said(by.label)},
         y={
             "type": "category",
             "categoryorder": "array",
@@ -119,10 +119,10 @@ def _table(material: Material) -> RowTable:
     others = [each for each in CRITERIA.values() if each.key != by.key]
     headings = [
         text("ranking.configuration"),
-        by.label,
+        text.said(by.label),
         text("ranking.interval"),
         text("ranking.better"),
-        *(each.label for each in others),
+        *(text.said(each.label) for each in others),
         text("ranking.alone"),
         text("ranking.test"),
         text("ranking.warnings"),
@@ -133,7 +133,7 @@ def _table(material: Material) -> RowTable:
         notes = (
             [text("ranking.censored", ended=row["censored"], units=row["units"])] if row["censored"] else []
         )
-        notes += [note for note in (row["lacking"], row["common_folds"]) if note]
+        notes += [text.said(note) for note in (row["lacking"], row["common_folds"]) if note]
         invariant = row["rank_invariant"] and by.key == "aupr"
         tie = text(f"ranking.tie_{row['tie']}")
         place = f"#{row['rank']} {tie}".strip()

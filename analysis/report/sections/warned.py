@@ -44,7 +44,7 @@ def _unjudged(material: Material) -> Iterator[Block]:
             [
                 Cell(row["rule"], style="quiet"),
                 Cell(text("warnings.units_are", units=row["units"], of=row["of"]), style="quiet"),
-                Cell(why(row["missing"]), style="quiet"),
+                Cell(text.said(why(row["missing"])), style="quiet"),
             ]
             for row in rows
         ]
@@ -74,6 +74,6 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
         Cell(f"{mark} {row['rule']}", text(f"warnings.severity_{severity}"), f"name {severity}"),
         Cell(where),
         Cell(worst, "; ".join(place)),
-        Cell(evidence),
-        Cell(str(row["advice"])),
+        Cell(text.said(evidence)),
+        Cell(text.said(str(row["advice"]))),
     ]
