@@ -85,10 +85,12 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
     unit_rows = run.table("units")
     names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
     silent: dict[str, set[str]] | None = None
+    contents: Mapping[str, Mapping[str, Any]] = {}
     for copy in copies(run):
         if copy.decimals is None:
-            silent = _silent_keys(run, units) if silent is None else silent
-            if _explained(run, copy.configs, silent):
+            if silent is None:
+                silent, contents = _silent_keys(run, units), resolved_configurations(run)
+            if _explained(contents, copy.configs, silent):
                 continue
         for config, other in (copy.configs, copy.configs[::-1]):
             keys: Any = unit_rows.loc[unit_rows["config"] == config, KEYS].to_dict("records")
@@ -201,10 +203,11 @@ def _settings(run: Run) -> dict[str, set[str]]:
     return keys
 
 
-def _explained(run: Run, pair: tuple[str, str], silent: Mapping[str, set[str]]) -> bool:
+def _explained(
+    contents: Mapping[str, Mapping[str, Any]], pair: tuple[str, str], silent: Mapping[str, set[str]]
+) -> bool:
     """Whether every setting in which two configurations differ is of something that never acted in either."""
-    contents = resolved_configurations(run)
-    one, other = (flatten(contents[config]) for config in pair)
+    one, other = (flatten(dict(contents[config])) for config in pair)
     differing = [path for path in {**one, **other} if one.get(path) != other.get(path)]
     patterns = silent.get(pair[0], set()) | silent.get(pair[1], set())
     return bool(differing) and all(any(_inside(path, pattern) for pattern in patterns) for path in differing)

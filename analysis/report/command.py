@@ -10,7 +10,6 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from analysis.arguments import command_parser
 from analysis.criteria import CRITERIA, criterion_of
-from analysis.errors import UserError
 from analysis.language import LANGUAGES
 from analysis.output import printable
 from analysis.paths import user_path
@@ -47,10 +46,6 @@ def report_command(argv: Sequence[str], console: Console) -> int:
         "--lang", default="en", choices=LANGUAGES, metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)"
     )
     options = parser.parse_args(argv)
-    if options.out is not None and options.out.is_dir():
-        raise UserError(
-            f"--out {options.out} is a folder; expected the name of a file, e.g. {options.out / FILE}"
-        )
     run = Run.open(options.run)
     by = options.by or criterion_of(str(run.plan().get("objective") or "")).key
     with shown_progress(console) as progress:

@@ -1,5 +1,6 @@
 """The report as a page: every section's blocks in one template, written whole or not at all."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
@@ -42,12 +43,16 @@ def write_report(
     Raises UserError where the file cannot be written.
     """
     file = out or ranking.run.path / FILE
+    if file.is_dir():
+        raise UserError(f"{file} is a folder; expected the name of a file, e.g. {file / FILE}")
     content = report_html(ranking, language, progress=progress).encode()
     hidden = file.with_name(f".{file.name}.part")
     try:
         hidden.write_bytes(content)
         hidden.replace(file)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            hidden.unlink()
         raise UserError(
             f"{file} cannot be written ({error.strerror}); --out FILE names another place"
         ) from None

@@ -15,6 +15,7 @@ from sklearn.metrics import average_precision_score
 
 from analysis.__main__ import main
 from analysis.effects_view import effects_view
+from analysis.errors import UserError
 from analysis.ranking import Ranking, rank
 from analysis.report.answer import answer
 from analysis.report.content import Paragraph
@@ -243,6 +244,10 @@ def test_command_writes_where_it_says(
     assert "NLL" in Reader(out.read_text(encoding="utf-8")).words["answer"]
     assert [file.name for file in tmp_path.iterdir()] == ["page.html"]
     assert not (run_path / FILE).exists()
+    with pytest.raises(UserError, match="is a folder; expected the name of a file"):
+        main(["report", str(run_path), "--out", str(tmp_path)])
+    with pytest.raises(UserError, match="cannot be written"):
+        main(["report", str(run_path), "--out", str(tmp_path / "nowhere" / "page.html")])
 
 
 def test_unread_files_are_said_on_the_page(ranking: Ranking) -> None:
