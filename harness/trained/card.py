@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ def card(run: Run, units: Sequence[TrainedUnit]) -> str:
     config = units[0].config.id
     rankings = {key: rank(run, key) for key in CRITERIA}
     ranking = rankings["aupr"]
-    row = ranking.configurations.set_index("config").loc[config]
+    row = _ranked(ranking, config)
     lines = [
         f"# {row['label']} ({config})",
         "",
@@ -71,6 +72,12 @@ def card(run: Run, units: Sequence[TrainedUnit]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _ranked(ranking: Ranking, config: str) -> dict[str, Any]:
+    """The row of a configuration in a ranking."""
+    rows = ranking.configurations
+    return {str(key): value for key, value in rows[rows["config"] == config].iloc[0].items()}
+
+
 def _data(run: Run, units: Sequence[TrainedUnit]) -> Iterator[str]:
     stored = run.table("units")
     mine = stored[stored["config"] == units[0].config.id]
@@ -94,7 +101,7 @@ def _metrics(rankings: Mapping[str, Ranking], config: str) -> Iterator[str]:
     yield "| on unseen cell lines and chromosomes | validation | 95 % interval over seeds | U_I alone | test |"
     yield "|---|---|---|---|---|"
     for key, criterion in CRITERIA.items():
-        row = rankings[key].configurations.set_index("config").loc[config]
+        row = _ranked(rankings[key], config)
         beyond = (
             ""
             if criterion.possible(row["low"], row["high"])
@@ -105,7 +112,7 @@ def _metrics(rankings: Mapping[str, Ranking], config: str) -> Iterator[str]:
             f"| {criterion.label} | {_number(row['value'])} | {_span(row['low'], row['high'])}{beyond} | "
             f"{_number(row[f'u_{key}'])} | {test} |"
         )
-    row = rankings["aupr"].configurations.set_index("config").loc[config]
+    row = _ranked(rankings["aupr"], config)
     yield ""
     yield (
         f"Mean over {counted(int(row['seeds']), 'seed')} of the mean over {counted(int(row['folds']), 'fold')}, all units "

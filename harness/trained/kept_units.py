@@ -49,7 +49,10 @@ class KeptUnits:
         load_use(_brought(run.path))
         rows = run.table("units").assign(state=statuses(run))
         rows = rows[rows["config"] == config]
-        entries = [{**row, "unit": _name(row)} for row in rows.to_dict("records")]
+        entries = [
+            {**row, "unit": _name(row)}
+            for row in ({str(key): value for key, value in each.items()} for each in rows.to_dict("records"))
+        ]
         entries = [row for row in entries if only in (None, row["unit"])]
         if fold is not None:
             names = [json.loads(row["fold_json"])["name"] for row in entries]

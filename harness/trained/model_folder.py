@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from harness.config.space.compose import compose
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use, with_imported
 from harness.config.yaml.lines import read_yaml
 from harness.store.storage import writing
-from harness.trained.tensor_file import NAMES, file_name, from_bytes, to_bytes
+from harness.trained.tensor_file import file_name, from_bytes, to_bytes
 from harness.trained.trained_unit import FittedCalibration, TrainedUnit
 
 FORMAT = 1
@@ -39,7 +39,7 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
         raise UserError(f"--out {folder} is there already; expected a new folder")
     name = file_name()
     weights, config = to_bytes(name, units), units[0].config
-    settings = {
+    settings: dict[str, Any] = {
         "format": FORMAT,
         "id": config.id,
         "weights": name,
@@ -53,6 +53,7 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
         ],
         "configuration": config.canonical(),
     }
+    settings["sha256"] = _digest(settings)
     text = io.StringIO()
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
@@ -90,31 +91,32 @@ def read_model(folder: Path) -> list[TrainedUnit]:
     settings = read_yaml(folder / SETTINGS).data
     if settings.get("format") != FORMAT:
         raise UserError(f"{folder / SETTINGS}: format {settings.get('format')}; this program reads {FORMAT}")
-    name = settings.get("weights")
-    if name not in NAMES:
-        raise UserError(f"{folder / SETTINGS}: weights '{name}'; expected {' or '.join(NAMES)}")
+    if _digest(settings) != settings.get("sha256"):
+        raise UserError(f"{folder / SETTINGS} is not as it was written; a trained model cannot be edited")
+    name = settings["weights"]
     try:
         data = (folder / name).read_bytes()
     except OSError as error:
         raise UserError(f"{folder / name} cannot be read: {error.strerror}") from None
-    if hashlib.sha256(data).hexdigest() != settings.get("weights_sha256"):
+    if hashlib.sha256(data).hexdigest() != settings["weights_sha256"]:
         raise UserError(f"{folder / name} is not the file that {SETTINGS} was written with; export it again")
     config = compose(settings["configuration"], {})
-    if config.id != settings.get("id"):
-        raise UserError(
-            f"{folder / SETTINGS}: the configuration is {config.id} and says that it is {settings.get('id')}; a trained "
-            "model cannot be edited"
-        )
     tensors = from_bytes(name, data)
     return [
         TrainedUnit(
-            **{name: unit[name] for name in PLAIN},
+            **{field: unit[field] for field in PLAIN},
             config=config,
             calibration=FittedCalibration(**unit["calibration"]),
             **tensors[unit["name"]],
         )
         for unit in settings["units"]
     ]
+
+
+def _digest(settings: Mapping[str, Any]) -> str:
+    """SHA-256 over all settings but itself, as JSON."""
+    content = {key: value for key, value in settings.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:

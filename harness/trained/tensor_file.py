@@ -60,7 +60,7 @@ def from_bytes(name: str, data: bytes) -> dict[str, dict[str, Any]]:
     units: dict[str, dict[str, Any]] = {}
     for key, value in tensors.items():
         unit, group, rest = key.split("/", 2)
-        empty = {"weights": {group: {} for group in GROUPS}, "v": None, "relations": None}
+        empty: dict[str, Any] = {"weights": {group: {} for group in GROUPS}, "v": None, "relations": None}
         held = units.setdefault(unit, empty)
         (held if group == "facts" else held["weights"][group])[rest] = value
     return units

@@ -163,6 +163,11 @@ def test_an_exported_model_scores_as_its_run(
     assert "a trained model cannot be edited" in refused(
         "--model", model, "--pairs", folder, "--out", tmp_path / "o.tsv"
     )
+    (model / "model.yaml").write_text(settings)
+    (weights,) = model.glob("weights.*")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    said = refused("--model", model, "--pairs", folder, "--out", tmp_path / "o.tsv")
+    assert "is not the file that model.yaml was written with" in said
     again = command("harness.runs", "export-model", run, configuration(run), "--out", model)
     assert (again.returncode, "is there already" in again.stderr) == (2, True)
 
