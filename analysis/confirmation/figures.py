@@ -22,9 +22,9 @@ class Confirmation:
     `rows`, the winner first: config, confirmed_as, role (winner, tie), label; `selected` (what the selection saw) with
     selected_low and selected_high; `again`, the mean on val_unseen of the new fold; `confirmed`, that on its test split,
     with low and high (t over fresh seeds); seeds, planned, lacking (words); `optimism` = selected - confirmed, turned so
-    that positive means that the selection flattered; `over_baseline` and `behind_winner`, each with low and high,
-    and `tie` (verdict of the paired difference to the winner). `baseline` has selected, again, confirmed and optimism.
-    All but what the selection saw is NaN until the test split is opened.
+    that positive means that the selection flattered; `over_baseline` (positive: better) and `behind_winner`, each with
+    low and high, and `tie` (verdict of the paired difference to the winner). `baseline` has selected, again, confirmed and
+    optimism. All but what the selection saw is NaN until the test split is opened.
     """
 
     record: ChoiceRecord

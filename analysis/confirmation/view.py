@@ -73,7 +73,7 @@ def _headline(told: Confirmation) -> Iterator[RenderableType]:
         verdict = "better" if low > 0 else "worse" if high < 0 else "not told apart"
         yield Text(
             f"against baseline {told.record.baseline} ({_number(base['confirmed'])}): {row['over_baseline']:+.3f}, "
-            f"{low:+.3f} to {high:+.3f}: {verdict}"
+            f"{low:+.3f} to {high:+.3f} (positive is better): {verdict}"
         )
 
 
