@@ -284,8 +284,8 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
     idle = []
     for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
-        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(missing)}"
-        if missing.startswith(NOTHING):
+        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(str(missing))}"
+        if str(missing).startswith(NOTHING):
             idle.append(text.replace(f": {NOTHING}: ", ": "))
         else:
             yield Text(f"not evaluated: {text}", style="magenta")

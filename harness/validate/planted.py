@@ -14,6 +14,7 @@ from harness.validate.faults import (
     between,
     configured,
     edited,
+    judged,
     rescored,
     shuffled,
 )
@@ -57,7 +58,7 @@ def harmed(unit: TrialUnit, rng: Rng) -> Planted:
 
 def constant(unit: TrialUnit, rng: Rng) -> Planted:
     ratio = between(rng, 1e-5, 0.0095)
-    return edited(unit.records, "epochs", lambda row: {"r_var": ratio**2 * row["u_var"]}), ratio
+    return edited(_longer(unit), "epochs", lambda row: {"r_var": ratio**2 * row["u_var"]}), ratio
 
 
 def drowned(unit: TrialUnit, rng: Rng) -> Planted:
@@ -82,8 +83,7 @@ def idle(unit: TrialUnit, rng: Rng) -> Planted:
         acts = row["term"] == "competition" and row["name"] in ("acted", "pulled")
         return {"value": (1 - share) / 2} if acts else {}
 
-    longer = edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
-    return edited(longer, "reports", edit), share
+    return edited(_longer(unit), "reports", edit), share
 
 
 def lazy(unit: TrialUnit, rng: Rng) -> Planted:
@@ -157,6 +157,11 @@ def _has_terms(unit: TrialUnit) -> bool:
     return any(row["term"] != TASK and row["value"] for row in terms)
 
 
+def _longer(unit: TrialUnit) -> UnitRecords:
+    """The records as of a trial of ten times as many steps."""
+    return edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
+
+
 def _reports(unit: TrialUnit, term: str) -> bool:
     reports: Any = unit.records.reports
     return any(row["term"] == term and row["name"] == "acted" for row in reports)
@@ -167,7 +172,12 @@ FAULTS = (
     Fault("not_learning", "order of unseen pairs lost; of half the loss rises, by 0 to 30 %", unlearnt, 240),
     Fault("zero_input", "scores of the cell line alone, and noise of 1e-7 to 0.01", blind, 240),
     Fault("correction_harms", "noise of 1.5 to 8 standard deviations of U_I in R_E", harmed, 240),
-    Fault("constant_environment", "spread of R_E 0.00001 to 0.0095 of U_I's", constant),
+    Fault(
+        "constant_environment",
+        "spread of R_E 0.00001 to 0.0095 of U_I's, of a trial ten times as long",
+        constant,
+        can=lambda unit: judged(_longer(unit), "constant_environment")[1] is None,
+    ),
     Fault("drowned_term", "gradient share of one term 0.00001 to 0.009", drowned),
     Fault("never_acted", "value and gradient of one term 0", silent, can=_has_terms),
     Fault(

@@ -123,7 +123,7 @@ def test_figures_are_of_the_reporting_half_and_limits_of_the_other() -> None:
         for half in (0, 1)
         for _ in range(40)
     ]
-    healthy = [
+    healthy: list[dict[str, Any]] = [
         {"half": half, "preset": "p", "form": "f", "unable": [], "at": {}}
         | {"raised": ["drowned_term"] * (half == 1 and at < 4)}
         for half in (0, 1)
