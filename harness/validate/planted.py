@@ -21,6 +21,8 @@ from harness.validate.faults import (
 from harness.validate.health import TrialUnit
 
 TASK = "task"
+_LINES = ("A", "B", "C", "D")
+"""Training cell lines of a competition that is planted."""
 
 
 def collapsed(unit: TrialUnit, rng: Rng) -> Planted:
@@ -78,18 +80,30 @@ def silent(unit: TrialUnit, rng: Rng) -> Planted:
 
 def idle(unit: TrialUnit, rng: Rng) -> Planted:
     share = rng.uniform(0.905, 1.0)
-
-    def edit(row: Row) -> Row:
-        acts = row["term"] == "competition" and row["name"] in ("acted", "pulled")
-        return {"value": (1 - share) / 2} if acts else {}
-
-    return edited(_longer(unit), "reports", edit), share
+    records = configured(_longer(unit), "loss.competition", {"weight": 0.1, "warmup": 10})
+    records = configured(records, "episode.pseudo_unseen", 0.25)
+    reports = [
+        {"epoch": epoch, "term": "competition", "name": name, "cell_line": line, "value": (1 - share) / 2}
+        for epoch in _epochs(unit)
+        for name in ("acted", "pulled")
+        for line in _LINES
+    ]
+    return _with(records, reports=reports), share
 
 
 def lazy(unit: TrialUnit, rng: Rng) -> Planted:
-    ratio = between(rng, 5e-4, 0.047)
-    records = edited(unit.records, "epochs", lambda row: {"student_var": ratio * row["teacher_var"]})
-    return _rising(records, "distillation", rng)[0], ratio
+    ratio, first, rise = between(rng, 5e-4, 0.047), between(rng, 1e-3, 1.0), rng.uniform(0.0, 0.3)
+    records = configured(unit.records, "loss.distillation", {"weight": 0.1})
+    records = edited(
+        records, "epochs", lambda row: {"student_var": ratio * row["u_var"], "teacher_var": row["u_var"]}
+    )
+    terms: Any = records.terms
+    others = [row for row in terms if row["term"] != "distillation"]
+    lesson = [
+        {"epoch": epoch, "term": "distillation", "value": first * (1 + rise * (epoch - 1)), "weight": 0.1}
+        for epoch in _epochs(unit)
+    ]
+    return _with(records, terms=[*others, *lesson]), ratio
 
 
 def mismatched(unit: TrialUnit, rng: Rng) -> Planted:
@@ -162,9 +176,14 @@ def _longer(unit: TrialUnit) -> UnitRecords:
     return edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
 
 
-def _reports(unit: TrialUnit, term: str) -> bool:
-    reports: Any = unit.records.reports
-    return any(row["term"] == term and row["name"] == "acted" for row in reports)
+def _any(unit: TrialUnit) -> bool:
+    """A unit of any kind: what the fault needs is planted with it."""
+    return len(unit.scores["label"]) > 0
+
+
+def _epochs(unit: TrialUnit) -> list[int]:
+    epochs: Any = unit.records.epochs
+    return [int(row["epoch"]) for row in epochs]
 
 
 FAULTS = (
@@ -182,13 +201,18 @@ FAULTS = (
     Fault("never_acted", "value and gradient of one term 0", silent, can=_has_terms),
     Fault(
         "dead_competition",
-        "idle in 90.5 to 100 % of episodes, of a trial ten times as long",
+        "a competition, idle in 90.5 to 100 % of episodes, of a trial ten times as long",
         idle,
-        can=lambda unit: _reports(unit, "competition"),
+        can=_any,
     ),
-    Fault("lazy_teacher", "variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %", lazy),
+    Fault(
+        "lazy_teacher",
+        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %",
+        lazy,
+        can=_any,
+    ),
     Fault("energy_mismatch", "a logit off by 1.02 to 10 000 tolerances", mismatched),
     Fault("inert_mechanism", "the audit's verdict on one mechanism", inert),
     Fault("test_leak", "branch or objective on test", leaked),
-    Fault("shortcut", "promoter-only AUC 0.002 to 0.2 above the unit's", shortcut, can=lambda unit: True),
+    Fault("shortcut", "promoter-only AUC 0.002 to 0.2 above the unit's", shortcut, can=_any),
 )
