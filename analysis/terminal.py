@@ -177,8 +177,8 @@ def _flags(ranking: Ranking) -> dict[str, Text]:
     """Configuration -> the letters of its rules, but for what data or sizes imply: that is said once per run."""
     texts: dict[str, Text] = {}
     place = {rule: at for at, rule in enumerate(rules_in_order(ranking.findings))}
-    own = ranking.findings[~ranking.findings["implied"]]
-    each = own.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
+    plain = ranking.findings[~ranking.findings["implied"]]
+    each = plain.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
     for row in sorted(each.reset_index().to_dict("records"), key=lambda r: place[r["rule"]]):
         style = _STYLE.get(row["severity"], "")
         texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)

@@ -37,7 +37,7 @@ PRESETS = ("minimal", "cross_attention", "rp24", "rp25")
 
 
 @dataclass(frozen=True)
-class Place:
+class FormData:
     """Data of one planted form, encoded, with the fold and the run folder of its trials."""
 
     form: str
@@ -47,11 +47,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Arm:
+class SmallTrial:
     """One configuration of the trials: a preset, made small, on data of one form."""
 
     preset: str
-    place: Place
+    place: FormData
     config: ConfigurationBlock = field(repr=False)
 
     @property
@@ -59,7 +59,7 @@ class Arm:
         return f"{self.preset} on {self.place.form}"
 
 
-def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[Place]:
+def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
     """The data of every form, made and encoded once, with a promoter-only baseline of their fold beside."""
     for form in forms:
         data = DataBlock.model_validate(
@@ -81,7 +81,7 @@ def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[Place]:
         fold = make_folds(dataset, data)[0]
         run = RunWriter(out / "healthy" / form)
         run.write("baselines", fold.id, _of_promoter(dataset, fold))
-        yield Place(form, dataset, fold, run)
+        yield FormData(form, dataset, fold, run)
 
 
 def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
@@ -101,13 +101,13 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
     return [{**told, **{name: row[name] for name in columns}} for row in measured]
 
 
-def arms(places_: list[Place]) -> list[Arm]:
+def arms(places_: list[FormData]) -> list[SmallTrial]:
     """Every preset on the data of every form."""
     configs = {name: compose(load_preset(name), SMALL).resolved() for name in PRESETS}
-    return [Arm(name, place, configs[name]) for place, name in product(places_, PRESETS)]
+    return [SmallTrial(name, place, configs[name]) for place, name in product(places_, PRESETS)]
 
 
-def train(arms_: list[Arm], units: int, said: Callable[[str], None]) -> None:
+def train(arms_: list[SmallTrial], units: int, said: Callable[[str], None]) -> None:
     """Train until there are that many units, seed by seed over all arms; what has ended is not trained again. The first
     seed of an arm is audited, for all of its seeds."""
     torch.set_num_threads(1)

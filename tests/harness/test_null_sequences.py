@@ -11,7 +11,7 @@ from harness.trial.score.predict import SplitScores
 NOBODY: dict[int, np.ndarray] = {}
 
 
-def test_figures_without_sequences_stand_in_corrected_rows_as_found() -> None:
+def test_figures_without_sequences_stand_in_corrected_rows() -> None:
     label, cell = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 0, 1, 1])
     logit = np.array([2.0, 2.0, 2.0, 0.5, 0.5], dtype=np.float32)
     of_cells = ("z_e", "r_cell", "r_raw", "r_student", "r_teacher", "posterior", "places")
