@@ -84,8 +84,8 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     changes = configuration_changes(run)
     share = evaluated_share(run) if len(set(units["fold"])) > 1 else float("nan")
     table = _rows(units, metric, states, run.fold_labels(), share)
-    own = findings[~findings["implied"]]
-    raised = {str(config): list(rules.unique()) for config, rules in own.groupby("config")["rule"]}
+    plain = findings[~findings["implied"]]
+    raised = {str(config): list(rules.unique()) for config, rules in plain.groupby("config")["rule"]}
     table["flags"] = [raised.get(config, []) for config in table["config"]]
     against = findings[counts_against_health(findings)]
     flagged = set(against["config"])

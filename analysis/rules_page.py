@@ -27,7 +27,7 @@ _HELP = "Print every warning rule: severity, condition, limits, source and what 
 _STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
 
 
-class Row(NamedTuple):
+class RuleRow(NamedTuple):
     """One rule: its name and letter, its severity, when it holds, its limits by name, its source and what to try."""
 
     rule: str
@@ -39,10 +39,10 @@ class Row(NamedTuple):
     advice: str
 
 
-def rows() -> list[Row]:
+def rows() -> list[RuleRow]:
     """All rules that are loaded, in their order, and the one that is judged on a whole run."""
     each = [
-        Row(
+        RuleRow(
             rule.id,
             rule.mark,
             rule.severity,
@@ -53,7 +53,7 @@ def rows() -> list[Row]:
         )
         for rule in RULES.values()
     ]
-    return [*each, Row(*duplicates.DECLARATION)]
+    return [*each, RuleRow(*duplicates.DECLARATION)]
 
 
 def page() -> str:

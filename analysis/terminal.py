@@ -179,8 +179,8 @@ def _flags(ranking: Ranking) -> dict[str, Text]:
     """Configuration -> the letters of its rules, but for what data or sizes imply: that is said once per run."""
     texts: dict[str, Text] = {}
     place = {rule: at for at, rule in enumerate(rules_in_order(ranking.findings))}
-    own = ranking.findings[~ranking.findings["implied"]]
-    each = own.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
+    plain = ranking.findings[~ranking.findings["implied"]]
+    each = plain.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
     for row in sorted(each.reset_index().to_dict("records"), key=lambda r: place[r["rule"]]):
         style = _STYLE.get(row["severity"], "")
         texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)
@@ -286,8 +286,8 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
         yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
     idle = []
     for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
-        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(missing)}"
-        if missing.startswith(NOTHING):
+        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(str(missing))}"
+        if str(missing).startswith(NOTHING):
             idle.append(text.replace(f": {NOTHING}: ", ": "))
         else:
             yield Text(f"not evaluated: {text}", style="magenta")

@@ -15,7 +15,6 @@ TRAINED = 100
 NOTHING = "nothing to judge"
 """How a reason begins that names no missing input, but that a unit is not configured to have what a rule judges."""
 NO_ENVIRONMENT = f"{NOTHING}: environment.source is none"
-FEW_STEPS = f"{UNDERPOWERED}: fewer than {TRAINED} optimiser steps"
 
 
 def unended(units: Units, last: Floats) -> list[tuple[str, Mask]]:
@@ -33,14 +32,14 @@ def last_epoch(units: Units) -> Floats:
     return _largest(units, "epoch")
 
 
-def untrained(units: Units) -> list[tuple[str, Mask]]:
-    """`unended`, and units that took too few steps. What others reported is of models that they call trained."""
+def untrained(units: Units, least: int = TRAINED) -> list[tuple[str, Mask]]:
+    """`unended`, and units of fewer than the `least` steps. What others reported is of models that they call trained."""
     steps, ours = _largest(units, "step"), ~units.unit_rows.equals("selection", REPORTED_BY_OTHERS)
     lacks = [
         ("rows of the table epochs", ~units.having(units.epochs)),
         *unended(units, last_epoch(units)),
         ("step of the table epochs", ~(steps > 0)),
-        (FEW_STEPS, steps < TRAINED),
+        (f"{UNDERPOWERED}: fewer than {least} optimiser steps", steps < least),
     ]
     return [(what, lacking & ours) for what, lacking in lacks]
 

@@ -35,11 +35,11 @@ class EnergyMismatch(Rule):
         np.maximum.at(largest, rows.unit, gap)
         ended = rows.where(rows.equals("mechanism", "prediction") & rows.equals("moment", "last"))
         # A form of a person's own cannot be recomputed.
-        own = [each is not None and each not in FORMS for each in units.settings("energy.form")]
+        personal = [each is not None and each not in FORMS for each in units.settings("energy.form")]
         lacks = [
             ("rows of the table audit", ~units.having(rows)),
             ("the audit of the unit's end in the table audit", ~units.having(ended) & ~(largest > 0)),
-            ("a NumPy form of its energy", np.array(own, dtype=bool) & ~(largest > 0)),
+            ("a NumPy form of its energy", np.array(personal, dtype=bool) & ~(largest > 0)),
         ]
         return units.before_training({"gap": largest}, lacks)
 

@@ -16,7 +16,7 @@ from harness.stamp.code import Code
 from harness.store.writer import replace_atomically
 from harness.validate import trials
 from harness.validate.cases import append, healthy_rows, lines, planted_rows
-from harness.validate.figures import RuleFigures, Share, faulty_shares, rule_figures, summary
+from harness.validate.figures import Proportion, RuleFigures, faulty_shares, rule_figures, summary
 from harness.validate.health import TrialUnit, healthy_units
 from harness.validate.planted import FAULTS
 
@@ -122,7 +122,7 @@ def rules_table(figures: list[RuleFigures]) -> Table:
     return table
 
 
-def healthy_table(shares: dict[str, Share]) -> Table:
+def healthy_table(shares: dict[str, Proportion]) -> Table:
     """Healthy units that carry any fault, of all, by preset and by form."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("healthy units", "number", "with a fault", "share", "up to"):

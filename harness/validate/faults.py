@@ -44,7 +44,8 @@ def judged(records: UnitRecords, rule: str, factor: float = 1.0) -> tuple[bool, 
 def edited(records: UnitRecords, table: str, edit: Callable[[Row], Row]) -> UnitRecords:
     """The records with every row of a table edited: `edit` gives the columns that change."""
     rows: Any = getattr(records, table)
-    return replace(records, **{table: [{**row, **edit(row)} for row in rows]})
+    tables: dict[str, Any] = {table: [{**row, **edit(row)} for row in rows]}
+    return replace(records, **tables)
 
 
 def configured(records: UnitRecords, path: str, value: Any) -> UnitRecords:

@@ -15,7 +15,7 @@ PREVALENCE = 0.1
 
 
 @dataclass(frozen=True)
-class Share:
+class Proportion:
     """`hits` of `of`, with its exact 95 % interval (Clopper and Pearson)."""
 
     hits: int
@@ -40,8 +40,8 @@ class RuleFigures:
 
     rule: str
     dose: str
-    recall: Share
-    alarms: Share
+    recall: Proportion
+    alarms: Proportion
     tuned: float | None
 
     @property
@@ -76,19 +76,19 @@ def rule_figures(planted: list[Row], healthy: list[Row]) -> list[RuleFigures]:
     for fault in FAULTS:
         cases = [row for row in planted if row["rule"] == fault.rule]
         reported = [row for row in cases if row["half"] == 1]
-        recall = Share(sum(row["raised"] for row in reported), len(reported))
+        recall = Proportion(sum(row["raised"] for row in reported), len(reported))
         tuned = _tuned(fault.rule, [row for row in cases if row["half"] == 0], healthy)
         figures.append(RuleFigures(fault.rule, fault.dose, recall, alarms(fault.rule, healthy, 1), tuned))
     return figures
 
 
-def alarms(rule: str, healthy: list[Row], half: int | None = None) -> Share:
+def alarms(rule: str, healthy: list[Row], half: int | None = None) -> Proportion:
     """Healthy units that a rule accuses, of those on which it could be judged."""
     able = [row for row in healthy if rule not in row["unable"] and half in (None, row["half"])]
-    return Share(sum(rule in row["raised"] for row in able), len(able))
+    return Proportion(sum(rule in row["raised"] for row in able), len(able))
 
 
-def faulty_shares(healthy: list[Row]) -> dict[str, Share]:
+def faulty_shares(healthy: list[Row]) -> dict[str, Proportion]:
     """Healthy units that carry any fault: of all, by preset and by form."""
     faults = {name for name, rule in RULES.items() if rule.severity == "fault"}
     counted: dict[str, Counter[bool]] = {}
@@ -96,7 +96,7 @@ def faulty_shares(healthy: list[Row]) -> dict[str, Share]:
         accused = bool(faults & set(row["raised"]))
         for group in ("all", f"preset {row['preset']}", f"form {row['form']}"):
             counted.setdefault(group, Counter())[accused] += 1
-    return {group: Share(count[True], count.total()) for group, count in counted.items()}
+    return {group: Proportion(count[True], count.total()) for group, count in counted.items()}
 
 
 def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
@@ -107,8 +107,8 @@ def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
 
     def gain(factor: float) -> tuple[float, float]:
         name = f"{factor:g}"
-        recall = Share(sum(row["at"][name] for row in planted), len(planted)).value
-        wrong = Share(sum(row["at"].get(rule, {}).get(name, False) for row in able), len(able)).value
+        recall = Proportion(sum(row["at"][name] for row in planted), len(planted)).value
+        wrong = Proportion(sum(row["at"].get(rule, {}).get(name, False) for row in able), len(able)).value
         return round(recall - (wrong if able else 0.0), 6), -abs(factor - 1)
 
     return max(FACTORS, key=gain)

@@ -64,12 +64,14 @@ def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:
         each for each in cells if each["score"] == "u_only" and each["selection"] == "best_on_validation"
     ]
     lines = [each for each in alone if each["cell_line"] not in (MACRO, POOLED)]
-    (pooled,) = (each for each in alone if each["cell_line"] == POOLED)
+    pooled = [each for each in alone if each["cell_line"] == POOLED]
+    if not lines or not pooled:
+        return False
     pairs, positives, auc = (
         np.array([each[name] for each in lines], dtype=np.float64) for name in ("n", "positives", "auc")
     )
     error = np.sum((pairs * hanley_mcneil(0.5, positives, pairs - positives)) ** 2) ** 0.5 / pairs.sum()
-    lower = np.average(auc, weights=pairs) - BOUND * error * pooled["auc_design_effect"] ** 0.5
+    lower = np.average(auc, weights=pairs) - BOUND * error * pooled[0]["auc_design_effect"] ** 0.5
     return bool(lower > 0.5)
 
 

@@ -14,12 +14,15 @@ from harness.validate.faults import (
     between,
     configured,
     edited,
+    judged,
     rescored,
     shuffled,
 )
 from harness.validate.health import TrialUnit
 
 TASK = "task"
+_LINES = ("A", "B", "C", "D")
+"""Training cell lines of a competition that is planted."""
 
 
 def collapsed(unit: TrialUnit, rng: Rng) -> Planted:
@@ -57,7 +60,7 @@ def harmed(unit: TrialUnit, rng: Rng) -> Planted:
 
 def constant(unit: TrialUnit, rng: Rng) -> Planted:
     ratio = between(rng, 1e-5, 0.0095)
-    return edited(unit.records, "epochs", lambda row: {"r_var": ratio**2 * row["u_var"]}), ratio
+    return edited(_longer(unit), "epochs", lambda row: {"r_var": ratio**2 * row["u_var"]}), ratio
 
 
 def drowned(unit: TrialUnit, rng: Rng) -> Planted:
@@ -77,19 +80,30 @@ def silent(unit: TrialUnit, rng: Rng) -> Planted:
 
 def idle(unit: TrialUnit, rng: Rng) -> Planted:
     share = rng.uniform(0.905, 1.0)
-
-    def edit(row: Row) -> Row:
-        acts = row["term"] == "competition" and row["name"] in ("acted", "pulled")
-        return {"value": (1 - share) / 2} if acts else {}
-
-    longer = edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
-    return edited(longer, "reports", edit), share
+    records = configured(_longer(unit), "loss.competition", {"weight": 0.1, "warmup": 10})
+    records = configured(records, "episode.pseudo_unseen", 0.25)
+    reports = [
+        {"epoch": epoch, "term": "competition", "name": name, "cell_line": line, "value": (1 - share) / 2}
+        for epoch in _epochs(unit)
+        for name in ("acted", "pulled")
+        for line in _LINES
+    ]
+    return _with(records, reports=reports), share
 
 
 def lazy(unit: TrialUnit, rng: Rng) -> Planted:
-    ratio = between(rng, 5e-4, 0.047)
-    records = edited(unit.records, "epochs", lambda row: {"student_var": ratio * row["teacher_var"]})
-    return _rising(records, "distillation", rng)[0], ratio
+    ratio, first, rise = between(rng, 5e-4, 0.047), between(rng, 1e-3, 1.0), rng.uniform(0.0, 0.3)
+    records = configured(unit.records, "loss.distillation", {"weight": 0.1})
+    records = edited(
+        records, "epochs", lambda row: {"student_var": ratio * row["u_var"], "teacher_var": row["u_var"]}
+    )
+    terms: Any = records.terms
+    others = [row for row in terms if row["term"] != "distillation"]
+    lesson = [
+        {"epoch": epoch, "term": "distillation", "value": first * (1 + rise * (epoch - 1)), "weight": 0.1}
+        for epoch in _epochs(unit)
+    ]
+    return _with(records, terms=[*others, *lesson]), ratio
 
 
 def mismatched(unit: TrialUnit, rng: Rng) -> Planted:
@@ -157,9 +171,19 @@ def _has_terms(unit: TrialUnit) -> bool:
     return any(row["term"] != TASK and row["value"] for row in terms)
 
 
-def _reports(unit: TrialUnit, term: str) -> bool:
-    reports: Any = unit.records.reports
-    return any(row["term"] == term and row["name"] == "acted" for row in reports)
+def _longer(unit: TrialUnit) -> UnitRecords:
+    """The records as of a trial of ten times as many steps."""
+    return edited(unit.records, "epochs", lambda row: {"step": 10 * row["step"]})
+
+
+def _any(unit: TrialUnit) -> bool:
+    """A unit of any kind: what the fault needs is planted with it."""
+    return len(unit.scores["label"]) > 0
+
+
+def _epochs(unit: TrialUnit) -> list[int]:
+    epochs: Any = unit.records.epochs
+    return [int(row["epoch"]) for row in epochs]
 
 
 FAULTS = (
@@ -167,18 +191,28 @@ FAULTS = (
     Fault("not_learning", "order of unseen pairs lost; of half the loss rises, by 0 to 30 %", unlearnt, 240),
     Fault("zero_input", "scores of the cell line alone, and noise of 1e-7 to 0.01", blind, 240),
     Fault("correction_harms", "noise of 1.5 to 8 standard deviations of U_I in R_E", harmed, 240),
-    Fault("constant_environment", "spread of R_E 0.00001 to 0.0095 of U_I's", constant),
+    Fault(
+        "constant_environment",
+        "spread of R_E 0.00001 to 0.0095 of U_I's, of a trial ten times as long",
+        constant,
+        can=lambda unit: judged(_longer(unit), "constant_environment")[1] is None,
+    ),
     Fault("drowned_term", "gradient share of one term 0.00001 to 0.009", drowned),
     Fault("never_acted", "value and gradient of one term 0", silent, can=_has_terms),
     Fault(
         "dead_competition",
-        "idle in 90.5 to 100 % of episodes, of a trial ten times as long",
+        "a competition, idle in 90.5 to 100 % of episodes, of a trial ten times as long",
         idle,
-        can=lambda unit: _reports(unit, "competition"),
+        can=_any,
     ),
-    Fault("lazy_teacher", "variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %", lazy),
+    Fault(
+        "lazy_teacher",
+        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %",
+        lazy,
+        can=_any,
+    ),
     Fault("energy_mismatch", "a logit off by 1.02 to 10 000 tolerances", mismatched),
     Fault("inert_mechanism", "the audit's verdict on one mechanism", inert),
     Fault("test_leak", "branch or objective on test", leaked),
-    Fault("shortcut", "promoter-only AUC 0.002 to 0.2 above the unit's", shortcut, can=lambda unit: True),
+    Fault("shortcut", "promoter-only AUC 0.002 to 0.2 above the unit's", shortcut, can=_any),
 )

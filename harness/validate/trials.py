@@ -33,18 +33,11 @@ SMALL: dict[str, Any] = {
     "optimiser.epochs": 4, "evaluation.train_subset": 256, "audit": "warn",
 }  # fmt: skip
 """What makes a preset small: 100 steps on 1 600 pairs, 800 unseen pairs of 2 cell lines."""
-PRESETS: dict[str, tuple[str, ...]] = {
-    "minimal": FORMS,
-    "cross_attention": FORMS,
-    "rp13": ("linear", "gated"),
-    "rp24": FORMS,
-    "rp25": FORMS,
-}
-"""Preset -> forms on whose data it is trained; rp13, the one with a competition and a distillation, is slow."""
+PRESETS = ("minimal", "cross_attention", "rp24", "rp25")
 
 
 @dataclass(frozen=True)
-class Place:
+class FormData:
     """Data of one planted form, encoded, with the fold and the run folder of its trials."""
 
     form: str
@@ -54,11 +47,11 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Arm:
+class SmallTrial:
     """One configuration of the trials: a preset, made small, on data of one form."""
 
     preset: str
-    place: Place
+    place: FormData
     config: ConfigurationBlock = field(repr=False)
 
     @property
@@ -66,7 +59,7 @@ class Arm:
         return f"{self.preset} on {self.place.form}"
 
 
-def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[Place]:
+def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
     """The data of every form, made and encoded once, with a promoter-only baseline of their fold beside."""
     for form in forms:
         data = DataBlock.model_validate(
@@ -88,7 +81,7 @@ def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[Place]:
         fold = make_folds(dataset, data)[0]
         run = RunWriter(out / "healthy" / form)
         run.write("baselines", fold.id, _of_promoter(dataset, fold))
-        yield Place(form, dataset, fold, run)
+        yield FormData(form, dataset, fold, run)
 
 
 def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
@@ -108,17 +101,13 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
     return [{**told, **{name: row[name] for name in columns}} for row in measured]
 
 
-def arms(places_: list[Place]) -> list[Arm]:
-    """Every preset on the data of its forms."""
+def arms(places_: list[FormData]) -> list[SmallTrial]:
+    """Every preset on the data of every form."""
     configs = {name: compose(load_preset(name), SMALL).resolved() for name in PRESETS}
-    return [
-        Arm(name, place, configs[name])
-        for place, name in product(places_, PRESETS)
-        if place.form in PRESETS[name]
-    ]
+    return [SmallTrial(name, place, configs[name]) for place, name in product(places_, PRESETS)]
 
 
-def train(arms_: list[Arm], units: int, said: Callable[[str], None]) -> None:
+def train(arms_: list[SmallTrial], units: int, said: Callable[[str], None]) -> None:
     """Train until there are that many units, seed by seed over all arms; what has ended is not trained again. The first
     seed of an arm is audited, for all of its seeds."""
     torch.set_num_threads(1)

@@ -54,7 +54,7 @@ def unit(
     numbers = range(1, len(loss) + 1)
     rows = pd.DataFrame({"epoch": numbers, "loss": loss, "train_aupr": train, "phase": 2})
     rows = rows.assign(
-        step=[100 * each for each in numbers],
+        step=[150 * each for each in numbers],
         **{"temperature": 1.0, "u_var": 1.0, "r_var": 0.5, **(logged or {})},
     )
     content: dict[str, Any] = {

@@ -123,7 +123,7 @@ def test_every_rule_with_a_limit_has_its_edge() -> None:
 def test_just_beyond_and_just_before_a_limit_of_0(
     rule: str, broken: dict[str, Any], kept: dict[str, Any]
 ) -> None:
-    epochs = [{}] * len(broken.get("loss", (0, 0)))
+    epochs: list[dict[str, Any]] = [{}] * len(broken.get("loss", (0, 0)))
     train = {} if len(epochs) == 2 else {"train": (0.7,) * len(epochs)}
     assert len(raised(unit(*epochs, **(train | broken)), rule)) == 1
     assert raised(unit(*epochs, **(train | kept)), rule) == []

@@ -36,7 +36,7 @@ def facts(rng: np.random.Generator) -> Row:
 def logged(rng: np.random.Generator, epoch: int) -> Row:
     """Columns of `epochs`."""
     return {
-        "step": 60 * epoch,
+        "step": int(rng.choice([60, 400])) * epoch,
         "temperature": float(rng.choice([0.05, 1.0, 20.0, np.nan])),
         "u_var": 1.0,
         "r_var": float(rng.choice([1e-6, 0.5])),

@@ -304,7 +304,8 @@ def test_documented_epochs_of_record_point_25_raise_their_rules(tmp_path: Path) 
     ]
     run.write("terms", unit, terms)
     found = survey(Run.open(run.path)).findings.set_index("rule")
-    assert set(found.index) == {"negative_loss", "overfit_train"}
+    assert set(found.index) == {"negative_loss", "overfit_train", "train_spike"}
+    assert (found.loc["train_spike", "epoch"], found.loc["train_spike", "value"]) == (2, 0.8941)
     epoch, value = found["epoch"], found["value"]
     assert (epoch["negative_loss"], value["negative_loss"]) == (1, pytest.approx(-1.2517))
     assert (epoch["overfit_train"], value["overfit_train"]) == (4, pytest.approx(0.9789))
