@@ -15,7 +15,14 @@ def test_figures_without_sequences_stand_in_corrected_rows() -> None:
     label, cell = np.array([0, 1, 1, 0, 1]), np.array([0, 0, 0, 1, 1])
     logit = np.array([2.0, 2.0, 2.0, 0.5, 0.5], dtype=np.float32)
     of_cells = ("z_e", "r_cell", "r_raw", "r_student", "r_teacher", "posterior", "places")
-    columns: Any = {"u": logit, "z_i": logit[:, None], "r": logit, "t": logit, "logits": logit[None], "gate": None}
+    columns: Any = {
+        "u": logit,
+        "z_i": logit[:, None],
+        "r": logit,
+        "t": logit,
+        "logits": logit[None],
+        "gate": None,
+    }
     columns |= dict.fromkeys(of_cells, NOBODY)
     scores = SplitScores(split="val_unseen", pairs=np.arange(5), label=label, cell=cell, **columns)
     told = {"split": "val_unseen", "score": "corrected", "prevalence_mode": "as_found", "protocol": "exact"}
