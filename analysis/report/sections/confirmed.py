@@ -19,7 +19,7 @@ class Confirmed(Section):
         if told is None or not told.opened:
             return None
         headings = ("configuration", "when_chosen", "result", "optimism", "over_baseline", "verdict")
-        cells = [_row(row, material) for row in told.rows.to_dict("records")]
+        cells = [_row({str(k): v for k, v in row.items()}, material) for row in told.rows.to_dict("records")]
         shows = text(
             "confirmed.shows",
             criterion=told.by.label,
