@@ -73,7 +73,8 @@ class ContinuationCheck:
             text = next(_lost(contents(trainer), contents(fresh)), "")
             texts += [f"a unit that goes on from its checkpoint has another {text}"] if text else []
         again = 0
-        for batch in subject.sampler.epoch(self.epoch):
+        # A unit that was killed between its last epoch and its end has drawn nothing since.
+        for batch in subject.sampler.epoch(self.epoch) if self.steps else ():
             again = _hashed(again, batch.support, batch.query)
         if again != self.drawn:
             texts.append(

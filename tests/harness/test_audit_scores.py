@@ -18,6 +18,7 @@ from harness.trial.score.evaluate import CellRows, metric
 from harness.trial.score.predict import Predictor
 from harness.trial.score.rows import embedding_rows, epoch_row, report_rows, term_rows
 from harness.trial.step.trainer import Trainer
+from harness.trial.unit_run import UnitRun
 from tests.harness.conftest import MakeUnit
 
 Patch = Callable[[pytest.MonkeyPatch], None]
@@ -237,6 +238,21 @@ def test_a_unit_that_resumes_otherwise_is_said(make_unit: MakeUnit, monkeypatch:
     reasons = [str(row["reason"]) for row in again.audited if row["verdict"] in FATAL]
     assert "the unit goes on with another reference r than it was stored with" in reasons
     assert UnitLog.read(again.record.file).ended
+
+
+def test_a_unit_killed_before_its_end_is_not_accused(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All its epochs are done, so that it draws no batch any more when it goes on."""
+    first = make_unit(SHORT, inspector=AuditInspector, twins=False)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(UnitRun, "close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+        while not first.finished:
+            first.advance()
+    again = make_unit(SHORT, inspector=AuditInspector, twins=False)
+    again.advance()
+    assert [str(row["reason"]) for row in again.audited if row["verdict"] in FATAL] == []
+    assert again.status == "done"
 
 
 @pytest.mark.parametrize("lost", ["continuation", "chance", "contracts", "steps"])
