@@ -66,8 +66,8 @@ def _notes(fold: Fold, tested: set[str], selected: set[str]) -> list[str]:
     known = [line for line in fold.test if line in selected]
     reported = [line for line in fold.test if line in tested and line not in selected]
     said = [
-        f"no fold of the selection held out {', '.join(fold.chromosomes)}: its loci are new to the selection, and it is "
-        "made for the confirmation, whatever folds the YAML names"
+        f"no fold of the selection held out {', '.join(fold.chromosomes)}: there its models trained on these loci, and "
+        "nothing was chosen by them; the fold is made for the confirmation, whatever folds the YAML names"
     ]
     if known:
         said.append(

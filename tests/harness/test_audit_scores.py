@@ -245,9 +245,15 @@ def test_a_unit_killed_before_its_end_is_not_accused(
 ) -> None:
     """All its epochs are done, so that it draws no batch any more when it goes on."""
     first = make_unit(SHORT, inspector=AuditInspector, twins=False)
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(UnitRun, "close", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
-        while not first.finished:
+    for _ in range(SHORT["optimiser.epochs"] - 1):
+        first.advance()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UnitRun, "close", killed)
+        with pytest.raises(KeyboardInterrupt):
             first.advance()
     again = make_unit(SHORT, inspector=AuditInspector, twins=False)
     again.advance()

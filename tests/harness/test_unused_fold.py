@@ -37,7 +37,7 @@ def test_its_loci_and_lines_are_new(dataset: EncodedDataset) -> None:
     before, now = split(dataset, used), split(dataset, fold)
     evaluated = np.concatenate([before.val_seen, before.val_unseen, before.test])
     assert not np.isin(np.concatenate([now.val_unseen, now.test]), evaluated).any()
-    assert "its loci are new to the selection" in left.notes[0]
+    assert "nothing was chosen by them" in left.notes[0]
     assert len(left.notes) == 1
 
 
