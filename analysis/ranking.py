@@ -144,7 +144,8 @@ def _nothing_finished(run: Run) -> str:
     counts = ", ".join(f"{n} {status}" for status, n in statuses(run).value_counts().items())
     reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""
-    return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}"
+    unread = f"; not read: {run.problems[0]}" if run.problems else ""
+    return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}{unread}"
 
 
 def _rows(

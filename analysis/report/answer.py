@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from analysis.confirmation.figures import Confirmation
 from analysis.report.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.material import Material, number, signed
 
@@ -31,6 +32,9 @@ def answer(material: Material) -> Answer:
 
 def _of_ranking(material: Material) -> Answer:
     text, rows = material.texts, material.rows
+    told = material.confirmation
+    if told is not None and told.opened:
+        return _of_confirmation(told, material)
     best, seeds = rows.iloc[0], text.count("seed", int(rows["seeds"].iloc[0]))
     if math.isnan(best["low"]):
         interval = text("answer.no_interval", seeds=seeds)
@@ -53,6 +57,33 @@ def _of_ranking(material: Material) -> Answer:
     return _against_others(material, result, confirmed)
 
 
+def _of_confirmation(told: Confirmation, material: Material) -> Answer:
+    """The confirmed number alone, and whether the winner is above the best baseline and told apart from its ties."""
+    text, row, record = material.texts, told.winner, told.record
+    result = text(
+        "answer.result_confirmed",
+        name=_short(str(row["label"])),
+        criterion=told.by.label,
+        value=number(row["confirmed"]),
+        low=number(row["low"]),
+        high=number(row["high"]),
+        seeds=text.count("seed", int(row["seeds"])),
+    )
+    low, high = row["over_baseline_low"], row["over_baseline_high"]
+    state, beside = "undecided", text("answer.no_baseline")
+    if not math.isnan(low):
+        key = "above" if low > 0 else "below" if high < 0 else "unclear"
+        state = "undecided" if key == "unclear" else "decided"
+        base = number(told.baseline["confirmed"])
+        beside = text(f"answer.confirmed_{key}", baseline=record.baseline, value=base)
+    optimism = text("answer.optimism", optimism=signed(row["optimism"]), selected=number(row["selected"]))
+    ties = int((told.rows["tie"] == "unknown").sum())
+    if ties:
+        state = "undecided"
+    rivals = text("answer.still_tied", n=ties) if ties else ""
+    return Answer(state, result, f"{beside}{rivals}{optimism}")
+
+
 def _against_others(material: Material, result: str, confirmed: str) -> Answer:
     text, rows = material.texts, material.rows
     others = rows.iloc[1:]
@@ -69,7 +100,7 @@ def _against_others(material: Material, result: str, confirmed: str) -> Answer:
     elif equal:
         key, state = ("equal", "within")
     certainty = text(
-        f"answer.{key}",
+        f"answer.{key}" if len(others) > 1 or key == "leads" else f"answer.{key}_one",
         others=open_ones or equal,
         of=text.count("other", len(others)),
         difference=signed(nearest["difference"]) or text("answer.unpaired"),

@@ -74,6 +74,9 @@ def parser() -> SentenceParser:
 def main(argv: Sequence[str], console: Console) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
     options = parser().parse_args(argv)
+    for given in (options.pairs, options.fasta):
+        if given is not None and given.exists() and options.out.exists() and given.samefile(options.out):
+            raise UserError(f"--out {options.out} is what the pairs are read from; give another file")
     check_output(options.out)
     if options.prevalence is not None and not 0 < options.prevalence < 1:
         raise UserError(f"--prevalence must lie between 0 and 1, not {options.prevalence:g}")
