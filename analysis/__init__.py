@@ -3,18 +3,15 @@
 `analysis.load(folder)` opens a finished or running run for Python: its methods give data frames.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from analysis.loaded import LoadedRun, load
+from importlib import import_module
+from typing import Any
 
 __all__ = ["LoadedRun", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """`load` and `LoadedRun` when they are asked for: a package that is only imported stays light."""
+    """`load` and `LoadedRun` when they are asked for: a package that a trial imports for its rules stays light, and what
+    views import is no part of a result's code."""
     if name not in __all__:
         raise AttributeError(f"module 'analysis' has no attribute '{name}'")
-    from analysis import loaded
-
-    return getattr(loaded, name)
+    return vars(import_module("analysis.loaded"))[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from analysis.schema_folds import BASELINES, PAIRS
 from analysis.schema_record import LEDGER, MECHANISMS, PAIR_VECTORS
 
 SCHEMA_VERSION = 5
@@ -350,28 +351,6 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
     "ledger": LEDGER,
 }
 
-_BASELINES: list[tuple[str, pa.DataType, str]] = [
-    ("baseline", _S, "name of the baseline"),
-    ("fold", _S, "identity of the fold, as in the other tables"),
-    ("split", _S, "val_seen, val_unseen or test"),
-    ("cell_line", _S, "name, macro or pooled"),
-    ("n", _I64, "pairs"),
-    ("prevalence", _F64, "share of positives"),
-    ("aupr", _F64, "average precision"),
-    ("auc", _F64, "area under the ROC curve"),
-    ("nll", _F64, "negative log-likelihood in nats per pair"),
-    ("note", _S, "what the baseline sees, and why a value is missing"),
-]
-
-_PAIRS: list[tuple[str, pa.DataType, str]] = [
-    ("fold", _S, "identity of the fold, as in the other tables"),
-    ("split", _S, "val_seen, val_unseen or test"),
-    ("pair", _I64, "row of the pair in the dataset, as in predictions"),
-    ("cell_line", _S, "cell line of the pair"),
-    ("label", pa.int8(), "0 or 1"),
-    ("distance", _I64, "bp between the two elements; null where they lie on two chromosomes"),
-]
-
 
 def _schema(table: str, columns: list[tuple[str, pa.DataType, str]]) -> pa.Schema:
     fields = [pa.field(name, kind, metadata={"doc": doc}) for name, kind, doc in columns]
@@ -380,8 +359,8 @@ def _schema(table: str, columns: list[tuple[str, pa.DataType, str]]) -> pa.Schem
 
 TABLES: dict[str, pa.Schema] = {
     **{name: _schema(name, _KEYS + columns) for name, columns in _COLUMNS.items()},
-    "baselines": _schema("baselines", _BASELINES),
-    "pairs": _schema("pairs", _PAIRS),
+    "baselines": _schema("baselines", BASELINES),
+    "pairs": _schema("pairs", PAIRS),
 }
 """Table name -> pyarrow schema; a field's meaning is in its metadata under `doc`."""
 

@@ -125,10 +125,10 @@ def _are_answers(
     answers = [arrival.scored for arrival in arrivals if arrival.scored is not None]
     if len(answers) < len(arrivals):
         return not answers
-    given, gave = (torch.cat(parts, 1).float().cpu().numpy() for parts in zip(*answers, strict=True))
+    potentials, gave = (torch.cat(parts, 1).float().cpu().numpy() for parts in zip(*answers, strict=True))
     return bool(
-        given.shape == gave.shape == logits.shape
-        and (given == u[whole.order]).all()
+        potentials.shape == gave.shape == logits.shape
+        and (potentials == u[whole.order]).all()
         and (gave == logits[:, whole.order]).all()
     )
 

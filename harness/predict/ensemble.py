@@ -56,7 +56,7 @@ def score_pairs(
     """Each unit's scores of all pairs; `done` is told of every unit that has scored."""
     each = []
     for unit in units:
-        each.append(UnitScores.of(unit, unit.score(dataset, draws=draws, device=device), prevalence))
+        each.append(UnitScores.of(unit, unit.scores_of(dataset, draws=draws, device=device), prevalence))
         done(unit)
     return each
 

@@ -15,7 +15,7 @@ from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import SIZES
 from harness.data.store import open_dataset
 from harness.shortcuts.page import page, shown
-from harness.shortcuts.report import MEANING, DataReport, Section, data_report
+from harness.shortcuts.report import MEANING, DataReport, DataSection, data_report
 from harness.store.storage import check_writable
 from harness.store.writer import replace_atomically
 
@@ -74,7 +74,7 @@ def print_report(report: DataReport, console: Console) -> None:
         console.print("no split and no shortcut is flagged", style="green")
 
 
-def _table(section: Section) -> Table:
+def _table(section: DataSection) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     first = section.rows[0]
     for name, value in first.items():

@@ -32,7 +32,7 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Section:
+class DataSection:
     """A table with a title and a sentence that says what it shows; `bars`: columns that a page draws as bars in [0, 1]."""
 
     key: str
@@ -56,7 +56,7 @@ class DataReport:
     pairs: int
     flags: tuple[str, ...]
     notes: tuple[str, ...]
-    sections: tuple[Section, ...]
+    sections: tuple[DataSection, ...]
 
     def plain(self) -> dict[str, Any]:
         """The report as JSON has it; what is not known is null."""
@@ -88,14 +88,14 @@ def data_report(
     sharing, tales = source_split(dataset), telltales(features, of_source(dataset))
     flags = ([sharing.flag] if sharing and sharing.flag else []) + [tale.flag for tale in tales if tale.flag]
     sections = [
-        Section(
+        DataSection(
             "counts",
             "Pairs",
             "Pairs, share of positives, distinct sequences and lengths (shortest / median / longest) of every cell line "
             "and part of the source's split.",
             line_counts(dataset),
         ),
-        Section(
+        DataSection(
             "facts",
             "The dataset as a whole",
             "Labels, bases, and loci that cell lines share.",
@@ -109,7 +109,7 @@ def data_report(
         fold = make_folds(dataset, block)[0]
         splits = split(dataset, fold)
     except UserError as error:
-        sections.append(Section("baselines", "Baselines", f"Not measured: {error}.", []))
+        sections.append(DataSection("baselines", "Baselines", f"Not measured: {error}.", []))
     else:
         scores = fold_scores(features, splits, started=started)
         sections += _baseline_sections(scores, fold.label)
@@ -123,7 +123,7 @@ def data_report(
     )
 
 
-def _split_section(sharing: SourceSplit | None) -> Section:
+def _split_section(sharing: SourceSplit | None) -> DataSection:
     rows = [] if sharing is None else sharing.rows
     sentence = (
         "The source names no split; the folds of the harness hold out cell lines and chromosomes."
@@ -132,12 +132,12 @@ def _split_section(sharing: SourceSplit | None) -> Section:
         "neither their cell line nor their chromosomes are held out of training."
     )
     shares = [key for key in (rows[0] if rows else {}) if key not in ("part", "pairs")]
-    return Section(
+    return DataSection(
         "source_split", "What the source's split shares with training", sentence, rows, tuple(shares)
     )
 
 
-def _telltale_section(tales: list[Telltale]) -> Section:
+def _telltale_section(tales: list[Telltale]) -> DataSection:
     rows = [
         {
             "shortcut": tale.shortcut,
@@ -151,7 +151,7 @@ def _telltale_section(tales: list[Telltale]) -> Section:
         }
         for tale in tales
     ]
-    return Section(
+    return DataSection(
         "shortcuts",
         "Shortcuts without sequences",
         f"AUC (0.5 is chance; mean over cell lines weighted by pairs) of what knows no sequence. It is flagged where two "
@@ -162,7 +162,7 @@ def _telltale_section(tales: list[Telltale]) -> Section:
     )
 
 
-def _identity_section(dataset: EncodedDataset) -> Section:
+def _identity_section(dataset: EncodedDataset) -> DataSection:
     rows = line_identity(dataset)
     sentence = (
         f"How often the cell line of {SIZE} pairs is named rightly by their mean lengths and composition, on chromosomes "
@@ -171,17 +171,17 @@ def _identity_section(dataset: EncodedDataset) -> Section:
         if rows
         else "Fewer than two cell lines have pairs on both halves of the chromosomes."
     )
-    return Section(
+    return DataSection(
         "identity", "Do lengths and composition name the cell line?", sentence, rows, ("named rightly",)
     )
 
 
-def _baseline_sections(scores: FoldScores, fold: str) -> list[Section]:
+def _baseline_sections(scores: FoldScores, fold: str) -> list[DataSection]:
     across = {row["baseline"]: row[ACROSS] for row in scores.baselines}
     promoter = max((name for name in across if name.startswith("promoter_")), key=lambda name: across[name])
     pair = max((name for name in across if name.startswith("pair_")), key=lambda name: across[name])
     return [
-        Section(
+        DataSection(
             "baselines",
             "Baselines",
             f"Macro AUPR on chromosomes that were not trained on, {WITHIN} of the training and {ACROSS}: fold {fold}. "
@@ -190,14 +190,14 @@ def _baseline_sections(scores: FoldScores, fold: str) -> list[Section]:
             scores.baselines,
             tuple(key for key in scores.baselines[0] if key not in ("baseline", "sees")),
         ),
-        Section(
+        DataSection(
             "distances",
             "AUPR by distance",
             "Macro AUPR of the fold's evaluated pairs by the distance between their elements; empty where a bin has too "
             "few pairs of a class.",
             scores.distances,
         ),
-        Section(
+        DataSection(
             "discordant",
             "Discordant loci",
             "Pairs of loci with different labels in different cell lines, the only direct test of R_E, apart from those "

@@ -33,6 +33,7 @@ LEFT_OUT = (
 """Modules and packages that decide what runs, when, and how it is shown, and no number of a unit: none of their functions
 is called while a unit is trained, continued, judged and stored."""
 COUNTED = (
+    "harness.sweep.cluster.packing",
     "harness.sweep.worker",
     "harness.sweep.run.bare_row",
     "harness.sweep.run.statuses",

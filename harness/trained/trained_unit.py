@@ -63,7 +63,7 @@ class TrainedUnit:
         model.load_state_dict(self.weights["model"])
         return model
 
-    def score(self, dataset: EncodedDataset, *, draws: int, device: torch.device) -> SplitScores:
+    def scores_of(self, dataset: EncodedDataset, *, draws: int, device: torch.device) -> SplitScores:
         """Every pair of the dataset once, with `draws` support sets per cell line drawn from its own pairs.
 
         A cell line that was trained on goes by its name, any other as an unseen one.

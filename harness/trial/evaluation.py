@@ -13,7 +13,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Splits
 from harness.trial.episodes.sampler import rng
 from harness.trial.record import Record
-from harness.trial.score.branch import branch_rows, branches, leak_warning
+from harness.trial.score.branch import branch_rows, branches
 from harness.trial.score.evaluate import VALIDATION, CellRows, locus_bins
 from harness.trial.score.ledger import ledger_row
 from harness.trial.score.null_sequences import add_nulls, score_nulls
@@ -85,7 +85,6 @@ class Evaluation:
             chosen = {}
             if self.chooses:
                 chosen = branches(cells, "best_on_validation")
-                record.add("warnings", [leak_warning(cells, selected)])
             predictions = prediction_rows(scores, self.cell_lines, chosen)
             record.add_whole("predictions", predictions)
             if self.trainer.model.environment.acts:

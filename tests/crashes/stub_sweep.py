@@ -103,7 +103,7 @@ def stubs(told: Told) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.sweep.driver.cluster", lambda **_: contextlib.nullcontext(there))
         patch.setattr("harness.sweep.driver.missing", lambda *_: [])
-        patch.setattr("harness.sweep.driver.conclude", lambda *_: 0)  # it reads alone
+        patch.setattr("harness.sweep.task.conclude", lambda *_: 0)  # it reads alone
         patch.setattr("harness.sweep.baseline_task.missing", lambda *_: [])
         patch.setattr("harness.sweep.baseline_task.Baselines", StubBaselines)
         patch.setattr("harness.sweep.worker.UnitRun", StubUnit)

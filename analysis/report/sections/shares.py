@@ -15,7 +15,7 @@ from analysis.report.section import Section
 
 HEIGHT = 250
 TASK = "task"
-DROWNED = 0.01
+UNHEARD = 0.01
 """Share of the task's gradient below which a term is called drowned."""
 DASHES = ("solid", "dash", "dot")
 
@@ -81,7 +81,7 @@ def _chart(
     last = int(rows["epoch"].max())
     traces: list[go.Scatter] = [
         line([0.5, last + 0.5], [1, 1], INK, width=1),
-        line([0.5, last + 0.5], [DROWNED, DROWNED], QUIET, width=1.5, dash="dash"),
+        line([0.5, last + 0.5], [UNHEARD, UNHEARD], QUIET, width=1.5, dash="dash"),
     ]
     for name, part in rows.groupby("term"):
         colour, dash = looks[str(name)]

@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -37,6 +38,10 @@ class Display:
         self.terminal = console.is_terminal
         self._lock = threading.RLock()
         self._best: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The Tuner pickles what its scheduler calls for a `restore` that this project does not use."""
+        return {}
 
     @contextmanager
     def showing(self) -> Iterator[None]:

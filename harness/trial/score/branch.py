@@ -62,36 +62,6 @@ def branch_rows(cells: Sequence[Row], split: SplitScores, names: Sequence[str], 
     return rows
 
 
-def leak_warning(cells: Sequence[Row], selected_epoch: int) -> Row:
-    """The flag of `branch_select`: what choosing adds to the macro test AUPR of the corrected score."""
-    chosen = branches(cells, "best_on_validation")
-    macro = {
-        row["score"]: row["aupr"]
-        for row in cells
-        if (row["selection"], row["split"], row["cell_line"]) == ("best_on_validation", SPLIT, MACRO)
-        and (row["prevalence_mode"], row["protocol"]) == ("as_found", "exact")
-    }
-    gain = float(macro[LEAKING] - macro["corrected"])
-    alone = [line for line, score in chosen.items() if score == "u_only"]
-    which = f"U_I in {', '.join(alone)}" if alone else "the corrected score everywhere"
-    return {
-        "rule": "test_leak",
-        "mark": "‡",
-        "value": gain,
-        "limit": 0.0,
-        "severity": "fault",
-        "epoch": selected_epoch,
-        "cell_line": MACRO,
-        "source": "seed 000",
-        "advice": "set predict.mode: unified; a branch chosen by test AUPR is not a prediction",
-        "evidence": "predict.mode: branch_select chose per test cell line by test AUPR "
-        f"({which}, in {len(alone)} of {len(chosen)} cell lines): macro test AUPR {macro[LEAKING]:.4f} leaks, "
-        f"{gain:.4f} of it by choosing; rows of score branch_select hold these numbers, and nothing is ranked by them",
-        "implied": True,
-        "live": True,
-    }
-
-
 def _chosen_logits(split: SplitScores, names: Sequence[str], chosen: Mapping[str, str]) -> np.ndarray:
     by_u = np.array([chosen[names[code]] == "u_only" for code in split.cell], dtype=bool)
     return np.where(by_u, split.u, split.logit)

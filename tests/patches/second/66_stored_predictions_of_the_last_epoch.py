@@ -7,7 +7,7 @@ best_on_validation, except where the last epoch is the selected one.
 import copy
 
 from harness.trial.evaluation import Evaluation
-from harness.trial.score.branch import branches, leak_warning
+from harness.trial.score.branch import branches
 from harness.trial.score.rows import embedding_rows, prediction_rows
 
 PRESET = "rp04"
@@ -29,7 +29,6 @@ def at_the_end(self, record, *, last, selected):
         chosen = {}
         if self.chooses:
             chosen = branches(cells, "best_on_validation")
-            record.add("warnings", [leak_warning(cells, selected)])
         record.add_whole("predictions", prediction_rows(scores, self.cell_lines, chosen))
         if self.trainer.model.environment.acts:
             record.add_whole("embeddings", embedding_rows(scores, self.cell_lines))

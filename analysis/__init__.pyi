@@ -1,0 +1,4 @@
+from analysis.loaded import LoadedRun as LoadedRun
+from analysis.loaded import load as load
+
+__all__ = ["LoadedRun", "load"]
