@@ -74,8 +74,8 @@ def parser() -> SentenceParser:
 def main(argv: Sequence[str], console: Console) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
     options = parser().parse_args(argv)
-    for given in (options.pairs, options.fasta):
-        if given is not None and given.exists() and options.out.exists() and given.samefile(options.out):
+    for source in (options.pairs, options.fasta):
+        if source is not None and source.exists() and options.out.exists() and source.samefile(options.out):
             raise UserError(f"--out {options.out} is what the pairs are read from; give another file")
     check_output(options.out)
     if options.prevalence is not None and not 0 < options.prevalence < 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.confirmation.choice import FEWEST, MOST, candidates
+from analysis.confirmation.record import FILE as RECORD
 from analysis.confirmation.record import FOLDER, ChoiceRecord, Opening, confirmation_of, read_record
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
@@ -92,6 +93,11 @@ def _confirm(options: Options, console: Console, run: Path) -> int:
         raise UserError(f"--confirm: {run} has no plan that says which configurations it has")
     inner = confirmation_of(Run(run))
     record = read_record(inner) if inner is not None else None
+    if record is None and (inner is not None or (run / FOLDER / "units").exists()):
+        raise UserError(
+            f"--confirm: {run / FOLDER} has a confirmation whose {RECORD} is gone or cannot be read, so that nobody knows "
+            "whether its test split was opened; put the file back, or confirm from a run of its own (--out)"
+        )
     if record is not None and record.opened is not None:
         return _already(record, record.opened, ranking, console)
     resumed = replace(options, resume=inner is not None or (run / FOLDER / "plan.json").exists())

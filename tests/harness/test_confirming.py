@@ -165,6 +165,18 @@ def test_the_test_split_is_opened_once(
         assert "confirmed already, 2026-01-02: nothing to run" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("damage", ["{", None])
+def test_a_record_that_cannot_be_read_opens_nothing(small: Small, tmp_path: Path, damage: str | None) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
+    task.begin(task.load(), plan)
+    write_unit(copy.path / FOLDER, Copy(next(iter(plan.configs))), 0, "f")
+    file = copy.path / FOLDER / FILE
+    file.unlink() if damage is None else file.write_text(damage)
+    with pytest.raises(UserError, match="is gone or cannot be read"):
+        run_confirmed(parse(words(copy, "--dry-run")), Console(width=200))
+
+
 def test_a_configuration_that_the_yaml_lost_is_refused(small: Small, tmp_path: Path) -> None:
     (tmp_path / "edited.yaml").write_text(
         TWO.replace("optimiser.steps_per_epoch: 1", "optimiser.steps_per_epoch: 2")
