@@ -167,8 +167,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         withdrawn = proposer.withdraw(key, sentence)
         unrun.prune(proposer.plan, withdrawn, sentence)
         compactor.collect(unit.name for unit in withdrawn)
-        if withdrawn:
-            display.ended(board.rows[key], *dict.fromkeys(unit.fold for unit in withdrawn))
+        display.withdrawn(key, [unit.fold for unit in withdrawn])
 
     pruned = {unit.config_id for unit, row in stored_units(tuning.run).items() if row.status == "pruned"}
     scheduler = scheduler_of(config.scheduler, curves, sign=1 if larger else -1, prune=prune, pruned=pruned)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.export.exporter import Exporter
-from analysis.schema import TABLES
+from analysis.schema import OF_FOLDS, TABLES
 from analysis.stamps import EARLIER
 from analysis.store import Run
 from analysis.unit_log import log_file
@@ -188,8 +188,13 @@ class Compacted(OfFinished):
         assert table_rows(folder / "run") == self.expected
 
     def content(self, folder: Path) -> Any:
-        files = [*(folder / "run").glob("*/[!.p]*.parquet")]
-        return {"rows": table_rows(folder / "run"), "single files": files}
+        run = folder / "run"
+        files = [
+            str(path.relative_to(run))
+            for path in sorted(run.glob("*/[!.p]*.parquet"))
+            if path.parent.name not in OF_FOLDS
+        ]
+        return {"rows": table_rows(run), "single files": files}
 
 
 class Verdicts(OfFinished):

@@ -86,6 +86,11 @@ class Display:
         if row.ended and not (self.terminal and row.status not in ("failed", "diverged")):
             self._configuration_ended(row)
 
+    def withdrawn(self, key: str, folds: Sequence[str]) -> None:
+        """Trials of a configuration on these folds were pruned, one of its units each or more; nothing without any."""
+        if folds:
+            self.ended(self.board.rows[key], *dict.fromkeys(folds))
+
     def _configuration_ended(self, row: BoardRow) -> None:
         left = self.board.time_left()
         tail = f"  ({row.reason})" if row.reason else f"  {self.board.label(row.config)}"
