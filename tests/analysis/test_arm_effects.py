@@ -101,7 +101,9 @@ def test_step_time_is_of_the_processor_where_the_store_has_it(tmp_path: Path) ->
     busy, idle = {"wall_s": 9.0, "cpu_s": 2.0}, {"wall_s": 1.0, "cpu_s": 1.0}
     assert ratio("processor", idle, busy) == pytest.approx(2)
     assert ratio("gpu", idle, busy, "cuda") == pytest.approx(9)
-    assert ratio("older", *({"wall_s": wall, "cpu_s": math.nan} for wall in (1.0, 3.0))) == pytest.approx(3)
+    assert ratio(
+        "older", {"wall_s": 1.0, "cpu_s": math.nan}, {"wall_s": 3.0, "cpu_s": math.nan}
+    ) == pytest.approx(3)
 
 
 def test_planted_effects_are_found_with_their_signs(tmp_path: Path) -> None:
