@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
 
 from analysis.errors import UserError
 from analysis.ranking import Ranking
@@ -18,8 +18,6 @@ from analysis.report.texts import texts
 
 FILE = "report.html"
 """Name of the report in the folder of its run."""
-BUNDLE = "plotly-basic.min.js"
-"""The smallest bundle of plotly.js that has lines, markers and areas; nothing else is drawn with it."""
 Progress = Callable[[str], None]
 
 
@@ -94,5 +92,5 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
         answer=answer(material),
         sections=shown,
         absent=absent,
-        plotly=files("analysis.report").joinpath("assets", BUNDLE).read_text(encoding="utf-8"),
+        plotly=get_plotlyjs(),
     )
