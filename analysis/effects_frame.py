@@ -6,13 +6,13 @@ from typing import Any
 import pandas as pd
 
 from analysis.arm_effects import ArmEffect, arm_effects
+from analysis.arm_view import arm_word
 from analysis.arms import arms
 from analysis.contrasts import AA, MAIN, TOGETHER, contrasts, factors
-from analysis.criteria import criterion, criterion_of
+from analysis.effects_question import EffectsQuestion
 from analysis.effects_view import every_unit
 from analysis.factorial_effects import FactorEffect, factorial_effects
 from analysis.preregistration import preregistration
-from analysis.ranking import ROPE
 from analysis.store import Run
 from analysis.waterfall import waterfalls
 
@@ -27,24 +27,20 @@ def effects_frame(run: Run, *, metric: str | None = None, rope: float | None = N
     interaction, a step of a path. Empty for a run whose design has none; UserError for an unknown metric.
 
     `change` is the mean over seeds (each a mean over folds), `low` and `high` its 95 % t-interval, `p` after Holm over
-    the family (of the A/A placebo as it is); `detectable` the smallest change that could have been seen; numbers that a
-    design does not have are NaN. `metric` and `rope` default to what was preregistered.
+    the family (of the A/A placebo as it is); `verdict` as the terminal has it: what is not larger than the A/A
+    difference is unknown, and the A/A placebo has none. `detectable` is the smallest change that could have been seen;
+    numbers that a design does not have are NaN. `metric` and `rope` default to what was preregistered.
     """
-    known = preregistration(run)
-    relied = known if known and not known.tampered else None
-    by = (
-        criterion(metric)
-        if metric
-        else criterion_of(known.criterion if known else run.plan().get("objective", ""))
-    )
-    width = rope if rope is not None else relied.rope if relied else ROPE
+    asked = EffectsQuestion.of(run, preregistration(run), metric, rope)
+    by, width = asked.by, asked.rope
     planned, units = arms(run), every_unit(run)
     families = contrasts(planned)
     members = [each for family, some in families.items() if family != AA for each in some]
-    registered = len(relied.names) if relied else 0
-    rows = [_of_arm(each) for each in arm_effects(run, units, members, by, width, registered)]
-    chance = arm_effects(run, units, families.get(AA, ()), by, width)
-    rows += [_of_arm(each) | {"p": each.effect.p_t} for each in chance]
+    placebo = next(iter(arm_effects(run, units, families.get(AA, ()), by, width)), None)
+    effects = arm_effects(run, units, members, by, width, asked.registered)
+    rows = [_of_arm(each) | {"verdict": arm_word(each, placebo)} for each in effects]
+    if placebo is not None:
+        rows.append(_of_arm(placebo) | {"p": placebo.effect.p_t, "verdict": ""})
     if factors(planned.values()):
         told = factorial_effects(planned, units, by, width)
         rows += [_of_factor(MAIN, each) for each in told.main]

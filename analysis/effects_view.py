@@ -10,14 +10,14 @@ from analysis.arm_view import arms_view
 from analysis.arms import PlannedArm, arms
 from analysis.cell_view import cell_view
 from analysis.contrasts import contrasts, corrected_families, factors
-from analysis.criteria import CRITERIA, Criterion, criterion, criterion_of
+from analysis.criteria import CRITERIA, Criterion, criterion_of
 from analysis.effect_table import dim, effect_table, number, span
+from analysis.effects_question import EffectsQuestion
 from analysis.errors import UserError
 from analysis.factorial_effects import factorial_effects
 from analysis.factorial_view import factorial_view
 from analysis.matched import CENSORED
 from analysis.preregistration import Preregistration, preregistration, preregistration_view
-from analysis.ranking import ROPE
 from analysis.reported import reported_units
 from analysis.store import KEYS, Run
 from analysis.terminal import many
@@ -33,11 +33,8 @@ def effects_view(
     Raises UserError for a run whose design has no arms to compare, and for one without numbers.
     """
     known, plan = preregistration(run), run.plan()
-    by = (
-        criterion(metric) if metric else criterion_of(known.criterion if known else plan.get("objective", ""))
-    )
-    relied = known if known and not known.tampered else None
-    width = rope if rope is not None else relied.rope if relied else ROPE
+    asked = EffectsQuestion.of(run, known, metric, rope)
+    by, relied, width = asked.by, asked.relied, asked.rope
     planned = arms(run)
     families = contrasts(planned)
     if not families and not factors(planned.values()) and not run.document(WALK):
@@ -69,8 +66,7 @@ def effects_view(
     if factors(planned.values()):
         yield from factorial_view(factorial_effects(planned, units, by, width), width)
     if families:
-        registered = len(relied.names) if relied else 0
-        yield from arms_view(run, units, families, by, width, registered)
+        yield from arms_view(run, units, families, by, width, asked.registered)
         if cells:
             yield from cell_view(run, families)
     elif cells:

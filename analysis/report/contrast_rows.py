@@ -7,12 +7,12 @@ from analysis.arm_effects import ArmEffect, arm_effects
 from analysis.arm_view import arm_word
 from analysis.arms import arms
 from analysis.contrasts import AA, MAIN, TOGETHER, contrasts, factors
-from analysis.criteria import Criterion, criterion_of
+from analysis.criteria import Criterion
+from analysis.effects_question import EffectsQuestion
 from analysis.effects_view import every_unit
 from analysis.factorial_effects import FactorEffect, factorial_effects
 from analysis.intervals import Interval
 from analysis.preregistration import Preregistration
-from analysis.ranking import ROPE
 from analysis.store import Run
 from analysis.waterfall import FILE as WALK
 from analysis.waterfall import waterfalls
@@ -53,14 +53,13 @@ def contrast_rows(run: Run, known: Preregistration | None) -> ContrastRows | Non
     factorial = bool(factors(planned.values()))
     if not families and not factorial and not run.document(WALK):
         return None
-    by = criterion_of(known.criterion if known else run.plan().get("objective", ""))
-    relied = known if known and not known.tampered else None
-    rope = relied.rope if relied else ROPE
+    asked = EffectsQuestion.of(run, known)
+    by, rope = asked.by, asked.rope
     units = every_unit(run)
     if units[by.key].notna().sum() == 0:
         return None
     members = [each for family, some in families.items() if family != AA for each in some]
-    effects = arm_effects(run, units, members, by, rope, len(relied.names) if relied else 0)
+    effects = arm_effects(run, units, members, by, rope, asked.registered)
     placebo = next(iter(arm_effects(run, units, families.get(AA, ()), by, rope)), None)
     rows = list(_of_arms(effects, placebo))
     if factorial:

@@ -82,6 +82,13 @@ def test_effects_of_arms_are_a_row_each(tmp_path: Path) -> None:
     assert frame["p"].notna().all()
     figure = effects_figure(frame)
     assert sum(len(trace.x) for trace in figure.data) == 3
+    assert frame["verdict"].tolist()[-1] == "", "of the A/A placebo"
+    beside = ablation(
+        tmp_path / "chance",
+        {"b": 0.0, "p": [0.04 + e for e in NOISE], "x": [-0.03 + e for e in NOISE]},
+    )
+    small = effects_frame(beside).set_index("name").loc["without x"]
+    assert small["verdict"] == "unknown", "not larger than the A/A difference, as the terminal says"
     assert effects_frame(run, metric="nll")["criterion"].unique().tolist() == ["nll"]
 
 
