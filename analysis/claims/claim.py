@@ -101,3 +101,10 @@ def seeds_apart(interval: Interval, limit: float, most: int = 1000) -> int | Non
         if stats.t.ppf(0.975, seeds - 1) * interval.sd / math.sqrt(seeds) < distance:
             return seeds
     return None
+
+
+def span(interval: Interval, digits: int) -> str:
+    """` (+0.010 to +0.040)` after a mean; nothing of one seed, which has no interval."""
+    if math.isnan(interval.low):
+        return ""
+    return f" ({interval.low:+.{digits}f} to {interval.high:+.{digits}f})"

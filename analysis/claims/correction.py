@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.claims.claim import Answer, Claim, ClaimPart, LineValue, change_of, unevaluated
+from analysis.claims.claim import Answer, Claim, ClaimPart, LineValue, change_of, span, unevaluated
 from analysis.claims.inputs import UNIT, ClaimInputs, over_seeds
 from analysis.criteria import CRITERIA
 from analysis.equivalence import verdict
@@ -37,7 +37,7 @@ def correction(inputs: ClaimInputs) -> Claim:
         "which R_E cannot change here" if units["rank_invariant"].eq(True).all() else "R_E can change it"
     )
     evidence = (
-        f"negative log-likelihood falls by {likelihood.mean:+.4f} nats ({likelihood.low:+.4f} to {likelihood.high:+.4f})",
+        f"negative log-likelihood falls by {likelihood.mean:+.4f} nats{span(likelihood, 4)}",
         f"macro AUPR within cell lines {macro.mean:+.4f} ({per_line})",
         f"pooled AUPR of U_I alone {units['u_pooled_aupr'].mean():.4f}, corrected {units['pooled_aupr'].mean():.4f}",
     )

@@ -5,7 +5,7 @@ import pandas as pd
 from scipy import stats
 from scipy.special import comb
 
-from analysis.claims.claim import NOTHING, Claim, ClaimPart, LineValue, below, change_of, unevaluated
+from analysis.claims.claim import NOTHING, Claim, ClaimPart, LineValue, below, change_of, span, unevaluated
 from analysis.claims.hull import directions, hull_distance, left_out
 from analysis.claims.inputs import KNOWN, UNIT, UNSEEN, ClaimInputs, by_unit, over_seeds
 from analysis.schema import MACRO
@@ -162,7 +162,7 @@ def _against_placebo(inputs: ClaimInputs, placebo: ClaimInputs | None) -> list[s
     other = distances(placebo.embeddings)
     ratio = over_seeds(other[other["unseen"]], "ratio") if len(other) else NOTHING
     return [
-        f"against an arm trained on permuted v_c: unseen AUPR {gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}), its "
+        f"against an arm trained on permuted v_c: unseen AUPR {gain.mean:+.4f}{span(gain, 4)}, its "
         f"own distance ratio {ratio.mean:.2f}"
     ]
 

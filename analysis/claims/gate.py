@@ -10,6 +10,7 @@ from analysis.claims.claim import Answer, Claim, ClaimPart, LineValue, unevaluat
 from analysis.claims.dip import dip
 from analysis.claims.inputs import KNOWN, UNSEEN, ClaimInputs, line_means
 from analysis.intervals import Interval, t_interval
+from analysis.output import counted
 from analysis.power import ALPHA, POWER
 
 KEY = "gate"
@@ -59,7 +60,7 @@ def _bimodal(points: pd.DataFrame) -> ClaimPart:
     p = (1 + int((null >= observed - 1e-12).sum())) / (1 + SIMULATED)
     difference, modes = mixtures(x)
     evidence = [
-        f"dip {observed:.3f} of {x.shape[0]} cell lines and {x.shape[1]} seeds, p {p:.3f} against one mode",
+        f"dip {observed:.3f} of {x.shape[0]} cell lines and {counted(x.shape[1], 'seed')}, p {p:.3f} against one mode",
         f"two components against one: BIC {difference:+.1f}; modes at {modes.min():.2f} and {modes.max():.2f}",
         f"the level of a seed, {levels.min():.2f} to {levels.max():.2f} over all cell lines, is taken out",
     ]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.claims.claim import Claim, ClaimPart, LineValue, below, change_of, unevaluated
+from analysis.claims.claim import Claim, ClaimPart, LineValue, below, change_of, span, unevaluated
 from analysis.claims.information import DIRECTIONS, NEIGHBOURS, excess
 from analysis.claims.inputs import KNOWN, ClaimInputs, by_unit, over_seeds
 from analysis.independence import measure, other_than
@@ -42,7 +42,7 @@ def mutual_information(inputs: ClaimInputs) -> Claim:
     evidence = (
         f"outside its null (p < 0.05) in {dependent} of {len(table)} units; at most {table['most'].max():.2f} nats are "
         "there to be told",
-        f"with the label held: {held.mean:+.3f} nats ({held.low:+.3f} to {held.high:+.3f})",
+        f"with the label held: {held.mean:+.3f} nats{span(held, 3)}",
         f"{NAMES[other_than(inputs.decoupled)]}: {table['kernel'].mean():.3f}, outside its null in "
         f"{int((table['kernel_p'] < 0.05).sum())} of {len(table)} units",
         f"{NEIGHBOURS} nearest neighbours in {DIRECTIONS} leading directions; the stored ones hold "

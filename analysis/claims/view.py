@@ -14,6 +14,7 @@ from analysis.claims.evaluate import ConfigurationClaims
 from analysis.claims.inputs import UNSEEN
 from analysis.claims.validate import Validity
 from analysis.effect_table import dim
+from analysis.output import counted
 
 STYLES = {
     "supported": "bold green",
@@ -53,7 +54,7 @@ def _heading(part: ClaimPart) -> Iterator[str | tuple[str, str]]:
         return
     yield f"  {part.what} {part.interval.mean:.4g}"
     if math.isfinite(part.interval.low):
-        yield f" ({part.interval.low:.4g} to {part.interval.high:.4g}, {part.interval.n} seeds)"
+        yield f" ({part.interval.low:.4g} to {part.interval.high:.4g}, {counted(part.interval.n, 'seed')})"
     yield f" against {part.limit:.4g}"
 
 
