@@ -210,12 +210,14 @@ class Probe:
         self._updating(clone)
         return clone
 
-    def built_behind(self, config: ConfigurationBlock, *, whole: bool = False) -> Trainer:
-        """The same at its own initialisation."""
+    def built_behind(
+        self, config: ConfigurationBlock, *, whole: bool = False, little: bool = False
+    ) -> Trainer:
+        """The same at its own initialisation; `little`: with the little sequence side in any case."""
         if not same_sequence(config, self.config):
             raise ValueError("a clone with another sequence side cannot begin behind this one")
         reads = reads_parameters(self.plain)
-        clone = self.build(config if whole or reads else changed(config, LITTLE))
+        clone = self.build(config if whole or (reads and not little) else changed(config, LITTLE))
         clone.config = config
         begin_behind(clone, self.sides, reads=reads)
         return clone

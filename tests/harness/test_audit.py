@@ -163,17 +163,18 @@ def test_contrastive_relations_are_judged_by_leaving_them_out(
 
 
 def test_a_key_that_nothing_reads_is_named(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
-    unit_run = make_unit({"loss.speculation.weight": 0.5})
+    weights = {f"loss.{key}.weight": 0.5 for key in ("speculation", "contrastive", "calibration")}
+    unit_run = make_unit(weights)
     with torch.random.fork_rng(devices=[]):
         probe = Probe(unit_run.subject)
-        assert unread_keys(probe, "loss.speculation") == {}
+        assert unread_keys(probe, "loss.", judged=weights) == {}
         from models.losses.speculation import Speculation
 
         init = Speculation.__init__
         monkeypatch.setattr(
             Speculation, "__init__", lambda self, margin=0.0, prior=1.0: init(self, 0.0, prior)
         )
-        assert set(unread_keys(probe, "loss.speculation")) == {"loss.speculation.margin"}
+        assert set(unread_keys(probe, "loss.", judged=weights)) == {"loss.speculation.margin"}
 
 
 def test_a_ramp_that_rises_nowhere_is_inert(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
