@@ -1,11 +1,12 @@
 """`python -m harness.chaos`: break real sweeps at random moments, and see that each ends as if nothing had happened."""
 
 import argparse
-import random
 import shutil
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from random import Random
 
 from rich.console import Console
 
@@ -14,7 +15,7 @@ from analysis.paths import user_path
 from harness.chaos.blow import Blow
 from harness.chaos.blows import BLOWS
 from harness.chaos.report import line, note, table
-from harness.chaos.round import Rounds, Struck
+from harness.chaos.round import Rounds, Struck, Unbroken
 from harness.chaos.stage import set_stage
 from harness.shell import terminal
 from harness.shell.arguments import whole
@@ -68,6 +69,13 @@ def parse() -> argparse.Namespace:
         help="no blow begins later (default: %(default)s)",
     )
     add(
+        "--jobs",
+        type=whole("--jobs", 1, 64),
+        default=1,
+        metavar="J",
+        help="sweeps at a time; a sweep spends most of a blow waiting for Ray (default: %(default)s)",
+    )
+    add(
         "--out",
         type=user_path,
         default=Path("runs/chaos"),
@@ -83,45 +91,76 @@ def parse() -> argparse.Namespace:
 
 def drawn(kinds: Sequence[str], kills: int, seed: int) -> list[type[Blow]]:
     """Which blows come: every kind as often as any other, to within one, in random order."""
-    source, chosen = random.Random(seed), list[str]()
+    source, chosen = Random(seed), list[str]()
     while kinds and len(chosen) < kills:
         chosen += source.sample(list(kinds), len(kinds))
     return [BLOWS[key] for key in chosen[:kills]]
 
 
 def strike_all(options: argparse.Namespace, folder: Path, console: Console) -> list[Struck]:
-    """Every blow, each told as soon as it is over."""
-    rounds = Rounds(set_stage(folder / "stage"), folder / "cache", {"OMP_NUM_THREADS": "1", **HEAD})
+    """Every blow, each told as soon as it is over; `--jobs` of them at a time, each with a stage of its own."""
     began = time.monotonic()
-    with console.status("the unbroken run"):
-        reference = rounds.reference(folder / "reference")
-    console.print(
-        f"the unbroken run took {reference.seconds:.1f} s, {reference.training:.1f} s of them training"
-    )
-    for kind in (BLOWS[key] for key in options.only):
-        if kind.impossible():
-            console.print(f"{kind.key} is left out: {kind.impossible()}", soft_wrap=True)
-    possible = [key for key in options.only if not BLOWS[key].impossible()]
-    struck: list[Struck] = []
-    for number, kind in enumerate(drawn(possible, options.kills, options.seed), 1):
+
+    def rounds(name: str) -> Rounds:
+        stage = set_stage(folder / "stage" / name)
+        return Rounds(stage, folder / "cache", {"OMP_NUM_THREADS": "1", **HEAD})
+
+    def unbroken(name: str) -> Unbroken:
+        return rounds(name).reference(folder / name)
+
+    def one(number: int, kind: type[Blow]) -> tuple[int, Struck] | None:
         if time.monotonic() - began > 60 * options.minutes:
-            console.print(
-                f"{options.minutes} minutes are over: {number - 1} of {options.kills} blows were struck"
-            )
-            break
-        run = folder / f"{number:03d}-{kind.key}"
-        with console.status(f"[{number}/{options.kills}] {kind.meaning}"):
-            one = rounds.strike(kind, random.Random(f"{options.seed}/{number}"), run, reference)
-        if one is None:
-            one = Struck(kind.key, did="nothing to strike", wrong=["the sweep ended before every try"])
-        struck.append(one)
-        note(folder / "chaos.jsonl", one)
-        console.print(line(number, options.kills, one), markup=False, highlight=False, soft_wrap=True)
-        if one.passed:
-            shutil.rmtree(run, ignore_errors=True)
-            for printed in folder.glob(f"{run.name}-*.txt"):
-                printed.unlink()
+            return None
+        name = f"{number:03d}-{kind.key}"
+        random = Random(f"{options.seed}/{number}")
+        struck = rounds(name).strike(kind, random, folder / name, reference)
+        return number, struck or Struck(
+            kind.key, did="nothing to strike", wrong=["the sweep ended before every try"]
+        )
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        with console.status("the unbroken run"):
+            # As many at a time as there will be later, which tells how long one takes then.
+            reference, *others = pool.map(unbroken, (f"reference-{k}" for k in range(options.jobs)))
+        for other in others:
+            unlike = other.snapshot.unlike(reference.snapshot)
+            if unlike:
+                raise RuntimeError(f"two unbroken runs differ: {unlike[0]}")
+        console.print(
+            f"the unbroken run took {reference.seconds:.1f} s, {reference.training:.1f} s of them training"
+        )
+        for kind in (BLOWS[key] for key in options.only):
+            if kind.impossible():
+                console.print(f"{kind.key} is left out: {kind.impossible()}", soft_wrap=True)
+        possible = [key for key in options.only if not BLOWS[key].impossible()]
+        blows = drawn(possible, options.kills, options.seed)
+        struck: list[Struck] = []
+        with console.status("striking"):
+            for done in as_completed(
+                [pool.submit(one, number, kind) for number, kind in enumerate(blows, 1)]
+            ):
+                told = done.result()
+                if told is None:
+                    continue
+                struck.append(told[1])
+                _tell(folder, *told, options.kills, console)
+    if len(struck) < len(blows):
+        console.print(
+            f"{options.minutes} minutes are over: {len(struck)} of {options.kills} blows were struck"
+        )
     return struck
+
+
+def _tell(folder: Path, number: int, struck: Struck, kills: int, console: Console) -> None:
+    """Report one blow; what it left goes where nothing was wrong."""
+    name = f"{number:03d}-{struck.blow}"
+    note(folder / "chaos.jsonl", struck)
+    console.print(line(number, kills, struck), markup=False, highlight=False, soft_wrap=True)
+    if struck.passed:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.rmtree(folder / "stage" / name, ignore_errors=True)
+        for printed in folder.glob(f"{name}-*.txt"):
+            printed.unlink()
 
 
 def main() -> int:
