@@ -17,6 +17,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from analysis.schema import STUDIES
 from harness.config.blocks.sweep import SamplerBlock
 from harness.config.space.space import Space
+from harness.sweep.search.bounded import BoundedTPE
 from harness.sweep.search.journal import Journal
 from harness.sweep.search.past import Past
 
@@ -252,7 +253,7 @@ def _sampler(block: SamplerBlock, past: int) -> optuna.samplers.BaseSampler:
             )
     if block.kind == "nsga2":
         return optuna.samplers.NSGAIISampler(population_size=block.population, seed=seed)
-    return optuna.samplers.TPESampler(n_startup_trials=block.startup, seed=seed, constant_liar=True)
+    return BoundedTPE(n_startup_trials=block.startup, seed=seed, constant_liar=True)
 
 
 def _mend(file: Path) -> None:
