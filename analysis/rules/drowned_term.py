@@ -12,14 +12,18 @@ from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
+_COMPETITION = "competition"
+
 
 @register
 class DrownedTerm(Rule):
     """A loss term that is enabled and not 0, whose gradient is less than 1 % of the task's on the same parameters in at
     least half of its epochs (seed 003), two of them at least.
 
-    An epoch in which a term is not in force, or is satisfied (value 0), does not count: that is never_acted's to say. The
-    task has a share of 1 by definition, and is not judged.
+    An epoch in which a term is not in force, or is satisfied (value 0), does not count: that is never_acted's to say. A
+    competition's value has the loss of its Opportunists at every step, which no parameter of the task gets a gradient of:
+    where it neither pulled nor pushed at the last step, its share is 0 and does not count (dead_competition). The task has
+    a share of 1 by definition, and is not judged.
     """
 
     id = "drowned_term"
@@ -43,7 +47,8 @@ class DrownedTerm(Rule):
         in_force = (rows.numbers("weight") > 0) | (rows.numbers("in_force") > 0)
         share, value = rows.numbers("grad_share"), np.nan_to_num(rows.numbers("value"))
         # The share is the last step's, at which a term that acts now and then may be satisfied.
-        acting = (value != 0) & ((share > 0) | ~(rows.numbers("acting") < 1))
+        at_every_step = ~(rows.numbers("acting") < 1) & ~rows.equals("term", _COMPETITION)
+        acting = (value != 0) & ((share > 0) | at_every_step)
         beside = (code >= 0) & ~rows.equals("term", "task")
         chosen = beside & in_force & acting & ~np.isnan(share)
         kept, term = rows.where(chosen), code[chosen]

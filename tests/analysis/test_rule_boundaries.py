@@ -157,6 +157,13 @@ def test_a_satisfied_or_absent_term_is_not_drowned() -> None:
     assert len(raised(unit(pearson={"acting": 1.0, "grad_share": 0.0}), "drowned_term")) == 1
 
 
+@pytest.mark.parametrize(("share", "stands"), [(0.0, False), (0.001, True)])
+def test_a_competition_that_rests_is_not_drowned(share: float, stands: bool) -> None:
+    """Its value is never 0, since its Opportunists learn at every step."""
+    records = unit(pearson={"term": "competition", "acting": 1.0, "grad_share": share})
+    assert [each.series for each in raised(records, "drowned_term")] == ["competition"] * stands
+
+
 def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
     missing = not_evaluated(unit(promoter=0.5))
     assert set(missing) == {"dead_competition", "lazy_teacher", "shortcut"}
