@@ -93,7 +93,7 @@ def idle(unit: TrialUnit, rng: Rng) -> Planted:
 
 def lazy(unit: TrialUnit, rng: Rng) -> Planted:
     ratio, first, rise = between(rng, 5e-4, 0.047), between(rng, 1e-3, 1.0), rng.uniform(0.0, 0.3)
-    records = configured(unit.records, "loss.distillation", {"weight": 0.1})
+    records = configured(_longer(unit), "loss.distillation", {"weight": 0.1})
     records = edited(
         records, "epochs", lambda row: {"student_var": ratio * row["u_var"], "teacher_var": row["u_var"]}
     )
@@ -207,7 +207,7 @@ FAULTS = (
     ),
     Fault(
         "lazy_teacher",
-        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %",
+        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %, a trial ten times as long",
         lazy,
         can=_any,
     ),
