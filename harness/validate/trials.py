@@ -35,11 +35,11 @@ SMALL: dict[str, Any] = {
 """What makes a preset small: 100 steps on 1 600 pairs, 800 unseen pairs of 2 cell lines."""
 TAUGHT: dict[str, Any] = {
     "episode.query": 8, "optimiser.epochs": 6, "support.size": 32, "episode.pseudo_unseen": 0.5,
-    "environment.teacher.kind": "gradient", "balance.kind": "grad_norm", "loss.distillation.weight": 2.0,
-    "loss.competition.weight": 0.3, "loss.competition.folds": 2,
+    "environment.teacher.kind": "gradient", "loss.distillation.weight": 2.0, "loss.competition.weight": 10.0,
+    "loss.competition.folds": 2,
 }  # fmt: skip
-"""Beside it 300 steps, a Teacher that distils, and a competition, with shares of the gradient that are felt: what rules
-judge that presets of 100 steps do not have."""
+"""Beside it 300 steps, a Teacher that distils, and a competition, at weights that are felt: what rules judge that presets
+of 100 steps do not have."""
 
 
 @dataclass(frozen=True)

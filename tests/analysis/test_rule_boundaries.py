@@ -1,5 +1,6 @@
 """Every rule with a limit holds 1 % beyond it and not 1 % before it; where it can be hit, at the limit as declared."""
 
+import json
 import math
 import operator
 from collections.abc import Callable
@@ -176,3 +177,11 @@ def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
     assert "first two epochs" in not_evaluated(records)["train_spike"]
     unmeasured = both(auc_null=None)
     assert "auc_null" in not_evaluated(unmeasured)["zero_input"]
+
+
+@pytest.mark.parametrize(("kind", "stands"), [("ramp", False), ("fixed", True)])
+def test_a_term_that_is_ramped_in_is_not_drowned_yet(kind: str, stands: bool) -> None:
+    records = unit(pearson={"weight": [0.2, 0.4], "grad_share": 0.001})
+    content = {**json.loads(str(records.row["config_json"])), "balance": {"kind": kind}}
+    ramped = replace(records, row={**records.row, "config_json": json.dumps(content)})
+    assert [each.series for each in raised(ramped, "drowned_term")] == ["pearson"] * stands
