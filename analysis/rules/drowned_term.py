@@ -85,7 +85,8 @@ def _ramped_in(units: Units, rows: Table) -> Mask:
     code, keys = rows.texts("weight_key")
     whole = np.full((len(keys) + 1, units.count), np.nan)
     for at, key in enumerate(keys):
-        whole[at] = [np.nan if weight is None else float(weight) for weight in units.settings(key)]
+        # loss.task is the name of the task loss, which has no weight of its own.
+        whole[at] = [each if isinstance(each, int | float) else np.nan for each in units.settings(key)]
     with np.errstate(invalid="ignore"):
         below = rows.numbers("weight") < _WHOLE * whole[code, rows.unit]
     return np.asarray(below & ramps[rows.unit])
