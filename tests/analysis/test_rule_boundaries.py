@@ -182,6 +182,10 @@ def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
 @pytest.mark.parametrize(("kind", "stands"), [("ramp", False), ("fixed", True)])
 def test_a_term_that_is_ramped_in_is_not_drowned_yet(kind: str, stands: bool) -> None:
     records = unit(pearson={"weight": [0.2, 0.4], "grad_share": 0.001})
-    content = {**json.loads(str(records.row["config_json"])), "balance": {"kind": kind}, "loss": {"task": "immax"}}
+    content = {
+        **json.loads(str(records.row["config_json"])),
+        "balance": {"kind": kind},
+        "loss": {"task": "immax"},
+    }
     ramped = replace(records, row={**records.row, "config_json": json.dumps(content)})
     assert [each.series for each in raised(ramped, "drowned_term")] == ["pearson"] * stands
