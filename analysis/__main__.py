@@ -13,6 +13,7 @@ from analysis.by_distance import distance_view
 from analysis.claims.command import claims_command
 from analysis.comparison_view import comparison_view
 from analysis.competition_view import competition_view
+from analysis.confirmation.verify import verify_confirmation
 from analysis.console import plain_console
 from analysis.coverage.measure import FEWEST, MOST, REPLICATES
 from analysis.coverage.view import coverage_view
@@ -126,7 +127,8 @@ Is what the store says what the energy gives? Every stored prediction of every s
 U_I, R_E and T and the unit's row of the table ledger, by code that shares nothing with the model; the record is checked
 against itself (one T, one R_E per cell line, fused and standardised as recorded, U_I equal where a pair repeats); a
 prior's posterior is made again from its kernel; and the rows of the table cells, those of branch_select too, from the
-logits. Units are read one by one, in memory that does not grow with the run.
+logits. Units are read one by one, in memory that does not grow with the run. A confirmation that was opened is verified
+with it: its record by its hash and by the units that the selection chose by, and its own units.
 """
 
 _VERIFY_EPILOG = """\
@@ -316,8 +318,8 @@ def _competition(argv: Sequence[str]) -> int:
 def _verify(argv: Sequence[str]) -> int:
     options = _parser("python -m analysis verify", _VERIFY_HELP, _VERIFY_EPILOG, rope=False).parse_args(argv)
     console, run = plain_console(), Run.open(options.run)
-    agrees = print_verification(run, console)
-    return max(_unread(run, console), 0 if agrees else 1)
+    agree = [print_verification(run, console), verify_confirmation(run, console)]
+    return max(_unread(run, console), 0 if all(agree) else 1)
 
 
 def _unread(run: Run, console: Console) -> int:

@@ -76,7 +76,8 @@ def preregistration(run: Run) -> Preregistration | None:
             return None
         float(contents[0]["rope"]), str(contents[0]["criterion"])
     except (TypeError, KeyError, ValueError) as error:
-        run.problems.append(f"{FILE} cannot be read: {type(error).__name__}: {error}")
+        problem = f"{FILE} cannot be read: {type(error).__name__}: {error}"
+        run.problems += [] if problem in run.problems else [problem]
         return None
     problems = []
     before = ""
@@ -103,29 +104,54 @@ def preregistration(run: Run) -> Preregistration | None:
     return Preregistration(first, latest, hashes[0][0], len(contents), tuple(problems), tampered)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What was asked before the first step of a run: `known`, or `lost`, a sentence where it is not known any more; of a
+    combined run `where` says of which of those that it was made of."""
+
+    where: str
+    known: Preregistration | None
+    lost: str | None
+
+
+def asked_before(run: Run) -> list[Asked]:
+    """What was preregistered of a run, and of each that a combined run was made of; empty where nothing was."""
+    carried = sorted((run.path / CARRIED).glob("*"))
+    asked = []
+    for folder in carried:
+        source = Run(folder)
+        asked.append(_asked(source, f" in {folder.name.partition('-')[2]}"))
+        said = [f"{CARRIED}/{folder.name}: {problem}" for problem in source.problems]
+        run.problems += [problem for problem in said if problem not in run.problems]
+    if not carried:
+        asked.append(_asked(run, ""))
+    return [each for each in asked if each.known or each.lost]
+
+
+def _asked(run: Run, where: str) -> Asked:
+    known = preregistration(run)
+    witnessed = _witnessed(run) if known is None else None
+    if witnessed is None:
+        return Asked(where, known, None)
+    return Asked(
+        where,
+        None,
+        f"Preregistration{where}: {PROVENANCE} knows of one ({witnessed[:12]}), and {FILE} is gone or empty: what was "
+        "asked before the first step is not known any more",
+    )
+
+
 def preregistration_view(run: Run) -> Iterator[RenderableType]:
     """The footer of a report: what was asked before the first step, and what was changed since; nothing without it. A
     combined run quotes what was asked of each that it was made of."""
-    carried = sorted((run.path / CARRIED).glob("*"))
-    for folder in carried:
-        source = Run(folder)
-        yield from _quoted(source, f" in {folder.name.partition('-')[2]}")
-        run.problems += [f"{CARRIED}/{folder.name}: {problem}" for problem in source.problems]
-    if not carried:
-        yield from _quoted(run, "")
+    for asked in asked_before(run):
+        if asked.known is not None:
+            yield from _quoted(asked.known, asked.where)
+        else:
+            yield Text(f"\n{asked.lost}", style="bold red")
 
 
-def _quoted(run: Run, where: str) -> Iterator[RenderableType]:
-    known = preregistration(run)
-    if known is None:
-        witnessed = _witnessed(run)
-        if witnessed is not None:
-            yield Text(
-                f"\nPreregistration{where}: {PROVENANCE} knows of one ({witnessed[:12]}), and {FILE} is gone or empty: "
-                "what was asked before the first step is not known any more",
-                style="bold red",
-            )
-        return
+def _quoted(known: Preregistration, where: str) -> Iterator[RenderableType]:
     content = known.first
     late = content.get("units_before")
     when = f"when {counted(late, 'unit')} had run already" if late else "before the first step"

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from analysis.confirmation.seal import refuse_unopened
 from analysis.errors import UserError, nearest
 from analysis.files import TableFiles
 from analysis.output import printable
@@ -64,7 +65,8 @@ class Run:
         Raises
         ------
         UserError
-            when there is nothing at the path, or something that is not a run (nearest runs are named).
+            when there is nothing at the path, or something that is not a run (nearest runs are named), and for a
+            confirmation that is not complete: `Run(path)` without this check is for the driver that makes it.
         """
         path = user_path(path)
         known = is_run(path)
@@ -82,6 +84,7 @@ class Run:
                 else ""
             )
             raise UserError(f"{path} is not a run: a run is a folder with units/ and plan.json in it{hint}")
+        refuse_unopened(path)
         return cls(path)
 
     @classmethod
@@ -97,7 +100,7 @@ class Run:
                     print(
                         f"{printable(str(wanted))}: not in {printable(str(here))}; read from {printable(str(run_folder))}"
                     )
-                return cls(run_folder)
+                return cls.open(run_folder)
         return cls.open(wanted)
 
     @property

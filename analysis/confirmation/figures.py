@@ -1,14 +1,17 @@
 """What a confirmation says: the numbers on test beside those that the selection saw."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
+from scipy import stats
 
+from analysis.balance import common_to_seeds
 from analysis.completeness import completeness
-from analysis.confirmation.record import ChoiceRecord, confirmation_of, read_record
+from analysis.confirmation.record import Candidate, ChoiceRecord, confirmation_of, read_record
+from analysis.confirmation.seal import FILE
 from analysis.criteria import CRITERIA, Criterion
-from analysis.intervals import t_interval
+from analysis.intervals import Interval, t_interval
 from analysis.reported import reported_units
 from analysis.store import KEYS, Run
 
@@ -22,15 +25,17 @@ class Confirmation:
     `rows`, the winner first: config, confirmed_as, role (winner, tie), label; `selected` (what the selection saw) with
     selected_low and selected_high; `again`, the mean on val_unseen of the new fold; `confirmed`, that on its test split,
     with low and high (t over fresh seeds); seeds, planned, lacking (words); `optimism` = selected - confirmed, turned so
-    that positive means that the selection flattered; `over_baseline` (positive: better) and `behind_winner`, each with
-    low and high, and `tie` (verdict of the paired difference to the winner). `baseline` has selected, again, confirmed and
-    optimism. All but what the selection saw is NaN until the test split is opened.
+    that positive means that the selection flattered, with low and high (Welch's t over the seeds of both); `over_baseline`
+    (positive: better) and `behind_winner`, each with low and high, and `tie` (verdict of the paired difference to the
+    winner). `baseline` has selected, again, confirmed and optimism. All but what the selection saw is NaN until the test
+    split is opened. `differences`: where the selection's own units give another number than the record, in sentences.
     """
 
     record: ChoiceRecord
     by: Criterion
     rows: pd.DataFrame
     baseline: Mapping[str, float]
+    differences: tuple[str, ...] = ()
 
     @property
     def opened(self) -> bool:
@@ -42,11 +47,9 @@ class Confirmation:
 
 
 def confirmation(run: Run, rope: float) -> Confirmation | None:
-    """The confirmation of a run's selection; None where there is none. Numbers on test are read once it was opened."""
-    inner = confirmation_of(run)
-    record = read_record(inner) if inner is not None else None
-    if inner is not None:
-        run.problems.extend(f"{inner.path.name}/{problem}" for problem in inner.problems)
+    """The confirmation of a run's selection; None where there is none, or none that can be relied on (said in the run's
+    problems). Numbers on test are read once it was opened."""
+    inner, record = known_record(run)
     if inner is None or record is None:
         return None
     by = CRITERIA[record.criterion]
@@ -62,6 +65,7 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
         interval = t_interval(values.to_numpy())
         over = t_interval([by.gain(value - baseline["confirmed"]) for value in values])
         gain = t_interval((values - winner).dropna().map(by.gain).to_numpy())
+        optimism = flattered(each, interval, by)
         state = states.get(each.confirmed_as)
         rows.append(
             {
@@ -79,7 +83,9 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
                 "seeds": interval.n,
                 "planned": record.seeds,
                 "lacking": state.describe() if state is not None else "",
-                "optimism": by.gain(each.value - interval.mean),
+                "optimism": optimism.mean,
+                "optimism_low": optimism.low,
+                "optimism_high": optimism.high,
                 "over_baseline": over.mean,
                 "over_baseline_low": over.low,
                 "over_baseline_high": over.high,
@@ -89,7 +95,54 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
                 "tie": gain.verdict(rope) if each.role == "tie" else "winner",
             }
         )
-    return Confirmation(record, by, pd.DataFrame(rows), baseline)
+    return Confirmation(record, by, pd.DataFrame(rows), baseline, tuple(differences(run, record, by)))
+
+
+def known_record(run: Run) -> tuple[Run | None, ChoiceRecord | None]:
+    """The confirmation of a run and its record; what is wrong with it is said once in the run's problems."""
+    inner = confirmation_of(run)
+    record = read_record(inner) if inner is not None else None
+    if inner is not None:
+        for mine, its in ((run.problems, inner.problems), (run.lost, inner.lost)):
+            said = (f"{inner.path.name}/{problem}" for problem in its)
+            mine.extend(problem for problem in said if problem not in mine)
+    return inner, record
+
+
+def flattered(chosen: Candidate, confirmed: Interval, by: Criterion) -> Interval:
+    """Optimism = chosen - confirmed, positive where the selection flattered, with Welch's t-interval at 95 %: the seeds of
+    the two are independent, and differ in number and spread. NaN without two seeds on either side.
+
+    It covers chance between seeds alone, not other pairs; and chance has part in the choice, so that it is no test of it.
+    """
+    mean = by.gain(chosen.value - confirmed.mean)
+    if chosen.low is None or chosen.high is None or not confirmed.n > 1:
+        return Interval(mean, NAN, NAN, NAN, confirmed.n)
+    degrees = (chosen.seeds - 1, confirmed.n - 1)
+    half = (chosen.high - chosen.low) / 2, (confirmed.high - confirmed.low) / 2
+    parts = [(width / stats.t.ppf(0.975, free)) ** 2 for width, free in zip(half, degrees, strict=True)]
+    variance = sum(parts)
+    if variance == 0.0:
+        return Interval(mean, mean, mean, 0.0, confirmed.n)
+    free = variance**2 / sum(part**2 / each for part, each in zip(parts, degrees, strict=True))
+    width = float(stats.t.ppf(0.975, free)) * variance**0.5
+    return Interval(mean, mean - width, mean + width, variance**0.5, confirmed.n)
+
+
+def differences(run: Run, record: ChoiceRecord, by: Criterion) -> Iterator[str]:
+    """Candidates of which the run's own units, of as many seeds and folds as then, give another number than the record."""
+    units = reported_units(run)
+    units = units[units[by.key].notna()]
+    units = units[common_to_seeds(units, ["fold"], ["config"])]
+    for each in record.candidates:
+        part = units[units["config"] == each.config]
+        means = part.groupby("seed")[by.key].mean()
+        same = len(means) == each.seeds and part["fold"].nunique() == len(record.selected_on)
+        if same and abs(means.mean() - each.value) > 1e-9:
+            yield (
+                f"{FILE} says that {each.label} had {each.value:.4f} when it was chosen, and the units that it was chosen "
+                f"by have {means.mean():.4f}: one of the two was changed after the fact"
+            )
 
 
 def _by_seed(inner: Run, by: Criterion, split: str) -> dict[str, pd.Series]:

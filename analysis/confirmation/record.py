@@ -3,16 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from analysis.errors import UserError
+from analysis.confirmation.seal import CHANGED, DIGEST, FILE, FOLDER, sealed, unbroken
 from analysis.store import Run
-
-FOLDER = "confirmation"
-"""Folder of a run that holds the confirmation of its selection, a run by itself."""
-FILE = "confirmation.json"
-"""In that folder: the record."""
 
 
 @dataclass(frozen=True)
@@ -67,9 +61,8 @@ class ChoiceRecord:
         return self.candidates[0]
 
     def content(self) -> dict[str, Any]:
-        """As plain data, for the document."""
-        content: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return content
+        """As plain data, for the document, with its seal."""
+        return sealed(json.loads(json.dumps(asdict(self))))
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> "ChoiceRecord":
@@ -81,40 +74,29 @@ class ChoiceRecord:
         if opened is not None:
             opened = Opening(**{**opened, "configurations": tuple(opened["configurations"])})
         words = {name: tuple(content[name]) for name in ("selected_on", "notes")}
-        return cls(**{**content, **words, "candidates": candidates, "opened": opened})
+        rest = {name: value for name, value in content.items() if name != DIGEST}
+        return cls(**{**rest, **words, "candidates": candidates, "opened": opened})
 
 
 def confirmation_of(run: Run) -> Run | None:
-    """The confirmation of a run, itself a run; None where there is none."""
+    """The confirmation of a run, itself a run, also where its record is gone; None where there is none."""
     folder = run.path / FOLDER
-    return Run(folder) if (folder / FILE).exists() else None
+    return Run(folder) if any((folder / name).exists() for name in (FILE, "units")) else None
 
 
 def read_record(confirmation: Run) -> ChoiceRecord | None:
-    """The record in the folder of a confirmation; None where there is none, or none that can be read (said in the run's
-    problems)."""
+    """The record in the folder of a confirmation; None where it is gone, cannot be read, or was changed after the fact
+    (said in the run's problems, and what it held is lost)."""
     content = confirmation.document(FILE)
-    if not content:
-        return None
-    try:
-        return ChoiceRecord.of(content)
-    except (TypeError, KeyError, ValueError) as error:
-        confirmation.problems.append(f"{FILE} cannot be read: {type(error).__name__}: {error}")
-        return None
-
-
-def refuse_unopened(run: Run) -> None:
-    """Numbers on test of a confirmation that is under way are shown by nobody: they are opened once, when it is complete.
-
-    Raises
-    ------
-    UserError
-        for the folder of such a confirmation.
-    """
-    record = read_record(run) if (run.path / FILE).exists() else None
-    if record is not None and record.opened is None:
-        selection: Path = run.path.parent
-        raise UserError(
-            f"{run.path}: this confirmation is not complete, and its test split is opened once, when it is: start the "
-            f"sweep again with --confirm --resume, then look at {selection}"
-        )
+    if content:
+        try:
+            record = ChoiceRecord.of(content)
+            if unbroken(content):
+                return record
+            confirmation.problems.append(CHANGED)
+        except (TypeError, KeyError, ValueError) as error:
+            confirmation.problems.append(f"{FILE} cannot be read: {type(error).__name__}: {error}")
+    elif not confirmation.problems:
+        confirmation.problems.append(f"{FILE} is gone or empty")
+    confirmation.lost.append(confirmation.problems[-1])
+    return None

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.confirmation.figures import Confirmation, confirmation
+from analysis.confirmation.seal import FOLDER
 from analysis.output import counted
 from analysis.ranking import Ranking
 
@@ -19,7 +20,12 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
     """The confirmed number, what it was when it was chosen, and the table; nothing for a run without a confirmation."""
     told = confirmation(ranking.run, ranking.rope)
     if told is None:
+        for problem in ranking.run.problems:
+            if problem.startswith(f"{FOLDER}/"):
+                yield Text(f"\nNothing of the confirmation is relied on: {problem}", style="bold red")
         return
+    for difference in told.differences:
+        yield Text(f"\n{difference}", style="bold red")
     opened = told.record.opened
     if opened is None:
         yield Text(
@@ -62,6 +68,11 @@ def _headline(told: Confirmation) -> Iterator[RenderableType]:
     )
     base = told.baseline
     line = f"optimism {row['optimism']:+.3f} = {_number(row['selected'])} when it was chosen - {_number(row['confirmed'])}"
+    if math.isnan(row["optimism_low"]):
+        line += "; it has no interval, of one seed on a side"
+    else:
+        span = f"{row['optimism_low']:+.3f} to {row['optimism_high']:+.3f}"
+        line += f"; its 95 % interval (Welch's t over the seeds of both) is {span}"
     if not math.isnan(base["optimism"]):
         line += (
             f"; of baseline {told.record.baseline}, which was fitted anew and has no seed: {base['optimism']:+.3f}, what "

@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from analysis.arguments import command_parser
-from analysis.confirmation.record import refuse_unopened
 from analysis.errors import UserError
 from analysis.export.exporter import Exported, Exporter
 from analysis.export.trackers import TRACKERS
 from analysis.output import counted
 from analysis.paths import user_path
-from analysis.store import Run
 from analysis.terminal import unread_view
 
 _HELP = """\
@@ -50,7 +48,6 @@ def export_command(argv: Sequence[str], console: Console) -> int:
         "--out", type=user_path, metavar="DIR", help="where it goes (default: RUN/export/TRACKER)"
     )
     options = parser.parse_args(argv)
-    refuse_unopened(Run.open(options.run))
     began = time.monotonic()
     exporter = Exporter(options.run, options.to, options.out)
     try:

@@ -10,7 +10,7 @@ from analysis.flags import counts_against_health
 from analysis.folds import MEASURED
 from analysis.output import counted
 from analysis.paper.tables import region
-from analysis.preregistration import preregistration
+from analysis.preregistration import asked_before, preregistration
 from analysis.ranking import Ranking
 from analysis.schema import REPORTED_BY_OTHERS
 from analysis.store import Run
@@ -145,6 +145,9 @@ def _tests(ranking: Ranking) -> Iterator[str]:
             "was changed afterwards, and is not relied on" if known.tampered else f"is {known.sha256[:12]}"
         )
         yield f"The preregistration {state}."
+    for asked in asked_before(run):
+        if asked.lost is not None:
+            yield f"{asked.lost}."
 
 
 def _software(ranking: Ranking) -> Iterator[str]:

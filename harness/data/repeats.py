@@ -55,9 +55,11 @@ def settle(
     if again.any():
         index = int(np.argmax(again))
         earlier = int(np.argmax((group == group[index]).to_numpy()))
+        of = "enhancer, promoter, cell line and label of an earlier one"
+        if (pairs["label"] < 0).all():
+            of = "enhancer, promoter and cell line of an earlier one, whatever labels the two have"
         notes.append(
-            f"repeated pairs dropped: {again.sum()} rows with enhancer, promoter, cell line and label of an earlier "
-            f"one (the first is {within(index)}, as {within(earlier)})"
+            f"repeated pairs dropped: {again.sum()} rows with {of} (the first is {within(index)}, as {within(earlier)})"
         )
     kept = pairs[first & ~mixed].copy()
     if mixed.any():

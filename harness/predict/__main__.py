@@ -15,6 +15,7 @@ from analysis.paths import user_path
 from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.new_pairs import encoded_once, read_new_pairs
+from harness.data.spelling import cell_line_word
 from harness.predict.ensemble import COLUMNS, predictions, score_pairs
 from harness.predict.output import check_output, write_predictions
 from harness.runs.choice import chosen_unit
@@ -153,11 +154,21 @@ def _units(
 
 
 def _support_notes(dataset: EncodedDataset, unit: TrainedUnit) -> list[str]:
-    """Cell lines that were trained on, and those with fewer pairs than a support set."""
+    """Cell lines that were trained on, or spelt almost as one that was, and those with fewer pairs than a support set."""
     size = unit.config.support.size
     known = [name for name in dataset.cell_lines if name in unit.cell_lines]
     few = [name for code, name in enumerate(dataset.cell_lines) if int((dataset.cell == code).sum()) < size]
     notes = [f"trained on, and therefore no new cell line: {', '.join(known)}"] if known else []
+    words = {cell_line_word(name): name for name in unit.cell_lines}
+    alike = [
+        (name, words.get(cell_line_word(name), name)) for name in dataset.cell_lines if name not in known
+    ]
+    notes += [
+        f"cell line {name} is scored as a new one, and the units were trained on one that is spelt {trained}; did you mean "
+        f"'{trained}'?"
+        for name, trained in alike
+        if trained != name
+    ]
     if few:
         notes.append(
             f"fewer pairs than the {size} of a support set, which is filled by drawing again: {', '.join(few)}"

@@ -14,7 +14,8 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.confirmation.choice import best_baseline, candidates, seeds_to_confirm
-from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.confirmation.record import ChoiceRecord, Opening
+from analysis.confirmation.seal import FILE, FOLDER
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.ranking import Ranking

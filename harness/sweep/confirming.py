@@ -1,5 +1,6 @@
 """`--confirm`: what a sweep has chosen is run again, after it."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,20 +9,26 @@ from pathlib import Path
 from rich.console import Console
 
 from analysis.confirmation.choice import FEWEST, MOST, candidates
-from analysis.confirmation.record import FILE as RECORD
-from analysis.confirmation.record import FOLDER, ChoiceRecord, Opening, confirmation_of, read_record
+from analysis.confirmation.record import ChoiceRecord, Opening, confirmation_of, read_record
+from analysis.confirmation.seal import FILE as RECORD
+from analysis.confirmation.seal import FOLDER
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.ranking import Ranking, rank
 from analysis.store import Run
+from harness.config.blocks.explain import ConfigError
 from harness.config.sweep.sweep import Sweep
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import make_folds
+from harness.data.unused_fold import unused_fold
 from harness.design.plan import Plan
 from harness.sweep.confirmation import Confirming
 from harness.sweep.driver import run_sweep
 from harness.sweep.foresight import Cost
 from harness.sweep.options import Options
 from harness.sweep.report import conclude, show_ranking
+from harness.sweep.run.documents import plan_of_run
 from harness.sweep.run.lock import only_driver, refuse_running
 from harness.sweep.show.board import duration
 from harness.sweep.start import Start
@@ -59,6 +66,15 @@ class Selection(Task):
     complete = False
     """Whether it has nothing left to run, so that what it chose is known."""
 
+    def on(self, sweep: Sweep, dataset: EncodedDataset) -> Sweep:
+        """The sweep as it is, where its folds, and those of earlier starts, leave one that a confirmation can take: else
+        it is refused before anything is trained."""
+        earlier = plan_of_run(self.folder(sweep), sweep)
+        with contextlib.suppress(ConfigError):  # said with its place by who makes the folds
+            folds = make_folds(dataset, sweep.config.data)
+            unused_fold(dataset, [*(earlier.known.values() if earlier else ()), *folds])
+        return sweep
+
     def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
         self.complete = start.nothing
         if start.nothing:
@@ -95,8 +111,8 @@ def _confirm(options: Options, console: Console, run: Path) -> int:
     record = read_record(inner) if inner is not None else None
     if record is None and (inner is not None or (run / FOLDER / "units").exists()):
         raise UserError(
-            f"--confirm: {run / FOLDER} has a confirmation whose {RECORD} is gone or cannot be read, so that nobody knows "
-            "whether its test split was opened; put the file back, or confirm from a run of its own (--out)"
+            f"--confirm: {run / FOLDER} has a confirmation whose {RECORD} is gone, was changed or cannot be read, so that "
+            "nobody knows whether its test split was opened; put the file back, or confirm from a run of its own (--out)"
         )
     if record is not None and record.opened is not None:
         return _already(record, record.opened, ranking, console)

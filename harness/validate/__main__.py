@@ -15,9 +15,16 @@ from harness.shell.arguments import whole
 from harness.stamp.code import Code
 from harness.store.writer import replace_atomically
 from harness.validate import trials
-from harness.validate.cases import append, healthy_rows, lines, planted_rows
-from harness.validate.figures import Proportion, RuleFigures, faulty_shares, rule_figures, summary
-from harness.validate.health import TrialUnit, healthy_units
+from harness.validate.cases import Row, append, lines, planted_rows, trained_rows
+from harness.validate.figures import (
+    Proportion,
+    RuleFigures,
+    documented_figures,
+    faulty_shares,
+    rule_figures,
+    summary,
+)
+from harness.validate.health import EndedTrials, TrialUnit, ended_trials
 from harness.validate.planted import FAULTS
 
 BEGIN = ("harness.validate.__main__",)
@@ -25,14 +32,16 @@ UNITS = 150
 DESCRIPTION = """How often is each warning rule right? Faults are planted in doses into the records of healthy units, and
 the rules judge both. Outside of CI: some 150 small trials are trained.
 
-healthy    real trials of a few seconds, of several presets on data of every planted form. Healthy is, without any rule,
-           what finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in whose configuration the
-           audit found nothing inert or leaking.
+healthy    real trials of a few seconds, of several recipes on data of every planted form. Healthy is, without any rule,
+           what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in
+           whose configuration the audit found nothing inert or leaking.
+documented real trials of presets that have a fault by what their documents say (rp24 and rp25: weights without effect).
+           They are counted apart, beside what the audit says of the same.
 planted    simulated summaries: the rows that a healthy unit left, changed as the fault would have changed them (scores
            are made anew where it acts on predictions). A warning on them is right.
 
 Limits are tuned on half of the configurations; recall and false alarms are those of the limits in force on the other
-half. FOLDER keeps trials, healthy.jsonl, cases.jsonl and report.jsonl, stamped with the hash of the code: what is there
+half. FOLDER keeps trials, trained.jsonl, cases.jsonl and report.jsonl, stamped with the hash of the code: what is there
 is not done again, and a killed run goes on."""
 
 
@@ -53,45 +62,58 @@ def main() -> int:
     if out.is_file():
         raise UserError(f"--out {out}: that is a file; expected a folder, which may be there already")
     out.mkdir(parents=True, exist_ok=True)
-    units, ended = healthy_units(out) if options.trained else train(out, options.healthy, console)
-    if not units:
-        raise UserError(f"--out {out}: of {ended} trials none is healthy; train more without --trained")
-    report(out, units, ended, console)
+    ended = ended_trials(out) if options.trained else train(out, options.healthy, console)
+    if not ended.healthy:
+        raise UserError(f"--out {out}: of {ended.ended} trials none is healthy; train more without --trained")
+    report(out, ended, console)
     return 0
 
 
-def train(out: Path, healthy: int, console: Console) -> tuple[list[TrialUnit], int]:
+def train(out: Path, healthy: int, console: Console) -> EndedTrials:
     """Train until that many units are healthy, or three times as many have ended."""
     arms = trials.arms(list(trials.places(out)))
     number = healthy
     while True:
         trials.train(arms, number, lambda text: console.print(text, highlight=False))
-        units, ended = healthy_units(out)
-        if len(units) >= healthy or number >= 3 * healthy:
-            return units, ended
-        number = min(3 * healthy, number + healthy - len(units))
+        ended = ended_trials(out)
+        if len(ended.healthy) >= healthy or number >= 3 * healthy:
+            return ended
+        number = min(3 * healthy, number + healthy - len(ended.healthy))
 
 
-def report(out: Path, units: list[TrialUnit], ended: int, console: Console) -> None:
+def report(out: Path, ended: EndedTrials, console: Console) -> None:
     """Judge what was not judged, and say what all of it comes to."""
     code = Code.of(begin=BEGIN).hash
-    known = {row["unit"] for row in lines(out / "healthy.jsonl", code)}
-    append(
-        out / "healthy.jsonl", healthy_rows([unit for unit in units if unit.name not in known], FAULTS), code
+    units = ended.healthy
+    healthy, documented = (
+        judgements(out / "trained.jsonl", each, code) for each in (units, ended.documented)
     )
-    judged = {unit.name for unit in units}
-    healthy = [row for row in lines(out / "healthy.jsonl", code) if row["unit"] in judged]
     for fault in FAULTS:
         done = {row["case"] for row in lines(out / "cases.jsonl", code) if row["rule"] == fault.rule}
         append(out / "cases.jsonl", planted_rows(fault, units, done), code)
     figures = rule_figures(lines(out / "cases.jsonl", code), healthy)
-    text = "".join(json.dumps({**row, "code": code}) + "\n" for row in summary(figures, healthy))
+    text = "".join(json.dumps({**row, "code": code}) + "\n" for row in summary(figures, healthy, documented))
     replace_atomically(out / "report.jsonl", text.encode())
-    console.print(f"{len(units)} of {ended} trials are healthy; code {code}", highlight=False)
+    console.print(f"{len(units)} of {ended.ended} trials are healthy; code {code}", highlight=False)
     console.print(rules_table(figures))
     console.print(healthy_table(faulty_shares(healthy)))
-    for each in figures:
-        console.print(Text(f"{each.rule}: {each.dose}", style="dim"))
+    for each in documented_figures(documented):
+        console.print(
+            f"{each.recipe} as documented: {each.rule} in {each.raised.hits} of {each.raised.of} units, another fault in "
+            f"{each.others}; the audit says so of {each.witnessed}, of which the rule accuses {each.both}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for rule in figures:
+        console.print(Text(f"{rule.rule}: {rule.dose}", style="dim"))
+
+
+def judgements(file: Path, units: list[TrialUnit], code: str) -> list[Row]:
+    """What the rules say of units; `file` keeps what this code has judged."""
+    known = {row["unit"] for row in lines(file, code)}
+    append(file, trained_rows([unit for unit in units if unit.name not in known], FAULTS), code)
+    names = {unit.name for unit in units}
+    return [row for row in lines(file, code) if row["unit"] in names]
 
 
 def rules_table(figures: list[RuleFigures]) -> Table:
@@ -123,7 +145,7 @@ def rules_table(figures: list[RuleFigures]) -> Table:
 
 
 def healthy_table(shares: dict[str, Proportion]) -> Table:
-    """Healthy units that carry any fault, of all, by preset and by form."""
+    """Healthy units that carry any fault, of all, by recipe and by form."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in ("healthy units", "number", "with a fault", "share", "up to"):
         table.add_column(name, justify="left" if name == "healthy units" else "right")

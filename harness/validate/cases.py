@@ -17,16 +17,17 @@ FACTORS = (0.5, 0.7, 0.85, 1.0, 1.2, 1.5, 2.0)
 Row = dict[str, Any]
 
 
-def healthy_rows(units: list[TrialUnit], faults: tuple[Fault, ...]) -> Iterator[Row]:
-    """One row per healthy unit: the rules that stand, those that could not be judged, and those that stand at other
-    limits."""
+def trained_rows(units: list[TrialUnit], faults: tuple[Fault, ...]) -> Iterator[Row]:
+    """One row per unit that was trained: the rules that stand, those that could not be judged, and those that stand at
+    other limits."""
     for unit in units:
         judgement = judge(Units.of_one(unit.records))
         yield {
             "unit": unit.name,
-            "preset": unit.preset,
+            "recipe": unit.recipe,
             "form": unit.form,
             "half": unit.half,
+            "drowned": unit.drowned,
             "raised": sorted({finding.rule for _, finding in judgement.findings}),
             "implied": sorted({finding.rule for _, finding in judgement.findings if finding.implied}),
             "not_evaluated": {rule: units_[0] for rule, units_ in judgement.missing.items() if units_},
@@ -53,7 +54,7 @@ def planted_rows(fault: Fault, units: list[TrialUnit], known: set[int]) -> Itera
             "rule": fault.rule,
             "case": number,
             "unit": unit.name,
-            "preset": unit.preset,
+            "recipe": unit.recipe,
             "form": unit.form,
             "half": half,
             "dose": dose,

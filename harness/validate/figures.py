@@ -9,9 +9,11 @@ from scipy.stats import binomtest
 from analysis.rules import RULES
 from harness.validate.cases import FACTORS, Row
 from harness.validate.planted import FAULTS
+from harness.validate.trials import RECIPES
 
 PREVALENCE = 0.1
 """Share of faulty units at which precision is stated."""
+FAULTY = frozenset(name for name, rule in RULES.items() if rule.severity == "fault")
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,54 @@ def alarms(rule: str, healthy: list[Row], half: int | None = None) -> Proportion
 
 
 def faulty_shares(healthy: list[Row]) -> dict[str, Proportion]:
-    """Healthy units that carry any fault: of all, by preset and by form."""
-    faults = {name for name, rule in RULES.items() if rule.severity == "fault"}
+    """Healthy units that carry any fault: of all, by recipe and by form."""
     counted: dict[str, Counter[bool]] = {}
     for row in healthy:
-        accused = bool(faults & set(row["raised"]))
-        for group in ("all", f"preset {row['preset']}", f"form {row['form']}"):
+        accused = bool(FAULTY & set(row["raised"]))
+        for group in ("all", f"recipe {row['recipe']}", f"form {row['form']}"):
             counted.setdefault(group, Counter())[accused] += 1
     return {group: Proportion(count[True], count.total()) for group, count in counted.items()}
+
+
+@dataclass(frozen=True)
+class Documented:
+    """Units of one recipe whose documents say that it has a fault: how many the rule of that fault accuses (`raised`),
+    how many have it by the audit, which measures without the rule (`witnessed`), of how many of those the rule says so
+    (`both`), and how many carry another fault."""
+
+    recipe: str
+    rule: str
+    raised: Proportion
+    witnessed: int
+    both: int
+    others: int
+
+    def row(self) -> Row:
+        """As a row of JSON."""
+        return {
+            **asdict(self),
+            "raised": self.raised.value,
+            "bounds": self.raised.bounds,
+            "units": self.raised.of,
+        }
+
+
+def documented_figures(rows: list[Row]) -> list[Documented]:
+    """By recipe, of the units that were trained as documents have it."""
+    figures = []
+    for name, recipe in RECIPES.items():
+        units = [row for row in rows if row["recipe"] == name]
+        if recipe.documented is None or not units:
+            continue
+        rule = recipe.documented
+        raised = [rule in row["raised"] for row in units]
+        drowned = [bool(row["drowned"]) for row in units]
+        others = sum(bool(FAULTY & set(row["raised"]) - {rule}) for row in units)
+        both = sum(one and other for one, other in zip(raised, drowned, strict=True))
+        figures.append(
+            Documented(name, rule, Proportion(sum(raised), len(units)), sum(drowned), both, others)
+        )
+    return figures
 
 
 def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
@@ -114,9 +156,9 @@ def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
     return max(FACTORS, key=gain)
 
 
-def summary(figures: list[RuleFigures], healthy: list[Row]) -> list[Row]:
+def summary(figures: list[RuleFigures], healthy: list[Row], documented: list[Row]) -> list[Row]:
     """All figures as rows of JSON."""
-    rows: list[Row] = [each.row() for each in figures]
+    rows = [each.row() for each in figures] + [each.row() for each in documented_figures(documented)]
     shares: dict[str, Any] = {
         group: {"units": share.of, "faulty": share.value, "bounds": share.bounds}
         for group, share in faulty_shares(healthy).items()

@@ -1,8 +1,8 @@
-"""The units of the trials, and which of them are healthy: decided without any rule."""
+"""The units of the trials, and which of them are healthy: decided without any rule, by measurements and documents."""
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,10 @@ from analysis.rules import UnitRecords
 from analysis.rules.chance import BOUND, hanley_mcneil
 from analysis.schema import MACRO, POOLED
 from analysis.store import KEYS, Run
+from harness.validate.trials import RECIPES
 
+DROWNED = "drowned"
+"""Verdict of the audit that has part in no decision on health: the witness of documented faults."""
 AT_FAULT = {"inert", "leaking"}
 """Verdicts of the audit on a configuration that is not healthy."""
 TABLES = ("epochs", "terms", "mechanisms", "reports", "audit")
@@ -24,35 +27,51 @@ Key = tuple[Any, ...]
 @dataclass(frozen=True)
 class TrialUnit:
     """One unit as it was trained: its records as rules read them, and its `scores` of unseen pairs (label, cell_line, u
-    and logit, each [N]). `half`: 0 where limits are tuned on its configuration, 1 where figures are reported."""
+    and logit, each [N]). `recipe`: its name among the trials; `half`: 0 where limits are tuned on its configuration, 1
+    where figures are reported; `drowned`: whether the audit of its configuration says so of a term."""
 
     name: str
-    preset: str
+    recipe: str
     form: str
     half: int
     records: UnitRecords
     scores: dict[str, np.ndarray]
+    drowned: bool = False
 
 
-def healthy_units(out: Path) -> tuple[list[TrialUnit], int]:
-    """The healthy units of every form, and how many have ended; configurations are halved by turns."""
-    units: list[TrialUnit] = []
+@dataclass(frozen=True)
+class EndedTrials:
+    """Of so many trials that `ended`: the `healthy` ones, and those that are so but for a fault that documents say their
+    recipe has."""
+
+    healthy: list[TrialUnit]
+    documented: list[TrialUnit]
+    ended: int
+
+
+def ended_trials(out: Path) -> EndedTrials:
+    """The trials of every form; configurations are halved by turns. A unit without an audit of its own has that of the
+    first seed."""
+    trials = EndedTrials([], [], 0)
     halves: dict[tuple[str, str], int] = {}
-    ended = 0
     for folder in sorted(path for path in (out / "healthy").iterdir() if path.is_dir()):
         run = Run.open(folder)
-        verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
+        of_config, of_unit = (
+            run.table("audit").groupby(by)["verdict"].agg(set).to_dict() for by in ("config", KEYS)
+        )
         for row, tables, predictions in _units(run):
-            ended += 1
+            trials = replace(trials, ended=trials.ended + 1)
             half = halves.setdefault((folder.name, row["config"]), len(halves) % 2)
-            if not is_healthy(row, tables["cells"], verdicts.get(row["config"], set())):
+            verdicts = of_unit.get(tuple(row[key] for key in KEYS), of_config.get(row["config"], set()))
+            if not is_healthy(row, tables["cells"], verdicts):
                 continue
             records = UnitRecords(row, **tables)
             scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
-            preset = json.loads(row["changes_json"])["preset"]
+            recipe = json.loads(row["changes_json"])["preset"]
             name = f"{folder.name}/{row['config']}-{row['seed']}"
-            units.append(TrialUnit(name, preset, folder.name, half, records, scores))
-    return units, ended
+            unit = TrialUnit(name, recipe, folder.name, half, records, scores, DROWNED in verdicts)
+            (trials.documented if RECIPES[recipe].documented else trials.healthy).append(unit)
+    return trials
 
 
 def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:

@@ -65,9 +65,13 @@ def constant(unit: TrialUnit, rng: Rng) -> Planted:
 
 def drowned(unit: TrialUnit, rng: Rng) -> Planted:
     term, share = _term(unit.records, rng), between(rng, 1e-5, 0.009)
+    terms: Any = unit.records.terms
+    whole = max(row["weight"] or 0.0 for row in terms if row["term"] == term)
 
     def edit(row: Row) -> Row:
-        return {"grad_share": share * rng.uniform(0.5, 1.0)} if row["term"] == term else {}
+        if row["term"] != term:
+            return {}
+        return {"grad_share": share * rng.uniform(0.5, 1.0), "weight": whole if row["weight"] else 0.0}
 
     return edited(unit.records, "terms", edit), share
 
@@ -93,7 +97,7 @@ def idle(unit: TrialUnit, rng: Rng) -> Planted:
 
 def lazy(unit: TrialUnit, rng: Rng) -> Planted:
     ratio, first, rise = between(rng, 5e-4, 0.047), between(rng, 1e-3, 1.0), rng.uniform(0.0, 0.3)
-    records = configured(unit.records, "loss.distillation", {"weight": 0.1})
+    records = configured(_longer(unit), "loss.distillation", {"weight": 0.1})
     records = edited(
         records, "epochs", lambda row: {"student_var": ratio * row["u_var"], "teacher_var": row["u_var"]}
     )
@@ -197,7 +201,7 @@ FAULTS = (
         constant,
         can=lambda unit: judged(_longer(unit), "constant_environment")[1] is None,
     ),
-    Fault("drowned_term", "gradient share of one term 0.00001 to 0.009", drowned),
+    Fault("drowned_term", "gradient share of one term 0.00001 to 0.009, ramped in", drowned),
     Fault("never_acted", "value and gradient of one term 0", silent, can=_has_terms),
     Fault(
         "dead_competition",
@@ -207,7 +211,7 @@ FAULTS = (
     ),
     Fault(
         "lazy_teacher",
-        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %",
+        "a Teacher; variance of R_S 0.0005 to 0.047 of R_T's, distillation rises by 0 to 30 %, a trial ten times as long",
         lazy,
         can=_any,
     ),

@@ -1,6 +1,6 @@
 """Healthy units: real trials of a few seconds, of several presets on data of every planted form."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -33,7 +33,35 @@ SMALL: dict[str, Any] = {
     "optimiser.epochs": 4, "evaluation.train_subset": 256, "audit": "warn",
 }  # fmt: skip
 """What makes a preset small: 100 steps on 1 600 pairs, 800 unseen pairs of 2 cell lines."""
-PRESETS = ("minimal", "cross_attention", "rp24", "rp25")
+TAUGHT: dict[str, Any] = {
+    "episode.query": 8, "optimiser.epochs": 6, "support.size": 32, "episode.pseudo_unseen": 0.5,
+    "environment.teacher.kind": "gradient", "loss.distillation.weight": 2.0, "loss.competition.weight": 10.0,
+    "loss.competition.folds": 2,
+}  # fmt: skip
+"""Beside it 300 steps, a Teacher that distils, and a competition, at weights that are felt: what rules judge that presets
+of 100 steps do not have."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A preset with `changes`. `documented`: the fault that its documents say it has, None where they do not."""
+
+    preset: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    documented: str | None = None
+
+
+RECIPES = {
+    "minimal": Recipe("minimal"),
+    "cross_attention": Recipe("cross_attention"),
+    "rp24": Recipe("rp24", documented="drowned_term"),
+    "rp25": Recipe("rp25", documented="drowned_term"),
+    "rp24, z_i raised": Recipe("rp24", {"loss.sparsity.z_i": 0.1}),
+    "rp25, grl raised": Recipe("rp25", {"decouple.grl": 1.0}),
+    "taught": Recipe("minimal", TAUGHT),
+}
+"""Name -> what is trained. rp24 and rp25 have the weights 0.1 and 0.01 of their record points, which seed 004 calls without
+effect: a fault that is planted, though not by us. Beside each stands the same with the one weight raised that drowns."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +76,15 @@ class FormData:
 
 @dataclass(frozen=True)
 class SmallTrial:
-    """One configuration of the trials: a preset, made small, on data of one form."""
+    """One configuration of the trials: a recipe by its name, made small, on data of one form."""
 
-    preset: str
+    recipe: str
     place: FormData
     config: ConfigurationBlock = field(repr=False)
 
     @property
     def name(self) -> str:
-        return f"{self.preset} on {self.place.form}"
+        return f"{self.recipe} on {self.place.form}"
 
 
 def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
@@ -102,9 +130,12 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
 
 
 def arms(places_: list[FormData]) -> list[SmallTrial]:
-    """Every preset on the data of every form."""
-    configs = {name: compose(load_preset(name), SMALL).resolved() for name in PRESETS}
-    return [SmallTrial(name, place, configs[name]) for place, name in product(places_, PRESETS)]
+    """Every recipe on the data of every form."""
+    configs = {
+        name: compose(load_preset(recipe.preset), {**SMALL, **recipe.changes}).resolved()
+        for name, recipe in RECIPES.items()
+    }
+    return [SmallTrial(name, place, configs[name]) for place, name in product(places_, RECIPES)]
 
 
 def train(arms_: list[SmallTrial], units: int, said: Callable[[str], None]) -> None:
@@ -120,7 +151,7 @@ def train(arms_: list[SmallTrial], units: int, said: Callable[[str], None]) -> N
             arm.place.fold,
             seed,
             arm.place.run,
-            changes={"preset": arm.preset},
+            changes={"preset": arm.recipe},
             inspector=AuditInspector if seed == 0 else None,
         )
         if unit.finished:

@@ -2,20 +2,29 @@
 
 import io
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
-from analysis.__main__ import print_ranking
+from analysis.__main__ import main, print_ranking
 from analysis.confirmation.choice import FEWEST, MOST, best_baseline, candidates, seeds_to_confirm
-from analysis.confirmation.figures import confirmation
-from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.confirmation.figures import confirmation, flattered
+from analysis.confirmation.record import ChoiceRecord, Opening
+from analysis.confirmation.seal import FILE, FOLDER, sealed
 from analysis.errors import UserError
+from analysis.intervals import t_interval
 from analysis.power import detectable, seeds_for_difference
 from analysis.ranking import Ranking, rank
+from analysis.report.answer import answer
+from analysis.report.content import Paragraph
+from analysis.report.material import Material
+from analysis.report.sections.confirmed import Confirmed
+from analysis.report.texts import texts
 from analysis.reported import reported_units
 from analysis.store import Run
 from tests.recorded.copies import Copy, write_run
@@ -124,6 +133,57 @@ def test_a_closed_test_split_is_shown_by_nobody(run: Path, tmp_path: Path) -> No
     assert told.rows[["confirmed", "again", "optimism"]].isna().all(axis=None)
     with pytest.raises(UserError, match="its test split is opened once"):
         rank(Run.open(folder / FOLDER))
+
+
+@pytest.mark.parametrize("edit", ["value", "digest"])
+def test_an_edited_record_is_noticed(
+    run: Path, tmp_path: Path, edit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    content = json.loads((folder / FOLDER / FILE).read_text(encoding="utf-8"))
+    content["candidates"][0]["value"] += 0.2
+    (folder / FOLDER / FILE).write_text(json.dumps(content if edit == "value" else sealed(content)))
+    status = [main([str(folder)]), main(["verify", str(folder)])]
+    printed = " ".join(capsys.readouterr().out.split())
+    material = Material(ranking_of(folder), texts())
+    (first, *_) = Confirmed().blocks(material) or ()
+    assert isinstance(first, Paragraph)
+    if edit == "value":
+        assert status == [1, 1]
+        assert "Confirmed: " not in printed
+        assert (
+            "Nothing of the confirmation is relied on: confirmation/confirmation.json is not what" in printed
+        )
+        assert first.text.startswith("Nothing of it is relied on: confirmation/confirmation.json is not what")
+        assert texts()("answer.unconfirmed") in answer(material).certainty
+    else:
+        assert status[1] == 1
+        for said in (printed, first.text):
+            assert "and the units that it was chosen by have" in said
+
+
+def test_a_record_that_is_gone_is_said(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    (folder / FOLDER / FILE).unlink()
+    console = Console(width=200, record=True, file=io.StringIO())
+    assert not print_ranking(folder, console=console)
+    assert "Nothing of the confirmation is relied on: confirmation/confirmation.json is gone or empty" in (
+        console.export_text()
+    )
+
+
+def test_optimism_has_the_interval_of_welch(run: Path) -> None:
+    told = confirmation(Run.open(run), 0.005)
+    assert told is not None
+    sides = []
+    for folder, config, split in ((run, "aaa111", "val_unseen"), (run / FOLDER, "ddd444", "test")):
+        units = reported_units(Run(folder), split)
+        sides.append(units[units["config"] == config]["aupr"].to_numpy())
+    expected = CompareMeans(*map(DescrStatsW, sides)).tconfint_diff(usevar="unequal")
+    row = told.winner
+    assert (row["optimism_low"], row["optimism_high"]) == pytest.approx(expected)
+    one = replace(told.record.winner, low=None, high=None, seeds=1)
+    assert math.isnan(flattered(one, t_interval([0.1, 0.2, 0.3]), told.by).low)
 
 
 def test_no_selection_reads_units_of_a_confirmation(run: Path) -> None:

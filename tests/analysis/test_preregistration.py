@@ -10,7 +10,13 @@ import pytest
 from rich.console import Console
 
 from analysis.preregistration import FILE, entry_hash, preregistration, preregistration_view
+from analysis.ranking import rank
+from analysis.report.content import Paragraph
+from analysis.report.material import Material
+from analysis.report.sections.question import Question
+from analysis.report.texts import texts
 from analysis.store import Run
+from tests.recorded.copies import Copy, write_run
 
 CONTENT = {
     "question": "which are missed?",
@@ -40,7 +46,7 @@ def write(run: Path, *contents: dict[str, Any]) -> str:
 
 
 def quoted(run: Path) -> str:
-    console = Console(file=StringIO(), width=200)
+    console = Console(file=StringIO(), width=300)
     for part in preregistration_view(Run(run)):
         console.print(part)
     return console.file.getvalue()  # type: ignore[attr-defined]
@@ -107,3 +113,16 @@ def test_a_file_that_cannot_be_read_is_a_problem_of_the_run(run: Path) -> None:
     opened = Run(run)
     assert preregistration(opened) is None
     assert "preregistration.json cannot be read" in opened.problems[0]
+
+
+def test_a_report_says_of_a_lost_file_what_the_terminal_says(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "run", (Copy("aaa111"),))
+    sha256 = write(folder, CONTENT)
+    (folder / "provenance.json").write_text(json.dumps({"preregistration": sha256}))
+    (folder / FILE).unlink()
+    (paragraph,) = Question().blocks(Material(rank(Run.open(folder)), texts())) or ()
+    assert isinstance(paragraph, Paragraph)
+    assert "is gone or empty: what was asked before the first step is not known any more" in paragraph.text
+    assert paragraph.text == quoted(folder).strip()
+    (folder / "provenance.json").unlink()
+    assert Question().blocks(Material(rank(Run.open(folder)), texts())) is None

@@ -1,5 +1,6 @@
 """Every rule with a limit holds 1 % beyond it and not 1 % before it; where it can be hit, at the limit as declared."""
 
+import json
 import math
 import operator
 from collections.abc import Callable
@@ -157,6 +158,13 @@ def test_a_satisfied_or_absent_term_is_not_drowned() -> None:
     assert len(raised(unit(pearson={"acting": 1.0, "grad_share": 0.0}), "drowned_term")) == 1
 
 
+@pytest.mark.parametrize(("share", "stands"), [(0.0, False), (0.001, True)])
+def test_a_competition_that_rests_is_not_drowned(share: float, stands: bool) -> None:
+    """Its value is never 0, since its Opportunists learn at every step."""
+    records = unit(pearson={"term": "competition", "acting": 1.0, "grad_share": share})
+    assert [each.series for each in raised(records, "drowned_term")] == ["competition"] * stands
+
+
 def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
     missing = not_evaluated(unit(promoter=0.5))
     assert set(missing) == {"dead_competition", "lazy_teacher", "shortcut"}
@@ -169,3 +177,15 @@ def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
     assert "first two epochs" in not_evaluated(records)["train_spike"]
     unmeasured = both(auc_null=None)
     assert "auc_null" in not_evaluated(unmeasured)["zero_input"]
+
+
+@pytest.mark.parametrize(("kind", "stands"), [("ramp", False), ("fixed", True)])
+def test_a_term_that_is_ramped_in_is_not_drowned_yet(kind: str, stands: bool) -> None:
+    records = unit(pearson={"weight": [0.2, 0.4], "grad_share": 0.001})
+    content = {
+        **json.loads(str(records.row["config_json"])),
+        "balance": {"kind": kind},
+        "loss": {"task": "immax"},
+    }
+    ramped = replace(records, row={**records.row, "config_json": json.dumps(content)})
+    assert [each.series for each in raised(ramped, "drowned_term")] == ["pearson"] * stands

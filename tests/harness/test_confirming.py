@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis import load
+from analysis.__main__ import main as analysis
 from analysis.confirmation.choice import candidates
-from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.confirmation.record import ChoiceRecord, Opening
+from analysis.confirmation.seal import FILE, FOLDER
 from analysis.errors import UserError
 from analysis.ranking import Ranking, rank
 from analysis.store import Run
@@ -19,6 +22,8 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
+from harness.predict.__main__ import main as predict
+from harness.runs.__main__ import main as runs
 from harness.sweep.confirmation import Confirming
 from harness.sweep.confirming import run_confirmed
 from harness.sweep.options import parse
@@ -173,7 +178,7 @@ def test_a_record_that_cannot_be_read_opens_nothing(small: Small, tmp_path: Path
     write_unit(copy.path / FOLDER, Copy(next(iter(plan.configs))), 0, "f")
     file = copy.path / FOLDER / FILE
     file.unlink() if damage is None else file.write_text(damage)
-    with pytest.raises(UserError, match="is gone or cannot be read"):
+    with pytest.raises(UserError, match="is gone, was changed or cannot be read"):
         run_confirmed(parse(words(copy, "--dry-run")), Console(width=200))
 
 
@@ -187,3 +192,38 @@ def test_a_configuration_that_the_yaml_lost_is_refused(small: Small, tmp_path: P
     task = Confirming(parse(words(small)), small.path, sweep, ranked(small), selected)
     with pytest.raises(UserError, match=r"--confirm: .*edited\.yaml does not give .* any more"):
         task.load()
+
+
+def test_folds_that_leave_no_chromosome_are_refused_first(small: Small, tmp_path: Path) -> None:
+    first = "{test: [C1], val: [C2], chromosomes: [chr1, chr2]}"
+    folds = f"folds: [{first}, {{test: [C2], val: [C1], chromosomes: [chr3, chr4]}}]"
+    yaml = tmp_path / "every.yaml"
+    yaml.write_text(TWO.replace("chromosomes: 4}}", f"chromosomes: 4}}, {folds}}}"))
+    paths = (yaml, "--out", tmp_path / "run", "--cache", small.folder / "cache", "--confirm")
+    with pytest.raises(UserError, match="hold out all 4 chromosomes"):
+        run_confirmed(parse([str(path) for path in paths]), Console(width=200))
+    assert not (tmp_path / "run" / "units").exists()
+
+
+def test_every_reader_refuses_a_closed_confirmation(small: Small, tmp_path: Path) -> None:
+    copy = copied(small, tmp_path)
+    task, plan, _ = confirming(copy)
+    for unit in plan.units()[:-1]:
+        write_unit(copy.path / FOLDER, Copy(unit.config_id), unit.seed, unit.fold)
+    ended(copy, task, plan)
+    inner, config, console = str(copy.path / FOLDER), plan.units()[0].config_id, Console(file=io.StringIO())
+    closed = "its test split is opened once, when it is"
+    with pytest.raises(UserError, match=closed):
+        load(inner).predictions("test")
+    for command in ("", "verify", "report", "table", "claims", "effects", "export"):
+        more = ["--to", "csv"] if command == "export" else []
+        with pytest.raises(UserError, match=closed):
+            analysis([*filter(None, [command]), inner, *more])
+    for words in (["show", inner], ["trial", inner, config], ["diff", str(copy.path), inner]):
+        with pytest.raises(UserError, match=closed):
+            runs(words, console)
+    with pytest.raises(UserError, match=closed):
+        predict([inner, config, "--pairs", str(tmp_path), "--out", str(tmp_path / "out.tsv")], console)
+    (copy.path / FOLDER / FILE).unlink()
+    with pytest.raises(UserError, match="is gone or cannot be read, so that nobody knows"):
+        load(inner)

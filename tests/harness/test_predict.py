@@ -1,5 +1,6 @@
 """`python -m harness.predict`: the scores that a run stored, new cell lines, exported models, and mistakes."""
 
+import io
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 from analysis.ranking import rank
 from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
+from harness.predict.__main__ import main
 from tests.harness.command import command
 from tests.harness.conftest import replicates_of
 from tests.harness.new_pairs import bases, write_folder, write_genome
@@ -112,6 +115,30 @@ def test_a_new_cell_line_is_scored_from_bedpe_and_genome(trained: Path, tmp_path
     ]
     np.testing.assert_allclose(places["score"], table["probability"], rtol=1e-8)
     assert (places["#chrom1"].iloc[0], places["start1"].iloc[0], places["end2"].iloc[0]) == ("chr1", 100, 200)
+
+
+def test_repeats_and_almost_known_names_are_said(
+    trained: Path, tmp_path: Path, tiny_dataset: EncodedDataset, tiny_fold: Fold
+) -> None:
+    run = trained / "calibrated"
+    known = next(n for n in tiny_dataset.cell_lines if n not in {*tiny_fold.test, *tiny_fold.val})
+    write_genome(tmp_path / "genome.fa", {"1": bases(3000)})
+    places = [f"chr1\t{at}\t{at + 80}\tchr1\t{at}\t{at + 100}" for at in (100, 200, 300, 100)]
+    labelled = [f"{place}\tloop\t0\t.\t.\t{label}" for place, label in zip(places, "0001", strict=True)]
+    (tmp_path / "new.bedpe").write_text("\n".join(labelled) + "\n")
+    console = Console(file=io.StringIO(), width=200, record=True)
+    words = (run, configuration(run), "--pairs", tmp_path / "new.bedpe", "--fasta", tmp_path / "genome.fa")
+    asked = [*words, "--cell-line", known.lower(), "--out", tmp_path / "out.tsv"]
+    assert main([str(word) for word in asked], console) == 0
+    said = console.export_text()
+    assert (
+        "1 rows with enhancer, promoter and cell line of an earlier one, whatever labels the two have" in said
+    )
+    assert (
+        f"cell line {known.lower()} is scored as a new one, and the units were trained on one that is spelt {known}"
+        in said
+    )
+    assert "trained on, and therefore no new cell line" not in said
 
 
 def test_mistakes_are_one_sentence_and_write_nothing(trained: Path, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from analysis.metrics import by_cell
 from analysis.rules import RULES, UnitRecords
-from harness.validate.cases import append, healthy_rows, lines, planted_rows
+from harness.config.blocks.paths import flatten
+from harness.config.space.compose import compose, load_preset
+from harness.validate.cases import append, lines, planted_rows, trained_rows
 from harness.validate.faults import Fault, judged
-from harness.validate.figures import Proportion, faulty_shares, rule_figures
+from harness.validate.figures import Proportion, documented_figures, faulty_shares, rule_figures
 from harness.validate.health import TrialUnit, is_healthy
 from harness.validate.planted import FAULTS
-from harness.validate.trials import FORMS, PRESETS
+from harness.validate.trials import FORMS, RECIPES, SMALL
 from tests.analysis.rule_units import unit
 from tests.typed import rows_of
 
@@ -61,7 +63,7 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 
 
 def test_a_healthy_unit_is_accused_by_no_rule(units: list[TrialUnit]) -> None:
-    for row in healthy_rows(units, FAULTS):
+    for row in trained_rows(units, FAULTS):
         assert not {rule for rule in row["raised"] if RULES[rule].severity == "fault"}
         assert row["unable"] == []
 
@@ -89,7 +91,37 @@ def test_a_fault_is_of_a_rule_and_of_every_inferred_one() -> None:
         == {name for name, rule in RULES.items() if rule.severity == "fault"}
     )
     assert all(fault.cases >= 2 * 60 for fault in FAULTS), "60 on the half that is reported"
-    assert len(PRESETS) * len(FORMS) >= 12, "configurations of two halves"
+    assert len(RECIPES) * len(FORMS) >= 12, "configurations of two halves"
+
+
+def test_what_documents_call_without_effect_is_no_healthy_recipe() -> None:
+    known = {name: recipe.documented for name, recipe in RECIPES.items() if recipe.documented}
+    assert known == {"rp24": "drowned_term", "rp25": "drowned_term"}
+    for name in known:
+        (mended,) = (each for each in RECIPES if each.startswith(f"{name}, "))
+        assert RECIPES[mended].preset == name, "the preset is among the healthy ones, with that weight raised"
+        ((key, weight),) = RECIPES[mended].changes.items()
+        before = flatten(compose(load_preset(name), SMALL).model_dump())[key]
+        assert weight == 10 * before
+
+
+def test_documented_faults_are_counted_apart() -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "recipe": "rp24",
+            "drowned": at < 3,
+            "raised": ["drowned_term"] * (at < 2) + ["shortcut"] * (at == 3),
+        }
+        for at in range(4)
+    ]
+    (one,) = documented_figures(rows)
+    assert (one.recipe, one.raised, one.witnessed, one.both, one.others) == (
+        "rp24",
+        Proportion(2, 4),
+        3,
+        2,
+        1,
+    )
 
 
 def test_health_is_decided_without_a_rule(units: list[TrialUnit]) -> None:
@@ -124,7 +156,7 @@ def test_figures_are_of_one_half_and_limits_of_the_other() -> None:
         for _ in range(40)
     ]
     healthy: list[dict[str, Any]] = [
-        {"half": half, "preset": "p", "form": "f", "unable": [], "at": {}}
+        {"half": half, "recipe": "p", "form": "f", "unable": [], "at": {}}
         | {"raised": ["drowned_term"] * (half == 1 and at < 4)}
         for half in (0, 1)
         for at in range(40)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from analysis.confirmation.figures import Confirmation
+from analysis.confirmation.seal import FOLDER
 from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material, number, signed
 from analysis.report.section import Section
@@ -17,7 +18,11 @@ class Confirmed(Section):
     def blocks(self, material: Material) -> Sequence[Block] | None:
         text, told = material.texts, material.confirmation
         if told is None or not told.opened:
-            return None
+            broken = [each for each in material.run.problems if each.startswith(f"{FOLDER}/")]
+            return [
+                Paragraph(text("confirmed.changed", problem=each), tone="alert") for each in broken
+            ] or None
+        changed = [Paragraph(text.said(each), tone="alert") for each in told.differences]
         headings = ("configuration", "when_chosen", "result", "optimism", "over_baseline", "verdict")
         cells = [_row({str(k): v for k, v in row.items()}, material) for row in told.rows.to_dict("records")]
         shows = text(
@@ -29,7 +34,7 @@ class Confirmed(Section):
         table = RowTable(
             [text(f"confirmed.{name}") for name in headings], cells, legend=text("confirmed.legend")
         )
-        return [Paragraph(shows), table, *_opened(told, material)]
+        return [*changed, Paragraph(shows), table, *_opened(told, material)]
 
 
 def _row(row: dict[str, object], material: Material) -> list[Cell]:
@@ -43,11 +48,13 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
         if row["over_baseline"] == row["over_baseline"]
         else ""
     )
+    low, high = (_float(row[f"optimism_{end}"]) for end in ("low", "high"))
+    optimism = text("ranking.span", low=signed(low), high=signed(high)) if low == low else ""
     return [
         Cell(str(row["label"]), str(row["config"]), "name"),
         Cell(number(_float(row["selected"]))),
         Cell(number(_float(row["confirmed"])), span("low", "high"), "lead"),
-        Cell(signed(_float(row["optimism"]))),
+        Cell(signed(_float(row["optimism"])), optimism),
         Cell(signed(_float(row["over_baseline"])), over),
         Cell(text(f"confirmed.tie_{row['tie']}"), str(row["lacking"])),
     ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from analysis.preregistration import Preregistration
+from analysis.preregistration import Preregistration, asked_before
 from analysis.report.content import Block, Facts, Paragraph
 from analysis.report.material import Material
 from analysis.report.section import Section
@@ -15,8 +15,15 @@ class Question(Section):
     key: ClassVar[str] = "question"
 
     def blocks(self, material: Material) -> Sequence[Block] | None:
-        known = material.preregistration
-        return None if known is None else list(_blocks(known, material))
+        blocks: list[Block] = []
+        for asked in asked_before(material.run):
+            if asked.lost is not None:
+                blocks.append(Paragraph(material.texts.said(asked.lost), tone="alert"))
+            if asked.known is not None:
+                if asked.where:
+                    blocks.append(Paragraph(asked.where.strip()))
+                blocks += _blocks(asked.known, material)
+        return blocks or None
 
 
 def _blocks(known: Preregistration, material: Material) -> Iterator[Block]:
