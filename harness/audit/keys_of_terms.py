@@ -10,14 +10,15 @@ from harness.audit.settings import changed
 
 def read_by_terms(base: Fingerprint, values: Mapping[str, Sequence[Any]]) -> set[str]:
     """The paths whose term makes something else of the step of `base` with the first of the `values`, among those that are
-    a key of a loss term and no weight.
+    a key of a loss term's own block and no weight.
 
-    Each twin differs in one key of every term. What it leaves open, as where it cannot be built, says nothing of a key.
+    Each twin differs in one key of every term; no term reads the block of another. What it leaves open, as where it cannot
+    be built, says nothing of a key. The loss of the task is read by others, and is asked about alone.
     """
     terms: dict[str, list[str]] = {term: [] for term in base.terms()}
     for path, tries in values.items():
-        term = path.split(".")[1]
-        if path.startswith(OF_TERMS) and not is_weight(path) and term in terms and tries:
+        block, term, *own = path.split(".")
+        if own and f"{block}.".startswith(OF_TERMS) and not is_weight(path) and term in terms and tries:
             terms[term].append(path)
     read: set[str] = set()
     for paths in zip_longest(*terms.values()):

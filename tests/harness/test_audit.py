@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from harness.audit.finding import FATAL, MechanismFinding, fault, lines, summary
+from harness.audit.fingerprint import Fingerprint
 from harness.audit.judge import Judge
-from harness.audit.keys import unread_keys
+from harness.audit.keys import enabled, others, unread_keys
 from harness.audit.probe import Probe
+from harness.audit.settings import changed, value_at
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
@@ -175,6 +177,29 @@ def test_a_key_that_nothing_reads_is_named(make_unit: MakeUnit, monkeypatch: pyt
             Speculation, "__init__", lambda self, margin=0.0, prior=1.0: init(self, 0.0, prior)
         )
         assert set(unread_keys(probe, "loss.", judged=weights)) == {"loss.speculation.margin"}
+
+
+def test_no_term_reads_the_keys_of_another(make_unit: MakeUnit) -> None:
+    settings = {
+        **alone(ROWS["competition"]),
+        **{
+            f"loss.{key}.weight": 0.5
+            for key in ("ranking", "speculation", "contrastive", "prototypes", "calibration")
+        },
+    }
+    unit_run = make_unit(settings)
+    with torch.random.fork_rng(devices=[]):
+        probe = Probe(unit_run.subject)
+        base = Fingerprint(probe, probe.summed, "behind")
+        keys: dict[str, dict[str, Any]] = {}
+        for path, leaf in enabled(probe.summed):
+            block, term, *own = path.split(".")
+            if block == "loss" and own and term in base.terms() and own != ["weight"]:
+                keys.setdefault(term, {})[path] = others(leaf, value_at(probe.summed, path))[0]
+        assert len(keys) == 6
+        for term, changes in keys.items():
+            twin = Fingerprint(probe, changed(probe.summed, changes), "behind")
+            assert base.terms_apart(twin, base.terms()) == {term}
 
 
 def test_a_ramp_that_rises_nowhere_is_inert(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
