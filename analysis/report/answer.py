@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.confirmation.figures import Confirmation
-from analysis.report.contrast_rows import ContrastRow, ContrastRows
+from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.material import Material, number, signed
 
 NAMED = 3

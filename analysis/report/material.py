@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis.claims.evaluate import configuration_claims, judged_configuration
 from analysis.confirmation.figures import Confirmation, confirmation
+from analysis.contrast_rows import ContrastRows, contrast_rows
 from analysis.preregistration import Preregistration, preregistration
 from analysis.ranking import Ranking
-from analysis.report.contrast_rows import ContrastRows, contrast_rows
 from analysis.report.texts import Texts
 from analysis.schema import MACRO, POOLED, SCORES
 from analysis.store import KEYS, Run, units_of
@@ -69,8 +69,9 @@ class Material:
 
     @cached_property
     def contrasts(self) -> ContrastRows | None:
-        """What each contrast of the design did; None for a design without."""
-        return contrast_rows(self.run, self.preregistration)
+        """What each contrast of the design did; None for a design without, and where no unit has a number."""
+        told = contrast_rows(self.run, self.preregistration)
+        return told if told is not None and told.measured else None
 
     @cached_property
     def confirmation(self) -> Confirmation | None:

@@ -83,7 +83,7 @@ def test_every_advice_of_a_rule_is_in_chinese() -> None:
 
 
 def test_a_translation_has_the_places_of_its_sentence() -> None:
-    place = re.compile(r"\{(\w+)#?\}")
+    place = re.compile(r"\{(\w+)[#*]?\}")
     for section in tomllib.loads(ZH.read_text(encoding="utf-8")).values():
         for sentence, text in section.items():
             places = set(place.findall(sentence))

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import plotly.graph_objects as go
 
+from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.contrasts import AA
 from analysis.effect_table import ends
 from analysis.effect_table import number as written
 from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
-from analysis.report.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.drawing import BLUE, INK, QUIET, VERMILION, faded, figure_json, numbers
 from analysis.report.material import Material
 from analysis.report.section import Section
