@@ -12,6 +12,7 @@ from analysis.contrasts import contrasts, factors
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
 from analysis.ranking import Ranking
+from analysis.unended import unended_units
 from analysis.waterfall import FILE as WALK
 
 
@@ -29,8 +30,7 @@ def next_step(ranking: Ranking) -> str:
     record = read_record(inner) if inner is not None else None
     if record is not None and record.opened is None:
         return "start the sweep again with --confirm --resume, which ends the confirmation and opens its test split"
-    unended = sum(ranking.left_out.get(status, 0) for status in ("not started", "running", "interrupted"))
-    if unended:
+    if unended := unended_units(ranking):
         have = "has" if unended == 1 else "have"
         return f"{counted(unended, 'unit')} {have} not ended: start the sweep again with --resume"
     if faults := _faults(ranking):

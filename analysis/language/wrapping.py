@@ -11,7 +11,7 @@ from rich.text import Text
 _WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uff60"
 _CLOSING = "，。；：、）”！？"
 _PIECE = re.compile(rf"(?:[（“]?[{_WIDE}]|[^\s{_WIDE}]+)[{_CLOSING}]*\s*|\s+")
-"""What a line may be broken after: a character of Chinese or a word of Latin letters, with the stop and the space behind it."""
+"""What a line may be broken after: a character of Chinese or a word of Latin letters, with the stop or space behind."""
 
 
 class Wrapped(Text):

@@ -129,8 +129,8 @@ class Display:
             return Group(*parts)
 
     def _table(self, rows: Sequence[BoardRow]) -> Table:
-        """A row per configuration, which is called by its arm where all have one, else by what differs, in at most two lines
-        after the beginning of its identity."""
+        """A row per configuration, which is called by its arm where all have one, else by the beginning of its identity and
+        what differs, in at most two lines."""
         several = any(len(row.trials) > 1 for row in rows)
         arms = bool(rows) and all(row.arm for row in rows)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
