@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -81,9 +81,11 @@ def rules_view() -> Iterator[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for row in rows():
         head = Text(f"{row.letter} {row.rule}", style=_STYLE[row.severity])
-        told = Text(f"{row.severity}: {row.condition}\n")
-        told.append(f"limits {row.limits or 'none'}; {row.source}\n", style="dim")
-        told.append(f"try: {row.advice}")
+        told = Group(
+            Text(f"{row.severity}: {row.condition}"),
+            Text(f"limits {row.limits or 'none'}; {row.source}", style="dim"),
+            Text(f"try: {row.advice}"),
+        )
         table.add_row(head, told)
     yield table
 

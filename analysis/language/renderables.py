@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text, TextType
@@ -29,6 +29,8 @@ def _said(part: RenderableType, catalogue: Catalogue) -> RenderableType:
         return Padding(_said(part.renderable, catalogue), sides, style=part.style, expand=part.expand)
     if isinstance(part, Table):
         return _table(part, catalogue)
+    if isinstance(part, Group):
+        return Group(*(_said(each, catalogue) for each in part.renderables))
     if isinstance(part, Name):
         return Name(catalogue(part.label), part.identity, list(map(catalogue, part.notes)))
     if isinstance(part, ByWidth):

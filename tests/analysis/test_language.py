@@ -114,7 +114,7 @@ def test_styles_stay_where_texts_are_translated() -> None:
     assert first.plain == "一 二"
     assert [str(span.style) for span in first.spans] == ["bold"]
     assert str(first.style) == "dim"
-    assert (second.columns[0].header, second.title, second.rows[0].style) == ("头", "一", "red")
+    assert (str(second.columns[0].header), second.title, second.rows[0].style) == ("头", "一", "red")
     assert list(translated([text], None)) == [text]
 
 

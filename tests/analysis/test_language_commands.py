@@ -26,9 +26,9 @@ from tests.analysis.test_waterfall import path
 from tests.narrow import present
 from tests.recorded.copies import Copy, write_run
 
-STATISTICS = frozenset(["MDE", "Plackett", "Burman", "minimal"])
+STATISTICS = frozenset(["MDE", "Plackett", "Burman", "minimal", "true", "aa", "bb", "factorial"])
 """Abbreviations and names that Chinese texts have as they are."""
-SETTINGS = frozenset(["energy", "form", "gated", "linear", "prereg", "loss", "ranking", "gcn"])
+SETTINGS = frozenset(["run", "energy", "form", "gated", "linear", "loss", "ranking", "gcn"])
 FOLD = "confirmation (test C1, C2; validation C3; held out chr5)"
 NOTES = (
     "10 seeds, the fewest: to find a lead of 0.03 over baseline distance with 80 % power takes 4 at a spread of 0.012",

@@ -24,33 +24,31 @@ class Refusing:
 sys.meta_path.insert(0, Refusing())
 from analysis.__main__ import main
 
-run, arms, out = sys.argv[1:]
+run, out = sys.argv[1:]
 assert main([run]) == 0
 print("loaded:", [name for name in {heavy!r} if name in sys.modules])
 for command in (
-    ["effects", arms],
+    ["effects", run],
     ["report", run, "--out", f"{{out}}/report.html"],
-    ["table", arms, "--latex"],
+    ["table", run, "--latex"],
     ["claims", run],
     ["rules"],
-    ["compare", run, "--key", "energy.form", "--a", "linear", "--b", "gated"],
-    ["verify", run],
     ["export", run, "--to", "csv", "--out", f"{{out}}/csv"],
 ):
     assert main(command) == 0, command
 import analysis
 
 loaded = analysis.load(run)
-for frame in (loaded.ranking(), loaded.warnings(), loaded.curves(), loaded.predictions(), loaded.audit()):
+for frame in (loaded.ranking(), loaded.effects(), loaded.warnings(), loaded.curves()):
     assert len(frame)
 print("refused:", sorted(name for name in sys.modules if name.split(".")[0] in {refused!r}))
 """
 
 
-def test_analysis_runs_where_torch_and_ray_are_not(run_path: Path, tmp_path: Path) -> None:
-    arms = ablation(tmp_path / "arms", {"b": 0.0, "x": -0.05}, seeds=(0, 1)).path
+def test_analysis_runs_where_torch_and_ray_are_not(tmp_path: Path) -> None:
+    run = ablation(tmp_path / "arms", {"b": 0.0, "x": -0.05}, seeds=(0, 1)).path
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(refused=REFUSED, heavy=HEAVY), run_path, arms, tmp_path],
+        [sys.executable, "-c", PROGRAM.format(refused=REFUSED, heavy=HEAVY), run, tmp_path],
         capture_output=True,
         text=True,
         cwd=tmp_path,
