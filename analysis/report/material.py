@@ -34,10 +34,11 @@ class Material:
     def run(self) -> Run:
         return self.ranking.run
 
-    @property
+    @cached_property
     def rows(self) -> pd.DataFrame:
-        """`Ranking.configurations`."""
-        return self.ranking.configurations
+        """`Ranking.configurations`, with labels in the language of the report."""
+        rows = self.ranking.configurations
+        return rows.assign(label=rows["label"].map(self.texts.said))
 
     @cached_property
     def shown(self) -> list[str]:

@@ -56,6 +56,15 @@ def english(text: str, identifiers: Iterable[str] = ()) -> list[str]:
     ]
 
 
+def words_of(page: Path) -> str:
+    """What a person reads on a page, without its commands and figures."""
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>|<code.*?</code>", "", text, flags=re.DOTALL
+    )
+    return html.unescape(re.sub(r"<[^>]+>", "\n", text))
+
+
 def _identifiers(run: Path) -> set[str]:
     """Words in the names that a run's configurations, cell lines, mechanisms and baselines have."""
     opened = Run.open(run)
@@ -126,10 +135,6 @@ def test_an_unknown_language_is_one_sentence(run_path: Path) -> None:
 
 def test_a_report_in_chinese_has_no_english(run_path: Path, tmp_path: Path) -> None:
     assert main(["report", str(run_path), "--lang", "zh", "--out", str(tmp_path / "zh.html")]) == 0
-    page = (tmp_path / "zh.html").read_text(encoding="utf-8")
-    page = re.sub(
-        r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>|<code.*?</code>", "", page, flags=re.DOTALL
-    )
-    said = html.unescape(re.sub(r"<[^>]+>", "\n", page))
+    said = words_of(tmp_path / "zh.html")
     assert "尚无定论" in said
     assert english(said, _identifiers(run_path) | SOFTWARE) == []

@@ -18,15 +18,32 @@ from analysis.ranking import rank
 from analysis.rules import RULES
 from analysis.store import Run
 from harness.shortcuts.report import MEANING
+from harness.shortcuts.scorers import on_folds
 from tests.analysis.test_arm_effects import ablation
 from tests.analysis.test_factorial_effects import SIGNS
-from tests.analysis.test_language import english
+from tests.analysis.test_language import SOFTWARE, english, words_of
 from tests.analysis.test_preregistration import CONTENT, write
 from tests.analysis.test_waterfall import path
 from tests.narrow import present
 from tests.recorded.copies import Copy, write_run
 
-STATISTICS = frozenset(["MDE", "Plackett", "Burman", "minimal", "true", "aa", "bb", "factorial"])
+STATISTICS = frozenset(
+    [
+        "aupr",
+        "auc",
+        "precision",
+        "recall",
+        "nll",
+        "MDE",
+        "Plackett",
+        "Burman",
+        "minimal",
+        "true",
+        "aa",
+        "bb",
+        "factorial",
+    ]
+)
 """Abbreviations and names that Chinese texts have as they are."""
 SETTINGS = frozenset(["run", "energy", "form", "gated", "linear", "loss", "ranking", "gcn"])
 FOLD = "confirmation (test C1, C2; validation C3; held out chr5)"
@@ -45,7 +62,11 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 def left(said: str) -> list[str]:
-    return [word for word in english(said, SETTINGS | STATISTICS) if word not in RULES]
+    return [
+        word
+        for word in english(said, SETTINGS | STATISTICS | SOFTWARE | set(on_folds()))
+        if word not in RULES
+    ]
 
 
 def factorial(folder: Path) -> Path:
@@ -81,6 +102,10 @@ def test_effects_of_an_ablation_have_no_english(tmp_path: Path, capsys: pytest.C
     )
     said = printed(capsys, "effects", run.path, "--cells", "--rope", "0.01")
     assert "去掉 x" in said
+    assert left(said) == []
+    printed(capsys, "report", run.path)
+    said = words_of(run.path / "report.html")
+    assert "去掉 x" in said[said.index("每个机制做了什么") :]
     assert left(said) == []
 
 
@@ -132,7 +157,10 @@ def test_a_confirmed_ranking_has_no_english(confirmed: Path, capsys: pytest.Capt
     said = printed(capsys, confirmed)
     assert "已确认" in said
     head = said[: said.index("运行 run")]
-    assert left(re.sub(r"基线 \w+", "", head).replace("val_unseen", "")) == []
+    assert left(re.sub(r"基线 \w+", "", head)) == []
+    printed(capsys, "report", confirmed)
+    said = words_of(confirmed / "report.html")
+    assert left(said) == []
     record = ChoiceRecord.of(json.loads((confirmed / FOLDER / FILE).read_text(encoding="utf-8")))
     write_record(confirmed, replace(record, opened=None))
     said = printed(capsys, confirmed)

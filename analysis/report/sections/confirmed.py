@@ -44,7 +44,7 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
         else ""
     )
     return [
-        Cell(str(row["label"]), str(row["config"]), "name"),
+        Cell(text.said(str(row["label"])), str(row["config"]), "name"),
         Cell(number(_float(row["selected"]))),
         Cell(number(_float(row["confirmed"])), span("low", "high"), "lead"),
         Cell(signed(_float(row["optimism"]))),
