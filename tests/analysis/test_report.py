@@ -250,15 +250,17 @@ def test_command_writes_where_it_says(
         main(["report", str(run_path), "--out", str(tmp_path / "nowhere" / "page.html")])
 
 
-def test_an_unfinished_sweep_calls_itself_that_before_the_answer(run_path: Path, tmp_path: Path) -> None:
+def test_an_unfinished_sweep_calls_itself_that_before_the_answer(
+    page: str, run_path: Path, tmp_path: Path
+) -> None:
+    assert 'id="unfinished"' not in page
     copy = Path(shutil.copytree(run_path, tmp_path / "run"))
-    assert 'id="unfinished"' not in report_html(rank(Run.open(copy)))
     plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
     (copy / "plan.json").write_text(json.dumps({**plan, "status": "running", "trials": 5}), encoding="utf-8")
-    page = report_html(rank(Run.open(copy)))
-    assert page.index('id="unfinished"') < page.index('id="answer"')
-    assert "unfinished sweep: 3 units still to end" in page
-    assert "Unfinished; so far" in Reader(page).words["answer"]
+    unfinished = report_html(rank(Run.open(copy)))
+    assert unfinished.index('id="unfinished"') < unfinished.index('id="answer"')
+    assert "unfinished sweep: 3 units still to end" in unfinished
+    assert "Unfinished; so far" in Reader(unfinished).words["answer"]
 
 
 def test_shortcuts_of_the_data_are_those_of_the_data_report(run_path: Path, tmp_path: Path) -> None:
