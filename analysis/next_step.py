@@ -64,9 +64,8 @@ def _faults(ranking: Ranking) -> list[str]:
 
 def _above(ranking: Ranking) -> str:
     """The baseline that no configuration is above; empty where one is, or there is no baseline."""
-    by, known = ranking.by, ranking.baselines
-    values = known[by.key].dropna() if len(known) else known
-    best = float(ranking.configurations["value"].iloc[0])
-    if not len(values) or math.isnan(best) or by.gain(best - float(values.iloc[0])) > 0:
+    by, best = ranking.by, float(ranking.configurations["value"].iloc[0])
+    known = [row for row in ranking.baselines.to_dict("records") if not math.isnan(row[by.key])]
+    if not known or by.gain(best - float(known[0][by.key])) > 0:
         return ""
-    return str(known.loc[values.index[0], "baseline"])
+    return str(known[0]["baseline"])

@@ -184,7 +184,7 @@ def test_a_row_is_named_by_what_differs_in_two_lines(width: int) -> None:
         "model.width",
     )
     for config, value in (("4f1c2233aabb", 0.123), ("9e0d2233aabb", 0.456)):
-        changes = {"energy.form": f"gated{value}", **dict.fromkeys(keys, value)}
+        changes: dict[str, Any] = {"energy.form": f"gated{value}", **dict.fromkeys(keys, value)}
         shown.enter(row(config, changes, 100))
         shown.update(_report(config, 100, 0.5, status="done", warned=["overfit_train"]))
     stream = io.StringIO()

@@ -36,26 +36,25 @@ class Warned(Section):
 
 def _unjudged(material: Material) -> Iterator[Block]:
     """The rules that could not be judged: a sentence for one reason, a row for each of several."""
-    text, grouped = (
-        material.texts,
-        material.ranking.unevaluated.groupby(["missing", "units", "of"], sort=False),
-    )
+    text = material.texts
+    grouped = material.ranking.unevaluated.groupby(["missing", "units", "of"], sort=False)
     rows = [
-        {"rule": ", ".join(part["rule"]), "missing": str(missing), "units": units, "of": of}
+        (", ".join(part["rule"]), why(str(missing)), int(units), int(of))
         for (missing, units, of), part in grouped
     ]
     if len(rows) == 1:
-        known = {name: rows[0][name] for name in ("rule", "units", "of")}
-        yield Paragraph(text("warnings.not_evaluated", **known, why=why(rows[0]["missing"])), tone="quiet")
+        rule, reason, units, of = rows[0]
+        said = text("warnings.not_evaluated", rule=rule, why=reason, units=units, of=of)
+        yield Paragraph(said, tone="quiet")
     elif rows:
         headings = [text(f"warnings.{name}") for name in ("not_judged", "units", "why")]
         cells = [
             [
-                Cell(row["rule"], style="quiet"),
-                Cell(text("warnings.units_are", units=row["units"], of=row["of"]), style="quiet"),
-                Cell(text.said(why(row["missing"])), style="quiet"),
+                Cell(rule, style="quiet"),
+                Cell(text("warnings.units_are", units=units, of=of), style="quiet"),
+                Cell(text.said(reason), style="quiet"),
             ]
-            for row in rows
+            for rule, reason, units, of in rows
         ]
         yield RowTable(headings, cells, wide=3)
 
