@@ -41,10 +41,7 @@ def next_step(ranking: Ranking) -> str:
     if record is not None:
         return "quote the confirmed number, not the one that was chosen by"
     if name := _above(ranking):
-        return (
-            f"no configuration is above baseline {name}: look at what the pairs give away without a model "
-            "(python -m harness.data report)"
-        )
+        return f"no configuration is above baseline {name}: {_command('report', ranking)} shows what the data give away"
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())
     if rivals:
         return f"{rivals} of {len(rows) - 1} others cannot be told apart from #1: more seeds (trial.seeds), then --confirm"

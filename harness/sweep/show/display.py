@@ -177,7 +177,7 @@ class Display:
             f"  {', '.join(said) or 'starting workers'}  elapsed {duration(self.board.elapsed())}",
             (f"  {self.board.aside}" if self.board.aside else "", "dim"),
         )
-        if left is not None:
+        if left:
             line.append(f"  about {duration(left)} left")
         if best is not None:
             line.append(f"  best {_number(best.objective)}", style="green")
