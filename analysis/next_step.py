@@ -54,8 +54,8 @@ def _command(name: str, ranking: Ranking) -> str:
 
 def _faults(ranking: Ranking) -> list[str]:
     """Rules of severity fault that the first configuration broke, and that neither data nor sizes imply."""
-    found = ranking.findings
-    first = found[(found["config"] == ranking.configurations["config"].iloc[0]) & ~found["implied"]]
+    raised = ranking.findings
+    first = raised[(raised["config"] == ranking.configurations["config"].iloc[0]) & ~raised["implied"]]
     return sorted(set(first.loc[first["severity"] == "fault", "rule"]))
 
 

@@ -123,7 +123,7 @@ def test_next_is_what_is_unfinished_first_then_what_is_read(run_path: Path, tmp_
     assert "analysis effects" in next_step(rank(Run.open(arms))) or "fault" in next_step(rank(Run.open(arms)))
 
 
-def test_chinese_lines_break_between_characters_but_not_before_a_stop() -> None:
+def test_chinese_breaks_between_characters_not_before_a_stop() -> None:
     text = "区间只对这些细胞系和位点成立，不涉及 val_unseen 以外。"
     for width in (10, 16, 30):
         ends = [0, *breaks(text, width), len(text)]
