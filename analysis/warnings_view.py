@@ -71,9 +71,7 @@ def _warning(
     if row["implied"]:
         head.append("; implied by data or sizes", style="dim")
     yield head
-    where = [f"#{ranks[row['config']]}"]
-    if isinstance(row["cell_line"], str):
-        where.append(row["cell_line"])
+    where = _place(row, ranks)
     if pd.notna(row["epoch"]) and row["epoch"] != UNDATED:
         where.append(f"first at epoch {int(row['epoch'])}")
     yield Padding(Text(f"{_worst(row)} ({'; '.join(where)})"), (0, 0, 0, 2))
@@ -83,13 +81,19 @@ def _warning(
 
 
 def _line(row: Mapping[Hashable, Any], ranks: Mapping[str, int]) -> Text:
-    """`p over_capacity  worst 140, limit 10 (#2)  documented, implied`."""
+    """`g generalisation_gap  worst 0.391, limit 0.2 (#6; C13)  documented limit`; `implied`: by data or sizes."""
     line = Text()
     line.append(f"{letter(row['mark'])} {row['rule']}", style=STYLE.get(row["severity"], "bold"))
-    line.append(f"  {_worst(row)} (#{ranks[row['config']]})")
+    line.append(f"  {_worst(row)} ({'; '.join(_place(row, ranks))})")
     severity = "documented limit" if row["severity"] == "documented" else row["severity"]
-    line.append(f"  {'implied by data or sizes' if row['implied'] else severity}", style="dim")
+    line.append(f"  {'implied' if row['implied'] else severity}", style="dim")
     return line
+
+
+def _place(row: Mapping[Hashable, Any], ranks: Mapping[str, int]) -> list[str]:
+    """Where the worst value is: rank of its configuration, and its cell line, if it is of one."""
+    line = row["cell_line"]
+    return [f"#{ranks[row['config']]}", *([line] if isinstance(line, str) else [])]
 
 
 def _worst(row: Mapping[Hashable, Any]) -> str:
