@@ -12,7 +12,6 @@ from analysis.arms import base
 from analysis.claims.evaluate import configuration_claims, judged_configuration
 from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.contrast_rows import ContrastRows, contrast_rows
-from analysis.criteria import CRITERIA
 from analysis.preregistration import Preregistration, preregistration
 from analysis.ranking import Ranking
 from analysis.report.texts import Texts
@@ -85,7 +84,7 @@ class Material:
     def claims(self) -> pd.DataFrame | None:
         """What the run says of the falsifiable predictions, of the configuration that the terminal judges; None where that
         has no units."""
-        first = self.shown[0] if self.ranking.by.key == CRITERIA["aupr"].key else None
+        first = self.shown[0] if self.ranking.by.key == "aupr" else None
         config = base(self.run) or first or judged_configuration(self.run)  # the last one ranks anew
         return configuration_claims(self.run, config).frame() if config in self.places else None
 
