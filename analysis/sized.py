@@ -7,10 +7,12 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
+ROOMY = 100
+"""Columns from which on a table has all that it can have."""
 LINES = 2
 """Lines that a name has."""
-NARROWEST = 16
-"""Columns that a name takes at least, where there are so many."""
+LONGEST_WORD = 24
+"""Columns up to which a name's longest word is not cut, where there are so many."""
 KNOWN_BY = 6
 """Leading characters of an identity that stand for what a name has no room for."""
 
@@ -34,7 +36,8 @@ class Name:
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         whole = max(map(cell_len, (self.label, *self.notes)))
-        return Measurement(min(NARROWEST, whole), whole).clamp(max_width=options.max_width)
+        word = max(map(cell_len, self.label.split()), default=0)
+        return Measurement(min(word, LONGEST_WORD), whole).clamp(max_width=options.max_width)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield Text(self.shortened(console, options.max_width))

@@ -22,15 +22,13 @@ from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
 from analysis.schema import REPORTED_BY_OTHERS
-from analysis.sized import ByWidth, Name
+from analysis.sized import ROOMY, ByWidth, Name
 from analysis.stamps import earlier_runs
 from analysis.store import Run
 from analysis.warnings_view import STYLE, common_rules, letter, warnings_view
 
 BEYOND = "◊"
 """Marks an interval that reaches beyond the possible values."""
-ROOMY = 100
-"""Columns from which on the table of a ranking has all that it can have."""
 _TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
 
 

@@ -1,5 +1,6 @@
 """What the commands beside the ranking print in Chinese: effects, rules and the confirmed number, without English words."""
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -8,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from analysis.__main__ import main
 from analysis.confirmation.choice import best_baseline, candidates
 from analysis.confirmation.record import FILE, FOLDER, ChoiceRecord, Opening
+from analysis.confirmation.view import confirmation_view
 from analysis.errors import UserError
 from analysis.language import catalogue
 from analysis.ranking import rank
@@ -166,6 +169,22 @@ def test_a_confirmed_ranking_has_no_english(confirmed: Path, capsys: pytest.Capt
     said = printed(capsys, confirmed)
     assert left(said[: said.index("运行 run")]) == []
     assert "下一步：用 --confirm --resume" in said
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_of_a_confirmation_fits(confirmed: Path, width: int) -> None:
+    console = Console(width=width, file=io.StringIO(), markup=False, emoji=False, highlight=False)
+    for part in confirmation_view(rank(Run.open(confirmed))):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    (head,) = [line for line in lines if "optimism chosen" in " ".join(line.split())]
+    assert ("to the winner" in head) == (width >= 100)
+    said = " ".join(console.file.getvalue().split())
+    assert "again" in head
+    assert "still not told" in said
+    assert "baseline" not in head
 
 
 def test_conditions_of_rules_and_flags_of_data_are_in_chinese() -> None:

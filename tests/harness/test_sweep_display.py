@@ -194,10 +194,10 @@ def test_a_row_is_named_by_what_differs_in_two_lines(width: int) -> None:
     assert "2/2 configurations" in headline
     assert len(lines) <= 2 + 2 * 2, "headings in two lines, each configuration in two at most"
     assert all(len(line) <= width for line in lines)
-    for config, value in (("4f1c22", "0.123"), ("9e0d22", "0.456")):
+    for config, form in (("4f1c22", "gated0.123"), ("9e0d22", "gated0.456")):
         first = next(line for line in lines if line.startswith(config))
         assert first.split()[1:6] == ["done", "100/100", "0.5000", "0.9000", "1"]
-        assert f"gated{value}" in first, "what differs is in sight"
+        assert form in first, "what differs is in sight"
 
 
 def test_running_configurations_stay_on_the_screen() -> None:

@@ -38,10 +38,7 @@ def _unjudged(material: Material) -> Iterator[Block]:
     """The rules that could not be judged: a sentence for one reason, a row for each of several."""
     text = material.texts
     grouped = material.ranking.unevaluated.groupby(["missing", "units", "of"], sort=False)
-    rows = [
-        (", ".join(part["rule"]), why(str(missing)), int(units), int(of))
-        for (missing, units, of), part in grouped
-    ]
+    rows = [(", ".join(part["rule"]), why(str(missing)), units, of) for (missing, units, of), part in grouped]
     if len(rows) == 1:
         rule, reason, units, of = rows[0]
         said = text("warnings.not_evaluated", rule=rule, why=reason, units=units, of=of)
