@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtr
 
 _DRAWS = 5_000
 """Points of the integral: its error is then below 1e-3."""
@@ -30,7 +30,9 @@ def dunnett_p(differences: ArrayLike) -> np.ndarray:
         return np.full(arms, np.nan)
     reached = np.abs(sample.mean(1)) / np.sqrt(2 * variance / seeds)
     if arms == 1:
-        return np.array([2 * float(stats.t.sf(reached[0], freedom))])
+        return np.array([2 * float(stdtr(freedom, -reached[0]))])
+    from scipy import stats
+
     shape = np.full((arms, arms), 0.5) + 0.5 * np.eye(arms)
     joint = stats.multivariate_t(shape=shape, df=freedom, seed=0)
     inside = [

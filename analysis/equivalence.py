@@ -2,7 +2,7 @@
 
 import math
 
-from scipy import stats
+from scipy.special import stdtr
 
 from analysis.criteria import Criterion
 from analysis.intervals import Interval
@@ -18,7 +18,7 @@ def equivalence_p(interval: Interval, rope: float) -> float:
     error = interval.sd / math.sqrt(interval.n)
     if error == 0:
         return 0.0 if abs(interval.mean) < rope else 1.0
-    return float(stats.t.sf((rope - abs(interval.mean)) / error, interval.n - 1))
+    return float(stdtr(interval.n - 1, (abs(interval.mean) - rope) / error))
 
 
 def seeds_needed(spread: float, by: Criterion, rope: float, *, runs: int = 2) -> int | None:

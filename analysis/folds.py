@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from analysis.intervals import Interval
 from analysis.store import Run
@@ -30,7 +30,7 @@ def corrected_interval(values: ArrayLike, share: float, level: float = 0.95) -> 
     if count < 2 or math.isnan(share):
         return Interval(float(sample[0]) if count else nan, nan, nan, nan, count)
     mean, sd = float(sample.mean()), float(sample.std(ddof=1))
-    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * sd * math.sqrt(1 / count + share)
+    half = float(stdtrit(count - 1, (1 + level) / 2)) * sd * math.sqrt(1 / count + share)
     return Interval(mean, mean - half, mean + half, sd, count)
 
 

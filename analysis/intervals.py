@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 Verdict = Literal["better", "worse", "equal", "unknown"]
 
@@ -60,4 +60,4 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
 
 @lru_cache
 def _quantile(level: float, n: int) -> float:
-    return float(stats.t.ppf((1 + level) / 2, n - 1))
+    return float(stdtrit(n - 1, (1 + level) / 2))

@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from analysis.clustering import design_effect
@@ -137,6 +136,8 @@ def fit_temperature(logit: ArrayLike, label: ArrayLike) -> float:
     if not 0 < positive.sum() < positive.size or not np.isfinite(scores).all():
         return float("nan")
     margin = np.where(positive, scores, -scores)
+    from scipy.optimize import minimize_scalar
+
     fitted = minimize_scalar(
         lambda log_t: float(np.logaddexp(0.0, -margin * np.exp(-log_t)).mean()),
         bounds=(np.log(0.01), np.log(100.0)),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from analysis.intervals import Interval, t_interval
 from analysis.power import detectable, smallest_adjusted_p
@@ -54,6 +53,8 @@ def t_test_p(differences: ArrayLike) -> float:
         return float("nan")
     if sample.std() == 0:
         return 1.0 if sample[0] == 0 else float("nan")
+    from scipy import stats
+
     with warnings.catch_warnings():
         # scipy warns of lost precision for nearly constant differences; the p is then tiny either way.
         warnings.simplefilter("ignore", RuntimeWarning)

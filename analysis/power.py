@@ -3,7 +3,7 @@
 import math
 from functools import lru_cache
 
-from scipy import integrate, optimize, special, stats
+from scipy import special
 
 ALPHA, POWER = 0.05, 0.8
 """Error rate of a family, and the power that is asked for."""
@@ -18,6 +18,8 @@ def t_power(shift: float, seeds: int, level: float) -> float:
     """Power of a two-sided paired t-test at `level` where the difference is `shift` SDs, by the noncentral t. At the
     shifts that 2 or 3 seeds take scipy (and statsmodels, which uses it) gives NaN for that; there it is the same by its
     definition, E over s of P(|mean| > t s / sqrt(n)), (n-1) s^2 ~ chi^2(n-1)."""
+    from scipy import integrate, stats
+
     freedom, far = seeds - 1, shift * math.sqrt(seeds)
     critical = float(stats.t.ppf(1 - level / 2, freedom))
     closed = float(stats.nct.sf(critical, freedom, far) + stats.nct.cdf(-critical, freedom, far))
@@ -47,6 +49,8 @@ def detectable(
 
 @lru_cache
 def _smallest_shift(seeds: int, level: float, power: float) -> float:
+    from scipy import optimize
+
     high = 1.0
     while t_power(high, seeds, level) < power:
         high *= 2
@@ -58,7 +62,7 @@ def largest_sd(sd: float, seeds: int, level: float = 0.95) -> float:
     Two seeds that agree by chance bound little."""
     if seeds < 2:
         return math.nan
-    return sd * math.sqrt((seeds - 1) / float(stats.chi2.ppf(1 - level, seeds - 1)))
+    return sd * math.sqrt((seeds - 1) / float(2 * special.gammaincinv((seeds - 1) / 2, 1 - level)))
 
 
 def smallest_adjusted_p(seeds: int, family: int = 1) -> float:
@@ -80,6 +84,8 @@ def equivalence_power(sd: float, seeds: int, rope: float, *, alpha: float = ALPH
         return 0.0
     if sd == 0:
         return 1.0
+    from scipy import integrate, stats
+
     freedom, scale = seeds - 1, sd / math.sqrt(seeds)
     quantile = float(stats.t.ppf(1 - alpha, freedom))
     widest = rope / scale / quantile

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from analysis import duplicates
 from analysis.arguments import command_parser
+from analysis.commands.of_run import add_language, say
+from analysis.errors import UserError
 from analysis.rules import RULES
 
 OPENING = """# Warning rules
@@ -24,6 +26,11 @@ Limits are settings: `limits: {generalisation_gap: 0.1}` in a preset, `limits.ge
 [definitions](definitions.md). How often each is right and wrong: [validation](ranking.md#how-often-is-a-warning-right).
 """
 _HELP = "Print every warning rule: severity, condition, limits, source and what to try."
+_EPILOG = """\
+examples:
+  python -m analysis rules
+  python -m analysis rules --lang zh     in Chinese
+"""
 _STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
 
 
@@ -74,20 +81,27 @@ def rules_view() -> Iterator[RenderableType]:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for row in rows():
         head = Text(f"{row.letter} {row.rule}", style=_STYLE[row.severity])
-        told = Text(f"{row.severity}: {row.condition}\n")
-        told.append(f"limits {row.limits or 'none'}; {row.source}\n", style="dim")
-        told.append(f"try: {row.advice}")
+        told = Group(
+            Text(f"{row.severity}: {row.condition}"),
+            Text(f"limits {row.limits or 'none'}; {row.source}", style="dim"),
+            Text(f"try: {row.advice}"),
+        )
         table.add_row(head, told)
     yield table
 
 
 def rules_command(argv: Sequence[str], console: Console) -> int:
-    """`python -m analysis rules [--markdown]`."""
-    parser = command_parser("python -m analysis rules", _HELP)
-    parser.add_argument("--markdown", action="store_true", help="as the page docs/rules.md")
-    if parser.parse_args(argv).markdown:
-        print(page(), end="")
-        return 0
-    for part in rules_view():
-        console.print(part)
+    """`python -m analysis rules [--markdown | --lang LANG]`."""
+    parser = command_parser("python -m analysis rules", _HELP, _EPILOG)
+    parser.add_argument("--markdown", action="store_true", help="as the page docs/rules.md, in English")
+    add_language(parser)
+    options = parser.parse_args(argv)
+    if options.markdown and options.lang != "en":
+        raise UserError(
+            f"--markdown prints the English page docs/rules.md; expected no --lang {options.lang} beside it"
+        )
+    if options.markdown:
+        print(page(), end="", file=console.file)
+    else:
+        say(console, rules_view(), options.lang)
     return 0

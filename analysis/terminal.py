@@ -1,4 +1,4 @@
-"""Rankings and comparisons as text for a terminal of 100 columns."""
+"""Rankings as text for a terminal, of 80 columns or more."""
 
 import math
 import shlex
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pandas as pd
 from rich import box
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -16,30 +15,28 @@ from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
-from analysis.flags import by_rule, rules_in_order, unseen_lines
+from analysis.flags import by_rule, rules_in_order
 from analysis.folds import MEASURED
 from analysis.imports.view import imported_view
 from analysis.ledger_view import footer
 from analysis.ranking import Ranking
 from analysis.reported import AUDIT_STOP
-from analysis.rules import why
-from analysis.rules.ended import NOTHING
-from analysis.schema import REPORTED_BY_OTHERS, UNDATED
+from analysis.schema import REPORTED_BY_OTHERS
+from analysis.sized import ROOMY, ByWidth, Name
 from analysis.stamps import earlier_runs
 from analysis.store import Run
+from analysis.warnings_view import STYLE, common_rules, letter, warnings_view
 
 BEYOND = "◊"
 """Marks an interval that reaches beyond the possible values."""
 _TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
-_STYLE = {"fault": "bold red", "documented": "yellow", "hint": "cyan"}
 
 
 def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[RenderableType]:
     """Confirmation, header, table, legend, warnings: everything that `python -m analysis RUN` prints, in order."""
     yield from confirmation_view(ranking)
     yield from _header(ranking)
-    yield _table(ranking, top)
-    yield from _legend(ranking, top)
+    yield ByWidth(lambda width: [_table(ranking, top, width >= ROOMY), _legend(ranking, top, width >= ROOMY)])
     yield from warnings_view(ranking)
     yield from imported_view(ranking.run)
     yield from _accused(ranking)
@@ -129,45 +126,44 @@ def _definitions(pairs: dict[str, str]) -> Table:
     return grid
 
 
-def _table(ranking: Ranking, top: int | None) -> Table:
+def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
+    """`roomy`: with what only widens the view, P>best and the score of U_I alone."""
     by = ranking.by
     others = [c for c in CRITERIA.values() if c.key != by.key]
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(roomy), 0, 0), header_style="bold")
     table.add_column("#", no_wrap=True)
-    table.add_column("configuration", ratio=1, min_width=20)
+    table.add_column("configuration", ratio=1)
     short = {"aupr": "AUPR", "pooled_aupr": "pooled", "nll": "NLL"}
-    for heading in (short[by.key], "95 % interval", "P>best", *(short[c.key] for c in others)):
+    for heading in (short[by.key], "95 % interval", *(["P>best"] * roomy), *(short[c.key] for c in others)):
         table.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("U only", "test†"):
+    for heading in (*(["U only"] * roomy), "test†"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("flags", no_wrap=True)
     entries: list[tuple[bool, float, list[RenderableType], str]] = []
     flags = _flags(ranking)
     shown = ranking.configurations.head(top) if top else ranking.configurations
     for row in shown.to_dict("records"):
-        invariant = row["rank_invariant"] and by.key == "aupr"
-        alone = _number(row[f"u_{by.key}"]) + ("≡" if invariant else "")
+        invariant = "≡" if row["rank_invariant"] and by.key == "aupr" else ""
         notes = [f"censored {row['censored']}/{row['units']}"] if row["censored"] else []
         notes += [note for note in (row["lacking"], row["common_folds"]) if note]
         if not math.isnan(row["leaked_test_aupr"]):
             notes.append(f"branch_select {row['leaked_test_aupr']:.3f}‡ on test")
-        label = row["label"] + (f" [{'; '.join(notes)}]" if notes else "")
         state = "" if row["complete"] else "✗" if row["diverged"] else "!"
         cells: list[RenderableType] = [
             f"{row['rank']}{_TIES[row['tie']]}{state}",
-            Text(label),
-            _number(row["value"]),
+            Name(row["label"], row["config"], notes),
+            _number(row["value"]) + ("" if roomy else invariant),
             _span(row["low"], row["high"], by),
-            _number(row["p_better"], 2),
+            *([_number(row["p_better"], 2)] * roomy),
             *(_number(row[c.key]) for c in others),
-            alone,
+            *([_number(row[f"u_{by.key}"]) + invariant] * roomy),
             _number(row["test_aupr"]),
             flags.get(row["config"], Text()),
         ]
         entries.append((row["behind"], row["value"], cells, "bold" if row["tie"] == "best" else ""))
     for row in ranking.baselines.to_dict("records"):
-        cells = ["b", Text(f"baseline {row['baseline']}"), _number(row[by.key]), "", ""]
-        cells += [*(_number(row[c.key]) for c in others), "", _number(row["test_aupr"]), ""]
+        cells = ["b", Name(f"baseline {row['baseline']}"), _number(row[by.key]), "", *([""] * roomy)]
+        cells += [*(_number(row[c.key]) for c in others), *([""] * roomy), _number(row["test_aupr"]), ""]
         entries.append((False, row[by.key], cells, "dim italic"))
     entries.sort(key=lambda e: (e[0], math.isnan(e[1]), -e[1] if by.higher_is_better else e[1]))
     for _, _, cells, style in entries:
@@ -176,18 +172,25 @@ def _table(ranking: Ranking, top: int | None) -> Table:
 
 
 def _flags(ranking: Ranking) -> dict[str, Text]:
-    """Configuration -> the letters of its rules, but for what data or sizes imply: that is said once per run."""
+    """Configuration -> the letters of its rules, but for what data or sizes imply and what every configuration has: that is
+    said once per run."""
     texts: dict[str, Text] = {}
     place = {rule: at for at, rule in enumerate(rules_in_order(ranking.findings))}
-    plain = ranking.findings[~ranking.findings["implied"]]
+    plain = _telling(ranking)
     each = plain.groupby(["config", "rule"], sort=False).agg({"severity": "first", "mark": "first"})
     for row in sorted(each.reset_index().to_dict("records"), key=lambda r: place[r["rule"]]):
-        style = _STYLE.get(row["severity"], "")
-        texts.setdefault(row["config"], Text()).append(_mark(row["mark"]), style=style)
+        style = STYLE.get(row["severity"], "")
+        texts.setdefault(row["config"], Text()).append(letter(row["mark"]), style=style)
     return texts
 
 
-def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
+def _telling(ranking: Ranking) -> pd.DataFrame:
+    """Findings that tell configurations apart."""
+    plain = ranking.findings[~ranking.findings["implied"]]
+    return plain[~plain["rule"].isin(common_rules(ranking))]
+
+
+def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
     rows, best = ranking.configurations, ranking.configurations.iloc[0]
     marks = {
         "=": f"as good as the best: interval of the paired difference within ±{ranking.rope:g}",
@@ -213,15 +216,16 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
         "✗": (~rows["complete"] & rows["diverged"]).any(),
         "b": len(ranking.baselines) > 0,
         "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
-        "P>best": len(rows) > 1,
+        "P>best": roomy and len(rows) > 1,
+        "U only": roomy,
         BEYOND: bool(_beyond(ranking)),
         "‡": rows["leaked_test_aupr"].notna().any(),
         "†": rows["test_aupr"].notna().any(),
     }
     legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
-    raised = by_rule(ranking.findings[~ranking.findings["implied"]])
+    raised = by_rule(_telling(ranking))
     if len(raised):
-        legend["flags"] = ", ".join(f"{_mark(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
+        legend["flags"] = ", ".join(f"{letter(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
     if rows["folds"].max() > 1:
         legend["folds"] = (
             f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, corrected t over folds "
@@ -230,12 +234,14 @@ def _legend(ranking: Ranking, top: int | None) -> Iterator[RenderableType]:
     known = ", ".join(f"{d.name} {d.aupr:.3f}" for d in DOCUMENTED)
     other = "" if ranking.by.key == "aupr" else f" (no {ranking.by.label} was documented)"
     legend["documented"] = f"macro AUPR {known}{other}: {CAVEAT}"
+    if not roomy:
+        legend["wider"] = f"{ROOMY} columns have P>best and U only as well"
     if top and top < len(rows):
         legend["--top"] = f"{len(rows) - top} more configurations are not shown"
     changes = ranking.changes[best["config"]]
     said = ", ".join(f"{path}={value}" for path, value in changes.items()) or "nothing beyond the base"
     legend["#1 is"] = f"{best['config']}: {said}"
-    yield _definitions(legend)
+    return _definitions(legend)
 
 
 def _beyond(ranking: Ranking) -> str:
@@ -251,53 +257,6 @@ def _beyond(ranking: Ranking) -> str:
         f"{by.label} can be (not clipped): {many(seeds, 'seed')} bound{'s' if seeds == 1 else ''} little there"
     )
     return text + (f", and nothing in {many(nothing, 'row')}" if nothing else "")
-
-
-def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
-    """Warnings grouped by rule, then the rules that could not be evaluated."""
-    grouped = by_rule(ranking.findings)
-    rows, lines = ranking.configurations, unseen_lines(ranking.run)
-    units = int(rows["units"].sum())
-    yield Text("\nWarnings", style="bold")
-    if grouped.empty:
-        yield Text("no rule was broken in the ranked configurations")
-    ranks = dict(zip(rows["config"], rows["rank"], strict=True))
-    for row in grouped.to_dict("records"):
-        head = Text()
-        head.append(f"{_mark(row['mark'])} {row['rule']}", style=_STYLE.get(row["severity"], "bold"))
-        head.append(f"  {row['severity']}, {row['source']}", style="dim")
-        head.append(
-            f"  in {row['configs']} of {many(len(rows), 'configuration')}, {row['units']} of {units} units"
-        )
-        if row["lines"]:
-            head.append(f", {row['lines']} of {many(lines, 'unseen cell line')}")
-        if row["implied"]:
-            head.append("; implied by data or sizes", style="dim")
-        yield head
-        where = [f"#{ranks[row['config']]}"]
-        if isinstance(row["cell_line"], str):
-            where.append(row["cell_line"])
-        if pd.notna(row["epoch"]) and row["epoch"] != UNDATED:
-            where.append(f"first at epoch {int(row['epoch'])}")
-        worst = f"worst {row['value']:.3g}, limit {row['limit']:.3g} ({'; '.join(where)})"
-        yield Padding(Text(worst), (0, 0, 0, 2))
-        if isinstance(row["evidence"], str) and row["evidence"]:
-            yield Padding(Text(row["evidence"], style="dim"), (0, 0, 0, 2))
-        yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
-    idle = []
-    for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
-        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(str(missing))}"
-        if str(missing).startswith(NOTHING):
-            idle.append(text.replace(f": {NOTHING}: ", ": "))
-        else:
-            yield Text(f"not evaluated: {text}", style="magenta")
-    if idle:
-        yield Text(f"not evaluated, {NOTHING}: {'; '.join(idle)}", style="dim")
-
-
-def _mark(recorded: object) -> str:
-    """The letter of a rule as its finding has it; a store that was written without one has ?."""
-    return recorded if isinstance(recorded, str) and recorded else "?"
 
 
 def many(count: int, noun: str) -> str:

@@ -12,7 +12,12 @@ from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.confirmation.seal import FOLDER
 from analysis.output import counted
 from analysis.ranking import Ranking
+from analysis.sized import ROOMY, ByWidth, Name
 
+_EXPLAINED = Text(
+    "chosen on: mean on val_unseen of the selection; again: val_unseen of the new fold; confirmed: its test",
+    style="dim",
+)
 _WORDS = {"equal": "equal to it", "unknown": "still not told apart", "worse": "behind", "better": "ahead"}
 
 
@@ -35,7 +40,7 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
         )
         return
     yield from _headline(told)
-    yield _table(told)
+    yield ByWidth(lambda width: [_table(told, width >= ROOMY), _EXPLAINED])
     shared = "" if opened.units == 1 else "s"
     yield Text(
         f"test of fold {told.record.fold} was opened once, {opened.date}, by {opened.by}, for "
@@ -88,27 +93,35 @@ def _headline(told: Confirmation) -> Iterator[RenderableType]:
         )
 
 
-def _table(told: Confirmation) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+def _table(told: Confirmation, roomy: bool) -> Table:
+    """Where it is not `roomy`, what a row is to the winner stands below its name."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(roomy), 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
-    table.add_column("configuration", ratio=1, min_width=20)
-    for heading in ("confirmed", "95 % interval", "optimism", "chosen on", "again", "to the winner"):
+    table.add_column("configuration", ratio=1)
+    for heading in (
+        "confirmed",
+        "95 % interval",
+        "optimism",
+        "chosen on",
+        "again",
+        *(["to the winner"] * roomy),
+    ):
         table.add_column(heading, justify="right", no_wrap=heading != "to the winner")
     for row in told.rows.to_dict("records"):
-        label = row["label"] + (f" [{row['lacking']}]" if row["lacking"] else "")
         verdict = "" if row["role"] == "winner" else _WORDS[row["tie"]]
+        notes = [note for note in (row["lacking"], "" if roomy else verdict) if note]
         cells = (
             _span(row["low"], row["high"]),
             f"{row['optimism']:+.3f}",
             *map(_number, (row["selected"], row["again"])),
         )
-        table.add_row(row["role"], Text(label), _number(row["confirmed"]), *cells, verdict)
+        name = Name(row["label"], row["config"], notes)
+        table.add_row(row["role"], name, _number(row["confirmed"]), *cells, *([verdict] * roomy))
     base = told.baseline
     if told.record.baseline:
-        cells = ("", f"{base['optimism']:+.3f}", _number(base["selected"]), _number(base["again"]), "")
-        table.add_row("b", Text(told.record.baseline), _number(base["confirmed"]), *cells, style="dim italic")
-    table.caption = "chosen on: mean on val_unseen of the selection; again: val_unseen of the new fold; confirmed: its test"
-    table.caption_justify = "left"
+        cells = ("", f"{base['optimism']:+.3f}", _number(base["selected"]), _number(base["again"]))
+        name = Name(told.record.baseline)
+        table.add_row("b", name, _number(base["confirmed"]), *cells, *([""] * roomy), style="dim italic")
     return table
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Column, Table
-from rich.text import Text
+from rich.text import Text, TextType
 
 from analysis.language.catalogue import Catalogue
+from analysis.language.wrapping import Wrapped
+from analysis.sized import ByWidth, Name
 
 
 def translated(parts: Iterable[RenderableType], catalogue: Catalogue | None) -> Iterator[RenderableType]:
@@ -19,7 +21,7 @@ def translated(parts: Iterable[RenderableType], catalogue: Catalogue | None) -> 
 
 def _said(part: RenderableType, catalogue: Catalogue) -> RenderableType:
     if isinstance(part, str):
-        return catalogue(part)
+        return Wrapped(catalogue(part))
     if isinstance(part, Text):
         return _text(part, catalogue)
     if isinstance(part, Padding):
@@ -27,6 +29,12 @@ def _said(part: RenderableType, catalogue: Catalogue) -> RenderableType:
         return Padding(_said(part.renderable, catalogue), sides, style=part.style, expand=part.expand)
     if isinstance(part, Table):
         return _table(part, catalogue)
+    if isinstance(part, Group):
+        return Group(*(_said(each, catalogue) for each in part.renderables))
+    if isinstance(part, Name):
+        return Name(catalogue(part.label), part.identity, list(map(catalogue, part.notes)))
+    if isinstance(part, ByWidth):
+        return ByWidth(lambda width: translated(part.made(width), catalogue))
     return part
 
 
@@ -34,11 +42,15 @@ def _text(text: Text, catalogue: Catalogue) -> Text:
     """A text whose differently styled pieces are looked up one by one, unless the catalogue knows the whole."""
     edges = sorted({edge for span in text.spans for edge in (span.start, span.end)} - {0, len(text)})
     pieces = [text] if not edges or catalogue.knows(text.plain.strip()) else list(text.divide(edges))
-    result = Text(style=text.style, justify=text.justify, overflow=text.overflow, no_wrap=text.no_wrap)
+    result = Wrapped(style=text.style, justify=text.justify, overflow=text.overflow, no_wrap=text.no_wrap)
     for piece in pieces:
         whole = [span.style for span in piece.spans if (span.start, span.end) == (0, len(piece))]
         result.append_text(Text(catalogue(piece.plain), style=whole[-1] if whole else ""))
     return result
+
+
+def _heading(text: TextType | None, catalogue: Catalogue) -> TextType | None:
+    return _text(text, catalogue) if isinstance(text, Text) else catalogue(text) if text else None
 
 
 def _table(table: Table, catalogue: Catalogue) -> Table:
@@ -49,7 +61,7 @@ def _table(table: Table, catalogue: Catalogue) -> Table:
             style=column.style,
             justify=column.justify,
             vertical=column.vertical,
-            overflow=column.overflow,
+            overflow=column.overflow if column.no_wrap else "fold",
             width=column.width,
             min_width=column.min_width,
             max_width=column.max_width,
@@ -69,9 +81,10 @@ def _table(table: Table, catalogue: Catalogue) -> Table:
         expand=table.expand,
         style=table.style,
         header_style=table.header_style,
-        title=_text(table.title, catalogue)
-        if isinstance(table.title, Text)
-        else catalogue(str(table.title or "")),
+        title=_heading(table.title, catalogue),
+        title_justify=table.title_justify,
+        caption=_heading(table.caption, catalogue),
+        caption_justify=table.caption_justify,
     )
     cells = zip_longest(*(column.cells for column in table.columns), fillvalue="")
     for row, of_row in zip(table.rows, cells, strict=True):

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from rich.console import Console
+
 from analysis.arguments import command_parser
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError
@@ -27,7 +29,7 @@ LaTeX needs \\usepackage{booktabs}. exit status: 0; 1 where a file could not be 
 """
 
 
-def table_command(argv: Sequence[str]) -> int:
+def table_command(argv: Sequence[str], console: Console) -> int:
     """Print the tables and the paragraph."""
     parser = command_parser("python -m analysis table", HELP, EPILOG)
     parser.add_argument("run", metavar="RUN", type=user_path, help="folder of the run, e.g. runs/rp24")
@@ -50,5 +52,5 @@ def table_command(argv: Sequence[str]) -> int:
         parts = [*(latex_table(each) for each in tables), f"\\paragraph{{Methods.}} {latex(paragraph)}\n"]
     else:
         parts = [*(markdown_table(each) for each in tables), f"**Methods.** {printable(paragraph)}\n"]
-    print("\n".join(parts), end="")
+    print("\n".join(parts), end="", file=console.file)
     return 1 if run.lost else 0

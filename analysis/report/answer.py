@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.confirmation.figures import Confirmation
-from analysis.report.contrast_rows import ContrastRow, ContrastRows
+from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.material import Material, number, signed
 
 NAMED = 3
@@ -62,7 +62,7 @@ def _of_confirmation(told: Confirmation, material: Material) -> Answer:
     text, row, record = material.texts, told.winner, told.record
     result = text(
         "answer.result_confirmed",
-        name=_short(str(row["label"])),
+        name=_short(text.said(str(row["label"]))),
         criterion=told.by.label,
         value=number(row["confirmed"]),
         low=number(row["low"]),
@@ -129,14 +129,14 @@ def _of_contrasts(told: ContrastRows, material: Material) -> Answer:
     for word in WORDS:
         names = [row.name for row in rows if row.verdict == word]
         if names:
-            named = text("answer.named", names=", ".join(names)) if len(names) <= NAMED else ""
+            named = text("answer.named", names=text.listed(names)) if len(names) <= NAMED else ""
             key = f"answer.{word.replace(' ', '_')}"
             counts.append(text(key, n=len(names), names=named, rope=f"{told.rope:g}"))
     result = text(
         "answer.contrasts",
         n=text.count("contrast", len(rows)),
         criterion=told.by.label,
-        counts=", ".join(counts),
+        counts=text.listed(counts),
     )
     decided = sum(row.verdict != "unknown" for row in rows)
     state = "decided" if decided == len(rows) else "undecided"
@@ -170,7 +170,7 @@ def _confirmed(material: Material) -> str:
     row = told.winner
     return text(
         "answer.confirmed",
-        name=_short(str(row["label"])),
+        name=_short(text.said(str(row["label"]))),
         value=number(row["confirmed"]),
         low=number(row["low"]),
         high=number(row["high"]),

@@ -8,11 +8,12 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from analysis.arms import base
 from analysis.claims.evaluate import configuration_claims, judged_configuration
 from analysis.confirmation.figures import Confirmation, confirmation
+from analysis.contrast_rows import ContrastRows, contrast_rows
 from analysis.preregistration import Preregistration, preregistration
 from analysis.ranking import Ranking
-from analysis.report.contrast_rows import ContrastRows, contrast_rows
 from analysis.report.texts import Texts
 from analysis.schema import MACRO, POOLED, SCORES
 from analysis.store import KEYS, Run, units_of
@@ -34,10 +35,11 @@ class Material:
     def run(self) -> Run:
         return self.ranking.run
 
-    @property
+    @cached_property
     def rows(self) -> pd.DataFrame:
-        """`Ranking.configurations`."""
-        return self.ranking.configurations
+        """`Ranking.configurations`, with labels in the language of the report."""
+        rows = self.ranking.configurations
+        return rows.assign(label=rows["label"].map(self.texts.said))
 
     @cached_property
     def shown(self) -> list[str]:
@@ -69,8 +71,9 @@ class Material:
 
     @cached_property
     def contrasts(self) -> ContrastRows | None:
-        """What each contrast of the design did; None for a design without."""
-        return contrast_rows(self.run, self.preregistration)
+        """What each contrast of the design did; None for a design without, and where no unit has a number."""
+        told = contrast_rows(self.run, self.preregistration)
+        return told if told is not None and told.measured else None
 
     @cached_property
     def confirmation(self) -> Confirmation | None:
@@ -81,7 +84,8 @@ class Material:
     def claims(self) -> pd.DataFrame | None:
         """What the run says of the falsifiable predictions, of the configuration that the terminal judges; None where that
         has no units."""
-        config = judged_configuration(self.run)
+        first = self.shown[0] if self.ranking.by.key == "aupr" else None
+        config = base(self.run) or first or judged_configuration(self.run)  # the last one ranks anew
         return configuration_claims(self.run, config).frame() if config in self.places else None
 
     @cached_property

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from analysis.errors import UserError
 from analysis.ranking import Ranking
 from analysis.report.answer import answer
 from analysis.report.content import Content
+from analysis.report.library import packed_library
 from analysis.report.material import Material
 from analysis.report.order import SECTIONS
 from analysis.report.texts import texts
+from analysis.unended import unended_units
 
 FILE = "report.html"
 """Name of the report in the folder of its run."""
@@ -70,7 +71,7 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
             absent.append(text("page.not_here_is", title=title, why=text(f"{section.key}.missing")))
         else:
             shown.append(Content(section.key, title, blocks))
-    rows = material.rows
+    rows, left = material.rows, unended_units(ranking)
     known = material.preregistration
     environment = Environment(
         loader=PackageLoader("analysis.report"),
@@ -90,7 +91,8 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
         ),
         question=known.first.get("question") if known else None,
         answer=answer(material),
+        unfinished=text("page.unfinished", left=text.count("unit", left)) if left else "",
         sections=shown,
         absent=absent,
-        plotly=get_plotlyjs(),
+        plotly=packed_library(),
     )

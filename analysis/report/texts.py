@@ -1,7 +1,7 @@
 """Every sentence that a report says, by name, in one language: `text/<language>.toml`."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,10 @@ class Texts:
         """A sentence that the program or a trial said in English, in this language."""
         words = catalogue(self.language)
         return words(sentence) if words else sentence
+
+    def listed(self, names: Iterable[str]) -> str:
+        """Names one after the other, each in this language where the program gave it."""
+        return str(self.sentences["page"]["comma"]).join(map(self.said, names))
 
     def count(self, noun: str, number: int) -> str:
         """`1 seed`, `3 seeds`; numbers of four digits and more are spaced."""

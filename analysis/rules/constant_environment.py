@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
 from analysis.rules.readings import Readings
@@ -94,5 +94,6 @@ def _unlike(units: Units) -> Mask:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = summed(positives) / summed(n)
         excess = summed((positives - n * share[rows.unit]) ** 2 / n) / (share * (1 - share))
-        chance = chi2.sf(excess, summed(np.ones(len(rows))) - 1)
+        freedom = summed(np.ones(len(rows))) - 1
+        chance = np.where(freedom > 0, chdtrc(freedom, excess), np.nan)
     return np.asarray(chance < _UNLIKE)

@@ -17,8 +17,8 @@ def read_by_terms(base: Fingerprint, values: Mapping[str, Sequence[Any]]) -> set
     """
     terms: dict[str, list[str]] = {term: [] for term in base.terms()}
     for path, tries in values.items():
-        block, term, *own = path.split(".")
-        if own and f"{block}.".startswith(OF_TERMS) and not is_weight(path) and term in terms and tries:
+        block, term, *rest = path.split(".")
+        if rest and f"{block}.".startswith(OF_TERMS) and not is_weight(path) and term in terms and tries:
             terms[term].append(path)
     read: set[str] = set()
     for paths in zip_longest(*terms.values()):

@@ -1,4 +1,4 @@
-"""Baselines of the run's folds, beside the trials, as one Ray task that takes nothing from them."""
+"""Baselines of the run's folds, and what its data give away, beside the trials: a Ray task that takes nothing from them."""
 
 import os
 import time
@@ -10,6 +10,7 @@ from harness.baselines.write import current, write_baselines
 from harness.config.sweep.use import UseFile, load_use, loaded
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.shortcuts.in_run import write_signs
 
 NICENESS = 10
 """Priority of the baselines: a tenth of a trial's share of a core that both want, all of one that is free."""
@@ -64,4 +65,6 @@ def missing(run: Path, folds: Sequence[Fold], data: str) -> list[Fold]:
 def _write(dataset: Path, folds: tuple[Fold, ...], run: Path, cache: Path, use: tuple[UseFile, ...]) -> None:
     os.nice(NICENESS)
     load_use(use)
-    write_baselines(EncodedDataset.open(dataset), folds, run, cache)
+    opened = EncodedDataset.open(dataset)
+    write_signs(opened, run)
+    write_baselines(opened, folds, run, cache)

@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.__main__ import print_ranked
+from analysis.commands.of_run import say
 from analysis.criteria import criterion_of
 from analysis.errors import UserError as NothingToRank
+from analysis.next_step import next_view
 from analysis.output import counted
 from analysis.ranking import Ranking, rank
 from analysis.report.command import report_of
@@ -138,7 +140,9 @@ def conclude(
         console.print(sentence, soft_wrap=True, markup=False, highlight=False)
     for line in ended:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
-    status = show_ranking(console, run, criterion_of(start.plan.objective).key) if ranked else 0
+    ended_whole = outcome is None or outcome.finished
+    by = criterion_of(start.plan.objective).key
+    status = show_ranking(console, run, by, finished=ended_whole) if ranked else 0
     if outcome is None:
         return 1 if start.failed else status
     if not outcome.finished:
@@ -147,19 +151,21 @@ def conclude(
     return 1 if outcome.board.counts()["failed"] or outcome.without_baselines else status
 
 
-def show_ranking(console: Console, run: Path, by: str) -> int:
-    """The ranking and how to see it again; the exit status, 1 where there is nothing to rank."""
+def show_ranking(console: Console, run: Path, by: str, *, finished: bool = True) -> int:
+    """The ranking, how to see it again, and last what to do next, where the sweep has `finished`; the exit status, 1 where
+    there is nothing to rank."""
+    ranking = None
     try:
         ranking = rank(Run.open(run), by)
         print_ranked(ranking, console=console)
         _write_report(ranking, console)
-        status = 0
     except NothingToRank as error:
         console.print(str(error), markup=False, highlight=False)
-        status = 1
     again = shlex.join(["python", "-m", "analysis", str(run), "--by", by])
     console.print(f"run         {run}\nrank again  {again}", soft_wrap=True, highlight=False, markup=False)
-    return status
+    if ranking is not None and finished:
+        say(console, next_view(ranking))
+    return 1 if ranking is None else 0
 
 
 def _write_report(ranking: Ranking, console: Console) -> None:

@@ -156,4 +156,5 @@ def test_many_changed_keys_still_fit(tmp_path: Path) -> None:
     text = console.export_text()
     assert max(map(len, text.splitlines())) <= 100
     assert "none: one seed says nothing about its own spread" in text
-    assert "contrastive=0.123" in text
+    assert "… aaaaaa" in text, "what has no room is told by its identity"
+    assert "loss.contrastive.weight=0.123456" in text, "the first one is said in full"

@@ -56,6 +56,15 @@ def english(text: str, identifiers: Iterable[str] = ()) -> list[str]:
     ]
 
 
+def words_of(page: Path) -> str:
+    """What a person reads on a page, without its commands and figures."""
+    text = page.read_text(encoding="utf-8")
+    text = re.sub(
+        r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>|<code.*?</code>", "", text, flags=re.DOTALL
+    )
+    return html.unescape(re.sub(r"<[^>]+>", "\n", text))
+
+
 def _identifiers(run: Path) -> set[str]:
     """Words in the names that a run's configurations, cell lines, mechanisms and baselines have."""
     opened = Run.open(run)
@@ -83,7 +92,7 @@ def test_every_advice_of_a_rule_is_in_chinese() -> None:
 
 
 def test_a_translation_has_the_places_of_its_sentence() -> None:
-    place = re.compile(r"\{(\w+)#?\}")
+    place = re.compile(r"\{(\w+)[#*]?\}")
     for section in tomllib.loads(ZH.read_text(encoding="utf-8")).values():
         for sentence, text in section.items():
             places = set(place.findall(sentence))
@@ -114,7 +123,7 @@ def test_styles_stay_where_texts_are_translated() -> None:
     assert first.plain == "一 二"
     assert [str(span.style) for span in first.spans] == ["bold"]
     assert str(first.style) == "dim"
-    assert (second.columns[0].header, second.title, second.rows[0].style) == ("头", "一", "red")
+    assert (str(second.columns[0].header), second.title, second.rows[0].style) == ("头", "一", "red")
     assert list(translated([text], None)) == [text]
 
 
@@ -126,10 +135,6 @@ def test_an_unknown_language_is_one_sentence(run_path: Path) -> None:
 
 def test_a_report_in_chinese_has_no_english(run_path: Path, tmp_path: Path) -> None:
     assert main(["report", str(run_path), "--lang", "zh", "--out", str(tmp_path / "zh.html")]) == 0
-    page = (tmp_path / "zh.html").read_text(encoding="utf-8")
-    page = re.sub(
-        r"<script.*?</script>|<style.*?</style>|<pre.*?</pre>|<code.*?</code>", "", page, flags=re.DOTALL
-    )
-    said = html.unescape(re.sub(r"<[^>]+>", "\n", page))
+    said = words_of(tmp_path / "zh.html")
     assert "尚无定论" in said
     assert english(said, _identifiers(run_path) | SOFTWARE) == []

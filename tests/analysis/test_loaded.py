@@ -11,11 +11,14 @@ import pytest
 
 import analysis
 from analysis import loaded
+from analysis.contrast_rows import contrast_rows
 from analysis.effects_figure import effects_figure
 from analysis.effects_frame import effects_frame
 from analysis.errors import UserError
 from analysis.ranking import rank
 from tests.analysis.test_arm_effects import NOISE, ablation
+from tests.analysis.test_waterfall import path
+from tests.narrow import present
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,6 +93,15 @@ def test_effects_of_arms_are_a_row_each(tmp_path: Path) -> None:
     small = effects_frame(beside).set_index("name").loc["without x"]
     assert small["verdict"] == "unknown", "not larger than the A/A difference, as the terminal says"
     assert effects_frame(run, metric="nll")["criterion"].unique().tolist() == ["nll"]
+
+
+def test_the_frame_of_a_path_has_the_rows_of_the_report(tmp_path: Path) -> None:
+    run = path(tmp_path)
+    told, frame = present(contrast_rows(run, None)), effects_frame(run)
+    assert frame["name"].tolist() == [row.name for row in told.rows] == ["+ x", "+ y", "+ z"]
+    assert frame["change"].tolist() == [row.interval.mean for row in told.rows]
+    assert frame["detectable"].notna().all()
+    assert set(frame["family"]) == {"path from minimal"}
 
 
 def test_a_package_that_is_only_imported_is_light() -> None:

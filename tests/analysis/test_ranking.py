@@ -311,7 +311,7 @@ def test_a_configuration_with_fewer_units_is_no_reference(tmp_path: Path) -> Non
     assert tested["aaa111"] > tested["bbb222"]
     assert result.regret == pytest.approx(0.0), "against what could have been ranked first"
     text = printed(result)
-    assert "[1/3 units: diverged seed 1; running seed 2]" in " ".join(text.split())
+    assert "1/3 units: diverged seed 1; running seed 2" in " ".join(text.split())
     assert "3~✗" in text
     assert "a seed diverged" in text
     assert "winner's curse" in text

@@ -193,8 +193,8 @@ def test_no_term_reads_the_keys_of_another(make_unit: MakeUnit) -> None:
         base = Fingerprint(probe, probe.summed, "behind")
         keys: dict[str, dict[str, Any]] = {}
         for path, leaf in enabled(probe.summed):
-            block, term, *own = path.split(".")
-            if block == "loss" and own and term in base.terms() and own != ["weight"]:
+            block, term, *rest = path.split(".")
+            if block == "loss" and rest and term in base.terms() and rest != ["weight"]:
                 keys.setdefault(term, {})[path] = others(leaf, value_at(probe.summed, path))[0]
         assert len(keys) == 6
         for term, changes in keys.items():

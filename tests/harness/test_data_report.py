@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.data_signs import FILE as SIGNS
 from harness.baselines.features import PairFeatures
 from harness.config.blocks.data import DataBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.store import open_dataset
 from harness.shortcuts import fold_scores
+from harness.shortcuts.in_run import write_signs
 from harness.shortcuts.loci import discordant, locus_numbers
+from harness.shortcuts.report import MEANING
 from harness.shortcuts.scorers import on_folds
 from harness.shortcuts.source_split import source_split
-from harness.shortcuts.telltales import of_source, telltales
+from harness.shortcuts.telltales import LIMIT, of_source, telltales
 from tests.harness.command import command
 from tests.harness.test_baselines import EPI
 
@@ -97,6 +100,22 @@ def test_what_was_made_is_flagged_and_nothing_else(
     changes: tuple[Change, ...], expected: set[str], tmp_path: Path
 ) -> None:
     assert flags(opened(tmp_path / "data", *changes)) == expected
+
+
+def test_a_run_keeps_what_its_data_give_away(tmp_path: Path) -> None:
+    dataset = opened(tmp_path / "data", by_promoter, at_random)
+    write_signs(dataset, tmp_path)
+    kept = json.loads((tmp_path / SIGNS).read_text(encoding="utf-8"))
+    assert kept["data"] == dataset.hash
+    assert kept["flags"] == {flag: MEANING[flag] for flag in ("random_split", "promoter_propensity")}
+    flagged = [row for row in kept["shortcuts"] if row["flag"]]
+    assert [(row["shortcut"], row["parted"]) for row in flagged] == [
+        ("propensity of the promoter", "the source's split")
+    ]
+    assert flagged[0]["low"] > LIMIT
+    (tmp_path / SIGNS).write_text(json.dumps({**kept, "flags": {}}), encoding="utf-8")
+    write_signs(dataset, tmp_path)
+    assert json.loads((tmp_path / SIGNS).read_text(encoding="utf-8"))["flags"] == {}, "of the same data: kept"
 
 
 def test_cell_lines_held_out_on_known_loci_are_told_apart(tmp_path: Path) -> None:

@@ -173,6 +173,33 @@ def test_arms_are_called_by_their_names(width: int) -> None:
         assert len(line) <= width
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_row_is_named_by_what_differs_in_two_lines(width: int) -> None:
+    shown = board(2)
+    keys = (
+        "temperature.mode",
+        "loss.contrastive.weight",
+        "loss.prototypes.weight",
+        "optimiser.lr",
+        "model.width",
+    )
+    for config, value in (("4f1c2233aabb", 0.123), ("9e0d2233aabb", 0.456)):
+        changes: dict[str, Any] = {"energy.form": f"gated{value}", **dict.fromkeys(keys, value)}
+        shown.enter(row(config, changes, 100))
+        shown.update(_report(config, 100, 0.5, status="done", warned=["overfit_train"]))
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    console.print(Display(console, shown, "val_unseen/pooled/aupr").render())
+    headline, *lines = stream.getvalue().splitlines()
+    assert "2/2 configurations" in headline
+    assert len(lines) <= 2 + 2 * 2, "headings in two lines, each configuration in two at most"
+    assert all(len(line) <= width for line in lines)
+    for config, form in (("4f1c22", "gated0.123"), ("9e0d22", "gated0.456")):
+        first = next(line for line in lines if line.startswith(config))
+        assert first.split()[1:6] == ["done", "100/100", "0.5000", "0.9000", "1"]
+        assert form in first, "what differs is in sight"
+
+
 def test_running_configurations_stay_on_the_screen() -> None:
     shown = board(40)
     for number in range(30):
@@ -182,8 +209,8 @@ def test_running_configurations_stay_on_the_screen() -> None:
     display, stream = _shown(shown, terminal=True)
     display.console.print(display.render())
     lines = stream.getvalue().splitlines()
-    assert lines[2].startswith("live")
-    assert lines[3].startswith("c29")
+    assert lines[3].startswith("live")
+    assert lines[4].startswith("c29")
     assert "and 20 more that ended" in stream.getvalue()
 
 

@@ -51,7 +51,7 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
     low, high = (_float(row[f"optimism_{end}"]) for end in ("low", "high"))
     optimism = text("ranking.span", low=signed(low), high=signed(high)) if low == low else ""
     return [
-        Cell(str(row["label"]), str(row["config"]), "name"),
+        Cell(text.said(str(row["label"])), str(row["config"]), "name"),
         Cell(number(_float(row["selected"]))),
         Cell(number(_float(row["confirmed"])), span("low", "high"), "lead"),
         Cell(signed(_float(row["optimism"])), optimism),

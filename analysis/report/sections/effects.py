@@ -6,11 +6,11 @@ from typing import ClassVar
 
 import plotly.graph_objects as go
 
+from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.contrasts import AA
 from analysis.effect_table import ends
 from analysis.effect_table import number as written
 from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
-from analysis.report.contrast_rows import ContrastRow, ContrastRows
 from analysis.report.drawing import BLUE, INK, QUIET, VERMILION, faded, figure_json, numbers
 from analysis.report.material import Material
 from analysis.report.section import Section
@@ -57,7 +57,9 @@ def _figure(told: ContrastRows, material: Material) -> Chart:
         mode="markers",
         marker={"size": 11, "color": colours, "symbol": symbols, "line": {"width": 2, "color": colours}},
         error_x=spans,
-        hovertext=[f"{name}<br>{' · '.join(ends(row.interval))}" for name, row in zip(names, rows, strict=True)],
+        hovertext=[
+            f"{name}<br>{' · '.join(map(text.said, ends(row.interval)))}" for name, row in zip(names, rows, strict=True)
+        ],
         hoverinfo="text",
     )  # fmt: skip
     region = {
@@ -95,7 +97,8 @@ def _figure(told: ContrastRows, material: Material) -> Chart:
 
 
 def _name(row: ContrastRow, material: Material) -> str:
-    return material.texts("effects.placebo_name", name=row.name) if row.family == AA else row.name
+    name = material.texts.said(row.name)
+    return material.texts("effects.placebo_name", name=name) if row.family == AA else name
 
 
 def _table(told: ContrastRows, material: Material) -> RowTable:
@@ -109,9 +112,9 @@ def _table(told: ContrastRows, material: Material) -> RowTable:
         change, span = ends(row.interval)
         word = text(f"effects.verdict_{row.verdict.replace(' ', '_')}") if row.verdict else ""
         cells = [
-            Cell(_name(row, material), row.family, "name"),
+            Cell(_name(row, material), text.said(row.family), "name"),
             Cell(change, style="lead"),
-            Cell(span, style="span"),
+            Cell(text.said(span), style="span"),
             Cell(written(row.p, "{:.2g}")),
             Cell(written(row.detectable)),
             Cell(str(row.interval.n)),

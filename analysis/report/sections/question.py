@@ -30,7 +30,7 @@ def _blocks(known: Preregistration, material: Material) -> Iterator[Block]:
     text, content = material.texts, known.first
     late = content.get("units_before")
     when = text("question.late", units=text.count("unit", late)) if late else text("question.before")
-    size = ", ".join(
+    size = text.listed(
         [
             text.count("seed", len(content.get("seeds", ()))),
             text.count("fold", len(content.get("folds", {}))),
@@ -60,7 +60,7 @@ def _families(known: Preregistration, material: Material) -> Iterator[tuple[str,
         for against, names in members.items():
             yield (
                 text("question.family", family=family),
-                text("question.family_is", names=", ".join(names), against=against),
+                text("question.family_is", names=text.listed(names), against=against),
             )
     if not families:
         yield text("question.family_none"), text("question.exploratory")

@@ -30,7 +30,7 @@ class RankingSection(Section):
 
 def _figure(material: Material) -> Chart:
     text, ranking = material.texts, material.ranking
-    rows, by = ranking.configurations.head(DRAWN), ranking.by
+    rows, by = material.rows.head(DRAWN), ranking.by
     counted = set(ranking.findings.loc[counts_against_health(ranking.findings), "config"])
     beside = [(row["baseline"], row[by.key]) for row in ranking.baselines.to_dict("records")]
     beside = [(name, value) for name, value in beside if not math.isnan(value)]

@@ -14,7 +14,7 @@ from analysis.schema import UNDATED
 
 
 class Warned(Section):
-    """A row per rule that was broken, those that the data imply last; then the rules that nobody could judge."""
+    """A row per rule that was broken, faults first and what the data imply last; then the rules that nobody could judge."""
 
     key: ClassVar[str] = "warnings"
 
@@ -25,7 +25,9 @@ class Warned(Section):
         if raised.empty:
             blocks.append(Paragraph(text("warnings.none")))
         else:
-            rows = sorted(raised.to_dict("records"), key=lambda row: bool(row["implied"]))
+            rows = sorted(
+                raised.to_dict("records"), key=lambda row: (bool(row["implied"]), row["severity"] != "fault")
+            )
             headings = [text(f"warnings.{name}") for name in ("rule", "where", "worst", "seen", "advice")]
             cells = [_row({str(k): v for k, v in row.items()}, material) for row in rows]
             blocks.append(RowTable(headings, cells, wide=5, legend=text("warnings.legend")))
@@ -33,20 +35,23 @@ class Warned(Section):
 
 
 def _unjudged(material: Material) -> Iterator[Block]:
-    """The rules that could not be judged: a sentence for one, a table of several."""
-    text, rows = material.texts, material.ranking.unevaluated.to_dict("records")
+    """The rules that could not be judged: a sentence for one reason, a row for each of several."""
+    text = material.texts
+    grouped = material.ranking.unevaluated.groupby(["missing", "units", "of"], sort=False)
+    rows = [(", ".join(part["rule"]), why(str(missing)), units, of) for (missing, units, of), part in grouped]
     if len(rows) == 1:
-        known = {name: rows[0][name] for name in ("rule", "units", "of")}
-        yield Paragraph(text("warnings.not_evaluated", **known, why=why(rows[0]["missing"])), tone="quiet")
+        rule, reason, units, of = rows[0]
+        said = text("warnings.not_evaluated", rule=rule, why=reason, units=units, of=of)
+        yield Paragraph(said, tone="quiet")
     elif rows:
         headings = [text(f"warnings.{name}") for name in ("not_judged", "units", "why")]
         cells = [
             [
-                Cell(row["rule"], style="quiet"),
-                Cell(text("warnings.units_are", units=row["units"], of=row["of"]), style="quiet"),
-                Cell(text.said(why(row["missing"])), style="quiet"),
+                Cell(rule, style="quiet"),
+                Cell(text("warnings.units_are", units=units, of=of), style="quiet"),
+                Cell(text.said(reason), style="quiet"),
             ]
-            for row in rows
+            for rule, reason, units, of in rows
         ]
         yield RowTable(headings, cells, wide=3)
 

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from analysis.sized import KNOWN_BY, Name
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.board_row import BoardRow
 
@@ -128,26 +129,26 @@ class Display:
             return Group(*parts)
 
     def _table(self, rows: Sequence[BoardRow]) -> Table:
-        """A line per configuration, which is called by its arm where all have one, else by its identity and changes."""
+        """A row per configuration, which is called by its arm where all have one, else by the beginning of its identity and
+        what differs, in at most two lines."""
         several = any(len(row.trials) > 1 for row in rows)
         arms = bool(rows) and all(row.arm for row in rows)
         table = Table(box=None, pad_edge=False, show_edge=False, expand=True, header_style="bold")
-        objective, train = self.objective.replace("val_unseen/", ""), "train AUPR"
+        # In 80 columns there is room for names, since headings stand in two lines.
+        objective = self.objective.replace("val_unseen/", "").replace("/", "\n")
         if arms:
-            table.add_column("arm", ratio=1, no_wrap=True, overflow="ellipsis")
-            # In 80 columns there is room for names, since headings stand in two lines.
-            objective, train = objective.replace("/", "\n"), train.replace(" ", "\n")
+            table.add_column("arm", ratio=1)
         else:
-            table.add_column("configuration", no_wrap=True, style="dim", width=13)
+            table.add_column("", no_wrap=True, style="dim", width=KNOWN_BY)
         table.add_column("state", no_wrap=True, width=8)
         if several:
             table.add_column("folds", justify="right", no_wrap=True, width=5)
         table.add_column("epoch", justify="right", no_wrap=True, width=7)
         table.add_column(objective, justify="right", no_wrap=True)
-        table.add_column(train, justify="right", no_wrap=True)
+        table.add_column("train\nAUPR", justify="right", no_wrap=True)
         table.add_column("warnings", no_wrap=True, justify="right")
         if not arms:
-            table.add_column("changes", ratio=1, no_wrap=True, overflow="ellipsis")
+            table.add_column("configuration", ratio=1)
         best = self.board.best()
         for row in rows:
             leads = best is not None and row.config == best.config
@@ -155,14 +156,14 @@ class Display:
             label = self.board.label(row.config)
             diverged = f"{row.diverged} of {row.units} diverged" if row.diverged else ""
             table.add_row(
-                Text(f"{label} ({diverged})" if diverged else label) if arms else row.config,
+                Name(f"{label} ({diverged})" if diverged else label) if arms else row.config[:KNOWN_BY],
                 Text(row.status, style=COLOURS[row.status]),
                 *([f"{ended_trials}/{len(row.trials)}"] if several else []),
                 f"{row.epoch}/{row.epochs}",
                 Text(_number(row.objective), style="bold green" if leads else ""),
                 _number(row.metric("train_aupr")),
                 Text(str(len(row.warned)) if row.warned else "", style="yellow"),
-                *([] if arms else [Text(f"{diverged}; {label}" if diverged else label)]),
+                *([] if arms else [Name(f"{diverged}; {label}" if diverged else label)]),
             )
         return table
 
@@ -176,7 +177,7 @@ class Display:
             f"  {', '.join(said) or 'starting workers'}  elapsed {duration(self.board.elapsed())}",
             (f"  {self.board.aside}" if self.board.aside else "", "dim"),
         )
-        if left is not None:
+        if left:
             line.append(f"  about {duration(left)} left")
         if best is not None:
             line.append(f"  best {_number(best.objective)}", style="green")

@@ -1,0 +1,1 @@
+"""Commands of `python -m analysis` that look at one run, one file each."""
