@@ -167,7 +167,8 @@ class Stack:
         """Move every trainer's parameters but those of `kept` by its gradient, clipped by its own norm."""
         clip = self.trainers[0].clip
         scales = [0.0 if k in kept else min(1.0, clip / (norm + 1e-12)) for k, norm in enumerate(norms)]
-        scale = torch.tensor(scales, device=self.trainers[0].device)
+        dtype = next(iter(self._rows)).dtype
+        scale = torch.tensor(scales, dtype=dtype, device=self.trainers[0].device)
         before = {leaf: {k: leaf[k].clone() for k in kept} for leaf in self._rows} if kept else {}
         for leaf in self._rows:
             gradient = gradients.get(leaf)
