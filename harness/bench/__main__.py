@@ -34,7 +34,19 @@ from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts", "twins", "gpu")
+BENCHES = (
+    "stem",
+    "step",
+    "batches",
+    "ranking",
+    "driver",
+    "growth",
+    "trials",
+    "rules",
+    "contracts",
+    "twins",
+    "gpu",
+)
 
 
 def measure(

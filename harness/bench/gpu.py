@@ -36,14 +36,20 @@ TINY: Mapping[str, Any] = {
     "support": {"size": 8},
     "episode": {"query": 16},
 }
-NAMES = ("bf16, step at documented sizes", f"stack of {REPLICATES} seeds, step", f"{AT_ONCE} trials on one GPU")
+NAMES = (
+    "bf16, step at documented sizes",
+    f"stack of {REPLICATES} seeds, step",
+    f"{AT_ONCE} trials on one GPU",
+)
 
 
 def bench_gpu(device: torch.device, *, quick: bool) -> Iterator[Measurement]:
     """Three measurements; of what is faster on a GPU alone, without times where there is none. `quick`: tiny sizes."""
     if device.type != "cuda":
         for name, required in zip(NAMES, (None, STACKED, None), strict=True):
-            yield Measurement.without(name, required, f"it is for a GPU, and this is a bench of {device.type}")
+            yield Measurement.without(
+                name, required, f"it is for a GPU, and this is a bench of {device.type}"
+            )
         return
     exact_float32()
     yield bench_precision(device, quick=quick)
@@ -98,7 +104,11 @@ def bench_precision(device: torch.device, *, quick: bool) -> Measurement:
                 unit.trainer.step(batch, progress=0.0, probe=False)
 
         times = alternate(
-            lambda: steps(units[0]), lambda: steps(units[1]), plain_rounds=ROUNDS, fast_rounds=ROUNDS, device=device
+            lambda: steps(units[0]),
+            lambda: steps(units[1]),
+            plain_rounds=ROUNDS,
+            fast_rounds=ROUNDS,
+            device=device,
         )
     plain, fast = (each.times(1.0 / len(batches)) for each in times)
     notes = {"pairs per step": _pairs(batches[0]), "samples per s": _pairs(batches[0]) / fast.wall}

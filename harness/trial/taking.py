@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from harness.trial.clock import Clock
 from harness.trial.episodes.sampler import EpisodeBatch
-from harness.trial.step.diverged import Diverged
 from harness.trial.step.stack import Stack
 from harness.trial.step.trainer import StepLog, Trainer
 from harness.trial.summary import EpochSummary
@@ -102,5 +101,6 @@ class StackedUnits:
             logs = [error] * len(units)
         share = 1.0 / len(units)
         return [
-            log if isinstance(log, Exception) else Taken(log, began.wall * share, began.cpu * share) for log in logs
+            log if isinstance(log, Exception) else Taken(log, began.wall * share, began.cpu * share)
+            for log in logs
         ]

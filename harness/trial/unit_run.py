@@ -235,9 +235,7 @@ class UnitRun:
         last = self.epoch >= self.settings.optimiser.epochs
         return self.epoch > 0 and (last or self._stop is not None)
 
-    def _train(
-        self, epoch: int, on_step: OnStep | None
-    ) -> Generator[Asked, Taken, list[StepLog] | None]:
+    def _train(self, epoch: int, on_step: OnStep | None) -> Generator[Asked, Taken, list[StepLog] | None]:
         """The steps of an epoch, of phase 1 maybe another unit's; None where the audit ended them."""
         logs: list[StepLog] = []
         shared: SharedEpoch | None = None

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from harness.audit.finding import FATAL
+from harness.audit.scene import in_double
 from harness.trial.device import exact_float32
 from harness.trial.step.holdings import holdings
 from harness.trial.step.stack import Stack
@@ -19,8 +20,10 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 SURE: dict[str, Any] = {"model.dropout": 0.0}
 """Dropout is drawn on the device, by other numbers on each."""
 ENCODERS = ("cnn", "cross_attention", "cbat")
-CLOSE = 1e-4
-"""Relative norm of what other kernels may make of float32 over a few steps."""
+CLOSE = 1e-7
+"""Relative norm of what other kernels may make of float64 over a few steps."""
+ROUNDED = 1e-4
+"""Of values and gradients of float32."""
 HEAVY: dict[str, Any] = {
     "energy.form": "gated",
     "temperature.mode": "learned",
@@ -43,32 +46,40 @@ def both(make_unit: MakeUnit, changes: dict[str, Any]) -> tuple[UnitRun, UnitRun
     return gpu, cpu
 
 
-def far(gpu: UnitRun, cpu: UnitRun) -> dict[tuple[str, ...], float]:
-    mine, theirs = holdings(gpu.trainer), holdings(cpu.trainer)
-    gaps = {
-        name: float((value.cpu().double() - theirs[name].double()).norm() / theirs[name].double().norm().clamp(min=1e-2))
-        for name, value in mine.items()
-    }
+def far(one: UnitRun, other: UnitRun) -> dict[tuple[str, ...], float]:
+    """What the next step depends on and is not the same."""
+    mine, theirs = (
+        {name: value.cpu().double() for name, value in holdings(unit.trainer).items()} for unit in (one, other)
+    )
+    gaps = {name: float((value - theirs[name]).norm() / theirs[name].norm().clamp(min=1e-2)) for name, value in mine.items()}
     return {name: gap for name, gap in gaps.items() if not gap < CLOSE}
 
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 @pytest.mark.parametrize("changes", [{}, HEAVY], ids=["plain", "heavy"])
-def test_steps_and_scores_are_those_of_a_cpu(make_unit: MakeUnit, encoder: str, changes: dict[str, Any]) -> None:
+def test_steps_are_those_of_a_cpu(make_unit: MakeUnit, encoder: str, changes: dict[str, Any]) -> None:
     gpu, cpu = both(make_unit, {**SURE, **changes, "model.encoder": encoder})
-    batches = list(cpu.sampler.epoch(1))
-    measured = [unit.trainer.measure(batches[0], warm=False).step for unit in (gpu, cpu)]
+    for unit in (gpu, cpu):
+        in_double(unit.trainer)
+    for number, batch in enumerate(cpu.sampler.epoch(1)):
+        logs = [unit.trainer.step(batch, progress=0.0, probe=number == 1) for unit in (gpu, cpu)]
+        assert logs[0].values == pytest.approx(logs[1].values, rel=1e-5, abs=1e-8)
+    assert not far(gpu, cpu)
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_scores_in_float32_are_those_of_a_cpu(make_unit: MakeUnit, encoder: str) -> None:
+    gpu, cpu = both(make_unit, {**SURE, **HEAVY, "model.encoder": encoder})
+    batch = next(iter(cpu.sampler.epoch(1)))
+    measured = [unit.trainer.measure(batch, warm=False).step for unit in (gpu, cpu)]
     for part in ("u", "z_i", "z_e", "r", "logit", "temperature"):
         torch.testing.assert_close(
-            getattr(measured[0], part).cpu(), getattr(measured[1], part), rtol=CLOSE, atol=1e-5
+            getattr(measured[0], part).cpu(), getattr(measured[1], part), rtol=ROUNDED, atol=1e-5
         )
-    for number, batch in enumerate(batches):
-        logs = [unit.trainer.step(batch, progress=0.0, probe=number == 1) for unit in (gpu, cpu)]
-        assert logs[0].values == pytest.approx(logs[1].values, rel=1e-3, abs=1e-5)
-    assert not far(gpu, cpu)
     rows = [unit.evaluation.of_epoch(1) for unit in (gpu, cpu)]
     for mine, theirs in zip(*rows, strict=True):
-        assert mine["nll"] == pytest.approx(theirs["nll"], rel=1e-3)
+        for column in ("nll", "aupr", "logit_sd"):
+            assert mine[column] == pytest.approx(theirs[column], rel=1e-3, nan_ok=True), column
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -79,7 +90,8 @@ def test_an_audited_unit_runs_to_its_end(make_unit: MakeUnit, encoder: str, prec
     while not unit.finished:
         unit.advance()
     said = [row["reason"] for row in unit.audited if row["verdict"] in FATAL]
-    assert (unit.status, said) == ("done", [])
+    assert said == []
+    assert unit.status == "done"
     (ledger,) = unit.rows("ledger")
     assert ledger["recomputed"] == ledger["predictions"]
     assert ledger["largest"] < 1e-5
@@ -100,8 +112,11 @@ def test_bf16_scores_are_near_those_of_float32(make_unit: MakeUnit) -> None:
 def test_a_stack_takes_the_steps_of_its_members(make_unit: MakeUnit, encoder: str) -> None:
     changes = {**HEAVY, "model.encoder": encoder}
     alone, together = (
-        [make_unit(changes, seed=seed, run=run, device="cuda") for seed in range(3)] for run in ("alone", "together")
+        [make_unit(changes, seed=seed, run=run, device="cuda") for seed in range(3)]
+        for run in ("alone", "together")
     )
+    for unit in (*alone, *together):
+        in_double(unit.trainer)
     stack = Stack([unit.trainer for unit in together])
     for number, batches in enumerate(zip(*(unit.sampler.epoch(1) for unit in alone), strict=True)):
         stack.step(batches, progress=0.0, probe=number == 1)
@@ -112,7 +127,10 @@ def test_a_stack_takes_the_steps_of_its_members(make_unit: MakeUnit, encoder: st
 
 
 def test_a_stacked_audited_trial_runs_to_its_end(make_unit: MakeUnit) -> None:
-    units = [make_unit({**HEAVY, "audit": "strict"}, seed=seed, device="cuda", twins=seed == 0) for seed in range(2)]
+    units = [
+        make_unit({**HEAVY, "audit": "strict"}, seed=seed, device="cuda", twins=seed == 0)
+        for seed in range(2)
+    ]
     stacked = StackedUnits()
     while not all(unit.finished for unit in units):
         assert all(not isinstance(told, Exception) for _, told in stacked.advance(units))

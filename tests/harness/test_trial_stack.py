@@ -70,7 +70,9 @@ def apart(one: UnitRun, other: UnitRun) -> dict[tuple[str, ...], float]:
     mine, theirs = holdings(one.trainer), holdings(other.trainer)
     assert mine.keys() == theirs.keys()
     return {
-        name: float((value.double() - theirs[name].double()).norm() / theirs[name].double().norm().clamp(min=1e-3))
+        name: float(
+            (value.double() - theirs[name].double()).norm() / theirs[name].double().norm().clamp(min=1e-3)
+        )
         for name, value in mine.items()
     }
 
@@ -80,7 +82,9 @@ def steps_of(alone: list[UnitRun], together: list[UnitRun], epochs: int) -> list
     logs = []
     stack = Stack([unit.trainer for unit in together])
     for epoch in range(epochs):
-        for number, batches in enumerate(zip(*(unit.sampler.epoch(epoch + 1) for unit in alone), strict=True)):
+        for number, batches in enumerate(
+            zip(*(unit.sampler.epoch(epoch + 1) for unit in alone), strict=True)
+        ):
             progress, probe = epoch + number / alone[0].sampler.steps, number == 1
             taken = stack.step(batches, progress=progress, probe=probe)
             for unit, batch, log in zip(alone, batches, taken, strict=True):
@@ -119,7 +123,9 @@ def test_a_step_in_float32_is_one_to_its_rounding(make_unit: MakeUnit) -> None:
     logs = Stack([unit.trainer for unit in together]).step(batches, progress=0.0, probe=False)
     for unit, other, batch, log in zip(alone, together, batches, logs, strict=True):
         assert isinstance(log, StepLog)
-        assert log.values == pytest.approx(unit.trainer.step(batch, progress=0.0, probe=False).values, rel=ROUNDED)
+        assert log.values == pytest.approx(
+            unit.trainer.step(batch, progress=0.0, probe=False).values, rel=ROUNDED
+        )
         moved = [
             torch.cat([value.flatten() for name, value in holdings(trainer).items() if name[-1] == "exp_avg"])
             for trainer in (other.trainer, unit.trainer)
@@ -129,7 +135,8 @@ def test_a_step_in_float32_is_one_to_its_rounding(make_unit: MakeUnit) -> None:
 
 def test_a_stack_may_be_left_and_made_anew(make_unit: MakeUnit) -> None:
     three = (0, 1, 2)
-    alone, together = (exact(units(make_unit, {}, run, seeds=three)) for run in ("alone", "together"))
+    scalars = {"energy.form": "gated", "temperature.mode": "learned"}
+    alone, together = (exact(units(make_unit, scalars, run, seeds=three)) for run in ("alone", "together"))
     steps_of(alone, together, epochs=1)
     steps_of(alone[1:], together[1:], epochs=1)
     for one, other in zip(together, alone, strict=True):
@@ -150,7 +157,10 @@ def test_one_that_diverges_leaves_the_others_alone(make_unit: MakeUnit) -> None:
     batches = [next(iter(unit.sampler.epoch(1))) for unit in alone]
     taken = stack.step(batches, progress=0.0, probe=True)
     assert [type(each) for each in taken] == [StepLog, Diverged, StepLog]
-    assert all(torch.equal(value.nan_to_num(), lost.model.state_dict()[n].nan_to_num()) for n, value in before.items())
+    assert all(
+        torch.equal(value.nan_to_num(), lost.model.state_dict()[n].nan_to_num())
+        for n, value in before.items()
+    )
     for k in (0, 2):
         alone[k].trainer.step(batches[k], progress=0.0, probe=True)
         assert max(apart(together[k], alone[k]).values()) < CLOSE
@@ -190,7 +200,9 @@ def test_stacked_units_resume_as_separate_ones(make_unit: MakeUnit) -> None:
     assert all(unit.status == "done" for unit in again)
 
 
-def test_an_error_in_one_unit_is_told_of_it_alone(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_one_unit_is_told_of_it_alone(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     together = units(make_unit, {}, "run", seeds=(0, 1, 2))
 
     def broken(epoch: int) -> Any:

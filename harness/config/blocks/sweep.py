@@ -57,7 +57,9 @@ class TrialBlock(Block):
         if isinstance(self.seeds, list) and len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"trial.seeds names a seed twice: {self.seeds}")
         if self.replicates == "stacked" and len(self.seed_list) == 1:
-            raise ValueError("trial.replicates: stacked stacks the seeds of a trial, and trial.seeds gives one")
+            raise ValueError(
+                "trial.replicates: stacked stacks the seeds of a trial, and trial.seeds gives one"
+            )
         return self
 
     @property

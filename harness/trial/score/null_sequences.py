@@ -56,7 +56,5 @@ def _encoded(trainer: Trainer, pairs: int) -> Encoded:
         for windows in (trainer.dataset.enhancers, trainer.dataset.promoters)
     )
     output = trainer.model.sequence(enhancer, promoter, None)
-    u, z_i, stream = (
-        part.expand(pairs, *part.shape[1:]) for part in (output.u, output.z_i, output.stream)
-    )
+    u, z_i, stream = (part.expand(pairs, *part.shape[1:]) for part in (output.u, output.z_i, output.stream))
     return Encoded(u, z_i, stream if trainer.model.dual_stream else z_i)

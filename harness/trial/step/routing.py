@@ -141,7 +141,9 @@ class Router:
         return shares
 
 
-def through(arriving: Iterable[tuple[Tensor, Tensor | None]], parameters: Sequence[nn.Parameter]) -> Gradients:
+def through(
+    arriving: Iterable[tuple[Tensor, Tensor | None]], parameters: Sequence[nn.Parameter]
+) -> Gradients:
     """Gradients of the sequence side's parameters from (output, what arrives at it); those that none reaches are absent."""
     reached = [(output, part) for output, part in arriving if part is not None and output.requires_grad]
     if not reached:

@@ -18,6 +18,8 @@ from harness.trial.step.trainer import Begun, StepLog, Trainer
 from models.sequence.potential import SequenceOutput
 from models.sequence.stacked import StackedSequence, stacked_parameters
 
+COUNT = "step"
+"""What an optimiser remembers of a parameter that has one value for all of it: the steps that it took on it."""
 Replicate = int
 Shares = dict[str, tuple[float, float]]
 
@@ -53,7 +55,9 @@ class Stack:
             {name[len(prefix) :]: leaf for name, leaf in of_model.items() if name.startswith(prefix)},
         )
         leaves = [*of_model.values(), *of_terms.values()]
-        self._rows = dict(zip(leaves, zip(*(trainer.parameters for trainer in trainers), strict=True), strict=True))
+        self._rows = dict(
+            zip(leaves, zip(*(trainer.parameters for trainer in trainers), strict=True), strict=True)
+        )
         """Leaf -> the parameter of each trainer that is one of its rows."""
         leaf_of = {rows[0]: leaf for leaf, rows in self._rows.items()}
         self._through = [leaf_of[parameter] for parameter in first.router.groups["S"]]
@@ -72,7 +76,9 @@ class Stack:
         """Advance every trainer by one step on its own batch; what diverged in place of its log, where it stays as it is."""
         begun: dict[Replicate, Begun] = {}
         lost: dict[Replicate, Diverged] = {}
-        for k, (trainer, batch, sides) in enumerate(zip(self.trainers, batches, self._sides(batches), strict=True)):
+        for k, (trainer, batch, sides) in enumerate(
+            zip(self.trainers, batches, self._sides(batches), strict=True)
+        ):
             try:
                 begun[k] = trainer.begin(batch, progress, sides)
             except Diverged as error:
@@ -103,7 +109,7 @@ class Stack:
         """Let each trainer's optimiser count its steps by itself again, so that the trainers may step alone."""
         for trainer in self.trainers:
             for state in trainer.optimiser.state.values():
-                state |= {name: value.clone() for name, value in state.items() if value.ndim == 0}
+                state[COUNT] = state[COUNT].clone()
 
     def _sides(self, batches: Sequence[EpisodeBatch]) -> Iterator[Sides]:
         """The sequence side over every trainer's pairs, which its own module is asked for so that who listens hears it."""
@@ -163,7 +169,9 @@ class Stack:
         return {leaf: gradient.reshape(len(gradient), -1).norm(dim=1) for leaf, gradient in gradients.items()}
 
     @torch.no_grad()
-    def _descend(self, gradients: Gradients, norms: Sequence[float], *, kept: Mapping[Replicate, Diverged]) -> None:
+    def _descend(
+        self, gradients: Gradients, norms: Sequence[float], *, kept: Mapping[Replicate, Diverged]
+    ) -> None:
         """Move every trainer's parameters but those of `kept` by its gradient, clipped by its own norm."""
         clip = self.trainers[0].clip
         scales = [0.0 if k in kept else min(1.0, clip / (norm + 1e-12)) for k, norm in enumerate(norms)]
@@ -192,7 +200,7 @@ class Stack:
         if not states:
             return
         self.optimiser.state[leaf] = {
-            name: value.clone() if value.ndim == 0 else torch.stack([state[name] for state in states])
+            name: value.clone() if name == COUNT else torch.stack([state[name] for state in states])
             for name, value in states[0].items()
         }
         self._share(leaf)
@@ -201,7 +209,8 @@ class Stack:
         """Let the trainers' optimisers remember what the stack's does, as views."""
         for k, (trainer, row) in enumerate(zip(self.trainers, self._rows[leaf], strict=True)):
             trainer.optimiser.state[row] = {
-                name: value[k] if value.ndim else value for name, value in self.optimiser.state[leaf].items()
+                name: value if name == COUNT else value[k]
+                for name, value in self.optimiser.state[leaf].items()
             }
 
 

@@ -196,9 +196,7 @@ class Trainer:
         """The step after its parameters have moved: states, reference and memory follow. norm, norms: of the gradient and of
         each parameter's, before clipping; shares: of the terms on a probe step, None on another one."""
         measured, terms, acting = begun.measured, begun.terms, begun.acting
-        self.states |= {
-            key: {k: v.detach() for k, v in state.items()} for key, state in begun.states.items()
-        }
+        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in begun.states.items()}
         if acting:
             self.reference = self._reference_after(measured)
             self.memory = after_step(self.memory, self.model.environment.branches)
