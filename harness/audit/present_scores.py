@@ -36,7 +36,7 @@ class PresentScores:
     def __init__(self, subject: Subject) -> None:
         self.subject, self.trainer = subject, subject.trainer
         self.model = copy.deepcopy(subject.trainer.model)
-        self.close = UNMEASURED if self.model.sequence.half else CLOSE
+        self.close = UNMEASURED if self.model.sequence.halved else CLOSE
         self.calibrates = subject.config.temperature.mode == "calibrated"
         self.kept: dict[int, dict[str, Columns]] = {}
         self.scorings = 0

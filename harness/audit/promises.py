@@ -36,7 +36,7 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
     if any(not np.array_equal(again[name].logits, real.logits) for name, real in reading.real.items()):
         text = "the same prediction twice gives other numbers: something is carried over from one to the next"
         return [_finding("prediction", text)]
-    close = UNMEASURED if twins.trainer.model.sequence.half else NEAR
+    close = UNMEASURED if twins.trainer.model.sequence.halved else NEAR
     real = reading.real
     apart = [name for name, base in reading.base.items() if not _near(base.logits, real[name].logits, close)]
     if apart:

@@ -56,7 +56,7 @@ def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
     measured by how far its own rounding goes (`analysis.ledger.consistency`), over all splits together.
     """
     sequence = fresh.model.sequence
-    half = sequence.half
+    half = sequence.halved
     splits = {str(split): rows for split, rows in unit.predictions.groupby("split", sort=False)}
     chosen = {split: sample(fresh.seed, split, len(rows)) for split, rows in splits.items()}
 
@@ -69,9 +69,9 @@ def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
     made = again()
     lost = dict.fromkeys(SCORES, 0.0)
     if half:
-        sequence.half = False
+        sequence.halved = False
         exact = again()
-        sequence.half = True
+        sequence.halved = True
         for name in SCORES:
             apart = np.concatenate([made[split][name] - exact[split][name] for split in splits])
             lost[name] = float(np.sqrt(np.square(apart).mean()))

@@ -81,7 +81,7 @@ def _gradients(
     """The gradient of the step before clipping, and what is wrong with weights that hold shares and with norms that were
     told. Terms are differentiated apart where something is said of each of them."""
     kind, faults = settings["balance"]["kind"], list[Fault]()
-    half = clone.model.sequence.half
+    half = clone.model.sequence.halved
     if kind not in ("pcgrad", "grad_norm") and not log.shares:
         total = reference_gradients(clone, settings, measured, weights)
         return total, list(strange_norms(log, total, {}, {}, half=half)) if kind in DEFINED else []

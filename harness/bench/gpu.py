@@ -89,10 +89,12 @@ def configuration(quick: bool, changes: Mapping[str, Any], *, documented: bool =
     return compose(start, {**fixed, **changes}).resolved(gpu=documented and not quick)
 
 
-def bench_precision(device: torch.device, *, quick: bool) -> Measurement:
+def bench_precision(
+    device: torch.device, *, quick: bool, changes: Mapping[str, Any] | None = None
+) -> Measurement:
     """A whole training step of one trainer, `model.precision` float32 and bf16."""
-    exact = configuration(quick, {}, documented=True)
-    half = configuration(quick, {"model.precision": "bf16"}, documented=True)
+    exact = configuration(quick, changes or {}, documented=True)
+    half = configuration(quick, {**(changes or {}), "model.precision": "bf16"}, documented=True)
     with tempfile.TemporaryDirectory() as folder:
         site = Site.at(Path(folder), exact, device)
         units = [site.unit(config, 0, name) for name, config in (("float32", exact), ("bf16", half))]
@@ -111,7 +113,12 @@ def bench_precision(device: torch.device, *, quick: bool) -> Measurement:
             device=device,
         )
     plain, fast = (each.times(1.0 / len(batches)) for each in times)
-    notes = {"pairs per step": _pairs(batches[0]), "samples per s": _pairs(batches[0]) / fast.wall}
+    pairs = _pairs(batches[0])
+    notes = {
+        "pairs per step": pairs,
+        "float32 samples per s": pairs / plain.wall,
+        "bf16 samples per s": pairs / fast.wall,
+    }
     apart = {"U_I before any step, norm": relative_norm([u[1]], [u[0]])}
     return Measurement(NAMES[0], plain, fast, None, (ROUNDS, ROUNDS), apart, notes=notes)
 
@@ -119,8 +126,8 @@ def bench_precision(device: torch.device, *, quick: bool) -> Measurement:
 def bench_stack(
     device: torch.device, *, quick: bool, changes: Mapping[str, Any] | None = None, size: int = REPLICATES
 ) -> Measurement:
-    """A step of each of `size` seeds: one after the other against one stack, whose parameters are compared after a few steps.
-    Times are of all of them."""
+    """A step of each of `size` seeds: one after the other against one stack. Parameters are compared after a few steps; times
+    are of all seeds."""
     config = configuration(quick, changes or {})
     with tempfile.TemporaryDirectory() as folder:
         site = Site.at(Path(folder), config, device)

@@ -40,7 +40,7 @@ class SequencePotential(ModelPart, Composed):
     (M07); `stochastic`, the information bottleneck (M33, vib); `environment_stream` = w, orthogonal streams of
     which z_I is the intrinsic one (M34). `share_sides` uses one stem for both sides; `share_strands` averages the
     pooled stem features of a sequence and its reverse complement: the output is the same for all four orientations.
-    `half`: what lies between stem and z_I runs in bfloat16 (`precision: bf16`).
+    `halved`: what lies between stem and z_I runs in bfloat16 (`precision: bf16`).
 
     Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at least
     6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). More padding on the right changes nothing.
@@ -87,7 +87,7 @@ class SequencePotential(ModelPart, Composed):
         super().__init__()
         self.features = width if bottleneck is None else bottleneck
         self.share_sides, self.share_strands = share_sides, share_strands
-        self.half = precision == "bf16"
+        self.halved = precision == "bf16"
         self.answer: SequenceOutput | None = None
         """What a stack that it is a part of has computed for it, which it says in place of running (`sequence.stacked`)."""
         names = ("both",) if share_sides else ("enhancer", "promoter")
@@ -114,7 +114,7 @@ class SequencePotential(ModelPart, Composed):
         with torch.autocast(enhancer.device.type, enabled=False):
             (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
         device = enhancer.device.type
-        with torch.autocast(device, dtype=torch.bfloat16) if self.half else contextlib.nullcontext():
+        with torch.autocast(device, dtype=torch.bfloat16) if self.halved else contextlib.nullcontext():
             for layer in self.enhancer_attention:
                 h_e = layer(h_e, m_e, noise)
             for layer in self.promoter_attention:

@@ -49,9 +49,13 @@ def both(make_unit: MakeUnit, changes: dict[str, Any]) -> tuple[UnitRun, UnitRun
 def far(one: UnitRun, other: UnitRun) -> dict[tuple[str, ...], float]:
     """What the next step depends on and is not the same."""
     mine, theirs = (
-        {name: value.cpu().double() for name, value in holdings(unit.trainer).items()} for unit in (one, other)
+        {name: value.cpu().double() for name, value in holdings(unit.trainer).items()}
+        for unit in (one, other)
     )
-    gaps = {name: float((value - theirs[name]).norm() / theirs[name].norm().clamp(min=1e-2)) for name, value in mine.items()}
+    gaps = {
+        name: float((value - theirs[name]).norm() / theirs[name].norm().clamp(min=1e-2))
+        for name, value in mine.items()
+    }
     return {name: gap for name, gap in gaps.items() if not gap < CLOSE}
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from analysis.ledger.consistency import WIDE, potential_repeats
-from harness.trial.episodes.batches import Encoded
+from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score import scoring
 from harness.trial.unit_run import UnitRun
 from models.environment.cell_environment import CellEnvironment
@@ -46,12 +46,11 @@ def test_other_precision_passes_by_its_measured_rounding(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scores that are a whole rounding away, as no other batch is, are within WIDE of it."""
-    scored = scoring.encode_pairs
 
     def exactly(model: PrismModel, *arguments: Any) -> Encoded:
-        model.sequence.half = False
-        encoded = scored(model, *arguments)
-        model.sequence.half = True
+        model.sequence.halved = False
+        encoded = encode_pairs(model, *arguments)
+        model.sequence.halved = True
         return encoded
 
     monkeypatch.setattr(scoring, "encode_pairs", exactly)

@@ -46,7 +46,12 @@ def test_bf16_is_near_float32_and_keeps_float32(make_unit: MakeUnit, encoder: st
 @pytest.mark.parametrize("balance", ["fixed", "grad_norm", "pcgrad"])
 def test_a_strict_audit_passes_a_bf16_unit(make_unit: MakeUnit, balance: str) -> None:
     """Gradients of several terms come through the sequence side, whose parts round otherwise than their sum."""
-    terms = {"energy.form": "gated", "routing": "shared", "decouple.infonce": 0.5, "loss.prototypes.weight": 0.5}
+    terms = {
+        "energy.form": "gated",
+        "routing": "shared",
+        "decouple.infonce": 0.5,
+        "loss.prototypes.weight": 0.5,
+    }
     unit = make_unit({**HALF, **terms, "balance.kind": balance, "audit": "strict"}, twins=balance == "fixed")
     while not unit.finished:
         unit.advance()

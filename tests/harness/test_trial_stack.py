@@ -1,4 +1,4 @@
-"""A stack of replicates takes the steps that its members would take alone, and leaves nothing behind that they would not."""
+"""A stack of replicates takes the steps that its members would take alone, and leaves behind what they would."""
 
 from collections.abc import Sequence
 from pathlib import Path

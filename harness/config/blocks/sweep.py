@@ -49,8 +49,8 @@ class TrialBlock(Block):
     """Phase 1 of the curriculum is trained once by configurations that it reads alike, and taken over by the others, bit
     by bit. What comes out is the same."""
     replicates: Literal["separate", "stacked"] = "separate"
-    """stacked: the seeds of a trial train as one stack, with one pass of their sequence sides per step: faster on a GPU where
-    steps are many small operations, and the same to the rounding of float32. Phase 1 is not shared then."""
+    """stacked: the seeds of a trial train as one stack, with one pass of their sequence sides per step: faster on a GPU,
+    where a step is many small operations, and the same to the rounding of float32. Phase 1 is not shared then."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "TrialBlock":

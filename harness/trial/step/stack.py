@@ -29,8 +29,8 @@ def refuse_unstackable(balance: str) -> None:
     row: Any = BALANCES.row(balance)
     if row.cls.weighs or row.cls.projects:
         raise UserError(
-            f"trial.replicates: stacked goes back through the sequence side once for all terms, and balance.kind: {balance} "
-            "asks for the gradient of each: set trial.replicates: separate, or balance.kind: fixed or ramp"
+            f"trial.replicates: stacked goes back through the sequence side once for all terms, and balance.kind: "
+            f"{balance} asks for the gradient of each: set trial.replicates: separate, or balance.kind: fixed or ramp"
         )
 
 
@@ -39,8 +39,8 @@ class Stack:
 
     `step` does what `Trainer.step` does of each, to the rounding of float32: the sequence sides run as one, forward and
     backward, one AdamW moves all parameters, and what comes after z_I is each trainer's own, one after the other. The
-    trainers' parameters, and what their optimisers remember, become views of the stack's rows; their states stay their own.
-    So everything else may go on with the trainers as if they were alone, save their own `step`: for that, `leave` the stack.
+    trainers' parameters, and what their optimisers remember, become views of the stack's rows; their states stay their
+    own. So everything else may go on with the trainers as if they were alone, save their own `step`: for that, `leave`.
     """
 
     def __init__(self, trainers: Sequence[Trainer]) -> None:
@@ -73,7 +73,7 @@ class Stack:
     def step(
         self, batches: Sequence[EpisodeBatch], *, progress: float, probe: bool
     ) -> list[StepLog | Diverged]:
-        """Advance every trainer by one step on its own batch; what diverged in place of its log, where it stays as it is."""
+        """Advance every trainer by one step on its own batch; one that diverged stays as it is, with that for its log."""
         begun: dict[Replicate, Begun] = {}
         lost: dict[Replicate, Diverged] = {}
         for k, (trainer, batch, sides) in enumerate(

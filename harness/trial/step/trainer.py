@@ -193,8 +193,8 @@ class Trainer:
         norms: dict[nn.Parameter, Tensor],
         shares: dict[str, tuple[float, float]] | None,
     ) -> StepLog:
-        """The step after its parameters have moved: states, reference and memory follow. norm, norms: of the gradient and of
-        each parameter's, before clipping; shares: of the terms on a probe step, None on another one."""
+        """The step after its parameters have moved: states, reference and memory follow. norm, norms: of the gradient and
+        of each parameter's, before clipping; shares: of the terms on a probe step, None on another one."""
         measured, terms, acting = begun.measured, begun.terms, begun.acting
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in begun.states.items()}
         if acting:
