@@ -18,8 +18,8 @@ NOISE = 1e-4
 """Entry of a gradient, relative to the largest of all tensors, up to which it may be rounding alone (a bias that a softmax
 or a centring takes out again)."""
 HALF, HALF_NOISE = 2.0**-4, 2.0**-5
-"""The same two of the sequence side where it runs in bfloat16, whose gradient depends on the parts that it is computed in: a
-rounding is 2^-9, and 0.03 and 0.01 were met."""
+"""The same two of the sequence side where it runs in bfloat16, whose gradient depends on the parts that it is computed
+in: a rounding is 2^-9, and 0.03 and 0.01 were met."""
 UPDATE, EPSILON = 1e-3, 4e-7
 """Largest norm of the difference from the expected next value, over that of the update and of the value."""
 

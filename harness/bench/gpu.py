@@ -126,8 +126,8 @@ def bench_precision(
 def bench_stack(
     device: torch.device, *, quick: bool, changes: Mapping[str, Any] | None = None, size: int = REPLICATES
 ) -> Measurement:
-    """A step of each of `size` seeds: one after the other against one stack. Parameters are compared after a few steps; times
-    are of all seeds."""
+    """A step of each of `size` seeds: one after the other against one stack. Parameters are compared after a few steps;
+    times are of all seeds."""
     config = configuration(quick, changes or {})
     with tempfile.TemporaryDirectory() as folder:
         site = Site.at(Path(folder), config, device)
@@ -190,9 +190,9 @@ def _train(folder: str, quick: bool, seed: int, barrier: Any, seconds: Any) -> N
     exact_float32()
     torch.set_num_threads(1)
     device, config = torch.device("cuda"), configuration(quick, {})
-    with tempfile.TemporaryDirectory() as own:
+    with tempfile.TemporaryDirectory() as scratch:
         site = Site.at(Path(folder), config, device)
-        unit = Site(site.dataset, site.fold, Path(own), device).unit(config, seed, "run")
+        unit = Site(site.dataset, site.fold, Path(scratch), device).unit(config, seed, "run")
         batches = list(unit.sampler.epoch(1))
         unit.trainer.step(batches[0], progress=0.0, probe=False)
         torch.cuda.synchronize()

@@ -21,7 +21,7 @@ class Asked(NamedTuple):
     probe: bool
 
 
-class Taken(NamedTuple):
+class StepTaken(NamedTuple):
     """What a step measured, and its seconds on the clock and of the processor: of a stack, an equal share."""
 
     log: StepLog
@@ -29,7 +29,7 @@ class Taken(NamedTuple):
     cpu: float
 
 
-Epoch = Generator[Asked, Taken, EpochSummary]
+Epoch = Generator[Asked, StepTaken, EpochSummary]
 """An epoch of a unit: asks for its steps one by one, returns its summary."""
 
 
@@ -44,7 +44,7 @@ def take_alone(epoch: Epoch, trainer: Trainer) -> EpochSummary:
             except Exception as error:  # noqa: BLE001  # what it means is the unit's to say
                 asked = epoch.throw(error)
             else:
-                asked = epoch.send(Taken(log, began.wall, began.cpu))
+                asked = epoch.send(StepTaken(log, began.wall, began.cpu))
     except StopIteration as end:
         summary: EpochSummary = end.value
         return summary
@@ -63,15 +63,15 @@ class StackedUnits:
         running: dict[UnitRun, tuple[Epoch, Asked]] = {}
         ended: dict[UnitRun, EpochSummary | Exception] = {}
 
-        def answer(unit: "UnitRun", epoch: Epoch, given: Taken | Exception | None) -> None:
+        def answer(unit: "UnitRun", epoch: Epoch, reply: StepTaken | Exception | None) -> None:
             running.pop(unit, None)
             try:
-                if given is None:
+                if reply is None:
                     asked = next(epoch)
-                elif isinstance(given, Exception):
-                    asked = epoch.throw(given)
+                elif isinstance(reply, Exception):
+                    asked = epoch.throw(reply)
                 else:
-                    asked = epoch.send(given)
+                    asked = epoch.send(reply)
             except StopIteration as end:
                 ended[unit] = end.value
             except Exception as error:  # noqa: BLE001  # told to who advances them, for each unit by itself
@@ -84,11 +84,11 @@ class StackedUnits:
         while running:
             turn = list(running.items())
             taken = self._taken([unit for unit, _ in turn], [asked for _, (_, asked) in turn])
-            for (unit, (epoch, _)), given in zip(turn, taken, strict=True):
-                answer(unit, epoch, given)
+            for (unit, (epoch, _)), reply in zip(turn, taken, strict=True):
+                answer(unit, epoch, reply)
         yield from ended.items()
 
-    def _taken(self, units: list["UnitRun"], asked: list[Asked]) -> list[Taken | Exception]:
+    def _taken(self, units: list["UnitRun"], asked: list[Asked]) -> list[StepTaken | Exception]:
         began, first = Clock.now(), asked[0]
         logs: Sequence[StepLog | Exception]
         try:
@@ -101,6 +101,6 @@ class StackedUnits:
             logs = [error] * len(units)
         share = 1.0 / len(units)
         return [
-            log if isinstance(log, Exception) else Taken(log, began.wall * share, began.cpu * share)
+            log if isinstance(log, Exception) else StepTaken(log, began.wall * share, began.cpu * share)
             for log in logs
         ]

@@ -126,8 +126,8 @@ class Stack:
             inputs.append(pairs)
         for k, trainer in enumerate(self.trainers):
             support, query_side = (
-                _heard(trainer, given[k], SequenceOutput(*(values[k] for values in output)))
-                for given, output in zip(inputs, outputs, strict=True)
+                _heard(trainer, of_pairs[k], SequenceOutput(*(values[k] for values in output)))
+                for of_pairs, output in zip(inputs, outputs, strict=True)
             )
             yield Sides(support, query_side)
 
@@ -137,7 +137,7 @@ class Stack:
         """Leaf -> gradient [K, ...] of each trainer's weighted sum, zeros in the rows of others; leaves without any are
         absent."""
         reached: list[tuple[Tensor, Tensor | None]] = []
-        own: dict[nn.Parameter, dict[Replicate, Tensor]] = {}
+        direct: dict[nn.Parameter, dict[Replicate, Tensor]] = {}
         for k, weighted in terms.items():
             boundary: Boundary = begun[k].measured.boundary
             arriving: Arriving
@@ -145,9 +145,9 @@ class Stack:
             reached += zip(boundary.outputs, arriving, strict=True)
             for leaf, rows in self._rows.items():
                 if rows[k] in gradients:
-                    own.setdefault(leaf, {})[k] = gradients[rows[k]]
+                    direct.setdefault(leaf, {})[k] = gradients[rows[k]]
         total = through(reached, self._through)
-        for leaf, parts in own.items():
+        for leaf, parts in direct.items():
             none = torch.zeros_like(next(iter(parts.values())))
             stacked = torch.stack([parts.get(k, none) for k in range(len(self.trainers))])
             total[leaf] = total[leaf] + stacked if leaf in total else stacked
@@ -214,12 +214,12 @@ class Stack:
             }
 
 
-def _heard(trainer: Trainer, given: tuple[Tensor, Tensor], output: SequenceOutput) -> SequenceOutput:
+def _heard(trainer: Trainer, of_pairs: tuple[Tensor, Tensor], output: SequenceOutput) -> SequenceOutput:
     """The output as the trainer's own sequence side says it, on the bases that it was computed of."""
     sequence = trainer.model.sequence
     sequence.answer = output
     try:
-        said: SequenceOutput = sequence(*given, None)
+        said: SequenceOutput = sequence(*of_pairs, None)
     finally:
         sequence.answer = None
     return said
