@@ -1,6 +1,7 @@
 """Who takes the steps that units ask for: each unit's own trainer, or a stack of them."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from harness.trial.clock import Clock
@@ -29,7 +30,9 @@ class StepTaken(NamedTuple):
     cpu: float
 
 
-Epoch = Generator[Asked, StepTaken, EpochSummary]
+Take = Callable[[], StepTaken]
+"""Takes the step that was asked for, or tells that it was taken; raises what the step has raised."""
+Epoch = Generator[Asked, Take, EpochSummary]
 """An epoch of a unit: asks for its steps one by one, returns its summary."""
 
 
@@ -38,16 +41,16 @@ def take_alone(epoch: Epoch, trainer: Trainer) -> EpochSummary:
     try:
         asked = next(epoch)
         while True:
-            began = Clock.now()
-            try:
-                log = trainer.step(asked.batch, progress=asked.progress, probe=asked.probe)
-            except Exception as error:  # noqa: BLE001  # what it means is the unit's to say
-                asked = epoch.throw(error)
-            else:
-                asked = epoch.send(StepTaken(log, began.wall, began.cpu))
+            asked = epoch.send(partial(_step, trainer, asked))
     except StopIteration as end:
         summary: EpochSummary = end.value
         return summary
+
+
+def _step(trainer: Trainer, asked: Asked) -> StepTaken:
+    began = Clock.now()
+    log = trainer.step(asked.batch, progress=asked.progress, probe=asked.probe)
+    return StepTaken(log, began.wall, began.cpu)
 
 
 class StackedUnits:
@@ -60,35 +63,26 @@ class StackedUnits:
 
     def advance(self, units: Sequence["UnitRun"]) -> Iterator[tuple["UnitRun", EpochSummary | Exception]]:
         """Advance all of them by one epoch; each with its summary, or with the error that it met."""
-        running: dict[UnitRun, tuple[Epoch, Asked]] = {}
+        epochs = {unit: unit.epoch_steps() for unit in units}
         ended: dict[UnitRun, EpochSummary | Exception] = {}
 
-        def answer(unit: "UnitRun", epoch: Epoch, reply: StepTaken | Exception | None) -> None:
-            running.pop(unit, None)
+        def answered(unit: "UnitRun", take: Take | None) -> Asked | None:
             try:
-                if reply is None:
-                    asked = next(epoch)
-                elif isinstance(reply, Exception):
-                    asked = epoch.throw(reply)
-                else:
-                    asked = epoch.send(reply)
+                return next(epochs[unit]) if take is None else epochs[unit].send(take)
             except StopIteration as end:
                 ended[unit] = end.value
-            except Exception as error:  # noqa: BLE001  # told to who advances them, for each unit by itself
+            except Exception as error:  # noqa: BLE001  # told to who advances them, of each unit by itself
                 ended[unit] = error
-            else:
-                running[unit] = (epoch, asked)
+            return None
 
-        for unit in units:
-            answer(unit, unit.epoch_steps(), None)
-        while running:
-            turn = list(running.items())
-            taken = self._taken([unit for unit, _ in turn], [asked for _, (_, asked) in turn])
-            for (unit, (epoch, _)), reply in zip(turn, taken, strict=True):
-                answer(unit, epoch, reply)
+        asked = {unit: answered(unit, None) for unit in units}
+        while running := {unit: one for unit, one in asked.items() if one is not None}:
+            takes = self._taken(list(running), list(running.values()))
+            asked = {unit: answered(unit, take) for unit, take in zip(running, takes, strict=True)}
         yield from ended.items()
 
-    def _taken(self, units: list["UnitRun"], asked: list[Asked]) -> list[StepTaken | Exception]:
+    def _taken(self, units: list["UnitRun"], asked: list[Asked]) -> list[Take]:
+        """One step of the stack of these units, which ask for the same one on batches of their own."""
         began, first = Clock.now(), asked[0]
         logs: Sequence[StepLog | Exception]
         try:
@@ -100,7 +94,10 @@ class StackedUnits:
         except Exception as error:  # noqa: BLE001  # whatever ends the stack ends each of its units
             logs = [error] * len(units)
         share = 1.0 / len(units)
-        return [
-            log if isinstance(log, Exception) else StepTaken(log, began.wall * share, began.cpu * share)
-            for log in logs
-        ]
+        return [partial(_told, log, began.wall * share, began.cpu * share) for log in logs]
+
+
+def _told(log: StepLog | Exception, wall: float, cpu: float) -> StepTaken:
+    if isinstance(log, Exception):
+        raise log
+    return StepTaken(log, wall, cpu)
