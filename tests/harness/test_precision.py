@@ -52,7 +52,8 @@ def test_a_strict_audit_passes_a_bf16_unit(make_unit: MakeUnit, balance: str) ->
         "decouple.infonce": 0.5,
         "loss.prototypes.weight": 0.5,
     }
-    unit = make_unit({**HALF, **terms, "balance.kind": balance, "audit": "strict"}, twins=balance == "fixed")
+    short = {"optimiser.epochs": 1, "balance.kind": balance, "audit": "strict"}
+    unit = make_unit({**HALF, **terms, **short}, twins=balance == "fixed")
     while not unit.finished:
         unit.advance()
     assert not [row["reason"] for row in unit.audited if row["verdict"] in FATAL]

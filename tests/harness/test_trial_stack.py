@@ -167,8 +167,9 @@ def test_one_that_diverges_leaves_the_others_alone(make_unit: MakeUnit) -> None:
 
 
 def test_stacked_units_leave_the_rows_of_separate_ones(make_unit: MakeUnit, tmp_path: Path) -> None:
-    changes = {"optimiser.epochs": 2, "audit": "strict"}
-    alone, together = (units(make_unit, changes, run, twins=False) for run in ("alone", "together"))
+    short: dict[str, Any] = {"optimiser.epochs": 2}
+    alone = units(make_unit, short, "alone")
+    together = units(make_unit, {**short, "audit": "strict"}, "together", twins=False)
     stacked = StackedUnits()
     for _ in range(2):
         assert [type(told).__name__ for _, told in stacked.advance(together)] == ["EpochSummary"] * len(SEEDS)
