@@ -221,3 +221,32 @@ def test_a_balance_of_single_gradients_is_refused_by_name(kind: str) -> None:
         refuse_unstackable(kind)
     refuse_unstackable("fixed")
     refuse_unstackable("ramp")
+
+
+def swapped(patch: pytest.MonkeyPatch) -> None:
+    """Each seed gets what the sequence side of the next one says."""
+    right = Stack._sides
+    patch.setattr(Stack, "_sides", lambda self, batches: reversed(list(right(self, batches))))
+
+
+def half_a_gradient(patch: pytest.MonkeyPatch) -> None:
+    """The first seed's gradient is halved on its way through the stack."""
+    right = Stack._gradients
+
+    def halved(self: Stack, *arguments: Any) -> Any:
+        gradients = right(self, *arguments)
+        for gradient in gradients.values():
+            gradient[0] *= 0.5
+        return gradients
+
+    patch.setattr(Stack, "_gradients", halved)
+
+
+@pytest.mark.parametrize(("fault", "check"), [(swapped, "contract"), (half_a_gradient, "real step")])
+def test_the_audit_notices_a_wrong_stack(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch, fault: Any, check: str
+) -> None:
+    fault(monkeypatch)
+    together = units(make_unit, {"optimiser.epochs": 1, "audit": "warn"}, "run", twins=False)
+    assert all(not isinstance(told, Exception) for _, told in StackedUnits().advance(together))
+    assert check in {row["check"] for row in together[0].audited if row["verdict"] == "broken"}
