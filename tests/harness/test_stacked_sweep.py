@@ -73,9 +73,7 @@ def test_a_stacked_trial_ends_as_a_separate_one(
     assert [len(Run.open(each.run).table("units")) for each in (work, separate)] == [2, 2]
 
 
-def test_a_balance_of_single_gradients_ends_the_trial_with_its_name(
-    work: Work, tiny_dataset: EncodedDataset
-) -> None:
+def test_a_balance_that_cannot_be_stacked_ends_its_trial(work: Work, tiny_dataset: EncodedDataset) -> None:
     changes = {"balance.kind": "pcgrad", "loss.prototypes.weight": 0.5}
     (report,) = trained(work, tiny_dataset, changes)
     assert report["status"] == "failed"
