@@ -18,6 +18,7 @@ BROAD = {
     "harness/sweep/report.py": 1,
     "harness/sweep/tracking.py": 1,
     "harness/sweep/worker.py": 2,
+    "harness/trial/taking.py": 2,
 }
 """File -> handlers of any exception that do not raise it again: boundaries of a process, or of somebody else's code."""
 REASON = re.compile(r"# noqa: BLE001  # \w+")

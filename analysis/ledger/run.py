@@ -118,6 +118,7 @@ def unit_ledger(
     row: Mapping[str, Any],
 ) -> UnitLedger:
     """The ledger of a unit from its tables and its row of `units`."""
+    settings = json.loads(row.get("config_json") or "{}")
     reported = cells.filter(pc.equal(cells["selection"], "best_on_validation"))
     objective = str(row.get("objective") or "")
     return UnitLedger(
@@ -125,8 +126,8 @@ def unit_ledger(
         predictions=predictions.to_pandas(),
         embeddings=embeddings.drop_columns(["z_e"]).to_pandas(),
         cells=reported.select(READ).to_pylist(),
-        settings=json.loads(row.get("config_json") or "{}"),
-        half=str(row.get("device", "")).startswith("cuda"),
+        settings=settings,
+        half=settings.get("model", {}).get("precision") == "bf16",
         objective=objective,
         objectives=objectives(told_by_epoch(cells).to_pylist(), objective) if objective else {},
         objective_value=row.get("objective_value"),

@@ -10,7 +10,7 @@ from torch import Tensor
 from analysis.ledger.consistency import UNMEASURED
 from harness.audit.finding import MechanismFinding
 from harness.audit.rescoring import CLOSE, sample
-from harness.trial.episodes.batches import forward, halves
+from harness.trial.episodes.batches import forward
 from harness.trial.inspection import Subject
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.predict import SplitScores
@@ -36,7 +36,7 @@ class PresentScores:
     def __init__(self, subject: Subject) -> None:
         self.subject, self.trainer = subject, subject.trainer
         self.model = copy.deepcopy(subject.trainer.model)
-        self.close = UNMEASURED if halves(self.trainer.device) else CLOSE
+        self.close = UNMEASURED if self.model.sequence.halved else CLOSE
         self.calibrates = subject.config.temperature.mode == "calibrated"
         self.kept: dict[int, dict[str, Columns]] = {}
         self.scorings = 0

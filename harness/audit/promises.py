@@ -14,7 +14,7 @@ from harness.audit.own_episode import reads_other_episodes
 from harness.audit.reading import ROUNDING
 from harness.audit.same_energy import SupportFirst
 from harness.audit.twins import Twins
-from harness.trial.episodes.batches import Encoded, encode_pairs, halves
+from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.predict import Predictor, SplitScores
 from models.episode import Support
 from models.scoring import score_queries
@@ -36,7 +36,7 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
     if any(not np.array_equal(again[name].logits, real.logits) for name, real in reading.real.items()):
         text = "the same prediction twice gives other numbers: something is carried over from one to the next"
         return [_finding("prediction", text)]
-    close = UNMEASURED if halves(twins.probe.device) else NEAR
+    close = UNMEASURED if twins.trainer.model.sequence.halved else NEAR
     real = reading.real
     apart = [name for name, base in reading.base.items() if not _near(base.logits, real[name].logits, close)]
     if apart:

@@ -206,8 +206,9 @@ class RealSteps:
         arrived = ARRIVED * max(1.0, *largest.values())
         self._touched |= {name for name, size in largest.items() if size > arrived}
         after, optimiser = moments(self._trainer), self._settings["optimiser"]
+        half = self._trainer.model.sequence.halved
         exact = not self._balance.projects or self._settings["balance"]["kind"] in DEFINED
-        unlike = list(differences(self._before, after, gradients, optimiser, exact=exact))
+        unlike = list(differences(self._before, after, gradients, optimiser, exact=exact, half=half))
         # The task has a gradient at every step, so that some parameter was moved by each of them.
         taken = max(start.steps for start in self._before.values())
         if taken != index:

@@ -9,7 +9,7 @@ import torch
 
 from analysis.ledger.consistency import WIDE
 from analysis.ledger.unit import UnitLedger
-from harness.trial.episodes.batches import encode_pairs, halves
+from harness.trial.episodes.batches import encode_pairs
 from harness.trial.episodes.sampler import rng
 from harness.trial.inspection import Subject
 from harness.trial.record import Record
@@ -55,20 +55,23 @@ def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
     Where the sequence side runs in bfloat16 they are scored in float32 too: how far a score is from what is stored is
     measured by how far its own rounding goes (`analysis.ledger.consistency`), over all splits together.
     """
-    half = halves(fresh.device)
+    sequence = fresh.model.sequence
+    half = sequence.halved
     splits = {str(split): rows for split, rows in unit.predictions.groupby("split", sort=False)}
     chosen = {split: sample(fresh.seed, split, len(rows)) for split, rows in splits.items()}
 
-    def again(half: bool) -> dict[str, dict[str, np.ndarray]]:
+    def again() -> dict[str, dict[str, np.ndarray]]:
         return {
-            split: _again(subject, fresh, unit.ledger, split, rows, chosen[split], half)
+            split: _again(subject, fresh, unit.ledger, split, rows, chosen[split])
             for split, rows in splits.items()
         }
 
-    made = again(half)
+    made = again()
     lost = dict.fromkeys(SCORES, 0.0)
     if half:
-        exact = again(False)
+        sequence.halved = False
+        exact = again()
+        sequence.halved = True
         for name in SCORES:
             apart = np.concatenate([made[split][name] - exact[split][name] for split in splits])
             lost[name] = float(np.sqrt(np.square(apart).mean()))
@@ -97,9 +100,8 @@ def _again(
     split: str,
     rows: pd.DataFrame,
     chosen: np.ndarray,
-    half: bool,
 ) -> dict[str, np.ndarray]:
-    """u, r, t and logit of the chosen positions of a split, with the sequence side in bfloat16 where `half`."""
+    """u, r, t and logit of the chosen positions of a split."""
     predictor, dataset, device = subject.predictor, fresh.dataset, fresh.device
     pairs = rows["pair"].to_numpy()
     cell = np.asarray(dataset.cell[pairs])
@@ -117,7 +119,6 @@ def _again(
             pairs[np.concatenate([support, query])],
             device,
             fresh.config.evaluation.batch,
-            half=half,
         )
         first = torch.arange(len(support), device=device).unsqueeze(0)
         index = torch.full((1,), predictor.training_index.get(int(code), -1), device=device)

@@ -17,6 +17,9 @@ ROUNDING = 2e-6
 NOISE = 1e-4
 """Entry of a gradient, relative to the largest of all tensors, up to which it may be rounding alone (a bias that a softmax
 or a centring takes out again)."""
+HALF, HALF_NOISE = 2.0**-4, 2.0**-5
+"""The same two of the sequence side where it runs in bfloat16, whose gradient depends on the parts that it is computed
+in: a rounding is 2^-9, and 0.03 and 0.01 were met."""
 UPDATE, EPSILON = 1e-3, 4e-7
 """Largest norm of the difference from the expected next value, over that of the update and of the value."""
 
@@ -36,9 +39,11 @@ def differences(
     optimiser: Mapping[str, Any],
     *,
     exact: bool,
+    half: bool,
 ) -> Iterator[StepDifference]:
     """Each parameter that is not where its gradient and AdamW with `optimiser` (lr, weight_decay) put it. `exact`: the
     gradient itself is judged too; otherwise (a balance that projects it) what the optimiser remembers of it is believed.
+    `half`: the sequence side runs in bfloat16.
 
     Raises Diverged where something is not finite.
     """
@@ -55,7 +60,8 @@ def differences(
             text = f"never moved: the optimiser took {now.steps - start.steps} steps on it in place of one"
             yield StepDifference("rests", name, text)
             continue
-        if exact and (text := _other_gradient(start, now, gradient, everywhere)):
+        rounding = (HALF, HALF_NOISE) if half and name.startswith("sequence.") else (GRADIENT, NOISE)
+        if exact and (text := _other_gradient(start, now, gradient, everywhere, *rounding)):
             yield StepDifference("gradient", name, text)
             continue
         expected = moved(start, now, optimiser)
@@ -109,12 +115,14 @@ def _cosine(inner: float, step: float, slope: float) -> float | None:
     return inner / math.sqrt(step * slope) if step > 0.0 else 0.0
 
 
-def _other_gradient(before: Moments, now: Moments, gradient: Tensor, everywhere: float) -> str:
+def _other_gradient(
+    before: Moments, now: Moments, gradient: Tensor, everywhere: float, relative: float, noise: float
+) -> str:
     """The gradient that the optimiser got in place of the expected one, in words; empty where it is that one. everywhere:
-    largest entry of any gradient."""
+    largest entry of any gradient; relative, noise: what rounding may make of the tensor's own and of that."""
     expected = remembered(before, gradient)
-    noise = NOISE * everywhere
-    sizes = (GRADIENT * _largest(gradient) + noise, GRADIENT * _largest(gradient.square()) + noise**2)
+    rest = noise * everywhere
+    sizes = (relative * _largest(gradient) + rest, relative * _largest(gradient.square()) + rest**2)
     for part, beta, size in zip(("mean", "square"), BETAS, sizes, strict=True):
         wished, real = getattr(expected, part), getattr(now, part).double()
         allowed = (1 - beta) * size + ROUNDING * _largest(wished)

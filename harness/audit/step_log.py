@@ -7,6 +7,7 @@ import torch
 
 from harness.audit.reference_step import Gradients
 from harness.audit.states import Fault
+from harness.audit.step_comparison import HALF
 from harness.trial.step.measure import Measured
 from harness.trial.step.trainer import StepLog, Trainer
 
@@ -34,20 +35,27 @@ def strange_log(log: StepLog, trainer: Trainer, measured: Measured, keys: Iterab
 
 
 def strange_norms(
-    log: StepLog, total: Gradients, apart: Mapping[str, Gradients], reached: Mapping[str, Collection[str]]
+    log: StepLog,
+    total: Gradients,
+    apart: Mapping[str, Gradients],
+    reached: Mapping[str, Collection[str]],
+    *,
+    half: bool,
 ) -> Iterator[Fault]:
     """A norm of the whole gradient before clipping, or of a term's and its share of the task's on the groups that it
-    reaches, that is not that of the gradients: total, and apart with the weights in force."""
+    reaches, that is not that of the gradients: total, and apart with the weights in force. half: the sequence side runs in
+    bfloat16."""
+    close = HALF if half else CLOSE
     whole = _norm(total, total)
-    if _apart(log.grad_norm, whole):
+    if _apart(log.grad_norm, whole, close):
         yield "record", f"the gradient's norm is told as {log.grad_norm:.6g}, and it is {whole:.6g}"
     for key, (norm, share) in log.shares.items():
         if key not in apart:
             continue
         wished, task = (_norm(apart[name], reached[key]) for name in (key, "task"))
-        if _apart(norm, wished):
+        if _apart(norm, wished, close):
             yield key, f"the norm of its gradient is told as {norm:.6g}, and it is {wished:.6g}"
-        elif task > 0 and _apart(share, wished / task):
+        elif task > 0 and _apart(share, wished / task, close):
             yield (
                 key,
                 f"its share of the task's gradient is told as {share:.6g}, and it is {wished / task:.6g}",
@@ -58,5 +66,5 @@ def _norm(gradients: Gradients, names: Iterable[str]) -> float:
     return math.sqrt(math.fsum(float(gradients[name].square().sum()) for name in names if name in gradients))
 
 
-def _apart(told: float, wished: float) -> bool:
-    return not abs(told - wished) <= CLOSE * (SMALL + abs(wished))
+def _apart(told: float, wished: float, close: float = CLOSE) -> bool:
+    return not abs(told - wished) <= close * (SMALL + abs(wished))

@@ -81,9 +81,10 @@ def _gradients(
     """The gradient of the step before clipping, and what is wrong with weights that hold shares and with norms that were
     told. Terms are differentiated apart where something is said of each of them."""
     kind, faults = settings["balance"]["kind"], list[Fault]()
+    half = clone.model.sequence.halved
     if kind not in ("pcgrad", "grad_norm") and not log.shares:
         total = reference_gradients(clone, settings, measured, weights)
-        return total, list(strange_norms(log, total, {}, {})) if kind in DEFINED else []
+        return total, list(strange_norms(log, total, {}, {}, half=half)) if kind in DEFINED else []
     apart = {key: reference_gradients(clone, settings, measured, {key: 1.0}) for key in weights}
     weighed = {key: {n: weights[key] * g for n, g in gradients.items()} for key, gradients in apart.items()}
     reached = {key: reached_by(clone, settings, key) for key in weights}
@@ -92,7 +93,7 @@ def _gradients(
         states = clone.balance_state, trainer.balance_state
         faults += unheld(apart, reached, weights_at(settings, progress), weights, states, settings["balance"])
     if kind in DEFINED:
-        faults += strange_norms(log, total, weighed, reached)
+        faults += strange_norms(log, total, weighed, reached, half=half)
     return total, faults
 
 

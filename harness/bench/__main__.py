@@ -20,6 +20,7 @@ from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
 from harness.bench.figures_file import check_file, write
+from harness.bench.gpu import bench_gpu
 from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
@@ -33,7 +34,19 @@ from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts", "twins")
+BENCHES = (
+    "stem",
+    "step",
+    "batches",
+    "ranking",
+    "driver",
+    "growth",
+    "trials",
+    "rules",
+    "contracts",
+    "twins",
+    "gpu",
+)
 
 
 def measure(
@@ -85,6 +98,9 @@ def measure(
                 bar.add_task("steps and what judges them", total=None)
                 for preset, of_twins in [("minimal", "small")] if quick else product(PRESETS, TWINS_SIZES):
                     yield bench_twins(preset, of_twins, device, budget=not quick)
+            elif name == "gpu":
+                bar.add_task("steps on a GPU", total=None)
+                yield from bench_gpu(device, quick=quick)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
@@ -107,6 +123,9 @@ def show(measurements: list[Measurement], console: Console, *, on_gpu: bool) -> 
         rows = [("clock", one.plain.wall, one.fast.wall, one.ratio)]
         if not on_gpu:
             rows.append(("processor", one.plain.cpu, one.fast.cpu, one.cpu_ratio))
+        if one.unmeasured:
+            table.add_row(one.name, "", "", "unmeasured", required)
+            continue
         for kind, plain, fast, ratio in rows:
             table.add_row(
                 f"{one.name}, {kind}",
@@ -117,6 +136,9 @@ def show(measurements: list[Measurement], console: Console, *, on_gpu: bool) -> 
             )
     console.print(table)
     for one in measurements:
+        if one.unmeasured:
+            console.print(f"{one.name}: {one.unmeasured}", style="dim")
+            continue
         rounds = f"medians of {one.rounds[0]} plain and {one.rounds[1]} fast"
         notes = ", ".join(f"{key} {_number(value)}" for key, value in {**one.notes, "rounds": rounds}.items())
         console.print(f"{one.name}: {notes}", style="dim")

@@ -42,6 +42,14 @@ class Measurement:
     limits: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
     budget: bool = False
+    unmeasured: str = ""
+    """Why there are no times (both are NaN), in words; empty for what was measured."""
+
+    @classmethod
+    def without(cls, name: str, required: float | None, why: str) -> "Measurement":
+        """Of what cannot be measured on this machine."""
+        none = Time(float("nan"), float("nan"))
+        return cls(name, none, none, required, (0, 0), unmeasured=why)
 
     @property
     def ratio(self) -> float:
@@ -71,6 +79,9 @@ class Measurement:
     def record(self) -> dict[str, Any]:
         """Everything as plain data for JSON."""
         ratios = {"ratio": self.ratio, "cpu_ratio": self.cpu_ratio}
+        if self.unmeasured:
+            no_times = dict.fromkeys(Time._fields)
+            return {**asdict(self), "plain": no_times, "fast": no_times, **dict.fromkeys(ratios)}
         return {**asdict(self), "plain": self.plain._asdict(), "fast": self.fast._asdict(), **ratios}
 
 

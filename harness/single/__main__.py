@@ -39,7 +39,7 @@ from harness.stamp.stamp import Stamp, refuse_beside
 from harness.store.mending import mend
 from harness.store.storage import StoreUnwritable, check_writable
 from harness.store.writer import RunWriter
-from harness.trial.device import choose_device
+from harness.trial.device import choose_device, exact_float32
 from harness.trial.episodes.feasible import check_feasible
 from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
@@ -72,6 +72,7 @@ def main() -> int:
     try_brought(config)
     if chosen.sentence:
         console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
+    exact_float32()
     if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
     model = config.model

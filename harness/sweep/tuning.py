@@ -159,6 +159,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         use=loaded(),
         mark=mark(tuning.run),
         shipping=Shipping(node, tuning.run),
+        stacked=config.trial.replicates == "stacked",
         packing=proposer.packing,
     )
 

@@ -7,7 +7,7 @@ import random
 import socket
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ from harness.sweep.run.bare_row import bare_row
 from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
+from harness.trial.device import exact_float32
 from harness.trial.summary import EpochSummary
+from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
 
 
@@ -59,6 +61,8 @@ class Work:
     """What the driver's run folder is told by on another node."""
     shipping: Shipping | None = None
     """Where a node gets the encoded data from that does not see the driver's."""
+    stacked: bool = False
+    """Whether the seeds of a trial train as one stack (`trial.replicates`)."""
     packing: Packing = PLAIN
     """How the configurations of the assignments are written."""
 
@@ -104,6 +108,7 @@ class TrialWorker(Trainable):
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Leave the previous trial behind entirely and take the next one."""
         self.unit_runs: list[UnitRun] | None = None
+        self.stack = StackedUnits()
         gc.collect()
         # What is loaded by now stays: to search it again for garbage would take longer than to build the next trial.
         gc.freeze()
@@ -145,20 +150,18 @@ class TrialWorker(Trainable):
                 unit_run.close("pruned", verdict)
         elif active:
             behind = min(unit_run.epoch for unit_run in active)
-            for unit_run in active:
-                if unit_run.epoch == behind:
-                    summary = self._epoch_of(unit_run)
-                    if summary is None:
-                        continue
-                    if unit_run.status != "diverged":
-                        metrics.append(summary.metrics)
-                    warned |= {finding.rule for finding in summary.findings}
-                    if unit_run.stopped_by_audit:
-                        # What is dead or broken in one seed is dead or broken in all.
-                        for other in active:
-                            if not other.finished:
-                                other.close("stopped", str(unit_run.row["reason"]))
-                        break
+            for unit_run, summary in self._epochs_of([each for each in active if each.epoch == behind]):
+                if summary is None:
+                    continue
+                if unit_run.status != "diverged":
+                    metrics.append(summary.metrics)
+                warned |= {finding.rule for finding in summary.findings}
+                if unit_run.stopped_by_audit:
+                    # What is dead or broken in one seed is dead or broken in all.
+                    for other in active:
+                        if not other.finished:
+                            other.close("stopped", str(unit_run.row["reason"]))
+                    break
         return self._report(metrics, warned)
 
     def _advanced(self) -> dict[str, Any]:
@@ -171,15 +174,15 @@ class TrialWorker(Trainable):
         except Exception as error:  # noqa: BLE001  # the worker ends here: what it died of goes into the store
             return self._failed(self._kept(error))
 
-    def _epoch_of(self, unit_run: UnitRun) -> EpochSummary | None:
-        """Advance one unit; one that meets an error ends as failed, with its epochs, and the others go on."""
-        try:
-            return unit_run.advance()
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001  # one unit ends here: what it died of goes into the store
-            unit_run.close("failed", self._kept(error))
-            return None
+    def _epochs_of(self, unit_runs: list[UnitRun]) -> Iterator[tuple[UnitRun, EpochSummary | None]]:
+        """Advance the units; one that meets an error ends as failed, with its epochs, and the others go on."""
+        alone = ((unit_run, _attempt(unit_run)) for unit_run in unit_runs)
+        for unit_run, reached in self.stack.advance(unit_runs) if self.work.stacked else alone:
+            if isinstance(reached, UserError):
+                raise reached
+            if isinstance(reached, Exception):
+                unit_run.close("failed", self._kept(reached))
+            yield unit_run, None if isinstance(reached, Exception) else reached
 
     def _open(self) -> list[UnitRun]:
         if self.unusable:
@@ -341,7 +344,7 @@ class TrialWorker(Trainable):
     def _kept(self, error: Exception) -> str:
         """The error in a sentence; its traceback goes to a file."""
         file = self.work.run / "errors" / f"{self.trial.config_id}-{self.trial.fold}.txt"
-        replace_atomically(file, traceback.format_exc().encode())
+        replace_atomically(file, "".join(traceback.format_exception(error)).encode())
         place = place_of(error)
         return f"{place}: {type(error).__name__}: {error}" if place else f"{type(error).__name__}: {error}"
 
@@ -352,6 +355,14 @@ class TrialWorker(Trainable):
         for unit_run in self.unit_runs or []:
             unit_run.record.notes = []
         return said
+
+
+def _attempt(unit_run: UnitRun) -> EpochSummary | Exception:
+    """Advance a unit by one epoch; the error that it met is told to who asks."""
+    try:
+        return unit_run.advance()
+    except Exception as error:  # noqa: BLE001  # one unit ends here: what it died of goes into the store
+        return error
 
 
 def _ended(statuses: dict[str, str]) -> list[str]:
@@ -368,3 +379,4 @@ def fresh_globals(threads: int) -> None:
     torch.set_grad_enabled(True)
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
+    exact_float32()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.store.writer import replace_atomically
 
@@ -45,7 +46,7 @@ class Checkpoints:
 
     def save(self, name: str, state: dict[str, Any]) -> None:
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save(_by_itself(state), buffer)
         content = buffer.getvalue()
         digest = self._digest(name, content)
         label = json.dumps({"unit": self.folder.name, "name": name, "sha256": digest}).encode()
@@ -102,3 +103,13 @@ class Checkpoints:
         if self.digests.get(name, label["sha256"]) != label["sha256"]:
             raise ValueError("it holds other weights than those that were saved last")
         return content, label["sha256"]
+
+
+def _by_itself(value: Any) -> Any:
+    """Nested data with each tensor in memory of its own: torch.save writes all of what a view is a part of, and units that
+    are trained as a stack hold views of what they have together."""
+    if isinstance(value, Tensor):
+        return value if value.untyped_storage().nbytes() == value.nbytes else value.clone()
+    if isinstance(value, dict):
+        return {key: _by_itself(part) for key, part in value.items()}
+    return [_by_itself(part) for part in value] if isinstance(value, list) else value

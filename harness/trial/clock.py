@@ -24,3 +24,7 @@ class Clock(NamedTuple):
     def cpu(self) -> float:
         """Seconds of processor time that all threads of this process used since then."""
         return time.process_time() - self.used
+
+    def without(self, wall: float, cpu: float) -> "Clock":
+        """The moment that later ones are measured from where that much of the time since is not to count."""
+        return Clock(self.began + wall, self.used + cpu)

@@ -57,6 +57,12 @@ def choose_device(*, cluster_gpus: float | None = None, share: float | None = No
     return Device(usable, 0.0 if not usable else GPU_SHARE if share is None else share, sentence)
 
 
+def exact_float32() -> None:
+    """Have a GPU multiply float32 as float32: its convolutions would round to 10 bits of mantissa (TF32) by default."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def _built_for_gpus() -> bool:
     return torch.version.cuda is not None or torch.version.hip is not None
 

@@ -1,7 +1,7 @@
 """One unit: a configuration on a fold with a seed, advanced an epoch at a time, durable after each."""
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ from harness.trial.selection import improves
 from harness.trial.step.diverged import Diverged, diverging, refuse_explosion
 from harness.trial.step.trainer import StepLog, Trainer
 from harness.trial.summary import REPORTED, EpochSummary
+from harness.trial.taking import Asked, Epoch, Take, take_alone
 from models.streams import other_streams
 
 OnStep = Callable[[int, int], None]
@@ -109,6 +110,8 @@ class UnitRun:
         parts = (self.trainer, self.sampler, self.predictor, codes, self.reads)
         self.subject = Subject(*parts, config, fold, splits.train, self.evaluation.pairs)
         self.inspections.begin(inspector, self.subject, twins=twins)
+        self._began = Clock.now()
+        """When the epoch began, less the time in which other units ran."""
         self._stop: str | None = None
         """Why it ends early, once that is decided."""
         self.row = first_row(
@@ -150,24 +153,28 @@ class UnitRun:
     def advance(self, on_step: OnStep | None = None) -> EpochSummary:
         """Train and evaluate one epoch and write all of it; the last one also predicts the test split. A unit that
         was killed after its last epoch only does what is left of its end."""
+        return take_alone(self.epoch_steps(on_step), self.trainer)
+
+    def epoch_steps(self, on_step: OnStep | None = None) -> Epoch:
+        """The same for one who takes the trainer's steps as they are asked for."""
         if self.finished:
             raise RuntimeError(f"{self.unit} is {self.status}: it cannot advance")
         if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
             return self._summary()
-        began = Clock.now()
+        self._began = Clock.now()
         epoch = self.epoch + 1
         try:
             with diverging(self.trainer.weights):
                 if epoch == 1:
                     self.inspections.first()
-                logs = self._train(epoch, on_step)
+                logs = yield from self._train(epoch, on_step)
                 if logs is None:
-                    return self._halted(began)
+                    return self._halted(self._began)
                 cells = self.evaluation.of_epoch(epoch)
         except Diverged as error:
-            return self._nothing(epoch, began, "diverged", f"epoch {epoch}: {error}")
-        tables: Tables = {"cells": cells, **self._training_tables(epoch, logs, cells, began)}
+            return self._nothing(epoch, self._began, "diverged", f"epoch {epoch}: {error}")
+        tables: Tables = {"cells": cells, **self._training_tables(epoch, logs, cells, self._began)}
         self.row["epochs"] = epoch
         value = metric(cells, self.objective)
         if improves(self.row, value, epoch, self.trainer.schedule.phase):
@@ -178,7 +185,7 @@ class UnitRun:
         tables["audit"] = self.inspections.taken()
         tables["warnings"], self._stop = self.live.see(self.row, tables)
         self._stop = self.inspections.fault or self._stop
-        self.row["wall_s"] += began.wall
+        self.row["wall_s"] += self._began.wall
         self.record.epoch(self.row, tables, self.trainer.state_dict(), self._state())
         if self._is_trained():
             self.close("done" if self._stop is None else "stopped", self._stop or "")
@@ -228,7 +235,7 @@ class UnitRun:
         last = self.epoch >= self.settings.optimiser.epochs
         return self.epoch > 0 and (last or self._stop is not None)
 
-    def _train(self, epoch: int, on_step: OnStep | None) -> list[StepLog] | None:
+    def _train(self, epoch: int, on_step: OnStep | None) -> Generator[Asked, Take, list[StepLog] | None]:
         """The steps of an epoch, of phase 1 maybe another unit's; None where the audit ended them."""
         logs: list[StepLog] = []
         shared: SharedEpoch | None = None
@@ -240,7 +247,7 @@ class UnitRun:
             if shared is not None:
                 self.inspections.passed(batch, epoch)
             else:
-                logs += self._stepped(batch, epoch, position)
+                logs += yield from self._stepped(batch, epoch, position)
             if self.inspections.fault is not None:
                 return None
             if on_step is not None:
@@ -255,7 +262,9 @@ class UnitRun:
         refuse_explosion([log.values["task"] for log in logs])
         return logs
 
-    def _stepped(self, batch: EpisodeBatch, epoch: int, position: int) -> list[StepLog]:
+    def _stepped(
+        self, batch: EpisodeBatch, epoch: int, position: int
+    ) -> Generator[Asked, Take, list[StepLog]]:
         """One step, looked at before and after; none where the audit ends the unit before it."""
         progress = epoch - 1 + position / self.sampler.steps
         self.inspections.before_step(batch, epoch, progress)
@@ -263,9 +272,12 @@ class UnitRun:
             return []
         warm = self.trainer.schedule.phase(epoch) == 1
         with self.reads.in_phase1() if warm else contextlib.nullcontext():
-            log = self.trainer.step(batch, progress=progress, probe=position == self.sampler.steps - 1)
-        self.inspections.after_step(log)
-        return [log]
+            asked = Clock.now()
+            take = yield Asked(batch, progress, position == self.sampler.steps - 1)
+            taken = take()
+            self._began = self._began.without(asked.wall - taken.wall, asked.cpu - taken.cpu)
+        self.inspections.after_step(taken.log)
+        return [taken.log]
 
     def _leave_prefix(self, epoch: int, logs: list[StepLog]) -> None:
         """Leave an epoch of phase 1 for other units, unless it is theirs or the audit had something to say of it."""

@@ -1,6 +1,7 @@
 """The sequence potential U_I: stem -> self-attention -> interaction (-> bottleneck, streams) -> Fourier KAN."""
 
-from typing import ClassVar, NamedTuple
+import contextlib
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,7 @@ class SequencePotential(ModelPart, Composed):
     (M07); `stochastic`, the information bottleneck (M33, vib); `environment_stream` = w, orthogonal streams of
     which z_I is the intrinsic one (M34). `share_sides` uses one stem for both sides; `share_strands` averages the
     pooled stem features of a sequence and its reverse complement: the output is the same for all four orientations.
+    `halved`: what lies between stem and z_I runs in bfloat16 (`precision: bf16`).
 
     Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at least
     6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). More padding on the right changes nothing.
@@ -48,7 +50,7 @@ class SequencePotential(ModelPart, Composed):
     group = "S"
     keys: ClassVar = frozenset(
         {"embedding", "kernel", "width", "pool", "dropout", "share_sides", "share_strands", "heads"}
-        | {"self_attention_layers", "grid", "nonnegative", "bottleneck"}
+        | {"self_attention_layers", "grid", "nonnegative", "bottleneck", "precision"}
     )
     """Keys of the block `model` that it is built from, beside those of its interaction."""
     streams: ClassVar = {
@@ -78,12 +80,16 @@ class SequencePotential(ModelPart, Composed):
         grid: int,
         nonnegative: bool = False,
         bottleneck: int | None = None,
+        precision: Literal["float32", "bf16"] = "float32",
         stochastic: bool = False,
         environment_stream: int | None = None,
     ) -> None:
         super().__init__()
         self.features = width if bottleneck is None else bottleneck
         self.share_sides, self.share_strands = share_sides, share_strands
+        self.halved = precision == "bf16"
+        self.answer: SequenceOutput | None = None
+        """What a stack that it is a part of has computed for it, which it says in place of running (`sequence.stacked`)."""
         names = ("both",) if share_sides else ("enhancer", "promoter")
         self.stems = nn.ModuleDict(
             {name: KmerStem(embedding, kernel, width, pool, dropout) for name in names}
@@ -102,14 +108,18 @@ class SequencePotential(ModelPart, Composed):
         self.energy = FourierKAN(self.features, grid, nonnegative=nonnegative)
 
     def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
+        if self.answer is not None:
+            return self.answer
         # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
         with torch.autocast(enhancer.device.type, enabled=False):
             (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
-        for layer in self.enhancer_attention:
-            h_e = layer(h_e, m_e, noise)
-        for layer in self.promoter_attention:
-            h_p = layer(h_p, m_p, noise)
-        z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
+        device = enhancer.device.type
+        with torch.autocast(device, dtype=torch.bfloat16) if self.halved else contextlib.nullcontext():
+            for layer in self.enhancer_attention:
+                h_e = layer(h_e, m_e, noise)
+            for layer in self.promoter_attention:
+                h_p = layer(h_p, m_p, noise)
+            z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
         # What follows is one row per pair, and a mantissa of eight bits would tie pairs that differ.
         with torch.autocast(z_i.device.type, enabled=False):
             return self._potential(at_least_float32(z_i), noise)

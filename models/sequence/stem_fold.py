@@ -21,6 +21,9 @@ BLOCK_BYTES = 64 * 2**20
 INDEX_ENTRIES = 2**18
 """Row numbers handed to one embedding_bag call."""
 
+ON_GPU = 16
+"""Times as much of each where memory is a GPU's, whose kernels want more work at once."""
+
 
 def fold_table(embedding: Tensor, weight: Tensor) -> Tensor:
     """T[v, t, c] = sum_e weight[c, e, t] embedding[v, e], and T[null] = 0 as the last row.
@@ -38,7 +41,7 @@ def folded_max(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> Tenso
 
     Shapes: tokens int64 [B, n+kernel-1], valid bool [B, n], table [V+1, kernel, d] -> [B, ceil(n/pool), d].
     The last, partial window is kept. Ties go to the first position, as in MaxPool1d. Differentiable once, in
-    `table`; works under torch.func.vmap and grad (one unit after the other).
+    `table`; works under torch.func.vmap and grad.
     """
     peak: Tensor = FoldedMax.apply(tokens, valid, table, pool)[0]
     return peak
@@ -51,7 +54,8 @@ class FoldedMax(Function):
     def forward(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> tuple[Tensor, Tensor]:
         samples, positions = valid.shape
         width = table.shape[2]
-        block = max(1, BLOCK_BYTES // max(1, positions * width * table.element_size()))
+        most = BLOCK_BYTES * (ON_GPU if table.is_cuda else 1)
+        block = max(1, most // max(1, positions * width * table.element_size()))
         parts = [
             _windowed_max(_sums(tokens[i : i + block], valid[i : i + block], table), pool)
             for i in range(0, samples, block)
@@ -75,9 +79,20 @@ class FoldedMax(Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> tuple[Any, Any]:
-        outputs = [FoldedMax.apply(*_replicate(inputs, in_dims, i)) for i in range(info.batch_size)]
-        peaks, winners = zip(*outputs, strict=True)
-        return (torch.stack(peaks), torch.stack(winners)), (0, 0)
+        """All units in one call: their samples one after the other, their tables as one whose rows do not meet."""
+        units, (*_, pool) = info.batch_size, inputs
+        tokens, valid, table = (
+            x.unsqueeze(0).expand(units, *x.shape) if dim is None else x.movedim(dim, 0)
+            for x, dim in zip(inputs[:3], in_dims[:3], strict=True)
+        )
+        if in_dims[2] is None:
+            table = inputs[2]
+        else:
+            first = torch.arange(units, device=tokens.device) * table.shape[1]
+            tokens, table = tokens + first[:, None, None], table.flatten(0, 1)
+        peak, winner = FoldedMax.apply(tokens.flatten(0, 1), valid.flatten(0, 1), table, pool)
+        shape = (units, tokens.shape[1])
+        return (peak.unflatten(0, shape), winner.unflatten(0, shape)), (0, 0)
 
 
 class WinnerScatter(Function):
@@ -121,8 +136,9 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
     flat = table.reshape(rows * kernel, width)
     index = torch.int32 if rows * kernel < 2**31 else torch.int64
     first = (tokens * kernel).to(index)
-    group = max(1, min(kernel, CACHE_BYTES // (rows * width * table.element_size())))
-    batch = max(1, INDEX_ENTRIES // (positions * group))
+    cache, entries = (each * (ON_GPU if table.is_cuda else 1) for each in (CACHE_BYTES, INDEX_ENTRIES))
+    group = max(1, min(kernel, cache // (rows * width * table.element_size())))
+    batch = max(1, entries // (positions * group))
     floor = table.new_zeros(valid.shape).masked_fill_(~valid, -torch.inf)[..., None]
     sums = table.new_empty(samples, positions, width)
     for tap in range(0, kernel, group):

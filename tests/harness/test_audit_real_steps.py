@@ -138,7 +138,7 @@ def never_arriving(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
 
 
 def other_clip(patch: pytest.MonkeyPatch, unit_run: UnitRun) -> None:
-    patch.setattr(unit_run.trainer, "_clip", 0.011)
+    patch.setattr(unit_run.trainer, "clip", 0.011)
 
 
 RAMP = {**SEVERAL, "balance.kind": "ramp", "balance.epochs": 2.0}

@@ -16,6 +16,7 @@ from analysis.errors import UserError
 from harness.bench.__main__ import main
 from harness.bench.batches import bench_batches
 from harness.bench.figures_file import check_file, write
+from harness.bench.gpu import NAMES
 from harness.bench.measurement import Measurement, Time, alternate, middle, relative_elements, relative_norm
 from harness.bench.plain_stem import PlainStem
 from harness.bench.sizes import QUICK
@@ -36,11 +37,19 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads(file.read_text())
     names = [one["name"] for one in content["measurements"]]
-    assert len(names) == 12
+    assert len(names) == 15
     assert all(name.split(",")[0] in ran.stdout for name in names)
     assert all(
-        one[way][kind] > 0 for one in content["measurements"] for way in ("plain", "fast") for kind in KINDS
+        one[way][kind] > 0
+        for one in content["measurements"]
+        for way in ("plain", "fast")
+        for kind in KINDS
+        if not one["unmeasured"]
     )
+    missing = [one for one in content["measurements"] if one["unmeasured"]]
+    assert [one["name"] for one in missing] == list(NAMES)
+    assert all(one["ratio"] is None and one["plain"]["wall"] is None for one in missing)
+    assert ran.stdout.count("unmeasured") == len(NAMES)
     assert content["machine"]["torch"] == torch.__version__
     assert [item.name for item in tmp_path.iterdir()] == ["bench.json"]
 

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from analysis.ledger.consistency import WIDE, potential_repeats
-from harness.trial.episodes import batches
+from harness.trial.episodes.batches import Encoded, encode_pairs
+from harness.trial.score import scoring
 from harness.trial.unit_run import UnitRun
 from models.environment.cell_environment import CellEnvironment
+from models.prism import PrismModel
 from tests.analysis.written_ledger import written
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_ledger import ended, said
@@ -22,11 +24,7 @@ CONFIGURED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sequence side under CPU autocast, where it runs in bfloat16 on a GPU."""
-    for module in (batches, __import__("harness.audit.rescoring", fromlist=["halves"])):
-        monkeypatch.setattr(module, "halves", lambda device: True)
+HALF: dict[str, Any] = {"model.precision": "bf16"}
 
 
 def rows(unit: UnitRun) -> dict[str, Any]:
@@ -34,10 +32,9 @@ def rows(unit: UnitRun) -> dict[str, Any]:
     return ledger
 
 
-@pytest.mark.usefixtures("in_bfloat16")
 @pytest.mark.parametrize("form", CONFIGURED)
 def test_a_sound_unit_passes(make_unit: MakeUnit, form: str) -> None:
-    unit = ended(make_unit, CONFIGURED[form])
+    unit = ended(make_unit, {**CONFIGURED[form], **HALF})
     assert said(unit) == []
     ledger = rows(unit)
     assert ledger["recomputed"] == ledger["predictions"]
@@ -45,19 +42,26 @@ def test_a_sound_unit_passes(make_unit: MakeUnit, form: str) -> None:
     assert 1e-6 < ledger["rounding"] < 0.1
 
 
-@pytest.mark.usefixtures("in_bfloat16")
 def test_other_precision_passes_by_its_measured_rounding(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scores that are a whole rounding away, as no other batch is, are within WIDE of it."""
-    monkeypatch.setattr(batches, "halves", lambda device: False)
-    assert said(ended(make_unit, {})) == []
+
+    def exactly(model: PrismModel, *arguments: Any) -> Encoded:
+        model.sequence.halved = False
+        encoded = encode_pairs(model, *arguments)
+        model.sequence.halved = True
+        return encoded
+
+    monkeypatch.setattr(scoring, "encode_pairs", exactly)
+    assert said(ended(make_unit, HALF)) == []
 
 
-@pytest.mark.usefixtures("in_bfloat16")
 @pytest.mark.parametrize("named", ["zeroed R_E", "moved U_I"])
 def test_a_wrong_unit_fails(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
-    unit = make_unit({"audit": "warn", "optimiser.epochs": 1, "optimiser.steps_per_epoch": 2}, twins=False)
+    unit = make_unit(
+        {**HALF, "audit": "warn", "optimiser.epochs": 1, "optimiser.steps_per_epoch": 2}, twins=False
+    )
     if named == "zeroed R_E":
         resist = CellEnvironment.resist
 

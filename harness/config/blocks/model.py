@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from harness.config.blocks.block import Block
+from harness.config.blocks.block import Before, Block
 from harness.config.blocks.read_where import POSITIVE, ReadWhere
 from harness.config.blocks.registered import VariantBlock, choice
 
@@ -52,6 +52,9 @@ class ModelBlock(Block):
     """U_I >= 0 by a softplus on the energy head (M05); unbounded otherwise."""
     bottleneck: int | None = Field(None, ge=1, le=512)
     """Dimensions that z_I is narrowed to by a linear map, fewer than width; not narrowed when absent (M07)."""
+    precision: Annotated[Literal["float32", "bf16"], Before("float32")] = "float32"
+    """bf16: self-attention and interaction encoder in bfloat16 (autocast), in training and prediction; stem, energy head
+    and all after z_I stay in float32, as do parameters, gradients and what is stored. Gains time on a GPU alone."""
 
 
 class EnergyBlock(VariantBlock):

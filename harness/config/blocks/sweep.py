@@ -48,11 +48,18 @@ class TrialBlock(Block):
     share_prefix: bool = True
     """Phase 1 of the curriculum is trained once by configurations that it reads alike, and taken over by the others, bit
     by bit. What comes out is the same."""
+    replicates: Literal["separate", "stacked"] = "separate"
+    """stacked: the seeds of a trial train as one stack, with one pass of their sequence sides per step: faster on a GPU,
+    where a step is many small operations, and the same to the rounding of float32. Phase 1 is not shared then."""
 
     @model_validator(mode="after")
     def _distinct(self) -> "TrialBlock":
         if isinstance(self.seeds, list) and len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"trial.seeds names a seed twice: {self.seeds}")
+        if self.replicates == "stacked" and len(self.seed_list) == 1:
+            raise ValueError(
+                "trial.replicates: stacked stacks the seeds of a trial, and trial.seeds gives one"
+            )
         return self
 
     @property

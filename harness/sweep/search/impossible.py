@@ -13,6 +13,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.sweep.search.left import unplanned
 from harness.trial.episodes.feasible import check_feasible
+from harness.trial.step.stack import refuse_unstackable
 
 
 def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold], *, gpu: bool) -> None:
@@ -32,6 +33,8 @@ def refuse_impossible(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fol
         for fold, splits in divided:
             try:
                 check_feasible(config, dataset, fold, splits)
+                if sweep.config.trial.replicates == "stacked":
+                    refuse_unstackable(config.balance.kind)
             except UserError as error:
                 drawn = ", ".join(f"{path}: {word(value)}" for path, value in changes.items())
                 return UserError(

@@ -128,6 +128,8 @@ class Sharing:
     def _reason(self) -> str:
         if not self.sweep.config.trial.share_prefix:
             return "not shared (trial.share_prefix: false)"
+        if self.sweep.config.trial.replicates == "stacked":
+            return "not shared (trial.replicates: stacked)"
         entries = self.sweep.space.entries
         if not self.sweep.config.of_design.searched or self.base.curriculum.phase1_epochs == 0:
             return ""

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from harness.data.dataset import EncodedDataset
-from models.precision import at_least_float32
 from models.prism import PrismModel
 from models.sequence.potential import SequenceOutput
 
@@ -28,26 +27,16 @@ def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> t
     return enhancer.to(device, non_blocking=True), promoter.to(device, non_blocking=True)
 
 
-def halves(device: torch.device) -> bool:
-    """Whether the sequence side runs in bfloat16 on the device: where that is a GPU."""
-    return device.type == "cuda"
-
-
 def forward(
     model: PrismModel,
     dataset: EncodedDataset,
     pairs: np.ndarray,
     device: torch.device,
     noise: object = None,
-    *,
-    half: bool | None = None,
 ) -> SequenceOutput:
-    """The sequence side of the pairs, in bfloat16 where `half` (None: as on the device); outputs in float32 at least."""
-    enhancer, promoter = bases(dataset, pairs, device)
-    half = halves(device) if half is None else half
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=half):
-        output = model.sequence(enhancer, promoter, noise)
-    return SequenceOutput(*(at_least_float32(part) for part in output))
+    """The sequence side of the pairs."""
+    output: SequenceOutput = model.sequence(*bases(dataset, pairs, device), noise)
+    return output
 
 
 @torch.no_grad()
@@ -57,15 +46,12 @@ def encode_pairs(
     pairs: np.ndarray,
     device: torch.device,
     batch: int,
-    *,
-    half: bool | None = None,
 ) -> Encoded:
-    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors. `half`: as
-    in `forward`."""
+    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors."""
     u, z_i = [torch.empty(0, device=device)], [torch.empty(0, model.features, device=device)]
     stream = [torch.empty(0, model.features, device=device)]
     for start in range(0, len(pairs), batch):
-        output = forward(model, dataset, pairs[start : start + batch], device, half=half)
+        output = forward(model, dataset, pairs[start : start + batch], device)
         u.append(output.u)
         z_i.append(output.z_i)
         if model.dual_stream:

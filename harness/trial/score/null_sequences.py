@@ -8,10 +8,9 @@ import torch
 
 from analysis.metrics import by_cell
 from harness.data.bases import PAD
-from harness.trial.episodes.batches import Encoded, halves
+from harness.trial.episodes.batches import Encoded
 from harness.trial.score.predict import Predictor, SplitScores
 from harness.trial.step.trainer import Trainer
-from models.precision import at_least_float32
 
 Row = dict[str, Any]
 COLUMNS = {"auc": "auc_null", "aupr": "aupr_null"}
@@ -56,10 +55,6 @@ def _encoded(trainer: Trainer, pairs: int) -> Encoded:
         torch.full((1, windows.shape[1]), PAD, dtype=torch.uint8, device=device)
         for windows in (trainer.dataset.enhancers, trainer.dataset.promoters)
     )
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=halves(device)):
-        output = trainer.model.sequence(enhancer, promoter, None)
-    u, z_i, stream = (
-        at_least_float32(part).expand(pairs, *part.shape[1:])
-        for part in (output.u, output.z_i, output.stream)
-    )
+    output = trainer.model.sequence(enhancer, promoter, None)
+    u, z_i, stream = (part.expand(pairs, *part.shape[1:]) for part in (output.u, output.z_i, output.stream))
     return Encoded(u, z_i, stream if trainer.model.dual_stream else z_i)

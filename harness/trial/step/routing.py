@@ -7,7 +7,7 @@ sent through the sequence side in one backward pass. A term that reads parameter
 several terms are put together is `harness.trial.step.balance`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +43,7 @@ class Boundary:
 
 
 Gradients = dict[nn.Parameter, Tensor]
+Arriving = Sequence[Tensor | None]
 
 
 class Router:
@@ -62,6 +63,14 @@ class Router:
 
     def gradients(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> Gradients:
         """Gradient of the weighted sum of terms, each only where it may reach; parameters reached by none are absent."""
+        total, arriving = self.at_boundary(terms, boundary)
+        for parameter, gradient in self._through_sequence(boundary, arriving).items():
+            total[parameter] = total[parameter] + gradient if parameter in total else gradient
+        return total
+
+    def at_boundary(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> tuple[Gradients, Arriving]:
+        """The same as far as the boundary: the gradient of each parameter that is not reached through it, and what arrives
+        at the boundary's outputs (None where nothing does)."""
         total: Gradients = {}
         arriving: list[Tensor | None] = [None] * len(boundary.leaves)
         by_reach: dict[frozenset[str], list[WeightedTerm]] = {}
@@ -86,23 +95,10 @@ class Router:
             for parameter, gradient in zip(parameters, parts[len(leaves) :], strict=True):
                 if gradient is not None:
                     total[parameter] = total[parameter] + gradient if parameter in total else gradient
-        for parameter, gradient in self._through_sequence(boundary, arriving).items():
-            total[parameter] = total[parameter] + gradient if parameter in total else gradient
-        return total
+        return total, arriving
 
-    def _through_sequence(self, boundary: Boundary, arriving: Sequence[Tensor | None]) -> Gradients:
-        reached = [
-            (o, a)
-            for o, a in zip(boundary.outputs, arriving, strict=True)
-            if a is not None and o.requires_grad
-        ]
-        if not reached:
-            return {}
-        outputs, cotangents = zip(*reached, strict=True)
-        gradients = torch.autograd.grad(
-            outputs, self.groups["S"], grad_outputs=cotangents, retain_graph=True, allow_unused=True
-        )
-        return {p: g for p, g in zip(self.groups["S"], gradients, strict=True) if g is not None}
+    def _through_sequence(self, boundary: Boundary, arriving: Arriving) -> Gradients:
+        return through(zip(boundary.outputs, arriving, strict=True), self.groups["S"])
 
     def _check_route(self, term: WeightedTerm, gradients: Gradients) -> None:
         """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
@@ -125,12 +121,17 @@ class Router:
         return norm, task
 
     def shares(self, terms: Sequence[WeightedTerm], boundary: Boundary) -> dict[str, tuple[float, float]]:
+        """`shares_of` the terms' gradients, each computed by itself."""
+        return self.shares_of(terms, {term.name: self.gradients([term], boundary) for term in terms})
+
+    def shares_of(
+        self, terms: Sequence[WeightedTerm], separate: Mapping[str, Gradients]
+    ) -> dict[str, tuple[float, float]]:
         """Per term: (norm of its weighted gradient on its targets S, E, T, G; that norm over the task's on the same).
 
-        The routes are checked on the same gradients (RoutingError). The share is NaN where the task has no gradient
-        on the targets; a term that reaches A alone has norm 0.
+        `separate`: their gradients by name, on which the routes are checked (RoutingError). The share is NaN where the task
+        has no gradient on the targets; a term that reaches A alone has norm 0.
         """
-        separate = {term.name: self.gradients([term], boundary) for term in terms}
         for term in terms:
             self._check_route(term, separate[term.name])
         shares = {}
@@ -138,6 +139,20 @@ class Router:
             norm, task = self.norms(term, separate)
             shares[term.name] = (norm, norm / task if task > 0 else float("nan"))
         return shares
+
+
+def through(
+    arriving: Iterable[tuple[Tensor, Tensor | None]], parameters: Sequence[nn.Parameter]
+) -> Gradients:
+    """Gradients of the sequence side's parameters from (output, what arrives at it); those that none reaches are absent."""
+    reached = [(output, part) for output, part in arriving if part is not None and output.requires_grad]
+    if not reached:
+        return {}
+    outputs, cotangents = zip(*reached, strict=True)
+    gradients = torch.autograd.grad(
+        outputs, parameters, grad_outputs=cotangents, retain_graph=True, allow_unused=True
+    )
+    return {p: g for p, g in zip(parameters, gradients, strict=True) if g is not None}
 
 
 def gradient_norm(gradients: object) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from harness.trial.step.balance import build_balance
 from harness.trial.step.dependence import dependence
 from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.draws import Draws, TrainingDraws
-from harness.trial.step.measure import Measure, Measured
+from harness.trial.step.measure import Measure, Measured, Sides
 from harness.trial.step.returned import value_and_state
 from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm, norms_of_each
 from harness.trial.step.schedule import Schedule
@@ -49,6 +49,17 @@ class StepLog:
     norms: dict[nn.Parameter, Tensor] = field(default_factory=dict)
     gate: tuple[float, float] | None = None
     hidden: float = 0.0
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A step before its gradients: what was measured, the terms in force, their next states, and whether the environment
+    acts (phase 2)."""
+
+    measured: Measured
+    terms: list[WeightedTerm]
+    states: dict[str, dict[str, Tensor]]
+    acting: bool
 
 
 class Trainer:
@@ -119,7 +130,7 @@ class Trainer:
             ],
             lr=first.optimiser.lr,
         )
-        self._clip = first.optimiser.clip
+        self.clip = first.optimiser.clip
         hides, labels = config.episode.pseudo_unseen, config.support.labels
         self.draws: Draws = TrainingDraws(seed, pseudo_unseen=hides, labels=labels)
         self.measuring = Measure(
@@ -133,9 +144,11 @@ class Trainer:
         )
         self.index = 0
 
-    def measure(self, batch: EpisodeBatch, *, warm: bool) -> Measured:
-        """The next step before its gradients; changes nothing. `warm`: phase 1 of the curriculum."""
-        return self.measuring(batch, self.draws, self.index, self.reference, self.memory, warm=warm)
+    def measure(self, batch: EpisodeBatch, *, warm: bool, sides: Sides | None = None) -> Measured:
+        """The next step before its gradients; changes nothing. `warm`: phase 1 of the curriculum; `sides`: of the batch,
+        where they are there already."""
+        states = self.reference, self.memory
+        return self.measuring(batch, self.draws, self.index, *states, warm=warm, sides=sides)
 
     def labels(self, pairs: np.ndarray) -> Tensor:
         """Labels 0/1 of pair indices, of their shape."""
@@ -152,20 +165,38 @@ class Trainer:
 
     def step(self, batch: EpisodeBatch, *, progress: float, probe: bool) -> StepLog:
         """Advance by one step; `progress` is in epochs, `probe` measures every term's gradient share as well."""
+        begun = self.begin(batch, progress)
+        boundary = begun.measured.boundary
+        gradients, terms, self.balance_state = self.balance.combine(
+            self.router, begun.terms, boundary, self.balance_state, self.index
+        )
+        shares = self.router.shares(terms, boundary) if probe else {}
+        norm = self._descend(gradients)
+        norms = norms_of_each(gradients)
+        return self.end(replace(begun, terms=terms), norm, norms, shares if probe else None)
+
+    def begin(self, batch: EpisodeBatch, progress: float, sides: Sides | None = None) -> Begun:
+        """The next step up to its gradients: nothing of the trainer has moved but its memory's epoch."""
         epoch = math.floor(progress) + 1
         warm = self.schedule.phase(epoch) == 1
         acting = not warm and self.model.environment.acts
         if acting:
             self.memory = at_epoch(self.memory, self.model.environment.branches, epoch)
-        measured = self.measure(batch, warm=warm)
-        step, boundary = measured.step, measured.boundary
-        terms, states = self._losses(step, progress)
-        gradients, terms, self.balance_state = self.balance.combine(
-            self.router, terms, boundary, self.balance_state, self.index
-        )
-        shares = self.router.shares(terms, boundary) if probe else {}
-        norm = self._descend(gradients)
-        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
+        measured = self.measure(batch, warm=warm, sides=sides)
+        terms, states = self._losses(measured.step, progress)
+        return Begun(measured, terms, states, acting)
+
+    def end(
+        self,
+        begun: Begun,
+        norm: float,
+        norms: dict[nn.Parameter, Tensor],
+        shares: dict[str, tuple[float, float]] | None,
+    ) -> StepLog:
+        """The step after its parameters have moved: states, reference and memory follow. norm, norms: of the gradient and
+        of each parameter's, before clipping; shares: of the terms on a probe step, None on another one."""
+        measured, terms, acting = begun.measured, begun.terms, begun.acting
+        self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in begun.states.items()}
         if acting:
             self.reference = self._reference_after(measured)
             self.memory = after_step(self.memory, self.model.environment.branches)
@@ -177,10 +208,10 @@ class Trainer:
             grad_norm=norm,
             values=values,
             weights=weights,
-            shares=shares,
+            shares=shares or {},
             state=measured.state,
-            dependence=dependence(step, self.terms.keys()) if probe and acting else {},
-            norms=norms_of_each(gradients),
+            dependence=dependence(measured.step, self.terms.keys()) if shares is not None and acting else {},
+            norms=norms,
             gate=self._gate(measured.scores.r) if acting else None,
             hidden=0.0 if measured.hidden is None else float(measured.hidden.float().mean()),
         )
@@ -215,7 +246,7 @@ class Trainer:
         norm = gradient_norm(gradients.values())
         if not math.isfinite(norm):
             raise Diverged(f"the gradient norm is {norm} at step {self.index}")
-        scale = min(1.0, self._clip / (norm + 1e-12))
+        scale = min(1.0, self.clip / (norm + 1e-12))
         for parameter in self.parameters:
             gradient = gradients.get(parameter)
             parameter.grad = None if gradient is None else gradient * scale
