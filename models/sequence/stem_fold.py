@@ -15,8 +15,9 @@ from torch.autograd import Function
 CACHE_BYTES = 12 * 2**20
 """Slice of the table that one sweep over the positions reads; larger ones fall out of the last-level cache."""
 
-BLOCK_BYTES = 64 * 2**20
-"""Upper bound of the convolution outputs held at once, before pooling."""
+BLOCK_BYTES = 24 * 2**20
+"""Upper bound of the convolution outputs held at once, before pooling: above some 30 MB the system clears new pages for
+every tensor."""
 
 INDEX_ENTRIES = 2**18
 """Row numbers handed to one embedding_bag call."""
