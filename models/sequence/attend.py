@@ -9,11 +9,14 @@ SCORE_BYTES = 8 * 2**20
 """Most memory for the scores of the samples that are taken at once: larger ones are fetched from memory again for every
 step of a softmax, and above some 30 MB the system clears new pages for each of them."""
 
+FEW_KEYS = 16
+"""Keys below which a softmax runs over the dimension before the last: of shorter rows it takes one number at a time."""
+
 
 def attend(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor, score: Callable[[Tensor], Tensor] | None = None
 ) -> Tensor:
-    """softmax_j(score(<q_i, k_j>) + bias_ij) v_j, scores as they are when `score` is None.
+    """softmax_j(score(<q_i, k_j>) + bias_ij) v_j, where `score` changes every number for itself, head by head (None: not).
 
     Shapes: q [B, H, L, D], k [B, H, M, D], v [B, H, M, E], bias [B or 1, 1 or H, L or 1, M] -> [B, H, L, E]. Every query
     needs a key whose bias is 0, or its row averages all keys.
@@ -30,8 +33,10 @@ def attend(
 def _attend(
     q: Tensor, k: Tensor, v: Tensor, bias: Tensor, score: Callable[[Tensor], Tensor] | None
 ) -> Tensor:
-    scores = q @ k.transpose(-1, -2)
+    few = k.shape[2] < FEW_KEYS
+    scores = k @ q.transpose(-1, -2) if few else q @ k.transpose(-1, -2)
     if score is not None:
         scores = score(scores)
-    scores += bias
-    return torch.softmax(scores, dim=-1) @ v
+    scores += bias.transpose(-1, -2) if few else bias
+    weights = torch.softmax(scores, dim=-2).transpose(-1, -2) if few else torch.softmax(scores, dim=-1)
+    return weights @ v

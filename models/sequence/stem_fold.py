@@ -53,6 +53,8 @@ class FoldedMax(Function):
         samples, positions = valid.shape
         width = table.shape[2]
         block = max(1, BLOCK_BYTES // max(1, positions * width * table.element_size()))
+        if _group(table) == table.shape[1]:  # sums that one sweep makes are taken as they come
+            block = min(block, _batch(positions, table.shape[1]))
         parts = [
             _windowed_max(_sums(tokens[i : i + block], valid[i : i + block], table), pool)
             for i in range(0, samples, block)
@@ -122,10 +124,9 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
     flat = table.reshape(rows * kernel, width)
     index = torch.int32 if rows * kernel < 2**31 else torch.int64
     first = (tokens * kernel).to(index)
-    group = max(1, min(kernel, CACHE_BYTES // (rows * width * table.element_size())))
-    batch = max(1, INDEX_ENTRIES // (positions * group))
-    floor = table.new_zeros(valid.shape).masked_fill_(~valid, -torch.inf)[..., None]
-    sums = table.new_empty(samples, positions, width)
+    group = _group(table)
+    batch = _batch(positions, group)
+    sums = table.new_empty(0 if samples <= batch else samples, positions, width)
     for tap in range(0, kernel, group):
         size = min(group, kernel - tap)
         taps = torch.arange(tap, tap + size, dtype=index, device=tokens.device)
@@ -133,8 +134,24 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
             part = slice(i, i + batch)
             row = first[part, tap : tap + positions + size - 1].unfold(1, size, 1) + taps
             bags = F.embedding_bag(row.reshape(-1, size), flat, mode="sum").view(-1, positions, width)
-            torch.add(bags, sums[part] if tap else floor[part], out=sums[part])
-    return sums
+            if tap:
+                sums[part] += bags
+            elif samples <= batch:
+                sums = bags
+            else:
+                sums[part] = bags
+    return sums.masked_fill_(~valid[..., None], -torch.inf)
+
+
+def _group(table: Tensor) -> int:
+    """Taps whose rows of the table [V+1, kernel, d] stay cached together."""
+    rows, kernel, width = table.shape
+    return max(1, min(kernel, CACHE_BYTES // (rows * width * table.element_size())))
+
+
+def _batch(positions: int, group: int) -> int:
+    """Samples of one call."""
+    return max(1, INDEX_ENTRIES // (positions * group))
 
 
 def _windowed_max(sums: Tensor, pool: int) -> tuple[Tensor, Tensor]:
