@@ -21,7 +21,7 @@ from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.draws import Draws, TrainingDraws
 from harness.trial.step.measure import Measure, Measured
 from harness.trial.step.returned import value_and_state
-from harness.trial.step.routing import Gradients, Router, WeightedTerm, norms_of_each
+from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm, norms_of_each
 from harness.trial.step.schedule import Schedule
 from models.building import build_model
 from models.environment.memory import after_step, at_epoch
@@ -165,7 +165,7 @@ class Trainer:
             self.router, terms, boundary, self.balance_state, self.index
         )
         shares = self.router.shares(terms, boundary) if probe else {}
-        norm, norms = self._descend(gradients)
+        norm = self._descend(gradients)
         self.states |= {key: {k: v.detach() for k, v in state.items()} for key, state in states.items()}
         if acting:
             self.reference = self._reference_after(measured)
@@ -181,7 +181,7 @@ class Trainer:
             shares=shares,
             state=measured.state,
             dependence=dependence(step, self.terms.keys()) if probe and acting else {},
-            norms=norms,
+            norms=norms_of_each(gradients),
             gate=self._gate(measured.scores.r) if acting else None,
             hidden=0.0 if measured.hidden is None else float(measured.hidden.float().mean()),
         )
@@ -211,10 +211,9 @@ class Trainer:
         opened = self.model.energy.gate(r)
         return None if opened is None else (float(opened.min()), float(opened.max()))
 
-    def _descend(self, gradients: Gradients) -> tuple[float, dict[nn.Parameter, Tensor]]:
-        """Move every parameter by its gradient, clipped together; the norm before clipping, and that of each."""
-        norms = norms_of_each(gradients)
-        norm = float(torch.linalg.vector_norm(torch.stack([*norms.values()]))) if norms else 0.0
+    def _descend(self, gradients: Gradients) -> float:
+        """Move every parameter by its gradient, clipped together; the norm before clipping."""
+        norm = gradient_norm(gradients.values())
         if not math.isfinite(norm):
             raise Diverged(f"the gradient norm is {norm} at step {self.index}")
         scale = min(1.0, self._clip / (norm + 1e-12))
@@ -224,7 +223,7 @@ class Trainer:
             parameter.grad = None if gradient is None else gradient.contiguous() * scale
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
-        return norm, norms
+        return norm
 
     def _reference_after(self, measured: Measured) -> Reference:
         """The reference after the step, from the raw R_E and z_E of each training cell line; hidden names do not count. A
