@@ -34,7 +34,7 @@ class ReadWindows:
     def glimpse(self) -> Tensor:
         """uint8 [B, BASES + 1] by pair; 255 of a window that nothing has read."""
         row = self.source.row
-        seen = torch.full((self.source.count, BASES + 1), 255, dtype=torch.uint8, device=row.device)
+        seen = torch.full((self.source.distinct, BASES + 1), 255, dtype=torch.uint8, device=row.device)
         for numbers, glimpses, _ in self.parts:
             seen[numbers] = glimpses
         return seen[row]

@@ -148,20 +148,20 @@ class SequencePotential(ModelPart, Composed):
         return SequenceOutput(*(torch.cat(each)[back] for each in zip(*parts, strict=True)))
 
     def _noisy(self, enhancer: Windows, promoter: Windows, tables: Tables, noise: Noise) -> tuple[Side, Side]:
-        """Features of each pair's windows, every window once through the stem up to its dropout."""
+        """Features of each pair's windows, every window once through the stem up to its norm and dropout."""
         with torch.autocast(self.energy.cosine.device.type, enabled=False):
             e, p = (
-                self._normed(name, windows.read(windows.numbers), tables).rows(windows.row)
+                self._peaked(name, windows.read(windows.numbers), tables).rows(windows.row)
                 for name, windows in (("enhancer", enhancer), ("promoter", promoter))
             )
             if self.share_sides:
-                # One dropout over both sides: a module draws once per forward pass.
-                both = self._stem("both").dropout(torch.cat([e.h, p.h], dim=1), noise)
+                # One finish over both sides: a dropout module draws once per forward pass.
+                both = self._stem("both").finish(torch.cat([e.h, p.h], dim=1), noise)
                 h_e, h_p = both.split([e.h.shape[1], p.h.shape[1]], dim=1)
             else:
                 h_e, h_p = (
-                    self._stem(name).dropout(side.h, noise)
-                    for name, side in (("enhancer", e), ("promoter", p))
+                    self._stem("enhancer").finish(e.h, noise),
+                    self._stem("promoter").finish(p.h, noise),
                 )
         return (
             self._attended("enhancer", Side(h_e, e.mask), noise),
@@ -170,7 +170,11 @@ class SequencePotential(ModelPart, Composed):
 
     def _features(self, name: str, bases: Tensor, tables: Tables) -> Side:
         """What a side's windows [M, L] are worth before the two sides meet, without noise."""
-        return self._attended(name, self._normed(name, bases, tables), None)
+        with torch.autocast(bases.device.type, enabled=False):
+            peaks = self._peaked(name, bases, tables)
+            stem = self._stem("both" if self.share_sides else name)
+            side = Side(stem.finish(peaks.h, None), peaks.mask)
+        return self._attended(name, side, None)
 
     def _attended(self, name: str, side: Side, noise: Noise | None) -> Side:
         """After the self-attention of that side."""
@@ -198,14 +202,12 @@ class SequencePotential(ModelPart, Composed):
             z_i, stream = self.dual(z_i)
         return SequenceOutput(z_i, self.energy(z_i), stream, kl)
 
-    def _normed(self, name: str, bases: Tensor, tables: Tables) -> Side:
-        """The stem of a side over windows [M, L], before its dropout."""
+    def _peaked(self, name: str, bases: Tensor, tables: Tables) -> Side:
+        """The stem of a side over windows [M, L], before its norm."""
         # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
         with torch.autocast(bases.device.type, enabled=False):
             key = "both" if self.share_sides else name
-            stem = self._stem(key)
-            peaks, mask = self._peaks(stem, bases, tables[key])
-            return Side(stem.norm(peaks), mask)
+            return Side(*self._peaks(self._stem(key), bases, tables[key]))
 
     def _stem(self, name: str) -> KmerStem:
         stem = self.stems[name]

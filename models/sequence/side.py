@@ -35,7 +35,7 @@ def features_of_pairs(
 
     first, *others = windows.numbers.split(batch)
     kept = [made(first)]
-    if kept[0].h.nbytes * windows.count > KEPT_BYTES * max(1, len(first)):
+    if kept[0].h.nbytes * windows.distinct > KEPT_BYTES * max(1, len(first)):
         return anew
     kept += [made(numbers) for numbers in others]
     every = Side(*(torch.cat(each) for each in zip(*kept, strict=True)))

@@ -8,15 +8,15 @@ from torch import Tensor
 
 
 class Windows(NamedTuple):
-    """Windows of B pairs: pair b has number row[b] of `count` distinct ones.
+    """Windows of B pairs: pair b has number row[b] of `distinct` ones.
 
-    row: int64 [B], each of 0 .. count - 1 at least once; read(numbers [m]) -> base codes [m, L] of these windows, an
+    row: int64 [B], each of 0 .. distinct - 1 at least once; read(numbers [m]) -> base codes [m, L] of these windows, an
     integer each (A C G T N = 0..4, padding 4 on the right), on the device of the model. Nothing is read before it is
     asked for, so that the windows of a whole split may be more than fit into memory.
     """
 
     row: Tensor
-    count: int
+    distinct: int
     read: Callable[[Tensor], Tensor]
 
     @classmethod
@@ -29,8 +29,8 @@ class Windows(NamedTuple):
 
     @property
     def numbers(self) -> Tensor:
-        """0 .. count - 1."""
-        return torch.arange(self.count, device=self.row.device)
+        """0 .. distinct - 1."""
+        return torch.arange(self.distinct, device=self.row.device)
 
     def of_pairs(self) -> Tensor:
         """Base codes [B, L] of the pairs."""
@@ -43,7 +43,7 @@ class Windows(NamedTuple):
     def in_groups(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(numbers [m], pairs [n]): at most `size` windows at a time, and all pairs that have one of them."""
         order = torch.argsort(self.row, stable=True)
-        ends = torch.bincount(self.row, minlength=self.count).cumsum(0).tolist()
+        ends = torch.bincount(self.row, minlength=self.distinct).cumsum(0).tolist()
         done = 0
         for numbers in self.numbers.split(size):
             end = ends[int(numbers[-1])] if len(numbers) else 0
