@@ -49,7 +49,7 @@ class SeededNoise:
 
     def mask(self, name: str, like: Tensor, keep: float) -> Tensor:
         source = generator(self.seed, "dropout", name, self.step, device=like.device)
-        return (torch.rand(like.shape, generator=source, device=like.device) < keep).to(like.dtype)
+        return torch.rand(like.shape, generator=source, device=like.device).lt_(keep).to(like.dtype)
 
     def normal(self, name: str, like: Tensor) -> Tensor:
         source = generator(self.seed, "normal", name, self.step, device=like.device)
@@ -74,7 +74,8 @@ class Dropout(nn.Module):
             return x
         if not self.stream:
             raise RuntimeError("Dropout has no stream name: call name_streams on the finished model")
-        return x * noise.mask(self.stream, x, 1.0 - self.p) / (1.0 - self.p)
+        # The mask is scaled and not the product, whose gradient would be scaled once more.
+        return x * (noise.mask(self.stream, x, 1.0 - self.p) / (1.0 - self.p))
 
 
 class GaussianNoise(nn.Module):

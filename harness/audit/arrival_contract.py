@@ -47,7 +47,7 @@ class ArrivalContract:
         ):
             flat = pairs.ravel()
             one = number * 7919 % len(flat)
-            whole = (side[one].cpu().numpy() for side in encoding.bases)
+            whole = (side.bases(one).cpu().numpy() for side in encoding.sides)
             read = len(encoding.u) == len(flat) and is_read(self.sequences.bases(flat), [encoding.seen])
             if not read or not all(map(np.array_equal, whole, self.sequences.whole(flat[one]))):
                 text = f"other sequences than those of the {name} pairs were read"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.trial.step.trainer import Trainer
+from models.sequence.windows import Windows
 
 
 def members(trainer: Trainer, cls: type) -> Iterator[tuple[str, nn.Module]]:
@@ -64,7 +65,8 @@ def rolled(side: int) -> Callable[..., Any]:
 
     def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         changed = list(arguments)
-        changed[side] = changed[side].roll(max(1, len(changed[side]) // 2), 0)
+        windows = Windows.of(changed[side])
+        changed[side] = windows.rolled(max(1, len(windows.row) // 2))
         return tuple(changed), named
 
     return change

@@ -12,7 +12,7 @@ from harness.audit.finding import MechanismFinding
 from harness.audit.neutral import members, parts_of
 from harness.audit.reading import NOTHING
 from harness.audit.twins import Twins
-from harness.trial.episodes.batches import bases
+from harness.trial.episodes.batches import windows_of
 from models.sequence.interaction import Interaction
 from models.sequence.rope import RotarySelfAttention
 from models.sequence.tokens import NULL_BASE
@@ -43,7 +43,8 @@ class SequencePromises:
         self.sequence = twins.trainer.model.sequence
         pairs = next(iter(twins.reading.pairs.values()))
         chosen = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).round().astype(int))
-        self.sides = bases(self.trainer.dataset, pairs[chosen], self.trainer.device)
+        read = windows_of(self.trainer.dataset, pairs[chosen], self.trainer.device)
+        self.sides = tuple(side.of_pairs() for side in read)
         self.joint = _joint(self.sequence.interaction)
         self.layers = dict(members(self.trainer, RotarySelfAttention))
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from harness.data.dataset import EncodedDataset
+from models.sequence.windows import Windows
 
 BASES = 16
 """Columns of a window that are looked at, from its first base to its last."""
@@ -15,14 +16,44 @@ Glimpse = tuple[Tensor, ...]
 """Per side, uint8 [B, BASES + 1]: the bases of a batch in those columns, and the window's width modulo 256."""
 
 
-def glimpse(sides: Sequence[Tensor]) -> Glimpse:
-    """Of base codes uint8 [B, L] per side, as they enter the sequence side."""
-    seen = []
-    for side in sides:
-        at = torch.from_numpy(_columns(side.shape[1])).to(side.device, non_blocking=True)
-        width = torch.full((len(side), 1), side.shape[1] % 256, dtype=side.dtype, device=side.device)
-        seen.append(torch.cat([side[:, at], width], 1))
-    return tuple(seen)
+class ReadWindows:
+    """Windows of one side that note what is read of them; `whole`: all of it is kept, no copy."""
+
+    def __init__(self, windows: Windows, *, whole: bool) -> None:
+        self.source, self.whole = windows, whole
+        self.windows = windows._replace(read=self._read)
+        """The same windows, for the sequence side to read."""
+        self.parts: list[tuple[Tensor, Tensor, Tensor]] = []
+        """Numbers, glimpses and, where the whole is kept, base codes of what was read."""
+
+    def _read(self, numbers: Tensor) -> Tensor:
+        bases = self.source.read(numbers)
+        self.parts.append((numbers, _glimpse(bases), bases if self.whole else bases[:0]))
+        return bases
+
+    def glimpse(self) -> Tensor:
+        """uint8 [B, BASES + 1] by pair; 255 of a window that nothing has read."""
+        row = self.source.row
+        seen = torch.full((self.source.distinct, BASES + 1), 255, dtype=torch.uint8, device=row.device)
+        for numbers, glimpses, _ in self.parts:
+            seen[numbers] = glimpses
+        return seen[row]
+
+    def bases(self, pair: int) -> Tensor:
+        """Base codes [L] that were read for a pair; empty where nothing was, or it is not kept."""
+        number = self.source.row[pair]
+        for numbers, _, bases in self.parts:
+            here = (numbers == number).nonzero()
+            if len(here) and len(bases):
+                return bases[here[0, 0]]
+        return self.source.row.new_zeros(0, dtype=torch.uint8)
+
+
+def _glimpse(bases: Tensor) -> Tensor:
+    """Of base codes uint8 [M, L] as they enter the sequence side."""
+    at = torch.from_numpy(_columns(bases.shape[1])).to(bases.device, non_blocking=True)
+    width = torch.full((len(bases), 1), bases.shape[1] % 256, dtype=bases.dtype, device=bases.device)
+    return torch.cat([bases[:, at], width], 1)
 
 
 class Sequences:

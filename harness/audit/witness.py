@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from harness.audit.sequences import Glimpse, glimpse
+from harness.audit.sequences import Glimpse, ReadWindows
 from harness.trial.step.trainer import Trainer
 from models.episode import Step, Support
+from models.sequence.windows import Windows
 
 
 class ScoredQuery(NamedTuple):
@@ -37,25 +38,27 @@ class Arrival(NamedTuple):
 
 class Encoding(NamedTuple):
     """U_I [B] and features for the environment [B, d] that the sequence side gave, a glimpse of the base codes uint8 [B, L]
-    of both sides that it was given, and in a training step all of these."""
+    of both sides that it read, and in a training step all of these."""
 
     u: Tensor
     stream: Tensor
     seen: Glimpse
-    bases: tuple[Tensor, ...] = ()
+    sides: tuple[ReadWindows, ...] = ()
 
 
 @dataclass
 class Witness:
     """Hooks on environment, energy, sequence side and task term of a trainer. What they saw since it was last cleared:
-    `arrivals` and `encodings`, in their order, and in a training step (`training`) the `step` that the terms read.
-    Copies of the modules are of no interest, and nothing that was seen is copied or changed."""
+    `arrivals` and `encodings`, in their order, and in a training step (`training`) the `step` that the terms read;
+    `reading`: what the sequence side was given last. Copies of the modules are of no interest, and nothing that was seen
+    is copied or changed."""
 
     trainer: Trainer
     training: bool = False
     arrivals: list[Arrival] = field(default_factory=list)
     encodings: list[Encoding] = field(default_factory=list)
     step: Step | None = None
+    reading: tuple[ReadWindows, ...] = ()
 
     def __post_init__(self) -> None:
         model = self.trainer.model
@@ -70,16 +73,17 @@ class Witness:
             if module is model.energy:
                 self.answered(arguments[0], output)
 
+        def reads(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            if module is not model.sequence:
+                return None
+            self.reading = tuple(ReadWindows(Windows.of(side), whole=self.training) for side in arguments[:2])
+            return (*(side.windows for side in self.reading), *arguments[2:])
+
         def sequence(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
             if module is model.sequence:
-                self.encodings.append(
-                    Encoding(
-                        output.u,
-                        output.stream,
-                        glimpse(arguments[:2]),
-                        arguments[:2] if self.training else (),
-                    )
-                )
+                seen = tuple(side.glimpse() for side in self.reading)
+                sides = self.reading if self.training else ()
+                self.encodings.append(Encoding(output.u, output.stream, seen, sides))
 
         def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             if module is task:
@@ -88,6 +92,7 @@ class Witness:
         self._handles = [
             model.environment.register_forward_pre_hook(environment, with_kwargs=True),
             model.energy.register_forward_hook(energy),
+            model.sequence.register_forward_pre_hook(reads),
             model.sequence.register_forward_hook(sequence),
             task.register_forward_pre_hook(terms),
         ]

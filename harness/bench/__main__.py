@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -19,6 +20,8 @@ from analysis.paths import user_path
 from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
+from harness.bench.earlier import NotInClone, bench_earlier
+from harness.bench.evaluation import bench_evaluation
 from harness.bench.figures_file import check_file, write
 from harness.bench.gpu import bench_gpu
 from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
@@ -35,18 +38,9 @@ from harness.shell import terminal
 from harness.trial.device import choose_device
 
 BENCHES = (
-    "stem",
-    "step",
-    "batches",
-    "ranking",
-    "driver",
-    "growth",
-    "trials",
-    "rules",
-    "contracts",
-    "twins",
-    "gpu",
-)
+    "stem", "step", "earlier", "evaluation", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts",
+    "twins", "gpu",
+)  # fmt: skip
 
 
 def measure(
@@ -56,6 +50,7 @@ def measure(
     batch: int | None,
     units: int,
     through_ray: Sequence[int],
+    data: Path | None,
     device: torch.device,
     console: Console,
 ) -> Iterator[Measurement]:
@@ -106,7 +101,17 @@ def measure(
                 yield bench_stem(size, device, partial(bar.advance, task))
             elif name == "step":
                 bar.add_task("training steps", total=None)
-                yield bench_step(size, device)
+                yield from bench_step(size, device)
+            elif name == "earlier":
+                bar.add_task("training steps, now and then", total=None)
+                if not quick:
+                    try:
+                        yield bench_earlier()
+                    except NotInClone as error:
+                        console.print(str(error))
+            elif name == "evaluation":
+                bar.add_task("splits scored", total=None)
+                yield from bench_evaluation(data, quick=quick)
             else:
                 bar.add_task("batches", total=None)
                 yield from bench_batches(size, device)
@@ -177,9 +182,10 @@ def main() -> int:
         prog="python -m harness.bench",
         description="Time each fast route against the plain way of the same work, in one run, and compare their "
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
-        epilog="Sequences of 1000 + 4000 bp; stem at e = 768, kernel 43, the others at e = 64, kernel 11, "
-        "contracts and twins at default and at small sizes, where more than 1 %% of what contracts check, or 40 steps "
-        "for the twins of a trial, is a fault. The whole takes some minutes on a CPU.",
+        epilog="Sequences of 1000 + 4000 bp; stem and evaluation at e = 768, kernel 43, the others at e = 64, kernel 11, "
+        "earlier (against an earlier commit of this repository) at size small, contracts and twins at default and at "
+        "small sizes, where more than 1 %% of what contracts check, or 40 steps for the twins of a trial, is a fault. The "
+        "whole takes some minutes on a CPU.",
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")
@@ -197,6 +203,9 @@ def main() -> int:
         default=list(THROUGH_RAY),
         metavar="N",
         help="trials of growth that go through Ray (default: 10 100; 5000 are fed by a loop in its place)",
+    )
+    parser.add_argument(
+        "--data", type=user_path, metavar="ROOT", help="a dataset whose test split evaluation scores as well"
     )
     parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
@@ -227,6 +236,7 @@ def main() -> int:
             batch=options.batch,
             units=options.units,
             through_ray=options.through_ray,
+            data=options.data,
             device=device,
             console=console,
         )

@@ -32,7 +32,8 @@ class ConvPyramid(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         batch, length, width = x.shape
-        image = (x * mask[..., None]).permute(2, 0, 1)
+        # In its own order: of one that is not, a batched product is made channel by channel.
+        image = (x * mask[..., None]).permute(2, 0, 1).contiguous()
         tiles = -(-length // TILE)
         size = -(-length // tiles)
         halo = max(SCALES) // 2 if tiles > 1 else 0

@@ -1,6 +1,7 @@
 """The sequence potential U_I: stem -> self-attention -> interaction (-> bottleneck, streams) -> Fourier KAN."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -15,9 +16,14 @@ from models.sequence.dual_stream import DualStream
 from models.sequence.interaction import Interaction
 from models.sequence.kan import FourierKAN
 from models.sequence.rope import RotarySelfAttention
+from models.sequence.side import Side, features_of_pairs
 from models.sequence.stem import KmerStem
 from models.sequence.tokens import kmer_tokens, reverse_complement
+from models.sequence.windows import Windows
 from models.streams import Composed, Noise
+
+Tables = Mapping[str, Tensor]
+"""Folded tables of the stems, by name."""
 
 
 class SequenceOutput(NamedTuple):
@@ -42,9 +48,10 @@ class SequencePotential(ModelPart, Composed):
     pooled stem features of a sequence and its reverse complement: the output is the same for all four orientations.
     `halved`: what lies between stem and z_I runs in bfloat16 (`precision: bf16`).
 
-    Shapes: enhancer integer [B, L_e], promoter integer [B, L_p] (A C G T N = 0..4, padding 4 on the right, at least
-    6 bp wide) -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). More padding on the right changes nothing.
-    All-null sequences give finite output. Source: M01 to M06; rp04.
+    Shapes: enhancer [B, L_e], promoter [B, L_p], integers (A C G T N = 0..4, padding 4 on the right, at least 6 bp wide),
+    or `Windows` -> SequenceOutput(z_i [B, d], u [B], stream [B, d], kl [B]). More padding changes nothing. All-null
+    sequences give finite output. A window that several pairs have goes once through what neither noise nor the other
+    side enters: the stem in training, self-attention too where there is no noise. Source: M01 to M06; rp04.
     """
 
     group = "S"
@@ -107,19 +114,94 @@ class SequencePotential(ModelPart, Composed):
         self.dual = None if environment_stream is None else DualStream(self.features, environment_stream)
         self.energy = FourierKAN(self.features, grid, nonnegative=nonnegative)
 
-    def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
+    def forward(
+        self,
+        enhancer: Tensor | Windows,
+        promoter: Tensor | Windows,
+        noise: Noise | None = None,
+        *,
+        tables: Tables | None = None,
+        batch: int | None = None,
+    ) -> SequenceOutput:
+        """`tables`: of the present parameters, where they are there already; `batch`: most windows or pairs at once where
+        there is no noise (None: all)."""
         if self.answer is not None:
             return self.answer
-        # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
-        with torch.autocast(enhancer.device.type, enabled=False):
-            (h_e, m_e), (h_p, m_p) = self._stem_features(enhancer, promoter, noise)
-        device = enhancer.device.type
-        with torch.autocast(device, dtype=torch.bfloat16) if self.halved else contextlib.nullcontext():
-            for layer in self.enhancer_attention:
-                h_e = layer(h_e, m_e, noise)
-            for layer in self.promoter_attention:
-                h_p = layer(h_p, m_p, noise)
-            z_i = self.interaction(h_e, m_e, h_p, m_p, noise)
+        sides = Windows.of(enhancer), Windows.of(promoter)
+        tables = self.tables() if tables is None else tables
+        if noise is None:
+            return self._quiet(*sides, tables, batch or max(1, len(sides[0].row)))
+        return self._meet(*self._noisy(*sides, tables, noise), noise)
+
+    def tables(self) -> Tables:
+        """The folded tables of the stems with the present parameters; several passes of one step may share them."""
+        with torch.autocast(self.energy.cosine.device.type, enabled=False):
+            return {name: self._stem(name).table() for name in self.stems}
+
+    def _quiet(self, enhancer: Windows, promoter: Windows, tables: Tables, batch: int) -> SequenceOutput:
+        """Without noise: every promoter once, with all of its pairs, and every enhancer (see `features_of_pairs`)."""
+
+        def made(numbers: Tensor) -> Side:
+            return self._features("enhancer", enhancer.read(numbers), tables)
+
+        enhancers = features_of_pairs(enhancer, made, batch)
+        parts, places = [], []
+        for numbers, pairs in promoter.in_groups(batch):
+            promoters = self._features("promoter", promoter.read(numbers), tables)
+            for some in pairs.split(batch):
+                row = promoter.row[some] - numbers[:1]
+                parts.append(self._meet(enhancers(some), promoters.rows(row), None))
+                places.append(some)
+        back = torch.argsort(torch.cat(places))
+        return SequenceOutput(*(torch.cat(each)[back] for each in zip(*parts, strict=True)))
+
+    def _noisy(self, enhancer: Windows, promoter: Windows, tables: Tables, noise: Noise) -> tuple[Side, Side]:
+        """Features of each pair's windows, every window once through the stem up to its norm and dropout."""
+        with torch.autocast(self.energy.cosine.device.type, enabled=False):
+            e, p = (
+                self._peaked(name, windows.read(windows.numbers), tables).rows(windows.row)
+                for name, windows in (("enhancer", enhancer), ("promoter", promoter))
+            )
+            if self.share_sides:
+                # One finish over both sides: a dropout module draws once per forward pass.
+                both = self._stem("both").finish(torch.cat([e.h, p.h], dim=1), noise)
+                h_e, h_p = both.split([e.h.shape[1], p.h.shape[1]], dim=1)
+            else:
+                h_e, h_p = (
+                    self._stem("enhancer").finish(e.h, noise),
+                    self._stem("promoter").finish(p.h, noise),
+                )
+        return (
+            self._attended("enhancer", Side(h_e, e.mask), noise),
+            self._attended("promoter", Side(h_p, p.mask), noise),
+        )
+
+    def _features(self, name: str, bases: Tensor, tables: Tables) -> Side:
+        """What a side's windows [M, L] are worth before the two sides meet, without noise."""
+        with torch.autocast(bases.device.type, enabled=False):
+            peaks = self._peaked(name, bases, tables)
+            stem = self._stem("both" if self.share_sides else name)
+            side = Side(stem.finish(peaks.h, None), peaks.mask)
+        return self._attended(name, side, None)
+
+    def _attended(self, name: str, side: Side, noise: Noise | None) -> Side:
+        """After the self-attention of that side."""
+        h = side.h
+        with self._halves(h):
+            for layer in self.enhancer_attention if name == "enhancer" else self.promoter_attention:
+                h = layer(h, side.mask, noise)
+        return Side(h, side.mask)
+
+    def _halves(self, like: Tensor) -> contextlib.AbstractContextManager[object]:
+        """What lies between stem and z_I runs in this."""
+        if not self.halved:
+            return contextlib.nullcontext()
+        return torch.autocast(like.device.type, dtype=torch.bfloat16)
+
+    def _meet(self, enhancer: Side, promoter: Side, noise: Noise | None) -> SequenceOutput:
+        """Pair by pair."""
+        with self._halves(enhancer.h):
+            z_i = self.interaction(enhancer.h, enhancer.mask, promoter.h, promoter.mask, noise)
         # What follows is one row per pair, and a mantissa of eight bits would tie pairs that differ.
         with torch.autocast(z_i.device.type, enabled=False):
             return self._potential(at_least_float32(z_i), noise)
@@ -136,22 +218,12 @@ class SequencePotential(ModelPart, Composed):
             z_i, stream = self.dual(z_i)
         return SequenceOutput(z_i, self.energy(z_i), stream, kl)
 
-    def _stem_features(
-        self, enhancer: Tensor, promoter: Tensor, noise: Noise | None
-    ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        if not self.share_sides:
-            sides = []
-            for name, bases in (("enhancer", enhancer), ("promoter", promoter)):
-                stem = self._stem(name)
-                peaks, mask = self._peaks(stem, bases, stem.table())
-                sides.append((stem.finish(peaks, noise), mask))
-            return sides[0], sides[1]
-        # One finish over both sides: a dropout module draws once per forward pass.
-        stem = self._stem("both")
-        table = stem.table()
-        (p_e, m_e), (p_p, m_p) = self._peaks(stem, enhancer, table), self._peaks(stem, promoter, table)
-        h_e, h_p = stem.finish(torch.cat([p_e, p_p], dim=1), noise).split([p_e.shape[1], p_p.shape[1]], dim=1)
-        return (h_e, m_e), (h_p, m_p)
+    def _peaked(self, name: str, bases: Tensor, tables: Tables) -> Side:
+        """The stem of a side over windows [M, L], before its norm."""
+        # The stem stays in float32 under autocast: thousands of additions land on one entry of its table's gradient.
+        with torch.autocast(bases.device.type, enabled=False):
+            key = "both" if self.share_sides else name
+            return Side(*self._peaks(self._stem(key), bases, tables[key]))
 
     def _stem(self, name: str) -> KmerStem:
         stem = self.stems[name]

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from models.sequence.attend import attend
 from models.sequence.masking import mask_bias
 
 
@@ -39,11 +40,5 @@ class Reach(NamedTuple):
         first, readers = self.readers.shape[-1], k.shape[2] - self.readers.shape[-1]
         queries = q.split([q.shape[2] - readers, readers], dim=2)
         keys, values = (k, k[:, :, :first]), (v, v[:, :, :first])
-        out = []
-        for query, key, value, bias in zip(queries, keys, values, self, strict=True):
-            scores = query @ key.transpose(-1, -2)
-            if score is not None:
-                scores = score(scores)
-            scores += bias
-            out.append(torch.softmax(scores, dim=-1) @ value)
-        return torch.cat(out, dim=2)
+        parts = zip(queries, keys, values, self, strict=True)
+        return torch.cat([attend(*part, score) for part in parts], dim=2)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from models.declared import POSITIVE, declare
 from models.registry import EVERYWHERE
+from models.sequence.attend import attend
 from models.sequence.feed_forward import FeedForward
 from models.sequence.masking import mask_bias
 from models.sequence.reach import Reach
@@ -23,35 +24,23 @@ def rotate(x: Tensor, position: Tensor) -> Tensor:
     <rotate(q, m), rotate(k, n)> depends on positions through m - n only. Shapes: x [B, H, L, D] with D even,
     position [B, L] or [1, L] (real numbers, in pooled windows) -> [B, H, L, D]. Source: Su et al. 2021.
     """
+    return turned(x, turns(position, x.shape[-1], x.dtype)[:, None])
+
+
+def turns(position: Tensor, width: int, dtype: torch.dtype) -> Tensor:
+    """exp(i angle) of all pairs, complex: [B, L] -> [B, L, D / 2]; for numbers of `dtype`."""
     # Angles in at least float32: bfloat16 has too few bits for positions beyond about a hundred windows.
-    cos, sin = _cos_sin(position.to(torch.promote_types(x.dtype, torch.float32)), x.shape[-1])
-    return (x * cos[:, None] + _quarter_turn(x, -1) * sin[:, None]).to(x.dtype)
-
-
-def rotated_heads(x: Tensor, weight: Tensor, bias: Tensor, position: Tensor, heads: int) -> Tensor:
-    """`rotate` of the heads of W x + b: [B, L, d], [D heads, d] -> [B, heads, L, D].
-
-    The turned pairs are linear in x as well, so that they come as further rows of one product.
-    """
-    rows = torch.cat([weight, _quarter_turn(weight, 0)]), torch.cat([bias, _quarter_turn(bias, 0)])
-    straight, turned = F.linear(x, *rows).unflatten(-1, (2, heads, -1)).unbind(-3)
-    cos, sin = _cos_sin(position, straight.shape[-1])
-    return torch.addcmul(straight * cos[:, :, None], turned, sin[:, :, None]).transpose(1, 2)
-
-
-def _quarter_turn(x: Tensor, dim: int) -> Tensor:
-    """(x_2i, x_2i+1) -> (-x_2i+1, x_2i) along `dim`."""
-    pairs = x.unflatten(dim, (-1, 2))
-    first, second = pairs.unbind(dim if dim < 0 else dim + 1)
-    return torch.stack([-second, first], dim=dim if dim < 0 else dim + 1).reshape(x.shape)
-
-
-def _cos_sin(position: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Of the angles of all pairs, each twice: [B, L] -> [B, L, D]."""
+    position = position.to(torch.promote_types(dtype, torch.float32))
     half = width // 2
     rate = BASE ** (-torch.arange(half, dtype=position.dtype, device=position.device) / half)
-    angle = (position[..., None] * rate).repeat_interleave(2, dim=-1)
-    return angle.cos(), angle.sin()
+    angle = position[..., None] * rate
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def turned(x: Tensor, turn: Tensor) -> Tensor:
+    """The pairs of x [..., D] as complex numbers times turn [..., D / 2], in the type of x."""
+    pairs = torch.view_as_complex(x.to(turn.real.dtype).unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)
 
 
 def head_width(width: int, heads: int) -> int:
@@ -83,16 +72,20 @@ class MultiHeadAttention(nn.Module):
         """(q / sqrt(D) [B, H, L, D], k [B, H, M, D], v [B, H, M, D]), q and k rotated when positions are given."""
         width = self.query.out_features
         root = math.sqrt(width // self.heads)
-        query_rows = self.query.weight / root, self.query.bias / root
-        if positions is None:
-            q = F.linear(query, *query_rows).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-            k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-            return q, k, v
-        weight, bias = self.key_value.weight.split(width), self.key_value.bias.split(width)
-        q = rotated_heads(query, *query_rows, positions[0], self.heads)
-        k = rotated_heads(source, weight[0], bias[0], positions[1], self.heads)
-        v = F.linear(source, weight[1], bias[1]).unflatten(-1, (self.heads, -1)).transpose(1, 2)
-        return q, k, v
+        rows = self.query.weight / root, self.query.bias / root
+        if query is source:
+            every = torch.cat([rows[0], self.key_value.weight]), torch.cat([rows[1], self.key_value.bias])
+            q, k, v = F.linear(query, *every).unflatten(-1, (3, self.heads, -1)).unbind(-3)
+        else:
+            q = F.linear(query, *rows).unflatten(-1, (self.heads, -1))
+            k, v = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        if positions is not None:
+            turn = turns(positions[0], q.shape[-1], q.dtype)[:, :, None]
+            q = turned(q, turn)
+            if positions[1] is not positions[0]:
+                turn = turns(positions[1], k.shape[-1], k.dtype)[:, :, None]
+            k = turned(k, turn)
+        return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
 
     def collect(self, scores: Tensor, allowed: Tensor, values: Tensor) -> Tensor:
         """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D].
@@ -109,7 +102,10 @@ class MultiHeadAttention(nn.Module):
         self, query: Tensor, source: Tensor, allowed: Tensor, positions: tuple[Tensor, Tensor] | None = None
     ) -> Tensor:
         q, k, v = self.project(query, source, positions)
-        return self.collect(q @ k.transpose(-1, -2), allowed, v)
+        read = attend(q, k, v, mask_bias(allowed, q.dtype)[:, None])
+        some = (allowed != 0).any(-1, keepdim=True)
+        out: Tensor = self.out(read.transpose(1, 2).flatten(-2) * some)
+        return out
 
     def within(self, x: Tensor, reach: Reach, position: Tensor) -> Tensor:
         """Self-attention of x [B, N, d] at `position` [B or 1, N], without the scores that `reach` leaves out."""

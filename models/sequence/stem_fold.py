@@ -15,8 +15,9 @@ from torch.autograd import Function
 CACHE_BYTES = 12 * 2**20
 """Slice of the table that one sweep over the positions reads; larger ones fall out of the last-level cache."""
 
-BLOCK_BYTES = 64 * 2**20
-"""Upper bound of the convolution outputs held at once, before pooling."""
+BLOCK_BYTES = 24 * 2**20
+"""Upper bound of the convolution outputs held at once, before pooling: above some 30 MB the system clears new pages for
+every tensor."""
 
 INDEX_ENTRIES = 2**18
 """Row numbers handed to one embedding_bag call."""
@@ -54,8 +55,10 @@ class FoldedMax(Function):
     def forward(tokens: Tensor, valid: Tensor, table: Tensor, pool: int) -> tuple[Tensor, Tensor]:
         samples, positions = valid.shape
         width = table.shape[2]
-        most = BLOCK_BYTES * (ON_GPU if table.is_cuda else 1)
-        block = max(1, most // max(1, positions * width * table.element_size()))
+        more = ON_GPU if table.is_cuda else 1
+        block = max(1, more * BLOCK_BYTES // max(1, positions * width * table.element_size()))
+        if _group(table) == table.shape[1]:  # sums that one sweep makes are taken as they come
+            block = min(block, _batch(positions, table))
         parts = [
             _windowed_max(_sums(tokens[i : i + block], valid[i : i + block], table), pool)
             for i in range(0, samples, block)
@@ -136,11 +139,9 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
     flat = table.reshape(rows * kernel, width)
     index = torch.int32 if rows * kernel < 2**31 else torch.int64
     first = (tokens * kernel).to(index)
-    cache, entries = (each * (ON_GPU if table.is_cuda else 1) for each in (CACHE_BYTES, INDEX_ENTRIES))
-    group = max(1, min(kernel, cache // (rows * width * table.element_size())))
-    batch = max(1, entries // (positions * group))
-    floor = table.new_zeros(valid.shape).masked_fill_(~valid, -torch.inf)[..., None]
-    sums = table.new_empty(samples, positions, width)
+    group = _group(table)
+    batch = _batch(positions, table)
+    sums = table.new_empty(0 if samples <= batch else samples, positions, width)
     for tap in range(0, kernel, group):
         size = min(group, kernel - tap)
         taps = torch.arange(tap, tap + size, dtype=index, device=tokens.device)
@@ -148,8 +149,26 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
             part = slice(i, i + batch)
             row = first[part, tap : tap + positions + size - 1].unfold(1, size, 1) + taps
             bags = F.embedding_bag(row.reshape(-1, size), flat, mode="sum").view(-1, positions, width)
-            torch.add(bags, sums[part] if tap else floor[part], out=sums[part])
-    return sums
+            if tap:
+                sums[part] += bags
+            elif samples <= batch:
+                sums = bags
+            else:
+                sums[part] = bags
+    return sums.masked_fill_(~valid[..., None], -torch.inf)
+
+
+def _group(table: Tensor) -> int:
+    """Taps whose rows of the table [V+1, kernel, d] stay cached together."""
+    rows, kernel, width = table.shape
+    cache = CACHE_BYTES * (ON_GPU if table.is_cuda else 1)
+    return max(1, min(kernel, cache // (rows * width * table.element_size())))
+
+
+def _batch(positions: int, table: Tensor) -> int:
+    """Samples of one call."""
+    entries = INDEX_ENTRIES * (ON_GPU if table.is_cuda else 1)
+    return max(1, entries // (positions * _group(table)))
 
 
 def _windowed_max(sums: Tensor, pool: int) -> tuple[Tensor, Tensor]:

@@ -27,5 +27,8 @@ class TemperedGate(nn.Module):
         nn.init.constant_(self.raw_temperature, SOFTPLUS_ONE)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        # The map over temperature, each half of it on its part: nothing as large as [x; y] is ever made.
         temperature = F.softplus(self.raw_temperature)
-        return torch.sigmoid(self.open(torch.cat([x, y], dim=-1)) / temperature) * y
+        of_x, of_y = (self.open.weight / temperature).split(x.shape[-1], dim=-1)
+        level = F.linear(x, of_x, self.open.bias / temperature).flatten(0, -2)
+        return torch.sigmoid(torch.addmm(level, y.flatten(0, -2), of_y.T)).view_as(y) * y

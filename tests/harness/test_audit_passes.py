@@ -32,9 +32,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     forward, step = SequencePotential.forward, Trainer.step
 
-    def counting_forward(self: SequencePotential, *arguments: Any) -> SequenceOutput:
+    def counting_forward(self: SequencePotential, *arguments: Any, **named: Any) -> SequenceOutput:
         counts["passes"] += 1
-        return forward(self, *arguments)
+        return forward(self, *arguments, **named)
 
     def counting_step(self: Trainer, *arguments: Any, **named: Any) -> StepLog:
         counts["whole" if given_sides(self) is None else "behind"] += 1

@@ -18,6 +18,7 @@ from models.sequence.cbat import Cbat
 from models.sequence.potential import SequencePotential
 from models.sequence.rope import RotarySelfAttention
 from models.sequence.stem import KmerStem
+from models.sequence.windows import Windows
 from tests.harness.conftest import MakeUnit
 
 Broken = Callable[..., Any]
@@ -108,10 +109,15 @@ def test_a_set_encoder_that_does_not_average_is_named(
 def blind(patch: pytest.MonkeyPatch) -> None:
     forward = SequencePotential.forward
 
-    def half(self: SequencePotential, enhancer: Tensor, promoter: Tensor, noise: Any = None) -> Any:
-        shown = promoter.clone()
-        shown[:, shown.shape[1] // 2 :] = 4
-        return forward(self, enhancer, shown, noise)
+    def half(self: SequencePotential, enhancer: Any, promoter: Any, noise: Any = None, **named: Any) -> Any:
+        windows = Windows.of(promoter)
+
+        def shown(numbers: Tensor) -> Tensor:
+            bases = windows.read(numbers).clone()
+            bases[:, bases.shape[1] // 2 :] = 4
+            return bases
+
+        return forward(self, enhancer, windows._replace(read=shown), noise, **named)
 
     patch.setattr(SequencePotential, "forward", half)
 

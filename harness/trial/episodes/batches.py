@@ -1,5 +1,6 @@
 """From pair indices to tensors, and the sequence side over many pairs."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +9,9 @@ from torch import Tensor
 
 from harness.data.dataset import EncodedDataset
 from models.prism import PrismModel
-from models.sequence.potential import SequenceOutput
+from models.sequence.potential import SequenceOutput, Tables
+from models.sequence.windows import Windows
+from models.streams import Noise
 
 
 class Encoded(NamedTuple):
@@ -19,12 +22,30 @@ class Encoded(NamedTuple):
     stream: Tensor
 
 
+def windows_of(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Windows, Windows]:
+    """Enhancers and promoters of the pairs (flattened), for the device."""
+    flat = np.asarray(pairs).reshape(-1)
+    enhancer = _windows(flat, dataset.enhancer_row[flat], dataset.enhancer_bases, device)
+    return enhancer, _windows(flat, dataset.promoter_row[flat], dataset.promoter_bases, device)
+
+
 def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
     """Base codes uint8 [B, L_e] and [B, L_p] of the pairs (flattened) on the device."""
-    flat = np.asarray(pairs).reshape(-1)
-    enhancer = torch.from_numpy(dataset.enhancer_bases(flat))
-    promoter = torch.from_numpy(dataset.promoter_bases(flat))
-    return enhancer.to(device, non_blocking=True), promoter.to(device, non_blocking=True)
+    enhancer, promoter = windows_of(dataset, pairs, device)
+    return enhancer.of_pairs(), promoter.of_pairs()
+
+
+def _windows(
+    pairs: np.ndarray, rows: np.ndarray, bases: Callable[[np.ndarray], np.ndarray], device: torch.device
+) -> Windows:
+    """Of pairs with these rows of a side's matrix, whose `bases` are asked for by a pair."""
+    _, first, row = np.unique(rows, return_index=True, return_inverse=True)
+
+    def read(numbers: Tensor) -> Tensor:
+        chosen = pairs[first[numbers.cpu().numpy()]]
+        return torch.from_numpy(bases(chosen)).to(device, non_blocking=True)
+
+    return Windows(torch.from_numpy(row).to(device), len(first), read)
 
 
 def forward(
@@ -32,10 +53,14 @@ def forward(
     dataset: EncodedDataset,
     pairs: np.ndarray,
     device: torch.device,
-    noise: object = None,
+    noise: Noise | None = None,
+    *,
+    tables: Tables | None = None,
+    batch: int | None = None,
 ) -> SequenceOutput:
-    """The sequence side of the pairs."""
-    output: SequenceOutput = model.sequence(*bases(dataset, pairs, device), noise)
+    """The sequence side of the pairs; `tables` and `batch`: see `SequencePotential.forward`."""
+    sides = windows_of(dataset, pairs, device)
+    output: SequenceOutput = model.sequence(*sides, noise, tables=tables, batch=batch)
     return output
 
 
@@ -47,14 +72,7 @@ def encode_pairs(
     device: torch.device,
     batch: int,
 ) -> Encoded:
-    """One sequence pass per pair in evaluation mode, `batch` pairs at a time; empty input gives empty tensors."""
-    u, z_i = [torch.empty(0, device=device)], [torch.empty(0, model.features, device=device)]
-    stream = [torch.empty(0, model.features, device=device)]
-    for start in range(0, len(pairs), batch):
-        output = forward(model, dataset, pairs[start : start + batch], device)
-        u.append(output.u)
-        z_i.append(output.z_i)
-        if model.dual_stream:
-            stream.append(output.stream)
-    features = torch.cat(z_i)
-    return Encoded(torch.cat(u), features, torch.cat(stream) if model.dual_stream else features)
+    """One sequence pass per pair in evaluation mode, `batch` pairs at a time, and one per window of any number of pairs;
+    empty input gives empty tensors."""
+    output = forward(model, dataset, pairs, device, batch=batch)
+    return Encoded(output.u, output.z_i, output.stream if model.dual_stream else output.z_i)

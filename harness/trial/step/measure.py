@@ -134,9 +134,12 @@ class Measure:
     def sides(self, batch: EpisodeBatch, draws: Draws, index: int) -> Sides:
         """The sequence side over the pairs of a batch. Support features carry no dropout, so that the Student sees in
         training what it sees in prediction."""
+        tables = self.model.sequence.tables()
         with torch.set_grad_enabled(self.shared):
-            support = forward(self.model, self.dataset, batch.support, self.device)
-        return Sides(support, forward(self.model, self.dataset, batch.query, self.device, draws.noise(index)))
+            support = forward(self.model, self.dataset, batch.support, self.device, tables=tables)
+        noise = draws.noise(index)
+        query = forward(self.model, self.dataset, batch.query, self.device, noise, tables=tables)
+        return Sides(support, query)
 
     def labels(self, pairs: np.ndarray) -> Tensor:
         """Labels 0/1 of pair indices, of their shape."""

@@ -129,6 +129,7 @@ class Trainer:
                 {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
             ],
             lr=first.optimiser.lr,
+            fused=True,
         )
         self.clip = first.optimiser.clip
         hides, labels = config.episode.pseudo_unseen, config.support.labels
@@ -249,7 +250,8 @@ class Trainer:
         scale = min(1.0, self.clip / (norm + 1e-12))
         for parameter in self.parameters:
             gradient = gradients.get(parameter)
-            parameter.grad = None if gradient is None else gradient * scale
+            # In the parameter's own order: the fused AdamW of a CPU reads both as they lie in memory.
+            parameter.grad = None if gradient is None else gradient.contiguous() * scale
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         return norm

@@ -3,17 +3,18 @@
 Reading sorted indices is faster on disk, and the way back was forgotten. Splits that are predicted are sorted already, so
 only training sees the sequence of one pair beside the label of another.
 """
+
 PRESET = "minimal"
 SET = {}
 import numpy as np
 
 import harness.trial.episodes.batches as batches
 
-_bases = batches.bases
+_windows_of = batches.windows_of
 
 
-def bases(dataset, pairs, device):
-    return _bases(dataset, np.sort(np.asarray(pairs).reshape(-1)), device)
+def windows_of(dataset, pairs, device):
+    return _windows_of(dataset, np.sort(np.asarray(pairs).reshape(-1)), device)
 
 
-batches.bases = bases
+batches.windows_of = windows_of
