@@ -125,9 +125,11 @@ class SequencePotential(ModelPart, Composed):
     ) -> SequenceOutput:
         """`tables`: of the present parameters, where they are there already; `batch`: most windows or pairs at once where
         there is no noise (None: all)."""
-        if self.answer is not None:
-            return self.answer
         sides = Windows.of(enhancer), Windows.of(promoter)
+        if self.answer is not None:
+            for side in sides:  # of which it was computed: who listens to what is read hears it
+                side.read(side.numbers)
+            return self.answer
         tables = self.tables() if tables is None else tables
         if noise is None:
             return self._quiet(*sides, tables, batch or max(1, len(sides[0].row)))

@@ -180,7 +180,10 @@ class Stack:
         before = {leaf: {k: leaf[k].clone() for k in kept} for leaf in self._rows} if kept else {}
         for leaf in self._rows:
             gradient = gradients.get(leaf)
-            leaf.grad = None if gradient is None else gradient * scale.view(-1, *[1] * (gradient.ndim - 1))
+            if gradient is not None:
+                # In the leaf's own order: the fused AdamW of a CPU reads both as they lie in memory.
+                gradient = gradient.contiguous() * scale.view(-1, *[1] * (gradient.ndim - 1))
+            leaf.grad = gradient
         fresh = [leaf for leaf in gradients if leaf not in self.optimiser.state]
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
