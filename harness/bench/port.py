@@ -1,11 +1,11 @@
 """`python -m harness.bench.port SWEEP.yaml DATA OUT`: a grid as a straightforward port of a training script to Ray Tune.
 
-Ray Tune as it is by default: a function trainable, a new process per trial, as many at once as there are cores. Each trial
+Ray Tune as it is by default: a function trainable, a new process per trial, as many at once as there are cores. A trial
 imports torch, reads all sequences as strings, and trains and evaluates one seed after the other. k-mers go through a
-dictionary, sample by sample; the stem is Embedding -> Conv1d -> ReLU -> MaxPool1d; every support draw, and every epoch, asks
-for U_I of its pairs anew; nothing is shared between trials. What is trained and measured is the harness's own: the network
-behind the stem, losses, episodes, random streams and metrics. So its rows of `cells` are those of the harness's sweep of the
-same YAML.
+dictionary, sample by sample; the stem is Embedding -> Conv1d -> ReLU -> MaxPool1d; every support draw, and every epoch,
+asks for U_I of its pairs anew; nothing is shared between trials. What is trained and measured is the harness's own: the
+network behind the stem, losses, episodes, random streams and metrics. So its rows of `cells` are those of the harness's
+sweep of the same YAML.
 """
 
 import copy
@@ -59,7 +59,9 @@ Row = dict[str, Any]
 class PortTrainer(Trainer):
     """The harness's trainer with a sequence side that is made the plain way."""
 
-    def __init__(self, config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray, seed: int) -> None:
+    def __init__(
+        self, config: ConfigurationBlock, dataset: EncodedDataset, codes: np.ndarray, seed: int
+    ) -> None:
         super().__init__(config, dataset, codes, seed, CPU)
         self.sequences = {
             "enhancer": [decode_bases(window).rstrip("N") for window in dataset.enhancers],
@@ -85,7 +87,10 @@ class PortTrainer(Trainer):
             assert isinstance(stem, KmerStem)
             peaks, mask[side] = self.peaks(stem, self.tokens(side, pairs))
             h[side] = stem.finish(peaks, noise)
-        for side, layers in (("enhancer", network.enhancer_attention), ("promoter", network.promoter_attention)):
+        for side, layers in (
+            ("enhancer", network.enhancer_attention),
+            ("promoter", network.promoter_attention),
+        ):
             for layer in layers:
                 h[side] = layer(h[side], mask[side], noise)
         z_i = network.interaction(h["enhancer"], mask["enhancer"], h["promoter"], mask["promoter"], noise)
@@ -197,7 +202,7 @@ class PortUnit:
                 inputs = (support, u_here.unsqueeze(0), z_i.unsqueeze(0), trainer.reference, trainer.memory)
                 _, scored = score_queries(trainer.model, *inputs, warm=warm)
                 u[here], logits[draw, here] = u_here.numpy(), scored.logit[0].numpy()
-        nothing: dict[str, Any] = dict.fromkeys(NOT_MEASURED, {})
+        nothing: dict[str, Any] = {name: {} for name in NOT_MEASURED}
         return SplitScores(
             split=name, pairs=pairs, label=label, cell=cell, u=u, logits=logits, **nothing, gate=None
         )
@@ -221,7 +226,7 @@ def train(trial: dict[str, Any]) -> None:
     out = Path(trial["out"])
     pd.DataFrame(rows).to_parquet(out / f"{config.id}.parquet")
     ended = {"clock": time.time(), "processor": time.process_time()}
-    (out / f"{config.id}.json").write_text(json.dumps({"begun": begun, "ended": ended}))
+    (out / f"{config.id}-trial.json").write_text(json.dumps({"begun": begun, "ended": ended}))
 
 
 def main() -> None:
