@@ -10,13 +10,10 @@ from analysis.ranking import rank
 from analysis.report.page import write_report
 from analysis.store import Run
 from harness.bench.measurement import Measurement, timed
-from harness.bench.ranking import SEEDS, make_units, multiply
+from harness.bench.ranking import FULL, SECONDS, SEEDS, make_units, multiply
 from harness.store.compaction import AT_ONCE, Compactor
 
 LIMIT = 30.0
-FULL = 10_000
-"""Units of which the limit is asked."""
-SECONDS = "processor s"
 
 
 def bench_report(units: int) -> Measurement:
