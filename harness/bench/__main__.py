@@ -76,7 +76,7 @@ def measure(
                 yield bench_report(QUICK_UNITS if quick else units)
             elif name == "store":
                 bar.add_task("units and what they keep", total=None)
-                yield bench_kept(*(QUICK_KEPT if quick else KEPT))
+                yield bench_kept(*(QUICK_KEPT if quick else KEPT), twins=not quick)
             elif name == "sweep":
                 bar.add_task("a sweep and its port", total=None)
                 if quick:

@@ -48,7 +48,7 @@ def bench_worker_epochs(epochs: int) -> Measurement:
         Time(whole.wall - row["wall_s"], whole.cpu - row["cpu_s"])
         for whole, row in zip(times, rows, strict=True)
     ]
-    return _measurement("worker's bookkeeping of an epoch", beside, "its first epochs")
+    return late_against_early("worker's bookkeeping of an epoch", beside, "its first epochs")
 
 
 def bench_driver_epochs(epochs: int) -> Measurement:
@@ -64,10 +64,10 @@ def bench_driver_epochs(epochs: int) -> Measurement:
         gc.collect()
         gc.freeze()
         times = [timed(partial(report, epoch), CPU).times(1 / TRIALS) for epoch in range(1, epochs + 1)]
-    return _measurement("driver's bookkeeping of an epoch", times, "the first epochs")
+    return late_against_early("driver's bookkeeping of an epoch", times, "the first epochs")
 
 
-def _measurement(name: str, times: Sequence[Time], plain: str) -> Measurement:
+def late_against_early(name: str, times: Sequence[Time], plain: str) -> Measurement:
     """Of the last epochs against those around the AROUND-th, medians; the limit holds where there are EPOCHS."""
     width = min(AROUND, max(1, len(times) // 3))
     early, late = middle(times[width // 2 : width // 2 + width]), middle(times[-width:])

@@ -30,9 +30,10 @@ DATA = DataBlock(
 """As many cell lines as by default, of few pairs each: rows of `cells` are per line and epoch."""
 
 
-def bench_kept(units: int, epochs: int) -> Measurement:
+def bench_kept(units: int, epochs: int, *, twins: bool = True) -> Measurement:
     """Bytes of all tables but `predictions`, of `units` audited units of preset rp24 with `epochs` epochs on 16 cell lines;
-    the limit is of what each leaves at its end, before anything is compacted. Times: a unit, and its compaction."""
+    the limit is of what each leaves at its end, before anything is compacted. Times: a unit, and its compaction.
+    `twins`: the audit's twins run in the first of them, as they do in a trial."""
     cpu = torch.device("cpu")
     changes = {**TINY, "audit": "warn", "optimiser.epochs": epochs, "support.draws": 5} | SHORT
     config = compose(load_preset("rp24"), changes).resolved(gpu=False)
@@ -47,7 +48,9 @@ def bench_kept(units: int, epochs: int) -> Measurement:
 
         def train() -> None:
             for seed in range(units):
-                unit = UnitRun(config, dataset, fold, seed, RunWriter(run), twins=seed == 0, **AUDITED)
+                unit = UnitRun(
+                    config, dataset, fold, seed, RunWriter(run), twins=twins and seed == 0, **AUDITED
+                )
                 names.append(unit.unit)
                 while not unit.finished:
                     unit.advance()

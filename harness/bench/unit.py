@@ -34,7 +34,7 @@ SMOOTH, RANKED = ("nll", "brier", "logit_sd"), ("aupr", "auc")
 EXACT = "float64 metrics"
 ALONE = "rows that one way lacks"
 LIMITS = {EXACT: 1e-6, ALONE: 0.0}
-SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 4, "evaluation.train_subset": 64}
+SHORT = {"optimiser.epochs": 2, "optimiser.steps_per_epoch": 4, "evaluation.train_subset": 16}
 """Of the comparison in float64. In float32 a tie that rounding decides moves a parameter by a whole step of AdamW, and
 trainings drift apart: their metrics are given beside, without a limit."""
 
@@ -63,8 +63,8 @@ def bench_unit(size: SweepSize, name: str) -> Measurement:
             times["the rest"] = timed(partial(kept, "the rest", partial(_harness, config, *of)), CPU)
             short = compose(config.canonical(), SHORT).resolved(gpu=False)
             with float64():
-                exact = _apart(_harness(short, *of), _port(PortUnit, short, *of))
-        rounded = _apart(rows["the rest"], rows["plain"])
+                exact = apart(_harness(short, *of), _port(PortUnit, short, *of))
+        rounded = apart(rows["the rest"], rows["plain"])
     return Measurement(
         name=f"unit of a sweep, {name}",
         plain=times["plain"],
@@ -106,16 +106,18 @@ def _harness(
     return unit.rows("cells")
 
 
-def _apart(cells: list[Row], other: list[Row]) -> dict[str, float]:
+def apart(cells: list[Row], other: list[Row]) -> dict[str, float]:
     """Largest differences of the smooth and of the ranked metrics, the largest mean one, and rows of one way alone."""
     both = pd.DataFrame(cells).merge(
         pd.DataFrame(other), on=KEYS, suffixes=("", "_port"), how="outer", indicator=True
     )
-    apart = pd.DataFrame({name: (both[name] - both[f"{name}_port"]).abs() for name in (*SMOOTH, *RANKED)})
+    differences = pd.DataFrame(
+        {name: (both[name] - both[f"{name}_port"]).abs() for name in (*SMOOTH, *RANKED)}
+    )
     return {
-        "smooth": float(apart[[*SMOOTH]].max().max()),
-        "ranked": float(apart[[*RANKED]].max().max()),
-        "mean": float(apart.mean().max()),
+        "smooth": float(differences[[*SMOOTH]].max().max()),
+        "ranked": float(differences[[*RANKED]].max().max()),
+        "mean": float(differences.mean().max()),
         "alone": float((both["_merge"] != "both").sum()),
     }
 
