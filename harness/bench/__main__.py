@@ -19,27 +19,33 @@ from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.bench.batches import bench_batches
 from harness.bench.contracts import SIZES, bench_contracts
-from harness.bench.driver import bench_driver
+from harness.bench.documented import bench_documented
 from harness.bench.earlier import NotInClone, bench_earlier
 from harness.bench.evaluation import bench_evaluation
 from harness.bench.figures_file import check_file, write
 from harness.bench.gpu import bench_gpu
+from harness.bench.grid import SMALL, TINY
 from harness.bench.growth import STUBBED, THROUGH_RAY, bench_growth
+from harness.bench.kept import KEPT, QUICK_KEPT, bench_kept
 from harness.bench.measurement import Measurement
 from harness.bench.ranking import SEEDS, bench_ranking
+from harness.bench.report import bench_report
 from harness.bench.rules import EPOCHS, QUICK_EPOCHS, bench_rules
+from harness.bench.scale import bench_scale
 from harness.bench.sizes import DOCUMENTED, QUICK, QUICK_UNITS, STEP, BenchSize
 from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
+from harness.bench.sweep import bench_sweep
 from harness.bench.trials import LINES, TRIALS, bench_memory, bench_trials
 from harness.bench.twins import PRESETS, bench_twins
 from harness.bench.twins import SIZES as TWINS_SIZES
+from harness.bench.unit import bench_unit
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
 BENCHES = (
-    "stem", "step", "earlier", "evaluation", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts",
-    "twins", "gpu",
+    "stem", "step", "earlier", "evaluation", "batches", "sweep", "ranking", "report", "driver", "store", "growth", "trials",
+    "rules", "contracts", "twins", "gpu",
 )  # fmt: skip
 
 
@@ -69,9 +75,22 @@ def measure(
                 yield bench_ranking(QUICK_UNITS if quick else units)
             elif name == "driver":
                 bar.add_task("proposals, reports and ends", total=None)
-                yield bench_driver(QUICK_UNITS if quick else units // SEEDS, "random")
-                if not quick:
-                    yield bench_driver(units // SEEDS, "tpe")
+                yield from bench_scale(units // SEEDS, quick=quick)
+            elif name == "report":
+                bar.add_task(f"report of {units} units", total=None)
+                yield bench_report(QUICK_UNITS if quick else units)
+            elif name == "store":
+                bar.add_task("units and what they keep", total=None)
+                yield bench_kept(*(QUICK_KEPT if quick else KEPT), twins=not quick)
+            elif name == "sweep":
+                bar.add_task("a sweep and its port", total=None)
+                if quick:
+                    yield bench_unit(TINY, "tiny data")
+                    yield bench_documented(QUICK)
+                else:
+                    yield bench_unit(SMALL, "default synthetic data")
+                    yield bench_sweep(SMALL, "default synthetic data")
+                    yield bench_documented(at(DOCUMENTED))
             elif name == "growth":
                 bar.add_task("trials through the driver", total=None)
                 for trials in () if quick else through_ray:
@@ -148,8 +167,8 @@ def show(measurements: list[Measurement], console: Console, *, on_gpu: bool) -> 
         notes = ", ".join(f"{key} {_number(value)}" for key, value in {**one.notes, "rounds": rounds}.items())
         console.print(f"{one.name}: {notes}", style="dim")
         for key, value in one.differences.items():
-            limit = f" (limit {one.limits[key]:.0e})" if key in one.limits else ""
-            console.print(f"  {key}: {value:.1e}{limit}")
+            limit = f" (limit {one.limits[key]:.2g})" if key in one.limits else ""
+            console.print(f"  {key}: {value:.2g}{limit}")
 
 
 def machine(device: torch.device) -> dict[str, object]:

@@ -71,7 +71,7 @@ class Measurement:
             budget = self.plain.wall / self.required
             over = [f"{self.name}: {self.fast.wall:.3g} s are over the budget of {budget:.3g} s on the clock"]
         return over + [
-            f"{self.name}: {key} differs by {self.differences[key]:.1e}, limit {limit:.0e}"
+            f"{self.name}: {key} is {self.differences[key]:.2g}, limit {limit:.2g}"
             for key, limit in self.limits.items()
             if not self.differences[key] <= limit
         ]

@@ -8,7 +8,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState, create_trial
 
 from harness.sweep.search import bounded
-from harness.sweep.search.bounded import BoundedTPE, weighed
+from harness.sweep.search.bounded import BoundedTPE, Ended, weighed
 
 SPACE = {
     "lr": optuna.distributions.FloatDistribution(1e-4, 1e-1, log=True),
@@ -76,3 +76,19 @@ def test_the_best_and_the_last_are_weighed(values: list[float | None]) -> None:
     assert set(best) <= {trial.value for trial in kept[:-1]}
     numbers = {trial.number for trial in kept}
     assert set(range(max(0, len(values) - bounded.BOUND + bounded.BEST), len(values))) <= numbers
+
+
+@given(st.permutations(range(40)), st.integers(1, 40))
+def test_looking_at_each_end_once_gives_the_same(order: list[int], started: int) -> None:
+    """Trials end in any order while others begin; what is kept of earlier looks changes nothing."""
+    ended = Ended([StudyDirection.MINIMIZE])
+    trials = [create_trial(state=TrialState.RUNNING) for _ in range(started)]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bounded, "BOUND", 12)
+        patched.setattr(bounded, "BEST", 3)
+        for number in order:
+            trials += [create_trial(state=TrialState.RUNNING) for _ in range(number + 1 - len(trials))]
+            state = (TrialState.PRUNED, TrialState.COMPLETE, TrialState.FAIL)[number % 3]
+            value = float(number * 7 % 5) if state is TrialState.COMPLETE else None
+            trials[number] = create_trial(state=state, value=value)
+            assert ended.weighed(trials) == weighed(trials, [StudyDirection.MINIMIZE])

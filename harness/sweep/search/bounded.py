@@ -1,6 +1,8 @@
 """TPE over a bounded part of its study, so that the thousandth proposal costs what the hundredth does."""
 
+from bisect import insort
 from collections.abc import Container, Sequence
+from itertools import islice
 from typing import Any, cast
 
 import optuna
@@ -22,6 +24,7 @@ class BoundedTPE(TPESampler):
     """
 
     _part: tuple[int, "_Part"] | None = None
+    _ended: "Ended | None" = None
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -46,16 +49,18 @@ class BoundedTPE(TPESampler):
     def _bounded(self, study: optuna.Study, trial: FrozenTrial) -> optuna.Study:
         """What is weighed for a proposal is chosen once."""
         if self._part is None or self._part[0] != trial.number:
-            self._part = trial.number, _Part(study)
+            trials = study.get_trials(deepcopy=False)
+            if self._ended is None or self._ended.looked > len(trials):
+                self._ended = Ended(study.directions)
+            self._part = trial.number, _Part(study, self._ended.weighed(trials))
         return cast(optuna.Study, self._part[1])
 
 
 class _Part:
-    """A study with the `weighed` of its trials, and everything else that it has."""
+    """A study with some of its trials, and everything else that it has."""
 
-    def __init__(self, study: optuna.Study) -> None:
-        self._study = study
-        self._trials = weighed(study.get_trials(deepcopy=False), study.directions)
+    def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
+        self._study, self._trials = study, trials
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._study, name)
@@ -72,15 +77,43 @@ class _Part:
         return [trial for trial in self._trials if states is None or trial.state in states]
 
 
+class Ended:
+    """What `weighed` needs of the trials of one study: each is looked at until it has ended, and then no more, so that a
+    proposal costs the same however many there are. `looked`: trials that were there at the last look."""
+
+    def __init__(self, directions: Sequence[StudyDirection]) -> None:
+        self.looked = 0
+        self._sign = -1.0 if directions[0] is StudyDirection.MAXIMIZE else 1.0
+        self._unfinished: list[int] = []
+        self._numbers: list[int] = []
+        """Of those that count, in order."""
+        self._best: list[tuple[float, int]] = []
+        """The BEST complete ones: signed value and number."""
+
+    def weighed(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """See the function; `trials` are all of the study, in their order."""
+        new = [*self._unfinished, *range(self.looked, len(trials))]
+        self.looked, self._unfinished = len(trials), []
+        for number in new:
+            self._look(trials[number], number)
+        if len(self._numbers) <= BOUND:
+            return list(trials)
+        best = {number for _, number in self._best}
+        others = (number for number in reversed(self._numbers) if number not in best)
+        last = islice(others, BOUND - len(best))
+        return [trials[number] for number in sorted([*best, *last, *self._unfinished])]
+
+    def _look(self, trial: FrozenTrial, number: int) -> None:
+        if not trial.state.is_finished():
+            self._unfinished.append(number)
+        elif trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            insort(self._numbers, number)
+            if trial.state is TrialState.COMPLETE:
+                insort(self._best, (self._sign * trial.values[0], number))
+                del self._best[BEST:]
+
+
 def weighed(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[FrozenTrial]:
     """The trials that a proposal weighs, in their order: of those that ended the BEST complete ones by the first objective
     and the last others, BOUND in all; and those that run."""
-    ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
-    if len(ended) <= BOUND:
-        return list(trials)
-    sign = -1.0 if directions[0] is StudyDirection.MAXIMIZE else 1.0
-    complete = [trial for trial in ended if trial.state is TrialState.COMPLETE]
-    best = {trial.number for trial in sorted(complete, key=lambda trial: sign * trial.values[0])[:BEST]}
-    others = [trial.number for trial in ended if trial.number not in best]
-    kept = best.union(others[len(best) - BOUND :])
-    return [trial for trial in trials if trial.number in kept or not trial.state.is_finished()]
+    return Ended(directions).weighed(trials)
