@@ -16,6 +16,7 @@ from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
+from analysis.fidelity.view import fidelity_sentences
 from analysis.flags import by_rule, rules_in_order, unseen_lines
 from analysis.folds import MEASURED
 from analysis.imports.view import imported_view
@@ -40,6 +41,8 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from _header(ranking)
     yield _table(ranking, top)
     yield from _legend(ranking, top)
+    for sentence in fidelity_sentences(ranking.run):
+        yield Text(sentence, style="yellow")
     yield from warnings_view(ranking)
     yield from imported_view(ranking.run)
     yield from _accused(ranking)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from harness.audit.behind_sequence import same_sequence
+from harness.audit.frozen_side import frozen_key
 from harness.audit.idle import STRETCHES, stretched
 from harness.audit.probe import Probe
 from harness.audit.probe_batches import trimmed
@@ -116,6 +117,8 @@ def enabled(config: ConfigurationBlock) -> Iterator[tuple[str, Leaf]]:
     chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
     for path, leaf in leaves().items():
         if not path.startswith(BLOCKS) or path in ELSEWHERE or path in LATER or path in chosen:
+            continue
+        if frozen_key(config, path):
             continue
         try:
             value = value_at(config, path)

@@ -192,6 +192,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
                 view=views,
                 before=lambda: save_provenance(sweep, dataset, run, ray, first),
                 stamp=stamp,
+                sides=task.sides,
                 sharing=sharing,
                 track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
