@@ -12,6 +12,7 @@ from rich.console import Console
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
 from analysis.fidelity.record import FILE, SCREEN, FidelityRecord
+from analysis.fidelity.view import MARK
 from analysis.output import counted
 from analysis.ranking import rank
 from analysis.store import Run
@@ -112,7 +113,7 @@ class Promoting(Task):
             raise UserError(f"{run / SCREEN} has no plan that says which configurations were screened")
         self.of = len(plan.asked)
         self.promoted = {
-            str(row["label"]): dict(plan.configs[str(row["config"])].changes)
+            str(row["label"]).removesuffix(f" [{MARK}]"): dict(plan.configs[str(row["config"])].changes)
             for row in whole.head(fidelity.promote).to_dict("records")
         }
 
