@@ -37,8 +37,7 @@ def fidelity_sentences(run: Run) -> Iterator[str]:
         held = read_fidelity(screen)
         yield (
             f"promoted: {record.promoted} of {counted(record.of, 'configuration')} of the screen in "
-            f"{run.path.name}/{SCREEN}, "
-            "trained in full here"
+            f"{run.path.name}/{SCREEN}, trained in full here"
         )
         yield from _unscreened(record)
         yield trust_sentence(screen, held)
@@ -60,14 +59,14 @@ def trust_sentence(run: Run, record: FidelityRecord | None) -> str:
         f"{_span(trust.ceiling)}; of the best {trust.best} by full training it promotes {trust.held:.0%}"
     )
     faults = trust.faults
-    return f"screen not trusted: {'; '.join(faults)} ({figures})" if faults else f"screen trusted: {figures}"
+    return f"screen not trusted: {'; '.join([*faults, figures])}" if faults else f"screen trusted: {figures}"
 
 
 def _unscreened(record: FidelityRecord | None) -> Iterator[str]:
     if record is not None and record.not_screened:
         yield (
-            f"not screened: {', '.join(record.not_screened)}; held at the base's value, since they reach the "
-            "sequence side alone"
+            "not screened but held at the base's value, since they reach the sequence side alone: "
+            + ", ".join(record.not_screened)
         )
     if record is not None and record.resting:
         yield f"at rest behind the frozen side, which they have trained: {', '.join(record.resting)}"
@@ -79,9 +78,8 @@ def _mixed(run: Run) -> Iterator[str]:
     several = kept.groupby(["fold", "seed"])["features"].nunique()
     if (several > 1).any():
         yield (
-            "mixed: cached units of one fold and seed were trained on different features; their differences are "
-            "of the frozen "
-            "sides too"
+            "mixed: cached units of one fold and seed were trained on different features, so that their differences are of "
+            "the frozen sides too"
         )
 
 

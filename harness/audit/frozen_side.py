@@ -9,9 +9,8 @@ from models.sequence.frozen import FrozenPotential
 
 BLOCK = "model."
 TEXT = (
-    "not judged: it is part of the frozen sequence side, whose features this unit was trained on; what it does, "
-    "the unit that "
-    "trained that side was audited for"
+    "not judged: it is part of the frozen sequence side, whose features this unit was trained on; what it does, the unit "
+    "that trained that side was audited for"
 )
 
 

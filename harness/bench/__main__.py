@@ -17,6 +17,7 @@ from rich.table import Table
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.bench.batches import bench_batches
+from harness.bench.cached import bench_cached
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.driver import bench_driver
 from harness.bench.figures_file import check_file, write
@@ -33,7 +34,19 @@ from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.shell import terminal
 from harness.trial.device import choose_device
 
-BENCHES = ("stem", "step", "batches", "ranking", "driver", "growth", "trials", "rules", "contracts", "twins")
+BENCHES = (
+    "stem",
+    "step",
+    "batches",
+    "ranking",
+    "driver",
+    "growth",
+    "trials",
+    "rules",
+    "contracts",
+    "twins",
+    "cached",
+)
 
 
 def measure(
@@ -85,6 +98,10 @@ def measure(
                 bar.add_task("steps and what judges them", total=None)
                 for preset, of_twins in [("minimal", "small")] if quick else product(PRESETS, TWINS_SIZES):
                     yield bench_twins(preset, of_twins, device, budget=not quick)
+            elif name == "cached":
+                bar.add_task("configurations in full and on cached features", total=None)
+                for of_model in ("small",) if quick else ("small", "documented"):
+                    yield from bench_cached(of_model, steps=2 if quick else 20, device=device, quick=quick)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
@@ -157,7 +174,8 @@ def main() -> int:
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
         epilog="Sequences of 1000 + 4000 bp; stem at e = 768, kernel 43, the others at e = 64, kernel 11, "
         "contracts and twins at default and at small sizes, where more than 1 %% of what contracts check, or 40 steps "
-        "for the twins of a trial, is a fault. The whole takes some minutes on a CPU.",
+        "for the twins of a trial, is a fault; cached at both sizes of the model, 20 steps of each way, extrapolated to "
+        "the documented number of pairs. The whole takes some minutes on a CPU.",
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")
