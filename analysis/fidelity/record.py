@@ -88,7 +88,8 @@ def read_fidelity(run: Run) -> FidelityRecord | None:
         names = {name: tuple(content[name]) for name in ("not_screened", "resting")}
         return FidelityRecord(**{**content, **names})
     except (TypeError, KeyError, ValueError) as error:
-        return _unreadable(run, FILE, error)
+        _unreadable(run, FILE, error)
+        return None
 
 
 def read_trust(run: Run) -> TrustRecord | None:
@@ -98,7 +99,8 @@ def read_trust(run: Run) -> TrustRecord | None:
     try:
         return TrustRecord.of(run.document(TRUST))
     except (TypeError, KeyError, ValueError) as error:
-        return _unreadable(run, TRUST, error)
+        _unreadable(run, TRUST, error)
+        return None
 
 
 def _unreadable(run: Run, name: str, error: Exception) -> None:

@@ -37,7 +37,7 @@ EPOCHS = 3
 
 
 @dataclass(frozen=True)
-class Parts:
+class UnitParts:
     """What a unit's time is made of: a step, scoring a pair after an epoch, and what neither steps nor pairs make longer
     (building, audit, record)."""
 
@@ -113,7 +113,7 @@ class _Setting:
         self.dataset = open_dataset(block, **bp, cache=folder / "cache", progress=False)
         self.fold = make_folds(self.dataset, block)[0]
 
-    def measured(self, steps: int) -> tuple[Parts, Parts, Time]:
+    def measured(self, steps: int) -> tuple[UnitParts, UnitParts, Time]:
         """Both ways, and what encoding one pair takes."""
         full = self._unit(self.config, self.dataset, "full")
         everything = np.arange(len(self.dataset))
@@ -137,7 +137,7 @@ class _Setting:
             self._fixed(self.config, self.dataset, step[0], pair[0]),
             self._fixed(behind, shown, step[1], pair[1]),
         ]
-        plain, fast = (Parts(*parts) for parts in zip(step, pair, fixed, strict=True))
+        plain, fast = (UnitParts(*parts) for parts in zip(step, pair, fixed, strict=True))
         return plain, fast, encoding
 
     def _unit(

@@ -11,7 +11,7 @@ from harness.config.yaml.lines import read_yaml
 from harness.sweep.confirming import run_confirmed
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
-from harness.sweep.screening import Cached, Clock, Promoting, Screen, resumed, run_cached
+from harness.sweep.screening import Cached, Promoting, Screen, TimeLeft, resumed, run_cached
 from harness.sweep.task import Task
 from harness.sweep.trusting import run_trust
 
@@ -41,7 +41,7 @@ def run_at_fidelity(options: Options, console: Console) -> int:
             )
         return run_confirmed(options, console) if options.confirm else run_sweep(options, console)
     _refuse_options(options, fidelity)
-    run, clock = Task(options).folder(sweep), Clock(options)
+    run, clock = Task(options).folder(sweep), TimeLeft(options)
     promotes = isinstance(fidelity, ScreenBlock)
     screen = Screen(replace(options, out=run / SCREEN), sweep) if promotes else Cached(options)
     if options.trust:

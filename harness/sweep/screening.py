@@ -31,7 +31,7 @@ from harness.sweep.foresight import Cost
 from harness.sweep.options import Options
 from harness.sweep.report import conclude
 from harness.sweep.run.lock import only_driver, refuse_running
-from harness.sweep.sides import FOLDER, Sides, check_sides, rests_of
+from harness.sweep.sides import FOLDER, SideTask, check_sides, rests_of
 from harness.sweep.start import Start
 from harness.sweep.task import Task
 from harness.sweep.tuning import Outcome
@@ -39,14 +39,14 @@ from harness.sweep.tuning import Outcome
 
 def run_cached(task: "Cached", console: Console) -> int:
     """Train the sequence sides that are not there yet, then the configurations of a cached sweep on their features."""
-    run, options, clock = task.folder(task.load()), task.options, Clock(task.options)
+    run, options, clock = task.folder(task.load()), task.options, TimeLeft(task.options)
     plain = replace(options, trials=None, budget=None, pilot=None, out=task.sides)
     if options.dry_run:
         refuse_running(run)
-        status = run_sweep(resumed(plain, task.sides), console, Sides(task, task.sides))
+        status = run_sweep(resumed(plain, task.sides), console, SideTask(task, task.sides))
     else:
         with only_driver(run):
-            status = run_sweep(resumed(plain, task.sides), console, Sides(task, task.sides))
+            status = run_sweep(resumed(plain, task.sides), console, SideTask(task, task.sides))
             if status == 0:
                 task.side = check_sides(task.sides)
     return status if status else run_sweep(clock.left(resumed(options, run)), console, task)
@@ -156,7 +156,7 @@ class Promoting(Task):
         return conclude(console, run, sweep.config, start, outcome, ended)
 
 
-class Clock:
+class TimeLeft:
     """What is left of --time."""
 
     def __init__(self, options: Options) -> None:

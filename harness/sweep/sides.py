@@ -25,7 +25,7 @@ FOLDER = "sequence"
 """Folder of a run with the run that trains the sequence sides its configurations share."""
 
 
-class Sides(Task):
+class SideTask(Task):
     """Trains in full, in `run`, the configuration whose sequence side the cached ones of `task` share."""
 
     def __init__(self, task: Task, run: Path) -> None:

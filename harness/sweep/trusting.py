@@ -29,7 +29,7 @@ from harness.store.writer import RunWriter
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
 from harness.sweep.report import conclude
-from harness.sweep.screening import Cached, Clock, key_of, resumed, run_cached
+from harness.sweep.screening import Cached, TimeLeft, key_of, resumed, run_cached
 from harness.sweep.start import Start
 from harness.sweep.task import Task
 from harness.sweep.tuning import Outcome
@@ -55,7 +55,7 @@ def run_trust(options: Options, console: Console, screen: Cached, fidelity: obje
             f"--trust: the space of {sweep.path} holds {counted(size, 'configuration')} at most, and a screen is judged by "
             f"{FEWEST}: train them in full (--set fidelity=full)"
         )
-    run, clock = screen.folder(sweep), Clock(options)
+    run, clock = screen.folder(sweep), TimeLeft(options)
     drawn = Drawn(screen, run / FOLDER / "cached")
     status = run_cached(drawn, console)
     if status or options.dry_run:

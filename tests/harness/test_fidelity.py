@@ -27,7 +27,7 @@ from harness.sweep.at_fidelity import run_at_fidelity, screens
 from harness.sweep.cluster.packing import Packing
 from harness.sweep.options import Options, parse
 from harness.sweep.screening import Cached, Screen, key_of
-from harness.sweep.sides import Sides
+from harness.sweep.sides import SideTask
 from harness.sweep.task import Task
 from harness.sweep.worker import TrialWorker, Work
 from harness.trained.features import features_of
@@ -292,7 +292,7 @@ def test_a_small_space_cannot_be_judged(tmp_path: Path) -> None:
 
 def test_the_sides_are_the_base_in_full(tmp_path: Path) -> None:
     cached = Cached(options(tmp_path, CACHED))
-    sides = Sides(cached, cached.sides)
+    sides = SideTask(cached, cached.sides)
     sweep = sides.load()
     assert (sweep.config.fidelity, sweep.config.design.kind, list(sweep.space.entries)) == (
         "full",
@@ -307,7 +307,7 @@ def test_the_sides_are_the_base_in_full(tmp_path: Path) -> None:
 def test_a_worker_shows_features_where_the_side_is_frozen(tmp_path: Path) -> None:
     asked = options(tmp_path, CACHED)
     cached = Cached(asked)
-    without_ray(asked, Console(file=io.StringIO()), Sides(cached, cached.sides))
+    without_ray(asked, Console(file=io.StringIO()), SideTask(cached, cached.sides))
     sweep = cached.load()
     dataset = open_dataset(
         sweep.config.data, enhancer_bp=80, promoter_bp=80, cache=asked.cache, progress=False
