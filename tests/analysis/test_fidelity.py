@@ -47,7 +47,13 @@ def test_the_interval_holds_the_correlation_and_is_seeded() -> None:
     told = agreement(one, one + draw.normal(0, 0.7, 24))
     assert told.low < told.rho < told.high
     assert told == agreement(one, one + np.random.default_rng(1).normal(size=(2, 24))[1] * 0.7)
-    assert agreement(one, one) == Agreement(1.0, pytest.approx(1.0), pytest.approx(1.0), 24)
+    same = agreement(one, one)
+    assert (same.rho, same.low, same.high, same.count) == (
+        pytest.approx(1),
+        pytest.approx(1),
+        pytest.approx(1),
+        24,
+    )
 
 
 def test_shared_best_follows_the_direction() -> None:
