@@ -4,6 +4,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from harness.config.blocks.trial import SIZES, ConfigurationBlock
 from harness.config.space.compose import load_preset, merge
 from harness.config.space.frozen import FrozenComposer
 from harness.data.dataset import EncodedDataset
-from harness.data.folds import make_folds
+from harness.data.folds import Fold, make_folds
 from harness.data.frozen import FrozenDataset, FrozenFeatures, write_features
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
@@ -34,6 +35,12 @@ SCREENED = 1000
 """Configurations that share one sequence side."""
 EPOCHS = 3
 """Epochs of the unit by which what does not grow with the data is measured."""
+LINES, FEW, MANY = 8, 160, 1500
+"""Cell lines of the benchmark's data, and pairs of each: for steps and for what is beside them, and for scoring."""
+ENCODED = 256
+"""Pairs that are encoded to see what one takes."""
+PHASE2 = 1e3
+"""Progress in epochs at which the whole model trains."""
 
 
 @dataclass(frozen=True)
@@ -99,91 +106,92 @@ class _Setting:
     was trained, so that it is one at its initialisation."""
 
     def __init__(self, folder: Path, size: str, device: torch.device, *, quick: bool) -> None:
-        self.folder, self.device, self.size = folder, device, size
-        changes: dict[str, Any] = {"model.size": size, "evaluation.train_subset": 256}
+        self.folder, self.device, self.size, self.quick = folder, device, size, quick
+        changes: dict[str, Any] = {"model.size": size}
         if quick:
             changes |= {"model.embedding": 4, "model.width": 8, "model.kernel": 5, "optimiser.epochs": EPOCHS}
-        bp = {name: 100 if quick else SIZES[size][name] for name in ("enhancer_bp", "promoter_bp")}
-        changes |= {f"model.{name}": length for name, length in bp.items()}
+        self.bp = {name: 100 if quick else SIZES[size][name] for name in ("enhancer_bp", "promoter_bp")}
+        changes |= {f"model.{name}": length for name, length in self.bp.items()}
         self.composer = FrozenComposer(merge(load_preset(PRESET), changes))
-        self.config = self.composer.side(gpu=False)
-        block = DataBlock.model_validate(
-            {"synthetic": {"form": "gated", "pairs_per_cell": 160, "cell_lines": 8, **bp}}
-        )
-        self.dataset = open_dataset(block, **bp, cache=folder / "cache", progress=False)
-        self.fold = make_folds(self.dataset, block)[0]
+        self.config, self.behind = self.composer.side(gpu=False), self.composer.resolved({}, gpu=False)
+        self.few, self.many = FEW, FEW if quick else MANY
 
     def measured(self, steps: int) -> tuple[UnitParts, UnitParts, Time]:
-        """Both ways, and what encoding one pair takes."""
-        full = self._unit(self.config, self.dataset, "full")
-        everything = np.arange(len(self.dataset))
-        encoded: list[Any] = []
-        batch = self.config.evaluation.batch
-        take = lambda: encoded.append(  # noqa: E731  # what is timed
-            encode_pairs(full.trainer.model, self.dataset, everything, self.device, batch).z_i.cpu().numpy()
-        )
-        encoding = timed(take, self.device).times(1 / len(everything))
-        z_i = encoded[0]
-        content = {"unit": "bench", "side": self.config.id, "checkpoint": "bench", "data": self.dataset.hash}
-        write_features(
-            self.folder / "features", content, np.concatenate([z_i, z_i[:1]]), everything.astype(np.int32)
-        )
-        shown = FrozenDataset(self.dataset, FrozenFeatures.open(self.folder / "features"))
-        behind = self.composer.resolved({}, gpu=False)
-        cached = self._unit(behind, shown, "cached")
-        step = self._steps([full, cached], steps)
-        pair = [self._pair(unit) for unit in (full, cached)]
-        fixed = [
-            self._fixed(self.config, self.dataset, step[0], pair[0]),
-            self._fixed(behind, shown, step[1], pair[1]),
-        ]
-        plain, fast = (UnitParts(*parts) for parts in zip(step, pair, fixed, strict=True))
+        """Both ways, and what encoding one pair takes: scoring a pair in full is that and scoring it behind."""
+        dataset, fold = self._data(self.few)
+        full = self._unit(self.config, dataset, fold, "full")
+        pairs = np.arange(min(ENCODED, len(dataset)))
+        encoded: list[np.ndarray] = []
+
+        def encode() -> None:
+            made = encode_pairs(full.trainer.model, dataset, pairs, self.device, self.config.evaluation.batch)
+            encoded.append(made.z_i.cpu().numpy())
+
+        encoding = timed(encode, self.device).times(1 / len(pairs))
+        shown = self._shown(dataset, encoded[0], "few")
+        cached = self._unit(self.behind, shown, fold, "cached")
+        of_full, of_cached = self._steps([full, cached], steps)
+        behind = self._pair(encoded[0])
+        whole = Time(behind.wall + encoding.wall, behind.cpu + encoding.cpu)
+        plain = UnitParts(of_full, whole, self._fixed(self.config, dataset, fold, of_full, whole))
+        fast = UnitParts(of_cached, behind, self._fixed(self.behind, shown, fold, of_cached, behind))
         return plain, fast, encoding
 
+    def _data(self, per_line: int) -> tuple[EncodedDataset, Fold]:
+        content = {"form": "gated", "pairs_per_cell": per_line, "cell_lines": LINES, **self.bp}
+        block = DataBlock.model_validate({"synthetic": content})
+        dataset = open_dataset(block, **self.bp, cache=self.folder / "cache", progress=False)
+        return dataset, make_folds(dataset, block)[0]
+
+    def _shown(self, dataset: EncodedDataset, z_i: np.ndarray, name: str) -> FrozenDataset:
+        """The data with features in place of windows: those of the encoded pairs, again and again."""
+        content = {"unit": name, "side": self.config.id, "checkpoint": name, "data": dataset.hash}
+        rows = np.arange(len(dataset))
+        write_features(self.folder / name, content, z_i[np.append(rows, 0) % len(z_i)], rows.astype(np.int32))
+        return FrozenDataset(dataset, FrozenFeatures.open(self.folder / name))
+
     def _unit(
-        self, config: ConfigurationBlock, dataset: EncodedDataset, name: str, **options: Any
+        self, config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, name: str, **options: Any
     ) -> UnitRun:
-        run = RunWriter(self.folder / name)
-        return UnitRun(config, dataset, self.fold, 0, run, device=str(self.device), **options)
+        run = RunWriter(self.folder / "runs" / name)
+        return UnitRun(config, dataset, fold, 0, run, device=str(self.device), **options)
 
     def _steps(self, units: Sequence[UnitRun], count: int) -> list[Time]:
         """Median step of each unit, phase 2, taken in turns."""
-        batches = [*islice(cycle(drawn(units[0].sampler, 1)), count + 1)]
         taken: list[list[Time]] = [[] for _ in units]
-        for number, batch in enumerate(batches):
+        for number, batch in enumerate(islice(cycle(drawn(units[0].sampler, 1)), count + 1)):
             for unit, times in zip(units, taken, strict=True):
-                step = timed(
-                    lambda unit=unit, batch=batch: unit.trainer.step(batch, progress=1e3, probe=False),
-                    self.device,
-                )  # type: ignore[misc]
+                step = timed(partial(unit.trainer.step, batch, progress=PHASE2, probe=False), self.device)
                 times += [step] if number else []
         return [middle(times) for times in taken]
 
-    def _pair(self, unit: UnitRun) -> Time:
+    def _pair(self, z_i: np.ndarray) -> Time:
+        """Scoring one pair behind the sequence side after an epoch, metrics included, where there are many of them."""
+        dataset, fold = self._data(self.many)
+        unit = self._unit(self.behind, self._shown(dataset, z_i, "many"), fold, "pairs")
         pairs = sum(len(pairs) for name, pairs in unit.evaluation.pairs.items() if name != "test")
-        return middle([timed(lambda: unit.evaluation.of_epoch(1000), self.device) for _ in range(3)]).times(
-            1 / pairs
-        )
+        rounds = [timed(partial(unit.evaluation.of_epoch, int(PHASE2)), self.device) for _ in range(3)]
+        return middle(rounds).times(1 / pairs)
 
-    def _fixed(self, config: ConfigurationBlock, dataset: EncodedDataset, step: Time, pair: Time) -> Time:
-        """Of a whole unit of a few steps what neither its steps nor its pairs take; of a full one of documented size
-        nothing is counted, since its audit alone would take minutes."""
-        if not config.frozen and self.size == "documented":
+    def _fixed(
+        self, config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, step: Time, pair: Time
+    ) -> Time:
+        """Of a whole unit of a few steps what neither its steps nor its pairs take. Nothing is counted in a quick look, and
+        of a full one of documented size, whose audit alone would take minutes."""
+        if self.quick or (not config.frozen and self.size == "documented"):
             return Time(0.0, 0.0)
         optimiser = config.optimiser.model_copy(update={"epochs": EPOCHS, "steps_per_epoch": 2})
-        small = config.model_copy(update={"optimiser": optimiser})
-        name = f"whole-{config.id}"
+        short = config.model_copy(update={"optimiser": optimiser})
+        scored = 0
 
         def whole() -> None:
-            unit = self._unit(small, dataset, name, inspector=AuditInspector)
+            nonlocal scored
+            unit = self._unit(short, dataset, fold, f"whole-{config.id}", inspector=AuditInspector)
+            sizes = {name: len(pairs) for name, pairs in unit.evaluation.pairs.items()}
+            scored = EPOCHS * (sum(sizes.values()) - sizes["test"]) + 2 * sum(sizes.values())
             while not unit.finished:
                 unit.advance()
 
         total = timed(whole, self.device)
-        scored = EPOCHS * self._scored(("train", "val_seen", "val_unseen")) + 2 * len(dataset)
-        rest = [max(0.0, total[k] - 2 * EPOCHS * step[k] - scored * pair[k]) for k in range(2)]
-        return Time(*rest)
-
-    def _scored(self, splits: Sequence[str]) -> int:
-        unit = self._unit(self.config, self.dataset, "full")
-        return sum(len(unit.evaluation.pairs[name]) for name in splits)
+        wall, cpu = (max(0.0, total[k] - 2 * EPOCHS * step[k] - scored * pair[k]) for k in range(2))
+        return Time(wall, cpu)

@@ -1,5 +1,6 @@
 """A sequence side that was trained before and is frozen: z_I of a pair is looked up, and U_I is made of it as ever."""
 
+import sys
 from typing import ClassVar, Protocol
 
 import torch
@@ -12,7 +13,9 @@ from models.sequence.tokens import NULL_BASE
 from models.streams import Composed, Noise
 
 DIGITS = 4
-"""Bytes of a number that stands for the windows of a pair, the lowest first."""
+"""Bytes of a number that stands for the windows of a pair, in the order of this machine."""
+NULL = int.from_bytes(bytes([NULL_BASE] * DIGITS), sys.byteorder)
+"""What null windows begin with, read as such a number."""
 
 
 class Answers(Protocol):
@@ -31,9 +34,9 @@ class Answers(Protocol):
 class FrozenPotential(ModelPart, Composed):
     """U_I = FourierKAN(z_I), z_I as `answers` have it: what trains is the energy head, from its own initialisation.
 
-    In place of base codes it is given the number of a pair, on both sides alike: uint8 [B, >= 4], the lowest of four
-    bytes first; null windows stand for themselves. There is no gradient to z_I, no dropout before it, and no price of a
-    bottleneck (kl = 0).
+    In place of base codes it is given the number of a pair, on both sides alike: uint8 [B, >= 4], of which the first four
+    are the number's bytes; null windows stand for themselves. There is no gradient to z_I, no dropout before it, and no
+    price of a bottleneck (kl = 0).
 
     Raises
     ------
@@ -56,7 +59,7 @@ class FrozenPotential(ModelPart, Composed):
 
     def forward(self, enhancer: Tensor, promoter: Tensor, noise: Noise | None = None) -> SequenceOutput:
         numbers = numbers_of(enhancer)
-        if not torch.equal(numbers, numbers_of(promoter)):
+        if not torch.equal(enhancer[:, :DIGITS], promoter[:, :DIGITS]):
             raise LookupError(
                 "a frozen sequence side knows pairs of the data, and was asked for two sides of different ones"
             )
@@ -66,7 +69,5 @@ class FrozenPotential(ModelPart, Composed):
 
 def numbers_of(side: Tensor) -> Tensor:
     """Numbers int64 [B] of pairs that stand for their windows uint8 [B, >= 4]; -1 of null windows."""
-    digits = side[:, :DIGITS].long()
-    weights = 256 ** torch.arange(DIGITS, device=side.device)
-    null = (digits == NULL_BASE).all(1)
-    return torch.where(null, -1, (digits * weights).sum(1))
+    numbers = side[:, :DIGITS].contiguous().view(torch.int32)[:, 0].long()
+    return torch.where(numbers == NULL, -1, numbers)
