@@ -110,7 +110,7 @@ def digest_of(content: Mapping[str, Any], z_i: np.ndarray, row: np.ndarray) -> s
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for array in (z_i, row):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(memoryview(np.ascontiguousarray(array)))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

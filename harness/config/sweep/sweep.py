@@ -92,14 +92,11 @@ class Sweep:
 def load_sweep(
     path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None, holds: bool = False
 ) -> Sweep:
-    """Read and check a sweep's YAML; nothing is started and nothing written. A cached space that `holds` varies nothing
-    that reaches the sequence side alone, in place of being refused for it.
+    """Read and check a sweep's YAML; nothing is started and nothing written.
 
-    Parameters
-    ----------
-    path : the YAML.
-    overrides : `path=value` settings of the command line; they win over the YAML and pin swept paths.
-    data_root : dataset folder in place of the YAML's data source.
+    `overrides`: `path=value` settings of the command line; they win over the YAML and pin swept paths. `data_root`: dataset
+    folder in place of the YAML's data source. `holds`: a cached space varies nothing that reaches the sequence side alone, in
+    place of being refused for it.
 
     Raises
     ------
