@@ -95,8 +95,8 @@ def load_sweep(
     """Read and check a sweep's YAML; nothing is started and nothing written.
 
     `overrides`: `path=value` settings of the command line; they win over the YAML and pin swept paths. `data_root`: dataset
-    folder in place of the YAML's data source. `holds`: a cached space varies nothing that reaches the sequence side alone, in
-    place of being refused for it.
+    folder in place of the YAML's data source. `holds`: a cached space varies nothing that reaches the sequence side
+    alone, in place of being refused for it.
 
     Raises
     ------
