@@ -21,6 +21,7 @@ from harness.data.folds import make_folds
 from harness.data.frozen import FrozenDataset, FrozenFeatures
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
+from harness.runs.combining import combine
 from harness.store.writer import RunWriter
 from harness.sweep import at_fidelity, screening, trusting
 from harness.sweep.at_fidelity import run_at_fidelity, screens
@@ -251,26 +252,28 @@ def test_the_best_of_a_screen_are_trained_in_full(tmp_path: Path) -> None:
         ("model.dropout", "loss.sparsity.groups"),
     )
     assert "[cached]" not in str(Plan.load(run))
+    with pytest.raises(UserError, match=r"in full, and .* on cached features: such results are not mixed"):
+        combine([run / SCREEN, run], tmp_path / "both", reuse_older_code=False)
 
 
 @pytest.mark.usefixtures("undriven")
 def test_a_screen_is_judged_by_full_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trusting, "FEWEST", 4)
+    monkeypatch.setattr(trusting, "FEWEST", 3)
     said = io.StringIO()
     asked = options(tmp_path, CACHED, "--trust")
     assert run_at_fidelity(asked, Console(file=said, width=300)) == 0
     run = tmp_path / "run"
     trust = present(read_trust(Run(run)))
     tables = [Run(run / "trust" / name).table("units") for name in ("cached", "full", "again")]
-    assert [len(table) for table in tables] == [4, 4, 4]
+    assert [len(table) for table in tables] == [3, 3, 3]
     assert [set(table["seed"]) for table in tables] == [{0}, {0}, {1}]
     by = [dict(zip(table["changes_json"], table["objective_value"], strict=True)) for table in tables]
     assert by[0].keys() == by[1].keys() == by[2].keys()
     values = [[each[changes] for changes in by[0]] for each in by]
     assert trust.screened.rho == pytest.approx(spearmanr(values[0], values[1]).statistic)
     assert trust.ceiling.rho == pytest.approx(spearmanr(values[2], values[1]).statistic)
-    assert (trust.best, trust.screened.count) == (1, 4)
-    assert "screen not trusted: 4 configurations were compared, 24 are needed" in said.getvalue()
+    assert (trust.best, trust.screened.count) == (1, 3)
+    assert "screen not trusted: 3 configurations were compared, 24 are needed" in said.getvalue()
     sweep = Cached(replace(asked, trust=False)).load()
     plan = present(Plan.load(run / "trust" / "cached"))
     side = present(Plan.load(run / "sequence")).asked[0]
