@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.fidelity.view import MARK, cached_configs
 from analysis.labels import labels
 from analysis.store import Run
 
@@ -47,7 +48,9 @@ def base(run: Run) -> str | None:
 
 
 def arm_labels(run: Run, changes: Mapping[str, Mapping[str, Any]], configs: Iterable[str]) -> dict[str, str]:
-    """Configuration -> the name of its arm, or by the keys in which it differs from the others."""
-    known = arms(run)
+    """Configuration -> the name of its arm, or by the keys in which it differs from the others; those of a screen say that
+    they are cached."""
+    known, cached = arms(run), cached_configs(run)
     told = labels({config: changes[config] for config in configs})
-    return {config: known[config].name if config in known else label for config, label in told.items()}
+    named = {config: known[config].name if config in known else label for config, label in told.items()}
+    return {config: f"{name} [{MARK}]" if config in cached else name for config, name in named.items()}

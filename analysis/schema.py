@@ -68,6 +68,7 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
         ("objective_value", _F64, "its value at selected_epoch; null for a unit that the audit stopped"),
         ("parameters", _I64, "trainable parameters"),
         ("train_pairs", _I64, "training pairs of the fold"),
+        ("features", _S, "SHA-256 of cached features (fidelity: cached); null for full training"),
         (
             "shared_epochs",
             _I32,

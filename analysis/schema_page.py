@@ -18,6 +18,9 @@ A run is a folder
     RUN/pairs/<fold>.parquet                      how far apart the elements of evaluated pairs are, once per fold
     RUN/confirmation/                             a run by itself: what was chosen, run again (--confirm); its
                                                   confirmation.json says what, and when its test split was opened
+    RUN/sequence/  RUN/screen/  RUN/trust/*/      runs by themselves, of a sweep with `fidelity`: sequence sides with their
+                                                  features, the screen that promoted, and what it is judged by
+    RUN/fidelity.json  RUN/trust.json             what such a run was trained on, and how far it agrees with full training
     RUN/sweep.yaml  RUN/provenance.json  RUN/plan.json  RUN/plan-added.jsonl
     RUN/preregistration.json                      what was asked before the first step; later starts add entries
     RUN/walk.json                                 of a path: the configurations that it took, step by step

@@ -15,6 +15,7 @@ from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
+from analysis.fidelity.view import fidelity_sentences
 from analysis.flags import by_rule, rules_in_order
 from analysis.folds import MEASURED
 from analysis.imports.view import imported_view
@@ -37,6 +38,8 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     yield from confirmation_view(ranking)
     yield from _header(ranking)
     yield ByWidth(lambda width: [_table(ranking, top, width >= ROOMY), _legend(ranking, top, width >= ROOMY)])
+    for sentence in fidelity_sentences(ranking.run):
+        yield Text(sentence, style="yellow")
     yield from warnings_view(ranking)
     yield from imported_view(ranking.run)
     yield from _accused(ranking)

@@ -12,6 +12,7 @@ from models.environment.prior import GaussianProcessPrior
 from models.environment.side import EnvironmentSide
 from models.prism import PrismModel
 from models.registry import Registry, Settings
+from models.sequence.frozen import Answers, FrozenPotential
 from models.sequence.interaction import INTERACTIONS
 from models.sequence.potential import SequencePotential
 from models.sizes import Sizes
@@ -28,15 +29,20 @@ def build_model(
     v: Tensor | None = None,
     relations: Tensor | None = None,
     early: Settings | None = None,
+    frozen: Answers | None = None,
 ) -> PrismModel:
     """The model of a resolved configuration (`ConfigurationBlock.model_dump()`, sizes filled in), not yet initialised.
 
     cell_lines C: training cell lines; v [C, F]: their standardised features where the settings read them; relations
     [C, C]: weights of relations between them, where there are any; early: the same settings for the sequence side, which
-    trains before the rest, where somebody notes what is read of them. Raises KeyError for a choice that is not
-    registered, ValueError for sizes that do not fit together, TypeError for a key that nothing takes.
+    trains before the rest, where somebody notes what is read of them; frozen: what a sequence side gave that is trained
+    no further, which stands in its place. Raises KeyError for a choice that is not registered, ValueError for sizes that
+    do not fit together, TypeError for a key that nothing takes.
     """
-    sequence = build_sequence_side(settings if early is None else early)
+    of_sequence = settings if early is None else early
+    sequence = (
+        build_sequence_side(of_sequence) if frozen is None else build_frozen(of_sequence["model"], frozen)
+    )
     width = settings["environment"].get("width", 1)
     inputs = 0 if v is None else v.shape[1]
     sizes = Sizes(cell_lines, sequence.features, width, inputs=inputs, relations=relations)
@@ -53,6 +59,11 @@ def build_sequence_side(settings: Settings) -> SequencePotential:
         stochastic=decouple["vib"] > 0,
         environment_stream=settings["environment"].get("width", 1) if decouple["dual_stream"] else None,
     )
+
+
+def build_frozen(model: Settings, answers: Answers) -> FrozenPotential:
+    """What stands for a frozen sequence side, with the energy head of a model block."""
+    return FrozenPotential(answers, **{key: model[key] for key in sorted(FrozenPotential.keys)})
 
 
 def build_sequence(

@@ -15,6 +15,7 @@ from models.environment.side import EnvironmentSide
 from models.episode import Support
 from models.part import parameter_groups
 from models.precision import at_least_float32
+from models.sequence.frozen import FrozenPotential
 from models.sequence.potential import SequencePotential
 from models.streams import Composed
 
@@ -56,7 +57,7 @@ class PrismModel(Composed):
 
     def __init__(
         self,
-        sequence: SequencePotential,
+        sequence: SequencePotential | FrozenPotential,
         energy: Energy,
         temperature: Temperature,
         environment: EnvironmentSide,

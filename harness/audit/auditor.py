@@ -7,6 +7,7 @@ import torch
 
 from harness.audit.earlier_teacher import strange_targets
 from harness.audit.finding import MechanismFinding
+from harness.audit.frozen_side import divided
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.module_slopes import other_slopes
@@ -43,7 +44,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
     with subject.reads.paused(), torch.random.fork_rng(devices=[]):
         probe = Probe(subject, step_s=step_s)
         judge = Judge(probe, thorough=first)
-        rows = configured(probe.config.model_dump())
+        rows, resting = divided(configured(probe.config.model_dump()), probe.config)
         findings = [
             answered(subject, partial(judge.judge, row), partial(MechanismFinding.on, row, "broken"))
             for row in rows
@@ -52,9 +53,9 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         for asked in (broken_promises, open_stops, strange_targets, other_slopes):
             findings += answered(subject, partial(asked, judge.twins), _of_trial)
-        findings += (
-            broken_sets(judge.twins, elements=first) + SequencePromises(judge.twins, windows=first).ask()
-        )
+        findings += resting + broken_sets(judge.twins, elements=first)
+        if not probe.config.frozen:
+            findings += SequencePromises(judge.twins, windows=first).ask()
         findings += (
             _unread(unread_keys(probe, judged=judge.weight_paths.values()))
             if first

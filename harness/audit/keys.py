@@ -5,6 +5,7 @@ from typing import Any
 
 from harness.audit.behind_sequence import reads_parameters, same_sequence
 from harness.audit.fingerprint import Depth, Fingerprint, is_weight
+from harness.audit.frozen_side import frozen_key
 from harness.audit.keys_of_terms import read_by_terms
 from harness.audit.probe import Probe
 from harness.audit.settings import changed, value_at
@@ -121,6 +122,8 @@ def enabled(config: ConfigurationBlock) -> Iterator[tuple[str, Leaf]]:
     chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
     for path, leaf in leaves().items():
         if not path.startswith(BLOCKS) or path in ELSEWHERE or path in LATER or path in chosen:
+            continue
+        if frozen_key(config, path):
             continue
         try:
             value = value_at(config, path)

@@ -14,6 +14,7 @@ from harness.audit.reading import NOTHING
 from harness.audit.twins import Twins
 from harness.trial.episodes.batches import windows_of
 from models.sequence.interaction import Interaction
+from models.sequence.potential import SequencePotential
 from models.sequence.rope import RotarySelfAttention
 from models.sequence.tokens import NULL_BASE
 
@@ -40,7 +41,9 @@ class SequencePromises:
 
     def __init__(self, twins: Twins, *, windows: bool) -> None:
         self.trainer, self.windows = twins.trainer, windows
-        self.sequence = twins.trainer.model.sequence
+        sequence = twins.trainer.model.sequence
+        assert isinstance(sequence, SequencePotential)
+        self.sequence = sequence
         pairs = next(iter(twins.reading.pairs.values()))
         chosen = np.unique(np.linspace(0, len(pairs) - 1, PAIRS).round().astype(int))
         read = windows_of(self.trainer.dataset, pairs[chosen], self.trainer.device)

@@ -60,10 +60,7 @@ class Sequences:
     """The windows of a dataset by pair. Maps of files, of which only what is asked for is read."""
 
     def __init__(self, dataset: EncodedDataset) -> None:
-        self.sides = (
-            (dataset.enhancers, np.asarray(dataset.enhancer_row)),
-            (dataset.promoters, np.asarray(dataset.promoter_row)),
-        )
+        self.sides = tuple((windows, np.asarray(row)) for windows, row in dataset.inputs)
         self.looked = [
             (np.empty((len(w), BASES + 1), np.uint8), np.zeros(len(w), bool)) for w, _ in self.sides
         ]

@@ -18,6 +18,7 @@ from rich.table import Table
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.bench.batches import bench_batches
+from harness.bench.cached import bench_cached
 from harness.bench.contracts import SIZES, bench_contracts
 from harness.bench.documented import bench_documented
 from harness.bench.earlier import NotInClone, bench_earlier
@@ -45,7 +46,7 @@ from harness.trial.device import choose_device
 
 BENCHES = (
     "stem", "step", "earlier", "evaluation", "batches", "sweep", "ranking", "report", "driver", "store", "growth", "trials",
-    "rules", "contracts", "twins", "gpu",
+    "rules", "contracts", "twins", "cached", "gpu",
 )  # fmt: skip
 
 
@@ -115,6 +116,10 @@ def measure(
             elif name == "gpu":
                 bar.add_task("steps on a GPU", total=None)
                 yield from bench_gpu(device, quick=quick)
+            elif name == "cached":
+                bar.add_task("configurations in full and on cached features", total=None)
+                for of_model in ("small",) if quick else ("small", "documented"):
+                    yield from bench_cached(of_model, steps=2 if quick else 20, device=device, quick=quick)
             elif name == "stem":
                 task = bar.add_task("stem, plain way", total=3 * size.batch)
                 yield bench_stem(size, device, partial(bar.advance, task))
@@ -203,8 +208,9 @@ def main() -> int:
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
         epilog="Sequences of 1000 + 4000 bp; stem and evaluation at e = 768, kernel 43, the others at e = 64, kernel 11, "
         "earlier (against an earlier commit of this repository) at size small, contracts and twins at default and at "
-        "small sizes, where more than 1 %% of what contracts check, or 40 steps for the twins of a trial, is a fault. The "
-        "whole takes some minutes on a CPU.",
+        "small sizes, where more than 1 %% of what contracts check, or 40 steps for the twins of a trial, is a fault; cached "
+        "at both sizes of the model, 20 steps of each way, extrapolated to the documented number of pairs. The whole takes "
+        "some minutes on a CPU.",
     )
     parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
     parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")

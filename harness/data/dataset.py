@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,11 @@ from analysis.errors import UserError
 from harness.data.bases import decode_bases
 from harness.data.seal import check_seal
 
+if TYPE_CHECKING:
+    from harness.data.frozen import FrozenFeatures
+
+Windows = tuple[np.ndarray, np.ndarray]
+"""What a side of the sequence side is given, uint8 [M, L], and the row [N] of every pair in it."""
 FORMAT = 3
 """Version of the layout on disk; part of a store's name, so that an older or newer one is never misread."""
 
@@ -80,6 +85,15 @@ class EncodedDataset:
         self.promoters = _map(self.path / "promoters.npy")
         self.enhancer_window = _map(self.path / "enhancers_content.npy")[self.enhancer_row]
         self.promoter_window = _map(self.path / "promoters_content.npy")[self.promoter_row]
+        self.original: EncodedDataset = self
+        """The data themselves, of a view in which a frozen sequence side stands for their windows."""
+        self.frozen: FrozenFeatures | None = None
+        """What that side gave; None where the sequence side reads windows."""
+
+    @property
+    def inputs(self) -> tuple[Windows, Windows]:
+        """What enhancer and promoter side of a model are given."""
+        return (self.enhancers, self.enhancer_row), (self.promoters, self.promoter_row)
 
     @classmethod
     def open(cls, path: Path | str, origin: str | None = None) -> "EncodedDataset":

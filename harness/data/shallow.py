@@ -70,9 +70,9 @@ class ShallowStatistics:
     @classmethod
     def known(cls, dataset: EncodedDataset) -> "ShallowStatistics":
         """Those of the dataset, whose arrays never change: computed when they are first asked for."""
-        if dataset not in _KNOWN:
-            _KNOWN[dataset] = cls(dataset)
-        return _KNOWN[dataset]
+        if dataset.original not in _KNOWN:
+            _KNOWN[dataset.original] = cls(dataset.original)
+        return _KNOWN[dataset.original]
 
     @property
     def width(self) -> int:

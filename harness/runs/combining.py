@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.errors import UserError
+from analysis.fidelity.view import cached_configs
 from analysis.files import TableFiles, unit_names
 from analysis.identity import FILE as IDENTITY
 from analysis.paths import driven
@@ -123,6 +124,12 @@ def _check(runs: Sequence[RunSummary]) -> None:
                 for each in (run, first)
             )
             raise UserError(f"{path} has other folds than {first.run.path}: {' against '.join(named)}")
+        trained = ["on cached features" if cached_configs(each.run) else "in full" for each in (run, first)]
+        if trained[0] != trained[1]:
+            raise UserError(
+                f"{path} was trained {trained[0]}, and {first.run.path} {trained[1]}: such results are not mixed "
+                "in one ranking"
+            )
 
 
 def _stamps(runs: Sequence[RunSummary], reuse_older_code: bool) -> list[str]:

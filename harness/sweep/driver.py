@@ -192,6 +192,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
                 view=views,
                 before=lambda: save_provenance(sweep, dataset, run, ray, first),
                 stamp=stamp,
+                sides=task.sides,
                 sharing=sharing,
                 track=stack.enter_context(tracking(run, sweep.config.track, console.print)),
             ),
@@ -257,7 +258,10 @@ def cost_of(
 def measured(
     sweep: Sweep, dataset: EncodedDataset, fold: Fold, workers: Workers, device: Device, console: Console
 ) -> Cost | str:
-    """The cost, or why there is none: the base of a search need not be one of its configurations."""
+    """The cost, or why there is none: the base of a search need not be one of its configurations, and features are not
+    there before a sequence side is trained."""
+    if sweep.trial.frozen:
+        return "a small part of a step in full, after the sequence sides above; python -m harness.bench cached measures it"
     try:
         return cost_of(sweep, dataset, fold, workers, device, console)
     except UserError as error:

@@ -17,7 +17,8 @@ examples:
   python -m harness.sweep search_spaces/leave_one_out.yaml --budget 2h   as many seeds as fit two hours
   python -m harness.sweep search_spaces/rp24.yaml --resume             continue after a kill; no finished epoch is lost
   python -m harness.sweep search_spaces/rp24.yaml --trials +16         16 more configurations for a finished sweep
-  python -m harness.sweep search_spaces/rp24.yaml --confirm            then: does the winner hold on new seeds and loci?"""
+  python -m harness.sweep search_spaces/rp24.yaml --confirm            then: does the winner hold on new seeds and loci?
+  python -m harness.sweep search_spaces/screen.yaml --trust            does a cached screen order as full training does?"""
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Options:
     pilot: Path | None = None
     budget: float | None = None
     confirm: bool = False
+    trust: bool = False
 
 
 def parse(arguments: list[str] | None = None) -> Options:
@@ -75,6 +77,11 @@ def parse(arguments: list[str] | None = None) -> Options:
         action="store_true",
         help="then run the winner and its ties again, on fresh seeds and a fold that selection did not use",
     )
+    add(
+        "--trust",
+        action="store_true",
+        help="compare a screen (fidelity) with full training on 24 random configurations, and record whether to trust it",
+    )
     add("--budget", metavar="T", help="as many seeds as fit 90s, 30m or 2h (path: as many steps)")
     add(
         "--set",
@@ -102,6 +109,7 @@ def parse(arguments: list[str] | None = None) -> Options:
         pilot=parsed.pilot,
         budget=None if parsed.budget is None else seconds(parsed.budget, "--budget"),
         confirm=parsed.confirm,
+        trust=parsed.trust,
     )
 
 

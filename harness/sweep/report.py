@@ -77,6 +77,9 @@ def introduce(
         "design",
         f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
     )
+    if sweep.trial.frozen:
+        side = sweep.trial.frozen
+        facts.add_row("fidelity", f"cached: what comes after z_I trains, behind the sequence sides of {side}")
     size = sweep.trial.resolved(gpu=gpu).model.size
     facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
     configurations = len(start.pending) + start.new

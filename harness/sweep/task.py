@@ -16,7 +16,12 @@ from harness.sweep.tuning import Outcome
 
 
 class Task:
-    """The sweep that a YAML asks for: where its run lies, what is said before and after it."""
+    """The sweep that a YAML asks for: where its run lies, what is said before and after it.
+
+    `sides`: the run that has trained the sequence sides which its configurations share; None where they train their own.
+    """
+
+    sides: Path | None = None
 
     def __init__(self, options: Options) -> None:
         self.options = options

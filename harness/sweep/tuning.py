@@ -53,6 +53,7 @@ class Tuning:
     view: Callable[[ConfigurationBlock], Path]
     before: Callable[[], None]
     stamp: Stamp
+    sides: Path | None
     sharing: Sharing
     track: Track
 
@@ -156,6 +157,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         threads=max(1, int(config.resources.cpus_per_trial)),
         scheduler=config.scheduler.model_dump_json(),
         stamp=tuning.stamp,
+        sides=tuning.sides,
         use=loaded(),
         mark=mark(tuning.run),
         shipping=Shipping(node, tuning.run),

@@ -23,6 +23,7 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.use import UseFile, load_use, place_of
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.data.frozen import FrozenDataset
 from harness.design.trial import Trial
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, package_versions
@@ -35,6 +36,7 @@ from harness.sweep.run.bare_row import bare_row
 from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
+from harness.trained.features import features_of
 from harness.trial.device import exact_float32
 from harness.trial.summary import EpochSummary
 from harness.trial.taking import StackedUnits
@@ -63,6 +65,8 @@ class Work:
     """Where a node gets the encoded data from that does not see the driver's."""
     stacked: bool = False
     """Whether the seeds of a trial train as one stack (`trial.replicates`)."""
+    sides: Path | None = None
+    """The run with the sequence sides that are frozen in its configurations; None where they train their own."""
     packing: Packing = PLAIN
     """How the configurations of the assignments are written."""
 
@@ -95,6 +99,7 @@ class TrialWorker(Trainable):
         assert work is not None
         self.work = work
         self.dataset: EncodedDataset | None = None
+        self.frozen: dict[Path, FrozenDataset] = {}
         self.notes: list[str] = []
         self.unusable = ""
         try:
@@ -195,7 +200,7 @@ class TrialWorker(Trainable):
         return [
             UnitRun(
                 config,
-                dataset,
+                self._shown(dataset, config, seed),
                 self._fold(),
                 seed,
                 RunWriter(self.work.run),
@@ -221,8 +226,19 @@ class TrialWorker(Trainable):
         if self.dataset is None or self.dataset.path != view:
             sent = self.work.shipping.bring(view) if self.work.shipping else None
             self.notes += [sent] if sent else []
-            self.dataset = EncodedDataset.open(view)
+            self.dataset, self.frozen = EncodedDataset.open(view), {}
         return self.dataset
+
+    def _shown(self, dataset: EncodedDataset, config: ConfigurationBlock, seed: int) -> EncodedDataset:
+        """The data as a unit sees them: with the features of a frozen sequence side in place of windows where it has
+        one."""
+        if not config.frozen or self.work.sides is None:
+            return dataset
+        device = torch.device(self.work.device)
+        features = features_of(self.work.sides, config.frozen, self._fold(), seed, dataset, device)
+        if features.path not in self.frozen:
+            self.frozen[features.path] = FrozenDataset(dataset, features)
+        return self.frozen[features.path]
 
     def _fold(self) -> Fold:
         return next(fold for fold in self.work.folds if fold.id == self.trial.fold)

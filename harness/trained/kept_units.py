@@ -93,6 +93,12 @@ def _trained(run: Run, row: Mapping[str, Any]) -> TrainedUnit:
     unit = row["unit"]
     if row["state"] not in REPORTED or row["selected_epoch"] != row["selected_epoch"]:
         raise UserError(f"unit {unit} is {row['state']}, and has no weights that were evaluated")
+    config = ConfigurationBlock.model_validate(json.loads(row["config_json"]))
+    if config.frozen:
+        raise UserError(
+            f"unit {unit} was trained on cached features of a frozen sequence side, and scores no other pairs: train the "
+            "configuration in full"
+        )
     epoch = int(row["selected_epoch"])
     try:
         kept = Checkpoints(run.path / "checkpoints" / unit).load(f"epoch-{epoch}", torch.device("cpu"))
@@ -109,7 +115,6 @@ def _trained(run: Run, row: Mapping[str, Any]) -> TrainedUnit:
     if len(ledger) != 1:
         raise UserError(f"unit {unit} has {counted(len(ledger), 'row')} of the table ledger, expected one")
     weights = {name: kept[name] for name in ("model", "reference", "memory")}
-    config = ConfigurationBlock.model_validate(json.loads(row["config_json"]))
     trained = TrainedUnit(
         name=unit,
         config=config,

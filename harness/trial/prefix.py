@@ -159,6 +159,7 @@ def circumstances(
         "data": [dataset.hash, dataset.enhancers.shape[1], dataset.promoters.shape[1]],
         "code": None if stamp is None else [stamp.code, stamp.versions],
         "device": [str(device), torch.get_num_threads()],
+        **({} if dataset.frozen is None else {"features": dataset.frozen.digest}),
     }
 
 

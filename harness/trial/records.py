@@ -42,6 +42,7 @@ def first_row(
         "objective_value": None,
         "parameters": sum(p.numel() for p in trainer.parameters if p.requires_grad),
         "train_pairs": len(splits.train),
+        "features": None if dataset.frozen is None else dataset.frozen.digest,
         "shared_epochs": 0,
         "phase1_of": None,
         "wall_s": 0.0,

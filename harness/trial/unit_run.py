@@ -296,6 +296,16 @@ class UnitRun:
                 f"fold {self.fold.name}, pair {others[0]} among them"
             )
 
+    def _refuse_other_features(self) -> None:
+        """Raise UserError where the unit began on other features of a frozen sequence side than there are now."""
+        frozen, before = self.dataset.frozen, self.row.get("features")
+        if frozen is not None and before != frozen.digest:
+            raise UserError(
+                f"{self.run.path}: unit {self.unit} was trained on features {str(before)[:12]} of its frozen "
+                "sequence side, and "
+                f"those in {frozen.path} are {frozen.digest[:12]}: the side was trained anew; give another --out"
+            )
+
     def _training_tables(self, epoch: int, logs: list[StepLog], cells: list[Row], began: Clock) -> Tables:
         measured = {
             "train_aupr": metric(cells, REPORTED["train_aupr"]),
@@ -372,6 +382,7 @@ class UnitRun:
             return
         self.row = dict(reached.log.row)
         refuse_other(self.stamp, self.row, self.run.path, self.unit)
+        self._refuse_other_features()
         self.inspections.resume(reached.log.rows("audit"), reached.state.get("audit", {}))
         self.live.resume(reached.log.rows("warnings"), reached.state.get("live", {}))
         self._stop = reached.state.get("stop")

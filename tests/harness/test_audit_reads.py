@@ -54,6 +54,7 @@ BROKEN: dict[str, tuple[str, str, str]] = {
     "episode.sampler": (SAMPLER, "settings.episode.sampler", "'random'"),
     "streams": (f"{TRIAL}.__init__", "first.streams", "''"),
     "permuted": ("harness.trial.step.trainer:Trainer.__init__", "config.permuted", "()"),
+    "frozen": ("harness.trial.step.trainer:Trainer.__init__", "config.frozen", "''"),
     "optimiser.epochs": (f"{TRIAL}._is_trained", "self.settings.optimiser.epochs", "1"),
     "optimiser.steps_per_epoch": (SAMPLER, "settings.optimiser.steps_per_epoch", "1"),
     "routing": ("harness.trial.step.trainer:Trainer.__init__", "first.routing", "'isolated'"),

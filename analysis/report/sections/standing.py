@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import plotly.graph_objects as go
 
 from analysis.criteria import CRITERIA
+from analysis.fidelity.view import fidelity_sentences
 from analysis.flags import counts_against_health
 from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
 from analysis.report.drawing import BLUE, INK, ORANGE, QUIET, figure_json, numbers
@@ -227,6 +228,8 @@ def _notes(material: Material) -> Iterator[Paragraph]:
         )
     if ranking.mixture:
         yield Paragraph(text("ranking.mixture", sentence=ranking.mixture.sentence()), tone="alert")
+    for sentence in fidelity_sentences(ranking.run):
+        yield Paragraph(text.said(sentence), tone="alert")
     seeds, folds = int(material.rows["seeds"].max()), int(material.rows["folds"].max())
     covers = "ranking.covers_nothing" if seeds < 2 else "ranking.covers"
     yield Paragraph(

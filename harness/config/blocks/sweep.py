@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from harness.config.blocks.block import Block
 from harness.config.blocks.data import DataBlock
@@ -147,6 +147,30 @@ class ResourcesBlock(Block):
     """Largest number of trials at once; as many as fit when absent."""
 
 
+class ScreenBlock(Block):
+    """A screen on cached features, and full training of what it promotes, in one sweep."""
+
+    screen: int = Field(ge=2, le=MOST_TRIALS)
+    """Configurations that are trained on the cached features of a frozen sequence side."""
+    promote: int = Field(ge=1, le=MOST_TRIALS)
+    """The best of them, which are then trained in full."""
+
+    @model_validator(mode="after")
+    def _fewer(self) -> "ScreenBlock":
+        if self.promote >= self.screen:
+            raise ValueError(
+                f"fidelity.promote is {self.promote} and fidelity.screen {self.screen}: expected fewer to promote "
+                "than to screen"
+            )
+        return self
+
+
+Fidelity = Annotated[
+    Annotated[Literal["full", "cached"], Tag("word")] | Annotated[ScreenBlock, Tag("block")],
+    Discriminator(lambda value: "block" if isinstance(value, Mapping | ScreenBlock) else "word"),
+]
+
+
 class SweepBlock(Block):
     """A sweep as its YAML gives it; `space` and `set` are checked against the typed configuration after it."""
 
@@ -166,6 +190,10 @@ class SweepBlock(Block):
     """Dotted path -> value, laid over the preset for every configuration."""
     space: dict[str, Any] = Field(default_factory=dict)
     """Dotted path -> its distribution."""
+    fidelity: Fidelity = "full"
+    """full: every configuration trains everything. cached: the sequence side of the base is trained once per fold and seed
+    and frozen, and configurations train what comes after z_I on its features. A block `{screen: N, promote: k}`: N
+    cached ones, then the k best of them in full (docs/screening.md)."""
     design: Annotated[DesignBlock, Designed()] = DesignBlock(kind="search")
     """search: the sampler proposes `trials` configurations; grid: every combination of the space once; leave_one_out,
     add_one_in, factorial, path: ablations (docs/designs.md). A name, or a block with the name as `kind`."""

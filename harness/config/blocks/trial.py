@@ -72,6 +72,9 @@ class ConfigurationBlock(Block):
     """strict: a mechanism that is inert or leaking, or a broken contract, stops the trial; warn: it is only reported."""
     streams: Annotated[str, Before("")] = Field("", max_length=40, pattern="^[A-Za-z0-9._-]*$")
     """A word in the names of all random streams: the same configuration under other random numbers (A/A placebo)."""
+    frozen: Annotated[str, Before("")] = Field("", max_length=40, pattern="^[0-9a-f]*$")
+    """Identity of the configuration whose trained sequence side is frozen here, so that what comes after z_I alone
+    trains, on cached features (fidelity of a sweep, which sets it); empty: the sequence side trains as well."""
     permuted: Annotated[list[str], Before([])] = Field(default_factory=list)
     """Mechanisms that see one of their inputs in random order: placebos of equal capacity."""
     limits: dict[str, float] = Field(default_factory=dict)

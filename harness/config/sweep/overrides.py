@@ -14,7 +14,7 @@ from harness.config.blocks.design import designs
 from harness.config.blocks.explain import ConfigError
 from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.registered import variants_of
-from harness.config.blocks.sweep import SweepBlock, design_name
+from harness.config.blocks.sweep import ScreenBlock, SweepBlock, design_name
 from harness.config.yaml.lines import parse_scalar
 
 SAME = {"trial.epochs": "optimiser.epochs", "trial.budget": "optimiser.steps_per_epoch"}
@@ -165,6 +165,8 @@ def sweep_paths() -> dict[str, FieldInfo]:
     """Dotted paths of the sweep's own blocks that the command line may set."""
     paths = _walk(SweepBlock, "")
     paths["design"] = SweepBlock.model_fields["design"]
+    paths["fidelity"] = SweepBlock.model_fields["fidelity"]
+    paths |= {f"fidelity.{key}": info for key, info in ScreenBlock.model_fields.items()}
     for design in designs().values():
         paths |= {f"design.{key}": info for key, info in design.options.model_fields.items() if key != "kind"}
     return {

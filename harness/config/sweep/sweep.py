@@ -16,7 +16,6 @@ from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
 from harness.config.space.compose import check_preset, merge, preset_document
-from harness.config.space.composer import Composer
 from harness.config.space.crossed import Crossed
 from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space
@@ -25,6 +24,7 @@ from harness.config.sweep.advice import advise
 from harness.config.sweep.basis import SweepBasis
 from harness.config.sweep.enqueued import enqueued, refuse_more
 from harness.config.sweep.enumerated import check_enumerated
+from harness.config.sweep.fidelity import check_fidelity, composer_of
 from harness.config.sweep.overrides import SAME, override
 from harness.config.sweep.placed import check_placed
 from harness.config.sweep.sources import Sources
@@ -89,14 +89,14 @@ class Sweep:
         return self.basis.composer.resolved(changes, gpu=gpu)
 
 
-def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None) -> Sweep:
+def load_sweep(
+    path: Path, *, overrides: Sequence[str] = (), data_root: Path | None = None, holds: bool = False
+) -> Sweep:
     """Read and check a sweep's YAML; nothing is started and nothing written.
 
-    Parameters
-    ----------
-    path : the YAML.
-    overrides : `path=value` settings of the command line; they win over the YAML and pin swept paths.
-    data_root : dataset folder in place of the YAML's data source.
+    `overrides`: `path=value` settings of the command line; they win over the YAML and pin swept paths. `data_root`: dataset
+    folder in place of the YAML's data source. `holds`: a cached space varies nothing that reaches the sequence side
+    alone, in place of being refused for it.
 
     Raises
     ------
@@ -113,7 +113,8 @@ def load_sweep(path: Path, *, overrides: Sequence[str] = (), data_root: Path | N
         config = _typed(overridden.data)
         preset = _preset(config, path, sources)
         settings = _settings(config)
-        composer = Composer(merge(preset, settings))
+        config = check_fidelity(config, merge(preset, settings), holds=holds)
+        composer = composer_of(config, merge(preset, settings))
         trial = composer({})
         space = build_space(config.space, composer, settings)
         first = enqueued(config, trial, space)

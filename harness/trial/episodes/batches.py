@@ -25,8 +25,9 @@ class Encoded(NamedTuple):
 def windows_of(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Windows, Windows]:
     """Enhancers and promoters of the pairs (flattened), for the device."""
     flat = np.asarray(pairs).reshape(-1)
-    enhancer = _windows(flat, dataset.enhancer_row[flat], dataset.enhancer_bases, device)
-    return enhancer, _windows(flat, dataset.promoter_row[flat], dataset.promoter_bases, device)
+    (_, enhancer_row), (_, promoter_row) = dataset.inputs
+    enhancer = _windows(flat, enhancer_row[flat], dataset.enhancer_bases, device)
+    return enhancer, _windows(flat, promoter_row[flat], dataset.promoter_bases, device)
 
 
 def bases(dataset: EncodedDataset, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:

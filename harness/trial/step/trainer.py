@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from harness.config.blocks.reads import Reads
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
+from harness.data.frozen import answers_of
 from harness.data.shallow import ShallowStatistics
 from harness.trial.episodes.cell_facts import presented_features, relation_matrix
 from harness.trial.episodes.sampler import EpisodeBatch
@@ -89,7 +90,8 @@ class Trainer:
         every = presented_features(config, dataset, codes, seed)
         v = None if every is None else every[codes]
         relations = relation_matrix(config, dataset, codes)
-        self.model = build_model(settings, len(codes), v=v, relations=relations, early=early)
+        frozen = answers_of(dataset, config.frozen)
+        self.model = build_model(settings, len(codes), v=v, relations=relations, early=early, frozen=frozen)
         self.v = None if v is None else v.to(device)
         initialise(self.model, stream_seed(seed, "model"))
         asked = {name for cls, _ in weighted_classes(settings).values() for name in cls.reads}
