@@ -150,11 +150,11 @@ def _earlier(tree: Path, cache: Path) -> Iterator[Ask]:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        given, told = process.stdin, process.stdout
+        asked, told = process.stdin, process.stdout
 
         def ask() -> list[list[float]]:
-            given.write("steps\n")
-            given.flush()
+            asked.write("steps\n")
+            asked.flush()
             line = told.readline()
             if not line:
                 raise NotInClone(f"no figure against commit {COMMIT}: its code does not run here")
