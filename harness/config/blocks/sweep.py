@@ -65,8 +65,8 @@ class SamplerBlock(Block):
     """What proposes the next configuration of a search."""
 
     kind: Literal["tpe", "random", "qmc", "nsga2"] = "tpe"
-    """tpe: models what did well, of at most 120 configurations, the best and the last; random; qmc: numbers spread evenly (scrambled Sobol), names drawn at random; nsga2: a
-    population, for several objectives at once."""
+    """tpe: models what did well, of at most 120 configurations, the best and the last; random; qmc: numbers spread evenly
+    (scrambled Sobol), names drawn at random; nsga2: a population, for several objectives at once."""
     seed: int = Field(0, ge=0, le=LARGEST_SAMPLER_SEED)
     startup: int = Field(8, ge=1)
     """Random configurations before TPE models the space (read by tpe)."""
