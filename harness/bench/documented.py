@@ -39,7 +39,7 @@ class Costs(NamedTuple):
     """Of one query pair in a training step, with its share of support pairs, and of one pair that is scored."""
 
     step: Time
-    score: Time
+    scoring: Time
 
 
 def bench_documented(size: BenchSize) -> Measurement:
@@ -89,9 +89,9 @@ def bench_documented(size: BenchSize) -> Measurement:
             "sequences": f"{size.enhancer_bp} + {size.promoter_bp} bp",
             "model": f"rp24, e = {size.embedding}, kernel {size.kernel}, d = {size.width}",
             "processor ms of a trained pair": f"{1e3 * plain.step.cpu:.0f} and {1e3 * fast.step.cpu:.0f}",
-            "of a scored pair": f"{1e3 * plain.score.cpu:.0f} and {1e3 * fast.score.cpu:.0f}",
+            "of a scored pair": f"{1e3 * plain.scoring.cpu:.0f} and {1e3 * fast.scoring.cpu:.0f}",
             "gains": f"training {plain.step.cpu / fast.step.cpu:.1f} x, scoring once "
-            f"{plain.score.cpu / fast.score.cpu:.1f} x, and {draws} support draws of one scoring",
+            f"{plain.scoring.cpu / fast.scoring.cpu:.1f} x, and {draws} support draws of one scoring",
             "pairs": f"{TRAINED} trained in each of {EPOCHS} epochs, {TESTED} tested",
             "measured on": f"steps of {LINES * FEW['episode.query']} and {size.batch} pairs, one thread",
             "load": os.getloadavg()[0],
@@ -140,5 +140,5 @@ def _scored(trainer: Trainer, dataset: EncodedDataset, pairs: np.ndarray) -> Tim
 def _trial(costs: Costs, *, scorings: int) -> Time:
     """Of a whole trial of one seed; `scorings`: sequence passes per pair at the end."""
     scored = EPOCHS * SUBSET + SELECTIONS * TESTED * scorings
-    training, scoring = costs.step.times(EPOCHS * TRAINED), costs.score.times(scored)
+    training, scoring = costs.step.times(EPOCHS * TRAINED), costs.scoring.times(scored)
     return Time(training.wall + scoring.wall, training.cpu + scoring.cpu)

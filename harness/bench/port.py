@@ -41,7 +41,7 @@ from harness.trial.selection import improves
 from harness.trial.step.measure import Measured, Sides
 from harness.trial.step.trainer import Trainer
 from models.scoring import score_queries
-from models.sequence.potential import SequenceOutput
+from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.stem import KmerStem
 from models.sequence.tokens import KMER
 from models.streams import Noise, other_streams
@@ -70,16 +70,18 @@ class PortTrainer(Trainer):
         self.rows = {"enhancer": dataset.enhancer_row, "promoter": dataset.promoter_row}
         self.lengths = {"enhancer": dataset.enhancers.shape[1], "promoter": dataset.promoters.shape[1]}
 
-    def measure(self, batch: EpisodeBatch, *, warm: bool) -> Measured:
-        with torch.set_grad_enabled(self.measuring.shared):
-            support = self.sequence_side(batch.support)
-        query = self.sequence_side(batch.query, self.draws.noise(self.index))
+    def measure(self, batch: EpisodeBatch, *, warm: bool, sides: Sides | None = None) -> Measured:
+        if sides is None:
+            with torch.set_grad_enabled(self.measuring.shared):
+                support = self.sequence_side(batch.support)
+            sides = Sides(support, self.sequence_side(batch.query, self.draws.noise(self.index)))
         states = (self.reference, self.memory)
-        return self.measuring(batch, self.draws, self.index, *states, warm=warm, sides=Sides(support, query))
+        return self.measuring(batch, self.draws, self.index, *states, warm=warm, sides=sides)
 
     def sequence_side(self, pairs: np.ndarray, noise: Noise | None = None) -> SequenceOutput:
         """z_I and U_I of pairs (flattened), from their sequences on."""
         network, pairs = self.model.sequence, pairs.reshape(-1)
+        assert isinstance(network, SequencePotential)
         h: dict[str, Tensor] = {}
         mask: dict[str, Tensor] = {}
         for side in ("enhancer", "promoter"):

@@ -54,7 +54,7 @@ class FrozenPotential(ModelPart, Composed):
 
     def __init__(self, answers: Answers, *, grid: int, nonnegative: bool = False) -> None:
         super().__init__()
-        self.answers = answers
+        self.answers, self.halved = answers, False
         self.features = answers.width
         self.energy = FourierKAN(self.features, grid, nonnegative=nonnegative)
 

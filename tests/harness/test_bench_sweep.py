@@ -20,6 +20,7 @@ from harness.bench.unit import apart, gains
 from harness.bench.watched import run_module
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.data.dataset import EncodedDataset
+from models.sequence.potential import SequencePotential
 from models.sequence.stem import KmerStem
 
 
@@ -52,6 +53,7 @@ def test_the_port_tokenises_as_the_harness_does(made: tuple[Sweep, EncodedDatase
 
 def test_the_ports_stem_is_the_plain_one_with_its_masks(made: tuple[Sweep, EncodedDataset]) -> None:
     port, folded = trainer(PortTrainer, made), trainer(FoldedStem, made)
+    assert isinstance(port.model.sequence, SequencePotential)
     stem = port.model.sequence.stems["enhancer"]
     assert isinstance(stem, KmerStem)
     tokens = port.tokens("enhancer", np.arange(6))

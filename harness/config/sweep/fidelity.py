@@ -41,6 +41,12 @@ def check_fidelity(config: SweepBlock, base: Mapping[str, Any], *, holds: bool =
             )
     if config.fidelity == "full":
         return config
+    if config.trial.replicates == "stacked":
+        raise ConfigError(
+            "trial.replicates",
+            "trial.replicates: stacked stacks sequence sides that train, and fidelity freezes them: expected separate, or "
+            "fidelity: full",
+        )
     design = config.of_design
     if isinstance(config.fidelity, ScreenBlock):
         if config.design.kind != "search":

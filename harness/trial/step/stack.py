@@ -15,7 +15,7 @@ from harness.trial.step.diverged import Diverged
 from harness.trial.step.measure import Sides
 from harness.trial.step.routing import Arriving, Boundary, Gradients, WeightedTerm, through
 from harness.trial.step.trainer import Begun, StepLog, Trainer
-from models.sequence.potential import SequenceOutput
+from models.sequence.potential import SequenceOutput, SequencePotential
 from models.sequence.stacked import StackedSequence, stacked_parameters
 
 COUNT = "step"
@@ -50,8 +50,9 @@ class Stack:
         of_model = stacked_parameters([trainer.model for trainer in trainers])
         of_terms = stacked_parameters([trainer.terms for trainer in trainers])
         prefix = "sequence."
+        sides = [trainer.model.sequence for trainer in trainers]
         self.sequence = StackedSequence(
-            [trainer.model.sequence for trainer in trainers],
+            [side for side in sides if isinstance(side, SequencePotential)],
             {name[len(prefix) :]: leaf for name, leaf in of_model.items() if name.startswith(prefix)},
         )
         leaves = [*of_model.values(), *of_terms.values()]
