@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from analysis.balance import common_to_seeds
 from analysis.completeness import completeness
+from analysis.confirmation.agreement import disagreements
 from analysis.confirmation.record import Candidate, ChoiceRecord, confirmation_of, read_record
 from analysis.confirmation.seal import FILE
 from analysis.criteria import CRITERIA, Criterion
@@ -54,6 +55,12 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
         return None
     by = CRITERIA[record.criterion]
     opened = record.opened is not None
+    strange = list(disagreements(run, inner, record)) if opened else []
+    if strange:
+        said = [f"{inner.path.name}/{each}" for each in strange]
+        run.problems += [each for each in said if each not in run.problems]
+        run.lost += [each for each in said if each not in run.lost]
+        return None
     tested = _by_seed(inner, by, "test") if opened else {}
     again = _by_seed(inner, by, "val_unseen") if opened else {}
     states = completeness(inner, _with_values(inner)) if opened else {}
@@ -120,12 +127,12 @@ def flattered(chosen: Candidate, confirmed: Interval, by: Criterion) -> Interval
         return Interval(mean, NAN, NAN, NAN, confirmed.n)
     degrees = (chosen.seeds - 1, confirmed.n - 1)
     half = (chosen.high - chosen.low) / 2, (confirmed.high - confirmed.low) / 2
-    parts = [(width / stats.t.ppf(0.975, free)) ** 2 for width, free in zip(half, degrees, strict=True)]
+    parts = [(width / stdtrit(free, 0.975)) ** 2 for width, free in zip(half, degrees, strict=True)]
     variance = sum(parts)
     if variance == 0.0:
         return Interval(mean, mean, mean, 0.0, confirmed.n)
     free = variance**2 / sum(part**2 / each for part, each in zip(parts, degrees, strict=True))
-    width = float(stats.t.ppf(0.975, free)) * variance**0.5
+    width = float(stdtrit(free, 0.975)) * variance**0.5
     return Interval(mean, mean - width, mean + width, variance**0.5, confirmed.n)
 
 

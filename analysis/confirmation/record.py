@@ -81,7 +81,7 @@ class ChoiceRecord:
 def confirmation_of(run: Run) -> Run | None:
     """The confirmation of a run, itself a run, also where its record is gone; None where there is none."""
     folder = run.path / FOLDER
-    return Run(folder) if any((folder / name).exists() for name in (FILE, "units")) else None
+    return Run(folder) if any((folder / name).exists() for name in (FILE, "units", "logs")) else None
 
 
 def read_record(confirmation: Run) -> ChoiceRecord | None:

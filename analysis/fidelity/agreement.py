@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import rankdata
 
 from analysis.resample import percentiles
 
@@ -37,6 +36,8 @@ def agreement(one: ArrayLike, other: ArrayLike, *, resamples: int = RESAMPLES, s
 
 def spearman(one: Floats, other: Floats) -> float:
     """Correlation of ranks, ties at their mean rank; NaN where one side has a single value."""
+    from scipy.stats import rankdata
+
     first, second = rankdata(one), rankdata(other)
     first, second = first - first.mean(), second - second.mean()
     size = math.sqrt(float(np.square(first).sum() * np.square(second).sum()))
