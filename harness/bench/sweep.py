@@ -79,4 +79,6 @@ def _beyond(more: Time, few: Time, further: int) -> Time:
 
 
 def _keys(cells: pd.DataFrame) -> set[tuple[object, ...]]:
+    """What rows there are; which epoch was best may differ, since trainings in float32 drift apart."""
+    cells = cells.assign(epoch=cells["epoch"].where(cells["selection"] != "best_on_validation", 0))
     return set(cells[["config", "fold", "seed", *KEYS]].itertuples(index=False, name=None))
