@@ -98,7 +98,7 @@ class Router:
         return total, arriving
 
     def _through_sequence(self, boundary: Boundary, arriving: Arriving) -> Gradients:
-        return through(zip(boundary.outputs, arriving, strict=True), self.groups["S"])
+        return through(zip(boundary.outputs, arriving, strict=True), self.groups.get("S", ()))
 
     def _check_route(self, term: WeightedTerm, gradients: Gradients) -> None:
         """Raise RoutingError unless the term's gradient is exactly zero on every parameter that it may not reach."""
