@@ -1,7 +1,10 @@
-"""What a record says against what the confirmation itself keeps: its plan, its units, and the plan of the selection."""
+"""What the record of a confirmation says against what its units, and those of the selection, keep."""
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator
 from typing import Any
+
+import pandas as pd
 
 from analysis.confirmation.record import ChoiceRecord
 from analysis.confirmation.seal import FILE
@@ -9,35 +12,33 @@ from analysis.store import Run
 
 
 def disagreements(run: Run, inner: Run, record: ChoiceRecord) -> Iterator[str]:
-    """Why an opened record cannot be that of the confirmation `inner` of a run: roles and configurations that are not those
-    of the two plans, or other units than those that the test split was opened with. Runs without a plan are imported, and
-    nothing is held against them.
+    """Why an opened record cannot be that of the confirmation `inner` of a run: roles, seeds or
+    configurations are not those that its units have.
     """
     roles = [each.role for each in record.candidates]
     if roles[0] != "winner" or set(roles[1:]) - {"tie"}:
         yield f"{FILE} does not begin with one winner"
-    plans = [_configurations(each) for each in (run, inner)]
-    if not all(plans):
-        return
-    chosen, again = plans
     opened = record.opened.configurations if record.opened is not None else ()
     if sorted(opened) != sorted(each.config for each in record.candidates):
         yield f"{FILE} names other configurations than those that its test split was opened for"
-        return
     units = inner.table("units")
     for each in record.candidates:
-        if _apart_from_streams(chosen.get(each.config)) != _apart_from_streams(again.get(each.confirmed_as)):
-            yield f"{FILE} says that {each.config} was run again as {each.confirmed_as}, which is another configuration"
         there = 0 if units.empty else int((units["config"] == each.confirmed_as).sum())
         if there != record.seeds:
             yield f"{FILE} says that {each.label} was run again with {record.seeds} seeds, and {there} are there"
+    chosen, again = _settings(run.table("units")), _settings(units)
+    for each in record.candidates:
+        if chosen.get(each.config) != again.get(each.confirmed_as):
+            yield f"{FILE} says that {each.config} was run again as {each.confirmed_as}, which is another configuration"
 
 
-def _configurations(run: Run) -> dict[str, Mapping[str, Any]]:
-    """Identity -> configuration, as planned; empty without a plan."""
-    configs = (run.document("plan.json") or {}).get("configs", [])
-    return {str(each["id"]): each["config"] for each in configs}
-
-
-def _apart_from_streams(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if config is None else {name: value for name, value in config.items() if name != "streams"}
+def _settings(units: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Identity -> the configuration that its units keep, apart from what its random streams are called."""
+    if units.empty:
+        return {}
+    first = units.drop_duplicates("config")
+    settings = {
+        str(config): json.loads(text)
+        for config, text in zip(first["config"], first["config_json"], strict=True)
+    }
+    return {config: {**content, "streams": ""} for config, content in settings.items()}

@@ -12,6 +12,8 @@ FOLDER = "confirmation"
 """Folder of a run that holds the confirmation of its selection, a run by itself."""
 FILE = "confirmation.json"
 """In that folder: the record."""
+STREAMS = "confirm"
+"""What the names of the random streams of a confirmation end with."""
 DIGEST = "sha256"
 """Key of the record that holds the hash of all its others."""
 CHANGED = f"{FILE} is not what was written: it was changed after the fact"
@@ -39,7 +41,7 @@ def refuse_unopened(run: Path) -> None:
     folder, file = run.absolute(), run / FILE
     folder = folder.resolve() if folder.exists() else folder
     inside = folder.name == FOLDER and any((folder.parent / name).exists() for name in ("plan.json", "units"))
-    if not file.exists() and not inside:
+    if not file.exists() and not inside and not _of_confirmation(run):
         return
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -56,6 +58,15 @@ def refuse_unopened(run: Path) -> None:
         )
     if not whole:
         raise UserError(f"{run}: {CHANGED}, so that nobody knows whether it is complete; put the file back")
+
+
+def _of_confirmation(run: Path) -> bool:
+    """Whether the configurations of a run are those of a confirmation, wherever it lies now."""
+    try:
+        configs = json.loads((run / "plan.json").read_text(encoding="utf-8"))["configs"]
+        return any(str(each["changes"].get("streams", "")).endswith(STREAMS) for each in configs)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return False  # what cannot be read is said by whoever reads it
 
 
 def _digest(content: Mapping[str, Any]) -> str:

@@ -166,7 +166,7 @@ def _tell(folder: Path, number: int, struck: Struck, kills: int, console: Consol
 def main() -> int:
     """Entry point of the command line."""
     options, console = parse(), terminal.console()
-    folder: Path = options.out.absolute()
+    folder: Path = options.out.resolve()
     check_writable(folder)
     if folder.exists() and not (folder / "stage").is_dir() and any(folder.iterdir()):
         raise UserError(f"--out {folder} holds something else than an earlier chaos; give another folder")

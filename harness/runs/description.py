@@ -73,7 +73,8 @@ def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     yield from _stamps(run)
     for folder, number, cause in earlier_runs(run.run):
         yield "earlier", f"{counted(number, 'unit')} of {cause or 'another stamp'}: {folder}"
-    yield "rank it", f"python -m analysis {run.run.path}"
+    if not math.isnan(value):
+        yield "rank it", f"python -m analysis {run.run.path}"
 
 
 def _stamps(run: RunSummary) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from analysis.confirmation.choice import best_baseline, candidates, seeds_to_confirm
 from analysis.confirmation.record import ChoiceRecord, Opening
-from analysis.confirmation.seal import FILE, FOLDER
+from analysis.confirmation.seal import FILE, FOLDER, STREAMS
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.ranking import Ranking
@@ -38,9 +38,6 @@ from harness.sweep.run.stored import stored_units
 from harness.sweep.start import Start
 from harness.sweep.task import Task
 from harness.sweep.tuning import Outcome
-
-NAMESPACE = "confirm"
-"""What the names of a confirmation's random streams have more than those of the selection: seed 0 is another one there."""
 
 
 class Confirming(Task):
@@ -175,7 +172,7 @@ class Confirming(Task):
                 f"--confirm: {self.sweep.path} does not give {label} ({config}) any more, which the ranking of {self.run} "
                 "has; undo the edit of its base or settings, or run the edited sweep with another --out"
             )
-        return {**planned.changes, "streams": f"{planned.config.streams}{NAMESPACE}"}
+        return {**planned.changes, "streams": f"{planned.config.streams}{STREAMS}"}
 
 
 def _now() -> str:

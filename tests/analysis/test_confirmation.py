@@ -135,6 +135,42 @@ def test_a_closed_test_split_is_shown_by_nobody(run: Path, tmp_path: Path) -> No
         rank(Run.open(folder / FOLDER))
 
 
+@pytest.mark.parametrize("forged", ["swapped", "role", "seeds", "dropped"])
+def test_a_record_sealed_anew_has_to_fit_the_units(
+    run: Path, tmp_path: Path, forged: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    record = record_of(folder)
+    one, other = record.candidates
+    changed = {
+        "swapped": {
+            "candidates": (
+                replace(one, confirmed_as=other.confirmed_as),
+                replace(other, confirmed_as=one.confirmed_as),
+            )
+        },
+        "role": {"candidates": (replace(one, role="tie"), other)},
+        "seeds": {"seeds": 2},
+        "dropped": {"candidates": (replace(other, role="winner"),)},
+    }[forged]
+    write_record(folder, replace(record, **changed))
+    assert [main([str(folder)]), main(["verify", str(folder)])] == [1, 1]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Confirmed: " not in printed
+    assert "Nothing of the confirmation is relied on: confirmation/confirmation.json" in printed
+
+
+def test_units_that_are_gone_are_told_from_the_record(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    shutil.rmtree(folder / FOLDER)
+    write_run(folder / FOLDER, AGAIN, seeds=(0, 1))
+    shutil.copy(run / FOLDER / FILE, folder / FOLDER / FILE)
+    assert main([str(folder)]) == 1
+    assert "with 3 seeds, and 2 are there" in " ".join(capsys.readouterr().out.split())
+
+
 @pytest.mark.parametrize("edit", ["value", "digest"])
 def test_an_edited_record_is_noticed(
     run: Path, tmp_path: Path, edit: str, capsys: pytest.CaptureFixture[str]
