@@ -85,10 +85,13 @@ class EncodedDataset:
         self.promoters = _map(self.path / "promoters.npy")
         self.enhancer_window = _map(self.path / "enhancers_content.npy")[self.enhancer_row]
         self.promoter_window = _map(self.path / "promoters_content.npy")[self.promoter_row]
-        self.original: EncodedDataset = self
-        """The data themselves, of a view in which a frozen sequence side stands for their windows."""
         self.frozen: FrozenFeatures | None = None
         """What that side gave; None where the sequence side reads windows."""
+
+    @property
+    def original(self) -> "EncodedDataset":
+        """The data themselves, of a view in which a frozen sequence side stands for their windows."""
+        return self
 
     @property
     def inputs(self) -> tuple[Windows, Windows]:

@@ -63,10 +63,14 @@ class FrozenDataset(EncodedDataset):
 
     def __init__(self, dataset: EncodedDataset, frozen: FrozenFeatures) -> None:
         super().__init__(dataset.path, dataset.origin)
-        self.original, self.frozen = dataset.original, frozen
+        self._original, self.frozen = dataset.original, frozen
         numbers = np.arange(len(frozen.z_i) - 1, dtype=np.uint32).view(np.uint8).reshape(-1, DIGITS)
         # A pair of no split has no row: an index beyond the numbers, where -1 would be the last one.
         self._numbers = numbers, np.where(frozen.row < 0, len(numbers), frozen.row)
+
+    @property
+    def original(self) -> EncodedDataset:
+        return self._original
 
     @property
     def inputs(self) -> tuple[Windows, Windows]:

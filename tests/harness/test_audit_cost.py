@@ -7,7 +7,7 @@ from harness.audit.auditor import Audit
 from harness.audit.probe import Probe
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Moment, Subject
-from harness.trial.step.measure import Measured
+from harness.trial.step.measure import Measured, Sides
 from harness.trial.step.trainer import Trainer
 from tests.harness.conftest import MakeUnit
 
@@ -34,9 +34,9 @@ def test_a_known_step_is_what_costs_are_stated_in(
     sizes = []
     measure = Trainer.measure
 
-    def noted(self: Trainer, batch: EpisodeBatch, *, warm: bool) -> Measured:
+    def noted(self: Trainer, batch: EpisodeBatch, *, warm: bool, sides: Sides | None = None) -> Measured:
         sizes.append(batch.query.shape[1])
-        return measure(self, batch, warm=warm)
+        return measure(self, batch, warm=warm, sides=sides)
 
     monkeypatch.setattr(Trainer, "measure", noted)
     subject = make_unit({}).subject
