@@ -6,6 +6,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -142,7 +143,7 @@ def test_a_record_sealed_anew_has_to_fit_the_units(
     folder = Path(shutil.copytree(run, tmp_path / "run"))
     record = record_of(folder)
     one, other = record.candidates
-    changed = {
+    changes: dict[str, dict[str, Any]] = {
         "swapped": {
             "candidates": (
                 replace(one, confirmed_as=other.confirmed_as),
@@ -152,8 +153,8 @@ def test_a_record_sealed_anew_has_to_fit_the_units(
         "role": {"candidates": (replace(one, role="tie"), other)},
         "seeds": {"seeds": 2},
         "dropped": {"candidates": (replace(other, role="winner"),)},
-    }[forged]
-    write_record(folder, replace(record, **changed))
+    }
+    write_record(folder, replace(record, **changes[forged]))
     assert [main([str(folder)]), main(["verify", str(folder)])] == [1, 1]
     printed = " ".join(capsys.readouterr().out.split())
     assert "Confirmed: " not in printed

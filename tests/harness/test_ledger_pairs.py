@@ -9,6 +9,7 @@ import pytest
 from harness.audit.unit_inspector import AuditInspector
 from harness.trial.evaluation import Evaluation
 from harness.trial.score.rows import prediction_rows
+from harness.trial.selection import improves
 from models.energy.temperature import fit
 from tests.harness.conftest import MakeUnit
 from tests.harness.test_ledger import SHORT, said
@@ -57,8 +58,13 @@ def of_potential(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Evaluation, "of_epoch", told)
 
 
-def last(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("harness.trial.unit_run.improves", lambda trial, value, epoch, phase: True)
+def worst(patch: pytest.MonkeyPatch) -> None:
+    """An epoch is selected that is no better than the one before."""
+
+    def worse(trial: Any, value: float, epoch: int, phase: Callable[[int], int]) -> bool:
+        return epoch == 1 or not improves(trial, value, epoch, phase)
+
+    patch.setattr("harness.trial.unit_run.improves", worse)
 
 
 def refitted(patch: pytest.MonkeyPatch) -> None:
@@ -73,7 +79,7 @@ def refitted(patch: pytest.MonkeyPatch) -> None:
         (rows(relabelled), {}, "its label is stored as "),
         (rows(renamed), {}, "its cell_line is stored as "),
         (of_potential, {}, "split train, C1, score corrected, prevalence as_found: threshold is "),
-        (last, {"optimiser.epochs": 4, "optimiser.lr": 0.05}, " was selected with val_unseen/macro/aupr "),
+        (worst, {"optimiser.epochs": 4, "optimiser.lr": 0.05}, " was selected with val_unseen/macro/aupr "),
         (refitted, {"temperature.mode": "calibrated"}, "T is fitted to "),
     ],
 )

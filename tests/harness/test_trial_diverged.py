@@ -47,7 +47,7 @@ def test_scores_of_an_evaluation(
     train = unit_run._train
 
     def spoilt(*given: Any) -> Any:
-        trained = train(*given)
+        trained = yield from train(*given)
         spoil(unit_run)
         return trained
 
