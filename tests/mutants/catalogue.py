@@ -356,8 +356,8 @@ OF_THE_ANALYSIS = (
     Mutant(
         "interval_of_many",
         "an interval over three seeds is that of a normal distribution",
-        "return float(stats.t.ppf((1 + level) / 2, n - 1))",
-        "return float(stats.norm.ppf((1 + level) / 2))",
+        "return float(stdtrit(n - 1, (1 + level) / 2))",
+        "return float(stdtrit(1e9, (1 + level) / 2))",
         (f"{A}intervals.py",),
     ),
     Mutant(
