@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.trial.unit_run import UnitRun
 
 
-class Asked(NamedTuple):
+class StepRequest(NamedTuple):
     """A step that a unit's trainer is to take: `progress` in epochs, `probe` as in `Trainer.step`."""
 
     batch: EpisodeBatch
@@ -32,7 +32,7 @@ class StepTaken(NamedTuple):
 
 Take = Callable[[], StepTaken]
 """Takes the step that was asked for, or tells that it was taken; raises what the step has raised."""
-Epoch = Generator[Asked, Take, EpochSummary]
+Epoch = Generator[StepRequest, Take, EpochSummary]
 """An epoch of a unit: asks for its steps one by one, returns its summary."""
 
 
@@ -47,7 +47,7 @@ def take_alone(epoch: Epoch, trainer: Trainer) -> EpochSummary:
         return summary
 
 
-def _step(trainer: Trainer, asked: Asked) -> StepTaken:
+def _step(trainer: Trainer, asked: StepRequest) -> StepTaken:
     began = Clock.now()
     log = trainer.step(asked.batch, progress=asked.progress, probe=asked.probe)
     return StepTaken(log, began.wall, began.cpu)
@@ -66,7 +66,7 @@ class StackedUnits:
         epochs = {unit: unit.epoch_steps() for unit in units}
         ended: dict[UnitRun, EpochSummary | Exception] = {}
 
-        def answered(unit: "UnitRun", take: Take | None) -> Asked | None:
+        def answered(unit: "UnitRun", take: Take | None) -> StepRequest | None:
             try:
                 return next(epochs[unit]) if take is None else epochs[unit].send(take)
             except StopIteration as end:
@@ -81,7 +81,7 @@ class StackedUnits:
             asked = {unit: answered(unit, take) for unit, take in zip(running, takes, strict=True)}
         yield from ended.items()
 
-    def _taken(self, units: list["UnitRun"], asked: list[Asked]) -> list[Take]:
+    def _taken(self, units: list["UnitRun"], asked: list[StepRequest]) -> list[Take]:
         """One step of the stack of these units, which ask for the same one on batches of their own."""
         began, first = Clock.now(), asked[0]
         logs: Sequence[StepLog | Exception]

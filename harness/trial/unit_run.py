@@ -36,7 +36,7 @@ from harness.trial.selection import improves
 from harness.trial.step.diverged import Diverged, diverging, refuse_explosion
 from harness.trial.step.trainer import StepLog, Trainer
 from harness.trial.summary import REPORTED, EpochSummary
-from harness.trial.taking import Asked, Epoch, Take, take_alone
+from harness.trial.taking import Epoch, StepRequest, Take, take_alone
 from models.streams import other_streams
 
 OnStep = Callable[[int, int], None]
@@ -235,7 +235,9 @@ class UnitRun:
         last = self.epoch >= self.settings.optimiser.epochs
         return self.epoch > 0 and (last or self._stop is not None)
 
-    def _train(self, epoch: int, on_step: OnStep | None) -> Generator[Asked, Take, list[StepLog] | None]:
+    def _train(
+        self, epoch: int, on_step: OnStep | None
+    ) -> Generator[StepRequest, Take, list[StepLog] | None]:
         """The steps of an epoch, of phase 1 maybe another unit's; None where the audit ended them."""
         logs: list[StepLog] = []
         shared: SharedEpoch | None = None
@@ -264,7 +266,7 @@ class UnitRun:
 
     def _stepped(
         self, batch: EpisodeBatch, epoch: int, position: int
-    ) -> Generator[Asked, Take, list[StepLog]]:
+    ) -> Generator[StepRequest, Take, list[StepLog]]:
         """One step, looked at before and after; none where the audit ends the unit before it."""
         progress = epoch - 1 + position / self.sampler.steps
         self.inspections.before_step(batch, epoch, progress)
@@ -273,7 +275,7 @@ class UnitRun:
         warm = self.trainer.schedule.phase(epoch) == 1
         with self.reads.in_phase1() if warm else contextlib.nullcontext():
             asked = Clock.now()
-            take = yield Asked(batch, progress, position == self.sampler.steps - 1)
+            take = yield StepRequest(batch, progress, position == self.sampler.steps - 1)
             taken = take()
             self._began = self._began.without(asked.wall - taken.wall, asked.cpu - taken.cpu)
         self.inspections.after_step(taken.log)
