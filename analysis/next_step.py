@@ -12,6 +12,7 @@ from analysis.contrasts import contrasts, factors
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
 from analysis.ranking import Ranking
+from analysis.started_with import going_on
 from analysis.unended import unended_units
 from analysis.waterfall import FILE as WALK
 
@@ -29,10 +30,13 @@ def next_step(ranking: Ranking) -> str:
     inner = confirmation_of(run)
     record = read_record(inner) if inner is not None else None
     if record is not None and record.opened is None:
+        if again := going_on(run, "--confirm", "--resume"):
+            return f"{again}: ends the confirmation and opens its test split"
         return "start the sweep again with --confirm --resume, which ends the confirmation and opens its test split"
     if unended := unended_units(ranking):
         have = "has" if unended == 1 else "have"
-        return f"{counted(unended, 'unit')} {have} not ended: start the sweep again with --resume"
+        again = going_on(run, "--resume") or "start the sweep again with --resume"
+        return f"{counted(unended, 'unit')} {have} not ended: {again}"
     if faults := _faults(ranking):
         return f"#1 has a fault ({', '.join(faults)}): look at it before the number"
     planned = arms(run)

@@ -208,7 +208,7 @@ def main() -> int:
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
         epilog="Sequences of 1000 + 4000 bp; stem and evaluation at e = 768, kernel 43, the others at e = 64, kernel 11, "
         "earlier (against an earlier commit of this repository) at size small, contracts and twins at default and at "
-        "small sizes, where more than 1 %% of what contracts check, or 40 steps for the twins of a trial, is a fault; "
+        "small sizes, where more than 1 % of what contracts check, or 40 steps for the twins of a trial, is a fault; "
         "cached at both sizes of the model, 20 steps of each way, extrapolated to the documented number of pairs. The "
         "whole takes some minutes on a CPU.",
     )

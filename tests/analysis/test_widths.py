@@ -118,7 +118,12 @@ def test_next_is_what_is_unfinished_first_then_what_is_read(run_path: Path, tmp_
     (copy / "plan.json").write_text(
         json.dumps({**plan, "status": "interrupted", "trials": 6}), encoding="utf-8"
     )
+    (copy / "provenance.json").unlink()
     assert next_step(rank(Run.open(copy))) == "6 units have not ended: start the sweep again with --resume"
+    start = ["/usr/bin/python3.11", "-m", "harness.sweep", "my sweep.yaml", "--out", "run"]
+    (copy / "provenance.json").write_text(json.dumps({"command": start}), encoding="utf-8")
+    command = "python -m harness.sweep 'my sweep.yaml' --out run --resume"
+    assert next_step(rank(Run.open(copy))) == f"6 units have not ended: {command}"
     arms = ablation(tmp_path / "arms", {"b": 0.0, "x": -0.05}, seeds=(0, 1)).path
     assert "analysis effects" in next_step(rank(Run.open(arms))) or "fault" in next_step(rank(Run.open(arms)))
 

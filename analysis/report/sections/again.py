@@ -3,12 +3,13 @@
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from analysis.report.content import Block, Commands, Paragraph
 from analysis.report.material import Material
 from analysis.report.section import Section
 from analysis.schema import PROVENANCE
+from analysis.started_with import started_with
 
 
 class Again(Section):
@@ -22,19 +23,13 @@ class Again(Section):
         commit = (written.get("git") or {}).get("commit")
         folder = shlex.quote(str(_relative(run.path)))
         lines = [f"git checkout {commit}"] if commit else []
-        lines += [shlex.join(command)] if (command := _command(written)) else []
+        lines += [shlex.join(command)] if (command := started_with(run)) else []
         lines += [
             f"python -m analysis {folder} --by {material.ranking.by.key}",
             f"python -m analysis verify {folder}",
             f"python -m analysis report {folder}",
         ]
         return [Paragraph(text("again.shows" if command else "again.not_a_sweep")), Commands(lines)]
-
-
-def _command(written: dict[str, Any]) -> list[str]:
-    """The command of the run's last start with `python` in place of one machine's interpreter."""
-    command = [str(word) for word in written.get("command") or ()]
-    return ["python", *command[1:]] if command and Path(command[0]).name.startswith("python") else command
 
 
 def _relative(path: Path) -> Path:
