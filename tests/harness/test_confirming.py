@@ -136,7 +136,8 @@ def test_a_complete_one_is_opened_and_logged(small: Small, tmp_path: Path) -> No
     copy = copied(small, tmp_path)
     task, plan, _ = confirming(copy)
     for unit in plan.units():
-        write_unit(copy.path / FOLDER, Copy(unit.config_id), unit.seed, unit.fold)
+        settings = plan.configs[unit.config_id].config.model_dump(mode="json")
+        write_unit(copy.path / FOLDER, Copy(unit.config_id, settings=settings), unit.seed, unit.fold)
     text, status = ended(copy, task, plan)
     assert status == 0
     opened = record_of(copy).opened
