@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.completeness import asked_of_each
 from analysis.confirmation.record import ChoiceRecord
 from analysis.confirmation.seal import FILE
 from analysis.store import Run
@@ -21,9 +22,11 @@ def disagreements(run: Run, inner: Run, record: ChoiceRecord) -> Iterator[str]:
     opened = record.opened.configurations if record.opened is not None else ()
     if sorted(opened) != sorted(each.config for each in record.candidates):
         yield f"{FILE} names other configurations than those that its test split was opened for"
-    units = inner.table("units")
+    units, asked = inner.table("units"), asked_of_each(inner)
     for each in record.candidates:
-        there = 0 if units.empty else int((units["config"] == each.confirmed_as).sum())
+        of_it = units[units["config"] == each.confirmed_as]
+        # Units of an earlier choice, of other seeds or on another fold, are in no number.
+        there = len(asked & set(zip(of_it["fold"].tolist(), of_it["seed"].tolist(), strict=True)))
         if there != record.seeds:
             yield f"{FILE} says that {each.label} was run again with {record.seeds} seeds, and {there} are there"
     chosen, again = _settings(run.table("units")), _settings(units)

@@ -14,7 +14,7 @@ from harness.data.seal import check_seal
 if TYPE_CHECKING:
     from harness.data.frozen import FrozenFeatures
 
-Windows = tuple[np.ndarray, np.ndarray]
+SideInput = tuple[np.ndarray, np.ndarray]
 """What a side of the sequence side is given, uint8 [M, L], and the row [N] of every pair in it."""
 FORMAT = 3
 """Version of the layout on disk; part of a store's name, so that an older or newer one is never misread."""
@@ -94,7 +94,7 @@ class EncodedDataset:
         return self
 
     @property
-    def inputs(self) -> tuple[Windows, Windows]:
+    def inputs(self) -> tuple[SideInput, SideInput]:
         """What enhancer and promoter side of a model are given."""
         return (self.enhancers, self.enhancer_row), (self.promoters, self.promoter_row)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from analysis.errors import UserError
-from harness.data.dataset import EncodedDataset, Windows
+from harness.data.dataset import EncodedDataset, SideInput
 
 META, Z_I, ROW = "features.json", "z_i.npy", "pair_row.npy"
 DIGITS = 4
@@ -73,7 +73,7 @@ class FrozenDataset(EncodedDataset):
         return self._original
 
     @property
-    def inputs(self) -> tuple[Windows, Windows]:
+    def inputs(self) -> tuple[SideInput, SideInput]:
         return self._numbers, self._numbers
 
     def enhancer_bases(self, pairs: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from analysis.report.sections.confirmed import Confirmed
 from analysis.report.texts import texts
 from analysis.reported import reported_units
 from analysis.store import Run
-from tests.recorded.copies import Copy, write_run
+from tests.recorded.copies import Copy, write_run, write_unit
 
 BEST, TIED = (
     Copy("aaa111", {"k": 1}, lift=(0.10, 0.12, 0.14)),
@@ -168,6 +168,21 @@ def test_units_that_are_gone_are_told_from_the_record(
     shutil.rmtree(folder / FOLDER)
     write_run(folder / FOLDER, AGAIN, seeds=(0, 1))
     shutil.copy(run / FOLDER / FILE, folder / FOLDER / FILE)
+    assert main([str(folder)]) == 1
+    assert "with 3 seeds, and 2 are there" in " ".join(capsys.readouterr().out.split())
+
+
+def test_units_of_an_earlier_choice_are_no_forgery(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    write_unit(folder / FOLDER, replace(AGAIN[0], lift=0.0), 7, "chr8")
+    plan = {"folds": {"chr8": {}}, "seeds": [0, 1, 2], "configs": [], "status": "finished"}
+    (folder / FOLDER / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    told = confirmation(Run.open(folder), 0.005)
+    assert told is not None, main([str(folder)])
+    plan["seeds"] = [0, 1]
+    (folder / FOLDER / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     assert main([str(folder)]) == 1
     assert "with 3 seeds, and 2 are there" in " ".join(capsys.readouterr().out.split())
 
