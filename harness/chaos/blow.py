@@ -53,6 +53,11 @@ class Blow(ABC):
         """Why it cannot strike on this machine; empty where it can."""
         return ""
 
+    @classmethod
+    def ends_well(cls, status: int, printed: str) -> bool:
+        """Whether the broken sweep may end with this status, having said this."""
+        return status in cls.statuses
+
     def prepare(self) -> None:  # noqa: B027 - most need nothing
         """Before the sweep is started."""
 

@@ -103,6 +103,11 @@ class DiskFilled(Blow):
     statuses = frozenset({2})
     mounted = False
 
+    @classmethod
+    def ends_well(cls, status: int, printed: str) -> bool:
+        """Also well, where every row was written before it came, and what is made of them was said not to be written."""
+        return super().ends_well(status, printed) or (status == 0 and "not written" in printed)
+
     def prepare(self) -> None:
         self.run.mkdir(parents=True)
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}m", "tmpfs", str(self.run)]

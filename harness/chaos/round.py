@@ -216,7 +216,7 @@ def ended_wrongly(kind: type[Blow], status: int | None, printed: str) -> Iterato
     """What is wrong with how a broken sweep ended."""
     if status is None:
         yield f"it neither ended nor went on within {PATIENCE:.0f} s: {last_line(printed)}"
-    elif status not in kind.statuses:
+    elif not kind.ends_well(status, printed):
         yield f"it ended with status {status}: {last_line(printed)}"
     if "Traceback" in printed and not kind.in_its_own_words:
         yield f"it ended with a traceback: {last_line(printed)}"

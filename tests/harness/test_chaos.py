@@ -72,13 +72,16 @@ def test_a_run_is_finished_by_plan_and_store(run: Path) -> None:
 
 
 def test_how_a_sweep_may_end_depends_on_the_blow() -> None:
-    worker, driver, head = (BLOWS[key] for key in ("worker", "driver", "gcs"))
+    worker, driver, head, disk = (BLOWS[key] for key in ("worker", "driver", "gcs", "disk"))
     assert list(ended_wrongly(worker, 0, "all well")) == []
     assert list(ended_wrongly(driver, -9, "")) == []
     assert "status -9" in next(ended_wrongly(worker, -9, "x"))
     assert "neither ended nor went on" in next(ended_wrongly(worker, None, "x"))
     assert "traceback" in next(ended_wrongly(worker, 0, "Traceback (most recent"))
     assert list(ended_wrongly(head, 1, "Traceback (most recent")) == [], "Ray's own words"
+    assert list(ended_wrongly(disk, 2, "no space")) == []
+    assert list(ended_wrongly(disk, 0, "report not written: no space")) == [], "every row was there before"
+    assert "status 0" in next(ended_wrongly(disk, 0, "all well")), "it may not be silent about a full disk"
 
 
 def test_every_kind_comes_as_often_as_any_other() -> None:
