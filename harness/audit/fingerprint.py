@@ -51,9 +51,7 @@ class Fingerprint:
             return
         weights = self.trainer.weights()
         self.initial = {
-            f"{part}.{name}": value.clone()
-            for part in ("model", "terms")
-            for name, value in weights[part].items()
+            f"{part}.{name}": value for part in ("model", "terms") for name, value in weights[part].items()
         }
         self.initial |= {
             f"{key}/{name}": value
@@ -67,6 +65,12 @@ class Fingerprint:
         self._values: dict[tuple[str, tuple[float, float]], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
         self._logits: torch.Tensor | None = None
+
+    def kept(self) -> "Fingerprint":
+        """This one, that still has its initial values when its trainer has been given other ones."""
+        if not self.error:
+            self.initial = {name: value.clone() for name, value in self.initial.items()}
+        return self
 
     def clone(self) -> Trainer:
         """A trainer of the configuration with the probe's state."""

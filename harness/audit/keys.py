@@ -42,7 +42,7 @@ def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> d
     def base(config: ConfigurationBlock, depth: Depth) -> Fingerprint:
         kind = config.balance.kind, depth
         if kind not in asked:
-            asked[kind] = Fingerprint(probe, config, depth)
+            asked[kind] = Fingerprint(probe, config, depth).kept()
         return asked[kind]
 
     def depths(config: ConfigurationBlock) -> tuple[Depth, ...]:
@@ -141,7 +141,8 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
     names = options(leaf)
     if names:
         return [name for name in names if name != value]
-    tries: list[Any] = [value * 2, max(1, value // 2), 1, value + 1] if isinstance(value, int) else []
+    # 1 before the half: a limit that lets everything through may do so at half of it as well.
+    tries: list[Any] = [value * 2, 1, max(1, value // 2), value + 1] if isinstance(value, int) else []
     if isinstance(value, float):
         tries += [value * 1.5 + 0.1, 0.001, 0.0, value / 2] if value < ENDLESS else [0.001]
     valid = []
