@@ -120,17 +120,18 @@ def _carries(trainer: Trainer, path: str, value: Any) -> bool:
 def enabled(config: ConfigurationBlock) -> Iterator[tuple[str, Leaf]]:
     """Paths of enabled blocks: there in this variant, not waiting for another key, and no weight that is 0."""
     chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
-    for path, leaf in leaves().items():
-        if not path.startswith(BLOCKS) or path in ELSEWHERE or path in LATER or path in chosen:
-            continue
-        if frozen_key(config, path):
+    apart = {*ELSEWHERE, *LATER, *chosen}
+    asked = {path: leaf for path, leaf in leaves().items() if path.startswith(BLOCKS) and path not in apart}
+    waiting = unread(config, asked)
+    for path, leaf in asked.items():
+        if path in waiting or frozen_key(config, path):
             continue
         try:
             value = value_at(config, path)
         except AttributeError:
             continue
         off = value is None or (isinstance(value, int | float) and value == 0 and is_weight(path))
-        if not off and not isinstance(value, list) and not unread(config, [path]):
+        if not off and not isinstance(value, list):
             yield path, leaf
 
 

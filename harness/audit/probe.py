@@ -276,7 +276,7 @@ class Probe:
                 for name in ("reference", "balance", "memory")
             },
         }
-        clone.load_states({**copy.deepcopy(states), "index": self.weights["index"]})
+        clone.load_states({**states, "index": self.weights["index"]})
 
     def step(
         self,
@@ -369,7 +369,7 @@ def norm(gradients: Mapping[str, Tensor]) -> float:
 
 
 def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _match(value, stored.get(name)) for name, value in initial.items()}
+    return {name: _match(value, stored.get(name)).clone() for name, value in initial.items()}
 
 
 def _match(initial: Tensor, stored: Tensor | None) -> Tensor:
