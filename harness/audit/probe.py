@@ -1,6 +1,5 @@
 """Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -82,7 +81,7 @@ class Probe:
             share = 0.5
         self.batches = [trimmed(batch) for batch in batches]
         self.step_s = step_s
-        self.weights = copy.deepcopy(trainer.weights())
+        self.weights = _kept(trainer.weights())
         with torch.random.fork_rng(devices=[]):
             built = Trainer(self.config, self.dataset, self.codes, self.seed, self.device)
         self._named: WeakKeyDictionary[Trainer, dict[str, nn.Parameter]] = WeakKeyDictionary()
@@ -99,7 +98,7 @@ class Probe:
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
             self.step_s = step_s or share * (time.perf_counter() - began)
-            self.weights = copy.deepcopy(clone.weights())
+            self.weights = _kept(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
@@ -366,6 +365,13 @@ def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
 def norm(gradients: Mapping[str, Tensor]) -> float:
     """Euclidean norm over all tensors."""
     return differ(gradients, {})
+
+
+def _kept(values: Any) -> Any:
+    """A copy of nested mappings of tensors."""
+    if isinstance(values, Tensor):
+        return values.detach().clone()
+    return {name: _kept(value) for name, value in values.items()} if isinstance(values, Mapping) else values
 
 
 def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:

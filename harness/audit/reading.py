@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,10 +72,14 @@ class ScoreReading:
         self.outputs: dict[nn.Module, list[Tensor]] = {}
         self.calls: dict[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         self.supports: list[Support] = []
-        self.real = self.scores()
         with self._recording():
             self.encoded = self.encoded_now()
             self.base = self.scores(encoded=self.encoded)
+
+    @cached_property
+    def real(self) -> dict[str, SplitScores]:
+        """As the trial scores them."""
+        return self.scores()
 
     def encoded_now(self) -> dict[str, Encoded]:
         """What the sequence side gives for the pairs of all splits, in one pass."""
