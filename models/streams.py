@@ -129,8 +129,10 @@ def drawing(model: nn.Module) -> dict[str, nn.Module]:
         for two modules that draw under one name.
     """
     drawers: dict[str, nn.Module] = {}
+    places = dict(model.named_modules(remove_duplicate=False))
+    owners = {places[name.rpartition(".")[0]] for name, _ in model.named_parameters(remove_duplicate=False)}
     for name, module in _named(model, "", set()):
-        if isinstance(module, Dropout | GaussianNoise) or any(True for _ in module.parameters(recurse=False)):
+        if module in owners or isinstance(module, Dropout | GaussianNoise):
             if name in drawers:
                 kinds = " and ".join(type(each).__name__ for each in (drawers[name], module))
                 raise ValueError(f"two modules draw from the stream '{name}': {kinds}")

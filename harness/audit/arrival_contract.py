@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from harness.audit.alike import alike
 from harness.audit.breach import Breach
 from harness.audit.cell_features import arriving_features, is_of_others, not_permuted
-from harness.audit.sequences import Sequences, is_read
+from harness.audit.sequences import Sequences
 from harness.audit.shown_labels import ShownLabels
 from harness.audit.witness import Arrival, Witness, same_values
 from harness.trial.episodes.sampler import EpisodeBatch
@@ -26,6 +27,8 @@ class ArrivalContract:
         dataset = subject.trainer.dataset
         self.config, self.codes, self.mixes = subject.config, subject.codes, subject.sampler.mixes
         self.label = np.asarray(dataset.label)
+        self.labels = self.label.astype(np.float32)
+        """The same as a step has them."""
         self.features, self.own_features = arriving_features(subject), not_permuted(subject)
         self.sequences, self.shown = Sequences(dataset), ShownLabels()
 
@@ -37,19 +40,25 @@ class ArrivalContract:
             return
         arrival, step = seen.arrivals[0], seen.step
         _refuse_infinite(arrival.u.detach().cpu().numpy())
-        if not all(tuple(part.shape) == batch.support.shape for part in arrival[:3]):
+        if not all(part.shape == batch.support.shape for part in arrival[:3]):
             text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
             yield Breach("support size in training", "support", f"{text} were drawn")
             return
-        for name, encoding, pairs, received in (
-            ("support", seen.encodings[0], batch.support, (arrival.u, arrival.z_i)),
-            ("query", seen.encodings[1], batch.query, (step.u,)),
+        sets = batch.support.ravel(), batch.query.ravel()
+        bases, first = self.sequences.bases(np.concatenate(sets)), len(sets[0])
+        for name, encoding, flat, expected, received in (
+            (
+                "support",
+                seen.encodings[0],
+                sets[0],
+                [side[:first] for side in bases],
+                (arrival.u, arrival.z_i),
+            ),
+            ("query", seen.encodings[1], sets[1], [side[first:] for side in bases], (step.u,)),
         ):
-            flat = pairs.ravel()
             one = number * 7919 % len(flat)
-            whole = (side.bases(one).cpu().numpy() for side in encoding.sides)
-            read = len(encoding.u) == len(flat) and is_read(self.sequences.bases(flat), [encoding.seen])
-            if not read or not all(map(np.array_equal, whole, self.sequences.whole(flat[one]))):
+            count = len(encoding.u)
+            if count != len(flat) or not self.sequences.are_read(encoding.sides, expected, flat, one):
                 text = f"other sequences than those of the {name} pairs were read"
                 yield Breach(f"{name} sequences", "support", text)
             elif not all(map(same_values, (encoding.u, encoding.stream), received)):
@@ -58,17 +67,18 @@ class ArrivalContract:
         yield from self._of_labels(arrival, batch)
         yield from self._of_names(arrival, step, batch)
         yield from self._of_facts(arrival, step, batch, number)
-        if not np.array_equal(step.label.cpu().numpy(), self.label[batch.query]):
+        if not alike(step.label.cpu().numpy(), self.labels[batch.query]):
             yield Breach("labels", "sampler", "the loss read other labels than the data's")
 
     def _of_labels(self, arrival: Arrival, batch: EpisodeBatch) -> Iterator[Breach]:
         """Labels of support pairs: none, or half of them, and the data's."""
-        shown, label = arrival.labelled.cpu().numpy() > 0, self.label[batch.support]
+        shown = arrival.labelled.cpu().numpy() > 0
         if not self.config.support.labels:
-            if shown.any():
+            if np.count_nonzero(shown):
                 text = "labels of support pairs are shown, and support.labels is false"
                 yield Breach("labels in training", "support", text)
             return
+        label = self.label[batch.support]
         if (arrival.label.cpu().numpy() != label)[shown].any():
             yield Breach("support labels", "support", "a support pair has another label than the data's")
         yield from self.shown.of_step(shown, label)
@@ -79,16 +89,16 @@ class ArrivalContract:
         real = batch.query_cell if self.mixes else batch.cell
         if arrival.owner is not None:
             cell = cell[arrival.owner.cpu().numpy()]
-        if cell.shape != real.shape or not ((cell == real) | (hides & (cell == -1))).all():
+        known = np.where(cell == -1, real, cell) if hides and cell.shape == real.shape else cell
+        if not alike(known, real):
             text = "a support set arrived as that of another cell line"
             yield Breach("cell line in training", "support", text)
         codes = None if self.mixes or arrival.hidden is None else arrival.hidden.cpu().numpy()
-        if codes is not None and not np.array_equal(np.where(cell < 0, codes, cell), real):
+        if codes is not None and not alike(np.where(cell < 0, codes, cell), real):
             yield Breach("hidden names", "support", "a hidden name is that of another cell line")
-        told = step.cell.cpu().numpy()
-        if not self.mixes and not np.array_equal(told, batch.cell):
+        if not self.mixes and not alike(step.cell.cpu().numpy(), batch.cell):
             yield Breach("names in the loss", "sampler", "the loss read other cell lines than the episodes'")
-        if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
+        if not alike(step.query_cell.cpu().numpy(), batch.query_cell):
             yield Breach("query names", "sampler", "the loss read other cell lines than the query pairs'")
 
     def _of_facts(self, arrival: Arrival, step: Step, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
@@ -125,5 +135,5 @@ def _gc(window: np.ndarray) -> float:
 
 
 def _refuse_infinite(u: np.ndarray) -> None:
-    if not np.isfinite(u).all():
+    if np.count_nonzero(np.isfinite(u)) < u.size:
         raise Diverged("U_I of a support set is not finite")

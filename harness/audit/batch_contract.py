@@ -19,7 +19,7 @@ class BatchContract:
     """`begin` a step, then look `of_batch`; `of_epoch` when an epoch was trained. The epochs before are its state."""
 
     def __init__(self, subject: Subject) -> None:
-        self.config, self.codes, self.mixes = subject.config, subject.codes, subject.sampler.mixes
+        self.config, self.mixes = subject.config, subject.sampler.mixes
         dataset, episode, size = subject.trainer.dataset, subject.config.episode, len(subject.training)
         # An array of its own: reading a file map by a few indices costs more than all the rest.
         self.cell, self.lines = np.asarray(dataset.cell), dataset.cell_lines
@@ -31,6 +31,8 @@ class BatchContract:
         self.earlier: list[int] = []
         """Digests of the latest epochs."""
         self.visits = Visits(subject)
+        self.names = np.where(np.isin(self.cell, subject.codes), self.visits.line, -1 - self.cell)
+        """Name of every pair's cell line: its index among those that are trained on; below 0 for others."""
 
     def begin(self, epoch: int) -> None:
         """A step of an epoch (1-based) is about to be taken."""
@@ -49,29 +51,30 @@ class BatchContract:
             return
         pairs = np.concatenate([batch.support, batch.query], axis=1)
         ordered = np.sort(pairs, axis=1)
-        if (ordered[:, 1:] == ordered[:, :-1]).any():
+        if np.count_nonzero(ordered[:, 1:] == ordered[:, :-1]):
             both = [np.intersect1d(*sets) for sets in zip(batch.support, batch.query, strict=True)]
             shared = sum(map(len, both))
             text = f"{shared} pairs are in support and query alike" if shared else "an episode repeats a pair"
             yield Breach("disjoint", "sampler", text)
-        lines = self.cell[pairs]
-        index = np.searchsorted(self.codes, lines)
-        if (batch.query_cell != index[:, size:]).any():
+        names = self.names[pairs]
+        if np.count_nonzero(batch.query_cell != names[:, size:]):
             yield Breach("names", "sampler", "a query pair goes by another cell line than its own")
-        elsewhere = lines != (lines if self.mixes else lines[:, :1])
-        if elsewhere.any():
+        elsewhere = names != (names if self.mixes else names[:, :1])
+        mixed = np.count_nonzero(elsewhere)
+        if mixed:
             row, column = np.argwhere(elsewhere)[0]
+            lines = self.cell[pairs]
             text = f"an episode mixes cell lines {self._line(lines[row, 0])} and {self._line(lines[row, column])}"
             yield Breach("mixing", "sampler", f"{text}; {self.config.episode.sampler} promises one")
-        named = np.full(e, -1) if self.mixes else index[:, 0]
-        if not elsewhere.any() and (batch.cell != named).any():
+        named = np.full(e, -1) if self.mixes else names[:, 0]
+        if not mixed and np.count_nonzero(batch.cell != named):
             yield Breach("names", "sampler", "an episode goes by another cell line than that of its pairs")
         content = zlib.crc32(pairs.data)
         if self.step > 1 and content == self.digest_before:
             yield Breach("same batch", "sampler", "the batch is that of the step before")
         self.digest_before = content
         self.digest = zlib.crc32(pairs.data, self.digest)
-        yield from self.visits.of_batch(batch)
+        yield from self.visits.of_batch(batch, pairs)
 
     def of_epoch(self, epoch: int) -> Iterator[Breach]:
         """An epoch that has just been trained: its length, and that its batches are new."""

@@ -34,3 +34,8 @@ def is_omission(missing: int, size: int, log_miss: float) -> bool:
 def log_choices(size: int, count: int) -> float:
     """log C(size, count), for 0 <= count <= size."""
     return math.lgamma(size + 1) - math.lgamma(count + 1) - math.lgamma(size - count + 1)
+
+
+def log_orders(size: int, count: int) -> float:
+    """log of the number of ordered choices, size! / (size - count)!, for 0 <= count <= size."""
+    return math.lgamma(size + 1) - math.lgamma(size - count + 1)

@@ -42,11 +42,16 @@ class _Writer(pickle.Pickler):
 
     def __init__(self, file: io.BytesIO, kept: list[Any], shared: Collection[int]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.kept, self.shared, self.kinds = kept, shared, (Tensor, *SAME)
+        self.kept, self.shared = kept, shared
         self.numbers: dict[int, int] = {}
+        self.kinds: dict[type, bool] = {}
+        """Class -> whether its objects are kept."""
 
     def persistent_id(self, obj: Any) -> int | None:
-        if id(obj) not in self.shared and not isinstance(obj, self.kinds):
+        kind = type(obj)
+        if kind not in self.kinds:
+            self.kinds[kind] = issubclass(kind, (Tensor, *SAME))
+        if not self.kinds[kind] and id(obj) not in self.shared:
             return None
         number = self.numbers.setdefault(id(obj), len(self.kept))
         if number == len(self.kept):
@@ -60,7 +65,17 @@ class _Reader(pickle.Unpickler):
 
     def __init__(self, file: io.BytesIO, kept: list[Any], copied: dict[int, Any]) -> None:
         super().__init__(file)
-        self.parts = [copy.deepcopy(part, copied) if isinstance(part, Tensor) else part for part in kept]
+        self.parts = [_copied(part, copied) if isinstance(part, Tensor) else part for part in kept]
 
     def persistent_load(self, pid: Any) -> Any:
         return self.parts[pid]
+
+
+def _copied(tensor: Tensor, copied: dict[int, Any]) -> Tensor:
+    """What `copy.deepcopy` makes of a tensor; without its detours for one that is all of its memory and nothing else."""
+    alone = tensor.untyped_storage().nbytes() == tensor.nbytes and not vars(tensor)
+    if type(tensor) is not Tensor or tensor.requires_grad or not alone:
+        other: Tensor = copy.deepcopy(tensor, copied)
+        return other
+    made: Tensor = copied.setdefault(id(tensor), tensor.clone())
+    return made

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import torch
 
+from harness.audit.behind_sequence import given_sides
 from harness.audit.idle import STRETCHES, stretched
 from harness.audit.probe import Probe
 from harness.audit.probe_batches import trimmed
@@ -51,9 +52,7 @@ class Fingerprint:
             return
         weights = self.trainer.weights()
         self.initial = {
-            f"{part}.{name}": value.clone()
-            for part in ("model", "terms")
-            for name, value in weights[part].items()
+            f"{part}.{name}": value for part in ("model", "terms") for name, value in weights[part].items()
         }
         self.initial |= {
             f"{key}/{name}": value
@@ -66,7 +65,14 @@ class Fingerprint:
         self._query: SequenceOutput | None = None
         self._values: dict[tuple[str, tuple[float, float]], list[torch.Tensor]] = {}
         self._step: dict[str, Any] | None = None
+        self._updated: dict[str, torch.Tensor] | None = None
         self._logits: torch.Tensor | None = None
+
+    def kept(self) -> "Fingerprint":
+        """This one, that still has its initial values when its trainer has been given other ones."""
+        if not self.error:
+            self.initial = {name: value.clone() for name, value in self.initial.items()}
+        return self
 
     def clone(self) -> Trainer:
         """A trainer of the configuration with the probe's state."""
@@ -105,6 +111,8 @@ class Fingerprint:
         if path.startswith(OF_TERMS) and not is_weight(path):
             return [terms_differ, self._steps_differ]
         asked: list[Callable[[Fingerprint], bool]] = [self._steps_differ, terms_differ]
+        if path.startswith("optimiser."):
+            asked.insert(0, self._updates_differ)
         if not path.startswith((*OF_TERMS, *OF_GRADIENTS)):
             asked.insert(1 if path.endswith("penalty") else 0, self._forwards_differ)
         if path.startswith(OF_SEQUENCE) and self.depth == "whole":
@@ -140,6 +148,23 @@ class Fingerprint:
             }
         return self._step
 
+    def updated(self) -> dict[str, torch.Tensor]:
+        """Next parameters of one step on the loss of the task alone, from the probe's state: what the optimiser makes of a
+        gradient."""
+        if self._updated is None:
+            clone, weighted = self.trainer, self.trainer.weighted
+            self.probe.load(clone)
+            clone.weighted = [row for row in weighted if row[0].key == "task"]
+            try:
+                self._updated = self.probe.step(clone, batch=self.batch).parameters
+            finally:
+                clone.weighted = weighted
+                clone.optimiser.state.clear()
+                stand_in = given_sides(clone)
+                if stand_in is not None:  # it has moved as well, and the probe's state says nothing of it
+                    stand_in.load(self.probe.sides)
+        return self._updated
+
     def logits(self) -> torch.Tensor:
         """Logits of a few pairs as they are predicted."""
         if self._logits is None:
@@ -163,6 +188,10 @@ class Fingerprint:
         return any(unlike(one[name], two[name]) for name in one) or not torch.equal(
             self.logits(), other.logits()
         )
+
+    def _updates_differ(self, other: "Fingerprint") -> bool:
+        """Whether the two make other parameters of one gradient."""
+        return unlike(self.updated(), other.updated())
 
     def _terms_differ(self, path: list[str], other: "Fingerprint") -> bool:
         """Whether the loss terms of the two make other values or states of one and the same step, as it is and at stretched

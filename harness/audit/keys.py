@@ -42,7 +42,7 @@ def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> d
     def base(config: ConfigurationBlock, depth: Depth) -> Fingerprint:
         kind = config.balance.kind, depth
         if kind not in asked:
-            asked[kind] = Fingerprint(probe, config, depth)
+            asked[kind] = Fingerprint(probe, config, depth).kept()
         return asked[kind]
 
     def depths(config: ConfigurationBlock) -> tuple[Depth, ...]:
@@ -120,17 +120,18 @@ def _carries(trainer: Trainer, path: str, value: Any) -> bool:
 def enabled(config: ConfigurationBlock) -> Iterator[tuple[str, Leaf]]:
     """Paths of enabled blocks: there in this variant, not waiting for another key, and no weight that is 0."""
     chosen = {f"{block}.{key}" for block, (key, _) in discriminators().items()}
-    for path, leaf in leaves().items():
-        if not path.startswith(BLOCKS) or path in ELSEWHERE or path in LATER or path in chosen:
-            continue
-        if frozen_key(config, path):
+    apart = {*ELSEWHERE, *LATER, *chosen}
+    asked = {path: leaf for path, leaf in leaves().items() if path.startswith(BLOCKS) and path not in apart}
+    waiting = unread(config, asked)
+    for path, leaf in asked.items():
+        if path in waiting or frozen_key(config, path):
             continue
         try:
             value = value_at(config, path)
         except AttributeError:
             continue
         off = value is None or (isinstance(value, int | float) and value == 0 and is_weight(path))
-        if not off and not isinstance(value, list) and not unread(config, [path]):
+        if not off and not isinstance(value, list):
             yield path, leaf
 
 
@@ -141,7 +142,8 @@ def others(leaf: Leaf, value: Any) -> list[Any]:
     names = options(leaf)
     if names:
         return [name for name in names if name != value]
-    tries: list[Any] = [value * 2, max(1, value // 2), 1, value + 1] if isinstance(value, int) else []
+    # 1 before the half: a limit that lets everything through may do so at half of it as well.
+    tries: list[Any] = [value * 2, 1, max(1, value // 2), value + 1] if isinstance(value, int) else []
     if isinstance(value, float):
         tries += [value * 1.5 + 0.1, 0.001, 0.0, value / 2] if value < ENDLESS else [0.001]
     valid = []

@@ -1,14 +1,14 @@
 """Clones of a trainer that advance by one step each, so that what a mechanism does can be seen by leaving it out."""
 
-import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
 from harness.audit.copies import Copies
@@ -81,10 +81,11 @@ class Probe:
             share = 0.5
         self.batches = [trimmed(batch) for batch in batches]
         self.step_s = step_s
-        self.weights = copy.deepcopy(trainer.weights())
+        self.weights = _kept(trainer.weights())
         with torch.random.fork_rng(devices=[]):
             built = Trainer(self.config, self.dataset, self.codes, self.seed, self.device)
-        self._built = Copies(built, self._shared(built))
+        self._named: WeakKeyDictionary[Trainer, dict[str, nn.Parameter]] = WeakKeyDictionary()
+        self._built = self._copies_of(built)
         clone = self.build()
         if warm:
             left = _left(clone, self.weights)
@@ -97,7 +98,7 @@ class Probe:
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
             self.step_s = step_s or share * (time.perf_counter() - began)
-            self.weights = copy.deepcopy(clone.weights())
+            self.weights = _kept(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
                 raise Diverged(f"in the audit's warm-up {lost} is not finite")
@@ -132,8 +133,7 @@ class Probe:
     def build(self, config: ConfigurationBlock | None = None) -> Trainer:
         """A trainer of `config` at its own initialisation."""
         if config is None or config is self.config:
-            made: Trainer = self._built.copy()
-            return made
+            return self._another(self._built)
         with torch.random.fork_rng(devices=[]):
             return Trainer(config, self.dataset, self.codes, self.seed, self.device)
 
@@ -192,18 +192,18 @@ class Probe:
         kind = (config.balance.kind, whole)
         if kind not in self._behind:
             template = self._begun(config, whole=whole)
-            shared = [*self._shared(template)]
+            spared: list[Any] = []
             if not whole and not reads_parameters(template):
-                shared += [template.model.sequence, *template.model.sequence.parameters()]
-            self._behind[kind] = Copies(template, shared)
-        copied: Trainer = self._behind[kind].copy()
-        return copied
+                spared = [template.model.sequence, *template.model.sequence.parameters()]
+            self._behind[kind] = self._copies_of(template, spared)
+        return self._another(self._behind[kind])
 
     def _begun(self, config: ConfigurationBlock, *, whole: bool) -> Trainer:
         """A trainer of `config` behind the sequence side with the probe's state, ready for a step."""
         if config is self.config:
             clone = self._copied()
             begin_behind(clone, self.sides, reads=reads_parameters(clone))
+            del self._named[clone]
         else:
             clone = self.built_behind(config, whole=whole)
             self.load(clone)
@@ -222,9 +222,20 @@ class Probe:
         begin_behind(clone, self.sides, reads=reads)
         return clone
 
-    def _shared(self, trainer: Trainer) -> tuple[Any, ...]:
-        """What copies of a trainer have in common."""
-        return (self.dataset, trainer.measuring.statistics, trainer.config, trainer.schedule)
+    def _copies_of(self, trainer: Trainer, spared: Sequence[Any] = ()) -> Copies:
+        """Copies of a trainer, each with its parameters by name; data, settings and what is `spared` are shared."""
+        shared = (self.dataset, trainer.measuring.statistics, trainer.config, trainer.schedule, *spared)
+        return Copies((trainer, trainer.named_parameters()), shared)
+
+    def _another(self, copies: Copies) -> Trainer:
+        copied: Trainer
+        copied, self._named[copied] = copies.copy()
+        return copied
+
+    def _names(self, clone: Trainer) -> dict[nn.Parameter, str]:
+        """The names of a clone's parameters."""
+        named = self._named.get(clone)
+        return {p: name for name, p in (clone.named_parameters() if named is None else named).items()}
 
     def _copied(self) -> Trainer:
         """A copy of the plain clone as it was before anything was asked of it; the data are shared."""
@@ -232,9 +243,8 @@ class Probe:
             plain = self.build()
             self.load(plain)
             self._updating(plain)
-            self._copies = Copies(plain, self._shared(plain))
-        copied: Trainer = self._copies.copy()
-        return copied
+            self._copies = self._copies_of(plain)
+        return self._another(self._copies)
 
     def _loaded(self, config: ConfigurationBlock) -> Trainer:
         """A trainer of `config` with the probe's state, ready for a step."""
@@ -265,7 +275,7 @@ class Probe:
                 for name in ("reference", "balance", "memory")
             },
         }
-        clone.load_states({**copy.deepcopy(states), "index": self.weights["index"]})
+        clone.load_states({**states, "index": self.weights["index"]})
 
     def step(
         self,
@@ -276,7 +286,7 @@ class Probe:
         shares: bool = False,
     ) -> ProbeStep:
         """Advance `clone` by one step and keep what it did; a route that leaks is noted instead of raised."""
-        names = {parameter: name for name, parameter in clone.named_parameters().items()}
+        names = self._names(clone)
         log, leak = None, None
         with kept_gradients(clone, names, moves=True) as gradients:
             try:
@@ -293,8 +303,7 @@ class Probe:
 
     def gradients(self, clone: Trainer) -> dict[str, Tensor]:
         """Gradients of a clone's step, whose parameters stay where they are."""
-        names = {parameter: name for name, parameter in clone.named_parameters().items()}
-        with kept_gradients(clone, names, moves=False) as gradients:
+        with kept_gradients(clone, self._names(clone), moves=False) as gradients:
             clone.step(self.batch, progress=EVERYTHING_ON, probe=False)
         return gradients
 
@@ -358,8 +367,15 @@ def norm(gradients: Mapping[str, Tensor]) -> float:
     return differ(gradients, {})
 
 
+def _kept(values: Any) -> Any:
+    """A copy of nested mappings of tensors."""
+    if isinstance(values, Tensor):
+        return values.detach().clone()
+    return {name: _kept(value) for name, value in values.items()} if isinstance(values, Mapping) else values
+
+
 def _matching(initial: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _match(value, stored.get(name)) for name, value in initial.items()}
+    return {name: _match(value, stored.get(name)).clone() for name, value in initial.items()}
 
 
 def _match(initial: Tensor, stored: Tensor | None) -> Tensor:

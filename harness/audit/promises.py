@@ -14,7 +14,7 @@ from harness.audit.own_episode import reads_other_episodes
 from harness.audit.reading import ROUNDING
 from harness.audit.same_energy import SupportFirst
 from harness.audit.twins import Twins
-from harness.trial.episodes.batches import Encoded, encode_pairs
+from harness.trial.episodes.batches import Encoded
 from harness.trial.score.predict import Predictor, SplitScores
 from models.episode import Support
 from models.scoring import score_queries
@@ -32,8 +32,8 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
     name is hidden.
     """
     reading = twins.reading
-    again = reading.scores()
-    if any(not np.array_equal(again[name].logits, real.logits) for name, real in reading.real.items()):
+    again = reading.scores(encoded=reading.encoded_now())
+    if any(not np.array_equal(again[name].logits, base.logits) for name, base in reading.base.items()):
         text = "the same prediction twice gives other numbers: something is carried over from one to the next"
         return [_finding("prediction", text)]
     close = UNMEASURED if twins.trainer.model.sequence.halved else NEAR
@@ -55,7 +55,7 @@ def _finding(noun: str, text: str) -> MechanismFinding:
 
 @dataclass
 class _Scoring:
-    """Pairs of two training cell lines, encoded once: the first `size` of each line are its support set."""
+    """Pairs of two training cell lines and their features: the first `size` of each line are its support set."""
 
     twins: Twins
     pairs: np.ndarray
@@ -63,13 +63,10 @@ class _Scoring:
     encoded: Encoded
 
     @classmethod
-    def of(cls, twins: Twins) -> "_Scoring | None":
+    def of(cls, twins: Twins) -> "_Scoring":
         reading, dataset = twins.reading, twins.probe.dataset
         pairs = reading.pairs["train"]
-        cell = np.asarray(dataset.cell)[pairs]
-        trainer = twins.trainer
-        encoded = encode_pairs(trainer.model, dataset, pairs, trainer.device, len(pairs))
-        return cls(twins, pairs, cell, encoded)
+        return cls(twins, pairs, np.asarray(dataset.cell)[pairs], reading.encoded["train"])
 
     def scores(self, rows: np.ndarray, label: np.ndarray, predictor: Predictor) -> SplitScores:
         """The trial's predictor on these rows."""
@@ -90,8 +87,6 @@ class _Scoring:
 def _alone(twins: Twins) -> str:
     """Whether logits of one cell line's pairs depend on labels, or on which other pairs are scored with them."""
     scoring = _Scoring.of(twins)
-    if scoring is None:
-        return ""
     label = np.asarray(twins.probe.dataset.label)[scoring.pairs]
     everything = np.arange(len(scoring.pairs))
     first = np.flatnonzero(scoring.cell == scoring.cell[0])

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,9 +58,9 @@ class Moved(NamedTuple):
 class ScoreReading:
     """Scores by split of a few pairs through the trial's scoring path: `score_splits` with its own predictor, without
     gradients, everything switched on. `real`: as the trial scores them; `base`: the same from `encoded`, the features of
-    all pairs by one pass, which every change is compared with. `outputs`: of every module that was called, tensor by
-    tensor, the mean over samples and calls; `calls`: arguments of its first call; `supports`: the support sets that
-    reached the environment, call by call.
+    all pairs by one pass, which every change is compared with. In the latter, `outputs`: of every module that was called,
+    tensor by tensor, the mean over samples and calls; `calls`: arguments of its first call; `supports`: the support sets
+    that reached the environment, call by call.
 
     Raises Diverged for a score that is not finite.
     """
@@ -72,9 +73,13 @@ class ScoreReading:
         self.calls: dict[nn.Module, tuple[tuple[Any, ...], dict[str, Any]]] = {}
         self.supports: list[Support] = []
         with self._recording():
-            self.real = self.scores()
-        self.encoded = self.encoded_now()
-        self.base = self.scores(encoded=self.encoded)
+            self.encoded = self.encoded_now()
+            self.base = self.scores(encoded=self.encoded)
+
+    @cached_property
+    def real(self) -> dict[str, SplitScores]:
+        """As the trial scores them."""
+        return self.scores()
 
     def encoded_now(self) -> dict[str, Encoded]:
         """What the sequence side gives for the pairs of all splits, in one pass."""

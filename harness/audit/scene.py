@@ -14,6 +14,7 @@ from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
 from harness.trial.step.trainer import Trainer
 from models.environment.resistance import Reference
 from models.losses.term import LossTerm, State
+from models.sequence.potential import SequenceOutput
 from models.stopped import Held
 
 
@@ -38,8 +39,9 @@ class Scene:
         self._held: dict[str, Held] = {}
         self._now: dict[str, dict[str, float]] = {}
         # Everything that needs a graph comes first: following a gradient writes parameters in place.
-        trainer = self.trainer
-        sides = trainer.measuring.sides(probe.batch, trainer.draws, trainer.index)
+        support = probe.sides.support
+        self._kept = Sides(*[SequenceOutput(*(part.double() for part in support))] * 2)
+        sides = self._sides()
         measured = self._measured(sides)
         for key, term in self.terms.items():
             self.gradients[key] = self._routed(
@@ -104,7 +106,7 @@ class Scene:
         return self.terms[key].awake(self.trainer.states[key])
 
     def _sides(self) -> Sides:
-        """The sequence side with the parameters as they are now; what is stopped there is held anyway."""
+        """The sequence side with the parameters as they are now; support pairs that are stopped there are held."""
         trainer, batch = self.trainer, self.probe.batch
         if trainer.router.shared or given_sides(trainer) is not None:
             return trainer.measuring.sides(batch, trainer.draws, trainer.index)

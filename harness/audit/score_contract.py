@@ -12,7 +12,7 @@ from harness.audit.breach import Breach
 from harness.audit.cell_features import arriving_features, is_of_others
 from harness.audit.promised import PromisedSplit
 from harness.audit.samples import drawn_again
-from harness.audit.sequences import Sequences, is_read
+from harness.audit.sequences import Sequences
 from harness.audit.support_draws import SupportDraws
 from harness.audit.support_sets import SupportSets
 from harness.audit.whole_scoring import WholeScoring
@@ -171,7 +171,7 @@ class ScoreContract:
             return
         if split.split not in self.bases:
             self.bases[split.split] = self.sequences.bases(split.pairs)
-        if not is_read(self.bases[split.split], [part.seen for part in parts]):
+        if not self.sequences.is_read(self.bases[split.split], [part.seen for part in parts]):
             text = f"other sequences than those of the pairs of split {split.split} were read"
             yield Breach("sequences", "prediction", text)
             return

@@ -53,7 +53,7 @@ class SequencePromises:
 
     @torch.no_grad()
     def ask(self) -> list[MechanismFinding]:
-        self.base, self.looked = self._looked(*self.sides)
+        self._look()
         leaks = next(self._leaks(), None)
         deaf = next(self._deaf(), None)
         said = {"leaking": leaks, "inert": deaf}
@@ -68,18 +68,36 @@ class SequencePromises:
         output = self.sequence(enhancer, promoter)
         return torch.cat([output.u[:, None], output.z_i], 1)
 
+    def _look(self) -> None:
+        """What the sequence side gives for the pairs (`base`), for those with another pair's sequence of one side and with
+        other bases in one stretch (`exchanged`, by side and first base), all in one pass; `looked`: what parts gave in it.
+        The pairs themselves come first, and then a block of as many rows for each of the others."""
+        pool, kept = self.trainer.config.model.pool, self.sides
+        asks = self.windows and self.sequence.interaction.reads_every_window
+        stretches = [self._exchanged(side, pool) if asks else {} for side in (0, 1)]
+        blocks = [kept, *(self._beside(side, kept[side].roll(1, 0)) for side in (0, 1))]
+        blocks += [self._beside(side, other) for side in (0, 1) for other in stretches[side].values()]
+        made, self.looked = self._looked(*(torch.cat(rows) for rows in zip(*blocks, strict=True)))
+        size = len(kept[0])
+        self.base, _, _, *others = made.split(size)
+        places = [(side, start) for side in (0, 1) for start in stretches[side]]
+        self.exchanged = dict(zip(places, others, strict=True))
+        self.stretches = stretches
+
+    def _beside(self, side: int, other: Tensor) -> tuple[Tensor, ...]:
+        """Both sides, of which one is another."""
+        return tuple(other if at == side else kept for at, kept in enumerate(self.sides))
+
     def _with(self, side: int, other: Tensor) -> Tensor:
         """The same where one side is another."""
-        return self._read(*(other if at == side else kept for at, kept in enumerate(self.sides)))
+        return self._read(*self._beside(side, other))
 
     def _moves(self, made: Tensor) -> bool:
         return bool(((made - self.base).abs() > NEAR * (1 + self.base.abs())).any())
 
     def _leaks(self) -> Iterator[str]:
-        alone = torch.cat(
-            [self._read(*(side[at : at + 1] for side in self.sides)) for at in range(len(self.base))]
-        )
-        if self._moves(alone):
+        apart = [self._read(*(side[part] for side in self.sides)) for part in (slice(1), slice(1, None))]
+        if self._moves(torch.cat(apart)):
             yield "U_I or z_I of a pair depends on which other pairs are read with it"
         model = self.trainer.config.model
         if name := self._moving([F.pad(side, (0, 2 * model.pool), value=NULL_BASE) for side in self.sides]):
@@ -104,25 +122,17 @@ class SequencePromises:
                 yield f"{name} does not know positions: windows in the reverse order are read alike"
 
     def _unread_windows(self) -> Iterator[str]:
-        """A stretch of one pooling window where other bases move nothing of any pair. All of a side are asked at once, and
-        those that move little are asked apart, next to which rounding is none."""
-        pool = self.trainer.config.model.pool
-        for side, name in enumerate(SIDES):
-            others = self._exchanged(side, pool)
-            if not others:
+        """A stretch of one pooling window where other bases move nothing of any pair. Those that move little beside all
+        others are asked apart, next to which rounding is none."""
+        pool, scale = self.trainer.config.model.pool, float(self.base.abs().max())
+        for (side, start), made in self.exchanged.items():
+            if float((made - self.base).abs().max()) > NEAR * scale:
                 continue
-            beside = self.sides[1 - side].repeat(len(others), 1)
-            pair = torch.cat([*others.values()]), beside
-            made = self._read(*(pair if side == 0 else reversed(pair))).view(len(others), *self.base.shape)
-            scale = float(self.base.abs().max())
-            for (start, other), gap in zip(
-                others.items(), (made - self.base).abs().amax((1, 2)), strict=True
-            ):
-                if float(gap) > NEAR * scale:
-                    continue
-                if float((self._with(side, other) - self.base).abs().max()) <= NOTHING * scale:
-                    stop = min(start + pool, other.shape[1])
-                    yield f"bases {start} to {stop} of the {name} are not read: with others U_I and z_I are the same"
+            other = self.stretches[side][start]
+            if float((self._with(side, other) - self.base).abs().max()) <= NOTHING * scale:
+                stop = min(start + pool, other.shape[1])
+                text = f"bases {start} to {stop} of the {SIDES[side]} are not read"
+                yield f"{text}: with others U_I and z_I are the same"
 
     def _exchanged(self, side: int, pool: int) -> dict[int, Tensor]:
         """First base of a window -> the side with other bases in that window."""
@@ -146,12 +156,12 @@ class SequencePromises:
         if not self.joint:
             return
         for side, name in enumerate(SIDES):
-            rolled = self.sides[side].roll(1, 0)
-            if torch.equal(rolled, self.sides[side]):
+            if torch.equal(self.sides[side].roll(1, 0), self.sides[side]):
                 continue
-            made = self._looked(*(rolled if at == side else kept for at, kept in enumerate(self.sides)))[1]
+            size = len(self.base)
             for part in self.joint:
-                other, base = made[part][1], self.looked[part][1]
+                base, *rolled = self.looked[part][1][: 3 * size].split(size)
+                other = rolled[side]
                 if float((other - base).abs().max()) <= NOTHING * float(base.abs().max()):
                     whole = type(interaction).__name__
                     yield f"{whole}.{part} does not read the {name}: with another pair's it gives the same"
@@ -179,7 +189,7 @@ class SequencePromises:
         arguments = self.looked[name][0] if name in self.looked else ()
         if not arguments or float(arguments[1].sum(1).max()) < 2:
             return False
-        h, mask = arguments[:2]
+        h, mask = (part[: len(self.base)] for part in arguments[:2])
         (made,), (turned,) = (parts_of(layer(*each)) for each in ((h, mask), (h.flip(1), mask.flip(1))))
         return float((turned.flip(1) - made).abs().max()) <= NOTHING * float(made.abs().max())
 

@@ -22,21 +22,24 @@ class SupportSets(NamedTuple):
         """Of arrivals of D support sets of S pairs, `shape`; None where one is of another shape, or there is none."""
         if not arrivals or not all(cls.fit(arrival, shape) for arrival in arrivals):
             return None
-        labels = torch.cat([part for arrival in arrivals for part in (arrival.label, arrival.labelled)])
+        parts = [part for arrival in arrivals for part in (arrival.label, arrival.labelled)]
         labelled = np.zeros((len(arrivals), 2 * shape[0]), dtype=bool)
-        if bool(labels.any()):
-            labelled = np.asarray(labels.cpu().numpy().any(1)).reshape(labelled.shape)
+        labels = torch.cat(parts).cpu().numpy()
+        if np.count_nonzero(labels):
+            labelled = np.asarray(labels.any(1)).reshape(labelled.shape)
         return cls(
-            torch.stack([arrival.u for arrival in arrivals]).cpu().numpy(),
-            torch.stack([arrival.cell for arrival in arrivals]).cpu().numpy(),
+            torch.cat([arrival.u for arrival in arrivals]).cpu().numpy().reshape(-1, *shape),
+            torch.cat([arrival.cell for arrival in arrivals]).cpu().numpy().reshape(-1, shape[0]),
             np.asarray(labelled.any(1)),
         )
 
     @staticmethod
     def fit(arrival: Arrival, shape: tuple[int, int]) -> bool:
         """Whether the arrival is of `shape`."""
-        parts = (arrival.u, arrival.label, arrival.labelled)
-        return all(part.shape == shape for part in parts) and arrival.cell.shape == shape[:1]
+        return (
+            arrival.u.shape == arrival.label.shape == arrival.labelled.shape == shape
+            and arrival.cell.shape == shape[:1]
+        )
 
     def part(self, first: int, count: int) -> "SupportSets":
         """`count` arrivals from the one at `first` on."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from harness.audit import neutral
 from harness.audit.behind_sequence import KeptSides, given_sides, same_sequence
@@ -43,6 +43,7 @@ class Twins:
         self.leak = first.leak
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
+        self._named: Mapping[str, nn.Parameter] | None = None
         self._sides: dict[int, Moved] = {}
         self.behind = probe.behind(probe.summed)
         self.short = probe.step(probe.behind(probe.summed))
@@ -146,8 +147,10 @@ class Twins:
 
     def outside_optimiser(self, names: Iterable[str]) -> str:
         """The first of the named parameters that the optimiser does not hold; empty when it holds all."""
-        held = {id(p) for group in self.trainer.optimiser.param_groups for p in group["params"]}
-        named = self.trainer.named_parameters()
+        if self._named is None:
+            self._named = self.trainer.named_parameters()
+        named, groups = self._named, self.trainer.optimiser.param_groups
+        held = {id(p) for group in groups for p in group["params"]}
         return min((name for name in names if id(named[name]) not in held), default="")
 
     def rank_invariant(self) -> bool:

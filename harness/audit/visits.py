@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.audit.bounds import BY_CHANCE, is_deviation, is_omission, is_other_share
+from harness.audit.bounds import (
+    BY_CHANCE,
+    is_deviation,
+    is_omission,
+    is_other_share,
+    log_choices,
+    log_orders,
+)
 from harness.audit.breach import Breach
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -18,6 +25,8 @@ AT_RANDOM = frozenset({"cell_batch", "meta_batch", "random"})
 """Samplers that draw the pairs of a set at random. Of a person's own sampler neither is known."""
 SAME_CHANCE = frozenset({"meta_batch"})
 """Samplers that draw every cell line alike; the others draw it in proportion to its training pairs."""
+NEVER = -1
+"""Number of no episode."""
 BEGINNINGS_KEPT = 16
 """Latest beginnings of a run through a cell line that a new one is compared with."""
 
@@ -41,43 +50,43 @@ class Visits:
         self.pools = [subject.training[cell[subject.training] == code] for code in subject.codes]
         self.sizes = np.array([len(pool) for pool in self.pools], dtype=np.int64)
         self.traits = _traits(np.asarray(dataset.label), self.pools)
-        self.visited = np.zeros(len(cell), dtype=bool)
-        self.left = self.sizes.copy()
+        self.count = 0
+        """Number of the next episodes that are looked at together, from the first of the unit on."""
+        self.last = np.full(len(cell), NEVER)
+        """Number of the latest episode that had a pair as query."""
+        self.left, self.start = self.sizes.tolist(), [0] * len(self.pools)
+        """Pairs of a cell line that wait for their turn, and since which number they do."""
+        self.latest = [NEVER - 1] * len(self.pools)
+        """Number of a cell line's latest episode."""
         self.beginnings: list[list[int]] = [[] for _ in self.pools]
         """By cell line, digests of the query pairs that a run through it began with."""
+        sizes = [max(len(pool), self.query) for pool in self.pools]
+        self.ordered = [log_choices(size, self.query) < -math.log(BY_CHANCE) for size in sizes]
+        self.telling = [log_orders(size, self.query) > -math.log(BY_CHANCE) for size in sizes]
+        """Whether the order of its query pairs tells one beginning of a cell line from another, and whether these do."""
         self.seen: list[EpisodeBatch] = []
         self.tallies = {what: _Tally(self) for what in ("support", "query")}
         self.drawn, self.steps = np.zeros(len(self.pools)), 0
         """How often a cell line was the first of all that were drawn, and of how many times."""
-        self.recent = np.zeros(len(cell), dtype=bool)
-        """Query pairs of the latest episode of every cell line."""
-        self.latest = [np.zeros(0, dtype=np.int64) for _ in self.pools]
         self.gap = self.variance = 0.0
-        """Of the number of support pairs among these."""
+        """Of the number of support pairs among the query pairs of the cell line's episode before."""
 
     def begin(self) -> None:
         """An epoch begins."""
-        self.visited[:] = False
-        self.left = self.sizes.copy()
+        self.left, self.start = self.sizes.tolist(), [self.count] * len(self.pools)
         self.seen.clear()
 
-    def of_batch(self, batch: EpisodeBatch) -> Iterator[Breach]:
-        """Of a batch of the configured sizes whose episodes are each of one cell line, where that is promised."""
+    def of_batch(self, batch: EpisodeBatch, pairs: np.ndarray) -> Iterator[Breach]:
+        """Of a batch of the configured sizes whose episodes are each of one cell line, where that is promised; `pairs`
+        [E, S + Q]: support and query of it."""
         if self.at_random:
             self.seen.append(batch)
         if not self.in_turn:
             return
         lines = self.line[batch.query[:, 0]].tolist()
         for start in range(0, len(lines), len(self.pools)):
-            part = lines[start : start + len(self.pools)]
-            if len(set(part)) < len(part):
-                twice = self.names[max(part, key=part.count)]
-                yield Breach(
-                    "lines of a step", "sampler", f"a step draws cell line {twice} twice before others"
-                )
-        for line, query, support in zip(lines, batch.query, batch.support, strict=True):
-            self._beside_latest(line, query, support)
-            yield from self._in_turn(line, query)
+            part = slice(start, start + len(self.pools))
+            yield from self._of_part(lines[part], pairs[part])
 
     def of_epoch(self) -> Iterator[Breach]:
         """Of the epoch that has just been trained, and of those before it."""
@@ -120,35 +129,60 @@ class Visits:
     def resume(self, state: dict[str, Any]) -> None:
         self.beginnings = [list(digests) for digests in state["beginnings"]]
 
-    def _beside_latest(self, line: int, query: np.ndarray, support: np.ndarray) -> None:
-        """Count the support pairs among the query pairs of the cell line's episode before, and expect as many."""
-        rest = int(self.sizes[line]) - len(query)
-        chance = (len(self.latest[line]) - int(self.recent[query].sum())) / rest
-        self.gap += int(self.recent[support].sum()) - len(support) * chance
-        self.variance += len(support) * chance * (1 - chance)
-        self.recent[self.latest[line]] = False
-        self.recent[query], self.latest[line] = True, query
+    def _of_part(self, lines: list[int], pairs: np.ndarray) -> Iterator[Breach]:
+        """Of episodes of different cell lines, all at once; one after the other where a line comes twice."""
+        if len(set(lines)) < len(lines):
+            twice = self.names[max(lines, key=lines.count)]
+            yield Breach("lines of a step", "sampler", f"a step draws cell line {twice} twice before others")
+            for line, row in zip(lines, pairs, strict=True):
+                yield from self._of_part([line], row[None])
+            return
+        query, last = pairs[:, -self.query :], self.last[pairs]
+        self._beside_latest(lines, last == np.array([self.latest[line] for line in lines])[:, None])
+        yield from self._in_turn(lines, query, last[:, -self.query :])
+        self.last[query] = self.count
+        for line in lines:
+            self.latest[line] = self.count
+            self.left[line] -= self.query
+        self.count += 1
 
-    def _in_turn(self, line: int, query: np.ndarray) -> Iterator[Breach]:
-        size, name = int(self.sizes[line]), self.names[line]
-        if self.left[line] < self.query:
-            self.visited[self.pools[line]] = False
-            self.left[line] = size
-        if self.left[line] == size:
-            few = (
-                math.comb(size, self.query) * BY_CHANCE < 1
-            )  # then their order tells one beginning from another
-            digest, earlier = zlib.crc32((query if few else np.sort(query)).tobytes()), self.beginnings[line]
-            if math.perm(size, self.query) * BY_CHANCE > 1 and digest in earlier:
-                text = f"a run through cell line {name} begins with the query pairs that an earlier one began with"
-                yield Breach("same beginning", "sampler", text)
-            self.beginnings[line] = [*earlier, digest][-BEGINNINGS_KEPT:]
-        again = int(self.visited[query].sum())
-        if again:
-            text = f"{again} query pairs of cell line {name} come again while {self.left[line]} others wait for their turn"
-            yield Breach("in turn", "sampler", text)
-        self.visited[query] = True
-        self.left[line] -= len(query)
+    def _beside_latest(self, lines: list[int], latest: np.ndarray) -> None:
+        """Count the support pairs among the query pairs of each cell line's episode before, and expect as many; `latest`
+        bool [K, S + Q]: which of the support and query pairs were these."""
+        size, among = latest.shape[1] - self.query, latest[:, -self.query :]
+        count = np.count_nonzero(among)
+        again = among.sum(1).tolist() if count else [0] * len(lines)
+        self.gap += np.count_nonzero(latest) - count
+        for line, pairs in zip(lines, again, strict=True):
+            before = self.query if self.latest[line] >= 0 else 0
+            chance = (before - pairs) / (len(self.pools[line]) - self.query)
+            self.gap -= size * chance
+            self.variance += size * chance * (1 - chance)
+
+    def _in_turn(self, lines: list[int], query: np.ndarray, last: np.ndarray) -> Iterator[Breach]:
+        """Of query pairs [K, Q] and the number of the latest episode of each."""
+        for line, pairs in zip(lines, query, strict=True):
+            size = len(self.pools[line])
+            if self.left[line] < self.query:
+                self.left[line], self.start[line] = size, self.count
+            if self.left[line] == size:
+                yield from self._beginning(line, pairs)
+        again = last >= np.array([self.start[line] for line in lines])[:, None]
+        if np.count_nonzero(again):
+            at = int(np.argmax(again.any(1)))
+            text = f"{int(again[at].sum())} query pairs of cell line {self.names[lines[at]]} come again"
+            yield Breach(
+                "in turn", "sampler", f"{text} while {self.left[lines[at]]} others wait for their turn"
+            )
+
+    def _beginning(self, line: int, query: np.ndarray) -> Iterator[Breach]:
+        """A run through a cell line begins with these query pairs."""
+        digest = zlib.crc32((query if self.ordered[line] else np.sort(query)).tobytes())
+        earlier = self.beginnings[line]
+        if self.telling[line] and digest in earlier:
+            text = f"a run through cell line {self.names[line]} begins with the query pairs that an earlier one began with"
+            yield Breach("same beginning", "sampler", text)
+        self.beginnings[line] = [*earlier, digest][-BEGINNINGS_KEPT:]
 
 
 class _Tally:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from harness.audit.alike import alike
 from harness.audit.cell_features import is_of_others
 from harness.audit.promised import PromisedSplit
-from harness.audit.sequences import Sequences, is_read
+from harness.audit.sequences import Sequences
 from harness.audit.support_sets import SupportSets
 from harness.audit.witness import Arrival, Witness, row_of
 from harness.trial.score.predict import SplitScores
@@ -73,9 +74,9 @@ class WholeScoring:
         if sets is None or not _are_pairs(made, whole) or not self._of_lines(sets, arrivals, whole):
             return False
         logits = np.concatenate([split.logits for split in splits], 1)
-        if not (_are_answers(arrivals, made.u, logits, whole) and _are_read(witness, made.u, promised.bases)):
+        if not (_are_answers(arrivals, made.u, logits, whole) and self._are_read(witness, made.u, promised)):
             return False
-        if not _have_features(witness, made.u, promised.lines, number):
+        if not _have_features(witness, sets, made.u, promised.lines, number):
             return False
         places = _rows(sets.u, made.u, whole)
         if places is None:
@@ -97,6 +98,16 @@ class WholeScoring:
         expected = np.repeat(self.features[whole.codes], sets.u.shape[1], axis=0)
         return len(features) == len(arrivals) and not is_of_others(torch.cat(features), expected)
 
+    def _are_read(self, witness: Witness, u: np.ndarray, promised: PromisedScoring) -> bool:
+        """U_I of every pair, and the sequences that were read, are those of one pass."""
+        encodings = witness.encodings
+        made = torch.cat([part.u for part in encodings]).float().cpu().numpy() if encodings else None
+        return (
+            made is not None
+            and alike(made, u)
+            and self.sequences.is_read(promised.bases, [part.seen for part in encodings])
+        )
+
 
 class _Scores(NamedTuple):
     pairs: np.ndarray
@@ -111,11 +122,7 @@ def _columns(split: SplitScores) -> _Scores:
 
 def _are_pairs(made: _Scores, whole: PromisedSplit) -> bool:
     """Every pair once, in order, with its own label and cell line."""
-    return bool(
-        (made.pairs == whole.pairs).all()
-        and (made.label == whole.label).all()
-        and (made.cell == whole.cell).all()
-    )
+    return alike(made.pairs, whole.pairs) and alike(made.label, whole.label) and alike(made.cell, whole.cell)
 
 
 def _are_answers(
@@ -128,31 +135,21 @@ def _are_answers(
     potentials, gave = (torch.cat(parts, 1).float().cpu().numpy() for parts in zip(*answers, strict=True))
     return bool(
         potentials.shape == gave.shape == logits.shape
-        and (potentials == u[whole.order]).all()
-        and (gave == logits[:, whole.order]).all()
+        and (potentials == u.take(whole.order)).all()
+        and alike(gave, logits.take(whole.order, 1))
     )
 
 
-def _are_read(witness: Witness, u: np.ndarray, bases: Sequence[np.ndarray]) -> bool:
-    """U_I of every pair, and the sequences that were read, are those of one pass."""
-    encodings = witness.encodings
-    made = torch.cat([part.u for part in encodings]).float().cpu().numpy() if encodings else None
-    return (
-        made is not None
-        and made.shape == u.shape
-        and bool((made == u).all())
-        and is_read(bases, [part.seen for part in encodings])
-    )
-
-
-def _have_features(witness: Witness, u: np.ndarray, lines: Sequence[int], number: int) -> bool:
+def _have_features(
+    witness: Witness, sets: SupportSets, u: np.ndarray, lines: Sequence[int], number: int
+) -> bool:
     """The features of one support pair of each split are those of a pair with its U_I."""
     first = 0
     for count in lines:
-        arrival = witness.arrivals[first + number % count]
+        at = first + number % count
         first += count
-        z_i, alike = arrival.z_i[0, 0], np.flatnonzero(u == float(arrival.u[0, 0]))
-        rows = (row_of(witness.encodings, place) for place in alike.tolist())
+        z_i, places = witness.arrivals[at].z_i[0, 0], np.flatnonzero(u == sets.u[at, 0, 0])
+        rows = (row_of(witness.encodings, place) for place in places.tolist())
         if not any(torch.equal(row.float(), z_i) for row in rows):
             return False
     return True

@@ -37,13 +37,19 @@ class Arrival(NamedTuple):
 
 
 class Encoding(NamedTuple):
-    """U_I [B] and features for the environment [B, d] that the sequence side gave, a glimpse of the base codes uint8 [B, L]
-    of both sides that it read, and in a training step all of these."""
+    """U_I [B] and features for the environment [B, d] that the sequence side gave, and what it read of both `sides`: in a
+    training step all of it."""
 
     u: Tensor
     stream: Tensor
-    seen: Glimpse
-    sides: tuple[ReadWindows, ...] = ()
+    sides: tuple[ReadWindows, ...]
+
+    @property
+    def seen(self) -> Glimpse | None:
+        """A glimpse of the base codes of both sides that were read, pair by pair; None where a pair's were not."""
+        rows = [(side, side.rows()) for side in self.sides]
+        glimpses = [(side.width, side.glimpse(places)) for side, places in rows if places is not None]
+        return tuple(glimpses) if len(glimpses) == len(rows) else None
 
 
 @dataclass
@@ -81,9 +87,7 @@ class Witness:
 
         def sequence(module: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
             if module is model.sequence:
-                seen = tuple(side.glimpse() for side in self.reading)
-                sides = self.reading if self.training else ()
-                self.encodings.append(Encoding(output.u, output.stream, seen, sides))
+                self.encodings.append(Encoding(output.u, output.stream, self.reading))
 
         def terms(module: nn.Module, arguments: tuple[Any, ...]) -> None:
             if module is task:

@@ -39,7 +39,7 @@ def bench_contracts(name: str, device: torch.device, *, budget: bool) -> Iterato
     share over 1 % is a fault where it is a `budget`.
 
     The hooks are off while the plain way runs, and what they saw once is checked again and again; they themselves keep
-    references and no more.
+    references, and of the sequences of a scoring a few columns.
     """
     settings, synthetic = SIZES[name]
     config = compose(settings, {"optimiser.steps_per_epoch": STEPS}).resolved(gpu=device.type == "cuda")

@@ -235,7 +235,9 @@ def _weighted_sum(separate: Mapping[str, Gradients], weights: Mapping[str, float
 
 def build_balance(block: BalanceBlock, seed: int) -> Balance:
     """The balance that a block of the configuration chooses; what it draws comes from the stream of `seed`."""
-    # Not as the package is imported: who reads the schedule alone waits for no torch.
-    discover("harness.trial.step")
+    if (
+        block.kind not in BALANCES
+    ):  # not as the package is imported: who reads the schedule alone waits for no torch
+        discover("harness.trial.step")
     balance: Any = BALANCES.row(block.kind).cls
     return BALANCES.build(block.kind, **balance.arguments(block, seed))
