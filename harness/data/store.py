@@ -25,24 +25,34 @@ MAKERS = ("harness.data.encode", "harness.data.read", "harness.data.synthetic")
 
 
 def open_dataset(
-    block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path, progress: bool
+    block: DataBlock,
+    *,
+    enhancer_bp: int,
+    promoter_bp: int,
+    cache: Path,
+    progress: bool,
+    spare: Path | None = None,
 ) -> EncodedDataset:
     """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
 
     The first call reads, checks and encodes (with a progress bar when `progress`). Later calls, from any process, hash
     the files and map what is there, unless other code of `MAKERS` encoded it. Of two processes that start at once the
     second waits on a lock that the kernel drops if the first is killed. A complete folder becomes visible by one rename,
-    so that a kill leaves nothing half-written to be read.
+    so that a kill leaves nothing half-written to be read. `spare`: a folder for what the cache lacks, which then stays as
+    it is.
 
     Raises
     ------
     UserError
         for every bad input, with file, row and what was expected, and for a cache that is full or cannot be written.
     """
-    cache = cache.expanduser()
     digest = content_hash(block)
-    folder = cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}"
-    view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
+    name, windows = f"{digest[:16]}-{FORMAT}-{encoding_code()}", f"windows-{enhancer_bp}-{promoter_bp}"
+    cache = cache.expanduser()
+    if spare is not None and not (cache / name / windows).is_dir():
+        cache = spare
+    folder = cache / name
+    view = folder / windows
     with contextlib.ExitStack() as stack:
         with writing_cache(cache):
             there = view.is_dir()
