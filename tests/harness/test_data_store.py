@@ -31,6 +31,22 @@ def opened(root: Path, cache: Path, enhancer_bp: int = 80, promoter_bp: int = 70
     return open_dataset(block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=False)
 
 
+def test_a_spare_folder_takes_what_the_cache_lacks(tmp_path: Path) -> None:
+    root = write_parquet(tmp_path / "data", small_tables())
+    widths = {"enhancer_bp": 80, "promoter_bp": 70}
+
+    def planned() -> EncodedDataset:
+        folders = {"cache": tmp_path / "cache", "spare": tmp_path / "spare"}
+        return open_dataset(DataBlock(root=root), **widths, **folders, progress=False)
+
+    first = planned()
+    assert first.path.is_relative_to(tmp_path / "spare")
+    assert not (tmp_path / "cache").exists()
+    kept = opened(root, tmp_path / "cache")
+    assert kept.hash == first.hash
+    assert planned().path == kept.path
+
+
 def test_store_is_lossless_and_pairs_point_to_sequences(tmp_path: Path) -> None:
     tables = small_tables()
     dataset = opened(write_parquet(tmp_path / "data", tables), tmp_path / "cache")
