@@ -85,7 +85,6 @@ def main(argv: Sequence[str], console: Console) -> int:
     if options.prevalence is not None and not 0 < options.prevalence < 1:
         raise UserError(f"--prevalence must lie between 0 and 1, not {options.prevalence:g}")
     units, warnings, notes = _units(options.model, options.run, options.config, options.fold)
-    terminal.warn(warnings)
     raw = read_new_pairs(options.pairs, options.fasta, options.cell_line)
     config = units[0].config
     assert config.model.enhancer_bp is not None
@@ -115,6 +114,7 @@ def main(argv: Sequence[str], console: Console) -> int:
         rows = predictions(dataset, each)
         notes += [*dataset.notes, *_support_notes(dataset, units[0])]
     write_predictions(options.out, rows, warnings)
+    terminal.warn(warnings)
     lines = ", ".join(dict.fromkeys(rows["cell_line"]))
     at = [unit.calibration.prevalence for unit in units]
     expected = f"{options.prevalence:g}" if options.prevalence is not None else f"{sum(at) / len(at):.3g}"

@@ -177,7 +177,7 @@ def test_an_exported_model_scores_as_its_run(
     of_model = predicted(tmp_path / "model.tsv", "--model", model, "--pairs", folder)
     pd.testing.assert_frame_equal(of_run, of_model, check_exact=True)
     card = (model / "README.md").read_text()
-    assert done.stderr
+    assert bool(done.stderr) == (name == "calibrated"), "that one has collapsed"
     assert all(f"> **{line.replace(': ', '**: ', 1)}" in card for line in done.stderr.splitlines())
     row = rank(Run.open(run), "pooled_aupr").configurations.iloc[0]
     assert f"| pooled AUPR | {row['value']:.3f} |" in card
