@@ -25,34 +25,24 @@ MAKERS = ("harness.data.encode", "harness.data.read", "harness.data.synthetic")
 
 
 def open_dataset(
-    block: DataBlock,
-    *,
-    enhancer_bp: int,
-    promoter_bp: int,
-    cache: Path,
-    progress: bool,
-    spare: Path | None = None,
+    block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path, progress: bool
 ) -> EncodedDataset:
     """The encoded dataset of `block` with windows of at most `enhancer_bp` and `promoter_bp`, below `cache`.
 
     The first call reads, checks and encodes (with a progress bar when `progress`). Later calls, from any process, hash
     the files and map what is there, unless other code of `MAKERS` encoded it. Of two processes that start at once the
     second waits on a lock that the kernel drops if the first is killed. A complete folder becomes visible by one rename,
-    so that a kill leaves nothing half-written to be read. `spare`: a folder for what the cache lacks, which then stays as
-    it is.
+    so that a kill leaves nothing half-written to be read.
 
     Raises
     ------
     UserError
         for every bad input, with file, row and what was expected, and for a cache that is full or cannot be written.
     """
-    digest = content_hash(block)
-    name, windows = f"{digest[:16]}-{FORMAT}-{encoding_code()}", f"windows-{enhancer_bp}-{promoter_bp}"
     cache = cache.expanduser()
-    if spare is not None and not (cache / name / windows).is_dir():
-        cache = spare
-    folder = cache / name
-    view = folder / windows
+    digest = content_hash(block)
+    view = _view(digest, cache, enhancer_bp, promoter_bp)
+    folder = view.parent
     with contextlib.ExitStack() as stack:
         with writing_cache(cache):
             there = view.is_dir()
@@ -72,6 +62,16 @@ def open_dataset(
     if block.root is not None:
         dataset.notes[:0] = layout_notes(block.root)
     return dataset
+
+
+def is_encoded(block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path) -> bool:
+    """Whether `open_dataset` would find it below `cache`, and write nothing there; UserError as `content_hash`."""
+    return _view(content_hash(block), cache.expanduser(), enhancer_bp, promoter_bp).is_dir()
+
+
+def _view(digest: str, cache: Path, enhancer_bp: int, promoter_bp: int) -> Path:
+    """Where windows of these widths lie, in the folder of their data."""
+    return cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}" / f"windows-{enhancer_bp}-{promoter_bp}"
 
 
 def content_hash(block: DataBlock) -> str:

@@ -26,7 +26,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.pair_table import write_pairs
-from harness.data.store import open_dataset
+from harness.data.store import is_encoded, open_dataset
 from harness.design.plan import Plan
 from harness.shell.terminal import tell
 from harness.stamp.code import Code
@@ -287,13 +287,17 @@ class Views:
         assert promoter_bp is not None
         sizes = (enhancer_bp, promoter_bp)
         if sizes not in self._known:
+            data, cache = self.sweep.config.data, self.cache
+            if self.spare is not None and not is_encoded(
+                data, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache
+            ):
+                cache = self.spare
             opened = open_dataset(
-                self.sweep.config.data,
+                data,
                 enhancer_bp=enhancer_bp,
                 promoter_bp=promoter_bp,
-                cache=self.cache,
+                cache=cache,
                 progress=self.console.is_terminal and not self._known,
-                spare=self.spare,
             )
             self._known[sizes] = opened.path
         return self._known[sizes]
