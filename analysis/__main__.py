@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from analysis.arguments import refuse_misspelt
 from analysis.by_distance import distance_view
 from analysis.commands.of_run import add_language, check_rope, run_parser, say
 from analysis.console import plain_console
@@ -172,6 +173,7 @@ def main(argv: Sequence[str]) -> int:
     """Run the command line on its arguments; the return value is the exit status."""
     command = COMMANDS.get(argv[0]) if argv else None
     if command is None:
+        refuse_misspelt(argv[0] if argv else "-", COMMANDS)
         return _rank(argv)
     run = vars(import_module(command.module))[f"{argv[0].replace('-', '_')}_command"]
     return int(run(argv[1:], plain_console(command.width)))

@@ -1,5 +1,6 @@
 """The one place where consoles are made."""
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,12 +25,12 @@ class LegibleConsole(Console):
 
 
 def plain_console(width: int = 100) -> Console:
-    """A console as wide as the terminal, and of `width` columns where there is none (a pipe, a log).
+    """A console as wide as the terminal; without one (a pipe, a log) as COLUMNS says, else of `width` columns.
 
     It takes every text as it is: square brackets are no markup, `:word:` is no picture, and numbers have no colours of
     their own; control characters are spelt. What is to stand out is given a style.
     """
     console = LegibleConsole(markup=False, emoji=False, highlight=False)
-    if console.is_terminal:
+    if console.is_terminal or os.environ.get("COLUMNS", "").isdigit():
         return console
     return LegibleConsole(markup=False, emoji=False, highlight=False, width=width)

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from analysis.confirmation.seal import refuse_unopened
-from analysis.errors import UserError, nearest
+from analysis.errors import UserError
 from analysis.files import TableFiles
+from analysis.nearest_path import nearest_path
 from analysis.output import printable
 from analysis.paths import driven, user_path
 from analysis.schema import ADDED, LOCK, TABLES
@@ -71,11 +72,7 @@ class Run:
         path = user_path(path)
         known = is_run(path)
         if not path.exists():
-            beside = runs_in(path.parent) if path.parent.is_dir() else []
-            hint = nearest(path.name, beside).replace("'", f"'{path.parent}/", 1)
-            raise UserError(
-                f"{path}: no such run{hint if path.parent != Path() else nearest(path.name, beside)}"
-            )
+            raise UserError(f"{path}: no such run{nearest_path(path, is_run)}")
         if not known:
             inside = runs_in(path) if path.is_dir() else []
             hint = (

@@ -231,6 +231,21 @@ def test_the_readme_is_short_and_its_snippet_runs(
     assert "base" in printed
 
 
+def typed(page: Path) -> set[str]:
+    """Every command that a page shows in a block of its own, without what is said of it."""
+    lines = (line for block in blocks(page, "") for line in block.splitlines())
+    calls = (line.partition("  #")[0].strip() for line in lines)
+    return {call for call in calls if call.startswith(("python -m ", "make ", "source "))}
+
+
+def test_the_chinese_readme_has_every_command_of_the_english() -> None:
+    english, chinese = ROOT / "README.md", ROOT / "README.zh-CN.md"
+    assert len(typed(english)) >= 8
+    assert typed(english) - typed(chinese) == set()
+    assert blocks(english, "python") == blocks(chinese, "python")
+    assert set(re.findall(r"`(python -m [^`]+)`", text(english))) - typed(chinese) == set()
+
+
 def test_the_recipe_of_the_ranking_picture_runs(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (recipe,) = blocks(ROOT / "CONTRIBUTING.md", "python")
     monkeypatch.chdir(small_run)

@@ -1,6 +1,5 @@
 """`python -m harness.audit sabotage`: run a person's own patch of the harness, and say what the audit saw."""
 
-import argparse
 import sys
 import tempfile
 from collections import Counter
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.arguments import SentenceParser, command_parser
 from analysis.errors import run_cli
 from analysis.paths import user_path
 from harness.audit.patch import patches_of
@@ -104,10 +104,10 @@ def _totals(judged: Sequence[PatchVerdict]) -> str:
     return f"{len(judged)} patches: {counts['caught']} caught of {counted} counted{share}{others}"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.audit",
-        description="The audit of trials (table `audit` of a run), proved by breaking what it looks at.",
+def _parser() -> SentenceParser:
+    parser = command_parser(
+        "python -m harness.audit",
+        "The audit of trials (table `audit` of a run), proved by breaking what it looks at.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sabotage = commands.add_parser(
@@ -115,7 +115,6 @@ def _parser() -> argparse.ArgumentParser:
         help="run your own patch of the harness and see whether the audit notices",
         description=DESCRIPTION,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sabotage.add_argument(
         "--patch",

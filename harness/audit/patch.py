@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from analysis.paths import listed
 
 SUFFIX = ".py"
@@ -36,7 +37,7 @@ class Patch:
         try:
             tree = ast.parse(file.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"--patch: there is no file {file}") from None
+            raise UserError(f"--patch: there is no file {file}{nearest_path(file)}") from None
         except SyntaxError as error:
             raise UserError(f"{file} line {error.lineno}: this is no Python: {error.msg}") from None
         except (OSError, ValueError) as error:

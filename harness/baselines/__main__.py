@@ -1,6 +1,5 @@
 """`python -m harness.baselines ROOT|synthetic:FORM`: what a dataset gives away without any interaction."""
 
-import argparse
 import tempfile
 from pathlib import Path
 from typing import get_args
@@ -9,6 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from analysis.arguments import command_parser
 from analysis.errors import run_cli
 from analysis.paths import user_path
 from analysis.schema import MACRO, POOLED
@@ -80,11 +80,11 @@ def _at(rows: pd.DataFrame, split: str, cell_line: str) -> pd.DataFrame:
 
 def main() -> int:
     """Entry point of the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.baselines",
-        description="Fit every baseline on the training pairs of each fold and score the evaluation splits: k-mer "
+    parser = command_parser(
+        "python -m harness.baselines",
+        "Fit every baseline on the training pairs of each fold and score the evaluation splits: k-mer "
         "logistic regression and gradient boosting on the promoter and on the pair, distance, locus lookup.",
-        epilog="example: python -m harness.baselines synthetic:gated --cells",
+        "example: python -m harness.baselines synthetic:gated --cells",
     )
     parser.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder or planted benchmark")
     parser.add_argument(

@@ -1,6 +1,5 @@
 """`python -m harness.bench [BENCH|all]`: speed as a ratio to the plain way of the same work."""
 
-import argparse
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.bench.batches import bench_batches
@@ -202,17 +202,24 @@ def _device(name: str) -> torch.device:
 
 def main() -> int:
     """Entry point of the command line; status 1 when a difference is beyond its limit or a budget is overrun."""
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.bench",
-        description="Time each fast route against the plain way of the same work, in one run, and compare their "
+    parser = command_parser(
+        "python -m harness.bench",
+        "Time each fast route against the plain way of the same work, in one run, and compare their "
         "results. Other load on the machine changes seconds more than ratios, and processor time least.",
-        epilog="Sequences of 1000 + 4000 bp; stem and evaluation at e = 768, kernel 43, the others at e = 64, kernel 11, "
+        "Sequences of 1000 + 4000 bp; stem and evaluation at e = 768, kernel 43, the others at e = 64, kernel 11, "
         "earlier (against an earlier commit of this repository) at size small, contracts and twins at default and at "
         "small sizes, where more than 1 % of what contracts check, or 40 steps for the twins of a trial, is a fault; "
         "cached at both sizes of the model, 20 steps of each way, extrapolated to the documented number of pairs. The "
         "whole takes some minutes on a CPU.",
     )
-    parser.add_argument("bench", nargs="?", default="all", choices=(*BENCHES, "all"), help="default: all")
+    parser.add_argument(
+        "bench",
+        nargs="?",
+        default="all",
+        choices=(*BENCHES, "all"),
+        metavar="BENCH",
+        help=f"{', '.join(BENCHES)}; default: all",
+    )
     parser.add_argument("--batch", type=int, metavar="N", help="samples per batch (default: 64)")
     parser.add_argument(
         "--units",

@@ -10,6 +10,7 @@ from random import Random
 
 from rich.console import Console
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, nearest, run_cli
 from analysis.paths import user_path
 from harness.chaos.blow import Blow
@@ -37,13 +38,11 @@ HEAD = {"RAY_gcs_rpc_server_reconnect_timeout_s": "10"}
 def parse() -> argparse.Namespace:
     """The command line; UserError for a kind of blow that there is not."""
     blows = "\n".join(f"  {key:<11} {blow.meaning}" for key, blow in BLOWS.items())
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.chaos",
-        description=DESCRIPTION,
-        epilog=f"blows:\n{blows}\n\nexit status: 0, 1 where anything of that did not hold, 2 for a mistake.\n"
+    parser = command_parser(
+        "python -m harness.chaos",
+        DESCRIPTION,
+        f"blows:\n{blows}\n\nexit status: 0, 1 where anything of that did not hold, 2 for a mistake.\n"
         "The report is DIR/chaos.jsonl, a line per blow; run folders of what went wrong stay in DIR.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add(

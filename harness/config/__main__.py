@@ -1,6 +1,5 @@
 """`python -m harness.config`: print the JSON schemas, list every path of the configuration, or check YAML files."""
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, nearest, run_cli
 from analysis.output import counted, printable
 from analysis.paths import user_path
@@ -28,8 +28,8 @@ FILES = {"schema.json": sweep_schema, "preset.schema.json": preset_schema}
 
 def main() -> int:
     """Entry point; the exit status is 0, or 2 for a mistake on the command line or in a file."""
-    parser = argparse.ArgumentParser(prog="python -m harness.config", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    parser = command_parser("python -m harness.config", str(__doc__))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     schema = commands.add_parser("schema", help="print the JSON schema of sweeps, or of presets")
     schema.add_argument("--preset", action="store_true", help="the schema of presets")
     schema.add_argument("--write", action="store_true", help=f"write both into {SEARCH_SPACES.name}/ instead")

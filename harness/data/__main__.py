@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from analysis.arguments import command_parser
 from analysis.errors import run_cli
 from analysis.paths import user_path
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, parse_source
@@ -54,8 +55,8 @@ def describe(
         table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
     totals = [str(len(getattr(parts, name))) for name in shown]
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
-    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
-    say(dataset.origin, style="bold")
+    say = partial(terminal.tell, console)
+    say(dataset.origin, "bold")
     console.print(table)
     for side, matrix in (("enhancers", dataset.enhancers), ("promoters", dataset.promoters)):
         length = dataset.sequence_lengths(side)
@@ -75,8 +76,8 @@ def describe(
 
 def main() -> int:
     """Entry point of the command line."""
-    parser = argparse.ArgumentParser(prog="python -m harness.data", description=__doc__)
-    commands = parser.add_subparsers(required=True)
+    parser = command_parser("python -m harness.data", str(__doc__))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
     command = commands.add_parser("describe", help="counts per cell line and the default fold")
     command.add_argument("source", metavar="ROOT|synthetic:FORM", help="dataset folder, or a planted form")
     command.add_argument(

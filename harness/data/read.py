@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from harness.data.check import SPLIT_NAMES, check_classes, check_features, check_known, merge_sequences
 from harness.data.parts import BEDPE_FILES, CSV_FILES, PARQUET_FILES, Parts, parts_of
 from harness.data.raw import RawDataset
@@ -39,7 +40,9 @@ def input_files(root: Path) -> dict[str, Path]:
     Raises UserError when `root` is not a folder, has none of the layouts, or lacks a file of the one it has.
     """
     if not root.is_dir():
-        raise UserError(f"data.root: {root} is not a folder; expected a dataset folder")
+        raise UserError(
+            f"data.root: {root} is not a folder; expected a dataset folder{nearest_path(root, Path.is_dir)}"
+        )
     if any(os.path.lexists(root / name) for name in PARQUET_FILES):
         names = list(PARQUET_FILES)
     elif os.path.lexists(root / BEDPE_FILES[0]):

@@ -41,8 +41,8 @@ def open_dataset(
     """
     cache = cache.expanduser()
     digest = content_hash(block)
-    folder = cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}"
-    view = folder / f"windows-{enhancer_bp}-{promoter_bp}"
+    view = _view(digest, cache, enhancer_bp, promoter_bp)
+    folder = view.parent
     with contextlib.ExitStack() as stack:
         with writing_cache(cache):
             there = view.is_dir()
@@ -62,6 +62,16 @@ def open_dataset(
     if block.root is not None:
         dataset.notes[:0] = layout_notes(block.root)
     return dataset
+
+
+def is_encoded(block: DataBlock, *, enhancer_bp: int, promoter_bp: int, cache: Path) -> bool:
+    """Whether `open_dataset` would find it below `cache`, and write nothing there; UserError as `content_hash`."""
+    return _view(content_hash(block), cache.expanduser(), enhancer_bp, promoter_bp).is_dir()
+
+
+def _view(digest: str, cache: Path, enhancer_bp: int, promoter_bp: int) -> Path:
+    """Where windows of these widths lie, in the folder of their data."""
+    return cache / f"{digest[:16]}-{FORMAT}-{encoding_code()}" / f"windows-{enhancer_bp}-{promoter_bp}"
 
 
 def content_hash(block: DataBlock) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.errors import UserError, nearest
+from analysis.nearest_path import nearest_path
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def check_file(file: Path) -> None:
         )
     folder = file.parent
     if not folder.is_dir():
-        raise UserError(f"{file} is missing: there is no folder {folder}")
+        raise UserError(f"{file} is missing: there is no folder {folder}{nearest_path(file)}")
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     raise UserError(
         f"{file} is missing{nearest(file.name, names)} (there: {', '.join(names[:12]) or 'nothing'})"

@@ -1,11 +1,11 @@
 """`python -m harness.mechanisms`: the catalogue of mechanisms."""
 
-import argparse
 import json
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, nearest, run_cli
 from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import GROUPS
@@ -24,11 +24,7 @@ examples:
 
 def main() -> int:
     """Entry point; the exit status is 0, or 2 for an id that is none."""
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.mechanisms",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m harness.mechanisms", DESCRIPTION)
     parser.add_argument("--id", metavar="M12", help="only the rows of this mechanism, written out in full")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print JSON instead of a table")

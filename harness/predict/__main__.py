@@ -21,27 +21,30 @@ from harness.predict.output import check_output, write_predictions
 from harness.runs.choice import chosen_unit
 from harness.shell import terminal
 from harness.shell.arguments import whole
+from harness.trained.caveats import caveats
 from harness.trained.kept_units import KeptUnits
 from harness.trained.model_folder import read_model
 from harness.trained.trained_unit import TrainedUnit
 from harness.trial.device import choose_device
 
 DESCRIPTION = """\
-Score new pairs, of new cell lines too, with what a run has trained: CONFIG is a configuration (its identity, the beginning
-of it, or the name of its arm), of which all units with weights score together, or one unit (CONFIG-FOLD-SEED).
+Score new pairs, of new cell lines too, with what a run has trained: CONFIG is a configuration (as rankings
+show it, energy=gated, its identity, or the beginning of that), of which all units with weights score together, or one unit
+(CONFIG-FOLD-SEED).
 
 FILE is a dataset folder, or a .bedpe, .csv or .parquet file of regions with --fasta. The support set of a cell line is
 drawn from its own pairs in FILE, so that they should be a sample of the pairs that one wants to know about there. Labels
 are not looked at. A cell line that was trained on goes by its name.
 """
 EPILOG = (
-    "columns:\n"
+    "columns, below a line that begins with # for each warning of the configuration:\n"
     + "\n".join(f"  {name:<12} {text}" for name, text in COLUMNS.items())
     + """
 
 examples:
   python -m harness.predict runs/rp24 3f2a --pairs new.bedpe --fasta hg19.fa --cell-line HepG2 --out new.tsv
   python -m harness.predict runs/rp24 3f2a --pairs path/to/dataset --prevalence 0.05 --out new.bedpe
+  python -m harness.predict runs/truth_gated energy=gated --pairs path/to/dataset --out new.tsv
   python -m harness.predict --model exported --pairs path/to/dataset --out new.tsv
 """
 )
@@ -81,7 +84,7 @@ def main(argv: Sequence[str], console: Console) -> int:
     check_output(options.out)
     if options.prevalence is not None and not 0 < options.prevalence < 1:
         raise UserError(f"--prevalence must lie between 0 and 1, not {options.prevalence:g}")
-    units, notes = _units(options.model, options.run, options.config, options.fold)
+    units, warnings, notes = _units(options.model, options.run, options.config, options.fold)
     raw = read_new_pairs(options.pairs, options.fasta, options.cell_line)
     config = units[0].config
     assert config.model.enhancer_bp is not None
@@ -110,7 +113,8 @@ def main(argv: Sequence[str], console: Console) -> int:
         )
         rows = predictions(dataset, each)
         notes += [*dataset.notes, *_support_notes(dataset, units[0])]
-    write_predictions(options.out, rows)
+    write_predictions(options.out, rows, warnings)
+    terminal.warn(warnings)
     lines = ", ".join(dict.fromkeys(rows["cell_line"]))
     at = [unit.calibration.prevalence for unit in units]
     expected = f"{options.prevalence:g}" if options.prevalence is not None else f"{sum(at) / len(at):.3g}"
@@ -121,20 +125,21 @@ def main(argv: Sequence[str], console: Console) -> int:
         soft_wrap=True,
     )
     for note in dict.fromkeys(notes):
-        console.print(f"note: {note}", style="yellow", soft_wrap=True)
+        terminal.tell(console, f"note: {note}", "yellow")
     return 0
 
 
 def _units(
     model: Path | None, run: Path | None, config: str | None, fold: str | None
-) -> tuple[list[TrainedUnit], list[str]]:
-    """The units that score, and what is to be said of others."""
+) -> tuple[list[TrainedUnit], list[str], list[str]]:
+    """The units that score, what speaks against them, and what is to be said of others."""
     if model is not None:
         if run is not None or fold is not None:
             raise UserError(
                 "--model takes the place of RUN, CONFIG and --fold; expected the one or the others"
             )
-        return read_model(model), []
+        exported = read_model(model)
+        return exported.units, exported.warnings, []
     if run is None or config is None:
         raise UserError(
             "expected RUN and CONFIG, or --model DIR (python -m harness.predict --help says what it takes)"
@@ -143,14 +148,10 @@ def _units(
     identity, unit = chosen_unit(opened, config)
     kept = KeptUnits.of(opened, identity, only=unit, fold=fold)
     branch = kept.units[0].config.predict.mode == "branch_select"
-    return kept.units, [
-        *kept.lacking,
-        *(
-            ["predict.mode: branch_select chooses by labels, and is not applied to new pairs"]
-            if branch
-            else []
-        ),
-    ]
+    said = (
+        ["predict.mode: branch_select chooses by labels, and is not applied to new pairs"] if branch else []
+    )
+    return kept.units, caveats(opened, identity), [*kept.lacking, *said]
 
 
 def _support_notes(dataset: EncodedDataset, unit: TrainedUnit) -> list[str]:

@@ -1,11 +1,13 @@
 """Predictions as a file: TSV, or BEDPE for genome browsers and bedtools; whole or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from analysis.errors import UserError, nearest
+from analysis.nearest_path import nearest_path
+from analysis.output import printable
 from harness.data.region import parse_regions
 from harness.predict.ensemble import COLUMNS
 from harness.store.writer import replace_atomically
@@ -49,9 +51,13 @@ def check_output(file: Path) -> None:
     if file.is_dir():
         raise UserError(f"--out {file} is a folder; expected the name of a file")
     if not file.parent.is_dir():
-        raise UserError(f"--out {file}: there is no folder {file.parent}")
+        raise UserError(
+            f"--out {file}: there is no folder {file.parent}{nearest_path(file.parent, Path.is_dir)}"
+        )
 
 
-def write_predictions(file: Path, rows: pd.DataFrame) -> None:
-    """Write `rows` in the format of the file's name, in one step."""
-    replace_atomically(file, FORMATS[file.suffix.lower()](rows).encode())
+def write_predictions(file: Path, rows: pd.DataFrame, warnings: Sequence[str]) -> None:
+    """Write `rows` in the format of the file's name, below a line that begins with # for each of `warnings`, in one
+    step."""
+    head = "".join(f"# warning: {printable(sentence)}\n" for sentence in warnings)
+    replace_atomically(file, (head + FORMATS[file.suffix.lower()](rows)).encode())

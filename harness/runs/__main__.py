@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.arguments import SentenceParser
+from analysis.arguments import SentenceParser, command_parser
 from analysis.console import plain_console
 from analysis.errors import UserError, nearest, run_cli
 from analysis.output import counted
@@ -23,11 +23,12 @@ from harness.runs.notes import Notes, change_notes
 from harness.runs.pruning import prune
 from harness.runs.summary import RunSummary, size_text
 from harness.runs.trial import trial_view
+from harness.shell.terminal import tell, warn
 
 WIDTH = 80
 DESCRIPTION = """\
-Runs that sweeps left behind, for people in a terminal. RUN is the folder of a run (runs/rp24); ID is the identity of a
-configuration, as rankings and file names have it, the beginning of it, or the name of its arm.
+Runs that sweeps left behind, for people in a terminal. RUN is the folder of a run (runs/rp24); ID is a
+configuration as rankings show it (energy=gated, or the name of its arm), its identity, or the beginning of that.
 
 looking:
   list [FOLDER]            the runs of a folder (default: runs): status, design, size, best, tags, age
@@ -51,6 +52,7 @@ EPILOG = """\
 examples:
   python -m harness.runs list
   python -m harness.runs trial runs/rp24 3f2a
+  python -m harness.runs trial runs/truth_gated energy=gated
   python -m harness.runs diff runs/rp24 3f2a 91c0
   python -m harness.runs diff runs/leave_one_out base "without contrastive"
   python -m harness.runs tag runs/rp24 paper -- -draft
@@ -65,13 +67,8 @@ COMMANDS = ("list", "show", "trial", "diff", "tag", "note", "prune", "combine", 
 
 def parser() -> SentenceParser:
     """The command line."""
-    made = SentenceParser(
-        prog="python -m harness.runs",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        usage="python -m harness.runs {" + ",".join(COMMANDS) + "} ...",
+    made = command_parser(
+        "python -m harness.runs", DESCRIPTION, EPILOG, usage="python -m harness.runs COMMAND ..."
     )
     commands = made.add_subparsers(
         dest="command", prog=made.prog, required=True, help=argparse.SUPPRESS, metavar="COMMAND"
@@ -79,12 +76,12 @@ def parser() -> SentenceParser:
     commands.add_parser("list").add_argument(
         "folder", metavar="FOLDER", type=user_path, nargs="?", default=Path("runs")
     )
-    each = {name: commands.add_parser(name, allow_abbrev=False) for name in COMMANDS[1:]}
+    each = {name: commands.add_parser(name) for name in COMMANDS[1:]}
     for name, command in each.items():
         if name != "combine":
             command.add_argument("run", metavar="RUN", type=user_path)
     each["trial"].add_argument(
-        "id", metavar="ID", help="identity of a configuration, its beginning, or its arm"
+        "id", metavar="ID", help="a configuration by its shown name, its identity, or the beginning of that"
     )
     each["diff"].add_argument("a", metavar="A", help="a configuration, or another run")
     each["diff"].add_argument("b", metavar="B", nargs="?", help="another configuration")
@@ -130,9 +127,10 @@ def main(argv: Sequence[str], console: Console) -> int:
         from harness.trained.export import export_model  # torch is asked for here alone
 
         config, unit = chosen_unit(run.run, options.id)
-        done = export_model(run.run, config, options.out, only=unit, fold=options.fold)
+        done, warnings = export_model(run.run, config, options.out, only=unit, fold=options.fold)
+        warn(warnings)
         for sentence in done.lacking:
-            console.print(f"note: {sentence}", soft_wrap=True)
+            tell(console, f"note: {sentence}")
         console.print(
             f"{counted(len(done.units), 'unit')} of {done.config} in {options.out}\nuse it  python -m harness.predict "
             f"--model {options.out} --pairs FILE --out scores.tsv",

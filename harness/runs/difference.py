@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.balance import common_to_seeds
+from analysis.chosen import chosen
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError
 from analysis.intervals import t_interval
@@ -19,7 +20,7 @@ from analysis.output import counted
 from analysis.reported import reported_units, resolved_configurations
 from analysis.stamps import STAMPS, WORDS, modules_of
 from analysis.terminal import unread_view
-from harness.runs.choice import chosen, titled
+from harness.runs.choice import titled
 from harness.runs.summary import RunSummary
 
 MODULES = 12

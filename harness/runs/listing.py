@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.arms import arms
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from analysis.output import counted
 from analysis.store import Run, is_run
 from harness.runs.choice import titled
@@ -44,7 +45,10 @@ class Listing:
         if is_run(folder):
             raise UserError(f"{folder} is a run itself: python -m harness.runs show {folder}")
         if not folder.is_dir():
-            raise UserError(f"{folder}: there is no such folder; expected one that holds runs, such as runs")
+            hint = nearest_path(folder, Path.is_dir)
+            raise UserError(
+                f"{folder}: there is no such folder; expected one that holds runs, such as runs{hint}"
+            )
         try:
             names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
         except OSError as error:

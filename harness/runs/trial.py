@@ -13,6 +13,7 @@ from rich.text import Text
 
 from analysis.arms import arms
 from analysis.audit_view import verdicts_of
+from analysis.chosen import chosen
 from analysis.criteria import CRITERIA
 from analysis.flags import by_rule, survey
 from analysis.labels import labels
@@ -20,7 +21,7 @@ from analysis.output import counted
 from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS
 from analysis.terminal import unread_view
-from harness.runs.choice import chosen, titled
+from harness.runs.choice import titled
 from harness.runs.stacked import StackedTable
 from harness.runs.summary import RunSummary
 
@@ -28,7 +29,7 @@ HEADINGS = ("fold", "seed", "status", "epochs", "AUPR", "pooled", "NLL", "testâ€
 
 
 def trial_view(run: RunSummary, text: str) -> Iterator[RenderableType]:
-    """Everything that the store has of the configuration that `text` begins."""
+    """Everything that the store has of the configuration that `text` stands for."""
     config = chosen(run.run, text)
     changes = configuration_changes(run.run)
     yield Text(f"Configuration {titled(run.run, config)} of run {run.run.name}", style="bold")

@@ -14,6 +14,7 @@ from rich.text import Text
 from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import SIZES
 from harness.data.store import open_dataset
+from harness.shell.terminal import tell
 from harness.shortcuts.page import page, shown
 from harness.shortcuts.report import MEANING, DataReport, DataSection, data_report
 from harness.store.storage import check_writable
@@ -66,7 +67,7 @@ def print_report(report: DataReport, console: Console) -> None:
         if section.rows:
             console.print(_table(section))
     for note in report.notes:
-        console.print(f"read: {note}", soft_wrap=True)
+        tell(console, f"read: {note}")
     console.print()
     for flag in report.flags:
         console.print(Text.assemble((flag, "bold red"), f": {MEANING[flag]}"), soft_wrap=True)

@@ -1,8 +1,8 @@
 """`python -m harness.single CONFIG`: one configuration alone, without Ray."""
 
-import argparse
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from analysis.arguments import SentenceParser, command_parser
 from analysis.errors import UserError, nearest, run_cli, shorten
+from analysis.nearest_path import nearest_path
 from analysis.paths import user_path
 from analysis.rules import Finding, not_evaluated, why
 from analysis.schema import LEAKING, MACRO, POOLED
@@ -23,8 +25,8 @@ from harness.config.blocks.acting import unread
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock, parse_source
 from harness.config.blocks.sweep import LARGEST_SEED, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
-from harness.config.space.compose import compose, load_preset
-from harness.config.sweep.overrides import SAME
+from harness.config.space.compose import compose, load_preset, shipped
+from harness.config.sweep.overrides import SAME, settable
 from harness.config.sweep.placed import check_placed
 from harness.config.sweep.use import load_use, place_of, read_use
 from harness.config.yaml.lines import parse_scalar, read_yaml
@@ -71,7 +73,7 @@ def main() -> int:
     config = config.resolved(gpu=chosen.gpu)
     try_brought(config)
     if chosen.sentence:
-        console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
+        terminal.tell(console, f"note: {chosen.sentence}", "yellow")
     exact_float32()
     if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
@@ -93,7 +95,7 @@ def main() -> int:
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     refuse_beside(stamp, run.path)
     for sentence in mend(run.path):
-        console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
+        terminal.tell(console, f"note: {sentence}", "yellow")
     Code.today().save(run.path)
     write_pairs(dataset, [fold], run.path)
     console.print(
@@ -102,7 +104,7 @@ def main() -> int:
         f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
     )
     for note in dataset.notes:
-        console.print(f"read: {note}", markup=False, soft_wrap=True)
+        terminal.tell(console, f"read: {note}")
     statuses: list[str] = []
     for seed in arguments.seeds:
         unit_run = UnitRun(
@@ -118,7 +120,7 @@ def main() -> int:
             objective=OBJECTIVE,
         )
         for note in unit_run.record.notes:
-            console.print(f"note: {note}", style="yellow", soft_wrap=True)
+            terminal.tell(console, f"note: {note}", "yellow")
         statuses.append(_run_seed(unit_run, console))
         if unit_run.stopped_by_audit:
             break  # what is dead or broken in one seed is dead or broken in all
@@ -149,6 +151,7 @@ def load(
     if path.suffix in (".yaml", ".yml") and not path.exists():
         raise UserError(
             f"{path}: there is no such file (expected a preset or sweep YAML, or a preset's name)"
+            f"{nearest_path(path, also=shipped())}"
         )
     if path.is_file() and "base" in read_yaml(path).data:
         from harness.config.sweep.sweep import load_sweep
@@ -313,12 +316,8 @@ def _print_warnings(unit_run: UnitRun, console: Console) -> None:
         console.print(f"{rule}: not evaluated: {why(missing)}", style="dim")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.single",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parser() -> SentenceParser:
+    parser = command_parser("python -m harness.single", DESCRIPTION, settings=partial(settable, alone=True))
     parser.add_argument("config", metavar="CONFIG", help="preset name, preset YAML or sweep YAML")
     parser.add_argument(
         "--data", metavar="ROOT|synthetic:FORM", help="dataset folder, or synthetic benchmark (default)"

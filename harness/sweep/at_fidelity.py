@@ -8,6 +8,7 @@ from analysis.errors import UserError
 from analysis.fidelity.record import FEWEST, SCREEN
 from harness.config.blocks.sweep import ScreenBlock
 from harness.config.yaml.lines import read_yaml
+from harness.shell.terminal import tell
 from harness.sweep.confirming import run_confirmed
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
@@ -52,9 +53,9 @@ def run_at_fidelity(options: Options, console: Console) -> int:
     if status not in (0, 1):
         return status
     if options.dry_run:
-        console.print(
+        tell(
+            console,
             f"then: the best {fidelity.promote} of these {fidelity.screen} configurations are trained in full",
-            highlight=False,
         )
         return status
     return max(status, run_sweep(clock.left(resumed(options, run)), console, Promoting(options, run, sweep)))

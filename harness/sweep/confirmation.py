@@ -29,6 +29,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.unused_fold import unused_fold
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.store.writer import RunWriter
 from harness.sweep.foresight import Cost
 from harness.sweep.options import Options
@@ -91,7 +92,7 @@ class Confirming(Task):
 
     def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
         for note in self.notes:
-            console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+            tell(console, f"note: {note}")
 
     def begin(self, sweep: Sweep, plan: Plan) -> None:
         self._write(self._record(plan))

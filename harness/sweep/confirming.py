@@ -23,6 +23,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
 from harness.data.unused_fold import unused_fold
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.sweep.confirmation import Confirming
 from harness.sweep.driver import run_sweep
 from harness.sweep.foresight import Cost
@@ -86,7 +87,7 @@ class Selection(Task):
         )
         if isinstance(cost, Cost):
             said += f"; about {duration(cost.wall(1, 1, FEWEST))} to {duration(cost.wall(most, 1, MOST))} by the same step"
-        console.print(said, markup=False, highlight=False, soft_wrap=True)
+        tell(console, said)
 
     def conclude(
         self,

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -25,8 +26,9 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.pair_table import write_pairs
-from harness.data.store import open_dataset
+from harness.data.store import is_encoded, open_dataset
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
@@ -87,7 +89,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
             # Before the plan is read: two starts at once would else both add to what was there before either.
             stack.enter_context(only_driver(run))
             for sentence in mend_run(run, sweep):
-                console.print(f"note: {sentence}", style="yellow", soft_wrap=True)
+                tell(console, f"note: {sentence}", "yellow")
             complete_moves(run)
         sweep = with_trials(sweep, options.trials, run, resume=options.resume)
         asked = sweep.config.resources
@@ -105,7 +107,8 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
             where=f"the cluster at {options.address}" if joined else "this machine",
         )
         gpu = device.gpu
-        views = Views(sweep, options.cache.absolute(), console)
+        spare = stack.enter_context(TemporaryDirectory(prefix="plan-")) if options.dry_run else None
+        views = Views(sweep, options.cache.absolute(), console, spare=spare)
         dataset = EncodedDataset.open(views(sweep.trial.resolved(gpu=gpu)), sweep.config.data.origin)
         sweep = task.on(sweep, dataset)
         try:
@@ -128,7 +131,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
             if setting is None:
                 cost = priced = cost_of(sweep, dataset, folds[0], workers, device, console)
                 setting, chosen = within_budget(sweep, len(folds), priced, options.budget)
-                console.print(chosen, soft_wrap=True, markup=False, highlight=False)
+                tell(console, chosen)
             sweep = task.load(setting)
         refuse_impossible(sweep, dataset, folds, gpu=gpu)
         fresh = Plan.of(sweep, folds=folds, data=dataset.hash, gpu=gpu)
@@ -140,10 +143,10 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         shared = sharing.foreseen(start.plan, start.pending, start.new)
         introduce(console, sweep, start, dataset, folds, run, gpu=gpu, shared=shared)
         for sentence in filter(None, (device.sentence, waits)):
-            console.print(f"note: {sentence}", style="yellow", soft_wrap=True, highlight=False)
+            tell(console, f"note: {sentence}", "yellow")
         content = asked_of(sweep, start.plan, spread)
         for sentence in differences(run, content):
-            console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+            tell(console, f"difference: {sentence}")
         if options.dry_run or options.pilot is not None or options.budget is not None:
             if cost is None and options.dry_run:
                 cost = measured(sweep, dataset, folds[0], workers, device, console)
@@ -176,7 +179,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         write_pairs(dataset, folds, run)
         task.begin(sweep, start.plan)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
-        console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
+        tell(console, ray.sentence())
         outcome = tune(
             Tuning(
                 sweep=sweep,
@@ -269,10 +272,12 @@ def measured(
 
 
 class Views:
-    """Encoded windows for a configuration's sizes, made on first need, in the driver."""
+    """Encoded windows for a configuration's sizes, made on first need, in the driver; in `spare`, where one is given, what
+    the cache lacks."""
 
-    def __init__(self, sweep: Sweep, cache: Path, console: Console) -> None:
+    def __init__(self, sweep: Sweep, cache: Path, console: Console, *, spare: str | None = None) -> None:
         self.sweep, self.cache, self.console = sweep, cache, console
+        self.spare = None if spare is None else Path(spare)
         self._known: dict[tuple[int, int], Path] = {}
 
     def __call__(self, config: ConfigurationBlock) -> Path:
@@ -282,11 +287,16 @@ class Views:
         assert promoter_bp is not None
         sizes = (enhancer_bp, promoter_bp)
         if sizes not in self._known:
+            data, cache = self.sweep.config.data, self.cache
+            if self.spare is not None and not is_encoded(
+                data, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache
+            ):
+                cache = self.spare
             opened = open_dataset(
-                self.sweep.config.data,
+                data,
                 enhancer_bp=enhancer_bp,
                 promoter_bp=promoter_bp,
-                cache=self.cache,
+                cache=cache,
                 progress=self.console.is_terminal and not self._known,
             )
             self._known[sizes] = opened.path

@@ -13,6 +13,7 @@ from analysis.store import Run
 from harness.config.blocks.design import Staged
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan, by_trial
+from harness.shell.terminal import tell
 from harness.sweep.cost import UnitCost, Workers
 from harness.sweep.run.documents import plan_of_run
 from harness.sweep.run.preregistered import stored_entries
@@ -51,7 +52,7 @@ def foresee(
     for title, lines in {**told, "what it can see": list(sight(sweep, start.plan, spread))}.items():
         console.print(title, style="bold", highlight=False)
         for line in lines:
-            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            tell(console, line, indent=2)
 
 
 def _cost_lines(sweep: Sweep, start: Start, cost: Cost | str, sharing: Sharing) -> list[str]:

@@ -1,12 +1,13 @@
 """The command line of a sweep."""
 
-import argparse
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, shorten
 from analysis.paths import user_path
+from harness.config.sweep.overrides import settable
 
 DESCRIPTION = """Run a sweep: YAML -> plan -> Ray Tune trials -> store -> ranking with warnings.
 
@@ -48,14 +49,9 @@ def parse(arguments: list[str] | None = None) -> Options:
     Raises
     ------
     UserError
-        for a time or a number of configurations that cannot be read.
+        for an option that there is not, and a time or a number of configurations that cannot be read.
     """
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.sweep",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m harness.sweep", DESCRIPTION, settings=settable)
     add = parser.add_argument
     add("yaml", type=user_path, metavar="YAML", help="the sweep, such as search_spaces/rp24.yaml")
     add("--data", type=user_path, metavar="ROOT", help="dataset folder in place of the YAML's data")

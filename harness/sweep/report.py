@@ -24,6 +24,7 @@ from harness.config.blocks.sweep import SweepBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.shell.terminal import tell
 from harness.sweep.run.saved import Saved
 from harness.sweep.search.study import direction_of
 from harness.sweep.show.arms import print_arms
@@ -102,12 +103,12 @@ def introduce(
     console.print(f"sweep {plan.name}", style="bold", markup=False, highlight=False)
     console.print(facts, highlight=False)
     for sentence in start.sentences:
-        console.print(f"difference: {sentence}", soft_wrap=True, markup=False, highlight=False)
+        tell(console, f"difference: {sentence}")
     if start.exhausted:
         whole = len(start.pending) + start.new + start.complete
-        console.print(f"note: the space holds no more than {whole} configurations", style="yellow")
+        tell(console, f"note: the space holds no more than {whole} configurations", "yellow")
     for sentence in sweep.warnings:
-        console.print(f"note: {sentence}", style="yellow", markup=False, highlight=False)
+        tell(console, f"note: {sentence}", "yellow")
     if sweep.space.entries or not (config.of_design.searched or config.of_design.ablates):
         console.print(_space(sweep))
     print_arms(console, sweep)
@@ -126,23 +127,18 @@ def conclude(
     """What its design says has come of it (`ended`), the ranking (unless it is shown later: not `ranked`), what is left to
     do, and the exit status of the sweep: 0 where everything ran and there is a ranking."""
     if outcome is None:
-        console.print(
-            f"nothing to run: this sweep is finished. {_more(start)} would add runs.",
-            soft_wrap=True,
-            highlight=False,
-            style="bold",
-        )
+        tell(console, f"nothing to run: this sweep is finished. {_more(start)} would add runs.", "bold")
         if start.failed:
-            console.print(f"{len(start.failed)} units failed; --resume tries them again", style="red")
+            tell(console, f"{len(start.failed)} units failed; --resume tries them again", "red")
     else:
         _say(console, outcome)
     plan = outcome.plan if outcome is not None else start.plan
     if config.scheduler.kind != "none" or config.stop:
         saved = Saved.of(run, plan)
         sentence = saved.sentence(config.scheduler.kind, ", ".join(config.stop))
-        console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+        tell(console, sentence)
     for line in ended:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        tell(console, line)
     ended_whole = outcome is None or outcome.finished
     by = criterion_of(start.plan.objective).key
     status = show_ranking(console, run, by, finished=ended_whole) if ranked else 0
@@ -220,16 +216,12 @@ def _say(console: Console, outcome: Outcome) -> None:
     board = outcome.board
     counts = board.counts()
     said = ", ".join(f"{number} {UNENDED.get(status, status)}" for status, number in counts.items())
-    console.print(
-        f"{board.ended}/{board.total} configurations in {duration(board.elapsed())}: {said}", highlight=False
-    )
+    tell(console, f"{board.ended}/{board.total} configurations in {duration(board.elapsed())}: {said}")
     for sentence in outcome.sentences:
-        console.print(sentence, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        tell(console, sentence, "yellow")
     reasons = Counter(row.reason for row in board.rows.values() if row.status == "failed")
     for reason, number in reasons.items():
-        console.print(
-            f"failed {number} x: {reason}", style="red", markup=False, highlight=False, soft_wrap=True
-        )
+        tell(console, f"failed {number} x: {reason}", "red")
 
 
 def _space(sweep: Sweep) -> Table:

@@ -24,6 +24,7 @@ from harness.config.sweep.fidelity import held_in_screen
 from harness.config.sweep.sweep import Sweep, load_sweep
 from harness.config.sweep.use import loaded
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.stamp.code import Code
 from harness.store.writer import RunWriter
 from harness.sweep.driver import run_sweep
@@ -69,9 +70,8 @@ class Cached(Task):
 
     def foreseen(self, console: Console, sweep: Sweep, start: Start, cost: Cost | str | None) -> None:
         for path in self.held:
-            console.print(
-                f"not screened: {path}, held at the base's value: it reaches the sequence side alone",
-                highlight=False,
+            tell(
+                console, f"not screened: {path}, held at the base's value: it reaches the sequence side alone"
             )
 
     def begin(self, sweep: Sweep, plan: Plan) -> None:
@@ -149,9 +149,9 @@ class Promoting(Task):
         outcome: Outcome | None,
         ended: Sequence[str],
     ) -> int:
-        console.print(
+        tell(
+            console,
             f"promoted {counted(len(self.promoted), 'configuration')} of {self.of} that were screened",
-            highlight=False,
         )
         return conclude(console, run, sweep.config, start, outcome, ended)
 

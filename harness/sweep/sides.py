@@ -15,6 +15,7 @@ from harness.config.space.frozen import FrozenComposer
 from harness.config.space.space import Space
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.sweep.report import conclude
 from harness.sweep.start import Start
 from harness.sweep.task import Task
@@ -68,9 +69,7 @@ class SideTask(Task):
         if outcome is not None and not outcome.finished:
             return conclude(console, run, sweep.config, start, outcome, ended, ranked=False)
         units = counted(len(start.plan.units()), "unit")
-        console.print(
-            f"sequence sides trained: {units} of the base in {run}", highlight=False, soft_wrap=True
-        )
+        tell(console, f"sequence sides trained: {units} of the base in {run}")
         return 0
 
 

@@ -25,6 +25,7 @@ from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space, changes_key
 from harness.config.sweep.sweep import Sweep
 from harness.design.plan import Plan
+from harness.shell.terminal import tell
 from harness.store.writer import RunWriter
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
@@ -78,7 +79,7 @@ def run_trust(options: Options, console: Console, screen: Cached, fidelity: obje
     record = _record(values, key_of(sweep, plan, drawn.side), sweep, fidelity)
     RunWriter(run).write_json(TRUST, record.content())
     said = trust_sentence(Run(run), FidelityRecord("cached", record.key, (), ()))
-    console.print(said, soft_wrap=True, markup=False, highlight=False)
+    tell(console, said)
     return 0
 
 

@@ -22,8 +22,8 @@ LICENCE = (
 )
 
 
-def card(run: Run, units: Sequence[TrainedUnit]) -> str:
-    """The card as Markdown; every figure comes from the functions that rank."""
+def card(run: Run, units: Sequence[TrainedUnit], warnings: Sequence[str]) -> str:
+    """The card as Markdown, what speaks against the model first; every figure comes from the functions that rank."""
     config = units[0].config.id
     rankings = {key: rank(run, key) for key in CRITERIA}
     ranking = rankings["aupr"]
@@ -33,6 +33,7 @@ def card(run: Run, units: Sequence[TrainedUnit]) -> str:
         "",
         f"A configuration of the run `{run.name}`: {counted(len(units), 'unit')} (fold x seed) that score together.",
         "",
+        *(line for sentence in warnings for line in (f"> **warning**: {sentence}", "")),
         "## Predicting",
         "",
         "```",

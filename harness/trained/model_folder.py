@@ -7,11 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from harness.config.space.compose import compose
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use, with_imported
 from harness.config.yaml.lines import read_yaml
@@ -26,9 +27,16 @@ PLAIN = ("name", "seed", "epoch", "fold", "cell_lines", "scale", "fitted")
 """Fields of a unit that model.yaml holds as they are; its tensors are in the file of weights."""
 
 
-def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
-    """Write model.yaml, the weights (plain tensors), README.md (`card`) and the files that a person brought,
-    whole or not at all.
+class ExportedModel(NamedTuple):
+    """The units of such a folder, and what speaks against them, in sentences."""
+
+    units: list[TrainedUnit]
+    warnings: list[str]
+
+
+def write_model(folder: Path, units: Sequence[TrainedUnit], card: str, warnings: Sequence[str]) -> None:
+    """Write model.yaml (with `warnings`), the weights (plain tensors), README.md (`card`) and the files that a person
+    brought, whole or not at all.
 
     Raises
     ------
@@ -52,6 +60,7 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
             for unit in units
         ],
         "configuration": config.canonical(),
+        "warnings": list(warnings),
     }
     settings["sha256"] = _digest(settings)
     text = io.StringIO()
@@ -74,8 +83,8 @@ def write_model(folder: Path, units: Sequence[TrainedUnit], card: str) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def read_model(folder: Path) -> list[TrainedUnit]:
-    """The units of such a folder.
+def read_model(folder: Path) -> ExportedModel:
+    """What is in such a folder; one of an earlier program refers to its card for what speaks against it.
 
     Raises
     ------
@@ -85,6 +94,7 @@ def read_model(folder: Path) -> list[TrainedUnit]:
     if not (folder / SETTINGS).is_file():
         raise UserError(
             f"{folder} is no exported model: it has no {SETTINGS} (python -m harness.runs export-model makes one)"
+            f"{'' if folder.exists() else nearest_path(folder, lambda path: (path / SETTINGS).is_file())}"
         )
     files = sorted((folder / "use").glob("[!.]*.py"))
     load_use(read_use(files, [str(folder / "use")] * len(files)))
@@ -102,7 +112,7 @@ def read_model(folder: Path) -> list[TrainedUnit]:
         raise UserError(f"{folder / name} is not the file that {SETTINGS} was written with; export it again")
     config = compose(settings["configuration"], {})
     tensors = from_bytes(name, data)
-    return [
+    units = [
         TrainedUnit(
             **{field: unit[field] for field in PLAIN},
             config=config,
@@ -111,6 +121,8 @@ def read_model(folder: Path) -> list[TrainedUnit]:
         )
         for unit in settings["units"]
     ]
+    unsaid = [f"{folder / SETTINGS} is of an earlier program: its warnings are in {folder / CARD} alone"]
+    return ExportedModel(units, [str(sentence) for sentence in settings.get("warnings", unsaid)])
 
 
 def _digest(settings: Mapping[str, Any]) -> str:

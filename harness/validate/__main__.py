@@ -1,6 +1,5 @@
 """`python -m harness.validate --out FOLDER`: how often each warning rule is right, and how often it is wrong."""
 
-import argparse
 import json
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from analysis.arguments import command_parser
 from analysis.errors import UserError, run_cli
 from analysis.paths import user_path
 from harness.shell import terminal
@@ -46,12 +46,7 @@ is not done again, and a killed run goes on."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m harness.validate",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_parser("python -m harness.validate", DESCRIPTION)
     parser.add_argument("--out", type=user_path, required=True, metavar="FOLDER", help="where it is kept")
     parser.add_argument(
         "--healthy", type=whole("--healthy", 1), default=UNITS, metavar="N", help=f"healthy units ({UNITS})"

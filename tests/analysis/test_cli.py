@@ -105,7 +105,7 @@ def test_a_mistake_is_one_sentence_and_status_2(tmp_path: Path) -> None:
         (["--rope", "-1"], "--rope must be a number above 0, not -1"),
         (["--rope", "0"], "--rope must be a number above 0, not 0"),
         (["--rope", "inf"], "--rope must be a number above 0, not inf"),
-        (["--rop", "1"], "unrecognized arguments: --rop 1 (python -m analysis --help says what it takes)"),
+        (["--rop", "1"], "python -m analysis has no option --rop; did you mean '--rope'?"),
     ],
 )
 def test_bad_options(run_path: Path, arguments: list[str], sentence: str) -> None:

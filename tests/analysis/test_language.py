@@ -11,8 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.__main__ import main
+from analysis.completeness import NO_ROWS, NOT_STARTED
 from analysis.errors import UserError
 from analysis.language import Catalogue, catalogue, translated
+from analysis.reported import STOPPED_BY_AUDIT, UNBEGUN
 from analysis.rules import RULES
 from analysis.schema import TABLES
 from analysis.store import Run
@@ -82,6 +84,17 @@ def test_a_ranking_in_chinese_has_no_english(
     said = capsys.readouterr().out
     assert "预警" in said
     assert english(said, _identifiers(folder)) == []
+
+
+def test_counts_of_units_are_in_chinese() -> None:
+    words = present(catalogue("zh"))
+    states = ("diverged", "failed", "running", "interrupted", STOPPED_BY_AUDIT, UNBEGUN, NOT_STARTED, NO_ROWS)
+    alone = [f"6 {state}" for state in states]
+    for said in (*alone, f"not ranked: {', '.join(alone)}"):
+        assert english(words(said)) == [], said
+    for state in states:
+        for units in ("seed 3", "seeds 1, 2, ..."):
+            assert english(words(f"1/3 units: {state} {units}; failed seed 0")) == [], state
 
 
 def test_every_advice_of_a_rule_is_in_chinese() -> None:

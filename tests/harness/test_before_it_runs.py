@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError
 from analysis.pilot import PilotSpread, default_spread, pilot_spread
@@ -225,16 +226,21 @@ def test_what_was_chosen_for_a_budget_stays_with_a_resumed_run(tmp_path: Path) -
     assert resumed_budget(sweep_of(tmp_path), run) == "trial.seeds=[0, 1, 2]"
 
 
-def test_a_dry_run_measures_and_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_measures_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sweep_of(tmp_path)
-    run = tmp_path / "run"
-    words: list[Any] = [tmp_path / "small.yaml", "--out", run, "--cache", tmp_path / "cache", "--dry-run"]
-    assert run_sweep(parse([*map(str, words), "--budget", "10m"]), Console(width=200)) == 0
-    text = capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    before = sorted(tmp_path.rglob("*"))
+    assert run_sweep(parse(["small.yaml", "--dry-run", "--budget", "10m"]), plain_console()) == 0
+    assert sorted(tmp_path.rglob("*")) == before, "no run, and no cache"
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = " ".join(line.strip() for line in lines)
     assert "s a step x 1 steps" in text
     assert text.count(" s an epoch (x ") == 2, "a line for each phase of the curriculum"
     assert "4 configurations, 4 trials" in text
     assert "an estimate: " in text
     assert "mechanism contrasts (2)" in text
     assert "seeds for each of 4 configurations x 1 fold" in text
-    assert not run.exists()

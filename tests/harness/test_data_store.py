@@ -21,7 +21,7 @@ from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.data import store
 from harness.data.bases import cut_windows, decode_bases, encode_bases
 from harness.data.dataset import EncodedDataset
-from harness.data.store import content_hash, open_dataset
+from harness.data.store import content_hash, is_encoded, open_dataset
 from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
 from tests.narrow import rows
 
@@ -29,6 +29,16 @@ from tests.narrow import rows
 def opened(root: Path, cache: Path, enhancer_bp: int = 80, promoter_bp: int = 70) -> EncodedDataset:
     block = DataBlock(root=root)
     return open_dataset(block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=False)
+
+
+def test_what_is_encoded_is_known_without_writing(tmp_path: Path) -> None:
+    root, cache = write_parquet(tmp_path / "data", small_tables()), tmp_path / "cache"
+    block = DataBlock(root=root)
+    assert not is_encoded(block, enhancer_bp=80, promoter_bp=70, cache=cache)
+    assert not cache.exists()
+    opened(root, cache)
+    assert is_encoded(block, enhancer_bp=80, promoter_bp=70, cache=cache)
+    assert not is_encoded(block, enhancer_bp=80, promoter_bp=71, cache=cache)
 
 
 def test_store_is_lossless_and_pairs_point_to_sequences(tmp_path: Path) -> None:

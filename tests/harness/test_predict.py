@@ -50,8 +50,11 @@ def configuration(run: Path) -> str:
 def predicted(out: Path, *arguments: object) -> pd.DataFrame:
     """The predictions that a command which goes well writes."""
     ended = command("harness.predict", *arguments, "--out", out)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return pd.read_csv(out, sep="\t")
+    assert ended.returncode == 0
+    assert all(line.startswith("warning: ") for line in ended.stderr.splitlines())
+    head = out.read_text().splitlines()[: ended.stderr.count("\n")]
+    assert head == [f"# {line}" for line in ended.stderr.splitlines()]
+    return pd.read_csv(out, sep="\t", skiprows=len(head))
 
 
 def refused(*arguments: object) -> str:
@@ -169,11 +172,13 @@ def test_an_exported_model_scores_as_its_run(
     folder = write_folder(tmp_path / "new", tiny_dataset, split(tiny_dataset, tiny_fold).val_unseen)
     run, model = trained / name, tmp_path / "model"
     done = command("harness.runs", "export-model", run, configuration(run), "--out", model)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     of_run = predicted(tmp_path / "run.tsv", run, configuration(run), "--pairs", folder)
     of_model = predicted(tmp_path / "model.tsv", "--model", model, "--pairs", folder)
     pd.testing.assert_frame_equal(of_run, of_model, check_exact=True)
     card = (model / "README.md").read_text()
+    assert bool(done.stderr) == (name == "calibrated"), "that one has collapsed"
+    assert all(f"> **{line.replace(': ', '**: ', 1)}" in card for line in done.stderr.splitlines())
     row = rank(Run.open(run), "pooled_aupr").configurations.iloc[0]
     assert f"| pooled AUPR | {row['value']:.3f} |" in card
     for text in (

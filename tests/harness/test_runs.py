@@ -167,7 +167,7 @@ def test_a_configuration_of_a_design_is_called_by_its_arm(tmp_path: Path) -> Non
     assert "key" in compared.splitlines()[3]
     for text in (shown, listed, trial, compared):
         assert max(map(len, text.splitlines())) <= 80
-    assert "it has aaa111, bbb222" in refused("trial", run, "without nothing")
+    assert "it has aaa111 (base); bbb222 (without gated)" in refused("trial", run, "without nothing")
 
 
 def test_trial_has_changes_units_warnings_and_audit(run: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_configuration_that_is_not_there_or_is_several(tmp_path: Path) -> None
     run = write_run(tmp_path / "run", copies)
     assert "did you mean 'ab34'?" in refused("trial", run, "ab35")
     several = refused("trial", run, "ab")
-    assert "'ab' begins 2 configurations: ab12 (energy=linear" in several
+    assert "'ab' stands for 2 configurations: ab12 (energy=linear" in several
     assert "no configuration ''" in refused("trial", run, "")
 
 

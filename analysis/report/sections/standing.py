@@ -218,7 +218,7 @@ def _notes(material: Material) -> Iterator[Paragraph]:
         shown = text.count("configuration", len(hidden))
         yield Paragraph(text("ranking.hidden", n=shown, criterion=ranking.by.label, **ends), tone="quiet")
     if ranking.left_out:
-        said = ", ".join(f"{count} {status}" for status, count in ranking.left_out.items())
+        said = text.listed(f"{count} {status}" for status, count in ranking.left_out.items())
         yield Paragraph(text("ranking.left_out", said=said), tone="quiet")
     for (config, reason), units in ranking.accused.groupby(["config", "reason"], sort=False):
         told = text.count("unit", len(units))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from analysis.errors import UserError, nearest
+from analysis.nearest_path import nearest_path
 from harness.config.blocks.block import Before, Block
 
 Contradictions = Literal["refuse", "drop"]
@@ -150,5 +151,8 @@ def parse_source(text: str, contradictions: Contradictions = "refuse") -> DataBl
             f"'{text[:60]}' cannot be read: {error.strerror} (expected a dataset folder)"
         ) from None
     if not there:
-        raise UserError(f"{root}: there is no such folder (expected a dataset folder, or synthetic:FORM)")
+        hint = nearest_path(root, Path.is_dir)
+        raise UserError(
+            f"{root}: there is no such folder (expected a dataset folder, or synthetic:FORM){hint}"
+        )
     return DataBlock(root=root, contradictions=contradictions)

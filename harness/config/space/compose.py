@@ -73,6 +73,11 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
+def shipped() -> list[Path]:
+    """The sweeps and presets that come with the project."""
+    return [*sorted(SEARCH_SPACES.glob("*.yaml")), *sorted((SEARCH_SPACES / "presets").glob("*.yaml"))]
+
+
 def preset_document(name: str, *, beside: Path | None = None) -> Document:
     """The preset's YAML with its lines, from `beside`/presets if it is there, else search_spaces/presets."""
     folders = [folder / "presets" for folder in (beside, SEARCH_SPACES) if folder is not None]

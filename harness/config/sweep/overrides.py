@@ -176,6 +176,18 @@ def sweep_paths() -> dict[str, FieldInfo]:
     }
 
 
+def settable(*, alone: bool = False) -> list[str]:
+    """Paths to propose for `--set` of a sweep, or of one trial `alone`: each under one name, and those that exist with some
+    choices only where no other has their key."""
+    known = leaves()
+    always = [path for path, leaf in known.items() if not leaf.variants]
+    if not alone:
+        always = [*sweep_paths(), *(path for path in always if path not in SAME.values())]
+    keys = {path.rpartition(".")[2] for path in always}
+    some = [path for path, leaf in known.items() if leaf.variants]
+    return [*always, *(path for path in some if path.rpartition(".")[2] not in keys)]
+
+
 def _walk(model: type[BaseModel], prefix: str) -> dict[str, FieldInfo]:
     paths: dict[str, FieldInfo] = {}
     for name, info in model.model_fields.items():

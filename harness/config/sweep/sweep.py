@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.errors import UserError, nearest
 from analysis.export.trackers import TRACKERS
+from analysis.nearest_path import nearest_path
 from analysis.rules import RULES
 from harness.config.blocks.design import Arm, Staged
 from harness.config.blocks.explain import ConfigError, show, validate
@@ -15,7 +16,7 @@ from harness.config.blocks.paths import find, flatten
 from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
-from harness.config.space.compose import check_preset, merge, preset_document
+from harness.config.space.compose import check_preset, merge, preset_document, shipped
 from harness.config.space.crossed import Crossed
 from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space
@@ -104,7 +105,7 @@ def load_sweep(
         `file:line: sentence` for the first mistake, or `--set ...: sentence` where the command line made it.
     """
     path = Path(path)
-    document = read_yaml(path)
+    document = read_yaml(path, also=shipped())
     load_use(use_of(document))  # now: what they register may be set, swept and overridden
     check_placed()
     overridden = override(document.data, overrides, data_root)
@@ -148,7 +149,8 @@ def _typed(data: Mapping[str, Any]) -> SweepBlock:
                 f"track: '{tracker}' is not a tracker ({', '.join(TRACKERS)}){nearest(tracker, TRACKERS)}",
             )
     if config.data.root is not None and not config.data.root.is_dir():
-        raise ConfigError("data.root", f"data.root: there is no folder {config.data.root}")
+        hint = nearest_path(config.data.root, Path.is_dir)
+        raise ConfigError("data.root", f"data.root: there is no folder {config.data.root}{hint}")
     return config
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from harness.config.sweep.imports import importing, imports, not_carried, refusal, tops
 from harness.config.sweep.untouched import changes, state
 from harness.config.yaml.lines import Document, read_yaml
@@ -95,7 +96,7 @@ def read_use(paths: Sequence[Path], where: Sequence[str]) -> list[UseFile]:
         try:
             file = UseFile(str(path), path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
-            raise UserError(f"{place}: there is no file {path}") from None
+            raise UserError(f"{place}: there is no file {path}{nearest_path(path)}") from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise UseError(

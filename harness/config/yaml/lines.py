@@ -1,6 +1,6 @@
 """YAML as plain values plus the line of every dotted path, so that a mistake can be named by its line."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from analysis.errors import UserError
+from analysis.nearest_path import nearest_path
 from harness.config.yaml.limits import check_limits
 
 
@@ -40,8 +41,9 @@ class Document:
         return f"{self.file}:{self.line(path)}"
 
 
-def read_yaml(file: Path) -> Document:
-    """Read one YAML mapping (YAML 1.2: `yes` and `no` are words, not truth values).
+def read_yaml(file: Path, *, also: Iterable[Path] = ()) -> Document:
+    """Read one YAML mapping (YAML 1.2: `yes` and `no` are words, not truth values); `also`: files that may be meant where
+    it is missing.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def read_yaml(file: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise UserError(f"{file}: there is no such file") from None
+        raise UserError(f"{file}: there is no such file{nearest_path(file, also=also)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{file}: cannot be read as text ({error})") from None
     return parse_yaml(text, file)

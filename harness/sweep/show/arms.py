@@ -9,6 +9,7 @@ from rich.text import Text
 from harness.config.blocks.design import Arm
 from harness.config.space.distributions import word
 from harness.config.sweep.sweep import Sweep
+from harness.shell.terminal import tell
 
 
 def print_arms(console: Console, sweep: Sweep) -> None:
@@ -20,7 +21,7 @@ def print_arms(console: Console, sweep: Sweep) -> None:
     elif any(arm.name for arm in arms):
         console.print(_changes(arms))
     for line in sweep.config.of_design.lines(sweep.basis):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        tell(console, line, indent=2)
 
 
 def _changes(arms: Sequence[Arm]) -> Table:
