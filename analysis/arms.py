@@ -48,9 +48,8 @@ def base(run: Run) -> str | None:
 
 
 def arm_labels(run: Run, changes: Mapping[str, Mapping[str, Any]], configs: Iterable[str]) -> dict[str, str]:
-    """Configuration -> the name of its arm, or by the keys in which it differs from the others; those of a screen say that
-    they are cached."""
-    known, cached = arms(run), cached_configs(run)
-    told = labels({config: changes[config] for config in configs})
-    named = {config: known[config].name if config in known else label for config, label in told.items()}
+    """Configuration -> the name of its arm, or by the keys in which it differs from all others of the run (`changes`),
+    whichever of them are looked at; those of a screen say that they are cached."""
+    known, cached, told = arms(run), cached_configs(run), labels(changes)
+    named = {config: known[config].name if config in known else told[config] for config in configs}
     return {config: f"{name} [{MARK}]" if config in cached else name for config, name in named.items()}

@@ -1,5 +1,6 @@
-"""Short names of configurations: the keys in which those of a run differ."""
+"""Short names of configurations: the keys in which those of a run differ, and the beginning of their identities."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 SEVERAL = 2
 """Values of a path that are kept: more tell nothing further of whether it varies."""
 _GENERIC = ("weight", "form", "mode", "kind", "source")
+KNOWN_BY = 6
+"""Leading characters of an identity that stand for it, or more where some begin alike."""
 
 
 class Labels:
@@ -59,6 +62,35 @@ def labels(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     for config, change in changes.items():
         named.add(config, change)
     return {config: named.name(config) for config in changes}
+
+
+def short_ids(configs: Iterable[str]) -> dict[str, str]:
+    """Identity -> its first characters, equally many of each and enough to tell it from the others: what commands take."""
+    every = list(dict.fromkeys(configs))
+    length = KNOWN_BY
+    while len({config[:length] for config in every}) < len(every):
+        length += 1
+    return {config: config[:length] for config in every}
+
+
+def settings_text(text: str) -> dict[str, str]:
+    """`energy=gated, ranking=1` as settings; empty for a text that has another form."""
+    parts = [part.partition("=") for part in re.split(r",\s*(?=[\w.]+=)", text)]
+    return {path.strip(): value.strip() for path, _, value in parts} if all(each[1] for each in parts) else {}
+
+
+def stands_for(settings: Mapping[str, str], change: Mapping[str, Any]) -> bool:
+    """Whether a configuration that changes these paths has all settings, each by its whole path or the end of it."""
+    return all(
+        any(_ends(path, name) and value in (_text(each), str(each)) for path, each in change.items())
+        for name, value in settings.items()
+    )
+
+
+def _ends(path: str, name: str) -> bool:
+    """Whether `name` is the path or the end of it, with or without a last part that says nothing."""
+    block, _, last = path.rpartition(".")
+    return f".{path}".endswith(f".{name}") or (last in _GENERIC and f".{block}".endswith(f".{name}"))
 
 
 def short_names(paths: Iterable[str]) -> dict[str, str]:

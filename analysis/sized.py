@@ -7,14 +7,14 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
+from analysis.labels import KNOWN_BY as KNOWN_BY
+
 ROOMY = 100
 """Columns from which on a table has all that it can have."""
 LINES = 2
 """Lines that a name has."""
 LONGEST_WORD = 24
 """Columns up to which a name's longest word is not cut, where there are so many."""
-KNOWN_BY = 6
-"""Leading characters of an identity that stand for what a name has no room for."""
 
 
 class ByWidth:
