@@ -14,6 +14,7 @@ from rich.text import Text
 
 from analysis.distance import EDGES, by_distance, distance_rule, matched_aupr
 from analysis.files import TableFiles
+from analysis.labels import first_settings
 from analysis.ranking import Ranking
 from analysis.reported import reported_units
 from analysis.schema import PROVENANCE, TABLES
@@ -59,7 +60,9 @@ def distance_figures(ranking: Ranking, most: int | None = None) -> DistanceFigur
                 index=False
             )
         ]
-        rows[f"{row['rank']} {row['label']}"] = _configuration(run, names, of_fold)
+        rows[f"{row['rank']} {row['short']} {first_settings(row['label'])}"] = _configuration(
+            run, names, of_fold
+        )
     columns = [WHOLE, *_bins(), MATCHED]
     frame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     count, positive = _counts(pairs)

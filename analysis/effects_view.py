@@ -1,13 +1,13 @@
 """The effects of a run's design as text that fits 80 columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
 from analysis.arm_view import arms_view
-from analysis.arms import PlannedArm, arms
+from analysis.arms import PlannedArm, arms, base
 from analysis.cell_view import cell_view
 from analysis.contrasts import contrasts, corrected_families, factors
 from analysis.criteria import CRITERIA, Criterion, criterion_of
@@ -16,9 +16,10 @@ from analysis.effects_question import EffectsQuestion
 from analysis.errors import UserError
 from analysis.factorial_effects import factorial_effects
 from analysis.factorial_view import factorial_view
+from analysis.labels import short_ids
 from analysis.matched import CENSORED
 from analysis.preregistration import Preregistration, preregistration, preregistration_view
-from analysis.reported import reported_units
+from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS, Run
 from analysis.terminal import many
 from analysis.waterfall import FILE as WALK
@@ -74,7 +75,20 @@ def effects_view(
     seeds, walks = waterfalls(run, units, by, width)
     for walk in walks:
         yield from _walk(walk, seeds)
+    shown = {each.config for some in families.values() for each in some} | {base(run)}
+    shown |= {fall.config for walk in walks for fall in walk.falls}
+    yield from _identities(run, planned, shown)
     yield from preregistration_view(run)
+
+
+def _identities(
+    run: Run, planned: Mapping[str, PlannedArm], shown: Collection[str | None]
+) -> Iterator[RenderableType]:
+    """The arms that tables name, with the beginnings of their identities."""
+    short = short_ids([*planned, *configuration_changes(run)])
+    names = [f"{planned[config].name} ({short[config]})" for config in planned if config in shown]
+    if names:
+        yield dim(f"identities that commands take, as they take the names: {', '.join(names)}")
 
 
 def _otherwise(

@@ -15,7 +15,6 @@ from analysis.report.library import packed_library
 from analysis.report.material import Material
 from analysis.report.order import SECTIONS
 from analysis.report.texts import texts
-from analysis.unended import unended_units
 
 FILE = "report.html"
 """Name of the report in the folder of its run."""
@@ -71,7 +70,7 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
             absent.append(text("page.not_here_is", title=title, why=text(f"{section.key}.missing")))
         else:
             shown.append(Content(section.key, title, blocks))
-    rows, left = material.rows, unended_units(ranking)
+    rows, left = material.rows, ranking.counts.to_come
     known = material.preregistration
     environment = Environment(
         loader=PackageLoader("analysis.report"),
