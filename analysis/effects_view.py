@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from analysis.arm_view import arms_view
@@ -86,9 +87,15 @@ def _identities(
 ) -> Iterator[RenderableType]:
     """The arms that tables name, with the beginnings of their identities."""
     short = short_ids([*planned, *configuration_changes(run)])
-    names = [f"{planned[config].name} ({short[config]})" for config in planned if config in shown]
-    if names:
-        yield dim(f"identities that commands take, as they take the names: {', '.join(names)}")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for config in planned:
+        if config in shown:
+            table.add_row(short[config], planned[config].name)
+    if table.row_count:
+        yield Text("\nIdentities that commands take, as they take the names", style="bold")
+        yield table
 
 
 def _otherwise(

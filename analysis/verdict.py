@@ -59,15 +59,12 @@ def verdict_sentence(ranking: Ranking) -> str:
     rows, told = ranking.configurations, verdict(ranking)
     row = rows.iloc[0]
     parts = [f"#1 {first_settings(row['label'])} ({row['short']}): {ranking.by.label} {row['value']:.3f}"]
+    above, below = ("above", "below") if ranking.by.higher_is_better else ("better than", "worse than")
     if told.below_every:
-        parts.append(f"below every baseline (best: {told.best} {told.value:.3f})")
+        parts.append(f"{below} every baseline (best: {told.best} {told.value:.3f})")
     elif told.baselines:
-        words = {
-            "above": "above the best baseline",
-            "below": "below the best baseline",
-            "unclear": "not clearly apart from the best baseline",
-        }
-        parts.append(f"{words[told.beside]} ({told.best} {told.value:.3f})")
+        words = {"above": above, "below": below, "unclear": "not clearly apart from"}
+        parts.append(f"{words[told.beside]} the best baseline ({told.best} {told.value:.3f})")
     if told.faults:
         parts.append(f"carries {counted(len(told.faults), 'fault')}: {', '.join(told.faults)}")
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())

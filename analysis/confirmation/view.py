@@ -75,7 +75,7 @@ def _headline(told: Confirmation) -> Iterator[RenderableType]:
     row, by = told.winner, told.by
     head = Text("\nConfirmed: ", style="bold")
     head.append(
-        f"{row['label']} ({row['config'][:KNOWN_BY]})  {by.label} {_number(row['confirmed'])}",
+        f"{row['label']}  {by.label} {_number(row['confirmed'])}",
         style="bold green",
     )
     seeds = counted(int(row["seeds"]), "fresh seed")
