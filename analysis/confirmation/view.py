@@ -12,7 +12,6 @@ from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.confirmation.seal import FOLDER
 from analysis.labels import KNOWN_BY
 from analysis.output import counted
-from analysis.paths import driven
 from analysis.ranking import Ranking
 from analysis.sized import ROOMY, ByWidth, Name
 
@@ -37,7 +36,8 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
     if opened is None:
         yield Text(
             f"\nNot confirmed yet: a confirmation of {counted(len(told.rows), 'configuration')} on fold {told.record.fold} "
-            f"has begun; its test split is opened when it is complete ({_until(ranking)})",
+            "has begun; its test split is opened when it is complete (unless it is running, start the sweep again with "
+            "--confirm --resume)",
             style="yellow",
         )
         return
@@ -62,13 +62,6 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
         "\nSelection: the numbers that it was chosen by, which that has flattered; the result stands above",
         style="bold",
     )
-
-
-def _until(ranking: Ranking) -> str:
-    """What brings a confirmation to its end: time, where somebody is at work on it."""
-    run = ranking.run.path
-    at_work = driven(run) or driven(run / FOLDER)
-    return "it is running" if at_work else "start the sweep again with --confirm --resume"
 
 
 def _headline(told: Confirmation) -> Iterator[RenderableType]:

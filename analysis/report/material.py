@@ -58,6 +58,11 @@ class Material:
         return dict(zip(self.rows["config"], self.rows["label"], strict=True))
 
     @cached_property
+    def short(self) -> Mapping[str, str]:
+        """Configuration -> the beginning of its identity, as commands take it."""
+        return dict(zip(self.rows["config"], self.rows["short"], strict=True))
+
+    @cached_property
     def places(self) -> Mapping[str, int]:
         """Configuration -> its rank."""
         return dict(zip(self.rows["config"], self.rows["rank"], strict=True))
