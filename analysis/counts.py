@@ -61,8 +61,8 @@ class Counts:
         return some | {k: v for k, v in self.states.items() if k == NOT_STARTED}
 
     def of(self, configs: Iterable[str]) -> "Counts":
-        """The same of some configurations."""
-        return Counts({config: self.of_each[config] for config in configs})
+        """The same of some configurations; of those that it knows."""
+        return Counts({config: self.of_each[config] for config in configs if config in self.of_each})
 
 
 def counts(run: Run) -> Counts:
