@@ -28,8 +28,10 @@ NOTEBOOK = Path(__file__).resolve().parent / "notebooks" / "rank.ipynb"
 _RANK_HELP = """\
 Rank the configurations of a run by what they do in cell lines they have never seen.
 
-A run is the folder that a sweep leaves behind (runs/<name>). The ranking is by the mean over seeds on
-val_unseen; the test column reports and never selects. Baselines on the same folds stand in the same table.
+A run is the folder that a sweep leaves behind (runs/<name>). The ranking is by
+the mean over seeds on val_unseen of what the run was asked for, its objective;
+--by ranks by another number. The test column reports and never selects.
+Baselines on the same folds stand in the same table.
 """
 
 _RANK_EPILOG = """\
@@ -52,7 +54,7 @@ examples:
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps
-  python -m analysis claims runs/rp24            what it says of the predictions of seed 004
+  python -m analysis claims runs/rp24            what it says of falsifiable predictions
   python -m analysis export runs/rp24 --to csv   into a tracker: csv, tensorboard, mlflow, trackio, wandb
   python -m analysis table runs/rp24 --latex     the paper's table, with a methods paragraph
   python -m analysis import results.csv --out runs/theirs   results that somebody reported, as a run
@@ -68,7 +70,7 @@ exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2
 def print_ranking(
     run: Path | str,
     *,
-    by: str = "aupr",
+    by: str | None = None,
     healthy: bool = False,
     top: int | None = None,
     rope: float = ROPE,
@@ -112,7 +114,7 @@ def print_ranked(
 def _rank(argv: Sequence[str]) -> int:
     parser = run_parser("python -m analysis", _RANK_HELP, _RANK_EPILOG, rope=True)
     parser.add_argument(
-        "--by", default="aupr", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default aupr)"
+        "--by", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default: what the run was asked for)"
     )
     parser.add_argument(
         "--healthy",

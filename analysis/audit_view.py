@@ -1,23 +1,29 @@
 """Verdicts of the audits of a run as text: which mechanisms acted, and which did not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from analysis.counts import counts as count_units
+from analysis.labels import short_ids
+from analysis.reported import configuration_changes
 from analysis.store import Run
 
 GRAVEST = ("broken", "leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
 """Verdicts, the one that needs a reader most first."""
+NAMED = 4
+"""Configurations that a line names."""
 _FATAL = ("broken", "leaking", "inert")
 _STYLE = {**dict.fromkeys(_FATAL, "bold red"), "redundant": "yellow", "drowned": "yellow"}
 
 
 def verdicts(run: Run) -> pd.DataFrame:
     """One row per mechanism: id, mechanism, verdict (the gravest of any unit), configurations that it holds in, of how
-    many that have the mechanism, and the reason of one of them; gravest first, empty for a run without audits.
+    many that have the mechanism, which they are (`configs`), and the reason of one of them; gravest first, empty for a run
+    without audits.
 
     Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
     is broken, inert or leaking, and what a batch or a scoring of the run showed.
@@ -27,7 +33,7 @@ def verdicts(run: Run) -> pd.DataFrame:
 
 def verdicts_of(audit: pd.DataFrame) -> pd.DataFrame:
     """As `verdicts`, of these rows of the table `audit`."""
-    columns = ["id", "mechanism", "verdict", "configurations", "of", "reason"]
+    columns = ["id", "mechanism", "verdict", "configurations", "of", "configs", "reason"]
     if audit.empty:
         return pd.DataFrame(columns=columns)
     units = ["config", "fold", "seed"]
@@ -44,11 +50,18 @@ def verdicts_of(audit: pd.DataFrame) -> pd.DataFrame:
                 "verdict": worst["verdict"].iloc[0],
                 "configurations": worst["config"].nunique(),
                 "of": of_mechanism["config"].nunique(),
+                "configs": tuple(sorted(set(worst["config"]))),
                 "reason": worst["reason"].iloc[0],
                 "rank": worst["rank"].iloc[0],
             }
         )
     return pd.DataFrame(rows).sort_values(["rank", "id", "mechanism"])[columns].reset_index(drop=True)
+
+
+def named_ids(configs: Sequence[str], short: Mapping[str, str]) -> str:
+    """`b76c2b, 10c611 and 3 more`: by the beginning of their identities."""
+    more = f" and {len(configs) - NAMED} more" if len(configs) > NAMED else ""
+    return ", ".join(short[config] for config in configs[:NAMED]) + more
 
 
 def audit_view(run: Run) -> Iterator[RenderableType]:
@@ -62,11 +75,15 @@ def audit_view(run: Run) -> Iterator[RenderableType]:
     said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
     line = Text("\nAudit", style="bold")
     line.append(f"  {len(mechanisms)} mechanisms, each by its gravest verdict: {said}", style="not bold")
+    whole, short = count_units(run), short_ids(configuration_changes(run))
+    if whole.begun < whole.planned:
+        line.append(f"; of what has begun, {whole.begun} of {whole.planned} units", style="not bold")
     yield line
     for row in rows.itertuples():
         if row.verdict in ("active", "rank-invariant"):
             continue
         text = Text(f"{row.verdict} ", style=_STYLE.get(str(row.verdict), ""))
         text.append(f"{'' if row.id == '-' else f'{row.id} '}{row.mechanism}", style="bold")
-        text.append(f"  in {row.configurations} of {row.of} configurations that have it: {row.reason}")
+        which = f" ({named_ids(row.configs, short)})" if row.configurations < row.of else ""
+        text.append(f"  in {row.configurations} of {row.of} configurations that have it{which}: {row.reason}")
         yield Padding(text, (0, 0, 0, 2))

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from analysis.distance import EDGES, by_distance, distance_rule, matched_aupr
 from analysis.files import TableFiles
+from analysis.labels import first_settings
 from analysis.ranking import Ranking
 from analysis.reported import reported_units
 from analysis.schema import PROVENANCE, TABLES
@@ -26,6 +27,11 @@ NEARER = "nearer is likelier"
 """Name of the rule that knows the distance alone."""
 MATCHED = "matched"
 WHOLE = "all"
+EXPLAINED = (
+    "nearer is likelier: the distance itself as the score, nearest first, nothing fitted; baseline distance of the "
+    "ranking: trees fitted to the distances of the training pairs"
+)
+"""The two ways to score by distance alone, told apart."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,9 @@ def distance_figures(ranking: Ranking, most: int | None = None) -> DistanceFigur
                 index=False
             )
         ]
-        rows[f"{row['rank']} {row['label']}"] = _configuration(run, names, of_fold)
+        rows[f"{row['rank']} {row['short']} {first_settings(row['label'])}"] = _configuration(
+            run, names, of_fold
+        )
     columns = [WHOLE, *_bins(), MATCHED]
     frame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns)
     count, positive = _counts(pairs)
@@ -90,11 +98,20 @@ def distance_view(ranking: Ranking, *, every: bool = False) -> Iterator[Renderab
     table.add_row("positive", *(_number(told.positive[name]) for name in bins), "", style="dim")
     for label, row in told.rows.iterrows():
         style = "dim italic" if label == NEARER else ""
-        table.add_row(Text(str(label)), *(_number(value) for value in row), style=style)
+        table.add_row(_named(str(label)), *(_number(value) for value in row), style=style)
     yield table
+    yield Text(EXPLAINED, style="dim")
     left = len(ranking.configurations) - SHOWN
     if not every and left > 0:
         yield Text(f"--distance shows {left} more", style="dim")
+
+
+def _named(label: str) -> Text:
+    """A row's name; of a configuration its rank and identity stand aside."""
+    if label == NEARER:
+        return Text(label)
+    rank, identity, name = label.split(" ", 2)
+    return Text().append(f"{rank} {identity} ", style="dim").append(name, style="not dim")
 
 
 def _real(run: Run) -> bool:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from analysis.criteria import Criterion, criterion, criterion_of
+from analysis.asked import asked_by
+from analysis.criteria import Criterion, criterion_of
 from analysis.preregistration import Preregistration
 from analysis.ranking import ROPE
 from analysis.store import Run
@@ -29,10 +30,6 @@ class EffectsQuestion:
 
         Raises UserError for an unknown metric (nearest name).
         """
-        by = (
-            criterion(metric)
-            if metric
-            else criterion_of(known.criterion if known else run.plan().get("objective", ""))
-        )
+        by = criterion_of(known.criterion) if known and not metric else asked_by(run, metric)
         relied = known if known and not known.tampered else None
         return cls(by, rope if rope is not None else relied.rope if relied else ROPE, relied)

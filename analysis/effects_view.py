@@ -1,13 +1,14 @@
 """The effects of a run's design as text that fits 80 columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import pandas as pd
 from rich.console import RenderableType
+from rich.table import Table
 from rich.text import Text
 
 from analysis.arm_view import arms_view
-from analysis.arms import PlannedArm, arms
+from analysis.arms import PlannedArm, arms, base
 from analysis.cell_view import cell_view
 from analysis.contrasts import contrasts, corrected_families, factors
 from analysis.criteria import CRITERIA, Criterion, criterion_of
@@ -16,9 +17,10 @@ from analysis.effects_question import EffectsQuestion
 from analysis.errors import UserError
 from analysis.factorial_effects import factorial_effects
 from analysis.factorial_view import factorial_view
+from analysis.labels import short_ids
 from analysis.matched import CENSORED
 from analysis.preregistration import Preregistration, preregistration, preregistration_view
-from analysis.reported import reported_units
+from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS, Run
 from analysis.terminal import many
 from analysis.waterfall import FILE as WALK
@@ -74,7 +76,26 @@ def effects_view(
     seeds, walks = waterfalls(run, units, by, width)
     for walk in walks:
         yield from _walk(walk, seeds)
+    shown = {each.config for some in families.values() for each in some} | {base(run)}
+    shown |= {fall.config for walk in walks for fall in walk.falls}
+    yield from _identities(run, planned, shown)
     yield from preregistration_view(run)
+
+
+def _identities(
+    run: Run, planned: Mapping[str, PlannedArm], shown: Collection[str | None]
+) -> Iterator[RenderableType]:
+    """The arms that tables name, with the beginnings of their identities."""
+    short = short_ids([*planned, *configuration_changes(run)])
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    for config in planned:
+        if config in shown:
+            table.add_row(short[config], planned[config].name)
+    if table.row_count:
+        yield Text("\nIdentities that commands take, as they take the names", style="bold")
+        yield table
 
 
 def _otherwise(

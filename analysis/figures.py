@@ -7,30 +7,32 @@ from plotly.subplots import make_subplots
 
 from analysis.documented import DOCUMENTED
 from analysis.flags import rules_in_order
-from analysis.labels import labels
+from analysis.labels import first_settings, labels
 from analysis.ranking import Ranking
 from analysis.reported import configuration_changes
 from analysis.store import KEYS, Run
 
 _FAULT, _PLAIN, _BASELINE = "#c0392b", "#1f5fa8", "#8a8a8a"
+SHOWN = 50
+"""Characters of a configuration's name beside an axis."""
 _LAYOUT = {"template": "plotly_white", "margin": {"l": 10, "r": 20, "t": 60, "b": 40}}
 
 
 def ranking_figure(ranking: Ranking) -> go.Figure:
     """Configurations with their t-interval over seeds, best on top; baselines and documented results below.
 
-    Flagged configurations (not counting what data or sizes imply) are red, incomplete ones open; their rules and
-    missing units are named on hover.
+    Flagged configurations (not counting what data or sizes imply) are red, incomplete ones open; their whole name,
+    their rules and missing units are named on hover.
     """
     rows, by = ranking.configurations, ranking.by
     counted = ranking.findings[~ranking.findings["implied"]]
     flagged = rows["config"].isin(counted["config"])
-    names = [f"{row.rank}. {row.label}" for row in rows.itertuples()]
+    names = [f"{row.rank}. {_named(row.short, row.label)}" for row in rows.itertuples()]
     colours = [_FAULT if f else _PLAIN for f in flagged]
     symbols = ["circle" if complete else "circle-open" for complete in rows["complete"]]
     hover = [
-        [config, ", ".join(flags) or "none", lacking or "all units finished"]
-        for config, flags, lacking in zip(rows["config"], rows["flags"], rows["lacking"], strict=True)
+        [f"{row.config}<br>{row.label}", ", ".join(row.flags) or "none", row.lacking or "all units finished"]
+        for row in rows.itertuples()
     ]
     spans = {"type": "data", "symmetric": False, "color": "#9fb6cc", "thickness": 1.5}
     spans |= {"array": rows["high"] - rows["value"], "arrayminus": rows["value"] - rows["low"]}
@@ -68,6 +70,11 @@ def ranking_figure(ranking: Ranking) -> go.Figure:
     return figure
 
 
+def _named(short: str, label: str) -> str:
+    """The beginning of an identity, which tells rows apart, and the first settings that have room."""
+    return f"{short} {first_settings(label, SHOWN)}"
+
+
 def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     """AUPR of every ranked configuration in every unseen cell line (mean over seeds), as a heat map."""
     cells = ranking.run.as_found()
@@ -84,7 +91,7 @@ def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     means = cells.pivot_table(index="config", columns="cell_line", values="aupr", aggfunc="mean")
     order = [config for config in ranking.configurations["config"] if config in means.index][::-1]
     means = means.loc[order]
-    names = ranking.configurations.set_index("config")["label"]
+    names = {row.config: _named(row.short, row.label) for row in ranking.configurations.itertuples()}
     figure = go.Figure(
         go.Heatmap(
             z=means.to_numpy(),

@@ -73,6 +73,17 @@ def short_ids(configs: Iterable[str]) -> dict[str, str]:
     return {config: config[:length] for config in every}
 
 
+def first_settings(name: str, most: int = 60) -> str:
+    """A name of at most so many characters, or its first settings that fit."""
+    if len(name) <= most:
+        return name
+    parts = name.split(", ")
+    kept = parts[:1]
+    while len(", ".join([*kept, parts[len(kept)]])) <= most:
+        kept.append(parts[len(kept)])
+    return f"{', '.join(kept)}, …"
+
+
 def settings_text(text: str) -> dict[str, str]:
     """`energy=gated, ranking=1` as settings; empty for a text that has another form."""
     parts = [part.partition("=") for part in re.split(r",\s*(?=[\w.]+=)", text)]

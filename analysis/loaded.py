@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from analysis.arms import arm_labels
 from analysis.audit_view import verdicts
+from analysis.chosen import chosen
 from analysis.effects_frame import effects_frame
 from analysis.errors import UserError, nearest
 from analysis.flags import survey
@@ -54,24 +55,25 @@ class LoadedRun:
         except ValueError as error:
             raise UserError(str(error)) from None
 
-    def ranked(self, by: str = "aupr", *, healthy: bool = False, rope: float = ROPE) -> Ranking:
+    def ranked(self, by: str | None = None, *, healthy: bool = False, rope: float = ROPE) -> Ranking:
         """The whole ranking with its baselines, warnings and notes, as figures take it (`analysis.figures`)."""
         return rank(self.run, by, healthy=healthy, rope=rope)
 
-    def ranking(self, by: str = "aupr", *, healthy: bool = False, rope: float = ROPE) -> pd.DataFrame:
+    def ranking(self, by: str | None = None, *, healthy: bool = False, rope: float = ROPE) -> pd.DataFrame:
         """One row per configuration, best first, by the mean over seeds on unseen validation cell lines.
 
-        `by` is aupr (macro), pooled_aupr or nll; `value` with its 95 % t-interval over seeds `low` to `high`; `tie` is
-        best, equal, unknown or worse (differences up to `rope` count as none); `test_aupr` reports and never selects;
-        `flags` are the warnings raised. `healthy` leaves out configurations with a fault or a documented warning. All
-        columns: `analysis.ranking.Ranking`. UserError when nothing has finished.
+        `by` is aupr (macro), pooled_aupr or nll, by default what the run was asked for (its objective); `value` with its
+        95 % t-interval over seeds `low` to `high`; `short` is the beginning of the identity; `tie` is best, equal, unknown
+        or worse (differences up to `rope` count as none); `test_aupr` reports and never selects; `flags` are the warnings
+        raised. `healthy` leaves out configurations with a fault or a documented warning. All columns:
+        `analysis.ranking.Ranking`. UserError when nothing has finished.
 
         >>> load("runs/recorded").ranking()[["rank", "label", "tie"]].head(1).to_dict("records")
         [{'rank': 1, 'label': 'energy=linear, ranking=1', 'tie': 'best'}]
         """
         return self.ranked(by, healthy=healthy, rope=rope).configurations.copy()
 
-    def baselines(self, by: str = "aupr") -> pd.DataFrame:
+    def baselines(self, by: str | None = None) -> pd.DataFrame:
         """The baselines of the run's own data on the same folds, best first; empty where the run has none."""
         return self.ranked(by).baselines.copy()
 
@@ -132,7 +134,8 @@ class LoadedRun:
         """Every stored prediction of a split, of one configuration or of all: the pair (its number in the data), its label
         (0 or 1), u (U_I), r (R_E), t (T), logit, probability = 1 / (1 + exp(-logit)). Empty where the run stored none.
 
-        UserError for a split or a configuration that the run has not (nearest name).
+        `config` is taken by its identity, the beginning of it, or the name that is shown. UserError for a split or a
+        configuration that the run has not (nearest name).
 
         >>> load("runs/recorded").predictions("test").columns.tolist()[-5:]
         ['r', 't', 'logit', 'branch', 'probability']
@@ -141,15 +144,13 @@ class LoadedRun:
             raise UserError(f"unknown split '{split}'{nearest(split, SPLITS)} (known: {', '.join(SPLITS)})")
         rows = self.run.table("predictions")
         rows = rows[rows["split"] == split]
-        known = sorted(set(self.run.table("units")["config"]))
-        if config is not None and config not in known:
-            raise UserError(f"{self.run.path} has no configuration '{config}'{nearest(config, known)}")
-        rows = (rows if config is None else rows[rows["config"] == config]).reset_index(drop=True)
+        wanted = None if config is None else chosen(self.run, config)
+        rows = (rows if wanted is None else rows[rows["config"] == wanted]).reset_index(drop=True)
         return rows.assign(probability=expit(rows["logit"]))
 
     def audit(self) -> pd.DataFrame:
         """One row per mechanism, gravest verdict first: id, mechanism, verdict (the gravest of any unit), in how many
-        configurations, of how many that have it, and the reason. Every figure of it: `table("audit")`."""
+        configurations, of how many that have it, which (`configs`), and the reason. Every figure: `table("audit")`."""
         return verdicts(self.run)
 
     def _labelled(self, rows: pd.DataFrame) -> pd.DataFrame:

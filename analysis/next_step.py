@@ -1,6 +1,5 @@
 """What a person would do next with a run: the last line of its ranking."""
 
-import math
 import shlex
 from collections.abc import Iterator
 
@@ -11,9 +10,10 @@ from analysis.confirmation.record import confirmation_of, read_record
 from analysis.contrasts import contrasts, factors
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
+from analysis.paths import driven
 from analysis.ranking import Ranking
 from analysis.started_with import going_on
-from analysis.unended import unended_units
+from analysis.verdict import verdict
 from analysis.waterfall import FILE as WALK
 
 
@@ -29,23 +29,31 @@ def next_step(ranking: Ranking) -> str:
         return f"{_command('table', ranking)}: the paper's table with a methods paragraph"
     inner = confirmation_of(run)
     record = read_record(inner) if inner is not None else None
+    if driven(run.path) or (inner is not None and driven(inner.path)):
+        come, planned = ranking.counts.to_come, counted(ranking.counts.planned, "unit")
+        if come:
+            return f"the sweep is running, {come} of {planned} still to end: wait for it, then look again"
+        if record is not None and record.opened is None:
+            return "the confirmation is running: wait for its end, which opens its test split"
     if record is not None and record.opened is None:
         if again := going_on(run, "--confirm", "--resume"):
             return f"{again}: ends the confirmation and opens its test split"
         return "start the sweep again with --confirm --resume, which ends the confirmation and opens its test split"
-    if unended := unended_units(ranking):
+    if unended := ranking.counts.to_come:
         have = "has" if unended == 1 else "have"
         again = going_on(run, "--resume") or "start the sweep again with --resume"
         return f"{counted(unended, 'unit')} {have} not ended: {again}"
-    if faults := _faults(ranking):
-        return f"#1 has a fault ({', '.join(faults)}): look at it before the number"
+    told = verdict(ranking)
+    if told.faults:
+        return f"#1 has a fault ({', '.join(told.faults)}): look at it before the number"
     planned = arms(run)
     if contrasts(planned) or factors(planned.values()) or run.document(WALK):
         return f"{_command('effects', ranking)}: what each arm did"
     if record is not None:
         return "quote the confirmed number, not the one that was chosen by"
-    if name := _above(ranking):
-        return f"no configuration is above baseline {name}: {_command('report', ranking)} shows what the data give away"
+    if told.none_above:
+        shows = f"{_command('report', ranking)} shows what the data give away"
+        return f"no configuration is above baseline {told.best}: {shows}"
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())
     if rivals:
         return f"{rivals} of {len(rows) - 1} others cannot be told apart from #1: more seeds (trial.seeds), then --confirm"
@@ -54,19 +62,3 @@ def next_step(ranking: Ranking) -> str:
 
 def _command(name: str, ranking: Ranking) -> str:
     return f"python -m analysis {name} {shlex.quote(str(ranking.run.path))}"
-
-
-def _faults(ranking: Ranking) -> list[str]:
-    """Rules of severity fault that the first configuration broke, and that neither data nor sizes imply."""
-    raised = ranking.findings
-    first = raised[(raised["config"] == ranking.configurations["config"].iloc[0]) & ~raised["implied"]]
-    return sorted(set(first.loc[first["severity"] == "fault", "rule"]))
-
-
-def _above(ranking: Ranking) -> str:
-    """The baseline that no configuration is above; empty where one is, or there is no baseline."""
-    by, best = ranking.by, float(ranking.configurations["value"].iloc[0])
-    known = [row for row in ranking.baselines.to_dict("records") if not math.isnan(row[by.key])]
-    if not known or by.gain(best - float(known[0][by.key])) > 0:
-        return ""
-    return str(known[0]["baseline"])

@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import arm_labels
+from analysis.asked import asked_by
 from analysis.balance import common_to_seeds, mixed
-from analysis.completeness import NOT_STARTED, Completeness, completeness
-from analysis.criteria import CRITERIA, Criterion, criterion
+from analysis.completeness import NO_ROWS, Completeness, completeness
+from analysis.counts import Counts, counts
+from analysis.criteria import CRITERIA, Criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
+from analysis.labels import short_ids
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven
-from analysis.reported import REPORTED, configuration_changes, reported_units, statuses, stopped_by_audit
+from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
@@ -29,14 +32,13 @@ class Ranking:
     """Configurations in order of the criterion on val_unseen; every number is about unseen validation cell
     lines.
 
-    `configurations` has one row per configuration: rank, config, label, tie (best, equal, unknown, worse),
-    seeds, folds, units (finished), planned, complete, lacking (what became of the other units, in words),
-    diverged (whether one did), behind (ranked after the others for want of units), common_folds (what the value
-    is a mean over where its seeds differ in folds, in words), censored, value with low and high (t over seeds)
-    and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr, rank_invariant,
-    p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high, test_aupr
-    (reporting only), leaked_test_aupr (of predict.mode branch_select, chosen by test AUPR; NaN elsewhere) and flags
-    (rule ids).
+    `configurations` has one row per configuration: rank, config, short (the beginning of its identity that commands
+    take), label, tie (best, equal, unknown, worse), seeds, folds, units (finished), planned, complete, lacking (what
+    became of the other units), diverged (whether one did), behind (ranked after the others for want of units),
+    common_folds (what the value is a mean over where its seeds differ in folds), censored, value with low and high (t over
+    seeds) and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr,
+    rank_invariant, p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high,
+    test_aupr (reporting only), leaked_test_aupr (of predict.mode branch_select; NaN elsewhere) and flags (rule ids).
     """
 
     run: Run
@@ -52,12 +54,15 @@ class Ranking:
     changes: Mapping[str, Mapping[str, Any]]
     accused: pd.DataFrame
     """Units that the audit stopped: config, label, fold, seed and reason; they count for nothing above."""
+    counts: Counts
+    """Configurations and units of the whole run, ranked or not."""
     mixture: Mixture | None = None
     """Units of older code that stand beside newer ones, because a person asked for it."""
 
 
-def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROPE) -> Ranking:
-    """Rank by the mean over seeds of each seed's mean over folds of the criterion on val_unseen.
+def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float = ROPE) -> Ranking:
+    """Rank by the mean over seeds of each seed's mean over folds of the criterion on val_unseen; `by` defaults to what the
+    run was asked for (its objective).
 
     A seed is the unit of replication. A configuration is tied with the best when the t-interval of their
     paired differences over seeds lies within [-rope, rope] (equal) or leaves both signs open (unknown).
@@ -69,7 +74,7 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     Raises UserError when no trial has finished, when `by` is unknown, when none is healthy, or for a confirmation that is
     under way.
     """
-    metric = criterion(by)
+    metric = asked_by(run, by)
     units = reported_units(run)
     units = units[units[metric.key].notna()]
     if units.empty:
@@ -105,10 +110,10 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
     table = table.iloc[order].reset_index(drop=True)
     table.insert(0, "rank", range(1, len(table) + 1))
+    table["short"] = table["config"].map(short_ids(changes))
     table["label"] = table["config"].map(arm_labels(run, changes, table["config"]))
     table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
-    unfinished = statuses(run).value_counts().to_dict()
-    unfinished[NOT_STARTED] = sum(len(state.lacking.get(NOT_STARTED, ())) for state in states.values())
+    counted = counts(run)
     return Ranking(
         run=run,
         by=metric,
@@ -117,17 +122,20 @@ def rank(run: Run, by: str = "aupr", *, healthy: bool = False, rope: float = ROP
         baselines=_baselines(run, metric),
         findings=findings[findings["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
-        left_out={str(k): int(v) for k, v in unfinished.items() if k not in REPORTED and v},
+        left_out=counted.left_out | ({NO_ROWS: gone} if (gone := counted.finished - len(units)) else {}),
         unhealthy=unhealthy,
         regret=float(oracle - table["test_aupr"].iloc[0]),
         changes=changes,
         accused=_accused(run, changes),
+        counts=counted,
         mixture=mixture(run),
     )
 
 
 def _accused(run: Run, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     units = stopped_by_audit(run)
+    if units.empty:
+        return units.assign(label=[])
     named = arm_labels(run, changes, units["config"].unique())
     return units.assign(label=units["config"].map(named))
 

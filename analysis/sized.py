@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.measure import Measurement
 from rich.text import Text
 
-from analysis.labels import KNOWN_BY as KNOWN_BY
+from analysis.labels import KNOWN_BY
 
-ROOMY = 100
+ROOMY = 112
 """Columns from which on a table has all that it can have."""
 LINES = 2
 """Lines that a name has."""

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 from rich import box
@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from analysis.asked import chosen_because
 from analysis.audit_view import audit_view
 from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
@@ -26,6 +27,7 @@ from analysis.schema import REPORTED_BY_OTHERS
 from analysis.sized import ROOMY, ByWidth, Name
 from analysis.stamps import earlier_runs
 from analysis.store import Run
+from analysis.verdict import verdict, verdict_sentence
 from analysis.warnings_view import STYLE, common_rules, letter, warnings_view
 
 BEYOND = "◊"
@@ -86,8 +88,13 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
     rows, run = ranking.configurations, ranking.run
     seeds, folds = rows["seeds"].max(), rows["folds"].max()
     yield Text(f"\nRun {run.name}", style="bold")
-    counted = many(len(rows), "configuration") + f" x {many(folds, 'fold')} x {many(seeds, 'seed')}"
-    counted += f" ({rows['units'].sum()} finished units)"
+    whole, units = ranking.counts, int(rows["units"].sum())
+    part = units < whole.planned
+    counted = f"{len(rows)} of " * (len(rows) < whole.configurations) + many(
+        whole.configurations, "configuration"
+    )
+    counted += f" x {many(folds, 'fold')} x {many(seeds, 'seed')} "
+    counted += f"({units} of {whole.planned} units ranked)" if part else f"({units} finished units)"
     if ranking.left_out:
         counted += "; not ranked: " + ", ".join(f"{n} {status}" for status, n in ranking.left_out.items())
     direction = "higher" if ranking.by.higher_is_better else "lower"
@@ -100,11 +107,15 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
         f"t over {folds} folds, below the table" if folds > 1 else "not answered by one fold"
     )
     mixed = f"{ranking.mixture.sentence()}, as --reuse-older-code asked for" if ranking.mixture else ""
+    told = verdict(ranking)
+    alarming = "bold red" if told.faults or told.below_every else "bold"
     yield _definitions(
         {
+            "verdict": Text(verdict_sentence(ranking), style=alarming),
             "what": counted,
             **({"mixed": mixed} if mixed else {}),
-            "by": f"{ranking.by.label} on val_unseen, {direction} is better; it decides {ranking.by.decides}",
+            "by": f"{ranking.by.label} on val_unseen, {direction} is better; {chosen_because(run, ranking.by)}; it decides "
+            f"{ranking.by.decides}",
             "selection": f"weights {_weights(run)}; configurations by val_unseen; test reports only",
             "interval": f"{covers}; {answer}; new loci: not covered",
         }
@@ -120,12 +131,12 @@ def _weights(run: Run) -> str:
     )
 
 
-def _definitions(pairs: dict[str, str]) -> Table:
+def _definitions(pairs: Mapping[str, str | Text]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column()
     for name, text in pairs.items():
-        grid.add_row(name, Text(text))
+        grid.add_row(name, Text(text) if isinstance(text, str) else text)
     return grid
 
 
@@ -135,13 +146,15 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
     others = [c for c in CRITERIA.values() if c.key != by.key]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(roomy), 0, 0), header_style="bold")
     table.add_column("#", no_wrap=True)
+    table.add_column("id", no_wrap=True, style="dim")
     table.add_column("configuration", ratio=1)
     short = {"aupr": "AUPR", "pooled_aupr": "pooled", "nll": "NLL"}
     for heading in (short[by.key], "95 % interval", *(["P>best"] * roomy), *(short[c.key] for c in others)):
         table.add_column(heading, justify="right", no_wrap=True)
     for heading in (*(["U only"] * roomy), "test†"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("flags", no_wrap=True)
+    everywhere = _letters(ranking)
+    table.add_column("flags" + (f"\nall: {everywhere}" if everywhere else ""), no_wrap=True)
     entries: list[tuple[bool, float, list[RenderableType], str]] = []
     flags = _flags(ranking)
     shown = ranking.configurations.head(top) if top else ranking.configurations
@@ -154,7 +167,8 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         state = "" if row["complete"] else "✗" if row["diverged"] else "!"
         cells: list[RenderableType] = [
             f"{row['rank']}{_TIES[row['tie']]}{state}",
-            Name(row["label"], row["config"], notes),
+            row["short"],
+            Name(row["label"], notes=notes),
             _number(row["value"]) + ("" if roomy else invariant),
             _span(row["low"], row["high"], by),
             *([_number(row["p_better"], 2)] * roomy),
@@ -165,7 +179,8 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         ]
         entries.append((row["behind"], row["value"], cells, "bold" if row["tie"] == "best" else ""))
     for row in ranking.baselines.to_dict("records"):
-        cells = ["b", Name(f"baseline {row['baseline']}"), _number(row[by.key]), "", *([""] * roomy)]
+        name = Name(f"baseline {row['baseline']}" if roomy else row["baseline"])
+        cells = ["b", "", name, _number(row[by.key]), "", *([""] * roomy)]
         cells += [*(_number(row[c.key]) for c in others), *([""] * roomy), _number(row["test_aupr"]), ""]
         entries.append((False, row[by.key], cells, "dim italic"))
     entries.sort(key=lambda e: (e[0], math.isnan(e[1]), -e[1] if by.higher_is_better else e[1]))
@@ -185,6 +200,15 @@ def _flags(ranking: Ranking) -> dict[str, Text]:
         style = STYLE.get(row["severity"], "")
         texts.setdefault(row["config"], Text()).append(letter(row["mark"]), style=style)
     return texts
+
+
+def _letters(ranking: Ranking) -> str:
+    """Letters of the rules that every configuration broke and that neither data nor sizes imply."""
+    plain = ranking.findings[
+        ~ranking.findings["implied"] & ranking.findings["rule"].isin(common_rules(ranking))
+    ]
+    marks = dict(zip(plain["rule"], plain["mark"], strict=True))
+    return "".join(letter(marks[rule]) for rule in rules_in_order(plain) if rule in marks)
 
 
 def _telling(ranking: Ranking) -> pd.DataFrame:
@@ -226,9 +250,11 @@ def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         "†": rows["test_aupr"].notna().any(),
     }
     legend = {mark: text for mark, text in marks.items() if shown.get(mark, True)}
-    raised = by_rule(_telling(ranking))
-    if len(raised):
-        legend["flags"] = ", ".join(f"{letter(r['mark'])} {r['rule']}" for r in raised.to_dict("records"))
+    raised = by_rule(_telling(ranking)).to_dict("records")
+    named = ", ".join(f"{letter(r['mark'])} {r['rule']}" for r in raised)
+    everywhere = "all: what every row has, a line each below" if _letters(ranking) else ""
+    if named or everywhere:
+        legend["flags"] = "; ".join(filter(None, [named, everywhere]))
     if rows["folds"].max() > 1:
         legend["folds"] = (
             f"for new cell lines #1 has {_span(best['fold_low'], best['fold_high'], ranking.by)}, corrected t over folds "

@@ -37,15 +37,16 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     yield Text("\nWarnings", style="bold")
     if grouped.empty:
         yield Text("no rule was broken in the ranked configurations")
-    ranks = dict(zip(rows["config"], rows["rank"], strict=True))
+    ranks = {row.config: f"#{row.rank} {row.short}" for row in rows.itertuples()}
     common, lines = common_rules(ranking), unseen_lines(ranking.run)
     told = grouped.to_dict("records")
     for row in told:
         if row["rule"] not in common:
             yield from _warning(row, ranking, ranks, lines)
     if common:
+        ranked = "ranked " * (len(rows) < ranking.counts.configurations)
         yield Text(
-            f"in all {counted(len(rows), 'configuration')} (python -m analysis rules says what to try):",
+            f"in all {counted(len(rows), f'{ranked}configuration')} (python -m analysis rules says what to try):",
             style="bold",
         )
     for row in told:
@@ -54,18 +55,25 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     yield from _unevaluated(ranking)
 
 
+def among(row: Mapping[Hashable, Any], ranking: Ranking) -> str:
+    """`3 of 8 configurations, 8 of 24 units`: of those that are ranked, and of their units that have begun."""
+    rows = ranking.configurations
+    begun = ranking.counts.of(rows["config"]).begun
+    if len(rows) == ranking.counts.configurations and begun == ranking.counts.planned:
+        return f"{row['configs']} of {counted(len(rows), 'configuration')}, {row['units']} of {begun} units"
+    return (
+        f"{row['configs']} of {len(rows)} ranked configurations, {row['units']} of their {begun} begun units"
+    )
+
+
 def _warning(
-    row: Mapping[Hashable, Any], ranking: Ranking, ranks: Mapping[str, int], lines: int
+    row: Mapping[Hashable, Any], ranking: Ranking, ranks: Mapping[str, str], lines: int
 ) -> Iterator[RenderableType]:
     """How many have it, the worst of it, the evidence and what to try."""
-    rows = ranking.configurations
     head = Text()
     head.append(f"{letter(row['mark'])} {row['rule']}", style=STYLE.get(row["severity"], "bold"))
     head.append(f"  {row['severity']}, {row['source']}", style="dim")
-    head.append(
-        f"  in {row['configs']} of {counted(len(rows), 'configuration')}, {row['units']} of {int(rows['units'].sum())} "
-        "units"
-    )
+    head.append(f"  in {among(row, ranking)}")
     if row["lines"]:
         head.append(f", {row['lines']} of {counted(lines, 'unseen cell line')}")
     if row["implied"]:
@@ -80,8 +88,8 @@ def _warning(
     yield Padding(Text(f"try: {row['advice']}"), (0, 0, 0, 2))
 
 
-def _line(row: Mapping[Hashable, Any], ranks: Mapping[str, int]) -> Text:
-    """`g generalisation_gap  worst 0.391, limit 0.2 (#6; C13)  documented limit`; `implied`: by data or sizes."""
+def _line(row: Mapping[Hashable, Any], ranks: Mapping[str, str]) -> Text:
+    """`g generalisation_gap  worst 0.391, limit 0.2 (#6 b76c2b; C13)  documented limit`; `implied`: by data or sizes."""
     line = Text()
     line.append(f"{letter(row['mark'])} {row['rule']}", style=STYLE.get(row["severity"], "bold"))
     line.append(f"  {_worst(row)} ({'; '.join(_place(row, ranks))})")
@@ -90,10 +98,10 @@ def _line(row: Mapping[Hashable, Any], ranks: Mapping[str, int]) -> Text:
     return line
 
 
-def _place(row: Mapping[Hashable, Any], ranks: Mapping[str, int]) -> list[str]:
-    """Where the worst value is: rank of its configuration, and its cell line, if it is of one."""
+def _place(row: Mapping[Hashable, Any], ranks: Mapping[str, str]) -> list[str]:
+    """Where the worst value is: rank and identity of its configuration, and its cell line, if it is of one."""
     line = row["cell_line"]
-    return [f"#{ranks[row['config']]}", *([line] if isinstance(line, str) else [])]
+    return [ranks[row["config"]], *([line] if isinstance(line, str) else [])]
 
 
 def _worst(row: Mapping[Hashable, Any]) -> str:
@@ -102,8 +110,9 @@ def _worst(row: Mapping[Hashable, Any]) -> str:
 
 def _unevaluated(ranking: Ranking) -> Iterator[RenderableType]:
     idle = []
+    units = "units" if ranking.counts.begun == ranking.counts.planned else "begun units"
     for (missing, count, of), part in ranking.unevaluated.groupby(["missing", "units", "of"], sort=False):
-        text = f"{', '.join(part['rule'])} in {count} of {of} units: {why(str(missing))}"
+        text = f"{', '.join(part['rule'])} in {count} of {of} {units}: {why(str(missing))}"
         if str(missing).startswith(NOTHING):
             idle.append(text.replace(f": {NOTHING}: ", ": "))
         else:

@@ -50,10 +50,10 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def anchors() -> set[str]:
-    """What references.md and definitions.md explain: seed and record point numbers, name-year of papers, headings."""
+    """What references.md and definitions.md explain: source documents, record points, papers, headings."""
     references, definitions = text(DOCS / "references.md"), text(DOCS / "definitions.md")
     return {
-        *re.findall(r"^### seed (\d{3})$", references, re.M),
+        *re.findall(r"^### source document (\d{3})$", references, re.M),
         *re.findall(r'<a id="(\w+)">', references),
         *re.findall(r"^\| ([a-z]+-\d{4}) \|", references, re.M),
         *re.findall(r"^## (.+)$", definitions, re.M),
@@ -139,7 +139,7 @@ def test_every_source_can_be_looked_up() -> None:
 
 
 def test_the_check_of_sources_sees_what_is_missing() -> None:
-    assert named("seeds 000 and 001; rp13; Guo et al. 2017, eq. 2; definitions, Sample scope") == [
+    assert named("source documents 000 and 001; rp13; Guo et al. 2017, eq. 2; definitions, Sample scope") == [
         "000", "001", "rp13", "Sample scope", "guo-2017",
     ]  # fmt: skip
     assert "nobody-1900" not in anchors()

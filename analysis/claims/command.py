@@ -1,4 +1,4 @@
-"""`python -m analysis claims RUN`: what a run says of the predictions that seed 004 asks for."""
+"""`python -m analysis claims RUN`: what a run says of the predictions that source document 004 asks for."""
 
 from collections.abc import Sequence
 
@@ -16,9 +16,11 @@ from analysis.store import Run
 from analysis.terminal import unread_view
 
 _HELP = """\
-What does a run say of the predictions by which seed 004 wants such a model to be judged? Gate, mutual information,
-features, correction, potential and environment: each is supported, refuted or undecided, with the numbers, their
-intervals, the cell lines and what would change the answer; or not evaluated, with the input that the store has not.
+What does a run say of the predictions by which source document 004 (notes on
+record point 25) wants such a model to be judged? Gate, mutual information,
+features, correction, potential and environment: each is supported, refuted or
+undecided, with the numbers, their intervals, the cell lines and what would
+change the answer; or not evaluated, with the input that the store has not.
 """
 
 _EPILOG = """\
@@ -40,7 +42,9 @@ def claims_command(argv: Sequence[str], console: Console) -> int:
     parser.add_argument(
         "run", metavar="RUN", nargs="?", type=user_path, help="folder of the run, e.g. runs/rp24"
     )
-    parser.add_argument("--config", metavar="ID", help="identity of a configuration, or its beginning")
+    parser.add_argument(
+        "--config", metavar="ID", help="identity of a configuration, its beginning or its name"
+    )
     parser.add_argument("--validate", action="store_true", help="judge simulated stores of known truth")
     parser.add_argument(
         "--replicates", type=int, metavar="N", help=f"stores each way, with --validate (default {REPLICATES})"

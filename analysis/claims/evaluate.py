@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.arms import base
+from analysis.chosen import chosen
 from analysis.claims.claim import Claim
 from analysis.claims.correction import correction
 from analysis.claims.environment import environment
@@ -13,7 +14,6 @@ from analysis.claims.gate import gate
 from analysis.claims.inputs import ClaimInputs
 from analysis.claims.mutual_information import mutual_information
 from analysis.claims.potential import potential
-from analysis.errors import UserError, nearest
 from analysis.ranking import rank
 from analysis.reported import resolved_configurations
 from analysis.store import Run
@@ -25,21 +25,14 @@ COLUMNS = (
 
 
 def judged_configuration(run: Run, name: str | None = None) -> str:
-    """The configuration whose predictions are judged: the one of that name (or the beginning of one); else the base of the
-    run's design; else the first of the ranking.
+    """The configuration whose predictions are judged: the one that `name` stands for (`chosen`); else the base of the
+    run's design; else the first of the ranking by what the run was asked for.
 
     Raises UserError for a name that is none or several, and for a run without results.
     """
-    configs = sorted(resolved_configurations(run))
     if name is None:
         return base(run) or str(rank(run).configurations["config"].iloc[0])
-    known = [config for config in configs if config.startswith(name)]
-    if name in configs or len(known) == 1:
-        return name if name in configs else known[0]
-    what = "names several configurations" if known else "is no configuration of the run"
-    raise UserError(
-        f"{run.path}: --config {name} {what}{nearest(name, configs)} ({', '.join(known or configs)})"
-    )
+    return chosen(run, name)
 
 
 @dataclass(frozen=True)
@@ -68,7 +61,7 @@ class ConfigurationClaims:
 
 
 def configuration_claims(run: Run, config: str) -> ConfigurationClaims:
-    """Every prediction of seed 004 for one configuration of a run.
+    """Every prediction of source document 004 for one configuration of a run.
 
     Raises UserError for a run of several stamps.
     """

@@ -18,7 +18,7 @@ STATEMENT = "sigma(w R_E) is bimodal over cell lines and seeds: it opens some ce
 APART = 0.2
 """Smallest distance of two modes that is an opening and a closing."""
 MODES, WITHIN = (0.1, 0.9), 0.1
-"""Modes that the test has to have been able to see (seed 004: all or none), and SD of the cell lines of one of them."""
+"""Modes that the test has to have been able to see (document 004: all or none), and SD of the cell lines of one of them."""
 FEWEST_LINES = 4
 SIMULATED = 199
 FLOOR = 1e-4

@@ -28,7 +28,7 @@ MOST_LINES = 8
 
 def claims_view(name: str, judged: ConfigurationClaims) -> Iterator[RenderableType]:
     """What a configuration's store says of every prediction: answer, numbers, evidence, what would change it."""
-    yield Text(f"\nFalsifiable predictions (seed 004): {name}", style="bold")
+    yield Text(f"\nFalsifiable predictions (source document 004): {name}", style="bold")
     for claim in judged.claims:
         yield Text.assemble(
             "\n", (claim.key, "bold"), ": ", (claim.answer, STYLES[claim.answer]), f"  {claim.statement}"

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.confirmation.seal import FOLDER
+from analysis.labels import KNOWN_BY
 from analysis.output import counted
 from analysis.ranking import Ranking
 from analysis.sized import ROOMY, ByWidth, Name
@@ -35,7 +36,8 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
     if opened is None:
         yield Text(
             f"\nNot confirmed yet: a confirmation of {counted(len(told.rows), 'configuration')} on fold {told.record.fold} "
-            "has begun; its test split is opened when it is complete (start the sweep again with --confirm --resume)",
+            "has begun; its test split is opened when it is complete (unless it is running, start the sweep again with "
+            "--confirm --resume)",
             style="yellow",
         )
         return
@@ -65,7 +67,10 @@ def confirmation_view(ranking: Ranking) -> Iterator[RenderableType]:
 def _headline(told: Confirmation) -> Iterator[RenderableType]:
     row, by = told.winner, told.by
     head = Text("\nConfirmed: ", style="bold")
-    head.append(f"{row['label']}  {by.label} {_number(row['confirmed'])}", style="bold green")
+    head.append(
+        f"{row['label']}  {by.label} {_number(row['confirmed'])}",
+        style="bold green",
+    )
     seeds = counted(int(row["seeds"]), "fresh seed")
     span = f"95 % t {_span(row['low'], row['high'])}" if not math.isnan(row["low"]) else "no interval"
     yield head.append(
@@ -97,6 +102,7 @@ def _table(told: Confirmation, roomy: bool) -> Table:
     """Where it is not `roomy`, what a row is to the winner stands below its name."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(roomy), 0, 0), header_style="bold")
     table.add_column("", no_wrap=True)
+    table.add_column("id", no_wrap=True, style="dim")
     table.add_column("configuration", ratio=1)
     for heading in (
         "confirmed",
@@ -115,13 +121,20 @@ def _table(told: Confirmation, roomy: bool) -> Table:
             f"{row['optimism']:+.3f}",
             *map(_number, (row["selected"], row["again"])),
         )
-        name = Name(row["label"], row["config"], notes)
-        table.add_row(row["role"], name, _number(row["confirmed"]), *cells, *([verdict] * roomy))
+        name = Name(row["label"], notes=notes)
+        table.add_row(
+            row["role"],
+            row["config"][:KNOWN_BY],
+            name,
+            _number(row["confirmed"]),
+            *cells,
+            *([verdict] * roomy),
+        )
     base = told.baseline
     if told.record.baseline:
         cells = ("", f"{base['optimism']:+.3f}", _number(base["selected"]), _number(base["again"]))
         name = Name(told.record.baseline)
-        table.add_row("b", name, _number(base["confirmed"]), *cells, *([""] * roomy), style="dim italic")
+        table.add_row("b", "", name, _number(base["confirmed"]), *cells, *([""] * roomy), style="dim italic")
     return table
 
 

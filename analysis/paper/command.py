@@ -37,7 +37,7 @@ def table_command(argv: Sequence[str], console: Console) -> int:
     form.add_argument("--markdown", action="store_true", help="Markdown (the default)")
     form.add_argument("--latex", action="store_true", help="LaTeX with booktabs")
     parser.add_argument(
-        "--by", default="aupr", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default aupr)"
+        "--by", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default: what the run was asked for)"
     )
     parser.add_argument("--top", type=int, metavar="N", help="the best N configurations only")
     options = parser.parse_args(argv)

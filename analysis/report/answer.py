@@ -1,40 +1,81 @@
 """The answer of a run in two sentences: what came out, and how far it is decided."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from analysis.arms import base
 from analysis.confirmation.figures import Confirmation
 from analysis.contrast_rows import ContrastRow, ContrastRows
+from analysis.labels import first_settings
 from analysis.report.material import Material, number, signed
+from analysis.verdict import faults_of, verdict
 
 NAMED = 3
 """Arms that a sentence names; of more it says how many."""
 WORDS = ("better", "worse", "no effect", "unknown")
-SHOWN = 60
-"""Characters of a configuration's name in a sentence."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """`state` (undecided, decided, within or alone) and two sentences."""
+    """`state` (undecided, decided, within or alone), two sentences, and `alerts`: what a reader must not miss beside the
+    number, a fault of what came first and baselines that nothing is above."""
 
     state: str
     result: str
     certainty: str
+    alerts: tuple[str, ...] = ()
 
 
 def answer(material: Material) -> Answer:
     """Of a design with contrasts what they say, of any other run what the ranking says; from numbers that the sections
     show."""
-    told = material.contrasts
-    return _of_contrasts(told, material) if told is not None and told.tested else _of_ranking(material)
+    told, confirmed = material.contrasts, material.confirmation
+    if told is not None and told.tested:
+        config = base(material.run)
+        return replace(_of_contrasts(told, material), alerts=_alerts(material, config))
+    if confirmed is not None and confirmed.opened:
+        config = str(confirmed.winner["config"])
+        return replace(_of_confirmation(confirmed, material), alerts=_faults(material, config))
+    return replace(_of_ranking(material), alerts=_alerts(material, str(material.rows["config"].iloc[0])))
+
+
+def _alerts(material: Material, config: str | None) -> tuple[str, ...]:
+    """Of a run that is judged by its ranking: where the baselines are, then the faults of `config`."""
+    told, text = verdict(material.ranking), material.texts
+    said = {"baseline": told.best, "value": number(told.value), "n": told.baselines}
+    way = "" if material.ranking.by.higher_is_better else "_lower"
+    known = []
+    if told.below_every:
+        known = [text(f"answer.below_every{way}", name=_first(material), **said)]
+    elif told.none_above:
+        known = [text(f"answer.none_above{way}", **said)]
+    return (*known, *_faults(material, config))
+
+
+def _faults(material: Material, config: str | None) -> tuple[str, ...]:
+    if config not in material.places:
+        return ()
+    rules = faults_of(material.ranking, str(config))
+    told = {"name": _called(material, str(config)), "rules": ", ".join(rules)}
+    return (
+        (material.texts("answer.fault", n=material.texts.count("fault", len(rules)), **told),)
+        if rules
+        else ()
+    )
+
+
+def _first(material: Material) -> str:
+    return _called(material, str(material.rows["config"].iloc[0]))
+
+
+def _called(material: Material, config: str) -> str:
+    """`#1 energy=gated (b76c2b)`."""
+    place, label = material.named(config)
+    return f"{place} {first_settings(label)} ({material.short[config]})"
 
 
 def _of_ranking(material: Material) -> Answer:
     text, rows = material.texts, material.rows
-    told = material.confirmation
-    if told is not None and told.opened:
-        return _of_confirmation(told, material)
     best, seeds = rows.iloc[0], text.count("seed", int(rows["seeds"].iloc[0]))
     if math.isnan(best["low"]):
         interval = text("answer.no_interval", seeds=seeds)
@@ -43,7 +84,7 @@ def _of_ranking(material: Material) -> Answer:
     result = text(
         "answer.best" if len(rows) > 1 else "answer.only",
         n=text.count("configuration", len(rows)),
-        name=_short(f"#1 {best['label']}"),
+        name=_first(material),
         criterion=material.ranking.by.label,
         value=number(best["value"]),
         interval=interval,
@@ -62,7 +103,7 @@ def _of_confirmation(told: Confirmation, material: Material) -> Answer:
     text, row, record = material.texts, told.winner, told.record
     result = text(
         "answer.result_confirmed",
-        name=_short(text.said(str(row["label"]))),
+        name=first_settings(text.said(str(row["label"]))),
         criterion=told.by.label,
         value=number(row["confirmed"]),
         low=number(row["low"]),
@@ -112,15 +153,12 @@ def _against_others(material: Material, result: str, confirmed: str) -> Answer:
 
 
 def _beside_baseline(material: Material) -> str:
-    """Where the best baseline is: beyond the interval, or within it."""
-    by, known, best = material.ranking.by, material.ranking.baselines, material.rows.iloc[0]
-    known = known[known[by.key].notna()]
-    if known.empty:
+    """Where the best baseline is: beyond the interval, or within it; empty where an alert says that all are ahead."""
+    told = verdict(material.ranking)
+    if not told.beside or told.below_every or told.none_above:
         return ""
-    first = known.iloc[0]
-    low, high = by.gain(best["low"] - first[by.key]), by.gain(best["high"] - first[by.key])
-    key = "above" if min(low, high) > 0 else "below" if max(low, high) < 0 else "unclear"
-    return material.texts(f"answer.{key}", baseline=first["baseline"], value=number(first[by.key]))
+    way = "" if material.ranking.by.higher_is_better or told.beside == "unclear" else "_lower"
+    return material.texts(f"answer.{told.beside}{way}", baseline=told.best, value=number(told.value))
 
 
 def _of_contrasts(told: ContrastRows, material: Material) -> Answer:
@@ -170,21 +208,10 @@ def _confirmed(material: Material) -> str:
     row = told.winner
     return text(
         "answer.confirmed",
-        name=_short(text.said(str(row["label"]))),
+        name=first_settings(text.said(str(row["label"]))),
         value=number(row["confirmed"]),
         low=number(row["low"]),
         high=number(row["high"]),
         seeds=text.count("seed", int(row["seeds"])),
         optimism=signed(row["optimism"]),
     )
-
-
-def _short(name: str) -> str:
-    """A long name by its first settings."""
-    if len(name) <= SHOWN:
-        return name
-    parts = name.split(", ")
-    kept = parts[:1]
-    while len(", ".join([*kept, parts[len(kept)]])) <= SHOWN:
-        kept.append(parts[len(kept)])
-    return ", ".join(kept) + ", …"

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from analysis.arguments import command_parser
-from analysis.criteria import CRITERIA, criterion_of
+from analysis.criteria import CRITERIA
 from analysis.language import LANGUAGES
 from analysis.output import printable
 from analysis.paths import user_path
@@ -40,17 +40,16 @@ def report_command(argv: Sequence[str], console: Console) -> int:
         "--out", metavar="FILE", type=user_path, help=f"where to write it (default RUN/{FILE})"
     )
     parser.add_argument(
-        "--by", metavar="METRIC", help=f"rank by {', '.join(CRITERIA)} (default: what the sweep optimised)"
+        "--by", metavar="METRIC", help=f"{', '.join(CRITERIA)} (default: what the run was asked for)"
     )
     parser.add_argument(
         "--lang", default="en", choices=LANGUAGES, metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)"
     )
     options = parser.parse_args(argv)
     run = Run.open(options.run)
-    by = options.by or criterion_of(str(run.plan().get("objective") or "")).key
     with shown_progress(console) as progress:
         progress("ranking")
-        report = write_report(rank(run, by), options.out, options.lang, progress=progress)
+        report = write_report(rank(run, options.by), options.out, options.lang, progress=progress)
     say(console, report)
     for problem in run.problems:
         console.print(f"not read: {problem}", style="bold red", markup=False, highlight=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import base
+from analysis.asked import asked_by
 from analysis.claims.evaluate import configuration_claims, judged_configuration
 from analysis.confirmation.figures import Confirmation, confirmation
 from analysis.contrast_rows import ContrastRows, contrast_rows
@@ -57,6 +58,11 @@ class Material:
         return dict(zip(self.rows["config"], self.rows["label"], strict=True))
 
     @cached_property
+    def short(self) -> Mapping[str, str]:
+        """Configuration -> the beginning of its identity, as commands take it."""
+        return dict(zip(self.rows["config"], self.rows["short"], strict=True))
+
+    @cached_property
     def places(self) -> Mapping[str, int]:
         """Configuration -> its rank."""
         return dict(zip(self.rows["config"], self.rows["rank"], strict=True))
@@ -84,7 +90,7 @@ class Material:
     def claims(self) -> pd.DataFrame | None:
         """What the run says of the falsifiable predictions, of the configuration that the terminal judges; None where that
         has no units."""
-        first = self.shown[0] if self.ranking.by.key == "aupr" else None
+        first = self.shown[0] if self.ranking.by.key == asked_by(self.run).key else None
         config = base(self.run) or first or judged_configuration(self.run)  # the last one ranks anew
         return configuration_claims(self.run, config).frame() if config in self.places else None
 

@@ -15,7 +15,6 @@ from analysis.report.library import packed_library
 from analysis.report.material import Material
 from analysis.report.order import SECTIONS
 from analysis.report.texts import texts
-from analysis.unended import unended_units
 
 FILE = "report.html"
 """Name of the report in the folder of its run."""
@@ -71,7 +70,11 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
             absent.append(text("page.not_here_is", title=title, why=text(f"{section.key}.missing")))
         else:
             shown.append(Content(section.key, title, blocks))
-    rows, left = material.rows, unended_units(ranking)
+    rows, counts = material.rows, ranking.counts
+    configurations = text.count("configuration", counts.configurations)
+    if len(rows) < counts.configurations:
+        configurations = text("page.part", k=len(rows), configurations=configurations)
+    unfinished = text("page.unfinished", left=counts.to_come, planned=text.count("unit", counts.planned))
     known = material.preregistration
     environment = Environment(
         loader=PackageLoader("analysis.report"),
@@ -85,13 +88,13 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
         run=ranking.run.name,
         size=text(
             "page.size",
-            configurations=text.count("configuration", len(rows)),
+            configurations=configurations,
             folds=text.count("fold", int(rows["folds"].max())),
             seeds=text.count("seed", int(rows["seeds"].max())),
         ),
         question=known.first.get("question") if known else None,
         answer=answer(material),
-        unfinished=text("page.unfinished", left=text.count("unit", left)) if left else "",
+        unfinished=unfinished if counts.to_come else "",
         sections=shown,
         absent=absent,
         plotly=packed_library(),

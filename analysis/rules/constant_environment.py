@@ -10,6 +10,7 @@ from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask, codes, last_of_each
 from analysis.rules.units import Units
 from analysis.schema import MACRO, POOLED
@@ -22,7 +23,7 @@ _UNLIKE = 0.01
 
 @register
 class ConstantEnvironment(Rule):
-    """R_E of the cell lines spreads less than 1 % of what U_I of the pairs does (seeds 000, 002): one constant for all.
+    """R_E of the cell lines spreads less than 1 % of what U_I of the pairs does (documents 000, 002): one constant for all.
 
     Judged at the end of a unit, in phase 2, after 300 steps: R_E begins at 0, and healthy units pass 1 % between the 100th
     and the 250th. Where the score rises with U_I within a cell line, R_E can
@@ -35,7 +36,7 @@ class ConstantEnvironment(Rule):
     order = 170
     condition_text = "spread of R_E over cell lines < 1 % of the spread of U_I"
     severity = "fault"
-    source = "seeds 000, 002"
+    source = documents("000", "002")
     advice = "larger support sets, a set encoder with moments, contrastive or prototype terms, or no environment at all"
     limits: ClassVar[Mapping[str, float]] = {"constant_environment": 0.01}
 

@@ -11,6 +11,7 @@ from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, evaluation, paired
 from analysis.rules.units import Units
 from analysis.schema import POOLED
@@ -21,7 +22,7 @@ _HARM = 0.1
 
 @register
 class CorrectionHarms(Rule):
-    """Pooled unseen AUPR of the corrected logit below that of U_I alone, by more than chance (seed 001).
+    """Pooled unseen AUPR of the corrected logit below that of U_I alone, by more than chance (source document 001).
 
     Standard error of the difference: sqrt(A (1 - A) effect / P), that of U_I's AUPR A itself with P positives (binomial;
     Boyd et al. 2013) and the design effect of their loci; that of two scores of the same pairs is smaller where they
@@ -34,7 +35,7 @@ class CorrectionHarms(Rule):
     order = 160
     condition_text = "corrected pooled AUPR below that of U_I alone"
     severity = "fault"
-    source = "seed 001"
+    source = documents("001")
     advice = "leave the environment out, or look at R_E per cell line: sign, size and support sets"
     limits: ClassVar[Mapping[str, float]] = {"correction_harms": 0.0}
     """The upper 95 % bound of the gain must not be below it."""

@@ -9,6 +9,7 @@ from analysis.rules.ended import NOTHING, at_the_end, last_epoch, unended
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, codes
 from analysis.rules.units import Units
 
@@ -18,7 +19,7 @@ _SETTLED = 20
 
 @register
 class DeadCompetition(Rule):
-    """Pull-in and push-away of the competition are 0 in at least 90 % of episodes after its warm-up (seed 000).
+    """Pull-in and push-away of the competition are 0 in at least 90 % of episodes after its warm-up (source document 000).
 
     Measured by the running shares of episodes in which either acted, over training cell lines; both at once count twice, so
     that the share of idle ones is a lower bound. Judged at the end of a unit that gave each cell line 20 seen episodes,
@@ -30,7 +31,7 @@ class DeadCompetition(Rule):
     order = 230
     condition_text = "pull-in and push-away zero in at least 90 % of episodes after warm-up"
     severity = "fault"
-    source = "seed 000"
+    source = documents("000")
     advice = "more pseudo-unseen episodes, a smaller loss.competition.margin, or an Opportunist that can win"
     limits: ClassVar[Mapping[str, float]] = {"dead_competition": 0.9}
 

@@ -9,6 +9,7 @@ from analysis.rules.ended import NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask, Table
 from analysis.rules.units import Units
 
@@ -20,7 +21,7 @@ _WHOLE = 0.9
 @register
 class DrownedTerm(Rule):
     """A loss term that is enabled and not 0, whose gradient is less than 1 % of the task's on the same parameters in at
-    least half of its epochs (seed 003), two of them at least.
+    least half of its epochs (source document 003), two of them at least.
 
     An epoch in which a term is not in force, or is satisfied (value 0), does not count: that is never_acted's to say. Nor
     does one in which its weight is still ramped in (`balance.kind: ramp`, below 90 % of what is configured). A
@@ -34,7 +35,7 @@ class DrownedTerm(Rule):
     order = 120
     condition_text = "gradient share of an enabled term < 1 % in at least half of its epochs"
     severity = "fault"
-    source = "seed 003"
+    source = documents("003")
     advice = (
         "raise the term's weight until its share is 0.05 to 0.5, let a balance set it, or leave the term out"
     )

@@ -9,13 +9,14 @@ from analysis.ledger.forms import FORMS
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
 
 
 @register
 class EnergyMismatch(Rule):
-    """Prediction uses another energy than training (seeds 000, 003): logits of prediction that the audit recomputed from
+    """Prediction has another energy than training (documents 000, 003): logits of prediction that the audit recomputed from
     U_I, R_E and T by the energy of training differ by more than the tolerance, 1e-5 (1 + what is summed) / T."""
 
     id = "energy_mismatch"
@@ -23,7 +24,7 @@ class EnergyMismatch(Rule):
     order = 200
     condition_text = "training and prediction energies differ"
     severity = "fault"
-    source = "seeds 000, 003"
+    source = documents("000", "003")
     advice = "see python -m analysis audit, and verify, for the pairs and what differs; report nothing of this unit"
     limits: ClassVar[Mapping[str, float]] = {"energy_mismatch": 1.0}
     """Largest |stored - recomputed| logit, in tolerances."""

@@ -8,6 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, codes, last_of_each, paired
 from analysis.rules.units import Units
 from analysis.schema import MACRO, POOLED
@@ -15,7 +16,7 @@ from analysis.schema import MACRO, POOLED
 
 @register
 class GeneralisationGap(Rule):
-    """Train macro AUPR minus unseen AUPR above 0.2, macro and for every unseen cell line (seed 004).
+    """Train macro AUPR minus unseen AUPR above 0.2, macro and for every unseen cell line (source document 004).
 
     Judged on val_unseen; the gap to test stands in the evidence only.
     """
@@ -25,7 +26,7 @@ class GeneralisationGap(Rule):
     order = 20
     condition_text = "train AUPR - unseen AUPR > 0.2, macro or any cell line"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = (
         "stop earlier, regularise, or compare with promoter-only: the gap may be new loci, not new cell lines"
     )

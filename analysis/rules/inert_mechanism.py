@@ -8,6 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask, last_of_each
 from analysis.rules.units import Units
 
@@ -17,7 +18,7 @@ _NAMED = "mechanism "
 
 @register
 class InertMechanism(Rule):
-    """The audit calls a configured mechanism inert: neutralised, it changes neither predictions nor gradients (seeds 003,
+    """The audit calls a configured mechanism inert: neutralised, it changes no prediction and no gradient (documents 003,
     004). Of its verdicts on a mechanism the last one counts. The first seed of a trial has the twins; of the others the
     audit says what it saw at their batches and at their end."""
 
@@ -26,7 +27,7 @@ class InertMechanism(Rule):
     order = 190
     condition_text = "a mechanism that the audit calls inert"
     severity = "fault"
-    source = "seeds 003, 004"
+    source = documents("003", "004")
     advice = "leave it out, or see python -m analysis audit for why it does nothing"
     limits: ClassVar[Mapping[str, float]] = {"inert_mechanism": 0.0}
     """Mechanisms of a unit that may be inert."""

@@ -9,6 +9,7 @@ from analysis.rules.ended import NOTHING, at_the_end, last_epoch, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask, paired
 from analysis.rules.units import Units
 
@@ -19,7 +20,7 @@ _GROWN = 300
 
 @register
 class LazyTeacher(Rule):
-    """The Student learns nothing of its Teacher (seed 002): R_S varies over cell lines by less than 5 % of R_T's variance,
+    """The Student learns nothing of its Teacher (document 002): R_S varies over lines by less than 5 % of R_T's variance,
     and the distillation is not below what it was in its first epoch.
 
     Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 300 steps: of healthy
@@ -33,7 +34,7 @@ class LazyTeacher(Rule):
         "variance of R_S over cell lines < 5 % of that of R_T, and the distillation does not fall"
     )
     severity = "fault"
-    source = "seed 002"
+    source = documents("002")
     advice = "raise loss.distillation.weight or the support sets' size; nothing else tells what R_T knows"
     limits: ClassVar[Mapping[str, float]] = {"lazy_teacher": 0.05}
 

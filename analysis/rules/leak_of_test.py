@@ -8,6 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -16,7 +17,7 @@ _BRANCH = "branch_select"
 
 @register
 class TestLeak(Rule):
-    """Something is chosen on test (seed 000): the branch of every cell line (predict.mode branch_select), or
+    """Something is chosen on test (source document 000): the branch of every cell line (predict.mode branch_select), or
     configuration and epoch (an objective on test). Thresholds are always chosen on validation. Known before training."""
 
     id = "test_leak"
@@ -24,7 +25,7 @@ class TestLeak(Rule):
     order = 210
     condition_text = "threshold, branch or configuration chosen on test"
     severity = "fault"
-    source = "seed 000"
+    source = documents("000")
     advice = "predict.mode: unified and an objective on val_unseen; a test score that was chosen on test measures nothing"
     limits: ClassVar[Mapping[str, float]] = {"test_leak": 0.0}
     """Things that may be chosen on test."""

@@ -6,6 +6,7 @@ from typing import ClassVar
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -15,7 +16,7 @@ _BALANCED = (0.45, 0.55)
 
 @register
 class LooseBoundary(Rule):
-    """Recall above 0.8 with precision below 0.6: far more is called positive than is (seed 004).
+    """Recall above 0.8 with precision below 0.6: far more is called positive than is (source document 004).
 
     At 1:1 the F1-optimal threshold of any model with AUC < 0.74 does this, a healthy one's too
     so the finding is then marked as implied by the data.
@@ -26,7 +27,7 @@ class LooseBoundary(Rule):
     order = 60
     condition_text = "recall > 0.8 and precision < 0.6"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = "raise AUC first; at a fixed AUC choose the threshold by the cost of a false positive, not by F1"
     limits: ClassVar[Mapping[str, float]] = {"loose_boundary": 0.8, "loose_boundary.precision": 0.6}
 

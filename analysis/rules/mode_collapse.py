@@ -10,6 +10,7 @@ from analysis.rules.chance import HEALTHY, POWER, chance_readings, underpowered
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask, codes
 from analysis.rules.units import Units
 
@@ -19,7 +20,7 @@ _WIDEST = "widest"
 
 @register
 class ModeCollapse(Rule):
-    """The output no longer tells unseen pairs apart (seeds 001, 002), in one of two ways.
+    """The output no longer tells unseen pairs apart (source documents 001, 002), in one of two ways.
 
     Spread, within a cell line: of logits < 0.05, or of probabilities < 0.01. Chance, over all unseen pairs: recall >=
     0.99 at a precision within 0.02 of the prevalence, and an AUC whose upper 95 % bound is below 0.60: not merely one
@@ -37,7 +38,7 @@ class ModeCollapse(Rule):
         "spread of logits < 0.05 or of probabilities < 0.01, or all called positive and AUC below 0.60"
     )
     severity = "fault"
-    source = "seeds 001, 002"
+    source = documents("001", "002")
     advice = "check the learning rate, terms that push all logits one way, and whether R_E swallows U_I"
     limits: ClassVar[Mapping[str, float]] = {
         "mode_collapse": 0.05,

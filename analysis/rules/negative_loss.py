@@ -8,20 +8,21 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, paired
 from analysis.rules.units import Units
 
 
 @register
 class NegativeLoss(Rule):
-    """Total training loss below 0 at any epoch: a term is being won by running off to infinity (seed 004)."""
+    """Total training loss below 0 at any epoch: a term is being won by running off to infinity (source document 004)."""
 
     id = "negative_loss"
     mark = "n"
     order = 80
     condition_text = "total loss < 0"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = "look at the terms table for the one that is negative, and lower its weight or bound it"
     limits: ClassVar[Mapping[str, float]] = {"negative_loss": 0.0}
     lasting = False

@@ -10,6 +10,7 @@ from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.silence import ActedRows, of_mechanisms, of_terms
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
 
@@ -20,7 +21,7 @@ where it was in force and silent; less than 0 where it was never in force, 0 whe
 
 @register
 class NeverActed(Rule):
-    """A configured loss term or part of a mechanism that never did anything (seeds 000, 003): value and gradient were 0 in
+    """A configured loss term or part of a mechanism that did nothing (documents 000, 003): value and gradient were 0 in
     every epoch in which it was in force, or it was never in force.
 
     Of a term that is its value, of all steps of an epoch, and its gradient, of the last one; of a mechanism the gradient of
@@ -36,7 +37,7 @@ class NeverActed(Rule):
         "a configured term or part of a mechanism of value and gradient 0 in every epoch, or never in force"
     )
     severity = "fault"
-    source = "seeds 000, 003"
+    source = documents("000", "003")
     advice = "leave it out, or widen what it asks for: with this range, margin or schedule its settings mean nothing"
     limits: ClassVar[Mapping[str, float]] = {"never_acted": 0.0}
     """Terms and parts of mechanisms of a unit that may never act."""

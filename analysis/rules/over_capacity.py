@@ -6,13 +6,14 @@ from typing import ClassVar
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
 
 @register
 class OverCapacity(Rule):
-    """More than 10 parameters per training pair (seed 004).
+    """More than 10 parameters per training pair (source document 004).
 
     Known before the first step, so it is marked as implied by the sizes: no training result is judged by it.
     """
@@ -22,7 +23,7 @@ class OverCapacity(Rule):
     order = 70
     condition_text = "parameters / training pairs > 10"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = "a smaller k-mer embedding or width, shared sides, or more cell lines"
     limits: ClassVar[Mapping[str, float]] = {"over_capacity": 10.0}
 

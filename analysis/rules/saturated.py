@@ -6,6 +6,7 @@ from typing import ClassVar
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -13,14 +14,14 @@ from analysis.rules.units import Units
 @register
 class Saturated(Rule):
     """More than half of the unseen pairs have abs(logit) > 6, a probability beyond 0.9975: gradients vanish there and no
-    calibration can be read (seed 003)."""
+    calibration can be read (source document 003)."""
 
     id = "saturated"
     mark = "S"
     order = 130
     condition_text = "more than half of abs(logit) > 6, pooled or any cell line"
     severity = "hint"
-    source = "seed 003"
+    source = documents("003")
     advice = "raise the temperature or its penalty, weight decay, or the calibration of U_I"
     limits: ClassVar[Mapping[str, float]] = {"saturated": 0.5}
 

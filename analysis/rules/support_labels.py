@@ -8,6 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -16,7 +17,7 @@ _WHERE = "config_json of the table units"
 
 @register
 class SupportLabels(Rule):
-    """The support sets carry labels in training, which prediction never has (definitions, Support and query; seed 001).
+    """The support sets carry labels in training, which prediction never has (definitions, Support and query; document 001).
 
     Read from the resolved configuration, so it is known before the first step.
     """
@@ -26,7 +27,7 @@ class SupportLabels(Rule):
     order = 90
     condition_text = "support.labels: true"
     severity = "hint"
-    source = "definitions, Support and query; seed 001"
+    source = f"definitions, Support and query; {documents('001')}"
     advice = "compare with support.labels: false on val_unseen: R_E must be readable without labels there"
     limits: ClassVar[Mapping[str, float]] = {"support_labels": 0.0}
 

@@ -8,6 +8,7 @@ import numpy as np
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -16,14 +17,14 @@ _LOW = "temperature_extreme.low"
 
 @register
 class TemperatureExtreme(Rule):
-    """Temperature below 0.1 or above 10 (seeds 003, 004): U_I / T has lost its scale. Per cell line it is their mean."""
+    """Temperature below 0.1 or above 10 (documents 003, 004): U_I / T lost its scale. Per cell line it is their mean."""
 
     id = "temperature_extreme"
     mark = "T"
     order = 140
     condition_text = "T outside 0.1 to 10"
     severity = "hint"
-    source = "seeds 003, 004"
+    source = documents("003", "004")
     advice = "keep T between 0.5 and 2: raise temperature.penalty, or calibrate U_I, whose scale T undoes"
     limits: ClassVar[Mapping[str, float]] = {"temperature_extreme": 10.0, _LOW: 0.1}
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -31,14 +32,14 @@ class Threshold(Rule):
 
 @register
 class ThresholdLow(Threshold):
-    """Best-F1 threshold below 0.05, pooled or in any unseen cell line (seed 004)."""
+    """Best-F1 threshold below 0.05, pooled or in any unseen cell line (source document 004)."""
 
     id = "threshold_low"
     mark = "l"
     order = 40
     condition_text = "best-F1 threshold < 0.05, pooled or any cell line"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = (
         "logits are shifted far down: check R_E's sign and size, loss weights that push U_I, and calibration"
     )

@@ -6,6 +6,7 @@ from typing import ClassVar
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats
 from analysis.rules.units import Units
 
@@ -15,14 +16,14 @@ _EARLY = 2.0
 
 @register
 class TrainSpike(Rule):
-    """Train AUPR of 0.85 or more within the first two epochs: something gives the training labels away (seed 000)."""
+    """Train AUPR of 0.85 or more within the first two epochs: something gives the training labels away (document 000)."""
 
     id = "train_spike"
     mark = "t"
     order = 15
     condition_text = "train AUPR >= 0.85 within the first two epochs"
     severity = "documented"
-    source = "seed 000"
+    source = documents("000")
     advice = "look for what gives labels away: support labels, repeated pairs, a cell line's name; then lower optimiser.lr"
     limits: ClassVar[Mapping[str, float]] = {"train_spike": 0.85, "train_spike.epochs": _EARLY}
     lasting = False

@@ -9,6 +9,7 @@ from analysis.rules.ended import NOTHING
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
+from analysis.rules.sources import documents
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
 
@@ -17,7 +18,7 @@ _TASK = "loss.task"
 
 @register
 class WeakWeights(Rule):
-    """Every weight of a loss term beside the task below 0.5 (seed 004: of regularisation that acts, at least one).
+    """Every weight of a loss term beside the task below 0.5 (document 004: of regularisation that acts, at least one).
 
     Read from the resolved configuration, so that a ramp does not count, and implied by it. A unit of the task alone
     regularises nothing: nothing to judge.
@@ -28,7 +29,7 @@ class WeakWeights(Rule):
     order = 150
     condition_text = "every regularisation weight below 0.5"
     severity = "documented"
-    source = "seed 004"
+    source = documents("004")
     advice = "compare with one regularisation of weight 0.5 or more; gradient shares in the table terms say which is felt"
     limits: ClassVar[Mapping[str, float]] = {"weak_weights": 0.5}
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.balance import common_to_seeds
+from analysis.counts import Counts, counts
 from analysis.errors import UserError
 from analysis.paths import driven
 from analysis.reported import REPORTED, statuses
@@ -34,6 +35,11 @@ class RunSummary:
     def units(self) -> pd.DataFrame:
         """The table `units`, with `state`: the status as it is at this moment."""
         return self.run.table("units").assign(state=statuses(self.run))
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Configurations and units by what became of them, as every other view counts them."""
+        return counts(self.run)
 
     @cached_property
     def notes(self) -> Notes:
@@ -66,24 +72,19 @@ class RunSummary:
 
     @property
     def configurations(self) -> int:
-        """Configurations that are planned or that the store has units of."""
-        asked = {str(entry["id"]) for entry in self.plan.get("configs", []) if "id" in entry}
-        asked -= set(self.plan.get("other_configs", ()))
-        return len(asked | set(self.units["config"]))
+        """Configurations that are asked for or that the store has units of."""
+        return self.counts.configurations
 
     @property
     def planned(self) -> int:
         """Units that are asked for, of a search that goes on those of configurations that it has yet to propose too;
         those of the store without a plan."""
-        folds, seeds = len(self.plan.get("folds", ())), len(self.plan.get("seeds", ()))
-        searching = self.design == "search" and self.status != "finished"
-        configurations = max(self.configurations, int(self.plan.get("trials", 0)) if searching else 0)
-        return max(configurations * folds * seeds, len(self.units))
+        return self.counts.planned
 
     @property
     def ended(self) -> int:
         """Units that have a result."""
-        return int(self.units["state"].isin([*REPORTED, "diverged"]).sum())
+        return self.counts.finished + self.counts.states.get("diverged", 0)
 
     @property
     def counted(self) -> str:

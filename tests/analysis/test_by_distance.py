@@ -63,7 +63,7 @@ def test_rows_are_means_over_seeds_of_each_bin(run: Path) -> None:
     }
     assert list(told.rows.columns) == [WHOLE, NEAR, "25-50", MATCHED]
     names = {
-        row["config"]: f"{row['rank']} {row['label']}"
+        row["config"]: f"{row['rank']} {row['short']} {row['label']}"
         for row in rank(Run(run)).configurations.to_dict("records")
     }
     for config, name in names.items():

@@ -231,7 +231,7 @@ def test_a_run_without_z_i_says_what_is_missing(run_path: Path, capsys: pytest.C
         (["--validate", "--config", "a"], "claims takes either a RUN"),
         (["RUN", "--replicates", "3"], "--replicates is of --validate"),
         (["--validate", "--replicates", "0"], "at least 1"),
-        (["RUN", "--config", "zzz"], "is no configuration of the run"),
+        (["RUN", "--config", "zzz"], "has no configuration 'zzz'"),
     ],
 )
 def test_mistakes_are_one_sentence(argv: list[str], sentence: str, run_path: Path) -> None:

@@ -15,13 +15,13 @@ def test_ranking_figure_has_a_row_per_rank_and_baseline(tmp_path: Path) -> None:
     ranked = rank(Run.open(run))
     figure = ranking_figure(ranked)
     configurations, beside = figure.data
-    assert list(configurations.y) == ["1. a=1", "2. a=2"]
+    assert list(configurations.y) == ["1. aaa111 a=1", "2. bbb222 a=2"]
     assert list(configurations.marker.symbol) == ["circle", "circle-open"]
     assert configurations.customdata[1][2] == "1/2 units: not started seed 1"
     documented = [f"documented {d.name} (other data)" for d in DOCUMENTED]
     assert list(beside.y) == [*(f"baseline {name}" for name in ranked.baselines["baseline"]), *documented]
     order = figure.layout.yaxis.categoryarray
-    assert list(order) == [*beside.y[::-1], "2. a=2", "1. a=1"]
+    assert list(order) == [*beside.y[::-1], "2. bbb222 a=2", "1. aaa111 a=1"]
     assert "documented" not in "".join(ranking_figure(rank(Run.open(run), "nll")).data[1].y)
 
 
@@ -48,7 +48,7 @@ def test_cell_lines_and_correction_follow_the_ranking(run_path: Path) -> None:
     ranking = rank(Run.open(run_path), "pooled_aupr")
     table = ranking.configurations
     heat = per_cell_figure(ranking).data[0]
-    assert list(heat.y) == table["label"].tolist()[::-1]
+    assert list(heat.y) == [f"{row.short} {row.label}" for row in table.itertuples()][::-1]
     assert list(heat.x) == ["C4", "C5"]
     points = correction_figure(ranking).data[0]
     assert list(points.y) == table["pooled_aupr"].tolist()

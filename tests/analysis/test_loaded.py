@@ -68,8 +68,8 @@ def test_predictions_have_their_probability(run_path: Path) -> None:
     assert np.allclose(rows["probability"], 1 / (1 + np.exp(-rows["logit"])))
     with pytest.raises(UserError, match=r"unknown split 'val_unsen'.*val_unseen"):
         run.predictions("val_unsen")
-    with pytest.raises(UserError, match=f"no configuration '{config[:-1]}'.*{config}"):
-        run.predictions(config=config[:-1])
+    with pytest.raises(UserError, match=f"no configuration '{config[:-1]}x'.*{config}"):
+        run.predictions(config=config[:-1] + "x")
     with pytest.raises(UserError, match="no table 'unit'"):
         run.table("unit")
 

@@ -259,7 +259,7 @@ def test_an_unfinished_sweep_calls_itself_that_before_the_answer(
     (copy / "plan.json").write_text(json.dumps({**plan, "status": "running", "trials": 5}), encoding="utf-8")
     unfinished = report_html(rank(Run.open(copy)))
     assert unfinished.index('id="unfinished"') < unfinished.index('id="answer"')
-    assert "unfinished sweep: 3 units still to end" in unfinished
+    assert "unfinished sweep: 3 of 15 units still to end" in unfinished
     assert "Unfinished; so far" in Reader(unfinished).words["answer"]
 
 

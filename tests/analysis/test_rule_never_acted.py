@@ -35,7 +35,7 @@ def test_never_acted_names_what_was_silent_and_what_never_came() -> None:
             "fault",
             2.0,
             3,
-            "seeds 000, 003",
+            "source documents 000, 003 (notes on record points 12, 22, 23)",
         )
         assert "2 of 3 configured loss terms" in finding.evidence
         assert "every epoch in force: hinge; never in force: grl" in finding.evidence

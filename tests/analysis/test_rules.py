@@ -60,7 +60,7 @@ def test_labels_in_the_support_sets_are_hinted_at() -> None:
     assert (finding.value, finding.limit, finding.source) == (
         1.0,
         0.0,
-        "definitions, Support and query; seed 001",
+        "definitions, Support and query; source document 001 (notes on record point 12)",
     )
     assert evaluate(unit(labels=True), {"support_labels": 1.0}) == []
     for text in (None, "{}", '{"support": {"size": 32}}', "null"):

@@ -58,7 +58,7 @@ RP25 = pd.DataFrame(
     ],
     columns=["epoch", "loss", "task", "grl", "train_aupr"],
 )
-"""Documented epochs of record point 25 (seed 004): total = task + 0.1 domain adversary."""
+"""Documented epochs of record point 25 (source document 004): total = task + 0.1 domain adversary."""
 
 
 @dataclass(frozen=True)

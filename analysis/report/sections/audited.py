@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from analysis.audit_view import GRAVEST, verdicts
+from analysis.audit_view import GRAVEST, named_ids, verdicts
 from analysis.dead_dimensions import silent_dimensions
+from analysis.labels import short_ids
 from analysis.ledger_view import recorded
 from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material
 from analysis.report.section import Section
+from analysis.reported import configuration_changes
 
 QUIET_VERDICTS = ("active", "rank-invariant")
 """Verdicts of mechanisms that a sentence names; each of the others has a row."""
@@ -27,7 +29,7 @@ def _verdicts(material: Material) -> Iterator[Block]:
     text, rows = material.texts, verdicts(material.run)
     if rows.empty:
         return
-    mechanisms = rows[rows["id"] != "-"]
+    mechanisms, short = rows[rows["id"] != "-"], short_ids(configuration_changes(material.run))
     counts = mechanisms["verdict"].value_counts()
     said = ", ".join(
         text(f"audit.count_{verdict.replace('-', '_')}", n=counts[verdict])
@@ -42,7 +44,10 @@ def _verdicts(material: Material) -> Iterator[Block]:
             [
                 Cell(row["mechanism"], "" if row["id"] == "-" else row["id"], "name"),
                 Cell(text(f"audit.{row['verdict'].replace('-', '_')}"), style=f"verdict {row['verdict']}"),
-                Cell(text("audit.where_is", configs=row["configurations"], of=row["of"])),
+                Cell(
+                    text("audit.where_is", configs=row["configurations"], of=row["of"]),
+                    text.said(named_ids(row["configs"], short)) if row["configurations"] < row["of"] else "",
+                ),
                 Cell(text.said(str(row["reason"]))),
             ]
             for row in told.to_dict("records")

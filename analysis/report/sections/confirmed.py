@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from analysis.confirmation.figures import Confirmation
 from analysis.confirmation.seal import FOLDER
+from analysis.labels import KNOWN_BY
 from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material, number, signed
 from analysis.report.section import Section
@@ -51,7 +52,7 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
     low, high = (_float(row[f"optimism_{end}"]) for end in ("low", "high"))
     optimism = text("ranking.span", low=signed(low), high=signed(high)) if low == low else ""
     return [
-        Cell(text.said(str(row["label"])), str(row["config"]), "name"),
+        Cell(text.said(str(row["label"])), str(row["config"])[:KNOWN_BY], "name"),
         Cell(number(_float(row["selected"]))),
         Cell(number(_float(row["confirmed"])), span("low", "high"), "lead"),
         Cell(signed(_float(row["optimism"])), optimism),

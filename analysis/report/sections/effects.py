@@ -6,14 +6,17 @@ from typing import ClassVar
 
 import plotly.graph_objects as go
 
+from analysis.arms import arms
 from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.contrasts import AA
 from analysis.effect_table import ends
 from analysis.effect_table import number as written
+from analysis.labels import short_ids
 from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, RowTable
 from analysis.report.drawing import BLUE, INK, QUIET, VERMILION, faded, figure_json, numbers
 from analysis.report.material import Material
 from analysis.report.section import Section
+from analysis.reported import configuration_changes
 
 COLOURS = {"better": BLUE, "worse": VERMILION, "no effect": QUIET}
 """Verdict -> its colour; what is unknown is open."""
@@ -108,11 +111,16 @@ def _table(told: ContrastRows, material: Material) -> RowTable:
         for name in ("contrast", "change", "interval", "p", "detectable", "seeds", "verdict")
     ]
     rows = []
+    short = short_ids([*arms(material.run), *configuration_changes(material.run)])
     for row in told.rows:
         change, span = ends(row.interval)
         word = text(f"effects.verdict_{row.verdict.replace(' ', '_')}") if row.verdict else ""
         cells = [
-            Cell(_name(row, material), text.said(row.family), "name"),
+            Cell(
+                _name(row, material),
+                " · ".join(filter(None, [text.said(row.family), short.get(row.config)])),
+                "name",
+            ),
             Cell(change, style="lead"),
             Cell(text.said(span), style="span"),
             Cell(written(row.p, "{:.2g}")),

@@ -35,7 +35,7 @@ def _figure(material: Material) -> Chart:
     counted = set(ranking.findings.loc[counts_against_health(ranking.findings), "config"])
     beside = [(row["baseline"], row[by.key]) for row in ranking.baselines.to_dict("records")]
     beside = [(name, value) for name, value in beside if not math.isnan(value)]
-    names = [f"#{rank}" for rank in rows["rank"]]
+    names = [f"#{row.rank} {row.short}" for row in rows.itertuples()]
     colours = [ORANGE if config in counted else BLUE for config in rows["config"]]
     symbols = ["circle" if complete else "circle-open" for complete in rows["complete"]]
     hover = [
@@ -137,7 +137,7 @@ def _table(material: Material) -> RowTable:
         notes += [text.said(note) for note in (row["lacking"], row["common_folds"]) if note]
         invariant = row["rank_invariant"] and by.key == "aupr"
         tie = text(f"ranking.tie_{row['tie']}")
-        place = f"#{row['rank']} {tie}".strip()
+        place = f"#{row['rank']}{tie} {row['short']}"
         if long:
             name = Cell(place, "; ".join([row["label"], *notes]), "name")
         else:

@@ -36,19 +36,20 @@ class Warned(Section):
 
 def _unjudged(material: Material) -> Iterator[Block]:
     """The rules that could not be judged: a sentence for one reason, a row for each of several."""
-    text = material.texts
+    text, counts = material.texts, material.ranking.counts
+    part = "" if counts.begun == counts.planned else "_begun"
     grouped = material.ranking.unevaluated.groupby(["missing", "units", "of"], sort=False)
-    rows = [(", ".join(part["rule"]), why(str(missing)), units, of) for (missing, units, of), part in grouped]
+    rows = [(", ".join(some["rule"]), why(str(missing)), units, of) for (missing, units, of), some in grouped]
     if len(rows) == 1:
         rule, reason, units, of = rows[0]
-        said = text("warnings.not_evaluated", rule=rule, why=reason, units=units, of=of)
+        said = text(f"warnings.not_evaluated{part}", rule=rule, why=reason, units=units, of=of)
         yield Paragraph(said, tone="quiet")
     elif rows:
         headings = [text(f"warnings.{name}") for name in ("not_judged", "units", "why")]
         cells = [
             [
                 Cell(rule, style="quiet"),
-                Cell(text("warnings.units_are", units=units, of=of), style="quiet"),
+                Cell(text(f"warnings.units_are{part}", units=units, of=of), style="quiet"),
                 Cell(text.said(reason), style="quiet"),
             ]
             for rule, reason, units, of in rows
@@ -60,14 +61,17 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
     text, rows = material.texts, material.rows
     mark = row["mark"] if isinstance(row["mark"], str) and row["mark"] else "?"
     severity = "implied" if row["implied"] else str(row["severity"])
+    counts, config = material.ranking.counts, str(row["config"])
+    begun = counts.of(rows["config"]).begun
+    whole = len(rows) == counts.configurations and begun == counts.planned
     where = text(
-        "warnings.where_is",
+        "warnings.where_is" if whole else "warnings.where_part",
         configs=row["configs"],
         of=len(rows),
         units=row["units"],
-        all=int(rows["units"].sum()),
+        all=begun,
     )
-    place = [f"#{material.places[str(row['config'])]}"]
+    place = [f"#{material.places[config]} {material.short[config]}"]
     if isinstance(row["cell_line"], str):
         place.append(row["cell_line"])
     epoch = row["epoch"]

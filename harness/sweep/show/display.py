@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from analysis.sized import KNOWN_BY, Name
+from analysis.labels import KNOWN_BY
+from analysis.sized import Name
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.board_row import BoardRow
 

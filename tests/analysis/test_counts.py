@@ -1,0 +1,87 @@
+"""Configurations and units of a run that goes on are counted once, and every view says those numbers."""
+
+import fcntl
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from analysis.__main__ import print_ranking
+from analysis.counts import FINISHED, counts
+from analysis.next_step import next_step
+from analysis.ranking import rank
+from analysis.report.page import report_html
+from analysis.schema import LOCK
+from analysis.store import Run
+from harness.runs.summary import RunSummary
+from tests.recorded.copies import Copy, write_run, write_unit
+
+PLAN = {
+    "version": 2, "name": "part", "status": "running", "design": "search", "objective": "val_unseen/macro/aupr",
+    "trials": 4, "folds": {"chr8": {"name": "fold0", "test": [], "val": [], "chromosomes": []}}, "seeds": [0, 1, 2],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of four configurations, of which three are proposed: one finished, one with a unit done and one running."""
+    folder = write_run(
+        tmp_path_factory.mktemp("counted") / "part", [Copy("aaa111", {"energy.form": "linear"})]
+    )
+    write_unit(folder, Copy("bbb222", {"energy.form": "gated"}), 0)
+    write_unit(folder, Copy("bbb222", {"energy.form": "gated"}, status="running"), 1)
+    configs = [{"id": name, "changes": {}} for name in ("aaa111", "bbb222", "ccc333")]
+    (folder / "plan.json").write_text(json.dumps({**PLAN, "configs": configs}), encoding="utf-8")
+    (folder / LOCK).touch()
+    return folder
+
+
+def said(run: Path) -> str:
+    console = Console(width=120, file=io.StringIO(), markup=False, highlight=False)
+    print_ranking(run, console=console)
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+def test_units_are_counted_by_what_became_of_them(part: Path) -> None:
+    told = counts(Run.open(part))
+    assert told.states == {FINISHED: 4, "interrupted": 1, "not started": 7}
+    assert (told.configurations, told.planned, told.begun, told.finished, told.to_come) == (4, 12, 5, 4, 8)
+    assert told.of(["bbb222"]).states == {FINISHED: 1, "interrupted": 1, "not started": 1}
+
+
+def test_every_view_says_the_same_numbers(part: Path) -> None:
+    text = said(part)
+    assert "2 of 4 configurations x 1 fold x 3 seeds (4 of 12 units ranked)" in text
+    assert "not ranked: 1 interrupted, 7 not started" in text
+    assert "of 2 ranked configurations, " in text
+    assert "of their 5 begun units" in text
+    assert "of 5 begun units" in text
+    page = report_html(rank(Run.open(part)))
+    assert "8 of 12 units still to end" in page
+    assert "2 of 4 configurations" in page
+    assert "of their 5 begun units" in page
+    summary = RunSummary(Run.open(part))
+    assert (summary.configurations, summary.planned, summary.ended) == (4, 12, 4)
+
+
+def test_going_on_is_advised_where_nothing_runs(part: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(part, tmp_path / "run"))
+    assert "8 units have not ended: start the sweep again with --resume" in next_step(rank(Run.open(copy)))
+    with (copy / LOCK).open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        told = next_step(rank(Run.open(copy)))
+    assert told == "the sweep is running, 8 of 12 units still to end: wait for it, then look again"
+
+
+def test_what_every_row_carries_is_in_the_heading(tmp_path: Path) -> None:
+    copies = [Copy(f"{name}1", {"energy.form": name}, train=0.98) for name in ("linear", "gated")]
+    run = write_run(tmp_path / "run", copies)
+    ranking, text = rank(Run.open(run)), said(run)
+    plain = ranking.findings[~ranking.findings["implied"]]
+    everywhere = {str(mark) for mark, some in plain.groupby("mark")["config"] if some.nunique() == 2}
+    assert "o" in everywhere
+    assert set(text.split(" all: ")[1].split()[0]) == everywhere

@@ -1,0 +1,103 @@
+"""A ranking is by what the run was asked for, and says first what speaks against its first row."""
+
+import dataclasses
+import io
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+import analysis
+from analysis.__main__ import main, print_ranked
+from analysis.ranking import Ranking, rank
+from analysis.report.answer import Answer, answer
+from analysis.report.material import Material
+from analysis.report.texts import texts
+from analysis.rules import RULES
+from analysis.store import Run
+from analysis.verdict import faults_of, verdict, verdict_sentence
+
+
+@pytest.fixture(scope="module")
+def ranking(run_path: Path) -> Ranking:
+    """Of the recorded run, whose first configuration has a fault."""
+    return rank(Run.open(run_path))
+
+
+@pytest.fixture(scope="module")
+def pooled(run_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The recorded run as one that was asked for pooled AUPR; read only."""
+    copy = Path(shutil.copytree(run_path, tmp_path_factory.mktemp("asked") / "run"))
+    plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
+    (copy / "plan.json").write_text(json.dumps({**plan, "objective": "val_unseen/pooled/aupr"}))
+    return copy
+
+
+def behind(ranking: Ranking, gain: float) -> Ranking:
+    """The same with all baselines so far above the first configuration (below it where negative)."""
+    by, value = ranking.by, float(ranking.configurations["value"].iloc[0])
+    known = ranking.baselines.assign(**{by.key: value + (gain if by.higher_is_better else -gain)})
+    return dataclasses.replace(ranking, baselines=known)
+
+
+def said(ranking: Ranking) -> str:
+    console = Console(width=120, file=io.StringIO(), markup=False, highlight=False)
+    print_ranked(ranking, console=console)
+    assert isinstance(console.file, io.StringIO)
+    return " ".join(console.file.getvalue().split())
+
+
+def answered(ranking: Ranking) -> Answer:
+    return answer(Material(ranking, texts()))
+
+
+def test_a_run_is_ranked_by_what_it_was_asked_for(pooled: Path, ranking: Ranking) -> None:
+    by_itself = rank(Run.open(pooled))
+    assert (ranking.by.key, by_itself.by.key) == ("aupr", "pooled_aupr")
+    assert analysis.load(pooled).ranked().by.key == "pooled_aupr"
+    assert "pooled AUPR on val_unseen, higher is better; what the run was asked for;" in said(by_itself)
+    other = said(rank(Run.open(pooled), "nll"))
+    assert "NLL on val_unseen, lower is better; not what the run was asked for, pooled AUPR;" in other
+
+
+def test_the_paper_and_the_page_follow_the_objective_too(
+    pooled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["table", str(pooled)]) == 0
+    assert "pooled AUPR in unseen validation cell lines" in capsys.readouterr().out
+    assert main(["report", str(pooled), "--out", str(tmp_path / "page.html")]) == 0
+    assert "--by pooled_aupr" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("by", ["aupr", "nll"])
+def test_below_every_baseline_is_said_first(run_path: Path, by: str) -> None:
+    ranking = rank(Run.open(run_path), by)
+    word = "below" if by == "aupr" else "worse than"
+    low, high = behind(ranking, 0.01), behind(ranking, -0.9)
+    assert verdict(low).below_every
+    assert not verdict(high).below_every
+    assert f"{word} every baseline (best: " in verdict_sentence(low)
+    assert f"{word} every baseline" in said(low)
+    assert f"{word} every baseline" in " ".join(answered(low).alerts)
+    assert f"{word} every baseline" not in said(high) + " ".join(answered(high).alerts)
+
+
+def test_a_fault_of_the_first_row_is_said_first(ranking: Ranking) -> None:
+    first = str(ranking.configurations["config"].iloc[0])
+    rules = faults_of(ranking, first)
+    assert rules
+    assert f"{first[:6]}" in verdict_sentence(ranking)
+    assert f"carries {len(rules)} fault" in verdict_sentence(ranking)
+    told = " ".join(answered(ranking).alerts)
+    assert ", ".join(rules) in told
+    assert first[:6] in told
+    none = dataclasses.replace(ranking, findings=ranking.findings[ranking.findings["severity"] != "fault"])
+    assert faults_of(none, first) == ()
+    assert "fault" not in verdict_sentence(none) + " ".join(answered(none).alerts)
+
+
+def test_documents_are_not_taken_for_random_seeds() -> None:
+    assert [rule.id for rule in RULES.values() if "seed" in rule.source] == []
+    assert RULES["drowned_term"].source == "source document 003 (notes on record points 22, 23)"
