@@ -74,7 +74,13 @@ class Ordered:
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
-        return np.argsort(-self.scores, kind="stable")
+        """Highest first, and pairs of one logit as they come: what is added up along it depends on that in its last bits."""
+        order = np.argsort(-self.scores)  # twice as fast as a stable one, which few ties are worth
+        new = np.diff(self.scores[order]) != 0
+        tied = np.append(~new, False) | np.append(False, ~new)
+        run = np.append(0, np.cumsum(new))[tied]
+        order[tied] = order[tied][np.lexsort((order[tied], run))]
+        return order
 
     @cached_property
     def _called(self) -> Flags:

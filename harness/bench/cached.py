@@ -133,10 +133,13 @@ class _Setting:
         return dataset, make_folds(dataset, block)[0]
 
     def _shown(self, dataset: EncodedDataset, z_i: np.ndarray, name: str) -> FrozenDataset:
-        """The data with features in place of windows: those of the encoded pairs, again and again."""
+        """The data with features in place of windows: those of the encoded pairs, again and again, and the same for pairs
+        of the same windows."""
         content = {"unit": name, "side": self.config.id, "checkpoint": name, "data": dataset.hash}
-        rows = np.arange(len(dataset))
-        write_features(self.folder / name, content, z_i[np.append(rows, 0) % len(z_i)], rows.astype(np.int32))
+        sides = np.stack([rows for _, rows in dataset.inputs])
+        distinct, rows = np.unique(sides, axis=1, return_inverse=True)
+        features = z_i[np.append(np.arange(distinct.shape[1]), 0) % len(z_i)]
+        write_features(self.folder / name, content, features, rows.astype(np.int32))
         return FrozenDataset(dataset, FrozenFeatures.open(self.folder / name))
 
     def _unit(
