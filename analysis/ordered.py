@@ -74,7 +74,7 @@ class Ordered:
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
-        """Highest first, and pairs of one logit as they come: what is added up along it depends on that in its last bits."""
+        """Highest first, and pairs of one logit as they come: what is added up along it depends on it in the last bit."""
         order = np.argsort(-self.scores)  # twice as fast as a stable one, which few ties are worth
         new = np.diff(self.scores[order]) != 0
         tied = np.append(~new, False) | np.append(False, ~new)
