@@ -32,19 +32,6 @@ class Answers(Protocol):
         ...
 
 
-class PowersKAN(FourierKAN):
-    """The same head with cos(k a) + i sin(k a) as powers of cos a + i sin a, in a third of the time."""
-
-    def basis(self, x: Tensor) -> Tensor:
-        angle = torch.pi * torch.tanh(x)
-        first = torch.complex(angle.cos(), angle.sin())
-        powers = [first]
-        for _ in range(self.grid - 1):
-            powers.append(powers[-1] * first)
-        parts = torch.view_as_real(torch.stack(powers, dim=-1))
-        return torch.cat([torch.ones_like(x)[..., None], parts[..., 0], parts[..., 1]], dim=-1)
-
-
 class FrozenPotential(ModelPart, Composed):
     """U_I = FourierKAN(z_I), z_I as `answers` have it: what trains is the energy head, from its own initialisation.
 
@@ -69,7 +56,7 @@ class FrozenPotential(ModelPart, Composed):
         super().__init__()
         self.answers, self.halved = answers, False
         self.features = answers.width
-        self.energy = PowersKAN(self.features, grid, nonnegative=nonnegative)
+        self.energy = FourierKAN(self.features, grid, nonnegative=nonnegative)
 
     def tables(self) -> Tables:
         """There is no stem."""

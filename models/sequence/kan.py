@@ -41,16 +41,13 @@ class FourierKAN(nn.Module):
             self.cosine[..., 1:].div_(frequency)
             self.sine.div_(frequency)
 
-    def basis(self, x: Tensor) -> Tensor:
-        """cos(k pi tanh x), k = 0..G, and sin(k pi tanh x), k = 1..G: [..., d, 2G+1]."""
-        order = torch.arange(self.grid + 1, dtype=x.dtype, device=x.device)
-        angle = torch.pi * torch.tanh(x)[..., None] * order
-        return torch.cat([angle.cos(), angle[..., 1:].sin()], dim=-1)
-
     def hidden(self, x: Tensor) -> Tensor:
         """h [..., 2d+1]."""
+        order = torch.arange(self.grid + 1, dtype=x.dtype, device=x.device)
+        angle = torch.pi * torch.tanh(x)[..., None] * order
+        basis = torch.cat([angle.cos(), angle[..., 1:].sin()], dim=-1).flatten(-2)
         coefficients = torch.cat([self.cosine, self.sine], dim=-1).flatten(-2)
-        return self.basis(x).flatten(-2) @ coefficients.T
+        return basis @ coefficients.T
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
