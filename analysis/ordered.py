@@ -67,10 +67,12 @@ class Ordered:
             self._losses[temperature] = np.logaddexp(0.0, -margin)
         return self._losses[temperature]
 
-    def curve(self, weights: Floats) -> "Curve":
+    def curve(self, weights: Floats) -> "PositivesCurve":
         """The curve of pairs with these weights."""
         weight, positive, last = weights[self._order], self._called, self._last_of_tie
-        return Curve(self._distinct, np.cumsum(weight * positive)[last], np.cumsum(weight * ~positive)[last])
+        return PositivesCurve(
+            self._distinct, np.cumsum(weight * positive)[last], np.cumsum(weight * ~positive)[last]
+        )
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
@@ -96,7 +98,7 @@ class Ordered:
 
 
 @dataclass(frozen=True)
-class Curve:
+class PositivesCurve:
     """Weight of true and false positives when all pairs scored at least `score[k]` are called."""
 
     score: Floats

@@ -37,13 +37,13 @@ def added(*times: Time) -> Time:
     return Time(sum(time.wall for time in times), sum(time.cpu for time in times))
 
 
-class Part(NamedTuple):
+class TimedPairs(NamedTuple):
     """Time of a piece of work on some pairs."""
 
     time: Time
     pairs: int
 
-    def per_more(self, fewer: "Part") -> Time:
+    def per_more(self, fewer: "TimedPairs") -> Time:
         """What each further pair takes."""
         more = added(self.time, fewer.time.times(-1)).times(1 / (self.pairs - fewer.pairs))
         return Time(max(0.0, more.wall), max(0.0, more.cpu))
@@ -60,13 +60,13 @@ class Whole:
     epoch_pairs: int
 
     @property
-    def epoch(self) -> Part:
+    def epoch(self) -> TimedPairs:
         """An epoch between the first and the last one."""
-        return Part(middle(self.epochs[1:-1]), self.epoch_pairs)
+        return TimedPairs(middle(self.epochs[1:-1]), self.epoch_pairs)
 
     @property
-    def end(self) -> Part:
-        return Part(added(self.epochs[-1], self.epoch.time.times(-1)), self.all_pairs)
+    def end(self) -> TimedPairs:
+        return TimedPairs(added(self.epochs[-1], self.epoch.time.times(-1)), self.all_pairs)
 
     def beside(self, step: Time, pair: Time, last: Time) -> Time:
         """What neither steps nor pairs take at these prices."""

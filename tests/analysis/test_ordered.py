@@ -1,5 +1,7 @@
 """Pairs that are ordered once give what each metric gives by itself, to the last bit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -35,7 +37,7 @@ def test_one_order_serves_every_prevalence() -> None:
     ordered = OrderedCells(*parts)
     for prevalence in PREVALENCES:
         threshold = best_f1_threshold(*parts[:2], prevalence)
-        asked = {"threshold_logit": threshold, "prevalence": prevalence, "temperature": 1.3}
-        rows = by_cell(*parts, **asked, ordered=ordered)
-        assert rows == by_cell(*parts, **asked)
+        asked = partial(by_cell, *parts, threshold_logit=threshold, prevalence=prevalence, temperature=1.3)
+        rows = asked(ordered=ordered)
+        assert rows == asked()
         assert ordered.auprs(prevalence) == [row["aupr"] for row in rows]
