@@ -2,10 +2,9 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import cycle, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 
 from harness.audit.unit_inspector import AuditInspector
 from harness.bench.measurement import Measurement, Time, middle, timed
+from harness.bench.unit_parts import EPOCHS, STEPS, TEST, TRAINING, VALIDATION, UnitParts, Whole, added
 from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import SIZES, ConfigurationBlock
 from harness.config.space.compose import load_preset, merge
@@ -25,38 +25,21 @@ from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.trial.episodes.batches import encode_pairs
 from harness.trial.episodes.drawn import drawn
+from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.unit_run import UnitRun
 
 REQUIRED = 200.0
 PRESET = "rp24"
-TRAINING, VALIDATION, TEST = 145_534, 29_107, 250_000
-"""Pairs of the documented size: trained on, scored after every epoch (a tenth of them per validation split), and tested."""
 SCREENED = 1000
 """Configurations that share one sequence side."""
-EPOCHS = 3
-"""Epochs of the unit by which what does not grow with the data is measured."""
-LINES, FEW, MANY = 8, 160, 1500
+LINES, FEW, MANY = 8, 160, 6000
 """Cell lines of the benchmark's data, and pairs of each: for steps and for what is beside them, and for scoring."""
+UNREAD = {"enhancer_bp": 160, "promoter_bp": 240}
+"""Windows of data that are shown to frozen sides alone, which read none."""
 ENCODED = 256
 """Pairs that are encoded to see what one takes."""
-PHASE2 = 1e3
-"""Progress in epochs at which the whole model trains."""
-
-
-@dataclass(frozen=True)
-class UnitParts:
-    """What a unit's time is made of: a step, scoring a pair after an epoch, and what neither steps nor pairs make longer
-    (building, audit, record)."""
-
-    step: Time
-    pair: Time
-    fixed: Time
-
-    def unit(self, epochs: int, steps: int) -> Time:
-        """A whole unit at the documented size: its epochs, and two evaluations of everything at its end."""
-        pairs = epochs * VALIDATION + 2 * (VALIDATION + TEST)
-        parts = (self.step.times(epochs * steps), self.pair.times(pairs), self.fixed)
-        return Time(sum(part.wall for part in parts), sum(part.cpu for part in parts))
+PHASE2 = 10
+"""Epochs after which the whole model trains."""
 
 
 def bench_cached(
@@ -71,20 +54,21 @@ def bench_cached(
     epochs = setting.config.optimiser.epochs
     per_epoch = round(TRAINING / (setting.config.episode.per_step * setting.config.episode.query))
     full, cached = plain.unit(epochs, per_epoch), fast.unit(epochs, per_epoch)
-    once = encoding.times(TRAINING + VALIDATION + TEST)
-    shared = Time((full.wall + once.wall) / SCREENED, (full.cpu + once.cpu) / SCREENED)
+    once = added(full, encoding.times(TRAINING + VALIDATION + TEST))
+    with_cache = added(cached, once.times(1 / SCREENED))
     notes: dict[str, Any] = {
         "measured": f"{steps} steps of each way in turns, the rest extrapolated to {epochs} epochs of {per_epoch} steps, "
         f"{TRAINING:,} training and {TEST:,} test pairs",
         **{f"ms a step, {name}": 1e3 * of.step.cpu for name, of in (("full", plain), ("cached", fast))},
         **{
-            f"ms a scored pair, {name}": 1e3 * of.pair.cpu for name, of in (("full", plain), ("cached", fast))
+            f"ms a pair {when}, {name}": 1e3 * time.cpu
+            for name, of in (("full", plain), ("cached", fast))
+            for when, time in (("after an epoch", of.pair), ("at the end", of.last))
         },
         **{f"s beside, {name}": of.fixed.cpu for name, of in (("full", plain), ("cached", fast))},
         "configurations per hour, cached": 3600 / cached.cpu,
         "load": os.getloadavg()[0],
     }
-    with_cache = Time(cached.wall + shared.wall, cached.cpu + shared.cpu)
     yield Measurement(
         f"cached configuration, {size} size, features there",
         full,
@@ -97,7 +81,7 @@ def bench_cached(
         full,
         with_cache,
         None if quick else REQUIRED,
-        notes={"once s": full.cpu + once.cpu},
+        notes={"once s": once.cpu},
     )
 
 
@@ -109,16 +93,16 @@ class _Setting:
         self.folder, self.device, self.size, self.quick = folder, device, size, quick
         changes: dict[str, Any] = {"model.size": size}
         if quick:
-            changes |= {"model.embedding": 4, "model.width": 8, "model.kernel": 5, "optimiser.epochs": EPOCHS}
+            changes |= {"model.embedding": 4, "model.width": 8, "model.kernel": 5, "optimiser.epochs": 3}
         self.bp = {name: 100 if quick else SIZES[size][name] for name in ("enhancer_bp", "promoter_bp")}
         changes |= {f"model.{name}": length for name, length in self.bp.items()}
         self.composer = FrozenComposer(merge(load_preset(PRESET), changes))
         self.config, self.behind = self.composer.side(gpu=False), self.composer.resolved({}, gpu=False)
-        self.few, self.many = FEW, FEW if quick else MANY
+        self.few, self.many = FEW, 2 * FEW if quick else MANY
 
     def measured(self, steps: int) -> tuple[UnitParts, UnitParts, Time]:
         """Both ways, and what encoding one pair takes: scoring a pair in full is that and scoring it behind."""
-        dataset, fold = self._data(self.few)
+        dataset, fold = self._data(self.few, self.bp)
         full = self._unit(self.config, dataset, fold, "full")
         pairs = np.arange(min(ENCODED, len(dataset)))
         encoded: list[np.ndarray] = []
@@ -129,25 +113,33 @@ class _Setting:
 
         encoding = timed(encode, self.device).times(1 / len(pairs))
         shown = self._shown(dataset, encoded[0], "few")
-        cached = self._unit(self.behind, shown, fold, "cached")
-        of_full, of_cached = self._steps([full, cached], steps)
-        behind = self._pair(encoded[0])
-        whole = Time(behind.wall + encoding.wall, behind.cpu + encoding.cpu)
-        plain = UnitParts(of_full, whole, self._fixed(self.config, dataset, fold, of_full, whole))
-        fast = UnitParts(of_cached, behind, self._fixed(self.behind, shown, fold, of_cached, behind))
-        return plain, fast, encoding
+        of_full, of_cached = self._steps([(self.config, dataset), (self.behind, shown)], fold, steps)
+        small = self._whole(self.behind, shown, fold, "few")
+        many, many_fold = self._data(self.many, UNREAD)
+        large = self._whole(self.behind, self._shown(many, encoded[0], "many"), many_fold, "many")
+        pair, last = large.epoch.per_more(small.epoch), large.end.per_more(small.end)
+        fast = UnitParts(of_cached, pair, last, small.beside(of_cached, pair, last))
+        pair, last = added(pair, encoding), added(last, encoding.times(2))
+        # What is beside steps and pairs in full is left out at documented size, where the audit alone would take minutes.
+        left_out = self.quick or self.size == "documented"
+        whole = None if left_out else self._whole(self.config, dataset, fold, "full")
+        fixed = Time(0.0, 0.0) if whole is None else whole.beside(of_full, pair, last)
+        return UnitParts(of_full, pair, last, fixed), fast, encoding
 
-    def _data(self, per_line: int) -> tuple[EncodedDataset, Fold]:
-        content = {"form": "gated", "pairs_per_cell": per_line, "cell_lines": LINES, **self.bp}
+    def _data(self, per_line: int, bp: Mapping[str, int]) -> tuple[EncodedDataset, Fold]:
+        content = {"form": "gated", "pairs_per_cell": per_line, "cell_lines": LINES, **bp}
         block = DataBlock.model_validate({"synthetic": content})
-        dataset = open_dataset(block, **self.bp, cache=self.folder / "cache", progress=False)
+        dataset = open_dataset(block, **bp, cache=self.folder / "cache", progress=False)
         return dataset, make_folds(dataset, block)[0]
 
     def _shown(self, dataset: EncodedDataset, z_i: np.ndarray, name: str) -> FrozenDataset:
-        """The data with features in place of windows: those of the encoded pairs, again and again."""
+        """The data with features in place of windows: those of the encoded pairs, again and again, and the same for pairs
+        of the same windows."""
         content = {"unit": name, "side": self.config.id, "checkpoint": name, "data": dataset.hash}
-        rows = np.arange(len(dataset))
-        write_features(self.folder / name, content, z_i[np.append(rows, 0) % len(z_i)], rows.astype(np.int32))
+        sides = np.stack([rows for _, rows in dataset.inputs])
+        distinct, rows = np.unique(sides, axis=1, return_inverse=True)
+        features = z_i[np.append(np.arange(distinct.shape[1]), 0) % len(z_i)]
+        write_features(self.folder / name, content, features, rows.astype(np.int32))
         return FrozenDataset(dataset, FrozenFeatures.open(self.folder / name))
 
     def _unit(
@@ -156,42 +148,49 @@ class _Setting:
         run = RunWriter(self.folder / "runs" / name)
         return UnitRun(config, dataset, fold, 0, run, device=str(self.device), **options)
 
-    def _steps(self, units: Sequence[UnitRun], count: int) -> list[Time]:
-        """Median step of each unit, phase 2, taken in turns."""
+    def _steps(
+        self, configs: Sequence[tuple[ConfigurationBlock, EncodedDataset]], fold: Fold, count: int
+    ) -> list[Time]:
+        """Median step of a unit of each configuration, in phase 2 and with what the audit looks at in every step, taken in
+        turns."""
+        units = [
+            self._unit(
+                _stepping(config, count + 2), data, fold, f"steps-{config.id}", inspector=AuditInspector
+            )
+            for config, data in configs
+        ]
+        for unit in units:
+            unit.trainer.index = PHASE2 * unit.sampler.steps
         taken: list[list[Time]] = [[] for _ in units]
-        for number, batch in enumerate(islice(cycle(drawn(units[0].sampler, 1)), count + 1)):
+        for number, batch in enumerate(islice(drawn(units[0].sampler, PHASE2 + 1), count + 1)):
             for unit, times in zip(units, taken, strict=True):
-                step = timed(partial(unit.trainer.step, batch, progress=PHASE2, probe=False), self.device)
+                step = timed(partial(_audited_step, unit, batch, number), self.device)
                 times += [step] if number else []
         return [middle(times) for times in taken]
 
-    def _pair(self, z_i: np.ndarray) -> Time:
-        """Scoring one pair behind the sequence side after an epoch, metrics included, where there are many of them."""
-        dataset, fold = self._data(self.many)
-        unit = self._unit(self.behind, self._shown(dataset, z_i, "many"), fold, "pairs")
-        pairs = sum(len(pairs) for name, pairs in unit.evaluation.pairs.items() if name != "test")
-        rounds = [timed(partial(unit.evaluation.of_epoch, int(PHASE2)), self.device) for _ in range(3)]
-        return middle(rounds).times(1 / pairs)
+    def _whole(self, config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, name: str) -> Whole:
+        """A whole audited unit of a few steps."""
+        short, made = _stepping(config, STEPS, EPOCHS), list[UnitRun]()
 
-    def _fixed(
-        self, config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, step: Time, pair: Time
-    ) -> Time:
-        """Of a whole unit of a few steps what neither its steps nor its pairs take. Nothing is counted in a quick look, and
-        of a full one of documented size, whose audit alone would take minutes."""
-        if self.quick or (not config.frozen and self.size == "documented"):
-            return Time(0.0, 0.0)
-        optimiser = config.optimiser.model_copy(update={"epochs": EPOCHS, "steps_per_epoch": 2})
-        short = config.model_copy(update={"optimiser": optimiser})
-        scored = 0
+        def begin() -> None:
+            made.append(self._unit(short, dataset, fold, f"whole-{name}", inspector=AuditInspector))
 
-        def whole() -> None:
-            nonlocal scored
-            unit = self._unit(short, dataset, fold, f"whole-{config.id}", inspector=AuditInspector)
-            sizes = {name: len(pairs) for name, pairs in unit.evaluation.pairs.items()}
-            scored = EPOCHS * (sum(sizes.values()) - sizes["test"]) + 2 * sum(sizes.values())
-            while not unit.finished:
-                unit.advance()
+        begun = timed(begin, self.device)
+        (unit,) = made
+        epochs = [timed(unit.advance, self.device) for _ in range(EPOCHS)]
+        assert unit.status == "done", unit.row["reason"]
+        pairs = {name: len(pairs) for name, pairs in unit.evaluation.pairs.items()}
+        return Whole(begun, epochs, sum(pairs.values()), sum(pairs.values()) - pairs["test"])
 
-        total = timed(whole, self.device)
-        wall, cpu = (max(0.0, total[k] - 2 * EPOCHS * step[k] - scored * pair[k]) for k in range(2))
-        return Time(wall, cpu)
+
+def _stepping(config: ConfigurationBlock, steps: int, epochs: int = PHASE2 + 1) -> ConfigurationBlock:
+    """The configuration with epochs of so many steps."""
+    optimiser = config.optimiser.model_copy(update={"epochs": epochs, "steps_per_epoch": steps})
+    return config.model_copy(update={"optimiser": optimiser})
+
+
+def _audited_step(unit: UnitRun, batch: EpisodeBatch, position: int) -> None:
+    """A step as a unit takes it, past phase 1."""
+    progress = PHASE2 + position / unit.sampler.steps
+    unit.inspections.before_step(batch, PHASE2 + 1, progress)
+    unit.inspections.after_step(unit.trainer.step(batch, progress=progress, probe=False))

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from analysis.clustering import LOCUS_BP
-from analysis.metrics import aupr_by_cell, best_f1_threshold, by_cell, fit_temperature
+from analysis.metrics import best_f1_threshold, by_cell, fit_temperature
+from analysis.ordered import OrderedCells
 from analysis.schema import PREVALENCES
 from harness.data.dataset import EncodedDataset
 from harness.trial.episodes.sampler import rng
@@ -42,9 +43,18 @@ class CellRows:
     ) -> list[Row]:
         """Rows of every split; under protocol `documented` the test split gets rows of that protocol beside."""
         rows: list[Row] = []
-        validation = scores[VALIDATION]
+        validation, prevalences = scores[VALIDATION], tuple(prevalences)
+        spreads = {
+            split.split: self._support_spreads(split, prevalences)
+            for split in scores.values()
+            if len(split.logits) > 1
+        }
         for name in ("u_only", "corrected"):
             calibration = fit_temperature(_score(validation, name), validation.label)
+            ordered = {
+                split.split: OrderedCells(_score(split, name), split.label, self.cell_names[split.cell])
+                for split in scores.values()
+            }
             for mode in prevalences:
                 prevalence = PREVALENCES[mode]
                 threshold = best_f1_threshold(_score(validation, name), validation.label, prevalence)
@@ -57,9 +67,11 @@ class CellRows:
                         prevalence=prevalence,
                         temperature=calibration,
                         locus=None if prevalence is not None else self.loci[split.pairs],
+                        ordered=ordered[split.split],
                     )
-                    if name == "corrected" and len(split.logits) > 1:
-                        self._add_support_spread(cells, split, prevalence)
+                    if name == "corrected" and split.split in spreads:
+                        for row, spread in zip(cells, spreads[split.split][mode], strict=True):
+                            row["aupr_support_sd"] = spread
                     rows += [
                         {
                             "split": split.split,
@@ -74,12 +86,15 @@ class CellRows:
                 rows += self._documented(scores["test"], name)
         return [{"epoch": epoch, "selection": selection, **row} for row in rows]
 
-    def _add_support_spread(self, rows: list[Row], split: SplitScores, prevalence: float | None) -> None:
-        """Standard deviation of AUPR over support draws, per cell line, macro and pooled."""
+    def _support_spreads(self, split: SplitScores, prevalences: Iterable[str]) -> dict[str, list[float]]:
+        """By prevalence the standard deviation of AUPR over support draws, per cell line, macro and pooled."""
         names = self.cell_names[split.cell]
-        draws = [aupr_by_cell(logit, split.label, names, prevalence=prevalence) for logit in split.logits]
-        for row, spread in zip(rows, np.std(draws, axis=0, ddof=1), strict=True):
-            row["aupr_support_sd"] = float(spread)
+        auprs: dict[str, list[list[float]]] = {mode: [] for mode in prevalences}
+        for logit in split.logits:
+            draw = OrderedCells(logit, split.label, names)
+            for mode, of_draws in auprs.items():
+                of_draws.append(draw.auprs(PREVALENCES[mode]))
+        return {mode: np.std(of_draws, axis=0, ddof=1).tolist() for mode, of_draws in auprs.items()}
 
     def _documented(self, split: SplitScores, name: str) -> list[Row]:
         """The documented protocol: balanced resampled batches of 64 per cell line, threshold chosen on those pairs."""

@@ -20,7 +20,7 @@ def rows(self, scores, *, epoch, selection, prevalences, protocol):
             prevalence = PREVALENCES[mode]
             for split in scores.values():
                 threshold = best_f1_threshold(_score(split, name), split.label, prevalence)
-                frame = by_cell(
+                cells = by_cell(
                     _score(split, name),
                     split.label,
                     self.cell_names[split.cell],
@@ -29,9 +29,9 @@ def rows(self, scores, *, epoch, selection, prevalences, protocol):
                     temperature=calibration,
                     locus=None if prevalence is not None else self.loci[split.pairs],
                 )
-                cells = frame.to_dict("records")
                 if name == "corrected" and len(split.logits) > 1:
-                    self._add_support_spread(cells, split, prevalence)
+                    for row, spread in zip(cells, self._support_spreads(split, [mode])[mode], strict=True):
+                        row["aupr_support_sd"] = spread
                 where = {"split": split.split, "score": name, "prevalence_mode": mode, "protocol": "exact"}
                 rows += [{**where, **row} for row in cells]
         if protocol == "documented":
