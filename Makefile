@@ -17,8 +17,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 sweep: setup
 	$(PY) -m harness.sweep search_spaces/rp24.yaml $(ARGS)
 
+# Bytecode is kept, whatever the environment says: some hundred processes are started.
 test: setup
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check --no-cache .

@@ -16,6 +16,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.config.sweep.use import loaded
 from harness.data.folds import Fold
 from harness.design.plan import Plan, by_trial
+from harness.stamp.code import sources
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
 from harness.sweep.cluster.room import Room
@@ -163,6 +164,7 @@ def tune(tuning: Tuning, console: Console) -> Outcome:
         shipping=Shipping(node, tuning.run),
         stacked=config.trial.replicates == "stacked",
         packing=proposer.packing,
+        sources=sources(),
     )
 
     def prune(key: str, sentence: str) -> None:

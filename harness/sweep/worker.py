@@ -7,7 +7,7 @@ import random
 import socket
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.data.frozen import FrozenDataset
 from harness.design.trial import Trial
-from harness.stamp.code import Code
+from harness.stamp.code import Code, Source
 from harness.stamp.stamp import Stamp, package_versions
 from harness.store.failing import fail
 from harness.store.storage import StoreUnwritable
@@ -69,6 +69,8 @@ class Work:
     """The run with the sequence sides that are frozen in its configurations; None where they train their own."""
     packing: Packing = PLAIN
     """How the configurations of the assignments are written."""
+    sources: Mapping[str, Source] | None = None
+    """What the driver has parsed of the code, so that a worker need but compare the bytes."""
 
     def prune(self, config: str, sentence: str, units: Iterable[str]) -> None:
         """Ask the configuration's workers, on all of its folds, to evaluate what was trained of `units` and end."""
@@ -107,7 +109,7 @@ class TrialWorker(Trainable):
         except UserError as error:
             self.unusable = f"a worker cannot use what the sweep brought: {error}"
         if work.stamp is not None:
-            Code.today()  # read now, with the modules that were just loaded
+            Code.today(work.sources)  # read now, with the modules that were just loaded
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -24,7 +24,6 @@ from tests.contracts.page import PAGE, ROOT, files_of_page, write_page
 from tests.contracts.tried import TRIED
 from tests.harness.apart import apart
 
-pytestmark = pytest.mark.long
 OURS = {"mine", "screened", "largest", "even", "fading"}
 """Keys of what the sweep of the page has in the audit."""
 RAISES = 'raise SystemExit("a file of a run was executed")\n'

@@ -1,5 +1,6 @@
 """Crash the scenarios, and print a line of JSON for each; `--every`: also where a crash leaves but another draft."""
 
+import gc
 import json
 import os
 import sys
@@ -12,10 +13,13 @@ import torch
 
 from tests.crashes.crash import crash
 from tests.crashes.scenarios import named
+from tests.flushed import flushed
 
 
 def main() -> int:
     torch.set_num_threads(1)
+    os.fsync = flushed  # a kill leaves what the kernel has
+    gc.freeze()  # what is loaded is not walked through in each process that parts from this one
     ended = 0
     with tempfile.TemporaryDirectory(prefix="crashes-") as folder:
         names = [word for word in sys.argv[1:] if word != "--every"]

@@ -10,7 +10,7 @@ from torch import Tensor
 from models.environment.prior import GaussianProcessPrior
 from models.environment.resistance import Reference
 from tests.harness.conftest import MakeUnit
-from tests.harness.test_audit_real_steps import said
+from tests.harness.test_audit_real_steps import said, told
 
 PRIOR: dict[str, Any] = {"loss.gp_prior.weight": 0.5}
 
@@ -35,4 +35,4 @@ def test_another_density_is_told(
     assert [finding.reason for finding in said(make_unit(PRIOR, run="sound"), epochs=2)][:-1] == []
     unit_run = make_unit(PRIOR)
     patch(monkeypatch)
-    assert any("the log density of raw R_E is" in finding.reason for finding in said(unit_run, epochs=2))
+    assert any("the log density of raw R_E is" in finding.reason for finding in told(unit_run, epochs=2))

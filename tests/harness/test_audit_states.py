@@ -20,7 +20,7 @@ from models.losses.standing import Standing
 from models.losses.task import Immax
 from models.losses.term import LossTerm, State
 from tests.harness.conftest import MakeUnit
-from tests.harness.test_audit_real_steps import said
+from tests.harness.test_audit_real_steps import said, told
 
 HIDES = {"episode.pseudo_unseen": 0.4, "environment.teacher.kind": "ema"}
 EVERYTHING: dict[str, Any] = {
@@ -172,7 +172,7 @@ def test_what_is_not_remembered_is_said(
     patch, sentence = BROKEN[name]
     unit = make_unit(EVERYTHING)
     patch(monkeypatch)
-    assert any(sentence in finding.reason for finding in said(unit, epochs=2))
+    assert any(sentence in finding.reason for finding in told(unit, epochs=2))
 
 
 def test_a_state_that_nothing_writes_is_said_at_the_end(make_unit: MakeUnit) -> None:

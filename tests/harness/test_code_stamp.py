@@ -14,7 +14,8 @@ import pytest
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
-from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, left_out, reached
+from harness.stamp import code
+from harness.stamp.code import LEFT_OUT, PACKAGES, ROOT, Code, Source, left_out, reached, sources
 from harness.sweep.cluster.packing import Packing
 from tests.harness.conftest import TINY
 
@@ -84,6 +85,26 @@ def test_a_new_module_is_in_by_default_once_something_imports_it(tree: Path, tmp
     assert set(after.modules) - set(before.modules) == {"harness.data.extra", "models.losses.walked"}
     before.save(tmp_path / "run")
     assert after.changed(tmp_path / "run", before.hash) == ["harness.trial.step.trainer"]
+
+
+def test_what_the_driver_has_parsed_a_worker_need_but_compare(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is known is told by bytes: a file that is another one on a worker is parsed there, and counts."""
+    before, parse = Code.of(), code._syntax
+    parsed: list[bytes] = []
+
+    def counted(content: bytes) -> Source:
+        parsed.append(content)
+        return parse(content)
+
+    monkeypatch.setattr(code, "_SOURCES", dict(sources()))
+    monkeypatch.setattr(code, "_syntax", counted)
+    assert Code.of(tree) == before
+    assert parsed == []
+    _append(tree, "models/losses/task.py", "\nOF_THIS_NODE_ALONE = 10\n")
+    assert Code.of(tree).hash != before.hash
+    assert len(parsed) == 1
 
 
 def test_a_module_that_is_gone_is_a_change(tree: Path, tmp_path: Path) -> None:

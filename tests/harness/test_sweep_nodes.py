@@ -40,7 +40,7 @@ from harness.trial.unit_run import UnitRun
 from tests.harness.nodes import apart
 from tests.harness.small_sweeps import SETTINGS
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
+pytestmark = pytest.mark.timeout(900)
 ROOT = Path(__file__).parents[2]
 EPOCHS = 20
 OBJECTIVE = "val_unseen/pooled/aupr"

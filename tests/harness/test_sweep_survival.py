@@ -33,7 +33,7 @@ from tests.harness.dashboard import answered
 from tests.harness.small_sweeps import SETTINGS
 from tests.narrow import rows
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
+pytestmark = pytest.mark.timeout(900)
 PATIENCE = 300
 """Seconds for what takes ten on a machine that does nothing else: a hang is to be found, not a slow machine."""
 EPOCHS = 5

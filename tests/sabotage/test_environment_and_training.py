@@ -5,7 +5,6 @@ import pytest
 from tests.sabotage.choice import ROWS, SINGLE, way
 from tests.sabotage.trial import Bench
 
-pytestmark = pytest.mark.long
 KEYS = [key for key in SINGLE if ROWS[key].id > "M16"]
 
 
