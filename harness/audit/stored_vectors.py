@@ -31,7 +31,11 @@ def strange_vectors(
     stored = [(row["split"], row["pair"]) for row in rows]
     if stored != places:
         other = next((each for each in stored if each not in promised), None)
-        named = "some lack, or stand elsewhere" if other is None else f"{other[0]}, pair {other[1]} is none of them"
+        named = (
+            "some lack, or stand elsewhere"
+            if other is None
+            else f"{other[0]}, pair {other[1]} is none of them"
+        )
         yield f"vectors of {len(stored)} pairs are stored, and {len(places)} were drawn for it: {named}"
         return
     for row, (split, at) in zip(rows, promised.values(), strict=True):
@@ -40,7 +44,9 @@ def strange_vectors(
             if row[name] != real:
                 yield f"split {split}, pair {row['pair']}: {name} of its vector is stored as {row[name]}, and it is {real}"
                 return
-    told = _unlike(np.array([row["z_i"] for row in rows], dtype=np.float64), z, [row["share"] for row in rows])
+    told = _unlike(
+        np.array([row["z_i"] for row in rows], dtype=np.float64), z, [row["share"] for row in rows]
+    )
     if told:
         yield f"the stored vectors are not z_I of their pairs: {told}"
 

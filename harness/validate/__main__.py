@@ -33,7 +33,7 @@ NAMES = tuple(fault.rule for fault in FAULTS)
 BEGIN = ("harness.validate.__main__",)
 UNITS, TURNS = 150, 10
 DESCRIPTION = """How often is each warning rule right? Faults are planted in doses into the records of healthy units, and
-the rules judge both. Outside of CI: some 350 small trials are trained, four seeds of a configuration as one stack.
+the rules judge both. Outside of CI: some 280 small trials are trained, the seeds of a configuration as one stack.
 
 healthy    real trials of a few seconds, of several recipes on data of every planted form. Healthy is, without any rule,
            what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in
@@ -88,8 +88,8 @@ def train(out: Path, arms: list[trials.SmallTrial], wanted: int, console: Consol
         chosen = list(in_need(arms, turn, healthy, NAMES, wanted))
         for number, arm in enumerate(chosen):
             trials.train(arm, turn)
-            place = f"turn {turn + 1}, {number + 1} of {len(chosen)}: {trials.STACK} seeds of {arm.name}"
-            console.print(f"{place}, {began.cpu:.0f} s of processor so far", highlight=False)
+            place = f"turn {turn + 1}, {number + 1} of {len(chosen)}: {arm.name}"
+            console.print(f"{place}; {began.cpu:.0f} s of processor so far", highlight=False)
         if not chosen:
             return
         healthy = judgements(out / "trained.jsonl", ended_trials(arms).healthy, Code.of(begin=BEGIN).hash)

@@ -28,8 +28,6 @@ from harness.validate.recipes import BP, RECIPES, SMALL
 FORMS = ("linear", "interaction", "gated", "modulated")
 """Energies that labels are drawn from."""
 PROMOTER = "promoter_kmer_logistic"
-STACK = 4
-"""Seeds of one configuration that are trained as a stack."""
 BEGIN = ("harness.validate.trials", "harness.trial.unit_run", "harness.audit.unit_inspector")
 RULES = "analysis.rules"
 """Package of the code that judges what was trained, and has no part in it."""
@@ -125,8 +123,9 @@ def arms(places_: list[FormData]) -> list[SmallTrial]:
 
 
 def train(arm: SmallTrial, turn: int) -> None:
-    """Train the STACK seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited as
-    the units of a sweep are: the mechanisms are judged at the first seed, for all of them."""
+    """Train the seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited as the
+    units of a sweep are: the mechanisms are judged at the first seed, for all of them."""
+    seeds = RECIPES[arm.recipe].seeds
     torch.set_num_threads(1)
     units = [
         UnitRun(
@@ -139,7 +138,7 @@ def train(arm: SmallTrial, turn: int) -> None:
             inspector=AuditInspector,
             twins=seed == 0,
         )
-        for seed in range(turn * STACK, (turn + 1) * STACK)
+        for seed in range(turn * seeds, (turn + 1) * seeds)
     ]
     stack = StackedUnits()
     while active := [unit for unit in units if not unit.finished]:

@@ -218,7 +218,10 @@ def test_an_edited_record_is_noticed(
 LIES: dict[str, tuple[dict[str, Any], str]] = {
     "label": ({}, "calls aaa111 k=9, and by its settings it is k=1: one of the two was changed"),
     "number of the baseline": ({"baseline_value": 0.4}, "had 0.4000, and the selection's own has "),
-    "another baseline": ({"baseline": "distance"}, "names distance as the best baseline, and that of the selection is "),
+    "another baseline": (
+        {"baseline": "distance"},
+        "names distance as the best baseline, and that of the selection is ",
+    ),
     "no baseline": ({"baseline": "", "baseline_value": None}, "names no baseline, and the selection has "),
 }
 

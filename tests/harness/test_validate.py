@@ -133,16 +133,22 @@ def test_what_is_trained_further_is_what_a_rule_lacks() -> None:
     arms = [SmallTrial(recipe, place, 0, config) for place in places for recipe in RECIPES]
     assert list(in_need(arms, 0, [], ["dead_competition"], 9)) == arms
     healthy: list[dict[str, Any]] = [
-        {"recipe": arm.recipe, "form": arm.place.form, "unable": [] if "taught" in arm.recipe else ["dead_competition"]}
+        {
+            "recipe": arm.recipe,
+            "form": arm.place.form,
+            "unable": [] if "taught" in arm.recipe else ["dead_competition"],
+        }
         for arm in arms
         if RECIPES[arm.recipe].documented is None
     ]
     rules = ["dead_competition", "not_learning"]
     assert able_counts(healthy, rules) == {"dead_competition": 6, "not_learning": 14}
-    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 7)] == [
+    taught = [
         f"{recipe} on {form}" for form in ("linear", "gated") for recipe in RECIPES if "taught" in recipe
     ]
-    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 15)} == set(RECIPES) - {"rp24", "rp25"}
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 12)] == taught
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 8)] == taught[:2], "no more than are lacking"
+    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 30)} == set(RECIPES) - {"rp24", "rp25"}
     assert list(in_need(arms, 1, healthy, rules, 6)) == []
 
 
