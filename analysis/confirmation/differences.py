@@ -71,7 +71,8 @@ def _of_baseline(run: Run, record: ChoiceRecord, by: Criterion) -> Iterator[str]
     best, value = str(rows["baseline"].iloc[0]), float(rows[by.key].iloc[0])
     told = record.baseline_value
     if not record.baseline or told is None:
-        yield f"{FILE} names no baseline, and the selection has {best} with {value:.4f}: it was computed since, or {CHANGED}"
+        at = f"{best} with {value:.4f}"
+        yield f"{FILE} names no baseline, and the selection has {at}: it was computed since, or {CHANGED}"
     elif record.baseline != best:
         yield f"{FILE} names {record.baseline} as the best baseline, and that of the selection is {best}: {CHANGED}"
     elif abs(told - value) > 1e-9:

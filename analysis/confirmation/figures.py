@@ -10,7 +10,6 @@ from analysis.completeness import completeness
 from analysis.confirmation.agreement import disagreements
 from analysis.confirmation.differences import differences, labels_then
 from analysis.confirmation.record import Candidate, ChoiceRecord, confirmation_of, read_record
-from analysis.confirmation.seal import FILE
 from analysis.criteria import CRITERIA, Criterion
 from analysis.intervals import Interval, t_interval
 from analysis.reported import reported_units
