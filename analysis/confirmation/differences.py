@@ -1,7 +1,7 @@
 """What the record of a confirmation says of the selection, against what the selection's own store gives."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -19,10 +19,10 @@ SECOND = pd.Timedelta(seconds=1)
 """What the moment of a record is cut to."""
 
 
-def differences(run: Run, record: ChoiceRecord, by: Criterion) -> Iterator[str]:
-    """Sentences where the store gives a candidate another name or number than the record, or the selection another best
-    baseline; of a number where there are as many seeds and folds as then."""
-    yield from _of_names(run, record)
+def differences(run: Run, record: ChoiceRecord, by: Criterion, names: Mapping[str, str]) -> Iterator[str]:
+    """Sentences where the store gives a candidate another name (`names`: `labels_then`) or number than the record, or the
+    selection another best baseline; of a number where there are as many seeds and folds as then."""
+    yield from _of_names(record, names)
     yield from _of_values(run, record, by)
     yield from _of_baseline(run, record, by)
 
@@ -40,8 +40,7 @@ def labels_then(run: Run, record: ChoiceRecord) -> dict[str, str]:
     return {config: name if several[name] <= 1 else f"{name} ({config})" for config, name in names.items()}
 
 
-def _of_names(run: Run, record: ChoiceRecord) -> Iterator[str]:
-    names = labels_then(run, record)
+def _of_names(record: ChoiceRecord, names: Mapping[str, str]) -> Iterator[str]:
     for each in record.candidates:
         name = names.get(each.config)
         if name is not None and name != each.label:

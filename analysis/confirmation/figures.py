@@ -103,7 +103,7 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
                 "tie": gain.verdict(rope) if each.role == "tie" else "winner",
             }
         )
-    return Confirmation(record, by, pd.DataFrame(rows), baseline, tuple(differences(run, record, by)))
+    return Confirmation(record, by, pd.DataFrame(rows), baseline, tuple(differences(run, record, by, labels)))
 
 
 def known_record(run: Run) -> tuple[Run | None, ChoiceRecord | None]:
