@@ -29,11 +29,11 @@ from harness.validate.health import EndedTrials, TrialUnit, ended_trials
 from harness.validate.need import in_need
 from harness.validate.planted import FAULTS
 
+BEGIN = ("harness.validate.__main__",)
+UNITS, TURNS = 150, 10
 WANTED = tuple(fault.rule for fault in FAULTS if fault.rule != "inert_mechanism")
 """Rules that are to be judged on enough healthy units. Mechanisms are judged at the first seed of a configuration alone,
 and health asks the same audit, so that inert_mechanism cannot be wrong on one."""
-BEGIN = ("harness.validate.__main__",)
-UNITS, TURNS = 150, 10
 DESCRIPTION = """How often is each warning rule right? Faults are planted in doses into the records of healthy units, and
 the rules judge both. Outside of CI: some 280 small trials are trained, the seeds of a configuration as one stack.
 
