@@ -21,19 +21,22 @@ TAUGHT: dict[str, Any] = {
 """Beside it 300 steps, a Teacher that distils, and a competition, at weights that are felt: what rules judge that presets
 of 100 steps do not have. Support sets of 64 pairs through which the sequence side learns as well, since the features of one
 that learns from U_I alone do not tell these cell lines apart: of such a Student's R_S nothing is R_T's within 300 steps."""
-SAMPLE = {"environment.scope": "sample"}
-"""An R_E that may move pairs against each other within a cell line, so that it is judged on any data."""
+FORMS = ("linear", "interaction", "gated", "modulated")
+"""Energies that labels are drawn from."""
+LEVELS = ("linear", "interaction")
+"""Those of which cell lines differ in level, as their prevalences do: what a Teacher has to tell a Student of."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A preset with `changes`. `documented`: the fault that its documents say it has, None where they do not; `seeds`: of
-    each configuration that are trained together, as one stack."""
+    """A preset with `changes`, on data of `forms`. `documented`: the fault that its documents say it has, None where they
+    do not; `seeds`: of each configuration that are trained together, as one stack."""
 
     preset: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     documented: str | None = None
     seeds: int = 4
+    forms: tuple[str, ...] = FORMS
 
 
 RECIPES = {
@@ -43,9 +46,11 @@ RECIPES = {
     "rp25": Recipe("rp25", documented="drowned_term"),
     "rp24, z_i raised": Recipe("rp24", {"loss.sparsity.z_i": 0.1}),
     "rp25, grl raised": Recipe("rp25", {"decouple.grl": 1.0}),
-    "taught": Recipe("minimal", TAUGHT, seeds=8),
-    "taught, per sample": Recipe("minimal", {**TAUGHT, **SAMPLE}, seeds=8),
-    "taught, gated": Recipe("minimal", {**TAUGHT, **SAMPLE, "energy.form": "gated"}, seeds=8),
+    "taught": Recipe("minimal", TAUGHT, seeds=8, forms=LEVELS),
+    "taught, interaction": Recipe("minimal", {**TAUGHT, "energy.form": "interaction"}, seeds=8, forms=LEVELS),
+    "taught, attention": Recipe(
+        "minimal", {**TAUGHT, "environment.encoder": "attention"}, seeds=8, forms=LEVELS
+    ),
 }
 """Name -> what is trained. rp24 and rp25 have the weights 0.1 and 0.01 of their record points, which seed 004 calls without
 effect: a fault that is planted, though not by us. Beside each stands the same with the one weight raised that drowns."""

@@ -23,10 +23,8 @@ from harness.stamp.code import Code
 from harness.store.writer import RunWriter
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
-from harness.validate.recipes import BP, RECIPES, SMALL
+from harness.validate.recipes import BP, FORMS, RECIPES, SMALL
 
-FORMS = ("linear", "interaction", "gated", "modulated")
-"""Energies that labels are drawn from."""
 PROMOTER = "promoter_kmer_logistic"
 BEGIN = ("harness.validate.trials", "harness.trial.unit_run", "harness.audit.unit_inspector")
 RULES = "analysis.rules"
@@ -110,7 +108,7 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
 
 
 def arms(places_: list[FormData]) -> list[SmallTrial]:
-    """Every recipe on the data of every form, by turns of the two halves."""
+    """Every recipe on the data of each of its forms, by turns of the two halves."""
     configs = {
         name: compose(load_preset(recipe.preset), {**SMALL, **recipe.changes}).resolved()
         for name, recipe in RECIPES.items()
@@ -119,6 +117,7 @@ def arms(places_: list[FormData]) -> list[SmallTrial]:
         SmallTrial(name, place, (number + row) % 2, config)
         for number, place in enumerate(places_)
         for row, (name, config) in enumerate(configs.items())
+        if place.form in RECIPES[name].forms
     ]
 
 
