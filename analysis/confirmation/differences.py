@@ -30,11 +30,12 @@ def differences(run: Run, record: ChoiceRecord, by: Criterion, names: Mapping[st
 def labels_then(run: Run, record: ChoiceRecord) -> dict[str, str]:
     """Configuration -> its name among those of which a unit had ended when the choice was recorded (where nothing says
     which, among all), as a ranking of that moment named it."""
-    units = reported_units(run)
-    ended = units.merge(run.table("units")[[*KEYS, "finished"]], on=KEYS)
-    chosen = pd.to_datetime(record.chosen, utc=True, errors="coerce") + SECOND
-    early = ended[pd.to_datetime(ended["finished"], utc=True) < chosen]
-    known = early if set(early["config"]) >= record.configs else units
+    known = reported_units(run)
+    moment = pd.to_datetime(record.chosen, utc=True, errors="coerce")
+    if isinstance(moment, pd.Timestamp):
+        ended = known.merge(run.table("units")[[*KEYS, "finished"]], on=KEYS)
+        early = ended[pd.to_datetime(ended["finished"], utc=True) < moment + SECOND]
+        known = early if set(early["config"]) >= record.configs else known
     names = arm_labels(run, configuration_changes(run), known["config"].unique())
     several = Counter(names[each] for each in record.configs if each in names)
     return {config: name if several[name] <= 1 else f"{name} ({config})" for config, name in names.items()}

@@ -85,8 +85,8 @@ def rule_figures(planted: list[Row], healthy: list[Row]) -> list[RuleFigures]:
         reported = [row for row in cases if row["half"] == 1]
         recall = Proportion(sum(row["raised"] for row in reported), len(reported))
         tuned = _tuned(fault.rule, [row for row in cases if row["half"] == 0], healthy)
-        accused = (alarms(fault.rule, healthy, half) for half in (1, None))
-        figures.append(RuleFigures(fault.rule, fault.dose, recall, *accused, tuned))
+        of_half, of_all = alarms(fault.rule, healthy, 1), alarms(fault.rule, healthy)
+        figures.append(RuleFigures(fault.rule, fault.dose, recall, of_half, of_all, tuned))
     return figures
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ BREAKS: dict[str, Callable[[Rows], Rows]] = {
 def ways() -> Iterator[Way]:
     """All of what makes z_I."""
     for text, change in BREAKS.items():
-        yield Way("contract broken", text, lambda t, change=change: _rows(t, change))
+        yield Way("contract broken", text, partial(_rows, change=change))
     yield Way("contract broken", "scores with z_I of other pairs", _scores)
 
 
