@@ -119,7 +119,7 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
         by=metric,
         rope=rope,
         configurations=table,
-        baselines=_baselines(run, metric),
+        baselines=baselines_of(run, metric),
         findings=findings[findings["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
         left_out=counted.left_out | ({NO_ROWS: gone} if (gone := counted.finished - len(units)) else {}),
@@ -252,7 +252,7 @@ def _p_better(values: Mapping[str, list[float]], top: Mapping[str, list[float]])
     return float(np.mean(each)) if each else float("nan")
 
 
-def _baselines(run: Run, metric: Criterion) -> pd.DataFrame:
+def baselines_of(run: Run, metric: Criterion) -> pd.DataFrame:
     """The run's own baselines on the same folds, best first: mean over folds of val_unseen, and of test."""
     rows = run.table("baselines")
     if rows.empty:

@@ -1,16 +1,15 @@
 """What a confirmation says: the numbers on test beside those that the selection saw."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 from scipy.special import stdtrit
 
-from analysis.balance import common_to_seeds
 from analysis.completeness import completeness
 from analysis.confirmation.agreement import disagreements
+from analysis.confirmation.differences import differences, labels_then
 from analysis.confirmation.record import Candidate, ChoiceRecord, confirmation_of, read_record
-from analysis.confirmation.seal import FILE
 from analysis.criteria import CRITERIA, Criterion
 from analysis.intervals import Interval, t_interval
 from analysis.reported import reported_units
@@ -29,7 +28,8 @@ class Confirmation:
     that positive means that the selection flattered, with low and high (Welch's t over the seeds of both); `over_baseline`
     (positive: better) and `behind_winner`, each with low and high, and `tie` (verdict of the paired difference to the
     winner). `baseline` has selected, again, confirmed and optimism. All but what the selection saw is NaN until the test
-    split is opened. `differences`: where the selection's own units give another number than the record, in sentences.
+    split is opened. `differences`: where the selection's own store gives another name or number than the record, in
+    sentences.
     """
 
     record: ChoiceRecord
@@ -66,6 +66,7 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
     states = completeness(inner, _with_values(inner)) if opened else {}
     baseline = _baseline(inner, record, by)
     winner = tested.get(record.winner.confirmed_as, pd.Series(dtype=float))
+    labels = labels_then(run, record)
     rows = []
     for each in record.candidates:
         values = tested.get(each.confirmed_as, pd.Series(dtype=float))
@@ -79,7 +80,7 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
                 "config": each.config,
                 "confirmed_as": each.confirmed_as,
                 "role": each.role,
-                "label": each.label,
+                "label": labels.get(each.config, each.config),
                 "selected": each.value,
                 "selected_low": NAN if each.low is None else each.low,
                 "selected_high": NAN if each.high is None else each.high,
@@ -102,7 +103,7 @@ def confirmation(run: Run, rope: float) -> Confirmation | None:
                 "tie": gain.verdict(rope) if each.role == "tie" else "winner",
             }
         )
-    return Confirmation(record, by, pd.DataFrame(rows), baseline, tuple(differences(run, record, by)))
+    return Confirmation(record, by, pd.DataFrame(rows), baseline, tuple(differences(run, record, by, labels)))
 
 
 def known_record(run: Run) -> tuple[Run | None, ChoiceRecord | None]:
@@ -134,22 +135,6 @@ def flattered(chosen: Candidate, confirmed: Interval, by: Criterion) -> Interval
     free = variance**2 / sum(part**2 / each for part, each in zip(parts, degrees, strict=True))
     width = float(stdtrit(free, 0.975)) * variance**0.5
     return Interval(mean, mean - width, mean + width, variance**0.5, confirmed.n)
-
-
-def differences(run: Run, record: ChoiceRecord, by: Criterion) -> Iterator[str]:
-    """Candidates of which the run's own units, of as many seeds and folds as then, give another number than the record."""
-    units = reported_units(run)
-    units = units[units[by.key].notna()]
-    units = units[common_to_seeds(units, ["fold"], ["config"])]
-    for each in record.candidates:
-        part = units[units["config"] == each.config]
-        means = part.groupby("seed")[by.key].mean()
-        same = len(means) == each.seeds and part["fold"].nunique() == len(record.selected_on)
-        if same and abs(means.mean() - each.value) > 1e-9:
-            yield (
-                f"{FILE} says that {each.label} had {each.value:.4f} when it was chosen, and the units that it was chosen "
-                f"by have {means.mean():.4f}: one of the two was changed after the fact"
-            )
 
 
 def _by_seed(inner: Run, by: Criterion, split: str) -> dict[str, pd.Series]:

@@ -14,9 +14,10 @@ from analysis.schema import to_table
 from harness.audit.energy_witness import EnergyWitness, unseen_rows
 from harness.audit.finding import MechanismFinding
 from harness.audit.made_up_scores import strange_rows
-from harness.audit.rescoring import rescored, sample, trainer_of_file
+from harness.audit.rescoring import Rescored, rescored, sample, trainer_of_file
 from harness.audit.scored_figures import ScoredFigures
 from harness.audit.stored_pairs import strange_embeddings, strange_pairs, strange_unit
+from harness.audit.stored_vectors import strange_outputs, strange_vectors
 from harness.trial.inspection import Subject
 from harness.trial.record import Record
 from harness.trial.score.ledger import ledger_row
@@ -111,6 +112,7 @@ class Ledger:
         vectors = embeddings.to_pylist()
         strange = strange_embeddings(vectors, self.last, dataset.cell_lines)
         findings += [_finding("record", text) for text in (*_of_head(unit, vectors, fresh), *strange)]
+        findings += self._of_vectors(log.table("pair_vectors").to_pylist(), again)
         verified = {
             "recomputed": verification.recomputed,
             "rescored": again.pairs,
@@ -121,6 +123,12 @@ class Ledger:
         }
         record.added["ledger"] = [{**row, **verified}]
         return findings
+
+    def _of_vectors(self, rows: list[dict[str, Any]], again: Rescored) -> list[MechanismFinding]:
+        """What `pair_vectors` has that is not z_I of the scores, or what z_I of the scores is not of the weights."""
+        trainer = self.subject.trainer
+        told = strange_vectors(rows, self.last, trainer.dataset.cell_lines, trainer.seed)
+        return [_finding("record", text) for text in (*told, *strange_outputs(again.vectors, self.last))]
 
     def _unconsumed(
         self,

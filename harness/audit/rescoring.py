@@ -21,16 +21,19 @@ PAIRS = 32
 CLOSE = 1e-4
 """Largest difference of a score that another batch makes in float32, relative to 1 + its size."""
 SCORES = ("u", "r", "t", "logit")
+Z_I = "z_i"
 
 
 class Rescored(NamedTuple):
     """pairs: how many were scored again; said: a sentence for each split with one that is stored with other numbers;
     rounding: what bfloat16 costs U_I, as the root mean square difference from float32 over these pairs, None where the
-    sequence side runs in float32."""
+    sequence side runs in float32; vectors: of every split those pairs and their z_I [n, d], and how far it may be from
+    that of the scores."""
 
     pairs: int
     said: list[str]
     rounding: float | None
+    vectors: dict[str, tuple[np.ndarray, np.ndarray, float]]
 
 
 def sample(seed: int, split: str, size: int, *place: str | int) -> np.ndarray:
@@ -67,12 +70,12 @@ def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
         }
 
     made = again()
-    lost = dict.fromkeys(SCORES, 0.0)
+    lost = dict.fromkeys((*SCORES, Z_I), 0.0)
     if half:
         sequence.halved = False
         exact = again()
         sequence.halved = True
-        for name in SCORES:
+        for name in lost:
             apart = np.concatenate([made[split][name] - exact[split][name] for split in splits])
             lost[name] = float(np.sqrt(np.square(apart).mean()))
     said = []
@@ -89,7 +92,11 @@ def rescored(subject: Subject, fresh: Trainer, unit: UnitLedger) -> Rescored:
                     f"{made[split][name][at]:.6g}"
                 )
                 break
-    return Rescored(sum(map(len, chosen.values())), said, lost["u"] if half else None)
+    vectors = {
+        split: (rows["pair"].to_numpy()[chosen[split]], made[split][Z_I], WIDE * lost[Z_I])
+        for split, rows in splits.items()
+    }
+    return Rescored(sum(map(len, chosen.values())), said, lost["u"] if half else None, vectors)
 
 
 @torch.no_grad()
@@ -101,7 +108,7 @@ def _again(
     rows: pd.DataFrame,
     chosen: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """u, r, t and logit of the chosen positions of a split."""
+    """u, r, t and logit [n] of the chosen positions of a split, and z_i [n, d]."""
     predictor, dataset, device = subject.predictor, fresh.dataset, fresh.device
     pairs = rows["pair"].to_numpy()
     cell = np.asarray(dataset.cell[pairs])
@@ -134,6 +141,8 @@ def _again(
             calibration=calibration,
         ).scores
         scores["u"][at] = encoded.u[len(support) :].cpu().numpy()
+        z_i = encoded.z_i[len(support) :].float().cpu().numpy()
+        scores.setdefault(Z_I, np.zeros((len(chosen), z_i.shape[1])))[at] = z_i
         for name, part in (("r", made.r), ("t", made.temperature), ("logit", made.logit)):
             scores[name][at] = part[0].expand(len(query)).cpu().numpy()
     return scores

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from analysis.rules import RULES
 from harness.validate.cases import FACTORS, Row
 from harness.validate.planted import FAULTS
-from harness.validate.trials import RECIPES
+from harness.validate.recipes import RECIPES
 
 PREVALENCE = 0.1
 """Share of faulty units at which precision is stated."""
@@ -38,25 +38,27 @@ class Proportion:
 @dataclass(frozen=True)
 class RuleFigures:
     """What one rule did on the reporting half. recall: planted cases that it raised; alarms: healthy units, of those on
-    which it could be judged, that it accused; tuned: the multiple of its limit that was best on the tuning half."""
+    which it could be judged, that it accused; every: the same of both halves, which is true of a limit that was not
+    tuned; tuned: the multiple of its limit that was best on the tuning half. Precision is by `every`."""
 
     rule: str
     dose: str
     recall: Proportion
     alarms: Proportion
+    every: Proportion
     tuned: float | None
 
     @property
     def precision(self) -> float:
         """Share of warnings that are right where one unit in ten is faulty."""
-        right, wrong = PREVALENCE * self.recall.value, (1 - PREVALENCE) * self.alarms.value
+        right, wrong = PREVALENCE * self.recall.value, (1 - PREVALENCE) * self.every.value
         return right / (right + wrong) if right + wrong else float("nan")
 
     @property
     def worst_precision(self) -> float:
         """The same at the lower bound of recall and the upper one of false alarms."""
         right = PREVALENCE * self.recall.bounds[0]
-        return right / (right + (1 - PREVALENCE) * self.alarms.bounds[1])
+        return right / (right + (1 - PREVALENCE) * self.every.bounds[1])
 
     def row(self) -> Row:
         return {
@@ -67,6 +69,9 @@ class RuleFigures:
             "healthy": self.alarms.of,
             "false_alarms": self.alarms.value,
             "false_alarm_bounds": self.alarms.bounds,
+            "all_healthy": self.every.of,
+            "false_alarms_of_all": self.every.value,
+            "false_alarm_bounds_of_all": self.every.bounds,
             "precision_at_10_percent": self.precision,
             "precision_at_the_bounds": self.worst_precision,
         }
@@ -80,7 +85,8 @@ def rule_figures(planted: list[Row], healthy: list[Row]) -> list[RuleFigures]:
         reported = [row for row in cases if row["half"] == 1]
         recall = Proportion(sum(row["raised"] for row in reported), len(reported))
         tuned = _tuned(fault.rule, [row for row in cases if row["half"] == 0], healthy)
-        figures.append(RuleFigures(fault.rule, fault.dose, recall, alarms(fault.rule, healthy, 1), tuned))
+        of_half, of_all = alarms(fault.rule, healthy, 1), alarms(fault.rule, healthy)
+        figures.append(RuleFigures(fault.rule, fault.dose, recall, of_half, of_all, tuned))
     return figures
 
 

@@ -1,9 +1,7 @@
 """The units of the trials, and which of them are healthy: decided without any rule, by measurements and documents."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,8 @@ from analysis.rules import UnitRecords
 from analysis.rules.chance import BOUND, hanley_mcneil
 from analysis.schema import MACRO, POOLED
 from analysis.store import KEYS, Run
-from harness.validate.trials import RECIPES
+from harness.validate.recipes import RECIPES
+from harness.validate.trials import SmallTrial
 
 DROWNED = "drowned"
 """Verdict of the audit that has part in no decision on health: the witness of documented faults."""
@@ -49,28 +48,26 @@ class EndedTrials:
     ended: int
 
 
-def ended_trials(out: Path) -> EndedTrials:
-    """The trials of every form; configurations are halved by turns. A unit without an audit of its own has that of the
-    first seed."""
+def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
+    """The trials of arms that have ended. Of an arm the audits of all seeds count for each of them: what is dead in one is
+    dead in all."""
     trials = EndedTrials([], [], 0)
-    halves: dict[tuple[str, str], int] = {}
-    for folder in sorted(path for path in (out / "healthy").iterdir() if path.is_dir()):
-        run = Run.open(folder)
-        of_config, of_unit = (
-            run.table("audit").groupby(by)["verdict"].agg(set).to_dict() for by in ("config", KEYS)
-        )
+    for place in {id(arm.place): arm.place for arm in arms}.values():
+        if not (place.run.path / "units").is_dir():
+            continue
+        of_arm = {arm.config.id: arm for arm in arms if arm.place is place}
+        run = Run.open(place.run.path)
+        verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
         for row, tables, predictions in _units(run):
             trials = replace(trials, ended=trials.ended + 1)
-            half = halves.setdefault((folder.name, row["config"]), len(halves) % 2)
-            verdicts = of_unit.get(tuple(row[key] for key in KEYS), of_config.get(row["config"], set()))
-            if not is_healthy(row, tables["cells"], verdicts):
+            arm, said = of_arm[row["config"]], verdicts.get(row["config"], set())
+            if not is_healthy(row, tables["cells"], said):
                 continue
             records = UnitRecords(row, **tables)
             scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
-            recipe = json.loads(row["changes_json"])["preset"]
-            name = f"{folder.name}/{row['config']}-{row['seed']}"
-            unit = TrialUnit(name, recipe, folder.name, half, records, scores, DROWNED in verdicts)
-            (trials.documented if RECIPES[recipe].documented else trials.healthy).append(unit)
+            name = f"{place.form}/{row['config']}-{row['seed']}"
+            unit = TrialUnit(name, arm.recipe, place.form, arm.half, records, scores, DROWNED in said)
+            (trials.documented if RECIPES[arm.recipe].documented else trials.healthy).append(unit)
     return trials
 
 

@@ -1,8 +1,8 @@
 """Healthy units: real trials of a few seconds, of several presets on data of every planted form."""
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,49 +19,16 @@ from harness.config.space.compose import compose, load_preset
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds, split
 from harness.data.store import open_dataset
+from harness.stamp.code import Code
 from harness.store.writer import RunWriter
+from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
+from harness.validate.recipes import BP, FORMS, RECIPES, SMALL
 
-FORMS = ("linear", "interaction", "gated", "modulated")
-"""Energies that labels are drawn from."""
-BP = 80
 PROMOTER = "promoter_kmer_logistic"
-SMALL: dict[str, Any] = {
-    "model.size": "small", "model.encoder": "cnn", "model.embedding": 4, "model.width": 8, "model.pool": 12,
-    "model.enhancer_bp": BP, "model.promoter_bp": BP, "model.self_attention_layers": 0, "model.dropout": 0.1,
-    "support.size": 8, "support.draws": 2, "episode.query": 16, "episode.per_step": 4, "optimiser.lr": 0.01,
-    "optimiser.epochs": 4, "evaluation.train_subset": 256, "audit": "warn",
-}  # fmt: skip
-"""What makes a preset small: 100 steps on 1 600 pairs, 800 unseen pairs of 2 cell lines."""
-TAUGHT: dict[str, Any] = {
-    "episode.query": 8, "optimiser.epochs": 6, "support.size": 32, "episode.pseudo_unseen": 0.5,
-    "environment.teacher.kind": "gradient", "loss.distillation.weight": 2.0, "loss.competition.weight": 10.0,
-    "loss.competition.folds": 2,
-}  # fmt: skip
-"""Beside it 300 steps, a Teacher that distils, and a competition, at weights that are felt: what rules judge that presets
-of 100 steps do not have."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A preset with `changes`. `documented`: the fault that its documents say it has, None where they do not."""
-
-    preset: str
-    changes: Mapping[str, Any] = field(default_factory=dict)
-    documented: str | None = None
-
-
-RECIPES = {
-    "minimal": Recipe("minimal"),
-    "cross_attention": Recipe("cross_attention"),
-    "rp24": Recipe("rp24", documented="drowned_term"),
-    "rp25": Recipe("rp25", documented="drowned_term"),
-    "rp24, z_i raised": Recipe("rp24", {"loss.sparsity.z_i": 0.1}),
-    "rp25, grl raised": Recipe("rp25", {"decouple.grl": 1.0}),
-    "taught": Recipe("minimal", TAUGHT),
-}
-"""Name -> what is trained. rp24 and rp25 have the weights 0.1 and 0.01 of their record points, which seed 004 calls without
-effect: a fault that is planted, though not by us. Beside each stands the same with the one weight raised that drowns."""
+BEGIN = ("harness.validate.trials", "harness.trial.unit_run", "harness.audit.unit_inspector")
+RULES = "analysis.rules"
+"""Package of the code that judges what was trained, and has no part in it."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +43,12 @@ class FormData:
 
 @dataclass(frozen=True)
 class SmallTrial:
-    """One configuration of the trials: a recipe by its name, made small, on data of one form."""
+    """One configuration of the trials: a recipe by its name, made small, on data of one form. `half`: 0 where limits are
+    tuned on it, 1 where figures are reported."""
 
     recipe: str
     place: FormData
+    half: int
     config: ConfigurationBlock = field(repr=False)
 
     @property
@@ -87,8 +56,17 @@ class SmallTrial:
         return f"{self.recipe} on {self.place.form}"
 
 
+def trained_code() -> str:
+    """Hash of the code that trains a unit and audits it; that of the rules is not in it."""
+    modules = Code.of(begin=BEGIN).modules
+    text = "\n".join(f"{name} {modules[name]}" for name in sorted(modules) if not name.startswith(RULES))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
-    """The data of every form, made and encoded once, with a promoter-only baseline of their fold beside."""
+    """The data of every form, made and encoded once, with a promoter-only baseline of their fold beside. Units of other
+    code are in folders of their own."""
+    code = trained_code()
     for form in forms:
         data = DataBlock.model_validate(
             {
@@ -107,7 +85,7 @@ def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
         )
         dataset = open_dataset(data, enhancer_bp=BP, promoter_bp=BP, cache=out / "cache", progress=False)
         fold = make_folds(dataset, data)[0]
-        run = RunWriter(out / "healthy" / form)
+        run = RunWriter(out / "trained" / code / form)
         run.write("baselines", fold.id, _of_promoter(dataset, fold))
         yield FormData(form, dataset, fold, run)
 
@@ -130,32 +108,40 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
 
 
 def arms(places_: list[FormData]) -> list[SmallTrial]:
-    """Every recipe on the data of every form."""
+    """Every recipe on the data of each of its forms, by turns of the two halves."""
     configs = {
         name: compose(load_preset(recipe.preset), {**SMALL, **recipe.changes}).resolved()
         for name, recipe in RECIPES.items()
     }
-    return [SmallTrial(name, place, configs[name]) for place, name in product(places_, RECIPES)]
+    return [
+        SmallTrial(name, place, (number + row) % 2, config)
+        for number, place in enumerate(places_)
+        for row, (name, config) in enumerate(configs.items())
+        if place.form in RECIPES[name].forms
+    ]
 
 
-def train(arms_: list[SmallTrial], units: int, said: Callable[[str], None]) -> None:
-    """Train until there are that many units, seed by seed over all arms; what has ended is not trained again. The first
-    seed of an arm is audited, for all of its seeds."""
+def train(arm: SmallTrial, turn: int) -> None:
+    """Train the seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited as the
+    units of a sweep are: the mechanisms are judged at the first seed, for all of them."""
+    seeds = RECIPES[arm.recipe].seeds
     torch.set_num_threads(1)
-    for number in range(units):
-        seed, at = divmod(number, len(arms_))
-        arm = arms_[at]
-        unit = UnitRun(
+    units = [
+        UnitRun(
             arm.config,
             arm.place.dataset,
             arm.place.fold,
             seed,
             arm.place.run,
             changes={"preset": arm.recipe},
-            inspector=AuditInspector if seed == 0 else None,
+            inspector=AuditInspector,
+            twins=seed == 0,
         )
-        if unit.finished:
-            continue
-        while not unit.finished:
-            unit.advance()
-        said(f"{number + 1} of {units} units: {arm.name}, seed {seed}: {unit.status}")
+        for seed in range(turn * seeds, (turn + 1) * seeds)
+    ]
+    stack = StackedUnits()
+    while active := [unit for unit in units if not unit.finished]:
+        behind = min(unit.epoch for unit in active)
+        for _, reached in stack.advance([unit for unit in active if unit.epoch == behind]):
+            if isinstance(reached, Exception):
+                raise reached

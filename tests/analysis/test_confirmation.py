@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,51 @@ def test_an_edited_record_is_noticed(
         assert status[1] == 1
         for said in (printed, first.text):
             assert "and the units that it was chosen by have" in said
+
+
+LIES: dict[str, tuple[dict[str, Any], str]] = {
+    "label": ({}, "calls aaa111 k=9, and by its settings it is k=1: one of the two was changed"),
+    "number of the baseline": ({"baseline_value": 0.4}, "had 0.4000, and the selection's own has "),
+    "another baseline": (
+        {"baseline": "distance"},
+        "names distance as the best baseline, and that of the selection is ",
+    ),
+    "no baseline": ({"baseline": "", "baseline_value": None}, "names no baseline, and the selection has "),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_names_and_baselines_are_those_of_the_store(
+    run: Path, tmp_path: Path, lie: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record that was sealed anew with another name or baseline is told from what the selection keeps."""
+    folder, (changes, sentence) = Path(shutil.copytree(run, tmp_path / "run")), LIES[lie]
+    record = record_of(folder)
+    assert confirmation(Run.open(folder), 0.005) is not None
+    if lie == "label":
+        first, *rest = record.candidates
+        changes = {"candidates": (replace(first, label="k=9"), *rest)}
+    write_record(folder, replace(record, **changes))
+    assert [main([str(folder)]), main(["verify", str(folder)])] == [0, 1]
+    printed = " ".join(capsys.readouterr().out.split())
+    assert sentence in printed, printed
+    assert "Confirmed: k=1 " in printed
+    assert main([str(folder), "--lang", "zh"]) == 0
+    assert "两者之一事后被改动过" in "".join(capsys.readouterr().out.split())
+
+
+def test_names_are_those_of_when_it_was_chosen(run: Path, tmp_path: Path) -> None:
+    """What joined the selection later changes how its configurations are named, and nothing of the record."""
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    units = Run.open(folder).table("units")
+    chosen = units["finished"].max() + timedelta(seconds=5)
+    write_record(folder, replace(record_of(folder), chosen=chosen.isoformat(timespec="seconds")))
+    late = Copy("fff666", {"k": 1, "m": 4}, lift=-0.3, unit={"finished": chosen + timedelta(days=1)})
+    write_run(folder, (late,))
+    assert ranking_of(folder).configurations.set_index("config")["label"]["fff666"] == "k=1, m=4"
+    told = confirmation(Run.open(folder), 0.005)
+    assert told is not None
+    assert told.differences == ()
 
 
 def test_a_record_that_is_gone_is_said(run: Path, tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from harness.validate.cases import append, lines, planted_rows, trained_rows
 from harness.validate.faults import Fault, judged
 from harness.validate.figures import Proportion, documented_figures, faulty_shares, rule_figures
 from harness.validate.health import TrialUnit, is_healthy
+from harness.validate.need import able_counts, in_need
 from harness.validate.planted import FAULTS
-from harness.validate.trials import FORMS, RECIPES, SMALL
+from harness.validate.recipes import FORMS, RECIPES, SMALL
+from harness.validate.trials import FormData, SmallTrial
+from harness.validate.trials import arms as arms_of
 from tests.analysis.rule_units import unit
 from tests.typed import rows_of
 
@@ -91,7 +94,11 @@ def test_a_fault_is_of_a_rule_and_of_every_inferred_one() -> None:
         == {name for name, rule in RULES.items() if rule.severity == "fault"}
     )
     assert all(fault.cases >= 2 * 60 for fault in FAULTS), "60 on the half that is reported"
-    assert len(RECIPES) * len(FORMS) >= 12, "configurations of two halves"
+    places: list[Any] = [FormData(form, *[None] * 3) for form in FORMS]  # type: ignore[arg-type]  # data are not read
+    halves = [(RECIPES[arm.recipe].forms, arm.half) for arm in arms_of(places)]
+    for forms in {forms for forms, _ in halves}:
+        of_forms = [half for each, half in halves if each == forms]
+        assert sum(of_forms) * 2 == len(of_forms) >= 6, "configurations of two halves"
 
 
 def test_what_documents_call_without_effect_is_no_healthy_recipe() -> None:
@@ -122,6 +129,35 @@ def test_documented_faults_are_counted_apart() -> None:
         2,
         1,
     )
+
+
+def test_what_is_trained_further_is_what_a_rule_lacks() -> None:
+    """Of two forms each recipe at first; then what has units that the lacking rule can be judged on, and no other."""
+    config = compose(load_preset("minimal"), SMALL)
+    places: list[Any] = [FormData(form, *[None] * 3) for form in ("linear", "interaction")]  # type: ignore[arg-type]  # data are not read
+    arms = [SmallTrial(recipe, place, 0, config) for place in places for recipe in RECIPES]
+    assert list(in_need(arms, 0, [], ["dead_competition"], 9)) == arms
+    healthy: list[dict[str, Any]] = [
+        {
+            "recipe": arm.recipe,
+            "form": arm.place.form,
+            "unable": [] if "taught" in arm.recipe else ["dead_competition"],
+        }
+        for arm in arms
+        if RECIPES[arm.recipe].documented is None
+    ]
+    rules = ["dead_competition", "not_learning"]
+    assert able_counts(healthy, rules) == {"dead_competition": 6, "not_learning": 14}
+    taught = [
+        f"{recipe} on {form}"
+        for form in ("linear", "interaction")
+        for recipe in RECIPES
+        if "taught" in recipe
+    ]
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 12)] == taught
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 8)] == taught[:2], "no more than are lacking"
+    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 30)} == set(RECIPES) - {"rp24", "rp25"}
+    assert list(in_need(arms, 1, healthy, rules, 6)) == []
 
 
 def test_health_is_decided_without_a_rule(units: list[TrialUnit]) -> None:
@@ -162,8 +198,8 @@ def test_figures_are_of_one_half_and_limits_of_the_other() -> None:
         for at in range(40)
     ]
     (one,) = (each for each in rule_figures(planted, healthy) if each.rule == "drowned_term")
-    assert (one.recall.value, one.alarms.value, one.tuned) == (1.0, 0.1, 1.5)
-    assert one.precision == pytest.approx(0.1 / (0.1 + 0.9 * 0.1))
+    assert (one.recall.value, one.alarms.value, one.every.value, one.tuned) == (1.0, 0.1, 0.05, 1.5)
+    assert one.precision == pytest.approx(0.1 / (0.1 + 0.9 * 0.05))
     assert one.worst_precision < one.precision
     assert faulty_shares(healthy)["all"] == Proportion(4, 80)
 

@@ -23,6 +23,7 @@ from models.environment.teacher import Teacher
 from models.episode import Support
 from models.sequence.interaction import Interaction
 from models.sequence.stem import KmerStem
+from tests.sabotage import records
 from tests.sabotage.freezing import freezes
 from tests.sabotage.tampering import Tampering
 from tests.sabotage.way import Way
@@ -39,6 +40,8 @@ BY_LINE = (Environment, SetEncoder, Resistance, Placement)
 def ways(mechanism: Mechanism, cls: type) -> Iterator[Way]:
     """All that apply but `key ignored`."""
     learned = not issubclass(cls, UNLEARNED)
+    if issubclass(cls, Interaction):
+        yield from records.ways()
     if learned:
         yield Way(
             "gradient cut", "its output is detached", lambda t: on_output(t, cls, lambda _, out: out.detach())
