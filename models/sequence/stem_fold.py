@@ -155,7 +155,11 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
                 sums = bags
             else:
                 sums[part] = bags
-    return sums.masked_fill_(~valid[..., None], -torch.inf)
+    if sums.is_cuda:
+        return sums.masked_fill_(~valid[..., None], -torch.inf)
+    # The few rows alone: a mask is read for every number. (A GPU would be waited for to count them.)
+    sums.view(-1, width).index_fill_(0, (~valid).flatten().nonzero().squeeze(1), -torch.inf)
+    return sums
 
 
 def _group(table: Tensor) -> int:
