@@ -9,7 +9,6 @@ from torch import Tensor
 from models.sequence.attend import attend
 from models.sequence.masking import mask_bias
 
-
 WHOLE = 32
 """Windows up to which all scores are made at once, those that nobody may read too: products as small cost by their number
 and not by their size."""
