@@ -41,6 +41,7 @@ from harness.store.storage import StoreUnwritable, check_writable
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device, exact_float32
 from harness.trial.episodes.feasible import check_feasible
+from harness.trial.memory import keep_freed_memory
 from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 
@@ -73,6 +74,7 @@ def main() -> int:
     if chosen.sentence:
         console.print(f"note: {chosen.sentence}", style="yellow", soft_wrap=True, highlight=False)
     exact_float32()
+    keep_freed_memory()
     if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
     model = config.model
