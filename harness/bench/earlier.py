@@ -9,44 +9,58 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-import torch
-
-from harness.bench.measurement import Measurement, Time, middle, timed
-from harness.config.blocks.data import DataBlock, SyntheticBlock
-from harness.config.space.compose import compose, load_preset
-from harness.data.folds import make_folds, split
-from harness.data.store import open_dataset
-from harness.trial.episodes.sampler import build_sampler
-from harness.trial.step.trainer import Trainer
+from harness.bench.measurement import Measurement, Time, middle
 
 COMMIT = "543f063"
 REQUIRED = 2.0
-PRESET, STEPS, ROUNDS, EVERYTHING_ON = "rp24", 4, 9, 1e6
+PRESET, STEPS, ROUNDS = "rp24", 4, 9
 ROOT = Path(__file__).resolve().parents[2]
-EARLIER = """
-import json, pathlib, sys, time
-import numpy as np, torch
+IMPORTS = {
+    "then": """
 from harness.config.data import DataBlock, SyntheticBlock
-from harness.data.folds import make_folds, split
-from harness.data.store import open_dataset
 from harness.space.compose import compose, load_preset
 from harness.trial.sampler import SAMPLERS
 from harness.trial.trainer import Trainer
-preset, steps, threads, cache = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), pathlib.Path(sys.argv[4])
-torch.set_num_threads(threads)
-config = compose(load_preset(preset), {"optimiser.steps_per_epoch": steps, "audit": "off"}).resolved(gpu=False)
+torch.set_num_threads(1)
+def sampler_of(config, pools, names):
+    sizes = {"support": config.support.size, "query": config.episode.query, "per_step": config.episode.per_step}
+    steps = config.optimiser.steps_per_epoch
+    return SAMPLERS[config.episode.sampler](pools, names, **sizes, steps_per_epoch=steps, seed=0)
+""",
+    "now": """
+from harness.config.blocks.data import DataBlock, SyntheticBlock
+from harness.config.space.compose import compose, load_preset
+from harness.sweep.worker import fresh_globals
+from harness.trial.episodes.sampler import build_sampler
+from harness.trial.step.trainer import Trainer
+fresh_globals(1)
+def sampler_of(config, pools, names):
+    return build_sampler(config, pools, names, 0)
+""",
+}
+"""What the code of each time calls what a step needs; the process is as one of a trial is, in one thread."""
+STEPPING = """
+import json, pathlib, sys, time
+import numpy as np, torch
+{imports}
+from harness.data.folds import make_folds, split
+from harness.data.store import open_dataset
+preset, steps, cache = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+config = compose(load_preset(preset), {{"optimiser.steps_per_epoch": steps, "audit": "off"}}).resolved(gpu=False)
 block, model = DataBlock(synthetic=SyntheticBlock()), config.model
-crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
+crops = {{"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}}
 dataset = open_dataset(block, **crops, cache=cache, progress=False)
 train = split(dataset, make_folds(dataset, block)[0]).train
 codes = np.unique(dataset.cell[train])
 pools = [train[dataset.cell[train] == code] for code in codes]
-names = [dataset.cell_lines[code] for code in codes]
-sizes = {"support": config.support.size, "query": config.episode.query, "per_step": config.episode.per_step}
-sampler = SAMPLERS[config.episode.sampler](pools, names, **sizes, steps_per_epoch=steps, seed=0)
 trainer = Trainer(config, dataset, codes, 0, torch.device("cpu"))
-batches = list(sampler.epoch(1))
+batches = list(sampler_of(config, pools, [dataset.cell_lines[code] for code in codes]).epoch(1))
+notes = {{
+    "preset": preset,
+    "pairs": f"{{batches[0].query.size}} queries, {{batches[0].support.size}} of support sets",
+    "windows": f"{{dataset.enhancers.shape[1]}} + {{dataset.promoters.shape[1]}} bp",
+}}
+print(json.dumps(notes), flush=True)
 for line in sys.stdin:
     times = []
     for batch in batches:
@@ -55,10 +69,10 @@ for line in sys.stdin:
         times.append([time.perf_counter() - wall, time.process_time() - cpu])
     print(json.dumps(times), flush=True)
 """
-"""Takes the steps of an epoch, and says how long each took, for every line that it is given."""
+"""Says what its steps are of; takes those of an epoch, and says how long each took, for every line that it is given."""
 
 
-Ask = Callable[[], list[list[float]]]
+Ask = Callable[[], list[Time]]
 
 
 class NotInClone(Exception):
@@ -66,55 +80,35 @@ class NotInClone(Exception):
 
 
 def bench_earlier() -> Measurement:
-    """Steps of preset rp24 on the synthetic data, all schedules over: this code in this process, and the code of COMMIT
-    from a worktree in a temporary folder, in a process of its own; in turns, in one thread each, on the same data.
+    """Steps of preset rp24 on the synthetic data, all schedules over: this code, and the code of COMMIT from a worktree in
+    a temporary folder, each in a process of its own as a trial has; in turns, in one thread each, on the same data.
 
     Raises NotInClone where the commit cannot be checked out.
     """
-    config = compose(load_preset(PRESET), {"optimiser.steps_per_epoch": STEPS, "audit": "off"})
-    config = config.resolved(gpu=False)
-    model, data = config.model, DataBlock(synthetic=SyntheticBlock())
-    assert model.enhancer_bp is not None
-    assert model.promoter_bp is not None
-    threads = torch.get_num_threads()
-    with tempfile.TemporaryDirectory() as scratch, _worktree(Path(scratch) / "earlier") as tree:
-        crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
-        dataset = open_dataset(data, **crops, cache=Path(scratch) / "now", progress=False)
-        train = split(dataset, make_folds(dataset, data)[0]).train
-        codes = np.unique(dataset.cell[train])
-        pools = [train[dataset.cell[train] == code] for code in codes]
-        sampler = build_sampler(config, pools, [dataset.cell_lines[code] for code in codes], 0)
-        cpu = torch.device("cpu")
-        trainer = Trainer(config, dataset, codes, 0, cpu)
-        batches = list(sampler.epoch(1))
-
-        def step(number: int) -> None:
-            trainer.step(batches[number], progress=EVERYTHING_ON, probe=False)
-
-        plain: list[Time] = []
-        fast: list[Time] = []
-        try:
-            torch.set_num_threads(1)
-            with _earlier(tree, Path(scratch) / "then") as ask:
-                for number in range(ROUNDS):
-                    times = [Time(*each) for each in ask()]
-                    now = [timed(lambda at=at: step(at), cpu) for at in range(STEPS)]  # type: ignore[misc]
-                    if number:  # the first round warms both up
-                        plain += times
-                        fast += now
-        finally:
-            torch.set_num_threads(threads)
+    plain: list[Time] = []
+    fast: list[Time] = []
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        _worktree(Path(scratch) / "earlier") as tree,
+        _stepping("then", tree, Path(scratch) / "then") as (ask_then, said_then),
+        _stepping("now", ROOT, Path(scratch) / "now") as (ask_now, said_now),
+    ):
+        if said_then != said_now:
+            raise NotInClone(
+                f"no figure against commit {COMMIT}: its steps are of {said_then}, not {said_now}"
+            )
+        for number in range(ROUNDS):
+            times = ask_then(), ask_now()
+            if number:  # the first round warms both up
+                plain += times[0]
+                fast += times[1]
     return Measurement(
         f"training step at size small, against commit {COMMIT}",
         middle(plain),
         middle(fast),
         REQUIRED,
         (len(plain), len(fast)),
-        notes={
-            "preset": PRESET,
-            "pairs": f"{batches[0].query.size} queries, {batches[0].support.size} of support sets",
-            "windows": f"{dataset.enhancers.shape[1]} + {dataset.promoters.shape[1]} bp",
-        },
+        notes=said_now,
     )
 
 
@@ -141,9 +135,10 @@ def _git(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def _earlier(tree: Path, cache: Path) -> Iterator[Ask]:
-    """A function that has the code in `tree` take its steps, and gives the seconds (clock, processor) of each."""
-    arguments = [sys.executable, "-c", EARLIER, PRESET, str(STEPS), "1", str(cache)]
+def _stepping(when: str, tree: Path, cache: Path) -> Iterator[tuple[Ask, dict[str, str]]]:
+    """A function that has the code in `tree` take its steps, and gives the time of each; and what these are of."""
+    code = STEPPING.format(imports=IMPORTS[when])
+    arguments = [sys.executable, "-c", code, PRESET, str(STEPS), str(cache)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     with subprocess.Popen(
         arguments, cwd=tree, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -152,16 +147,18 @@ def _earlier(tree: Path, cache: Path) -> Iterator[Ask]:
         assert process.stdout is not None
         asked, told = process.stdin, process.stdout
 
-        def ask() -> list[list[float]]:
+        def line() -> str:
+            said = told.readline()
+            if not said:
+                raise NotInClone(f"no figure against commit {COMMIT}: the code of {when} does not run here")
+            return said
+
+        def ask() -> list[Time]:
             asked.write("steps\n")
             asked.flush()
-            line = told.readline()
-            if not line:
-                raise NotInClone(f"no figure against commit {COMMIT}: its code does not run here")
-            times: list[list[float]] = json.loads(line)
-            return times
+            return [Time(*each) for each in json.loads(line())]
 
         try:
-            yield ask
+            yield ask, json.loads(line())
         finally:
             process.kill()

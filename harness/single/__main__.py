@@ -43,6 +43,7 @@ from harness.store.storage import StoreUnwritable, check_writable
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device, exact_float32
 from harness.trial.episodes.feasible import check_feasible
+from harness.trial.memory import keep_freed_memory
 from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 
@@ -75,6 +76,7 @@ def main() -> int:
     if chosen.sentence:
         terminal.tell(console, f"note: {chosen.sentence}", "yellow")
     exact_float32()
+    keep_freed_memory()
     if not chosen.gpu:
         torch.set_num_threads(arguments.threads)
     model = config.model

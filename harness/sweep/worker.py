@@ -38,6 +38,7 @@ from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trained.features import features_of
 from harness.trial.device import exact_float32
+from harness.trial.memory import keep_freed_memory
 from harness.trial.summary import EpochSummary
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
@@ -398,3 +399,4 @@ def fresh_globals(threads: int) -> None:
     torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
     exact_float32()
+    keep_freed_memory()

@@ -49,8 +49,7 @@ class CbatBlock(nn.Module):
         start: int,
         noise: Noise | None,
     ) -> Tensor:
-        sides = zip(self.pyramid_norm(x).split(segments, 1), valid.split(segments, 1), strict=True)
-        x = x + torch.cat([self.pyramid(side, mask) for side, mask in sides], dim=1)
+        x = x + self.pyramid(self.pyramid_norm(x), valid, segments)
         y = self.window_attention.within(self.window_norm(x), near, position)
         x = x + self.window_gate(x, self.window_dropout(y, noise))
         y = self.sparse_norm(x)

@@ -85,7 +85,9 @@ class MultiHeadAttention(nn.Module):
             if positions[1] is not positions[0]:
                 turn = turns(positions[1], k.shape[-1], k.dtype)[:, :, None]
             k = turned(k, turn)
-        return q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+        # In their own order, which every product with them would bring them into for itself.
+        q, k, v = (part.transpose(1, 2).contiguous() for part in (q, k, v))
+        return q, k, v
 
     def collect(self, scores: Tensor, allowed: Tensor, values: Tensor) -> Tensor:
         """W_o concat_h softmax(scores [B, H, L, M] among allowed [B, L or 1, M]) @ values [B, H, M, D].

@@ -76,7 +76,7 @@ class SoftSparseAttention(nn.Module):
         keys = F.linear(x, *rows(k_weight, k_bias, column, 0.0))
         keys = keys - masked_mean(keys, valid)[:, None]
         parts = (q, keys, F.linear(x, v_weight, v_bias))
-        q, keys, v = (part.unflatten(-1, heads).transpose(1, 2) for part in parts)
+        q, keys, v = (part.unflatten(-1, heads).transpose(1, 2).contiguous() for part in parts)
         return q, keys, v
 
     def _sparse(self, level: Tensor) -> Tensor:

@@ -108,10 +108,11 @@ class WinnerScatter(Function):
         place = (winner + start).permute(2, 0, 1).reshape(-1)
         value = grad.permute(2, 0, 1).reshape(width, -1)
         flat = tokens.reshape(-1)
-        table = grad.new_zeros(kernel, width, rows)
-        for tap in range(kernel if samples else 0):
-            token = flat[tap:].index_select(0, place).view(width, -1)
-            table[tap].scatter_add_(1, token, value)
+        table = grad.new_empty(kernel, width, rows)
+        for tap, part in enumerate(table):
+            part.zero_()  # just before it is added to, so that it is still in the cache then
+            if samples:
+                part.scatter_add_(1, flat[tap:].index_select(0, place).view(width, -1), value)
         return table.permute(2, 0, 1)
 
     @staticmethod
@@ -155,7 +156,11 @@ def _sums(tokens: Tensor, valid: Tensor, table: Tensor) -> Tensor:
                 sums = bags
             else:
                 sums[part] = bags
-    return sums.masked_fill_(~valid[..., None], -torch.inf)
+    if sums.is_cuda:
+        return sums.masked_fill_(~valid[..., None], -torch.inf)
+    # The few rows alone: a mask is read for every number. (A GPU would be waited for to count them.)
+    sums.view(-1, width).index_fill_(0, (~valid).flatten().nonzero().squeeze(1), -torch.inf)
+    return sums
 
 
 def _group(table: Tensor) -> int:

@@ -32,13 +32,13 @@ def kmer_tokens(bases: Tensor, k: int = KMER) -> Tensor:
     if length < k:
         raise ValueError(f"sequences of {length} bp hold no {k}-mer: at least {k} bp are needed")
     positions = length - k + 1
-    code = torch.zeros(bases.shape[0], positions, dtype=torch.int64, device=bases.device)
-    null = torch.zeros(bases.shape[0], positions, dtype=torch.bool, device=bases.device)
-    for j in range(k):
-        base = bases[:, j : j + positions]
-        code = code * 4 + base.long()
-        null = null | (base >= NULL_BASE)
-    return torch.where(null, null_token(k), code)
+    # A null base counts as a whole 4^k, so that no code with one is less; int32 holds all sums of up to 8 bases.
+    digits = bases.to(torch.int32 if k <= 8 else torch.int64)
+    digits = digits.masked_fill(digits >= NULL_BASE, null_token(k))
+    code = digits[:, :positions]
+    for j in range(1, k):
+        code = torch.add(digits[:, j : j + positions], code, alpha=4)
+    return code.clamp_max(null_token(k)).long()
 
 
 def reverse_complement(bases: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.sequence import conv_pyramid
+from models.sequence import conv_pyramid, reach
 from models.sequence.anchors import Anchors, DirectionGate, TemperedPooling
 from models.sequence.cbat import CbatBlock, CbatDirection, centred_positions
 from models.sequence.conv_pyramid import SCALES, ConvPyramid
@@ -222,8 +222,14 @@ def test_a_side_attends_to_the_other_side_and_anchors_only() -> None:
 
 
 @pytest.mark.parametrize("start", [0, 5])
-def test_cbat_block_is_its_composition_over_masked_scores(start: int) -> None:
-    """Leaving out own -> own scores, and rows that nobody reads, equals computing and masking them all."""
+@pytest.mark.parametrize("most", [10, 11])
+def test_cbat_block_is_its_composition_over_masked_scores(
+    start: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaving out own -> own scores, and rows that nobody reads, equals computing and masking them all; so does taking
+    all parts of 11 windows at once, or one part after the other where only 10 are."""
+    monkeypatch.setattr(reach, "WHOLE", most)
+    monkeypatch.setattr(conv_pyramid, "TILE", most)
     block, direction = made(CbatBlock(D, H, 0.0)), made(CbatDirection(D, H, 1, 2, window=2, dropout=0.0))
     segments, x = (5, 2, 4), normal(3, 11, D)
     m_other, m_own = normal(3, 5, seed=4) > -0.5, normal(3, 4, seed=5) > -0.5
@@ -234,6 +240,7 @@ def test_cbat_block_is_its_composition_over_masked_scores(start: int) -> None:
     assert not allowed[:, 7:, 7:].any()
     assert not torch.equal(allowed, near)
     sparse_reach = Reach.of(valid[:, None], 4, x.dtype)
+    assert len(sparse_reach.biases) == (2 if most < 11 else 1)
     out = block(x, valid, Reach.of(near, 4, x.dtype), sparse_reach, position, segments, start, None)
     n = block.pyramid_norm(x)
     sides = zip(n.split(segments, 1), valid.split(segments, 1), strict=True)
