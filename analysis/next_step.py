@@ -8,6 +8,7 @@ from rich.text import Text
 from analysis.arms import arms
 from analysis.confirmation.record import confirmation_of, read_record
 from analysis.contrasts import contrasts, factors
+from analysis.fidelity.record import FidelityRecord, read_fidelity
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
 from analysis.paths import driven
@@ -54,6 +55,8 @@ def next_step(ranking: Ranking) -> str:
     if told.none_above:
         shows = f"{_command('report', ranking)} shows what the data give away"
         return f"no configuration is above baseline {told.best}: {shows}"
+    if (screened := read_fidelity(run)) is not None:
+        return _after_a_screen(screened)
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())
     if rivals:
         return f"{rivals} of {len(rows) - 1} others cannot be told apart from #1: more seeds (trial.seeds), then --confirm"
@@ -62,3 +65,10 @@ def next_step(ranking: Ranking) -> str:
 
 def _command(name: str, ranking: Ranking) -> str:
     return f"python -m analysis {name} {shlex.quote(str(ranking.run.path))}"
+
+
+def _after_a_screen(record: FidelityRecord) -> str:
+    """Of what was chosen on cached features; `--confirm` is for a choice that was made in full."""
+    if record.promoted:
+        return "put what was promoted into a sweep of its own (fidelity: full) and start that with --confirm"
+    return "train the best of these in full: fidelity: {screen: N, promote: K}, or a sweep of them with fidelity: full"

@@ -48,6 +48,14 @@ BENCHES = (
     "stem", "step", "earlier", "evaluation", "batches", "sweep", "ranking", "report", "driver", "store", "growth", "trials",
     "rules", "contracts", "twins", "cached", "gpu",
 )  # fmt: skip
+USES = {
+    "batch": ("stem", "step", "batches", "sweep"),
+    "units": ("ranking", "driver", "report"),
+    "through_ray": ("growth",),
+    "data": ("evaluation",),
+}
+"""Options that only these benches read."""
+UNITS = 10_000
 
 
 def measure(
@@ -224,7 +232,6 @@ def main() -> int:
     parser.add_argument(
         "--units",
         type=int,
-        default=10_000,
         metavar="N",
         help="configurations x seeds of ranking and driver (default: 10000 = 2000 x 5)",
     )
@@ -232,7 +239,6 @@ def main() -> int:
         "--through-ray",
         type=int,
         nargs="*",
-        default=list(THROUGH_RAY),
         metavar="N",
         help="trials of growth that go through Ray (default: 10 100; 5000 are fed by a loop in its place)",
     )
@@ -246,16 +252,20 @@ def main() -> int:
     )
     parser.add_argument("--json", type=user_path, metavar="FILE", help="write the figures to FILE, too")
     options = parser.parse_args()
+    for key, readers in USES.items():
+        if getattr(options, key) is not None and options.bench not in (*readers, "all"):
+            name = f"--{key.replace('_', '-')}"
+            raise UserError(f"{name}: {options.bench} does not read it; it is for {', '.join(readers)}")
+    units = UNITS if options.units is None else options.units
+    through_ray = list(THROUGH_RAY) if options.through_ray is None else options.through_ray
     for key in ("batch", "threads"):
         value = getattr(options, key)
         if value is not None and value < 1:
             raise UserError(f"--{key} {value}: expected at least 1")
-    if options.units < 100 or options.units % 100:
-        raise UserError(f"--units {options.units}: expected a multiple of 100")
-    if any(trials < THROUGH_RAY[0] for trials in options.through_ray):
-        raise UserError(
-            f"--through-ray {min(options.through_ray)}: expected at least {THROUGH_RAY[0]} trials"
-        )
+    if units < 100 or units % 100:
+        raise UserError(f"--units {units}: expected a multiple of 100")
+    if any(trials < THROUGH_RAY[0] for trials in through_ray):
+        raise UserError(f"--through-ray {min(through_ray)}: expected at least {THROUGH_RAY[0]} trials")
     if options.json is not None:
         check_file(options.json)
     if options.threads is not None:
@@ -266,8 +276,8 @@ def main() -> int:
             options.bench,
             quick=options.quick,
             batch=options.batch,
-            units=options.units,
-            through_ray=options.through_ray,
+            units=units,
+            through_ray=through_ray,
             data=options.data,
             device=device,
             console=console,

@@ -60,6 +60,8 @@ def run_trust(options: Options, console: Console, screen: Cached, fidelity: obje
     drawn = Drawn(screen, run / FOLDER / "cached")
     status = run_cached(drawn, console)
     if status or options.dry_run:
+        if not status:
+            tell(console, _in_full_later(sweep))
         return status
     plan = Plan.load(drawn.run)
     assert plan is not None
@@ -160,6 +162,16 @@ def _plain(config: SweepBlock, design: str, question: str) -> SweepBlock:
         "track": [],
     }
     return config.model_copy(update=changes)
+
+
+def _in_full_later(sweep: Sweep) -> str:
+    """What a dry run says of the part that costs most: its configurations are known once they are drawn."""
+    seeds, epochs = len(sweep.config.seeds), sweep.trial.optimiser.epochs
+    each = f"{counted(seeds, 'seed')} of {counted(epochs, 'epoch')}"
+    return (
+        f"then: the same {FEWEST} configurations in full, twice: on these seeds and on as many others, which is most of the "
+        f"cost: 2 x {FEWEST} configurations x {each} on each fold, each unit about what one of the sequence side above takes"
+    )
 
 
 def _values(run: Path, arms: Mapping[str, Mapping[str, Any]], sweep: Sweep) -> list[float]:

@@ -58,6 +58,7 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--batch", "0"), "--batch 0: expected at least 1"),
+        (("--units", "100"), "--units: stem does not read it; it is for ranking, driver, report"),
         (("--threads", "-1"), "--threads -1: expected at least 1"),
         (("--json", "nowhere/x.json"), "there is no folder nowhere"),
         (("--json", "/proc/x.json"), r"--json /proc/x.json: it cannot be written \(.+\); give another place"),

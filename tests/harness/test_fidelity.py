@@ -14,6 +14,8 @@ from scipy.stats import spearmanr
 
 from analysis.errors import UserError
 from analysis.fidelity.record import FEWEST, SCREEN, read_fidelity, read_trust
+from analysis.next_step import next_step
+from analysis.ranking import rank
 from analysis.store import Run
 from harness.config.space.frozen import FrozenComposer, frozen_keys
 from harness.config.sweep.sweep import Sweep, load_sweep
@@ -85,6 +87,7 @@ def load(folder: Path, yaml: str, **kinds: Any) -> Sweep:
         (f"{HEAD}fidelity: {{screen: 3}}\n{SPACE}", "'fidelity.promote' is needed"),
         (f"{HEAD}fidelity: {{screen: 3, promote: 2}}\ntrials: 4\n{SPACE}", "fidelity.screen says: leave it out"),
         (f"{SCREENS}design: grid\n".replace("loguniform: [0.001, 0.03]", "grid: [0.1]"), "expected design: search"),
+        (f"{HEAD}fidelity: {{screen: 3, promote: 2}}\nspace:\n{OF_SEQUENCE}", "nothing is left to screen, since all that"),
         (f"{HEAD}fidelity: cached\ndesign: leave_one_out\n", "expected design: search or grid"),
         (f"{HEAD}  frozen: abc\n{SPACE}", "set by fidelity: cached of the sweep, and by nobody else"),
         (f"{HEAD}{SPACE}  frozen: {{choice: [a, b]}}\n", "set by fidelity: cached of the sweep, and by nobody else"),
@@ -252,6 +255,8 @@ def test_the_best_of_a_screen_are_trained_in_full(tmp_path: Path) -> None:
         ("model.dropout", "loss.sparsity.groups"),
     )
     assert "[cached]" not in str(Plan.load(run))
+    assert "train the best of these in full" in next_step(rank(screen))
+    assert "into a sweep of its own (fidelity: full)" in next_step(rank(whole))
     with pytest.raises(UserError, match=r"in full, and .* on cached features: such results are not mixed"):
         combine([run / SCREEN, run], tmp_path / "both", reuse_older_code=False)
 

@@ -28,8 +28,8 @@ def check_fidelity(config: SweepBlock, base: Mapping[str, Any], *, holds: bool =
     Raises
     ------
     ConfigError
-        for a design that screens nothing, a number of configurations that is given twice, keys of a cached space that
-        reach the sequence side alone, and the key that fidelity sets where a person sets it.
+        for a design or a space that screens nothing, a number of configurations that is given twice, keys of a cached
+        space that reach the sequence side alone, and the key that fidelity sets where a person sets it.
     """
     for at in (
         f"space.{FROZEN}" if FROZEN in config.space else "",
@@ -72,6 +72,13 @@ def check_fidelity(config: SweepBlock, base: Mapping[str, Any], *, holds: bool =
                 f"{name} sets {path} among others, which reaches the sequence side alone: a screen cannot hold "
                 f"it; give {path} "
                 "an entry of its own",
+            )
+        if config.space and not _without_held(config, flatten(base)):
+            raise ConfigError(
+                "fidelity",
+                f"fidelity: nothing is left to screen, since all that the space varies ({', '.join(config.space)}) reaches "
+                "the sequence side, which a screen holds at the base's value: expected fidelity: full, or a key that acts "
+                "behind z_I in space",
             )
         return config
     if design.ablates or config.design.kind not in ("search", "grid"):
