@@ -169,8 +169,8 @@ def _in_full_later(sweep: Sweep) -> str:
     seeds, epochs = len(sweep.config.seeds), sweep.trial.optimiser.epochs
     each = f"{counted(seeds, 'seed')} of {counted(epochs, 'epoch')}"
     return (
-        f"then: the same {FEWEST} configurations in full, twice: on these seeds and on as many others, which is most of the "
-        f"cost: 2 x {FEWEST} configurations x {each} on each fold, each unit about what one of the sequence side above takes"
+        f"then, most of the cost: the same {FEWEST} configurations in full, on these seeds and again on as many others: 2 x "
+        f"{FEWEST} configurations x {each} on each fold, a unit about what one of the sequence side above takes"
     )
 
 
