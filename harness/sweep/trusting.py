@@ -169,7 +169,7 @@ def _in_full_later(sweep: Sweep) -> str:
     seeds, epochs = len(sweep.config.seeds), sweep.trial.optimiser.epochs
     each = f"{counted(seeds, 'seed')} of {counted(epochs, 'epoch')}"
     return (
-        f"then, most of the cost: the same {FEWEST} configurations in full, on these seeds and again on as many others: 2 x "
+        f"then, most of the cost: the same {FEWEST} configurations in full, on these seeds and on as many others: 2 x "
         f"{FEWEST} configurations x {each} on each fold, a unit about what one of the sequence side above takes"
     )
 
