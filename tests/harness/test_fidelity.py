@@ -85,6 +85,7 @@ def load(folder: Path, yaml: str, **kinds: Any) -> Sweep:
         (f"{HEAD}fidelity: cachd\n{SPACE}", "expected one of full, cached; did you mean 'cached'"),
         (f"{HEAD}fidelity: {{screen: 3, promote: 3}}\n{SPACE}", "expected fewer to promote than to screen"),
         (f"{HEAD}fidelity: {{screen: 3}}\n{SPACE}", "'fidelity.promote' is needed"),
+        (f"{HEAD}fidelity: {{sceen: 3, promote: 2}}\n{SPACE}", "'sceen' is not a key of 'fidelity' .* mean 'screen'"),
         (f"{HEAD}fidelity: {{screen: 3, promote: 2}}\ntrials: 4\n{SPACE}", "fidelity.screen says: leave it out"),
         (f"{SCREENS}design: grid\n".replace("loguniform: [0.001, 0.03]", "grid: [0.1]"), "expected design: search"),
         (f"{HEAD}fidelity: {{screen: 3, promote: 2}}\nspace:\n{OF_SEQUENCE}", "nothing is left to screen, since all that"),

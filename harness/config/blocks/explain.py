@@ -51,6 +51,10 @@ def _explained(model: type[Model], build: Callable[[Any], Model], data: Mapping[
         return build(dict(data))
     except ValidationError as error:
         problems: list[dict[str, Any]] = [dict(problem) for problem in error.errors()]
+    # A key that is missing may be one that is there, misspelt: which says more.
+    if problems[0]["type"] == "missing":
+        beside = problems[0]["loc"][:-1]
+        problems.sort(key=lambda one: (one["type"], one["loc"][:-1]) != ("extra_forbidden", beside))
     path, owner = locate(model, problems[0]["loc"])
     here = [problem for problem in problems if locate(model, problem["loc"])[0] == path]
     # A value that may have several types is complained about once for each: a range tells more than a type.

@@ -42,11 +42,13 @@ def terms_of_sequence() -> list[type[LossTerm]]:
 def refuse_frozen(path: str, at: str) -> None:
     """Raise ConfigError at `at` for a key that a cached configuration could not follow."""
     if path in frozen_keys():
+        why = (
+            "is of the network, which is the base's" if path.startswith(OF_MODEL) else "reaches nothing else"
+        )
         raise ConfigError(
             at,
-            f"fidelity: cached trains nothing of the sequence side, and {path} reaches nothing else: expected it "
-            "outside the "
-            "space, or fidelity: {screen: N, promote: k}, which holds it at the base's value in the screen and says so",
+            f"fidelity: cached trains nothing of the sequence side, and {path} {why}: expected it outside the space, or "
+            "fidelity: {screen: N, promote: k}, which holds it at the base's value in the screen and says so",
         )
 
 
