@@ -149,8 +149,10 @@ def _compared(
     pair: tuple[str, str], one: pd.DataFrame, other: pd.DataFrame, digits: Mapping[str, Mapping[str, int]]
 ) -> Copy | None:
     """The copy that two configurations are, None where they are none."""
-    shared = one.index.intersection(other.index)
-    a, b = one.loc[shared], other.loc[shared]
+    a, b = one, other
+    if not one.index.equals(other.index):
+        shared = one.index.intersection(other.index)
+        a, b = one.loc[shared], other.loc[shared]
     numbers = 0
     metrics: list[str] = []
     fewest: list[int] = []
