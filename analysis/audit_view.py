@@ -79,11 +79,13 @@ def audit_view(run: Run) -> Iterator[RenderableType]:
     if whole.begun < whole.planned:
         line.append(f"; of what has begun, {whole.begun} of {whole.planned} units", style="not bold")
     yield line
-    for row in rows.itertuples():
-        if row.verdict in ("active", "rank-invariant"):
+    for row in rows.to_dict("records"):
+        if row["verdict"] in ("active", "rank-invariant"):
             continue
-        text = Text(f"{row.verdict} ", style=_STYLE.get(str(row.verdict), ""))
-        text.append(f"{'' if row.id == '-' else f'{row.id} '}{row.mechanism}", style="bold")
-        which = f" ({named_ids(row.configs, short)})" if row.configurations < row.of else ""
-        text.append(f"  in {row.configurations} of {row.of} configurations that have it{which}: {row.reason}")
+        text = Text(f"{row['verdict']} ", style=_STYLE.get(row["verdict"], ""))
+        text.append(row["mechanism"] if row["id"] == "-" else f"{row['id']} {row['mechanism']}", style="bold")
+        which = f" ({named_ids(row['configs'], short)})" if row["configurations"] < row["of"] else ""
+        text.append(
+            f"  in {row['configurations']} of {row['of']} configurations that have it{which}: {row['reason']}"
+        )
         yield Padding(text, (0, 0, 0, 2))

@@ -15,7 +15,7 @@ TO_COME = (NOT_STARTED, "running", "interrupted")
 
 
 @dataclass(frozen=True)
-class Counts:
+class RunCounts:
     """`of_each`: configuration that is planned or has begun -> units by state (FINISHED, NOT_STARTED, or as `statuses`
     says); `unproposed`: configurations that a search has yet to propose, and `units_of_each` of those."""
 
@@ -60,12 +60,12 @@ class Counts:
         some = {state: count for state, count in self.states.items() if state not in (FINISHED, NOT_STARTED)}
         return some | {k: v for k, v in self.states.items() if k == NOT_STARTED}
 
-    def of(self, configs: Iterable[str]) -> "Counts":
+    def of(self, configs: Iterable[str]) -> "RunCounts":
         """The same of some configurations; of those that it knows."""
-        return Counts({config: self.of_each[config] for config in configs if config in self.of_each})
+        return RunCounts({config: self.of_each[config] for config in configs if config in self.of_each})
 
 
-def counts(run: Run) -> Counts:
+def counts(run: Run) -> RunCounts:
     """Of a run at this moment: every configuration on the folds and seeds that are asked for, and what has begun beside."""
     units, plan = run.table("units"), run.plan()
     reached: dict[str, dict[tuple[str, int], str]] = {str(c["id"]): {} for c in plan.get("configs", [])}
@@ -79,4 +79,4 @@ def counts(run: Run) -> Counts:
     }
     searching = plan.get("status", "finished") != "finished"
     unproposed = max(int(plan.get("trials", 0)) - len(plan.get("configs", [])), 0) if searching else 0
-    return Counts(of_each, unproposed, len(asked))
+    return RunCounts(of_each, unproposed, len(asked))

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,14 @@ class Copy:
         )
 
 
+class _Numbers(NamedTuple):
+    """Of one configuration: places (fold, seed and cell line) [n], numbers there [n, metrics], and cell lines [n]."""
+
+    keys: pd.Index
+    values: np.ndarray
+    lines: np.ndarray
+
+
 def copies(run: Run) -> list[Copy]:
     """Pairs of configurations that agree in all metrics that vary, over all cell lines and seeds that both have, in at
     least `FEWEST` numbers of `DECIMALS` decimals or more; those of the reported weights."""
@@ -70,7 +78,10 @@ def copies(run: Run) -> list[Copy]:
     for metric in _METRICS:
         pairs.update(_neighbours(results, metric))
     by_config = {
-        str(config): part.set_index("key") for config, part in results.groupby("config", observed=True)
+        str(config): _Numbers(
+            pd.Index(part["key"]), part[list(_METRICS)].to_numpy(float), part["line"].to_numpy()
+        )
+        for config, part in results.groupby("config", observed=True)
     }
     each = (
         _compared(pair, by_config[pair[0]], by_config[pair[1]], digits)
@@ -84,6 +95,9 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
     """Rows of the table `warnings`, one per unit of a copy; none where never_acted explains why two are the same."""
     unit_rows = run.table("units")
     names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
+    keys_of: dict[str, Any] = {
+        str(config): part[KEYS].to_dict("records") for config, part in unit_rows.groupby("config")
+    }
     silent: dict[str, set[str]] | None = None
     contents: Mapping[str, Mapping[str, Any]] = {}
     for copy in copies(run):
@@ -93,8 +107,7 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
             if _explained(contents, copy.configs, silent):
                 continue
         for config, other in (copy.configs, copy.configs[::-1]):
-            keys: Any = unit_rows.loc[unit_rows["config"] == config, KEYS].to_dict("records")
-            for key in keys:
+            for key in keys_of[config]:
                 yield {
                     **key, "rule": RULE, "mark": MARK, "value": float(copy.numbers), "limit": float(FEWEST),
                     "severity": _SEVERITY, "epoch": None, "cell_line": None, "source": _SOURCE, "advice": _ADVICE,
@@ -146,17 +159,20 @@ def _digits(run: Run) -> dict[str, Mapping[str, int]]:
 
 
 def _compared(
-    pair: tuple[str, str], one: pd.DataFrame, other: pd.DataFrame, digits: Mapping[str, Mapping[str, int]]
+    pair: tuple[str, str], one: _Numbers, other: _Numbers, digits: Mapping[str, Mapping[str, int]]
 ) -> Copy | None:
     """The copy that two configurations are, None where they are none."""
-    shared = one.index.intersection(other.index)
-    a, b = one.loc[shared], other.loc[shared]
+    a, b, lines = one.values, other.values, one.lines
+    if not one.keys.equals(other.keys):
+        shared = one.keys.intersection(other.keys)
+        at = one.keys.get_indexer(shared)
+        a, b, lines = a[at], b[other.keys.get_indexer(shared)], lines[at]
     numbers = 0
     metrics: list[str] = []
     fewest: list[int] = []
-    for metric in _METRICS:
-        both = (a[metric].notna() & b[metric].notna()).to_numpy()
-        left, right = a[metric].to_numpy()[both], b[metric].to_numpy()[both]
+    for column, metric in enumerate(_METRICS):
+        both = ~(np.isnan(a[:, column]) | np.isnan(b[:, column]))
+        left, right = a[both, column], b[both, column]
         written = [_written(digits[config], metric) for config in pair if config in digits]
         if not both.any() or min(written, default=DECIMALS) < DECIMALS:
             continue
@@ -168,7 +184,7 @@ def _compared(
         metrics.append("threshold" if metric == "threshold_oracle" else metric)
     if numbers < FEWEST:
         return None
-    return Copy(pair, numbers, tuple(metrics), a["line"].nunique(), min(fewest, default=None))
+    return Copy(pair, numbers, tuple(metrics), len(set(lines)), min(fewest, default=None))
 
 
 def _written(digits: Mapping[str, int], metric: str) -> int:

@@ -27,12 +27,16 @@ def ranking_figure(ranking: Ranking) -> go.Figure:
     rows, by = ranking.configurations, ranking.by
     counted = ranking.findings[~ranking.findings["implied"]]
     flagged = rows["config"].isin(counted["config"])
-    names = [f"{row.rank}. {_named(row.short, row.label)}" for row in rows.itertuples()]
+    names = [f"{row['rank']}. {_named(row['short'], row['label'])}" for row in rows.to_dict("records")]
     colours = [_FAULT if f else _PLAIN for f in flagged]
     symbols = ["circle" if complete else "circle-open" for complete in rows["complete"]]
     hover = [
-        [f"{row.config}<br>{row.label}", ", ".join(row.flags) or "none", row.lacking or "all units finished"]
-        for row in rows.itertuples()
+        [
+            f"{row['config']}<br>{row['label']}",
+            ", ".join(row["flags"]) or "none",
+            row["lacking"] or "all units finished",
+        ]
+        for row in rows.to_dict("records")
     ]
     spans = {"type": "data", "symmetric": False, "color": "#9fb6cc", "thickness": 1.5}
     spans |= {"array": rows["high"] - rows["value"], "arrayminus": rows["value"] - rows["low"]}
@@ -91,7 +95,8 @@ def per_cell_figure(ranking: Ranking, split: str = "val_unseen") -> go.Figure:
     means = cells.pivot_table(index="config", columns="cell_line", values="aupr", aggfunc="mean")
     order = [config for config in ranking.configurations["config"] if config in means.index][::-1]
     means = means.loc[order]
-    names = {row.config: _named(row.short, row.label) for row in ranking.configurations.itertuples()}
+    rows = ranking.configurations.to_dict("records")
+    names = {str(row["config"]): _named(row["short"], row["label"]) for row in rows}
     figure = go.Figure(
         go.Heatmap(
             z=means.to_numpy(),

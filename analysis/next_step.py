@@ -31,9 +31,9 @@ def next_step(ranking: Ranking) -> str:
     inner = confirmation_of(run)
     record = read_record(inner) if inner is not None else None
     if driven(run.path) or (inner is not None and driven(inner.path)):
-        come, planned = ranking.counts.to_come, counted(ranking.counts.planned, "unit")
+        come, units = ranking.counts.to_come, counted(ranking.counts.planned, "unit")
         if come:
-            return f"the sweep is running, {come} of {planned} still to end: wait for it, then look again"
+            return f"the sweep is running, {come} of {units} still to end: wait for it, then look again"
         if record is not None and record.opened is None:
             return "the confirmation is running: wait for its end, which opens its test split"
     if record is not None and record.opened is None:

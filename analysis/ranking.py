@@ -11,7 +11,7 @@ from analysis.arms import arm_labels
 from analysis.asked import asked_by
 from analysis.balance import common_to_seeds, mixed
 from analysis.completeness import NO_ROWS, Completeness, completeness
-from analysis.counts import Counts, counts
+from analysis.counts import RunCounts, counts
 from analysis.criteria import CRITERIA, Criterion
 from analysis.errors import UserError
 from analysis.flags import counts_against_health, survey
@@ -54,7 +54,7 @@ class Ranking:
     changes: Mapping[str, Mapping[str, Any]]
     accused: pd.DataFrame
     """Units that the audit stopped: config, label, fold, seed and reason; they count for nothing above."""
-    counts: Counts
+    counts: RunCounts
     """Configurations and units of the whole run, ranked or not."""
     mixture: Mixture | None = None
     """Units of older code that stand beside newer ones, because a person asked for it."""

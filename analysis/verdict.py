@@ -11,7 +11,7 @@ from analysis.ranking import Ranking
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StandingVerdict:
     """Of one configuration: `faults` (rules of severity fault that neither data nor sizes imply), the `best` baseline with
     its `value`, how many of the `baselines` it is not above, and `beside`: its interval lies above the best baseline, below
     it or is unclear; empty without a baseline. `none_above`: no ranked configuration is above the best baseline."""
@@ -29,20 +29,20 @@ class Verdict:
         return 0 < self.baselines == self.ahead
 
 
-def verdict(ranking: Ranking, config: str | None = None) -> Verdict:
+def verdict(ranking: Ranking, config: str | None = None) -> StandingVerdict:
     """Of a ranked configuration, the first one by default."""
     rows, by = ranking.configurations, ranking.by
     row = rows.iloc[0] if config is None else rows[rows["config"] == config].iloc[0]
     faults = faults_of(ranking, str(row["config"]))
     known = ranking.baselines[ranking.baselines[by.key].notna()]
     if known.empty:
-        return Verdict(faults, "", math.nan, 0, 0, "", False)
+        return StandingVerdict(faults, "", math.nan, 0, 0, "", False)
     first = known.iloc[0]
     ahead = sum(not by.gain(row["value"] - value) > 0 for value in known[by.key])
     low, high = by.gain(row["low"] - first[by.key]), by.gain(row["high"] - first[by.key])
     beside = "above" if min(low, high) > 0 else "below" if max(low, high) < 0 else "unclear"
     none_above = not by.gain(float(rows["value"].iloc[0]) - float(first[by.key])) > 0
-    return Verdict(
+    return StandingVerdict(
         faults, str(first["baseline"]), float(first[by.key]), ahead, len(known), beside, none_above
     )
 

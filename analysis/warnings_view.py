@@ -37,7 +37,7 @@ def warnings_view(ranking: Ranking) -> Iterator[RenderableType]:
     yield Text("\nWarnings", style="bold")
     if grouped.empty:
         yield Text("no rule was broken in the ranked configurations")
-    ranks = {row.config: f"#{row.rank} {row.short}" for row in rows.itertuples()}
+    ranks = {str(row["config"]): f"#{row['rank']} {row['short']}" for row in rows.to_dict("records")}
     common, lines = common_rules(ranking), unseen_lines(ranking.run)
     told = grouped.to_dict("records")
     for row in told:

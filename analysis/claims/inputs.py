@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.balance import common_to_seeds
 from analysis.intervals import Interval, t_interval
 from analysis.reported import reported_units, resolved_configurations
+from analysis.schema import TABLES
 from analysis.store import KEYS, Run
 from analysis.terminal import many
 
@@ -46,8 +47,12 @@ class ClaimInputs:
         ledger = run.table("ledger")[[*KEYS, "phase", "w", "form"]]
         common = common.merge(ledger, on=KEYS, how="left").reset_index(drop=True)
         left = len(units) - len(common)
+        names = frozenset(
+            f"{config}-{fold}-{seed}" for fold, seed in zip(common["fold"], common["seed"], strict=True)
+        )
         cells, embeddings, vectors = (
-            run.table(name).merge(common[KEYS], on=KEYS) for name in ("cells", "embeddings", "pair_vectors")
+            run.rows_of(name, names, TABLES[name].names).merge(common[KEYS], on=KEYS)
+            for name in ("cells", "embeddings", "pair_vectors")
         )
         reported = cells[(cells["protocol"] == "exact") & (cells["selection"] == "best_on_validation")]
         said = f"{many(left, 'unit')} that did not end as planned, or on folds that not all seeds have"

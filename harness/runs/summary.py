@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.balance import common_to_seeds
-from analysis.counts import Counts, counts
+from analysis.counts import RunCounts, counts
 from analysis.errors import UserError
 from analysis.paths import driven
 from analysis.reported import REPORTED, statuses
@@ -37,7 +37,7 @@ class RunSummary:
         return self.run.table("units").assign(state=statuses(self.run))
 
     @cached_property
-    def counts(self) -> Counts:
+    def counts(self) -> RunCounts:
         """Configurations and units by what became of them, as every other view counts them."""
         return counts(self.run)
 

@@ -33,7 +33,9 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     write_unit(folder, Copy("bbb222", {"energy.form": "gated"}), 0)
     write_unit(folder, Copy("bbb222", {"energy.form": "gated"}, status="running"), 1)
-    configs = [{"id": name, "changes": {}} for name in ("aaa111", "bbb222", "ccc333")]
+    configs: list[dict[str, object]] = [
+        {"id": name, "changes": {}} for name in ("aaa111", "bbb222", "ccc333")
+    ]
     (folder / "plan.json").write_text(json.dumps({**PLAN, "configs": configs}), encoding="utf-8")
     (folder / LOCK).touch()
     return folder

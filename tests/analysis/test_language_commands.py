@@ -20,6 +20,7 @@ from analysis.errors import UserError
 from analysis.language import catalogue
 from analysis.ranking import rank
 from analysis.rules import RULES
+from analysis.sized import ROOMY
 from analysis.store import Run
 from harness.shortcuts.report import MEANING
 from harness.shortcuts.scorers import on_folds
@@ -172,7 +173,7 @@ def test_a_confirmed_ranking_has_no_english(confirmed: Path, capsys: pytest.Capt
     assert "下一步：用 --confirm --resume" in said
 
 
-@pytest.mark.parametrize("width", [80, 100])
+@pytest.mark.parametrize("width", [80, ROOMY])
 def test_the_table_of_a_confirmation_fits(confirmed: Path, width: int) -> None:
     console = Console(width=width, file=io.StringIO(), markup=False, emoji=False, highlight=False)
     for part in confirmation_view(rank(Run.open(confirmed))):
@@ -181,7 +182,7 @@ def test_the_table_of_a_confirmation_fits(confirmed: Path, width: int) -> None:
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width
     (head,) = [line for line in lines if "optimism chosen" in " ".join(line.split())]
-    assert ("to the winner" in head) == (width >= 100)
+    assert ("to the winner" in head) == (width >= ROOMY)
     said = " ".join(console.file.getvalue().split())
     assert "again" in head
     assert "still not told" in said

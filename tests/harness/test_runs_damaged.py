@@ -103,7 +103,7 @@ def test_units_that_were_kept_from_beginning_have_no_result(tmp_path: Path) -> N
 
 def test_a_search_that_goes_on_counts_what_it_will_propose(run: Path) -> None:
     planned(run, list(COPIES[:2]), design="search", trials=8, status="running")
-    assert row_of(run.parent, "copies")[1:5] == ["interrupted", "search", "2", "6/24"]
+    assert row_of(run.parent, "copies")[1:5] == ["interrupted", "search", "8", "6/24"]
 
 
 def pruned_on_one_fold(path: Path) -> Path:
