@@ -22,7 +22,7 @@ def console() -> Console:
 def tell(console: Console, text: str, style: str | None = None, *, indent: int = 0) -> None:
     """Print sentences, a line each: between words on a terminal, and wherever COLUMNS says how wide one is; as they are in
     a file or a pipe, where lines are searched. What is to be pasted is printed as it is instead."""
-    if console.is_terminal or os.environ.get("COLUMNS"):
+    if console.is_terminal or os.environ.get("COLUMNS", "").isdigit():
         later = " " * (indent + 2)
         wrapped = (
             textwrap.fill(

@@ -89,25 +89,34 @@ def test_an_input_that_cannot_be_read_is_one_sentence(
 
 def test_sweep_says_where_its_data_are_and_what_was_dropped(tmp_path: Path) -> None:
     """Two copies of one data set share a store; the second is shown under its own name."""
-    shown = {}
+    files, drop, cache = {}, "data.contradictions=drop", tmp_path / "cache"
     for name in ("mine", "copy"):
-        root = write_parquet(tmp_path / name / "data", with_contradiction())
-        ended = command(
-            *("harness.sweep", sweep_file(tmp_path / name, root), "--dry-run"),
-            *("--set", "data.contradictions=drop", "--cache", tmp_path / "cache", "--out", tmp_path / "run"),
+        files[name] = sweep_file(
+            tmp_path / name, write_parquet(tmp_path / name / "data", with_contradiction())
         )
-        assert ended.returncode == 0, ended.stderr
-        shown[name] = ended.stdout.replace("\n", "")
-    assert len([path for path in (tmp_path / "cache").iterdir() if path.is_dir()]) == 1
-    assert str(tmp_path / "mine") not in shown["copy"]
-    compact = "".join(shown["copy"].split())
+    first = load_sweep(files["mine"], overrides=[drop])
+    model = first.trial.resolved(gpu=False).model
+    assert model.enhancer_bp is not None
+    assert model.promoter_bp is not None
+    windows = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
+    open_dataset(first.config.data, **windows, cache=cache, progress=False)
+    before = sorted(cache.rglob("*"))
+    ended = command(
+        *("harness.sweep", files["copy"], "--dry-run", "--set", drop),
+        *("--cache", cache, "--out", tmp_path / "run"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(cache.rglob("*")) == before
+    shown = ended.stdout.replace("\n", "")
+    assert str(tmp_path / "mine") not in shown
+    compact = "".join(shown.split())
     for sentence in (
         str(tmp_path / "copy" / "data"),
         "contradictory pairs dropped: 1 pairs (2 rows) with both labels in one cell line",
         "repeated pairs dropped: 1 rows",
         "79 pairs of 5 cell lines",
     ):
-        assert "".join(sentence.split()) in compact, shown["copy"]
+        assert "".join(sentence.split()) in compact, shown
 
 
 @pytest.mark.parametrize("layout", ["prism", "parquet"])

@@ -96,7 +96,8 @@ def read_use(paths: Sequence[Path], where: Sequence[str]) -> list[UseFile]:
         try:
             file = UseFile(str(path), path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
-            raise UserError(f"{place}: there is no file {path}{nearest_path(path)}") from None
+            hint = nearest_path(path, lambda beside: beside.suffix == ".py")
+            raise UserError(f"{place}: there is no file {path}{hint}") from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise UseError(
