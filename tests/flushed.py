@@ -8,7 +8,7 @@ class HasFile(Protocol):
     def fileno(self) -> int: ...
 
 
-def flushed(file: int | HasFile) -> None:
+def flushed(fd: int | HasFile) -> None:
     """In place of `os.fsync`, which takes milliseconds at each of the ten thousand calls of the tests. OSError for a file
     that is not open, as there."""
-    os.fstat(file if isinstance(file, int) else file.fileno())
+    os.fstat(fd if isinstance(fd, int) else fd.fileno())
