@@ -53,9 +53,10 @@ class TemperedPooling(nn.Module):
 
     def forward(self, h: Tensor, mask: Tensor, anchors: Tensor) -> Tensor:
         query = self.query(anchors.mean(dim=1))
-        score = (self.key(h) @ query[..., None]).squeeze(-1) / math.sqrt(h.shape[-1])
-        weight = masked_softmax(score / self.temperature(anchors), mask)
-        return (weight[:, None] @ h).squeeze(1)
+        # <W h + b, q> = <h, W' q> + <b, q>, so that no map of every window is made.
+        score = (h * (query @ self.key.weight)[:, None]).sum(-1) + (query @ self.key.bias)[:, None]
+        weight = masked_softmax(score / (math.sqrt(h.shape[-1]) * self.temperature(anchors)), mask)
+        return (weight[..., None] * h).sum(dim=1)
 
 
 class DirectionGate(nn.Module):
