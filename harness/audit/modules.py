@@ -83,9 +83,7 @@ def redundant_temperature(config: ConfigurationBlock) -> str:
         and isinstance(environment, EncodedEnvironmentBlock)
         and environment.scope == "cell"
     ):
-        return (
-            "T per cell line beside a cell-scope R_E: either can absorb the other (seed 000 forbids the pair)"
-        )
+        return "T per cell line beside a cell-scope R_E: either can absorb the other (source document 000 forbids the pair)"
     if mode in ("learned", "per_cell") and config.loss.calibration.weight == 0:
         return "U_I is not held in a range (loss.calibration.weight: 0), so its scale absorbs a learned T"
     return ""

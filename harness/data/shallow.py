@@ -28,7 +28,7 @@ def sequence_statistics(windows: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """GC content, log10 of the uncropped length in bp, and the shares of the 32 strand-free 3-mers of each sequence.
 
     windows uint8 [M, L] (A C G T N = 0..4), lengths int64 [M] -> float32 [M, 34]. Unknown bases and padding do not
-    count; a sequence without any known base or 3-mer gets 0 there, and length 0 counts as 1 bp. Source: seed 001
+    count; a sequence without any known base or 3-mer gets 0 there, and length 0 counts as 1 bp. Source: source document 001
     (Student 2's shallow statistics).
     """
     which = strand_words()

@@ -52,5 +52,6 @@ RECIPES = {
         "minimal", {**TAUGHT, "environment.encoder": "attention"}, seeds=8, forms=LEVELS
     ),
 }
-"""Name -> what is trained. rp24 and rp25 have the weights 0.1 and 0.01 of their record points, which seed 004 calls without
-effect: a fault that is planted, though not by us. Beside each stands the same with the one weight raised that drowns."""
+"""Name -> what is trained. rp24 and rp25 have the weights 0.1 and 0.01 of their record points, which source document 004
+calls without effect: a fault that is planted, though not by us. Beside each stands the same with the one weight raised that
+drowns."""

@@ -15,7 +15,7 @@ from models.registry import EVERYWHERE
     name="binding energy",
     equation="l = U_I / T + log A_c, A_c = softplus(KAN(z_E)); R_E = -log A_c",
     shapes="u [E, Q], r [E, 1], temperature [E, 1] -> [E, Q]; z_E [E, w] -> A_c [E]",
-    source="seed 004: P proportional to [TF] exp(-dG / kT)",
+    source="source document 004: P proportional to [TF] exp(-dG / kT)",
 )
 class BindingEnergy(Energy):
     """l = U_I / T - R_E, R_E = -log A_c: odds A_c exp(U_I / T), with A_c > 0 in the place of the concentration [TF]

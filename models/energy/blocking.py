@@ -14,7 +14,7 @@ from models.registry import EVERYWHERE
     name="blocking energy",
     equation="P = sigmoid(w R_E) sigmoid(U_I / T), l = log P - log(1 - P), R_E signed, w learned from 1",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]; w scalar",
-    source="definitions, Energies; seed 004 (closed chromatin blocks)",
+    source="definitions, Energies; source document 004 (closed chromatin blocks)",
 )
 class BlockingEnergy(SlopedGate):
     """P = sigmoid(w R_E) sigmoid(U_I / T): a closed gate really closes, also for U_I < 0, where `gated` only returns

@@ -14,7 +14,7 @@ from models.registry import EVERYWHERE
     equation="l = (U_I - R_E) / T, R_E(c) >= 0; at sample scope R_E(x, c) = R_E(c) + a centred part of either "
     "sign, and may be negative",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]",
-    source="seeds 000 and 001",
+    source="source documents 000 and 001",
 )
 class LinearEnergy(Energy):
     """l = (U_I - R_E) / T: the environment shifts a cell line's potentials down, never their order.
@@ -42,7 +42,7 @@ class LinearEnergy(Energy):
     equation="l = (U_I - R_E + lam U_I R_E) / T, R_E(c) >= 0, lam learned from 0.1; at sample scope R_E(x, c) = "
     "R_E(c) + a centred part of either sign, and may be negative",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]; lam scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class InteractionEnergy(Energy):
     """l = (U_I - R_E + lam U_I R_E) / T = ((1 + lam R_E) U_I - R_E) / T, increasing while 1 + lam R_E > 0.

@@ -44,7 +44,7 @@ class SlopedGate(Energy):
     name="gated energy",
     equation="l = U_I sigmoid(w R_E) / T, R_E signed, w learned from 1",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]; w scalar",
-    source="seed 004",
+    source="source document 004",
 )
 class GatedEnergy(SlopedGate):
     """l = U_I sigmoid(w R_E) / T: the environment opens (1) or closes (0) the gate on the potential.
@@ -68,7 +68,7 @@ class GatedEnergy(SlopedGate):
     name="boosted gate",
     equation="l = U_I (1 + a tanh(U_I) sigmoid(R_E)) / T, a in [0, 1] as set, R_E signed",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]",
-    source="seed 004 (promotion)",
+    source="source document 004 (promotion)",
 )
 class BoostedGateEnergy(Energy):
     """l = U_I (1 + k tanh U_I) / T, k = a sigmoid(R_E): an open environment promotes, potentials above 0 grow by k
@@ -109,7 +109,7 @@ class BoostedGateEnergy(Energy):
     equation="l = U_I (1[R_E > tau] + b 1[R_E <= tau]) / T, b > 0 and tau as set, R_E signed; gradient to R_E as of "
     "sigmoid(R_E - tau) (straight-through)",
     shapes="u [E, Q], r [E, 1] | [E, Q], temperature [E, 1] -> [E, Q]",
-    source="seed 004 (all or none); Bengio et al. 2013 (straight-through)",
+    source="source document 004 (all or none); Bengio et al. 2013 (straight-through)",
 )
 class ThresholdGateEnergy(Energy):
     """l = U_I (b + (1 - b) g) / T with g = 1[R_E > tau]: all of the potential, or the leak b of it.

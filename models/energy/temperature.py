@@ -62,7 +62,7 @@ def fit(logit_at: Callable[[Tensor], Tensor], labels: Tensor) -> Tensor:
     changes nothing.
 
     Raises ValueError for shapes that differ or logits that are not finite.
-    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks"; seed 003.
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks"; source document 003.
     """
     target = labels.detach().double()
     one = torch.ones((), dtype=torch.float64)
@@ -106,7 +106,7 @@ def _narrowed(loss: Callable[[float], float], low: float, high: float) -> tuple[
     name="fixed temperature",
     equation="T = value",
     shapes="-> [E, 1]",
-    source="seed 001",
+    source="source document 001",
 )
 class FixedTemperature(Temperature):
     """T = value for every cell line; nothing is learned. Raises ValueError unless value > 0."""
@@ -131,7 +131,7 @@ class FixedTemperature(Temperature):
     name="learned temperature",
     equation="T = softplus(t), t = ln(e - 1) at initialisation: T = 1",
     shapes="-> [E, 1]; t scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class LearnedTemperature(Temperature):
     """T = softplus(t), one for all cell lines, exactly 1 at initialisation."""
@@ -157,12 +157,12 @@ class LearnedTemperature(Temperature):
     name="temperature per cell line",
     equation="T(c) = softplus(<v, z_E(c)> + t), v = 0 and t = ln(e - 1) at initialisation: T = 1",
     shapes="z_e [E, w] -> [E, 1]; v [w], t scalar",
-    source="seeds 001 and 004",
+    source="source documents 001 and 004",
 )
 class PerCellTemperature(Temperature):
     """T(c) = softplus(linear(z_E(c))), exactly 1 at initialisation.
 
-    Together with a cell-scope R_E one absorbs the other (seed 000 forbids the pair; definitions,
+    Together with a cell-scope R_E one absorbs the other (source document 000 forbids the pair; definitions,
     Gauge). Raises ValueError when z_e is None.
     """
 
@@ -195,7 +195,7 @@ class PerCellTemperature(Temperature):
     name="calibrated temperature",
     equation="T = 1 in training; afterwards argmin_T of the negative log-likelihood of the energy at T on validation",
     shapes="-> [E, 1]; fit: (T -> logits [N]), labels [N] -> scalar",
-    source="seed 004; Guo et al. 2017",
+    source="source document 004; Guo et al. 2017",
 )
 class CalibratedTemperature(Temperature):
     """T = 1 wherever the model runs; `fit` then finds on validation pairs the T that the energy takes in its place."""

@@ -29,7 +29,7 @@ class AbundanceResistance(Resistance):
     Range: all of R; scarce factors (A_c < 1) resist, abundant ones (A_c > 1) promote. Shapes: z_e [E, w] -> raw [E],
     R_E [E, 1]. Neither standardised nor made non-negative; a Teacher's raw value becomes an abundance the same way.
     NaN passes through. Raises ValueError at sample scope: A_c belongs to the cell line.
-    Source: seed 004.
+    Source: source document 004.
     """
 
     def __init__(

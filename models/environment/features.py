@@ -17,7 +17,7 @@ from models.sizes import Sizes
     name="cell-line features",
     equation="z_E(c) = MLP(v_c); optionally v'_c = decoder(z_E(c))",
     shapes="support.v [E, F] -> [E, w]; decoder [E, w] -> [E, F]",
-    source="seed 004, z_E = f_E(v_c)",
+    source="source document 004, z_E = f_E(v_c)",
 )
 class FeatureEnvironment(Environment):
     """z_E(c) = linear(GELU(linear(v_c))), v_c standardised over the training cell lines; reads `support.v` alone.

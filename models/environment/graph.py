@@ -118,7 +118,7 @@ GRAPHS: Registry[PrototypeGraph] = Registry(
     name="graph convolution over prototypes",
     equation="H = A' relu(A' X W_1) W_2, A' = D^-1/2 (A + I) D^-1/2",
     shapes="X [C P, w], A [C P, C P] -> [C, P, w]",
-    source="seed 002; Kipf and Welling 2017",
+    source="source document 002; Kipf and Welling 2017",
 )
 class GcnGraph(PrototypeGraph):
     """H = A' relu(A' X W_1) W_2 with A' = D^-1/2 (A + I) D^-1/2: two layers, no bias."""
@@ -145,7 +145,7 @@ class GcnGraph(PrototypeGraph):
     name="personalised PageRank over prototypes",
     equation="H = r (I - (1 - r) P)^-1 X, P = D^-1 (A + I)",
     shapes="X [C P, w], A [C P, C P] -> [C, P, w]",
-    source="seed 002; Page et al. 1999; Gasteiger et al. 2019",
+    source="source document 002; Page et al. 1999; Gasteiger et al. 2019",
 )
 class RandomWalkGraph(PrototypeGraph):
     """H = Pi X, Pi the personalised PageRank of walks that restart with probability r in (0, 1]; r = 1 gives X."""

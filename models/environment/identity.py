@@ -17,7 +17,7 @@ from models.sizes import Sizes
     name="cell-line embedding",
     equation="z_E(c) = e_c; for an unseen c an error, or mean_c e_c",
     shapes="support.cell [E] -> [E, w]; table [C, w]",
-    source="seed 004 (documented failing baseline)",
+    source="source document 004 (documented failing baseline)",
 )
 class IdEnvironment(Environment):
     """z_E(c) = e_c from a learned table [C, w]; reads `support.cell` alone.

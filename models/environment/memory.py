@@ -66,6 +66,6 @@ declare(
     "M29", "pseudo_unseen", kind="hidden names", name="pseudo-unseen cell lines",
     when={"episode.pseudo_unseen": POSITIVE},
     equation="a share of episodes hides the cell line's name; target R_ref of a frozen earlier Teacher",
-    shapes="cell [E] -> cell [E] with -1 where hidden", source="seed 001", off={"episode.pseudo_unseen": 0.0},
+    shapes="cell [E] -> cell [E] with -1 where hidden", source="source document 001", off={"episode.pseudo_unseen": 0.0},
     acts=TRAINING, reads=frozenset({"cell_line"}),
 )  # fmt: skip

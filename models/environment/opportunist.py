@@ -31,7 +31,7 @@ class Opportunist(nn.Module):
     an Opportunist has its own scale, so it needs no standardisation against the training cell lines.
     Shapes: x [E, f] -> Opinion(z [E, w], r [E]). NaN in x stays in its own episode. Group A: it belongs to the
     competition term, and what it says never enters a prediction.
-    Source: seeds 000 and 001 (Student 2, kept as a probe for shortcuts).
+    Source: source documents 000 and 001 (Student 2, kept as a probe for shortcuts).
     """
 
     def __init__(self, statistics: int, width: int, nonnegative: bool = False) -> None:
@@ -84,7 +84,7 @@ declare(
     when={"loss.competition.weight": POSITIVE},
     equation="R_O(c) = f(linear(z_O)), z_O = linear(GELU(linear(x))), x the standardised mean over S_c of GC content, "
         "k-mers, length and U_I",
-    shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="seeds 000 and 001", group="A", cls=Opportunist,
+    shapes="shallow [E, S, f] -> z_O [E, w], r_O [E]", source="source documents 000 and 001", group="A", cls=Opportunist,
     acts=TRAINING, reads=frozenset({"shallow"}),
     without={"loss.competition.weight": 0.0},
 )  # fmt: skip

@@ -20,7 +20,7 @@ class Placement(ModelPart):
 
     h [E, w] (the set encoder's output), nodes H [C, P, w] -> [E, w]; episodes are independent of each other and of the
     order of the prototypes. z_E lies in the convex hull of the prototypes' states, also for an unseen cell line. NaN
-    in either makes z_E NaN. Source: seed 002, "map"; seed 004 (the convex hull).
+    in either makes z_E NaN. Source: source document 002, "map"; source document 004 (the convex hull).
     """
 
     group = "E"
@@ -47,7 +47,7 @@ declare(
     when={"environment.graph.map": "attention"},
     equation="z_E = sum_p a_p H_p, a = softmax(<W_q n(h), W_k m(H_p)> / sqrt w), h the set encoder's output, "
         "n and m to mean 0 and unit spread",
-    shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="seed 002", group="E", cls=Placement,
+    shapes="h [E, w], nodes [C, P, w] -> [E, w]", source="source document 002", group="E", cls=Placement,
     acts=EVERYWHERE, reads=frozenset({"z_e"}),
     without={"environment.graph.map": "none"},
 )  # fmt: skip

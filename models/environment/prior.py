@@ -24,7 +24,7 @@ class GaussianProcessPrior(nn.Module):
     Places x: the standardised features v_c where `places` [C, F] is given, else z_E, the training cell lines being
     where their running prototypes `Reference.z_e` lie. D: mean squared distance between two training cell lines met
     so far (1 until two are), so that the lengthscale l is in units of how far cell lines are apart; m: mean of their
-    running raw R_E (0 before any). No parameters. Source: seed 004, Bayesian non-parametric prior; Rasmussen and
+    running raw R_E (0 before any). No parameters. Source: source document 004, Bayesian non-parametric prior; Rasmussen and
     Williams 2006, eq. 2.23 to 2.30. NaN in a place makes its own posterior NaN.
     """
 
@@ -102,7 +102,7 @@ declare(
     "M28", "gp_posterior", kind="extrapolation", name="Gaussian-process extrapolation",
     when={"environment.prior.extrapolate": "posterior"},
     equation="R(c*) = m + k(c*, C) (K + noise I)^-1 (R(C) - m)",
-    shapes="place [E, p], reference r [C] -> r [E]", source="seed 004",
+    shapes="place [E, p], reference r [C] -> r [E]", source="source document 004",
     off={"environment.prior.extrapolate": "own"},
     acts=frozenset({"prediction_unseen"}), reads=frozenset({"place"}),
 )  # fmt: skip

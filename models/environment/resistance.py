@@ -98,8 +98,8 @@ class Resistance(ModelPart):
     Shapes: z_e [R, w], R = E rows of episodes, or rows of which owner [E, Q] names that of each query pair; z_i
     [E, Q, d] (not read at cell scope), reference of C cell lines; raw [R] in place of linear(z_E) unless None; teacher
     (raw_T, share), both [E], or [E, Q] for query pairs of several cell lines. Range: R; where nonnegative, R_E(c) > 0
-    and R_E(x, c) deviates from it to either side. NaN passes through. Source: seed 001, rp13; definitions, Sample
-    scope. Why it has this form: docs/derivations.md, Resistance.
+    and R_E(x, c) deviates from it to either side. NaN passes through. Source: source document 001, rp13; definitions,
+    Sample scope. Why it has this form: docs/derivations.md, Resistance.
     """
 
     group = "E"
@@ -181,14 +181,14 @@ class Resistance(ModelPart):
 declare(
     "M16", "scope_cell", kind="scope", name="R_E per cell line", when={"environment.scope": "cell"},
     equation="R_E(c) = f(g(z_E(c)))", shapes="z_e [E, w], z_i [E, Q, d] -> r [E, 1]",
-    source="seed 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
+    source="source document 001; rp13; definitions, Sample scope", group="E", cls=Resistance,
     acts=EVERYWHERE, reads=frozenset({"z_e"}),
     kept="an R_E has a scope, and one per cell line is the plain one",
 )  # fmt: skip
 declare(
     "M16", "scope_sample", kind="scope", name="R_E per sample", when={"environment.scope": "sample"},
     equation="R_E(x, c) = f(g(z_E(c))) + <A (z_E(c) - mean z_E) / s, B sg z_I(x)>",
-    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]", source="seed 001; rp13; definitions, Sample scope",
+    shapes="z_e [E, w], z_i [E, Q, d] -> r [E, Q]", source="source document 001; rp13; definitions, Sample scope",
     group="E", cls=Resistance, off={"environment.scope": "cell"},
     acts=EVERYWHERE, reads=frozenset({"z_e", "z_i"}),
 )  # fmt: skip

@@ -130,7 +130,7 @@ class InducedBlock(nn.Module):
     name="mean of element features",
     equation="z = rho(mean_s phi(x_s))",
     shapes="[E, S, inputs] -> [E, width]",
-    source="Zaheer et al. 2017, Deep Sets; seed 001",
+    source="Zaheer et al. 2017, Deep Sets; source document 001",
 )
 class MeanEncoder(SetEncoder):
     """z = rho(mean_s phi(x_s)), phi and rho two-layer perceptrons."""
@@ -154,7 +154,7 @@ class MeanEncoder(SetEncoder):
     name="mean and spread of element features",
     equation="z = rho([mean_s f_s, sd_s f_s]), f_s = [x_s, phi(x_s)]",
     shapes="[E, S, inputs] -> [E, width]",
-    source="seeds 001 and 002",
+    source="source documents 001 and 002",
 )
 class MomentsEncoder(SetEncoder):
     """z = rho([mean_s f_s, sd_s f_s]), f_s = [x_s, phi(x_s)]; sd = sqrt(biased variance + 1e-6).
@@ -183,7 +183,7 @@ class MomentsEncoder(SetEncoder):
     name="attention pooling",
     equation="z = linear(PMA(phi(x)))",
     shapes="[E, S, inputs] -> [E, width]",
-    source="Lee et al. 2019, Set Transformer, eq. 10; seed 002",
+    source="Lee et al. 2019, Set Transformer, eq. 10; source document 002",
 )
 class AttentionEncoder(SetEncoder):
     """z = linear(PMA(phi(x))): one learned seed attends over the elements."""
@@ -208,7 +208,7 @@ class AttentionEncoder(SetEncoder):
     name="Set Transformer with inducing points",
     equation="z = linear(PMA(ISAB(ISAB(linear(x)))))",
     shapes="[E, S, inputs] -> [E, width]; inducing points [m, h]",
-    source="Lee et al. 2019, Set Transformer; seed 002",
+    source="Lee et al. 2019, Set Transformer; source document 002",
 )
 class InducedEncoder(SetEncoder):
     """z = linear(PMA(ISAB(ISAB(linear(x))))) with m inducing points: elements see each other."""

@@ -18,7 +18,7 @@ from models.sizes import Sizes
     name="Student on the support set",
     equation="z_E(c) = encoder({[z_I(s), U_I(s) (, labelled_s (2 y_s - 1), labelled_s)] : s in S_c})",
     shapes="z_i [E, S, d], u [E, S], label [E, S], labelled [E, S] -> [E, w]",
-    source="seeds 001 and 002",
+    source="source documents 001 and 002",
 )
 class SupportEnvironment(Environment):
     """z_E(c) = set encoder over the support pairs' z_I and U_I, and with labels = True their known labels.

@@ -49,7 +49,7 @@ TEACHERS: Registry[Teacher] = Registry(
     name="Teacher by gradient",
     equation="raw_T(c) = linear(e_c + mean_k H_{c,k}), H the prototype graph's states (0 without a graph)",
     shapes="cell [E] | [E, Q] long, nodes [C, P, w] -> [E] | [E, Q]; table e [C, w]",
-    source="seeds 000 to 002",
+    source="source documents 000 to 002",
 )
 class GradientTeacher(Teacher):
     """raw_T(c) = linear(e_c + mean_k H_{c,k}): embedding of the cell line and its own aggregated prototypes.
@@ -91,7 +91,7 @@ class GradientTeacher(Teacher):
     name="Teacher as the Student's average",
     equation="theta_T <- m theta_T + (1 - m) theta_S after every step; raw_T(c) = raw_S(S_c; theta_T)",
     shapes="Student's parameters -> the same shapes",
-    source="seeds 000 to 002; Tarvainen and Valpola 2017, mean teacher",
+    source="source documents 000 to 002; Tarvainen and Valpola 2017, mean teacher",
 )
 class EmaTeacher(Teacher):
     """theta_T <- m theta_T + (1 - m) theta_S: the Student averaged over its past steps, without gradient.

@@ -51,7 +51,7 @@ class CellLineAdversary(LossTerm):
     name="gradient-reversal adversary",
     equation="cross entropy of classifier(reverse(z_I)) with the cell line; reverse(x) = 2 sg x - x",
     shapes="z_i [E, Q, d], query_cell [E, Q] -> scalar",
-    source="seeds 002 and 004; Ganin and Lempitsky 2015",
+    source="source documents 002 and 004; Ganin and Lempitsky 2015",
 )
 class GradientReversal(CellLineAdversary):
     """-mean log softmax(f(reverse(z_I)))[cell line]: f learns to tell cell lines, z_I learns not to let it.

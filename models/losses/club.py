@@ -38,7 +38,7 @@ def gaussian_nll(y: Tensor, mean: Tensor, log_variance: Tensor, weight: Tensor) 
     equation="mean_n ln q(y_n|x_n) - mean_{n,m} ln q(y_m|x_n), q = N(mu(x), diag s^2(x)) fitted by maximum "
     "likelihood; x = z_I, y = z_E",
     shapes="z_i [E, Q, d], z_e [E, w] -> scalar in nats",
-    source="seed 004; Cheng et al. 2020",
+    source="source document 004; Cheng et al. 2020",
 )
 class Club(Decoupling):
     """The CLUB value in nats; its gradient on z_I and z_E (as far as it may reach) with q fixed, and that of

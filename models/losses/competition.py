@@ -31,7 +31,7 @@ RHO_MAX = 4.0
     "s_c = min(1, max(0, (d_c - max(0, d'_c)) / margin - 1)), d_c = EMA((L_S - L_S0) - (L_O - L_O0)) / EMA(L_S), "
     "a_e = cosine of the similarity profiles of z_S and sg z_O over the other cell lines",
     shapes="shallow [E, S, f], r_heard [E], z_e [E, w], pseudo_unseen [E], label [E, Q]; state [C] -> scalar",
-    source="seeds 000 and 001; definitions, Competition",
+    source="source documents 000 and 001; definitions, Competition",
 )
 class Competition(LossTerm):
     """mean_e rho_c (pull h_c L_S(e) + push s_c a_e^2) + mean over Opportunists and episodes of their loss / rho_c.

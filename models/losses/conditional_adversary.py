@@ -14,7 +14,7 @@ from models.losses.registry import LOSSES
     equation="cross entropy of classifier_y(reverse(z_I)) with the cell line, one output layer per label y; "
     "reverse(x) = 2 sg x - x",
     shapes="z_i [E, Q, d], label [E, Q], query_cell [E, Q] -> scalar",
-    source="seeds 002 and 004; Li et al. 2018 (conditional invariance)",
+    source="source documents 002 and 004; Li et al. 2018 (conditional invariance)",
 )
 class ConditionalReversal(CellLineAdversary):
     """-mean log softmax(f_y(reverse(z_I)))[cell line]: f is told the label, so that z_I may keep what tells cell lines

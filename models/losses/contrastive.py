@@ -21,16 +21,16 @@ MASKED = -1e9
     equation="mean_i -1/|P(i)| sum_{p in P(i)} log(exp(s_ip) / sum_{j != i} (1 - h_ij) exp(s_ij)), "
     "s_ij = cos(z_E(i), z_E(j)) / tau, h_ij in [0, 1] the relation of the cell lines of i and j (0: none)",
     shapes="z_e [E, w], cell [E]; bank z_e [B, w], cell [B], written [B], pointer -> scalar",
-    source="seed 003; Khosla et al. 2020, eq. 2; He et al. 2020 (bank)",
+    source="source document 003; Khosla et al. 2020, eq. 2; He et al. 2020 (bank)",
 )
 class Contrastive(LossTerm):
     """Anchors: this step's z_E; candidates: the step's other z_E and the bank's (without gradient); P(i):
     same cell.
 
     Hierarchical weights: relations h [C, C] in [0, 1] between cell lines say how far two of them are no negatives of
-    each other, so that related lines are not pushed apart as strangers are (semantic negatives, seed 003). A candidate
-    weighs 1 - h_ij in the sum below the fraction, a positive always 1: at h = 0 it is the plain loss, at h = 1 the
-    candidate is left out. Related cell lines are no positives: nothing pulls them together.
+    each other, so that related lines are not pushed apart as strangers are (semantic negatives, source
+    document 003). A candidate weighs 1 - h_ij in the sum below the fraction, a positive always 1: at h = 0 it is the
+    plain loss, at h = 1 the candidate is left out. Related cell lines are no positives: nothing pulls them together.
 
     Episodes of one cell line alone still get negatives of other cell lines from the bank. Anchors without a
     positive do not count; episodes of no training cell line (-1) are neither anchor nor candidate and are not
@@ -128,7 +128,7 @@ declare(
     "M35", "contrastive_relations", kind="weights of negatives", name="hierarchical weights of negatives",
     when={"loss.contrastive.weight": POSITIVE, "loss.contrastive.relations": GIVEN},
     equation="below the fraction a candidate j of anchor i weighs 1 - h_ij, h_ij the relation of their cell lines",
-    shapes="relations [C, C] -> weights [E, E + B]", source="seed 003 (semantic negatives)",
+    shapes="relations [C, C] -> weights [E, E + B]", source="source document 003 (semantic negatives)",
     off={"loss.contrastive.relations": []},
     acts=TRAINING, reads=frozenset({"cell_line"}),
 )  # fmt: skip

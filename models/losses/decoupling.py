@@ -110,7 +110,7 @@ def unit_variance(x: Tensor, weight: Tensor) -> Tensor:
     equation="||mean_n x_n y_n'||_F^2 = mean_{n,m} cos(x_n, x_m) cos(y_n, y_m), "
     "x, y: z_I, z_E centred over the samples, then of unit norm each",
     shapes="z_i [E, Q, d], z_e [E, w] -> scalar in [0, 1]",
-    source="seed 003 (normalised: seed 003 blames vanishing gradients on small norms)",
+    source="source document 003 (normalised: source document 003 blames vanishing gradients on small norms)",
 )
 class Orthogonal(Decoupling):
     """||mean_n x_n y_n'||_F^2 with x_n, y_n the centred z_I and z_E of sample n, each scaled to norm 1.
@@ -142,7 +142,7 @@ class Orthogonal(Decoupling):
     name="squared correlation",
     equation="mean over dimensions (a, b) of Pearson(z_I[a], z_E[b])^2",
     shapes="z_i [E, Q, d], z_e [E, w] -> scalar in [0, 1]",
-    source="seed 003",
+    source="source document 003",
 )
 class Pearson(Decoupling):
     """mean_{a, b} Pearson(z_I[a], z_E[b])^2 over d x w pairs of dimensions; a constant dimension adds 0.

@@ -17,7 +17,7 @@ from models.stopped import stopped
     equation="mean_c (R_S(c) - sg R_T(c))^2; where the name is hidden, R_T is a frozen earlier Teacher's R_ref; of mixed "
     "episodes mean_{e,q} (R_S(e) - sg R_T(c_q))^2",
     shapes="r_student [E], r_teacher [E] | [E, Q], taught as r_teacher -> scalar >= 0",
-    source="seed 001, the only distillation target",
+    source="source document 001, the only distillation target",
 )
 class Distillation(LossTerm):
     """mean (R_S(c) - sg R_T(c))^2 over the episodes that have a target (`taught`), in the units of R_E; where the query

@@ -13,7 +13,7 @@ from models.losses.term import ENVIRONMENT, LossTerm, State
     name="negative log Gaussian-process prior",
     equation="-(1/E) log N(raw R_E; m, K + n I), K over v_c or z_E",
     shapes="log_prior [] -> scalar in nats per episode",
-    source="seed 004, Bayesian non-parametric prior",
+    source="source document 004, Bayesian non-parametric prior",
 )
 class GpPrior(LossTerm):
     """-log density of this step's raw R_E under the Gaussian process over cell lines: similar ones, similar R_E.

@@ -27,7 +27,7 @@ def centred_kernel(x: Tensor, weight: Tensor) -> Tensor:
     equation="HSIC(x, y) / sqrt(HSIC(x, x) HSIC(y, y)), HSIC(x, y) = sum_{n,m} w_n w_m (H K H)_nm (H L H)_nm, "
     "K, L Gaussian with the mean squared distance as bandwidth",
     shapes="z_i [E, Q, d], z_e [E, w] -> scalar in [0, 1]",
-    source="seed 004; Gretton et al. 2005; Cortes et al. 2012 (normalised)",
+    source="source document 004; Gretton et al. 2005; Cortes et al. 2012 (normalised)",
 )
 class Hsic(Decoupling):
     """HSIC(z_I, z_E) / sqrt(HSIC(z_I, z_I) HSIC(z_E, z_E)), the biased estimate with weights (V-statistic).

@@ -34,7 +34,7 @@ def infonce_bound(scores: Tensor, weight: Tensor) -> Tensor:
     equation="I = mean_n [f(x_n, y_n) - ln mean_m exp f(x_n, y_m)], f = <g(x), h(y)> / sqrt(32); "
     "minimised over x = z_I, y = z_E and maximised over g, h",
     shapes="z_i [E, Q, d], z_e [E, w] -> scalar in (-inf, ln N]",
-    source="seed 004; van den Oord et al. 2018; Poole et al. 2019, eq. 10",
+    source="source document 004; van den Oord et al. 2018; Poole et al. 2019, eq. 10",
 )
 class InfoNce(Decoupling):
     """The InfoNCE bound in nats, with opposite gradients: descending on the value raises the bound over the critic's

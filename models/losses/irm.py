@@ -16,7 +16,7 @@ from models.losses.term import SEQUENCE, LossTerm, State
     equation="mean_c (d/dw R_c(w l) at w = 1)^2, R_c = mean over queries of c of softplus(-m), m = +-l: "
     "mean_c (mean_{q of c} -m_q sigmoid(-m_q))^2",
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar >= 0",
-    source="seed 004; Arjovsky et al. 2019, IRMv1",
+    source="source document 004; Arjovsky et al. 2019, IRMv1",
 )
 class Irm(LossTerm):
     """mean over the cell lines of the step of (mean_q -m_q sigmoid(-m_q))^2, m the margin of a query's logit.

@@ -98,7 +98,7 @@ class Prototypes(LossTerm):
     name="pull to the prototype",
     equation="mean_e ||z_E - sg p_c||^2",
     shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
-    source="seed 003 (documented, collapses)",
+    source="source document 003 (documented, collapses)",
 )
 class PullPrototypes(Prototypes):
     """||z_E - sg p_c||^2: shrinks every difference within a cell line, whatever its size, until none is
@@ -119,7 +119,7 @@ class PullPrototypes(Prototypes):
     name="hinged pull",
     equation="mean_e max(0, ||z_E - sg p_c|| - radius)^2",
     shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class HingedPrototypes(Prototypes):
     """max(0, ||z_E - sg p_c|| - radius)^2: no force inside the radius, so that differences within it
@@ -150,7 +150,7 @@ class HingedPrototypes(Prototypes):
     name="prototype contrast",
     equation="mean_e -log(exp(s_c) / sum_{k seen} exp(s_k)), s_k = cos(z_E, sg p_k)/tau",
     shapes="z_e [E, w], cell [E]; prototype [C, w] -> scalar",
-    source="seed 003; Li et al. 2021, PCL",
+    source="source document 003; Li et al. 2021, PCL",
 )
 class ContrastivePrototypes(Prototypes):
     """Cross entropy of the own cell line among the prototypes met so far; 0 while that is one alone."""

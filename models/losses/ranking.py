@@ -42,7 +42,7 @@ class RankingTerm(LossTerm):
     name="pairwise logistic ranking",
     equation="mean over episodes of mean over (p, n) of one cell line of softplus(-(l_p - l_n)/tau)",
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
-    source="seed 004; Burges et al. 2005, RankNet",
+    source="source document 004; Burges et al. 2005, RankNet",
 )
 class PairwiseRanking(RankingTerm):
     """softplus(-(l_p - l_n)/tau) over (positive p, negative n) of the same episode and cell line.
@@ -124,7 +124,7 @@ class PairwiseRanking(RankingTerm):
     equation="1 - mean_p (1 + sum_{j pos, j != p} s_pj) / (1 + sum_{j != p} s_pj), "
     "s_pj = sigmoid((l_j - l_p)/tau)",
     shapes="logit [E, Q], label [E, Q], query_cell [E, Q] -> scalar",
-    source="seed 004; Brown et al. 2020, Smooth-AP",
+    source="source document 004; Brown et al. 2020, Smooth-AP",
 )
 class SmoothApRanking(RankingTerm):
     """1 - smooth AP in [0, 1), j over the queries of p's episode and cell line; tends to 1 - AP as tau -> 0. With logits

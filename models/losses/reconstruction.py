@@ -14,7 +14,7 @@ from models.losses.term import ENVIRONMENT, LossTerm, State
     name="reconstruction of v_c",
     equation="mean (decoder(z_E(c)) - v_c)^2",
     shapes="v_decoded [E, F], v [E, F] -> scalar >= 0",
-    source="seed 004",
+    source="source document 004",
 )
 class Reconstruction(LossTerm):
     """mean over episodes and features of (v'_c - v_c)^2, v_c standardised: 1 is what decoding nothing gives."""

@@ -19,7 +19,7 @@ from models.sizes import Sizes
     name="sparsity of z_I",
     equation="mean |z_I|",
     shapes="z_i [E, Q, d] -> scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class SparsityZi(LossTerm):
     """mean |z_I| over queries and dimensions."""
@@ -47,7 +47,7 @@ class SparsityZi(LossTerm):
     name="sparsity of z_E",
     equation="mean |z_E|",
     shapes="z_e [E, w] -> scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class SparsityZe(LossTerm):
     """mean |z_E| over episodes and dimensions."""
@@ -75,7 +75,7 @@ class SparsityZe(LossTerm):
     name="sparsity of R_E",
     equation="mean |R_E|",
     shapes="r [E, 1] | [E, Q] -> scalar",
-    source="seed 001; seed 004 calls it contradictory",
+    source="source document 001; source document 004 calls it contradictory",
 )
 class SparsityR(LossTerm):
     """mean |R_E|: asks the environment not to act, so it is off unless asked for."""
@@ -103,7 +103,7 @@ class SparsityR(LossTerm):
     name="group sparsity of the sequence side",
     equation="sum_o sqrt(p_o) ||w_o||_2 / sum_o p_o over output channels o with p_o weights",
     shapes="channel_norm [n], channel_size [n] -> scalar",
-    source="seed 004; Yuan and Lin 2006, group lasso",
+    source="source document 004; Yuan and Lin 2006, group lasso",
 )
 class SparsityGroups(LossTerm):
     """Group lasso over the output channels of the sequence side's matrices, per weight.
@@ -138,7 +138,7 @@ class SparsityGroups(LossTerm):
     name="calibration of U_I",
     equation="max(0, |mean U_I| - m)^2 + max(0, v_low - var U_I)^2 + max(0, var U_I - v_high)^2",
     shapes="u [E, Q] -> scalar",
-    source="seed 001; definitions, Gauge",
+    source="source document 001; definitions, Gauge",
 )
 class Calibration(LossTerm):
     """Squared hinges that keep the mean of U_I in [-m, m] and its biased variance in [v_low, v_high] over
@@ -190,7 +190,7 @@ class Calibration(LossTerm):
     name="temperature penalty",
     equation="mean (T - 1)^2",
     shapes="temperature [E, 1] -> scalar",
-    source="seed 003",
+    source="source document 003",
 )
 class TemperaturePenalty(LossTerm):
     """mean (T - 1)^2 over episodes; reaches T's own parameters, and z_E where T is predicted from it

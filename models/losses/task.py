@@ -43,7 +43,7 @@ class TaskLoss(LossTerm):
     equation="1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))), m = +-l; "
     "a <- EMA of sqrt(S+)/(sqrt(S+)+sqrt(S-)), S+- = mean |u Psi'(u)|, Psi = softplus(-u)",
     shapes="logit [E, Q], label [E, Q], a scalar -> scalar",
-    source="definitions, IMMAX; stands in for the loss of that name of seed 001; Cortes et al. 2025",
+    source="definitions, IMMAX; stands in for the loss of that name of source document 001; Cortes et al. 2025",
 )
 class Immax(TaskLoss):
     """1/2 (mean_pos softplus(-m/(2a)) + mean_neg softplus(-m/(2(1-a)))) with m = l for positives, -l for
@@ -111,7 +111,7 @@ class Immax(TaskLoss):
     name="binary cross entropy",
     equation="mean softplus(-m), m = l for positives, -l for negatives",
     shapes="logit [E, Q], label [E, Q] -> scalar",
-    source="seed 001 (baseline)",
+    source="source document 001 (baseline)",
 )
 class BinaryCrossEntropy(TaskLoss):
     """mean softplus(-m) over all queries of the step: the negative log-likelihood, in nats; no query gives

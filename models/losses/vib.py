@@ -13,7 +13,7 @@ from models.losses.term import SEQUENCE, LossTerm, State
     name="information bottleneck on z_I",
     equation="mean_q KL(N(h_q, diag sigma_q^2) || N(0, I)), z_I = h + sigma eps in training and h in evaluation",
     shapes="kl [E, Q] -> scalar >= 0, nats per pair",
-    source="seed 004; Alemi et al. 2017",
+    source="source document 004; Alemi et al. 2017",
 )
 class Vib(LossTerm):
     """Mean price over the queries in nats, of the bottleneck on the sequence side (models.sequence.bottleneck).

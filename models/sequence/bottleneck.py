@@ -24,7 +24,7 @@ class InformationBottleneck(nn.Module):
 
     Shapes: h [B, d] -> z [B, d], KL [B]. Computed in float32 at least, under autocast too: h^2 and ln sigma
     lose the price in bfloat16. NaN in h gives NaN. B = 0 gives empty tensors.
-    Source: seed 004; Alemi et al. 2017, "Deep Variational Information Bottleneck", eq. 17.
+    Source: source document 004; Alemi et al. 2017, "Deep Variational Information Bottleneck", eq. 17.
     """
 
     def __init__(self, width: int) -> None:

@@ -29,7 +29,7 @@ class DualStream(nn.Module):
 
     Shapes: h [B, d] -> Streams of [B, d]; place: e [E, w] -> [E, d], w = environment. Computed in float32 at least,
     under autocast too. NaN in gives NaN. Raises ValueError unless 1 <= environment < width.
-    Source: seed 004 (hard constraints before soft ones); Cayley 1846, Lezcano-Casado and Martinez-Rubio 2019.
+    Source: source document 004 (hard constraints before soft ones); Cayley 1846, Lezcano-Casado and Martinez-Rubio 2019.
     """
 
     def __init__(self, width: int, environment: int) -> None:
@@ -71,7 +71,7 @@ declare(
     "M34", "dual_stream", kind="dual stream", name="orthogonal streams by construction",
     when={"decouple.dual_stream": True},
     equation="z_I = Q_I Q_I' h, z_E = Q_E e, [Q_E Q_I] = (I - S)^-1 (I + S), S = A - A'",
-    shapes="h [B, d] -> [B, d]", source="seed 004", group="S", cls=DualStream,
+    shapes="h [B, d] -> [B, d]", source="source document 004", group="S", cls=DualStream,
     acts=EVERYWHERE, reads=frozenset({"z_i"}),
     without={"decouple.dual_stream": False},
 )  # fmt: skip

@@ -246,20 +246,20 @@ class SequencePotential(ModelPart, Composed):
 
 declare(
     "M07", "share_sides", kind="sharing", name="one stem for both sides", when={"model.share_sides": True},
-    equation="Stem_E = Stem_P", shapes="bases [B, L] -> h [B, P, d]", source="seed 004", group="S",
+    equation="Stem_E = Stem_P", shapes="bases [B, L] -> h [B, P, d]", source="source document 004", group="S",
     off={"model.share_sides": False},
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip
 declare(
     "M07", "share_strands", kind="sharing", name="reverse-complement sharing",
     when={"model.share_strands": True}, equation="h = 1/2 (Stem(x) + Stem(rc x)) after pooling",
-    shapes="bases [B, L] -> h [B, P, d]", source="seed 004; definitions, Sizes", group="S",
+    shapes="bases [B, L] -> h [B, P, d]", source="source document 004; definitions, Sizes", group="S",
     off={"model.share_strands": False},
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip
 declare(
     "M07", "bottleneck", kind="bottleneck", name="bottleneck on z_I", when={"model.bottleneck": GIVEN},
-    equation="z_I <- W z_I, W [n, d], n < d", shapes="[B, d] -> [B, n]", source="seed 004", group="S",
+    equation="z_I <- W z_I, W [n, d], n < d", shapes="[B, d] -> [B, n]", source="source document 004", group="S",
     off={"model.bottleneck": None},
     acts=EVERYWHERE, reads=frozenset({"enhancer", "promoter"}),
 )  # fmt: skip

@@ -135,7 +135,7 @@ class SparsityLossBlock(Block):
     z_i: Weight = 0.0
     z_e: Weight = 0.0
     r: Weight = 0.0
-    """Off by default: it contradicts an environment that acts (seed 004)."""
+    """Off by default: it contradicts an environment that acts (source document 004)."""
     groups: Weight = 0.0
     """Group lasso over the output channels of the sequence side's matrices: whole channels shrink together. A mean
     over all weights, so that its gradient is small: 1 is about a hundredth of the task's at size small."""

@@ -116,7 +116,7 @@ SHAPES = "-> support [E, S], query [E, Q], cell [E], query_cell [E, Q]"
     name="single-cell episodes",
     equation="each episode draws support and query from one cell line",
     shapes=SHAPES,
-    source="seeds 000 and 002",
+    source="source documents 000 and 002",
 )
 class CellBatch(Sampler):
     """Each episode is one cell line, support and query alike.
@@ -167,7 +167,7 @@ class CellBatch(Sampler):
     name="mixed blocks (documented as failing)",
     equation="episodes concatenate blocks of several cell lines",
     shapes=SHAPES,
-    source="seeds 000 and 002",
+    source="source documents 000 and 002",
 )
 class MetaBatch(Sampler):
     """Single-cell blocks mixed (documented as failing): support and query of an episode are concatenations of
@@ -203,7 +203,7 @@ class MetaBatch(Sampler):
     name="random pairs (documented as failing)",
     equation="episodes draw pairs of all cell lines",
     shapes=SHAPES,
-    source="seeds 000 and 002",
+    source="source documents 000 and 002",
 )
 class RandomBatch(Sampler):
     """Pairs of all cell lines mixed at random (documented as failing)."""

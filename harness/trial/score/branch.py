@@ -1,7 +1,7 @@
-"""`predict.mode: branch_select`: per test cell line the better of U_I and the corrected score, by test AUPR (seed 000).
+"""`predict.mode: branch_select`: per test cell line the better of U_I and the corrected score, by test AUPR.
 
-This is how the legacy predicted, and it leaks: the labels of the test pairs decide what is reported of them. The numbers
-stand in rows of a score of their own, `branch_select`; nothing is selected or ranked by them.
+This is how the legacy predicted (source document 000), and it leaks: the labels of the test pairs decide what is reported
+of them. The numbers stand in rows of a score of their own, `branch_select`; nothing is selected or ranked by them.
 """
 
 from collections.abc import Mapping, Sequence

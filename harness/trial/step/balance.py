@@ -68,7 +68,7 @@ SHAPES = "gradients of n terms -> one gradient"
     name="weights that rise",
     equation="w_i(t) = w_i min(1, epochs of phase 2 / ramp)",
     shapes=SHAPES,
-    source="seed 003",
+    source="source document 003",
 )
 @BALANCES.register(
     "fixed",
@@ -76,7 +76,7 @@ SHAPES = "gradients of n terms -> one gradient"
     name="weights as configured",
     equation="g = sum_i w_i g_i",
     shapes=SHAPES,
-    source="seed 003",
+    source="source document 003",
     mechanism="fixed_weights",
 )
 class WeightedSum(Balance):
@@ -101,7 +101,7 @@ class WeightedSum(Balance):
     name="shares of the gradient held",
     equation="|k_i g_i| = ratio w_i |g_task|",
     shapes=SHAPES,
-    source="Chen et al. 2018; seed 003",
+    source="Chen et al. 2018; source document 003",
 )
 class GradNorm(Balance):
     """g_task + sum_i k_i g_i with k_i so that |k_i g_i| = rho_i |g_task| on the groups S, E, T, G that term i reaches.
@@ -113,7 +113,8 @@ class GradNorm(Balance):
     through.
 
     Cost: one backward pass per term instead of one per set of groups, and one through the sequence side for each term that
-    reaches it. Source: seed 003; after Chen et al. 2018, GradNorm (ratios are set here, not learned from training rates).
+    reaches it. Source: source document 003; after Chen et al. 2018, GradNorm (ratios are set here, not
+    learned from training rates).
     """
 
     acts = TRAINING
@@ -169,7 +170,7 @@ class GradNorm(Balance):
     name="conflicting gradients projected",
     equation="g_i <- g_i - <g_i, g_j> g_j / |g_j|^2 where < 0",
     shapes=SHAPES,
-    source="Yu et al. 2020; seed 003",
+    source="Yu et al. 2020; source document 003",
 )
 class PcGrad(Balance):
     """sum_i g'_i, g'_i = w_i g_i without what points against another term's gradient.
@@ -182,7 +183,7 @@ class PcGrad(Balance):
 
     Cost: one backward pass per term, and one through the sequence side for each term that reaches it, instead of one
     per set of groups and one for all; inner products of n (n - 1) pairs.
-    Source: Yu et al. 2020, Gradient Surgery for Multi-Task Learning, algorithm 1; seed 003.
+    Source: Yu et al. 2020, Gradient Surgery for Multi-Task Learning, algorithm 1; source document 003.
     """
 
     acts = TRAINING

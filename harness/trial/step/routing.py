@@ -175,7 +175,7 @@ def _add(a: Tensor | None, b: Tensor | None) -> Tensor | None:
 declare(
     "M41", "isolated", kind="routing", name="isolated gradient routing", when={"routing": "isolated"},
     equation="d loss_i / d theta = 0 for theta outside the groups that term i names",
-    shapes="gradients -> gradients", source="seeds 000 and 001", off={"routing": "shared"},
+    shapes="gradients -> gradients", source="source documents 000 and 001", off={"routing": "shared"},
     acts=TRAINING, reads=frozenset({"gradients"}),
 )  # fmt: skip
 declare(

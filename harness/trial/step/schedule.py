@@ -39,13 +39,13 @@ declare(
     "M43", "curriculum_ramp", kind="ramp", name="weights that rise under any balance",
     when={"curriculum.ramp_epochs": POSITIVE},
     equation="w_i(t) = w_i min(1, epochs of phase 2 / ramp), which the balance is given in the place of w_i",
-    shapes="epoch -> weights", source="seed 003", off={"curriculum.ramp_epochs": 0.0},
+    shapes="epoch -> weights", source="source document 003", off={"curriculum.ramp_epochs": 0.0},
     acts=TRAINING, reads=frozenset({"epoch"}),
 )  # fmt: skip
 declare(
     "M43", "curriculum", kind="curriculum", name="sequence side first",
     when={"curriculum.phase1_epochs": POSITIVE},
     equation="phase 1: l = U_I, T = 1, R_E = 0, environment frozen; phase 2: all", shapes="epoch -> phase",
-    source="seed 003", off={"curriculum.phase1_epochs": 0},
+    source="source document 003", off={"curriculum.phase1_epochs": 0},
     acts=TRAINING, reads=frozenset({"epoch"}),
 )  # fmt: skip
