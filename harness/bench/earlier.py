@@ -30,7 +30,7 @@ def sampler_of(config, pools, names):
     "now": """
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.space.compose import compose, load_preset
-from harness.sweep.worker import fresh_globals
+from harness.trial.fresh import fresh_globals
 from harness.trial.episodes.sampler import build_sampler
 from harness.trial.step.trainer import Trainer
 fresh_globals(1)

@@ -3,7 +3,6 @@
 import gc
 import math
 import os
-import random
 import socket
 import time
 import traceback
@@ -12,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from ray._raylet import setproctitle  # type: ignore[attr-defined]
 from ray.tune import Trainable
@@ -37,8 +35,7 @@ from harness.sweep.run.shared import refuse_unshared
 from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trained.features import features_of
-from harness.trial.device import exact_float32
-from harness.trial.memory import keep_freed_memory
+from harness.trial.fresh import fresh_globals
 from harness.trial.summary import EpochSummary
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
@@ -387,16 +384,3 @@ def _attempt(unit_run: UnitRun) -> EpochSummary | Exception:
 def _ended(statuses: dict[str, str]) -> list[str]:
     """Units that ended with a result; a list, since Tune takes mappings apart before it hands a result on."""
     return [unit for unit, status in statuses.items() if status in ENDED]
-
-
-def fresh_globals(threads: int) -> None:
-    """Put the process-wide state that a trial could have changed back to what a new process has."""
-    random.seed(0)
-    np.random.seed(0)  # noqa: NPY002 the legacy global generator is the very thing that is reset
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.float32)
-    torch.set_grad_enabled(True)
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(threads)
-    exact_float32()
-    keep_freed_memory()

@@ -17,7 +17,8 @@ from harness.config.space.compose import compose, load_preset
 from harness.config.sweep.sweep import load_sweep
 from harness.config.sweep.use import UseFile, load_use, loaded, read_use
 from harness.stamp.code import Code
-from harness.sweep.worker import TrialWorker, Work, fresh_globals
+from harness.sweep.worker import TrialWorker, Work
+from harness.trial.fresh import fresh_globals
 from tests.harness.brought import FILE, SWEEP
 
 ROOT = Path(__file__).resolve().parents[2]
