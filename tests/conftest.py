@@ -3,6 +3,7 @@ waits for a disk."""
 
 import gc
 import os
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,11 @@ def no_wait_for_a_disk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", flushed)
         yield
+
+
+def pytest_configure() -> None:
+    """Outputs are as wide as in a pipe: a runner of several workers gives these the width of its own terminal."""
+    os.environ.pop("COLUMNS", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

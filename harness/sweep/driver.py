@@ -179,7 +179,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         write_pairs(dataset, folds, run)
         task.begin(sweep, start.plan)
         forget(run, [unit for units in start.pending.values() for unit in units if unit in start.failed])
-        tell(console, ray.sentence())
+        console.print(ray.sentence(), soft_wrap=True, highlight=False, markup=False)
         outcome = tune(
             Tuning(
                 sweep=sweep,

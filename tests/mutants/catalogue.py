@@ -342,9 +342,9 @@ OF_THE_ANALYSIS = (
     Mutant(
         "natural_prevalence",
         "negatives keep their weight at another prevalence",
-        "return np.where(positive, prevalence / share, (1.0 - prevalence) / (1.0 - share))",
-        "return np.where(positive, prevalence / share, 1.0)",
-        (f"{A}metrics.py",),
+        "return np.where(self.positive, prevalence / share, (1.0 - prevalence) / (1.0 - share))",
+        "return np.where(self.positive, prevalence / share, 1.0)",
+        (f"{A}ordered.py",),
     ),
     Mutant(
         "calibration_error",
