@@ -3,7 +3,6 @@ waits for a disk."""
 
 import gc
 import os
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
