@@ -40,7 +40,8 @@ def features_of(
     Raises
     ------
     UserError
-        for a unit that did not end as `done`, or whose weights are gone; for features that are damaged.
+        for a unit that did not end as `done`, or whose weights are gone; for features that are damaged, or of
+        another unit or data.
     """
     name = f"{config}-{fold.id}-{seed}"
     final = run / FOLDER / name
@@ -53,6 +54,11 @@ def features_of(
     if len(features.row) != len(dataset) or _data(final) != dataset.hash:
         raise UserError(
             f"{final}: the features are of other data; delete that folder, and the next start computes them again"
+        )
+    if features.unit != name:
+        raise UserError(
+            f"{final}: the features are those of unit {features.unit}; delete that folder, and the next start computes "
+            "them again"
         )
     return features
 

@@ -1,15 +1,12 @@
 """Configurations and units of a run that goes on are counted once, and every view says those numbers."""
 
 import fcntl
-import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from analysis.__main__ import print_ranking
 from analysis.counts import FINISHED, counts
 from analysis.next_step import next_step
 from analysis.ranking import rank
@@ -17,6 +14,7 @@ from analysis.report.page import report_html
 from analysis.schema import LOCK
 from analysis.store import Run
 from harness.runs.summary import RunSummary
+from tests.analysis.ranked_text import ranked_text
 from tests.recorded.copies import Copy, write_run, write_unit
 
 PLAN = {
@@ -41,13 +39,6 @@ def part(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def said(run: Path) -> str:
-    console = Console(width=120, file=io.StringIO(), markup=False, highlight=False)
-    print_ranking(run, console=console)
-    assert isinstance(console.file, io.StringIO)
-    return " ".join(console.file.getvalue().split())
-
-
 def test_units_are_counted_by_what_became_of_them(part: Path) -> None:
     told = counts(Run.open(part))
     assert told.states == {FINISHED: 4, "interrupted": 1, "not started": 7}
@@ -56,7 +47,7 @@ def test_units_are_counted_by_what_became_of_them(part: Path) -> None:
 
 
 def test_every_view_says_the_same_numbers(part: Path) -> None:
-    text = said(part)
+    text = ranked_text(rank(Run.open(part)))
     assert "2 of 4 configurations x 1 fold x 3 seeds (4 of 12 units ranked)" in text
     assert "not ranked: 1 interrupted, 7 not started" in text
     assert "of 2 ranked configurations, " in text
@@ -82,7 +73,7 @@ def test_going_on_is_advised_where_nothing_runs(part: Path, tmp_path: Path) -> N
 def test_what_every_row_carries_is_in_the_heading(tmp_path: Path) -> None:
     copies = [Copy(f"{name}1", {"energy.form": name}, train=0.98) for name in ("linear", "gated")]
     run = write_run(tmp_path / "run", copies)
-    ranking, text = rank(Run.open(run)), said(run)
+    ranking, text = rank(Run.open(run)), ranked_text(rank(Run.open(run)))
     plain = ranking.findings[~ranking.findings["implied"]]
     everywhere = {str(mark) for mark, some in plain.groupby("mark")["config"] if some.nunique() == 2}
     assert "o" in everywhere

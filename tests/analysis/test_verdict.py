@@ -1,16 +1,14 @@
 """A ranking is by what the run was asked for, and says first what speaks against its first row."""
 
 import dataclasses
-import io
 import json
 import shutil
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 import analysis
-from analysis.__main__ import main, print_ranked
+from analysis.__main__ import main
 from analysis.ranking import Ranking, rank
 from analysis.report.answer import Answer, answer
 from analysis.report.material import Material
@@ -18,6 +16,7 @@ from analysis.report.texts import texts
 from analysis.rules import RULES
 from analysis.store import Run
 from analysis.verdict import faults_of, verdict, verdict_sentence
+from tests.analysis.ranked_text import ranked_text
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +41,6 @@ def behind(ranking: Ranking, gain: float) -> Ranking:
     return dataclasses.replace(ranking, baselines=known)
 
 
-def said(ranking: Ranking) -> str:
-    console = Console(width=120, file=io.StringIO(), markup=False, highlight=False)
-    print_ranked(ranking, console=console)
-    assert isinstance(console.file, io.StringIO)
-    return " ".join(console.file.getvalue().split())
-
-
 def answered(ranking: Ranking) -> Answer:
     return answer(Material(ranking, texts()))
 
@@ -57,8 +49,10 @@ def test_a_run_is_ranked_by_what_it_was_asked_for(pooled: Path, ranking: Ranking
     by_itself = rank(Run.open(pooled))
     assert (ranking.by.key, by_itself.by.key) == ("aupr", "pooled_aupr")
     assert analysis.load(pooled).ranked().by.key == "pooled_aupr"
-    assert "pooled AUPR on val_unseen, higher is better; what the run was asked for;" in said(by_itself)
-    other = said(rank(Run.open(pooled), "nll"))
+    assert "pooled AUPR on val_unseen, higher is better; what the run was asked for;" in ranked_text(
+        by_itself
+    )
+    other = ranked_text(rank(Run.open(pooled), "nll"))
     assert "NLL on val_unseen, lower is better; not what the run was asked for, pooled AUPR;" in other
 
 
@@ -79,9 +73,9 @@ def test_below_every_baseline_is_said_first(run_path: Path, by: str) -> None:
     assert verdict(low).below_every
     assert not verdict(high).below_every
     assert f"{word} every baseline (best: " in verdict_sentence(low)
-    assert f"{word} every baseline" in said(low)
+    assert f"{word} every baseline" in ranked_text(low)
     assert f"{word} every baseline" in " ".join(answered(low).alerts)
-    assert f"{word} every baseline" not in said(high) + " ".join(answered(high).alerts)
+    assert f"{word} every baseline" not in ranked_text(high) + " ".join(answered(high).alerts)
 
 
 def test_a_fault_of_the_first_row_is_said_first(ranking: Ranking) -> None:

@@ -176,6 +176,15 @@ def test_features_of_other_data_are_refused(
         features_of(trained.run, trained.side.config.id, tiny_fold, 0, other, CPU)
 
 
+def test_features_of_another_unit_are_refused(trained: Trained, tiny_fold: Fold, tmp_path: Path) -> None:
+    """Two folders that were swapped: each is whole, and of the other seed."""
+    run, side = tmp_path / "run", trained.side.config.id
+    shutil.copytree(trained.run, run)
+    (run / FOLDER / f"{side}-{tiny_fold.id}-0").rename(run / FOLDER / f"{side}-{tiny_fold.id}-1")
+    with pytest.raises(UserError, match=f"those of unit {side}-{tiny_fold.id}-0; delete that folder"):
+        features_of(run, side, tiny_fold, 1, EncodedDataset(trained.dataset.original.path), CPU)
+
+
 def test_what_was_computed_before_a_kill_is_kept(
     trained: Trained,
     tiny_dataset: EncodedDataset,
