@@ -22,9 +22,6 @@ WORDS: dict[Word, str] = {
     "not applied": "the patch does not fit this harness any more",
 }
 
-OPTIMISERS = "torch._dynamo"
-"""What the first optimiser of a process imports, for longer than a rehearsal takes."""
-
 
 @dataclass(frozen=True)
 class PatchVerdict:
@@ -135,7 +132,7 @@ def _sound(trial: Rehearsal) -> RehearsalOutcome:
 def _apart(trial: Rehearsal, patch: Patch | None, *, audited: bool) -> RehearsalOutcome:
     """`rehearse` in a process of its own, in which the project's modules are loaded and nothing was run."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([rehearse.__module__, OPTIMISERS])
+    context.set_forkserver_preload([rehearse.__module__])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
             return pool.submit(rehearse, trial, patch, audited=audited).result()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
-from scipy.stats import chi2, hypergeom
+from scipy.special import betaln, chdtrc, logsumexp
 
 
 def drawn_again(u: np.ndarray, pools: Sequence[np.ndarray], by_chance: float) -> Iterator[tuple[int, str]]:
@@ -42,14 +42,29 @@ def _overlapping(u: np.ndarray, pools: Sequence[np.ndarray], by_chance: float) -
         logs += sum(_log_tail(common, len(pool), size) for common in shared.tolist())
         tests, overlaps[number] = tests + len(shared), int(shared.sum())
     # Fisher's sum; a tail that is counted in whole pairs is no smaller than the one that it assumes.
-    if tests and chi2.sf(-2 * logs, 2 * tests) < by_chance:
+    if tests and chdtrc(2 * tests, -2 * logs) < by_chance:
         yield max(overlaps, key=lambda number: overlaps[number])
 
 
 @cache
 def _log_tail(common: int, pool: int, size: int) -> float:
     """log P of at least so much in common in two sets of `size` from a pool."""
-    return float(hypergeom.logsf(common - 1, pool, size, size))
+    return float(logsumexp(_log_mass(np.arange(common, size + 1), pool, size, size)))
+
+
+def _log_mass(common: np.ndarray, pool: int, marked: int, size: int) -> np.ndarray:
+    """log P [k] of so many (`common` [k]) of the `marked` among `size` that are drawn from a pool without replacement; of
+    -inf where that is impossible. scipy.stats has the same, and takes half a second of every process to be imported."""
+    others = size - common
+    possible = (common >= 0) & (common <= marked) & (others >= 0) & (others <= pool - marked)
+    k, rest = np.where(possible, common, 0), np.where(possible, others, 0)
+    ways = _log_choices(marked, k) + _log_choices(pool - marked, rest) - _log_choices(pool, size)
+    return np.where(possible, ways, -np.inf)
+
+
+def _log_choices(of: int, chosen: np.ndarray | int) -> np.ndarray:
+    """log of the number of ways to choose so many."""
+    return -np.log1p(of) - betaln(of - chosen + 1, chosen + 1)
 
 
 def uneven_line(every: np.ndarray, chosen: np.ndarray, by_chance: float) -> int | None:
@@ -58,7 +73,7 @@ def uneven_line(every: np.ndarray, chosen: np.ndarray, by_chance: float) -> int 
     lines, sizes = np.unique(every, return_counts=True)
     for line, size in zip(lines.tolist(), sizes.tolist(), strict=True):
         there = int((chosen == line).sum())
-        known = (len(every), size, len(chosen))
-        if min(hypergeom.sf(there - 1, *known), hypergeom.cdf(there, *known)) * len(lines) < by_chance:
+        mass = np.exp(_log_mass(np.arange(len(chosen) + 1), len(every), size, len(chosen)))
+        if min(mass[there:].sum(), mass[: there + 1].sum()) * len(lines) < by_chance:
             return int(line)
     return None

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import qmc
 
 from harness.config.blocks.data import SyntheticBlock
 
@@ -120,6 +119,8 @@ def _environments(block: SyntheticBlock) -> np.ndarray:
     magnitudes spread over 0.3 to 1 times sqrt(3)), so that any two neighbouring lines have one gate open and one
     closed. The others are a Halton sequence.
     """
+    from scipy.stats import qmc  # not above: whoever reads what is encoded waits half a second for it
+
     halton = qmc.Halton(d=block.environment_dim, scramble=True, rng=stream(block, "environment"))
     unit = halton.random(block.cell_lines)
     line = np.arange(block.cell_lines)

@@ -16,7 +16,8 @@ def fresh_globals(threads: int) -> None:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
-    torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():  # else it would import torch's compiler, for more than a second
+        torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
     exact_float32()
     keep_freed_memory()

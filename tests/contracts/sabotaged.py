@@ -9,9 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch._dynamo  # noqa: F401 - which the first optimiser of a process imports: loaded once, before the processes part
-
-import harness.trial.step.balance  # noqa: F401 - likewise
+import harness.trial.step.balance  # noqa: F401 - which the first trainer of a process imports: loaded once, before the processes part
 from analysis.errors import UserError
 from harness.audit.auditor import twins_of
 from harness.audit.judge import Judge

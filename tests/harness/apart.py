@@ -15,9 +15,7 @@ IMPORTED = [
     "analysis.__main__",
     "harness.single.__main__",
     "harness.sweep.__main__",
-    "torch._dynamo",
 ]
-"""The last one is what the first optimiser of a process imports."""
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(IMPORTED)
 

@@ -158,6 +158,7 @@ def beside(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path
     np.seterr(**errors)
     fresh_globals(torch.get_num_threads())
+    assert not torch.are_deterministic_algorithms_enabled()
     for name in ("helper", "folder", "folder.part"):
         sys.modules.pop(name, None)
 

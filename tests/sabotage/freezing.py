@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
+from harness.trial.step.optimiser import PlainAdamW
 from harness.trial.step.trainer import Trainer
 from tests.sabotage.tampering import Tampering
 
@@ -13,7 +13,7 @@ def freezes(tampering: Tampering, cls: type) -> None:
     """Every step of the unit's own optimiser leaves the parameters of `cls` as they are."""
 
     def make(true: Any) -> Any:
-        def step(self: torch.optim.AdamW, *arguments: Any, **named: Any) -> Any:
+        def step(self: PlainAdamW, *arguments: Any, **named: Any) -> Any:
             real = tampering.real
             held = parameters(real, cls) if real is not None and self is real.optimiser else []
             before = [parameter.detach().clone() for parameter in held]
@@ -25,7 +25,7 @@ def freezes(tampering: Tampering, cls: type) -> None:
 
         return step
 
-    tampering.replace(torch.optim.AdamW, "step", make)
+    tampering.replace(PlainAdamW, "step", make)
 
 
 def parameters(trainer: Trainer, cls: type) -> list[nn.Parameter]:

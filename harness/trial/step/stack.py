@@ -13,6 +13,7 @@ from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.step.balance import BALANCES
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.measure import Sides
+from harness.trial.step.optimiser import PlainAdamW
 from harness.trial.step.routing import Arriving, Boundary, Gradients, WeightedTerm, through
 from harness.trial.step.trainer import Begun, StepLog, Trainer
 from models.sequence.potential import SequenceOutput, SequencePotential
@@ -62,7 +63,7 @@ class Stack:
         """Leaf -> the parameter of each trainer that is one of its rows."""
         leaf_of = {rows[0]: leaf for leaf, rows in self._rows.items()}
         self._through = [leaf_of[parameter] for parameter in first.router.groups["S"]]
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = PlainAdamW(
             [
                 {**settings, "params": [leaf_of[parameter] for parameter in settings["params"]]}
                 for settings in first.optimiser.param_groups

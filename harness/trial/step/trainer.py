@@ -21,6 +21,7 @@ from harness.trial.step.dependence import dependence
 from harness.trial.step.diverged import Diverged, not_finite
 from harness.trial.step.draws import Draws, TrainingDraws
 from harness.trial.step.measure import Measure, Measured, Sides
+from harness.trial.step.optimiser import PlainAdamW
 from harness.trial.step.returned import value_and_state
 from harness.trial.step.routing import Gradients, Router, WeightedTerm, gradient_norm, norms_of_each
 from harness.trial.step.schedule import Schedule
@@ -125,7 +126,7 @@ class Trainer:
         self.balance_state = self.balance.initial_state([term.key for term, _ in self.weighted])
         self.parameters = [*self.model.parameters(), *self.terms.parameters()]
         decays = {"weight_decay": first.optimiser.weight_decay}
-        self.optimiser = torch.optim.AdamW(
+        self.optimiser = PlainAdamW(
             [
                 {"params": [p for p in self.parameters if p.ndim >= 2], **decays},
                 {"params": [p for p in self.parameters if p.ndim < 2], "weight_decay": 0.0},
