@@ -20,6 +20,7 @@ from harness.config.sweep.sweep import load_sweep
 from harness.mechanisms import page as mechanisms_page
 from harness.mechanisms.catalogue import catalogue
 from tests.contracts.page import files_of_page
+from tests.parsed import parsed, walked
 from tests.test_house import addresses, registries
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,9 +95,9 @@ def sentences() -> tuple[str, ...]:
     for file in (
         file for package in ("harness", "analysis", "models") for file in (ROOT / package).rglob("*.py")
     ):
-        tree = ast.parse(text(file))
-        silent = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-        for node in ast.walk(tree):
+        nodes = walked(parsed(file))
+        silent = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
                 said.append(node.value)
             elif isinstance(node, ast.JoinedStr):

@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import json
 import pkgutil
 import re
 import sys
@@ -13,6 +12,7 @@ import pytest
 
 from analysis.rules import RULES
 from models.registry import Registry
+from tests.parsed import parsed, walked
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("models", "analysis", "harness")
@@ -79,19 +79,10 @@ def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def code(path: Path) -> str:
-    """Python of a module, or of the cells of a notebook."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".ipynb":
-        return text
-    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
-    return "\n".join("".join(cell["source"]) for cell in cells)
-
-
 def imported(tree: ast.AST) -> set[str]:
     """Top-level names of all imports, inside functions and by import_module too; relative ones are one's own."""
     found = set()
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -106,7 +97,7 @@ def imported(tree: ast.AST) -> set[str]:
 def swallowed(tree: ast.AST) -> list[int]:
     """Lines where a failure vanishes: a bare except, a handler without a statement, suppress(Exception)."""
     lines = []
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.ExceptHandler):
             idle = all(
                 isinstance(s, ast.Pass) or (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))
@@ -136,7 +127,7 @@ def addresses(text: str) -> list[str]:
 
 def test_models_import_torch_the_standard_library_and_themselves() -> None:
     allowed = {"models", "torch", *sys.stdlib_module_names}
-    found = {name(path): imported(ast.parse(code(path))) - allowed for path in sources("models")}
+    found = {name(path): imported(parsed(path)) - allowed for path in sources("models")}
     assert {path: names for path, names in found.items() if names} == {}
 
 
@@ -144,7 +135,7 @@ def test_models_import_torch_the_standard_library_and_themselves() -> None:
 def test_arrows_point_one_way(package: str) -> None:
     files = [*sources(package), *sorted((ROOT / package).rglob("*.ipynb"))]
     assert files
-    found = {name(path): imported(ast.parse(code(path))) & FORBIDDEN[package] for path in files}
+    found = {name(path): imported(parsed(path)) & FORBIDDEN[package] for path in files}
     assert {path: names for path, names in found.items() if names} == {}
 
 
@@ -157,7 +148,7 @@ def arrows(package: str, root: Path = ROOT) -> set[tuple[str, str, str]]:
     for path in sorted(folder.rglob("*.py")):
         parts = path.relative_to(folder).parts
         room = parts[0] if len(parts) > 1 else ""
-        for node in ast.walk(ast.parse(code(path))):
+        for node in walked(parsed(path)):
             modules: list[str] = []
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
@@ -206,7 +197,7 @@ def test_rooms_above_are_named_for_a_reason_only() -> None:
     named = set()
     for path in sources("harness"):
         room = path.relative_to(ROOT / "harness").parts[0]
-        words = {node.value for node in ast.walk(ast.parse(code(path))) if isinstance(node, ast.Constant)}
+        words = {node.value for node in walked(parsed(path)) if isinstance(node, ast.Constant)}
         rooms = {str(word).split(".")[1] for word in words if re.fullmatch(r"harness(\.\w+)+\.?", str(word))}
         if room in order and any(order.index(room) < order.index(each) for each in rooms & set(order)):
             named.add(name(path))
@@ -231,7 +222,7 @@ def test_no_file_is_longer_than_a_reader_can_hold() -> None:
 
 def bound(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Every name that a tree binds, with its line: parameters, variables, attributes, functions, classes, aliases."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.arg):
             yield node.arg, node.lineno
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -246,7 +237,7 @@ def bound(tree: ast.AST) -> Iterator[tuple[str, int]]:
 
 def docstrings(tree: ast.AST) -> Iterator[tuple[str, int]]:
     """Name and length in lines of every docstring of a module, its classes and its functions."""
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             text = ast.get_docstring(node)
             if text:
@@ -257,7 +248,7 @@ def test_names_say_what_they_hold() -> None:
     vague = {
         f"{name(path)}:{line}: {word}"
         for path in sources(*PACKAGES_CHECKED)
-        for word, line in bound(ast.parse(code(path)))
+        for word, line in bound(parsed(path))
         if word in VAGUE
     }
     assert vague == set()
@@ -267,7 +258,7 @@ def test_docstrings_are_short() -> None:
     lengths = {
         f"{name(path)}: {owner}": lines
         for path in sources(*PACKAGES_CHECKED)
-        for owner, lines in docstrings(ast.parse(code(path)))
+        for owner, lines in docstrings(parsed(path))
         if lines > LONGEST_DOCSTRING
     }
     assert {place: lines for place, lines in lengths.items() if place not in LONG_DOCSTRINGS} == {}
@@ -310,7 +301,7 @@ def test_every_warning_rule_has_its_texts_and_a_mark() -> None:
 
 
 def test_no_failure_is_swallowed() -> None:
-    found = {name(path): swallowed(ast.parse(code(path))) for path in sources(*PACKAGES, "tests")}
+    found = {name(path): swallowed(parsed(path)) for path in sources(*PACKAGES, "tests")}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parsed import parsed, walked
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("models", "analysis", "harness")
 
@@ -13,18 +15,18 @@ PACKAGES = ("models", "analysis", "harness")
 def trees(*folders: str) -> dict[str, ast.AST]:
     """Syntax tree of every module in the folders, by its path from the root."""
     files = sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
-    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(encoding="utf-8")) for path in files}
+    return {path.relative_to(ROOT).as_posix(): parsed(path) for path in files}
 
 
 def calls_of(tree: ast.AST, *methods: str) -> list[str]:
     """Methods of these names that are called, or taken to be called later, on anything."""
-    return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in methods]
+    return [node.attr for node in walked(tree) if isinstance(node, ast.Attribute) and node.attr in methods]
 
 
 def mocks(tree: ast.AST) -> list[str]:
     """Imports of unittest or pytest."""
     names = []
-    for node in ast.walk(tree):
+    for node in walked(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,11 +38,11 @@ def swaps(tree: ast.AST) -> list[str]:
     """Assignments to the class of an object, and to a method of an imported class."""
     imported = {
         alias.asname or alias.name
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    targets = [t for node in ast.walk(tree) if isinstance(node, ast.Assign) for t in node.targets]
+    targets = [t for node in walked(tree) if isinstance(node, ast.Assign) for t in node.targets]
     return [
         ast.unparse(target)
         for target in targets
@@ -64,7 +66,7 @@ def test_training_prediction_and_audit_use_it() -> None:
     users = {
         name
         for name, tree in trees("harness").items()
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "score_queries"
     }
     assert users == {
@@ -96,7 +98,7 @@ def test_no_two_modules_of_the_audit_know_each_other() -> None:
     knows = {
         name: {
             alias.name if node.module == "harness.audit" else str(node.module).rsplit(".", 1)[-1]
-            for node in ast.walk(tree)
+            for node in walked(tree)
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("harness.audit")
             for alias in node.names
         }

@@ -8,6 +8,7 @@ import tomllib
 from collections import Counter
 from pathlib import Path
 
+from tests.parsed import walked
 from tests.test_seams import PACKAGES, ROOT, trees
 
 LONGEST_NAME = 60
@@ -28,7 +29,7 @@ def broad_excepts(tree: ast.AST) -> list[int]:
     """Lines of handlers of Exception or BaseException, alone or among others, that do not raise again as they end."""
     return [
         node.lineno
-        for node in ast.walk(tree)
+        for node in walked(tree)
         if isinstance(node, ast.ExceptHandler) and node.type is not None
         if {"Exception", "BaseException"}
         & {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)}
@@ -57,7 +58,7 @@ def blocks(product: dict[str, ast.AST]) -> list[str]:
 
 def too_long(tree: ast.AST) -> list[str]:
     """Tests whose names are longer than LONGEST_NAME."""
-    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names = [node.name for node in walked(tree) if isinstance(node, ast.FunctionDef)]
     return [name for name in names if name.startswith("test_") and len(name) > LONGEST_NAME]
 
 
