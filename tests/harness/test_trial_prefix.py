@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -194,29 +194,50 @@ def test_phase_1_reads_every_key_that_moves_it(questions: frozenset[str]) -> Non
     assert not [key for key in questions if key.startswith(("energy.", "temperature.", "environment."))]
 
 
-@pytest.mark.parametrize("key", RESTS)
-def test_a_key_that_phase_1_does_not_read_moves_nothing_of_it(
-    key: str, questions: frozenset[str], tiny_dataset: EncodedDataset, tiny_fold: Fold
-) -> None:
-    """Two steps of phase 1, every tensor of what they change."""
+class Begun(NamedTuple):
+    """What a configuration answers of what phase 1 reads, and what two steps of phase 1 leave of every tensor that they
+    change."""
+
+    said: dict[str, Any]
+    left: dict[tuple[str, ...], str]
+
+
+@pytest.fixture(scope="module")
+def begun(
+    questions: frozenset[str], tiny_dataset: EncodedDataset, tiny_fold: Fold
+) -> Callable[[dict[str, Any]], Begun]:
+    """begun(CHANGES): two steps of phase 1 of RICH with these changes."""
     train = split(tiny_dataset, tiny_fold).train
     codes = np.unique(tiny_dataset.cell[train])
-    said, left = [], []
-    for changes in ({}, {key: RESTS[key]}):
+    names = [tiny_dataset.cell_lines[code] for code in codes]
+
+    def steps(changes: dict[str, Any]) -> Begun:
         config = config_of(changes)
         reads = Reads(config)
-        names = [tiny_dataset.cell_lines[code] for code in codes]
         sampler = build_sampler(reads.first, pools_of(tiny_dataset, codes, train), names, 0)
         trainer = Trainer(reads.view, tiny_dataset, codes, 0, torch.device("cpu"), reads)
         before = digests(holdings(trainer))
         for position, batch in zip(range(2), sampler.epoch(1), strict=False):
             trainer.step(batch, progress=position / sampler.steps, probe=False)
         after = digests(holdings(trainer))
-        said.append(answers(config, questions))
-        left.append({name: digest for name, digest in after.items() if before.get(name) != digest})
-    assert said[0] == said[1]
-    assert left[0] == left[1]
-    assert {name[0] for name in left[0]} == {"model", "states", "balance", "optimiser"}
+        left = {name: digest for name, digest in after.items() if before.get(name) != digest}
+        return Begun(answers(config, questions), left)
+
+    return steps
+
+
+@pytest.fixture(scope="module")
+def rich(begun: Callable[[dict[str, Any]], Begun]) -> Begun:
+    return begun({})
+
+
+@pytest.mark.parametrize("key", RESTS)
+def test_a_key_that_phase_1_does_not_read_moves_nothing_of_it(
+    key: str, begun: Callable[[dict[str, Any]], Begun], rich: Begun
+) -> None:
+    """Two steps of phase 1, every tensor of what they change."""
+    assert begun({key: RESTS[key]}) == rich
+    assert {name[0] for name in rich.left} == {"model", "states", "balance", "optimiser"}
 
 
 def test_a_tensor_that_is_not_taken_over_ends_the_unit(
