@@ -1,10 +1,7 @@
 """The pages: generated ones are as the code is now, and what they name, quote, link to and let run is there."""
 
 import ast
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -20,6 +17,7 @@ from harness.config.sweep.sweep import load_sweep
 from harness.mechanisms import page as mechanisms_page
 from harness.mechanisms.catalogue import catalogue
 from tests.contracts.page import files_of_page
+from tests.harness.command import command
 from tests.parsed import parsed, walked
 from tests.test_house import addresses, registries
 
@@ -126,9 +124,10 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The working folder of a person whose runs/rp24 is a run of one small configuration with two seeds."""
     home = tmp_path_factory.mktemp("home")
     (home / "small.yaml").write_text(SMALL, encoding="utf-8")
-    command = ["harness.single", "small.yaml", "--epochs", "1", "--seeds", "0", "1", "--out", "runs/rp24"]
-    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", *command], cwd=home, env={**os.environ, **path}, check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        ended = command("harness.single", "small.yaml", "--epochs", 1, "--seeds", 0, 1, "--out", "runs/rp24")
+    assert ended.returncode == 0, ended.stderr
     return home
 
 
@@ -148,12 +147,12 @@ def test_the_check_of_sources_sees_what_is_missing() -> None:
 
 
 def test_generated_pages_are_as_the_code_is_now() -> None:
-    for name, made, command in (
+    for name, made, writes in (
         ("mechanisms.md", mechanisms_page.page(), "python -m harness.mechanisms --markdown"),
         ("store.md", schema_page.page(), "python -m analysis schema"),
         ("rules.md", rules_page.page(), "python -m analysis rules --markdown"),
     ):
-        assert text(DOCS / name) == made, f"run {command} > docs/{name}"
+        assert text(DOCS / name) == made, f"run {writes} > docs/{name}"
 
 
 def test_every_warning_rule_stands_in_the_table_of_rules() -> None:

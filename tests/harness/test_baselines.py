@@ -1,8 +1,5 @@
 """Baselines: counts against a slow reference, no label of an evaluation split is read, one table per fold."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -224,11 +221,11 @@ def test_baselines_of_other_data_folds_or_code_are_missing(
     assert missing(run, [FOLD], dataset.hash) == []
 
 
-def test_the_command_prints_every_baseline(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("few_trees")
+def test_the_command_prints_every_baseline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_dataset(tmp_path / "data")
-    words = [sys.executable, "-m", "harness.baselines", "data", "--cells", "--cache", "cache"]
-    path = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(words, cwd=tmp_path, env={**os.environ, **path}, capture_output=True, text=True)
+    monkeypatch.chdir(tmp_path)
+    ran = command("harness.baselines", "data", "--cells", "--cache", "cache")
     assert ran.returncode == 0, ran.stderr
     assert all(row.key in ran.stdout for row in BASELINES)
     assert "reporting only" in ran.stdout

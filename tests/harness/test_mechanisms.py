@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,8 +179,7 @@ def test_printed_map_onto_the_graph_has_the_parts_of_its_class() -> None:
 def test_command_prints_one_mechanism_all_or_a_mistake() -> None:
     rows = json.loads(command("harness.mechanisms", "--json").stdout)
     assert {row["id"] for row in rows} == {row.id for row in ROWS}
-    process = [sys.executable, "-m", "harness.mechanisms", "--id", "M12"]
-    assert "sigmoid(w R_E)" in subprocess.run(process, capture_output=True, text=True, check=True).stdout
+    assert "sigmoid(w R_E)" in command("harness.mechanisms", "--id", "M12").stdout
     wrong = command("harness.mechanisms", "--id", "M99")
     assert wrong.returncode == 2
     assert "M01 to M43" in wrong.stderr

@@ -101,7 +101,7 @@ def trained(kind: str, **own: float) -> tuple[torch.Tensor, torch.Tensor]:
     term = LOSSES.build(f"prototypes_{kind}", cell_lines=4, width=4, **own)
     state, optimiser = (
         term.initial_state(),
-        torch.optim.AdamW(encoder.parameters(), lr=0.01, weight_decay=0.01),
+        torch.optim.AdamW(encoder.parameters(), lr=0.01, weight_decay=0.01, fused=True),
     )
 
     def support(noise: float) -> torch.Tensor:

@@ -38,7 +38,7 @@ def test_streams_stay_orthogonal_through_500_float32_steps(lr: float) -> None:
     module = DualStream(8, 3)
     initialise(module, 0)
     start = module.rotation().detach().clone()
-    optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(module.parameters(), lr=lr, weight_decay=0.01, fused=True)
     h, target, e = torch.randn(20, 8), torch.randn(20, 8), torch.randn(5, 3)
     for step in range(500):
         streams = module(h + 0.1 * step / 500)

@@ -51,7 +51,7 @@ def phase2(
     memory = {name: value.detach().clone() for name, value in heads.cell_part.named_parameters()}
     with torch.no_grad():
         as_a(nn.Linear, heads.cell_part).bias.add_(gap)
-    optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3)
+    optimiser = torch.optim.AdamW(modules.parameters(), lr=2e-3, fused=True)
     reference, distillation = Reference.initial(LINES, WIDTH), LOSSES.build("distillation")
 
     def both(r: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,12 +90,13 @@ def phase2(
         return Phase2(apart.mean(0), training, unseen)
 
 
-TEACHERS = [*[("gradient", seed) for seed in range(6)], ("ema", 1), ("ema", 2)]
+TEACHERS = [*[("gradient", seed) for seed in range(3)], ("ema", 1), ("ema", 2)]
 
 
 @pytest.mark.parametrize(("kind", "seed"), TEACHERS)
 def test_distillation_closes_a_constant_gap(kind: str, seed: int) -> None:
-    """Raw R_S and R_T start 4 units apart, which no difference of cell lines shows. Measured: 0.36 at most."""
+    """Raw R_S and R_T start 4 units apart, which no difference of cell lines shows. Measured over six
+    seeds: 0.36 at most."""
     assert phase2(kind, seed, gap=4.0, steps=1).apart.mean().item() > 3.0
     assert phase2(kind, seed, gap=4.0).apart.mean().abs().item() < 0.5
 

@@ -123,7 +123,7 @@ def test_a_potential_that_means_nothing_does_not_close_all_gates(seed: int) -> N
     """Logits of noise are best at 0, and the gates could bring them there together, never to open again."""
     model = Resistance(W, D, standardise=True).double()
     initialise(model, seed)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, fused=True)
     z_e, z_i, cell = 1 + 0.01 * draw(C, W, seed=seed), draw(C, Q, D), torch.arange(C)
     reference = Reference.initial(C, W)
     for step in range(60):

@@ -102,7 +102,7 @@ def test_minimising_it_decouples(key: str) -> None:
     step = make_step(seed=4, queries=8)
     z_i = (step.z_i + step.z_e.unsqueeze(1) @ torch.ones(3, 5, dtype=torch.float64)).requires_grad_()
     term = LOSSES.build(key, features=5, width=3, bank=0, reach="both")
-    optimiser = torch.optim.Adam([z_i], lr=0.05)
+    optimiser = torch.optim.Adam([z_i], lr=0.05, fused=True)
     values = []
     for _ in range(60):
         value, _ = term(Step(**{**vars(step), "z_i": z_i}), double_state(term))
@@ -166,7 +166,7 @@ def test_the_adversary_alone_finds_the_cell_line_together_hides() -> None:
     z_i = torch.randn(2, 32, 4, generator=source)
     z_i[0, :, 0] += 3
     step = make_step(z_i=z_i)
-    optimiser = torch.optim.Adam(term.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(term.parameters(), lr=0.02, fused=True)
     for _ in range(80):
         optimiser.zero_grad()
         value, _ = term(step, {})

@@ -55,7 +55,7 @@ def value_of(term: Decoupling, x: Tensor, y: Tensor) -> Tensor:
 def trained(key: str, rho: float, steps: int, n: int = 128) -> tuple[Decoupling, list[float]]:
     """The term after its own parameters descended on its value, with fresh samples in every step."""
     term = built(key)
-    optimiser = torch.optim.Adam(term.parameters(), lr=0.01)
+    optimiser = torch.optim.Adam(term.parameters(), lr=0.01, fused=True)
     values = []
     for step in range(steps):
         value = value_of(term, *gaussians(n, rho, seed=step))
@@ -233,7 +233,7 @@ def test_minimising_it_removes_what_another_estimator_sees(key: str) -> None:
     before = judged()
     term = built(key, features=2, width=2)
     own = [{"params": list(term.parameters()), "lr": 0.02}] if "A" in term.reach else []
-    optimiser = torch.optim.Adam([{"params": [mixing], "lr": 0.02}, *own])
+    optimiser = torch.optim.Adam([{"params": [mixing], "lr": 0.02}, *own], fused=True)
     for step in range(100):
         optimiser.zero_grad()
         value_of(term, *sides(step)).backward()

@@ -98,7 +98,8 @@ def trained_against(key: str | None, shares: tuple[float, float, float]) -> tupl
         initialise(adversary, 0)
         own = list(adversary.parameters())
     optimiser = torch.optim.Adam(
-        [{"params": [*encoder.parameters(), *head.parameters()], "lr": 0.01}, {"params": own, "lr": 0.03}]
+        [{"params": [*encoder.parameters(), *head.parameters()], "lr": 0.01}, {"params": own, "lr": 0.03}],
+        fused=True,
     )
     task = 0.0
     for step in range(250):
@@ -129,7 +130,7 @@ def excess(encoder: nn.Linear, shares: tuple[float, float, float], *, given_labe
     joint = torch.stack([known[cell == line].mean(0) for line in range(CELLS)]) / CELLS
     entropy = -(joint * (joint / joint.sum(0).clamp(min=1e-9)).clamp(min=1e-9).log()).sum().item()
     classifier = nn.Sequential(nn.Linear(inputs.shape[1], 16), nn.ReLU(), nn.Linear(16, CELLS))
-    optimiser = torch.optim.Adam(classifier.parameters(), lr=0.02)
+    optimiser = torch.optim.Adam(classifier.parameters(), lr=0.02, fused=True)
     for _ in range(150):
         loss = cross_entropy(classifier(inputs), cell)
         optimiser.zero_grad()

@@ -77,7 +77,10 @@ def test_group_sparsity_takes_whole_channels_that_nothing_needs() -> None:
             torch.manual_seed(0)
             for layer in (network[0], network[2]):
                 as_a(nn.Linear, layer).reset_parameters()
-        term, optimiser = LOSSES.build("sparsity_groups"), torch.optim.AdamW(network.parameters(), lr=0.01)
+        term, optimiser = (
+            LOSSES.build("sparsity_groups"),
+            torch.optim.AdamW(network.parameters(), lr=0.01, fused=True),
+        )
         for _ in range(300):
             channels = output_channels(network)
             step = make_step(channel_norm=channels.norm, channel_size=channels.size)
