@@ -106,8 +106,18 @@ def sentences() -> tuple[str, ...]:
 
 def occurs(quote: str) -> bool:
     """Whether the fixed parts of a quoted sentence stand in one text of the product, in their order."""
-    pattern = re.compile(".*".join(map(re.escape, quote.split(GAP))), re.S)
-    return any(pattern.search(sentence) for sentence in sentences())
+    parts = quote.split(GAP)
+
+    def in_order(sentence: str) -> bool:
+        at = 0
+        for part in parts:
+            found = sentence.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
+    return any(map(in_order, sentences()))
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
