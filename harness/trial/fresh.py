@@ -16,8 +16,8 @@ def fresh_globals(threads: int) -> None:
     torch.manual_seed(0)
     torch.set_default_dtype(torch.float32)
     torch.set_grad_enabled(True)
-    if torch.are_deterministic_algorithms_enabled():  # else it would import torch's compiler, for more than a second
-        torch.use_deterministic_algorithms(False)
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)  # imports torch's compiler: more than a second
     torch.set_num_threads(threads)
     exact_float32()
     keep_freed_memory()
