@@ -2,7 +2,6 @@
 it stands in the analysis alone, after the rules that a trial judges by itself."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -62,9 +61,10 @@ class Copy:
 
 
 class _Numbers(NamedTuple):
-    """Of one configuration: places (fold, seed and cell line) [n], numbers there [n, metrics], and cell lines [n]."""
+    """Of one configuration: places (a number per fold, seed and cell line, ascending) [n], numbers there [n, metrics], and
+    cell lines [n]."""
 
-    keys: pd.Index
+    keys: np.ndarray
     values: np.ndarray
     lines: np.ndarray
 
@@ -73,34 +73,37 @@ def copies(run: Run) -> list[Copy]:
     """Pairs of configurations that agree in all metrics that vary, over all cell lines and seeds that both have, in at
     least `FEWEST` numbers of `DECIMALS` decimals or more; those of the reported weights."""
     results = _results(run)
+    config, names = pd.factorize(results["config"], sort=True)
+    key, _ = pd.factorize(results["key"], sort=True)
+    order = np.lexsort((key, config))
+    config, key = config[order], key[order]
+    values, lines = results[list(_METRICS)].to_numpy(float)[order], results["line"].to_numpy()[order]
+    first = np.searchsorted(config, np.arange(len(names) + 1))
     digits = _digits(run)
-    pairs: Counter[tuple[str, str]] = Counter()
-    for metric in _METRICS:
-        pairs.update(_neighbours(results, metric))
-    by_config = {
-        str(config): _Numbers(
-            pd.Index(part["key"]), part[list(_METRICS)].to_numpy(float), part["line"].to_numpy()
-        )
-        for config, part in results.groupby("config", observed=True)
-    }
+
+    def numbers(of: int) -> _Numbers:
+        at = slice(first[of], first[of + 1])
+        return _Numbers(key[at], values[at], lines[at])
+
     each = (
-        _compared(pair, by_config[pair[0]], by_config[pair[1]], digits)
-        for pair, count in sorted(pairs.items())
-        if count >= _LOOKED_AT
+        _compared((str(names[one]), str(names[other])), numbers(one), numbers(other), digits)
+        for one, other in _alike(config, key, values)
     )
     return [copy for copy in each if copy is not None]
 
 
 def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
     """Rows of the table `warnings`, one per unit of a copy; none where never_acted explains why two are the same."""
-    unit_rows = run.table("units")
+    found = copies(run)
+    if not found:
+        return
     names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
-    keys_of: dict[str, Any] = {
-        str(config): part[KEYS].to_dict("records") for config, part in unit_rows.groupby("config")
-    }
+    keys_of: dict[str, list[dict[str, Any]]] = {}
+    for key in run.table("units")[KEYS].to_dict("records"):
+        keys_of.setdefault(str(key["config"]), []).append({str(name): value for name, value in key.items()})
     silent: dict[str, set[str]] | None = None
     contents: Mapping[str, Mapping[str, Any]] = {}
-    for copy in copies(run):
+    for copy in found:
         if copy.decimals is None:
             if silent is None:
                 silent, contents = _silent_keys(run, units), resolved_configurations(run)
@@ -139,12 +142,17 @@ def _results(run: Run) -> pd.DataFrame:
     return frame.drop_duplicates(["config", "key"])
 
 
-def _neighbours(results: pd.DataFrame, metric: str) -> Iterator[tuple[str, str]]:
-    """Configurations of which one follows the other among those with the same number in the same place."""
-    ordered = results.dropna(subset=[metric]).sort_values(["key", metric, "config"])
-    key, value, config = (ordered[column].to_numpy() for column in ("key", metric, "config"))
-    same = (key[1:] == key[:-1]) & (value[1:] == value[:-1])
-    yield from zip(config[:-1][same], config[1:][same], strict=True)
+def _alike(config: np.ndarray, key: np.ndarray, values: np.ndarray) -> list[tuple[int, int]]:
+    """Configurations of which one follows the other at least `_LOOKED_AT` times among those with the same number in the
+    same place, ascending: of rows with a configuration [n], a place [n] and numbers [n, metrics]."""
+    pairs = []
+    for column in values.T:
+        order = np.lexsort((config, column, key))
+        at, number, of = key[order], column[order], config[order]
+        same = (at[1:] == at[:-1]) & (number[1:] == number[:-1])
+        pairs.append(np.stack([of[:-1][same], of[1:][same]], axis=1))
+    found, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
+    return [(int(one), int(other)) for one, other in found[counts >= _LOOKED_AT]]
 
 
 def _digits(run: Run) -> dict[str, Mapping[str, int]]:
@@ -163,28 +171,31 @@ def _compared(
 ) -> Copy | None:
     """The copy that two configurations are, None where they are none."""
     a, b, lines = one.values, other.values, one.lines
-    if not one.keys.equals(other.keys):
-        shared = one.keys.intersection(other.keys)
-        at = one.keys.get_indexer(shared)
-        a, b, lines = a[at], b[other.keys.get_indexer(shared)], lines[at]
+    if not np.array_equal(one.keys, other.keys):
+        _, at, of_other = np.intersect1d(one.keys, other.keys, assume_unique=True, return_indices=True)
+        a, b, lines = a[at], b[of_other], lines[at]
+    both = ~(np.isnan(a) | np.isnan(b))
+    varies = _varying(a, both) | _varying(b, both)
     numbers = 0
     metrics: list[str] = []
     fewest: list[int] = []
     for column, metric in enumerate(_METRICS):
-        both = ~(np.isnan(a[:, column]) | np.isnan(b[:, column]))
-        left, right = a[both, column], b[both, column]
         written = [_written(digits[config], metric) for config in pair if config in digits]
-        if not both.any() or min(written, default=DECIMALS) < DECIMALS:
+        if not varies[column] or min(written, default=DECIMALS) < DECIMALS:
             continue
-        if np.ptp(left) == 0 and np.ptp(right) == 0:
-            continue
-        if not np.array_equal(left, right):
+        if (both & (a != b))[:, column].any():
             return None
-        numbers, fewest = numbers + int(both.sum()), [*fewest, *written]
+        numbers, fewest = numbers + int(both[:, column].sum()), [*fewest, *written]
         metrics.append("threshold" if metric == "threshold_oracle" else metric)
     if numbers < FEWEST:
         return None
     return Copy(pair, numbers, tuple(metrics), len(set(lines)), min(fewest, default=None))
+
+
+def _varying(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which columns of [n, metrics] have two known numbers that differ [metrics]."""
+    high = np.max(values, axis=0, where=known, initial=-np.inf)
+    return high > np.min(values, axis=0, where=known, initial=np.inf)
 
 
 def _written(digits: Mapping[str, int], metric: str) -> int:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,8 @@ from analysis.unit_log import UnitLog, log_file, logged_units
 _SUFFIX = ".parquet"
 _AT_ONCE = 256
 _LOOKED_AT = 32_000_000
+_PARTS = 1024
+"""Parts whose units are kept in mind: those of every table are asked for once per table that is read."""
 UNREADABLE = (pa.ArrowException, OSError, ValueError)
 """Errors that reading a damaged Parquet file raises."""
 Rows = Callable[[pa.Table], pa.Table]
@@ -215,7 +218,13 @@ class TableFiles:
 
 
 def part_units(file: Path) -> frozenset[str]:
-    """Names of the units that a part holds, those without rows included."""
+    """Names of the units that a part holds, those without rows included; looked up again once the file has changed."""
+    state = file.stat()
+    return _part_units(file, state.st_ino, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(_PARTS)
+def _part_units(file: Path, *_state: int) -> frozenset[str]:
     units: frozenset[str] = frozenset(json.loads(_metadata(pq.read_schema(file)).get(PART_UNITS, b"[]")))
     return units
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
@@ -25,6 +26,8 @@ SECONDS, FULL, LIMIT = "processor s", 10_000, 5.0
 SEEN = tuple(f"seen{number}" for number in range(6))
 LINES = {"train": SEEN, "val_seen": SEEN, "val_unseen": ("unseen",), "test": ("tested",)}
 SCALED = ("aupr", "auc", "f1", "precision", "recall", "f1_oracle", "threshold_oracle", "nll", "brier", "ece")
+SPREAD = {"logit_sd": 1.0, "probability_sd": 0.2}
+METRICS = (*SCALED, *SPREAD)
 
 
 def bench_ranking(units: int) -> Measurement:
@@ -78,7 +81,8 @@ def make_units(run: Path, units: int) -> list[str]:
 
 
 def multiply(run: Path, parts: int) -> None:
-    """Copy the first part of every table under further names, each with configurations of its own."""
+    """Copy the first part of every table under further names, each with configurations of its own, whose metrics are a
+    little apart: configurations that agree in every digit are a fault that a run has once or never, not in each."""
     for table in COMPACTED:
         first = run / table / f"{PART}{1:07d}.parquet"
         for number in range(2, parts + 1) if first.exists() else ():
@@ -91,8 +95,11 @@ def multiply(run: Path, parts: int) -> None:
                     for group in range(source.num_row_groups):
                         rows = source.read_row_group(group)
                         configs = [_renamed(name, number) for name in rows["config"].to_pylist()]
-                        column = pa.array(configs, pa.string())
-                        writer.write_table(rows.set_column(0, schema.field(0), column))
+                        rows = rows.set_column(0, schema.field(0), pa.array(configs, pa.string()))
+                        for name in METRICS if table == "cells" else ():
+                            moved = pc.multiply(rows[name], 1 - 1e-6 * number)
+                            rows = rows.set_column(schema.get_field_index(name), schema.field(name), moved)
+                        writer.write_table(rows)
 
 
 def _renamed(name: str, part: int) -> str:
@@ -146,8 +153,8 @@ def _cells(rng: np.random.Generator, quality: float) -> Iterator[dict[str, Any]]
                         yield {
                             "epoch": epoch, "selection": selection, "split": split, "cell_line": line,
                             "score": score, "prevalence_mode": mode, "protocol": "exact", "n": 600,
-                            "positives": 300, "prevalence": 0.5, "logit_sd": 1.0, "probability_sd": 0.2,
-                            "threshold": 0.5, **dict.fromkeys(SCALED, value),
+                            "positives": 300, "prevalence": 0.5, "threshold": 0.5, **dict.fromkeys(SCALED, value),
+                            **{name: value * scale for name, scale in SPREAD.items()},
                         }  # fmt: skip
 
 

@@ -1,10 +1,14 @@
 """Copies among a run's own configurations: a fault, or what never_acted says of them."""
 
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from analysis.duplicates import RULE, copies
+from analysis.duplicates import _METRICS as METRICS
+from analysis.duplicates import FEWEST, RULE, copies
 from analysis.flags import survey
 from analysis.store import Run
 from tests.recorded.copies import WEIGHT, Copy, recorded, write, write_run
@@ -51,3 +55,52 @@ def test_a_result_that_differs_anywhere_is_no_copy(tmp_path: Path) -> None:
 def test_what_is_reported_from_phase_1_is_shared(tmp_path: Path) -> None:
     early = tuple(Copy(copy.config, copy.changes, epoch={"phase": 1}) for copy in PAIR)
     assert copies(Run.open(write_run(tmp_path / "run", early))) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_copies_are_what_a_look_at_every_number_says(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs are found in sorted columns; here each number of each pair is looked at, of made-up results in which places and
+    numbers are missing and a metric is constant."""
+    rng = np.random.default_rng(seed)
+    alike = np.round(rng.random((2, 12, len(METRICS))), 3)
+    rows = []
+    for config, pattern in zip("abcd", rng.permutation([0, 0, 1, 1]), strict=True):
+        numbers = alike[pattern].copy()
+        numbers[:, 3] = 0.5
+        numbers[rng.integers(12), rng.integers(len(METRICS))] += 1e-9 * (seed % 3 == 0)
+        numbers[rng.random(numbers.shape) < 0.1 * rng.integers(2)] = np.nan
+        rows += [
+            {
+                "config": config,
+                "line": f"L{at % 4}",
+                "key": f"{at:02d}",
+                **dict(zip(METRICS, numbers[at], strict=True)),
+            }
+            for at in range(12)
+            if rng.random() < 0.95
+        ]
+    results = pd.DataFrame(rows).sample(frac=1, random_state=seed)
+    monkeypatch.setattr("analysis.duplicates._results", lambda run: results)
+    monkeypatch.setattr("analysis.duplicates._digits", lambda run: {})
+    found = {copy.configs: copy.numbers for copy in copies(Run(tmp_path))}
+    assert found == _looked_at(results)
+    assert found or seed % 3 == 0
+
+
+def _looked_at(results: pd.DataFrame) -> dict[tuple[str, str], int]:
+    by_config = {str(name): part.set_index("key") for name, part in results.groupby("config")}
+    same = {}
+    for one, other in combinations(sorted(by_config), 2):
+        places = by_config[one].index.intersection(by_config[other].index)
+        numbers, equal = 0, True
+        for metric in METRICS:
+            a, b = by_config[one].loc[places, metric], by_config[other].loc[places, metric]
+            known = a.notna() & b.notna()
+            if len(set(a[known])) > 1 or len(set(b[known])) > 1:
+                equal &= bool((a[known] == b[known]).all())
+                numbers += int(known.sum())
+        if equal and numbers >= FEWEST:
+            same[one, other] = numbers
+    return same
