@@ -159,7 +159,7 @@ def _digits(run: Run) -> dict[str, Mapping[str, int]]:
     """Configuration -> decimals that imported metrics were written with, over its seeds; nothing for a trial's own."""
     digits: dict[str, dict[str, int]] = {}
     for config, text in zip(run.table("units")["config"], run.table("units")["config_json"], strict=True):
-        told = json.loads(text).get("import") if isinstance(text, str) else None
+        told = json.loads(text).get("import") if isinstance(text, str) and '"import"' in text else None
         for metric, count in (told or {}).get("decimals", {}).items():
             known = digits.setdefault(str(config), {})
             known[metric] = max(count, known.get(metric, 0))

@@ -55,6 +55,8 @@ class TableFiles:
     _held: dict[Path, list[frozenset[str]]] = field(default_factory=dict, repr=False)
     """Part -> units of each of its row groups, of parts that were read for some units."""
     _filed: frozenset[str] | None = field(default=None, repr=False)
+    _of: dict[Path, frozenset[str]] = field(default_factory=dict, repr=False)
+    """Part -> units that it holds, of those that were read."""
 
     def read(
         self,
@@ -98,7 +100,7 @@ class TableFiles:
             if table is None:
                 filed = frozenset()
                 continue
-            held = part_units(file)
+            held = self._of[file]
             table = table if wanted is None else _of_units(table, wanted)
             tables.append(rows(_without(table, held & read) if wanted is None and held & read else table))
             read |= held if units is None else held & units
@@ -199,6 +201,8 @@ class TableFiles:
                 # A small file is read faster without pq.read_table's dataset around it.
                 with pq.ParquetFile(file, page_checksum_verification=True) as opened:
                     chosen = None
+                    if file.name.startswith(PART):
+                        self._of[file] = _held(opened.schema_arrow)
                     if units is not None and PART_GROUPS not in _metadata(opened.schema_arrow):
                         chosen = self._row_groups(file, opened, units)
                     return _columns(file, opened, schema, group, chosen)
@@ -225,8 +229,11 @@ def part_units(file: Path) -> frozenset[str]:
 
 @lru_cache(_PARTS)
 def _part_units(file: Path, *_state: int) -> frozenset[str]:
-    units: frozenset[str] = frozenset(json.loads(_metadata(pq.read_schema(file)).get(PART_UNITS, b"[]")))
-    return units
+    return _held(pq.read_schema(file))
+
+
+def _held(schema: pa.Schema) -> frozenset[str]:
+    return frozenset(json.loads(_metadata(schema).get(PART_UNITS, b"[]")))
 
 
 def filed_units(run: Path, table: str = "units") -> frozenset[str]:

@@ -32,10 +32,11 @@ def counted_as(status: str, reason: str | None, epochs: int | None) -> str:
 def statuses(run: Run) -> pd.Series:
     """What every row of `units` counts as at this moment."""
     units = run.table("units").reset_index(drop=True)
-    rows = zip(
-        units["status"].map(run.state), units["reason"].fillna(""), units["epochs"].fillna(0), strict=True
-    )
-    return pd.Series([counted_as(*row) for row in rows], index=units.index, dtype=object)
+    counted = units["status"].map(run.state).astype(object)
+    ended = units[counted.isin(["stopped", "pruned"])]
+    rows = zip(counted[ended.index], ended["reason"].fillna(""), ended["epochs"].fillna(0), strict=True)
+    counted[ended.index] = [counted_as(*row) for row in rows]
+    return counted
 
 
 def stopped_by_audit(run: Run) -> pd.DataFrame:

@@ -294,7 +294,8 @@ def _is_judged(table: pa.Table) -> pa.Table:
     unseen = pc.equal(table["split"], "val_unseen")
     epoch = pc.or_(last, pc.equal(table["selection"], "epoch"))
     wanted = pc.or_(pc.and_(test, last), pc.and_(unseen, epoch))
-    return table.filter(pc.and_(wanted, pc.equal(table["prevalence_mode"], "as_found")))
+    wanted = pc.and_(wanted, pc.equal(table["prevalence_mode"], "as_found"))
+    return table if pc.all(wanted, skip_nulls=False).as_py() else table.filter(wanted)
 
 
 def _over_epochs(mechanisms: pa.Table) -> pa.Table:
