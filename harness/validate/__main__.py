@@ -22,6 +22,7 @@ from harness.validate.figures import (
     RuleFigures,
     documented_figures,
     faulty_shares,
+    lesson_figures,
     rule_figures,
     summary,
 )
@@ -38,8 +39,10 @@ DESCRIPTION = """How often is each warning rule right? Faults are planted in dos
 the rules judge both. Outside of CI: some 280 small trials are trained, the seeds of a configuration as one stack.
 
 healthy    real trials of a few seconds, of several recipes on data of every planted form. Healthy is, without any rule,
-           what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in
-           whose configuration the audit found nothing inert or leaking.
+           what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, in whose
+           configuration the audit found nothing inert or leaking, and whose Student is not lazy.
+lazy       units whose R_T lowers the negative log-likelihood of held-out pairs and whose R_S does not: by labels, which
+           the rule lazy_teacher does not read. They are counted apart: there that rule has to stand.
 documented real trials of presets that have a fault by what their documents say (rp24 and rp25: weights without effect).
            They are counted apart, beside what the audit says of the same.
 planted    simulated summaries: the rows that a healthy unit left, changed as the fault would have changed them (scores
@@ -96,14 +99,16 @@ def report(out: Path, ended: EndedTrials, console: Console) -> None:
     """Judge what was not judged, and say what all of it comes to."""
     code = Code.of(begin=BEGIN).hash
     units = ended.healthy
-    healthy, documented = (
-        judgements(out / "trained.jsonl", each, code) for each in (units, ended.documented)
+    healthy, documented, lazy = (
+        judgements(out / "trained.jsonl", each, code) for each in (units, ended.documented, ended.lazy)
     )
     for fault in FAULTS:
         done = {row["case"] for row in lines(out / "cases.jsonl", code) if row["rule"] == fault.rule}
         append(out / "cases.jsonl", planted_rows(fault, units, done), code)
     figures = rule_figures(lines(out / "cases.jsonl", code), healthy)
-    text = "".join(json.dumps({**row, "code": code}) + "\n" for row in summary(figures, healthy, documented))
+    text = "".join(
+        json.dumps({**row, "code": code}) + "\n" for row in summary(figures, healthy, documented, lazy)
+    )
     replace_atomically(out / "report.jsonl", text.encode())
     console.print(f"{len(units)} of {ended.ended} trials are healthy; code {code}", highlight=False)
     console.print(rules_table(figures))
@@ -115,6 +120,11 @@ def report(out: Path, ended: EndedTrials, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
+    for taught in lesson_figures([*healthy, *lazy]):
+        said = "; ".join(
+            f"{verdict} {each.of}, of them accused {each.hits}" for verdict, each in taught.accused.items()
+        )
+        console.print(f"Students by the labels, {taught.recipe}: {said}", highlight=False, soft_wrap=True)
     for rule in figures:
         console.print(Text(f"{rule.rule}: {rule.dose}", style="dim"))
 

@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def trained_rows(units: list[TrialUnit], faults: tuple[Fault, ...]) -> Iterator[
             "form": unit.form,
             "half": unit.half,
             "drowned": unit.drowned,
+            "lesson": unit.lesson and {"verdict": unit.lesson.verdict, **asdict(unit.lesson)},
             "raised": sorted({finding.rule for _, finding in judgement.findings}),
             "implied": sorted({finding.rule for _, finding in judgement.findings if finding.implied}),
             "not_evaluated": {rule: units_[0] for rule, units_ in judgement.missing.items() if units_},

@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 
 from analysis.rules import RULES
 from harness.validate.cases import FACTORS, Row
+from harness.validate.lesson import LAZY, LEARNT, UNDECIDED
 from harness.validate.planted import FAULTS
 from harness.validate.recipes import RECIPES
 
@@ -147,6 +148,36 @@ def documented_figures(rows: list[Row]) -> list[Documented]:
     return figures
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """Units of one recipe with a Teacher, by what the labels say of the Student (see `lesson`), and of how many of each the
+    rule lazy_teacher accuses: those of `lazy` rightly, the others wrongly."""
+
+    recipe: str
+    accused: dict[str, Proportion]
+
+    def row(self) -> Row:
+        """As a row of JSON."""
+        counted = {
+            verdict: {"units": each.of, "accused": each.hits} for verdict, each in self.accused.items()
+        }
+        return {"recipe": self.recipe, "lazy_teacher": counted}
+
+
+def lesson_figures(rows: list[Row]) -> list[Lessons]:
+    """By recipe, of all units with a Teacher on which the rule could be judged, lazy ones included; last of all recipes."""
+    taught = [row for row in rows if row["lesson"] and "lazy_teacher" not in row["unable"]]
+    figures = []
+    for name in [*dict.fromkeys(row["recipe"] for row in taught), "all"]:
+        units = [row for row in taught if name in ("all", row["recipe"])]
+        accused = {}
+        for verdict in (LEARNT, UNDECIDED, LAZY):
+            said = ["lazy_teacher" in row["raised"] for row in units if row["lesson"]["verdict"] == verdict]
+            accused[verdict] = Proportion(sum(said), len(said))
+        figures.append(Lessons(name, accused))
+    return figures if taught else []
+
+
 def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
     """The multiple of the limit with the largest recall less false alarms on the tuning half, nearest to 1 of equals."""
     if not planted or not planted[0]["at"]:
@@ -162,9 +193,12 @@ def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
     return max(FACTORS, key=gain)
 
 
-def summary(figures: list[RuleFigures], healthy: list[Row], documented: list[Row]) -> list[Row]:
+def summary(
+    figures: list[RuleFigures], healthy: list[Row], documented: list[Row], lazy: list[Row]
+) -> list[Row]:
     """All figures as rows of JSON."""
     rows = [each.row() for each in figures] + [each.row() for each in documented_figures(documented)]
+    rows += [each.row() for each in lesson_figures([*healthy, *lazy])]
     shares: dict[str, Any] = {
         group: {"units": share.of, "faulty": share.value, "bounds": share.bounds}
         for group, share in faulty_shares(healthy).items()

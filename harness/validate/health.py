@@ -11,6 +11,7 @@ from analysis.rules import UnitRecords
 from analysis.rules.chance import BOUND, hanley_mcneil
 from analysis.schema import MACRO, POOLED
 from analysis.store import KEYS, Run
+from harness.validate.lesson import LAZY, Lesson, lesson
 from harness.validate.recipes import RECIPES
 from harness.validate.trials import SmallTrial
 
@@ -27,7 +28,8 @@ Key = tuple[Any, ...]
 class TrialUnit:
     """One unit as it was trained: its records as rules read them, and its `scores` of unseen pairs (label, cell_line, u
     and logit, each [N]). `recipe`: its name among the trials; `half`: 0 where limits are tuned on its configuration, 1
-    where figures are reported; `drowned`: whether the audit of its configuration says so of a term."""
+    where figures are reported; `drowned`: whether the audit of its configuration says so of a term; `lesson`: what its
+    Teacher and its Student are worth, None without a Teacher."""
 
     name: str
     recipe: str
@@ -36,29 +38,42 @@ class TrialUnit:
     records: UnitRecords
     scores: dict[str, np.ndarray]
     drowned: bool = False
+    lesson: Lesson | None = None
+
+    @property
+    def lazy(self) -> bool:
+        """Whether its Student has learnt nothing, by labels."""
+        return self.lesson is not None and self.lesson.verdict == LAZY
 
 
 @dataclass(frozen=True)
 class EndedTrials:
-    """Of so many trials that `ended`: the `healthy` ones, and those that are so but for a fault that documents say their
-    recipe has."""
+    """Of so many trials that `ended`: the `healthy` ones, those that are so but for a fault that documents say their
+    recipe has, and those that are so but for a Student that has learnt nothing, by labels."""
 
     healthy: list[TrialUnit]
     documented: list[TrialUnit]
+    lazy: list[TrialUnit]
     ended: int
+
+    def of(self, unit: TrialUnit) -> list[TrialUnit]:
+        """Those among which a unit counts that is healthy but for what a document, or the labels of its pairs, say."""
+        if RECIPES[unit.recipe].documented:
+            return self.documented
+        return self.lazy if unit.lazy else self.healthy
 
 
 def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
     """The trials of arms that have ended. Of an arm the audits of all seeds count for each of them: what is dead in one is
     dead in all."""
-    trials = EndedTrials([], [], 0)
+    trials = EndedTrials([], [], [], 0)
     for place in {id(arm.place): arm.place for arm in arms}.values():
         if not (place.run.path / "units").is_dir():
             continue
         of_arm = {arm.config.id: arm for arm in arms if arm.place is place}
         run = Run.open(place.run.path)
         verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
-        for row, tables, predictions in _units(run):
+        for row, tables, predictions, taught in _units(run):
             trials = replace(trials, ended=trials.ended + 1)
             arm, said = of_arm[row["config"]], verdicts.get(row["config"], set())
             if not is_healthy(row, tables["cells"], said):
@@ -66,8 +81,9 @@ def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
             records = UnitRecords(row, **tables)
             scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
             name = f"{place.form}/{row['config']}-{row['seed']}"
-            unit = TrialUnit(name, arm.recipe, place.form, arm.half, records, scores, DROWNED in said)
-            (trials.documented if RECIPES[arm.recipe].documented else trials.healthy).append(unit)
+            drowned = DROWNED in said
+            unit = TrialUnit(name, arm.recipe, place.form, arm.half, records, scores, drowned, taught)
+            trials.of(unit).append(unit)
     return trials
 
 
@@ -91,8 +107,9 @@ def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:
     return bool(lower > 0.5)
 
 
-def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame]]:
-    """Every unit that has ended: its row, its rows of the tables that rules read, and its scores of unseen pairs."""
+def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame, Lesson | None]]:
+    """Every unit that has ended: its row, its rows of the tables that rules read, its scores of unseen pairs, and what its
+    Teacher and Student are worth."""
     cells = run.table("cells")
     judged = cells["selection"].isin(["epoch", "best_on_validation"]) & (cells["split"] == "val_unseen")
     frames = {name: run.table(name) for name in TABLES}
@@ -100,6 +117,11 @@ def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame]]:
     groups = {name: dict(list(frame.groupby(KEYS))) for name, frame in frames.items()}
     predictions = run.table("predictions")
     scored = dict(list(predictions[predictions["split"] == "val_unseen"].groupby(KEYS)))
+    all_scores, embedded = (
+        dict(list(frame.groupby(KEYS))) for frame in (predictions, run.table("embeddings"))
+    )
+    selected: Any = run.table("ledger").to_dict("records")
+    ledgers = {tuple(row[name] for name in KEYS): row for row in selected}
     baselines: Any = run.table("baselines").query("split == 'val_unseen'").to_dict("records")
     rows: Any = run.table("units").sort_values(KEYS).to_dict("records")
     for row in rows:
@@ -108,4 +130,5 @@ def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame]]:
             tables = {
                 name: each[key].to_dict("records") if key in each else [] for name, each in groups.items()
             }
-            yield row, {**tables, "baselines": baselines}, scored[key]
+            taught = lesson(ledgers[key], all_scores[key], embedded[key]) if key in embedded else None
+            yield row, {**tables, "baselines": baselines}, scored[key], taught
