@@ -98,9 +98,10 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
     if not found:
         return
     names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
+    unit_keys: Any = run.table("units")[KEYS].to_dict("records")
     keys_of: dict[str, list[dict[str, Any]]] = {}
-    for key in run.table("units")[KEYS].to_dict("records"):
-        keys_of.setdefault(str(key["config"]), []).append({str(name): value for name, value in key.items()})
+    for key in unit_keys:
+        keys_of.setdefault(key["config"], []).append(key)
     silent: dict[str, set[str]] | None = None
     contents: Mapping[str, Mapping[str, Any]] = {}
     for copy in found:
