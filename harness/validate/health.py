@@ -11,9 +11,9 @@ from analysis.rules import UnitRecords
 from analysis.rules.chance import BOUND, hanley_mcneil
 from analysis.schema import MACRO, POOLED
 from analysis.store import KEYS, Run
-from harness.validate.lesson import LAZY, Lesson, lesson
+from harness.validate.lesson import LAZY, Lesson
 from harness.validate.recipes import RECIPES
-from harness.validate.trials import SmallTrial
+from harness.validate.trials import SmallTrial, lessons_of
 
 DROWNED = "drowned"
 """Verdict of the audit that has part in no decision on health: the witness of documented faults."""
@@ -73,16 +73,20 @@ def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
         of_arm = {arm.config.id: arm for arm in arms if arm.place is place}
         run = Run.open(place.run.path)
         verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
-        for row, tables, predictions, taught in _units(run):
+        lessons = lessons_of(place)
+        for row, tables, predictions in _units(run):
             trials = replace(trials, ended=trials.ended + 1)
             arm, said = of_arm[row["config"]], verdicts.get(row["config"], set())
-            if not is_healthy(row, tables["cells"], said):
+            unit_name = "-".join(str(row[key]) for key in KEYS)
+            if unit_name not in lessons or not is_healthy(row, tables["cells"], said):
                 continue
             records = UnitRecords(row, **tables)
             scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
             name = f"{place.form}/{row['config']}-{row['seed']}"
             drowned = DROWNED in said
-            unit = TrialUnit(name, arm.recipe, place.form, arm.half, records, scores, drowned, taught)
+            unit = TrialUnit(
+                name, arm.recipe, place.form, arm.half, records, scores, drowned, lessons[unit_name]
+            )
             trials.of(unit).append(unit)
     return trials
 
@@ -107,9 +111,8 @@ def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:
     return bool(lower > 0.5)
 
 
-def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame, Lesson | None]]:
-    """Every unit that has ended: its row, its rows of the tables that rules read, its scores of unseen pairs, and what its
-    Teacher and Student are worth."""
+def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame]]:
+    """Every unit that has ended: its row, its rows of the tables that rules read, and its scores of unseen pairs."""
     cells = run.table("cells")
     judged = cells["selection"].isin(["epoch", "best_on_validation"]) & (cells["split"] == "val_unseen")
     frames = {name: run.table(name) for name in TABLES}
@@ -117,11 +120,6 @@ def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame, Lesson
     groups = {name: dict(list(frame.groupby(KEYS))) for name, frame in frames.items()}
     predictions = run.table("predictions")
     scored = dict(list(predictions[predictions["split"] == "val_unseen"].groupby(KEYS)))
-    all_scores, embedded = (
-        dict(list(frame.groupby(KEYS))) for frame in (predictions, run.table("embeddings"))
-    )
-    selected: Any = run.table("ledger").to_dict("records")
-    ledgers = {tuple(row[name] for name in KEYS): row for row in selected}
     baselines: Any = run.table("baselines").query("split == 'val_unseen'").to_dict("records")
     rows: Any = run.table("units").sort_values(KEYS).to_dict("records")
     for row in rows:
@@ -130,5 +128,4 @@ def _units(run: Run) -> Iterable[tuple[Row, dict[str, Any], pd.DataFrame, Lesson
             tables = {
                 name: each[key].to_dict("records") if key in each else [] for name, each in groups.items()
             }
-            taught = lesson(ledgers[key], all_scores[key], embedded[key]) if key in embedded else None
-            yield row, {**tables, "baselines": baselines}, scored[key], taught
+            yield row, {**tables, "baselines": baselines}, scored[key]

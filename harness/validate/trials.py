@@ -1,12 +1,14 @@
 """Healthy units: real trials of a few seconds, of several presets on data of every planted form."""
 
 import hashlib
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from analysis.metrics import by_cell
@@ -21,12 +23,18 @@ from harness.data.folds import Fold, make_folds, split
 from harness.data.store import open_dataset
 from harness.stamp.code import Code
 from harness.store.writer import RunWriter
+from harness.trial.score.evaluate import VALIDATION
+from harness.trial.score.ledger import ledger_row
+from harness.trial.score.rows import embedding_rows, prediction_rows
+from harness.trial.score.scoring import score_splits
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
+from harness.validate.lesson import SPLIT, Lesson, lesson
 from harness.validate.recipes import BP, FORMS, RECIPES, SMALL
 
 PROMOTER = "promoter_kmer_logistic"
 BEGIN = ("harness.validate.trials", "harness.trial.unit_run", "harness.audit.unit_inspector")
+LESSONS = "lessons.jsonl"
 RULES = "analysis.rules"
 """Package of the code that judges what was trained, and has no part in it."""
 
@@ -145,3 +153,31 @@ def train(arm: SmallTrial, turn: int) -> None:
         for _, reached in stack.advance([unit for unit in active if unit.epoch == behind]):
             if isinstance(reached, Exception):
                 raise reached
+    known = lessons_of(arm.place)
+    with (arm.place.run.path / LESSONS).open("a", encoding="utf-8") as out:
+        for unit in units:
+            if unit.unit not in known:
+                taught = _lesson(unit)
+                out.write(json.dumps({"unit": unit.unit, "lesson": taught and asdict(taught)}) + "\n")
+
+
+def lessons_of(place: FormData) -> dict[str, Lesson | None]:
+    """Unit -> its lesson, None without a Teacher; of the units that have been looked at."""
+    file = place.run.path / LESSONS
+    rows = (
+        [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+    )
+    return {row["unit"]: row["lesson"] and Lesson.from_row(row["lesson"]) for row in rows}
+
+
+def _lesson(unit: UnitRun) -> Lesson | None:
+    """Of an ended unit with the weights of its last epoch, which the rules judge; those that are stored are of the epoch
+    that was best on validation."""
+    ledger = ledger_row(unit.trainer, epoch=unit.epoch, calibration=None, predictions=0)
+    if unit.status != "done" or ledger["alpha"] is None:
+        return None
+    pairs, splits = unit.evaluation.pairs, (SPLIT, VALIDATION)
+    scores, _ = score_splits(unit.trainer, unit.predictor, pairs, splits, draws=1, epoch=unit.epoch)
+    lines = unit.dataset.cell_lines
+    rows, embedded = prediction_rows(scores, lines, {}), embedding_rows(scores, lines)
+    return lesson(ledger, pd.DataFrame(rows), pd.DataFrame(embedded))

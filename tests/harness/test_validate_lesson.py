@@ -1,5 +1,7 @@
 """Whether a Student has learnt is told by labels: of made-up units whose truth is known, and by no variance."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,13 @@ LEDGER = {"phase": 2, "form": "linear"}
 
 
 def made(
-    teacher: np.ndarray, student: np.ndarray, *, level: float = 1.0, pairs: int = 400, seed: int = 0
+    teacher: np.ndarray,
+    student: np.ndarray,
+    *,
+    level: float = 1.0,
+    pairs: int = 400,
+    seed: int = 0,
+    epochs: int = 3,
 ) -> Lesson | None:
     """The lesson of a unit whose labels are drawn from u - level R of each line, scored by its Student."""
     rng = np.random.default_rng(seed)
@@ -41,15 +49,25 @@ def made(
         (LEVEL, LEARNT),
         (LEVEL + 3.0, LEARNT),
         (0.2 * LEVEL, LEARNT),
+        (0.02 * LEVEL, LAZY),
         (np.full(4, 0.3), LAZY),
         (LEVEL[[1, 3, 0, 2]], LAZY),
         (-LEVEL, LAZY),
     ],
-    ids=["as the Teacher", "a constant beside it", "a fifth of it", "constant", "of other lines", "reversed"],
+    ids=[
+        "as the Teacher",
+        "a constant beside it",
+        "a fifth of it",
+        "a fiftieth of it",
+        "constant",
+        "of other lines",
+        "reversed",
+    ],
 )
 def test_what_a_student_has_learnt(student: np.ndarray, verdict: str) -> None:
     """A fifth of the Teacher's R has 4 % of its variance, which the rule would accuse, and the labels say that it knows
-    something; numbers of the wrong lines have all of it, and know nothing."""
+    something; numbers of the wrong lines have all of it, and know nothing. A fiftieth gains without doubt, and next to
+    nothing."""
     said = made(LEVEL, student)
     assert said is not None
     assert said.verdict == verdict
@@ -65,7 +83,7 @@ def test_a_gain_is_that_of_the_likelihood() -> None:
     said = made(LEVEL, LEVEL)
     assert said is not None
     assert said.teacher == said.student
-    assert said.short.mean == pytest.approx(-said.student.mean / 2)
+    assert said.short.mean == pytest.approx(-0.9 * said.student.mean)
     rng = np.random.default_rng(1)
     each = rng.normal(size=50)
     gain = Gain.of(each)
@@ -79,7 +97,8 @@ def test_without_a_teacher_there_is_no_lesson() -> None:
 
 def test_lazy_units_are_not_healthy_and_are_counted_apart() -> None:
     none, lazy = Gain(0.0, -0.1, 0.1), Lesson(Gain(0.3, 0.2, 0.4), Gain(0.0, -0.1, 0.1), Gain(0.15, 0.1, 0.2))
-    learnt, unsure = Lesson(none, Gain(0.3, 0.2, 0.4), none), Lesson(none, none, none)
+    learnt, unsure = Lesson(none, Gain(0.3, 0.2, 0.4), Gain(-0.3, -0.4, -0.2)), Lesson(none, none, none)
+    assert Lesson.from_row(json.loads(json.dumps(asdict(lazy)))) == lazy
     logged = {"student_var": 0.01, "teacher_var": 1.0}
     scores = {name: np.zeros(1) for name in ("label", "cell_line", "u", "logit")}
     units = []
@@ -93,5 +112,9 @@ def test_lazy_units_are_not_healthy_and_are_counted_apart() -> None:
     assert ended.healthy == units[1:]
     rows = list(trained_rows(units, FAULTS))
     assert [row["lesson"]["verdict"] for row in rows] == [LAZY, LEARNT, UNDECIDED]
-    counted = {LEARNT: Proportion(0, 1), UNDECIDED: Proportion(1, 1), LAZY: Proportion(1, 1)}
+    counted = {
+        LEARNT: Proportion(0, 1),
+        UNDECIDED: Proportion(1, 1),
+        LAZY: Proportion(1, 1),
+    }
     assert lesson_figures(rows) == [Lessons("taught", counted), Lessons("all", counted)]
