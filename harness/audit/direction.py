@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
-from torch import nn
 
 from harness.audit.finding import MechanismFinding
 from harness.audit.raised import again_in_double
@@ -14,7 +13,6 @@ from harness.audit.scene import Scene, flat
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import GROUPS, Mechanism
 from harness.trial.step.diverged import Diverged
-from harness.trial.step.routing import gradient_norm
 from models.losses.term import LossTerm
 
 LENGTHS = (1e-6, 1e-5, 1e-7, 1e-4, 1e-3)
@@ -55,7 +53,7 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
     with again_in_double(twins.probe.config):
         scene = _scene(twins, key)
         judged = [
-            _judged(scene, key, letter, aims) for letter, aims in aims_by_group(scene.terms[key]).items()
+            each for letters, aims in _alike(scene.terms[key]) for each in _judged(scene, key, letters, aims)
         ]
     gaps = [gap for gap, _ in judged if gap is not None]
     faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]
@@ -87,36 +85,70 @@ def aims_by_group(term: LossTerm) -> dict[str, list[Aim]]:
     return aims
 
 
-def _judged(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> tuple[float | None, str]:
-    """|finite difference / slope - 1| over one group (None: no slope) and the fault in words; empty where it is met."""
-    gradients = scene.gradients[key]
-    parameters = scene.members(key, letter)
-    size = gradient_norm(gradients[p] for p in parameters)
+def _alike(term: LossTerm) -> list[tuple[list[str], list[Aim]]]:
+    """Letters of groups on which the term declares the same, and what."""
+    alike: list[tuple[list[str], list[Aim]]] = []
+    for letter, aims in aims_by_group(term).items():
+        letters = next((letters for letters, others in alike if others == aims), None)
+        if letters is None:
+            alike.append(([letter], aims))
+        else:
+            letters.append(letter)
+    return alike
+
+
+def _judged(
+    scene: Scene, key: str, letters: Sequence[str], aims: Sequence[Aim]
+) -> list[tuple[float | None, str]]:
+    """Per question |finite difference / slope - 1| (None: no slope) and the fault in words; empty where it is met. Groups
+    on which the same is declared are followed at once, each as far as moves the scalars by the same; where that does not
+    agree closely, one by one."""
+    sizes = {letter: scene.size(key, letter) for letter in letters}
     scalars = scene.scalars(key)
-    if not math.isfinite(size + sum(scalars.values())):
+    if not math.isfinite(sum(sizes.values()) + sum(scalars.values())):
         raise Diverged(f"loss term {key} or its gradient is not finite in the audit of its direction")
-    if size < ROUNDING * (1 + sum(map(abs, scalars.values()))):
-        return None, ""
-    gap, shares = math.inf, dict[str, float]()
-    for length in LENGTHS:
-        now = scene.slopes(key, letter, parameters, length, size)
-        missed = abs(sum(aim.sign * now[aim.part] for aim in aims) - 1)
-        if missed < gap:
-            gap, shares = missed, now
-        if gap <= CLOSE:
-            break
+    least = ROUNDING * (1 + sum(map(abs, scalars.values())))
+    acting = {letter: size for letter, size in sizes.items() if size >= least}
+    if len(acting) > 1:
+        together = _followed(scene, key, acting, aims)[0]
+        if together <= CLOSE:
+            faults = [
+                _fault(aims, _apart(scene, key, letter, aims), letter) for letter in acting if len(aims) > 1
+            ]
+            return [(together, text) for text in faults or [""]]
+    return [_judged_alone(scene, key, letter, size, aims) for letter, size in acting.items()]
+
+
+def _judged_alone(scene: Scene, key: str, letter: str, size: float, aims: Sequence[Aim]) -> tuple[float, str]:
+    """The same over one group."""
+    gap, shares = _followed(scene, key, {letter: size}, aims)
     if len(aims) > 1:
-        shares = _apart(scene, key, parameters, aims)
+        shares = _apart(scene, key, letter, aims)
     elif gap <= TOLERANCE:
         return gap, ""
     return gap, _fault(aims, shares, letter)
 
 
-def _apart(
-    scene: Scene, key: str, parameters: Sequence[nn.Parameter], aims: Sequence[Aim]
-) -> dict[str, float]:
+def _followed(
+    scene: Scene, key: str, sizes: Mapping[str, float], aims: Sequence[Aim]
+) -> tuple[float, dict[str, float]]:
+    """|finite difference / slope - 1| along the gradients on the groups, by letter with their norms, at the length that
+    agrees best, and the share of each scalar there."""
+    gap, shares = math.inf, dict[str, float]()
+    for length in LENGTHS:
+        now = scene.slopes(key, sizes, length)
+        missed = abs(sum(aim.sign * now[aim.part] for aim in aims) - 1)
+        if missed < gap:
+            gap, shares = missed, now
+        if gap <= CLOSE:
+            break
+    return gap, shares
+
+
+def _apart(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> dict[str, float]:
     """1 / c of the routed gradient = sum_i c_i gradient of scalar i, by least squares; scalars without a gradient are left
     out."""
+    parameters = scene.members(key, letter)
     columns = {aim.part: flat(scene.plain[key][aim.part], parameters) for aim in aims}
     columns = {part: column for part, column in columns.items() if bool(column.any())}
     if not columns:

@@ -60,10 +60,10 @@ class Probe:
 
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
-    without clipping; the state is first `warmed` by three of its own steps, so that memory banks and prototypes hold
-    something and what starts neutral (T = 1, A = 0) has left its start; by one where the trial itself has left it. The last
-    of them is of the trial's size and tells how long its steps take where that is not known yet (`step_s`, seconds). Where
-    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
+    without clipping; the state is first `warmed` by two of its own steps, so that memory banks and prototypes hold
+    something and what starts neutral (T = 1, A = 0) has left its start, unless the trial itself has left it. Where nobody
+    knows how long the trial's steps take (`step_s`, seconds), one of its size is taken in any case, and tells. Where names
+    are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:
@@ -92,8 +92,9 @@ class Probe:
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
-            steps = [*self.batches[:-2], self.batches[-2] if step_s else batches[-2]]
-            for number, batch in [*enumerate(steps)][-1 if left else 0 :]:
+            steps = [*self.batches[1:-2], self.batches[-2] if step_s else batches[-2]]
+            began = 0.0
+            for number, batch in [*enumerate(steps)][len(steps) - (not step_s) if left else 0 :]:
                 # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
                 began = time.perf_counter()
                 self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
@@ -351,15 +352,15 @@ def _left(built: Trainer, weights: Mapping[str, Any]) -> bool:
 
 def differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
     """Norm of the difference of two sets of tensors over the names that either has; an absent one counts as zeros."""
-    squares = []
-    for name in {*one, *other}:
+    gaps = []
+    for name in sorted({*one, *other}):  # so that the order in which they come does not count
         a, b = one.get(name), other.get(name)
         if a is not None and b is not None and a.shape != b.shape:
-            return float("inf")
+            return math.inf
         gap = b if a is None else a if b is None else a - b
         assert gap is not None
-        squares.append(float(gap.double().square().sum()))
-    return math.fsum(squares) ** 0.5  # exactly rounded: the order of names does not count
+        gaps.append(gap.flatten())
+    return float(torch.linalg.vector_norm(torch.cat(gaps), dtype=torch.float64)) if gaps else 0.0
 
 
 def norm(gradients: Mapping[str, Tensor]) -> float:

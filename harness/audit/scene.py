@@ -10,7 +10,7 @@ from harness.audit.plain_gradient import other_gradient
 from harness.audit.probe import Probe
 from harness.trial.episodes.batches import forward
 from harness.trial.step.measure import Measured, Sides
-from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
+from harness.trial.step.routing import Boundary, Gradients, WeightedTerm, gradient_norm
 from harness.trial.step.trainer import Trainer
 from models.environment.resistance import Reference
 from models.losses.term import LossTerm, State
@@ -69,29 +69,30 @@ class Scene:
             self._now[key] = self._parts(key, self._kept)
         return self._now[key]
 
-    def slopes(
-        self, key: str, letter: str, parameters: Sequence[nn.Parameter], length: float, size: float
-    ) -> dict[str, float]:
-        """Part -> difference of its scalar over a step of `length` to either side along the term's gradient, of norm
-        `size` on the parameters, over 2 length size: 1 for the scalar that has this gradient."""
-        ahead, behind = (
-            self._scalars_at(key, letter, parameters, way * length / size) for way in (1.0, -1.0)
-        )
-        return {part: (ahead[part] - behind[part]) / (2 * length * size) for part in ahead}
+    def size(self, key: str, letter: str) -> float:
+        """Norm of the term's gradient on a group."""
+        return gradient_norm(self.gradients[key][parameter] for parameter in self.members(key, letter))
+
+    def slopes(self, key: str, sizes: Mapping[str, float], length: float) -> dict[str, float]:
+        """Part -> difference of its scalar over a step to either side along the term's gradient on groups, by letter with
+        their norms, over what the gradient says: 1 for the scalar that has this gradient. The step is of `length` on the
+        group of the smallest norm, and shorter on the others, so that each moves the scalar by the same."""
+        least = min(sizes.values())
+        factors = {letter: length * least / size**2 for letter, size in sizes.items()}
+        ahead, behind = (self._scalars_at(key, factors, way) for way in (1.0, -1.0))
+        expected = 2 * length * least * len(sizes)
+        return {part: (ahead[part] - behind[part]) / expected for part in ahead}
 
     @torch.no_grad()
-    def _scalars_at(
-        self, key: str, letter: str, parameters: Sequence[nn.Parameter], factor: float
-    ) -> dict[str, float]:
-        """The scalars where the parameters have gone `factor` times along the gradient, from where they come back."""
-        kept = [parameter.clone() for parameter in parameters]
-        for parameter in parameters:
-            parameter.add_(self.gradients[key][parameter], alpha=factor)
-        sides = self._kept
-        if letter == "S":
-            sides = self._sides()
-        scalars = self._parts(key, sides)
-        for parameter, value in zip(parameters, kept, strict=True):
+    def _scalars_at(self, key: str, factors: Mapping[str, float], way: float) -> dict[str, float]:
+        """The scalars where the groups have gone `way` times their factor along the gradient, from where they come back."""
+        kept = []
+        for letter, factor in factors.items():
+            for parameter in self.members(key, letter):
+                kept.append((parameter, parameter.clone()))
+                parameter.add_(self.gradients[key][parameter], alpha=way * factor)
+        scalars = self._parts(key, self._sides() if "S" in factors else self._kept)
+        for parameter, value in kept:
             parameter.copy_(value)
         return scalars
 

@@ -1,6 +1,5 @@
 """What an epoch costs beside its training and scoring, in the worker and in the driver, early in a unit and late."""
 
-import gc
 import os
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
+from harness.trial.garbage import settle
 from harness.trial.unit_run import UnitRun
 
 EPOCHS, QUICK_EPOCHS = 200, 6
@@ -40,8 +40,7 @@ def bench_worker_epochs(epochs: int) -> Measurement:
         crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
         dataset = open_dataset(DATA, **crops, cache=Path(folder) / "data", progress=False)
         unit = UnitRun(config, dataset, make_folds(dataset, DATA)[0], 0, RunWriter(Path(folder) / "run"))
-        gc.collect()
-        gc.freeze()
+        settle()
         times = [timed(unit.advance, CPU) for _ in range(epochs)]
         rows = unit.rows("epochs")
     beside = [
@@ -61,8 +60,7 @@ def bench_driver_epochs(epochs: int) -> Measurement:
             for trial in trials:
                 executor.advance(trial, epoch)
 
-        gc.collect()
-        gc.freeze()
+        settle()
         times = [timed(partial(report, epoch), CPU).times(1 / TRIALS) for epoch in range(1, epochs + 1)]
     return late_against_early("driver's bookkeeping of an epoch", times, "the first epochs")
 

@@ -1,6 +1,5 @@
 """What the audit's twins cost: both of their moments against the steps that a trial may spend on them."""
 
-import gc
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -19,6 +18,7 @@ from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
+from harness.trial.garbage import settle
 from harness.trial.inspection import Moment
 from harness.trial.unit_run import UnitRun
 
@@ -59,9 +59,7 @@ def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -
                 each.mechanism for each in findings if each.verdict in FATAL and each.check != "key"
             )
 
-        # As a worker does: what was loaded with the libraries is not searched for garbage again and again.
-        gc.collect()
-        gc.freeze()
+        settle()  # as a worker does
         first = timed(partial(judge, "first", None), device)
         step = partial(unit.trainer.step, progress=EVERYTHING_ON, probe=False)
         plain = middle([timed(partial(step, batch), device) for batch in unit.sampler.epoch(1)])

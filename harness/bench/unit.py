@@ -1,6 +1,5 @@
 """One unit of a sweep in one process: the harness's against the port's, part by part, and that both compute the same."""
 
-import gc
 import itertools
 import json
 import os
@@ -24,6 +23,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.store.writer import RunWriter
 from harness.sweep.search.left import unplanned
+from harness.trial.garbage import settle
 from harness.trial.unit_run import UnitRun
 
 CPU = torch.device("cpu")
@@ -135,8 +135,7 @@ def one_thread() -> Iterator[None]:
     """Torch on one thread, and what is loaded out of the garbage collection, as in a worker."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    gc.collect()
-    gc.freeze()
+    settle()
     try:
         yield
     finally:

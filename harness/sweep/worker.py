@@ -1,6 +1,5 @@
 """The Ray worker: the seeds of one trial, an epoch at a time, in a process that is used again."""
 
-import gc
 import math
 import os
 import socket
@@ -36,6 +35,7 @@ from harness.sweep.run.statuses import ENDED, judged
 from harness.sweep.run.verdict import Verdict
 from harness.trained.features import features_of
 from harness.trial.fresh import fresh_globals
+from harness.trial.garbage import settle
 from harness.trial.summary import EpochSummary
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
@@ -114,9 +114,7 @@ class TrialWorker(Trainable):
         """Leave the previous trial behind entirely and take the next one."""
         self.unit_runs: list[UnitRun] | None = None
         self.stack = StackedUnits()
-        gc.collect()
-        # What is loaded by now stays: to search it again for garbage would take longer than to build the next trial.
-        gc.freeze()
+        settle()  # to search what is loaded again would take longer than to build the next trial
         fresh_globals(self.work.threads)
         self.trial = Trial(str(new_config["configuration"]), str(new_config["fold"]))
         self.assignment = new_config

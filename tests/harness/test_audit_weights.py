@@ -47,7 +47,9 @@ def test_sound_weights_are_cleared_without_asking_each(
 
     monkeypatch.setattr(Probe, "step", counted)
     assert faults(make_unit, {}) == {}
-    assert len(configurations) == 5, "as it is, and two groups with weight 0 and twice the weight"
+    assert len(configurations) == 5, (
+        "as it is, each half at twice the weight, and with the other half at 0 beside it"
+    )
 
 
 @pytest.mark.parametrize("broken", ["ranking", "pearson"])
