@@ -101,8 +101,8 @@ def _judged(
     scene: Scene, key: str, letters: Sequence[str], aims: Sequence[Aim]
 ) -> list[tuple[float | None, str]]:
     """Per question |finite difference / slope - 1| (None: no slope) and the fault in words; empty where it is met. Groups
-    on which the same is declared are followed at once, each as far as moves the scalars by the same; where that does not
-    agree closely, one by one."""
+    on which the same is declared are followed at once, each as far as moves the scalars by about as much; where that does
+    not agree closely, one by one."""
     sizes = {letter: scene.size(key, letter) for letter in letters}
     scalars = scene.scalars(key)
     if not math.isfinite(sum(sizes.values()) + sum(scalars.values())):

@@ -17,6 +17,9 @@ from models.losses.term import LossTerm, State
 from models.sequence.potential import SequenceOutput
 from models.stopped import Held
 
+SHARES = {"S": 1.0, "E": 2**0.5, "T": 3**0.5, "G": 5**0.5, "A": 7**0.5}
+"""Of what several groups do to a scalar together: in no simple ratio, in which opposite faults could cancel."""
+
 
 class Scene:
     """A clone of a probe's state in float64, at a state of each term in which all of its parts act.
@@ -76,11 +79,12 @@ class Scene:
     def slopes(self, key: str, sizes: Mapping[str, float], length: float) -> dict[str, float]:
         """Part -> difference of its scalar over a step to either side along the term's gradient on groups, by letter with
         their norms, over what the gradient says: 1 for the scalar that has this gradient. The step is of `length` on the
-        group of the smallest norm, and shorter on the others, so that each moves the scalar by the same."""
+        group of the smallest norm, and each group moves the scalar by as much as that, times its `SHARES`."""
         least = min(sizes.values())
-        factors = {letter: length * least / size**2 for letter, size in sizes.items()}
+        shares = {letter: SHARES[letter] if len(sizes) > 1 else 1.0 for letter in sizes}
+        factors = {letter: shares[letter] * length * least / size**2 for letter, size in sizes.items()}
         ahead, behind = (self._scalars_at(key, factors, way) for way in (1.0, -1.0))
-        expected = 2 * length * least * len(sizes)
+        expected = 2 * length * least * sum(shares.values())
         return {part: (ahead[part] - behind[part]) / expected for part in ahead}
 
     @torch.no_grad()

@@ -225,6 +225,26 @@ def test_a_gradient_of_another_size_is_broken(make_unit: MakeUnit, monkeypatch: 
     assert "0.667 times as far as its gradient says" in finding.reason
 
 
+@pytest.mark.parametrize("opposite", [1.0, 1.5], ids=["alone", "with an opposite fault"])
+def test_one_group_among_several_is_told(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch, opposite: float
+) -> None:
+    """The task moves S, E, T and G the same way; twice the gradient on E halves a share that 2/3 of it on G would add."""
+    factors = {"E": 2.0, "G": 1 / opposite}
+
+    def scaled(self: Router, *arguments: Any) -> Any:
+        of = {parameter: group for group, members in self.groups.items() for parameter in members}
+        routed = ROUTED(self, *arguments)
+        return {p: factors.get(of.get(p, "A"), 1.0) * gradient for p, gradient in routed.items()}
+
+    changes = {"temperature.mode": "learned", "temperature.penalty": 0.1}
+    with patched(monkeypatch, Router, "gradients", scaled):
+        finding = judged(make_unit(changes), "immax")["immax"]
+    assert finding.verdict == "broken"
+    assert "(E) 0.5 times as far" in finding.reason
+    assert judged(make_unit(changes), "immax")["immax"].verdict == "active"
+
+
 def test_a_satisfied_hinge_is_idle(make_unit: MakeUnit) -> None:
     wide = {
         "loss.calibration.mean": 1e6,
