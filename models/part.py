@@ -23,12 +23,16 @@ def parameter_groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
     """
     groups: dict[str, dict[str, nn.Parameter]] = {"S": {}, "E": {}, "T": {}, "G": {}}
     group_of: dict[str, str] = {}
+    met: set[nn.Parameter] = set()
     for place, module in model.named_modules():
         around = group_of.get(place.rpartition(".")[0], "")
-        group_of[place] = module.group if isinstance(module, ModelPart) else around
-    for name, parameter in model.named_parameters():
-        group = group_of[name.rpartition(".")[0]]
-        if not group:
-            raise TypeError(f"parameter '{name}' is in no part that declares its group")
-        groups[group][name] = parameter
+        group = group_of[place] = module.group if isinstance(module, ModelPart) else around
+        for local, parameter in module._parameters.items():
+            if parameter is None or parameter in met:
+                continue
+            name = f"{place}.{local}" if place else local
+            if not group:
+                raise TypeError(f"parameter '{name}' is in no part that declares its group")
+            met.add(parameter)
+            groups[group][name] = parameter
     return groups

@@ -129,10 +129,9 @@ def drawing(model: nn.Module) -> dict[str, nn.Module]:
         for two modules that draw under one name.
     """
     drawers: dict[str, nn.Module] = {}
-    places = dict(model.named_modules(remove_duplicate=False))
-    owners = {places[name.rpartition(".")[0]] for name, _ in model.named_parameters(remove_duplicate=False)}
     for name, module in _named(model, "", set()):
-        if module in owners or isinstance(module, Dropout | GaussianNoise):
+        owns = any(parameter is not None for parameter in module._parameters.values())
+        if owns or isinstance(module, Dropout | GaussianNoise):
             if name in drawers:
                 kinds = " and ".join(type(each).__name__ for each in (drawers[name], module))
                 raise ValueError(f"two modules draw from the stream '{name}': {kinds}")

@@ -60,10 +60,10 @@ class Probe:
 
     weights: as of `Trainer.weights`, copied; codes: the training cell lines; batches: of the trial's sampler, the first
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
-    without clipping; the state is first `warmed` by two of its own steps, so that memory banks and prototypes hold
+    without clipping; the state is first `warmed` by one of its own steps, so that memory banks and prototypes hold
     something and what starts neutral (T = 1, A = 0) has left its start, unless the trial itself has left it. Where nobody
-    knows how long the trial's steps take (`step_s`, seconds), one of its size is taken in any case, and tells. Where names
-    are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
+    knows how long the trial's steps take (`step_s`, seconds), it is taken in any case, at the trial's size, and tells. Where
+    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:
@@ -92,13 +92,10 @@ class Probe:
             self.load(clone)
             for group in clone.optimiser.param_groups:
                 group["lr"] = min(group["lr"], WARM_RATE)
-            steps = [*self.batches[1:-2], self.batches[-2] if step_s else batches[-2]]
-            began = 0.0
-            for number, batch in [*enumerate(steps)][len(steps) - (not step_s) if left else 0 :]:
-                # An epoch each, so that what is frozen when an epoch begins (an earlier Teacher) exists as well.
+            if not left or step_s is None:
                 began = time.perf_counter()
-                self.step(clone, batch=batch, progress=EVERYTHING_ON + number)
-            self.step_s = step_s or share * (time.perf_counter() - began)
+                self.step(clone, batch=batches[-2] if step_s is None else self.batches[-2])
+                self.step_s = step_s or share * (time.perf_counter() - began)
             self.weights = _kept(clone.weights())
             lost = not_finite(self.weights)
             if lost is not None:
@@ -168,6 +165,7 @@ class Probe:
         """The same with another clone's for the query pairs."""
         return Sides(self.sides.support, self.query_of(clone, self.batch))
 
+    @torch.no_grad()
     def query_of(self, clone: Trainer, batch: EpisodeBatch) -> SequenceOutput:
         """What a clone's sequence side gives for the query pairs of its next step."""
         noise = clone.draws.noise(clone.index)

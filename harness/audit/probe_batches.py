@@ -8,7 +8,7 @@ import numpy as np
 from harness.trial.episodes.sampler import EpisodeBatch, Sampler
 
 BATCHES = 4
-"""Batches of the probe: two of them warm the clone, and the last is what every twin sees."""
+"""Batches of the probe: the last but one warms the clone, and the last is what every twin sees."""
 SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""

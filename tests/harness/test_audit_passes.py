@@ -21,8 +21,8 @@ TERMS: dict[str, Any] = {
 }
 MOST = {"first": 90, "last": 60}
 """Passes of the sequence side at each moment for all mechanisms together."""
-WHOLE = 3
-"""Steps with the sequence side: two that warm the clone, and the one that every twin takes."""
+WHOLE = 2
+"""Steps with the sequence side: one that warms the clone, and the one that every twin takes."""
 
 
 @pytest.fixture
