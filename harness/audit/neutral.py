@@ -60,16 +60,16 @@ def resisted(r: float) -> Callable[..., Any]:
     return change
 
 
-def rolled(side: int) -> Callable[..., Any]:
-    """A change of the sequence side's arguments: those of one side are another pair's."""
-
-    def change(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-        changed = list(arguments)
-        windows = Windows.of(changed[side])
-        changed[side] = windows.rolled(max(1, len(windows.row) // 2))
-        return tuple(changed), named
-
-    return change
+def rolled_apart(module: nn.Module, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The sequence side's arguments for the same pairs twice: first the enhancers are other pairs', then the promoters."""
+    enhancer, promoter, *rest = arguments
+    sides = []
+    for number, side in enumerate((enhancer, promoter)):
+        windows = Windows.of(side)
+        halves = [*windows.row.chunk(2)]
+        halves[number] = halves[number].roll(max(1, len(halves[number]) // 2))
+        sides.append(windows._replace(row=torch.cat(halves)))
+    return (*sides, *rest)
 
 
 def _on_output(

@@ -62,8 +62,8 @@ class Probe:
     ones where nothing was trained yet, else the last of those that were. The clones run with all schedules fully on and
     without clipping; the state is first `warmed` by one of its own steps, so that memory banks and prototypes hold
     something and what starts neutral (T = 1, A = 0) has left its start, unless the trial itself has left it. Where nobody
-    knows how long the trial's steps take (`step_s`, seconds), it is taken in any case, at the trial's size, and tells. Where
-    names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
+    knows how long the trial's steps take (`step_s`, seconds), it is taken in any case, of the trial's size, and tells.
+    Where names are hidden, the step that every twin takes is one that hides one name (see `_hiding_one`).
     """
 
     def __init__(self, subject: Subject, *, step_s: float | None = None, warm: bool = True) -> None:

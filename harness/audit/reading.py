@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from harness.audit.neutral import mapped, parts_of
+from harness.audit.neutral import mapped, parts_of, rolled_apart
 from harness.audit.probe import EVERYTHING_ON
 from harness.trial.episodes.batches import Encoded, encode_pairs
 from harness.trial.score.evaluate import VALIDATION
@@ -83,11 +83,26 @@ class ScoreReading:
 
     def encoded_now(self) -> dict[str, Encoded]:
         """What the sequence side gives for the pairs of all splits, in one pass."""
+        return self._encoded(1)[0]
+
+    def _encoded(self, times: int) -> list[dict[str, Encoded]]:
+        """The same for the pairs so many times in that pass, each time apart."""
         trainer, sizes = self.trainer, [len(rows) for rows in self.pairs.values()]
-        rows = np.concatenate([*self.pairs.values()])
+        rows = np.concatenate([*self.pairs.values()] * times)
         parts = encode_pairs(trainer.model, trainer.dataset, rows, trainer.device, len(rows))
-        by_split = zip(*(part.split(sizes) for part in parts), strict=True)
-        return {name: Encoded(*split) for name, split in zip(self.pairs, by_split, strict=True)}
+        by_split = [
+            Encoded(*split) for split in zip(*(part.split(sizes * times) for part in parts), strict=True)
+        ]
+        starts = range(0, len(by_split), len(sizes))
+        return [dict(zip(self.pairs, by_split[start : start + len(sizes)], strict=True)) for start in starts]
+
+    def of_other_sides(self) -> list[dict[str, SplitScores]]:
+        """Scores where one side's sequences are those of other pairs, by side (0 enhancer, 1 promoter)."""
+        handle = self.trainer.model.sequence.register_forward_pre_hook(rolled_apart)
+        try:
+            return [self.scores(encoded=each) for each in self._encoded(2)]
+        finally:
+            handle.remove()
 
     def scores(
         self, trainer: Trainer | None = None, *, encoded: Mapping[str, Encoded] | None = None

@@ -1,12 +1,12 @@
 """What verdicts compare with: one step of a probe with everything on, its predictions, and those of its twins."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from harness.audit import neutral
 from harness.audit.behind_sequence import KeptSides, given_sides, same_sequence
 from harness.audit.contributions import Contributions
 from harness.audit.elsewhere import Elsewhere
@@ -44,7 +44,6 @@ class Twins:
         self.base = first if first.leak is None else probe.step(probe.clone())
         self._measured: Step | None = None
         self._named: Mapping[str, nn.Parameter] | None = None
-        self._sides: dict[int, Moved] = {}
         self.behind = probe.behind(probe.summed)
         self.short = probe.step(probe.behind(probe.summed))
         self._without: dict[tuple[str, ...], ProbeStep] = {}
@@ -81,10 +80,11 @@ class Twins:
 
     def other_side(self, side: int) -> Moved:
         """What moves when one side's sequences (0 enhancer, 1 promoter) are those of other pairs."""
-        if side not in self._sides:
-            scores = self.reading.with_arguments(self.trainer.model.sequence, neutral.rolled(side))
-            self._sides[side] = self.reading.moved(scores)
-        return self._sides[side]
+        return self._other_sides[side]
+
+    @cached_property
+    def _other_sides(self) -> list[Moved]:
+        return [self.reading.moved(scores) for scores in self.reading.of_other_sides()]
 
     def twin(self, changes: Mapping[str, Any]) -> Trainer:
         """A twin with other settings: with gradients summed, and behind the sequence side where that stays what it is,

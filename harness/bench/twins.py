@@ -32,7 +32,7 @@ SIZES: Mapping[str, tuple[Mapping[str, Any], DataBlock]] = {
 """Name of a size -> settings and data; at small ones a step is little but overhead."""
 NARROW = {"model.bottleneck": 4}
 """What a bottleneck becomes at a small width."""
-STEPS = 7
+STEPS, ROUNDS = 7, 3
 
 
 def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -> Measurement:
@@ -60,16 +60,17 @@ def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -
             )
 
         settle()  # as a worker does
-        first = timed(partial(judge, "first", None), device)
+        # Before any step is trained each time, as a trial begins; of the last moment all are after the steps.
+        first = middle([timed(partial(judge, "first", None), device) for _ in range(ROUNDS)])
         step = partial(unit.trainer.step, progress=EVERYTHING_ON, probe=False)
         plain = middle([timed(partial(step, batch), device) for batch in unit.sampler.epoch(1)])
-        last = timed(partial(judge, "last", plain.wall), device)
+        last = middle([timed(partial(judge, "last", plain.wall), device) for _ in range(ROUNDS)])
     return Measurement(
         f"twins of preset {preset} at {size} sizes",
         plain.times(BUDGET),
         Time(first.wall + last.wall, first.cpu + last.cpu),
         1.0,
-        (STEPS, 1),
+        (STEPS, ROUNDS),
         differences={"mechanisms accused": float(len(accused))},
         limits={"mechanisms accused": 0.0},
         notes={"steps at first": first.wall / plain.wall, "steps at last": last.wall / plain.wall},
