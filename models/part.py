@@ -27,8 +27,8 @@ def parameter_groups(model: nn.Module) -> dict[str, dict[str, nn.Parameter]]:
     for place, module in model.named_modules():
         around = group_of.get(place.rpartition(".")[0], "")
         group = group_of[place] = module.group if isinstance(module, ModelPart) else around
-        own = module._parameters  # noqa: SLF001  # the public way walks the tree below each module again
-        for local, parameter in own.items():
+        parameters = module._parameters  # noqa: SLF001  # the public way walks the tree below each module again
+        for local, parameter in parameters.items():
             if parameter is None or parameter in met:
                 continue
             name = f"{place}.{local}" if place else local

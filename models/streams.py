@@ -130,8 +130,8 @@ def drawing(model: nn.Module) -> dict[str, nn.Module]:
     """
     drawers: dict[str, nn.Module] = {}
     for name, module in _named(model, "", set()):
-        own = module._parameters.values()  # noqa: SLF001  # the public way walks the tree below each module again
-        owns = any(parameter is not None for parameter in own)
+        parameters = module._parameters.values()  # noqa: SLF001  # the public way walks the tree below each module again
+        owns = any(parameter is not None for parameter in parameters)
         if owns or isinstance(module, Dropout | GaussianNoise):
             if name in drawers:
                 kinds = " and ".join(type(each).__name__ for each in (drawers[name], module))
