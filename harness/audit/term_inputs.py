@@ -40,13 +40,15 @@ def unread_input(twins: Twins, term: LossTerm) -> tuple[str, float | None]:
 def _movement(term: LossTerm, step: Step, state: State, name: str) -> float:
     """Largest relative change of the term's value when the input is another one; 0 where the value is not finite."""
     value = float(term(step, state)[0].detach())
-    content: Tensor = getattr(step, name)
-    gaps = [0.0]
-    for other in exchanged(content.detach(), name):
+    content: Tensor = getattr(step, name).detach()
+
+    def gap(other: Tensor) -> float:
         changed = Step(**{**vars(step), name: other.requires_grad_(other.is_floating_point())})
         gap = abs(float(term(changed, state)[0].detach()) - value) / (abs(value) + NOTHING)
-        gaps.append(gap if gap < float("inf") else 0.0)
-    return max(gaps)
+        return gap if gap < float("inf") else 0.0
+
+    moved = max(map(gap, exchanged(content, name)))
+    return moved if moved > NOTHING or name in FLAGS else gap(scattered(content))
 
 
 def exchanged(content: Tensor, name: str) -> list[Tensor]:
@@ -55,3 +57,10 @@ def exchanged(content: Tensor, name: str) -> list[Tensor]:
         return [1 - content]
     turned = content.roll(1, 0) if content.ndim else content
     return [1.5 * turned + 0.3, 0.7 * torch.flip(content, dims=(-1,)) if content.ndim else 0.7 * content]
+
+
+def scattered(content: Tensor) -> Tensor:
+    """A content that differs everywhere, the same each time: where a model has collapsed onto one number, those of other
+    episodes are the same, and a term that hears only how they differ is not moved by them."""
+    draws = torch.randn(content.shape, generator=torch.Generator().manual_seed(0))
+    return content + draws.to(content)
