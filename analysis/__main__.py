@@ -37,8 +37,7 @@ Baselines on the same folds stand in the same table.
 _RANK_EPILOG = """\
 which number for which question:
   aupr         macro AUPR: ranking within each unseen cell line. Energy forms with one R_E per cell line
-  cannot
-               change it (marked with a rank-invariant sign)
+               cannot change it (marked with a rank-invariant sign)
   pooled_aupr  AUPR over all unseen pairs together: compares energy forms, temperatures and R_E
   nll          negative log-likelihood of unseen pairs: the same, and calibration; lower is better
 
@@ -46,11 +45,11 @@ examples:
   python -m analysis runs/rp24
   python -m analysis runs/rp24 --by pooled_aupr --top 10
   python -m analysis runs/rp24 --healthy
-  python -m analysis runs/rp24 --lang zh          in Chinese
+  python -m analysis runs/rp24 --lang zh         in Chinese
   python -m analysis runs/epi --distance         AUPR by genomic distance, the shortcut of real pairs
   python -m analysis compare runs/truth_gated --key energy.form --a linear --b gated --metric pooled_aupr
   python -m analysis report runs/rp24            all of it as one HTML file
-  python -m analysis effects runs/leave_one_out   what each arm of an ablation did
+  python -m analysis effects runs/leave_one_out  what each arm of an ablation did
   python -m analysis importance runs/rp24        which hyper-parameters of a search the objective varied with
   python -m analysis competition runs/shortcut
   python -m analysis verify runs/rp24            every stored prediction again, from what the store keeps

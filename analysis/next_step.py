@@ -11,7 +11,7 @@ from analysis.contrasts import contrasts, factors
 from analysis.fidelity.record import FidelityRecord, read_fidelity
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
-from analysis.paths import driven
+from analysis.paths import driven, tried
 from analysis.ranking import Ranking
 from analysis.started_with import going_on
 from analysis.verdict import verdict
@@ -41,7 +41,13 @@ def next_step(ranking: Ranking) -> str:
             return f"{again}: ends the confirmation and opens its test split"
         return "start the sweep again with --confirm --resume, which ends the confirmation and opens its test split"
     if unended := ranking.counts.to_come:
+        if tried(run.path):
+            return (
+                f"a trial is running, {counted(unended, 'unit')} still to end: wait for it, then look again"
+            )
         have = "has" if unended == 1 else "have"
+        if not run.plan():
+            return f"{counted(unended, 'unit')} {have} not ended: start the trial again, which goes on where it was"
         again = going_on(run, "--resume") or "start the sweep again with --resume"
         return f"{counted(unended, 'unit')} {have} not ended: {again}"
     told = verdict(ranking)

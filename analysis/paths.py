@@ -3,10 +3,14 @@
 import errno
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from analysis.errors import UserError
-from analysis.schema import LOCK
+from analysis.schema import LOCK, TRIAL_LOCK
+
+LOOKS, PAUSE = 3, 0.02
+"""Looks at the lock of trials, and seconds between them: another one who looks holds it for a moment."""
 
 
 def user_path(text: str | Path) -> Path:
@@ -45,9 +49,24 @@ def listed(folder: Path, suffix: str) -> list[Path]:
 
 def driven(run: Path) -> bool:
     """Whether a sweep is running in `run` at this moment."""
+    return _refused(run / LOCK, fcntl.LOCK_SH)
+
+
+def tried(run: Path) -> bool:
+    """Whether a trial alone (`python -m harness.single`) is running in `run` at this moment."""
+    for look in range(LOOKS):
+        if look:
+            time.sleep(PAUSE)
+        if not _refused(run / TRIAL_LOCK, fcntl.LOCK_EX):
+            return False
+    return True
+
+
+def _refused(file: Path, kind: int) -> bool:
+    """Whether somebody holds a lock of the file beside which there can be none of this kind; False without the file."""
     try:
-        with (run / LOCK).open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with file.open() as stream:
+            fcntl.flock(stream, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

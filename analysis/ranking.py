@@ -19,7 +19,7 @@ from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.labels import short_ids
 from analysis.paired import probability_of_improvement
-from analysis.paths import driven
+from analysis.paths import driven, tried
 from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
@@ -142,18 +142,20 @@ def _accused(run: Run, changes: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame
 
 def _nothing_finished(run: Run) -> str:
     unit_rows = run.table("units")
+    if driven(run.path):
+        then = "; a sweep is running in it, wait for its first trial to end"
+    elif tried(run.path):
+        then = "; a trial is running in it, wait for it to end"
+    else:
+        then = "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
     if unit_rows.empty:
-        then = (
-            "; a sweep is running in it, wait for its first trial to end"
-            if driven(run.path)
-            else "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
-        )
         return f"{run.path}: no finished units, {run.without_units()}{then}"
     counts = ", ".join(f"{n} {status}" for status, n in statuses(run).value_counts().items())
     reasons = [str(reason) for reason in unit_rows["reason"].dropna() if str(reason).strip()]
     why = f"; the first reason given is: {reasons[0]}" if reasons else ""
     unread = f"; not read: {run.problems[0]}" if run.problems else ""
-    return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}{unread}"
+    to_come = then if {"running", "interrupted"} & set(statuses(run)) else ""
+    return f"{run.path}: no finished units with val_unseen rows to rank ({counts}){why}{unread}{to_come}"
 
 
 def _rows(

@@ -18,8 +18,8 @@ from analysis.errors import UserError
 from analysis.files import TableFiles
 from analysis.nearest_path import nearest_path
 from analysis.output import printable
-from analysis.paths import driven, user_path
-from analysis.schema import ADDED, LOCK, TABLES
+from analysis.paths import driven, tried, user_path
+from analysis.schema import ADDED, LOCK, TABLES, TRIAL_LOCK
 from analysis.schema import KEYS as KEYS
 from analysis.schema_version import refuse_older
 
@@ -106,16 +106,17 @@ class Run:
 
     @cached_property
     def abandoned(self) -> bool:
-        """Whether no driver is at work although one was: what calls itself running is then interrupted. False where no
-        driver ever was, as in the run of one trial alone."""
-        return (self.path / LOCK).exists() and not driven(self.path)
+        """Whether neither a driver nor a trial alone is at work although one was: what calls itself running is then
+        interrupted. False where none ever was, as in a run of results that were imported."""
+        began = any((self.path / lock).exists() for lock in (LOCK, TRIAL_LOCK))
+        return began and not driven(self.path) and not tried(self.path)
 
     def without_units(self) -> str:
         """What is to be said where the table `units` has no rows: that it is empty, or could not be read."""
         return "the table units is empty" + (f"; not read: {self.problems[0]}" if self.problems else "")
 
     def state(self, status: str) -> str:
-        """A unit's status as it is at this moment: `running` is believed only while a driver is."""
+        """A unit's status as it is at this moment: `running` is believed only while somebody is at work."""
         return "interrupted" if status == "running" and self.abandoned else status
 
     def table(self, name: str) -> pd.DataFrame:

@@ -11,6 +11,11 @@ INK, QUIET, RULE = "#1f2933", "#5f6b76", "#d9dee3"
 BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7",
 )  # fmt: skip
+FONTS = (
+    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", '
+    '"Source Han Sans SC", "WenQuanYi Micro Hei", sans-serif'
+)
+"""Of text and figures alike: the system's own, then what has Chinese on a Mac, on Windows and on Linux."""
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION)
 """Okabe and Ito's colours, in the order in which they are used."""
 _AXIS = {
@@ -70,7 +75,7 @@ def figure_json(
         showlegend=False,
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 12, "color": INK},
+        font={"family": FONTS, "size": 12, "color": INK},
         hoverlabel={"bgcolor": "#ffffff", "bordercolor": RULE, "font": {"color": INK, "size": 12}},
         annotations=list(annotations),
         shapes=list(shapes),

@@ -11,6 +11,7 @@ from analysis.errors import UserError
 from analysis.ranking import Ranking
 from analysis.report.answer import answer
 from analysis.report.content import Content
+from analysis.report.drawing import FONTS
 from analysis.report.library import packed_library
 from analysis.report.material import Material
 from analysis.report.order import SECTIONS
@@ -85,6 +86,7 @@ def report_html(ranking: Ranking, language: str = "en", *, progress: Progress = 
     )
     return environment.get_template("page.html").render(
         text=text,
+        fonts=FONTS,
         run=ranking.run.name,
         size=text(
             "page.size",

@@ -31,19 +31,19 @@ Runs that sweeps left behind, for people in a terminal. RUN is the folder of a r
 configuration as rankings show it (energy=gated, or the name of its arm), its identity, or the beginning of that.
 
 looking:
-  list [FOLDER]            the runs of a folder (default: runs): status, design, size, best, tags, age
-  show RUN                 what a run is: plan, folds, seeds, stamps, statuses, sizes, tags and note
-  trial RUN ID             one configuration: what it changes, its units, metrics, warnings and audit
-  diff RUN A B             two configurations of a run: keys, results paired by fold and seed, code
-  diff RUN RUN2            two runs: plan, results of the configurations in both, code and other stamps
+  list [FOLDER]             the runs of a folder (default: runs): status, design, size, best, tags, age
+  show RUN                  what a run is: plan, folds, seeds, stamps, statuses, sizes, tags and note
+  trial RUN ID              one configuration: what it changes, its units, metrics, warnings and audit
+  diff RUN A B              two configurations of a run: keys, results paired by fold and seed, code
+  diff RUN RUN2             two runs: plan, results of the configurations in both, code and other stamps
 
 marking (RUN/notes.json):
-  tag RUN TAG...           give a run tags; -TAG after -- takes one away
-  note RUN TEXT            say something of a run; "" takes it away
+  tag RUN TAG...            give a run tags; -TAG after -- takes one away
+  note RUN TEXT             say something of a run; "" takes it away
 
 changing:
-  prune RUN [--dry-run]    remove the checkpoints of ended units; what --resume goes on from is kept
-  combine RUN... --out RUN put runs with equal data and folds into one that python -m analysis ranks
+  prune RUN [--dry-run]     remove the checkpoints of ended units; what --resume goes on from is kept
+  combine RUN... --out RUN  put runs with equal data and folds into one that python -m analysis ranks
 
 taking away:
   export-model RUN ID --out DIR   weights, YAML and card of a configuration, or of one unit (CONFIG-FOLD-SEED)
@@ -74,19 +74,24 @@ def parser() -> SentenceParser:
         dest="command", prog=made.prog, required=True, help=argparse.SUPPRESS, metavar="COMMAND"
     )
     commands.add_parser("list").add_argument(
-        "folder", metavar="FOLDER", type=user_path, nargs="?", default=Path("runs")
+        "folder",
+        metavar="FOLDER",
+        type=user_path,
+        nargs="?",
+        default=Path("runs"),
+        help="folder with runs (default: runs)",
     )
     each = {name: commands.add_parser(name) for name in COMMANDS[1:]}
     for name, command in each.items():
         if name != "combine":
-            command.add_argument("run", metavar="RUN", type=user_path)
+            command.add_argument("run", metavar="RUN", type=user_path, help="folder of the run")
     each["trial"].add_argument(
         "id", metavar="ID", help="a configuration by its shown name, its identity, or the beginning of that"
     )
     each["diff"].add_argument("a", metavar="A", help="a configuration, or another run")
     each["diff"].add_argument("b", metavar="B", nargs="?", help="another configuration")
     each["tag"].add_argument("tags", metavar="TAG", nargs="+", help="-TAG, after --, takes one away")
-    each["note"].add_argument("text", metavar="TEXT")
+    each["note"].add_argument("text", metavar="TEXT", help='what is to be said of it; "" takes it away')
     each["prune"].add_argument(
         "--dry-run", action="store_true", help="say what would be removed, and remove nothing"
     )
@@ -95,7 +100,7 @@ def parser() -> SentenceParser:
     exported.add_argument("--out", metavar="DIR", type=user_path, required=True, help="the new folder")
     exported.add_argument("--fold", metavar="NAME", help="units of this fold alone")
     combined = each["combine"]
-    combined.add_argument("runs", metavar="RUN", type=user_path, nargs="+")
+    combined.add_argument("runs", metavar="RUN", type=user_path, nargs="+", help="folders of runs")
     combined.add_argument("--out", metavar="RUN", type=user_path, required=True, help="the new run's folder")
     combined.add_argument(
         "--reuse-older-code",

@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.balance import common_to_seeds
 from analysis.counts import RunCounts, counts
 from analysis.errors import UserError
-from analysis.paths import driven
+from analysis.paths import driven, tried
 from analysis.reported import REPORTED, statuses
 from analysis.store import Run
 from harness.runs.notes import Notes
@@ -53,7 +53,7 @@ class RunSummary:
     @property
     def status(self) -> str:
         """running, finished, interrupted, `single` without a plan, or `damaged` where there ought to be one."""
-        if driven(self.run.path):
+        if driven(self.run.path) or tried(self.run.path):
             return "running"
         if not self.plan:
             return "damaged" if self.plan_problem else "single"

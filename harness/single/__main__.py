@@ -40,6 +40,7 @@ from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, refuse_beside
 from harness.store.mending import mend
 from harness.store.storage import StoreUnwritable, check_writable
+from harness.store.trial_lock import at_work
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device, exact_float32
 from harness.trial.episodes.feasible import check_feasible
@@ -101,31 +102,32 @@ def main() -> int:
     Code.today().save(run.path)
     write_pairs(dataset, [fold], run.path)
     console.print(
-        f"{arguments.config} configuration {config.id} on {device}: {len(dataset)} pairs of "
+        f"{arguments.config} configuration {config.id} on {device} ({model.words()}): {len(dataset)} pairs of "
         f"{len(dataset.cell_lines)} cell lines ({dataset.origin})\nfold {fold.name}: test {', '.join(fold.test)}; "
         f"validation {', '.join(fold.val)}; held out {', '.join(fold.chromosomes)}"
     )
     for note in dataset.notes:
         terminal.tell(console, f"read: {note}")
     statuses: list[str] = []
-    for seed in arguments.seeds:
-        unit_run = UnitRun(
-            config,
-            dataset,
-            fold,
-            seed,
-            run,
-            device=device,
-            inspector=AuditInspector,
-            twins=not statuses,
-            stamp=stamp,
-            objective=OBJECTIVE,
-        )
-        for note in unit_run.record.notes:
-            terminal.tell(console, f"note: {note}", "yellow")
-        statuses.append(_run_seed(unit_run, console))
-        if unit_run.stopped_by_audit:
-            break  # what is dead or broken in one seed is dead or broken in all
+    with at_work(run.path):
+        for seed in arguments.seeds:
+            unit_run = UnitRun(
+                config,
+                dataset,
+                fold,
+                seed,
+                run,
+                device=device,
+                inspector=AuditInspector,
+                twins=not statuses,
+                stamp=stamp,
+                objective=OBJECTIVE,
+            )
+            for note in unit_run.record.notes:
+                terminal.tell(console, f"note: {note}", "yellow")
+            statuses.append(_run_seed(unit_run, console))
+            if unit_run.stopped_by_audit:
+                break  # what is dead or broken in one seed is dead or broken in all
     again = shlex.join(["python", "-m", "analysis", str(run.path)])
     console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
     return 1 if "diverged" in statuses else 0

@@ -113,12 +113,11 @@ class Confirming(Task):
         stored = stored_units(run)
         left = [unit for unit in plan.units() if unit not in stored or stored[unit].status not in ENDED]
         if left:
-            console.print(
+            tell(
+                console,
                 f"{counted(len(left), 'unit')} of the confirmation did not end: its test split stays closed; go on with "
                 "--confirm --resume",
-                style="yellow",
-                highlight=False,
-                soft_wrap=True,
+                "yellow",
             )
             return max(status, 1)
         record = self._record(plan)

@@ -81,8 +81,7 @@ def introduce(
     if sweep.trial.frozen:
         side = sweep.trial.frozen
         facts.add_row("fidelity", f"cached: what comes after z_I trains, behind the sequence sides of {side}")
-    size = sweep.trial.resolved(gpu=gpu).model.size
-    facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; model size {size}")
+    facts.add_row("device", f"{'GPU' if gpu else 'CPU only'}; {sweep.trial.resolved(gpu=gpu).model.words()}")
     configurations = len(start.pending) + start.new
     unit_runs = len(folds) * len(config.seeds)
     facts.add_row(

@@ -14,7 +14,9 @@ from analysis.report.page import report_html
 from analysis.schema import LOCK
 from analysis.store import Run
 from harness.runs.summary import RunSummary
+from harness.store.trial_lock import at_work
 from tests.analysis.ranked_text import ranked_text
+from tests.analysis.test_widths import lines
 from tests.recorded.copies import Copy, write_run, write_unit
 
 PLAN = {
@@ -68,6 +70,27 @@ def test_going_on_is_advised_where_nothing_runs(part: Path, tmp_path: Path) -> N
         fcntl.flock(held, fcntl.LOCK_EX)
         told = next_step(rank(Run.open(copy)))
     assert told == "the sweep is running, 8 of 12 units still to end: wait for it, then look again"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_a_trial_alone_is_told_to_wait_or_to_start_again(tmp_path: Path, lang: str) -> None:
+    run = tmp_path / "run"
+    write_unit(run, Copy("aaa111", {}), 0)
+    write_unit(run, Copy("aaa111", {}, status="running"), 1)
+    with at_work(run):
+        summary = RunSummary(Run.open(run))
+        assert summary.status == "running"
+        (*_, working) = lines(run, 120, lang)
+    (*_, ended) = lines(run, 120, lang)
+    wait, again = {
+        "en": (
+            "next: a trial is running, 1 unit still to end: wait",
+            "next: 1 unit has not ended: start the trial again",
+        ),
+        "zh": ("下一步：试验正在运行，还有 1 个单元没有结束", "下一步：1 个单元尚未结束：再次启动该试验"),
+    }[lang]
+    assert working.startswith(wait)
+    assert ended.startswith(again)
 
 
 def test_what_every_row_carries_is_in_the_heading(tmp_path: Path) -> None:

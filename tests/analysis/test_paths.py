@@ -7,11 +7,13 @@ import pytest
 
 from analysis.__main__ import NOTEBOOK, main, print_ranking
 from analysis.errors import UserError
-from analysis.paths import driven
+from analysis.paths import driven, tried
 from analysis.ranking import rank
-from analysis.schema import LOCK
+from analysis.schema import LOCK, TRIAL_LOCK
 from analysis.store import Run
+from harness.store.trial_lock import at_work
 from tests.harness.command import command
+from tests.recorded.copies import Copy, write_unit
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +37,20 @@ def test_only_a_held_lock_is_a_running_sweep(tmp_path: Path) -> None:
         assert driven(run)
         with pytest.raises(UserError, match="a sweep is running in it, wait"):
             rank(Run.open(run))
+
+
+def test_only_a_trial_at_work_is_a_running_trial(tmp_path: Path) -> None:
+    write_unit(tmp_path / "run", Copy("aaa111", {}, status="running"), 0)
+    run = tmp_path / "run"
+    with at_work(run), at_work(run):
+        assert tried(run)
+        assert not driven(run)
+        with pytest.raises(UserError, match=r"\(1 running\); a trial is running in it, wait for it to end$"):
+            rank(Run.open(run))
+    assert (run / TRIAL_LOCK).exists()
+    assert not tried(run)
+    with pytest.raises(UserError, match=r"\(1 interrupted\); nothing is running in it: start its"):
+        rank(Run.open(run))
 
 
 def test_an_unreadable_part_is_named_where_there_is_nothing_else(tmp_path: Path) -> None:

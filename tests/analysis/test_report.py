@@ -97,6 +97,14 @@ def test_page_is_one_small_file_that_loads_nothing(page: str) -> None:
     assert gzip.decompress(base64.b64decode(packed)).decode() == get_plotlyjs()
 
 
+def test_figures_have_the_fonts_of_the_text_and_chinese_ones(page: str) -> None:
+    (text,) = re.findall(r"font: 16px/1.55 (.*);", page)
+    figures = [json.loads(figure) for figure in re.findall(r'"family":("(?:[^"\\]|\\.)*")', page)]
+    assert figures
+    assert set(figures) == {text}
+    assert {"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC"} <= set(re.findall(r'"(.*?)"', text))
+
+
 def test_every_section_is_there_or_says_why_not(page: str) -> None:
     words, text = Reader(page).words, texts()
     for section in SECTIONS:
@@ -259,7 +267,7 @@ def test_an_unfinished_sweep_calls_itself_that_before_the_answer(
     (copy / "plan.json").write_text(json.dumps({**plan, "status": "running", "trials": 5}), encoding="utf-8")
     unfinished = report_html(rank(Run.open(copy)))
     assert unfinished.index('id="unfinished"') < unfinished.index('id="answer"')
-    assert "unfinished sweep: 3 of 15 units still to end" in unfinished
+    assert "unfinished run: 3 of 15 units still to end" in unfinished
     assert "Unfinished; so far" in Reader(unfinished).words["answer"]
 
 

@@ -98,7 +98,7 @@ def test_what_no_named_option_sets_beside_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_trials_cover_what_is_enqueued(tmp_path: Path) -> None:
-    known = [{"loss.ranking.weight": 0.1}, {"loss.ranking.weight": 0.2}, {"loss.ranking.weight": 0.1}]
+    known = [{"loss.ranking.weight": 0.1}, {"loss.ranking.weight": 0.2}]
     sweep = load_sweep(written(tmp_path, space=SPACE, enqueue=known, trials=2))
     assert with_trials(sweep, "+3", tmp_path / "run", resume=False).trials == 3
     with pytest.raises(UserError, match="enqueue has 2 configurations to run first, and trials is 1"):

@@ -1,5 +1,6 @@
 """Every command line of the project: help that fits a terminal, and mistakes that name what was meant."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from harness.runs.__main__ import COMMANDS as RUNS
 from tests.harness.command import command
 
 ROOT = Path(__file__).parents[2]
+STRAY = re.compile(r" {1,4}[a-z]{3,}")
+"""A word by itself at the left of a help's table: what goes on there does not stand below its column."""
 MODULES = sorted(file.parent.name for file in (ROOT / "harness").glob("*/__main__.py"))
 EVERY = [
     *((f"harness.{module}",) for module in MODULES),
@@ -30,7 +33,9 @@ def test_help_fits_eighty_columns(words: tuple[str, ...], monkeypatch: pytest.Mo
     monkeypatch.setenv("COLUMNS", "80")
     helped = command(words[0], *words[1:], "--help")
     assert helped.returncode == 0
-    assert {line for line in helped.stdout.splitlines() if len(line) > 80} == set()
+    lines = helped.stdout.splitlines()
+    assert {line for line in lines if len(line) > 80} == set()
+    assert {line for line in lines if STRAY.fullmatch(line)} == set()
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)

@@ -175,7 +175,7 @@ def end(held: Proposer, trial: str, config: Mapping[str, Any]) -> None:
 
 def test_known_configurations_run_first(tmp_path: Path) -> None:
     first = {"energy.form": "gated", "energy.w": 1.5, "method": "pearson"}
-    held = proposer(tmp_path, sweep(tmp_path, enqueue=[first, {"energy.form": "linear"}, first]))
+    held = proposer(tmp_path, sweep(tmp_path, enqueue=[first, {"energy.form": "linear"}]))
     changes = []
     for number in range(3):
         config = held.suggest(f"t{number}")
@@ -186,6 +186,19 @@ def test_known_configurations_run_first(tmp_path: Path) -> None:
     assert changes[1] == {"energy.form": "linear"}, "what is not named is the base's"
     assert changes[2] not in changes[:2], "one that is known already is not run again"
     assert len(held.study.numbers) == 3
+
+
+@pytest.mark.parametrize(
+    "again",
+    [{"energy.form": "gated", "energy.w": 1.5}, {"energy.w": 1.5, "energy.form": "gated", "method": "none"}],
+    ids=["word for word", "with what the base has"],
+)
+def test_a_configuration_that_is_enqueued_twice_is_refused(again: dict[str, Any], tmp_path: Path) -> None:
+    known = [{"energy.form": "gated", "energy.w": 1.5}, {"energy.form": "linear"}]
+    assert len(sweep(tmp_path, enqueue=known).basis.enqueued) == 2
+    with pytest.raises(UserError, match="entries 1 and 3 are one configuration, which runs once") as refused:
+        sweep(tmp_path, enqueue=[*known, again])
+    assert str(refused.value).count("\n") == 0
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from analysis.reported import AUDIT_STOP
 from harness.design.trial import Trial
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.display import Display
@@ -149,6 +150,33 @@ def test_live_table_prints_only_what_must_not_be_missed() -> None:
     assert done.split()[1:6] == ["done", "4/4", "0.5000", "0.9000", "2"]
     assert "lr=0.1" in done
     assert all(len(line) <= 100 for line in table.splitlines())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_said_above_the_table_is_broken_between_words(width: int) -> None:
+    shown, _ = _board(total=2)
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system=None)
+    display = Display(console, shown, "val_unseen/pooled/aupr")
+    reason = f"2 of 2 units diverged: epoch 1: loss term {'task of_a_long_name ' * 6}is nan at step 3"
+    ended = shown.update(_report("bbb", 1, math.nan, status="diverged", reason=reason))
+    display.ended(ended, FOLD)
+    display.note(f"the worker of C14: energy=gated, {'contrastive=0.1, ' * 9}died; it was started again")
+    lines = stream.getvalue().splitlines()
+    assert len(lines) > 3
+    assert all(len(line) <= width for line in lines)
+    assert " ".join(stream.getvalue().split()).count("task of_a_long_name") == 6, "no word is cut in two"
+    assert [line.split()[0] for line in lines if not line.startswith("  ")] == ["diverged", "the"]
+
+
+def test_a_terminal_says_why_the_audit_stopped_and_nothing_of_other_stops() -> None:
+    shown, _ = _board(total=2)
+    display, stream = _shown(shown, terminal=True)
+    for config, reason in (("aaa", "overfit_train holds"), ("bbb", f"{AUDIT_STOP}loss.mine is inert")):
+        display.ended(shown.update(_report(config, 1, 0.5, status="stopped", reason=reason)), FOLD)
+    (line,) = stream.getvalue().splitlines()
+    assert line.startswith("stopped  bbb")
+    assert "loss.mine is inert" in line
 
 
 @pytest.mark.parametrize("width", [80, 120])

@@ -56,6 +56,10 @@ class ModelBlock(Block):
     """bf16: self-attention and interaction encoder in bfloat16 (autocast), in training and prediction; stem, energy head
     and all after z_I stay in float32, as do parameters, gradients and what is stored. Gains time on a GPU alone."""
 
+    def words(self) -> str:
+        """Size, and precision where that is not float32, as a header says them: `model size small, bf16`."""
+        return f"model size {self.size}" + ("" if self.precision == "float32" else f", {self.precision}")
+
 
 class EnergyBlock(VariantBlock):
     """The energy; a form that can do without R_E, or that has none of a sample's, says so."""

@@ -19,11 +19,13 @@ def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> lis
     Raises
     ------
     ConfigError
-        for a name that the space has not, and values that the space cannot draw together.
+        for a name that the space has not, values that the space cannot draw together, and a configuration that stands
+        there twice.
     """
     base = flatten(trial.model_dump())
     known = {path for name, entry in space.entries.items() for path in entry.paths(name)} | {*space.entries}
-    asked = []
+    asked: list[Changes] = []
+    first: dict[Any, int] = {}
     for place, values in enumerate(config.enqueue):
         where = f"enqueue.{place}"
         settings: dict[str, Any] = dict(base)
@@ -41,17 +43,22 @@ def enqueued(config: SweepBlock, trial: ConfigurationBlock, space: Space) -> lis
             for path, wanted in _settings(space, name, value, f"{where}.{name}").items():
                 if not same({**base, **changes}.get(path), wanted):
                     raise ConfigError(f"{where}.{name}", f"enqueue: {_without(name, path, wanted, space)}")
+        earlier = first.setdefault(changes_key(changes), place)
+        if earlier != place:
+            raise ConfigError(
+                where,
+                f"enqueue: entries {earlier + 1} and {place + 1} are one configuration, which runs once: leave one out",
+            )
         asked.append(changes)
     return asked
 
 
 def refuse_more(first: Sequence[Changes], trials: int) -> None:
     """ConfigError where more configurations are to run first than are to run."""
-    known = len(set(map(changes_key, first)))
-    if known > trials:
+    if len(first) > trials:
         raise ConfigError(
             "enqueue",
-            f"enqueue has {known} configurations to run first, and trials is {trials}: expected no more",
+            f"enqueue has {len(first)} configurations to run first, and trials is {trials}: expected no more",
         )
 
 

@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.labels import KNOWN_BY
+from analysis.reported import AUDIT_STOP
 from analysis.sized import Name
+from harness.shell.terminal import tell
 from harness.sweep.show.board import Board, duration
 from harness.sweep.show.board_row import BoardRow
 
@@ -67,17 +69,14 @@ class Display:
             self._best = row.config
             if not self.terminal:
                 reached = f"at epoch {row.epoch}" if len(row.trials) == 1 else f"after {row.progress}"
-                self.console.print(
+                self.note(
                     f"best so far  {row.config}  {_number(row.objective)} {reached}  "
-                    f"{self.board.label(row.config)}",
-                    soft_wrap=True,
-                    markup=False,
-                    highlight=False,
+                    f"{self.board.label(row.config)}"
                 )
 
     def ended(self, row: BoardRow, *folds: str) -> None:
         """Trials ended, and maybe their configuration with them: a line each for logs; on a terminal only what a person
-        must not miss."""
+        must not miss, what failed or diverged and what the audit stopped."""
         for fold in folds if len(row.trials) > 1 and not self.terminal else ():
             trial = row.trials[fold]
             named, reason = self.board.folds.get(fold, fold), f"  ({trial.reason})" if trial.reason else ""
@@ -85,7 +84,8 @@ class Display:
                 f"  {trial.status:<8} {row.config} on {named}  epoch {trial.epoch}/{trial.epochs}  "
                 f"{_number(trial.objective)}{reason}"
             )
-        if row.ended and not (self.terminal and row.status not in ("failed", "diverged")):
+        missed = row.status in ("failed", "diverged") or row.reason.startswith(AUDIT_STOP)
+        if row.ended and (missed or not self.terminal):
             self._configuration_ended(row)
 
     def withdrawn(self, key: str, folds: Sequence[str]) -> None:
@@ -98,13 +98,10 @@ class Display:
         tail = f"  ({row.reason})" if row.reason else f"  {self.board.label(row.config)}"
         warned = f"  warnings: {', '.join(sorted(row.warned))}" if row.warned else ""
         progress = f"{self.board.ended}/{self.board.total}" + (f", {duration(left)} left" if left else "")
-        self.console.print(
-            f"{row.status:<8} {row.config}  {row.progress}  {_number(row.objective)}"
-            f"{tail}{warned}  [{progress}]",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-            style=COLOURS[row.status] if self.terminal else None,
+        tell(
+            self.console,
+            f"{row.status:<8} {row.config}  {row.progress}  {_number(row.objective)}{tail}{warned}  [{progress}]",
+            COLOURS[row.status] if self.terminal else None,
         )
 
     def aside(self, sentence: str) -> None:
@@ -115,8 +112,8 @@ class Display:
                 self.note(sentence)
 
     def note(self, sentence: str) -> None:
-        """What a person must not miss, in a log as above the table."""
-        self.console.print(sentence, soft_wrap=True, markup=False, highlight=False)
+        """What a person must not miss, in a log as above the table: broken between words where a terminal is narrow."""
+        tell(self.console, sentence)
 
     def render(self) -> RenderableType:
         """Progress line and table; at most as many rows as help."""
