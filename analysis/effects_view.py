@@ -17,6 +17,7 @@ from analysis.effects_question import EffectsQuestion
 from analysis.errors import UserError
 from analysis.factorial_effects import factorial_effects
 from analysis.factorial_view import factorial_view
+from analysis.fidelity.view import design_of
 from analysis.labels import short_ids
 from analysis.matched import CENSORED
 from analysis.preregistration import Preregistration, preregistration, preregistration_view
@@ -34,14 +35,14 @@ def effects_view(
 
     Raises UserError for a run whose design has no arms to compare, and for one without numbers.
     """
-    known, plan = preregistration(run), run.plan()
+    known = preregistration(run)
     asked = EffectsQuestion.of(run, known, metric, rope)
     by, relied, width = asked.by, asked.relied, asked.rope
     planned = arms(run)
     families = contrasts(planned)
     if not families and not factors(planned.values()) and not run.document(WALK):
         raise UserError(
-            f"{run.path}: its design ({plan.get('design') or 'none'}) names no arms and no base to compare them with; "
+            f"{run.path}: its design ({design_of(run) or 'none'}) names no arms and no base to compare them with; "
             "use `python -m analysis compare` for one key"
         )
     units = every_unit(run)

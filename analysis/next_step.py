@@ -8,12 +8,13 @@ from rich.text import Text
 from analysis.arms import arms
 from analysis.confirmation.record import confirmation_of, read_record
 from analysis.contrasts import contrasts, factors
-from analysis.fidelity.record import FidelityRecord, read_fidelity
+from analysis.fidelity.record import FILE, SCREEN, FidelityRecord, read_fidelity
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
 from analysis.paths import driven, tried
 from analysis.ranking import Ranking
 from analysis.started_with import going_on
+from analysis.store import Run
 from analysis.verdict import verdict
 from analysis.waterfall import FILE as WALK
 
@@ -62,7 +63,7 @@ def next_step(ranking: Ranking) -> str:
         shows = f"{_command('report', ranking)} shows what the data give away"
         return f"no configuration is above baseline {told.best}: {shows}"
     if (screened := read_fidelity(run)) is not None:
-        return _after_a_screen(screened)
+        return _after_a_screen(run, screened)
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())
     if rivals:
         return f"{rivals} of {len(rows) - 1} others cannot be told apart from #1: more seeds (trial.seeds), then --confirm"
@@ -73,8 +74,11 @@ def _command(name: str, ranking: Ranking) -> str:
     return f"python -m analysis {name} {shlex.quote(str(ranking.run.path))}"
 
 
-def _after_a_screen(record: FidelityRecord) -> str:
+def _after_a_screen(run: Run, record: FidelityRecord) -> str:
     """Of what was chosen on cached features; `--confirm` is for a choice that was made in full."""
+    if run.path.name == SCREEN and (run.path.parent / FILE).exists():
+        whole = shlex.quote(str(run.path.parent))
+        return f"python -m analysis {whole}: the best of these, which are trained in full there"
     if record.promoted:
         return "put what was promoted into a sweep of its own (fidelity: full) and start that with --confirm"
     return "train the best of these in full: fidelity: {screen: N, promote: K}, or a sweep of them with fidelity: full"

@@ -20,6 +20,13 @@ def cached_configs(run: Run) -> frozenset[str]:
     return frozenset(units.loc[units["features"].notna(), "config"].astype(str))
 
 
+def design_of(run: Run) -> str:
+    """The design that a person asked for: of what a screen has promoted, which runs as a grid, the search that screened;
+    empty without a plan."""
+    record = read_fidelity(run)
+    return "search" if record is not None and record.promoted else str(run.plan().get("design") or "")
+
+
 def fidelity_sentences(run: Run) -> Iterator[str]:
     """In order: what the numbers are of, what was not screened, and whether the screen is trusted; nothing of a run that
     was trained in full without a screen."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from analysis.arms import arms
 from analysis.contrasts import AA, contrasts, factors
 from analysis.criteria import criterion_of
+from analysis.fidelity.record import read_fidelity
+from analysis.fidelity.view import design_of
 from analysis.flags import counts_against_health
 from analysis.folds import MEASURED
 from analysis.output import counted
@@ -88,7 +90,7 @@ def _seeds(ranking: Ranking) -> Iterator[str]:
     seeds = sorted({int(seed) for seed in units["seed"]})
     trained = counted(int(rows["units"].sum()), "unit")
     yield (
-        f"{counted(len(rows), 'configuration')} ({ranking.run.plan().get('design') or 'single'}) had "
+        f"{counted(len(rows), 'configuration')} ({_design(ranking.run)}) had "
         f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))}) per fold, {trained} in all"
         + ("." if rows["seeds"].min() == len(seeds) else f", at least {int(rows['seeds'].min())} in a row.")
     )
@@ -98,6 +100,14 @@ def _seeds(ranking: Ranking) -> Iterator[str]:
     censored = int(rows["censored"].sum())
     if censored:
         yield f"{counted(censored, 'unit')} ended before the last epoch and count with what they reached."
+
+
+def _design(run: Run) -> str:
+    """The design, and of what a screen has promoted how many were screened."""
+    record, name = read_fidelity(run), design_of(run) or "single"
+    if record is None or not record.promoted:
+        return name
+    return f"{name}, the best of {record.of} that were screened on cached features"
 
 
 def _selection(ranking: Ranking) -> Iterator[str]:

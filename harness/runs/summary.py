@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.balance import common_to_seeds
 from analysis.counts import RunCounts, counts
 from analysis.errors import UserError
+from analysis.fidelity.view import design_of
 from analysis.paths import driven, tried
 from analysis.reported import REPORTED, statuses
 from analysis.store import Run
@@ -67,8 +68,8 @@ class RunSummary:
 
     @property
     def design(self) -> str:
-        """The plan's design, `-` without a plan."""
-        return str(self.plan.get("design", "-"))
+        """The design that was asked for, `-` without a plan."""
+        return design_of(self.run) or "-"
 
     @property
     def configurations(self) -> int:

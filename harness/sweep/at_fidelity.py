@@ -12,7 +12,9 @@ from harness.shell.terminal import tell
 from harness.sweep.confirming import run_confirmed
 from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
+from harness.sweep.run.lock import refuse_running
 from harness.sweep.screening import Cached, Promoting, Screen, TimeLeft, resumed, run_cached
+from harness.sweep.start import refuse_interrupted
 from harness.sweep.task import Task
 from harness.sweep.trusting import run_trust
 
@@ -44,6 +46,10 @@ def run_at_fidelity(options: Options, console: Console) -> int:
     _refuse_options(options, fidelity)
     run, clock = Task(options).folder(sweep), TimeLeft(options)
     promotes = isinstance(fidelity, ScreenBlock)
+    if promotes and not options.trust and not options.resume:
+        # Now, and not once the screen, which has ended, was looked at: a dry run comes no further.
+        refuse_running(run)
+        refuse_interrupted(run)
     screen = Screen(replace(options, out=run / SCREEN), sweep) if promotes else Cached(options)
     if options.trust:
         return run_trust(options, console, screen, fidelity)

@@ -77,6 +77,9 @@ class Confirming(Task):
         basis = replace(self.sweep.basis, config=config, space=space, enqueued=())
         return replace(self.sweep, config=config, basis=basis, warnings=())
 
+    def designed(self, sweep: Sweep) -> str:
+        return "confirmation: what was chosen, on fresh seeds and a fold that chose nothing"
+
     def folder(self, sweep: Sweep) -> Path:
         return self.run / FOLDER
 

@@ -141,7 +141,9 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         )
         sharing = Sharing(sweep, dataset, folds[0], gpu=gpu)
         shared = sharing.foreseen(start.plan, start.pending, start.new)
-        introduce(console, sweep, start, dataset, folds, run, gpu=gpu, shared=shared)
+        introduce(
+            console, sweep, start, dataset, folds, run, gpu=gpu, design=task.designed(sweep), shared=shared
+        )
         for sentence in filter(None, (device.sentence, waits)):
             tell(console, f"note: {sentence}", "yellow")
         content = asked_of(sweep, start.plan, spread)

@@ -45,9 +45,10 @@ def introduce(
     run: Path,
     *,
     gpu: bool,
+    design: str,
     shared: str = "",
 ) -> None:
-    """The plan: data, folds, design, what is to run, what of phase 1 is shared, and what differs from an earlier start."""
+    """The plan: data, folds, `design`, what is to run, what phase 1 shares, and what differs from an earlier start."""
     config, plan = sweep.config, start.plan
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
@@ -74,10 +75,7 @@ def introduce(
     weighed = [f"{each} ({direction_of(each)})" for each in config.sampler.beside]
     facts.add_row("objective", ", against ".join([f"{config.objective} ({config.direction})", *weighed]))
     stopping = ", ".join([config.scheduler.words(), *config.stop])
-    facts.add_row(
-        "design",
-        f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}; early stopping: {stopping}",
-    )
+    facts.add_row("design", f"{design}; early stopping: {stopping}")
     if sweep.trial.frozen:
         side = sweep.trial.frozen
         facts.add_row("fidelity", f"cached: what comes after z_I trains, behind the sequence sides of {side}")

@@ -132,6 +132,11 @@ class Promoting(Task):
         basis = replace(self.sweep.basis, config=config, space=space, enqueued=())
         return replace(self.sweep, config=config, basis=basis, warnings=())
 
+    def designed(self, sweep: Sweep) -> str:
+        return (
+            f"{self.sweep.config.design.kind}: the best {len(self.promoted)} of {self.of} that were screened"
+        )
+
     def folder(self, sweep: Sweep) -> Path:
         return self.run
 

@@ -54,6 +54,9 @@ class SideTask(Task):
         basis = replace(sweep.basis, config=config, space=Space({}), composer=composer, enqueued=())
         return replace(sweep, config=config, basis=basis, trial=composer({}), warnings=())
 
+    def designed(self, sweep: Sweep) -> str:
+        return "the base alone, whose sequence side is then frozen"
+
     def folder(self, sweep: Sweep) -> Path:
         return self.run
 

@@ -107,11 +107,7 @@ def prepare(
     ]
     if old.status != "finished" and not resume:
         done = sum(status in ENDED for status in statuses.values())
-        whose = f", whose {FILE} {lost}" if lost else ""
-        raise UserError(
-            f"{run} holds an interrupted run{whose} ({done} of {len(old.units())} units finished); "
-            "add --resume to continue it, or --out for another folder"
-        )
+        raise _interrupted(run, f", whose {FILE} {lost}" if lost else "", done, len(old.units()))
     sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
     sentences += [s for s in difference.sentences if "to propose" not in s]
     sentences += [group.sentence(len((set(group.units) & set(units)) - present.keys())) for group in aside]
@@ -165,6 +161,23 @@ def prepare(
         reached,
         tuple(aside),
         tuple(back),
+    )
+
+
+def refuse_interrupted(run: Path) -> None:
+    """UserError for an interrupted run, as a start without --resume has it; a lost plan is for that start to tell."""
+    plan = Plan.load(run) if lost_plan(run) is None else None
+    if plan is not None and plan.status != "finished":
+        stored = stored_units(run)
+        units = plan.units()
+        done = sum(unit in stored and stored[unit].status in ENDED for unit in units)
+        raise _interrupted(run, "", done, len(units))
+
+
+def _interrupted(run: Path, whose: str, done: int, units: int) -> UserError:
+    return UserError(
+        f"{run} holds an interrupted run{whose} ({done} of {units} units finished); add --resume to continue it, or --out "
+        "for another folder"
     )
 
 

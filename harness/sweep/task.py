@@ -31,6 +31,11 @@ class Task:
         overrides = [*self.options.sets, *settings]
         return load_sweep(self.options.yaml, overrides=overrides, data_root=self.options.data)
 
+    def designed(self, sweep: Sweep) -> str:
+        """How its configurations come about, in a line of facts."""
+        config = sweep.config
+        return f"{config.design.kind}: {config.of_design.words(config.sampler.kind)}"
+
     def folder(self, sweep: Sweep) -> Path:
         """The folder of its run."""
         return (self.options.out or Path("runs") / sweep.config.name).absolute()

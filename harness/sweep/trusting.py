@@ -135,6 +135,9 @@ class InFull(Task):
         basis = replace(sweep.basis, config=config, space=space, composer=composer, enqueued=())
         return replace(sweep, config=config, basis=basis, trial=composer({}), warnings=())
 
+    def designed(self, sweep: Sweep) -> str:
+        return f"{self.screen.load().config.design.kind}: the {len(self.arms)} that were drawn, in full"
+
     def folder(self, sweep: Sweep) -> Path:
         return self.run
 

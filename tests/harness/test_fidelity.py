@@ -14,7 +14,9 @@ from scipy.stats import spearmanr
 
 from analysis.errors import UserError
 from analysis.fidelity.record import FEWEST, SCREEN, read_fidelity, read_trust
+from analysis.fidelity.view import design_of
 from analysis.next_step import next_step
+from analysis.paper.methods import methods
 from analysis.ranking import rank
 from analysis.store import Run
 from harness.config.space.frozen import FrozenComposer, frozen_keys
@@ -29,7 +31,7 @@ from harness.sweep import at_fidelity, screening, trusting
 from harness.sweep.at_fidelity import run_at_fidelity, screens
 from harness.sweep.cluster.packing import Packing
 from harness.sweep.options import Options, parse
-from harness.sweep.screening import Cached, Screen, key_of
+from harness.sweep.screening import Cached, Promoting, Screen, key_of
 from harness.sweep.sides import SideTask
 from harness.sweep.task import Task
 from harness.sweep.worker import TrialWorker, Work
@@ -256,10 +258,29 @@ def test_the_best_of_a_screen_are_trained_in_full(tmp_path: Path) -> None:
         ("model.dropout", "loss.sparsity.groups"),
     )
     assert "[cached]" not in str(Plan.load(run))
-    assert "train the best of these in full" in next_step(rank(screen))
+    assert next_step(rank(screen)).startswith(
+        f"python -m analysis {run}: the best of these, which are trained"
+    )
     assert "into a sweep of its own (fidelity: full)" in next_step(rank(whole))
     with pytest.raises(UserError, match=r"in full, and .* on cached features: such results are not mixed"):
         combine([run / SCREEN, run], tmp_path / "both", reuse_older_code=False)
+    promoting = Promoting(asked, run, Task(asked).load())
+    assert promoting.designed(promoting.load()) == "search: the best 2 of 3 that were screened"
+    assert design_of(whole) == design_of(screen) == "search", "although what is promoted runs as a grid"
+    assert "2 configurations (search, the best of 3 that were screened" in methods(rank(whole))
+    replace(present(Plan.load(run)), status="interrupted").save(run)
+    for more in ((), ("--dry-run",)):
+        with pytest.raises(
+            UserError, match=r"run holds an interrupted run \(2 of 2 units finished\); add --resume"
+        ):
+            run_at_fidelity(options(tmp_path, PROMOTES, *more), Console(file=io.StringIO()))
+
+
+@pytest.mark.usefixtures("undriven")
+def test_a_screen_that_promotes_nothing_yet_is_told_to(tmp_path: Path) -> None:
+    asked = options(tmp_path, CACHED.replace("cached", "cached\ntrials: 2"))
+    assert run_at_fidelity(asked, Console(file=io.StringIO())) == 0
+    assert "train the best of these in full" in next_step(rank(Run(tmp_path / "run")))
 
 
 @pytest.mark.usefixtures("undriven")
