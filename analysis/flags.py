@@ -1,5 +1,6 @@
 """Warnings of a whole run: the rules evaluated again from the store, per unit and grouped by rule."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +12,14 @@ from analysis.duplicates import duplicate_findings
 from analysis.errors import nearest
 from analysis.reported import UNBEGUN, statuses
 from analysis.rules import LIMITS, RULES, Judgement, Table, Units, judge
-from analysis.schema import MACRO, POOLED, TABLES
+from analysis.schema import MACRO, POOLED, REPORTED_BY_OTHERS, TABLES
 from analysis.store import KEYS, Run, units_of
 
 COLUMNS = TABLES["warnings"].names
+NO_EPOCH = "a finished epoch"
+"""What a unit lacks that ended, or is, before the end of its first epoch; rules name each the table that they look into."""
+OF_TRAINING = re.compile("table (epochs|cells|terms|reports)")
+"""What is written as an epoch ends."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,16 @@ def survey(run: Run) -> Survey:
     units = units_of_run(run)
     judgement = judge(units, _limits(run, units))
     unbegun = set(np.flatnonzero(statuses(run) == UNBEGUN).tolist())
+    of_others = units.unit_rows.equals("selection", REPORTED_BY_OTHERS)
+    early = set(np.flatnonzero(~units.having(units.epochs) & ~of_others).tolist())
     counted = [
         (rule, what, count, units.count - len(unbegun))
         for rule, missing in judgement.missing.items()
-        for what, count in Counter(what for unit, what in missing.items() if unit not in unbegun).items()
+        for what, count in Counter(
+            NO_EPOCH if unit in early and OF_TRAINING.search(what) else what
+            for unit, what in missing.items()
+            if unit not in unbegun
+        ).items()
     ]
     begun = replace(judgement, findings=[each for each in judgement.findings if each[0] not in unbegun])
     findings = pd.DataFrame([*_rows(run, begun), *duplicate_findings(run, units)], columns=COLUMNS)

@@ -29,11 +29,12 @@ from analysis.report.order import SECTIONS
 from analysis.report.page import FILE, report_html
 from analysis.report.recall import GRID, precision_on_grid, seed_curves
 from analysis.report.texts import LANGUAGES, texts
+from analysis.reported import AUDIT_STOP
 from analysis.store import Run
 from analysis.terminal import ranking_view
 from tests.analysis.test_arm_effects import ablation
 from tests.analysis.test_preregistration import CONTENT, write
-from tests.recorded.copies import Copy, write_run
+from tests.recorded.copies import Copy, write_run, write_unit
 
 LIMIT = 3_000_000
 """Bytes; the library that draws takes 1.96 million of them, whatever the run."""
@@ -290,6 +291,28 @@ def test_shortcuts_of_the_data_are_those_of_the_data_report(run_path: Path, tmp_
     assert "The data report flags nothing" in said()
     (copy / SIGNS).write_text(json.dumps({**signs, "data": "other"}), encoding="utf-8")
     assert "was not stored with this run" in said(), "it is of other data"
+
+
+def test_what_never_finished_an_epoch_is_one_line_and_its_reason_stands_once(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [Copy("aaa111", {})], seeds=(0, 1))
+    stopped = Copy(
+        "bbb222", {"energy.form": "gated"}, status="stopped", unit={"reason": f"{AUDIT_STOP}mine is inert"}
+    )
+    for seed in (0, 1):
+        write_unit(run, stopped, seed)
+        for table in ("epochs", "cells", "terms"):
+            (run / table / f"bbb222-chr8-{seed}.parquet").unlink()
+    ranking = rank(Run.open(run))
+    lacking = ranking.unevaluated.groupby("missing")["rule"].nunique()
+    assert lacking["a finished epoch"] > 5
+    assert not lacking.index.str.contains("table epochs|table cells|table terms").any()
+    for language, said in (
+        ("en", "2 stopped by the audit. Stopped by the audit: 2 units"),
+        ("zh", "没有一轮训练跑完"),
+    ):
+        words = " ".join(Reader(report_html(ranking, language)).words.values())
+        assert said in " ".join(words.split())
+        assert "audit: " not in words.replace("by the audit: ", "")
 
 
 def test_unread_files_are_said_on_the_page(ranking: Ranking) -> None:

@@ -13,6 +13,7 @@ from analysis.report.content import Block, Cell, Chart, LegendMark, Paragraph, R
 from analysis.report.drawing import BLUE, INK, ORANGE, QUIET, figure_json, numbers
 from analysis.report.material import Material, number
 from analysis.report.section import Section
+from analysis.reported import AUDIT_STOP
 
 LONG = 40
 """Characters of a name from which on all names stand below their rows."""
@@ -221,9 +222,9 @@ def _notes(material: Material) -> Iterator[Paragraph]:
         said = text.listed(f"{count} {status}" for status, count in ranking.left_out.items())
         yield Paragraph(text("ranking.left_out", said=said), tone="quiet")
     for (config, reason), units in ranking.accused.groupby(["config", "reason"], sort=False):
-        told = text.count("unit", len(units))
+        told, why = text.count("unit", len(units)), text.said(str(reason).removeprefix(AUDIT_STOP))
         yield Paragraph(
-            text("ranking.accused", units=told, label=units["label"].iloc[0], config=config, reason=reason),
+            text("ranking.accused", units=told, label=units["label"].iloc[0], config=config, reason=why),
             tone="alert",
         )
     if ranking.mixture:

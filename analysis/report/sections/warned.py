@@ -49,7 +49,7 @@ def _unjudged(material: Material) -> Iterator[Block]:
         cells = [
             [
                 Cell(rule, style="quiet"),
-                Cell(text(f"warnings.units_are{part}", units=units, of=of), style="quiet"),
+                Cell(text(f"warnings.units_are{part}", units=units, of=of), style="quiet unbroken"),
                 Cell(text.said(reason), style="quiet"),
             ]
             for rule, reason, units, of in rows
