@@ -54,6 +54,8 @@ def next_step(ranking: Ranking) -> str:
     told = verdict(ranking)
     if told.faults:
         return f"#1 has a fault ({', '.join(told.faults)}): look at it before the number"
+    if len(rows) == 1 and not run.plan():
+        return "one configuration alone has nothing to be compared with: put it into a sweep (python -m harness.sweep)"
     planned = arms(run)
     if contrasts(planned) or factors(planned.values()) or run.document(WALK):
         return f"{_command('effects', ranking)}: what each arm did"

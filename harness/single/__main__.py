@@ -265,7 +265,7 @@ def _run_seed(unit_run: UnitRun, console: Console) -> str:
 
 
 def _final_table(unit_run: UnitRun) -> Table:
-    """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score."""
+    """Macro and pooled figures of the selected epoch, U_I alone beside the corrected score, in at most 80 columns."""
     rows = {
         (row["split"], row["cell_line"], row["score"]): row
         for row in unit_run.rows("cells")
@@ -277,11 +277,14 @@ def _final_table(unit_run: UnitRun) -> Table:
         title=f"seed {unit_run.seed}, epoch {epoch} (best on validation), as found; test is for reporting only",
         title_justify="left",
         box=SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
-        padding=(0, 1, 0, 0),
+        padding=0,
     )
     shown = ("auc", "f1", "precision", "recall", "threshold", "threshold_logit", "nll")
-    columns = ("split", "", "n", "AUPR U_I", "AUPR", "AUC", "F1", "prec", "recall", "thresh", "logit", "NLL")
+    # Short ones, so that 80 columns have room for all digits.
+    columns = ("split", "", "n", "AUPR\nU_I", "\nAUPR", "\nAUC", "\nF1", "\nprec", "\nrecall", "\nthr.")
+    columns += ("thr.\nlogit", "\nNLL")
     for column in columns:
         table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
     for split in ("train", "val_seen", "val_unseen", "test"):
@@ -295,7 +298,7 @@ def _final_table(unit_run: UnitRun) -> Table:
             shown_here = [
                 "" if row[name] is None or row[name] != row[name] else f"{row[name]:.3f}" for name in shown
             ]
-            table.add_row("test, leaks", level, str(row["n"]), "", f"{row['aupr']:.3f}", *shown_here)
+            table.add_row("test leaks", level, str(row["n"]), "", f"{row['aupr']:.3f}", *shown_here)
             table.caption = (
                 "leaks: branch_select, the better of U_I and corrected per test cell line by its test AUPR"
             )

@@ -1,6 +1,7 @@
 """Names of data, files and configurations are printed as they are by every command line of the harness."""
 
 import io
+import math
 import os
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from analysis.schema import MACRO, POOLED
 from analysis.store import Run
 from harness.sweep.show.display import Display
 from tests.harness import small_data
@@ -53,12 +55,25 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
     assert "[/bold]run" in planned.stdout.replace("\n", "")
 
 
-def test_a_trial_prints_commands_that_can_be_pasted(data: Path, tmp_path: Path) -> None:
+def test_a_trial_prints_commands_that_can_be_pasted_and_whole_numbers_in_80_columns(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     run = tmp_path / "my [run] $HOME"
     sets = [word for each in (*SMALL, "audit=off") for word in ("--set", each)]
     options = ("--epochs", 1, "--out", run, "--data", data, "--cache", tmp_path)
     done = command("harness.single", "minimal", *options, *sets, encoding="ascii")
     assert done.returncode == 0, done.stderr
+    assert (
+        f"configuration {Run.open(run).table('units')['config'].iloc[0]} on cpu (model size small)"
+        in done.stdout
+    )
+    table = [line.replace("|", " ") for line in done.stdout.splitlines()]  # no lines but these in ASCII
+    rows = [line.split() for line in table if line.startswith(("val_unseen ", "test "))]
+    assert [row[:2] for row in rows] == [
+        [split, level] for split in ("val_unseen", "test") for level in (MACRO, POOLED)
+    ]
+    assert all(len(row) == 12 and all(math.isfinite(float(each)) for each in row[2:]) for row in rows)
     printed = shlex.split(done.stdout.partition("compare with: ")[2].splitlines()[0])
     assert printed == ["python", "-m", "analysis", str(run)]
     with pytest.MonkeyPatch.context() as patch:
