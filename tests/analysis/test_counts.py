@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from analysis.ranking import rank
 from analysis.report.page import report_html
 from analysis.schema import LOCK
 from analysis.store import Run
+from analysis.verdict import StandingVerdict
 from harness.runs.summary import RunSummary
 from harness.store.trial_lock import at_work
 from tests.analysis.ranked_text import ranked_text
@@ -91,6 +93,19 @@ def test_a_trial_alone_is_told_to_wait_or_to_start_again(tmp_path: Path, lang: s
     }[lang]
     assert working.startswith(wait)
     assert ended.startswith(again)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_one_configuration_alone_is_not_told_to_confirm(
+    copies: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(copies):
+        write_unit(tmp_path / "run", Copy(f"aaa{number}", {"energy.w": number}), 0)
+    monkeypatch.setattr(
+        "analysis.next_step.verdict", lambda _: StandingVerdict((), "", math.nan, 0, 0, "", False)
+    )
+    told = next_step(rank(Run.open(tmp_path / "run")))
+    assert told.startswith("one configuration alone") == (copies == 1)
 
 
 def test_what_every_row_carries_is_in_the_heading(tmp_path: Path) -> None:
