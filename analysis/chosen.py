@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from analysis.arms import arm_labels, arms
-from analysis.errors import UserError, nearest
+from analysis.errors import UserError, nearest, shorten
 from analysis.labels import settings_text, short_ids, stands_for
 from analysis.language import LANGUAGES, catalogue
 from analysis.reported import configuration_changes
@@ -13,10 +13,10 @@ from analysis.store import Run
 
 LISTED = 4
 """Configurations that an error names."""
-_SHOWN = re.compile(r"#?\d+[=~+!✗]*\s+(?=\S)")
+_SHOWN = re.compile(r"\A#?\d+[=~+!✗]*\s+(?=\S)")
 """A rank before a name, as tables have it."""
-_CUT = re.compile(r".*(?:…|\.\.\.)\s*([0-9a-f]{4,})|.*\(([0-9a-f]{4,})\)", re.DOTALL)
-"""A name that ends in the identity, or in the beginning of it."""
+_CUT = re.compile(r"(.*?)(?:(?:…|\.\.\.)\s*([0-9a-f]{4,})|\(([0-9a-f]{4,})\))", re.DOTALL)
+"""A name, and behind it the identity, or the beginning of that."""
 
 
 def chosen(run: Run, text: str) -> str:
@@ -65,10 +65,13 @@ def _ways(
         return [config for config, name in names.items() if text in (words(name) for words in spoken)]
 
     def as_shown(text: str) -> list[str]:
-        """Without the rank in front; of a name that was cut by the beginning of the identity behind."""
-        cut, rest = _CUT.fullmatch(text), _SHOWN.sub("", text, count=1)
+        """Without the rank in front; of a name that was cut by the beginning of the identity behind, of which what is
+        left of the name has to be true."""
+        rest = _SHOWN.sub("", text, count=1)
+        cut = _CUT.fullmatch(rest)
         if cut:
-            return beginning(cut[1] or cut[2])
+            left = settings_text(cut[1].rstrip(", "))
+            return [config for config in beginning(cut[2] or cut[3]) if stands_for(left, changes[config])]
         return (named(rest) or settings(rest)) if rest != text else []
 
     return named, beginning, settings, translated, as_shown
@@ -80,7 +83,7 @@ def _bare(name: str) -> str:
 
 
 def _several(text: str, matching: Sequence[str], names: Mapping[str, str]) -> str:
-    return f"'{text}' stands for {len(matching)} configurations: {_listed(matching, names)}; give more of it"
+    return f"'{shorten(text)}' stands for {len(matching)} configurations: {_listed(matching, names)}; give more of it"
 
 
 def _listed(configs: Iterable[str], names: Mapping[str, str]) -> str:
@@ -94,8 +97,6 @@ def _none(run: Run, text: str, changes: Mapping[str, Mapping[str, Any]], names: 
     planned = {str(entry["id"]): str(entry.get("arm") or "") for entry in run.plan().get("configs", [])}
     waiting = [config for config in planned if config not in changes]
     if any(text and (config.startswith(text) or planned[config] == text) for config in waiting):
-        return f"{run.path}: configuration '{text}' has not begun"
+        return f"{run.path}: configuration '{shorten(text)}' has not begun"
     known = [*dict.fromkeys(arm.name for arm in arms(run).values()), *names.values(), *changes]
-    return (
-        f"{run.path} has no configuration '{text}'{nearest(text, known)} (it has {_listed(changes, names)})"
-    )
+    return f"{run.path} has no configuration '{shorten(text)}'{nearest(text, known)} (it has {_listed(changes, names)})"

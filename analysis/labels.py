@@ -85,9 +85,10 @@ def first_settings(name: str, most: int = 60) -> str:
 
 
 def settings_text(text: str) -> dict[str, str]:
-    """`energy=gated, ranking=1` as settings; empty for a text that has another form."""
-    parts = [part.partition("=") for part in re.split(r",\s*(?=[\w.]+=)", text)]
-    return {path.strip(): value.strip() for path, _, value in parts} if all(each[1] for each in parts) else {}
+    """`energy=gated, ranking=1` as settings; empty for a text that has another form, or that sets something twice."""
+    parts = [part.partition("=") for part in re.split(r",\s*(?=[\w.]+\s*=)", text)]
+    settings = {path.strip(): value.strip() for path, _, value in parts}
+    return settings if all(each[1] for each in parts) and len(settings) == len(parts) else {}
 
 
 def stands_for(settings: Mapping[str, str], change: Mapping[str, Any]) -> bool:

@@ -29,8 +29,9 @@ def names(run: Run) -> dict[str, str]:
 @pytest.mark.parametrize(
     "shape",
     [
-        "{id}", "{short}", "{name}", "#1 {name}", "2~ {name}", "energy.form=gated, … {short}", "{name} ({id})",
+        "{id}", "{short}", "{name}", "#1 {name}", "2~ {name}", "energy.form={form}, … {short}", "{name} ({id})",
         "{reversed}", "energy.form={form}, loss.ranking.weight={weight}",
+        "energy = {form} , ranking = {weight}", "1~ {name} ({short})",
     ],
 )  # fmt: skip
 def test_what_tables_show_stands_for_a_configuration(run: Run, names: dict[str, str], shape: str) -> None:
@@ -49,6 +50,24 @@ def test_several_and_none_are_answered_with_names(run: Run, names: dict[str, str
         chosen(run, f"{some}0")
     with pytest.raises(UserError, match="no configuration ''"):
         chosen(run, "")
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        "energy=gated, energy=linear, ranking=1", "energy=linear, … {gated}", "#1 energy=linear ({gated})",
+        "energy=gated, w=1, ranking=1", "=gated", "energy=gated,", "{gated}0", "..", "x" * 5000, "%s[",
+        "energy=gated\nranking=1",
+    ],
+)  # fmt: skip
+def test_what_contradicts_itself_or_means_nothing_is_one_short_sentence(
+    run: Run, names: dict[str, str], shape: str
+) -> None:
+    gated = next(config for config, name in names.items() if name == "energy=gated, ranking=1")
+    assert chosen(run, f"energy=gated, … {gated[:6]}") == gated
+    with pytest.raises(UserError, match="has no configuration") as refused:
+        chosen(run, shape.format(gated=gated) if "{" in shape else shape)
+    assert len(str(refused.value)) < 500
 
 
 def test_an_arm_is_taken_by_its_name_in_both_languages(tmp_path: Path) -> None:
