@@ -70,7 +70,7 @@ def print_report(report: DataReport, console: Console) -> None:
         tell(console, f"read: {note}")
     console.print()
     for flag in report.flags:
-        console.print(Text.assemble((flag, "bold red"), f": {MEANING[flag]}"), soft_wrap=True)
+        tell(console, f"{flag}: {MEANING[flag]}", "bold red")
     if not report.flags:
         console.print("no split and no shortcut is flagged", style="green")
 

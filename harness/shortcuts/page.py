@@ -16,11 +16,12 @@ h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6rem 0 .
 p{margin:.2rem 0 .6rem;max-width:60rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem}
 th,td{padding:.2rem .6rem;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}
-td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td.short{white-space:nowrap}
 .flag{border-left:.4rem solid #d55e00;background:#fdf3ec;padding:.4rem .8rem;margin:.4rem 0}
 .none{border-left:.4rem solid #0072b2;background:#eef5fa;padding:.4rem .8rem}
 svg{vertical-align:middle;margin-left:.4rem}
-@media print{body{font-size:11px;max-width:none}.wide{overflow:visible}section{break-inside:avoid}}
+@media print{body{font-size:11px;max-width:none}.wide{overflow:visible}td.short{white-space:normal}
+section{break-inside:avoid}}
 </style></head><body>
 <h1>Data report: {{ report.origin }}</h1>
 <p>{{ "{:,}".format(report.pairs) }} pairs; content hash {{ report.hash[:16] }}.</p>
@@ -32,7 +33,7 @@ svg{vertical-align:middle;margin-left:.4rem}
 {%- for name in section.rows[0] %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in section.rows %}<tr>{% for name, value in row.items() %}
 {%- if value is number %}<td class="number">{{ shown(value) }}{% if name in section.bars %}{{ bar(value) }}{% endif %}</td>
-{%- else %}<td>{{ value }}</td>{% endif %}{% endfor %}</tr>
+{%- else %}<td{% if value | length < 24 %} class="short"{% endif %}>{{ value }}</td>{% endif %}{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}</section>
 {% endfor %}{% if report.notes %}<section><h2>What reading changed</h2><ul>
 {% for note in report.notes %}<li>{{ note }}</li>{% endfor %}</ul></section>{% endif %}

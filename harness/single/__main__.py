@@ -283,8 +283,8 @@ def _final_table(unit_run: UnitRun) -> Table:
     )
     shown = ("auc", "f1", "precision", "recall", "threshold", "threshold_logit", "nll")
     # Short ones, so that 80 columns have room for all digits.
-    columns = ("split", "", "n", "AUPR\nU_I", "\nAUPR", "\nAUC", "\nF1", "\nprec", "\nrecall", "\nthr.")
-    columns += ("thr.\nlogit", "\nNLL")
+    first = ("split", "", "n", "AUPR\nU_I", "\nAUPR", "\nAUC")
+    columns = (*first, "\nF1", "\nprec", "\nrecall", "\nthr.", "thr.\nlogit", "\nNLL")
     for column in columns:
         table.add_column(column, justify="left" if column in ("split", "") else "right", no_wrap=True)
     for split in ("train", "val_seen", "val_unseen", "test"):

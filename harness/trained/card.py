@@ -95,7 +95,8 @@ def _data(run: Run, units: Sequence[TrainedUnit]) -> Iterator[str]:
         )
     pairs = mine["train_pairs"].dropna()
     positive = f"{mine['train_prevalence'].mean():.1%} positive"
-    yield f"- training pairs of a unit: {int(pairs.min())} to {int(pairs.max())}, {positive}"
+    least, most = int(pairs.min()), int(pairs.max())
+    yield f"- training pairs of a unit: {least if least == most else f'{least} to {most}'}, {positive}"
 
 
 def _metrics(rankings: Mapping[str, Ranking], config: str) -> Iterator[str]:
