@@ -8,7 +8,7 @@ from analysis.audit_view import verdicts_of
 from analysis.criteria import criterion_of
 from analysis.errors import UserError
 from analysis.flags import by_rule
-from analysis.output import counted
+from analysis.output import counted, printable
 from analysis.ranking import Ranking, rank
 from analysis.reported import stopped_by_audit
 from analysis.rules import RULES
@@ -20,17 +20,25 @@ HEALTHY = ("active", "rank-invariant")
 
 def caveats(run: Run, config: str) -> list[str]:
     """A sentence for every fault (a collapse among them), what the audit stopped or accused, and baselines that order pairs
-    better than this configuration; by the functions that rank."""
-    sentences = list(_stopped(run, config))
+    better than this configuration; by the functions that rank. Each is one line, whatever an error said."""
+    return [printable(sentence) for sentence in _sentences(run, config)]
+
+
+def _sentences(run: Run, config: str) -> Iterator[str]:
+    yield from _stopped(run, config)
     objective = str(run.plan().get("objective", ""))
     try:
         ranking = rank(run, criterion_of(objective).key)
     except UserError as error:
-        return [*sentences, *_accused(run, config), f"{config} cannot be judged: {error}"]
+        yield from _accused(run, config)
+        yield f"{config} cannot be judged: {error}"
+        return
     faults = ranking.findings[
         (ranking.findings["config"] == config) & (ranking.findings["severity"] == "fault")
     ]
-    return [*sentences, *_faults(faults), *_accused(run, config), *_below(ranking, config)]
+    yield from _faults(faults)
+    yield from _accused(run, config)
+    yield from _below(ranking, config)
 
 
 def _faults(findings: pd.DataFrame) -> Iterator[str]:

@@ -28,9 +28,9 @@ def test_a_collapse_and_baselines_above_are_said(recorded: Run) -> None:
 
 
 def test_a_unit_that_the_audit_stopped_is_said(tmp_path: Path) -> None:
-    stopped = {"status": "stopped", "reason": "audit: competition is inert"}
+    stopped = {"status": "stopped", "reason": "audit: competition\nis inert"}
     run = Run.open(write_run(tmp_path / "run", [Copy("aaa111"), Copy("bbb222", {"a": 1}, unit=stopped)]))
-    assert "3 units of it stopped, in no figure: audit: competition is inert" in caveats(run, "bbb222")
+    assert "3 units of it stopped, in no figure: audit: competition\\nis inert" in caveats(run, "bbb222")
     assert not any("stopped" in line for line in caveats(run, "aaa111"))
 
 
