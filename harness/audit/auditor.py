@@ -11,6 +11,7 @@ from harness.audit.frozen_side import divided
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.module_slopes import other_slopes
+from harness.audit.part_weights import strange_part_weights
 from harness.audit.probe import Probe
 from harness.audit.promises import broken_promises
 from harness.audit.raised import answered
@@ -18,6 +19,7 @@ from harness.audit.same_energy import TOLERANCE, disagreement
 from harness.audit.sequence_promises import SequencePromises
 from harness.audit.set_promises import broken_sets
 from harness.audit.stops import open_stops
+from harness.audit.tables import silent_rows
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
 from harness.trial.inspection import Moment, Subject
@@ -51,7 +53,8 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
-        for asked in (broken_promises, open_stops, strange_targets, other_slopes):
+        promises = [broken_promises, open_stops, strange_targets, other_slopes]
+        for asked in (*promises, silent_rows, strange_part_weights) if first else promises:
             findings += answered(subject, partial(asked, judge.twins), _of_trial)
         findings += resting + broken_sets(judge.twins, elements=first)
         if not probe.config.frozen:

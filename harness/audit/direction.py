@@ -132,7 +132,7 @@ def _judged_alone(scene: Scene, key: str, letter: str, size: float, aims: Sequen
 def _followed(
     scene: Scene, key: str, sizes: Mapping[str, float], aims: Sequence[Aim]
 ) -> tuple[float, dict[str, float]]:
-    """|finite difference / slope - 1| along the gradients on the groups, by letter with their norms, at the length that
+    """|finite difference / slope - 1| along the gradients on the groups, by letter with their sizes, at the length that
     agrees best, and the share of each scalar there."""
     gap, shares = math.inf, dict[str, float]()
     for length in LENGTHS:
@@ -162,7 +162,7 @@ def _apart(scene: Scene, key: str, letter: str, aims: Sequence[Aim]) -> dict[str
 
 def _fault(aims: Sequence[Aim], shares: Mapping[str, float], letter: str) -> str:
     """What the step does against what was declared, of the objective that is missed the furthest; empty where none is.
-    A share is the slope of the scalar along the gradient over its norm: 1 for one that a step lowers as declared."""
+    A share is the slope of the scalar along the gradient over what this says: 1 for one that a step lowers as declared."""
     judged = [(abs(aim.sign * shares[aim.part] - 1), aim) for aim in aims if aim.part in shares]
     gap, aim = max(judged, key=lambda pair: pair[0], default=(0.0, aims[0]))
     if gap <= TOLERANCE:

@@ -1,11 +1,14 @@
 """Whose R_T is the target (M29): the frozen earlier Teacher's where a name is hidden, the present one's elsewhere."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from harness.audit.finding import MechanismFinding
 from harness.audit.twins import Twins
 from harness.trial.step.trainer import Trainer
+from models.environment.memory import EARLIER, NOW, Memory, part
 from models.streams import generator
 
 SHIFT = 0.5
@@ -37,6 +40,24 @@ def strange_targets(twins: Twins) -> list[MechanismFinding]:
                 verb = "follows" if reached else "does not follow"
                 said.append(f"in an episode that {where} the target R_T {verb} {teacher}")
     return [MechanismFinding("-", "memory", "broken", text, "input") for text in said[:1]]
+
+
+def teacher_now(trainer: Trainer) -> dict[str, Tensor]:
+    """Parameters of the present Teacher, as the earlier one has them from the beginning of an epoch on; empty where none is
+    frozen."""
+    if "earlier_epoch" not in trainer.memory:
+        return {}
+    now = part(trainer.memory, NOW) or trainer.model.environment.branches.teacher_parameters()
+    return {name: value.detach().clone() for name, value in now.items()}
+
+
+def stale_teacher(memory: Memory, began: Mapping[str, Tensor], *, epoch: int) -> str:
+    """What is wrong with the earlier Teacher after the first step of an epoch, which `began` with this present one; empty
+    where it is that one, or where `began` is empty."""
+    earlier = part(memory, EARLIER)
+    if any(not torch.equal(value, earlier[name]) for name, value in began.items()):
+        return f"the earlier Teacher is not the Teacher as it stood when epoch {epoch} began"
+    return ""
 
 
 @torch.no_grad()

@@ -300,10 +300,10 @@ class Probe:
         states |= {f"memory/{name}": value for name, value in clone.memory.items()}
         return ProbeStep(gradients, parameters, states, log, leak)
 
-    def gradients(self, clone: Trainer) -> dict[str, Tensor]:
+    def gradients(self, clone: Trainer, *, batch: EpisodeBatch | None = None) -> dict[str, Tensor]:
         """Gradients of a clone's step, whose parameters stay where they are."""
         with kept_gradients(clone, self._names(clone), moves=False) as gradients:
-            clone.step(self.batch, progress=EVERYTHING_ON, probe=False)
+            clone.step(batch or self.batch, progress=EVERYTHING_ON, probe=False)
         return gradients
 
     @torch.no_grad()

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from harness.audit.earlier_teacher import stale_teacher, teacher_now
 from harness.audit.finding import MechanismFinding
 from harness.audit.neutral import members
 from harness.audit.reference_step import Moments, moments, weights_at
@@ -49,6 +51,7 @@ class RealSteps:
         self._clone: Trainer | None = None
         self._batch: EpisodeBatch | None = None
         self._before: dict[str, Moments] = {}
+        self._taught: dict[str, Tensor] = {}
         self._touched: set[str] = set()
         self._said: set[str] = set()
         self._weight_gaps: dict[str, float] = {}
@@ -90,6 +93,7 @@ class RealSteps:
         began = time.perf_counter()
         epoch_before, position = divmod(self._trainer.index, self._steps)
         begins = position == 0 and epoch_before in self._begins
+        self._taught = teacher_now(self._trainer) if position == 0 else {}
         self._batch = batch if begins or position == self._steps - 1 else None
         if self._batch is not None:
             self._before = moments(self._trainer)
@@ -116,6 +120,9 @@ class RealSteps:
                 weights = {key: log.weights.get(key, 0.0) for key in weights}
             findings += self._of_step(self._batch, index, weights, log)
             self._before, self._batch = {}, None
+        text = stale_teacher(self._trainer.memory, self._taught, epoch=index // self._steps + 1)
+        if text and index // self._steps >= self._settings["curriculum"]["phase1_epochs"]:
+            findings += self._of_states([("memory", f"at step {index} {text}")])
         self._spent += time.perf_counter() - began
         return findings
 

@@ -36,6 +36,8 @@ LONGEST: Mapping[str, float] = {
     "balance.epochs": 1.0,
 }
 """A preset's schedules, cut so that they arrive within a few epochs."""
+NARROW = 4
+"""What a preset's bottleneck becomes at that small width."""
 DATA = DataBlock(
     synthetic=SyntheticBlock(
         form="gated",
@@ -69,6 +71,8 @@ class Rehearsal:
             block, key = path.split(".")
             if blocks[block].get(key, 0) > longest:
                 tiny[path] = longest
+        if blocks["model"]["bottleneck"] is not None:
+            tiny["model.bottleneck"] = NARROW
         return compose(compose(preset, tiny).canonical(), self.changes).resolved(gpu=False)
 
     def unit_run(self, *, audited: bool) -> UnitRun:

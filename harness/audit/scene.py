@@ -10,7 +10,7 @@ from harness.audit.plain_gradient import other_gradient
 from harness.audit.probe import Probe
 from harness.trial.episodes.batches import forward
 from harness.trial.step.measure import Measured, Sides
-from harness.trial.step.routing import Boundary, Gradients, WeightedTerm, gradient_norm
+from harness.trial.step.routing import Boundary, Gradients, WeightedTerm
 from harness.trial.step.trainer import Trainer
 from models.environment.resistance import Reference
 from models.losses.term import LossTerm, State
@@ -73,29 +73,40 @@ class Scene:
         return self._now[key]
 
     def size(self, key: str, letter: str) -> float:
-        """Norm of the term's gradient on a group."""
-        return gradient_norm(self.gradients[key][parameter] for parameter in self.members(key, letter))
+        """Sum over the tensors of a group of the norm of the term's gradient on each: what the scalar moves by per length
+        where each tensor goes as far along its own gradient, so that a tensor counts beside a far larger one."""
+        return sum(self._norms(key, letter).values())
 
     def slopes(self, key: str, sizes: Mapping[str, float], length: float) -> dict[str, float]:
         """Part -> difference of its scalar over a step to either side along the term's gradient on groups, by letter with
-        their norms, over what the gradient says: 1 for the scalar that has this gradient. The step is of `length` on the
-        group of the smallest norm, and each group moves the scalar by as much as that, times its `SHARES`."""
+        their sizes, over what the gradient says: 1 for the scalar that has this gradient. Each tensor of the group of the
+        smallest size goes as far as `length`, and each group moves the scalar by as much as that, times its `SHARES`."""
         least = min(sizes.values())
         shares = {letter: SHARES[letter] if len(sizes) > 1 else 1.0 for letter in sizes}
-        factors = {letter: shares[letter] * length * least / size**2 for letter, size in sizes.items()}
-        ahead, behind = (self._scalars_at(key, factors, way) for way in (1.0, -1.0))
+        lengths = {letter: shares[letter] * length * least / size for letter, size in sizes.items()}
+        ahead, behind = (self._scalars_at(key, lengths, way) for way in (1.0, -1.0))
         expected = 2 * length * least * sum(shares.values())
         return {part: (ahead[part] - behind[part]) / expected for part in ahead}
 
+    def _norms(self, key: str, letter: str) -> dict[nn.Parameter, float]:
+        """The norm of the term's gradient on each tensor of a group, where it is not 0."""
+        members = self.members(key, letter)
+        norms = {
+            parameter: float(torch.linalg.vector_norm(self.gradients[key][parameter]))
+            for parameter in members
+        }
+        return {parameter: norm for parameter, norm in norms.items() if norm != 0.0}
+
     @torch.no_grad()
-    def _scalars_at(self, key: str, factors: Mapping[str, float], way: float) -> dict[str, float]:
-        """The scalars where the groups have gone `way` times their factor along the gradient, from where they come back."""
+    def _scalars_at(self, key: str, lengths: Mapping[str, float], way: float) -> dict[str, float]:
+        """The scalars where every tensor of the groups has gone `way` times their length along its gradient, from where
+        they come back."""
         kept = []
-        for letter, factor in factors.items():
-            for parameter in self.members(key, letter):
+        for letter, length in lengths.items():
+            for parameter, norm in self._norms(key, letter).items():
                 kept.append((parameter, parameter.clone()))
-                parameter.add_(self.gradients[key][parameter], alpha=way * factor)
-        scalars = self._parts(key, self._sides() if "S" in factors else self._kept)
+                parameter.add_(self.gradients[key][parameter], alpha=way * length / norm)
+        scalars = self._parts(key, self._sides() if "S" in lengths else self._kept)
         for parameter, value in kept:
             parameter.copy_(value)
         return scalars

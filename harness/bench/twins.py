@@ -11,7 +11,7 @@ import torch
 from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL
 from harness.audit.probe import EVERYTHING_ON
-from harness.audit.rehearsal import DATA, TINY
+from harness.audit.rehearsal import DATA, NARROW, TINY
 from harness.bench.measurement import Measurement, Time, middle, timed
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.space.compose import compose, load_preset
@@ -30,8 +30,6 @@ SIZES: Mapping[str, tuple[Mapping[str, Any], DataBlock]] = {
     "small": (TINY, DATA),
 }
 """Name of a size -> settings and data; at small ones a step is little but overhead."""
-NARROW = {"model.bottleneck": 4}
-"""What a bottleneck becomes at a small width."""
 STEPS, ROUNDS = 7, 3
 
 
@@ -39,7 +37,9 @@ def bench_twins(preset: str, size: str, device: torch.device, *, budget: bool) -
     """One measurement of a preset at one of the `SIZES`: `plain` are BUDGET median steps with all schedules over, `fast`
     are the twins before and after such steps; `budget`: more than that is a fault."""
     start, (settings, data) = load_preset(preset), SIZES[size]
-    narrow = NARROW if settings and compose(start, {}).model.bottleneck is not None else {}
+    narrow = (
+        {"model.bottleneck": NARROW} if settings and compose(start, {}).model.bottleneck is not None else {}
+    )
     changes = {**settings, **narrow, "optimiser.steps_per_epoch": STEPS, "audit": "off"}
     config = compose(start, changes).resolved(gpu=device.type == "cuda")
     model = config.model

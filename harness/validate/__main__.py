@@ -39,8 +39,10 @@ DESCRIPTION = """How often is each warning rule right? Faults are planted in dos
 the rules judge both. Outside of CI: some 280 small trials are trained, the seeds of a configuration as one stack.
 
 healthy     real trials of a few seconds, of several recipes on data of every planted form. Healthy is, without any rule,
-            what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in
-            whose configuration the audit found nothing inert or leaking.
+            what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, in whose
+            configuration the audit found nothing inert or leaking, and whose Student is not lazy.
+lazy        units whose R_T lowers the negative log-likelihood of held-out pairs and whose R_S does so by less than a tenth
+            of that: by labels, which the rule lazy_teacher does not read. They are counted apart: there it has to stand.
 documented  real trials of presets that have a fault by what their documents say (rp24 and rp25: weights without effect).
             They are counted apart, beside what the audit says of the same.
 planted     simulated summaries: the rows that a healthy unit left, changed as the fault would have changed them (scores

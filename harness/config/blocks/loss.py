@@ -10,7 +10,12 @@ from harness.config.blocks.read_where import POSITIVE, ReadWhere, Wanted
 from harness.config.blocks.registered import Names, OpenBlock
 from models.losses import LOSSES, LossTerm
 
-Weight = Annotated[float, Field(ge=0.0, le=100.0)]
+
+class Weighing:
+    """Says of a key that it is the weight of a loss term or of a part of one: 0 leaves that out."""
+
+
+Weight = Annotated[float, Field(ge=0.0, le=100.0), Weighing()]
 
 RANKING_TAU = {"pairwise": 1.0, "smooth_ap": 0.05}
 """`loss.ranking.tau` of each surrogate where none is given."""
