@@ -18,7 +18,7 @@ from models.losses.term import LossTerm
 LENGTHS = (1e-6, 1e-5, 1e-7, 1e-4, 1e-3)
 """Lengths of the step, tried until one agrees closely: a kink or rounding may spoil some, and none hides a sign."""
 CLOSE = 1e-5
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 """Largest |finite difference / slope - 1| of an objective that is met."""
 ROUNDING = 1e-9
 """Slope, relative to 1 and the scalars, below which a difference in float64 says nothing."""

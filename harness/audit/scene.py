@@ -20,6 +20,9 @@ from models.stopped import Held
 SHARES = {"S": 1.0, "E": 2**0.5, "T": 3**0.5, "G": 5**0.5, "A": 7**0.5}
 """Of what several groups do to a scalar together: in no simple ratio, in which opposite faults could cancel."""
 
+EVEN = 1e3
+"""Ratio of two gradients' norms up to which their tensors move a scalar by the same."""
+
 
 class Scene:
     """A clone of a probe's state in float64, at a state of each term in which all of its parts act.
@@ -73,14 +76,13 @@ class Scene:
         return self._now[key]
 
     def size(self, key: str, letter: str) -> float:
-        """Sum over the tensors of a group of the norm of the term's gradient on each: what the scalar moves by per length
-        where each tensor goes as far along its own gradient, so that a tensor counts beside a far larger one."""
-        return sum(self._norms(key, letter).values())
+        """What the scalar moves by per length along the gradient on a group (`_pulls`)."""
+        return sum(pull for _, pull in self._pulls(key, letter).values())
 
     def slopes(self, key: str, sizes: Mapping[str, float], length: float) -> dict[str, float]:
         """Part -> difference of its scalar over a step to either side along the term's gradient on groups, by letter with
-        their sizes, over what the gradient says: 1 for the scalar that has this gradient. Each tensor of the group of the
-        smallest size goes as far as `length`, and each group moves the scalar by as much as that, times its `SHARES`."""
+        their sizes, over what the gradient says: 1 for the scalar that has this gradient. The group of the smallest size
+        goes as far as `length`, and each group moves the scalar by as much as that, times its `SHARES`."""
         least = min(sizes.values())
         shares = {letter: SHARES[letter] if len(sizes) > 1 else 1.0 for letter in sizes}
         lengths = {letter: shares[letter] * length * least / size for letter, size in sizes.items()}
@@ -88,24 +90,27 @@ class Scene:
         expected = 2 * length * least * sum(shares.values())
         return {part: (ahead[part] - behind[part]) / expected for part in ahead}
 
-    def _norms(self, key: str, letter: str) -> dict[nn.Parameter, float]:
-        """The norm of the term's gradient on each tensor of a group, where it is not 0."""
+    def _pulls(self, key: str, letter: str) -> dict[nn.Parameter, tuple[float, float]]:
+        """Of each tensor of a group with a gradient of the term: the norm g of that, and min(g, f), what it moves the
+        scalar by per length where it goes min(g, f) / g of the length along it; f: the smallest of these norms, or 1/EVEN
+        of the largest. So a tensor counts beside one of a far larger gradient."""
         members = self.members(key, letter)
         norms = {
             parameter: float(torch.linalg.vector_norm(self.gradients[key][parameter]))
             for parameter in members
         }
-        return {parameter: norm for parameter, norm in norms.items() if norm != 0.0}
+        norms = {parameter: norm for parameter, norm in norms.items() if norm != 0.0}
+        floor = max(min(norms.values()), max(norms.values()) / EVEN) if norms else 0.0
+        return {parameter: (norm, min(norm, floor)) for parameter, norm in norms.items()}
 
     @torch.no_grad()
     def _scalars_at(self, key: str, lengths: Mapping[str, float], way: float) -> dict[str, float]:
-        """The scalars where every tensor of the groups has gone `way` times their length along its gradient, from where
-        they come back."""
+        """The scalars where the groups have gone `way` times their length along the gradient, from where they come back."""
         kept = []
         for letter, length in lengths.items():
-            for parameter, norm in self._norms(key, letter).items():
+            for parameter, (norm, pull) in self._pulls(key, letter).items():
                 kept.append((parameter, parameter.clone()))
-                parameter.add_(self.gradients[key][parameter], alpha=way * length / norm)
+                parameter.add_(self.gradients[key][parameter], alpha=way * length * pull / norm**2)
         scalars = self._parts(key, self._sides() if "S" in lengths else self._kept)
         for parameter, value in kept:
             parameter.copy_(value)
