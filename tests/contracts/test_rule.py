@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.flags import survey
+from analysis.flags import NO_EPOCH, OF_TRAINING, survey
 from analysis.rules import (
     LIMITS,
     RULES,
@@ -173,7 +173,12 @@ def _one_by_one(run: Run) -> tuple[list[dict[str, Any]], dict[tuple[str, str], i
         limits.pop("loose_bondary", None)
         judged = judge(Units.of_one(UnitRecords(trial, **tables, baselines=random_records.BASELINES)), limits)
         rows += [{**finding.row(), **key} for _, finding in judged.findings]
-        missing.update((rule, units[0]) for rule, units in judged.missing.items() if units)
+        early = tables["epochs"].empty
+        missing.update(
+            (rule, NO_EPOCH if early and OF_TRAINING.search(units[0]) else units[0])
+            for rule, units in judged.missing.items()
+            if units
+        )
     return rows, dict(missing)
 
 
