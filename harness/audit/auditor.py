@@ -53,7 +53,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
-        promises = [broken_promises, open_stops, strange_targets, other_slopes]
+        promises = [partial(broken_promises, scored=first), open_stops, strange_targets, other_slopes]
         for asked in (*promises, silent_rows, strange_part_weights) if first else promises:
             findings += answered(subject, partial(asked, judge.twins), _of_trial)
         findings += resting + broken_sets(judge.twins, elements=first)

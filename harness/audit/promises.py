@@ -25,11 +25,12 @@ QUERIES = 6
 """Pairs of each of two cell lines that are scored."""
 
 
-def broken_promises(twins: Twins) -> list[MechanismFinding]:
+def broken_promises(twins: Twins, *, scored: bool = True) -> list[MechanismFinding]:
     """Findings on the prediction and on the source of z_E, none where every promise is kept: the same prediction twice
     gives the same numbers, labels and other pairs of the split change none, the order of support pairs none, and another
     cell line's samples leave R_E of an episode bitwise as it is, as what is known of a line by its name does where the
-    name is hidden.
+    name is hidden. `scored`: the splits are scored once more as the trial scores them, and hear no other features than
+    the sequence side gives; at a unit's end its ledger asks that of the stored scores.
     """
     reading = twins.reading
     again = reading.scores(encoded=reading.encoded_now())
@@ -37,7 +38,7 @@ def broken_promises(twins: Twins) -> list[MechanismFinding]:
         text = "the same prediction twice gives other numbers: something is carried over from one to the next"
         return [_finding("prediction", text)]
     close = UNMEASURED if twins.trainer.model.sequence.halved else NEAR
-    real = reading.real
+    real = reading.real if scored else reading.base
     apart = [name for name, base in reading.base.items() if not _near(base.logits, real[name].logits, close)]
     if apart:
         text = f"split {apart[0]} is scored with other features than the sequence side gives for its pairs"
