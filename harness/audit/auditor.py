@@ -1,5 +1,6 @@
 """The audit of one trial: at its first steps and at its end, on clones of its state, never on the state itself."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,10 +21,14 @@ from harness.audit.sequence_promises import SequencePromises
 from harness.audit.set_promises import broken_sets
 from harness.audit.stops import open_stops
 from harness.audit.tables import silent_rows
+from harness.audit.twins import Twins
 from harness.audit.unrecorded import unrecorded_keys
 from harness.mechanisms.catalogue import configured
 from harness.trial.inspection import Moment, Subject
 from models.energy.base import Energy
+
+Asked = Callable[[Twins], list[MechanismFinding]]
+"""What is wrong with a trial, by its twins."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
-        promises = [partial(broken_promises, scored=first), open_stops, strange_targets, other_slopes]
-        for asked in (*promises, silent_rows, strange_part_weights) if first else promises:
+        for asked in _promises(first=first):
             findings += answered(subject, partial(asked, judge.twins), _of_trial)
         findings += resting + broken_sets(judge.twins, elements=first)
         if not probe.config.frozen:
@@ -65,6 +69,12 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
             else _of_reads(unrecorded_keys(subject.reads))
         )
     return Audit(findings, probe.cost)
+
+
+def _promises(*, first: bool) -> list[Asked]:
+    """What is asked about no single mechanism."""
+    once: list[Asked] = [silent_rows, strange_part_weights] if first else []
+    return [partial(broken_promises, scored=first), open_stops, strange_targets, other_slopes, *once]
 
 
 def _of_trial(sentence: str) -> list[MechanismFinding]:
