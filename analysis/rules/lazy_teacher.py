@@ -5,17 +5,20 @@ from typing import ClassVar
 
 import numpy as np
 
+from analysis.rules.chance import UNDERPOWERED
 from analysis.rules.ended import NOTHING, at_the_end, last_epoch, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.sources import documents
-from analysis.rules.table import Floats, Mask, paired
+from analysis.rules.table import Floats, Mask, Table, paired
 from analysis.rules.units import Units
 
 _TERM = "distillation"
 _GROWN = 300
 """Optimiser steps before which R_S is small because it began so: R_T is a number per cell line, which grows at once."""
+_GROWS = 3.0
+"""Share of R_T's variance in the last epoch over the largest of any earlier one, above which R_S is still growing."""
 
 
 @register
@@ -24,15 +27,16 @@ class LazyTeacher(Rule):
     and the distillation is not below what it was in its first epoch.
 
     Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 300 steps: of healthy
-    units R_S passes 5 % about the 200th, and until then the distillation rises with R_T.
+    units R_S passes 5 % about the 200th, and until then the distillation rises with R_T. When that is differs by hundreds
+    of steps between seeds, and it takes few of them from a thousandth of R_T's variance to all of it: a unit whose share
+    is in the last epoch more than threefold that of every earlier one ended while its Student was learning, and is not
+    judged.
     """
 
     id = "lazy_teacher"
     mark = "y"
     order = 240
-    condition_text = (
-        "variance of R_S over cell lines < 5 % of that of R_T, and the distillation does not fall"
-    )
+    condition_text = "variance of R_S over cell lines < 5 % of that of R_T, no longer growing, and the distillation does not fall"
     severity = "fault"
     source = documents("002")
     advice = "raise loss.distillation.weight or the support sets' size; nothing else tells what R_T knows"
@@ -40,7 +44,6 @@ class LazyTeacher(Rule):
 
     def measure(self, units: Units) -> Readings:
         rows = units.epochs
-        student, teacher = rows.numbers("student_var"), rows.numbers("teacher_var")
         terms = units.terms
         terms = terms.where(terms.equals("term", _TERM) & ~np.isnan(terms.numbers("value")))
         said = units.settings(f"loss.{_TERM}.weight")
@@ -49,8 +52,7 @@ class LazyTeacher(Rule):
         first[terms.unit[::-1]] = terms.numbers("value")[::-1]
         at = paired((terms.unit, terms.numbers("epoch")), (rows.unit, rows.numbers("epoch")))
         now = np.append(terms.numbers("value"), np.nan)[at]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = student / teacher
+        ratio = _ratio(rows)
         known = ~np.isnan(ratio) & ~np.isnan(now)
         values = {"ratio": ratio, "first": first[rows.unit], "now": now}
         readings = Readings.of_units(
@@ -62,6 +64,7 @@ class LazyTeacher(Rule):
             ("config_json of the table units", ~units.configured),
             (f"{NOTHING}: no distillation is configured", ~configured),
             *untrained(units, _GROWN),
+            (f"{UNDERPOWERED}: R_S was still growing when the unit ended", _growing(units, ratio)),
             (
                 "student_var and teacher_var of the table epochs, and the term distillation",
                 ~readings.at(readings.epoch == last_epoch(units)[readings.unit]).has(units.count),
@@ -84,4 +87,23 @@ class LazyTeacher(Rule):
         rows = units.terms
         first = np.zeros(len(rows), dtype=bool)
         first[np.flatnonzero(rows.equals("term", _TERM) & ~np.isnan(rows.numbers("value")))[:1]] = True
-        return {"terms": first}
+        ratio = np.nan_to_num(_ratio(units.epochs), nan=-1.0)
+        largest = np.zeros(len(ratio), dtype=bool)
+        largest[np.argmax(ratio) : np.argmax(ratio) + 1 if len(ratio) else 0] = True
+        return {"terms": first, "epochs": largest}
+
+
+def _ratio(epochs: Table) -> Floats:
+    """Variance of R_S over that of R_T of every epoch, NaN where either is not known."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(epochs.numbers("student_var") / epochs.numbers("teacher_var"))
+
+
+def _growing(units: Units, ratio: Floats) -> Mask:
+    """Units [units] of several epochs whose ratio in the last is more than _GROWS times the largest of the others."""
+    rows = units.epochs
+    last = rows.numbers("epoch") == last_epoch(units)[rows.unit]
+    now, before = np.full((2, units.count), np.nan)
+    np.fmax.at(now, rows.unit[last], ratio[last])
+    np.fmax.at(before, rows.unit[~last], ratio[~last])
+    return np.asarray(now > _GROWS * before)
