@@ -36,7 +36,9 @@ class LazyTeacher(Rule):
     id = "lazy_teacher"
     mark = "y"
     order = 240
-    condition_text = "variance of R_S over cell lines < 5 % of that of R_T, no longer growing, and the distillation does not fall"
+    condition_text = (
+        "variance of R_S over cell lines < 5 % of R_T's, not growing, and the distillation does not fall"
+    )
     severity = "fault"
     source = documents("002")
     advice = "raise loss.distillation.weight or the support sets' size; nothing else tells what R_T knows"
