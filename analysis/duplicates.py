@@ -94,8 +94,8 @@ def copies(run: Run) -> list[Copy]:
 
 def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
     """Rows of the table `warnings`, one per unit of a copy; none where never_acted explains why two are the same."""
-    found = copies(run)
-    if not found:
+    repeated = copies(run)
+    if not repeated:
         return
     names = {config: str(change.get("name", config)) for config, change in configuration_changes(run).items()}
     unit_keys: Any = run.table("units")[KEYS].to_dict("records")
@@ -104,7 +104,7 @@ def duplicate_findings(run: Run, units: Units) -> Iterator[dict[str, Any]]:
         keys_of.setdefault(key["config"], []).append(key)
     silent: dict[str, set[str]] | None = None
     contents: Mapping[str, Mapping[str, Any]] = {}
-    for copy in found:
+    for copy in repeated:
         if copy.decimals is None:
             if silent is None:
                 silent, contents = _silent_keys(run, units), resolved_configurations(run)
@@ -152,8 +152,8 @@ def _alike(config: np.ndarray, key: np.ndarray, values: np.ndarray) -> list[tupl
         at, number, of = key[order], column[order], config[order]
         same = (at[1:] == at[:-1]) & (number[1:] == number[:-1])
         pairs.append(np.stack([of[:-1][same], of[1:][same]], axis=1))
-    found, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
-    return [(int(one), int(other)) for one, other in found[counts >= _LOOKED_AT]]
+    linked, counts = np.unique(np.concatenate(pairs), axis=0, return_counts=True)
+    return [(int(one), int(other)) for one, other in linked[counts >= _LOOKED_AT]]
 
 
 def _digits(run: Run) -> dict[str, Mapping[str, int]]:
