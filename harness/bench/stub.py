@@ -126,7 +126,7 @@ def _report(config: Mapping[str, Any], epoch: int, last: int) -> dict[str, Any]:
         "ended": [_unit(config)] if ended else [],
         "diverged": 0,
         "reason": "",
-        "metrics": {"train_aupr": value},
+        "metrics": [("train_aupr", value)],
         "warned": [],
         "seconds": 1.0,
         "notes": [],

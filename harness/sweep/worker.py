@@ -282,9 +282,10 @@ class TrialWorker(Trainable):
             "diverged": diverged,
             "units": len(statuses),
             "reason": self._reason(diverged, len(statuses)),
-            "metrics": {name: sum(m[name] for m in metrics) / len(metrics) for name in metrics[0]}
+            # As pairs: of each number that a report names by itself Tune keeps some 2 KiB of running figures per trial.
+            "metrics": [(name, sum(m[name] for m in metrics) / len(metrics)) for name in metrics[0]]
             if metrics
-            else {},
+            else [],
             "warned": sorted(warned),
         }
 
@@ -338,7 +339,7 @@ class TrialWorker(Trainable):
             "ended": _ended(statuses),
             "diverged": sum(status == "diverged" for status in statuses.values()),
             "units": len(statuses),
-            "metrics": {},
+            "metrics": [],
             "warned": [],
         }
 

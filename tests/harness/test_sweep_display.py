@@ -32,7 +32,7 @@ def _report(config: str, epoch: int, objective: float, **given: Any) -> dict[str
         "objective": objective,
         "status": "running",
         "reason": "",
-        "metrics": {"train_aupr": 0.9},
+        "metrics": [("train_aupr", 0.9)],
         "warned": [],
         "seconds": 10.0,
         "diverged": 0,

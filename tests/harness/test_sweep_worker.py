@@ -216,7 +216,7 @@ def test_a_replicate_that_diverges_ends_alone_and_is_counted(
     assert (report["diverged"], report["units"]) == (1, 2)
     assert report["reason"] == "1 of 2 units diverged: epoch 2: step 4: the term task is nan"
     assert report["objective"] == second.row["objective_value"], "its best epoch before does not count"
-    assert all(math.isfinite(value) for value in report["metrics"].values())
+    assert all(math.isfinite(value) for value in dict(report["metrics"]).values())
     last = one.step()
     assert (last["status"], last["done"], last["epoch"]) == ("diverged", True, 3)
     assert list(last["statuses"].values()) == ["diverged", "done"]

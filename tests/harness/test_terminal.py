@@ -125,7 +125,7 @@ def test_the_live_table_and_its_lines_take_labels_as_they_are(terminal: bool) ->
         "status": "running",
         "reason": "",
     }
-    updated = shown.update({**report, "metrics": {}, "warned": [], "seconds": 1.0, "diverged": 0})
+    updated = shown.update({**report, "metrics": [], "warned": [], "seconds": 1.0, "diverged": 0})
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=100, color_system=None)
     display = Display(console, shown, "val_unseen/macro/aupr")
