@@ -32,12 +32,12 @@ def strange_part_weights(twins: Twins) -> list[MechanismFinding]:
 
 def _part_weights(twins: Twins, term: LossTerm) -> Iterator[str]:
     """Dotted paths of the weights in the term's block beside its own."""
-    path, _, own = term.weight.rpartition(".")
-    if own != "weight":
+    path, _, itself = term.weight.rpartition(".")
+    if itself != "weight":
         return  # a block of the weights of several terms
     block: Any = value_at(twins.probe.config, path)
     for name, field in type(block).model_fields.items():
-        if name != own and any(isinstance(said, Weighing) for said in field.metadata):
+        if name != itself and any(isinstance(said, Weighing) for said in field.metadata):
             yield f"{path}.{name}"
 
 

@@ -27,11 +27,11 @@ def silent_rows(twins: Twins) -> list[MechanismFinding]:
         shown |= met
         for name in tables:
             learned[name] |= rows[name]
-        if len(shown) == lines and not any(found and shown - found for found in learned.values()):
+        if len(shown) == lines and not any(known and shown - known for known in learned.values()):
             break
     said = []
-    for name, found in learned.items():
-        silent = sorted(shown - found) if found else []
+    for name, known in learned.items():
+        silent = sorted(shown - known) if known else []
         if silent:
             line = twins.probe.dataset.cell_lines[twins.probe.codes[silent[0]]]
             text = (

@@ -60,9 +60,7 @@ def test_several_and_none_are_answered_with_names(run: Run, names: dict[str, str
         "energy=gated\nranking=1",
     ],
 )  # fmt: skip
-def test_what_contradicts_itself_or_means_nothing_is_one_short_sentence(
-    run: Run, names: dict[str, str], shape: str
-) -> None:
+def test_what_means_nothing_is_one_short_sentence(run: Run, names: dict[str, str], shape: str) -> None:
     gated = next(config for config, name in names.items() if name == "energy=gated, ranking=1")
     assert chosen(run, f"energy=gated, … {gated[:6]}") == gated
     with pytest.raises(UserError, match="has no configuration") as refused:

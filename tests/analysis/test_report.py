@@ -293,7 +293,7 @@ def test_shortcuts_of_the_data_are_those_of_the_data_report(run_path: Path, tmp_
     assert "was not stored with this run" in said(), "it is of other data"
 
 
-def test_what_never_finished_an_epoch_is_one_line_and_its_reason_stands_once(tmp_path: Path) -> None:
+def test_what_never_finished_an_epoch_is_said_once(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [Copy("aaa111", {})], seeds=(0, 1))
     stopped = Copy(
         "bbb222", {"energy.form": "gated"}, status="stopped", unit={"reason": f"{AUDIT_STOP}mine is inert"}

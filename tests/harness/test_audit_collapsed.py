@@ -52,7 +52,7 @@ def test_a_term_that_reads_nothing_is_still_accused_there(
     assert "ranking_smooth_ap" in said(unit)
 
 
-def test_scattered_numbers_are_the_same_each_time_and_differ_everywhere() -> None:
+def test_scattered_numbers_are_the_same_each_time() -> None:
     content = torch.full((3, 4), 0.5)
     assert torch.equal(scattered(content), scattered(content))
     assert scattered(content).unique().numel() == 12

@@ -76,9 +76,7 @@ def test_a_fault_of_a_small_part_is_said(
     assert sentence in reasons(make_unit, changes)
 
 
-def test_a_teacher_that_is_frozen_once_is_said_as_a_later_epoch_begins(
-    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_teacher_that_is_frozen_once_is_said(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     def once(memory: Memory, branches: Branches, epoch: int) -> dict[str, Tensor]:
         if "ready" in memory and float(memory["ready"]) > 0:
             return {**memory, "earlier_epoch": torch.tensor(epoch)}

@@ -169,7 +169,7 @@ def test_what_is_said_above_the_table_is_broken_between_words(width: int) -> Non
     assert [line.split()[0] for line in lines if not line.startswith("  ")] == ["diverged", "the"]
 
 
-def test_a_terminal_says_why_the_audit_stopped_and_nothing_of_other_stops() -> None:
+def test_a_terminal_says_why_the_audit_stopped() -> None:
     shown, _ = _board(total=2)
     display, stream = _shown(shown, terminal=True)
     for config, reason in (("aaa", "overfit_train holds"), ("bbb", f"{AUDIT_STOP}loss.mine is inert")):

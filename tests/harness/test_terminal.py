@@ -55,7 +55,7 @@ def test_describe_and_a_dry_run_name_cell_lines_and_folders(data: Path, tmp_path
     assert "[/bold]run" in planned.stdout.replace("\n", "")
 
 
-def test_a_trial_prints_commands_that_can_be_pasted_and_whole_numbers_in_80_columns(
+def test_a_trial_prints_whole_numbers_in_80_columns(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")

@@ -74,7 +74,7 @@ def test_what_a_student_has_learnt(student: np.ndarray, verdict: str) -> None:
     assert said.teacher.low > 0
 
 
-def test_a_student_that_does_not_follow_a_teacher_of_noise_is_not_lazy() -> None:
+def test_who_does_not_follow_noise_is_not_lazy() -> None:
     said = [made(LEVEL, np.full(4, 0.3), level=0.0, seed=seed) for seed in range(20)]
     assert all(each is not None and each.verdict == UNDECIDED for each in said)
 
