@@ -55,7 +55,7 @@ def direction(twins: Twins, mechanism: Mechanism, cls: type | None) -> Mechanism
         judged = [
             each for letters, aims in _alike(scene.terms[key]) for each in _judged(scene, key, letters, aims)
         ]
-    gaps = [gap for gap, _ in judged if gap is not None]
+    gaps = [gap for gap, _ in judged]
     faults = [text for text in (*(text for _, text in judged), scene.unlike[key]) if text]
     if faults:
         finding = MechanismFinding.on(mechanism, "broken", faults[0], direction_gap=max(gaps, default=None))
@@ -97,12 +97,10 @@ def _alike(term: LossTerm) -> list[tuple[list[str], list[Aim]]]:
     return alike
 
 
-def _judged(
-    scene: Scene, key: str, letters: Sequence[str], aims: Sequence[Aim]
-) -> list[tuple[float | None, str]]:
-    """Per question |finite difference / slope - 1| (None: no slope) and the fault in words; empty where it is met. Groups
-    on which the same is declared are followed at once, each as far as moves the scalars by about as much; where that does
-    not agree closely, one by one."""
+def _judged(scene: Scene, key: str, letters: Sequence[str], aims: Sequence[Aim]) -> list[tuple[float, str]]:
+    """Per question |finite difference / slope - 1| and the fault in words, empty where it is met; none over groups without
+    a slope. Groups on which the same is declared are followed at once, each as far as moves the scalars by about as much;
+    where that does not agree closely, one by one."""
     sizes = {letter: scene.size(key, letter) for letter in letters}
     scalars = scene.scalars(key)
     if not math.isfinite(sum(sizes.values()) + sum(scalars.values())):

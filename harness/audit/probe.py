@@ -94,7 +94,9 @@ class Probe:
                 group["lr"] = min(group["lr"], WARM_RATE)
             if not left or step_s is None:
                 began = time.perf_counter()
-                self.step(clone, batch=batches[-2] if step_s is None else self.batches[-2])
+                # An epoch before that of the twins, so that they have an earlier Teacher that had trained.
+                warming = self.batches[-2] if step_s else batches[-2]
+                self.step(clone, batch=warming, progress=EVERYTHING_ON - 1)
                 self.step_s = step_s or share * (time.perf_counter() - began)
             self.weights = _kept(clone.weights())
             lost = not_finite(self.weights)

@@ -36,10 +36,6 @@ class Windows(NamedTuple):
         """Base codes [B, L] of the pairs."""
         return self.read(self.row)
 
-    def rolled(self, places: int) -> "Windows":
-        """Each pair with the window of the pair `places` before it."""
-        return self._replace(row=self.row.roll(places))
-
     def in_groups(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """(numbers [m], pairs [n]): at most `size` windows at a time, and all pairs that have one of them."""
         order = torch.argsort(self.row, stable=True)

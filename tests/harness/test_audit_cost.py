@@ -5,6 +5,7 @@ import torch
 
 from harness.audit.auditor import Audit
 from harness.audit.probe import Probe
+from harness.audit.twins import Twins
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Moment, Subject
 from harness.trial.step.measure import Measured, Sides
@@ -46,3 +47,16 @@ def test_a_known_step_is_what_costs_are_stated_in(
         assert sizes == [8], "a small step"
         assert Probe(subject).cost > 1.0
         assert sizes[1:] == [16], "one of the trial's size"
+
+
+def test_twins_have_an_earlier_teacher_that_had_trained(make_unit: MakeUnit) -> None:
+    changes = {
+        "episode.pseudo_unseen": 0.4,
+        "environment.teacher.kind": "ema",
+        "loss.distillation.weight": 0.5,
+    }
+    with torch.random.fork_rng(devices=[]):
+        twins = Twins(Probe(make_unit(changes).subject))
+    hidden = twins.trainer.hidden(twins.probe.batch, twins.trainer.index)
+    assert hidden is not None
+    assert float(twins.base.states["memory/ready"]) == 1.0
