@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.looked_at import is_last, middle_step
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
 from models.streams import Dropout, GaussianNoise, drawing
@@ -16,7 +17,7 @@ from models.streams import Dropout, GaussianNoise, drawing
 ENTRIES = 2048
 """Entries of a module's output that are looked at."""
 LOOKED_AT = 2
-"""Steps at the beginning of every epoch that are looked at."""
+"""Steps at the beginning of every epoch that are listened to, beside a middle one and the last."""
 KEPT = 4
 """Draws of a module that later ones are compared with: those of the first steps."""
 BY_CHANCE = 1e-9
@@ -55,6 +56,7 @@ class Chance:
         config, model = subject.config, subject.trainer.model
         self.rate, self.hides = config.model.dropout, config.episode.pseudo_unseen
         self.warm_epochs = config.curriculum.phase1_epochs
+        self.seed, self.steps = subject.trainer.seed, subject.sampler.steps
         self.calls: dict[str, list[tuple[Tensor, ...]]] = {}
         self.earlier: dict[str, list[NoiseDraw]] = {}
         self.disturbed: set[str] = set()
@@ -95,7 +97,9 @@ class Chance:
         """A step of an epoch (1-based) is about to be taken."""
         self.step = self.step + 1 if epoch == self.epoch else 1
         self.epoch, self.batch, self.training, self.arrived = epoch, batch, True, None
-        self.listens = self.step <= LOOKED_AT
+        at, steps = self.step - 1, self.steps
+        looks = at == middle_step(self.seed, epoch, steps) or is_last(epoch, at, steps)
+        self.listens = at < LOOKED_AT or looks
         self.calls.clear()
 
     def after(self) -> list[MechanismFinding]:

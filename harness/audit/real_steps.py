@@ -10,6 +10,7 @@ from torch import Tensor
 
 from harness.audit.earlier_teacher import stale_teacher, teacher_now
 from harness.audit.finding import MechanismFinding
+from harness.audit.looked_at import is_last, middle_step
 from harness.audit.neutral import members
 from harness.audit.reference_step import Moments, moments, weights_at
 from harness.audit.states import Fault, untouched
@@ -32,10 +33,11 @@ CHECK = "real step"
 class RealSteps:
     """Judges the steps of one unit: `before` and `after` each, and what is left at its `ended`.
 
-    On the last step of every epoch, and on the first one of the first two and of phase 2, a reference (`reference_step`) is
-    computed on a clone from the state before, and compared with the parameters after, and each term's gradient with that
-    of its plain scalars; the weights in force are compared at every step. What differs is said once per kind. The trial
-    does not change. Raises Diverged where the reference is not finite.
+    On the first, a middle (`middle_step`) and the last step of the first two epochs, then on a middle and the last one in
+    turn, and on the first of phase 2, a reference (`reference_step`) is computed on a clone from the state before, and
+    compared with the parameters after, and each term's gradient with that of its plain scalars; the weights in force are
+    compared at every step. What differs is said once per kind. The trial does not change. Raises Diverged where the
+    reference is not finite.
 
     `cost_steps`: wall time so far over that of the median step.
     """
@@ -92,9 +94,13 @@ class RealSteps:
         """The trainer is about to take this batch."""
         began = time.perf_counter()
         epoch_before, position = divmod(self._trainer.index, self._steps)
-        begins = position == 0 and epoch_before in self._begins
+        seed, steps = self._trainer.seed, self._steps
+        looked = position == 0 and epoch_before in self._begins
+        looked |= position == middle_step(seed, epoch_before + 1, steps) or is_last(
+            epoch_before + 1, position, steps
+        )
         self._taught = teacher_now(self._trainer) if position == 0 else {}
-        self._batch = batch if begins or position == self._steps - 1 else None
+        self._batch = batch if looked else None
         if self._batch is not None:
             self._before = moments(self._trainer)
             self._load()

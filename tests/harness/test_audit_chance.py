@@ -69,6 +69,18 @@ def test_noise_that_is_not_drawn_anew_stops_a_unit(
     )
 
 
+@pytest.mark.parametrize("place", range(5))
+def test_noise_that_is_missing_at_one_place_of_every_epoch_is_said(
+    place: int, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = TrainingDraws.noise
+    monkeypatch.setattr(
+        TrainingDraws, "noise", lambda self, index: None if index % 5 == place else true(self, index)
+    )
+    changes = {**STRICT, "optimiser.epochs": 5, "optimiser.steps_per_epoch": 5}
+    assert "drops 0 of its inputs" in run(make_unit(changes, twins=False)).row["reason"]
+
+
 def test_normal_numbers_are_drawn_anew(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
     changes = {**STRICT, "model.dropout": 0.0, "decouple.vib": 0.001}
     assert run(make_unit(changes, twins=False, run="sound")).status == "done"

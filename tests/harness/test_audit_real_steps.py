@@ -2,14 +2,18 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from harness.audit.finding import MechanismFinding
+from harness.audit.looked_at import is_last, middle_step
 from harness.audit.real_steps import RealSteps
 from harness.audit.reference_step import Moments, moved, remembered, weights_at
 from harness.config.space.compose import compose
@@ -179,7 +183,7 @@ FAULTS: dict[str, tuple[Break, dict[str, Any], str]] = {
         {**SEVERAL, "balance.kind": "grad_norm"},
         "in force is 0 at step 5",
     ),
-    "silent from an epoch on": (silent_from(6, "club"), SEVERAL, "at step 8"),
+    "silent from an epoch on": (silent_from(6, "club"), SEVERAL, "at step 7"),
     "a ramp that stays": (never_arriving, RAMP, "where configuration and schedule give"),
     "another clip": (other_clip, SEVERAL, "got a gradient of norm 0.000"),
 }
@@ -198,6 +202,30 @@ def test_a_wrong_step_is_said(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPat
     if name.startswith("weight 0"):
         assert ("M33", "grl") in {(finding.id, finding.mechanism) for finding in findings}
         assert findings[-1].weight_gap == 1.0
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_fault_at_one_place_of_every_epoch_is_said(
+    make_unit: MakeUnit, monkeypatch: Any, place: int
+) -> None:
+    unit_run = make_unit({**SEVERAL, "optimiser.steps_per_epoch": 5})
+    fault = descending(lambda s, g, d: d(s, {p: x / 2 for p, x in g.items()} if s.index % 5 == place else g))
+    fault(monkeypatch, unit_run)
+    at = [int(re.search(r"at step (\d+)", finding.reason)[1]) for finding in said(unit_run, epochs=5)[:-1]]  # type: ignore[index]
+    assert at
+    assert {index % 5 for index in at} == {place}
+
+
+@given(seed=st.integers(0, 2**32), steps=st.integers(0, 40))
+def test_every_place_of_an_epoch_has_its_turn(seed: int, steps: int) -> None:
+    epochs = range(1, 2 * steps + 8)
+    middle = [place for epoch in epochs if (place := middle_step(seed, epoch, steps)) is not None]
+    between = range(1, steps - 1)
+    assert sorted(middle[: len(between)]) == list(between)
+    last = {epoch for epoch in epochs if is_last(epoch, steps - 1, steps)}
+    assert {1, 2, 4} <= last
+    for epoch in epochs[2:]:
+        assert (epoch in last) != (middle_step(seed, epoch, steps) is not None)
 
 
 def test_parameters_that_come_back_have_never_moved(make_unit: MakeUnit) -> None:
