@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from harness.audit import promised_draws
 from harness.audit.alike import alike
 from harness.audit.breach import Breach
 from harness.audit.cell_features import arriving_features, is_of_others, not_permuted
 from harness.audit.sequences import Sequences
-from harness.audit.shown_labels import ShownLabels
 from harness.audit.witness import Arrival, Witness, same_values
 from harness.trial.episodes.sampler import EpisodeBatch
 from harness.trial.inspection import Subject
@@ -30,7 +30,7 @@ class ArrivalContract:
         self.labels = self.label.astype(np.float32)
         """The same as a step has them."""
         self.features, self.own_features = arriving_features(subject), not_permuted(subject)
-        self.sequences, self.shown = Sequences(dataset), ShownLabels()
+        self.sequences, self.trainer = Sequences(dataset), subject.trainer
 
     def breaches(self, witness: Witness, batch: EpisodeBatch, number: int) -> Iterator[Breach]:
         """Support and query of a step inside the model are those of the batch, with the data's own labels."""
@@ -71,7 +71,7 @@ class ArrivalContract:
             yield Breach("labels", "sampler", "the loss read other labels than the data's")
 
     def _of_labels(self, arrival: Arrival, batch: EpisodeBatch) -> Iterator[Breach]:
-        """Labels of support pairs: none, or half of them, and the data's."""
+        """Labels of support pairs: none, or those that are drawn for the step, and the data's."""
         shown = arrival.labelled.cpu().numpy() > 0
         if not self.config.support.labels:
             if np.count_nonzero(shown):
@@ -81,7 +81,15 @@ class ArrivalContract:
         label = self.label[batch.support]
         if (arrival.label.cpu().numpy() != label)[shown].any():
             yield Breach("support labels", "support", "a support pair has another label than the data's")
-        yield from self.shown.of_step(shown, label)
+        # The step was taken, so that the trainer stands before the next one.
+        wanted = promised_draws.shown(self.trainer.seed, self.trainer.index - 1, *shown.shape).numpy()
+        if not np.array_equal(shown, wanted):
+            both, text = (
+                (shown & wanted).sum(),
+                f"{shown.sum()} of {shown.size} labels of support pairs are shown",
+            )
+            told = f"{text}, {both} of them of the {wanted.sum()} that the step's stream shows"
+            yield Breach("labels chosen", "support", told)
 
     def _of_names(self, arrival: Arrival, step: Step, batch: EpisodeBatch) -> Iterator[Breach]:
         """Cell lines by name: of the support sets, save where they are hidden, and as the loss terms read them."""

@@ -22,6 +22,7 @@ from harness.trial.inspection import Subject
 from harness.trial.step.balance import BALANCES
 from harness.trial.step.movement import movements
 from harness.trial.step.trainer import StepLog, Trainer
+from models.streams import initialise, stream_seed
 
 TOLERANCE = 1e-6
 """Largest |weight in force / expected - 1|."""
@@ -181,13 +182,16 @@ class RealSteps:
         return index // self._steps + index % self._steps / self._steps
 
     def _load(self) -> None:
-        """Give the clone the state before the step."""
+        """Give the clone, which began elsewhere, the state before the step."""
         trainer = self._trainer
         if self._clone is None:
             with torch.random.fork_rng(devices=[]):
                 self._clone = Trainer(
                     self._config, trainer.dataset, self._codes, trainer.seed, trainer.device
                 )
+                # What stays of a beginning when a state is loaded is then told from what the state says.
+                for part in (self._clone.model, self._clone.terms):
+                    initialise(part, stream_seed(trainer.seed, "another beginning"))
         self._clone.load_weights(trainer.weights())
 
     def _of_weights(

@@ -1,4 +1,4 @@
-"""Batches and support draws follow the trial's seed: the same for the same, and others for another seed."""
+"""Beginning, batches and support draws follow the trial's seed: the same for the same, and others for another seed."""
 
 import itertools
 import math
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.audit.batch_contract import BatchContract
+from harness.audit.beginning import strange_beginning
 from harness.audit.bounds import BY_CHANCE
 from harness.audit.breach import Breach
 from harness.audit.visits import AT_RANDOM
@@ -31,6 +32,7 @@ class Seeded:
 
     def breaches(self) -> Iterator[Breach]:
         seed = self.subject.trainer.seed
+        yield from strange_beginning(self.subject.trainer)
         if self.subject.config.episode.sampler in AT_RANDOM:
             yield from self._of_sampler(seed)
         drawn, again, others = (self._draws(each) for each in (seed, seed, seed + 1))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from harness.audit.finding import MechanismFinding
 from harness.audit.neutral import members, parts_of
 from harness.audit.reading import NOTHING
+from harness.audit.stem_reference import SIDES, StemOutput, strange_stem
 from harness.audit.twins import Twins
 from harness.trial.episodes.batches import windows_of
 from models.sequence.interaction import Interaction
@@ -24,7 +25,6 @@ STRETCHES = 16
 """Most stretches of one side that are exchanged, one at a time."""
 NEAR = 1e-4
 """Difference, relative to 1 + size, that the order of a sum may make."""
-SIDES = ("enhancer", "promoter")
 Call = tuple[tuple[Any, ...], Any]
 """What a module was given, and what it gave."""
 COMPLEMENT = torch.tensor([3, 2, 1, 0, NULL_BASE], dtype=torch.uint8)
@@ -35,7 +35,8 @@ class SequencePromises:
 
     `ask` gives the findings: `sequence` is leaking where a pair's U_I depends on padding, on other pairs or, with shared
     strands, on the strand; inert where an encoder that declares to read every window lets one pass, where a part that
-    declares to join both sides hears one, or where self-attention does not know positions. `windows`: each stretch of a
+    declares to join both sides hears one, or where self-attention does not know positions; broken where what comes behind
+    a stem is not given what its equation makes. `windows`: each stretch of a
     side is asked for as well, which a trained attention may have learned to pass over.
     """
 
@@ -50,13 +51,19 @@ class SequencePromises:
         self.sides = tuple(side.of_pairs() for side in read)
         self.joint = _joint(self.sequence.interaction)
         self.layers = dict(members(self.trainer, RotarySelfAttention))
+        attention = (sequence.enhancer_attention, sequence.promoter_attention)
+        self.behind = {
+            name: layers[0] if len(layers) else sequence.interaction
+            for name, layers in zip(SIDES, attention, strict=True)
+        }
+        """By side, what is first given what its stem makes."""
 
     @torch.no_grad()
     def ask(self) -> list[MechanismFinding]:
         self._look()
         leaks = next(self._leaks(), None)
         deaf = next(self._deaf(), None)
-        said = {"leaking": leaks, "inert": deaf}
+        said = {"leaking": leaks, "inert": deaf, "broken": next(self._other_stems(), None)}
         return [
             MechanismFinding("-", "sequence", verdict, text, "input")
             for verdict, text in said.items()
@@ -151,6 +158,17 @@ class SequencePromises:
                 exchanged[start] = other
         return exchanged
 
+    def _other_stems(self) -> Iterator[str]:
+        """What the first part behind a stem was given, for the pairs themselves, against the stem's equation."""
+        size = len(self.base)
+        for side, bases in enumerate(self.sides):
+            arguments = self.looked[SIDES[side]][0]
+            # The interaction is given both sides, one after the other.
+            at = 2 * side if self.behind[SIDES[side]] is self.sequence.interaction else 0
+            h, mask = (part[:size] for part in arguments[at : at + 2])
+            if text := strange_stem(self.sequence, side, bases, StemOutput(h, mask)):
+                yield text
+
     def _one_sided(self, interaction: Interaction) -> Iterator[str]:
         """A part that declares to join both sides and gives the same with another pair's sequence of one side."""
         if not self.joint:
@@ -176,7 +194,7 @@ class SequencePromises:
 
             return keep
 
-        parts = {**self.joint, **self.layers}
+        parts = {**self.joint, **self.layers, **self.behind}
         handles = [part.register_forward_hook(keeps(name)) for name, part in parts.items()]
         try:
             return self._read(enhancer, promoter), calls

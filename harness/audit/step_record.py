@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from analysis.schema import MACRO
 from harness.audit.finding import MechanismFinding
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.inspection import Subject
@@ -68,12 +69,12 @@ class StepRecord:
                     sums.reports[term.key, name] = values.reshape(-1).tolist()
 
     def ended(
-        self, epochs: Iterable[Row], terms: Sequence[Row], reports: Sequence[Row]
+        self, epochs: Iterable[Row], terms: Sequence[Row], reports: Sequence[Row], cells: Iterable[Row]
     ) -> list[MechanismFinding]:
-        """The first row of each table that says something else."""
+        """The first row of each table that says something else; what an epoch has of `cells` is compared with these."""
         whole = {epoch: sums for epoch, sums in self.epochs.items() if sums.steps == self.steps}
         kinds = (
-            _of_epochs(whole, epochs, self.config),
+            _of_epochs(whole, epochs, self.config, _trained(cells)),
             _of_terms(whole, terms),
             _of_reports(whole, reports, self.lines),
         )
@@ -81,8 +82,19 @@ class StepRecord:
         return [MechanismFinding("-", "record", "broken", text, "real step") for text in texts]
 
 
+def _trained(cells: Iterable[Row]) -> dict[int, float]:
+    """Epoch -> macro AUPR of the training subset, as its row of `cells` has it."""
+    keys = ("selection", "split", "cell_line", "score", "prevalence_mode", "protocol")
+    wanted = ("epoch", "train", MACRO, "corrected", "as_found", "exact")
+    mine = [row for row in cells if tuple(row[key] for key in keys) == wanted]
+    return {int(row["epoch"]): math.nan if row["aupr"] is None else row["aupr"] for row in mine}
+
+
 def _of_epochs(
-    whole: Mapping[int, EpochSums], rows: Iterable[Row], config: ConfigurationBlock
+    whole: Mapping[int, EpochSums],
+    rows: Iterable[Row],
+    config: ConfigurationBlock,
+    trained: Mapping[int, float],
 ) -> Iterator[str]:
     for row in rows:
         epoch = int(row["epoch"])
@@ -98,6 +110,7 @@ def _of_epochs(
             "phase": phase,
             "step": epoch * sums.steps,
             "lr": config.optimiser.lr,
+            "train_aupr": trained.get(epoch, math.nan),
         }
         for name, value in expected.items():
             if _differ(row.get(name), value):

@@ -71,10 +71,9 @@ class AuditInspector:
 
     def ended(self, record: Record) -> Inspection:
         steps = self._heard(lambda: self.steps.ended(record.rows("terms")))
-        tables = [record.rows(name) for name in ("epochs", "terms", "reports")]
+        tables = [record.rows(name) for name in ("epochs", "terms", "reports", "cells")]
         parts = (
             self.contracts.ended,
-            self.chance.ended,
             lambda: self.record.ended(*tables),
             lambda: self.continuation.ended(record),
             lambda: self.ledger.at_the_end(record),

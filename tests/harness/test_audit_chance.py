@@ -51,10 +51,10 @@ def seldom(self: TrainingDraws, cell: Tensor, index: int) -> Tensor:
 @pytest.mark.parametrize(
     ("noise", "sentence"),
     [
-        (same_step, "at step 2 of epoch 1, .* draws the same numbers as in an earlier step"),
-        (same_epoch, "at step 1 of epoch 2, .* draws the same numbers as in an earlier step"),
-        (one_stream, "draws the same numbers as "),
-        (too_few, "drops 0.1.* of its inputs, and model.dropout is 0.3"),
+        (same_step, "at step 2 of epoch 1, .* and not those that its stream drops at this step"),
+        (same_epoch, "at step 1 of epoch 2, .* and not those that its stream drops at this step"),
+        (one_stream, "and not those that its stream drops at this step"),
+        (too_few, "drops 0.1.* of its inputs, .* with model.dropout 0.3"),
         (lambda self, index: None, "drops 0 of its inputs"),
     ],
 )
@@ -85,7 +85,10 @@ def test_normal_numbers_are_drawn_anew(make_unit: MakeUnit, monkeypatch: pytest.
     changes = {**STRICT, "model.dropout": 0.0, "decouple.vib": 0.001}
     assert run(make_unit(changes, twins=False, run="sound")).status == "done"
     monkeypatch.setattr(TrainingDraws, "noise", same_step)
-    assert "draws the same numbers" in run(make_unit(changes, twins=False)).row["reason"]
+    assert (
+        "adds other numbers than the standard normal ones"
+        in run(make_unit(changes, twins=False)).row["reason"]
+    )
 
 
 def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,12 +108,12 @@ def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: p
 @pytest.mark.parametrize(
     ("hidden", "sentence"),
     [
-        (seldom, "of 160 episodes hid their name"),
+        (seldom, "episodes hid their name, and with episode.pseudo_unseen 0.5 the step's stream hides"),
         (
             lambda self, cell, index: torch.zeros_like(cell, dtype=torch.bool),
-            "the same episodes step after step",
+            "0 of 4 episodes hid their name",
         ),
-        (lambda self, cell, index: torch.arange(len(cell)) % 2 == 0, "the same episodes step after step"),
+        (lambda self, cell, index: torch.arange(len(cell)) % 2 == 0, "the step's stream hides"),
     ],
 )
 def test_names_that_are_hidden_wrongly_stop_a_unit(

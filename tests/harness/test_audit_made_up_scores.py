@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from analysis.metrics import best_f1_threshold, fit_temperature
+from harness.trial import summary, unit_run
 from harness.trial.score import evaluate
 from tests.harness.conftest import MakeUnit
 
@@ -36,6 +37,26 @@ def test_a_threshold_of_another_score_is_told(make_unit: MakeUnit, monkeypatch: 
     reason = ended(make_unit({"audit": "strict", "optimiser.epochs": 2}))
     assert "cells, epoch 1, split " in reason
     assert "score corrected, prevalence as_found: f1 is" in reason
+
+
+def test_a_metric_of_another_score_is_told(make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = evaluate.metric
+    for module in (summary, unit_run):
+        monkeypatch.setattr(module, "metric", lambda rows, path: metric(rows, path, score="u_only"))
+    reason = ended(make_unit({"audit": "strict", "optimiser.epochs": 1}))
+    assert "of scores of the audit, the objective is reported as" in reason
+    assert "of the corrected score is" in reason
+
+
+def test_a_training_aupr_of_another_split_is_told(
+    make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = evaluate.metric
+    monkeypatch.setattr(
+        unit_run, "metric", lambda rows, path: metric(rows, path.replace("train", "val_seen"))
+    )
+    reason = ended(make_unit({"audit": "strict", "optimiser.epochs": 1}))
+    assert "epoch 1: train_aupr is stored as" in reason
 
 
 def ended(unit_run: Any) -> str:
