@@ -238,15 +238,15 @@ _COLUMNS: dict[str, list[tuple[str, pa.DataType, str]]] = {
             "mechanism",
             _S,
             "key of the mechanism (python -m harness.mechanisms), the dotted path of the key, or data, sampler, "
-            "support, prediction, optimiser, energy or record",
+            "support, prediction, optimiser, energy, record or examples",
         ),
         ("verdict", _S, "active, idle, inert, leaking, broken, redundant, rank-invariant or drowned"),
         ("reason", _S, "one sentence"),
         (
             "check",
             _S,
-            "check that found a fault: present, share, route, effect, input, direction, energy, contract, real step, key "
-            "or step; empty where none did",
+            "check that found a fault: present, share, route, effect, input, direction, energy, contract, real step, key, "
+            "step or example; empty where none did",
         ),
         ("share", _F64, "norm of a term's weighted gradient over the task's on its target parameters"),
         ("grad_norm", _F64, "that norm; of a module, the norm of the total gradient on its own parameters"),

@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from rich.table import Table
 from analysis.arguments import SentenceParser, command_parser
 from analysis.errors import run_cli
 from analysis.paths import user_path
+from harness.audit.examples.command import RECORD, record_examples
 from harness.audit.patch import patches_of
 from harness.audit.rehearsal import DATA, Rehearsal
 from harness.audit.sabotage import WORDS, PatchVerdict, verdicts
@@ -56,9 +58,14 @@ EXAMPLES = """examples:
 
 
 def main() -> int:
-    """Entry point; see DESCRIPTION for the exit status."""
+    """Entry point; see DESCRIPTION and RECORD for the exit status."""
     arguments = _parser().parse_args()
     console = terminal.console()
+    status: int = arguments.command(arguments, console)
+    return status
+
+
+def _sabotage(arguments: Namespace, console: Console) -> int:
     patches = patches_of(arguments.patch)
     data = parse_source(arguments.data) if arguments.data else DATA
     judged: list[PatchVerdict] = []
@@ -140,6 +147,16 @@ def _parser() -> SentenceParser:
         metavar="ROOT|synthetic:FORM",
         help="dataset folder or synthetic benchmark (default: tiny synthetic)",
     )
+    sabotage.set_defaults(command=_sabotage)
+    record = commands.add_parser(
+        "record",
+        help="record what the examples compute, after you meant to change an equation",
+        description=RECORD,
+    )
+    record.add_argument(
+        "--check", action="store_true", help="say what would change and write nothing; status 1 if so"
+    )
+    record.set_defaults(command=record_examples)
     return parser
 
 

@@ -12,6 +12,7 @@ import torch
 from analysis.errors import UserError
 from analysis.schema import KEYS, TABLES
 from analysis.unit_log import UnitLog
+from harness.audit.audited import EXAMPLES_ANEW
 from harness.audit.finding import FATAL, lines
 from harness.audit.patch import Patch
 from harness.audit.rehearsal import Rehearsal
@@ -82,7 +83,7 @@ def rehearse(rehearsal: Rehearsal, patch: Patch | None, *, audited: bool) -> Reh
 
 
 def _run(rehearsal: Rehearsal, *, audited: bool) -> RehearsalOutcome:
-    unit_run = rehearsal.unit_run(audited=audited)
+    unit_run = rehearsal.unit_run(EXAMPLES_ANEW["inspector"] if audited else None)
     while not unit_run.finished:
         unit_run.advance()
     return RehearsalOutcome.of(unit_run)

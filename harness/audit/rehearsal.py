@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
+from harness.trial.inspection import Inspect
 from harness.trial.unit_run import UnitRun
 
-AUDITED: Mapping[str, Any] = {"inspector": AuditInspector}
-"""How a unit is built that is audited as every trial's is."""
 TINY: Mapping[str, Any] = {
     "model.embedding": 4,
     "model.kernel": 5,
@@ -75,8 +73,8 @@ class Rehearsal:
             tiny["model.bottleneck"] = NARROW
         return compose(compose(preset, tiny).canonical(), self.changes).resolved(gpu=False)
 
-    def unit_run(self, *, audited: bool) -> UnitRun:
-        """Its first unit before the first step; one that is not audited is the same trial otherwise."""
+    def unit_run(self, inspector: Inspect | None) -> UnitRun:
+        """Its first unit before the first step; without an inspector it is the same trial otherwise."""
         config = self.configuration()
         model = config.model
         assert model.enhancer_bp is not None
@@ -89,5 +87,5 @@ class Rehearsal:
             progress=False,
         )
         fold = make_folds(dataset, self.data)[0]
-        run = RunWriter(self.folder / ("audited" if audited else "plain"))
-        return UnitRun(config, dataset, fold, 0, run, **(AUDITED if audited else {}))
+        run = RunWriter(self.folder / ("plain" if inspector is None else "audited"))
+        return UnitRun(config, dataset, fold, 0, run, inspector=inspector)

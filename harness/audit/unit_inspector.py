@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from harness.audit.auditor import Audit, twins_of
 from harness.audit.chance import Chance
 from harness.audit.continuation import ContinuationCheck
 from harness.audit.contracts import Contracts
+from harness.audit.examples.asked import strange_examples
 from harness.audit.finding import MechanismFinding, fault
 from harness.audit.ledger import Ledger
 from harness.audit.present_scores import PresentScores
@@ -22,14 +23,15 @@ from harness.trial.score.predict import SplitScores
 from harness.trial.step.trainer import StepLog
 
 Ask = Callable[[], list[MechanismFinding]]
+Examples = Literal["known", "anew", "off"]
 
 
 class AuditInspector:
     """Puts the parts of the audit together (see `UnitInspector`). `twins`: whether this unit judges the mechanisms, as one
-    of a trial does."""
+    of a trial does. `examples`: recorded ones are asked that are not known to be sound, all of them, or none."""
 
-    def __init__(self, subject: Subject, twins: bool) -> None:
-        self.subject, self.twins = subject, twins
+    def __init__(self, subject: Subject, twins: bool, examples: Examples = "known") -> None:
+        self.subject, self.twins, self.examples = subject, twins, examples
         self.contracts = Contracts(subject)
         self.chance = Chance(subject)
         self.steps = RealSteps(subject)
@@ -40,7 +42,9 @@ class AuditInspector:
         self._errors: set[str] = set()
 
     def first(self) -> Inspection:
-        return inspection("first", self._heard(self.contracts.first), self._twins("first"))
+        return inspection(
+            "first", self._heard(self.contracts.first), self._twins("first"), self._of_examples()
+        )
 
     def before_step(self, batch: EpisodeBatch, epoch: int, progress: float) -> Inspection:
         contracts = self._heard(lambda: self.contracts.before(batch, epoch))
@@ -112,6 +116,12 @@ class AuditInspector:
             return Audit([], 0.0)
         ask = partial(twins_of, self.subject, moment, step_s=self.steps.median_s)
         return answered(self.subject, ask, lambda sentence: Audit(self._raised(sentence)))
+
+    def _of_examples(self) -> Audit:
+        """What recorded examples say of the code that runs; asked once for a trial, and of no trial's state."""
+        if not self.twins or self.examples == "off":
+            return Audit([])
+        return self._heard(partial(strange_examples, self.subject.config, anew=self.examples == "anew"))
 
     def _raised(self, sentence: str) -> list[MechanismFinding]:
         if sentence in self._errors:

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from analysis.schema import COMPACTED, PART
-from harness.audit.rehearsal import AUDITED, TINY
+from harness.audit.audited import WITHOUT_EXAMPLES
+from harness.audit.rehearsal import TINY
 from harness.bench.measurement import Measurement, timed
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.space.compose import compose, load_preset
@@ -49,7 +50,7 @@ def bench_kept(units: int, epochs: int, *, twins: bool = True) -> Measurement:
         def train() -> None:
             for seed in range(units):
                 unit = UnitRun(
-                    config, dataset, fold, seed, RunWriter(run), twins=twins and seed == 0, **AUDITED
+                    config, dataset, fold, seed, RunWriter(run), twins=twins and seed == 0, **WITHOUT_EXAMPLES
                 )
                 names.append(unit.unit)
                 while not unit.finished:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from harness.audit import unit_inspector
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock, SyntheticBlock
 from harness.config.blocks.trial import ConfigurationBlock
@@ -32,6 +33,12 @@ TINY: dict[str, Any] = {
 def one_thread() -> None:
     """Bitwise reproducibility is promised for one thread count."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def no_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests patch the harness in this process, where recorded examples would see it before the rest of the audit does."""
+    monkeypatch.setattr(unit_inspector, "strange_examples", lambda config, *, anew: [])
 
 
 @pytest.fixture(scope="session")

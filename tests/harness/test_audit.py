@@ -16,12 +16,12 @@ from harness.audit.judge import Judge
 from harness.audit.keys import enabled, others, unread_keys
 from harness.audit.probe import Probe
 from harness.audit.settings import changed, value_at
+from harness.mechanisms.alone import alone
 from harness.mechanisms.catalogue import catalogue
 from harness.trial.step.schedule import Schedule
 from models.losses.contrastive import Contrastive
 from models.losses.regularisers import SparsityZi
 from tests.audited import accused, audited
-from tests.contracts.settings import alone
 from tests.harness.conftest import MakeUnit
 
 ROWS = {row.key: row for row in catalogue() if row.cls is not None}

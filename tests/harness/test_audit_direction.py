@@ -13,6 +13,7 @@ from harness.audit.finding import FATAL, MechanismFinding, fault
 from harness.audit.probe import Probe
 from harness.audit.scene import in_double
 from harness.audit.twins import Twins
+from harness.mechanisms.alone import HIDDEN, HINGE
 from harness.mechanisms.catalogue import configured
 from harness.trial.step.diverged import Diverged
 from harness.trial.step.routing import Router
@@ -27,7 +28,6 @@ from models.losses.regularisers import Calibration
 from models.losses.task import Immax
 from models.losses.term import LossTerm
 from models.prism import PrismModel
-from tests.contracts.settings import HIDDEN, HINGE
 from tests.definitions_table import DEFINITIONS
 from tests.harness.conftest import MakeUnit
 from tests.models.rows import build_row

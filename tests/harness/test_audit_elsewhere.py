@@ -11,10 +11,10 @@ from harness.audit.modules import judge_module
 from harness.audit.probe import Probe
 from harness.audit.reading import Moved, ScoreReading
 from harness.audit.twins import Twins
+from harness.mechanisms.alone import alone
 from harness.mechanisms.catalogue import catalogue
 from models.energy.dissipation import LinearEnergy
 from models.environment.opportunist import Opinion, Opportunist
-from tests.contracts.settings import alone
 from tests.harness.conftest import MakeUnit
 
 ROWS = {row.key: row for row in catalogue()}

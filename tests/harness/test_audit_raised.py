@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
+from harness.audit.audited import WITHOUT_EXAMPLES
 from harness.audit.raised import answered
-from harness.audit.rehearsal import AUDITED
 from harness.trial.score.predict import Predictor
 from harness.trial.step.diverged import Diverged
 from models.environment.set_encoders import MeanEncoder
@@ -35,7 +35,7 @@ def test_an_error_is_said_of_the_term_that_raises_it(
 def test_an_error_outside_a_mechanism_stops_a_strict_unit(
     make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unit_run = make_unit({"audit": "strict"}, **AUDITED)
+    unit_run = make_unit({"audit": "strict"}, **WITHOUT_EXAMPLES)
     monkeypatch.setattr(Predictor, "predict", raising(TypeError("of another kind")))
     unit_run.advance()
     assert unit_run.status == "stopped"

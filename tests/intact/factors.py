@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
-from tests.contracts.settings import HINGE
+from harness.mechanisms.alone import HINGE
 
 Row = Mapping[str, str]
 """A row of the matrix: `name`, and a preset, an energy with its scope, or a level of every factor."""

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.errors import UserError
+from harness.audit.audited import WITHOUT_EXAMPLES
 from harness.audit.finding import FATAL
-from harness.audit.rehearsal import AUDITED, DATA, TINY
+from harness.audit.rehearsal import DATA, TINY
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
+from harness.mechanisms.alone import TEACHER, alone
 from harness.mechanisms.mechanism import Mechanism
 from harness.store.writer import RunWriter
 from harness.trial.unit_run import UnitRun
-from tests.contracts.settings import TEACHER, alone
 from tests.sabotage.tampering import Tampering
 from tests.sabotage.way import Way
 
@@ -105,7 +106,7 @@ class Bench:
     def unit_run(self, config: ConfigurationBlock) -> UnitRun:
         """An audited unit in a folder of its own."""
         run = RunWriter(self.folder / f"run-{next(self._numbers)}")
-        return UnitRun(config, self.dataset, self.fold, 0, run, **AUDITED)
+        return UnitRun(config, self.dataset, self.fold, 0, run, **WITHOUT_EXAMPLES)
 
     def judge(self, mechanism: Mechanism, way: Way) -> Result:
         """Run the broken trial to its end."""

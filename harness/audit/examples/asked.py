@@ -1,0 +1,76 @@
+"""Whether what runs in this process computes what was recorded: asked of the examples that a configuration needs."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness.audit.examples.digest import difference
+from harness.audit.examples.example import Place
+from harness.audit.examples.recorded import asked_for, examples, recorded
+from harness.audit.finding import MechanismFinding
+from harness.config.blocks.trial import ConfigurationBlock
+from harness.mechanisms.catalogue import configured
+from harness.stamp.code import Code
+
+COMMAND = "python -m harness.audit record"
+
+
+def strange_examples(config: ConfigurationBlock, *, anew: bool = False) -> list[MechanismFinding]:
+    """A finding on the first example of a configuration that computes something else than was recorded; none where all
+    compute the same. What did so once with this code and these libraries is not computed again on this machine, unless
+    `anew`."""
+    names = asked_for(configured(config.model_dump()))
+    sound = set() if anew else _known()
+    left = [name for name in names if name not in sound]
+    if not left:
+        return []
+    text = next(_differences(left), "")
+    if not text:
+        if not anew:
+            _remember(sound.union(left))
+        return []
+    said = f"{text}: what runs here is not what was tested; where the change is meant, {COMMAND}"
+    return [MechanismFinding("-", "examples", "broken", said, "example")]
+
+
+def _differences(names: Iterable[str]) -> Iterator[str]:
+    with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
+        place = Place(Path(folder))
+        for name in names:
+            try:
+                made = place.computed(examples()[name][0])
+            except Exception as error:  # noqa: BLE001  # it may be anything that a changed line raises
+                yield f"in the example of {name}, {type(error).__name__}: {' '.join(str(error).split())}"
+                continue
+            if text := difference(made, recorded()[name]):
+                yield f"in the example of {name}, {text}"
+
+
+def _file() -> Path:
+    """Where it is kept which examples are sound with the present code and libraries."""
+    versions = f"{torch.__version__}-{np.__version__}".replace("+", "-")
+    user = Path(tempfile.gettempdir()) / f"prism-{os.getuid()}"
+    return user / f"examples-{Code.today().hash}-{versions}.json"
+
+
+def _known() -> set[str]:
+    file = _file()
+    try:
+        mine = file.stat().st_uid == os.getuid()
+        return set(json.loads(file.read_text(encoding="utf-8"))) if mine else set()
+    except (OSError, ValueError):
+        return set()
+
+
+def _remember(names: Iterable[str]) -> None:
+    """Written at once, so that who reads it beside sees all of it or the file before."""
+    file = _file()
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.write_text(json.dumps(sorted(names)), encoding="utf-8")
+    partial.replace(file)

@@ -1,0 +1,43 @@
+"""`python -m harness.audit record`: what the examples compute, recorded anew."""
+
+from argparse import Namespace
+
+import torch
+from rich.console import Console
+from rich.progress import track
+
+from harness.audit.examples.digest import Digests, difference
+from harness.audit.examples.recorded import FILE, computed, examples, recorded, written
+
+RECORD = """Record what the examples compute: tiny trials, one per preset, one per mechanism that no preset has, and one
+that is trained to its end. Before its first step every trial is held against those that have its mechanisms (check
+`example`), so that what runs is what was tested. Whoever means to change an equation changes its tests, and then runs
+this; the numbers that changed are the difference of harness/audit/examples/recorded.json. What changes by less than 2e-3
+of a value's norm is rounding, and stays as it was recorded."""
+
+
+def record_examples(arguments: Namespace, console: Console) -> int:
+    """Write what changed, or only say so where `arguments.check`; 1 if that is something."""
+    torch.set_num_threads(1)
+    made: dict[str, Digests] = {}
+    named = track(computed(examples()), "examples", len(examples()), console=console, transient=True)
+    for name, digests in named:
+        made[name] = digests
+    before = recorded()
+    changes = {name: difference(digests, before.get(name, {})) for name, digests in made.items()}
+    changes |= {name: "it is not there any more" for name in before if name not in made}
+    changed = {name: text for name, text in changes.items() if text}
+    for name, text in changed.items():
+        console.print(f"{name}: {text if name in before else 'it is new'}", markup=False, soft_wrap=True)
+    if arguments.check:
+        console.print(
+            f"{len(made)} examples, {len(changed)} of them other ones than were recorded", highlight=False
+        )
+        return 1 if changed else 0
+    if changed:
+        kept = {name: digests if name in changed else before[name] for name, digests in made.items()}
+        FILE.write_text(written(kept), encoding="utf-8")
+    console.print(
+        f"{len(made)} examples, {len(changed)} recorded anew in {FILE}", highlight=False, soft_wrap=True
+    )
+    return 0

@@ -1,0 +1,127 @@
+"""An example: two steps and a prediction of a tiny trial, and of one trial the tables that it leaves."""
+
+import math
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.audit.examples.digest import Digests, digest
+from harness.audit.reading import ScoreReading
+from harness.audit.rehearsal import DATA, Rehearsal
+from harness.data.dataset import EncodedDataset
+from harness.data.folds import Fold, make_folds
+from harness.data.store import open_dataset
+from harness.store.writer import RunWriter
+from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.step.trainer import Trainer
+from harness.trial.unit_run import UnitRun
+
+EVERYTHING_ON = 3.0
+"""Epochs after which every schedule of these trials is over."""
+PROGRESS = (0.0, 0.5, 1.0, 1.5, 2.5)
+"""Epochs at which weights in force are noted."""
+STEPS, EPOCHS = 2, 2
+READ = ("u", "z_i", "z_e", "r", "logit", "temperature")
+"""What every step has."""
+TABLES = ("epochs", "terms", "reports", "cells", "predictions", "embeddings", "pair_vectors")
+TIMES = ("wall_s", "cpu_s")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A preset at tiny sizes with `changes`; `whole`: it is trained to its end, and its tables are noted."""
+
+    name: str
+    preset: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
+
+    def rehearsal(self, folder: Path) -> Rehearsal:
+        """The trial, with its files below `folder`."""
+        return Rehearsal(self.preset, {**self.changes, "audit": "off"}, EPOCHS, DATA, folder)
+
+
+class Place:
+    """A folder with the tiny data of every example and their fold."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        model = Example("", "minimal").rehearsal(folder).configuration().model
+        assert model.enhancer_bp is not None
+        assert model.promoter_bp is not None
+        crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
+        self.dataset: EncodedDataset = open_dataset(DATA, **crops, cache=folder / "cache", progress=False)
+        self.fold: Fold = make_folds(self.dataset, DATA)[0]
+
+    def computed(self, example: Example) -> Digests:
+        """Digests by name, of what the example computes on a CPU."""
+        config = example.rehearsal(self.folder).configuration()
+        with tempfile.TemporaryDirectory(dir=self.folder) as run, torch.random.fork_rng(devices=[]):
+            unit = UnitRun(config, self.dataset, self.fold, 0, RunWriter(Path(run)))
+            values = _of_tables(unit) if example.whole else _of_steps(unit)
+            return {name: digest(each) for name, each in values}
+
+
+def _of_steps(unit: UnitRun) -> Iterator[tuple[str, Any]]:
+    trainer = unit.trainer
+    for group in trainer.optimiser.param_groups:  # so that a step is in proportion to its gradient
+        group["lr"] = group["eps"] = 1.0
+    for progress in PROGRESS:
+        in_force = [weight * trainer.schedule.factor(term, progress) for term, weight in trainer.weighted]
+        yield f"weights in force after {progress:g} epochs", in_force
+    for number, batch in enumerate(islice(unit.sampler.epoch(1), STEPS), 1):
+        yield f"pairs of batch {number}", np.concatenate([batch.support.ravel(), batch.query.ravel()])
+        yield from _of_step(trainer, batch, f"step {number}")
+    yield from _tensors(trainer.weights(), "after the steps")
+    for split, scores in ScoreReading(trainer, unit.predictor, unit.evaluation.pairs).real.items():
+        yield f"predicted logits of split {split}", scores.logit
+
+
+def _of_step(trainer: Trainer, batch: EpisodeBatch, where: str) -> Iterator[tuple[str, Any]]:
+    step = trainer.measure(batch, warm=False).step
+    for name in (*READ, *sorted(step.makers)):
+        value = getattr(step, name)
+        if isinstance(value, Tensor):
+            yield f"{name} of {where}", value
+    log = trainer.step(batch, progress=EVERYTHING_ON, probe=True)
+    for term, value in log.values.items():
+        yield f"term {term} of {where}", [value, log.weights[term], *log.shares[term]]
+    yield f"dependence of {where}", [value for _, value in sorted(log.dependence.items())]
+    parts: dict[str, list[Tensor]] = {}
+    for name, parameter in trainer.named_parameters().items():
+        if parameter in log.norms:
+            parts.setdefault(".".join(name.split(".")[:3]), []).append(log.norms[parameter])
+    for part, norms in parts.items():
+        yield f"gradient of {part} in {where}", torch.stack(norms)
+
+
+def _tensors(values: Mapping[str, Any], name: str) -> Iterator[tuple[str, Tensor]]:
+    """Tensors of states in nested mappings, by name; none of the parameters."""
+    for key, value in values.items():
+        if isinstance(value, Tensor):
+            yield f"{key} {name}", value
+        elif isinstance(value, Mapping) and key not in ("model", "terms"):
+            yield from _tensors(value, f"of {key} {name}")
+
+
+def _of_tables(unit: UnitRun) -> Iterator[tuple[str, Any]]:
+    """Columns of numbers of every table of results of a unit that is trained to its end."""
+    while not unit.finished:
+        unit.advance()
+    log = unit.record.settle()
+    for table in (name for name in TABLES if log.holds(name)):
+        rows = log.table(table)
+        for column in (name for name in rows.column_names if name not in TIMES):
+            cells = rows[column].to_pylist()
+            flat = [x for cell in cells for x in (cell if isinstance(cell, list) else [cell])]
+            if any(isinstance(x, float) for x in flat):
+                there = [number for number, x in enumerate(flat) if x is not None and not math.isnan(x)]
+                yield f"{column} of table {table}", [float(flat[number]) for number in there]
+                yield f"rows of table {table} with {column}", there

@@ -1,0 +1,182 @@
+"""Recorded examples: what is recorded is computed today, whatever is changed is said, and what is sound is asked once."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.audit import __main__ as command
+from harness.audit.examples import asked, recorded
+from harness.audit.examples import command as examples_command
+from harness.audit.examples.asked import strange_examples
+from harness.audit.examples.digest import difference, digest
+from harness.audit.examples.example import Place
+from harness.audit.examples.recorded import WHOLE, asked_for, examples
+from harness.config.space.compose import compose, load_preset
+from harness.mechanisms.catalogue import catalogue, configured
+from harness.trial import evaluation
+from models.environment.graph import RandomWalkGraph
+from models.losses.decoupling import Pearson
+
+MINIMAL = compose(load_preset("minimal"), {})
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp("examples"))
+
+
+@pytest.fixture(autouse=True)
+def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", examples())
+def test_what_is_recorded_is_computed(name: str, place: Place) -> None:
+    assert difference(place.computed(examples()[name][0]), recorded.recorded()[name]) == ""
+
+
+def test_nothing_else_is_recorded() -> None:
+    assert [*recorded.recorded()] == [*examples()]
+
+
+def test_every_mechanism_is_in_an_example_of_its_configurations() -> None:
+    there = {name: keys for name, (_, keys) in examples().items()}
+    for row in catalogue():
+        (name, *_) = asked_for([row])
+        assert row.key in there[name]
+    for preset in ("minimal", "rp24", "complete"):
+        rows = configured(compose(load_preset(preset), {"energy.form": "blocking"}).model_dump())
+        names = asked_for(rows)
+        assert names[-1] == WHOLE.name
+        assert {row.key for row in rows} <= frozenset[str]().union(*(there[name] for name in names))
+        assert len(names) <= 4
+
+
+@given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30), at=st.integers(0, 29))
+def test_a_digest_tells_values_apart(values: list[float], at: int) -> None:
+    made = {"x": digest(values)}
+    assert difference(made, {"x": digest([value * (1 + 1e-5) for value in values])}) == ""
+    other = list(values)
+    other[at % len(values)] += 1 + 0.1 * float(np.linalg.norm(values))
+    assert difference({"x": digest(other)}, made).startswith("x is another one")
+    assert difference({}, made) == "x is not there any more"
+    assert difference(made, {}) == "x is new"
+
+
+def test_values_that_change_places_and_nan_are_told() -> None:
+    wanted = {"x": digest([1.0, 2.0, 3.0])}
+    assert difference({"x": digest([3.0, 2.0, 1.0])}, wanted) != ""
+    assert difference({"x": digest([1.0, float("nan"), 3.0])}, wanted) != ""
+    assert digest([]) == (0.0, 0.0, 0.0)
+
+
+def test_another_equation_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    spread = RandomWalkGraph.spread
+
+    def exchanged(self: Any, a: Any, x: Any) -> Any:
+        self.restart = 1 - self.restart
+        try:
+            return spread(self, a, x)
+        finally:
+            self.restart = 1 - self.restart
+
+    config = compose(load_preset("rp13"), {})
+    assert strange_examples(config) == []
+    monkeypatch.setattr(RandomWalkGraph, "spread", exchanged)
+    (finding,) = strange_examples(config, anew=True)
+    assert (finding.id, finding.mechanism, finding.verdict, finding.check) == (
+        "-",
+        "examples",
+        "broken",
+        "example",
+    )
+    assert finding.reason.startswith("in the example of preset rp13, ")
+    assert "python -m harness.audit record" in finding.reason
+
+
+def test_what_an_end_leaves_in_the_store_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "score_nulls", lambda trainer, predictor, scores, **named: scores)
+    (finding,) = strange_examples(MINIMAL, anew=True)
+    assert "in the example of a whole trial, auc_null of table cells" in finding.reason
+
+
+def test_an_error_in_an_example_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Any, *_: Any) -> Any:
+        raise IndexError("index 3 is out of bounds")
+
+    monkeypatch.setattr(Pearson, "forward", broken)
+    config = compose(MINIMAL.canonical(), {"decouple.pearson": 0.5})
+    (finding,) = strange_examples(config, anew=True)
+    assert "IndexError: index 3 is out of bounds" in finding.reason
+
+
+def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert strange_examples(MINIMAL) == []
+    (file,) = own_memory.glob("prism-*/examples-*.json")
+    assert json.loads(file.read_text()) == sorted(asked_for(configured(MINIMAL.model_dump())))
+
+    class Asked(Exception):
+        pass
+
+    def refuse(folder: Path) -> Place:
+        raise Asked
+
+    monkeypatch.setattr(asked, "Place", refuse)
+    assert strange_examples(MINIMAL) == []
+    with pytest.raises(Asked):
+        strange_examples(compose(load_preset("rp24"), {}))
+    with pytest.raises(Asked):
+        strange_examples(MINIMAL, anew=True)
+    file.write_text("[1, 2")  # cut short
+    with pytest.raises(Asked):
+        strange_examples(MINIMAL)
+
+
+def test_what_is_broken_is_not_remembered(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asked, "difference", lambda made, wanted: "u is another one")
+    assert len(strange_examples(MINIMAL)) == 1
+    assert list(own_memory.glob("prism-*/*")) == []
+
+
+def test_record_says_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {name: examples()[name] for name in ("preset minimal", "preset rp04")}
+    file = tmp_path / "recorded.json"
+    stored = recorded.recorded()
+    before = {"preset minimal": stored["preset minimal"], "mechanism gone": stored["preset rp04"]}
+    file.write_text(recorded.written(before))
+
+    def run(*arguments: str) -> tuple[int, str]:
+        recorded.recorded.cache_clear()
+        monkeypatch.setattr("sys.argv", ["harness.audit", "record", *arguments])
+        return command.main(), capsys.readouterr().out
+
+    def own() -> Iterator[None]:
+        with monkeypatch.context() as patch:
+            patch.setattr(examples_command, "examples", lambda: few)
+            patch.setattr(recorded, "FILE", file)
+            patch.setattr(examples_command, "FILE", file)
+            yield
+        recorded.recorded.cache_clear()
+
+    for _ in own():
+        status, said = run("--check")
+        assert status == 1
+        assert "preset rp04: it is new" in said
+        assert "mechanism gone: it is not there any more" in said
+        assert "2 examples, 2 of them other ones than were recorded" in said
+        assert json.loads(file.read_text()).keys() == before.keys()
+        assert run()[0] == 0
+        assert run("--check")[0] == 0
+        assert {
+            name: tuple(map(tuple, [*made.values()])) for name, made in json.loads(file.read_text()).items()
+        } == {name: tuple(stored[name].values()) for name in few}
