@@ -15,7 +15,7 @@ from rich.table import Table
 from analysis.arguments import SentenceParser, command_parser
 from analysis.errors import run_cli
 from analysis.paths import user_path
-from harness.audit.examples.command import RECORD, record_examples
+from harness.audit.example_command import RECORD, record_examples
 from harness.audit.patch import patches_of
 from harness.audit.rehearsal import DATA, Rehearsal
 from harness.audit.sabotage import WORDS, PatchVerdict, verdicts

@@ -9,7 +9,7 @@ from harness.audit.auditor import Audit, twins_of
 from harness.audit.chance import Chance
 from harness.audit.continuation import ContinuationCheck
 from harness.audit.contracts import Contracts
-from harness.audit.examples.asked import strange_examples
+from harness.audit.example_check import strange_examples
 from harness.audit.finding import MechanismFinding, fault
 from harness.audit.ledger import Ledger
 from harness.audit.present_scores import PresentScores

@@ -70,7 +70,7 @@ def test_noise_that_is_not_drawn_anew_stops_a_unit(
 
 
 @pytest.mark.parametrize("place", range(5))
-def test_noise_that_is_missing_at_one_place_of_every_epoch_is_said(
+def test_noise_that_lacks_at_one_place_is_said(
     place: int, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     true = TrainingDraws.noise

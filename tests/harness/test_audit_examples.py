@@ -1,6 +1,7 @@
 """Recorded examples: what is recorded is computed today, whatever is changed is said, and what is sound is asked once."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audit import __main__ as command
-from harness.audit.examples import asked, recorded
-from harness.audit.examples import command as examples_command
-from harness.audit.examples.asked import strange_examples
-from harness.audit.examples.digest import difference, digest
-from harness.audit.examples.example import Place
-from harness.audit.examples.recorded import WHOLE, asked_for, examples
+from harness.audit import example_check as asked
+from harness.audit import example_command as examples_command
+from harness.audit import examples as recorded
+from harness.audit.example import ExamplePlace
+from harness.audit.example_check import strange_examples
+from harness.audit.example_digest import difference, digest
+from harness.audit.examples import WHOLE, asked_for, examples
 from harness.config.space.compose import compose, load_preset
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.trial import evaluation
@@ -28,8 +30,8 @@ MINIMAL = compose(load_preset("minimal"), {})
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
-    return Place(tmp_path_factory.mktemp("examples"))
+def place(tmp_path_factory: pytest.TempPathFactory) -> ExamplePlace:
+    return ExamplePlace(tmp_path_factory.mktemp("examples"))
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +41,7 @@ def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", examples())
-def test_what_is_recorded_is_computed(name: str, place: Place) -> None:
+def test_what_is_recorded_is_computed(name: str, place: ExamplePlace) -> None:
     assert difference(place.computed(examples()[name][0]), recorded.recorded()[name]) == ""
 
 
@@ -108,14 +110,20 @@ def test_what_an_end_leaves_in_the_store_is_said(monkeypatch: pytest.MonkeyPatch
     assert "in the example of a whole trial, auc_null of table cells" in finding.reason
 
 
-def test_an_error_in_an_example_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_an_example_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Any, *_: Any) -> Any:
         raise IndexError("index 3 is out of bounds")
 
     monkeypatch.setattr(Pearson, "forward", broken)
     config = compose(MINIMAL.canonical(), {"decouple.pearson": 0.5})
-    (finding,) = strange_examples(config, anew=True)
-    assert "IndexError: index 3 is out of bounds" in finding.reason
+    with pytest.raises(IndexError, match="index 3 is out of bounds"):
+        strange_examples(config, anew=True)
+
+
+def test_a_memory_that_cannot_be_written_changes_nothing(own_memory: Path) -> None:
+    (own_memory / f"prism-{os.getuid()}").write_text("no folder")
+    assert strange_examples(MINIMAL) == []
+    assert strange_examples(MINIMAL) == []
 
 
 def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,10 +134,10 @@ def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.Monke
     class Asked(Exception):
         pass
 
-    def refuse(folder: Path) -> Place:
+    def refuse(folder: Path) -> ExamplePlace:
         raise Asked
 
-    monkeypatch.setattr(asked, "Place", refuse)
+    monkeypatch.setattr(asked, "ExamplePlace", refuse)
     assert strange_examples(MINIMAL) == []
     with pytest.raises(Asked):
         strange_examples(compose(load_preset("rp24"), {}))

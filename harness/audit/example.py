@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.audit.examples.digest import Digests, digest
+from harness.audit.example_digest import Digests, digest
 from harness.audit.reading import ScoreReading
 from harness.audit.rehearsal import DATA, Rehearsal
 from harness.data.dataset import EncodedDataset
@@ -20,6 +20,7 @@ from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import EpisodeBatch
+from harness.trial.live import LiveWarnings, Row
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
 
@@ -48,7 +49,14 @@ class Example:
         return Rehearsal(self.preset, {**self.changes, "audit": "off"}, EPOCHS, DATA, folder)
 
 
-class Place:
+class Unwatched(LiveWarnings):
+    """Rules judge no example: a person may have brought some."""
+
+    def see(self, trial: Row, tables: Mapping[str, Sequence[Row]]) -> tuple[list[Row], str | None]:
+        return [], None
+
+
+class ExamplePlace:
     """A folder with the tiny data of every example and their fold."""
 
     def __init__(self, folder: Path) -> None:
@@ -65,6 +73,7 @@ class Place:
         config = example.rehearsal(self.folder).configuration()
         with tempfile.TemporaryDirectory(dir=self.folder) as run, torch.random.fork_rng(devices=[]):
             unit = UnitRun(config, self.dataset, self.fold, 0, RunWriter(Path(run)))
+            unit.live = Unwatched({}, ())
             values = _of_tables(unit) if example.whole else _of_steps(unit)
             return {name: digest(each) for name, each in values}
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.audit.examples.digest import Digests
-from harness.audit.examples.example import Example, Place
+from harness.audit.example import Example, ExamplePlace
+from harness.audit.example_digest import Digests
 from harness.config.space.compose import SEARCH_SPACES
 from harness.mechanisms.alone import alone
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.mechanisms.mechanism import Mechanism
 
-FILE = Path(__file__).with_name("recorded.json")
+FILE = Path(__file__).with_name("examples.json")
 WHOLE = Example("a whole trial", "rp24", whole=True)
 """Every trial is held against this one, whatever it has."""
 FEW = 3
@@ -75,7 +75,7 @@ def recorded() -> dict[str, Digests]:
 def computed(names: Iterable[str]) -> Iterator[tuple[str, Digests]]:
     """What examples compute now, one after the other."""
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
-        place = Place(Path(folder))
+        place = ExamplePlace(Path(folder))
         for name in names:
             yield name, place.computed(examples()[name][0])
 

@@ -1,5 +1,6 @@
 """Whether what runs in this process computes what was recorded: asked of the examples that a configuration needs."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -9,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.audit.examples.digest import difference
-from harness.audit.examples.example import Place
-from harness.audit.examples.recorded import asked_for, examples, recorded
+from harness.audit.example import ExamplePlace
+from harness.audit.example_digest import difference
+from harness.audit.examples import asked_for, examples, recorded
 from harness.audit.finding import MechanismFinding
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import configured
@@ -23,7 +24,7 @@ COMMAND = "python -m harness.audit record"
 def strange_examples(config: ConfigurationBlock, *, anew: bool = False) -> list[MechanismFinding]:
     """A finding on the first example of a configuration that computes something else than was recorded; none where all
     compute the same. What did so once with this code and these libraries is not computed again on this machine, unless
-    `anew`."""
+    `anew`. Raises whatever an example raises."""
     names = asked_for(configured(config.model_dump()))
     sound = set() if anew else _known()
     left = [name for name in names if name not in sound]
@@ -40,14 +41,9 @@ def strange_examples(config: ConfigurationBlock, *, anew: bool = False) -> list[
 
 def _differences(names: Iterable[str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
-        place = Place(Path(folder))
+        place = ExamplePlace(Path(folder))
         for name in names:
-            try:
-                made = place.computed(examples()[name][0])
-            except Exception as error:  # noqa: BLE001  # it may be anything that a changed line raises
-                yield f"in the example of {name}, {type(error).__name__}: {' '.join(str(error).split())}"
-                continue
-            if text := difference(made, recorded()[name]):
+            if text := difference(place.computed(examples()[name][0]), recorded()[name]):
                 yield f"in the example of {name}, {text}"
 
 
@@ -68,9 +64,11 @@ def _known() -> set[str]:
 
 
 def _remember(names: Iterable[str]) -> None:
-    """Written at once, so that who reads it beside sees all of it or the file before."""
+    """Written at once, so that who reads it beside sees all of it or the file before; where nothing can be written, it is
+    asked again the next time."""
     file = _file()
-    file.parent.mkdir(mode=0o700, exist_ok=True)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
-    partial.write_text(json.dumps(sorted(names)), encoding="utf-8")
-    partial.replace(file)
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        partial.write_text(json.dumps(sorted(names)), encoding="utf-8")
+        partial.replace(file)

@@ -6,13 +6,13 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from harness.audit.examples.digest import Digests, difference
-from harness.audit.examples.recorded import FILE, computed, examples, recorded, written
+from harness.audit.example_digest import Digests, difference
+from harness.audit.examples import FILE, computed, examples, recorded, written
 
 RECORD = """Record what the examples compute: tiny trials, one per preset, one per mechanism that no preset has, and one
 that is trained to its end. Before its first step every trial is held against those that have its mechanisms (check
 `example`), so that what runs is what was tested. Whoever means to change an equation changes its tests, and then runs
-this; the numbers that changed are the difference of harness/audit/examples/recorded.json. What changes by less than 2e-3
+this; the numbers that changed are the difference of harness/audit/examples.json. What changes by less than 2e-3
 of a value's norm is rounding, and stays as it was recorded."""
 
 

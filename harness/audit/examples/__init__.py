@@ -1,1 +1,0 @@
-"""Recorded examples: what runs in this process computes what was recorded when the equations were tested."""
