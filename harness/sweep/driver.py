@@ -139,7 +139,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         start = prepare(
             sweep, fresh, run, resume=options.resume, gpu=gpu, reuse=options.reuse_older_code, stamp=stamp
         )
-        sharing = Sharing(sweep, dataset, folds[0], gpu=gpu)
+        sharing = Sharing(sweep, dataset, folds[0], gpu=gpu, run=run)
         shared = sharing.foreseen(start.plan, start.pending, start.new)
         introduce(
             console, sweep, start, dataset, folds, run, gpu=gpu, design=task.designed(sweep), shared=shared

@@ -70,10 +70,10 @@ class Prefix:
         self._taken = 0
         """The last epoch that was another unit's."""
 
-    def offered(self, epoch: int, position: int, steps: int, *, inspected: bool) -> SharedEpoch | None:
-        """What another unit has trained of an epoch (1-based) of so many steps, once the trainer holds it; None where it is
-        to take step number `position` (from 0) of the epoch itself."""
-        if not self._shares(epoch) or position != (min(1, steps - 1) if epoch == 1 else 0):
+    def offered(self, epoch: int, position: int, *, inspected: bool) -> SharedEpoch | None:
+        """What another unit has trained of an epoch (1-based), once the trainer holds it; None where it is to take step
+        number `position` (from 0) of the epoch itself: the first of epoch 1 always."""
+        if not self._shares(epoch) or position != (1 if epoch == 1 else 0):
             return None
         self._met = digests(holdings(self.trainer))
         state = self._load(epoch)

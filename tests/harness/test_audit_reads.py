@@ -212,3 +212,19 @@ def test_view_equals_the_configuration_and_notes_what_is_asked() -> None:
     assert reads.seen == {"support.draws", "curriculum.phase1_epochs", "curriculum.ramp_epochs"}
     with pytest.raises(AttributeError):
         view.support.size = 9  # type: ignore[misc]  # it is refused, as mypy says
+
+
+def test_phase_1_reads_all_of_a_block_that_it_asks_for_anything_but_a_key() -> None:
+    def asked(ask: Any) -> set[str]:
+        reads = Reads(compose(TINY, GRAD_NORM))
+        ask(reads)
+        assert reads.seen == reads.early - {"curriculum.phase1_epochs"}
+        return reads.seen
+
+    every = {f"balance.{name}" for name in GradNormBalanceBlock.model_fields}
+    assert asked(lambda reads: reads.first.balance.model_dump()) == every
+    assert asked(lambda reads: reads.first.balance == reads.config.balance) == every
+    assert asked(lambda reads: pickle.dumps(reads.first.balance)) == every
+    assert asked(lambda reads: reads.first.balance) == set()
+    assert asked(lambda reads: reads.view.balance.model_dump()) == set()
+    assert "environment.fusion.alpha" in asked(lambda reads: reads.first.environment.identity())

@@ -98,7 +98,7 @@ def foreseen(folder: Path, text: str, new: int = 0, *sets: str) -> str:
     dataset, folds = opened(sweep, folder)
     plan = Plan.of(sweep, folds=folds, data=dataset.hash)
     pending = {config: plan.units_of(config) for config in plan.asked}
-    return Sharing(sweep, dataset, folds[0], gpu=False).foreseen(plan, pending, new)
+    return Sharing(sweep, dataset, folds[0], gpu=False, run=folder).foreseen(plan, pending, new)
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,18 @@ def test_the_ceiling_is_known_before_it_runs(tmp_path: Path, text: str, sentence
 
 def test_a_sweep_may_be_told_not_to_share(tmp_path: Path) -> None:
     assert foreseen(tmp_path, GRID, 0, "trial.share_prefix=false") == "not shared (trial.share_prefix: false)"
+
+
+def test_epochs_that_an_earlier_start_left_are_mentioned(tmp_path: Path) -> None:
+    for name in ("epoch-1.pt", "epoch-1.pt.damaged", "epoch-2.pt"):
+        file = tmp_path / FOLDER / "0f" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    assert foreseen(tmp_path, GRID).endswith("at most; 2 epochs left by an earlier start may spare more")
+    alone = GRID.replace("[0.0, 0.5]", "[0.0]").replace("[linear, gated]", "[linear]")
+    assert foreseen(tmp_path, alone) == (
+        "nothing of 2 phases can be shared: each reads other values; 2 epochs left by an earlier start may spare more"
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from harness.data.folds import Fold, split
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import build_sampler
 from harness.trial.prefix import FOLDER, phase1_questions, pools_of
+from harness.trial.step.balance import GradNorm
 from harness.trial.step.holdings import digests, hold, holdings
 from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
@@ -164,6 +165,18 @@ def test_a_key_that_is_read_late_is_noticed_and_nothing_is_left(
     assert not unit.prefix.folder.exists()
 
 
+def test_the_first_step_is_a_units_own_even_where_it_is_the_whole_epoch(unit_of: UnitOf) -> None:
+    short = {
+        "audit": "off",
+        "curriculum.phase1_epochs": 2,
+        "optimiser.epochs": 3,
+        "optimiser.steps_per_epoch": 1,
+    }
+    trained(unit_of(short), epochs=2)
+    fork = trained(unit_of({**short, "energy.form": "gated"}), epochs=2)
+    assert (fork.row["shared_epochs"], fork.record.notes) == (1, [])
+
+
 def test_a_damaged_prefix_is_trained_again_and_left_again(unit_of: UnitOf, tmp_path: Path) -> None:
     small = {"audit": "off", "curriculum.phase1_epochs": 1, "optimiser.epochs": 2}
     trained(unit_of(small), epochs=1)
@@ -192,6 +205,27 @@ def test_phase_1_reads_every_key_that_moves_it(questions: frozenset[str]) -> Non
     assert same == []
     assert "optimiser.epochs" not in questions
     assert not [key for key in questions if key.startswith(("energy.", "temperature.", "environment."))]
+
+
+@pytest.mark.parametrize(
+    "whole", [lambda block: block.model_dump(), lambda block: vars(block.model_copy())], ids=["dump", "copy"]
+)
+def test_who_takes_a_block_whole_reads_every_key_of_it(
+    whole: Callable[[Any], dict[str, Any]],
+    tiny_dataset: EncodedDataset,
+    tiny_fold: Fold,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a balance of somebody's own may do, whose warm-up the first step does not show."""
+
+    def arguments(cls: type[GradNorm], block: Any, seed: int) -> dict[str, Any]:
+        content = whole(block)
+        return {name: content[name] for name in ("ratio", "momentum", "warmup")}
+
+    monkeypatch.setattr(GradNorm, "arguments", classmethod(arguments))
+    train = split(tiny_dataset, tiny_fold).train
+    asked = phase1_questions(config_of({}), tiny_dataset, np.unique(tiny_dataset.cell[train]), train)
+    assert {"balance.kind", "balance.ratio", "balance.momentum", "balance.warmup"} <= asked
 
 
 class Begun(NamedTuple):

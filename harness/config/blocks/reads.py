@@ -22,7 +22,8 @@ class Reads:
 
     `early` is what phase 1 of the curriculum read: what was asked of the view `first`, or of `plain` (the configuration as
     nested data, for what is built of it), what anybody asked `in_phase1`, and how long it is. Dotted paths, and
-    `PATH: MEMBER` of a list that was only asked whether it has a member.
+    `PATH: MEMBER` of a list that was only asked whether it has a member. Whoever asks a block there for anything but a key
+    (a method, a property, equality, a copy) may have read any key of it: all of them are noted.
     """
 
     def __init__(self, config: ConfigurationBlock) -> None:
@@ -41,6 +42,12 @@ class Reads:
             self.seen.add(path)
             if early or self._early:
                 self.early.add(path)
+
+    def note_block(self, block: Block, prefix: str, *, early: bool) -> None:
+        """Phase 1, where it is the one that asks, may have read any key of a block."""
+        if early or self._early:
+            for path in _keys(block, prefix):
+                self.note(path, early=True)
 
     @contextlib.contextmanager
     def in_phase1(self) -> Iterator[None]:
@@ -70,6 +77,16 @@ class Reads:
             self.noting = before
 
 
+def _keys(block: Block, prefix: str) -> Iterator[str]:
+    """Dotted paths of every key of a block."""
+    for name in type(block).model_fields:
+        value = getattr(block, name)
+        if isinstance(value, Block):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
+
+
 class _View:
     """A block's attributes, noted as they are read."""
 
@@ -81,7 +98,7 @@ class _View:
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._block, name)
         if name not in type(self._block).model_fields:
-            return value
+            return self._whole(value)
         path = self._prefix + name
         if isinstance(value, Block):
             return _View(value, path + ".", self._reads, early=self._early)
@@ -92,20 +109,25 @@ class _View:
     def __class__(self) -> type:
         return type(self._block)
 
+    def _whole(self, value: Any) -> Any:
+        """A value that any key of the block may have gone into."""
+        self._reads.note_block(self._block, self._prefix, early=self._early)
+        return value
+
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         return ((name, getattr(self, name)) for name in type(self._block).model_fields)
 
     def __eq__(self, other: object) -> bool:
-        return self._block == other
+        return bool(self._whole(self._block == other))
 
     def __hash__(self) -> int:
-        return hash(self._block)
+        return int(self._whole(hash(self._block)))
 
     def __repr__(self) -> str:
-        return repr(self._block)
+        return str(self._whole(repr(self._block)))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._block.__reduce_ex__(protocol)
+        return self._whole(self._block.__reduce_ex__(protocol))
 
 
 class _Plain(Mapping[str, Any]):

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
 from harness.design.plan import Plan, Unit
-from harness.trial.prefix import phase1_questions
+from harness.trial.prefix import FOLDER, phase1_questions
 
 NAMED = 3
 """Keys that a sentence names before it counts the rest."""
@@ -44,11 +45,14 @@ class Sharing:
     `dataset` and `fold` are any of the run's, since what is read does not depend on them. A configuration that answers the
     questions of an earlier one alike has that one's phase 1, and is not built. `why`: the reason for which a run shares
     nothing, in words; empty where it may. A search whose space varies a key of phase 1 over a continuous range meets no
-    value twice, and is not asked about each of its configurations.
+    value twice, and is not asked about each of its configurations. `run`: a folder in which an earlier start may have left
+    epochs of phase 1, which are mentioned and not counted: whether they fit is known when a unit asks for them.
     """
 
-    def __init__(self, sweep: Sweep, dataset: EncodedDataset, fold: Fold, *, gpu: bool) -> None:
-        self.sweep, self.dataset, self.gpu = sweep, dataset, gpu
+    def __init__(
+        self, sweep: Sweep, dataset: EncodedDataset, fold: Fold, *, gpu: bool, run: Path | None = None
+    ) -> None:
+        self.sweep, self.dataset, self.gpu, self.run = sweep, dataset, gpu, run
         splits = split(dataset, fold)
         self._train = splits.train
         self._codes = np.unique(dataset.cell[splits.train])
@@ -118,12 +122,15 @@ class Sharing:
             return f"trained once by configurations that have {_listed(self.varied)} in common"
         if isinstance(self.sweep.config.of_design, Staged):
             return "trained once by arms that answer what it reads alike"
-        if not ceiling.spared:
-            return f"nothing of {counted(ceiling.phases, 'phase')} can be shared: each reads other values"
-        return (
-            f"{ceiling.distinct} of {counted(ceiling.phases, 'phase')} to train, the others are taken from these: "
+        phases = counted(ceiling.phases, "phase")
+        said = (
+            f"{ceiling.distinct} of {phases} to train, the others are taken from these: "
             f"{ceiling.ratio:.2f} x fewer epochs at most"
+            if ceiling.spared
+            else f"nothing of {phases} can be shared: each reads other values"
         )
+        left = 0 if self.run is None else len(list((self.run / FOLDER).glob("*/epoch-*.pt")))
+        return said + (f"; {counted(left, 'epoch')} left by an earlier start may spare more" if left else "")
 
     def _reason(self) -> str:
         if not self.sweep.config.trial.share_prefix:
