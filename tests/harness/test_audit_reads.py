@@ -228,3 +228,11 @@ def test_phase_1_reads_all_of_a_block_that_it_asks_for_anything_but_a_key() -> N
     assert asked(lambda reads: reads.first.balance) == set()
     assert asked(lambda reads: reads.view.balance.model_dump()) == set()
     assert "environment.fusion.alpha" in asked(lambda reads: reads.first.environment.identity())
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda part: pickle.loads(pickle.dumps(part))])
+def test_a_copy_of_what_phase_1_is_built_of_reads_all_of_it(copied: Any) -> None:
+    reads = Reads(compose(TINY, GRAD_NORM))
+    content = copied(reads.plain["balance"])
+    assert reads.early == {f"balance.{name}" for name in content} | {"curriculum.phase1_epochs"}
+    assert content == reads.config.balance.model_dump()

@@ -46,7 +46,7 @@ class Reads:
     def note_block(self, block: Block, prefix: str, *, early: bool) -> None:
         """Phase 1, where it is the one that asks, may have read any key of a block."""
         if early or self._early:
-            for path in _keys(block, prefix):
+            for path in _keys(block.model_dump(), prefix):
                 self.note(path, early=True)
 
     @contextlib.contextmanager
@@ -77,11 +77,10 @@ class Reads:
             self.noting = before
 
 
-def _keys(block: Block, prefix: str) -> Iterator[str]:
-    """Dotted paths of every key of a block."""
-    for name in type(block).model_fields:
-        value = getattr(block, name)
-        if isinstance(value, Block):
+def _keys(content: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    """Dotted paths of every key of nested plain data."""
+    for name, value in content.items():
+        if isinstance(value, Mapping) and value:
             yield from _keys(value, f"{prefix}{name}.")
         else:
             yield prefix + name
@@ -131,7 +130,8 @@ class _View:
 
 
 class _Plain(Mapping[str, Any]):
-    """Nested plain data, noted as they are read; a block on the way is not. Who walks through a block reads all of it."""
+    """Nested plain data, noted as they are read; a block on the way is not. Who walks through a block reads all of it, and
+    so does who copies it: a copy is plain data that notes nothing."""
 
     def __init__(self, block: Mapping[str, Any], prefix: str, noted: set[str]) -> None:
         self._block, self._prefix, self._noted = block, prefix, noted
@@ -155,6 +155,10 @@ class _Plain(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._block)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        self._noted.update(_keys(self._block, self._prefix))
+        return dict, (self._block,)
 
 
 class _Members(Sequence[Any]):
