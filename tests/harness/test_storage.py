@@ -10,6 +10,7 @@ import pytest
 
 from analysis.errors import UserError
 from analysis.paths import user_path
+from harness.store.damaged import put_aside
 from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
 from tests.harness.command import Ended, command
 from tests.harness.small_data import small_tables, write_parquet
@@ -94,3 +95,22 @@ def test_too_long_names_and_closed_places_are_one_sentence(tmp_path: Path) -> No
         user_path(long)
     with pytest.raises(StoreUnwritable, match="/proc/x cannot be written: this user may not write there"):
         check_writable(Path("/proc/x"))
+
+
+def test_a_damaged_file_that_cannot_be_put_aside_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "epoch-1.pt"
+    file.write_bytes(b"half")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", refused)
+        with pytest.raises(
+            StoreUnwritable, match=r"epoch-1\.pt\.damaged cannot be written: this user may not write"
+        ):
+            put_aside(file)
+    assert file.read_bytes() == b"half"
+    assert put_aside(file).name == "epoch-1.pt.damaged"
