@@ -45,7 +45,8 @@ class Prefix:
     device and number of threads: a trial is deterministic, so that whoever gets the same answers goes on to ask the same
     questions, and comes to the same numbers. What phase 1 leaves as it was (the environment side, which rests) is each
     unit's own. That the answers are all that matters is not taken on trust: a unit takes the first step of phase 1
-    itself, and goes on with another's epochs only where every tensor that those change is then equal, bit by bit.
+    itself, and goes on with another's epochs only where every tensor that those change is then equal, bit by bit. An epoch
+    of one step is taken whole, where they are equal before it.
 
     Made before its unit resumes, since it notes the initial state. `notes`: sentences for a person.
     """
@@ -70,10 +71,10 @@ class Prefix:
         self._taken = 0
         """The last epoch that was another unit's."""
 
-    def offered(self, epoch: int, position: int, *, inspected: bool) -> SharedEpoch | None:
-        """What another unit has trained of an epoch (1-based), once the trainer holds it; None where it is to take step
-        number `position` (from 0) of the epoch itself: the first of epoch 1 always."""
-        if not self._shares(epoch) or position != (1 if epoch == 1 else 0):
+    def offered(self, epoch: int, position: int, steps: int, *, inspected: bool) -> SharedEpoch | None:
+        """What another unit has trained of an epoch (1-based) of so many steps, once the trainer holds it; None where it is
+        to take step number `position` (from 0) of the epoch itself."""
+        if not self._shares(epoch) or position != (min(1, steps - 1) if epoch == 1 else 0):
             return None
         self._met = digests(holdings(self.trainer))
         state = self._load(epoch)

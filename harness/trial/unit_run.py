@@ -243,7 +243,9 @@ class UnitRun:
         shared: SharedEpoch | None = None
         for position, batch in enumerate(drawn(self.sampler, epoch)):
             self._refuse_others(batch)
-            shared = shared or self.prefix.offered(epoch, position, inspected=self.inspections.looks)
+            shared = shared or self.prefix.offered(
+                epoch, position, self.sampler.steps, inspected=self.inspections.looks
+            )
             if shared is not None:
                 self.inspections.passed(batch, epoch)
             else:

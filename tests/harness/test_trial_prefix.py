@@ -165,18 +165,6 @@ def test_a_key_that_is_read_late_is_noticed_and_nothing_is_left(
     assert not unit.prefix.folder.exists()
 
 
-def test_the_first_step_is_a_units_own_even_where_it_is_the_whole_epoch(unit_of: UnitOf) -> None:
-    short = {
-        "audit": "off",
-        "curriculum.phase1_epochs": 2,
-        "optimiser.epochs": 3,
-        "optimiser.steps_per_epoch": 1,
-    }
-    trained(unit_of(short), epochs=2)
-    fork = trained(unit_of({**short, "energy.form": "gated"}), epochs=2)
-    assert (fork.row["shared_epochs"], fork.record.notes) == (1, [])
-
-
 def test_a_damaged_prefix_is_trained_again_and_left_again(unit_of: UnitOf, tmp_path: Path) -> None:
     small = {"audit": "off", "curriculum.phase1_epochs": 1, "optimiser.epochs": 2}
     trained(unit_of(small), epochs=1)
