@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.audit.example_digest import Digests, digest
+from harness.audit.example_digest import PREDICTED, Digests, digest
 from harness.audit.reading import ScoreReading
 from harness.audit.rehearsal import DATA, Rehearsal
 from harness.data.dataset import EncodedDataset
@@ -90,7 +90,7 @@ def _of_steps(unit: UnitRun) -> Iterator[tuple[str, Any]]:
         yield from _of_step(trainer, batch, f"step {number}")
     yield from _tensors(trainer.weights(), "after the steps")
     for split, scores in ScoreReading(trainer, unit.predictor, unit.evaluation.pairs).real.items():
-        yield f"predicted logits of split {split}", scores.logit
+        yield f"{PREDICTED} logits of split {split}", scores.logit
 
 
 def _of_step(trainer: Trainer, batch: EpisodeBatch, where: str) -> Iterator[tuple[str, Any]]:

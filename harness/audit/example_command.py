@@ -12,7 +12,7 @@ from harness.audit.examples import FILE, computed, examples, recorded, written
 RECORD = """Record what the examples compute: tiny trials, one per preset, one per mechanism that no preset has, and one
 that is trained to its end. Before its first step every trial is held against those that have its mechanisms (check
 `example`), so that what runs is what was tested. Whoever means to change an equation changes its tests, and then runs
-this; the numbers that changed are the difference of harness/audit/examples.json. What changes by less than 2e-3
+this; the numbers that changed are the difference of harness/audit/examples.json. What changes by less than 5e-4
 of a value's norm is rounding, and stays as it was recorded."""
 
 
