@@ -1,6 +1,7 @@
 """Whether what runs in this process computes what was recorded: asked of the examples that a configuration needs."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
@@ -12,7 +13,7 @@ import torch
 
 from harness.audit.example import ExamplePlace
 from harness.audit.example_digest import difference
-from harness.audit.examples import asked_for, examples, recorded
+from harness.audit.examples import FILE, asked_for, examples, recorded
 from harness.audit.finding import MechanismFinding
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import configured
@@ -48,8 +49,9 @@ def _differences(names: Iterable[str]) -> Iterator[str]:
 
 
 def _file() -> Path:
-    """Where it is kept which examples are sound with the present code and libraries."""
-    versions = f"{torch.__version__}-{np.__version__}".replace("+", "-")
+    """Where it is kept which examples are sound with the present code, libraries and record."""
+    record = hashlib.sha256(FILE.read_bytes()).hexdigest()[:8]
+    versions = f"{torch.__version__}-{np.__version__}-{record}".replace("+", "-")
     user = Path(tempfile.gettempdir()) / f"prism-{os.getuid()}"
     return user / f"examples-{Code.today().hash}-{versions}.json"
 
