@@ -15,7 +15,7 @@ from analysis.commands.of_run import add_language, check_rope, run_parser, say
 from analysis.console import plain_console
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError, run_cli
-from analysis.language import catalogue
+from analysis.language import catalogue, in_language
 from analysis.next_step import next_view
 from analysis.paths import user_path
 from analysis.preregistration import preregistration_view
@@ -83,7 +83,9 @@ def print_ranking(
 
     Raises UserError (one sentence) when the path is not a run or nothing has finished.
     """
-    ranking, console = rank(Run.open(run), by, healthy=healthy, rope=rope), console or plain_console()
+    with in_language(lang):
+        ranking = rank(Run.open(run), by, healthy=healthy, rope=rope)
+    console = console or plain_console()
     whole = print_ranked(ranking, top=top, distance=distance, console=console, lang=lang)
     say(console, next_view(ranking), lang)
     return whole

@@ -4,7 +4,7 @@ The program says everything in English once, in the code that knows it; a catalo
 language, with places for names and numbers. Sentences that a trial wrote into its store are read by the same catalogue.
 """
 
-from analysis.language.catalogue import LANGUAGES, Catalogue, catalogue
+from analysis.language.catalogue import LANGUAGES, Catalogue, catalogue, in_language
 from analysis.language.renderables import translated
 
-__all__ = ["LANGUAGES", "Catalogue", "catalogue", "translated"]
+__all__ = ["LANGUAGES", "Catalogue", "catalogue", "in_language", "translated"]

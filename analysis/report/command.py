@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from analysis.arguments import command_parser
 from analysis.criteria import CRITERIA
-from analysis.language import LANGUAGES
+from analysis.language import LANGUAGES, in_language
 from analysis.output import printable
 from analysis.paths import user_path
 from analysis.ranking import Ranking, rank
@@ -49,7 +49,9 @@ def report_command(argv: Sequence[str], console: Console) -> int:
     run = Run.open(options.run)
     with shown_progress(console) as progress:
         progress("ranking")
-        report = write_report(rank(run, options.by), options.out, options.lang, progress=progress)
+        with in_language(options.lang):
+            ranking = rank(run, options.by)
+        report = write_report(ranking, options.out, options.lang, progress=progress)
     say(console, report)
     for problem in run.problems:
         console.print(f"not read: {problem}", style="bold red", markup=False, highlight=False)

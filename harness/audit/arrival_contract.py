@@ -41,29 +41,30 @@ class ArrivalContract:
         arrival, step = seen.arrivals[0], seen.step
         _refuse_infinite(arrival.u.detach().cpu().numpy())
         if not all(part.shape == batch.support.shape for part in arrival[:3]):
-            text = f"a support set of {arrival.u.shape[-1]} pairs arrived in the environment; {batch.support.shape[1]}"
-            yield Breach("support size in training", "support", f"{text} were drawn")
+            sizes = arrival.u.shape[-1], batch.support.shape[1]
+            text = f"a support set of {sizes[0]} pairs arrived in the environment; {sizes[1]} were drawn"
+            yield Breach("support size in training", "support", text)
             return
         sets = batch.support.ravel(), batch.query.ravel()
         bases, first = self.sequences.bases(np.concatenate(sets)), len(sets[0])
-        for name, encoding, flat, expected, received in (
+        for these, encoding, flat, expected, received in (
             (
-                "support",
+                "support pairs",
                 seen.encodings[0],
                 sets[0],
                 [side[:first] for side in bases],
                 (arrival.u, arrival.z_i),
             ),
-            ("query", seen.encodings[1], sets[1], [side[first:] for side in bases], (step.u,)),
+            ("query pairs", seen.encodings[1], sets[1], [side[first:] for side in bases], (step.u,)),
         ):
             one = number * 7919 % len(flat)
             count = len(encoding.u)
             if count != len(flat) or not self.sequences.are_read(encoding.sides, expected, flat, one):
-                text = f"other sequences than those of the {name} pairs were read"
-                yield Breach(f"{name} sequences", "support", text)
+                text = f"other sequences than those of the {these} were read"
+                yield Breach(f"sequences of {these}", "support", text)
             elif not all(map(same_values, (encoding.u, encoding.stream), received)):
-                text = f"values of other pairs stand in for those of the {name} pairs"
-                yield Breach(f"{name} values", "support", text)
+                text = f"values of other pairs stand in for those of the {these}"
+                yield Breach(f"values of {these}", "support", text)
         yield from self._of_labels(arrival, batch)
         yield from self._of_names(arrival, step, batch)
         yield from self._of_facts(arrival, step, batch, number)
@@ -88,8 +89,8 @@ class ArrivalContract:
                 (shown & wanted).sum(),
                 f"{shown.sum()} of {shown.size} labels of support pairs are shown",
             )
-            told = f"{text}, {both} of them of the {wanted.sum()} that the step's stream shows"
-            yield Breach("labels chosen", "support", told)
+            text = f"{text}; {both} of these are among the {wanted.sum()} that the step's stream shows"
+            yield Breach("labels chosen", "support", text)
 
     def _of_names(self, arrival: Arrival, step: Step, batch: EpisodeBatch) -> Iterator[Breach]:
         """Cell lines by name: of the support sets, save where they are hidden, and as the loss terms read them."""

@@ -102,5 +102,13 @@ def _unread(unread: dict[str, str]) -> list[MechanismFinding]:
 
 def _of_reads(unrecorded: list[str]) -> list[MechanismFinding]:
     """One finding per key that nothing asked for in a whole trial."""
-    text = "is configured and nothing reads it: no part of the trial asked for its value"
-    return [MechanismFinding("-", path, "inert", f"{path} {text}", "key") for path in unrecorded]
+    return [
+        MechanismFinding(
+            "-",
+            path,
+            "inert",
+            f"{path} is configured and nothing reads it: no part of the trial asked for its value",
+            "key",
+        )
+        for path in unrecorded
+    ]

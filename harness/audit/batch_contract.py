@@ -64,8 +64,11 @@ class BatchContract:
         if mixed:
             row, column = np.argwhere(elsewhere)[0]
             lines = self.cell[pairs]
-            text = f"an episode mixes cell lines {self._line(lines[row, 0])} and {self._line(lines[row, column])}"
-            yield Breach("mixing", "sampler", f"{text}; {self.config.episode.sampler} promises one")
+            one, other = self._line(lines[row, 0]), self._line(lines[row, column])
+            text = (
+                f"an episode mixes cell lines {one} and {other}; {self.config.episode.sampler} promises one"
+            )
+            yield Breach("mixing", "sampler", text)
         named = np.full(e, -1) if self.mixes else names[:, 0]
         if not mixed and np.count_nonzero(batch.cell != named):
             yield Breach("names", "sampler", "an episode goes by another cell line than that of its pairs")

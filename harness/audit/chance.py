@@ -122,7 +122,7 @@ class Chance:
         if not torch.equal(hides, wanted):
             told = f"{int(hides.sum())} of {len(hides)} episodes hid their name"
             yield (
-                f"{told}, and with episode.pseudo_unseen {self.hides:g} the step's stream hides "
+                f"{told}; with episode.pseudo_unseen {self.hides:g} the step's stream hides "
                 f"{int(wanted.sum())}, {int((hides & wanted).sum())} of these"
             )
 

@@ -166,8 +166,9 @@ def _fault(aims: Sequence[Aim], shares: Mapping[str, float], letter: str) -> str
     if gap <= TOLERANCE:
         return ""
     share = aim.sign * shares[aim.part]
-    declared, other = ("lower", "raise") if aim.sign > 0 else ("raise", "lower")
-    where = f"on the {GROUPS[letter]} ({letter})" if letter != "A" else f"by its {GROUPS[letter]} (A)"
+    where = f"on the {GROUPS[letter]} ({letter})" if letter != "A" else f"on its {GROUPS[letter]} (A)"
+    if share < 0 < aim.sign:
+        return f"its step {where} raises the {aim.what}, where it declares to lower it"
     if share < 0:
-        return f"its step {other}s the {aim.what} {where}, where it declares to {declared} it"
-    return f"its step moves the {aim.what} {where} {share:.3g} times as far as its gradient says"
+        return f"its step {where} lowers the {aim.what}, where it declares to raise it"
+    return f"its step {where} moves the {aim.what} {share:.3g} times as far as its gradient says"

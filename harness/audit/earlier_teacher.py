@@ -37,8 +37,11 @@ def strange_targets(twins: Twins) -> list[MechanismFinding]:
         for teacher, rows in moved.items():
             reached = bool(rows[episodes].any())
             if reached != (teacher == expected):
-                verb = "follows" if reached else "does not follow"
-                said.append(f"in an episode that {where} the target R_T {verb} {teacher}")
+                said.append(
+                    f"in an episode that {where}, the target R_T follows {teacher}"
+                    if reached
+                    else f"in an episode that {where}, the target R_T does not follow {teacher}"
+                )
     return [MechanismFinding("-", "memory", "broken", text, "input") for text in said[:1]]
 
 

@@ -16,14 +16,13 @@ def quiet(asked: frozenset[str], still: tuple[str, ...]) -> dict[str, list[str]]
 def silent(asked: frozenset[str], still: tuple[str, ...], gap: float) -> str:
     """A sentence on the first of the places asked for where nothing changes: `still` are the splits where no prediction
     does, `gap` the change of a step's gradient. Empty where something changes in all of them."""
-    lines = {KNOWN: "trained", UNSEEN: "unseen"}
+    lines = {KNOWN: "trained cell lines", UNSEEN: "unseen cell lines"}
     places = quiet(asked, still)
     idle = "training" in asked and gap == 0.0
     if idle and places and len(places) == len(asked) - 1:
         return "no prediction and no gradient changes when it is neutralised"
     for place, names in places.items():
         return (
-            f"it does not act on predictions of {lines[place]} cell lines: neutralised, none of split {names[0]} "
-            "changes"
+            f"it does not act on predictions of {lines[place]}: neutralised, none of split {names[0]} changes"
         )
     return "it does not act in training: neutralised, no gradient of a step changes" if idle else ""

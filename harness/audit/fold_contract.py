@@ -62,10 +62,8 @@ class FoldContract:
         else:
             line = uneven_line(data.cell[self.training], data.cell[scored], BY_CHANCE)
             if line is not None:
-                text = (
-                    f"too many or too few pairs of {data.cell_lines[line]} for a sample of the training pairs"
-                )
-                yield Breach("train subset", "prediction", f"split train has {text}")
+                text = f"split train has too many or too few pairs of {data.cell_lines[line]} for a random sample"
+                yield Breach("train subset", "prediction", text)
 
     def _is_stretch(self, scored: np.ndarray) -> bool:
         """Whether the scored training pairs lie in a stretch of the training pairs in which so many lie by no chance."""

@@ -148,7 +148,7 @@ class Ledger:
         at = int(np.argmax(strange))
         values = ", ".join(f"{name} {value:.6g}" for name, value in zip(COLUMNS, stored[at], strict=True))
         where = f"split {split}, pair {pairs[at]}" if split else f"pair {pairs[at]}"
-        return [_finding("record", f"{where}: {values} never passed through the energy together")]
+        return [_finding("record", f"{where}: these never passed through the energy together: {values}")]
 
 
 def _finding(subject: str, text: str, gap: float | None = None) -> MechanismFinding:

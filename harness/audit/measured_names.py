@@ -14,8 +14,8 @@ def other_names(trainer: Trainer, batch: EpisodeBatch, measured: Measured) -> It
     step = measured.step
     label = np.asarray(trainer.dataset.label[batch.query], dtype=np.float32)
     if not np.array_equal(step.label.cpu().numpy(), label):
-        yield "are not those of the query pairs in what the loss terms see"
+        yield "they are not those of the query pairs in what the loss terms see"
     if not np.array_equal(step.query_cell.cpu().numpy(), batch.query_cell):
-        yield "name other cell lines than those of the query pairs in what the loss terms see"
+        yield "they name other cell lines than those of the query pairs in what the loss terms see"
     if not batch.mixed and not np.array_equal(step.cell.cpu().numpy(), batch.cell):
-        yield "name other cell lines than those of the episodes in what the loss terms see"
+        yield "they name other cell lines than those of the episodes in what the loss terms see"

@@ -22,7 +22,9 @@ def unpermuted(
         if placebo != any(isinstance(term, cls) for cls in asked):
             yield (
                 term.key,
-                "is a placebo, and nobody asked for one" if placebo else "is no placebo, and was to be one",
+                "it is a placebo, and nobody asked for one"
+                if placebo
+                else "it is no placebo, and was to be one",
             )
         if not placebo or term.key not in weights:
             continue
@@ -31,6 +33,6 @@ def unpermuted(
         count = before.shape[:dims].numel()
         one, other = (part.detach().reshape(count, -1).double().nan_to_num() for part in (before, after))
         if not torch.allclose(one.sum(0), other.sum(0), rtol=1e-4, atol=1e-6):
-            yield term.key, f"sees other samples of {term.permutes} than the step has"
+            yield term.key, f"it sees other samples of {term.permutes} than the step has"
         elif len(one.unique(dim=0)) > 1 and torch.equal(one, other):
-            yield term.key, f"sees {term.permutes} in its order, and is to see it in another one"
+            yield term.key, f"it sees {term.permutes} in its order, and is to see it in another one"

@@ -49,7 +49,7 @@ def other_gradient(term: LossTerm, step: Step, state: State) -> str:
             )
         text = _unlike(gradient, torch.stack(aims).sum(0) if aims else torch.zeros_like(gradient))
         if text:
-            return f"its gradient on {name} {text}"
+            return f"its gradient on {name} has {text}"
     return ""
 
 
@@ -84,6 +84,6 @@ def _unlike(real: Tensor, plain: Tensor) -> str:
     if float((real - plain).norm()) <= NOTHING + TOLERANCE * max(sizes):
         return ""
     if sizes[1] <= NOTHING:
-        return f"has norm {sizes[0]:.3g}, where its equation gives none"
+        return f"norm {sizes[0]:.3g}, where its equation gives none"
     cosine = float((real * plain).sum()) / (sizes[0] * sizes[1]) if sizes[0] > 0 else 0.0
-    return f"has norm {sizes[0]:.3g}, where its plain scalars give {sizes[1]:.3g} (cosine {cosine:.3g})"
+    return f"norm {sizes[0]:.3g}, where its plain scalars give {sizes[1]:.3g} (cosine {cosine:.3g})"

@@ -29,6 +29,8 @@ TOLERANCE = 1e-6
 ARRIVED = 1e-6
 """Largest entry of a gradient, also in relation to all gradients, from which on it has to move its parameter."""
 CHECK = "real step"
+SUM = "the sum of weight x gradient"
+MINUS_SUM = "minus the sum of weight x gradient"
 
 
 class RealSteps:
@@ -129,7 +131,7 @@ class RealSteps:
             self._before, self._batch = {}, None
         text = stale_teacher(self._trainer.memory, self._taught, epoch=index // self._steps + 1)
         if text and index // self._steps >= self._settings["curriculum"]["phase1_epochs"]:
-            findings += self._of_states([("memory", f"at step {index} {text}")])
+            findings += self._of_states([("memory", f"at step {index}, {text}")])
         self._spent += time.perf_counter() - began
         return findings
 
@@ -229,17 +231,17 @@ class RealSteps:
         # The task has a gradient at every step, so that some parameter was moved by each of them.
         taken = max(start.steps for start in self._before.values())
         if taken != index:
-            text = f"took {taken} steps before step {index}"
+            text = f"it took {taken} steps before step {index}"
             unlike.insert(0, StepDifference("skipped", "the optimiser", text))
         findings = self._faults(unlike, index)
-        findings += self._of_states((name, f"at step {index} {text}") for name, text in faults)
+        findings += self._of_states((name, f"at step {index}, {text}") for name, text in faults)
         if index == 0:
             self._displacement = displacement(self._before, after, gradients, optimiser)
             findings += self._against(
-                "the first step, less weight decay,", "minus ", self._displacement, index
+                "the first step less weight decay", MINUS_SUM, self._displacement, index
             )
         told = believed(self._before, after, gradients)
-        return findings + self._against("the gradient that the optimiser got", "", told, index)
+        return findings + self._against("the gradient that the optimiser got", SUM, told, index)
 
     def _of_states(self, faults: Iterable[Fault]) -> list[MechanismFinding]:
         findings: list[MechanismFinding] = []
@@ -248,11 +250,11 @@ class RealSteps:
             findings += self._once(f"state {name}", MechanismFinding(*owner, "broken", text, CHECK))
         return findings
 
-    def _against(self, what: str, sign: str, cosine: float | None, index: int) -> list[MechanismFinding]:
+    def _against(self, what: str, way: str, cosine: float | None, index: int) -> list[MechanismFinding]:
         """A finding where the inner product is not positive; None stands for nothing to go along."""
         if cosine is None or cosine > 0:
             return []
-        text = f"{what} does not go along {sign}the sum of weight x gradient at step {index}: cosine {cosine:.3g}"
+        text = f"{what} does not go along {way} at step {index}: cosine {cosine:.3g}"
         finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
         return self._once(f"sign of {what}", finding)
 
@@ -261,8 +263,8 @@ class RealSteps:
         findings: list[MechanismFinding] = []
         for kind in dict.fromkeys(each.kind for each in unlike):
             same = [each for each in unlike if each.kind == kind]
-            text = f"at step {index} {same[0].name} {same[0].text}"
-            text += f" (and {len(same) - 1} more parameters)" if len(same) > 1 else ""
+            text = f"at step {index}, {same[0].name}: {same[0].text}"
+            text = f"{text} (and {len(same) - 1} more parameters)" if len(same) > 1 else text
             findings += self._once(kind, MechanismFinding("-", "optimiser", "broken", text, CHECK))
         return findings
 
@@ -286,4 +288,4 @@ class RealSteps:
 
 
 def _listed(names: list[str]) -> str:
-    return names[0] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]

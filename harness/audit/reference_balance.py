@@ -64,7 +64,7 @@ def unheld(
         old, steps = float(before[f"mean/{key}"]), float(before[f"steps/{key}"]) + 1
         mean = balance["momentum"] * old + (1 - balance["momentum"]) * norm if old > 0 else norm
         if _apart(float(after[f"mean/{key}"]), mean):
-            text = f"remembers a gradient norm of {key} of {float(after[f'mean/{key}']):.4g}, where it is {mean:.4g}"
+            text = f"it remembers a gradient norm of {key} of {float(after[f'mean/{key}']):.4g}, where it is {mean:.4g}"
             faults.append(("balance", text))
         rise = min(1.0, steps / balance["warmup"]) if balance["warmup"] else 1.0
         held = rise * balance["ratio"] * wished[key] * task / max(norm, FADING * mean)

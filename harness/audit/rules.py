@@ -52,9 +52,9 @@ def judge_rule(twins: Twins, mechanism: Mechanism) -> MechanismFinding:
     still = () if moved is None else moved.still
     figures: dict[str, Any] = {**({} if moved is None else moved.figures()), "effect_gradient": gap}
     text = silent(asked, still, gap)
-    opposed = _opposed(twins) if text and mechanism.key == "pcgrad" else ""
+    opposed = _opposed(twins) if text and mechanism.key == "pcgrad" else None
     if opposed:
-        text = f"the gradients of {opposed} point against each other, and a twin without it is the same"
+        text = f"the gradients of {opposed[0]} and {opposed[1]} point against each other, and a twin without it is the same"
         return MechanismFinding.on(mechanism, "inert", text, "effect", **figures)
     if text and mechanism.key in MAY_BE_IDLE:
         return MechanismFinding.on(mechanism, "idle", MAY_BE_IDLE[mechanism.key], **figures)
@@ -88,8 +88,8 @@ def _moved(twins: Twins, mechanism: Mechanism, twin: Trainer) -> Moved:
     return twins.elsewhere.confirmed(look(twins.reading, twin), asked, elsewhere)
 
 
-def _opposed(twins: Twins) -> str:
-    """The first two loss terms whose gradients in the step point against each other; empty where none do."""
+def _opposed(twins: Twins) -> tuple[str, str] | None:
+    """The first two loss terms whose gradients in the step point against each other; None where none do."""
     probe, config = twins.probe, twins.probe.summed
     whole = probe.step(probe.clone(config)).gradients
     apart: dict[str, dict[str, Tensor]] = {}
@@ -99,8 +99,8 @@ def _opposed(twins: Twins) -> str:
     for (one, a), (other, b) in itertools.combinations(apart.items(), 2):
         inner = sum(float((a[name].double() * b[name].double()).sum()) for name in whole)
         if inner < -OPPOSED * norm(a) * norm(b):
-            return f"{one} and {other}"
-    return ""
+            return one, other
+    return None
 
 
 def _sampler(twins: Twins, mechanism: Mechanism) -> MechanismFinding:

@@ -12,9 +12,9 @@ def drawn_again(u: np.ndarray, pools: Sequence[np.ndarray], by_chance: float) ->
     """Cell lines whose support draws have more in common than chance gives them with a probability of `by_chance`, and
     what: U_I of their draws u [K, D, S] and of the pairs that they are drawn from (`pools` [n])."""
     for number, again in _same(u, pools, by_chance):
-        yield number, f"are one: {1 + again} of {u.shape[1]}"
+        yield number, f"{1 + again} of {u.shape[1]} are one and the same"
     for number in _overlapping(u, pools, by_chance):
-        yield number, "have more pairs in common than chance gives them"
+        yield number, "they have more pairs in common than chance gives them"
 
 
 def _same(u: np.ndarray, pools: Sequence[np.ndarray], by_chance: float) -> Iterator[tuple[int, int]]:

@@ -94,8 +94,9 @@ class ScoreContract:
             if not np.array_equal(split.pairs, promised.pairs):
                 twice = len(split.pairs) - len(np.unique(split.pairs))
                 without = len(np.setdiff1d(promised.pairs, split.pairs))
-                text = f"of the {len(promised.pairs)} pairs of split {name} {without} were not scored"
-                yield Breach("pairs once", "prediction", f"{text}, and {twice} were scored again")
+                every = len(promised.pairs)
+                text = f"{without} of {every} pairs of split {name} were not scored, and {twice} were scored again"
+                yield Breach("pairs once", "prediction", text)
             elif split.logits.shape != (draws, len(promised.pairs)):
                 text = f"split {name} has logits of {len(split.logits)} support draws; {draws} are configured"
                 yield Breach("draws", "prediction", text)
@@ -111,8 +112,8 @@ class ScoreContract:
         size = self.config.support.size
         for number, arrival in enumerate(arrivals):
             if not SupportSets.fit(arrival, (draws, size)):
-                text = f"{arrival.u.shape[0]} support sets of {arrival.u.shape[-1]} pairs arrived for"
-                text += f" {self._place(split, number)}; {draws} of {size} are configured"
+                sets, pairs, place = arrival.u.shape[0], arrival.u.shape[-1], self._place(split, number)
+                text = f"{sets} support sets of {pairs} pairs arrived for {place}; {draws} of {size} are configured"
                 yield Breach("support size", "prediction", text)
                 return
 
@@ -143,8 +144,9 @@ class ScoreContract:
         foreign = places.foreign
         if foreign.any():
             number = int(np.argwhere(foreign)[0, 0])
-            text = f"{int(foreign[number, 0].sum())} of {size} support pairs of {self._place(split, number)}"
-            yield Breach("foreign support", "prediction", f"{text} are no pairs of it")
+            others, place = int(foreign[number, 0].sum()), self._place(split, number)
+            text = f"{others} of {size} support pairs of {place} are no pairs of it"
+            yield Breach("foreign support", "prediction", text)
             return
         drawn = (draws, zlib.crc32(places.drawn().tobytes()))
         if self.judged.get(split.split) == drawn:
@@ -154,7 +156,7 @@ class ScoreContract:
         if draws > 1:
             pools = [split.u[split.cell == code] for code in promised.codes]
             for number, common in drawn_again(sets.u, pools, BY_CHANCE):
-                text = f"the support draws of {self._place(split, number)} {common}"
+                text = f"the support draws of {self._place(split, number)}: {common}"
                 yield Breach("draws differ", "prediction", text)
 
     def _of_features(

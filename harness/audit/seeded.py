@@ -48,10 +48,10 @@ class Seeded:
         for name, draw in drawn.items():
             other = first.setdefault(np.sort(draw).tobytes(), name)
             if other != name:
-                said = " and ".join(
+                one, two = (
                     f"draw {k} of cell line {line}, split {split}" for split, line, k in (other, name)
                 )
-                yield Breach("support by name", "prediction", f"{said} choose the same pairs")
+                yield Breach("support by name", "prediction", f"{one} and {two} choose the same pairs")
                 return
 
     def _of_sampler(self, seed: int) -> Iterator[Breach]:

@@ -138,8 +138,7 @@ class SequencePromises:
             other = self.stretches[side][start]
             if float((self._with(side, other) - self.base).abs().max()) <= NOTHING * scale:
                 stop = min(start + pool, other.shape[1])
-                text = f"bases {start} to {stop} of the {SIDES[side]} are not read"
-                yield f"{text}: with others U_I and z_I are the same"
+                yield f"bases {start} to {stop} of the {SIDES[side]} are not read: with others U_I and z_I are the same"
 
     def _exchanged(self, side: int, pool: int) -> dict[int, Tensor]:
         """First base of a window -> the side with other bases in that window."""

@@ -37,7 +37,7 @@ def strange_states(
     if warm or not before.model.environment.acts:
         same = zip(before.reference, after.reference, strict=True)
         if any(not torch.equal(old, new) for old, new in same):
-            yield "reference", "was changed by a step in which no environment acts"
+            yield "reference", "it was changed by a step in which no environment acts"
     elif measured.step.owner is None and bool((measured.step.cell >= 0).all()):
         yield from _of_reference(before, after, measured)
     if not warm:
@@ -48,7 +48,7 @@ def strange_states(
             seen = term.seen(measured.step)
             yield from ((term.key, text) for text in _of_term(term, seen, old, new, settings))
         elif any(not torch.equal(old[name], new[name]) for name in old):
-            yield term.key, "changed its state, and is not in force"
+            yield term.key, "it changed its state, and is not in force"
     yield from _of_balance(before.balance_state, after.balance_state, weights)
     yield from unpermuted(before, measured.step, settings, weights)
 
@@ -78,7 +78,7 @@ def _of_reference(before: Trainer, after: Trainer, measured: Measured) -> Iterat
     for name, wished in expected.items():
         if _apart(new[name], wished):
             text = f"its {name} is not the running mean of what the step's episodes of each cell line gave"
-            yield "reference", text if name != "seen" else "does not note which cell lines were met"
+            yield "reference", text if name != "seen" else "it does not note which cell lines were met"
 
 
 def _of_memory(before: Trainer, after: Trainer, settings: Mapping[str, Any], epoch: int) -> Iterator[Fault]:
@@ -105,11 +105,13 @@ def _of_earlier(before: Trainer, memory: State, epoch: int, first: int) -> Itera
     if "earlier_epoch" not in memory:
         return
     if int(memory["earlier_epoch"]) != epoch:
-        yield "memory", f"has an earlier Teacher of epoch {int(memory['earlier_epoch'])} in epoch {epoch}"
+        yield "memory", f"it has an earlier Teacher of epoch {int(memory['earlier_epoch'])} in epoch {epoch}"
     if bool(memory["ready"]) != (epoch != first):
         yield (
             "memory",
-            f"says that the earlier Teacher of epoch {epoch} has{'' if epoch == first else ' not'} trained",
+            f"it says that the earlier Teacher of epoch {epoch} has trained"
+            if epoch == first
+            else f"it says that the earlier Teacher of epoch {epoch} has not trained",
         )
     begins = int(before.memory["earlier_epoch"]) != epoch
     parameters = before.model.environment.branches.teacher_parameters() if begins else {}
@@ -140,7 +142,7 @@ def _of_balance(old: State, new: State, weights: Mapping[str, float]) -> Iterato
         if kind == "steps" and float(new[name]) != float(count) + (key in weights):
             yield (
                 "balance",
-                f"counts {float(new[name]):g} steps of {key}, after {float(count):g} before the step",
+                f"it counts {float(new[name]):g} steps of {key}, after {float(count):g} before the step",
             )
             return
 

@@ -25,7 +25,7 @@ UPDATE, EPSILON = 1e-3, 4e-7
 
 
 class StepDifference(NamedTuple):
-    """A kind of fault, the parameter, and the fault in words after the parameter's name."""
+    """A kind of fault, the parameter, and the fault in words, in which the parameter is "it"."""
 
     kind: str
     name: str
@@ -54,10 +54,10 @@ def differences(
             raise Diverged(f"{name} or what the optimiser remembers of it is not finite")
         if gradient is None:
             if not torch.equal(now.value, start.value):
-                yield StepDifference("moved", name, "moved, and no loss term in force reaches it")
+                yield StepDifference("moved", name, "it moved, and no loss term in force reaches it")
             continue
         if now.steps != start.steps + 1:
-            text = f"never moved: the optimiser took {now.steps - start.steps} steps on it in place of one"
+            text = f"it never moved: the optimiser took {now.steps - start.steps} steps on it in place of one"
             yield StepDifference("rests", name, text)
             continue
         rounding = (HALF, HALF_NOISE) if half and name.startswith("sequence.") else (GRADIENT, NOISE)
@@ -70,11 +70,13 @@ def differences(
         allowed += EPSILON * float(start.value.double().norm())
         gap = float((now.value.double() - expected).norm())
         if torch.equal(now.value, start.value) and step > allowed:
-            text = f"never moved, where AdamW moves it by {step:.3g}"
+            text = f"it never moved, where AdamW moves it by {step:.3g}"
             yield StepDifference("rests", name, text)
         elif gap > allowed:
             real = float((now.value.double() - start.value.double()).norm())
-            text = f"moved by {real:.4g}, where AdamW as configured moves it by {step:.4g} ({gap:.2g} apart)"
+            text = (
+                f"it moved by {real:.4g}, where AdamW as configured moves it by {step:.4g} ({gap:.2g} apart)"
+            )
             yield StepDifference("update", name, text)
 
 
@@ -131,7 +133,7 @@ def _other_gradient(
             product = float(told.norm() * gradient.norm())
             cosine = float((told * gradient).sum()) / product if product > 0 else 0.0
             return (
-                f"got a gradient of norm {float(told.norm()):.4g}, where weight x schedule x gradient of its terms, "
+                f"it got a gradient of norm {float(told.norm()):.4g}, where weight x schedule x gradient of its terms, "
                 f"clipped, has {float(gradient.norm()):.4g} (cosine {cosine:.3g})"
             )
     return ""

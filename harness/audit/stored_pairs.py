@@ -32,8 +32,8 @@ def strange_pairs(
             wrong = rows[name].to_numpy() != real
             if wrong.any():
                 at = int(np.argmax(wrong))
-                told = f"{rows[name].iloc[at]} in place of {real[at]}"
-                yield f"split {split}, pair {stored[at]}: its {name} is stored as {told}"
+                told = rows[name].iloc[at]
+                yield f"split {split}, pair {stored[at]}: its {name} is stored as {told} in place of {real[at]}"
                 break
 
 

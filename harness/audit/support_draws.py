@@ -33,8 +33,9 @@ class SupportDraws:
             mean, variance = _moments(trait[promised.order], line, count)
             gap = float((places.mean(trait) - mean[:, None, None]).sum())
             if is_deviation(gap, float(variance.sum()) * places.first[0].size):
-                text = f"support sets of split {name} {'prefer' if gap > 0 else 'avoid'} pairs with {what}"
-                yield Breach("support at random", "prediction", f"{text}; they are drawn at random")
+                way = "prefer" if gap > 0 else "avoid"
+                text = f"support sets of split {name} {way} pairs with {what}; they are drawn at random"
+                yield Breach("support at random", "prediction", text)
         before, now = self.kept.get(name), places.alone()
         if (
             before is not None

@@ -65,7 +65,7 @@ class Visits:
         self.telling = [log_orders(size, self.query) > -math.log(BY_CHANCE) for size in sizes]
         """Whether the order of its query pairs tells one beginning of a cell line from another, and whether these do."""
         self.seen: list[EpisodeBatch] = []
-        self.tallies = {what: _Tally(self) for what in ("support", "query")}
+        self.tallies = {what: _Tally(self) for what in ("support sets", "query sets")}
         self.drawn, self.steps = np.zeros(len(self.pools)), 0
         """How often a cell line was the first of all that were drawn, and of how many times."""
         self.gap = self.variance = 0.0
@@ -96,8 +96,8 @@ class Visits:
         support, query = (
             np.concatenate(parts) for parts in zip(*((b.support, b.query) for b in seen), strict=True)
         )
-        self.tallies["support"].add(support, query)
-        self.tallies["query"].add(query, None)
+        self.tallies["support sets"].add(support, query)
+        self.tallies["query sets"].add(query, None)
         first = [b.support[:1, 0] if self.in_turn else b.support[:, 0] for b in seen]
         lines = self.line[np.concatenate(first)]
         self.drawn, self.steps = (
@@ -109,8 +109,8 @@ class Visits:
             share = self.sizes / self.sizes.sum()
         for line, (count, chance) in enumerate(zip(self.drawn.tolist(), share.tolist(), strict=True)):
             if is_other_share(count, self.steps, chance):
-                said = f"{count:.0f} times of {self.steps}, at a chance of {chance:.2g}"
-                text = f"cell line {self.names[line]} is drawn {said}"
+                times = f"{count:.0f} times of {self.steps}"
+                text = f"cell line {self.names[line]} is drawn {times}, at a chance of {chance:.2g}"
                 yield Breach("chance of lines", "sampler", text)
         if is_deviation(self.gap, self.variance):
             text = (
@@ -118,10 +118,8 @@ class Visits:
             )
             yield Breach("chance of latest", "sampler", text)
         for what, tally in self.tallies.items():
-            for sentence in tally.faults():
-                yield Breach(
-                    f"chance of {what}", "sampler", f"{sentence} in {what} sets; they are drawn at random"
-                )
+            for sentence in tally.faults(what):
+                yield Breach(f"chance of {what}", "sampler", f"{sentence}; they are drawn at random")
 
     def state(self) -> dict[str, Any]:
         return {"beginnings": [list(digests) for digests in self.beginnings]}
@@ -170,10 +168,9 @@ class Visits:
         again = last >= np.array([self.start[line] for line in lines])[:, None]
         if np.count_nonzero(again):
             at = int(np.argmax(again.any(1)))
-            text = f"{int(again[at].sum())} query pairs of cell line {self.names[lines[at]]} come again"
-            yield Breach(
-                "in turn", "sampler", f"{text} while {self.left[lines[at]]} others wait for their turn"
-            )
+            line, count, others = self.names[lines[at]], int(again[at].sum()), self.left[lines[at]]
+            text = f"{count} query pairs of cell line {line} come again while {others} others wait for their turn"
+            yield Breach("in turn", "sampler", text)
 
     def _beginning(self, line: int, query: np.ndarray) -> Iterator[Breach]:
         """A run through a cell line begins with these query pairs."""
@@ -220,14 +217,16 @@ class _Tally:
             self.gap[name] += float((by_line(pairs, trait) - count * mean).sum())
             self.variance[name] += float((count * spread).sum())
 
-    def faults(self) -> Iterator[str]:
+    def faults(self, sets: str) -> Iterator[str]:
+        """What no chance gives, in words; `sets`: how the sets are called."""
         for line, pool in enumerate(self.pools):
             missing = int((~self.met[pool]).sum())
             if is_omission(missing, len(pool), float(self.log_miss[line])):
-                yield f"{missing} of {len(pool)} training pairs of cell line {self.names[line]} never were"
+                yield f"{missing} of {len(pool)} training pairs of cell line {self.names[line]} never were in {sets}"
         for name, gap in self.gap.items():
             if is_deviation(gap, self.variance[name]):
-                yield f"{name} is {'preferred' if gap > 0 else 'avoided'} ({gap:+.1f} over {self.sets} episodes)"
+                way = "preferred" if gap > 0 else "avoided"
+                yield f"{name} is {way} in {sets} ({gap:+.1f} over {self.sets} episodes)"
 
 
 def _traits(label: np.ndarray, pools: list[np.ndarray]) -> dict[str, np.ndarray]:

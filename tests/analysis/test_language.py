@@ -14,6 +14,7 @@ from analysis.__main__ import main
 from analysis.completeness import NO_ROWS, NOT_STARTED
 from analysis.errors import UserError
 from analysis.language import Catalogue, catalogue, translated
+from analysis.language.catalogue import PLACE
 from analysis.reported import STOPPED_BY_AUDIT, UNBEGUN
 from analysis.rules import RULES
 from analysis.schema import TABLES
@@ -34,6 +35,9 @@ _NAMES = frozenset(
         "logit",
         "dropout",
         "mer",
+        "Teacher",
+        "AdamW",
+        "NumPy",
         "false",
         "terms",
         "unified",
@@ -105,13 +109,13 @@ def test_every_advice_of_a_rule_is_in_chinese() -> None:
 
 
 def test_a_translation_has_the_places_of_its_sentence() -> None:
-    place = re.compile(r"\{(\w+)[#*]?\}")
     for section in tomllib.loads(ZH.read_text(encoding="utf-8")).values():
         for sentence, text in section.items():
-            places = set(place.findall(sentence))
-            assert set(place.findall(text)) <= places, sentence
-            numbers = set(re.findall(r"\{(\w+)#\}", sentence))
-            assert numbers <= set(place.findall(text)), f"a number is lost: {sentence}"
+            places = dict(PLACE.findall(sentence))
+            told = {name for name, _ in PLACE.findall(text)}
+            assert told <= set(places), sentence
+            kept = {name for name, kind in places.items() if kind in ("#", "!", "=")}
+            assert kept <= told, f"a number or a name is lost: {sentence}"
 
 
 def test_sentences_are_looked_up_whole_then_in_parts() -> None:
@@ -123,6 +127,45 @@ def test_sentences_are_looked_up_whole_then_in_parts() -> None:
     assert words("left; 3 of all units; other") == "L；U: 3；other", "what is not known stays"
     assert words("3a of all units") == "3a of all units", "3a is no number"
     assert words("") == ""
+
+
+def test_a_place_takes_what_it_is_for_and_translates_words_alone() -> None:
+    words = Catalogue(
+        {
+            "one": "一",
+            "word {a!}": "字 {a}",
+            "all of {a=}": "{a} 全部",
+            "as {a}": "如 {a}",
+            "each {a*}": "每 {a}",
+            "the same {a} and {a}": "同 {a}",
+        },
+        "；",
+        "、",
+    )
+    assert words("word one") == "字 one"
+    assert words("word one: two") == "word one: two", "a name is one word without punctuation"
+    assert words("all of one, (one)") == "one, (one) 全部"
+    assert words("as one") == "如 一"
+    assert words("each one, two") == "每 一、two"
+    assert words("the same one and one") == "同 一"
+    assert words("the same one and two") == "the same one and two"
+
+
+def test_a_space_stands_between_chinese_and_latin_words() -> None:
+    words = Catalogue({"it moves {what}": "它移动{what}的值", "slope": "斜率", "name {a!}": "名{a}"})
+    assert words("it moves slope") == "它移动斜率的值"
+    assert words("it moves R_E") == "它移动 R_E 的值"
+    assert words("it moves (T - 1)^2") == "它移动 (T - 1)^2 的值"
+    assert words("name R_E") == "名R_E", "where it is never looked up, the translation has the spaces"
+
+
+def test_a_text_is_not_known_by_what_fits_its_end() -> None:
+    words = Catalogue(
+        {"{what} (and {n#} more)": "{what}（另有 {n} 个）", "{n#} left of {what}": "{what}余 {n}"}
+    )
+    assert words("all of it (and 2 more)") == "all of it（另有 2 个）"
+    assert not words.knows("all of it (and 2 more)")
+    assert words.knows("2 left of it")
 
 
 def test_styles_stay_where_texts_are_translated() -> None:

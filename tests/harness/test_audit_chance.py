@@ -108,7 +108,7 @@ def test_chance_in_a_prediction_stops_a_unit(make_unit: MakeUnit, monkeypatch: p
 @pytest.mark.parametrize(
     ("hidden", "sentence"),
     [
-        (seldom, "episodes hid their name, and with episode.pseudo_unseen 0.5 the step's stream hides"),
+        (seldom, "episodes hid their name; with episode.pseudo_unseen 0.5 the step's stream hides"),
         (
             lambda self, cell, index: torch.zeros_like(cell, dtype=torch.bool),
             "0 of 4 episodes hid their name",

@@ -131,7 +131,7 @@ LABELS: dict[str, Any] = {"support.labels": True, "routing": "shared", "optimise
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda self, label, index: label, "labels of support pairs are shown, "),
+        (lambda self, label, index: label, "labels of support pairs are shown; "),
         (lambda self, label, index: torch.ones_like(label), "32 of 32 labels of support pairs are shown"),
         (
             lambda self, label, index: chosen(self, label, 0),

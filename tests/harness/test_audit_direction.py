@@ -175,7 +175,7 @@ FAULTS: list[tuple[str, Any, str, Any, dict[str, Any], str, str]] = [
         plain_score,
         {},
         "immax",
-        "raises the task loss on the sequence side",
+        "its step on the sequence side (S) raises the task loss",
     ),
     ("push turned", Competition, "_alignment", repelled, COMPETING, "competition", "raises the a^2"),
     (
@@ -241,7 +241,7 @@ def test_one_group_among_several_is_told(
     with patched(monkeypatch, Router, "gradients", scaled):
         finding = judged(make_unit(changes), "immax")["immax"]
     assert finding.verdict == "broken"
-    assert "(E) 0.5 times as far" in finding.reason
+    assert "on the environment side (E) moves the task loss 0.5 times as far" in finding.reason
     assert judged(make_unit(changes), "immax")["immax"].verdict == "active"
 
 

@@ -110,5 +110,5 @@ def test_what_turns_wrong_later_is_told_then(make_unit: MakeUnit, monkeypatch: p
     monkeypatch.setattr(HingedPrototypes, "forward", late)
     (fault, _) = (finding for finding in said(unit_run, epochs=2) if finding.verdict == "broken")
     assert fault.mechanism == "prototypes_hinged"
-    assert "at step 4 its gradient on z_e" in fault.reason
+    assert "at step 4, its gradient on z_e" in fault.reason
     assert torch.is_grad_enabled()

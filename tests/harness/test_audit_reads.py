@@ -214,7 +214,7 @@ def test_view_equals_the_configuration_and_notes_what_is_asked() -> None:
         view.support.size = 9  # type: ignore[misc]  # it is refused, as mypy says
 
 
-def test_phase_1_reads_all_of_a_block_that_it_asks_for_anything_but_a_key() -> None:
+def test_phase_1_reads_all_of_a_block_that_it_takes_whole() -> None:
     def asked(ask: Any) -> set[str]:
         reads = Reads(compose(TINY, GRAD_NORM))
         ask(reads)

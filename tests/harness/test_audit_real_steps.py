@@ -175,7 +175,7 @@ FAULTS: dict[str, tuple[Break, dict[str, Any], str]] = {
     "steps lost between": (
         descending(lambda s, g, d: d(s, g) if s.index % 3 != 1 else 1.0),
         SEVERAL,
-        "the optimiser took 1 steps before step 2",
+        "the optimiser: it took 1 steps before step 2",
     ),
     "weight 0 from a step on": (from_step(5, "grl"), SEVERAL, "in force is 0 at step 5"),
     "weight 0, balanced": (

@@ -153,7 +153,7 @@ BROKEN: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {
     "no scale of the statistics": (keeps(Competition, "square"), "its state square"),
     "the earlier Teacher stays": (frozen, "is not as the Teacher stood when epoch 2 began"),
     "the earlier Teacher has trained at once": (hurried, "the earlier Teacher of epoch 1 has trained"),
-    "states begin anew": (begins_anew, "at step 3 the step did not leave its state"),
+    "states begin anew": (begins_anew, "at step 3, the step did not leave its state"),
 }
 
 

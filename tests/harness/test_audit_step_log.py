@@ -89,4 +89,4 @@ def test_each_episode_is_taught_by_its_own_teacher(
 
     monkeypatch.setattr(CellEnvironment, "earlier_resistance", of_now)
     (finding,) = strange_targets(Twins(Probe(unit_run.subject)))
-    assert finding.reason.startswith("in an episode that hides its name the target R_T ")
+    assert finding.reason.startswith("in an episode that hides its name, the target R_T ")

@@ -154,7 +154,7 @@ LIES: dict[Callable[[pytest.MonkeyPatch], None], str] = {
     one_line_for_all: "its z_E gives",
     other_temperature: "T of the unit (fixed) is 1",
     other_logits: "energy broken",
-    retold: "never passed through the energy together",
+    retold: "these never passed through the energy together",
 }
 
 
