@@ -40,6 +40,7 @@ def difference(made: Mapping[str, Digest], wanted: Mapping[str, Digest]) -> str:
         one, other = made[name], wanted[name]
         gap = max(abs(a - b) for a, b in zip(one, other, strict=True))
         near = NEAR_PREDICTED if name.startswith(PREDICTED) else NEAR
-        if not gap <= near * (max(one[0], other[0]) + FLOOR):
-            return f"{name} is another one (norm {one[0]:.6g}, recorded {other[0]:.6g})"
+        size = max(one[0], other[0]) + FLOOR
+        if not gap <= near * size:
+            return f"{name} is another one, by {gap / size:.2g} of its size"
     return ""

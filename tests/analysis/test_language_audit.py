@@ -172,7 +172,7 @@ def test_what_an_example_computed_is_in_chinese() -> None:
     assert len(values) > 100
     tail = "what runs here is not what was tested; where the change is meant, python -m harness.audit record"
     for value in values:
-        text = said(f"in the example of preset rp24, {value} is another one (norm 1.5, recorded 2.5): {tail}")
+        text = said(f"in the example of preset rp24, {value} is another one, by 0.0021 of its size: {tail}")
         assert text.startswith("在预设 rp24 的样例中，"), value
         assert not {"of", "in", "after", "with", "is", "table", "step", "pairs"} & set(english(text)), text
 
