@@ -44,7 +44,9 @@ def _output(sequence: SequencePotential, name: str, bases: Tensor) -> StemOutput
     strand that has nothing in a window takes no part there."""
     stem = sequence.stems["both" if sequence.share_sides else name]
     assert isinstance(stem, KmerStem)
-    strands = [bases, _other_strand(bases)] if sequence.share_strands else [bases]
+    # Twice turned, N at the beginning are padding: which of two strands is the other one must not count.
+    other = _other_strand(bases)
+    strands = [_other_strand(other), other] if sequence.share_strands else [bases]
     peaks, masks = zip(*(_peaks(stem, strand) for strand in strands), strict=True)
     count = sum(masks)
     assert isinstance(count, Tensor)

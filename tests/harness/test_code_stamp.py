@@ -213,13 +213,20 @@ def test_what_a_worker_calls_is_in_the_hash_and_nothing_left_out(
     }
     given |= {"fold": tiny_fold.id, "seeds": [0], "name": "tiny"}
     given |= {"dataset": str(tiny_dataset.path), "finished": {}, "shares": False}
-    words = json.dumps([given, str(tmp_path / "run"), asdict(tiny_fold)])
-    done = subprocess.run(
-        [sys.executable, "-c", WORKED, words], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    loaded, called, slow = map(set, json.loads(done.stdout.splitlines()[-1]))
+    loaded, called, slow = set[str](), set[str](), set[str]()
+    for run in (
+        "first",
+        "second",
+    ):  # of which one computes the audit's examples, and the other knows that they are sound
+        words = json.dumps([given, str(tmp_path / run), asdict(tiny_fold)])
+        environment = {**os.environ, "TMPDIR": str(tmp_path)}
+        command = [sys.executable, "-c", WORKED, words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, env=environment)
+        assert done.returncode == 0, done.stderr
+        made = list(map(set, json.loads(done.stdout.splitlines()[-1])))
+        loaded, called, slow = loaded | made[0], called | made[1], made[2]
     assert slow == set(), "what nothing that a worker does needs, and half a second or more of its start"
+    assert "harness.audit.example" in called
     assert {"models.building", "harness.audit.judge", "harness.store.relogging"} <= called
     assert {name for name in called if left_out(name)} == set()
     assert {name for name in loaded if not left_out(name)} - set(Code.of().modules) == set()
