@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,14 @@ class Nodes:
             return json.load(answer)
 
 
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as bound:
+        bound.bind(("", 0))
+        number: int = bound.getsockname()[1]
+        return number
+
+
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Nodes]:
     folder = Path(tempfile.mkdtemp(prefix="n", dir="/tmp"))
@@ -101,7 +110,9 @@ def nodes() -> Iterator[Nodes]:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.delenv("RAY_AUTH_MODE", raising=False)
         patch.delenv("RAY_ADDRESS", raising=False)
-        head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": 0}
+        # Jobs go through the head's agent, whose usual port another Ray on this machine may hold.
+        ports = {"dashboard_port": 0, "dashboard_agent_listen_port": free_port()}
+        head = {"num_cpus": 1, "include_dashboard": True, **ports}
         made = Cluster(initialize_head=True, head_node_args=head, shutdown_at_exit=False)
         try:
             # Where Ray unpacks the code of a job: what one node removes, another is not to miss.
