@@ -20,7 +20,8 @@ def record_examples(arguments: Namespace, console: Console) -> int:
     """Write what changed, or only say so where `arguments.check`; 1 if that is something."""
     torch.set_num_threads(1)
     made: dict[str, Digests] = {}
-    named = track(computed(examples()), "examples", len(examples()), console=console, transient=True)
+    named_examples = examples(every=True)
+    named = track(computed(named_examples), "examples", len(named_examples), console=console, transient=True)
     for name, digests in named:
         made[name] = digests
     before = recorded()

@@ -21,9 +21,9 @@ FEW = 3
 
 
 @cache
-def examples() -> dict[str, tuple[Example, frozenset[str]]]:
-    """Name -> example and keys of the mechanisms that it has: of every preset, and of every mechanism by itself that no
-    preset has."""
+def examples(*, every: bool = False) -> dict[str, tuple[Example, frozenset[str]]]:
+    """Name -> example and keys of the mechanisms that it has: of every preset, and by itself of every mechanism that no
+    preset has and that is recorded (`every`: recorded or not), which what a person brings is not."""
     made = [
         Example(f"preset {file.stem}", file.stem)
         for file in sorted((SEARCH_SPACES / "presets").glob("*.yaml"))
@@ -31,8 +31,9 @@ def examples() -> dict[str, tuple[Example, frozenset[str]]]:
     entries = {each.name: (each, _keys(each)) for each in made}
     covered = frozenset[str]().union(*(keys for _, keys in entries.values()))
     for row in catalogue():
-        if row.key not in covered:
-            single = Example(f"mechanism {row.key}", "minimal", alone(row))
+        name = f"mechanism {row.key}"
+        if row.key not in covered and (every or name in recorded()):
+            single = Example(name, "minimal", alone(row))
             entries[single.name] = single, _keys(single)
     return {**entries, WHOLE.name: (WHOLE, frozenset())}
 
@@ -50,7 +51,7 @@ def asked_for(rows: Iterable[Mechanism]) -> list[str]:
         {name: keys for name, (_, keys) in examples().items() if name in recorded()},
     )
     chosen: list[str] = []
-    while True:
+    while there:
         name, keys = max(there.items(), key=lambda entry: (len(entry[1] & left), entry[0]))
         if len(keys & left) < FEW:
             break
@@ -60,7 +61,7 @@ def asked_for(rows: Iterable[Mechanism]) -> list[str]:
         if keys & left:
             chosen.append(name)
             left -= keys
-    return [*chosen, WHOLE.name]
+    return chosen + [WHOLE.name] * (WHOLE.name in there)
 
 
 @cache
@@ -77,7 +78,7 @@ def computed(names: Iterable[str]) -> Iterator[tuple[str, Digests]]:
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
         place = ExamplePlace(Path(folder))
         for name in names:
-            yield name, place.computed(examples()[name][0])
+            yield name, place.computed(examples(every=True)[name][0])
 
 
 def written(made: Mapping[str, Digests]) -> str:

@@ -46,7 +46,12 @@ def test_what_is_recorded_is_computed(name: str, place: ExamplePlace) -> None:
 
 
 def test_nothing_else_is_recorded() -> None:
-    assert [*recorded.recorded()] == [*examples()]
+    assert [*recorded.recorded()] == [*examples(every=True)] == [*examples()]
+
+
+def test_what_is_not_recorded_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "recorded", dict)
+    assert asked_for(configured(MINIMAL.model_dump())) == []
 
 
 def test_every_mechanism_is_in_an_example_of_its_configurations() -> None:
@@ -170,7 +175,7 @@ def test_record_says_what_changed(
 
     def own() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(examples_command, "examples", lambda: few)
+            patch.setattr(examples_command, "examples", lambda *, every: few)
             patch.setattr(recorded, "FILE", file)
             patch.setattr(examples_command, "FILE", file)
             yield
