@@ -25,8 +25,8 @@ def verdicts(run: Run) -> pd.DataFrame:
     many that have the mechanism, which they are (`configs`), and the reason of one of them; gravest first, empty for a run
     without audits.
 
-    Of a unit the audit at its end counts, the one at its start where it never came to an end, and from either one what
-    is broken, inert or leaking, and what a batch or a scoring of the run showed.
+    Of a unit what the audit at its end says of the mechanism counts, what the one at its start does where no end was
+    asked for it, and from either one what is broken, inert or leaking, and what a batch or a scoring of the run showed.
     """
     return verdicts_of(run.table("audit"))
 
@@ -36,8 +36,8 @@ def verdicts_of(audit: pd.DataFrame) -> pd.DataFrame:
     columns = ["id", "mechanism", "verdict", "configurations", "of", "configs", "reason"]
     if audit.empty:
         return pd.DataFrame(columns=columns)
-    units = ["config", "fold", "seed"]
-    ended = audit.groupby(units)["moment"].transform(lambda moments: (moments == "last").any())
+    asked = ["config", "fold", "seed", "id", "mechanism"]
+    ended = audit.groupby(asked)["moment"].transform(lambda moments: (moments == "last").any())
     audit = audit[(audit["moment"] == "last") | ~ended | audit["verdict"].isin(_FATAL)]
     audit = audit.assign(rank=audit["verdict"].map({verdict: k for k, verdict in enumerate(GRAVEST)}))
     rows = []

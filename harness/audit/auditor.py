@@ -8,7 +8,7 @@ import torch
 
 from harness.audit.earlier_teacher import strange_targets
 from harness.audit.finding import MechanismFinding
-from harness.audit.frozen_side import divided
+from harness.audit.frozen_side import Asked, divided
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.module_slopes import other_slopes
@@ -27,7 +27,7 @@ from harness.mechanisms.catalogue import configured
 from harness.trial.inspection import Moment, Subject
 from models.energy.base import Energy
 
-Asked = Callable[[Twins], list[MechanismFinding]]
+Promised = Callable[[Twins], list[MechanismFinding]]
 """What is wrong with a trial, by its twins."""
 
 
@@ -41,16 +41,20 @@ class Audit:
 
 def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -> Audit:
     """Judge every configured mechanism on clones of the trainer. At the first steps the keys that a trainer is built from
-    are perturbed; at the end of a trial every other key has to be among its reads. `step_s`: seconds of the trial's median
-    step (None: it has taken none, and the warm-up tells).
+    are perturbed; at the end of a trial every other key has to be among its reads. Where the sequence side is frozen twins
+    are asked at the first steps alone, of what is beside mechanisms in turn (`Asked`). `step_s`: seconds of the trial's
+    median step (None: it has taken none, and the warm-up tells).
 
     The trial does not change: the clones are new trainers, and torch's global random state is restored. Raises Diverged
     where a clone does.
     """
-    first = moment == "first"
+    first, frozen = moment == "first", bool(subject.trainer.config.frozen)
+    if frozen and not first:
+        return Audit(_of_reads(unrecorded_keys(subject.reads)), 0.0)
     with subject.reads.paused(), torch.random.fork_rng(devices=[]):
         probe = Probe(subject, step_s=step_s)
-        judge = Judge(probe, thorough=first)
+        asked = Asked.of(subject.trainer.config)
+        judge = Judge(probe, weights=first and asked.weights)
         rows, resting = divided(configured(probe.config.model_dump()), probe.config)
         findings = [
             answered(subject, partial(judge.judge, row), partial(MechanismFinding.on, row, "broken"))
@@ -58,22 +62,23 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         ]
         gap = disagreement(probe, subject.predictor)
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
-        for asked in _promises(first=first):
-            findings += answered(subject, partial(asked, judge.twins), _of_trial)
+        for promised in _promises(first=first) if asked.promises else ():
+            findings += answered(subject, partial(promised, judge.twins), _of_trial)
         findings += resting + broken_sets(judge.twins, elements=first)
-        if not probe.config.frozen:
+        if not frozen:
             findings += SequencePromises(judge.twins, windows=first).ask()
         findings += (
-            _unread(unread_keys(probe, judged=judge.weight_paths.values()))
+            _unread(unread_keys(probe, judged=judge.weight_paths.values(), asked_of=asked.keys))
             if first
             else _of_reads(unrecorded_keys(subject.reads))
         )
+        findings += asked.said() if first else []
     return Audit(findings, probe.cost)
 
 
-def _promises(*, first: bool) -> list[Asked]:
+def _promises(*, first: bool) -> list[Promised]:
     """What is asked about no single mechanism."""
-    once: list[Asked] = [silent_rows, strange_part_weights] if first else []
+    once: list[Promised] = [silent_rows, strange_part_weights] if first else []
     return [partial(broken_promises, scored=first), open_stops, strange_targets, other_slopes, *once]
 
 

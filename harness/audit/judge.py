@@ -17,15 +17,15 @@ from models.losses.term import LossTerm
 
 
 class Judge:
-    """Verdicts on mechanisms from twins of one probe. `thorough` adds what weight 0 and twice the weight do, per term.
+    """Verdicts on mechanisms from twins of one probe. `weights` adds what weight 0 and twice the weight do, per term.
 
-    `weight_paths`: by key of a loss term, where its weight was judged.
+    `weight_paths`: by key of a loss term, where its weight stands.
     """
 
-    def __init__(self, probe: Probe, *, thorough: bool) -> None:
+    def __init__(self, probe: Probe, *, weights: bool) -> None:
         self.twins = Twins(probe)
-        self.weight_paths = self._paths() if thorough else {}
-        self._weights = weight_faults(self.twins, self.weight_paths)
+        self.weight_paths = self._paths()
+        self._weights = weight_faults(self.twins, self.weight_paths if weights else {})
 
     def judge(self, mechanism: Mechanism) -> MechanismFinding:
         """The verdict on one configured mechanism."""

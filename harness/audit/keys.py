@@ -1,6 +1,6 @@
 """Is every key of an enabled block read? Each is given another value, and something has to be different then."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 from harness.audit.behind_sequence import reads_parameters, same_sequence
@@ -23,20 +23,25 @@ ELSEWHERE = ("model.size", "model.enhancer_bp", "model.promoter_bp", "environmen
 """Keys that are read where the data are opened, where sizes are filled in, or that a mechanism of their own judges."""
 ENDLESS = 1e20
 """A limit from which on it lets everything through, and a larger or half as large one does so as well."""
+Choice = Callable[[Iterable[str]], list[str]]
+"""Which of the dotted paths are asked for."""
 LATER = ("balance.epochs", "balance.momentum", "balance.warmup")
 """Keys that act over more steps than one; the schedule of weights is judged by its own mechanism."""
 
 
-def unread_keys(probe: Probe, only: str = "", judged: Collection[str] = ()) -> dict[str, str]:
-    """Dotted paths (that start with `only`, and were not `judged` by other twins) that nothing reads, each with the values
-    that were tried. Clones behind the sequence side are asked first, of several loss terms at once; before a key of
-    another block than the sequence side's is accused, whole ones are.
+def unread_keys(
+    probe: Probe, only: str = "", judged: Collection[str] = (), asked_of: Choice = sorted
+) -> dict[str, str]:
+    """Dotted paths (that start with `only`, were not `judged` by other twins, and are `asked_of`) that nothing reads, each
+    with the values that were tried. Clones behind the sequence side are asked first, of several loss terms at once; before
+    a key of another block than the sequence side's is accused, whole ones are.
     """
-    values = {
-        path: others(leaf, value_at(probe.config, path))
-        for path, leaf in enabled(probe.config)
-        if path.startswith(only) and path not in judged
+    perturbed = {
+        path: leaf for path, leaf in enabled(probe.config) if path.startswith(only) and path not in judged
     }
+    values = {path: others(perturbed[path], value_at(probe.config, path)) for path in asked_of(perturbed)}
+    if not values:
+        return {}
     asked: dict[tuple[str, Depth], Fingerprint] = {}
 
     def base(config: ConfigurationBlock, depth: Depth) -> Fingerprint:

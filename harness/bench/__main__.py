@@ -38,7 +38,7 @@ from harness.bench.stem import bench_stem
 from harness.bench.step import bench_step
 from harness.bench.sweep import bench_sweep
 from harness.bench.trials import LINES, TRIALS, bench_memory, bench_trials
-from harness.bench.twins import PRESETS, bench_twins
+from harness.bench.twins import PRESETS, bench_cached_twins, bench_twins
 from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.bench.unit import bench_unit
 from harness.shell import terminal
@@ -121,6 +121,8 @@ def measure(
                 bar.add_task("steps and what judges them", total=None)
                 for preset, of_twins in [("minimal", "small")] if quick else product(PRESETS, TWINS_SIZES):
                     yield bench_twins(preset, of_twins, device, budget=not quick)
+                for of_model in ("small",) if quick else ("small", "documented"):
+                    yield from bench_cached_twins(of_model, device, budget=not quick, quick=quick)
             elif name == "gpu":
                 bar.add_task("steps on a GPU", total=None)
                 yield from bench_gpu(device, quick=quick)

@@ -38,6 +38,8 @@ UNREAD = {"enhancer_bp": 160, "promoter_bp": 240}
 """Windows of data that are shown to frozen sides alone, which read none."""
 ENCODED = 256
 """Pairs that are encoded to see what one takes."""
+STEPPED = 7
+"""Steps of a cached unit's epoch where nothing but these is measured."""
 PHASE2 = 10
 """Epochs after which the whole model trains."""
 
@@ -49,7 +51,7 @@ def bench_cached(
     pair, extrapolated to the documented number of pairs. Two figures: without the sequence side that is trained and encoded
     once, and with it shared by SCREENED configurations."""
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as place:
-        setting = _Setting(Path(place), size, device, quick=quick)
+        setting = CachedSetting(Path(place), size, device, quick=quick)
         plain, fast, encoding = setting.measured(steps)
     epochs = setting.config.optimiser.epochs
     per_epoch = round(TRAINING / (setting.config.episode.per_step * setting.config.episode.query))
@@ -85,7 +87,7 @@ def bench_cached(
     )
 
 
-class _Setting:
+class CachedSetting:
     """One configuration in both ways on the built-in benchmark. What is measured does not depend on whether the frozen side
     was trained, so that it is one at its initialisation."""
 
@@ -98,6 +100,7 @@ class _Setting:
         changes |= {f"model.{name}": length for name, length in self.bp.items()}
         self.composer = FrozenComposer(merge(load_preset(PRESET), changes))
         self.config, self.behind = self.composer.side(gpu=False), self.composer.resolved({}, gpu=False)
+        self._features: FrozenDataset | None = None
         self.few, self.many = FEW, 2 * FEW if quick else MANY
 
     def measured(self, steps: int) -> tuple[UnitParts, UnitParts, Time]:
@@ -125,6 +128,20 @@ class _Setting:
         whole = None if left_out else self._whole(self.config, dataset, fold, "full")
         fixed = Time(0.0, 0.0) if whole is None else whole.beside(of_full, pair, last)
         return UnitParts(of_full, pair, last, fixed), fast, encoding
+
+    def another(self, factor: float) -> ConfigurationBlock:
+        """The cached configuration at this times its learning rate."""
+        return self.composer.resolved({"optimiser.lr": factor * self.config.optimiser.lr}, gpu=False)
+
+    def cached_unit(self, config: ConfigurationBlock, name: str) -> UnitRun:
+        """A unit of a cached configuration that has epochs of a few steps and has taken none."""
+        dataset, fold = self._data(self.few, self.bp)
+        if self._features is None:
+            pairs = np.arange(min(ENCODED, len(dataset)))
+            model = self._unit(self.config, dataset, fold, "full").trainer.model
+            made = encode_pairs(model, dataset, pairs, self.device, self.config.evaluation.batch)
+            self._features = self._shown(dataset, made.z_i.cpu().numpy(), "few")
+        return self._unit(_stepping(config, STEPPED), self._features, fold, name)
 
     def _data(self, per_line: int, bp: Mapping[str, int]) -> tuple[EncodedDataset, Fold]:
         content = {"form": "gated", "pairs_per_cell": per_line, "cell_lines": LINES, **bp}

@@ -82,7 +82,7 @@ def audited(yaml: Path, *names: str) -> dict[str, tuple[str, str]]:
         findings = twins_of(trial.subject, "first").findings
         return {each.mechanism: (each.verdict, each.reason) for each in findings}
     probe = Probe(trial.subject)
-    judge = Judge(probe, thorough=True)
+    judge = Judge(probe, weights=True)
     judged = [judge.judge(row) for row in configured(config.model_dump()) if row.key in names]
     unread = {
         path: ("inert", f"nothing reads it: {tried}")
@@ -104,7 +104,7 @@ def sourced(folder: Path) -> str:
     trial = UnitRun(config, dataset, fold, 0, RunWriter(folder / "source"), inspector=None)
     probe = Probe(trial.subject)
     (row,) = (row for row in configured(config.model_dump()) if row.key == "potential")
-    return Judge(probe, thorough=True).judge(row).verdict
+    return Judge(probe, weights=True).judge(row).verdict
 
 
 def main(folder: Path) -> None:

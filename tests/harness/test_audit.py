@@ -157,7 +157,7 @@ def test_contrastive_relations_are_judged_by_leaving_them_out(
     def verdict() -> str:
         with torch.random.fork_rng(devices=[]):
             probe = Probe(unit_run.subject)
-            return Judge(probe, thorough=False).judge(row).verdict
+            return Judge(probe, weights=False).judge(row).verdict
 
     assert verdict() == "active"
     monkeypatch.setattr(Contrastive, "_weighed", lambda self, similarity, anchor, candidate: similarity)

@@ -92,6 +92,6 @@ def test_a_satisfied_hinge_is_idle_under_projections(make_unit: MakeUnit) -> Non
     changes = {**SEVERAL, "curriculum.phase1_epochs": 0, "balance.kind": "pcgrad"}
     unit_run = make_unit({**changes, "loss.prototypes.weight": 0.5, "loss.prototypes.radius": 50.0})
     with torch.random.fork_rng(devices=[]):
-        judge = Judge(Probe(unit_run.subject), thorough=True)
+        judge = Judge(Probe(unit_run.subject), weights=True)
     (row,) = (row for row in configured(unit_run.config.model_dump()) if row.cls is HingedPrototypes)
     assert judge.judge(row).verdict == "idle"

@@ -3,6 +3,7 @@
 import itertools
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def test_the_command_runs_everything_and_writes_json(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stdout + ran.stderr
     content = json.loads(file.read_text())
     names = [one["name"] for one in content["measurements"]]
-    assert len(names) == 26
+    assert len(names) == 30
     assert all(name.split(",")[0] in ran.stdout for name in names)
     assert all(
         one[way][kind] > 0
@@ -222,7 +223,11 @@ def test_an_overrun_budget_ends_the_bench_with_status_1(
             f"twins of preset {preset} at {size} sizes", plain, Time(2.0, 2.0), 1.0, budget=budget
         )
 
+    def cached(size: str, *_: object, budget: bool, quick: bool) -> Iterator[Measurement]:
+        yield twins("cached rp24", size, CPU, budget=budget)
+
     monkeypatch.setattr(bench, "bench_twins", twins)
+    monkeypatch.setattr(bench, "bench_cached_twins", cached)
     monkeypatch.setattr(sys, "argv", ["bench", "twins", "--device", "cpu"])
     assert main() == status
     said = capsys.readouterr().out

@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import harness.trained.features as making
+from analysis.audit_view import verdicts_of
 from analysis.errors import UserError
 from analysis.store import Run
+from harness.audit.auditor import twins_of
+from harness.audit.finding import MechanismFinding
+from harness.audit.frozen_side import KEYS, TURNS, Asked
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.frozen import FrozenComposer
@@ -25,8 +30,11 @@ from harness.trial.episodes.batches import encode_pairs
 from harness.trial.episodes.drawn import drawn
 from harness.trial.score.null_sequences import score_nulls
 from harness.trial.score.scoring import score_splits
+from harness.trial.step.trainer import Trainer
 from harness.trial.unit_run import UnitRun
+from models.losses.ranking import PairwiseRanking
 from tests.harness.conftest import TINY
+from tests.narrow import present
 
 CPU = torch.device("cpu")
 BASE: dict[str, Any] = {
@@ -127,6 +135,82 @@ def test_a_strict_audit_passes_and_says_what_is_frozen(
     assert {name for name, row in said.items() if "frozen sequence side" in row["reason"]} >= {"stem", "cnn"}
     assert said["fourier_kan"]["verdict"] == "active"
     assert whole.row["features"] == trained.features.digest
+
+
+def in_turns(trained: Trained) -> dict[int, dict[str, Any]]:
+    """Settings of a configuration of every turn."""
+    found: dict[int, dict[str, Any]] = {}
+    for k in range(100):
+        changes = {"audit": "strict", "loss.ranking.weight": 0.3, "optimiser.weight_decay": 0.001 * (k + 1)}
+        turn = Asked.of(trained.composer.resolved(changes, gpu=False)).turn
+        found.setdefault(present(turn), changes)
+    assert sorted(found) == list(range(len(TURNS)))
+    return found
+
+
+def said_by_twins(trained: Trained, fold: Fold, run: Path, turn: int) -> dict[str, MechanismFinding]:
+    made = unit(trained, fold, run, in_turns(trained)[turn], inspector=AuditInspector)
+    return {finding.mechanism: finding for finding in twins_of(made.subject, "first").findings}
+
+
+def test_keys_weights_and_promises_are_asked_in_turn(
+    trained: Trained, tiny_fold: Fold, tmp_path: Path
+) -> None:
+    for turn, name in enumerate(TURNS):
+        findings = said_by_twins(trained, tiny_fold, tmp_path / str(turn), turn)
+        assert {each.verdict for each in findings.values()} <= {"active", "idle", "rank-invariant", "drowned"}
+        assert f"beside these here {name};" in findings["turn"].reason
+        assert findings["ranking_pairwise"].verdict == "active"
+    paths = ["c", "a", "d", "b", "e"]
+    assert sorted(path for turn in range(len(TURNS)) for path in Asked(turn).keys(paths)) == sorted(paths)
+    assert Asked(None).keys(paths) == sorted(paths)
+    assert not Asked(None).said()
+
+
+def test_at_its_end_a_cached_unit_asks_no_twins(
+    trained: Trained, tiny_fold: Fold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = unit(trained, tiny_fold, tmp_path, in_turns(trained)[0], inspector=AuditInspector)
+    while not made.finished:
+        made.advance()
+    assert (made.status, made.row["reason"]) == ("done", "")
+    last = {row["id"] for row in made.audited if row["moment"] == "last"}
+    assert last == {"-"}  # contracts, real steps and stored scores
+    view = verdicts_of(pd.DataFrame(made.audited).assign(config="a", fold=0, seed=0)).set_index("mechanism")
+    assert view.loc["ranking_pairwise", "verdict"] == "active"
+    assert view.loc["turn", "verdict"] == "idle"
+
+
+def test_a_weight_that_is_read_and_not_used_is_met_in_its_turn(
+    trained: Trained, tiny_fold: Fold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = Trainer.__init__
+
+    def begun(self: Trainer, *arguments: Any, **options: Any) -> None:
+        begin(self, *arguments, **options)
+        self.weighted = [(term, 0.3 if term.key == "ranking" and w else w) for term, w in self.weighted]
+
+    monkeypatch.setattr(Trainer, "__init__", begun)
+    verdicts = [
+        said_by_twins(trained, tiny_fold, tmp_path / str(turn), turn)["ranking_pairwise"]
+        for turn in range(len(TURNS))
+    ]
+    assert [finding.verdict for finding in verdicts] == ["inert", "active", "active", "active"]
+    assert "read and not used" in verdicts[0].reason
+
+
+def test_a_key_that_nothing_reads_is_met_in_its_turn(
+    trained: Trained, tiny_fold: Fold, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = PairwiseRanking.__init__
+    monkeypatch.setattr(PairwiseRanking, "__init__", lambda self, tau, **others: begin(self, 1.0, **others))
+    accused = [
+        turn
+        for turn in range(len(TURNS))
+        if "loss.ranking.tau" in said_by_twins(trained, tiny_fold, tmp_path / str(turn), turn)
+    ]
+    assert len(accused) == 1
+    assert TURNS[accused[0]] in KEYS
 
 
 def test_null_windows_have_features_of_their_own(trained: Trained, tiny_fold: Fold, tmp_path: Path) -> None:
