@@ -3,10 +3,19 @@
 `analysis.load(folder)` opens a finished or running run for Python: its methods give data frames.
 """
 
+import sys
 from importlib import import_module
 from typing import Any
 
 __all__ = ["LoadedRun", "load"]
+
+if sys.flags.optimize > 1:
+    print(
+        "error: docstrings are part of what this program says, and python -OO leaves them out: unset PYTHONOPTIMIZE, or "
+        "set it to 1",
+        file=sys.stderr,
+    )
+    raise SystemExit(2)
 
 
 def __getattr__(name: str) -> Any:

@@ -25,7 +25,7 @@ class EnergyMismatch(Rule):
     condition_text = "training and prediction energies differ"
     severity = "fault"
     source = documents("000", "003")
-    advice = "see python -m analysis audit, and verify, for the pairs and what differs; report nothing of this unit"
+    advice = "python -m analysis verify RUN names the first row that differs; report nothing of this unit"
     limits: ClassVar[Mapping[str, float]] = {"energy_mismatch": 1.0}
     """Largest |stored - recomputed| logit, in tolerances."""
 

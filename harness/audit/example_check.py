@@ -13,7 +13,7 @@ import torch
 
 from harness.audit.example import ExamplePlace
 from harness.audit.example_digest import difference
-from harness.audit.examples import FILE, asked_for, examples, recorded
+from harness.audit.examples import FILE, RecordDamaged, asked_for, examples, recorded, without_example
 from harness.audit.finding import MechanismFinding
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import configured
@@ -23,21 +23,31 @@ COMMAND = "python -m harness.audit record"
 
 
 def strange_examples(config: ConfigurationBlock, *, anew: bool = False) -> list[MechanismFinding]:
-    """A finding on the first example of a configuration that computes something else than was recorded; none where all
-    compute the same. What did so once with this code and these libraries is not computed again on this machine, unless
-    `anew`. Raises whatever an example raises."""
-    names = asked_for(configured(config.model_dump()))
+    """A finding on the first example of a configuration that computes something else than was recorded, on a record that is
+    damaged, and on mechanisms that no example has; none where all compute the same. What did so once with this code and
+    these libraries is not computed again on this machine, unless `anew`. Raises whatever an example raises."""
+    rows = configured(config.model_dump())
+    try:
+        recorded()
+    except RecordDamaged as error:
+        return [_finding("broken", f"{error}; {COMMAND} makes it anew")]
+    missing = without_example(rows)
+    names = asked_for(rows)
     sound = set() if anew else _known()
     left = [name for name in names if name not in sound]
-    if not left:
-        return []
-    text = next(_differences(left), "")
-    if not text:
-        if not anew:
-            _remember(sound.union(left))
-        return []
-    said = f"{text}: what runs here is not what was tested; where the change is meant, {COMMAND}"
-    return [MechanismFinding("-", "examples", "broken", said, "example")]
+    text = next(_differences(left), "") if left else ""
+    if text:
+        said = f"{text}: what runs here is not what was tested; where the change is meant, {COMMAND}"
+        return [_finding("broken", said)]
+    if left and not anew:
+        _remember(sound.union(left))
+    if missing:
+        return [_finding("idle", f"no recorded example has {' and '.join(missing)}; {COMMAND} makes one")]
+    return []
+
+
+def _finding(verdict: str, text: str) -> MechanismFinding:
+    return MechanismFinding("-", "examples", verdict, text, "example")
 
 
 def _differences(names: Iterable[str]) -> Iterator[str]:
@@ -60,9 +70,10 @@ def _known() -> set[str]:
     file = _file()
     try:
         mine = file.stat().st_uid == os.getuid()
-        return set(json.loads(file.read_text(encoding="utf-8"))) if mine else set()
+        names = json.loads(file.read_text(encoding="utf-8")) if mine else []
     except (OSError, ValueError):
         return set()
+    return set(names) if isinstance(names, list) and all(isinstance(name, str) for name in names) else set()
 
 
 def _remember(names: Iterable[str]) -> None:

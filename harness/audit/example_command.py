@@ -1,13 +1,14 @@
 """`python -m harness.audit record`: what the examples compute, recorded anew."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 
 import torch
 from rich.console import Console
 from rich.progress import track
 
 from harness.audit.example_digest import Digests, difference
-from harness.audit.examples import FILE, computed, examples, recorded, written
+from harness.audit.examples import FILE, RecordDamaged, computed, examples, recorded, written
 
 RECORD = """Record what the examples compute: tiny trials, one per preset, one per mechanism that no preset has, and one
 that is trained to its end. Before its first step every trial is held against those that have its mechanisms (check
@@ -24,7 +25,7 @@ def record_examples(arguments: Namespace, console: Console) -> int:
     named = track(computed(named_examples), "examples", len(named_examples), console=console, transient=True)
     for name, digests in named:
         made[name] = digests
-    before = recorded()
+    before = _before(console)
     changes = {name: difference(digests, before.get(name, {})) for name, digests in made.items()}
     changes |= {name: "it is not there any more" for name in before if name not in made}
     changed = {name: text for name, text in changes.items() if text}
@@ -42,3 +43,12 @@ def record_examples(arguments: Namespace, console: Console) -> int:
         f"{len(made)} examples, {len(changed)} recorded anew in {FILE}", highlight=False, soft_wrap=True
     )
     return 0
+
+
+def _before(console: Console) -> Mapping[str, Digests]:
+    """What is recorded; nothing, and why, where the record is damaged."""
+    try:
+        return recorded()
+    except RecordDamaged as error:
+        console.print(f"{error}: all examples are new", style="yellow", markup=False, soft_wrap=True)
+        return {}

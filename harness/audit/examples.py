@@ -1,19 +1,23 @@
 """Which examples are recorded, and what they computed then."""
 
 import json
+import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from harness.audit.example import Example, ExamplePlace
 from harness.audit.example_digest import Digests
 from harness.config.space.compose import SEARCH_SPACES
+from harness.config.sweep.use import place_of_class
 from harness.mechanisms.alone import alone
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.mechanisms.mechanism import Mechanism
 
 FILE = Path(__file__).with_name("examples.json")
+PLACE = "harness/audit/examples.json"
 WHOLE = Example("a whole trial", "rp24", whole=True)
 """Every trial is held against this one, whatever it has."""
 FEW = 3
@@ -64,13 +68,47 @@ def asked_for(rows: Iterable[Mechanism]) -> list[str]:
     return chosen + [WHOLE.name] * (WHOLE.name in there)
 
 
+class RecordDamaged(Exception):
+    """The record is not there or is none; the message says which file, and why."""
+
+
 @cache
 def recorded() -> dict[str, Digests]:
-    """Name of an example -> what it computed; empty where there is no file yet."""
-    if not FILE.exists():
-        return {}
-    stored = json.loads(FILE.read_text(encoding="utf-8"))
-    return {name: {what: tuple(d) for what, d in made.items()} for name, made in stored.items()}
+    """Name of an example -> what it computed. Raises RecordDamaged."""
+    try:
+        return _entries(json.loads(FILE.read_bytes()))
+    except FileNotFoundError:
+        raise RecordDamaged(f"{PLACE} is not there") from None
+    except (OSError, ValueError) as error:
+        raise RecordDamaged(f"{PLACE} is no record of examples: {error}") from None
+
+
+def _entries(stored: Any) -> dict[str, Digests]:
+    """What a file holds, checked: three finite numbers per value of each example."""
+    if (
+        not isinstance(stored, dict)
+        or not stored
+        or not all(isinstance(made, dict) and made for made in stored.values())
+    ):
+        raise ValueError("expected values per example")
+    for name, made in stored.items():
+        for what, values in made.items():
+            if not (isinstance(values, list) and len(values) == 3 and all(map(_finite, values))):
+                raise ValueError(f"{what!r} of {name!r} is not three numbers")
+    return {name: {what: tuple(values) for what, values in made.items()} for name, made in stored.items()}
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def without_example(rows: Iterable[Mechanism]) -> list[str]:
+    """What should be in a recorded example and is in none: a whole trial, and mechanisms among the rows that are the
+    project's own."""
+    there = {name: keys for name, (_, keys) in examples().items() if name in recorded()}
+    covered = frozenset[str]().union(*there.values())
+    own = [row.key for row in rows if row.cls is None or not place_of_class(row.cls)]
+    return [WHOLE.name] * (WHOLE.name not in there) + [key for key in own if key not in covered]
 
 
 def computed(names: Iterable[str]) -> Iterator[tuple[str, Digests]]:

@@ -28,7 +28,7 @@ TOLERANCE = 1e-6
 """Largest |weight in force / expected - 1|."""
 ARRIVED = 1e-6
 """Largest entry of a gradient, also in relation to all gradients, from which on it has to move its parameter."""
-CHECK = "real step"
+CHECK, OPTIMISER = "real step", "optimiser"
 SUM = "the sum of weight x gradient"
 MINUS_SUM = "minus the sum of weight x gradient"
 
@@ -111,7 +111,7 @@ class RealSteps:
         findings: list[MechanismFinding] = []
         if abs(progress - expected) > 1e-9 * (1 + expected):
             text = f"step {self._trainer.index} was taken as of epoch {progress:.6g}, and it is at {expected:.6g}"
-            findings += self._once("progress", MechanismFinding("-", "optimiser", "broken", text, CHECK))
+            findings += self._once("progress", MechanismFinding("-", OPTIMISER, "broken", text, CHECK))
         self._since = time.perf_counter()
         self._spent += self._since - began
         return findings
@@ -162,10 +162,14 @@ class RealSteps:
         findings += self._of_states(
             (key, "it was in force, and its state is the initial one") for key in still
         )
-        text = f"{len(self._touched)} parameters were moved by gradients, the steps are those of the configuration"
+        moving = f"{len(self._touched)} parameters were moved by gradients"
+        text, check = f"{moving}, the steps are those of the configuration", ""
         verdict = "idle" if not self._touched else "active"
-        if self._said:
-            verdict, text = "broken", "steps are not those of the configuration"
+        others = sorted({said.split(": ")[0] for said in self._said} - {OPTIMISER})
+        if others:
+            text = f"{moving}, the steps are those of the configuration but for what is said of {', '.join(others)}"
+        if any(said.startswith(f"{OPTIMISER}: ") for said in self._said):
+            verdict, text, check = "broken", "steps are not those of the configuration", CHECK
         gap = max(self._weight_gaps.values(), default=None)
         figures: dict[str, Any] = {
             "displacement": self._displacement,
@@ -174,7 +178,7 @@ class RealSteps:
         }
         return [
             *findings,
-            MechanismFinding("-", "optimiser", verdict, text, CHECK if self._said else "", **figures),
+            MechanismFinding("-", OPTIMISER, verdict, text, check, **figures),
         ]
 
     @property
@@ -255,7 +259,7 @@ class RealSteps:
         if cosine is None or cosine > 0:
             return []
         text = f"{what} does not go along {way} at step {index}: cosine {cosine:.3g}"
-        finding = MechanismFinding("-", "optimiser", "broken", text, CHECK, displacement=cosine)
+        finding = MechanismFinding("-", OPTIMISER, "broken", text, CHECK, displacement=cosine)
         return self._once(f"sign of {what}", finding)
 
     def _faults(self, unlike: list[StepDifference], index: int) -> list[MechanismFinding]:
@@ -265,12 +269,12 @@ class RealSteps:
             same = [each for each in unlike if each.kind == kind]
             text = f"at step {index}, {same[0].name}: {same[0].text}"
             text = f"{text} (and {len(same) - 1} more parameters)" if len(same) > 1 else text
-            findings += self._once(kind, MechanismFinding("-", "optimiser", "broken", text, CHECK))
+            findings += self._once(kind, MechanismFinding("-", OPTIMISER, "broken", text, CHECK))
         return findings
 
     def _owner(self, name: str) -> tuple[str, str]:
         """(id, key) of the configured mechanism that a parameter is of: the innermost module that is one."""
-        best, owner = -1, ("-", "optimiser")
+        best, owner = -1, ("-", OPTIMISER)
         for row in configured(self._settings):
             if row.cls is None:
                 continue
@@ -281,9 +285,10 @@ class RealSteps:
 
     def _once(self, kind: str, finding: MechanismFinding) -> list[MechanismFinding]:
         """The finding where its kind has not been said yet."""
-        if kind in self._said:
+        said = f"{finding.mechanism}: {kind}"
+        if said in self._said:
             return []
-        self._said.add(kind)
+        self._said.add(said)
         return [finding]
 
 

@@ -109,6 +109,7 @@ def main() -> int:
     for note in dataset.notes:
         terminal.tell(console, f"read: {note}")
     statuses: list[str] = []
+    stopped = False
     with at_work(run.path):
         for seed in arguments.seeds:
             unit_run = UnitRun(
@@ -126,11 +127,12 @@ def main() -> int:
             for note in unit_run.record.notes:
                 terminal.tell(console, f"note: {note}", "yellow")
             statuses.append(_run_seed(unit_run, console))
-            if unit_run.stopped_by_audit:
+            stopped = unit_run.stopped_by_audit
+            if stopped:
                 break  # what is dead or broken in one seed is dead or broken in all
     again = shlex.join(["python", "-m", "analysis", str(run.path)])
     console.print(f"rows are in {run.path}; rank or compare with: {again}", soft_wrap=True)
-    return 1 if "diverged" in statuses else 0
+    return 1 if stopped or "diverged" in statuses else 0
 
 
 def check_seeds(seeds: list[int]) -> None:
@@ -253,6 +255,8 @@ def _run_seed(unit_run: UnitRun, console: Console) -> str:
                 if moment not in told:
                     console.print(f"seed {seed} audit ({moment}): {line}")
             told = set(lines(unit_run.audited))
+            if not summary.epoch:
+                continue  # it ended before the first one
             console.print(
                 f"seed {seed} epoch {summary.epoch:>3}/{epochs}  loss {summary.loss:.4f}  {figures}"
             )

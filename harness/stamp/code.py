@@ -3,7 +3,8 @@
 import ast
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from analysis.errors import UserError
 from analysis.stamps import modules_of
 from harness.config.sweep.use import UseFile, loaded
+from harness.stamp.as_loaded import not_as_filed
 from harness.store.writer import replace_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,14 +81,17 @@ class Code:
     @classmethod
     def today(cls, known: Mapping[str, Source] | None = None) -> "Code":
         """The code of this process: the project's, read once, since files that are edited later are not what it runs,
-        and what a person brought. `known`: the `sources()` of another process, of which none is parsed again."""
+        with a module more for each that runs otherwise than its file says (`harness.stamp.as_loaded`), and what a person
+        brought. `known`: the `sources()` of another process, of which none is parsed again."""
         _SOURCES.update(known or {})
         return cls._read_once().with_files(loaded())
 
     @classmethod
     @cache
     def _read_once(cls) -> "Code":
-        return cls.of()
+        code, files = cls.of(), _files(ROOT)
+        others = not_as_filed({name: files[name] for name in code.modules if name in files})
+        return cls._of({**code.modules, **others}) if others else code
 
     def with_files(self, files: Sequence[UseFile]) -> "Code":
         """This code and files that a person brought, as modules `use.NAME`; raises UserError for one that Python cannot
@@ -206,13 +211,25 @@ def _files(root: Path) -> dict[str, Path]:
     """Every project module's name and file; of a package and a file of one name, the package, as Python does."""
     modules = {}
     for package in PACKAGES:
-        for file in sorted((root / package).rglob("*.py")):
+        for file in sorted(_below(root / package)):
             parts = file.relative_to(root).with_suffix("").parts
             is_package = parts[-1] == "__init__"
             name = ".".join(parts[:-1] if is_package else parts)
             if is_package or name not in modules:
                 modules[name] = file
     return modules
+
+
+def _below(package: Path) -> Iterator[Path]:
+    """Every Python file in a package, behind links to folders as well, as Python finds them."""
+    for folder, subfolders, names in os.walk(package, followlinks=True):
+        at = Path(folder)
+        if at.is_symlink() and at.resolve() in map(
+            Path.resolve, at.absolute().parents
+        ):  # it leads back to where it stands
+            subfolders.clear()
+            continue
+        yield from (at / name for name in names if name.endswith(".py"))
 
 
 def _imports(source: Source, file: Path, name: str) -> list[str]:

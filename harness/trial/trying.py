@@ -35,6 +35,10 @@ from models.sizes import Sizes
 E, S, Q = 4, 5, 6
 """Episodes, support pairs and query pairs of the step on which classes are tried."""
 SIZES = Sizes(cell_lines=E, features=8, width=3, inputs=2, statistics=6)
+OWN_CHANCE = (
+    "draws from torch's random state or seeds it, so that a step taken again is another one: expected a generator of its "
+    "own, models.streams.generator(step.seed, KEY, step.index), with seed and index among what it reads"
+)
 Numbers = Callable[..., Tensor]
 
 
@@ -126,7 +130,11 @@ def _term(key: str, settings: Settings, numbers: Numbers) -> str:
         return f"gives {described(before)} as its initial state, expected a dictionary of tensors"
     for _ in range(2):
         shown = _step(numbers).shown_to(f"loss term {term.key}", term.reads)
+        torch.rand(1)  # not where a seed begins
+        chance = torch.get_rng_state()
         value, after = value_and_state(term, term(shown, before))
+        if not torch.equal(chance, torch.get_rng_state()):
+            return OWN_CHANCE
         if not bool(torch.isfinite(value)):
             return f"is {float(value.detach())} on a step of ordinary numbers"
         shapes = [{name: list(part.shape) for name, part in each.items()} for each in (before, after)]

@@ -131,6 +131,74 @@ def test_a_memory_that_cannot_be_written_changes_nothing(own_memory: Path) -> No
     assert strange_examples(MINIMAL) == []
 
 
+@pytest.mark.parametrize("content", ["null", "5", "[1, 2]", '{"a whole trial": 2}', "[", ""])
+def test_a_damaged_memory_is_none(content: str, own_memory: Path) -> None:
+    assert strange_examples(MINIMAL) == []
+    (file,) = own_memory.glob("prism-*/examples-*.json")
+    sound = file.read_text()
+    file.write_text(content)
+    assert strange_examples(MINIMAL) == []
+    assert file.read_text() == sound
+
+
+@pytest.fixture
+def another_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    file = tmp_path / "examples.json"
+    file.write_bytes(recorded.FILE.read_bytes())
+    for module in (recorded, asked, examples_command):
+        monkeypatch.setattr(module, "FILE", file)
+    for cached in (recorded.recorded, recorded.examples):
+        cached.cache_clear()
+    yield file
+    for cached in (recorded.recorded, recorded.examples):
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "is not there"),
+        ("", "is no record of examples: Expecting value"),
+        ("[]", "expected values per example"),
+        ("{}", "expected values per example"),
+        ('{"a whole trial": {}}', "expected values per example"),
+        ('{"a whole trial": {"u": [1, 2]}}', "'u' of 'a whole trial' is not three numbers"),
+        ('{"a whole trial": {"u": [1e999, 0, 0]}}', "is not three numbers"),
+        ('{"a whole trial": {"u": [NaN, 0, 0]}}', "is not three numbers"),
+        ('{"a whole trial": {"u": ["1", 0, 0]}}', "is not three numbers"),
+    ],
+)
+def test_a_damaged_record_is_named(content: str | None, why: str, another_record: Path) -> None:
+    if content is None:
+        another_record.unlink()
+    else:
+        another_record.write_text(content)
+    (finding,) = strange_examples(MINIMAL)
+    assert finding.verdict == "broken"
+    assert finding.reason.startswith("harness/audit/examples.json ")
+    assert why in finding.reason
+    assert finding.reason.endswith("; python -m harness.audit record makes it anew")
+
+
+def test_what_no_example_has_is_said(another_record: Path) -> None:
+    stored = json.loads(another_record.read_text())
+    (name,) = (name for name in stored if name.endswith("blocking"))
+    del stored[name]
+    another_record.write_text(json.dumps(stored))
+    assert strange_examples(MINIMAL) == []
+    (finding,) = strange_examples(compose(load_preset("minimal"), {"energy.form": "blocking"}))
+    assert (finding.verdict, finding.reason) == (
+        "idle",
+        "no recorded example has blocking; python -m harness.audit record makes one",
+    )
+    del stored[WHOLE.name]
+    another_record.write_text(json.dumps(stored))
+    for cached in (recorded.recorded, recorded.examples):
+        cached.cache_clear()
+    (finding,) = strange_examples(MINIMAL)
+    assert finding.reason.startswith("no recorded example has a whole trial; ")
+
+
 def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert strange_examples(MINIMAL) == []
     (file,) = own_memory.glob("prism-*/examples-*.json")
