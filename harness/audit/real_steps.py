@@ -162,12 +162,15 @@ class RealSteps:
         findings += self._of_states(
             (key, "it was in force, and its state is the initial one") for key in still
         )
-        moving = f"{len(self._touched)} parameters were moved by gradients"
-        text, check = f"{moving}, the steps are those of the configuration", ""
+        text, check = (
+            f"{len(self._touched)} parameters were moved by gradients, the steps are those of the configuration",
+            "",
+        )
         verdict = "idle" if not self._touched else "active"
         others = sorted({said.split(": ")[0] for said in self._said} - {OPTIMISER})
         if others:
-            text = f"{moving}, the steps are those of the configuration but for what is said of {', '.join(others)}"
+            names = ", ".join(others)
+            text = f"{text} but for what is said of {names}"
         if any(said.startswith(f"{OPTIMISER}: ") for said in self._said):
             verdict, text, check = "broken", "steps are not those of the configuration", CHECK
         gap = max(self._weight_gaps.values(), default=None)

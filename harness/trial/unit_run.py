@@ -199,12 +199,16 @@ class UnitRun:
         """
         began = Clock.now()
         if self.epoch > 0 and status in ("done", "pruned", "stopped"):
+            scored = False
             try:
                 with diverging(self.trainer.weights):
                     self._final_evaluation()
+                    scored = True
                     self.inspections.ended(self.record)
             except Diverged as error:
                 status, reason = "diverged", f"after epoch {self.epoch}, in its last evaluation: {error}"
+                if scored:
+                    reason = f"after epoch {self.epoch}, in the audit at its end: {error}"
             else:
                 if self.inspections.fault is not None:
                     status, reason = "stopped", self.inspections.fault

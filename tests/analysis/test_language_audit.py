@@ -61,6 +61,7 @@ ENDED = (
     "2 of 3 units diverged: epoch 1: the gradient norm is nan at step 3",
     "1 of 3 units diverged: in an earlier start",
     "after epoch 3, in its last evaluation: the logit is not finite at step 9",
+    "after epoch 3, in the audit at its end: the logit is not finite at step 9",
     "epoch 4: environment.encoder.phi.0.weight is not finite at step 12",
     "warning rule overfit_train, loss_negative (named in stop)",
     "the spread of logits vanished (1.2e-07 within cell lines for two epochs)",

@@ -80,7 +80,7 @@ def test_numbers_of_the_last_audit(error: Exception, make_unit: MakeUnit, tmp_pa
             raise error
 
     unit_run = make_unit({"audit": "warn"}, inspector=Spoilt, twins=False)
-    diverged(unit_run, tmp_path, 3, "after epoch 3, in its last evaluation: ")
+    diverged(unit_run, tmp_path, 3, "after epoch 3, in the audit at its end: ")
     assert str(error) in unit_run.row["reason"]
     assert "test" in set(table(tmp_path, "cells").split)
 

@@ -235,7 +235,7 @@ def test_failure_in_the_last_evaluation_never_ends_as_done(
         patch.setattr(Inspections, "ended", nan)
         diverged = _to_the_end(make_unit(SHORT, run="nan"))
     assert diverged.status == "diverged"
-    assert "in its last evaluation: loss term task" in diverged.row["reason"]
+    assert "in the audit at its end: loss term task" in diverged.row["reason"]
     assert Run.open(tmp_path / "nan").table("epochs")["epoch"].tolist() == [1, 2]
 
     def broken(self: UnitRun) -> None:

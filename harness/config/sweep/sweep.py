@@ -12,7 +12,7 @@ from analysis.nearest_path import nearest_path
 from analysis.rules import RULES
 from harness.config.blocks.design import Arm, Staged
 from harness.config.blocks.explain import ConfigError, show, validate
-from harness.config.blocks.paths import find, flatten
+from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
@@ -122,9 +122,15 @@ def load_sweep(
         basis = SweepBasis(config, space, composer, settings, path.parent, first)
         _check_design(basis, trial)
     except ConfigError as error:
-        raise UserError(f"{sources.where(error)}: {error}") from None
+        raise UserError(f"{sources.where(error)}: {error}{_of_a_trial(error)}") from None
     warnings = (*overridden.warnings, *advise(config, trial, space))
     return Sweep(config, basis, trial, warnings, document.text, path, sources, tuple(overrides))
+
+
+def _of_a_trial(error: ConfigError) -> str:
+    """Where a key belongs that is none of a sweep, and is one of its trials."""
+    named = [path for path in leaves() if error.path in (path, f"trial.{path}")]
+    return f"; {named[0]} is a setting of each trial: write set: {{{named[0]}: ...}}" if named else ""
 
 
 def _typed(data: Mapping[str, Any]) -> SweepBlock:
