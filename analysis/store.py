@@ -23,7 +23,7 @@ from analysis.schema import ADDED, LOCK, TABLES, TRIAL_LOCK
 from analysis.schema import KEYS as KEYS
 from analysis.schema_version import refuse_older
 
-_MARKERS = ("logs", "units", "trials", "plan.json", "sweep.yaml", "provenance.json")
+_MARKERS = ("logs", "units", "trials", "plan.json", "provenance.json")
 
 
 def is_run(path: Path) -> bool:

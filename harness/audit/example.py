@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 
 from harness.audit.example_digest import PREDICTED, Digests, digest
+from harness.audit.other_values import at_other_values
 from harness.audit.reading import ScoreReading
 from harness.audit.rehearsal import DATA, Rehearsal
+from harness.config.blocks.data import DataBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
@@ -29,6 +32,14 @@ EVERYTHING_ON = 3.0
 PROGRESS = (0.0, 0.5, 1.0, 1.5, 2.5)
 """Epochs at which weights in force are noted."""
 STEPS, EPOCHS = 2, 2
+"""Steps of an example, two more at other values, where a state decides what is done next."""
+LONG: Mapping[str, Any] = {
+    "model.enhancer_bp": 1000,
+    "model.promoter_bp": 1900,
+    "model.pool": 24,
+    "episode.query": 4,
+}
+"""42 and 80 windows: more than attention takes as one, and than the pyramid does."""
 READ = ("u", "z_i", "z_e", "r", "logit", "temperature")
 """What every step has."""
 TABLES = ("epochs", "terms", "reports", "cells", "predictions", "embeddings", "pair_vectors")
@@ -37,16 +48,21 @@ TIMES = ("wall_s", "cpu_s")
 
 @dataclass(frozen=True)
 class Example:
-    """A preset at tiny sizes with `changes`; `whole`: it is trained to its end, and its tables are noted."""
+    """A preset at tiny sizes with `changes`; `whole`: it is trained to its end, and its tables are noted; `other`: at other
+    numbers (`at_other_values`); `long`: of sequences that attention and pyramid take in parts."""
 
     name: str
     preset: str
     changes: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
+    other: bool = False
+    long: bool = False
 
-    def rehearsal(self, folder: Path) -> Rehearsal:
-        """The trial, with its files below `folder`."""
-        return Rehearsal(self.preset, {**self.changes, "audit": "off"}, EPOCHS, DATA, folder)
+    def configuration(self, folder: Path) -> ConfigurationBlock:
+        """What is trained, with its files below `folder`."""
+        changes = {**self.changes, **(LONG if self.long else {}), "audit": "off"}
+        made = Rehearsal(self.preset, changes, EPOCHS, DATA, folder).configuration()
+        return at_other_values(made) if self.other else made
 
 
 class Unwatched(LiveWarnings):
@@ -57,35 +73,43 @@ class Unwatched(LiveWarnings):
 
 
 class ExamplePlace:
-    """A folder with the tiny data of every example and their fold."""
+    """A folder with the tiny data of examples and their fold."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        model = Example("", "minimal").rehearsal(folder).configuration().model
+        self._data: dict[bool, tuple[EncodedDataset, Fold]] = {}
+
+    def data(self, example: Example, config: ConfigurationBlock) -> tuple[EncodedDataset, Fold]:
+        """Pairs for an example with this configuration, long ones for one of long sequences."""
+        model = config.model
         assert model.enhancer_bp is not None
         assert model.promoter_bp is not None
-        crops = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
-        self.dataset: EncodedDataset = open_dataset(DATA, **crops, cache=folder / "cache", progress=False)
-        self.fold: Fold = make_folds(self.dataset, DATA)[0]
+        bp = {"enhancer_bp": model.enhancer_bp, "promoter_bp": model.promoter_bp}
+        if example.long not in self._data:
+            content = DATA.model_dump()["synthetic"] | (bp if example.long else {})
+            block = DataBlock.model_validate({"synthetic": content})
+            dataset = open_dataset(block, **bp, cache=self.folder / "cache", progress=False)
+            self._data[example.long] = dataset, make_folds(dataset, block)[0]
+        return self._data[example.long]
 
     def computed(self, example: Example) -> Digests:
         """Digests by name, of what the example computes on a CPU."""
-        config = example.rehearsal(self.folder).configuration()
+        config = example.configuration(self.folder)
         with tempfile.TemporaryDirectory(dir=self.folder) as run, torch.random.fork_rng(devices=[]):
-            unit = UnitRun(config, self.dataset, self.fold, 0, RunWriter(Path(run)))
+            unit = UnitRun(config, *self.data(example, config), 0, RunWriter(Path(run)))
             unit.live = Unwatched({}, ())
-            values = _of_tables(unit) if example.whole else _of_steps(unit)
+            values = _of_tables(unit) if example.whole else _of_steps(unit, STEPS + 2 * example.other)
             return {name: digest(each) for name, each in values}
 
 
-def _of_steps(unit: UnitRun) -> Iterator[tuple[str, Any]]:
+def _of_steps(unit: UnitRun, steps: int) -> Iterator[tuple[str, Any]]:
     trainer = unit.trainer
     for group in trainer.optimiser.param_groups:  # so that a step is in proportion to its gradient
         group["lr"] = group["eps"] = 1.0
     for progress in PROGRESS:
         in_force = [weight * trainer.schedule.factor(term, progress) for term, weight in trainer.weighted]
         yield f"weights in force after {progress:g} epochs", in_force
-    for number, batch in enumerate(islice(unit.sampler.epoch(1), STEPS), 1):
+    for number, batch in enumerate(islice(unit.sampler.epoch(1), steps), 1):
         yield f"pairs of batch {number}", np.concatenate([batch.support.ravel(), batch.query.ravel()])
         yield from _of_step(trainer, batch, f"step {number}")
     yield from _tensors(trainer.weights(), "after the steps")

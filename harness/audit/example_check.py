@@ -13,7 +13,7 @@ import torch
 
 from harness.audit.example import ExamplePlace
 from harness.audit.example_digest import difference
-from harness.audit.examples import FILE, RecordDamaged, asked_for, examples, recorded, without_example
+from harness.audit.examples import FILE, RecordDamaged, asked_for, of_name, recorded, without_example
 from harness.audit.finding import MechanismFinding
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.mechanisms.catalogue import configured
@@ -54,7 +54,7 @@ def _differences(names: Iterable[str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
         place = ExamplePlace(Path(folder))
         for name in names:
-            if text := difference(place.computed(examples()[name][0]), recorded()[name]):
+            if text := difference(place.computed(of_name(name)), recorded()[name].values):
                 yield f"in the example of {name}, {text}"
 
 

@@ -7,8 +7,17 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from harness.audit.example_digest import Digests, difference
-from harness.audit.examples import FILE, RecordDamaged, computed, examples, recorded, written
+from harness.audit.example_digest import difference
+from harness.audit.examples import (
+    FILE,
+    RecordDamaged,
+    Recorded,
+    computed,
+    examples,
+    recorded,
+    varied,
+    written,
+)
 
 RECORD = """Record what the examples compute: tiny trials, one per preset, one per mechanism that no preset has, and one
 that is trained to its end. Before its first step every trial is held against those that have its mechanisms (check
@@ -20,24 +29,24 @@ of a value's norm is rounding, and stays as it was recorded."""
 def record_examples(arguments: Namespace, console: Console) -> int:
     """Write what changed, or only say so where `arguments.check`; 1 if that is something."""
     torch.set_num_threads(1)
-    made: dict[str, Digests] = {}
-    named_examples = examples(every=True)
+    made: dict[str, Recorded] = {}
+    named_examples = [*examples(every=True), *varied(every=True)]
     named = track(computed(named_examples), "examples", len(named_examples), console=console, transient=True)
-    for name, digests in named:
-        made[name] = digests
+    for name, one in named:
+        made[name] = one
     before = _before(console)
-    changes = {name: difference(digests, before.get(name, {})) for name, digests in made.items()}
+    changes = {name: _change(one, before.get(name)) for name, one in made.items()}
     changes |= {name: "it is not there any more" for name in before if name not in made}
     changed = {name: text for name, text in changes.items() if text}
     for name, text in changed.items():
-        console.print(f"{name}: {text if name in before else 'it is new'}", markup=False, soft_wrap=True)
+        console.print(f"{name}: {text}", markup=False, soft_wrap=True)
     if arguments.check:
         console.print(
             f"{len(made)} examples, {len(changed)} of them other ones than were recorded", highlight=False
         )
         return 1 if changed else 0
     if changed:
-        kept = {name: digests if name in changed else before[name] for name, digests in made.items()}
+        kept = {name: one if name in changed else before[name] for name, one in made.items()}
         FILE.write_text(written(kept), encoding="utf-8")
     console.print(
         f"{len(made)} examples, {len(changed)} recorded anew in {FILE}", highlight=False, soft_wrap=True
@@ -45,7 +54,15 @@ def record_examples(arguments: Namespace, console: Console) -> int:
     return 0
 
 
-def _before(console: Console) -> Mapping[str, Digests]:
+def _change(made: Recorded, before: Recorded | None) -> str:
+    if before is None:
+        return "it is new"
+    if made.configuration != before.configuration:
+        return "its configuration is another one"
+    return difference(made.values, before.values)
+
+
+def _before(console: Console) -> Mapping[str, Recorded]:
     """What is recorded; nothing, and why, where the record is damaged."""
     try:
         return recorded()

@@ -169,8 +169,8 @@ class RealSteps:
         verdict = "idle" if not self._touched else "active"
         others = sorted({said.split(": ")[0] for said in self._said} - {OPTIMISER})
         if others:
-            names = ", ".join(others)
-            text = f"{text} but for what is said of {names}"
+            listed = ", ".join(others)
+            text = f"{text} but for what is said of {listed}"
         if any(said.startswith(f"{OPTIMISER}: ") for said in self._said):
             verdict, text, check = "broken", "steps are not those of the configuration", CHECK
         gap = max(self._weight_gaps.values(), default=None)

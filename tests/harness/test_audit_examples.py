@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import models.sequence.conv_pyramid as pyramid
 from harness.audit import __main__ as command
 from harness.audit import example_check as asked
 from harness.audit import example_command as examples_command
@@ -19,12 +20,13 @@ from harness.audit import examples as recorded
 from harness.audit.example import ExamplePlace
 from harness.audit.example_check import strange_examples
 from harness.audit.example_digest import difference, digest
-from harness.audit.examples import WHOLE, asked_for, examples
+from harness.audit.examples import CONFIGURATION, WHOLE, asked_for, examples, of_name, varied
 from harness.config.space.compose import compose, load_preset
 from harness.mechanisms.catalogue import catalogue, configured
 from harness.trial import evaluation
 from models.environment.graph import RandomWalkGraph
 from models.losses.decoupling import Pearson
+from models.losses.ranking import PairwiseRanking
 
 MINIMAL = compose(load_preset("minimal"), {})
 
@@ -40,13 +42,13 @@ def own_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", examples())
+@pytest.mark.parametrize("name", [*examples(), *varied()])
 def test_what_is_recorded_is_computed(name: str, place: ExamplePlace) -> None:
-    assert difference(place.computed(examples()[name][0]), recorded.recorded()[name]) == ""
+    assert difference(place.computed(of_name(name)), recorded.recorded()[name].values) == ""
 
 
 def test_nothing_else_is_recorded() -> None:
-    assert [*recorded.recorded()] == [*examples(every=True)] == [*examples()]
+    assert [*recorded.recorded()] == [*examples(every=True), *varied(every=True)] == [*examples(), *varied()]
 
 
 def test_what_is_not_recorded_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +57,7 @@ def test_what_is_not_recorded_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_every_mechanism_is_in_an_example_of_its_configurations() -> None:
-    there = {name: keys for name, (_, keys) in examples().items()}
+    there = {name: entry.keys for name, entry in examples().items()}
     for row in catalogue():
         (name, *_) = asked_for([row])
         assert row.key in there[name]
@@ -63,8 +65,10 @@ def test_every_mechanism_is_in_an_example_of_its_configurations() -> None:
         rows = configured(compose(load_preset(preset), {"energy.form": "blocking"}).model_dump())
         names = asked_for(rows)
         assert names[-1] == WHOLE.name
-        assert {row.key for row in rows} <= frozenset[str]().union(*(there[name] for name in names))
-        assert len(names) <= 4
+        keys = frozenset[str]().union(*(there.get(name, frozenset()) for name in names))
+        assert {row.key for row in rows} <= keys
+        assert "preset rp24, of long sequences" in names
+        assert len(names) <= 7
 
 
 @given(values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30), at=st.integers(0, 29))
@@ -125,14 +129,20 @@ def test_an_error_in_an_example_is_raised(monkeypatch: pytest.MonkeyPatch) -> No
         strange_examples(config, anew=True)
 
 
-def test_a_memory_that_cannot_be_written_changes_nothing(own_memory: Path) -> None:
+def test_a_memory_that_cannot_be_written_changes_nothing(
+    own_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "asked_for", lambda rows: ["preset minimal"])
     (own_memory / f"prism-{os.getuid()}").write_text("no folder")
     assert strange_examples(MINIMAL) == []
     assert strange_examples(MINIMAL) == []
 
 
 @pytest.mark.parametrize("content", ["null", "5", "[1, 2]", '{"a whole trial": 2}', "[", ""])
-def test_a_damaged_memory_is_none(content: str, own_memory: Path) -> None:
+def test_a_damaged_memory_is_none(
+    content: str, own_memory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asked, "asked_for", lambda rows: ["preset minimal"])
     assert strange_examples(MINIMAL) == []
     (file,) = own_memory.glob("prism-*/examples-*.json")
     sound = file.read_text()
@@ -161,11 +171,13 @@ def another_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         ("", "is no record of examples: Expecting value"),
         ("[]", "expected values per example"),
         ("{}", "expected values per example"),
-        ('{"a whole trial": {}}', "expected values per example"),
-        ('{"a whole trial": {"u": [1, 2]}}', "'u' of 'a whole trial' is not three numbers"),
-        ('{"a whole trial": {"u": [1e999, 0, 0]}}', "is not three numbers"),
-        ('{"a whole trial": {"u": [NaN, 0, 0]}}', "is not three numbers"),
-        ('{"a whole trial": {"u": ["1", 0, 0]}}', "is not three numbers"),
+        ('{"a": {}}', "expected a configuration and values of 'a'"),
+        ('{"a": {"u": [1, 2, 3]}}', "expected a configuration and values of 'a'"),
+        ('{"a": {"configuration": "1f"}}', "expected a configuration and values of 'a'"),
+        ('{"a": {"configuration": "1f", "u": [1, 2]}}', "'u' of 'a' is not three numbers"),
+        ('{"a": {"configuration": "1f", "u": [1e999, 0, 0]}}', "is not three numbers"),
+        ('{"a": {"configuration": "1f", "u": [NaN, 0, 0]}}', "is not three numbers"),
+        ('{"a": {"configuration": "1f", "u": ["1", 0, 0]}}', "is not three numbers"),
     ],
 )
 def test_a_damaged_record_is_named(content: str | None, why: str, another_record: Path) -> None:
@@ -197,6 +209,41 @@ def test_what_no_example_has_is_said(another_record: Path) -> None:
         cached.cache_clear()
     (finding,) = strange_examples(MINIMAL)
     assert finding.reason.startswith("no recorded example has a whole trial; ")
+
+
+def test_a_preset_that_somebody_edits_is_no_other_code(another_record: Path) -> None:
+    rp04 = compose(load_preset("rp04"), {})
+    stored = json.loads(another_record.read_text())
+    stored["preset rp04"][CONFIGURATION] = "of an earlier preset"
+    stored["preset rp04"]["u of step 1"] = [7.0, 7.0, 7.0]
+    another_record.write_text(json.dumps(stored))
+    names = asked_for(configured(rp04.model_dump()))
+    assert not any("rp04" in name for name in names)
+    assert strange_examples(rp04) == []  # other examples have what it has
+
+
+def test_a_branch_that_a_default_leaves_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Candidates of a ranking that are drawn, a pyramid in tiles, a competition that pulls and pushes."""
+
+    def differs(name: str) -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            return difference(
+                ExamplePlace(Path(folder)).computed(of_name(name)), recorded.recorded()[name].values
+            )
+
+    sample, tiles = PairwiseRanking._sample, pyramid.TILE
+    with monkeypatch.context() as patch:
+        patch.setattr(PairwiseRanking, "_sample", lambda *given: tuple(p[..., :1] for p in sample(*given)))
+        assert differs("preset rp25") == ""
+        assert differs("preset rp25, at other values") != ""
+    with monkeypatch.context() as patch:
+        patch.setattr(pyramid, "TILE", tiles - 30)
+        assert differs("preset rp24, of long sequences") == "", "tiles of another size are the same pyramid"
+    made = recorded.recorded()
+    for name, state in (("preset rp13", "acted"), ("preset rp12", "pulled")):
+        key = f"{state} of competition of states after the steps"
+        assert made[name].values[key][0] == 0.0
+        assert made[f"{name}, at other values"].values[key][0] > 0.1
 
 
 def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,6 +291,7 @@ def test_record_says_what_changed(
     def own() -> Iterator[None]:
         with monkeypatch.context() as patch:
             patch.setattr(examples_command, "examples", lambda *, every: few)
+            patch.setattr(examples_command, "varied", lambda *, every: {})
             patch.setattr(recorded, "FILE", file)
             patch.setattr(examples_command, "FILE", file)
             yield
@@ -258,6 +306,5 @@ def test_record_says_what_changed(
         assert json.loads(file.read_text()).keys() == before.keys()
         assert run()[0] == 0
         assert run("--check")[0] == 0
-        assert {
-            name: tuple(map(tuple, [*made.values()])) for name, made in json.loads(file.read_text()).items()
-        } == {name: tuple(stored[name].values()) for name in few}
+        recorded.recorded.cache_clear()
+        assert recorded.recorded() == {name: stored[name] for name in few}
