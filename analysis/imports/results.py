@@ -1,7 +1,7 @@
 """Results as somebody reported them: files put together by name and seed, checked cell by cell."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +104,9 @@ def _take(
         unit = known.setdefault((name, seeds[at] or 0), Reported(name, seeds[at] or 0))
         if table.path not in unit.files:
             unit.files.append(table.path)
+        _check_counts(table, at, {metric: values[at] for metric, values in texts.items()})
+        if not any(values[at] for values in texts.values()):
+            notes.append(f"{table.place(at)}: no metric of {name}")
         for metric, column in metrics.items():
             text = texts[metric][at]
             if text:
@@ -114,6 +117,16 @@ def _take(
                     raise UserError(
                         f"{table.place(at)}: {column} {text} of {name}, where another row has {other:g}; leave one out"
                     )
+
+
+def _check_counts(table: TableFile, at: int, texts: Mapping[str, str]) -> None:
+    """Positives are among the pairs."""
+    try:
+        positives, n = (float(texts.get(name) or "nan") for name in ("positives", "n"))
+    except ValueError:
+        return  # which is said of its column
+    if positives > n:
+        raise UserError(f"{table.place(at)}: {texts['positives']} positives of {texts['n']} pairs")
 
 
 def _metrics(table: TableFile, keys: dict[str, str], notes: list[str]) -> dict[str, str]:

@@ -171,4 +171,4 @@ def _fault(aims: Sequence[Aim], shares: Mapping[str, float], letter: str) -> str
         return f"its step {where} raises the {aim.what}, where it declares to lower it"
     if share < 0:
         return f"its step {where} lowers the {aim.what}, where it declares to raise it"
-    return f"its step {where} moves the {aim.what} {share:.3g} times as far as its gradient says"
+    return f"its step {where} moves the {aim.what} {share:.6g} times as far as its gradient says"

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.reported import AUDIT_STOP
+from harness.config.sweep.use import place_of_class
+from harness.mechanisms.catalogue import catalogue
 from harness.mechanisms.mechanism import Mechanism
 
 VERDICTS = ("active", "idle", "inert", "leaking", "broken", "redundant", "rank-invariant", "drowned")
@@ -79,10 +81,14 @@ def lines(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def fault(findings: Sequence[MechanismFinding]) -> str | None:
-    """The sentence that a strict trial ends with; None when nothing is broken, leaking or inert."""
+    """The sentence that a strict trial ends with; None when nothing is broken, leaking or inert. What a person brought is
+    named first: where it is at fault, parts of the project beside it often are no longer what they say."""
     faults = [finding for finding in findings if finding.verdict in FATAL]
     if not faults:
         return None
+    if len(faults) > 1:
+        brought = {row.key for row in catalogue() if row.cls is not None and place_of_class(row.cls)}
+        faults.sort(key=lambda finding: finding.mechanism not in brought)
     first = faults[0]
     more = (
         f" (and {len(faults) - 1} more: {', '.join(f.mechanism for f in faults[1:])})"

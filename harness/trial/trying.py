@@ -1,6 +1,7 @@
 """What a person's files register, built and called once on a few numbers before anything starts: types and shapes alone,
 since what a mechanism does is the audit's to judge."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -17,6 +18,7 @@ from harness.config.blocks.registered import variants_at
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.untouched import changes, state
 from harness.config.sweep.use import loaded, place_of, place_of_class, reason
+from harness.mechanisms.catalogue import catalogue
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.sampler import SAMPLERS
 from harness.trial.live import LiveWarnings
@@ -39,6 +41,9 @@ OWN_CHANCE = (
     "draws from torch's random state or seeds it, so that a step taken again is another one: expected a generator of its "
     "own, models.streams.generator(step.seed, KEY, step.index), with seed and index among what it reads"
 )
+AGAIN = "gives another value when it is called again with the same, so that no run could be repeated"
+MANY = 8
+"""Times as many pairs at once as the step has."""
 Numbers = Callable[..., Tensor]
 
 
@@ -55,6 +60,11 @@ def try_brought(config: ConfigurationBlock) -> None:
     if not loaded():
         return
     settings = config.model_dump()
+    for row in catalogue():
+        if row.cls is not None and (place := place_of_class(row.cls)) and re.fullmatch(r"M\d+", row.id):
+            raise UserError(
+                f"{place}: {row.kind} '{row.key}' has the id {row.id}, of the project's own: expected X and a number"
+            )
     for what, cls, run in _trials(settings):
         if place_of_class(cls):
             _try(what, cls, run)
@@ -135,6 +145,8 @@ def _term(key: str, settings: Settings, numbers: Numbers) -> str:
         value, after = value_and_state(term, term(shown, before))
         if not torch.equal(chance, torch.get_rng_state()):
             return OWN_CHANCE
+        if not _alike(value, value_and_state(term, term(shown, before))[0]):
+            return AGAIN
         if not bool(torch.isfinite(value)):
             return f"is {float(value.detach())} on a step of ordinary numbers"
         shapes = [{name: list(part.shape) for name, part in each.items()} for each in (before, after)]
@@ -169,16 +181,29 @@ def _part(
 
 def _energy(energy: Any, numbers: Numbers) -> str:
     for r in (numbers(E, 1), numbers(E, Q)):
-        fault = _wrong("its logit", energy(numbers(E, Q), r, numbers(E, 1)), E, Q)
+        u, temperature = numbers(E, Q), numbers(E, 1)
+        logit = energy(u, r, temperature)
+        fault = _wrong("its logit", logit, E, Q)
         increasing = energy.strictly_increasing(r)
         fault = fault or _wrong("strictly_increasing", increasing, *r.shape, dtype=torch.bool)
         if fault:
             return f"{fault}, for U_I {[E, Q]} and R_E {list(r.shape)}"
+        if not _alike(logit, energy(u, r, temperature)):
+            return AGAIN
+        many = energy(u.repeat(1, MANY), r.repeat(1, MANY) if r.shape[1] > 1 else r, temperature)
+        if not torch.allclose(many, logit.repeat(1, MANY), rtol=1e-4, atol=1e-5, equal_nan=True):
+            return f"gives a pair another logit among {MANY * Q} pairs than among {Q}"
     return ""
 
 
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return torch.equal(one.nan_to_num(nan=7.0), other.nan_to_num(nan=7.0))
+
+
 def _temperature(temperature: Any, numbers: Numbers) -> str:
-    return _wrong("T", temperature(numbers(E, SIZES.width), E), E, 1)
+    z_e = numbers(E, SIZES.width)
+    made = temperature(z_e, E)
+    return _wrong("T", made, E, 1) or ("" if _alike(made, temperature(z_e, E)) else AGAIN)
 
 
 def _set_encoder(encoder: Any, numbers: Numbers) -> str:

@@ -158,6 +158,7 @@ def test_seeds_count_and_one_that_differs_is_no_copy(imported: Import) -> None:
         ("name,aupr\na,70.1\n", "row 1, column 'aupr': '70.1' is not a number from 0 to 1"),
         ("name,aupr\n,0.5\n", "row 1: column 'name' is empty"),
         ("name,aupr\na,0.5\na,0.6\n", "row 2: a is in row 1 already"),
+        ("name,aupr,n,positives\na,0.5,10,10\nb,0.5,10,20\n", "row 2: 20 positives of 10 pairs"),
         ("name,seed,aupr\na,x,0.5\n", "row 1, column 'seed': 'x' is no whole number from 0 on"),
         ("name,epoch,aupr\na,0,0.5\n", "row 1, column 'epoch': '0' is no whole number from 1 on"),
         ("name,aupr,average_precision\na,0.5,0.5\n", "columns 'aupr' and 'average_precision' are both aupr"),

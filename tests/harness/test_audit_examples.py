@@ -139,9 +139,7 @@ def test_a_memory_that_cannot_be_written_changes_nothing(
 
 
 @pytest.mark.parametrize("content", ["null", "5", "[1, 2]", '{"a whole trial": 2}', "[", ""])
-def test_a_damaged_memory_is_none(
-    content: str, own_memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_damaged_memory_is_none(content: str, own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asked, "asked_for", lambda rows: ["preset minimal"])
     assert strange_examples(MINIMAL) == []
     (file,) = own_memory.glob("prism-*/examples-*.json")
