@@ -162,8 +162,8 @@ def without_example(rows: Iterable[Mechanism]) -> list[str]:
     project's own."""
     there = _there()
     covered = frozenset[str]().union(*there.values())
-    own = [row.key for row in rows if row.cls is None or not place_of_class(row.cls)]
-    return [WHOLE.name] * (WHOLE.name not in there) + [key for key in own if key not in covered]
+    keys = [row.key for row in rows if row.cls is None or not place_of_class(row.cls)]
+    return [WHOLE.name] * (WHOLE.name not in there) + [key for key in keys if key not in covered]
 
 
 def computed(names: Iterable[str]) -> Iterator[tuple[str, Recorded]]:

@@ -8,7 +8,7 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 
-from harness import BEGAN_NS
+from harness.shell.began import BEGAN_NS
 
 
 def not_as_filed(files: Mapping[str, Path]) -> dict[str, str]:

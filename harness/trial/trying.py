@@ -18,7 +18,6 @@ from harness.config.blocks.registered import variants_at
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.sweep.untouched import changes, state
 from harness.config.sweep.use import loaded, place_of, place_of_class, reason
-from harness.mechanisms.catalogue import catalogue
 from harness.trial.episodes.drawn import drawn
 from harness.trial.episodes.sampler import SAMPLERS
 from harness.trial.live import LiveWarnings
@@ -41,6 +40,15 @@ OWN_CHANCE = (
     "draws from torch's random state or seeds it, so that a step taken again is another one: expected a generator of its "
     "own, models.streams.generator(step.seed, KEY, step.index), with seed and index among what it reads"
 )
+REGISTRIES: tuple[Registry[Any], ...] = (
+    LOSSES,
+    ENERGIES,
+    TEMPERATURES,
+    SET_ENCODERS,
+    ENVIRONMENTS,
+    SAMPLERS,
+    BALANCES,
+)
 AGAIN = "gives another value when it is called again with the same, so that no run could be repeated"
 MANY = 8
 """Times as many pairs at once as the step has."""
@@ -60,11 +68,12 @@ def try_brought(config: ConfigurationBlock) -> None:
     if not loaded():
         return
     settings = config.model_dump()
-    for row in catalogue():
-        if row.cls is not None and (place := place_of_class(row.cls)) and re.fullmatch(r"M\d+", row.id):
-            raise UserError(
-                f"{place}: {row.kind} '{row.key}' has the id {row.id}, of the project's own: expected X and a number"
-            )
+    for registry in REGISTRIES:
+        for row in registry:
+            if (place := place_of_class(row.cls)) and re.fullmatch(r"M\d+", row.id):
+                raise UserError(
+                    f"{place}: {registry.kind} '{row.key}' has the id {row.id}, as the project's own: expected X01 or so"
+                )
     for what, cls, run in _trials(settings):
         if place_of_class(cls):
             _try(what, cls, run)

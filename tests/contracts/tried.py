@@ -90,7 +90,7 @@ TRIED = {
         "my_energy",
         'id="X02"',
         'id="M09"',
-        "energy form 'screened' has the id M09, of the project's own",
+        "energy form 'screened' has the id M09, as the project's own",
         "class Screened(",
     ),
     "logits of another shape": Mistake(
