@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.ledger.forms import GATES
-from analysis.ledger.resistance import RAW, UNDERFLOW
+from analysis.ledger.resistance import RAW, UNDERFLOW, standardised, summands
 from analysis.ledger.unit import KNOWN, UnitLedger
 
 SAME = 1e-5
@@ -117,14 +117,15 @@ def resistance_is_fused(unit: UnitLedger) -> Iterator[str]:
     known = unit.embeddings["split"].isin(KNOWN).to_numpy()
     cell, student, teacher = (unit.embedded(name) for name in ("r_cell", "r_student", "r_teacher"))
     alpha = unit.ledger["alpha"]
-    fused = student
+    fused, size = student, np.abs(student)
     if unit.acts and alpha is not None and not np.isnan(alpha):
         lacking = known & np.isnan(teacher)
         if lacking.any():
             yield f"{unit.place(np.argmax(lacking))} has no r_teacher, and a Teacher answers for that cell line"
             return
         fused = np.where(known, alpha * teacher + (1 - alpha) * student, student)
-    wrong = ~_same(cell, fused)
+        size = np.where(known, np.abs(alpha * teacher) + np.abs((1 - alpha) * student), size)
+    wrong = ~_same(cell, fused, size)
     if wrong.any():
         at = int(np.argmax(wrong))
         yield f"{unit.place(at)}: r_cell is {cell[at]:.6g}, and Student and Teacher give {fused[at]:.6g}"
@@ -151,8 +152,13 @@ def resistance_is_of_raw(unit: UnitLedger) -> Iterator[str]:
     share = np.where(np.isnan(teacher), 0.0, 0.0 if alpha is None else alpha)
     expected = (1 - share) * back(student, unit.ledger)
     expected = expected + np.where(share > 0, share * back(np.nan_to_num(teacher), unit.ledger), 0.0)
+    size = np.abs(raw)
+    if back is standardised:
+        size = (1 - share) * summands(student, unit.ledger) + share * summands(
+            np.nan_to_num(teacher), unit.ledger
+        )
     underflowed = np.isnan(expected) & (np.minimum(student, np.nan_to_num(teacher, nan=1.0)) <= UNDERFLOW)
-    wrong = ~_same(raw, expected) & ~(underflowed & (share == 0) & (raw < -60.0))
+    wrong = ~_same(raw, expected, size) & ~(underflowed & (share == 0) & (raw < -60.0))
     if wrong.any():
         at = int(np.argmax(wrong))
         yield f"{unit.place(at)}: r_raw is {raw[at]:.6g}, and R_E was made of {expected[at]:.6g}"
@@ -210,10 +216,11 @@ def ledger_is_as_configured(unit: UnitLedger) -> Iterator[str]:
             yield f"{name} is recorded as {recorded}, and the configuration says {expected}"
 
 
-def _same(one: object, other: object) -> np.ndarray:
+def _same(one: object, other: object, size: np.ndarray | float = 0.0) -> np.ndarray:
+    """Whether two are one but for rounding; `size`: of what they are a sum of, where that is larger."""
     a, b = (np.asarray(np.nan if x is None else x, dtype=np.float64) for x in (one, other))
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.abs(a - b) <= SAME * (1.0 + np.minimum(np.abs(a), np.abs(b))))
+        return np.asarray(np.abs(a - b) <= SAME * (1.0 + np.fmax(np.minimum(np.abs(a), np.abs(b)), size)))
 
 
 CONSISTENCY: tuple[Callable[[UnitLedger], Iterator[str]], ...] = (

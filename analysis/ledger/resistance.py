@@ -18,6 +18,12 @@ def standardised(r: Floats, unit: Unit) -> Floats:
     return r if mean is None or spread is None else mean + r * np.hypot(spread, FLOOR)
 
 
+def summands(r: Floats, unit: Unit) -> Floats:
+    """|mean| + |r| sqrt(sd^2 + FLOOR^2): what the raw value is a sum of, by whose rounding it is uncertain."""
+    mean, spread = unit["reference_mean"], unit["reference_sd"]
+    return np.abs(r) if mean is None or spread is None else abs(mean) + np.abs(r) * np.hypot(spread, FLOOR)
+
+
 def softplus(r: Floats, unit: Unit) -> Floats:
     """raw of r = log(1 + e^raw): r + log(1 - e^-r); NaN where r has underflowed."""
     with np.errstate(divide="ignore", invalid="ignore"):

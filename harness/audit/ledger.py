@@ -177,9 +177,10 @@ def _of_head(unit: UnitLedger, embeddings: list[dict[str, Any]], fresh: Trainer)
     weight = head.weight.detach().cpu().numpy().astype(np.float64)[0]
     bias = 0.0 if head.bias is None else float(head.bias.detach())
     for at, row in enumerate(embeddings):
-        raw = float(np.asarray(row["z_e"], dtype=np.float64) @ weight + bias)
+        parts = np.asarray(row["z_e"], dtype=np.float64) * weight
+        raw, size = float(parts.sum() + bias), float(np.abs(parts).sum() + abs(bias))
         alone = row["r_teacher"] is None and row["posterior"] is None
-        if alone and not abs(raw - row["r_raw"]) <= CLOSE * (1.0 + abs(raw)):
+        if alone and not abs(raw - row["r_raw"]) <= CLOSE * (1.0 + size):
             return [f"{unit.place(at)}: r_raw is {row['r_raw']:.6g}, and its z_E gives {raw:.6g}"]
     return []
 

@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 
 from analysis.ledger.forms import FORMS, GATES
 from analysis.ledger.recompute import recompute, unknown_form
-from analysis.ledger.resistance import RAW
+from analysis.ledger.resistance import RAW, summands
 from models.energy import ENERGIES
 from models.environment.abundance import log_softplus
 from models.environment.resistance import Reference, Resistance
@@ -115,6 +115,24 @@ def test_a_raw_resistance_is_read_back(form: str) -> None:
     np.testing.assert_allclose(back, raw.numpy(), rtol=1e-5, atol=1e-5)
     unmet = RAW["gated"](np.array([1.25]), {"reference_mean": None, "reference_sd": None})
     assert unmet.tolist() == [1.25]
+
+
+def test_a_raw_resistance_near_0_of_a_far_reference_is_off_by_the_rounding_of_its_summands() -> None:
+    reference = Reference(torch.tensor([-4271.9, -1716.0]), torch.zeros(2, 2), torch.ones(2))
+    resistance = ENERGIES.build("gated").resistance(width=2, features=2, scope="cell", rank=1)
+    assert isinstance(resistance, Resistance)
+    raw = torch.linspace(-3.0, 3.0, 1001)
+    r = resistance.of_cell(raw, reference).double().numpy()
+    unit: dict[str, Any] = {
+        "reference_mean": float(reference.r.double().mean()),
+        "reference_sd": float(reference.r.double().std(correction=0)),
+    }
+    gap, size = np.abs(RAW["gated"](r, unit) - raw.double().numpy()), summands(r, unit)
+    assert gap.max() > 1e-5 * (1 + 3.0)
+    assert (gap <= 1e-6 * size).all()
+    assert size == pytest.approx(2994 + 2994, rel=2e-3)
+    unmet = {"reference_mean": None, "reference_sd": None}
+    assert summands(np.array([-1.25]), unmet).tolist() == [1.25]
 
 
 def test_an_underflowed_resistance_has_no_raw_value() -> None:
