@@ -49,10 +49,13 @@ class RunWriter:
         return self.write_table(table, unit, to_table(table, rows))
 
     def write_table(self, table: str, unit: str, content: pa.Table) -> Path:
-        """As `write`, of rows that are an Arrow table in the schema already."""
+        """As `write`, of rows that are an Arrow table in the schema already. One file holds one unit, so that statistics
+        would spare no reader anything, and numbers that hardly repeat need no dictionary: half of a small table is these."""
         path = self.path / table / f"{unit}.parquet"
         buffer = pa.BufferOutputStream()
-        pq.write_table(content, buffer, compression="zstd", write_page_checksum=True)
+        repeated = [field.name for field in content.schema if not pa.types.is_floating(field.type)]
+        options: dict[str, Any] = {"write_statistics": False, "use_dictionary": repeated}
+        pq.write_table(content, buffer, compression="zstd", write_page_checksum=True, **options)
         replace_atomically(path, buffer.getvalue().to_pybytes())
         return path
 
