@@ -124,7 +124,7 @@ def _numbers(
 def _regions(table: TableFile, column: str) -> pd.DataFrame | None:
     """chrom and middle of every region; None where the column has names in place of regions."""
     texts = column_text(table, column)
-    if REGION.fullmatch(texts[0]) is None:
+    if not any(map(REGION.fullmatch, dict.fromkeys(texts))):
         return None
     known: dict[str, tuple[str, float]] = {}
     for at, text in enumerate(texts):

@@ -141,6 +141,13 @@ def test_a_wrong_row_is_one_sentence(column: str, value: Any, said: str, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["scores.csv"], "nothing is written"
 
 
+def test_a_name_before_regions_is_told(tmp_path: Path) -> None:
+    frame = _pairs().reset_index(drop=True)
+    frame.loc[0, "enhancer"] = "foo"
+    with pytest.raises(UserError, match="row 1, column 'enhancer': 'foo' is no region such as"):
+        _imported(frame, tmp_path)
+
+
 def test_pairs_twice_and_two_labels_and_columns_are_named(tmp_path: Path) -> None:
     frame = _pairs().reset_index(drop=True)
     with pytest.raises(UserError, match=r"row 241: this pair of good is in row 1 already"):
