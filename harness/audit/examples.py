@@ -22,7 +22,7 @@ PLACE = "harness/audit/examples.json"
 WHOLE = Example("a whole trial", "rp24", whole=True)
 """Every trial is held against this one, whatever it has."""
 CONFIGURATION = "configuration"
-OTHER, LONG = "{name}, at other values", "{name}, of long sequences"
+OTHER, LONG = "{name} at other values", "{name} of long sequences"
 PARTED = ("preset rp24", "preset cross_attention")
 """Examples of whose encoders there is one of long sequences, too."""
 NONE = frozenset[str]()

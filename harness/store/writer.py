@@ -50,7 +50,7 @@ class RunWriter:
 
     def write_table(self, table: str, unit: str, content: pa.Table) -> Path:
         """As `write`, of rows that are an Arrow table in the schema already. One file holds one unit, so that statistics
-        would spare no reader anything, and numbers that hardly repeat need no dictionary: half of a small table is these."""
+        spare no reader anything, and numbers that hardly repeat need no dictionary: half of a small table is these."""
         path = self.path / table / f"{unit}.parquet"
         buffer = pa.BufferOutputStream()
         repeated = [field.name for field in content.schema if not pa.types.is_floating(field.type)]

@@ -169,13 +169,20 @@ def test_every_verdict_and_check_is_in_chinese() -> None:
 
 
 def test_what_an_example_computed_is_in_chinese() -> None:
-    values = {name for made in recorded().values() for name in made}
+    values = {name for made in recorded().values() for name in made.values}
     assert len(values) > 100
     tail = "what runs here is not what was tested; where the change is meant, python -m harness.audit record"
     for value in values:
         text = said(f"in the example of preset rp24, {value} is another one, by 0.0021 of its size: {tail}")
         assert text.startswith("在预设 rp24 的样例中，"), value
         assert not {"of", "in", "after", "with", "is", "table", "step", "pairs"} & set(english(text)), text
+    for name in (
+        "preset rp24 at other values",
+        "mechanism club at other values",
+        "preset rp24 of long sequences",
+    ):
+        text = said(f"in the example of {name}, u of step 1 is another one, by 0.3 of its size: {tail}")
+        assert not {"at", "other", "values", "of", "long", "sequences", "preset"} & set(english(text)), text
 
 
 def test_what_loss_terms_declare_is_in_chinese() -> None:

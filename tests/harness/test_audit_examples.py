@@ -67,7 +67,7 @@ def test_every_mechanism_is_in_an_example_of_its_configurations() -> None:
         assert names[-1] == WHOLE.name
         keys = frozenset[str]().union(*(there.get(name, frozenset()) for name in names))
         assert {row.key for row in rows} <= keys
-        assert "preset rp24, of long sequences" in names
+        assert "preset rp24 of long sequences" in names
         assert len(names) <= 7
 
 
@@ -233,15 +233,15 @@ def test_a_branch_that_a_default_leaves_is_recorded(monkeypatch: pytest.MonkeyPa
     with monkeypatch.context() as patch:
         patch.setattr(PairwiseRanking, "_sample", lambda *given: tuple(p[..., :1] for p in sample(*given)))
         assert differs("preset rp25") == ""
-        assert differs("preset rp25, at other values") != ""
+        assert differs("preset rp25 at other values") != ""
     with monkeypatch.context() as patch:
         patch.setattr(pyramid, "TILE", tiles - 30)
-        assert differs("preset rp24, of long sequences") == "", "tiles of another size are the same pyramid"
+        assert differs("preset rp24 of long sequences") == "", "tiles of another size are the same pyramid"
     made = recorded.recorded()
     for name, state in (("preset rp13", "acted"), ("preset rp12", "pulled")):
         key = f"{state} of competition of states after the steps"
         assert made[name].values[key][0] == 0.0
-        assert made[f"{name}, at other values"].values[key][0] > 0.1
+        assert made[f"{name} at other values"].values[key][0] > 0.1
 
 
 def test_what_is_sound_is_asked_once(own_memory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
