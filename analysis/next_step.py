@@ -11,7 +11,7 @@ from analysis.contrasts import contrasts, factors
 from analysis.fidelity.record import FILE, SCREEN, FidelityRecord, read_fidelity
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
-from analysis.paths import driven, tried
+from analysis.paths import driven, in_doubt, tried
 from analysis.ranking import Ranking
 from analysis.started_with import going_on
 from analysis.store import Run
@@ -47,6 +47,8 @@ def next_step(ranking: Ranking) -> str:
                 f"a trial is running, {counted(unended, 'unit')} still to end: wait for it, then look again"
             )
         have = "has" if unended == 1 else "have"
+        if doubt := in_doubt(run.path):
+            return f"{counted(unended, 'unit')} {have} not ended: look where it was started, as {doubt}"
         if not run.plan():
             return f"{counted(unended, 'unit')} {have} not ended: start the trial again, which goes on where it was"
         again = going_on(run, "--resume") or "start the sweep again with --resume"

@@ -5,6 +5,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import IO
 
 from analysis.errors import UserError
 from analysis.schema import LOCK, TRIAL_LOCK
@@ -48,27 +49,49 @@ def listed(folder: Path, suffix: str) -> list[Path]:
 
 
 def driven(run: Path) -> bool:
-    """Whether a sweep is running in `run` at this moment."""
-    return _refused(run / LOCK, fcntl.LOCK_SH)
+    """Whether a sweep is known to be running in `run` at this moment; False where that cannot be known (`in_doubt`)."""
+    return _refused(run / LOCK, fcntl.LOCK_SH) is True
 
 
 def tried(run: Path) -> bool:
-    """Whether a trial alone (`python -m harness.single`) is running in `run` at this moment."""
+    """Whether a trial alone (`python -m harness.single`) is known to be running in `run` at this moment."""
     for look in range(LOOKS):
         if look:
             time.sleep(PAUSE)
-        if not _refused(run / TRIAL_LOCK, fcntl.LOCK_EX):
+        if _refused(run / TRIAL_LOCK, fcntl.LOCK_EX) is not True:
             return False
     return True
 
 
-def _refused(file: Path, kind: int) -> bool:
-    """Whether somebody holds a lock of the file beside which there can be none of this kind; False without the file."""
+def in_doubt(run: Path) -> str:
+    """Why it cannot be known whether somebody is at work in `run`, in a sentence; empty where it can."""
+    for lock, kind in ((LOCK, fcntl.LOCK_SH), (TRIAL_LOCK, fcntl.LOCK_EX)):
+        answer = _refused(run / lock, kind)
+        if isinstance(answer, OSError):
+            return (
+                f"{lock} cannot be locked ({answer.strerror}), so that nobody can tell whether it is running"
+            )
+    return ""
+
+
+def _refused(file: Path, kind: int) -> bool | OSError:
+    """Whether somebody holds a lock of the file beside which there can be none of this kind; False without the file, and
+    the error where its file system has no locks or gives none to this user."""
     try:
-        with file.open() as stream:
+        with _for_locking(file, kind) as stream:
             fcntl.flock(stream, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        return error
     return False
+
+
+def _for_locking(file: Path, kind: int) -> IO[bytes]:
+    """The file, opened to write for an exclusive lock where this user may, which is what NFS asks for; only to read
+    otherwise."""
+    if kind == fcntl.LOCK_EX and os.access(file, os.W_OK):
+        return file.open("r+b")
+    return file.open("rb")

@@ -19,7 +19,7 @@ from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.labels import short_ids
 from analysis.paired import probability_of_improvement
-from analysis.paths import driven, tried
+from analysis.paths import driven, in_doubt, tried
 from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
@@ -146,6 +146,8 @@ def _nothing_finished(run: Run) -> str:
         then = "; a sweep is running in it, wait for its first trial to end"
     elif tried(run.path):
         then = "; a trial is running in it, wait for it to end"
+    elif doubt := in_doubt(run.path):
+        then = f"; {doubt}"
     else:
         then = "; nothing is running in it: start its sweep or trial again (a sweep with --resume)"
     if unit_rows.empty:

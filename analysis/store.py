@@ -18,7 +18,7 @@ from analysis.errors import UserError
 from analysis.files import TableFiles
 from analysis.nearest_path import nearest_path
 from analysis.output import printable
-from analysis.paths import driven, tried, user_path
+from analysis.paths import driven, in_doubt, tried, user_path
 from analysis.schema import ADDED, LOCK, TABLES, TRIAL_LOCK
 from analysis.schema import KEYS as KEYS
 from analysis.schema_version import refuse_older
@@ -107,9 +107,14 @@ class Run:
     @cached_property
     def abandoned(self) -> bool:
         """Whether neither a driver nor a trial alone is at work although one was: what calls itself running is then
-        interrupted. False where none ever was, as in a run of results that were imported."""
+        interrupted. False where none ever was, as in a run of results that were imported, and where it cannot be known,
+        which is said in the run's problems."""
         began = any((self.path / lock).exists() for lock in (LOCK, TRIAL_LOCK))
-        return began and not driven(self.path) and not tried(self.path)
+        if not began or driven(self.path) or tried(self.path):
+            return False
+        doubt = in_doubt(self.path)
+        self.problems += [doubt] if doubt and doubt not in self.problems else []
+        return not doubt
 
     def without_units(self) -> str:
         """What is to be said where the table `units` has no rows: that it is empty, or could not be read."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.errors import UserError
 from analysis.identity import identity
+from analysis.locks import without_locks
 from analysis.store import Run
 
 
@@ -67,6 +68,9 @@ class State:
             raise UserError(
                 f"{out}: another export is writing there; wait for it, or give another --out"
             ) from None
+        except OSError as error:
+            self._stream.close()
+            raise UserError(without_locks(out, error) or f"{out}: {error.strerror}") from None
         self._fingerprints: dict[str, str] = {}
         self.ids: dict[str, str] = {}
         """Key of every tracked run that was written -> what the tracker knows it by."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from analysis.errors import UserError
 from harness.data.seal import seal
+from harness.store.storage import locking
 
 
 def publish(final: Path, write: Callable[[Path], None]) -> None:
@@ -47,7 +48,11 @@ def writing_cache(cache: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def locked(file: Path) -> Iterator[None]:
-    """Exclusive lock between processes; the kernel releases it when the holder dies."""
+    """Exclusive lock between processes; the kernel releases it when the holder dies.
+
+    Raises StoreUnwritable where the file system has no locks.
+    """
     with file.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        with locking(file.parent):
+            fcntl.flock(stream, fcntl.LOCK_EX)
         yield

@@ -17,7 +17,7 @@ from analysis.errors import UserError
 from analysis.fidelity.view import cached_configs
 from analysis.files import TableFiles, unit_names
 from analysis.identity import FILE as IDENTITY
-from analysis.paths import driven
+from analysis.paths import driven, in_doubt
 from analysis.preregistration import CARRIED
 from analysis.preregistration import FILE as ASKED
 from analysis.schema import KEYS, LOCK, OF_FOLDS, PART, PROVENANCE, TABLES
@@ -27,7 +27,7 @@ from analysis.unit_log import ENDED, log_file
 from harness.runs.summary import RunSummary
 from harness.store.compaction import write_part
 from harness.store.exporting import ORDER
-from harness.store.storage import check_writable, writing
+from harness.store.storage import check_shareable, locking, writing
 from harness.store.writer import RunWriter
 
 RESULTS = ["status", "epochs", "selected_epoch", "objective_value"]
@@ -72,7 +72,7 @@ def combine(paths: Sequence[Path], out: Path, *, reuse_older_code: bool) -> Comb
     stamps = _stamps(runs, reuse_older_code)
     taken, repeated, unfinished = _shared_out(runs)
     conflict = _conflict(runs)
-    check_writable(out)
+    check_shareable(out)
     with writing(out), _draft(out) as draft:
         for number, (run, units) in enumerate(zip(runs, taken, strict=True), 1):
             _copy(run.run, sorted(units), draft, number)
@@ -86,13 +86,14 @@ def _draft(out: Path) -> Iterator[Path]:
     """A hidden folder beside `out`, renamed to it at the end. Those of combinations that were killed are removed first:
     one that is at work holds the lock in its own."""
     for stale in out.parent.glob(f".{out.name}.{'[0-9a-f]' * 32}"):
-        if not driven(stale):
+        if not driven(stale) and not in_doubt(stale):
             shutil.rmtree(stale, ignore_errors=True)
     draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     draft.mkdir(parents=True)
     try:
         with (draft / LOCK).open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with locking(out):
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield draft
             (draft / LOCK).unlink()
             draft.rename(out)

@@ -18,7 +18,13 @@ from harness.runs.choice import titled
 from harness.runs.stacked import StackedTable
 from harness.runs.summary import RunSummary, size_text
 
-STYLE = {"running": "cyan", "interrupted": "yellow", "unreadable": "red", "damaged": "red"}
+STYLE = {
+    "running": "cyan",
+    "interrupted": "yellow",
+    "unknown": "yellow",
+    "unreadable": "red",
+    "damaged": "red",
+}
 HEADINGS = ("run", "status", "design", "configs", "units", "best", "size", "age", "tags")
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from analysis.errors import UserError, shorten
-from harness.store.storage import writing
+from harness.store.storage import locking, writing
 from harness.store.writer import replace_atomically
 
 FILE = "notes.json"
@@ -66,7 +66,8 @@ class Notes:
 def change_notes(run: Path, change: Callable[[Notes], Notes]) -> Notes:
     """Change what is said of a run, under a lock and atomically; a sweep that is running in it is not disturbed."""
     with writing(run), (run / LOCK).open("a") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        with locking(run):
+            fcntl.flock(stream, fcntl.LOCK_EX)
         notes = change(Notes.of(run))
         replace_atomically(run / FILE, (json.dumps(asdict(notes), indent=1) + "\n").encode())
     return notes

@@ -15,7 +15,7 @@ from analysis.balance import common_to_seeds
 from analysis.counts import RunCounts, counts
 from analysis.errors import UserError
 from analysis.fidelity.view import design_of
-from analysis.paths import driven, tried
+from analysis.paths import driven, in_doubt, tried
 from analysis.reported import REPORTED, statuses
 from analysis.store import Run
 from harness.runs.notes import Notes
@@ -53,9 +53,12 @@ class RunSummary:
 
     @property
     def status(self) -> str:
-        """running, finished, interrupted, `single` without a plan, or `damaged` where there ought to be one."""
+        """running, finished, interrupted, `single` without a plan, `damaged` where there ought to be one, or `unknown`
+        where nobody can tell whether it is running."""
         if driven(self.run.path) or tried(self.run.path):
             return "running"
+        if in_doubt(self.run.path) and self.plan.get("status") != "finished":
+            return "unknown"
         if not self.plan:
             return "damaged" if self.plan_problem else "single"
         return "finished" if self.plan.get("status") == "finished" else "interrupted"

@@ -39,7 +39,7 @@ from harness.shell.arguments import whole
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp, refuse_beside
 from harness.store.mending import mend
-from harness.store.storage import StoreUnwritable, check_writable
+from harness.store.storage import StoreUnwritable, check_shareable
 from harness.store.trial_lock import at_work
 from harness.store.writer import RunWriter
 from harness.trial.device import choose_device, exact_float32
@@ -93,7 +93,7 @@ def main() -> int:
     fold = choose_fold(make_folds(dataset, data), arguments.fold)
     check_feasible(config, dataset, fold, divide(dataset, fold))  # before there is a folder to leave behind
     folder = arguments.out or Path("runs") / f"trial-{config.id}"
-    check_writable(folder)
+    check_shareable(folder)
     run = RunWriter(folder)
     stamp = Stamp(data=dataset.hash, objective=OBJECTIVE)
     refuse_beside(stamp, run.path)

@@ -2,12 +2,15 @@
 
 import contextlib
 import errno
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 from analysis.errors import UserError
+from analysis.locks import without_locks
 
 REASONS = {
     errno.ENOSPC: "there is no space left on its disk; make room",
@@ -65,6 +68,24 @@ def writing(place: Path, numbers: Iterable[int] = tuple(REASONS)) -> Iterator[No
         raise StoreUnwritable(f"{place} cannot be written: {why}") from error
 
 
+@contextlib.contextmanager
+def locking(place: Path) -> Iterator[None]:
+    """Turn the error of a file system that has no locks, while a lock at `place` is asked for, into one sentence.
+
+    Raises
+    ------
+    StoreUnwritable
+        for that error; any other is raised as it came.
+    """
+    try:
+        yield
+    except OSError as error:
+        why = without_locks(place, error)
+        if why is None:
+            raise
+        raise StoreUnwritable(why) from error
+
+
 def check_writable(folder: Path) -> None:
     """Try to write in `folder`, or in what is there of the path to it; nothing is left behind, by a kill either: the file
     has no name where the file system can do that.
@@ -74,17 +95,31 @@ def check_writable(folder: Path) -> None:
     StoreUnwritable
         where that does not work.
     """
-    with writing(folder):
+    with _probe(folder):
+        pass
+
+
+def check_shareable(folder: Path) -> None:
+    """As `check_writable`, of a folder that several processes write in: its file system must have locks, too."""
+    with _probe(folder) as probe, locking(folder):
+        fcntl.flock(probe, fcntl.LOCK_EX)
+
+
+@contextlib.contextmanager
+def _probe(folder: Path) -> Iterator[IO[bytes]]:
+    """A file without a name in `folder`, or in what is there of the path to it, that took some bytes."""
+    with writing(folder), contextlib.ExitStack() as stack:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             folder.lstat()  # a name that is too long; what is there of the path is looked at next
         there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
         try:
-            with tempfile.TemporaryFile(dir=there) as probe:
-                probe.write(bytes(PROBE))
-                probe.flush()
-                os.fsync(probe.fileno())
+            probe = stack.enter_context(tempfile.TemporaryFile(dir=there))
+            probe.write(bytes(PROBE))
+            probe.flush()
+            os.fsync(probe.fileno())
         except FileNotFoundError as error:
             # A file system such as /proc, where nobody makes files.
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(there)) from error
+        yield probe

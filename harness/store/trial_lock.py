@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from analysis.schema import TRIAL_LOCK
-from harness.store.storage import writing
+from harness.store.storage import locking, writing
 
 
 @contextlib.contextmanager
@@ -20,6 +20,8 @@ def at_work(run: Path) -> Iterator[None]:
     """
     with contextlib.ExitStack() as stack:
         with writing(run):
-            stream = stack.enter_context((run / TRIAL_LOCK).open("a"))
-            fcntl.flock(stream, fcntl.LOCK_SH)
+            # NFS gives a shared lock to who may read the file, and an exclusive one to who may write it.
+            stream = stack.enter_context((run / TRIAL_LOCK).open("a+"))
+            with locking(run):
+                fcntl.flock(stream, fcntl.LOCK_SH)
         yield

@@ -6,7 +6,7 @@ import time
 import weakref
 from pathlib import Path
 
-from harness.store.storage import StoreUnwritable, writing
+from harness.store.storage import StoreUnwritable, locking, writing
 
 FILE = ".writer"
 """In the unit's folder of checkpoints."""
@@ -22,7 +22,7 @@ class UnitLock:
     Raises
     ------
     StoreUnwritable
-        where another process still holds it after PATIENCE seconds, or the folder cannot be written to.
+        where another process still holds it after PATIENCE seconds, or the folder cannot be written to, or has no locks.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class UnitLock:
             number = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         weakref.finalize(self, os.close, number)
         deadline = time.monotonic() + PATIENCE
-        while not _taken(number):
+        while not _taken(number, folder):
             if time.monotonic() > deadline:
                 raise StoreUnwritable(
                     f"another process is writing unit {folder.name} of this run, such as a worker of an earlier start that "
@@ -40,9 +40,10 @@ class UnitLock:
             time.sleep(PAUSE)
 
 
-def _taken(number: int) -> bool:
+def _taken(number: int, folder: Path) -> bool:
     try:
-        fcntl.lockf(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with locking(folder):
+            fcntl.lockf(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         return False
     return True

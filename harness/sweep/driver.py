@@ -32,7 +32,7 @@ from harness.shell.terminal import tell
 from harness.stamp.code import Code
 from harness.stamp.stamp import Stamp
 from harness.store.compaction import Compactor
-from harness.store.storage import DISK, StoreUnwritable, check_writable, writing
+from harness.store.storage import DISK, StoreUnwritable, check_shareable, writing
 from harness.store.writer import RunWriter
 from harness.sweep.baseline_task import missing
 from harness.sweep.cluster.capacity import this_machine
@@ -82,7 +82,7 @@ def run_sweep(options: Options, console: Console, task: Task | None = None) -> i
         Code.today()  # read now: what is edited while data are encoded is not what this process runs
         run = task.folder(sweep)
         stack.enter_context(writing(run, DISK))
-        check_writable(run)
+        check_shareable(run)
         if options.dry_run:
             refuse_running(run)
         else:

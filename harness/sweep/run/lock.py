@@ -10,7 +10,7 @@ from pathlib import Path
 
 from analysis.errors import UserError
 from analysis.schema import LOCK
-from harness.store.storage import check_writable
+from harness.store.storage import check_shareable, locking
 
 ATTEMPTS, PAUSE = 4, 0.05
 """Looks at a lock that is held, and seconds between them: a dry run that asks holds it for a moment too."""
@@ -18,14 +18,17 @@ ATTEMPTS, PAUSE = 4, 0.05
 
 def driver_running(run: Path) -> bool:
     """Whether a driver is at work in `run`, which the status in its plan does not tell: its driver may be dead. Nothing
-    is written."""
+    is written.
+
+    Raises UserError where that cannot be known.
+    """
     try:
         stream = (run / LOCK).open("r")
     except FileNotFoundError:
         return False
     except OSError as error:
         raise UserError(f"{run / LOCK}: cannot be looked at ({error.strerror}); give another --out") from None
-    with stream:
+    with stream, locking(run):
         return not _take(stream.fileno(), fcntl.LOCK_SH)
 
 
@@ -43,12 +46,13 @@ def only_driver(run: Path) -> Iterator[None]:
     Raises
     ------
     UserError
-        at once, when another driver holds it or the folder cannot be written to.
+        at once, when another driver holds it, or the folder cannot be written to or has no locks.
     """
-    check_writable(run)
+    check_shareable(run)
     made = [place for place in (run, *run.parents) if not place.exists()]
     try:
-        number = _locked(run)
+        with locking(run):
+            number = _locked(run)
     except OSError as error:
         raise UserError(f"--out {run}: {error.strerror}; give another --out") from None
     if number is None:
