@@ -19,6 +19,8 @@ POWER = 0.8
 """Chance of telling the two apart, below which a test says nothing."""
 UNDERPOWERED = "underpowered"
 """How a reason begins that names no missing input, but too few pairs."""
+UNTOLD = f"the unseen pairs do not tell an AUC of {HEALTHY:g} from {CHANCE:g}"
+"""Why figures that lean on an AUC are underpowered, in words."""
 ASSUMED_EFFECT = 3.0
 """Design effect of 2 Mb loci where a store has none: the largest of 1.6 to 3.1 that sequence scores had on real pairs."""
 

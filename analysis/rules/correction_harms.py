@@ -6,8 +6,8 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import ndtr
 
-from analysis.rules.chance import ASSUMED_EFFECT, BOUND, POWER, UNDERPOWERED
-from analysis.rules.ended import NO_ENVIRONMENT, at_the_end, untrained
+from analysis.rules.chance import ASSUMED_EFFECT, BOUND
+from analysis.rules.ended import NO_ENVIRONMENT, powered_at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -59,19 +59,17 @@ class CorrectionHarms(Rule):
             "power": power,
         }
         readings = Readings.of_lines(corrected, values)
-        both = readings.has(units.count)
-        enough = readings.at(power >= POWER).has(units.count)
         source = units.settings("environment.source")
         lacks = [
             (NO_ENVIRONMENT, np.array([each == "none" for each in source], dtype=bool)),
             *untrained(units),
-            ("pooled AUPR of u_only and corrected on val_unseen in the table cells", ~both),
             (
-                f"{UNDERPOWERED}: the unseen pairs could not show a loss of {_HARM:g} in pooled AUPR",
-                both & ~enough,
+                "pooled AUPR of u_only and corrected on val_unseen in the table cells",
+                ~readings.has(units.count),
             ),
         ]
-        return at_the_end(units, readings.at(power >= POWER), lacks)
+        weak = f"the unseen pairs could not show a loss of {_HARM:g} in pooled AUPR"
+        return powered_at_the_end(units, readings, lacks, weak)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         upper, limit = values["gain"] + BOUND * values["error"], limits[self.id]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.rules.chance import UNDERPOWERED
+from analysis.rules.chance import POWER, UNDERPOWERED
 from analysis.rules.readings import Lacks, Readings
 from analysis.rules.table import Floats, Mask
 from analysis.rules.units import Units
@@ -52,6 +52,15 @@ def at_the_end(units: Units, readings: Readings, lacks: Lacks) -> Readings:
         reported[readings.unit], readings.final, readings.epoch == last_epoch(units)[readings.unit]
     )
     return replace(readings.at(chosen & ~lacking[readings.unit]), lacks=[*lacks, *readings.lacks])
+
+
+def powered_at_the_end(units: Units, readings: Readings, lacks: Lacks, underpowered: str) -> Readings:
+    """As `at_the_end`, of these the readings whose `power` is enough. A unit whose end has too little is not judged by an
+    epoch before, which may have had enough: it lacks what `underpowered` says."""
+    end = at_the_end(units, readings, lacks)
+    powered = end.at(end.values["power"] >= POWER)
+    weak = end.has(units.count) & ~powered.has(units.count)
+    return replace(powered, lacks=[*end.lacks, (f"{UNDERPOWERED}: {underpowered}", weak)])
 
 
 def _largest(units: Units, column: str) -> Floats:

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, KNOWS_NOTHING, POWER, UNDERPOWERED, chance_readings
-from analysis.rules.ended import NOTHING, at_the_end, untrained
+from analysis.rules.chance import KNOWS_NOTHING, UNTOLD, chance_readings
+from analysis.rules.ended import NOTHING, powered_at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -44,19 +44,14 @@ class Shortcut(Rule):
         chance = chance.with_values(
             {"baseline": baseline[unit], "lead": chance.values["auc"] - baseline[unit]}
         )
-        enough, none = chance.values["power"] >= POWER, baseline < KNOWS_NOTHING
-        having = chance.has(units.count)
+        none = baseline < KNOWS_NOTHING
         lacks = [
             ("rows of a promoter-only baseline in the table baselines", np.isnan(baseline)),
             (f"{NOTHING}: no promoter-only baseline has an AUC of {KNOWS_NOTHING:g}", none),
             *untrained(units),
-            ("AUC, recall and precision of the unseen pairs", ~having),
-            (
-                f"{UNDERPOWERED}: the unseen pairs do not tell an AUC of {HEALTHY:g} from {CHANCE:g}",
-                having & ~chance.at(enough).has(units.count),
-            ),
+            ("AUC, recall and precision of the unseen pairs", ~chance.has(units.count)),
         ]
-        return at_the_end(units, chance.at(enough), lacks)
+        return powered_at_the_end(units, chance, lacks, UNTOLD)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         lead, limit = values["lead"], limits[self.id]

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, POWER, UNDERPOWERED, chance_readings
-from analysis.rules.ended import at_the_end, untrained
+from analysis.rules.chance import CHANCE, HEALTHY, UNTOLD, chance_readings
+from analysis.rules.ended import powered_at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -38,17 +38,11 @@ class ZeroInput(Rule):
     def measure(self, units: Units) -> Readings:
         chance = chance_readings(units)
         known = chance.at(~np.isnan(chance.values["auc_null"]))
-        enough = known.at(known.values["power"] >= POWER)
-        having = known.has(units.count)
         lacks = [
             *untrained(units),
-            ("auc_null of the unseen pairs in the table cells", ~having),
-            (
-                f"{UNDERPOWERED}: the unseen pairs do not tell an AUC of {HEALTHY:g} from {CHANCE:g}",
-                having & ~enough.has(units.count),
-            ),
+            ("auc_null of the unseen pairs in the table cells", ~known.has(units.count)),
         ]
-        return at_the_end(units, enough, lacks)
+        return powered_at_the_end(units, known, lacks, UNTOLD)
 
     def condition(self, values: Mapping[str, Floats], limits: Mapping[str, Floats]) -> Broken:
         lead, limit = values["upper"] - values["auc_null"], limits[self.id]

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ class Checkpoints:
         if not os.path.lexists(path):
             return None
         try:
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ValueError("it is no regular file")  # a pipe would be waited at
             content, digest = self._checked(name, path.read_bytes())
             state: dict[str, Any] = torch.load(io.BytesIO(content), map_location=device, weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, KeyError, pickle.UnpicklingError) as error:

@@ -1,8 +1,9 @@
 """Phase 1 of a unit, which other units may have trained already: the shared prefix of a stage tree."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
 from harness.stamp.stamp import Stamp
 from harness.store.damaged import put_aside
+from harness.store.storage import StoreUnwritable, reason
 from harness.store.writer import RunWriter
 from harness.trial.checkpoint import Checkpoints, Damaged
 from harness.trial.episodes.sampler import build_sampler
@@ -110,7 +112,8 @@ class Prefix:
             "logs": [stored_log(log, self.trainer) for log in logs],
             "inspection": inspection,
         }
-        Checkpoints(self.folder).save(f"epoch-{epoch}", state)
+        with self._unwritable():
+            Checkpoints(self.folder).save(f"epoch-{epoch}", state)
 
     def _shares(self, epoch: int) -> bool:
         return self.on and epoch <= self.trainer.schedule.phase1_epochs
@@ -120,9 +123,22 @@ class Prefix:
         try:
             return Checkpoints(self.folder).load(f"epoch-{epoch}", self.trainer.device)
         except Damaged as error:
-            aside = put_aside(error.file)
-            self.notes.append(f"{FOLDER}/{self.folder.name}/{error} and was put aside as {aside.name}")
+            with self._unwritable():
+                aside = put_aside(error.file)
+                self.notes.append(f"{FOLDER}/{self.folder.name}/{error} and was put aside as {aside.name}")
             return None
+
+    @contextlib.contextmanager
+    def _unwritable(self) -> Iterator[None]:
+        """Share nothing any more where the folder cannot be written: sharing is a saving, and the unit goes on without it.
+        The note names no unit, so that it is one for all of them."""
+        try:
+            yield
+        except StoreUnwritable as error:
+            self.on = False
+            self.notes.append(
+                f"{FOLDER}/ cannot be written ({reason(error)}): units train phase 1 themselves and share it no more"
+            )
 
     def _stop(self, why: str) -> None:
         self.on = False

@@ -165,32 +165,17 @@ def test_a_competition_that_rests_is_not_drowned(share: float, stands: bool) -> 
     assert [each.series for each in raised(records, "drowned_term")] == ["competition"] * stands
 
 
-@pytest.mark.parametrize(
-    ("rows", "said"),
-    [
-        ([{"verdict": "active"}], None),
-        ([{"verdict": "inert"}, {"verdict": "active", "moment": "last"}], None),
-        ([{"verdict": "inert"}], "inert by the audit: M22 support; of 1 mechanisms"),
-        (
-            [{"verdict": "leaking"}, {"verdict": "active", "moment": "last"}],
-            "leaking by the audit: M22 support; of 1 mechanisms",
-        ),
-        (
-            [{"verdict": "active"}, {"id": "-", "mechanism": "examples", "verdict": "broken"}],
-            "broken by the audit: examples; of 1 mechanisms",
-        ),
-        ([{"id": "-", "mechanism": "cell_batch", "verdict": "broken"}], "broken by the audit: cell_batch"),
-        ([{"verdict": "active"}, {"id": "-", "mechanism": "turn", "verdict": "idle"}], None),
-    ],
-)
-def test_whatever_the_audit_accuses_is_a_fault(rows: list[dict[str, str]], said: str | None) -> None:
-    """Where `audit: warn` lets the unit go on, nothing else says so in a ranking."""
-    base = {"moment": "first", "id": "M22", "mechanism": "support"}
-    records = unit(audit=base)
-    last: Any = list(records.audit)[-1]
-    audit = [{**last, **base, **row} for row in rows]
-    texts = [each.evidence for each in raised(replace(records, audit=audit), "inert_mechanism")]
-    assert texts == ([] if said is None else [said])
+@pytest.mark.parametrize("rule", ["zero_input", "correction_harms", "shortcut"])
+@pytest.mark.parametrize("weak", [(), (1,), (2,), (1, 2)], ids=str)
+def test_an_end_without_power_is_not_passed_by_an_epoch_with_power(rule: str, weak: tuple[int, ...]) -> None:
+    """Of a unit with all three faults, in whatever epochs its unseen pairs could show them."""
+    faulty = {"auc": 0.51, "auc_null": 0.55, "aupr": 0.4}
+    epochs = ({**faulty, "auc_design_effect": 40.0 if epoch in weak else 1.0} for epoch in (1, 2))
+    records = unit(*epochs, promoter=0.8, alone=0.72)
+    stands = 2 not in weak
+    assert bool(raised(records, rule)) == stands
+    missing = not_evaluated(records).get(rule, "")
+    assert missing.startswith("underpowered: the unseen pairs") == (not stands)
 
 
 def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:

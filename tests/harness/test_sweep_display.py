@@ -11,6 +11,7 @@ from rich.console import Console
 from analysis.reported import AUDIT_STOP
 from harness.design.trial import Trial
 from harness.sweep.show.board import Board, duration
+from harness.sweep.show.callbacks import BoardCallback
 from harness.sweep.show.display import Display
 from tests.harness.boards import FOLD, board, row
 from tests.narrow import present
@@ -293,3 +294,14 @@ def test_folds_count_and_only_whole_configurations_compare() -> None:
     table.console.print(table.render())
     found = next(line for line in stream.getvalue().splitlines() if line.startswith("aaa"))
     assert found.split()[1:5] == ["stopped", "2/2", "6/8", "0.5000"]
+
+
+def test_what_several_units_say_is_one_note() -> None:
+    shown, _ = _board()
+    display, stream = _shown(shown, terminal=False)
+    asked: list[str] = []
+    callback = BoardCallback(shown, display, lambda: None, pause=lambda: asked.append("pause"))
+    for notes in (["the same"], ["the same", "another"], ["another"]):
+        callback.on_trial_result(0, [], None, {"notes": notes, "paused": "the disk is full"})
+    assert stream.getvalue().split("\n") == ["the same", "another", ""]
+    assert asked == ["pause"] * 3

@@ -1,5 +1,7 @@
 """Phase 1 that is taken from another unit: bit-equal to one that is trained, and taken where it is the same one only."""
 
+import errno
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
+from harness.store.storage import writing
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import build_sampler
 from harness.trial.prefix import FOLDER, phase1_questions, pools_of
@@ -175,6 +178,57 @@ def test_a_damaged_prefix_is_trained_again_and_left_again(unit_of: UnitOf, tmp_p
         fork = trained(unit_of({**small, "energy.form": energy}), epochs=1)
         assert fork.row["shared_epochs"] == shared
         assert len(fork.record.notes) == 1 - shared
+
+
+@pytest.mark.parametrize("what", ["pipe", "link to a device", "folder"])
+def test_what_is_no_file_is_a_damaged_prefix(what: str, unit_of: UnitOf, tmp_path: Path) -> None:
+    """A pipe and an endless device would be read for ever."""
+    small = {"audit": "off", "curriculum.phase1_epochs": 1, "optimiser.epochs": 2}
+    trained(unit_of(small), epochs=1)
+    (file,) = (tmp_path / "run" / FOLDER).rglob("*.pt")
+    file.unlink()
+    match what:
+        case "pipe":
+            os.mkfifo(file)
+        case "folder":
+            file.mkdir()
+        case _:
+            file.symlink_to("/dev/zero")
+    fork = trained(unit_of({**small, "energy.form": "gated"}), epochs=1)
+    assert fork.row["shared_epochs"] == 0
+    (note,) = fork.record.notes
+    assert note.endswith(
+        f"/epoch-1.pt cannot be read (it is no regular file) and was put aside as {file.name}.damaged"
+    )
+    assert trained(unit_of({**small, "energy.form": "interaction"}), epochs=1).row["shared_epochs"] == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after a damaged one"])
+def test_units_go_on_unshared_where_a_prefix_cannot_be_written(
+    when: str, unit_of: UnitOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"audit": "off", "curriculum.phase1_epochs": 2, "optimiser.epochs": 3}
+    why = "a file stands where a folder is needed; give another folder"
+    if when == "before":
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run" / FOLDER).touch()
+    else:
+        trained(unit_of(small), epochs=2)
+        for file in (tmp_path / "run" / FOLDER).rglob("*.pt"):
+            file.write_bytes(b"")
+
+        def refused(path: Path) -> Path:
+            with writing(path):
+                raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr("harness.trial.prefix.put_aside", refused)
+        why = "this user may not write there; give another folder"
+    units = [unit_of({**small, "energy.form": form}) for form in ("gated", "interaction")]
+    notes = [note for unit in units for note in trained(unit).record.notes]
+    assert [unit.status for unit in units] == ["done", "done"]
+    assert [unit.row["shared_epochs"] for unit in units] == [0, 0]
+    said = f"{FOLDER}/ cannot be written ({why}): units train phase 1 themselves and share it no more"
+    assert notes == [said, said], "once of each, in the same words"
 
 
 def config_of(changes: dict[str, Any]) -> ConfigurationBlock:

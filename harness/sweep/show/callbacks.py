@@ -23,6 +23,8 @@ class BoardCallback(Callback):
         self.board, self.display, self.on_event, self.pause = board, display, on_event, pause
         self.paused = ""
         self._restarts: dict[str, int] = {}
+        self._noted: set[str] = set()
+        """What units said: what several of them say is one note."""
 
     def __getstate__(self) -> dict[str, Any]:
         """The Tuner pickles its callbacks for a `restore` that this project does not use."""
@@ -45,7 +47,9 @@ class BoardCallback(Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         for note in result["notes"]:
-            self.display.note(note)
+            if note not in self._noted:
+                self.display.note(note)
+                self._noted.add(note)
         if result["paused"]:
             self.paused = self.paused or result["paused"]
             self.pause()
