@@ -18,6 +18,7 @@ from analysis.labels import first_settings
 from analysis.ranking import Ranking
 from analysis.reported import reported_units
 from analysis.schema import PROVENANCE, TABLES
+from analysis.sized import ROOMY, ByWidth, Name
 from analysis.store import Run
 
 SHOWN = 5
@@ -89,29 +90,28 @@ def distance_view(ranking: Ranking, *, every: bool = False) -> Iterator[Renderab
         "(matched)",
         style="bold",
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("", ratio=1, min_width=16)
-    for name in told.rows.columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    bins = [name for name in told.rows.columns if name != MATCHED]
-    table.add_row("pairs", *(f"{told.pairs[name]:,}" for name in bins), "", style="dim")
-    table.add_row("positive", *(_number(told.positive[name]) for name in bins), "", style="dim")
-    for label, row in told.rows.iterrows():
-        style = "dim italic" if label == NEARER else ""
-        table.add_row(_named(str(label)), *(_number(value) for value in row), style=style)
-    yield table
+    yield ByWidth(lambda width: [_table(told, roomy=width >= ROOMY)])
     yield Text(EXPLAINED, style="dim")
     left = len(ranking.configurations) - SHOWN
     if not every and left > 0:
         yield Text(f"--distance shows {left} more", style="dim")
 
 
-def _named(label: str) -> Text:
-    """A row's name; of a configuration its rank and identity stand aside."""
-    if label == NEARER:
-        return Text(label)
-    rank, identity, name = label.split(" ", 2)
-    return Text().append(f"{rank} {identity} ", style="dim").append(name, style="not dim")
+def _table(told: DistanceFigures, *, roomy: bool) -> Table:
+    """A row per name; where it is not `roomy`, bins have their two ends below each other."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    table.padding = (0, 1 if roomy else 0, 0, 0)
+    table.add_column("", ratio=1)
+    for name in told.rows.columns:
+        heading = name if roomy else name.replace("-", "-\n")
+        table.add_column(heading, justify="right", no_wrap=True)
+    bins = [name for name in told.rows.columns if name != MATCHED]
+    table.add_row("pairs", *(f"{told.pairs[name]:,}" for name in bins), "", style="dim")
+    table.add_row("positive", *(_number(told.positive[name]) for name in bins), "", style="dim")
+    for label, row in told.rows.iterrows():
+        style = "dim italic" if label == NEARER else ""
+        table.add_row(Name(str(label)), *(_number(value) for value in row), style=style)
+    return table
 
 
 def _real(run: Run) -> bool:

@@ -2,15 +2,21 @@
 
 import io
 import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from analysis.__main__ import main, print_ranking
 from analysis.by_distance import MATCHED, NEARER, WHOLE, distance_figures, distance_view
-from analysis.distance import by_distance, matched_aupr
+from analysis.distance import EDGES, by_distance, matched_aupr
+from analysis.language import catalogue, translated
 from analysis.ranking import rank
 from analysis.schema import PROVENANCE
 from analysis.store import Run
@@ -87,6 +93,57 @@ def test_the_ranking_of_real_pairs_has_it(run: Path) -> None:
     assert "By distance: macro AUPR on val_unseen" in text
     assert NEARER in text
     assert max(map(len, text.splitlines())) <= 100
+
+
+@pytest.fixture(scope="module")
+def wide(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run with pairs in every bin, and settings that have no room beside ten columns."""
+    folder = Path(shutil.copytree(run, tmp_path_factory.mktemp("wide") / "run"))
+    named = tuple(
+        replace(
+            copy,
+            changes={"energy.form": form, "loss.contrastive.weight": 0.1 * at, "temperature.mode": "fixed"},
+        )
+        for at, (copy, form) in enumerate(zip(COPIES, ("interaction", "boosted_gate"), strict=True), start=1)
+    )
+    write_run(folder, named, seeds=SEEDS)
+    near = [
+        {"split": "val_unseen", "pair": at, "cell_line": str(LINE[at]), "label": int(LABEL[at])}
+        for at in range(120)
+    ]
+    spread = [{**row, "fold": "chr8", "distance": EDGES[at % len(EDGES)] + 1} for at, row in enumerate(near)]
+    write(folder, "pairs", "chr8.parquet", spread)
+    return folder
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 120])
+def test_eight_bins_fit_with_their_ends_and_names(wide: Path, width: int, lang: str) -> None:
+    console = Console(width=width, file=io.StringIO(), markup=False, emoji=False, highlight=False)
+    for part in translated(distance_view(rank(Run.open(wide))), catalogue(lang)):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= width
+    _, positive, nearer, first, second = (each for each in rows_of(lines) if each)
+    numbers = [
+        re.findall(r"(?<![\d.])\d\.\d{3}(?!\d)", " ".join(each)) for each in (positive, nearer, first, second)
+    ]
+    known = distance_figures(rank(Run.open(wide))).rows.notna().sum(axis=1)
+    assert [len(each) for each in numbers] == [9, *known], "none is cut"
+    assert min(known) > 3
+    assert max(len(first), len(second)) <= 2, "lines of a name"
+
+
+def rows_of(lines: list[str]) -> Iterator[list[str]]:
+    """Lines of each row of the table: a row begins where a first column does that no name goes on in."""
+    rule = next(at for at, line in enumerate(lines) if set(line.strip()) == {"─"})
+    row: list[str] = []
+    for line in lines[rule + 1 : rule + 12]:
+        if not line.strip() or (len(row) and re.match(r"(\d \w{6} |nearer|positive|阳性|越近)", line)):
+            yield row
+            row = []
+        row.append(line)
 
 
 def test_a_synthetic_run_has_it_where_it_is_asked_for(
