@@ -64,17 +64,26 @@ def named_ids(configs: Sequence[str], short: Mapping[str, str]) -> str:
     return ", ".join(short[config] for config in configs[:NAMED]) + more
 
 
+def counted_verdicts(rows: pd.DataFrame) -> str:
+    """How many mechanisms of `verdicts` there are of each verdict, in words; contracts and records beside them are none."""
+    mechanisms = rows[rows["id"] != "-"]
+    counts = mechanisms["verdict"].value_counts()
+    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
+    if not said:
+        return "no mechanism was judged"
+    if len(mechanisms) == 1:
+        return f"1 mechanism, by its gravest verdict: {said}"
+    return f"{len(mechanisms)} mechanisms, each by its gravest verdict: {said}"
+
+
 def audit_view(run: Run) -> Iterator[RenderableType]:
     """One line over all mechanisms, then a line for each of them, and for each contract, key or record beside them, that
     is neither active nor rank-invariant; nothing for a run without audits."""
     rows = verdicts(run)
     if rows.empty:
         return
-    mechanisms = rows[rows["id"] != "-"]
-    counts = mechanisms["verdict"].value_counts()
-    said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in reversed(GRAVEST) if verdict in counts)
     line = Text("\nAudit", style="bold")
-    line.append(f"  {len(mechanisms)} mechanisms, each by its gravest verdict: {said}", style="not bold")
+    line.append(f"  {counted_verdicts(rows)}", style="not bold")
     whole, short = count_units(run), short_ids(configuration_changes(run))
     if whole.begun < whole.planned:
         line.append(f"; of what has begun, {whole.begun} of {whole.planned} units", style="not bold")

@@ -14,6 +14,7 @@ from analysis.asked import chosen_because
 from analysis.audit_view import audit_view
 from analysis.confirmation.view import confirmation_view
 from analysis.criteria import CRITERIA, Criterion
+from analysis.data_signs import signs_view
 from analysis.dead_dimensions import dimensions_view
 from analysis.documented import CAVEAT, DOCUMENTED
 from analysis.fidelity.view import fidelity_sentences
@@ -43,6 +44,7 @@ def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[Renderabl
     for sentence in fidelity_sentences(ranking.run):
         yield Text(sentence, style="yellow")
     yield from warnings_view(ranking)
+    yield from signs_view(ranking.run)
     yield from imported_view(ranking.run)
     yield from _accused(ranking)
     yield from dimensions_view(ranking.run)

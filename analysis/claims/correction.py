@@ -24,6 +24,9 @@ def correction(inputs: ClaimInputs) -> Claim:
         missing = "pooled AUPR of both scores in the table cells"
     if missing:
         return Claim(KEY, STATEMENT, (unevaluated("gain", missing),))
+    if inputs.units["rank_invariant"].eq(True).all() and not _several_lines(inputs.cells):
+        one = "a second unseen cell line (of one alone R_E cannot change the order of the pairs)"
+        return Claim(KEY, STATEMENT, (unevaluated("gain", one),))
     units = inputs.units.assign(
         gain=inputs.units["pooled_aupr"] - inputs.units["u_pooled_aupr"],
         likelihood=inputs.units["u_nll"] - inputs.units["nll"],
@@ -48,6 +51,12 @@ def correction(inputs: ClaimInputs) -> Claim:
         "gain", answer, "pooled AUPR, corrected - U_I", interval, 0.0, evidence, _lines(inputs.cells), change
     )
     return Claim(KEY, STATEMENT, (part,))
+
+
+def _several_lines(cells: pd.DataFrame) -> bool:
+    """Whether the pairs of any fold's val_unseen are of more than one cell line."""
+    rows = cells[(cells["split"] == "val_unseen") & ~cells["cell_line"].isin([MACRO, POOLED])]
+    return any(len(set(lines)) > 1 for _, lines in rows.groupby("fold", observed=True)["cell_line"])
 
 
 def _lines(cells: pd.DataFrame) -> tuple[LineValue, ...]:

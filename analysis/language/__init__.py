@@ -5,6 +5,6 @@ language, with places for names and numbers. Sentences that a trial wrote into i
 """
 
 from analysis.language.catalogue import LANGUAGES, Catalogue, catalogue, in_language
-from analysis.language.renderables import translated
+from analysis.language.renderables import AsIs, translated
 
-__all__ = ["LANGUAGES", "Catalogue", "catalogue", "in_language", "translated"]
+__all__ = ["LANGUAGES", "AsIs", "Catalogue", "catalogue", "in_language", "translated"]

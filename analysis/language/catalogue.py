@@ -112,8 +112,9 @@ class _Template:
 
 
 @cache
-def catalogue(language: str) -> Catalogue | None:
-    """The catalogue of a language; None for English, which needs none.
+def catalogue(language: str, beside: Path | None = None) -> Catalogue | None:
+    """The catalogue of a language; None for English, which needs none. `beside`: a folder with a file of its own for the
+    language, whose sentences count before these.
 
     Raises UserError for a language that there is not (nearest name).
     """
@@ -123,19 +124,19 @@ def catalogue(language: str) -> Catalogue | None:
         )
     if language == "en":
         return None
-    file = Path(__file__).with_name(f"{language}.toml")
-    sections = tomllib.loads(file.read_text(encoding="utf-8"))
-    return Catalogue(
-        {english: text for section in sections.values() for english, text in section.items()},
-        "；",
-        "、",
-    )
+    folders = (Path(__file__).parent, *([] if beside is None else [beside]))
+    return Catalogue({k: v for each in folders for k, v in _sentences(each, language).items()}, "；", "、")
+
+
+def _sentences(folder: Path, language: str) -> dict[str, str]:
+    sections = tomllib.loads((folder / f"{language}.toml").read_text(encoding="utf-8"))
+    return {english: text for section in sections.values() for english, text in section.items()}
 
 
 @contextmanager
-def in_language(language: str) -> Iterator[None]:
+def in_language(language: str, beside: Path | None = None) -> Iterator[None]:
     """Raise a UserError of what is done inside in a language, as far as its catalogue has the sentence."""
-    words = catalogue(language)
+    words = catalogue(language, beside)
     try:
         yield
     except UserError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
+from typing import Protocol, runtime_checkable
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -13,6 +14,19 @@ from analysis.language.wrapping import Wrapped
 from analysis.sized import ByWidth, Name
 
 
+class AsIs(Text):
+    """A text that stays as it is in every language: a name, a value, or what a person wrote."""
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """What makes itself again in another language."""
+
+    def in_words(self, words: Catalogue) -> RenderableType:
+        """The same with every sentence looked up."""
+        ...
+
+
 def translated(parts: Iterable[RenderableType], catalogue: Catalogue | None) -> Iterator[RenderableType]:
     """Each part in the language of the catalogue, with its styles; as it is where there is no catalogue."""
     for part in parts:
@@ -20,6 +34,10 @@ def translated(parts: Iterable[RenderableType], catalogue: Catalogue | None) -> 
 
 
 def _said(part: RenderableType, catalogue: Catalogue) -> RenderableType:
+    if isinstance(part, AsIs):
+        return part
+    if isinstance(part, Worded):
+        return part.in_words(catalogue)
     if isinstance(part, str):
         return Wrapped(catalogue(part))
     if isinstance(part, Text):

@@ -1,5 +1,6 @@
 """The answer of a run in two sentences: what came out, and how far it is decided."""
 
+import json
 import math
 from dataclasses import dataclass, replace
 
@@ -87,6 +88,7 @@ def _of_ranking(material: Material) -> Answer:
         name=_first(material),
         criterion=material.ranking.by.label,
         value=number(best["value"]),
+        where=_where(material),
         interval=interval,
         baseline=_beside_baseline(material),
     )
@@ -96,6 +98,15 @@ def _of_ranking(material: Material) -> Answer:
     if math.isnan(best["low"]):
         return Answer("undecided", result, text("answer.one_seed", confirmed=confirmed))
     return _against_others(material, result, confirmed)
+
+
+def _where(material: Material) -> str:
+    """The unseen cell lines that a ranking is of: the name of a single one."""
+    folds = material.run.table("units")["fold_json"].dropna().unique()
+    lines = {str(line) for fold in folds for line in json.loads(fold)["val"]}
+    if len(lines) == 1:
+        return material.texts("answer.one_line", line=lines.pop())
+    return material.texts("answer.several_lines")
 
 
 def _of_confirmation(told: Confirmation, material: Material) -> Answer:

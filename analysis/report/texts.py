@@ -38,6 +38,10 @@ class Texts:
         """Names one after the other, each in this language where the program gave it."""
         return str(self.sentences["page"]["comma"]).join(map(self.said, names))
 
+    def joined(self, sentences: Iterable[str]) -> str:
+        """Sentences one after the other, each in this language where the program gave it."""
+        return str(self.sentences["page"]["semicolon"]).join(map(self.said, sentences))
+
     def count(self, noun: str, number: int) -> str:
         """`1 seed`, `3 seeds`; numbers of four digits and more are spaced."""
         forms = self.sentences["counts"][noun]

@@ -59,6 +59,11 @@ def underpowered(values: Mapping[str, float], judged: str) -> str:
     )
 
 
+def lines_of(values: Mapping[str, float]) -> str:
+    """`1 unseen cell line`: those that the AUC of a reading is over."""
+    return f"{values['lines']:.0f} unseen cell line" + ("" if values["lines"] == 1 else "s")
+
+
 def chance_readings(units: Units) -> Readings:
     """One reading per evaluation of the unseen cell lines taken together, in the series of all pairs.
 

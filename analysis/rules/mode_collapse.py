@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import HEALTHY, POWER, chance_readings, underpowered
+from analysis.rules.chance import HEALTHY, POWER, chance_readings, lines_of, underpowered
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
@@ -75,7 +75,7 @@ class ModeCollapse(Rule):
         if "power" in values:
             return (
                 f"recall {values['recall']:.3f} at precision {values['precision']:.3f} with prevalence "
-                f"{values['prevalence']:.3f}, and AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines "
+                f"{values['prevalence']:.3f}, and AUC {values['auc']:.3f} over {lines_of(values)} "
                 f"has the upper 95 % bound {values['upper']:.3f}, below {reading.limits['mode_collapse.auc']:g}"
             )
         what = "logit" if values["logit_sd"] < reading.limits[self.id] else "probability"

@@ -5,7 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, KNOWS_NOTHING, POWER, chance_readings, underpowered
+from analysis.rules.chance import (
+    CHANCE,
+    HEALTHY,
+    KNOWS_NOTHING,
+    POWER,
+    chance_readings,
+    lines_of,
+    underpowered,
+)
 from analysis.rules.ended import at_the_end, last_epoch, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
@@ -67,7 +75,7 @@ class NotLearning(Rule):
         if "fall" in values:
             return f"the task's loss was {values['first']:.4g} in the first epoch and {values['last']:.4g} in the last ones"
         return (
-            f"AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines has the 95 % interval "
+            f"AUC {values['auc']:.3f} over {lines_of(values)} has the 95 % interval "
             f"{values['lower']:.3f} to {values['upper']:.3f}: chance, and not {reading.limits['not_learning.auc']:g}"
         )
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import KNOWS_NOTHING, UNTOLD, chance_readings
+from analysis.rules.chance import KNOWS_NOTHING, UNTOLD, chance_readings, lines_of
 from analysis.rules.ended import NOTHING, powered_at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
@@ -60,7 +60,7 @@ class Shortcut(Rule):
     def evidence(self, reading: Reading) -> str:
         values = reading.values
         return (
-            f"AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines, the best promoter-only baseline "
+            f"AUC {values['auc']:.3f} over {lines_of(values)}, the best promoter-only baseline "
             f"{values['baseline']:.3f}"
         )
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from analysis.rules.chance import CHANCE, HEALTHY, UNTOLD, chance_readings
+from analysis.rules.chance import CHANCE, HEALTHY, UNTOLD, chance_readings, lines_of
 from analysis.rules.ended import powered_at_the_end, untrained
 from analysis.rules.readings import Readings
 from analysis.rules.registry import register
@@ -51,6 +51,6 @@ class ZeroInput(Rule):
     def evidence(self, reading: Reading) -> str:
         values = reading.values
         return (
-            f"AUC {values['auc']:.3f} over {values['lines']:.0f} unseen cell lines, {values['auc_null']:.3f} with null "
+            f"AUC {values['auc']:.3f} over {lines_of(values)}, {values['auc_null']:.3f} with null "
             f"tokens in place of the sequences; the lead's upper 95 % bound is {values['upper'] - values['auc_null']:.3f}"
         )

@@ -2,15 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 
 from analysis.arguments import SentenceParser, command_parser
+from analysis.commands.of_run import add_language
 from analysis.console import plain_console
 from analysis.errors import UserError, nearest, run_cli
+from analysis.language import Catalogue, catalogue, in_language, translated
 from analysis.output import counted
 from analysis.paths import user_path
 from analysis.store import Run, is_run
@@ -26,6 +28,8 @@ from harness.runs.trial import trial_view
 from harness.shell.terminal import tell, warn
 
 WIDTH = 80
+HERE = Path(__file__).parent
+"""Where the sentences of these commands are in other languages than English."""
 DESCRIPTION = """\
 Runs that sweeps left behind, for people in a terminal. RUN is the folder of a run (runs/rp24); ID is a
 configuration as rankings show it (energy=gated, or the name of its arm), its identity, or the beginning of that.
@@ -59,6 +63,7 @@ examples:
   python -m harness.runs prune runs/rp24 --dry-run
   python -m harness.runs export-model runs/rp24 3f2a --out rp24-model
   python -m harness.runs combine runs/monday runs/tuesday --out runs/both
+  python -m harness.runs show runs/rp24 --lang zh         in Chinese
 
 exit status: 0; 1 where a file cannot be read and nothing else holds its rows; 2 for a mistake
 """
@@ -82,6 +87,8 @@ def parser() -> SentenceParser:
         help="folder with runs (default: runs)",
     )
     each = {name: commands.add_parser(name) for name in COMMANDS[1:]}
+    for command in commands.choices.values():
+        add_language(command)
     for name, command in each.items():
         if name != "combine":
             command.add_argument("run", metavar="RUN", type=user_path, help="folder of the run")
@@ -118,37 +125,44 @@ def main(argv: Sequence[str], console: Console) -> int:
             f"unknown command '{words[0]}'{nearest(words[0], COMMANDS)} (known: {', '.join(COMMANDS)})"
         )
     options = parser().parse_args(argv)
+    with in_language(options.lang, HERE):
+        return _run(options, Voice(console, catalogue(options.lang, HERE)))
+
+
+class Voice:
+    """Says things on a console, in the language of a catalogue (None: English)."""
+
+    def __init__(self, console: Console, words: Catalogue | None) -> None:
+        self.console, self.words = console, words
+
+    def show(self, parts: Iterable[RenderableType]) -> None:
+        """Texts and tables, laid out for the terminal."""
+        for part in translated(parts, self.words):
+            # A text by itself would be put together anew, and lose how its lines are broken.
+            self.console.print(Group(part))
+
+    def tell(self, sentence: str) -> None:
+        """A line that is as long as it is: paths in it can be copied."""
+        self.console.print(self.words(sentence) if self.words else sentence, soft_wrap=True)
+
+
+def _run(options: argparse.Namespace, voice: Voice) -> int:
     if options.command == "list":
         runs = Listing.of(options.folder)
-        for part in runs.view():
-            console.print(part)
+        voice.show(runs.view())
         return 1 if runs.lost else 0
     if options.command == "combine":
-        return _combine(options, console)
+        return _combine(options, voice)
     run = RunSummary(Run.open(options.run))
     if options.command == "prune":
-        return _prune(options, console)
+        return _prune(options, voice)
     if options.command == "export-model":
-        from harness.trained.export import export_model  # torch is asked for here alone
-
-        config, unit = chosen_unit(run.run, options.id)
-        done, warnings = export_model(run.run, config, options.out, only=unit, fold=options.fold)
-        warn(warnings)
-        for sentence in done.lacking:
-            tell(console, f"note: {sentence}")
-        console.print(
-            f"{counted(len(done.units), 'unit')} of {done.config} in {options.out}\nuse it  python -m harness.predict "
-            f"--model {options.out} --pairs FILE --out scores.tsv",
-            soft_wrap=True,
-        )
-        return 0
+        return _export_model(run, options, voice)
     if options.command == "tag":
-        _print_notes(change_notes(options.run, lambda notes: notes.tagged(options.tags)), console)
+        _tell_notes(change_notes(options.run, lambda notes: notes.tagged(options.tags)), voice)
         return 0
     if options.command == "note":
-        _print_notes(
-            change_notes(options.run, lambda notes: replace(notes, note=options.text.strip())), console
-        )
+        _tell_notes(change_notes(options.run, lambda notes: replace(notes, note=options.text.strip())), voice)
         return 0
     read = [run]
     if options.command == "show":
@@ -164,54 +178,62 @@ def main(argv: Sequence[str], console: Console) -> int:
         raise UserError(
             f"diff: '{options.a}' is no run; expected another run, or two configurations of {options.run}: A and B"
         )
-    for part in parts:
-        console.print(part)
+    voice.show(parts)
     return 1 if any(each.run.lost for each in read) else 0
 
 
-def _print_notes(notes: Notes, console: Console) -> None:
-    console.print(f"tags  {', '.join(notes.tags) or 'none'}\nnote  {notes.note or 'none'}", soft_wrap=True)
+def _tell_notes(notes: Notes, voice: Voice) -> None:
+    voice.tell(f"tags  {', '.join(notes.tags) or 'none'}")
+    voice.tell(f"note  {notes.note or 'none'}")
 
 
-def _prune(options: argparse.Namespace, console: Console) -> int:
+def _export_model(run: RunSummary, options: argparse.Namespace, voice: Voice) -> int:
+    from harness.trained.export import export_model  # torch is asked for here alone
+
+    config, unit = chosen_unit(run.run, options.id)
+    done, warnings = export_model(run.run, config, options.out, only=unit, fold=options.fold)
+    warn(warnings)
+    for sentence in done.lacking:
+        tell(voice.console, f"note: {sentence}")
+    voice.tell(f"{counted(len(done.units), 'unit')} of {done.config} in {options.out}")
+    voice.tell(f"use it  python -m harness.predict --model {options.out} --pairs FILE --out scores.tsv")
+    return 0
+
+
+def _prune(options: argparse.Namespace, voice: Voice) -> int:
     done = prune(options.run, dry_run=options.dry_run)
     verb = "would be removed" if options.dry_run else "removed"
     for folder in done.remove if options.dry_run else ():
-        console.print(str(folder), soft_wrap=True)
-    console.print(
+        voice.console.print(str(folder), soft_wrap=True)
+    voice.tell(
         f"{counted(len(done.remove), 'checkpoint folder')} of ended units {verb}: {size_text(done.remove_bytes)} "
-        f"({done.remove_bytes} bytes); results, logs and rankings stay as they are",
-        soft_wrap=True,
+        f"({done.remove_bytes} bytes); results, logs and rankings stay as they are"
     )
     if done.kept:
-        console.print(
+        voice.tell(
             f"{len(done.kept)} of unfinished or failed units kept ({size_text(done.kept_bytes)}), since --resume goes on "
-            "from them",
-            soft_wrap=True,
+            "from them"
         )
     return 0
 
 
-def _combine(options: argparse.Namespace, console: Console) -> int:
+def _combine(options: argparse.Namespace, voice: Voice) -> int:
     done = combine(options.runs, options.out, reuse_older_code=options.reuse_older_code)
     for run, units in done.units.items():
-        console.print(f"{run}: {counted(units, 'unit')}", soft_wrap=True)
+        voice.tell(f"{run}: {counted(units, 'unit')}")
     if done.repeated:
         differing = f"; {done.conflict}" if done.conflict else ""
-        console.print(
-            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first{differing}",
-            soft_wrap=True,
+        voice.tell(
+            f"{counted(done.repeated, 'unit')} that several runs have: taken from the first{differing}"
         )
     if done.unfinished:
-        console.print(f"{counted(done.unfinished, 'unit')} unfinished or failed: left out", soft_wrap=True)
+        voice.tell(f"{counted(done.unfinished, 'unit')} unfinished or failed: left out")
     if done.lacking:
-        console.print(
-            f"{counted(done.lacking, 'configuration')} with fewer seeds or folds than others: ranked after those",
-            soft_wrap=True,
+        voice.tell(
+            f"{counted(done.lacking, 'configuration')} with fewer seeds or folds than others: ranked after those"
         )
-    console.print(
-        f"checkpoints stay where they are\nrank it  python -m analysis {options.out}", soft_wrap=True
-    )
+    voice.tell("checkpoints stay where they are")
+    voice.tell(f"rank it  python -m analysis {options.out}")
     return 0
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.arms import arm_labels, arms
+from analysis.language import AsIs
 from analysis.output import counted
 from analysis.reported import configuration_changes
 from analysis.schema import TABLES
@@ -18,6 +19,8 @@ from harness.runs.summary import RunSummary, bytes_of, size_text
 
 OTHERS = ("logs", "checkpoints", "studies", "export", "earlier")
 """Folders of a run beside its tables."""
+WRITTEN = ("tags", "note", "asks", "seeds", "objective", "arm", "rank it")
+"""Facts that a person, or the program for programs, wrote."""
 
 
 def description(run: RunSummary) -> Iterator[RenderableType]:
@@ -26,7 +29,7 @@ def description(run: RunSummary) -> Iterator[RenderableType]:
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column(overflow="fold")
     for name, text in _facts(run):
-        facts.add_row(name, Text(text))
+        facts.add_row(name, AsIs(text) if name in WRITTEN else Text(text))
     yield Text(f"Run {run.run.name}", style="bold")
     yield facts
     yield Text("")
@@ -98,7 +101,8 @@ def _short(text: str) -> str:
     """A stamp for a person: JSON without its punctuation, a long hash by its first digits."""
     if text.startswith(("{", "[")):
         content = json.loads(text)
-        items = [f"{key} {value}" for key, value in content.items()] if isinstance(content, dict) else content
+        named = content.items() if isinstance(content, dict) else ()
+        items = [str(value) if key == "kind" else f"{key} {value}" for key, value in named] or content
         return ", ".join(map(str, items)) or "none"
     return text[:16] if len(text) > 40 and " " not in text else text
 
@@ -111,6 +115,6 @@ def _sizes(run: RunSummary) -> Table:
         folder = run.run.path / name
         files = [file for file in folder.rglob("*") if file.is_file() and not file.name.startswith(".")]
         if files:
-            table.add_row(name, str(len(files)), size_text(bytes_of(folder)))
+            table.add_row(AsIs(name), str(len(files)), size_text(bytes_of(folder)))
     table.add_row("all", "", size_text(run.size), style="bold")
     return table

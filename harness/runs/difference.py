@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -16,6 +16,7 @@ from analysis.chosen import chosen
 from analysis.criteria import CRITERIA
 from analysis.errors import UserError
 from analysis.intervals import t_interval
+from analysis.language import AsIs
 from analysis.output import counted
 from analysis.reported import reported_units, resolved_configurations
 from analysis.stamps import STAMPS, WORDS, modules_of
@@ -55,7 +56,7 @@ def runs_view(one: RunSummary, other: RunSummary) -> Iterator[RenderableType]:
         names = (str(one.run.path), str(other.run.path))
     yield Text(f"run {names[1]} against run {names[0]}", style="bold")
     yield Text("\nPlan", style="bold")
-    yield _keys(_plan(one), _plan(other), names)
+    yield _keys(_plan(one), _plan(other), names, Text)
     configs = [set(run.units["config"]) for run in (one, other)]
     both = configs[0] & configs[1]
     yield Text(
@@ -79,26 +80,31 @@ def _plan(run: RunSummary) -> dict[str, Any]:
         "data": run.plan.get("data") or ", ".join(sorted(set(run.units["data"].dropna()))),
         "design": run.design,
         "objective": run.best[2],
-        "folds": ", ".join(folds[fold] for fold in run.plan.get("folds", ()) if fold in folds),
+        "folds": "; ".join(folds[fold] for fold in run.plan.get("folds", ()) if fold in folds),
         "seeds": run.plan.get("seeds") or sorted({int(seed) for seed in run.units["seed"]}),
         "configurations": run.configurations,
         "units ended": "?" if run.run.lost else run.ended,
     }
 
 
-def _keys(one: Mapping[str, Any], other: Mapping[str, Any], names: tuple[str, str]) -> RenderableType:
-    """The keys in which two mappings differ, side by side."""
+def _keys(
+    one: Mapping[str, Any],
+    other: Mapping[str, Any],
+    names: tuple[str, str],
+    said: Callable[[str], Text] = AsIs,
+) -> RenderableType:
+    """The keys in which two mappings differ, side by side, with what each has there; all as `said` shows it."""
     missing = object()
     paths = [*one, *(path for path in other if path not in one)]
     differing = [path for path in paths if one.get(path, missing) != other.get(path, missing)]
     if not differing:
         return Text("none differs")
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name in ("key", *names):
+    for name in (Text("key"), *map(AsIs, names)):
         table.add_column(name, overflow="fold")
     for path in differing:
         table.add_row(
-            Text(path), *(Text(_value(each[path]) if path in each else "-") for each in (one, other))
+            said(path), *(said(_value(each[path]) if path in each else "-") for each in (one, other))
         )
     return table
 
@@ -116,7 +122,7 @@ def _results(
     """
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
     table.add_column("metric")
-    for heading in (*names, "difference", "95 % interval"):
+    for heading in (*map(AsIs, names), Text("difference"), Text("95 % interval")):
         table.add_column(heading, justify="right", overflow="fold")
     notes: dict[str, list[str]] = {}
     for by in CRITERIA.values():

@@ -86,7 +86,9 @@ class Listing:
                 f"no runs in {self.folder}: a run is a folder with units/ and plan.json in it, as a sweep leaves it behind"
             )
             return
-        yield StackedTable(HEADINGS, self.rows, {"run": 5, "tags": 4}, ("status", "design"))
+        yield StackedTable(
+            HEADINGS, self.rows, {"run": 5, "tags": 4}, ("status", "design"), ("status", "age")
+        )
         yield Text(
             f"\n{counted(len(self.rows), 'run')}; best: mean objective of the best configuration; "
             "python -m analysis RUN ranks",

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from analysis.language import Catalogue
 
 GAP = 2
 
@@ -17,17 +20,34 @@ class StackedTable:
 
     `folds`: heading of a column whose cells may go on below each other -> the least width that it is then given; `left`:
     headings of the others that are not numbers. Narrower than that no cell is cut: each row is its first cell, and the
-    other cells after their headings on the lines below.
+    other cells after their headings on the lines below. `said`: headings of columns whose cells are words of the program,
+    which another language has, too; the others are names, values and numbers.
     """
 
     headings: Sequence[str]
     rows: Sequence[Sequence[Text]]
     folds: Mapping[str, int]
     left: Sequence[str] = ()
+    said: Sequence[str] = ()
+
+    def in_words(self, words: Catalogue) -> "StackedTable":
+        """The same in another language."""
+        rows = [
+            [
+                Text(words(cell.plain), style=cell.style) if name in self.said else cell
+                for name, cell in zip(self.headings, row, strict=True)
+            ]
+            for row in self.rows
+        ]
+        folds = {words(name): width for name, width in self.folds.items()}
+        return StackedTable([*map(words, self.headings)], rows, folds, [*map(words, self.left)])
 
     def _least(self) -> dict[str, int]:
         """Heading -> width below which a cell of its column would be cut."""
-        widths = (max(map(len, cells)) for cells in zip(self.headings, *self.rows, strict=True))
+        widths = (
+            max(cell_len(str(cell)) for cell in cells)
+            for cells in zip(self.headings, *self.rows, strict=True)
+        )
         return {
             n: min(width, self.folds.get(n, width)) for n, width in zip(self.headings, widths, strict=True)
         }

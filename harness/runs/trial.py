@@ -12,11 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from analysis.arms import arms
-from analysis.audit_view import verdicts_of
+from analysis.audit_view import counted_verdicts, verdicts_of
 from analysis.chosen import chosen
 from analysis.criteria import CRITERIA
 from analysis.flags import by_rule, survey
 from analysis.labels import labels
+from analysis.language import AsIs
 from analysis.output import counted
 from analysis.reported import configuration_changes, reported_units
 from analysis.store import KEYS
@@ -49,7 +50,7 @@ def trial_view(run: RunSummary, text: str) -> Iterator[RenderableType]:
 def _pairs(changes: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     for path, value in changes.items():
-        table.add_row(Text(path), Text(value if isinstance(value, str) else json.dumps(value)))
+        table.add_row(AsIs(path), AsIs(value if isinstance(value, str) else json.dumps(value)))
     return table
 
 
@@ -69,7 +70,7 @@ def _units(run: RunSummary, config: str) -> Iterator[RenderableType]:
         wall = "" if pd.isna(row["wall_s"]) else f"{row['wall_s']:.0f} s"
         epochs = "" if pd.isna(row["epochs"]) else f"{row['epochs']:.0f}{chosen_epoch}"
         lines.append([*map(Text, (fold, str(row["seed"]), row["state"], epochs, *numbers, wall))])
-    yield StackedTable(HEADINGS, lines, {"fold": 5, "status": 11})
+    yield StackedTable(HEADINGS, lines, {"fold": 5, "status": 11}, said=("status", "epochs", "wall"))
     yield Text("of val_unseen, at the reported weights; † macro AUPR, reporting only", style="dim")
     ended_early = units[units["reason"].fillna("") != ""]
     for (state, reason), part in ended_early.groupby(["state", "reason"], sort=False):
@@ -98,11 +99,15 @@ def _audit(run: RunSummary, config: str) -> Iterator[RenderableType]:
     if rows.empty:
         yield Text("it was not audited")
         return
-    counts = rows["verdict"].value_counts()
-    yield Text(", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+    yield Text(counted_verdicts(rows))
     for row in rows[~rows["verdict"].isin(["active", "rank-invariant"])].to_dict("records"):
         name = row["mechanism"] if row["id"] == "-" else f"{row['id']} {row['mechanism']}"
-        yield Padding(Text(f"{row['verdict']} {name}: {row['reason']}"), (0, 0, 0, 2))
+        said = (
+            Text(f"{row['verdict']} ")
+            .append(name, style="bold")
+            .append(f"  {row['reason']}", style="not bold")
+        )
+        yield Padding(said, (0, 0, 0, 2))
 
 
 def _number(value: float) -> str:

@@ -4,9 +4,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
-from analysis.audit_view import audit_view, verdicts
+from analysis.audit_view import audit_view, counted_verdicts, verdicts
+from analysis.language import catalogue, translated
 from analysis.store import Run
+from tests.analysis.test_language import english
+from tests.narrow import present
 from tests.recorded.copies import Copy, write, write_unit
 
 
@@ -71,3 +75,20 @@ def test_a_run_without_audits_says_nothing(tmp_path: Path) -> None:
     run = Run.open(tmp_path)
     assert verdicts(run).empty
     assert list(audit_view(run)) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"), [(0, "no mechanism was judged"), (1, "1 mechanism, by its gravest")]
+)
+def test_contracts_alone_are_no_mechanisms(rows: int, said: str, tmp_path: Path) -> None:
+    """Nor is what is left of the sentence then: it counted 0 mechanisms of no verdict."""
+    write_unit(tmp_path, Copy("a", {}), 0)
+    audit = [row(0, "last", "sampler", "active", "-"), *[row(0, "last", "hinge", "active")] * rows]
+    write(tmp_path, "audit", "a-chr8-0.parquet", audit)
+    run = Run.open(tmp_path)
+    assert counted_verdicts(verdicts(run)).startswith(said)
+    words = present(catalogue("zh"))
+    (line,) = translated(audit_view(run), words)
+    assert isinstance(line, Text)
+    assert english(line.plain) == []
+    assert "0" not in line.plain

@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from scipy.optimize import linprog
 
 from analysis.__main__ import main
 from analysis.claims.claim import Claim, ClaimPart, above, below, change_of, seeds_apart
+from analysis.claims.correction import correction
 from analysis.claims.dip import dip
 from analysis.claims.environment import environment
 from analysis.claims.evaluate import COLUMNS, configuration_claims, judge, judged_configuration
@@ -21,7 +23,14 @@ from analysis.claims.inputs import ClaimInputs
 from analysis.claims.mutual_information import mutual_information, values_of
 from analysis.claims.probes import of_label, of_line
 from analysis.claims.validate import JUDGES, validities
-from analysis.claims.worlds import WORLDS, environment_world, features_world, gate_world, vector_world
+from analysis.claims.worlds import (
+    WORLDS,
+    correction_world,
+    environment_world,
+    features_world,
+    gate_world,
+    vector_world,
+)
 from analysis.errors import UserError
 from analysis.intervals import t_interval
 from analysis.store import Run
@@ -175,6 +184,19 @@ def test_a_constant_r_s_is_refuted_and_an_id_is_not_evaluated() -> None:
     assert [part.answer for part in environment(inputs).parts] == ["refuted", "refuted"]
     by_id = ClaimInputs(**{**vars(inputs), "settings": {"environment.source": "id"}})
     assert environment(by_id).answer == "not evaluated"
+
+
+def test_a_correction_within_one_cell_line_is_not_evaluated() -> None:
+    """No number of seeds could tell what R_E cannot do."""
+    inputs = correction_world(True, 3, np.random.default_rng(0))
+    line = inputs.cells["cell_line"][~inputs.cells["cell_line"].isin(["macro", "pooled"])].iloc[0]
+    one = inputs.cells[inputs.cells["cell_line"].isin([line, "macro", "pooled"])]
+    alone = replace(inputs, cells=one)
+    assert correction(alone).answer == "not evaluated"
+    assert correction(alone).parts[0].missing.startswith("a second unseen cell line")
+    changing = replace(alone, units=inputs.units.assign(rank_invariant=False))
+    for judged in (inputs, changing):
+        assert correction(judged).answer == "supported"
 
 
 def test_without_an_environment_only_the_potential_is_judged() -> None:

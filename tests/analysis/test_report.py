@@ -19,8 +19,10 @@ from sklearn.metrics import average_precision_score
 
 from analysis.__main__ import main
 from analysis.data_signs import FILE as SIGNS
+from analysis.data_signs import signs_view
 from analysis.effects_view import effects_view
 from analysis.errors import UserError
+from analysis.language import catalogue
 from analysis.ranking import Ranking, rank
 from analysis.report.answer import answer
 from analysis.report.content import Paragraph
@@ -33,7 +35,9 @@ from analysis.reported import AUDIT_STOP
 from analysis.store import Run
 from analysis.terminal import ranking_view
 from tests.analysis.test_arm_effects import ablation
+from tests.analysis.test_language import english
 from tests.analysis.test_preregistration import CONTENT, write
+from tests.narrow import present
 from tests.recorded.copies import Copy, write_run, write_unit
 
 LIMIT = 3_000_000
@@ -287,6 +291,19 @@ def test_shortcuts_of_the_data_are_those_of_the_data_report(run_path: Path, tmp_
     (copy / SIGNS).write_text(json.dumps(signs), encoding="utf-8")
     assert "Flagged in the data, distance_shortcut: match by distance." in said()
     assert "0.810" in said()
+    assert "Not a fault of the numbers" not in said(), "it is one of the pairs"
+    split = {"random_split": "drawn over pairs", "distance_shortcut": "match by distance"}
+    (copy / SIGNS).write_text(json.dumps({**signs, "flags": split}), encoding="utf-8")
+    assert "Not a fault of the numbers on this page: random_split. The split that came with" in said()
+    told = printed(signs_view(Run.open(copy))).splitlines()
+    assert told == [
+        "data: distance_shortcut: match by distance",
+        "data: random_split: of the split that came with the data, which this run's folds replace (python -m analysis "
+        "report says more)",
+    ]
+    words = present(catalogue("zh"))
+    assert english(words(told[1])) == []
+    assert words("data: distance_shortcut: 3 units") == "数据：distance_shortcut：3 个单元"
     (copy / SIGNS).write_text(json.dumps({**signs, "flags": {}}), encoding="utf-8")
     assert "The data report flags nothing" in said()
     (copy / SIGNS).write_text(json.dumps({**signs, "data": "other"}), encoding="utf-8")

@@ -176,7 +176,7 @@ def test_trial_has_changes_units_warnings_and_audit(run: Path) -> None:
         "energy.form          linear",
         "done    3 (best 1)  0.539",
         "mode_collapse  fault in 1 of 3 units",
-        "16 active",
+        "14 mechanisms, each by its gravest verdict: 13 active, 1 rank-invariant",
     ):
         assert words in shown, words
     assert max(map(len, shown.splitlines())) <= 80

@@ -13,7 +13,7 @@ from analysis.started_with import started_with
 
 
 class Again(Section):
-    """Lines for a terminal in the folder of the project."""
+    """Lines for a terminal in the folder that the run was started in."""
 
     key: ClassVar[str] = "again"
 
@@ -21,7 +21,8 @@ class Again(Section):
         text, run = material.texts, material.run
         written = run.document(PROVENANCE)
         commit = (written.get("git") or {}).get("commit")
-        folder = shlex.quote(str(_relative(run.path)))
+        started = str(written.get("folder") or "")
+        folder = shlex.quote(str(_relative(run.path, started)))
         lines = [f"git checkout {commit}"] if commit else []
         lines += [shlex.join(command)] if (command := started_with(run)) else []
         lines += [
@@ -29,10 +30,13 @@ class Again(Section):
             f"python -m analysis verify {folder}",
             f"python -m analysis report {folder}",
         ]
-        return [Paragraph(text("again.shows" if command else "again.not_a_sweep")), Commands(lines)]
+        if not command:
+            return [Paragraph(text("again.not_a_sweep")), Commands(lines)]
+        shows = text("again.shows_from", folder=started) if started else text("again.shows")
+        return [Paragraph(shows), Commands(lines)]
 
 
-def _relative(path: Path) -> Path:
-    """A path as somebody would write it in the working folder."""
-    here, whole = Path.cwd(), path.resolve()
-    return whole.relative_to(here) if whole.is_relative_to(here) else path
+def _relative(path: Path, started: str) -> Path:
+    """A path as somebody would write it in the folder that the run was started in, or in the working one."""
+    here, whole = Path(started) if started else Path.cwd(), path.resolve()
+    return whole.relative_to(here) if whole.is_relative_to(here) else whole

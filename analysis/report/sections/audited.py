@@ -31,12 +31,13 @@ def _verdicts(material: Material) -> Iterator[Block]:
         return
     mechanisms, short = rows[rows["id"] != "-"], short_ids(configuration_changes(material.run))
     counts = mechanisms["verdict"].value_counts()
-    said = ", ".join(
+    said = text.listed(
         text(f"audit.count_{verdict.replace('-', '_')}", n=counts[verdict])
         for verdict in reversed(GRAVEST)
         if verdict in counts
     )
-    yield Paragraph(text("audit.counts", n=text.count("mechanism", len(mechanisms)), said=said))
+    judged = text.count("mechanism", len(mechanisms))
+    yield Paragraph(text("audit.counts", n=judged, said=said) if said else text("audit.counts_none"))
     told = rows[~rows["verdict"].isin(QUIET_VERDICTS)]
     if len(told):
         headings = [text(f"audit.{name}") for name in ("mechanism", "verdict", "where", "reason")]

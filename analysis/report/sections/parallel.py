@@ -73,10 +73,9 @@ class Parallel(Section):
             annotations=list(_written(scales, material)),
             shapes=list(_rails(scales)),
         )
-        legend = [
-            LegendMark(ORANGE, "line", text("parallel.mark_first")),
-            LegendMark(BLUE, "line", text("parallel.mark_upper", n=_coloured(configs) - 1)),
-        ]
+        legend = [LegendMark(ORANGE, "line", text("parallel.mark_first"))]
+        if (upper := _coloured(configs) - 1) > 0:
+            legend.append(LegendMark(BLUE, "line", text("parallel.mark_upper", n=upper)))
         legend.append(LegendMark(QUIET, "line", text("parallel.mark_others")))
         sentence = text("parallel.shows", criterion=by.label)
         if len(configs) < len(rows):

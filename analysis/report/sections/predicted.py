@@ -32,8 +32,9 @@ class Predicted(Section):
                 if row["low"] == row["low"]:
                     span = text("ranking.span", low=number(row["low"]), high=number(row["high"]))
                 answer = text(f"predicted.{row['part_answer'].replace(' ', '_')}")
-                evidence = "; ".join(text.said(each) for each in row["evidence"])
-                measured = Cell(number(row["value"]), span)
+                evidence = text.joined(row["evidence"])
+                limit = text("predicted.limit", limit=f"{row['limit']:.4g}")
+                measured = Cell(number(row["value"]), text.joined(filter(None, [span, limit])))
                 rows.append([first, Cell(part, answer), measured, Cell(evidence)])
         config = str(frame["config"].iloc[0])
         label = material.labels.get(config, config)

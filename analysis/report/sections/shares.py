@@ -1,14 +1,14 @@
 """How strongly each loss term pulled, beside the task, over the epochs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.report.content import Block, Chart, Charts, LegendMark
+from analysis.report.content import Block, Chart, Charts, LegendMark, Paragraph
 from analysis.report.drawing import INK, PALETTE, QUIET, figure_json, line
 from analysis.report.material import Material
 from analysis.report.section import Section
@@ -27,9 +27,10 @@ class Shares(Section):
 
     def blocks(self, material: Material) -> Sequence[Block] | None:
         terms = material.run.table("terms")
-        terms = terms[
-            terms["config"].isin(material.leaders) & (terms["term"] != TASK) & (terms["grad_share"] > 0)
-        ]
+        terms = terms[terms["config"].isin(material.leaders) & (terms["term"] != TASK)]
+        each = ["config", "term", "epoch"]
+        means = terms.dropna(subset="grad_share").groupby(each)["grad_share"].mean().reset_index()
+        terms = means[means["grad_share"] > 0]
         if terms.empty:
             return None
         text = material.texts
@@ -54,7 +55,18 @@ class Shares(Section):
             LegendMark(INK, "line", text("shares.mark_task")),
             LegendMark(QUIET, "dash", text("shares.mark_drowned")),
         ]
-        return [Charts(text("shares.shows"), charts, legend)]
+        return [Charts(text("shares.shows"), charts, legend), *_not_drawn(means, material)]
+
+
+def _not_drawn(means: pd.DataFrame, material: Material) -> Iterator[Paragraph]:
+    """Terms whose gradient was 0 in every epoch, which no logarithmic axis has."""
+    text, still = material.texts, means.groupby(["term", "config"])["grad_share"].max() == 0
+    silent = still[still].reset_index()
+    for term, rows in silent.groupby("term"):
+        places = [
+            f"#{material.places[config]}" for config in material.leaders if config in set(rows["config"])
+        ]
+        yield Paragraph(text("shares.not_drawn", term=str(term), places=text.listed(places)), tone="quiet")
 
 
 def _ticks(limits: list[float], material: Material) -> dict[str, list[Any]]:
@@ -85,7 +97,7 @@ def _chart(
     ]
     for name, part in rows.groupby("term"):
         colour, dash = looks[str(name)]
-        mean = part.groupby("epoch")["grad_share"].mean()
+        mean = part.set_index("epoch")["grad_share"]
         shown = text("shares.hover", term=name, share="%{y:.3g}", epoch="%{x}") + "<extra></extra>"
         traces.append(
             line(

@@ -33,10 +33,13 @@ def _flags(signs: DataSigns | None, material: Material) -> list[Block]:
         return [Paragraph(text("shortcuts.not_looked"), tone="quiet")]
     if not signs.flags:
         return [Paragraph(text("shortcuts.no_flag"))]
-    return [
+    told: list[Block] = [
         Paragraph(text("shortcuts.flag", flag=flag, meaning=meaning), tone="alert")
         for flag, meaning in signs.flags.items()
     ]
+    if signs.of_source:
+        told.append(Paragraph(text("shortcuts.not_of_folds", flags=text.listed(signs.of_source))))
+    return told
 
 
 def _telltales(signs: DataSigns, material: Material) -> RowTable:

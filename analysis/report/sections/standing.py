@@ -140,9 +140,9 @@ def _table(material: Material) -> RowTable:
         tie = text(f"ranking.tie_{row['tie']}")
         place = f"#{row['rank']}{tie} {row['short']}"
         if long:
-            name = Cell(place, "; ".join([row["label"], *notes]), "name")
+            name = Cell(place, text.joined([row["label"], *notes]), "name")
         else:
-            name = Cell(f"{place} {row['label']}", "; ".join(notes), "name")
+            name = Cell(f"{place} {row['label']}", text.joined(notes), "name")
         cells = [
             name,
             Cell(number(row["value"]), style="lead"),

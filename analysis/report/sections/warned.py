@@ -82,7 +82,7 @@ def _row(row: dict[str, object], material: Material) -> list[Cell]:
     return [
         Cell(f"{mark} {row['rule']}", text(f"warnings.severity_{severity}"), f"name {severity}"),
         Cell(where),
-        Cell(worst, "; ".join(place)),
+        Cell(worst, text.joined(place)),
         Cell(text.said(evidence)),
         Cell(text.said(str(row["advice"]))),
     ]
