@@ -1,5 +1,6 @@
 """A run for Python: every number that the command line prints, as data frames."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,10 @@ from analysis.chosen import chosen
 from analysis.effects_frame import effects_frame
 from analysis.errors import UserError, nearest
 from analysis.flags import survey
+from analysis.output import counted
 from analysis.ranking import ROPE, Ranking, rank
 from analysis.reported import configuration_changes
-from analysis.schema import SPLITS
+from analysis.schema import SPLITS, UNDATED
 from analysis.store import KEYS, Run
 
 
@@ -42,7 +44,8 @@ class LoadedRun:
 
     def __repr__(self) -> str:
         units = self.run.table("units")
-        return f"LoadedRun({self.run.name}: {units['config'].nunique()} configurations, {len(units)} units)"
+        configurations = counted(units["config"].nunique(), "configuration")
+        return f"LoadedRun({self.run.name}: {configurations}, {counted(len(units), 'unit')})"
 
     def table(self, name: str) -> pd.DataFrame:
         """All rows of one table of the store; UserError with the nearest name for one that it has not.
@@ -88,12 +91,14 @@ class LoadedRun:
 
     def warnings(self) -> pd.DataFrame:
         """One row per warning of a unit: the label of its configuration, rule, severity, value, limit, first epoch,
-        evidence and what to try; all rules are evaluated again from the store. What could not be: `not_evaluated`.
+        evidence and what to try; all rules are evaluated again from the store. The epoch is NaN for what is known before
+        training, and where a result does not say of which epoch it is. What could not be evaluated: `not_evaluated`.
 
         >>> sorted(set(load("runs/recorded").warnings()["severity"]))
         ['documented', 'fault', 'hint']
         """
-        return self._labelled(survey(self.run).findings)
+        findings = self._labelled(survey(self.run).findings)
+        return findings.assign(epoch=findings["epoch"].astype(float).replace(UNDATED, math.nan))
 
     def not_evaluated(self) -> pd.DataFrame:
         """Rules that could not be evaluated: rule, the missing input, in how many units, of how many."""

@@ -8,6 +8,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from analysis.__main__ import main
+from analysis.reported import AUDIT_STOP
+from tests.recorded.copies import Copy, write_run, write_unit
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "analysis" / "notebooks").glob("*.ipynb"))
 FIGURE = "application/vnd.plotly.v1+json"
@@ -49,6 +53,56 @@ def test_a_notebook_runs_from_top_to_bottom(
     text = "".join(str(output.get("data", {})) for output in outputs)
     assert [word for word in said if word not in text] == []
     assert len([output for output in outputs if FIGURE in output.get("data", {})]) == figures
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A run of one seed: of three configurations one has a result, one failed, and the audit stopped one."""
+    run = write_run(tmp_path / "broken", [Copy("aaa111", {"energy.form": "linear"})], seeds=(0,))
+    for config, form, status, reason in (
+        ("bbb222", "gated", "failed", "RuntimeError: out of memory"),
+        ("ccc333", "interaction", "stopped", f"{AUDIT_STOP}interaction is inert"),
+    ):
+        write_unit(run, Copy(config, {"energy.form": form}, status=status, unit={"reason": reason}), 0)
+    return run
+
+
+@pytest.fixture
+def reported(tmp_path: Path) -> Path:
+    """Results that somebody reported."""
+    (tmp_path / "theirs.csv").write_text(
+        "name,cell_line,recall,precision,aupr\na,K562,0.9,0.55,0.7\nb,K562,0.9,0.5,0.6\n"
+    )
+    assert main(["import", str(tmp_path / "theirs.csv"), "--out", str(tmp_path / "theirs")]) == 0
+    return tmp_path / "theirs"
+
+
+@pytest.mark.parametrize(
+    ("name", "run", "said"),
+    [
+        ("rank.ipynb", "broken", ["failed", "stopped by the audit", "audit: interaction is inert"]),
+        ("compare_mechanisms.ipynb", "broken", ["no finished units on val_unseen share a fold and seed"]),
+        ("compare_mechanisms.ipynb", "reported", ["no configuration has the key", "see above"]),
+        (
+            "warning_signs.ipynb",
+            "reported",
+            ["choose the threshold by the cost of a false positive, not by F1"],
+        ),
+    ],
+)
+def test_a_notebook_says_what_a_run_has_not(
+    name: str,
+    run: str,
+    said: list[str],
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "".join(
+        str(each.get("data", {})) for each in _run(name, ROOT, request.getfixturevalue(run), monkeypatch)
+    )
+    assert [word for word in said if word not in text] == []
+    assert "2147483647" not in text, "an epoch that nobody reported"
+    assert "+nan" not in text
 
 
 def test_notebooks_are_stored_without_outputs() -> None:
