@@ -63,7 +63,7 @@ def not_evaluated(records: UnitRecords) -> dict[str, str]:
 
 def why(missing: str) -> str:
     """Why a rule was not evaluated, in words that can follow a colon, by what is `missing`."""
-    return missing if missing.startswith((UNDERPOWERED, NOTHING)) else f"{missing} is missing"
+    return missing if missing.startswith((UNDERPOWERED, NOTHING)) else f"lacking {missing}"
 
 
 def _without(readings: Readings, units: int) -> dict[int, str]:
