@@ -6,25 +6,29 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from rich import box
-from rich.console import Console
+from rich.console import Console, Group
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
+from analysis.language.wrapping import Wrapped
 from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import SIZES
 from harness.data.store import open_dataset
 from harness.shell.terminal import tell
 from harness.shortcuts.page import page, shown
 from harness.shortcuts.report import MEANING, DataReport, DataSection, data_report
+from harness.shortcuts.words import Words, cell, spoken
 from harness.store.storage import check_writable
 from harness.store.writer import replace_atomically
 
 SIZE = SIZES["small"]
 
 
-def report_command(block: DataBlock, out: Path, cache: Path, console: Console) -> int:
-    """The report of a dataset, printed and written below `out`; nothing is written before all of it is known."""
+def report_command(block: DataBlock, out: Path, cache: Path, console: Console, language: str = "en") -> int:
+    """The report of a dataset, printed and written below `out` in a language; nothing is written before all of it is
+    known. report.json and the Parquet files, which programs read, are English."""
+    words = spoken(language)
     check_writable(out)
     dataset = open_dataset(
         block,
@@ -39,18 +43,17 @@ def report_command(block: DataBlock, out: Path, cache: Path, console: Console) -
         report = data_report(
             dataset, block, started=lambda what: progress.update(task, description=f"measuring: {what}")
         )
-    print_report(report, console)
-    write_report(report, out)
-    console.print(
-        f"\nwritten to {out}: report.html, report.json and a Parquet file per table", soft_wrap=True
-    )
+    print_report(report, console, words)
+    write_report(report, out, words, language)
+    said = words(f"written to {out}: report.html, report.json and a Parquet file per table")
+    console.print(f"\n{said}", soft_wrap=True)
     return 0
 
 
-def write_report(report: DataReport, out: Path) -> None:
+def write_report(report: DataReport, out: Path, words: Words = str, language: str = "en") -> None:
     """report.json, report.html and SECTION.parquet below `out`, each in one step."""
     replace_atomically(out / "report.json", (json.dumps(report.plain(), indent=1) + "\n").encode())
-    replace_atomically(out / "report.html", page(report).encode())
+    replace_atomically(out / "report.html", page(report, words, language).encode())
     for section in report.sections:
         if section.rows:
             buffer = pa.BufferOutputStream()
@@ -58,28 +61,37 @@ def write_report(report: DataReport, out: Path) -> None:
             replace_atomically(out / f"{section.key}.parquet", buffer.getvalue().to_pybytes())
 
 
-def print_report(report: DataReport, console: Console) -> None:
+def print_report(report: DataReport, console: Console, words: Words = str) -> None:
     """Every section as a table, and the flags last, where they are read."""
     console.print(Text(report.origin, style="bold"))
     for section in report.sections:
-        console.print(Text(f"\n{section.title}", style="bold"))
-        console.print(Text(section.sentence, style="dim"))
+        console.print(Text(f"\n{words(section.title)}", style="bold"))
+        console.print(Group(_line(words(section.sentence), "dim")))
         if section.rows:
-            console.print(_table(section))
+            console.print(_table(section, words))
     for note in report.notes:
-        tell(console, f"read: {note}")
+        tell(console, words(f"read: {note}"))
     console.print()
     for flag in report.flags:
-        tell(console, f"{flag}: {MEANING[flag]}", "bold red")
+        tell(console, words(f"{flag}: {MEANING[flag]}"), "bold red")
     if not report.flags:
-        console.print("no split and no shortcut is flagged", style="green")
+        console.print(words("no split and no shortcut is flagged"), style="green")
 
 
-def _table(section: DataSection) -> Table:
+def _line(text: str, style: str) -> Text:
+    """A text that is broken as its language has it; a group keeps that."""
+    return Wrapped(text, style=style)
+
+
+def _table(section: DataSection, words: Words) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     first = section.rows[0]
     for name, value in first.items():
-        table.add_column(name, justify="left" if isinstance(value, str) else "right")
+        table.add_column(words(name), justify="left" if isinstance(value, str) else "right")
     for row in section.rows:
-        table.add_row(*(Text(value if isinstance(value, str) else shown(value)) for value in row.values()))
+        cells = [
+            cell(name, value, words) if isinstance(value, str) else shown(value)
+            for name, value in row.items()
+        ]
+        table.add_row(*map(Text, cells))
     return table

@@ -6,12 +6,14 @@ from typing import Any
 from jinja2 import Environment
 
 from harness.shortcuts.report import MEANING, DataReport
+from harness.shortcuts.words import Words, cell
 
 TEMPLATE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Data report: {{ report.origin }}</title>
+<html lang="{{ language }}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ words("Data report: " ~ report.origin) }}</title>
 <style>
-body{font:15px/1.45 system-ui,sans-serif;color:#222;max-width:72rem;margin:0 auto;padding:1rem}
+body{font:15px/1.45 system-ui,"PingFang SC","Microsoft YaHei","Noto Sans CJK SC",sans-serif;
+color:#222;max-width:72rem;margin:0 auto;padding:1rem}
 h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6rem 0 .2rem}
 p{margin:.2rem 0 .6rem;max-width:60rem}
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.88rem}
@@ -20,23 +22,26 @@ td.number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .flag{border-left:.4rem solid #d55e00;background:#fdf3ec;padding:.4rem .8rem;margin:.4rem 0}
 .none{border-left:.4rem solid #0072b2;background:#eef5fa;padding:.4rem .8rem}
 svg{vertical-align:middle;margin-left:.4rem}
-@media print{body{font-size:11px;max-width:none}.wide{overflow:visible}td.short{white-space:normal}
-section{break-inside:avoid}}
+td.raised{color:#b34700;font-weight:600}
+@media print{@page{size:A4;margin:15mm 14mm}body{font-size:11px;max-width:none;padding:0}.wide{overflow:visible}
+td.short{white-space:normal}table{font-size:.95em}th,td{padding:.15rem .35rem}
+tr,.flag{break-inside:avoid}h2,h2+p{break-after:avoid}}
 </style></head><body>
-<h1>Data report: {{ report.origin }}</h1>
-<p>{{ "{:,}".format(report.pairs) }} pairs; content hash {{ report.hash[:16] }}.</p>
-{% for flag in report.flags %}<p class="flag"><b>{{ flag }}</b>: {{ meaning[flag] }}.</p>
-{% else %}<p class="none">No split and no shortcut is flagged.</p>{% endfor %}
-{% for section in report.sections %}<section id="{{ section.key }}"><h2>{{ section.title }}</h2>
-<p>{{ section.sentence }}</p>
+<h1>{{ words("Data report: " ~ report.origin) }}</h1>
+<p>{{ words("{:,} pairs; content hash {}.".format(report.pairs, report.hash[:16])) }}</p>
+{% for flag in report.flags %}<p class="flag"><b>{{ flag }}</b>: {{ words(meaning[flag]) }}</p>
+{% else %}<p class="none">{{ words("No split and no shortcut is flagged.") }}</p>{% endfor %}
+{% for section in report.sections %}<section id="{{ section.key }}"><h2>{{ words(section.title) }}</h2>
+<p>{{ words(section.sentence) }}</p>
 {% if section.rows %}<div class="wide"><table><thead><tr>
-{%- for name in section.rows[0] %}<th>{{ name }}</th>{% endfor %}</tr></thead><tbody>
+{%- for name in section.rows[0] %}<th>{{ words(name) }}</th>{% endfor %}</tr></thead><tbody>
 {% for row in section.rows %}<tr>{% for name, value in row.items() %}
 {%- if value is number %}<td class="number">{{ shown(value) }}{% if name in section.bars %}{{ bar(value) }}{% endif %}</td>
-{%- else %}<td{% if value | length < 24 %} class="short"{% endif %}>{{ value }}</td>{% endif %}{% endfor %}</tr>
+{%- else %}<td class="{{ "short" if value | length < 24 }}{{ " raised" if name == "flag" and value }}">
+{{- cell(name, value, words) }}</td>{% endif %}{% endfor %}</tr>
 {% endfor %}</tbody></table></div>{% endif %}</section>
-{% endfor %}{% if report.notes %}<section><h2>What reading changed</h2><ul>
-{% for note in report.notes %}<li>{{ note }}</li>{% endfor %}</ul></section>{% endif %}
+{% endfor %}{% if report.notes %}<section><h2>{{ words("What reading changed") }}</h2><ul>
+{% for note in report.notes %}<li>{{ words(note) }}</li>{% endfor %}</ul></section>{% endif %}
 </body></html>
 """
 WIDTH = 80
@@ -50,8 +55,8 @@ def shown(value: Any) -> str:
     return f"{value:,}"
 
 
-def page(report: DataReport) -> str:
-    """The page of a report."""
+def page(report: DataReport, words: Words = str, language: str = "en") -> str:
+    """The page of a report, in a language."""
     environment = Environment(autoescape=True)
     # The only markup that is not escaped: numbers in a fixed frame.
     bar = environment.from_string(
@@ -64,4 +69,6 @@ def page(report: DataReport) -> str:
         markup = environment.filters["safe"]
         return markup(bar.render(value=value, width=round(WIDTH * min(max(value, 0), 1), 1))) if known else ""
 
-    return environment.from_string(TEMPLATE).render(report=report, meaning=MEANING, shown=shown, bar=drawn)
+    return environment.from_string(TEMPLATE).render(
+        report=report, meaning=MEANING, shown=shown, bar=drawn, words=words, cell=cell, language=language
+    )

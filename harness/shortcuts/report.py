@@ -193,9 +193,9 @@ def _baseline_sections(scores: FoldScores, fold: str) -> list[DataSection]:
         DataSection(
             "distances",
             "AUPR by distance",
-            "Macro AUPR of the fold's evaluated pairs by the distance between their elements; empty where a bin has too "
-            "few pairs of a class.",
-            scores.distances,
+            "Macro AUPR of the fold's evaluated pairs by the distance between their elements; bins with too few pairs of a "
+            "class are left out.",
+            _with_values(scores.distances),
         ),
         DataSection(
             "discordant",
@@ -206,6 +206,12 @@ def _baseline_sections(scores: FoldScores, fold: str) -> list[DataSection]:
             tuple(key for key in scores.discordant[0] if key != "baseline"),
         ),
     ]
+
+
+def _with_values(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without the columns in which no row has a number."""
+    known = [name for name in rows[0] if any(isinstance(r[name], str) or np.isfinite(r[name]) for r in rows)]
+    return [{name: row[name] for name in known} for row in rows]
 
 
 def _finite(row: dict[str, Any]) -> dict[str, Any]:

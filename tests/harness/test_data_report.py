@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.data_signs import FILE as SIGNS
+from analysis.errors import UserError
 from harness.baselines.features import PairFeatures
 from harness.config.blocks.data import DataBlock
 from harness.data.dataset import EncodedDataset
@@ -17,10 +18,12 @@ from harness.data.store import open_dataset
 from harness.shortcuts import fold_scores
 from harness.shortcuts.in_run import write_signs
 from harness.shortcuts.loci import discordant, locus_numbers
-from harness.shortcuts.report import MEANING
+from harness.shortcuts.report import MEANING, _with_values
 from harness.shortcuts.scorers import on_folds
 from harness.shortcuts.source_split import source_split
 from harness.shortcuts.telltales import LIMIT, of_source, telltales
+from harness.shortcuts.words import spoken
+from tests.analysis.test_language import english, words_of
 from tests.harness.command import command
 from tests.harness.test_baselines import EPI
 
@@ -166,6 +169,47 @@ def test_loci_are_chains_and_labels_differ_over_lines(tmp_path: Path) -> None:
     assert 80 <= differing.sum() <= 90, "40 loci in two lines, and those that overlap one of them"
 
 
+NAMES = {"train", "val", "test", "kb", "distance", "lengths", "chance", "chr", "Parquet", "fold"}
+"""Of splits, baselines, units and folds: they are what they are called in files."""
+
+
+QUOTED = {"pairs", "row", "chr", "as", "with", "instead", "of", "bp"}
+"""Of rows and places, which stay as reading says them."""
+
+
+def test_sentences_of_reading_are_in_chinese_where_the_report_says_them() -> None:
+    words = spoken("zh")
+    for note in (
+        "repeated pairs dropped: 3 rows with enhancer, promoter, cell line and label of an earlier one (the first is "
+        "pairs.parquet, row 4, as pairs.parquet, row 2)",
+        "contradictory pairs dropped: 2 pairs (4 rows) with both labels in one cell line",
+        "pairs with the DNA of another pair of their cell line under other region names: 2 of 9, 1 of them with the "
+        "opposite label; all are kept, as different places may have equal DNA",
+        "chromosomes normalised in 7 region names: 5 as chr5 (7)",
+        "promoters whose sequence has another length than their coordinates: 2 of 9 (the first is chr1:1-2 with 3 instead "
+        "of 1 bp); overlaps are decided by the coordinates",
+    ):
+        said = words(f"read: {note}")
+        assert said.startswith("读取：")
+        assert [
+            word
+            for word in english(said)
+            if word not in ("pairs", "row", "chr", "as", "with", "instead", "of", "bp")
+        ] == []
+    assert spoken("en") is str
+    with pytest.raises(UserError, match="no such language"):
+        spoken("zhh")
+
+
+def test_a_column_without_a_number_is_left_out() -> None:
+    rows = [
+        {"baseline": "a", "x": float("nan"), "y": 0.5},
+        {"baseline": "b", "x": float("nan"), "y": float("nan")},
+    ]
+    kept = _with_values(rows)
+    assert [list(row) for row in kept] == [["baseline", "y"]] * 2
+
+
 @pytest.mark.parametrize("name", ["many", "few"])
 def test_the_command_prints_and_writes_the_report(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -191,6 +235,15 @@ def test_the_command_prints_and_writes_the_report(
     assert "<script" not in html
     assert "http" not in html
     assert len(html) < 100_000
+    chinese = command("harness.data", "report", tmp_path / "data", *asked, "--lang", "zh")
+    assert (chinese.returncode, chinese.stderr) == (0, "")
+    page = words_of(tmp_path / "out" / "report.html")
+    for said in (chinese.stdout, page):
+        said = said.replace(str(tmp_path / "out"), " ").replace(str(tmp_path / "data"), " ")
+        said = said.split("没有测量")[0] if name == "few" else said
+        assert [word for word in english(said) if word not in NAMES] == []
+        assert "捷径" in said
+    assert json.loads((tmp_path / "out" / "report.json").read_text()) == written, "programs read English"
     baselines = written["sections"]["baselines"]
     if name == "few":
         assert baselines["sentence"].startswith("Not measured: ")
