@@ -16,9 +16,10 @@ from analysis.errors import UserError
 from analysis.language import Catalogue, catalogue, translated
 from analysis.language.catalogue import PLACE
 from analysis.reported import STOPPED_BY_AUDIT, UNBEGUN
-from analysis.rules import RULES
+from analysis.rules import RULES, Units, why
 from analysis.schema import TABLES
 from analysis.store import Run
+from tests.analysis.rule_units import unit
 from tests.narrow import present
 
 ZH = Path(__file__).parents[2] / "analysis" / "language" / "zh.toml"
@@ -194,3 +195,27 @@ def test_a_report_in_chinese_has_no_english(run_path: Path, tmp_path: Path) -> N
     said = words_of(tmp_path / "zh.html")
     assert "尚无定论" in said
     assert english(said, _identifiers(run_path) | SOFTWARE) == []
+
+
+CLAUSES = (
+    "AUC of the unseen pairs, for its clause on chance",
+    "values of the term task of the table terms, for its clause on the loss",
+    "spread of the output within a cell line, for its clause on spread",
+)
+"""What a rule of two clauses lacks for one of them."""
+
+
+def test_what_every_rule_can_lack_is_in_chinese() -> None:
+    words = present(catalogue("zh"))
+    units = Units.of_one(unit())
+    lacks = {what for rule in RULES.values() for what, _ in rule.measure(units).lacks}
+    assert len(lacks) > 25
+    columns = {name for schema in TABLES.values() for name in schema.names} | {
+        "acted",
+        "pulled",
+        "column",
+        "distillation",
+        "competition",
+    }
+    left = {what: english(words(why(what)), columns) for what in (*lacks, *CLAUSES)}
+    assert {what: rest for what, rest in left.items() if rest} == {}
