@@ -8,7 +8,7 @@ from rich.text import Text
 from analysis.arms import arms
 from analysis.confirmation.record import confirmation_of, read_record
 from analysis.contrasts import contrasts, factors
-from analysis.fidelity.record import FILE, SCREEN, FidelityRecord, read_fidelity
+from analysis.fidelity.record import FILE, SCREEN, FidelityRecord, read_fidelity, unpromoted
 from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.output import counted
 from analysis.paths import driven, in_doubt, tried
@@ -53,6 +53,10 @@ def next_step(ranking: Ranking) -> str:
             return f"{counted(unended, 'unit')} {have} not ended: start the trial again, which goes on where it was"
         again = going_on(run, "--resume") or "start the sweep again with --resume"
         return f"{counted(unended, 'unit')} {have} not ended: {again}"
+    if left := unpromoted(run):
+        again = going_on(run, "--resume") or "start the sweep again with --resume"
+        best = "the best one" if left == 1 else f"the best {left}"
+        return f"{again}: {best} of these {'is' if left == 1 else 'are'} still to be trained in full"
     told = verdict(ranking)
     if told.faults:
         return f"#1 has a fault ({', '.join(told.faults)}): look at it before the number"

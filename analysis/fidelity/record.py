@@ -63,8 +63,8 @@ class TrustRecord:
 @dataclass(frozen=True)
 class FidelityRecord:
     """What fidelity.json says: `fidelity` (cached, or promoted by a screen), the `key` of space, data and code of a screen,
-    keys that it did not screen, loss terms of the base that trained the sequence side and rest behind it, and how many
-    configurations were promoted of how many."""
+    keys that it did not screen, loss terms of the base that trained the sequence side and rest behind it, how many
+    configurations were promoted of how many, and of a screen how many it `promotes` once it has ended."""
 
     fidelity: str
     key: str
@@ -72,6 +72,7 @@ class FidelityRecord:
     resting: tuple[str, ...]
     promoted: int = 0
     of: int = 0
+    promotes: int = 0
 
     def content(self) -> dict[str, Any]:
         """As plain data."""
@@ -90,6 +91,13 @@ def read_fidelity(run: Run) -> FidelityRecord | None:
     except (TypeError, KeyError, ValueError) as error:
         _unreadable(run, FILE, error)
         return None
+
+
+def unpromoted(run: Run) -> int:
+    """How many configurations of a screen are still to be chosen and trained in full; 0 for any other run."""
+    record = read_fidelity(run)
+    begun = (run.path.parent / FILE).exists()
+    return 0 if record is None or begun else record.promotes
 
 
 def read_trust(run: Run) -> TrustRecord | None:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.text import Text
 
 from analysis.arms import arms
 from analysis.errors import UserError
+from analysis.fidelity.record import SCREEN
 from analysis.nearest_path import nearest_path
 from analysis.output import counted
 from analysis.store import Run, is_run
@@ -63,12 +64,12 @@ class Listing:
         sentences: list[str] = []
         best_arms: list[str] = []
         lost = False
-        for name in names:
+        for name in _with_screens(folder, names):
             try:
                 if not is_run(folder / name):
                     continue
                 run = RunSummary(Run.open(folder / name))
-                rows.append(_row(run))
+                rows.append(_row(run, name))
                 best_arms += _best_arm(run)
                 sentences += [f"{name}: {problem}" for problem in run.run.problems]
                 lost = lost or bool(run.run.lost)
@@ -100,6 +101,16 @@ class Listing:
             yield Text(f"note: {sentence}", style="yellow")
 
 
+def _with_screens(folder: Path, names: Sequence[str]) -> Iterator[str]:
+    """The names, and in place of one that is no run yet its screen, of which nothing has been promoted."""
+    for name in names:
+        screen = f"{name}/{SCREEN}"
+        try:
+            yield screen if not is_run(folder / name) and is_run(folder / screen) else name
+        except UserError:
+            yield name  # said where it is looked into
+
+
 def _best_arm(run: RunSummary) -> list[str]:
     """Which arm the best value of a run is of; nothing of a design without arms."""
     config, value, _ = run.best
@@ -107,12 +118,12 @@ def _best_arm(run: RunSummary) -> list[str]:
     return [f"best of {run.run.name}: {titled(run.run, config)}"] if known else []
 
 
-def _row(run: RunSummary) -> tuple[float, list[Text]]:
-    """When the run was last at work, and its cells."""
+def _row(run: RunSummary, name: str) -> tuple[float, list[Text]]:
+    """When the run was last at work, and its cells; `name` as below the folder that is listed."""
     _, value, _ = run.best
     status, tags = run.status, ", ".join(run.notes.tags)
     cells = [
-        Text(run.run.name),
+        Text(name),
         Text(status, style=STYLE.get(status, "")),
         *map(Text, (run.design, str(run.configurations), run.counted)),
         *map(Text, ("-" if math.isnan(value) else f"{value:.3f}", size_text(run.size), run.age, tags)),

@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.balance import common_to_seeds
 from analysis.counts import RunCounts, counts
 from analysis.errors import UserError
+from analysis.fidelity.record import unpromoted
 from analysis.fidelity.view import design_of
 from analysis.paths import driven, in_doubt, tried
 from analysis.reported import REPORTED, statuses
@@ -61,7 +62,8 @@ class RunSummary:
             return "unknown"
         if not self.plan:
             return "damaged" if self.plan_problem else "single"
-        return "finished" if self.plan.get("status") == "finished" else "interrupted"
+        whole = self.plan.get("status") == "finished" and not unpromoted(self.run)
+        return "finished" if whole else "interrupted"
 
     @property
     def plan_problem(self) -> str:

@@ -74,8 +74,14 @@ class Cached(Task):
                 console, f"not screened: {path}, held at the base's value: it reaches the sequence side alone"
             )
 
+    @property
+    def promotes(self) -> int:
+        """How many configurations are trained in full once it has ended."""
+        return 0
+
     def begin(self, sweep: Sweep, plan: Plan) -> None:
-        record = FidelityRecord("cached", key_of(sweep, plan, self.side), self.held, rests_of(sweep))
+        key, rests = key_of(sweep, plan, self.side), rests_of(sweep)
+        record = FidelityRecord("cached", key, self.held, rests, promotes=self.promotes)
         RunWriter(self.folder(sweep)).write_json(FILE, record.content())
 
 
@@ -85,7 +91,7 @@ class Screen(Cached):
     def __init__(self, options: Options, sweep: Sweep) -> None:
         assert isinstance(sweep.config.fidelity, ScreenBlock)
         sets = (*options.sets, "fidelity=cached", f"trials={sweep.config.fidelity.screen}")
-        self._held = tuple(held_in_screen(sweep.config))
+        self._held, self._promotes = tuple(held_in_screen(sweep.config)), sweep.config.fidelity.promote
         super().__init__(replace(options, sets=sets, trials=None))
 
     def load(self, *settings: str) -> Sweep:
@@ -95,6 +101,10 @@ class Screen(Cached):
     @property
     def held(self) -> tuple[str, ...]:
         return self._held
+
+    @property
+    def promotes(self) -> int:
+        return self._promotes
 
 
 class Promoting(Task):

@@ -11,10 +11,14 @@ import pytest
 from scipy.stats import spearmanr
 
 from analysis.fidelity.agreement import Agreement, agreement, shared_best, spearman
-from analysis.fidelity.record import FILE, TRUST, FidelityRecord, TrustRecord, read_trust
+from analysis.fidelity.record import FILE, TRUST, FidelityRecord, TrustRecord, read_trust, unpromoted
 from analysis.fidelity.view import fidelity_sentences, trust_sentence
 from analysis.language import catalogue
+from analysis.next_step import next_step
+from analysis.ranking import rank
+from analysis.schema import PROVENANCE
 from analysis.store import Run
+from tests.analysis.test_language import english
 from tests.narrow import present
 
 SCREEN = FidelityRecord("cached", "k", ("model.dropout",), ("loss.sparsity.z_i",))
@@ -131,8 +135,6 @@ def cached_run(run_path: Path, tmp_path: Path) -> Path:
 
 
 def test_a_ranking_of_a_screen_says_so_in_rows_and_below(cached_run: Path) -> None:
-    from analysis.ranking import rank
-
     run = Run.open(cached_run)
     labels = rank(run, "pooled_aupr").configurations["label"]
     assert labels.str.endswith("[cached]").all()
@@ -155,3 +157,41 @@ def test_every_sentence_is_known_in_chinese(tmp_path: Path) -> None:
     for text in texts:
         for part in text.split("; "):
             assert words.knows(part), part
+
+
+@pytest.fixture
+def ended_screen(cached_run: Path, tmp_path: Path) -> Path:
+    """A screen that has ended, in the folder of a sweep that was killed before anything was promoted."""
+    folder = tmp_path / "runs" / "screened" / "screen"
+    folder.parent.mkdir(parents=True)
+    shutil.copytree(cached_run, folder)
+    (folder / FILE).write_text(json.dumps(replace(SCREEN, promotes=2).content()))
+    return folder
+
+
+@pytest.mark.parametrize("promotes", [1, 2])
+def test_what_a_killed_sweep_has_not_promoted_is_next(promotes: int, ended_screen: Path) -> None:
+    (ended_screen / FILE).write_text(json.dumps(replace(SCREEN, promotes=promotes).content()))
+    written = {"command": ["python", "-m", "harness.sweep", "x.yaml"]}
+    (ended_screen / PROVENANCE).unlink()
+    for command in ("start the sweep again with --resume", "python -m harness.sweep x.yaml --resume"):
+        run = Run.open(ended_screen)
+        assert unpromoted(run) == promotes
+        left = "the best one of these is" if promotes == 1 else "the best 2 of these are"
+        told = next_step(rank(run))
+        assert told == f"{command}: {left} still to be trained in full"
+        assert english(present(catalogue("zh"))(f"next: {told}")) == []
+        (ended_screen / PROVENANCE).write_text(json.dumps(written))
+    record = FidelityRecord("promoted", "", (), (), promoted=promotes, of=4)
+    (ended_screen.parent / FILE).write_text(json.dumps(record.content()))
+    assert unpromoted(Run.open(ended_screen)) == 0
+    assert "still to be trained" not in next_step(rank(Run.open(ended_screen)))
+
+
+def test_a_screen_of_before_the_field_promotes_nothing(ended_screen: Path) -> None:
+    content = SCREEN.content()
+    del content["promotes"]
+    (ended_screen / FILE).write_text(json.dumps(content))
+    run = Run.open(ended_screen)
+    assert unpromoted(run) == 0
+    assert run.problems == []
