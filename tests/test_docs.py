@@ -23,6 +23,8 @@ from tests.test_house import addresses, registries
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
+SHARED = ROOT / "analysis" / "commands" / "of_run.py"
+"""Options that commands of several packages take."""
 PAGES = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.glob("*.md")))
 SEED, RECORD, DEFINITION = r"\b00[0-4]\b", r"\brp\d\d\b", r"definitions, ([A-Z][a-z]+(?: [a-z]+)*|IMMAX)"
 PAPER = r"([A-Z][\w-]+(?: den [A-Z]\w+)?)(?: and [A-Z][\w-]+| et al\.)? (\d{4})"
@@ -211,7 +213,7 @@ def test_documented_commands_and_options_exist() -> None:
     for page, module, options in calls:
         package = ROOT / module.replace(".", "/")
         assert (package / "__main__.py").exists(), f"{page}: python -m {module}"
-        known = "".join(text(file) for file in package.rglob("*.py"))
+        known = text(SHARED) + "".join(text(file) for file in package.rglob("*.py"))
         assert [option for option in options if f'"{option}"' not in known] == [], f"{page}: {module}"
 
 

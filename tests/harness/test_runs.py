@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from analysis.fidelity.record import FILE, FidelityRecord
 from analysis.ranking import rank
 from analysis.schema import LOCK
 from analysis.store import Run
@@ -115,24 +114,6 @@ def test_list_says_which_runs_are_at_work_or_interrupted(run: Path) -> None:
     with driven(run.parent / "driven"):
         rows = {line.split()[0]: line.split()[1] for line in said("list", run.parent).splitlines()[1:4]}
     assert rows == {"recorded": "finished", "driven": "running", "killed": "interrupted"}
-
-
-def test_list_has_the_screen_of_what_is_no_run_yet(run: Path) -> None:
-    """A sweep that was killed while it screened, or before it promoted, has a run for its screen alone."""
-    copies = [COPIES[0], COPIES[1]]
-    screen = planned(run.parent / "screened" / "screen", copies)
-    record = FidelityRecord("cached", "k", (), (), promotes=1)
-    (screen / FILE).write_text(json.dumps(record.content()))
-    for beside, status in ((False, "interrupted"), (True, "finished")):
-        if beside:
-            promoted = FidelityRecord("promoted", "", (), (), promoted=1, of=2)
-            (screen.parent / FILE).write_text(json.dumps(promoted.content()))
-        (row,) = [line.split() for line in said("list", run.parent).splitlines() if "screened" in line]
-        assert row[:2] == ["screened/screen", status]
-    assert "interrupted" not in said("show", screen)
-    planned(run.parent / "screened", copies[:1])
-    (row,) = [line.split() for line in said("list", run.parent).splitlines() if "screened" in line]
-    assert row[0] == "screened"
 
 
 def test_list_of_no_runs_and_of_no_folder(tmp_path: Path, run: Path) -> None:
