@@ -82,9 +82,10 @@ def _of_ranking(material: Material) -> Answer:
         interval = text("answer.no_interval", seeds=seeds)
     else:
         interval = text("answer.interval", low=number(best["low"]), high=number(best["high"]), seeds=seeds)
+    others = material.ranking.counts.configurations - len(rows)
     result = text(
-        "answer.best" if len(rows) > 1 else "answer.only",
-        n=text.count("configuration", len(rows)),
+        "answer.best" if len(rows) > 1 else "answer.only_of" if others else "answer.only",
+        n=text.count("configuration", len(rows) + (others if len(rows) == 1 else 0)),
         name=_first(material),
         criterion=material.ranking.by.label,
         value=number(best["value"]),
@@ -94,7 +95,9 @@ def _of_ranking(material: Material) -> Answer:
     )
     confirmed = _confirmed(material)
     if len(rows) == 1:
-        return Answer("alone", result, text("answer.single", confirmed=confirmed))
+        return Answer(
+            "alone", result, text("answer.single_of" if others else "answer.single", confirmed=confirmed)
+        )
     if math.isnan(best["low"]):
         return Answer("undecided", result, text("answer.one_seed", confirmed=confirmed))
     return _against_others(material, result, confirmed)

@@ -14,6 +14,7 @@ from harness.sweep.driver import run_sweep
 from harness.sweep.options import Options
 from harness.sweep.run.lock import refuse_running
 from harness.sweep.screening import Cached, Promoting, Screen, TimeLeft, resumed, run_cached
+from harness.sweep.sides import FOLDER
 from harness.sweep.start import refuse_interrupted
 from harness.sweep.task import Task
 from harness.sweep.trusting import run_trust
@@ -46,10 +47,12 @@ def run_at_fidelity(options: Options, console: Console) -> int:
     _refuse_options(options, fidelity)
     run, clock = Task(options).folder(sweep), TimeLeft(options)
     promotes = isinstance(fidelity, ScreenBlock)
-    if promotes and not options.trust and not options.resume:
-        # Now, and not once the screen, which has ended, was looked at: a dry run comes no further.
+    if not options.trust and not options.resume:
+        # Now, and not once the parts before, which have ended, were looked at: a dry run comes no further.
         refuse_running(run)
-        refuse_interrupted(run)
+        for part in (run, run / SCREEN) if promotes else (run,):
+            refuse_interrupted(part)
+            refuse_interrupted(part / FOLDER)
     screen = Screen(replace(options, out=run / SCREEN), sweep) if promotes else Cached(options)
     if options.trust:
         return run_trust(options, console, screen, fidelity)

@@ -107,7 +107,7 @@ def prepare(
     ]
     if old.status != "finished" and not resume:
         done = sum(status in ENDED for status in statuses.values())
-        raise _interrupted(run, f", whose {FILE} {lost}" if lost else "", done, len(old.units()))
+        raise _interrupted(run, f", whose {FILE} {lost}" if lost else "", done, old)
     sentences = [f"{FILE} {lost}: made again from the store"] if lost else []
     sentences += [s for s in difference.sentences if "to propose" not in s]
     sentences += [group.sentence(len((set(group.units) & set(units)) - present.keys())) for group in aside]
@@ -169,12 +169,14 @@ def refuse_interrupted(run: Path) -> None:
     plan = Plan.load(run) if lost_plan(run) is None else None
     if plan is not None and plan.status != "finished":
         stored = stored_units(run)
-        units = plan.units()
-        done = sum(unit in stored and stored[unit].status in ENDED for unit in units)
-        raise _interrupted(run, "", done, len(units))
+        done = sum(unit in stored and stored[unit].status in ENDED for unit in plan.units())
+        raise _interrupted(run, "", done, plan)
 
 
-def _interrupted(run: Path, whose: str, done: int, units: int) -> UserError:
+def _interrupted(run: Path, whose: str, done: int, plan: Plan) -> UserError:
+    """Units are counted with those of configurations that a search has yet to propose, as every view of a run has it."""
+    unproposed = max(plan.trials - len(plan.asked), 0)
+    units = len(plan.units()) + unproposed * len(plan.folds) * len(plan.seeds)
     return UserError(
         f"{run} holds an interrupted run{whose} ({done} of {units} units finished); add --resume to continue it, or --out "
         "for another folder"

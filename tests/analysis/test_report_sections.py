@@ -20,7 +20,8 @@ from analysis.report.texts import texts
 from analysis.schema import PROVENANCE
 from analysis.store import Run
 from harness.shortcuts.report import MEANING
-from tests.recorded.copies import Copy, write, write_run
+from tests.analysis.test_language import english
+from tests.recorded.copies import Copy, write, write_run, write_unit
 
 
 def test_flags_are_of_the_pairs_or_of_their_split() -> None:
@@ -93,6 +94,17 @@ def test_an_answer_from_one_cell_line_names_it(lines: list[str], said: str, tmp_
     assert f"ranks pairs best in {said} that no model was trained on" in told.result
     alone = answer(Material(rank(Run.open(write_run(tmp_path / "one", copies[:1]))), texts()))
     assert f"in {said} that it was not trained on" in alone.result
+
+
+def test_one_result_among_several_configurations_is_not_the_one_configuration(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", [Copy("aaa111", {}, lift=0.1)])
+    write_unit(run, Copy("bbb222", {"energy.form": "gated"}, status="failed"), 0)
+    told = answer(Material(rank(Run.open(run)), texts()))
+    assert told.state == "alone"
+    assert told.result.startswith("Of 2 configurations, #1 base (aaa111) alone has a result: macro AUPR")
+    assert told.certainty.startswith("No other configuration has a result to compare it with")
+    chinese = answer(Material(rank(Run.open(run)), texts("zh")))
+    assert english(chinese.result + chinese.certainty, ["base"]) == []
 
 
 def test_few_configurations_have_no_legend_of_the_next_ones(tmp_path: Path) -> None:

@@ -268,12 +268,16 @@ def test_the_best_of_a_screen_are_trained_in_full(tmp_path: Path) -> None:
     assert promoting.designed(promoting.load()) == "search: the best 2 of 3 that were screened"
     assert design_of(whole) == design_of(screen) == "search", "although what is promoted runs as a grid"
     assert "2 configurations (search, the best of 3 that were screened" in methods(rank(whole))
-    replace(present(Plan.load(run)), status="interrupted").save(run)
-    for more in ((), ("--dry-run",)):
-        with pytest.raises(
-            UserError, match=r"run holds an interrupted run \(2 of 2 units finished\); add --resume"
-        ):
-            run_at_fidelity(options(tmp_path, PROMOTES, *more), Console(file=io.StringIO()))
+    for part, done, trials in ((run / SCREEN / "sequence", 1, 1), (run / SCREEN, 3, 5), (run, 2, 2)):
+        plan = present(Plan.load(part))
+        replace(plan, status="interrupted", trials=trials).save(part)
+        for more in ((), ("--dry-run",)):
+            told = io.StringIO()
+            why = rf"{part} holds an interrupted run \({done} of {trials} units finished\); add --resume"
+            with pytest.raises(UserError, match=why):
+                run_at_fidelity(options(tmp_path, PROMOTES, *more), Console(file=told))
+            assert told.getvalue() == "", "at once"
+        plan.save(part)
 
 
 @pytest.mark.usefixtures("undriven")
