@@ -122,10 +122,10 @@ class Promoting(Task):
         if plan is None:
             raise UserError(f"{run / SCREEN} has no plan that says which configurations were screened")
         self.of = len(plan.asked)
-        self.promoted = {
-            str(row["label"]).removesuffix(f" [{MARK}]"): dict(plan.configs[str(row["config"])].changes)
-            for row in whole.head(fidelity.promote).to_dict("records")
-        }
+        best = whole.head(fidelity.promote)
+        names = promoted_names(best["label"].tolist(), best["short"].tolist())
+        changes = (dict(plan.configs[str(config)].changes) for config in best["config"])
+        self.promoted = dict(zip(names, changes, strict=True))
 
     def load(self, *settings: str) -> Sweep:
         """A grid of what was promoted: all of it runs to its last epoch."""
@@ -169,6 +169,15 @@ class Promoting(Task):
             f"promoted {counted(len(self.promoted), 'configuration')} of {self.of} that were screened",
         )
         return conclude(console, run, sweep.config, start, outcome, ended)
+
+
+def promoted_names(labels: Sequence[str], short: Sequence[str]) -> list[str]:
+    """What configurations of a screen are called in full training: their labels, which round values, so that those of one
+    label have the beginning of their identity behind it."""
+    names = [label.removesuffix(f" [{MARK}]") for label in labels]
+    return [
+        f"{name} ({at})" if names.count(name) > 1 else name for name, at in zip(names, short, strict=True)
+    ]
 
 
 class TimeLeft:

@@ -31,7 +31,7 @@ from harness.sweep import at_fidelity, screening, trusting
 from harness.sweep.at_fidelity import run_at_fidelity, screens
 from harness.sweep.cluster.packing import Packing
 from harness.sweep.options import Options, parse
-from harness.sweep.screening import Cached, Promoting, Screen, key_of
+from harness.sweep.screening import Cached, Promoting, Screen, key_of, promoted_names
 from harness.sweep.sides import SideTask
 from harness.sweep.task import Task
 from harness.sweep.worker import TrialWorker, Work
@@ -278,6 +278,25 @@ def test_the_best_of_a_screen_are_trained_in_full(tmp_path: Path) -> None:
                 run_at_fidelity(options(tmp_path, PROMOTES, *more), Console(file=told))
             assert told.getvalue() == "", "at once"
         plan.save(part)
+
+
+@pytest.mark.usefixtures("undriven")
+def test_configurations_of_one_rounded_name_are_all_promoted(tmp_path: Path) -> None:
+    """Two values that a label rounds to one were one entry, and the sweep promoted fewer than it was asked to."""
+    assert promoted_names(["a [cached]", "b [cached]", "a [cached]"], ["11", "22", "33"]) == [
+        "a (11)",
+        "b",
+        "a (33)",
+    ]
+    near = (
+        f"{HEAD}fidelity: {{screen: 3, promote: 2}}\nspace: {{optimiser.lr: {{uniform: [0.01, 0.010001]}}}}\n"
+    )
+    asked = options(tmp_path, near)
+    assert run_at_fidelity(asked, Console(file=io.StringIO())) == 0
+    screened, whole = Run(tmp_path / "run" / SCREEN), Run(tmp_path / "run")
+    assert rank(screened).configurations["label"].nunique() < screened.table("units")["config"].nunique()
+    promoted = present(read_fidelity(whole)).promoted
+    assert promoted == whole.table("units")["config"].nunique() == 2
 
 
 @pytest.mark.usefixtures("undriven")
