@@ -101,7 +101,7 @@ def test_folder_or_dangling_link_is_damage_and_no_file_is_none(tmp_path: Path) -
     assert stored.load("last", CPU) is None
     (tmp_path / "unit-0" / "last.pt").mkdir(parents=True)
     (tmp_path / "unit-0" / "epoch-1.pt").symlink_to(tmp_path / "nothing")
-    with pytest.raises(Damaged, match=r"last.pt cannot be read \(Is a directory\)"):
+    with pytest.raises(Damaged, match=r"last.pt cannot be read \(it is no regular file\)"):
         stored.load("last", CPU)
     with pytest.raises(Damaged, match=r"epoch-1.pt cannot be read \(No such file or directory\)"):
         stored.load("epoch-1", CPU)
