@@ -182,7 +182,7 @@ def test_interrupted_run_wants_resume_and_runs_the_unfinished(make: Make, tmp_pa
     plan = _ran(tmp_path, make(), 8, status="running")
     (config,) = plan.configs
     _record(tmp_path, Unit(config, FOLD.id, 1), "running")
-    with pytest.raises(UserError, match=r"1 of 2 units finished.*--resume"):
+    with pytest.raises(UserError, match=r"1 of 4 units finished.*--resume"):
         _prepare(make(), tmp_path)
     start = _prepare(make(), tmp_path, resume=True)
     assert start.pending == {config: [Unit(config, FOLD.id, 1)]}
