@@ -178,6 +178,34 @@ def test_an_end_without_power_is_not_passed_by_an_epoch_with_power(rule: str, we
     assert missing.startswith("underpowered: the unseen pairs") == (not stands)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"verdict": "active"}], None),
+        ([{"verdict": "inert"}, {"verdict": "active", "moment": "last"}], None),
+        ([{"verdict": "inert"}], "inert by the audit: M22 support; of 1 mechanisms"),
+        (
+            [{"verdict": "leaking"}, {"verdict": "active", "moment": "last"}],
+            "leaking by the audit: M22 support; of 1 mechanisms",
+        ),
+        (
+            [{"verdict": "active"}, {"id": "-", "mechanism": "examples", "verdict": "broken"}],
+            "broken by the audit: examples; of 1 mechanisms",
+        ),
+        ([{"id": "-", "mechanism": "cell_batch", "verdict": "broken"}], "broken by the audit: cell_batch"),
+        ([{"verdict": "active"}, {"id": "-", "mechanism": "turn", "verdict": "idle"}], None),
+    ],
+)
+def test_whatever_the_audit_accuses_is_a_fault(rows: list[dict[str, str]], said: str | None) -> None:
+    """Where `audit: warn` lets the unit go on, nothing else says so in a ranking."""
+    base = {"moment": "first", "id": "M22", "mechanism": "support"}
+    records = unit(audit=base)
+    last: Any = list(records.audit)[-1]
+    audit = [{**last, **base, **row} for row in rows]
+    texts = [each.evidence for each in raised(replace(records, audit=audit), "inert_mechanism")]
+    assert texts == ([] if said is None else [said])
+
+
 def test_what_a_unit_is_not_configured_for_is_not_passed() -> None:
     missing = not_evaluated(unit(promoter=0.5))
     assert set(missing) == {"dead_competition", "lazy_teacher", "shortcut"}
