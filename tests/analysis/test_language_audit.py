@@ -177,9 +177,9 @@ def test_what_an_example_computed_is_in_chinese() -> None:
         assert text.startswith("在预设 rp24 的样例中，"), value
         assert not {"of", "in", "after", "with", "is", "table", "step", "pairs"} & set(english(text)), text
     for name in (
-        "preset rp24, at other values",
-        "mechanism club, at other values",
-        "preset rp24, of long sequences",
+        "preset rp24 at other values",
+        "mechanism club at other values",
+        "preset rp24 of long sequences",
     ):
         text = said(f"in the example of {name}, u of step 1 is another one, by 0.3 of its size: {tail}")
         assert not {"at", "other", "values", "of", "long", "sequences", "preset"} & set(english(text)), text
