@@ -29,8 +29,8 @@ class LazyTeacher(Rule):
     Variances are over the episodes of a step, means over an epoch; judged at the end of a unit, after 300 steps: of healthy
     units R_S passes 5 % about the 200th, and until then the distillation rises with R_T. When that is differs by hundreds
     of steps between seeds, and it takes few of them from a thousandth of R_T's variance to all of it: a unit whose share
-    is in the last epoch more than threefold that of every earlier one ended while its Student was learning, and is not
-    judged.
+    is in the last epoch below 5 % and more than threefold that of every earlier one ended while its Student was learning,
+    and is not judged. One that has come to 5 % is not lazy, whether it goes on growing or not.
     """
 
     id = "lazy_teacher"
@@ -66,7 +66,10 @@ class LazyTeacher(Rule):
             ("config_json of the table units", ~units.configured),
             (f"{NOTHING}: no distillation is configured", ~configured),
             *untrained(units, _GROWN),
-            (f"{UNDERPOWERED}: R_S was still growing when the unit ended", _growing(units, ratio)),
+            (
+                f"{UNDERPOWERED}: R_S was still growing when the unit ended",
+                _growing(units, ratio, self.limits[self.id]),
+            ),
             (
                 "student_var and teacher_var of the table epochs, and the term distillation",
                 ~readings.at(readings.epoch == last_epoch(units)[readings.unit]).has(units.count),
@@ -101,11 +104,12 @@ def _ratio(epochs: Table) -> Floats:
         return np.asarray(epochs.numbers("student_var") / epochs.numbers("teacher_var"))
 
 
-def _growing(units: Units, ratio: Floats) -> Mask:
-    """Units [units] of several epochs whose ratio in the last is more than _GROWS times the largest of the others."""
+def _growing(units: Units, ratio: Floats, enough: float) -> Mask:
+    """Units [units] of several epochs whose ratio in the last is below `enough`, and more than _GROWS times the largest of
+    the others."""
     rows = units.epochs
     last = rows.numbers("epoch") == last_epoch(units)[rows.unit]
     now, before = np.full((2, units.count), np.nan)
     np.fmax.at(now, rows.unit[last], ratio[last])
     np.fmax.at(before, rows.unit[~last], ratio[~last])
-    return np.asarray(now > _GROWS * before)
+    return np.asarray((now > _GROWS * before) & (now < enough))
