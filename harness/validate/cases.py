@@ -28,6 +28,7 @@ def trained_rows(units: list[TrialUnit], faults: tuple[Fault, ...]) -> Iterator[
             "recipe": unit.recipe,
             "form": unit.form,
             "half": unit.half,
+            "seconds": unit.seconds,
             "drowned": unit.drowned,
             "lesson": unit.lesson and {"verdict": unit.lesson.verdict, **asdict(unit.lesson)},
             "raised": sorted({finding.rule for _, finding in judgement.findings}),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 from scipy.stats import binomtest
@@ -108,10 +109,10 @@ def faulty_shares(healthy: list[Row]) -> dict[str, Proportion]:
 
 
 @dataclass(frozen=True)
-class Documented:
-    """Units of one recipe whose documents say that it has a fault: how many the rule of that fault accuses (`raised`),
-    how many have it by the audit, which measures without the rule (`witnessed`), of how many of those the rule says so
-    (`both`), and how many carry another fault."""
+class FaultyRecipe:
+    """Units of one recipe that is bound to have a fault: how many the rule of that fault accuses (`raised`), how many have
+    it by what measures without the rule (`witnessed`: the audit of a term that drowns, labels of a Student that is lazy),
+    of how many of those the rule says so (`both`), and how many carry another fault."""
 
     recipe: str
     rule: str
@@ -130,28 +131,46 @@ class Documented:
         }
 
 
-def documented_figures(rows: list[Row]) -> list[Documented]:
-    """By recipe, of the units that were trained as documents have it."""
+def _witnessed(row: Row, rule: str) -> bool:
+    if rule == "lazy_teacher":
+        return bool(row["lesson"]) and row["lesson"]["verdict"] == LAZY
+    return bool(row["drowned"])
+
+
+def faulty_recipes(rows: list[Row]) -> list[FaultyRecipe]:
+    """By recipe, of the units that the rule of its fault could be judged on."""
     figures = []
     for name, recipe in RECIPES.items():
-        units = [row for row in rows if row["recipe"] == name]
-        if recipe.documented is None or not units:
+        rule = recipe.fault
+        units = [row for row in rows if row["recipe"] == name and rule not in row["unable"]]
+        if rule is None or not units:
             continue
-        rule = recipe.documented
         raised = [rule in row["raised"] for row in units]
-        drowned = [bool(row["drowned"]) for row in units]
+        has = [_witnessed(row, rule) for row in units]
         others = sum(bool(FAULTY & set(row["raised"]) - {rule}) for row in units)
-        both = sum(one and other for one, other in zip(raised, drowned, strict=True))
-        figures.append(
-            Documented(name, rule, Proportion(sum(raised), len(units)), sum(drowned), both, others)
-        )
+        both = sum(one and other for one, other in zip(raised, has, strict=True))
+        figures.append(FaultyRecipe(name, rule, Proportion(sum(raised), len(units)), sum(has), both, others))
     return figures
+
+
+def audited_without(healthy: list[Row], accused: list[Row]) -> Proportion:
+    """Units that rule inert_mechanism accuses, of those that it could be judged on and that are healthy if the audit is not
+    asked: health asks it, so that the rule cannot be wrong on a healthy one."""
+    return alarms("inert_mechanism", [*healthy, *accused])
+
+
+def seconds_by_recipe(rows: list[Row]) -> dict[str, float]:
+    """Recipe -> mean seconds of processor time of its trials."""
+    taken: dict[str, list[float]] = {}
+    for row in rows:
+        taken.setdefault(row["recipe"], []).append(row["seconds"])
+    return {name: fmean(each) for name, each in taken.items()}
 
 
 @dataclass(frozen=True)
 class Lessons:
-    """Units of one recipe with a Teacher, by what the labels say of the Student (see `lesson`), and of how many of each the
-    rule lazy_teacher accuses: those of `lazy` rightly, the others wrongly."""
+    """Units of one recipe with a Teacher, by what the labels say of the Student (see `lesson`), and how many of each the
+    rule lazy_teacher accuses."""
 
     recipe: str
     accused: dict[str, Proportion]
@@ -165,7 +184,7 @@ class Lessons:
 
 
 def lesson_figures(rows: list[Row]) -> list[Lessons]:
-    """By recipe, of all units with a Teacher on which the rule could be judged, lazy ones included; last of all recipes."""
+    """By recipe, of all units with a Teacher on which the rule could be judged; last of all recipes."""
     taught = [row for row in rows if row["lesson"] and "lazy_teacher" not in row["unable"]]
     figures = []
     for name in [*dict.fromkeys(row["recipe"] for row in taught), "all"]:
@@ -194,11 +213,14 @@ def _tuned(rule: str, planted: list[Row], healthy: list[Row]) -> float | None:
 
 
 def summary(
-    figures: list[RuleFigures], healthy: list[Row], documented: list[Row], lazy: list[Row]
+    figures: list[RuleFigures], healthy: list[Row], faulty: list[Row], accused: list[Row]
 ) -> list[Row]:
     """All figures as rows of JSON."""
-    rows = [each.row() for each in figures] + [each.row() for each in documented_figures(documented)]
-    rows += [each.row() for each in lesson_figures([*healthy, *lazy])]
+    rows = [each.row() for each in figures] + [each.row() for each in faulty_recipes(faulty)]
+    rows += [each.row() for each in lesson_figures([*healthy, *faulty])]
+    without = audited_without(healthy, accused)
+    rows.append({"inert_mechanism_where_the_audit_is_not_asked": asdict(without), "bounds": without.bounds})
+    rows.append({"seconds_of_processor_a_trial": seconds_by_recipe([*healthy, *faulty])})
     shares: dict[str, Any] = {
         group: {"units": share.of, "faulty": share.value, "bounds": share.bounds}
         for group, share in faulty_shares(healthy).items()

@@ -11,12 +11,12 @@ from analysis.rules import UnitRecords
 from analysis.rules.chance import BOUND, hanley_mcneil
 from analysis.schema import MACRO, POOLED
 from analysis.store import KEYS, Run
-from harness.validate.lesson import LAZY, Lesson
+from harness.validate.lesson import Lesson
 from harness.validate.recipes import RECIPES
 from harness.validate.trials import SmallTrial, lessons_of
 
 DROWNED = "drowned"
-"""Verdict of the audit that has part in no decision on health: the witness of documented faults."""
+"""Verdict of the audit that has part in no decision on health: the witness of weights without effect."""
 AT_FAULT = {"inert", "leaking"}
 """Verdicts of the audit on a configuration that is not healthy."""
 TABLES = ("epochs", "terms", "mechanisms", "reports", "audit")
@@ -29,7 +29,7 @@ class TrialUnit:
     """One unit as it was trained: its records as rules read them, and its `scores` of unseen pairs (label, cell_line, u
     and logit, each [N]). `recipe`: its name among the trials; `half`: 0 where limits are tuned on its configuration, 1
     where figures are reported; `drowned`: whether the audit of its configuration says so of a term; `lesson`: what its
-    Teacher and its Student are worth, None without a Teacher."""
+    Teacher and its Student are worth, None without a Teacher; `seconds` of processor time that it took."""
 
     name: str
     recipe: str
@@ -39,33 +39,29 @@ class TrialUnit:
     scores: dict[str, np.ndarray]
     drowned: bool = False
     lesson: Lesson | None = None
-
-    @property
-    def lazy(self) -> bool:
-        """Whether its Student has learnt nothing, by labels."""
-        return self.lesson is not None and self.lesson.verdict == LAZY
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
 class EndedTrials:
-    """Of so many trials that `ended`: the `healthy` ones, those that are so but for a fault that documents say their
-    recipe has, and those that are so but for a Student that has learnt nothing, by labels."""
+    """Of so many trials that `ended`: the `healthy` ones, those that are so but for the fault that their recipe is bound to
+    have, and those that are so but for the audit, which calls something of their configuration inert or leaking."""
 
     healthy: list[TrialUnit]
-    documented: list[TrialUnit]
-    lazy: list[TrialUnit]
+    faulty: list[TrialUnit]
+    accused: list[TrialUnit]
     ended: int
 
-    def of(self, unit: TrialUnit) -> list[TrialUnit]:
-        """Those among which a unit counts that is healthy but for what a document, or the labels of its pairs, say."""
-        if RECIPES[unit.recipe].documented:
-            return self.documented
-        return self.lazy if unit.lazy else self.healthy
+    def of(self, unit: TrialUnit, verdicts: set[str]) -> list[TrialUnit]:
+        """Those among which a unit counts that has learnt."""
+        if RECIPES[unit.recipe].fault:
+            return self.faulty
+        return self.accused if verdicts & AT_FAULT else self.healthy
 
 
 def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
     """The trials of arms that have ended. Of an arm the audits of all seeds count for each of them: what is dead in one is
-    dead in all."""
+    dead in all. Units that nobody has audited, or that have not learnt, are of none."""
     trials = EndedTrials([], [], [], 0)
     for place in {id(arm.place): arm.place for arm in arms}.values():
         if not (place.run.path / "units").is_dir():
@@ -73,28 +69,31 @@ def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
         of_arm = {arm.config.id: arm for arm in arms if arm.place is place}
         run = Run.open(place.run.path)
         verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
-        lessons = lessons_of(place)
+        asked = lessons_of(place)
         for row, tables, predictions in _units(run):
             trials = replace(trials, ended=trials.ended + 1)
             arm, said = of_arm[row["config"]], verdicts.get(row["config"], set())
             unit_name = "-".join(str(row[key]) for key in KEYS)
-            if unit_name not in lessons or not is_healthy(row, tables["cells"], said):
+            if unit_name not in asked or not said or not has_learnt(row, tables["cells"]):
                 continue
-            records = UnitRecords(row, **tables)
-            scores = {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")}
-            name = f"{place.form}/{row['config']}-{row['seed']}"
-            drowned = DROWNED in said
             unit = TrialUnit(
-                name, arm.recipe, place.form, arm.half, records, scores, drowned, lessons[unit_name]
+                f"{place.name}/{row['config']}-{row['seed']}",
+                arm.recipe,
+                place.form,
+                arm.half,
+                UnitRecords(row, **tables),
+                {name: predictions[name].to_numpy() for name in ("label", "cell_line", "u", "logit")},
+                DROWNED in said,
+                *asked[unit_name],
             )
-            trials.of(unit).append(unit)
+            trials.of(unit, said).append(unit)
     return trials
 
 
-def is_healthy(row: Row, cells: Iterable[Row], verdicts: set[str]) -> bool:
-    """Finished, the lower 95 % bound of U_I's unseen AUC above 0.5, and nothing inert or leaking in its configuration's
-    audit. The AUC is the mean over cell lines weighted by pairs."""
-    if row["status"] != "done" or not verdicts or verdicts & AT_FAULT:
+def has_learnt(row: Row, cells: Iterable[Row]) -> bool:
+    """Finished, and the lower 95 % bound of U_I's unseen AUC above 0.5. The AUC is the mean over cell lines weighted by
+    pairs."""
+    if row["status"] != "done":
         return False
     alone = [
         each for each in cells if each["score"] == "u_only" and each["selection"] == "best_on_validation"

@@ -18,8 +18,8 @@ def in_need(
 ) -> Iterator[SmallTrial]:
     """The arms to be trained in a turn (from 0 on), where each rule is wanted to be judged on so many healthy units: all in
     the first one. Later ones that have units on which a rule that lacks some can be judged, until as many more as each of
-    them gave in a turn before would suffice. Those whose documents name a fault are trained once, since none of their
-    units counts as healthy."""
+    them gave in a turn before would suffice. Those with a fault of their own are trained once, since none of their units
+    counts as healthy."""
     counts = able_counts(healthy, rules)
     gave: Counter[tuple[str, str, str]] = Counter()
     for row in healthy:
@@ -29,7 +29,7 @@ def in_need(
         helps = any(count and counts[rule] < wanted for rule, count in of_arm.items())
         if turn == 0:
             yield arm
-        elif helps and RECIPES[arm.recipe].documented is None:
+        elif helps and RECIPES[arm.recipe].fault is None:
             for rule, count in of_arm.items():
                 counts[rule] += count / turn
             yield arm

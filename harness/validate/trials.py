@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from harness.data.folds import Fold, make_folds, split
 from harness.data.store import open_dataset
 from harness.stamp.code import Code
 from harness.store.writer import RunWriter
+from harness.trial.clock import Clock
 from harness.trial.score.evaluate import VALIDATION
 from harness.trial.score.ledger import ledger_row
 from harness.trial.score.rows import embedding_rows, prediction_rows
@@ -30,7 +31,7 @@ from harness.trial.score.scoring import score_splits
 from harness.trial.taking import StackedUnits
 from harness.trial.unit_run import UnitRun
 from harness.validate.lesson import SPLIT, Lesson, lesson
-from harness.validate.recipes import BP, FORMS, RECIPES, SMALL
+from harness.validate.recipes import BASE, BP, FORMS, RECIPES, SMALL, Recipe
 
 PROMOTER = "promoter_kmer_logistic"
 BEGIN = ("harness.validate.trials", "harness.trial.unit_run", "harness.audit.unit_inspector")
@@ -41,12 +42,22 @@ RULES = "analysis.rules"
 
 @dataclass(frozen=True)
 class FormData:
-    """Data of one planted form, encoded, with the fold and the run folder of its trials."""
+    """Data of one planted form with `changes`, encoded, with the fold and the run folder of its trials."""
 
     form: str
+    changes: Mapping[str, Any]
     dataset: EncodedDataset
     fold: Fold
     run: RunWriter
+
+    @property
+    def name(self) -> str:
+        """The form, and what is changed."""
+        return ", ".join([self.form, *(f"{key} {value}" for key, value in self.changes.items())])
+
+    def holds(self, recipe: Recipe) -> bool:
+        """Whether a recipe is trained on these data."""
+        return self.form in recipe.forms and self.changes == recipe.data
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class SmallTrial:
 
     @property
     def name(self) -> str:
-        return f"{self.recipe} on {self.place.form}"
+        return f"{self.recipe} on {self.place.name}"
 
 
 def trained_code() -> str:
@@ -71,31 +82,23 @@ def trained_code() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def places(out: Path, forms: tuple[str, ...] = FORMS) -> Iterator[FormData]:
-    """The data of every form, made and encoded once, with a promoter-only baseline of their fold beside. Units of other
-    code are in folders of their own."""
+def places(out: Path) -> Iterator[FormData]:
+    """The data of every form that recipes ask for, made and encoded once, with a promoter-only baseline of their fold
+    beside. Units of other code are in folders of their own."""
     code = trained_code()
-    for form in forms:
-        data = DataBlock.model_validate(
-            {
-                "synthetic": {
-                    "form": form,
-                    "cell_lines": 8,
-                    "chromosomes": 2,
-                    "enhancer_bp": BP,
-                    "promoter_bp": BP,
-                    "motifs": 1,
-                    "environment_dim": 1,
-                    "pairs_per_cell": 800,
-                    "strength": 3.0,
-                }
-            }
-        )
+    asked: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    for form in FORMS:
+        for recipe in RECIPES.values():
+            if form in recipe.forms:
+                asked.setdefault(json.dumps([form, dict(recipe.data)]), (form, recipe.data))
+    for form, changes in asked.values():
+        data = DataBlock.model_validate({"synthetic": {**BASE, "form": form, **changes}})
         dataset = open_dataset(data, enhancer_bp=BP, promoter_bp=BP, cache=out / "cache", progress=False)
         fold = make_folds(dataset, data)[0]
-        run = RunWriter(out / "trained" / code / form)
+        folder = "-".join([form, *(f"{key}-{value}" for key, value in changes.items())])
+        run = RunWriter(out / "trained" / code / folder)
         run.write("baselines", fold.id, _of_promoter(dataset, fold))
-        yield FormData(form, dataset, fold, run)
+        yield FormData(form, changes, dataset, fold, run)
 
 
 def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
@@ -117,21 +120,22 @@ def _of_promoter(dataset: EncodedDataset, fold: Fold) -> list[dict[str, Any]]:
 
 def arms(places_: list[FormData]) -> list[SmallTrial]:
     """Every recipe on the data of each of its forms, by turns of the two halves."""
-    configs = {
-        name: compose(load_preset(recipe.preset), {**SMALL, **recipe.changes}).resolved()
-        for name, recipe in RECIPES.items()
-    }
     return [
-        SmallTrial(name, place, (number + row) % 2, config)
-        for number, place in enumerate(places_)
-        for row, (name, config) in enumerate(configs.items())
-        if place.form in RECIPES[name].forms
+        SmallTrial(name, place, (FORMS.index(place.form) + row) % 2, _config(recipe))
+        for place in places_
+        for row, (name, recipe) in enumerate(RECIPES.items())
+        if place.holds(recipe)
     ]
+
+
+def _config(recipe: Recipe) -> ConfigurationBlock:
+    return compose(load_preset(recipe.preset), {**SMALL, **recipe.changes}).resolved()
 
 
 def train(arm: SmallTrial, turn: int) -> None:
     """Train the seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited as the
-    units of a sweep are: the mechanisms are judged at the first seed, for all of them."""
+    first seed of a trial is, by twins as well, so that mechanisms are judged in each of them."""
+    began = Clock.now()
     seeds = RECIPES[arm.recipe].seeds
     torch.set_num_threads(1)
     units = [
@@ -143,7 +147,7 @@ def train(arm: SmallTrial, turn: int) -> None:
             arm.place.run,
             changes={"preset": arm.recipe},
             inspector=AuditInspector,
-            twins=seed == 0,
+            twins=True,
         )
         for seed in range(turn * seeds, (turn + 1) * seeds)
     ]
@@ -153,21 +157,32 @@ def train(arm: SmallTrial, turn: int) -> None:
         for _, reached in stack.advance([unit for unit in active if unit.epoch == behind]):
             if isinstance(reached, Exception):
                 raise reached
-    known = lessons_of(arm.place)
+    known, seconds = lessons_of(arm.place), began.cpu / seeds
     with (arm.place.run.path / LESSONS).open("a", encoding="utf-8") as out:
         for unit in units:
             if unit.unit not in known:
                 taught = _lesson(unit)
-                out.write(json.dumps({"unit": unit.unit, "lesson": taught and asdict(taught)}) + "\n")
+                row = {"unit": unit.unit, "lesson": taught and asdict(taught), "seconds": seconds}
+                out.write(json.dumps(row) + "\n")
 
 
-def lessons_of(place: FormData) -> dict[str, Lesson | None]:
-    """Unit -> its lesson, None without a Teacher; of the units that have been looked at."""
+class Ended(NamedTuple):
+    """What was asked of a unit as it ended: its lesson, None without a Teacher, and the seconds of processor time that it
+    took, those of its stack shared evenly."""
+
+    lesson: Lesson | None
+    seconds: float
+
+
+def lessons_of(place: FormData) -> dict[str, Ended]:
+    """Unit -> what was asked of it, of the units that have been looked at."""
     file = place.run.path / LESSONS
     rows = (
         [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
     )
-    return {row["unit"]: row["lesson"] and Lesson.from_row(row["lesson"]) for row in rows}
+    return {
+        row["unit"]: Ended(row["lesson"] and Lesson.from_row(row["lesson"]), row["seconds"]) for row in rows
+    }
 
 
 def _lesson(unit: UnitRun) -> Lesson | None:

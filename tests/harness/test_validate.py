@@ -1,6 +1,7 @@
 """The validation of the rules: what is planted is found, health is told without a rule, and the bounds are exact."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,19 @@ from harness.config.blocks.paths import flatten
 from harness.config.space.compose import compose, load_preset
 from harness.validate.cases import append, lines, planted_rows, trained_rows
 from harness.validate.faults import Fault, judged
-from harness.validate.figures import Proportion, documented_figures, faulty_shares, rule_figures
-from harness.validate.health import TrialUnit, is_healthy
+from harness.validate.figures import (
+    Proportion,
+    audited_without,
+    faulty_recipes,
+    faulty_shares,
+    rule_figures,
+    seconds_by_recipe,
+)
+from harness.validate.health import EndedTrials, TrialUnit, has_learnt
 from harness.validate.need import able_counts, in_need
 from harness.validate.planted import FAULTS
 from harness.validate.recipes import FORMS, RECIPES, SMALL
-from harness.validate.trials import FormData, SmallTrial
+from harness.validate.trials import FormData
 from harness.validate.trials import arms as arms_of
 from tests.analysis.rule_units import unit
 from tests.typed import rows_of
@@ -94,34 +102,58 @@ def test_a_fault_is_of_a_rule_and_of_every_inferred_one() -> None:
         == {name for name, rule in RULES.items() if rule.severity == "fault"}
     )
     assert all(fault.cases >= 2 * 60 for fault in FAULTS), "60 on the half that is reported"
-    places: list[Any] = [FormData(form, *[None] * 3) for form in FORMS]  # type: ignore[arg-type]  # data are not read
-    halves = [(RECIPES[arm.recipe].forms, arm.half) for arm in arms_of(places)]
-    for forms in {forms for forms, _ in halves}:
-        of_forms = [half for each, half in halves if each == forms]
-        assert sum(of_forms) * 2 == len(of_forms) >= 6, "configurations of two halves"
+    halves: dict[str, list[int]] = {}
+    for arm in arms_of(places()):
+        halves.setdefault(arm.recipe, []).append(arm.half)
+    assert halves.keys() == RECIPES.keys()
+    for name, recipe in RECIPES.items():
+        assert len(halves[name]) == len(recipe.forms)
+        assert sum(halves[name]) * 2 == len(recipe.forms), "configurations of two halves"
 
 
-def test_what_documents_call_without_effect_is_no_healthy_recipe() -> None:
-    known = {name: recipe.documented for name, recipe in RECIPES.items() if recipe.documented}
-    assert known == {"rp24": "drowned_term", "rp25": "drowned_term"}
-    for name in known:
+def places(*forms: str) -> list[FormData]:
+    """Where recipes are trained, on these forms or on all; data are not read."""
+    kinds = {(form, tuple(recipe.data.items())) for recipe in RECIPES.values() for form in recipe.forms}
+    nothing: Any = None
+    return [
+        FormData(form, dict(changes), nothing, nothing, nothing)
+        for form, changes in sorted(kinds)
+        if form in (forms or FORMS)
+    ]
+
+
+def test_what_is_bound_to_have_a_fault_is_no_healthy_recipe() -> None:
+    known = {name: recipe.fault for name, recipe in RECIPES.items() if recipe.fault}
+    assert known == {
+        "rp24": "drowned_term",
+        "rp25": "drowned_term",
+        "taught, told nothing": "lazy_teacher",
+    }
+    for name in ("rp24", "rp25"):
         (mended,) = (each for each in RECIPES if each.startswith(f"{name}, "))
         assert RECIPES[mended].preset == name, "the preset is among the healthy ones, with that weight raised"
         ((key, weight),) = RECIPES[mended].changes.items()
         before = flatten(compose(load_preset(name), SMALL).model_dump())[key]
-        assert weight == 10 * before
+        assert 2.9 * before < weight < 10.1 * before
+    assert RECIPES["taught, told nothing"].changes == RECIPES["taught"].changes, "they differ in data alone"
+    assert RECIPES["taught, told nothing"].data == {
+        **RECIPES["taught"].data,
+        "uninformative_environment": True,
+    }
 
 
-def test_documented_faults_are_counted_apart() -> None:
+def test_recipes_with_a_fault_are_counted_apart() -> None:
     rows: list[dict[str, Any]] = [
         {
             "recipe": "rp24",
             "drowned": at < 3,
+            "lesson": None,
+            "unable": ["drowned_term"] * (at == 4),
             "raised": ["drowned_term"] * (at < 2) + ["shortcut"] * (at == 3),
         }
-        for at in range(4)
+        for at in range(5)
     ]
-    (one,) = documented_figures(rows)
+    (one,) = faulty_recipes(rows)
     assert (one.recipe, one.raised, one.witnessed, one.both, one.others) == (
         "rp24",
         Proportion(2, 4),
@@ -129,34 +161,51 @@ def test_documented_faults_are_counted_apart() -> None:
         2,
         1,
     )
+    taught = [
+        {"recipe": "taught, told nothing", "drowned": True, "unable": [], "lesson": {"verdict": verdict}}
+        | {"raised": ["lazy_teacher"]}
+        for verdict in ("lazy", "undecided")
+    ]
+    (other,) = faulty_recipes(taught)
+    assert (other.raised, other.witnessed, other.both) == (Proportion(2, 2), 1, 1), "labels are its witness"
+
+
+def test_the_audit_is_held_against_units_that_it_had_no_part_in() -> None:
+    healthy: list[dict[str, Any]] = [
+        {"half": 0, "raised": [], "unable": [] if at else ["inert_mechanism"]} for at in range(4)
+    ]
+    accused: list[dict[str, Any]] = [{"half": 0, "raised": ["inert_mechanism"], "unable": []}]
+    assert audited_without(healthy, accused) == Proportion(1, 4)
+
+
+def test_what_a_trial_takes_is_a_mean_of_its_recipe() -> None:
+    rows: list[dict[str, Any]] = [
+        {"recipe": name, "seconds": seconds} for name, seconds in (("a", 2.0), ("a", 4.0), ("b", 1.0))
+    ]
+    assert seconds_by_recipe(rows) == {"a": 3.0, "b": 1.0}
 
 
 def test_what_is_trained_further_is_what_a_rule_lacks() -> None:
     """Of two forms each recipe at first; then what has units that the lacking rule can be judged on, and no other."""
-    config = compose(load_preset("minimal"), SMALL)
-    places: list[Any] = [FormData(form, *[None] * 3) for form in ("linear", "interaction")]  # type: ignore[arg-type]  # data are not read
-    arms = [SmallTrial(recipe, place, 0, config) for place in places for recipe in RECIPES]
-    assert list(in_need(arms, 0, [], ["dead_competition"], 9)) == arms
+    arms = arms_of(places("linear", "interaction"))
+    assert list(in_need(arms, 0, [], ["lazy_teacher"], 9)) == arms
     healthy: list[dict[str, Any]] = [
         {
             "recipe": arm.recipe,
             "form": arm.place.form,
-            "unable": [] if "taught" in arm.recipe else ["dead_competition"],
+            "unable": [] if arm.recipe.startswith("taught") else ["lazy_teacher"],
         }
         for arm in arms
-        if RECIPES[arm.recipe].documented is None
+        if RECIPES[arm.recipe].fault is None
     ]
-    rules = ["dead_competition", "not_learning"]
-    assert able_counts(healthy, rules) == {"dead_competition": 6, "not_learning": 14}
-    taught = [
-        f"{recipe} on {form}"
-        for form in ("linear", "interaction")
-        for recipe in RECIPES
-        if "taught" in recipe
-    ]
+    rules = ["lazy_teacher", "not_learning"]
+    assert able_counts(healthy, rules) == {"lazy_teacher": 6, "not_learning": 16}
+    taught = [arm.name for arm in arms if arm.recipe.startswith("taught") and not RECIPES[arm.recipe].fault]
+    assert len(taught) == 6
     assert [arm.name for arm in in_need(arms, 1, healthy, rules, 12)] == taught
     assert [arm.name for arm in in_need(arms, 1, healthy, rules, 8)] == taught[:2], "no more than are lacking"
-    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 30)} == set(RECIPES) - {"rp24", "rp25"}
+    without_fault = {name for name, recipe in RECIPES.items() if recipe.fault is None}
+    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 32)} == without_fault
     assert list(in_need(arms, 1, healthy, rules, 6)) == []
 
 
@@ -164,13 +213,16 @@ def test_health_is_decided_without_a_rule(units: list[TrialUnit]) -> None:
     records = units[0].records
     cells: Any = records.cells
     done = {"status": "done"}
-    assert is_healthy(done, cells, {"active", "idle"})
-    assert not is_healthy({"status": "stopped"}, cells, {"active"})
-    assert not is_healthy(done, cells, {"active", "leaking"})
-    assert not is_healthy(done, cells, set()), "nobody has looked"
+    assert has_learnt(done, cells)
+    assert not has_learnt({"status": "stopped"}, cells)
+    trials = EndedTrials([], [], [], 0)
+    assert trials.of(units[0], {"active", "idle"}) is trials.healthy
+    assert trials.of(units[0], {"active", "leaking"}) is trials.accused
+    assert trials.of(units[0], {"inert"}) is trials.accused
+    assert trials.of(replace(units[0], recipe="rp24"), {"active"}) is trials.faulty
     for auc, healthy in ((0.53, False), (0.54, True)):  # 1.96 standard errors of 2 x 500 pairs are 0.036
         known = [{**row, "auc": auc} if row["score"] == "u_only" else row for row in cells]
-        assert is_healthy(done, known, {"active"}) == healthy
+        assert has_learnt(done, known) == healthy
 
 
 def test_bounds_are_those_of_clopper_and_pearson() -> None:
