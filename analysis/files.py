@@ -199,7 +199,9 @@ class TableFiles:
         for attempt in range(3):
             try:
                 # A small file is read faster without pq.read_table's dataset around it.
-                with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+                with pq.ParquetFile(
+                    file, page_checksum_verification=True, read_dictionary=_coded(schema)
+                ) as opened:
                     chosen = None
                     if file.name.startswith(PART):
                         self._of[file] = _held(opened.schema_arrow)
@@ -297,8 +299,8 @@ def _check_units(file: Path, table: pa.Table, units: set[str]) -> None:
 
 def unit_names(table: pa.Table) -> pa.Array:
     """`<config>-<fold>-<seed>` of every row: the stem of the file that a unit has by itself."""
-    seed = table["seed"].cast(pa.string())
-    return pc.binary_join_element_wise(table["config"], table["fold"], seed, "-")
+    config, fold, seed = (table[key].cast(pa.string()) for key in KEYS)
+    return pc.binary_join_element_wise(config, fold, seed, "-")
 
 
 def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -312,6 +314,17 @@ def conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
         for column in schema
     ]
     return pa.table(columns, schema=schema)
+
+
+def with_codes(schema: pa.Schema) -> pa.Schema:
+    """The schema with names in place of texts: codes into a dictionary of what occurs, which a file has them as already, so
+    that no text is made of a row."""
+    code = pa.dictionary(pa.int32(), pa.string())
+    return pa.schema([field.with_type(code) if field.type == pa.string() else field for field in schema])
+
+
+def _coded(schema: pa.Schema) -> list[str]:
+    return [field.name for field in schema if pa.types.is_dictionary(field.type)]
 
 
 def _columns(

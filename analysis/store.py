@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from analysis.confirmation.seal import refuse_unopened
 from analysis.errors import UserError
-from analysis.files import TableFiles
+from analysis.files import TableFiles, with_codes
 from analysis.nearest_path import nearest_path
 from analysis.output import printable
 from analysis.paths import driven, in_doubt, tried, user_path
@@ -168,12 +168,9 @@ class Run:
         are categories.
         """
         if "judged" not in self._tables:
-            schema = pa.schema([TABLES["cells"].field(column) for column in _READ_OF_CELLS])
+            schema = with_codes(pa.schema([TABLES["cells"].field(column) for column in _READ_OF_CELLS]))
             table = self._files("cells").read(schema, _is_judged, lambda group: group in _JUDGED)
-            names = {at: field for at, field in enumerate(table.schema) if field.type == pa.string()}
-            for at, field in names.items():
-                table = table.set_column(at, field.name, table[field.name].dictionary_encode())
-            frame = self._asked_for(table.to_pandas())
+            frame = self._asked_for(table.unify_dictionaries().to_pandas())
             frame["unit"] = units_of(frame, self.table("units"))
             self._tables["judged"] = frame
         return self._tables["judged"]

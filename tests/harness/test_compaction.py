@@ -90,6 +90,24 @@ def test_every_reading_is_the_same_and_few_files_are_left(run: Path) -> None:
     assert units.tolist() == [9] * 4
 
 
+def test_judged_rows_have_names_of_several_files_as_categories(run: Path) -> None:
+    """Files of other units have other dictionaries; a code of one must not be read as a name of another."""
+    compactor = Compactor(run, at_once=2)
+    compactor.collect(NAMES[:3])
+    opened = Run.open(run)
+    judged, cells = opened.judged(), opened.table("cells")
+    wanted = cells[
+        (cells["prevalence_mode"] == "as_found")
+        & (
+            (cells["split"] == "val_unseen") & (cells["selection"] != "last")
+            | (cells["split"] == "test") & (cells["selection"] == "best_on_validation")
+        )
+    ]
+    names = [*KEYS, "cell_line", "split", "selection"]
+    assert sorted(judged[names].itertuples(index=False)) == sorted(wanted[names].itertuples(index=False))
+    assert all(isinstance(judged[name].dtype, pd.CategoricalDtype) for name in names if name != "seed")
+
+
 def test_parts_are_plain_parquet_with_the_schema(run: Path) -> None:
     compact(run / "cells", NAMES)
     (file,) = (run / "cells").glob("*.parquet")
