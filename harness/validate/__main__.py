@@ -43,7 +43,7 @@ healthy     real trials of a few seconds, of several recipes on data of every pl
             what has no planted fault, finished, whose U_I has an unseen AUC with a lower 95 % bound above 0.5, and in whose
             configuration the audit found nothing inert or leaking.
 faulty      real trials of recipes that are bound to have a fault: rp24 and rp25, of whose weights documents say that they
-            are without effect, and Students of data in which no support set says anything of its cell line. They are
+            are without effect, and Students of data whose cell lines differ in a marker that means nothing to U_I. They are
             counted apart, beside what measures the same without the rule: the audit, and labels.
 planted     simulated summaries: the rows that a healthy unit left, changed as the fault would have changed them (scores
             are made anew where it acts on predictions). A warning on them is right.

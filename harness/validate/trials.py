@@ -133,10 +133,10 @@ def _config(recipe: Recipe) -> ConfigurationBlock:
 
 
 def train(arm: SmallTrial, turn: int) -> None:
-    """Train the seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited as the
-    first seed of a trial is, by twins as well, so that mechanisms are judged in each of them."""
-    began = Clock.now()
-    seeds = RECIPES[arm.recipe].seeds
+    """Train the seeds of an arm's turn (from 0 on) as one stack, as far as they have not ended. All are audited, and as
+    many as the recipe says by twins as well, as the first seed of a trial is, so that mechanisms are judged there."""
+    began, recipe = Clock.now(), RECIPES[arm.recipe]
+    seeds = recipe.seeds
     torch.set_num_threads(1)
     units = [
         UnitRun(
@@ -147,7 +147,7 @@ def train(arm: SmallTrial, turn: int) -> None:
             arm.place.run,
             changes={"preset": arm.recipe},
             inspector=AuditInspector,
-            twins=True,
+            twins=recipe.audited is None or seed % seeds < recipe.audited,
         )
         for seed in range(turn * seeds, (turn + 1) * seeds)
     ]

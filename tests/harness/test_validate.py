@@ -127,7 +127,7 @@ def test_what_is_bound_to_have_a_fault_is_no_healthy_recipe() -> None:
     assert known == {
         "rp24": "drowned_term",
         "rp25": "drowned_term",
-        "taught, told nothing": "lazy_teacher",
+        "taught, marker alone": "lazy_teacher",
     }
     for name in ("rp24", "rp25"):
         (mended,) = (each for each in RECIPES if each.startswith(f"{name}, "))
@@ -135,11 +135,9 @@ def test_what_is_bound_to_have_a_fault_is_no_healthy_recipe() -> None:
         ((key, weight),) = RECIPES[mended].changes.items()
         before = flatten(compose(load_preset(name), SMALL).model_dump())[key]
         assert 2.9 * before < weight < 10.1 * before
-    assert RECIPES["taught, told nothing"].changes == RECIPES["taught"].changes, "they differ in data alone"
-    assert RECIPES["taught, told nothing"].data == {
-        **RECIPES["taught"].data,
-        "uninformative_environment": True,
-    }
+    lazy, mended = RECIPES["taught, marker alone"], RECIPES["taught, attention"]
+    assert (lazy.changes, lazy.forms) == (mended.changes, mended.forms), "they differ in data alone"
+    assert (lazy.data, mended.data) == ({}, {"motifs": 2})
 
 
 def test_recipes_with_a_fault_are_counted_apart() -> None:
@@ -162,7 +160,7 @@ def test_recipes_with_a_fault_are_counted_apart() -> None:
         1,
     )
     taught = [
-        {"recipe": "taught, told nothing", "drowned": True, "unable": [], "lesson": {"verdict": verdict}}
+        {"recipe": "taught, marker alone", "drowned": True, "unable": [], "lesson": {"verdict": verdict}}
         | {"raised": ["lazy_teacher"]}
         for verdict in ("lazy", "undecided")
     ]
@@ -197,16 +195,22 @@ def test_what_is_trained_further_is_what_a_rule_lacks() -> None:
         }
         for arm in arms
         if RECIPES[arm.recipe].fault is None
+        for _ in range(RECIPES[arm.recipe].seeds)
     ]
     rules = ["lazy_teacher", "not_learning"]
-    assert able_counts(healthy, rules) == {"lazy_teacher": 6, "not_learning": 16}
+    assert able_counts(healthy, rules) == {"lazy_teacher": 48, "not_learning": 48 + 40}
     taught = [arm.name for arm in arms if arm.recipe.startswith("taught") and not RECIPES[arm.recipe].fault]
     assert len(taught) == 6
-    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 12)] == taught
-    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 8)] == taught[:2], "no more than are lacking"
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 88)] == taught[:5], (
+        "no more than are lacking"
+    )
+    assert [arm.name for arm in in_need(arms, 1, healthy, rules, 64)] == taught[:2]
     without_fault = {name for name, recipe in RECIPES.items() if recipe.fault is None}
-    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 32)} == without_fault
-    assert list(in_need(arms, 1, healthy, rules, 6)) == []
+    assert {arm.recipe for arm in in_need(arms, 1, healthy, rules, 200)} == without_fault
+    assert list(in_need(arms, 1, healthy, rules, 48)) == []
+    of_taught = [row for row in healthy if row["recipe"].startswith("taught")]
+    rarely = [{**row, "unable": ["lazy_teacher"] * (at % 8 > 0)} for at, row in enumerate(of_taught)]
+    assert list(in_need(arms, 1, rarely, ["lazy_teacher"], 48)) == [], "one unit of eight is not worth a turn"
 
 
 def test_health_is_decided_without_a_rule(units: list[TrialUnit]) -> None:
