@@ -1,5 +1,6 @@
 """Recall, false positives and precision of every rule, with exact binomial bounds, from the cases."""
 
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from statistics import fmean
@@ -163,7 +164,8 @@ def seconds_by_recipe(rows: list[Row]) -> dict[str, float]:
     """Recipe -> mean seconds of processor time of its trials."""
     taken: dict[str, list[float]] = {}
     for row in rows:
-        taken.setdefault(row["recipe"], []).append(row["seconds"])
+        if not math.isnan(row["seconds"]):
+            taken.setdefault(row["recipe"], []).append(row["seconds"])
     return {name: fmean(each) for name, each in taken.items()}
 
 

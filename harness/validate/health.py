@@ -61,7 +61,8 @@ class EndedTrials:
 
 def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
     """The trials of arms that have ended. Of an arm the audits of all seeds count for each of them: what is dead in one is
-    dead in all. Units that nobody has audited, or that have not learnt, are of none."""
+    dead in all. Units that nobody has audited, or that have not learnt, are of none; those of what is no recipe any longer
+    are left alone."""
     trials = EndedTrials([], [], [], 0)
     for place in {id(arm.place): arm.place for arm in arms}.values():
         if not (place.run.path / "units").is_dir():
@@ -71,6 +72,8 @@ def ended_trials(arms: Sequence[SmallTrial]) -> EndedTrials:
         verdicts = run.table("audit").groupby("config")["verdict"].agg(set).to_dict()
         asked = lessons_of(place)
         for row, tables, predictions in _units(run):
+            if row["config"] not in of_arm:
+                continue
             trials = replace(trials, ended=trials.ended + 1)
             arm, said = of_arm[row["config"]], verdicts.get(row["config"], set())
             unit_name = "-".join(str(row[key]) for key in KEYS)

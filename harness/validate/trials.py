@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -168,7 +169,7 @@ def train(arm: SmallTrial, turn: int) -> None:
 
 class Ended(NamedTuple):
     """What was asked of a unit as it ended: its lesson, None without a Teacher, and the seconds of processor time that it
-    took, those of its stack shared evenly."""
+    took, those of its stack shared evenly; NaN of units from before that was asked."""
 
     lesson: Lesson | None
     seconds: float
@@ -181,7 +182,8 @@ def lessons_of(place: FormData) -> dict[str, Ended]:
         [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
     )
     return {
-        row["unit"]: Ended(row["lesson"] and Lesson.from_row(row["lesson"]), row["seconds"]) for row in rows
+        row["unit"]: Ended(row["lesson"] and Lesson.from_row(row["lesson"]), row.get("seconds", math.nan))
+        for row in rows
     }
 
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,7 @@ def test_what_is_bound_to_have_a_fault_is_no_healthy_recipe() -> None:
         before = flatten(compose(load_preset(name), SMALL).model_dump())[key]
         assert 2.9 * before < weight < 10.1 * before
     lazy, mended = RECIPES["taught, marker alone"], RECIPES["taught, attention"]
-    assert (lazy.changes, lazy.forms) == (mended.changes, mended.forms), "they differ in data alone"
+    assert lazy.changes["environment.encoder"] == mended.changes["environment.encoder"] == "attention"
     assert (lazy.data, mended.data) == ({}, {"motifs": 2})
 
 
@@ -178,7 +179,8 @@ def test_the_audit_is_held_against_units_that_it_had_no_part_in() -> None:
 
 def test_what_a_trial_takes_is_a_mean_of_its_recipe() -> None:
     rows: list[dict[str, Any]] = [
-        {"recipe": name, "seconds": seconds} for name, seconds in (("a", 2.0), ("a", 4.0), ("b", 1.0))
+        {"recipe": name, "seconds": seconds}
+        for name, seconds in (("a", 2.0), ("a", 4.0), ("a", nan), ("b", 1.0))
     ]
     assert seconds_by_recipe(rows) == {"a": 3.0, "b": 1.0}
 
@@ -198,7 +200,7 @@ def test_what_is_trained_further_is_what_a_rule_lacks() -> None:
         for _ in range(RECIPES[arm.recipe].seeds)
     ]
     rules = ["lazy_teacher", "not_learning"]
-    assert able_counts(healthy, rules) == {"lazy_teacher": 48, "not_learning": 48 + 40}
+    assert able_counts(healthy, rules) == {"lazy_teacher": 48, "not_learning": 48 + 48}
     taught = [arm.name for arm in arms if arm.recipe.startswith("taught") and not RECIPES[arm.recipe].fault]
     assert len(taught) == 6
     assert [arm.name for arm in in_need(arms, 1, healthy, rules, 88)] == taught[:5], (
