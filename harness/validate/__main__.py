@@ -29,6 +29,7 @@ from harness.validate.figures import (
     summary,
 )
 from harness.validate.health import EndedTrials, TrialUnit, ended_trials
+from harness.validate.markdown import decimals, groups_markdown, rules_markdown
 from harness.validate.need import in_need
 from harness.validate.planted import FAULTS
 
@@ -65,6 +66,7 @@ def main() -> int:
         help=f"healthy units that each rule is to be judged on ({UNITS})",
     )
     parser.add_argument("--trained", action="store_true", help="judge the trials that are there; train none")
+    parser.add_argument("--markdown", action="store_true", help="the two tables as docs/ranking.md has them")
     options = parser.parse_args()
     console, out = terminal.console(), Path(options.out)
     if out.is_file():
@@ -76,7 +78,7 @@ def main() -> int:
     ended = ended_trials(arms)
     if not ended.healthy:
         raise UserError(f"--out {out}: of {ended.ended} trials none is healthy; train more without --trained")
-    report(out, ended, console)
+    report(out, ended, console, markdown=options.markdown)
     console.print(f"{began.cpu / 60:.0f} min of processor", highlight=False)
     return 0
 
@@ -95,7 +97,7 @@ def train(out: Path, arms: list[trials.SmallTrial], wanted: int, console: Consol
         healthy = judgements(out / "trained.jsonl", ended_trials(arms).healthy, Code.of(begin=BEGIN).hash)
 
 
-def report(out: Path, ended: EndedTrials, console: Console) -> None:
+def report(out: Path, ended: EndedTrials, console: Console, *, markdown: bool) -> None:
     """Judge what was not judged, and say what all of it comes to."""
     code = Code.of(begin=BEGIN).hash
     units = ended.healthy
@@ -111,7 +113,12 @@ def report(out: Path, ended: EndedTrials, console: Console) -> None:
     )
     replace_atomically(out / "report.jsonl", text.encode())
     console.print(f"{len(units)} of {ended.ended} trials are healthy; code {code}", highlight=False)
-    console.print(rules_table(figures))
+    shares = faulty_shares(healthy)
+    if markdown:
+        print(f"{rules_markdown(figures)}\n{groups_markdown(shares)}")
+    else:
+        console.print(rules_table(figures))
+        console.print(healthy_table(shares))
     without = audited_without(healthy, accused)
     console.print(
         f"inert_mechanism where health does not ask the audit: {without.hits} of {without.of}, up to "
@@ -119,7 +126,6 @@ def report(out: Path, ended: EndedTrials, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    console.print(healthy_table(faulty_shares(healthy)))
     for each in faulty_recipes(faulty):
         console.print(
             f"{each.recipe}, bound to have {each.rule}: raised in {each.raised.hits} of {each.raised.of} units, another "
@@ -170,15 +176,15 @@ def rules_table(figures: list[RuleFigures]) -> Table:
         recall = each.recall
         table.add_row(
             each.rule,
-            *(str(recall.of), _number(recall.value), _number(recall.bounds[0])),
+            *(str(recall.of), decimals(recall.value), decimals(recall.bounds[0])),
             *(text for alarms in (each.alarms, each.every) for text in _hits(alarms)),
-            *(_number(each.precision), _number(each.worst_precision), tuned),
+            *(decimals(each.precision), decimals(each.worst_precision), tuned),
         )
     return table
 
 
 def _hits(share: Proportion) -> tuple[str, str]:
-    return (f"{share.hits} of {share.of}", _number(share.bounds[1])) if share.of else ("-", "-")
+    return (f"{share.hits} of {share.of}", decimals(share.bounds[1])) if share.of else ("-", "-")
 
 
 def healthy_table(shares: dict[str, Proportion]) -> Table:
@@ -188,12 +194,8 @@ def healthy_table(shares: dict[str, Proportion]) -> Table:
         table.add_column(name, justify="left" if name == "healthy units" else "right")
     for group, share in sorted(shares.items()):
         counted = (str(share.of), str(share.hits))
-        table.add_row(group, *counted, _number(share.value), _number(share.bounds[1]))
+        table.add_row(group, *counted, decimals(share.value), decimals(share.bounds[1]))
     return table
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.3f}"
 
 
 if __name__ == "__main__":

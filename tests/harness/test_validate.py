@@ -18,6 +18,7 @@ from harness.validate.cases import append, lines, planted_rows, trained_rows
 from harness.validate.faults import Fault, judged
 from harness.validate.figures import (
     Proportion,
+    RuleFigures,
     audited_without,
     faulty_recipes,
     faulty_shares,
@@ -25,6 +26,7 @@ from harness.validate.figures import (
     seconds_by_recipe,
 )
 from harness.validate.health import EndedTrials, TrialUnit, has_learnt
+from harness.validate.markdown import groups_markdown, rules_markdown
 from harness.validate.need import able_counts, in_need
 from harness.validate.planted import FAULTS
 from harness.validate.recipes import FORMS, RECIPES, SMALL
@@ -260,6 +262,16 @@ def test_figures_are_of_one_half_and_limits_of_the_other() -> None:
     assert one.precision == pytest.approx(0.1 / (0.1 + 0.9 * 0.05))
     assert one.worst_precision < one.precision
     assert faulty_shares(healthy)["all"] == Proportion(4, 80)
+
+
+def test_the_tables_of_the_documentation_are_written_from_the_figures() -> None:
+    figures = RuleFigures(
+        "shortcut", "-", Proportion(59, 60), Proportion(1, 75), Proportion(2, 150), tuned=None
+    )
+    heading, rule, row = rules_markdown([figures]).splitlines()
+    assert heading.count("|") == rule.count("|") == row.count("|") == 8
+    assert row == "| `shortcut` | 60 | 0.983 | 0.911 | 1 of 75, 0.072 | 2 of 150, 0.047 | 0.891 |"
+    assert groups_markdown({"all": Proportion(0, 0)}).splitlines()[2] == "| all | 0 | 0 | - | 1.000 |"
 
 
 def test_lines_of_another_code_count_for_nothing(tmp_path: Path) -> None:
