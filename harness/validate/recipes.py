@@ -17,7 +17,7 @@ COMPETING: dict[str, Any] = {
 }  # fmt: skip
 """A competition at a weight that is felt, in as many episodes as its rule asks for."""
 TAUGHT: dict[str, Any] = {
-    "episode.query": 8, "optimiser.epochs": 4, "optimiser.steps_per_epoch": 75, "support.size": 32,
+    "episode.query": 8, "optimiser.epochs": 4, "optimiser.steps_per_epoch": 75, "support.size": 16,
     "episode.pseudo_unseen": 0.5, "routing": "shared",
     "environment.teacher.kind": "gradient", "loss.distillation.weight": 2.0,
 }  # fmt: skip
