@@ -25,7 +25,7 @@ from tests.typed import rows_of
         ((0.001, 0.9), True, False),
     ],
     ids=[
-        "tenfold", "not threefold", "falling", "no more than it once was", "just below 5 %", "just above", "nearly all of it",
+        "tenfold", "not threefold", "falling", "no more than it once was", "just below 5 %", "just above", "nearly all",
     ],
 )  # fmt: skip
 def test_a_student_that_is_still_growing_is_not_called_lazy(

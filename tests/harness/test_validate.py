@@ -133,9 +133,9 @@ def test_what_is_bound_to_have_a_fault_is_no_healthy_recipe() -> None:
         "taught, marker alone": "lazy_teacher",
     }
     for name in ("rp24", "rp25"):
-        (mended,) = (each for each in RECIPES if each.startswith(f"{name}, "))
-        assert RECIPES[mended].preset == name, "the preset is among the healthy ones, with that weight raised"
-        ((key, weight),) = RECIPES[mended].changes.items()
+        (raised,) = (each for each in RECIPES if each.startswith(f"{name}, "))
+        assert RECIPES[raised].preset == name, "the preset is among the healthy ones, with that weight raised"
+        ((key, weight),) = RECIPES[raised].changes.items()
         before = flatten(compose(load_preset(name), SMALL).model_dump())[key]
         assert 2.9 * before < weight < 10.1 * before
     lazy, mended = RECIPES["taught, marker alone"], RECIPES["taught, attention"]

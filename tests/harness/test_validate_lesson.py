@@ -95,7 +95,7 @@ def test_without_a_teacher_there_is_no_lesson() -> None:
     assert made(np.full(4, np.nan), LEVEL) is None
 
 
-def test_lazy_units_are_not_healthy_and_are_counted_apart() -> None:
+def test_what_labels_say_has_no_part_in_health_and_stands_beside_the_rule() -> None:
     none, lazy = Gain(0.0, -0.1, 0.1), Lesson(Gain(0.3, 0.2, 0.4), Gain(0.0, -0.1, 0.1), Gain(0.15, 0.1, 0.2))
     learnt, unsure = Lesson(none, Gain(0.3, 0.2, 0.4), Gain(-0.3, -0.4, -0.2)), Lesson(none, none, none)
     assert Lesson.from_row(json.loads(json.dumps(asdict(lazy)))) == lazy
@@ -107,9 +107,8 @@ def test_lazy_units_are_not_healthy_and_are_counted_apart() -> None:
         units.append(TrialUnit(f"u{number}", "taught", "linear", 1, records, scores, lesson=said))
     ended = EndedTrials([], [], [], 3)
     for each in units:
-        ended.of(each).append(each)
-    assert ended.lazy == units[:1]
-    assert ended.healthy == units[1:]
+        ended.of(each, {"active"}).append(each)
+    assert ended.healthy == units
     rows = list(trained_rows(units, FAULTS))
     assert [row["lesson"]["verdict"] for row in rows] == [LAZY, LEARNT, UNDECIDED]
     counted = {
