@@ -95,7 +95,7 @@ def test_without_a_teacher_there_is_no_lesson() -> None:
     assert made(np.full(4, np.nan), LEVEL) is None
 
 
-def test_what_labels_say_has_no_part_in_health_and_stands_beside_the_rule() -> None:
+def test_labels_have_no_part_in_health_and_stand_beside_the_rule() -> None:
     none, lazy = Gain(0.0, -0.1, 0.1), Lesson(Gain(0.3, 0.2, 0.4), Gain(0.0, -0.1, 0.1), Gain(0.15, 0.1, 0.2))
     learnt, unsure = Lesson(none, Gain(0.3, 0.2, 0.4), Gain(-0.3, -0.4, -0.2)), Lesson(none, none, none)
     assert Lesson.from_row(json.loads(json.dumps(asdict(lazy)))) == lazy
