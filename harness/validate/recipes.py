@@ -65,7 +65,7 @@ RECIPES = {
     "rp25": Recipe("rp25", fault="drowned_term", audited=1),
     "rp24, z_i raised": Recipe("rp24", {"loss.sparsity.z_i": 0.1}),
     "rp25, grl raised": Recipe("rp25", {"decouple.grl": 0.3}),
-    "competing": Recipe("minimal", COMPETING, seeds=8, audited=4),
+    "competing": Recipe("minimal", COMPETING, seeds=8, audited=4, forms=LEVELS),
     "taught": Recipe("minimal", TAUGHT, seeds=8, forms=LEVELS, data=CONTRAST, audited=1),
     "taught, interaction": Recipe(
         "minimal",
