@@ -31,7 +31,12 @@ def import_view(run: Run) -> Iterator[RenderableType]:
         aupr = values.get(config, float("nan"))
         table.add_row(Text(name), f"{aupr:.4f}" if aupr == aupr else "", _raised(surveyed.findings, config))
     yield table
-    for row in surveyed.unevaluated.to_dict("records"):
+    rows = surveyed.unevaluated.to_dict("records")
+    nowhere = list(dict.fromkeys(row["rule"] for row in rows if row["units"] == row["of"]))
+    if nowhere:
+        said = f"not evaluated in any unit, since the files lack what they need: {', '.join(nowhere)}"
+        yield Text(f"{said} (the ranking says what)", style="magenta")
+    for row in (row for row in rows if row["units"] < row["of"]):
         yield Text(
             f"not evaluated: {row['rule']} in {row['units']} of {row['of']} units: {why(row['missing'])}",
             style="magenta",
