@@ -160,7 +160,9 @@ def test_combine_says_where_runs_contradict_each_other(run: Path, tmp_path: Path
 def test_a_mistake_in_the_command_is_one_sentence_too() -> None:
     sentence = "error: the following arguments are required: RUN (python -m harness.runs show --help says what it takes)"
     assert refused("show") == f"{sentence}\n"
-    assert runs("show", "--help").stdout.startswith("usage: python -m harness.runs show [-h] [--lang LANG] RUN\n")
+    assert runs("show", "--help").stdout.startswith(
+        "usage: python -m harness.runs show [-h] [--lang LANG] RUN\n"
+    )
 
 
 def test_a_run_is_not_combined_into_another(run: Path, tmp_path: Path) -> None:
