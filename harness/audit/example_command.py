@@ -10,8 +10,8 @@ from rich.progress import track
 from harness.audit.example_digest import difference
 from harness.audit.examples import (
     FILE,
+    ExampleRecord,
     RecordDamaged,
-    Recorded,
     computed,
     examples,
     recorded,
@@ -29,7 +29,7 @@ of a value's norm is rounding, and stays as it was recorded."""
 def record_examples(arguments: Namespace, console: Console) -> int:
     """Write what changed, or only say so where `arguments.check`; 1 if that is something."""
     torch.set_num_threads(1)
-    made: dict[str, Recorded] = {}
+    made: dict[str, ExampleRecord] = {}
     named_examples = [*examples(every=True), *varied(every=True)]
     named = track(computed(named_examples), "examples", len(named_examples), console=console, transient=True)
     for name, one in named:
@@ -54,7 +54,7 @@ def record_examples(arguments: Namespace, console: Console) -> int:
     return 0
 
 
-def _change(made: Recorded, before: Recorded | None) -> str:
+def _change(made: ExampleRecord, before: ExampleRecord | None) -> str:
     if before is None:
         return "it is new"
     if made.configuration != before.configuration:
@@ -62,7 +62,7 @@ def _change(made: Recorded, before: Recorded | None) -> str:
     return difference(made.values, before.values)
 
 
-def _before(console: Console) -> Mapping[str, Recorded]:
+def _before(console: Console) -> Mapping[str, ExampleRecord]:
     """What is recorded; nothing, and why, where the record is damaged."""
     try:
         return recorded()

@@ -31,7 +31,7 @@ FEW = 3
 """Mechanisms that a preset has to add before its example is asked in place of those of single mechanisms."""
 
 
-class Entry(NamedTuple):
+class ExampleEntry(NamedTuple):
     """An example, keys of the mechanisms that it has, and the id of its configuration."""
 
     example: Example
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
     configuration: str
 
 
-class Recorded(NamedTuple):
+class ExampleRecord(NamedTuple):
     """What an example computed, and the id of the configuration that did."""
 
     configuration: str
@@ -47,7 +47,7 @@ class Recorded(NamedTuple):
 
 
 @cache
-def examples(*, every: bool = False) -> dict[str, Entry]:
+def examples(*, every: bool = False) -> dict[str, ExampleEntry]:
     """Name -> example: of every preset, and by itself of every mechanism that no preset has and that is recorded (`every`:
     recorded or not), which what a person brings is not."""
     made = [
@@ -77,9 +77,9 @@ def varied(*, every: bool = False) -> dict[str, Example]:
     }
 
 
-def _entry(example: Example) -> Entry:
+def _entry(example: Example) -> ExampleEntry:
     config = example.configuration(Path())
-    return Entry(example, frozenset(row.key for row in configured(config.model_dump())), config.id)
+    return ExampleEntry(example, frozenset(row.key for row in configured(config.model_dump())), config.id)
 
 
 def _there() -> dict[str, frozenset[str]]:
@@ -126,7 +126,7 @@ class RecordDamaged(Exception):
 
 
 @cache
-def recorded() -> dict[str, Recorded]:
+def recorded() -> dict[str, ExampleRecord]:
     """Name of an example -> what it computed. Raises RecordDamaged."""
     try:
         return _entries(json.loads(FILE.read_bytes()))
@@ -136,21 +136,21 @@ def recorded() -> dict[str, Recorded]:
         raise RecordDamaged(f"{PLACE} is no record of examples: {error}") from None
 
 
-def _entries(stored: Any) -> dict[str, Recorded]:
+def _entries(stored: Any) -> dict[str, ExampleRecord]:
     """What a file holds, checked: a configuration, and three finite numbers per value, of each example."""
     if not isinstance(stored, dict) or not stored:
         raise ValueError("expected values per example")
     return {name: _read(name, made) for name, made in stored.items()}
 
 
-def _read(name: str, made: Any) -> Recorded:
+def _read(name: str, made: Any) -> ExampleRecord:
     if not isinstance(made, dict) or not isinstance(made.get(CONFIGURATION), str) or len(made) < 2:
         raise ValueError(f"expected a configuration and values of {name!r}")
     values = {what: value for what, value in made.items() if what != CONFIGURATION}
     for what, value in values.items():
         if not (isinstance(value, list) and len(value) == 3 and all(map(_finite, value))):
             raise ValueError(f"{what!r} of {name!r} is not three numbers")
-    return Recorded(made[CONFIGURATION], {what: tuple(value) for what, value in values.items()})
+    return ExampleRecord(made[CONFIGURATION], {what: tuple(value) for what, value in values.items()})
 
 
 def _finite(value: Any) -> bool:
@@ -166,16 +166,16 @@ def without_example(rows: Iterable[Mechanism]) -> list[str]:
     return [WHOLE.name] * (WHOLE.name not in there) + [key for key in keys if key not in covered]
 
 
-def computed(names: Iterable[str]) -> Iterator[tuple[str, Recorded]]:
+def computed(names: Iterable[str]) -> Iterator[tuple[str, ExampleRecord]]:
     """What examples compute now, one after the other."""
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
         place = ExamplePlace(Path(folder))
         for name in names:
             example = of_name(name, every=True)
-            yield name, Recorded(example.configuration(Path()).id, place.computed(example))
+            yield name, ExampleRecord(example.configuration(Path()).id, place.computed(example))
 
 
-def written(made: Mapping[str, Recorded]) -> str:
+def written(made: Mapping[str, ExampleRecord]) -> str:
     """The file's text, a line per number, so that a change shows where it is."""
     blocks = []
     for name, each in made.items():

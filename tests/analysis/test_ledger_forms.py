@@ -117,7 +117,7 @@ def test_a_raw_resistance_is_read_back(form: str) -> None:
     assert unmet.tolist() == [1.25]
 
 
-def test_a_raw_resistance_near_0_of_a_far_reference_is_off_by_the_rounding_of_its_summands() -> None:
+def test_a_raw_value_near_0_is_off_by_what_it_is_a_sum_of() -> None:
     reference = Reference(torch.tensor([-4271.9, -1716.0]), torch.zeros(2, 2), torch.ones(2))
     resistance = ENERGIES.build("gated").resistance(width=2, features=2, scope="cell", rank=1)
     assert isinstance(resistance, Resistance)

@@ -36,7 +36,7 @@ def blocks_of(key: str, run: Run) -> Sequence[Block]:
     return blocks
 
 
-def test_a_term_without_a_gradient_is_named_and_means_count_zeros(tmp_path: Path) -> None:
+def test_a_term_without_a_gradient_is_named(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [Copy("aaa111", {}), Copy("bbb222", {}, lift=-0.1)], seeds=(0, 1))
 
     def pulls(config: str, *of_seeds: float) -> None:
@@ -96,7 +96,7 @@ def test_an_answer_from_one_cell_line_names_it(lines: list[str], said: str, tmp_
     assert f"in {said} that it was not trained on" in alone.result
 
 
-def test_one_result_among_several_configurations_is_not_the_one_configuration(tmp_path: Path) -> None:
+def test_one_result_of_several_is_not_alone(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", [Copy("aaa111", {}, lift=0.1)])
     write_unit(run, Copy("bbb222", {"energy.form": "gated"}, status="failed"), 0)
     told = answer(Material(rank(Run.open(run)), texts()))

@@ -167,7 +167,7 @@ def test_a_competition_that_rests_is_not_drowned(share: float, stands: bool) -> 
 
 @pytest.mark.parametrize("rule", ["zero_input", "correction_harms", "shortcut"])
 @pytest.mark.parametrize("weak", [(), (1,), (2,), (1, 2)], ids=str)
-def test_an_end_without_power_is_not_passed_by_an_epoch_with_power(rule: str, weak: tuple[int, ...]) -> None:
+def test_an_end_without_power_is_not_passed(rule: str, weak: tuple[int, ...]) -> None:
     """Of a unit with all three faults, in whatever epochs its unseen pairs could show them."""
     faulty = {"auc": 0.51, "auc_null": 0.55, "aupr": 0.4}
     epochs = ({**faulty, "auc_design_effect": 40.0 if epoch in weak else 1.0} for epoch in (1, 2))

@@ -222,7 +222,7 @@ def test_a_gradient_of_another_size_is_broken(make_unit: MakeUnit, monkeypatch: 
     with patched(monkeypatch, Calibration, "forward", larger):
         finding = judged(make_unit(HINGE))["calibration"]
     assert finding.verdict == "broken"
-    assert "0.667 times as far as its gradient says" in finding.reason
+    assert "0.666667 times as far as its gradient says" in finding.reason
 
 
 @pytest.mark.parametrize("opposite", [1.0, 1.5], ids=["alone", "with an opposite fault"])

@@ -108,7 +108,7 @@ def test_what_turns_wrong_later_is_told_then(make_unit: MakeUnit, monkeypatch: p
 
     unit_run = make_unit({"loss.prototypes.weight": 0.5, "loss.prototypes.radius": 0.0})
     monkeypatch.setattr(HingedPrototypes, "forward", late)
-    (fault, _) = (finding for finding in said(unit_run, epochs=2) if finding.verdict == "broken")
+    (fault,) = (finding for finding in said(unit_run, epochs=2) if finding.verdict == "broken")
     assert fault.mechanism == "prototypes_hinged"
     assert "at step 4, its gradient on z_e" in fault.reason
     assert torch.is_grad_enabled()

@@ -177,7 +177,7 @@ QUOTED = {"pairs", "row", "chr", "as", "with", "instead", "of", "bp"}
 """Of rows and places, which stay as reading says them."""
 
 
-def test_sentences_of_reading_are_in_chinese_where_the_report_says_them() -> None:
+def test_sentences_of_reading_are_in_chinese() -> None:
     words = spoken("zh")
     for note in (
         "repeated pairs dropped: 3 rows with enhancer, promoter, cell line and label of an earlier one (the first is "

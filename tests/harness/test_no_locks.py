@@ -144,7 +144,7 @@ def test_where_locks_are_the_same_run_is_interrupted(begun: Path) -> None:
     assert RunSummary(Run.open(begun)).status == "single"
 
 
-def test_a_draft_of_another_combination_stays_where_nobody_can_tell(no_locks: str, tmp_path: Path) -> None:
+def test_a_draft_stays_where_nobody_can_tell(no_locks: str, tmp_path: Path) -> None:
     other = tmp_path / f".out.{'0' * 32}"
     other.mkdir()
     (other / LOCK).touch()

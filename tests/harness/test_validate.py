@@ -264,7 +264,7 @@ def test_figures_are_of_one_half_and_limits_of_the_other() -> None:
     assert faulty_shares(healthy)["all"] == Proportion(4, 80)
 
 
-def test_the_tables_of_the_documentation_are_written_from_the_figures() -> None:
+def test_tables_of_the_documentation_are_written() -> None:
     figures = RuleFigures(
         "shortcut", "-", Proportion(59, 60), Proportion(1, 75), Proportion(2, 150), tuned=None
     )
