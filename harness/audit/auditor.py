@@ -8,7 +8,7 @@ import torch
 
 from harness.audit.earlier_teacher import strange_targets
 from harness.audit.finding import MechanismFinding
-from harness.audit.frozen_side import Asked, divided
+from harness.audit.frozen_side import AskedByTwins, divided
 from harness.audit.judge import Judge
 from harness.audit.keys import unread_keys
 from harness.audit.module_slopes import other_slopes
@@ -42,8 +42,8 @@ class Audit:
 def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -> Audit:
     """Judge every configured mechanism on clones of the trainer. At the first steps the keys that a trainer is built from
     are perturbed; at the end of a trial every other key has to be among its reads. Where the sequence side is frozen twins
-    are asked at the first steps alone, of what is beside mechanisms in turn (`Asked`). `step_s`: seconds of the trial's
-    median step (None: it has taken none, and the warm-up tells).
+    are asked at the first steps alone, of what is beside mechanisms in turn (`AskedByTwins`). `step_s`: seconds of the
+    trial's median step (None: it has taken none, and the warm-up tells).
 
     The trial does not change: the clones are new trainers, and torch's global random state is restored. Raises Diverged
     where a clone does.
@@ -53,7 +53,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         return Audit(_of_reads(unrecorded_keys(subject.reads)), 0.0)
     with subject.reads.paused(), torch.random.fork_rng(devices=[]):
         probe = Probe(subject, step_s=step_s)
-        asked = Asked.of(subject.trainer.config)
+        asked = AskedByTwins.of(subject.trainer.config)
         judge = Judge(probe, weights=first and asked.weights)
         rows, resting = divided(configured(probe.config.model_dump()), probe.config)
         findings = [

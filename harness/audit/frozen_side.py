@@ -40,13 +40,13 @@ def divided(
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedByTwins:
     """What twins ask of a trial beside its mechanisms: all, or where the sequence side is frozen one of the `TURNS`."""
 
     turn: int | None
 
     @classmethod
-    def of(cls, config: ConfigurationBlock) -> "Asked":
+    def of(cls, config: ConfigurationBlock) -> "AskedByTwins":
         """By the configuration's content, so that it is the same in every run, and each turn that of a quarter of them."""
         if not config.frozen:
             return cls(None)

@@ -11,7 +11,7 @@ import torch
 
 from harness.audit.auditor import twins_of
 from harness.audit.finding import FATAL
-from harness.audit.frozen_side import TURNS, Asked
+from harness.audit.frozen_side import TURNS, AskedByTwins
 from harness.audit.probe import EVERYTHING_ON
 from harness.audit.rehearsal import DATA, NARROW, TINY
 from harness.bench.cached import CachedSetting
@@ -60,12 +60,13 @@ def bench_cached_twins(
     size: str, device: torch.device, *, budget: bool, quick: bool = False
 ) -> Iterator[Measurement]:
     """The same of rp24 behind a frozen sequence side of a model size, in each turn of what twins ask there beside the
-    mechanisms (`harness.audit.frozen_side.Asked`)."""
+    mechanisms (`harness.audit.frozen_side.AskedByTwins`)."""
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as folder:
         setting = CachedSetting(Path(folder), size, device, quick=quick)
         configs = (setting.another(1 + k / 100) for k in count())
         turns = {
-            turn: next(each for each in configs if Asked.of(each).turn == turn) for turn in range(len(TURNS))
+            turn: next(each for each in configs if AskedByTwins.of(each).turn == turn)
+            for turn in range(len(TURNS))
         }
         for turn, config in turns.items():
             unit = setting.cached_unit(config, f"twins-{turn}")

@@ -167,7 +167,7 @@ def train(arm: SmallTrial, turn: int) -> None:
                 out.write(json.dumps(row) + "\n")
 
 
-class EndedTrials(NamedTuple):
+class EndedUnit(NamedTuple):
     """What was asked of a unit as it ended: its lesson, None without a Teacher, and the seconds of processor time that it
     took, those of its stack shared evenly; NaN of units from before that was asked."""
 
@@ -175,16 +175,14 @@ class EndedTrials(NamedTuple):
     seconds: float
 
 
-def lessons_of(place: FormData) -> dict[str, EndedTrials]:
+def lessons_of(place: FormData) -> dict[str, EndedUnit]:
     """Unit -> what was asked of it, of the units that have been looked at."""
     file = place.run.path / LESSONS
     rows = (
         [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
     )
     return {
-        row["unit"]: EndedTrials(
-            row["lesson"] and Lesson.from_row(row["lesson"]), row.get("seconds", math.nan)
-        )
+        row["unit"]: EndedUnit(row["lesson"] and Lesson.from_row(row["lesson"]), row.get("seconds", math.nan))
         for row in rows
     }
 

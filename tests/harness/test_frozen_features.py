@@ -16,7 +16,7 @@ from analysis.errors import UserError
 from analysis.store import Run
 from harness.audit.auditor import twins_of
 from harness.audit.finding import MechanismFinding
-from harness.audit.frozen_side import KEYS, TURNS, Asked
+from harness.audit.frozen_side import KEYS, TURNS, AskedByTwins
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.frozen import FrozenComposer
@@ -142,7 +142,7 @@ def in_turns(trained: Trained) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for k in range(100):
         changes = {"audit": "strict", "loss.ranking.weight": 0.3, "optimiser.weight_decay": 0.001 * (k + 1)}
-        turn = Asked.of(trained.composer.resolved(changes, gpu=False)).turn
+        turn = AskedByTwins.of(trained.composer.resolved(changes, gpu=False)).turn
         found.setdefault(present(turn), changes)
     assert sorted(found) == list(range(len(TURNS)))
     return found
@@ -162,9 +162,11 @@ def test_keys_weights_and_promises_are_asked_in_turn(
         assert f"beside these here {name};" in findings["turn"].reason
         assert findings["ranking_pairwise"].verdict == "active"
     paths = ["c", "a", "d", "b", "e"]
-    assert sorted(path for turn in range(len(TURNS)) for path in Asked(turn).keys(paths)) == sorted(paths)
-    assert Asked(None).keys(paths) == sorted(paths)
-    assert not Asked(None).said()
+    assert sorted(path for turn in range(len(TURNS)) for path in AskedByTwins(turn).keys(paths)) == sorted(
+        paths
+    )
+    assert AskedByTwins(None).keys(paths) == sorted(paths)
+    assert not AskedByTwins(None).said()
 
 
 def test_at_its_end_a_cached_unit_asks_no_twins(
