@@ -87,25 +87,15 @@ from collections.abc import Iterator
 from pathlib import Path
 import harness.sweep.worker
 from harness.stamp.code import Code
-if "edit" in sys.argv:
-    file = Path("models/sequence/cnn.py")
-    file.write_text(file.read_text() + "\\nEDITED = 1\\n")
+file = Path("models/sequence/cnn.py")
+file.write_text(file.read_text() + "\\nEDITED = 1\\n")
 print(*sorted(name for name in Code.today().modules if " " in name), sep="\\n")
 """
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    for arguments, expected in (
-        ((), ""),
-        (("edit",), "models.sequence.cnn (changed after the process had begun)"),
-    ):
-        ran = subprocess.run(
-            [sys.executable, "-c", script.replace("\\\\n", "\\n"), *arguments],
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert ran.stdout.strip() == expected
+    ran = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.strip() == "models.sequence.cnn (changed after the process had begun)"
 
 
 def test_files_behind_links_are_code(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ from harness.trial.unit_run import UnitRun
 from tests.harness.command import command
 from tests.harness.dashboard import answered
 from tests.harness.small_sweeps import SETTINGS
-from tests.narrow import rows
 
 pytestmark = pytest.mark.timeout(900)
 PATIENCE = 300
@@ -304,32 +303,3 @@ def _assert_searched(one: Started, *earlier: list[str]) -> None:
     told = optuna.load_study(study_name=study, storage=storage).get_trials()
     states = {each.user_attrs["config"]: each.state.name for each in told if "config" in each.user_attrs}
     assert states == {config: "PRUNED" if "pruned" in own else "COMPLETE" for config, own in ends.items()}
-
-
-def test_full_disk_is_one_sentence_and_resume_goes_on(sweep: Callable[..., Started], tmp_path: Path) -> None:
-    disk = tmp_path / "run"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=2600k", "tmpfs", str(disk)], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
-    try:
-        full = sweep(GRID)
-        assert full.wait() == 2, full.text()
-        assert "no space left on its disk" in full.text()
-        assert "Traceback" not in full.text()
-        before = full.epochs()
-        assert len(before)  # the disk holds some epochs and not all
-        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
-        again = sweep(GRID, "--resume")
-        assert again.wait() == 0, again.text()
-        _assert_complete(again)
-        keys = ["config", "seed", "epoch"]
-        after = again.epochs().set_index(keys)
-        for unit, epochs in before.groupby(["config", "seed"]):
-            kept = epochs.iloc[:-1]
-            found = [after["wall_s"][tuple(row[key] for key in keys)] for row in rows(kept)]
-            assert found == kept["wall_s"].tolist(), f"{unit} lost finished epochs"
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
