@@ -64,7 +64,7 @@ def twins_of(subject: Subject, moment: Moment, *, step_s: float | None = None) -
         findings = [_with_energy(finding, row.cls, gap) for finding, row in zip(findings, rows, strict=True)]
         for promised in _promises(first=first) if asked.promises else ():
             findings += answered(subject, partial(promised, judge.twins), _of_trial)
-        findings += resting + broken_sets(judge.twins, elements=first)
+        findings += resting + (broken_sets(judge.twins, elements=first) if asked.promises else [])
         if not frozen:
             findings += SequencePromises(judge.twins, windows=first).ask()
         findings += (
