@@ -73,7 +73,8 @@ class InertMechanism(Rule):
             named = sorted(name.removeprefix(f"{_BESIDE} ") for name, v in judged.items() if v == place)
             said += [f"{verdict} by the audit: {', '.join(named)}"] if named else []
         mechanisms = sum(not name.startswith(f"{_BESIDE} ") for name in judged)
-        return "; ".join([*said, f"of {mechanisms} mechanisms"] if mechanisms else said)
+        of = f"of {mechanisms} mechanism{'' if mechanisms == 1 else 's'}"
+        return "; ".join([*said, of] if mechanisms else said)
 
     def remembered(self, units: Units) -> Mapping[str, Mask]:
         code, _ = units.audit.joined_texts(["id", "mechanism"])

@@ -60,7 +60,7 @@ def bench_cached_twins(
     size: str, device: torch.device, *, budget: bool, quick: bool = False
 ) -> Iterator[Measurement]:
     """The same of rp24 behind a frozen sequence side of a model size, in each turn of what twins ask there beside the
-    mechanisms (`harness.audit.frozen_side.AskedByTwins`)."""
+    mechanisms (`harness.audit.frozen_side.AskedByTwins`); `quick`: in one of them."""
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as folder:
         setting = CachedSetting(Path(folder), size, device, quick=quick)
         configs = (setting.another(1 + k / 100) for k in count())
@@ -68,7 +68,7 @@ def bench_cached_twins(
             turn: next(each for each in configs if AskedByTwins.of(each).turn == turn)
             for turn in range(len(TURNS))
         }
-        for turn, config in turns.items():
+        for turn, config in list(turns.items())[: 1 if quick else None]:
             unit = setting.cached_unit(config, f"twins-{turn}")
             name = f"twins of cached rp24 at {size} size, {TURNS[turn]}"
             yield _measured(name, unit, device, budget=budget)

@@ -183,14 +183,14 @@ def test_an_end_without_power_is_not_passed(rule: str, weak: tuple[int, ...]) ->
     [
         ([{"verdict": "active"}], None),
         ([{"verdict": "inert"}, {"verdict": "active", "moment": "last"}], None),
-        ([{"verdict": "inert"}], "inert by the audit: M22 support; of 1 mechanisms"),
+        ([{"verdict": "inert"}], "inert by the audit: M22 support; of 1 mechanism"),
         (
             [{"verdict": "leaking"}, {"verdict": "active", "moment": "last"}],
-            "leaking by the audit: M22 support; of 1 mechanisms",
+            "leaking by the audit: M22 support; of 1 mechanism",
         ),
         (
             [{"verdict": "active"}, {"id": "-", "mechanism": "examples", "verdict": "broken"}],
-            "broken by the audit: examples; of 1 mechanisms",
+            "broken by the audit: examples; of 1 mechanism",
         ),
         ([{"id": "-", "mechanism": "cell_batch", "verdict": "broken"}], "broken by the audit: cell_batch"),
         ([{"verdict": "active"}, {"id": "-", "mechanism": "turn", "verdict": "idle"}], None),

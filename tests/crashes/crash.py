@@ -41,7 +41,7 @@ class Crashed:
 def crash(scenario: Scenario, folder: Path, processes: int = 2, *, every: bool = False) -> Crashed:
     """Try every boundary, and half of every write: a kill leaves what is on disk then, which is copied, looked at and gone
     on with; equal states once. Unless `every` is asked for, a crash that leaves no more than another draft is left out:
-    nothing reads drafts, which `every` shows; and of a scenario with MANY crashes every second one is looked at."""
+    nothing reads drafts, which `every` shows; and of a scenario with MANY crashes every third one is looked at."""
     template, whole = folder / "template", folder / "whole"
     template.mkdir(parents=True)
     scenario.prepare(template)
@@ -50,7 +50,7 @@ def crash(scenario: Scenario, folder: Path, processes: int = 2, *, every: bool =
     expected = scenario.content(whole)
     tries = sorted(path for path in folder.iterdir() if path.name[0].isdigit() and path.is_dir())
     if len(tries) > MANY and not every:
-        tries = tries[::2]
+        tries = tries[::3]
     files = [folder / f"wrong-{number}.jsonl" for number in range(processes)]
     children = []
     for number, file in enumerate(files):
