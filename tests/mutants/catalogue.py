@@ -344,7 +344,7 @@ OF_THE_ANALYSIS = (
         "negatives keep their weight at another prevalence",
         "return np.where(self.positive, prevalence / share, (1.0 - prevalence) / (1.0 - share))",
         "return np.where(self.positive, prevalence / share, 1.0)",
-        (f"{A}ordered.py",),
+        (f"{A}metrics.py",),
     ),
     Mutant(
         "calibration_error",

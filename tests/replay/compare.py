@@ -25,11 +25,13 @@ def compare(before: dict[str, Any], after: dict[str, Any], renames: Renames) -> 
     """Every configuration of either recording, or of both where one has a part of them (`--only`): `before` under the
     renames that it was recorded with, `after` under these.
 
-    Raises ReplayError for an entry of `renames` that acts on nothing in complete recordings, for a configuration in
-    which two things get one name, and for recordings that have none in common.
+    Raises ReplayError for an entry of `renames` that acts on nothing in complete recordings (but what was gone or added
+    before `before` as well), for a configuration in which two things get one name, and for recordings that have none in
+    common.
     """
     met: dict[str, set[str]] = {kind: set() for kind in vars(renames)}
-    old = _read(before, Renames.of(before["renames"]), {kind: set() for kind in met})
+    earlier = Renames.of(before["renames"])
+    old = _read(before, earlier, {kind: set() for kind in met})
     new = _read(after, renames, met)
     complete = before["complete"] and after["complete"]
     every = [name for name in dict.fromkeys([*old, *new]) if complete or (name in old and name in new)]
@@ -37,6 +39,8 @@ def compare(before: dict[str, Any], after: dict[str, Any], renames: Renames) -> 
         raise ReplayError("the recordings have no configuration in common")
     equalities = [_compare(name, old.get(name), new.get(name), renames, met) for name in every]
     if complete:
+        for kind in ("gone", "added"):
+            met[kind].update(getattr(earlier, kind))
         # Keys and values act on configurations, and were looked at as `after` was recorded.
         kinds = ("tables", "columns", "words", "tensors", "gone", "added")
         problems = [line for kind in kinds for line in unmet(kind, getattr(renames, kind), met[kind])]
