@@ -124,6 +124,11 @@ def test_names_are_compared_under_the_renames(before: dict[str, Any]) -> None:
     ]
 
 
+def test_what_went_before_the_earlier_revision_is_not_asked_of_it(before: dict[str, Any]) -> None:
+    content = {"gone": {"cells.auc": "a reason"}, "added": {"model.other": "a reason"}}
+    assert differences({**before, "renames": content}, before, Renames.of(content)) == []
+
+
 def test_what_is_left_out_is_left_out_under_a_new_name(before: dict[str, Any]) -> None:
     after = copy.deepcopy(before)
     for row in after["configurations"]["one"]["rows"]["cells"]:
