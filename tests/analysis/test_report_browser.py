@@ -49,6 +49,15 @@ def test_report_opens_with_the_answer_in_sight(page: Page, report: Path, width: 
     assert (page.errors, page.requests) == ([], [])
 
 
+def test_a_long_name_in_a_table_fits_a_telephone(page: Page, report: Path) -> None:
+    page.open(report, 390, 844)
+    page.value(
+        "document.querySelectorAll('.cards td.word:not(.unbroken) > span').forEach(cell => cell.append('sequence.stem.' + 'x'.repeat(60)))"
+    )
+    assert page.value("document.querySelectorAll('.cards td.word:not(.unbroken) > span').length") > 0
+    assert page.value("document.documentElement.scrollWidth") <= 390
+
+
 def test_report_prints(page: Page, report: Path) -> None:
     page.open(report, 1280, 800)
     assert page.printed().startswith(b"%PDF-")
