@@ -51,10 +51,9 @@ def test_report_opens_with_the_answer_in_sight(page: Page, report: Path, width: 
 
 def test_a_long_name_in_a_table_fits_a_telephone(page: Page, report: Path) -> None:
     page.open(report, 390, 844)
-    page.value(
-        "document.querySelectorAll('.cards td.word:not(.unbroken) > span').forEach(cell => cell.append('sequence.stem.' + 'x'.repeat(60)))"
-    )
-    assert page.value("document.querySelectorAll('.cards td.word:not(.unbroken) > span').length") > 0
+    cells = "document.querySelectorAll('.cards td.word:not(.unbroken) > span')"
+    page.value(f"{cells}.forEach(cell => cell.append('sequence.stem.' + 'x'.repeat(60)))")
+    assert page.value(f"{cells}.length") > 0
     assert page.value("document.documentElement.scrollWidth") <= 390
 
 
