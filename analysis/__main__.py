@@ -130,18 +130,19 @@ def _rank(argv: Sequence[str]) -> int:
         help="AUPR by genomic distance and against distance-matched negatives, of every configuration",
     )
     options = parser.parse_args(argv)
-    check_rope(options.rope)
-    if options.top is not None and options.top < 1:
-        raise UserError(f"--top must be at least 1, not {options.top}")
-    whole = print_ranking(
-        options.run,
-        by=options.by,
-        healthy=options.healthy,
-        top=options.top,
-        rope=options.rope,
-        lang=options.lang,
-        distance=options.distance,
-    )
+    with in_language(options.lang):
+        check_rope(options.rope)
+        if options.top is not None and options.top < 1:
+            raise UserError(f"--top must be at least 1, not {options.top}")
+        whole = print_ranking(
+            options.run,
+            by=options.by,
+            healthy=options.healthy,
+            top=options.top,
+            rope=options.rope,
+            lang=options.lang,
+            distance=options.distance,
+        )
     return 0 if whole else 1
 
 

@@ -10,8 +10,11 @@ from analysis.output import never_fail_to_print, printable, unwritten
 class UserError(Exception):
     """A mistake in something the user gave: one sentence saying what, where and what was expected.
 
-    Command lines print it without a traceback and exit with status 2.
+    Command lines print it without a traceback and exit with status 2, with `label` before it, which is in the language
+    of the sentence.
     """
+
+    label = "error: "
 
 
 def nearest(word: str, valid: Iterable[str]) -> str:
@@ -39,7 +42,7 @@ def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
     try:
         status = main()
     except UserError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
+        print(f"{error.label}{printable(str(error))}", file=sys.stderr)
         status = 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

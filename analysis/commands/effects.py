@@ -7,6 +7,7 @@ from rich.console import Console
 from analysis.commands.of_run import add_language, check_rope, end, run_parser, say
 from analysis.criteria import CRITERIA
 from analysis.effects_view import effects_view
+from analysis.language import in_language
 from analysis.ranking import ROPE
 from analysis.store import Run
 
@@ -43,8 +44,9 @@ def effects_command(argv: Sequence[str], console: Console) -> int:
     )
     add_language(parser)
     options = parser.parse_args(argv)
-    check_rope(ROPE if options.rope is None else options.rope)
-    run = Run.open(options.run)
-    told = effects_view(run, metric=options.metric, rope=options.rope, cells=options.cells)
-    say(console, told, options.lang)
-    return end(run, console, options.lang)
+    with in_language(options.lang):
+        check_rope(ROPE if options.rope is None else options.rope)
+        run = Run.open(options.run)
+        told = effects_view(run, metric=options.metric, rope=options.rope, cells=options.cells)
+        say(console, told, options.lang)
+        return end(run, console, options.lang)

@@ -140,4 +140,13 @@ def in_language(language: str, beside: Path | None = None) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(words(str(error)) if words else str(error)) from error
+        said = words(str(error)) if words else str(error)
+        if words and said != str(error):
+            raise _labelled(said, words(UserError.label.strip())) from error
+        raise
+
+
+def _labelled(sentence: str, label: str) -> UserError:
+    error = UserError(sentence)
+    error.label = label
+    return error

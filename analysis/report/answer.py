@@ -57,7 +57,7 @@ def _faults(material: Material, config: str | None) -> tuple[str, ...]:
     if config not in material.places:
         return ()
     rules = faults_of(material.ranking, str(config))
-    told = {"name": _called(material, str(config)), "rules": ", ".join(rules)}
+    told = {"name": _called(material, str(config)), "rules": material.texts.listed(rules)}
     return (
         (material.texts("answer.fault", n=material.texts.count("fault", len(rules)), **told),)
         if rules

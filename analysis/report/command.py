@@ -46,11 +46,10 @@ def report_command(argv: Sequence[str], console: Console) -> int:
         "--lang", default="en", choices=LANGUAGES, metavar="LANG", help=f"{', '.join(LANGUAGES)} (default en)"
     )
     options = parser.parse_args(argv)
-    run = Run.open(options.run)
-    with shown_progress(console) as progress:
+    with in_language(options.lang), shown_progress(console) as progress:
+        run = Run.open(options.run)
         progress("ranking")
-        with in_language(options.lang):
-            ranking = rank(run, options.by)
+        ranking = rank(run, options.by)
         report = write_report(ranking, options.out, options.lang, progress=progress)
     say(console, report)
     for problem in run.problems:

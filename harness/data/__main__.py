@@ -14,7 +14,7 @@ from rich.table import Table
 from analysis.arguments import command_parser
 from analysis.commands.of_run import add_language
 from analysis.errors import run_cli
-from analysis.language import catalogue
+from analysis.language import in_language
 from analysis.paths import user_path
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, parse_source
 from harness.data.folds import make_folds, split
@@ -135,12 +135,12 @@ def _describe(options: argparse.Namespace) -> int:
 
 def _report(options: argparse.Namespace) -> int:
     """Contradictory pairs are left out and counted, where a start would refuse them."""
-    catalogue(options.lang)  # before anything is read
     synthetic = options.source.partition(":")[0] == "synthetic"
-    block = parse_source(options.source, "refuse" if synthetic else "drop")
-    status: int = pkgutil.resolve_name(f"{REPORT}:report_command")(
-        block, options.out, options.cache, terminal.console(), options.lang
-    )
+    with in_language(options.lang):
+        block = parse_source(options.source, "refuse" if synthetic else "drop")
+        status: int = pkgutil.resolve_name(f"{REPORT}:report_command")(
+            block, options.out, options.cache, terminal.console(), options.lang
+        )
     return status
 
 

@@ -17,7 +17,7 @@ from analysis.confirmation.record import ChoiceRecord, Opening
 from analysis.confirmation.seal import FILE, FOLDER
 from analysis.confirmation.view import confirmation_view
 from analysis.errors import UserError
-from analysis.language import catalogue
+from analysis.language import catalogue, in_language
 from analysis.ranking import rank
 from analysis.rules import RULES
 from analysis.sized import ROOMY
@@ -194,3 +194,28 @@ def test_conditions_of_rules_and_flags_of_data_are_in_chinese() -> None:
     texts = [text for rule in RULES.values() for text in (rule.condition_text, rule.source)]
     texts += MEANING.values()
     assert {text: english(words(text)) for text in texts if left(words(text))} == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["./nowhere"], "nowhere：没有这个运行"),
+        (["report", "nowhere"], "nowhere：没有这个运行"),
+        (["effects", "nowhere"], "nowhere：没有这个运行"),
+        (["./nowhere", "--rope", "0"], "--rope 必须是大于 0 的数，而不是 0"),
+        (["./nowhere", "--top", "0"], "--top 至少为 1，而不是 0"),
+    ],
+)
+def test_mistakes_are_told_in_chinese(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as raised:
+        main([*arguments, "--lang", "zh"])
+    assert f"{raised.value.label}{raised.value}" == f"错误：{said}"
+
+
+def test_a_mistake_that_no_catalogue_has_stays_english() -> None:
+    with pytest.raises(UserError, match="of no catalogue") as raised, in_language("zh"):
+        raise UserError("a mistake of no catalogue")
+    assert raised.value.label == "error: "

@@ -124,7 +124,7 @@ def test_names_are_compared_under_the_renames(before: dict[str, Any]) -> None:
     ]
 
 
-def test_what_went_before_the_earlier_revision_is_not_asked_of_it(before: dict[str, Any]) -> None:
+def test_earlier_renames_are_not_asked_for_again(before: dict[str, Any]) -> None:
     content = {"gone": {"cells.auc": "a reason"}, "added": {"model.other": "a reason"}}
     assert differences({**before, "renames": content}, before, Renames.of(content)) == []
 
