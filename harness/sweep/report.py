@@ -106,7 +106,7 @@ def introduce(
         tell(console, f"note: the space holds no more than {whole} configurations", "yellow")
     for sentence in sweep.warnings:
         tell(console, f"note: {sentence}", "yellow")
-    if sweep.space.entries or not (config.of_design.searched or config.of_design.ablates):
+    if sweep.space.entries:
         console.print(_space(sweep))
     print_arms(console, sweep)
 
