@@ -223,7 +223,7 @@ def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
     rows, best = ranking.configurations, ranking.configurations.iloc[0]
     marks = {
         "=": f"as good as the best: interval of the paired difference within ±{ranking.rope:g}",
-        "~": "cannot be told apart from the best: the interval allows both signs, or there is none",
+        "~": "cannot be told apart from the best: the interval of paired differences allows both signs, or there is none",
         "+": "better than the row ranked first on the seeds and folds that both have",
         "#1": "chosen on the seeds it is compared on, so its lead is overstated (winner's curse)",
         "!": "incomplete, fewer finished units than planned: ranked after the others, never compared to",

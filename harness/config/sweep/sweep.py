@@ -213,7 +213,9 @@ def _check_design(basis: SweepBasis, trial: ConfigurationBlock) -> None:
     epochs = trial.optimiser.epochs
     if isinstance(stopping, AshaSchedulerBlock | MedianSchedulerBlock) and stopping.grace > epochs:
         raise ConfigError(
-            "scheduler.grace", f"scheduler.grace {stopping.grace} is more than the trial's {epochs} epochs"
+            "scheduler.grace",
+            f"scheduler.grace {stopping.grace} is more than the trial's {epochs} epochs, so that nothing would be stopped "
+            f"early; expected at most {epochs} (or scheduler.kind: none)",
         )
     if config.resources.gpus_per_trial is not None and config.resources.gpus_per_trial > 1:
         share = config.resources.gpus_per_trial
