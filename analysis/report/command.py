@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from analysis.arguments import command_parser
 from analysis.criteria import CRITERIA
-from analysis.language import LANGUAGES, in_language
+from analysis.language import LANGUAGES, catalogue, in_language
 from analysis.output import printable
 from analysis.paths import user_path
 from analysis.ranking import Ranking, rank
@@ -51,7 +52,7 @@ def report_command(argv: Sequence[str], console: Console) -> int:
         progress("ranking")
         ranking = rank(run, options.by)
         report = write_report(ranking, options.out, options.lang, progress=progress)
-    say(console, report)
+    say(console, report, options.lang)
     for problem in run.problems:
         console.print(f"not read: {problem}", style="bold red", markup=False, highlight=False)
     return 1 if run.lost else 0
@@ -65,11 +66,18 @@ def report_of(ranking: Ranking, console: Console) -> Report:
     return report
 
 
-def say(console: Console, report: Report) -> None:
+def say(console: Console, report: Report, lang: str = "en") -> None:
     """The line that says where a report is."""
+    words = catalogue(lang)
+    label = words("report") if words else "report"
     where = printable(str(Path(report.file).absolute()))
     size = f"{report.size / 1e6:.1f} MB"
-    console.print(f"report      {where} ({size})", soft_wrap=True, highlight=False, markup=False)
+    console.print(
+        f"{label}{' ' * (12 - cell_len(label))}{where} ({size})",
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
 
 
 @contextmanager
