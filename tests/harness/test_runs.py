@@ -33,11 +33,11 @@ def said(*arguments: object) -> str:
     return ended.stdout
 
 
-def refused(*arguments: object) -> str:
-    """The sentence of one that does not."""
+def refused(*arguments: object, label: str = "error: ") -> str:
+    """The sentence of one that does not, with its label, which is in the sentence's language."""
     ended = runs(*arguments)
     assert ended.returncode == 2
-    assert ended.stderr.startswith("error: ")
+    assert ended.stderr.startswith(label)
     assert ended.stderr.count("\n") == 1
     return ended.stderr
 

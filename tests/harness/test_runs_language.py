@@ -41,6 +41,8 @@ WRITTEN = frozenset(
 )
 """Units of sizes, names of designs and folders, and the settings of the recorded run."""
 
+LABEL = "错误："
+
 
 def left(text: str, *names: str, paths: Iterable[Path] = ()) -> list[str]:
     """English words of a text, but for those, and for paths."""
@@ -142,13 +144,13 @@ def test_mistakes_are_in_chinese(tmp_path: Path, run: Path, ids: list[str]) -> N
     english_of: dict[str, list[str]] = {}
     for given in wrong:
         words = [given[0], "--lang", "zh", *given[1:]]
-        told = refused(*words).removeprefix("error: ")
+        told = refused(*words, label=LABEL)
         paths = sorted({str(part) for part in (*given, tmp_path)}, key=len, reverse=True)
         rest = left(told, "combine", "diff", "draft", "runs", *ids, "TAG", paths=map(Path, paths))
         english_of[told] = [word for word in rest if word not in ("two", "words", "out", "list", "show")]
     assert {told: words for told, words in english_of.items() if words} == {}
     with driven(other):
-        assert left(refused("prune", other, "--lang", "zh").removeprefix("error: "), paths=[other]) == []
+        assert left(refused("prune", other, "--lang", "zh", label=LABEL), paths=[other]) == []
     shutil.rmtree(nothing)
 
 
