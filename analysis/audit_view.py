@@ -14,6 +14,8 @@ from analysis.store import Run
 
 GRAVEST = ("broken", "leaking", "inert", "redundant", "drowned", "idle", "rank-invariant", "active")
 """Verdicts, the one that needs a reader most first."""
+QUIET_VERDICTS = ("active", "rank-invariant")
+"""Verdicts of mechanisms that acted."""
 NAMED = 4
 """Configurations that a line names."""
 _FATAL = ("broken", "leaking", "inert")

@@ -12,7 +12,7 @@ from analysis.ranking import Ranking
 from analysis.reported import configuration_changes
 from analysis.store import KEYS, Run
 
-_FAULT, _PLAIN, _BASELINE = "#c0392b", "#1f5fa8", "#8a8a8a"
+_FAULT, _PLAIN, _BASELINE = "#e69f00", "#1f5fa8", "#8a8a8a"
 SHOWN = 50
 """Characters of a configuration's name beside an axis."""
 _LAYOUT = {"template": "plotly_white", "margin": {"l": 10, "r": 20, "t": 60, "b": 40}}
@@ -21,7 +21,7 @@ _LAYOUT = {"template": "plotly_white", "margin": {"l": 10, "r": 20, "t": 60, "b"
 def ranking_figure(ranking: Ranking) -> go.Figure:
     """Configurations with their t-interval over seeds, best on top; baselines and documented results below.
 
-    Flagged configurations (not counting what data or sizes imply) are red, incomplete ones open; their whole name,
+    Flagged configurations (not counting what data or sizes imply) are orange, incomplete ones open; their whole name,
     their rules and missing units are named on hover.
     """
     rows, by = ranking.configurations, ranking.by
@@ -60,7 +60,7 @@ def ranking_figure(ranking: Ranking) -> go.Figure:
     known = {"x": list(beside.values()), "y": list(beside), "mode": "markers", "marker": marks}
     figure.add_trace(go.Scatter(**known, hovertemplate="%{y}<br>%{x:.4f}<extra></extra>"))
     figure.update_layout(
-        title=f"{by.label} on val_unseen, 95 % t-interval over seeds (red: flagged, open: incomplete)",
+        title=f"{by.label} on val_unseen, 95 % t-interval over seeds (orange: flagged, open: incomplete)",
         xaxis_title=by.label,
         showlegend=False,
         height=140 + 26 * max(4, len(rows) + len(beside)),

@@ -14,7 +14,9 @@ from analysis.ranking import Ranking
 class StandingVerdict:
     """Of one configuration: `faults` (rules of severity fault that neither data nor sizes imply), the `best` baseline with
     its `value`, how many of the `baselines` it is not above, and `beside`: its interval lies above the best baseline, below
-    it or is unclear; empty without a baseline. `none_above`: no ranked configuration is above the best baseline."""
+    it or is unclear; empty without a baseline. `none_above`: no ranked configuration is above the best baseline. On test,
+    by macro AUPR: `tested` is that of the configuration, `test_best` the best baseline there with `test_value`, empty and
+    NaN where one of the two is not known."""
 
     faults: tuple[str, ...]
     best: str
@@ -23,6 +25,14 @@ class StandingVerdict:
     baselines: int
     beside: str
     none_above: bool
+    tested: float = math.nan
+    test_best: str = ""
+    test_value: float = math.nan
+
+    @property
+    def behind_on_test(self) -> bool:
+        """Whether a baseline is at least as good on test, which chose nothing."""
+        return self.test_value >= self.tested
 
     @property
     def below_every(self) -> bool:
@@ -43,8 +53,24 @@ def verdict(ranking: Ranking, config: str | None = None) -> StandingVerdict:
     beside = "above" if min(low, high) > 0 else "below" if max(low, high) < 0 else "unclear"
     none_above = not by.gain(float(rows["value"].iloc[0]) - float(first[by.key])) > 0
     return StandingVerdict(
-        faults, str(first["baseline"]), float(first[by.key]), ahead, len(known), beside, none_above
+        faults,
+        str(first["baseline"]),
+        float(first[by.key]),
+        ahead,
+        len(known),
+        beside,
+        none_above,
+        float(row["test_aupr"]),
+        *_best_on_test(ranking.baselines),
     )
+
+
+def _best_on_test(baselines: pd.DataFrame) -> tuple[str, float]:
+    known = baselines[baselines["test_aupr"].notna()]
+    if known.empty:
+        return "", math.nan
+    best = known.loc[known["test_aupr"].idxmax()]
+    return str(best["baseline"]), float(best["test_aupr"])
 
 
 def faults_of(ranking: Ranking, config: str) -> tuple[str, ...]:
@@ -65,6 +91,9 @@ def verdict_sentence(ranking: Ranking) -> str:
     elif told.baselines:
         words = {"above": above, "below": below, "unclear": "not clearly apart from"}
         parts.append(f"{words[told.beside]} the best baseline ({told.best} {told.value:.3f})")
+    if told.behind_on_test:
+        own, best = f"{told.tested:.3f}", f"baseline {told.test_best} {told.test_value:.3f}"
+        parts.append(f"on test, which chose nothing, not above {best} (macro AUPR {own})")
     if told.faults:
         parts.append(f"carries {counted(len(told.faults), 'fault')}: {', '.join(told.faults)}")
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())

@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass, replace
 
 from analysis.arms import base
+from analysis.audit_view import GRAVEST, QUIET_VERDICTS, verdicts_of
 from analysis.confirmation.figures import Confirmation
 from analysis.contrast_rows import ContrastRow, ContrastRows
 from analysis.labels import first_settings
@@ -19,7 +20,8 @@ WORDS = ("better", "worse", "no effect", "unknown")
 @dataclass(frozen=True)
 class Answer:
     """`state` (undecided, decided, within or alone), two sentences, and `alerts`: what a reader must not miss beside the
-    number, a fault of what came first and baselines that nothing is above."""
+    number: baselines that nothing is above or that are not behind on test, faults of what came first, and what of it the
+    audit did not find at work."""
 
     state: str
     result: str
@@ -41,7 +43,7 @@ def answer(material: Material) -> Answer:
 
 
 def _alerts(material: Material, config: str | None) -> tuple[str, ...]:
-    """Of a run that is judged by its ranking: where the baselines are, then the faults of `config`."""
+    """Of a run that is judged by its ranking: where the baselines are, then what speaks against `config`."""
     told, text = verdict(material.ranking), material.texts
     said = {"baseline": told.best, "value": number(told.value), "n": told.baselines}
     way = "" if material.ranking.by.higher_is_better else "_lower"
@@ -50,19 +52,42 @@ def _alerts(material: Material, config: str | None) -> tuple[str, ...]:
         known = [text(f"answer.below_every{way}", name=_first(material), **said)]
     elif told.none_above:
         known = [text(f"answer.none_above{way}", **said)]
-    return (*known, *_faults(material, config))
+    return (*known, *_behind_on_test(material, config), *_faults(material, config))
+
+
+def _behind_on_test(material: Material, config: str | None) -> tuple[str, ...]:
+    if config not in material.places:
+        return ()
+    told, name = verdict(material.ranking, config), _brief(material, str(config))
+    if not told.behind_on_test:
+        return ()
+    best = {"baseline": told.test_best, "value": number(told.test_value), "own": number(told.tested)}
+    return (material.texts("answer.behind_on_test", name=name, **best),)
 
 
 def _faults(material: Material, config: str | None) -> tuple[str, ...]:
+    """The faults of a ranked configuration, and which of its mechanisms its audits did not find at work."""
     if config not in material.places:
         return ()
-    rules = faults_of(material.ranking, str(config))
-    told = {"name": _called(material, str(config)), "rules": material.texts.listed(rules)}
-    return (
-        (material.texts("answer.fault", n=material.texts.count("fault", len(rules)), **told),)
-        if rules
-        else ()
-    )
+    text, said = material.texts, []
+    rules, name = faults_of(material.ranking, str(config)), _called(material, str(config))
+    if rules:
+        said.append(
+            text("answer.fault", n=text.count("fault", len(rules)), name=name, rules=text.listed(rules))
+        )
+    audit = material.run.table("audit")
+    rows = verdicts_of(audit[audit["config"] == config])
+    rows = rows[rows["id"] != "-"]
+    parts = [
+        text(f"answer.audit_{verdict}", names=text.listed(rows.loc[rows["verdict"] == verdict, "mechanism"]))
+        for verdict in GRAVEST
+        if verdict not in QUIET_VERDICTS and (rows["verdict"] == verdict).any()
+    ]
+    if parts:
+        judged = text.count("mechanism", len(rows))
+        name = _brief(material, str(config))
+        said.append(text("answer.audit", name=name, n=judged, verdicts=text("page.semicolon").join(parts)))
+    return tuple(said)
 
 
 def _first(material: Material) -> str:
@@ -73,6 +98,11 @@ def _called(material: Material, config: str) -> str:
     """`#1 energy=gated (b76c2b)`."""
     place, label = material.named(config)
     return f"{place} {first_settings(label)} ({material.short[config]})"
+
+
+def _brief(material: Material, config: str) -> str:
+    """`#1 (b76c2b)`, beside sentences that have its name in full."""
+    return f"#{material.places[config]} ({material.short[config]})"
 
 
 def _of_ranking(material: Material) -> Answer:

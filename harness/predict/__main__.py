@@ -121,11 +121,12 @@ def main(argv: Sequence[str], console: Console) -> int:
     console.print(
         f"{counted(len(rows), 'pair')} of {lines} by {counted(len(units), 'unit')} of {units[0].config.id}, "
         f"{counted(draws, 'support draw')} of {config.support.size} pairs each; probabilities are calibrated on unseen "
-        f"validation pairs, for {expected} positives\nwritten to {options.out}",
+        f"validation pairs, for {expected} positives",
         soft_wrap=True,
     )
     for note in dict.fromkeys(notes):
         terminal.tell(console, f"note: {note}", "yellow")
+    console.print(f"written to {options.out}", soft_wrap=True)
     return 0
 
 

@@ -5,6 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import analysis
@@ -95,3 +97,48 @@ def test_a_fault_of_the_first_row_is_said_first(ranking: Ranking) -> None:
 def test_documents_are_not_taken_for_random_seeds() -> None:
     assert [rule.id for rule in RULES.values() if "seed" in rule.source] == []
     assert RULES["drowned_term"].source == "source document 003 (notes on record points 22, 23)"
+
+
+def on_test(ranking: Ranking, gain: float) -> Ranking:
+    """The same with the best baseline so far above the first configuration on test, and one without a number there."""
+    value = float(ranking.configurations["test_aupr"].iloc[0])
+    known = ranking.baselines.assign(test_aupr=[value + gain, *[float("nan")] * (len(ranking.baselines) - 1)])
+    return dataclasses.replace(ranking, baselines=known)
+
+
+def test_a_baseline_ahead_on_test_is_said(ranking: Ranking) -> None:
+    ahead, behind_it = on_test(ranking, 0.125), on_test(ranking, -0.125)
+    own, name = float(ranking.configurations["test_aupr"].iloc[0]), ahead.baselines["baseline"].iloc[0]
+    said = f"on test, which chose nothing, not above baseline {name} {own + 0.125:.3f} (macro AUPR {own:.3f})"
+    assert said in verdict_sentence(ahead)
+    assert f"macro AUPR {own:.3f} against {own + 0.125:.3f}" in " ".join(answered(ahead).alerts)
+    assert "on test" not in verdict_sentence(behind_it)
+    assert "On test" not in " ".join(answered(behind_it).alerts)
+    unknown = dataclasses.replace(ahead, baselines=ahead.baselines.assign(test_aupr=float("nan")))
+    assert "on test" not in verdict_sentence(unknown)
+
+
+def test_the_answer_names_what_did_not_act(run_path: Path, tmp_path: Path, ranking: Ranking) -> None:
+    first = str(ranking.configurations["config"].iloc[0])
+    audit = ranking.run.table("audit")
+    judged = audit[(audit["config"] == first) & (audit["id"] != "-")]["mechanism"].unique()
+    loud = {judged[0]: "drowned", judged[1]: "idle", judged[2]: "drowned"}
+    copy = Path(shutil.copytree(run_path, tmp_path / "run"))
+    for path in (copy / "audit").glob("*.parquet"):
+        part = pq.read_table(path)
+        names, of = part["mechanism"].to_pylist(), part["config"].to_pylist()
+        verdicts = [
+            loud.get(name, "active") if config == first else "broken"
+            for name, config in zip(names, of, strict=True)
+        ]
+        at = part.schema.get_field_index("verdict")
+        pq.write_table(
+            part.set_column(at, part.schema.field(at), pa.array(verdicts, part.schema.field(at).type)), path
+        )
+    told = " ".join(answered(rank(Run.open(copy))).alerts)
+    assert f"Of {len(judged)} mechanisms of #1 ({first[:6]}) its audits call" in told
+    drowned, idle = told.split(" its audits call ")[1].rstrip(".").split("; ")
+    assert set(drowned.removesuffix(" drowned").split(", ")) == {judged[0], judged[2]}
+    assert idle == f"{judged[1]} idle"
+    assert "broken" not in told
+    assert "its audits call" not in " ".join(answered(ranking).alerts)

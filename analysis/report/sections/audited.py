@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-from analysis.audit_view import GRAVEST, named_ids, verdicts
+from analysis.audit_view import GRAVEST, QUIET_VERDICTS, named_ids, verdicts
 from analysis.dead_dimensions import silent_dimensions
 from analysis.labels import short_ids
 from analysis.ledger_view import recorded
@@ -11,9 +11,6 @@ from analysis.report.content import Block, Cell, Paragraph, RowTable
 from analysis.report.material import Material
 from analysis.report.section import Section
 from analysis.reported import configuration_changes
-
-QUIET_VERDICTS = ("active", "rank-invariant")
-"""Verdicts of mechanisms that a sentence names; each of the others has a row."""
 
 
 class Audited(Section):
