@@ -63,10 +63,12 @@ def trust_sentence(run: Run, record: FidelityRecord | None) -> str:
     figures = (
         f"rank correlation with full training {_span(trust.screened)} over "
         f"{counted(trust.screened.count, 'configuration')}, of full training with itself on other seeds "
-        f"{_span(trust.ceiling)}; of the best {trust.best} by full training it promotes {trust.held:.0%}"
+        f"{_span(trust.ceiling)}"
     )
+    held = f"of the best {trust.best} by full training it promotes {trust.held:.0%}"
     faults = trust.faults
-    return f"screen not trusted: {'; '.join([*faults, figures])}" if faults else f"screen trusted: {figures}"
+    parts = [*faults, figures, *([] if any(held in fault for fault in faults) else [held])]
+    return f"screen {'not trusted' if faults else 'trusted'}: {'; '.join(parts)}"
 
 
 def _unscreened(record: FidelityRecord | None) -> Iterator[str]:

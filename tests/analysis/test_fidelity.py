@@ -99,6 +99,7 @@ def test_what_falls_short_is_not_trusted(tmp_path: Path, record: TrustRecord, wh
     text = said(tmp_path, record)
     assert text.startswith("screen not trusted: ")
     assert why in text
+    assert text.count("it promotes") == 1
 
 
 def test_the_limits_themselves_are_enough(tmp_path: Path) -> None:
