@@ -16,9 +16,9 @@ class Labels:
     """Names configurations as they come: what one costs does not grow with how many there are.
 
     A name is `energy=gated, temperature=learned, contrastive=0.13`, by the paths that vary so far. A path is shortened
-    to the fewest trailing parts that no other path shares, words before numbers. A configuration that changes nothing
-    is `base`; where all changes are the same in every configuration they are all named, so that a run of one
-    configuration is not nameless.
+    to the fewest trailing parts that no other path shares; words come before numbers, and these before what is 0. A
+    configuration that changes nothing is `base`; where all changes are the same in every configuration they are all named,
+    so that a run of one configuration is not nameless.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Labels:
         """The name of a configuration beside all that were added so far."""
         change, varying = self._changes[config], any(map(self._varies, self._values))
         present = [path for path in sorted(change) if self._varies(path) or not varying]
-        present.sort(key=lambda path: _is_number(change[path]))
+        present.sort(key=lambda path: _place(change[path]))
         return ", ".join(f"{self._shortened(path)}={_text(change[path])}" for path in present) or "base"
 
     def _varies(self, path: str) -> bool:
@@ -128,8 +128,10 @@ def _shortest(path: str, paths: list[str]) -> str:
     return path
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _place(value: Any) -> int:
+    """Words first, then numbers, and last what is 0: it is off in most settings."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return int(number) + int(number and value == 0)
 
 
 def _text(value: Any) -> str:
