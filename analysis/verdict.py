@@ -69,7 +69,7 @@ def _best_on_test(baselines: pd.DataFrame) -> tuple[str, float]:
     known = baselines[baselines["test_aupr"].notna()]
     if known.empty:
         return "", math.nan
-    best = known.loc[known["test_aupr"].idxmax()]
+    best = known.sort_values("test_aupr").iloc[-1]
     return str(best["baseline"]), float(best["test_aupr"])
 
 

@@ -9,6 +9,8 @@ from harness.trial.episodes.sampler import EpisodeBatch, Sampler
 
 BATCHES = 4
 """Batches of the probe: the last but one warms the clone, and the last is what every twin sees."""
+LOOKED_AT = 100
+"""Batches among which one is looked for that has cell lines in common with another one."""
 SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
 from not zero, at a part of the cost."""
@@ -17,6 +19,9 @@ from not zero, at a part of the cost."""
 def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
     """BATCHES batches, drawn again: a sampler's epochs are functions of their number. Before any step those of the first
     epochs; after `steps` of them the last of the last epoch, with earlier and then with later epochs where it has fewer.
+
+    Before any step the last but one has cell lines in common with the last, if any batch has: what a term remembers of a
+    cell line it would otherwise have of others alone, and be called dead.
     """
     reached = max(1, math.ceil(steps / sampler.steps))
     batches: list[EpisodeBatch] = []
@@ -25,8 +30,23 @@ def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
         missing = BATCHES - len(batches)
         batches = [*drawn[-missing:], *batches] if steps else [*batches, *drawn[:missing]]
         if len(batches) == BATCHES:
-            return batches
+            return batches if steps else _acquainted(sampler, batches)
     raise AssertionError("epochs never end")
+
+
+def _acquainted(sampler: Sampler, batches: list[EpisodeBatch]) -> list[EpisodeBatch]:
+    """The batches with another last but one, that which has most cell lines of the last, where it has none of them."""
+    *before, warming, last = batches
+    lines = set(last.query_cell.ravel().tolist())
+
+    def common(batch: EpisodeBatch) -> int:
+        return len(lines.intersection(batch.query_cell.ravel().tolist()))
+
+    if not common(warming):
+        drawn = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
+        others = (batch for batch in drawn if not np.array_equal(batch.query, last.query))
+        warming = max(itertools.islice(others, LOOKED_AT), key=common)
+    return [*before, warming, last]
 
 
 def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:

@@ -1,0 +1,64 @@
+"""Data of many cell lines: what a term remembers of a line comes to act in a trial's own time, and is not called dead."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.audit.probe_batches import BATCHES, batches_of
+from harness.audit.rehearsal import TINY
+from harness.audit.unit_inspector import AuditInspector
+from harness.config.blocks.data import DataBlock
+from harness.config.space.compose import compose, load_preset
+from harness.data.folds import make_folds
+from harness.data.store import open_dataset
+from harness.store.writer import RunWriter
+from harness.trial.episodes.sampler import EpisodeBatch, Sampler, build_sampler
+from harness.trial.unit_run import UnitRun
+
+WINDOWS = {"enhancer_bp": 80, "promoter_bp": 100}
+SHAPE = {f"model.{name}": size for name, size in WINDOWS.items()}
+CONFIG = compose(load_preset("rp24"), {**TINY, **SHAPE, "curriculum.phase1_epochs": 0}).resolved(gpu=False)
+PLANTED = {"form": "gated", "cell_lines": 24, "pairs_per_cell": 60, "chromosomes": 4, "motifs": 4, **WINDOWS}
+DATA = DataBlock.model_validate({"synthetic": PLANTED})
+
+
+def in_common(one: EpisodeBatch, other: EpisodeBatch) -> int:
+    return len(np.intersect1d(one.query_cell, other.query_cell))
+
+
+def sampler(lines: int, seed: int) -> Sampler:
+    pools = [np.arange(60 * line, 60 * (line + 1)) for line in range(lines)]
+    return build_sampler(CONFIG, pools, [f"C{line}" for line in range(lines)], seed)
+
+
+@pytest.mark.parametrize("lines", [18, 40, 120])
+def test_what_warms_a_probe_has_lines_of_its_twins_batch(lines: int) -> None:
+    strangers = 0
+    for seed in range(20):
+        chosen = batches_of(sampler(lines, seed), 0)
+        drawn = [batch for epoch in (1, 2) for batch in sampler(lines, seed).epoch(epoch)][:BATCHES]
+        strangers += not in_common(*drawn[-2:])
+        assert in_common(*chosen[-2:])
+        assert np.array_equal(chosen[-1].query, drawn[-1].query)
+        if in_common(*drawn[-2:]):
+            assert all(np.array_equal(a.query, b.query) for a, b in zip(chosen, drawn, strict=True))
+    assert strangers
+
+
+def test_no_term_is_accused_where_the_first_batches_are_of_other_lines(tmp_path: Path) -> None:
+    dataset = open_dataset(DATA, **WINDOWS, cache=tmp_path / "cache", progress=False)
+    fold = make_folds(dataset, DATA)[0]
+    for seed in range(40):
+        run = RunWriter(tmp_path / f"run{seed}")
+        unit_run = UnitRun(CONFIG, dataset, fold, seed, run, inspector=AuditInspector)
+        drawn = list(unit_run.sampler.epoch(1))[:BATCHES]
+        if not in_common(*drawn[-2:]):
+            break
+    else:
+        pytest.fail("no seed of 40 begins with batches of other cell lines")
+    unit_run.advance()
+    first = [row for row in unit_run.audited if row["moment"] == "first"]
+    told = {row["mechanism"]: row["verdict"] for row in first}
+    assert {told[name] for name in ("contrastive", "prototypes_hinged")} <= {"active", "idle", "drowned"}
+    assert [row["reason"] for row in first if row["verdict"] in ("inert", "leaking", "broken")] == []
