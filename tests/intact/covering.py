@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import SEARCH_SPACES
-from tests.intact.factors import ENERGIES, FACTORS, SCOPES, Row, configuration, defaults
+from tests.intact.factors import ENERGIES, FACTORS, MANY, SCOPES, Row, configuration, defaults
 
 MOST = 80
 """Rows of the covering array at most."""
@@ -15,8 +15,9 @@ TRIES = 60
 Pair = tuple[tuple[str, str], tuple[str, str]]
 """Two (factor, level), in the order of the factors."""
 HEAD = """\
-# The intact matrix, as tests/intact/covering.py made it: every preset, every energy at every scope that it has, and an
-# array that covers every pair of levels that can stand together. Regenerate: python -m tests.intact.covering
+# The intact matrix, as tests/intact/covering.py made it: every preset on few and on many cell lines, every energy at
+# every scope that it has, and an array that covers every pair of levels that can stand together.
+# Regenerate: python -m tests.intact.covering
 rows:
 """
 
@@ -88,6 +89,7 @@ def matrix() -> Iterator[dict[str, str]]:
     """All rows with their names."""
     for file in sorted((SEARCH_SPACES / "presets").glob("*.yaml")):
         yield {"name": f"preset-{file.stem}", "preset": file.stem}
+        yield {"name": f"preset-{file.stem}-{MANY}", "preset": file.stem, "data": MANY}
     for energy, scope in itertools.product(ENERGIES, SCOPES):
         row = {"name": f"energy-{energy}-{scope}", "energy": energy, "scope": scope}
         if fits(row):

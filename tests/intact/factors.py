@@ -36,6 +36,8 @@ TINY: Changes = {
 """Sizes of every row that is no preset."""
 ENERGIES = ("linear", "interaction", "binding", "gated", "boosted_gate", "threshold_gate", "blocking")
 SCOPES = ("cell", "sample")
+MANY = "many"
+"""What stands for factor `data` in the second row of a preset: more cell lines than a few steps show."""
 REAL = "real"
 """The level of factor `data` that is no synthetic form."""
 

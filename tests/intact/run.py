@@ -17,11 +17,13 @@ from harness.data.folds import Fold, make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.trial.unit_run import UnitRun
-from tests.intact.factors import LONG, REAL, SHORT, Row, configuration
+from tests.intact.factors import LONG, MANY, REAL, SHORT, Row, configuration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAIRS = REPOSITORY.parent / "shared" / "data" / "epi"
 """Where the real pairs lie beside a checkout, unless a command says otherwise."""
+FEW_LINES, MANY_LINES = 9, 30
+"""Cell lines of the planted data; of many, the batches that an audit begins with have none in common."""
 ACCUSED = ("inert", "leaking", "broken")
 """Verdicts that stop a trial: none may fall on what nobody has broken."""
 BROKEN = (RuntimeError, ValueError, LookupError, TypeError, ArithmeticError, AssertionError, UserError)
@@ -85,7 +87,9 @@ def _opened(level: str, folder: Path, root: Path) -> tuple[EncodedDataset, Fold]
 
 
 def _planted(form: str) -> SyntheticBlock:
-    small: dict[str, Any] = {"cell_lines": 9, "pairs_per_cell": 160, "chromosomes": 4, "motifs": 4}
+    lines = MANY_LINES if form == MANY else FEW_LINES
+    small: dict[str, Any] = {"cell_lines": lines, "pairs_per_cell": 160, "chromosomes": 4, "motifs": 4}
+    form = "gated" if form == MANY else form
     return SyntheticBlock(form=form, **small, enhancer_bp=80, promoter_bp=100)  # type: ignore[arg-type]
 
 
