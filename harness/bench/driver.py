@@ -3,6 +3,8 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -18,22 +20,27 @@ weighs all that it ever will."""
 GROWN = "times the processor time"
 LIMIT = 1.5
 """How much dearer the last configurations may be than those after EARLY, or each of a large space than of a small one."""
+SLICE = 5
+"""Configurations of one sweep before the other has its turn, so that other load on the machine meets both."""
 CPU = torch.device("cpu")
 
 
 def bench_driver(trials: int, sampler: str) -> Measurement:
-    """Time per configuration when `trials` are there already, and, as the plain way, with a plan that is written whole
-    for each of them; the difference is how much it grew since the EARLY-th."""
+    """Time per configuration when `trials` are there already, in turns with that of a sweep that has come to the EARLY-th,
+    and, as the plain way, with a plan that is written whole for each of them; the difference is how much dearer it is
+    than in the younger sweep."""
     window = min(WINDOW, max(1, trials // 5))
     early = min(EARLY, trials - 2 * window)
     with tempfile.TemporaryDirectory(prefix="prism-bench-") as folder:
-        executor = StubExecutor(Path(folder), trials + window, sampler)
-        run, proposer = executor.run, executor.proposer
-        first = _timed(executor, window)
-        run(max(0, early - window))
-        begin = _timed(executor, window)
-        run(max(0, trials - window - len(executor.trials)))
-        end = _timed(executor, window)
+        young, old = (
+            StubExecutor(Path(folder) / name, count + window, sampler)
+            for name, count in (("young", early), ("old", trials))
+        )
+        first = timed(partial(old.run, window), CPU).times(1 / window)
+        young.run(early)
+        old.run(trials - window - len(old.trials))
+        begin, end = _in_turns({young: window, old: window})
+        run, proposer = old.run, old.proposer
 
         def whole() -> None:
             run(window, lambda: proposer.plan.save(proposer.run))
@@ -59,9 +66,19 @@ def bench_driver(trials: int, sampler: str) -> Measurement:
 
 
 def bench_finite(points: int, sampler: str) -> Measurement:
-    """Time per configuration of a search that runs a whole grid of `points` points, whatever its sampler repeats, against
-    one of a fifth of them (as the plain way)."""
-    small, large = (_emptied(count, sampler) for count in (max(4, points // 5), points))
+    """Time per configuration of a search that runs a whole grid of `points` points, whatever its sampler repeats, in turns
+    with that of one of a fifth of them (as the plain way)."""
+    with tempfile.TemporaryDirectory(prefix="prism-bench-") as folder:
+        few, many = (
+            _search_of_all(Path(folder) / name, count, sampler)
+            for name, count in (("few", max(4, points // 5)), ("many", points))
+        )
+        small, large = _in_turns({few: few.total, many: many.total})
+        for executor in (few, many):
+            if len(executor.proposer.plan.configs) != executor.total:
+                raise RuntimeError(
+                    f"{len(executor.proposer.plan.configs)} of {executor.total} points of the bench's space"
+                )
     return Measurement(
         name=f"driver over all {points} points of a finite space, sampler {sampler}",
         plain=small,
@@ -78,12 +95,20 @@ def bench_finite(points: int, sampler: str) -> Measurement:
     )
 
 
-def _timed(executor: StubExecutor, window: int) -> Time:
-    return timed(lambda: executor.run(window), CPU).times(1 / window)
+def _in_turns(counts: Mapping[StubExecutor, int]) -> list[Time]:
+    """Time per configuration of so many of each sweep, taken in turns in proportion to how many each has."""
+    turns = max(1, min(counts.values()) // SLICE)
+    used = {executor: [0.0, 0.0] for executor in counts}
+    for turn in range(turns):
+        for executor, count in counts.items():
+            share = count * (turn + 1) // turns - count * turn // turns
+            for kind, seconds in enumerate(timed(partial(executor.run, share), CPU)):
+                used[executor][kind] += seconds
+    return [Time(*used[executor]).times(1 / count) for executor, count in counts.items()]
 
 
-def _emptied(points: int, sampler: str) -> Time:
-    """Per configuration, of a search that asks for all `points` of a grid over two keys."""
+def _search_of_all(place: Path, points: int, sampler: str) -> StubExecutor:
+    """A search that asks for all `points` of a grid over two keys, and has asked for none."""
     rates = [0.001 + 0.0001 * n for n in range(points // 4)]
     space = {"optimiser.lr": {"grid": rates}, "loss.ranking.weight": {"grid": [0.1, 0.2, 0.3, 0.4]}}
     content = {
@@ -95,14 +120,7 @@ def _emptied(points: int, sampler: str) -> Time:
     }
     # The preset's two epochs of phase 1 leave room for a second phase.
     content |= {"design": "search", "scheduler": {"kind": "none"}, "objective": "val_unseen/pooled/aupr"}
-    with tempfile.TemporaryDirectory(prefix="prism-bench-") as place:
-        yaml = Path(place) / "finite.yaml"
-        yaml.write_text(json.dumps(content))
-        count = 4 * len(rates)
-        executor = StubExecutor(Path(place) / "run", count, sampler, yaml=yaml)
-        used = timed(lambda: executor.run(count), CPU).times(1 / count)
-        if len(executor.proposer.plan.configs) != count:
-            raise RuntimeError(
-                f"{len(executor.proposer.plan.configs)} of {count} points of the bench's space"
-            )
-    return used
+    place.mkdir(parents=True)
+    yaml = place / "finite.yaml"
+    yaml.write_text(json.dumps(content))
+    return StubExecutor(place / "run", 4 * len(rates), sampler, yaml=yaml)

@@ -38,7 +38,7 @@ class StubExecutor:
     def __init__(
         self, folder: Path, trials: int, sampler: str, *, yaml: Path = RP24, epochs: int = EPOCHS
     ) -> None:
-        self.epochs = epochs
+        self.epochs, self.total = epochs, trials
         sweep = load_sweep(yaml, overrides=[f"trials={trials}", f"trial.epochs={epochs}"])
         plan = Plan.of(sweep, folds=[FOLD], data="0" * 64)
         plan.save(folder)

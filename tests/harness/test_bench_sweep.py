@@ -109,20 +109,29 @@ def test_a_driver_that_grows_dear_is_a_fault(
             self.trials += range(count)
 
     executors: list[Fed] = []
+    turns: list[int] = []
 
     def fed(*arguments: object) -> Fed:
         executors.append(Fed(Path(), 0, ""))
         return executors[-1]
 
     def timed(work: Callable[[], object], device: torch.device) -> Time:
-        before = len(executors[-1].trials)
+        before = [len(executor.trials) for executor in executors]
         work()
-        done = len(executors[-1].trials) - before
-        return Time(1.0, 1.0).times(done * (0.01 + each * before))
+        (which,) = [k for k, executor in enumerate(executors) if len(executor.trials) > before[k]]
+        turns.append(which)
+        done = len(executors[which].trials) - before[which]
+        return Time(1.0, 1.0).times(done * (0.01 + each * before[which]))
 
     monkeypatch.setattr(driver_bench, "StubExecutor", fed)
     monkeypatch.setattr(driver_bench, "timed", timed)
-    assert len(bench_driver(4 * EARLY, "random").broken()) == faults
+    measured = bench_driver(4 * EARLY, "random")
+    assert len(measured.broken()) == faults
+    half = driver_bench.WINDOW / 2
+    expected = (0.01 + each * (4 * EARLY - half)) / (0.01 + each * (EARLY + half))
+    assert measured.differences[GROWN] == pytest.approx(expected, rel=0.05)
+    assert turns[1:-1] == [0, 1] * (len(turns[1:-1]) // 2), "in turns, so that other load meets both"
+    executors.clear()
     assert bench_driver(EARLY, "random").limits == {}
 
 
