@@ -59,7 +59,7 @@ class Fingerprint:
             for key, state in weights["states"].items()
             for name, value in state.items()
         }
-        self.batch = trimmed(probe.batch, 3, 4) if depth == "whole" else probe.batch
+        self.batch = trimmed(probe.batch, probe.dataset.label, 3, 4) if depth == "whole" else probe.batch
         self._measured: Step | None = None
         self._clone: Trainer | None = None
         self._query: SequenceOutput | None = None

@@ -79,7 +79,7 @@ class Probe:
         if len(batches[0].support) == 1:  # one episode alone shows nothing of what tells episodes apart
             batches = [joined(batch, batches[k - 1]) for k, batch in enumerate(batches)]
             share = 0.5
-        self.batches = [trimmed(batch) for batch in batches]
+        self.batches = [trimmed(batch, self.dataset.label) for batch in batches]
         self.step_s = step_s
         self.weights = _kept(trainer.weights())
         with torch.random.fork_rng(devices=[]):

@@ -12,8 +12,9 @@ BATCHES = 4
 LOOKED_AT = 100
 """Batches among which one is looked for that has cell lines in common with another one."""
 SUPPORT, QUERY = 4, 8
-"""Largest support and query set of an episode of the probe, and never more than half of the trial's: enough to tell zero
-from not zero, at a part of the cost."""
+"""Largest support and query set of an episode of the probe: enough to tell zero from not zero, at a part of the cost."""
+FEWEST = 4
+"""Size up to which a set is taken whole, and never more than half of a larger one."""
 
 
 def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
@@ -54,12 +55,31 @@ def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
     return EpisodeBatch(*(np.concatenate(parts) for parts in zip(one, other, strict=True)))
 
 
-def trimmed(batch: EpisodeBatch, support: int = SUPPORT, query: int = QUERY) -> EpisodeBatch:
-    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets."""
-    s = _evenly(batch.support.shape[1], min(support, max(2, batch.support.shape[1] // 2)))
-    q = _evenly(batch.query.shape[1], min(query, max(2, batch.query.shape[1] // 2)))
-    return EpisodeBatch(batch.support[:, s], batch.query[:, q], batch.cell, batch.query_cell[:, q])
+def trimmed(
+    batch: EpisodeBatch, label: np.ndarray, support: int = SUPPORT, query: int = QUERY
+) -> EpisodeBatch:
+    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets, and with both labels
+    (of all pairs, `label`) in a set that has both: of one label alone there is nothing to rank."""
+    s = _places(label[batch.support], support)
+    q = _places(label[batch.query], query)
+    sets = (np.take_along_axis(batch.support, s, 1), np.take_along_axis(batch.query, q, 1))
+    return EpisodeBatch(*sets, batch.cell, np.take_along_axis(batch.query_cell, q, 1))
 
 
-def _evenly(size: int, most: int) -> np.ndarray:
-    return np.unique(np.linspace(0, size - 1, min(size, most)).round().astype(int))
+def _places(label: np.ndarray, most: int) -> np.ndarray:
+    """Places [E, at most `most`] in sets of labels [E, N]."""
+    size = label.shape[1]
+    count = min(size, most, max(FEWEST, size // 2))
+    even = np.unique(np.linspace(0, size - 1, count).round().astype(int))
+    places = np.tile(even, (len(label), 1))
+    if len(even) < 2:
+        return places
+    positive = label > 0.5
+    for row, here in zip(places, positive, strict=True):
+        found = here[row]
+        if found.all() or not found.any():
+            others = np.flatnonzero(here != found[0])
+            if len(others):
+                row[len(row) // 2] = others[0]
+                row.sort()
+    return places

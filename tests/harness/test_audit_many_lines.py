@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from harness.audit.probe_batches import BATCHES, batches_of
+from harness.audit.probe_batches import BATCHES, FEWEST, batches_of, trimmed
 from harness.audit.rehearsal import TINY
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock
@@ -62,3 +64,22 @@ def test_no_term_is_accused_where_the_first_batches_are_of_other_lines(tmp_path:
     told = {row["mechanism"]: row["verdict"] for row in first}
     assert {told[name] for name in ("contrastive", "prototypes_hinged")} <= {"active", "idle", "drowned"}
     assert [row["reason"] for row in first if row["verdict"] in ("inert", "leaking", "broken")] == []
+
+
+@given(st.data())
+def test_trimmed_sets_are_parts_of_their_episodes_with_both_labels(data: st.DataObject) -> None:
+    episodes, size = data.draw(st.integers(1, 4)), data.draw(st.integers(2, 70))
+    share = data.draw(st.sampled_from([0.0, 0.03, 0.5, 1.0]))
+    source = np.random.default_rng(data.draw(st.integers(0, 99)))
+    label = (source.random(2 * episodes * size) < share).astype(np.float32)
+    support, query = np.arange(len(label)).reshape(2, episodes, size)
+    batch = EpisodeBatch(support, query, np.arange(episodes), np.tile(np.arange(episodes), (size, 1)).T)
+    few = trimmed(batch, label)
+    for whole, part in ((support, few.support), (query, few.query)):
+        assert part.shape[1] <= max(FEWEST, size // 2)
+        assert part.shape[1] >= min(size, FEWEST)
+        for row, kept in zip(whole, part, strict=True):
+            assert len(np.intersect1d(row, kept)) == len(kept)
+            assert len(np.unique(label[kept])) == len(np.unique(label[row]))
+    assert few.query_cell.shape == few.query.shape
+    assert (few.query_cell == few.cell[:, None]).all()
