@@ -105,15 +105,17 @@ def _absent(twins: Twins, inside: dict[str, set[str]], names: set[str]) -> str:
 
 def _moved(twins: Twins, parameters: set[str]) -> bool:
     """Whether a gradient arrives at these parameters: in the step that every twin takes, or else in steps of other
-    episodes with other names hidden, since some parts learn from some cell lines only."""
+    episodes with other names hidden and with none, since some parts learn from some cell lines only."""
     if norm({n: g for n, g in twins.base.gradients.items() if n in parameters}) > 0.0:
         return True
-    for ahead, batch in enumerate(twins.probe.batches[:-1], start=1):
-        clone = twins.probe.clone()
-        clone.index += ahead
-        step = twins.probe.step(clone, batch=batch)
-        if norm({n: g for n, g in step.gradients.items() if n in parameters}) > 0.0:
-            return True
+    probe = twins.probe
+    for ahead, batch in enumerate(probe.batches[:-1], start=1):
+        for index in {probe.plain.index + ahead, probe.hiding(probe.plain, batch, 0)}:
+            clone = probe.clone()
+            clone.index = index
+            step = probe.step(clone, batch=batch)
+            if norm({n: g for n, g in step.gradients.items() if n in parameters}) > 0.0:
+                return True
     return False
 
 

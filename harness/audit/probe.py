@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from harness.audit.behind_sequence import begin_behind, given_sides, reads_parameters, same_sequence
 from harness.audit.copies import Copies
 from harness.audit.kept_gradients import kept_gradients
-from harness.audit.probe_batches import batches_of, joined, trimmed
+from harness.audit.probe_batches import batches_of, beside_earlier, trimmed
 from harness.audit.settings import changed, summed
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.trial.episodes.batches import forward
@@ -38,8 +38,8 @@ LITTLE = {
 """Of a sequence side that is built and not run."""
 WARM_RATE = 0.01
 """Largest learning rate of the warm-up: a rate that kills the network is the trial's to find, and no mechanism's fault."""
-MOST_STEPS = 10_000
-"""Steps among which one is looked for that hides one name."""
+MOST_STEPS = 2_000
+"""Steps among which one is looked for that hides one name, or few."""
 
 Patch = Callable[[Trainer], None]
 
@@ -75,10 +75,9 @@ class Probe:
         optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
         self.config = trainer.config.model_copy(update={"optimiser": optimiser})
         self.summed = summed(self.config)
-        share = 1.0
-        if len(batches[0].support) == 1:  # one episode alone shows nothing of what tells episodes apart
-            batches = [joined(batch, batches[k - 1]) for k, batch in enumerate(batches)]
-            share = 0.5
+        episodes = len(batches[0].support)
+        batches = beside_earlier(batches)
+        share = episodes / len(batches[0].support)
         self.batches = [trimmed(batch, self.dataset.label) for batch in batches]
         self.step_s = step_s
         self.weights = _kept(trainer.weights())
@@ -109,16 +108,24 @@ class Probe:
         self._sides: Sides | None = None
 
     def _hiding_one(self, clone: Trainer) -> int:
-        """The next step in which exactly one episode hides its name: there what acts on hidden names and what acts on
-        shown ones can both be judged."""
+        """The next step in which exactly one episode hides its name, or as few as possible and not all: there what acts on
+        hidden names and what acts on shown ones can both be judged."""
+        return self.hiding(clone, self.batch, 1)
+
+    def hiding(self, clone: Trainer, batch: EpisodeBatch, least: int) -> int:
+        """The next step in which as few episodes of a batch as possible hide their name, but `least` of them."""
         start = int(self.weights["index"])
         if self.config.episode.pseudo_unseen == 0:
             return start
+        best, fewest = start, len(batch.cell)
         for index in range(start, start + MOST_STEPS):
-            hidden = clone.hidden(self.batch, index)
-            if hidden is not None and int(hidden.sum()) == 1:
-                return index
-        return start
+            hidden = clone.hidden(batch, index)
+            count = 0 if hidden is None else int(hidden.sum())
+            if least <= count < fewest:
+                best, fewest = index, count
+            if fewest == least:
+                break
+        return best
 
     @property
     def batch(self) -> EpisodeBatch:

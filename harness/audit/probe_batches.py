@@ -13,6 +13,8 @@ LOOKED_AT = 100
 """Batches among which one is looked for that has cell lines in common with another one."""
 SUPPORT, QUERY = 4, 8
 """Largest support and query set of an episode of the probe: enough to tell zero from not zero, at a part of the cost."""
+EPISODES = 3
+"""Episodes of a step at least: one that hides its name and two that are told apart."""
 FEWEST = 4
 """Size up to which a set is taken whole, and never more than half of a larger one."""
 
@@ -36,18 +38,32 @@ def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
 
 
 def _acquainted(sampler: Sampler, batches: list[EpisodeBatch]) -> list[EpisodeBatch]:
-    """The batches with another last but one, that which has most cell lines of the last, where it has none of them."""
+    """The batches with another last but one, that which has most cell lines of the last, where it has none of them; and
+    before it one with other lines, where it has none but those of the last."""
     *before, warming, last = batches
-    lines = set(last.query_cell.ravel().tolist())
-
-    def common(batch: EpisodeBatch) -> int:
-        return len(lines.intersection(batch.query_cell.ravel().tolist()))
-
-    if not common(warming):
-        drawn = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
-        others = (batch for batch in drawn if not np.array_equal(batch.query, last.query))
-        warming = max(itertools.islice(others, LOOKED_AT), key=common)
+    drawn = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
+    others = [
+        batch for batch in itertools.islice(drawn, LOOKED_AT) if not np.array_equal(batch.query, last.query)
+    ]
+    if not lines_of(warming) & lines_of(last):
+        warming = max(others, key=lambda batch: len(lines_of(batch) & lines_of(last)))
+    if lines_of(warming) | lines_of(before[-1]) <= lines_of(last):
+        before[-1] = max(others, key=lambda batch: len(lines_of(batch) - lines_of(last)))
     return [*before, warming, last]
+
+
+def lines_of(batch: EpisodeBatch) -> set[int]:
+    """Training cell lines that the query pairs of a batch have."""
+    return set(batch.query_cell.ravel().tolist())
+
+
+def beside_earlier(batches: list[EpisodeBatch]) -> list[EpisodeBatch]:
+    """Each batch with as many of those before it as make a step of EPISODES episodes: one alone shows nothing of what tells
+    episodes apart."""
+    together = list(batches)
+    for back in range(1, math.ceil(EPISODES / len(batches[0].support))):
+        together = [joined(batch, batches[k - back]) for k, batch in enumerate(together)]
+    return together
 
 
 def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:

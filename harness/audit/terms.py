@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.audit.finding import MechanismFinding
 from harness.audit.idle import wakes
-from harness.audit.probe import differ
+from harness.audit.probe import differ, norm
 from harness.audit.routes import allowed, leaks
 from harness.audit.term_inputs import unread_input
 from harness.audit.term_weights import Fault
@@ -16,6 +16,8 @@ from models.losses.term import LossTerm
 
 DROWNED = 0.01
 """Share of the task's gradient under which a term is drowned."""
+ROUNDING = 1e-6
+"""Of the norm of a step's gradient in float32, what the order of its sums may change."""
 
 
 def judge_term(
@@ -50,8 +52,11 @@ def judge_term(
         where = ", ".join(sorted(extra | set(escaped)))
         text = f"its gradient reaches group {where}, which it may not move"
         return MechanismFinding.on(mechanism, "leaking", text, "route", **figures)
-    # Projections are drawn anew for another number of terms: the step is another one without a term of no gradient too.
-    nothing = size == 0.0 and twins.probe.config.balance.kind == "pcgrad"
+    # Without a term of no gradient the step is another one all the same where projections are drawn anew for another
+    # number of terms, and to the rounding of their sum.
+    rounded = effect <= ROUNDING * norm(twins.short.gradients)
+    drawn = twins.probe.config.balance.kind == "pcgrad" and not list(term.parameters())
+    nothing = size == 0.0 and (rounded or drawn)
     if effect == 0.0 or figures["step_gap"] == 0.0 or nothing:
         return MechanismFinding.on(mechanism, *_silent(twins, term), **figures)
     if term.key in weights:

@@ -1,4 +1,4 @@
-"""Data of many cell lines: what a term remembers of a line comes to act in a trial's own time, and is not called dead."""
+"""What an audit begins with is drawn by chance: whatever it is, nobody is accused of what nobody has broken."""
 
 from pathlib import Path
 
@@ -7,16 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.audit.probe_batches import BATCHES, FEWEST, batches_of, trimmed
+from harness.audit.probe import Probe
+from harness.audit.probe_batches import BATCHES, FEWEST, batches_of, lines_of, trimmed
 from harness.audit.rehearsal import TINY
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock
+from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.store.writer import RunWriter
 from harness.trial.episodes.sampler import EpisodeBatch, Sampler, build_sampler
 from harness.trial.unit_run import UnitRun
+from tests.harness.conftest import MakeUnit
 
 WINDOWS = {"enhancer_bp": 80, "promoter_bp": 100}
 SHAPE = {f"model.{name}": size for name, size in WINDOWS.items()}
@@ -26,12 +29,12 @@ DATA = DataBlock.model_validate({"synthetic": PLANTED})
 
 
 def in_common(one: EpisodeBatch, other: EpisodeBatch) -> int:
-    return len(np.intersect1d(one.query_cell, other.query_cell))
+    return len(lines_of(one) & lines_of(other))
 
 
-def sampler(lines: int, seed: int) -> Sampler:
+def sampler(lines: int, seed: int, config: ConfigurationBlock = CONFIG) -> Sampler:
     pools = [np.arange(60 * line, 60 * (line + 1)) for line in range(lines)]
-    return build_sampler(CONFIG, pools, [f"C{line}" for line in range(lines)], seed)
+    return build_sampler(config, pools, [f"C{line}" for line in range(lines)], seed)
 
 
 @pytest.mark.parametrize("lines", [18, 40, 120])
@@ -46,6 +49,15 @@ def test_what_warms_a_probe_has_lines_of_its_twins_batch(lines: int) -> None:
         if in_common(*drawn[-2:]):
             assert all(np.array_equal(a.query, b.query) for a, b in zip(chosen, drawn, strict=True))
     assert strangers
+
+
+@pytest.mark.parametrize("lines", [2, 5, 40])
+def test_episodes_one_by_one_are_of_several_lines_too(lines: int) -> None:
+    one = compose(load_preset("minimal"), {**TINY, **SHAPE, "episode.per_step": 1}).resolved(gpu=False)
+    for seed in range(20):
+        *_, before, warming, last = batches_of(sampler(lines, seed, one), 0)
+        assert lines_of(warming) & lines_of(last)
+        assert (lines_of(before) | lines_of(warming)) - lines_of(last)
 
 
 def test_no_term_is_accused_where_the_first_batches_are_of_other_lines(tmp_path: Path) -> None:
@@ -83,3 +95,40 @@ def test_trimmed_sets_are_parts_of_their_episodes_with_both_labels(data: st.Data
             assert len(np.unique(label[kept])) == len(np.unique(label[row]))
     assert few.query_cell.shape == few.query.shape
     assert (few.query_cell == few.cell[:, None]).all()
+
+
+# Of eleven terms one is satisfied, and without it a sum is rounded otherwise.
+SATISFIED = {
+    "model.embedding": 4, "model.kernel": 5, "model.width": 8, "model.pool": 12, **SHAPE,
+    "optimiser.epochs": 1, "optimiser.steps_per_epoch": 1, "evaluation.train_subset": 64, "support.draws": 2,
+    "episode.per_step": 1, "episode.query": 4, "support.size": 16, "environment.encoder": "mean", "model.dropout": 0.1,
+    "loss.sparsity.z_e": 0.62, "loss.prototypes.weight": 0.12, "loss.prototypes.kind": "hinged",
+    "curriculum.phase1_epochs": 0,
+}  # fmt: skip
+
+
+def test_a_term_that_rests_among_many_is_idle(tmp_path: Path) -> None:
+    content = {**PLANTED, "form": "linear", "cell_lines": 13, "pairs_per_cell": 160}
+    data = DataBlock.model_validate({"synthetic": content})
+    dataset = open_dataset(data, **WINDOWS, cache=tmp_path / "cache", progress=False)
+    config = compose(load_preset("rp13"), SATISFIED).resolved(gpu=False)
+    run = RunWriter(tmp_path / "run")
+    unit_run = UnitRun(config, dataset, make_folds(dataset, data)[0], 104, run, inspector=AuditInspector)
+    unit_run.advance()
+    first = [row for row in unit_run.audited if row["moment"] == "first"]
+    (row,) = [row for row in first if row["mechanism"] == "prototypes_hinged"]
+    assert (row["verdict"], row["grad_norm"]) == ("idle", 0.0)
+    assert [each["reason"] for each in first if each["verdict"] in ("inert", "leaking", "broken")] == []
+
+
+@pytest.mark.parametrize("share", [0.1, 0.9])
+def test_the_twins_step_hides_some_names_and_not_all(make_unit: MakeUnit, share: float) -> None:
+    changes = {"episode.pseudo_unseen": share, "episode.per_step": 5, "environment.teacher.kind": "gradient"}
+    for seed in range(4):
+        unit_run = make_unit(changes, seed=seed, run=f"seed{seed}")
+        probe = Probe(unit_run.subject, step_s=1.0)
+        hidden = probe.plain.hidden(probe.batch, int(probe.weights["index"]))
+        assert hidden is not None
+        assert 0 < int(hidden.sum()) < len(hidden)
+        if share < 0.5:
+            assert int(hidden.sum()) == 1
