@@ -74,28 +74,33 @@ def joined(one: EpisodeBatch, other: EpisodeBatch) -> EpisodeBatch:
 def trimmed(
     batch: EpisodeBatch, label: np.ndarray, support: int = SUPPORT, query: int = QUERY
 ) -> EpisodeBatch:
-    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets, and with both labels
-    (of all pairs, `label`) in a set that has both: of one label alone there is nothing to rank."""
-    s = _places(label[batch.support], support)
-    q = _places(label[batch.query], query)
+    """The same episodes with at most `support` and `query` pairs each, evenly from all over the sets, and with pairs of
+    both labels (of all pairs, `label`) of one cell line in a set that has some: of others there is nothing to rank."""
+    s = _places(label[batch.support], np.zeros_like(batch.support), support)
+    q = _places(label[batch.query], batch.query_cell, query)
     sets = (np.take_along_axis(batch.support, s, 1), np.take_along_axis(batch.query, q, 1))
     return EpisodeBatch(*sets, batch.cell, np.take_along_axis(batch.query_cell, q, 1))
 
 
-def _places(label: np.ndarray, most: int) -> np.ndarray:
-    """Places [E, at most `most`] in sets of labels [E, N]."""
+def _places(label: np.ndarray, line: np.ndarray, most: int) -> np.ndarray:
+    """Places [E, at most `most`] in sets of labels and lines [E, N]."""
     size = label.shape[1]
-    count = min(size, most, max(FEWEST, size // 2))
-    even = np.unique(np.linspace(0, size - 1, count).round().astype(int))
-    places = np.tile(even, (len(label), 1))
-    if len(even) < 2:
+    even = np.unique(np.linspace(0, size - 1, min(size, most, max(FEWEST, size // 2))).round().astype(int))
+    return np.stack([_with_both(even, *row) for row in zip(label > 0.5, line, strict=True)])
+
+
+def _with_both(places: np.ndarray, positive: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """As many places of one set, with up to two of each label of one cell line where less than two pairs can be ranked."""
+    pairs = {each: _rankable(positive[line == each]) for each in np.unique(line).tolist()}
+    best = max(pairs, key=lambda each: pairs[each])
+    if pairs[best] == 0 or sum(_rankable(positive[places[line[places] == each]]) for each in pairs) > 1:
         return places
-    positive = label > 0.5
-    for row, here in zip(places, positive, strict=True):
-        found = here[row]
-        if found.all() or not found.any():
-            others = np.flatnonzero(here != found[0])
-            if len(others):
-                row[len(row) // 2] = others[0]
-                row.sort()
-    return places
+    own = [np.flatnonzero((line == best) & (positive == label))[:2] for label in (True, False)]
+    taken = np.concatenate(own)[: len(places)]
+    rest = np.setdiff1d(places, taken)[: len(places) - len(taken)]
+    return np.sort(np.concatenate([taken, rest]))
+
+
+def _rankable(positive: np.ndarray) -> int:
+    """Pairs of a positive and a negative."""
+    return int(positive.sum() * (~positive).sum())

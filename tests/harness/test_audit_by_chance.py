@@ -78,23 +78,32 @@ def test_no_term_is_accused_where_the_first_batches_are_of_other_lines(tmp_path:
     assert [row["reason"] for row in first if row["verdict"] in ("inert", "leaking", "broken")] == []
 
 
+def rankable(label: np.ndarray, line: np.ndarray) -> int:
+    positive = label[:, None] > label[None]
+    return int((positive & (line[:, None] == line[None])).sum())
+
+
 @given(st.data())
-def test_trimmed_sets_are_parts_of_their_episodes_with_both_labels(data: st.DataObject) -> None:
-    episodes, size = data.draw(st.integers(1, 4)), data.draw(st.integers(2, 70))
-    share = data.draw(st.sampled_from([0.0, 0.03, 0.5, 1.0]))
+def test_trimmed_sets_are_parts_of_their_episodes_to_rank(data: st.DataObject) -> None:
+    episodes, size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 70))
+    share, lines = data.draw(st.sampled_from([0.0, 0.03, 0.5, 1.0])), data.draw(st.sampled_from([1, 3, 40]))
     source = np.random.default_rng(data.draw(st.integers(0, 99)))
     label = (source.random(2 * episodes * size) < share).astype(np.float32)
     support, query = np.arange(len(label)).reshape(2, episodes, size)
-    batch = EpisodeBatch(support, query, np.arange(episodes), np.tile(np.arange(episodes), (size, 1)).T)
-    few = trimmed(batch, label)
+    of_query = source.integers(lines, size=query.shape)
+    few = trimmed(EpisodeBatch(support, query, np.full(episodes, -1), of_query), label)
     for whole, part in ((support, few.support), (query, few.query)):
-        assert part.shape[1] <= max(FEWEST, size // 2)
-        assert part.shape[1] >= min(size, FEWEST)
-        for row, kept in zip(whole, part, strict=True):
-            assert len(np.intersect1d(row, kept)) == len(kept)
-            assert len(np.unique(label[kept])) == len(np.unique(label[row]))
-    assert few.query_cell.shape == few.query.shape
-    assert (few.query_cell == few.cell[:, None]).all()
+        assert min(size, FEWEST) <= part.shape[1] <= max(FEWEST, size // 2)
+        assert all(len(np.intersect1d(*rows)) == part.shape[1] for rows in zip(whole, part, strict=True))
+    for rows in zip(query, of_query, few.query, few.query_cell, strict=True):
+        whole, line, part, own = rows
+        assert (own == line[np.searchsorted(whole, part)]).all()
+        kept, possible = rankable(label[part], own), rankable(label[whole], line)
+        assert kept >= min(
+            2, possible, 1 + (possible > 1 and rankable(label[whole], np.zeros(size)) > 1 and lines == 1)
+        )
+    for whole, part in zip(support, few.support, strict=True):
+        assert len(np.unique(label[part])) == len(np.unique(label[whole]))
 
 
 # Of eleven terms one is satisfied, and without it a sum is rounded otherwise.
