@@ -92,8 +92,8 @@ def verdict_sentence(ranking: Ranking) -> str:
         words = {"above": above, "below": below, "unclear": "not clearly apart from"}
         parts.append(f"{words[told.beside]} the best baseline ({told.best} {told.value:.3f})")
     if told.behind_on_test:
-        own, best = f"{told.tested:.3f}", f"baseline {told.test_best} {told.test_value:.3f}"
-        parts.append(f"on test, which chose nothing, not above {best} (macro AUPR {own})")
+        reached, best = f"{told.tested:.3f}", f"baseline {told.test_best} {told.test_value:.3f}"
+        parts.append(f"on test, which chose nothing, not above {best} (macro AUPR {reached})")
     if told.faults:
         parts.append(f"carries {counted(len(told.faults), 'fault')}: {', '.join(told.faults)}")
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())

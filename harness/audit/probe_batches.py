@@ -95,8 +95,8 @@ def _with_both(places: np.ndarray, positive: np.ndarray, line: np.ndarray) -> np
     best = max(pairs, key=lambda each: pairs[each])
     if pairs[best] == 0 or sum(_rankable(positive[places[line[places] == each]]) for each in pairs) > 1:
         return places
-    own = [np.flatnonzero((line == best) & (positive == label))[:2] for label in (True, False)]
-    taken = np.concatenate(own)[: len(places)]
+    of_both = [np.flatnonzero((line == best) & (positive == label))[:2] for label in (True, False)]
+    taken = np.concatenate(of_both)[: len(places)]
     rest = np.setdiff1d(places, taken)[: len(places) - len(taken)]
     return np.sort(np.concatenate([taken, rest]))
 
