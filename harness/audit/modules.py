@@ -135,7 +135,8 @@ def _promise(twins: Twins, cls: type) -> str:
 
 def _effect(at: Twins | Vantage, mechanism: Mechanism, cls: type) -> Moved:
     """Changes of predictions when the module is neutralised. Before a threshold what counts is R_E, but for the threshold
-    itself."""
+    itself. What the environment and the energy do to a single cell line may be a factor on its logits, which a T that is
+    fitted on it takes away again: there the other splits are asked."""
     reading, trainer = at.reading, at.trainer
     instances = [module for _, module in neutral.members(trainer, cls)]
     of_r = before_threshold(mechanism, trainer.model.energy)
@@ -146,16 +147,18 @@ def _effect(at: Twins | Vantage, mechanism: Mechanism, cls: type) -> Moved:
     if issubclass(cls, EmaTeacher):
         remembered = trainer.memory
         trainer.memory = trainer.model.environment.initial_memory()
-        moved = reading.moved(reading.scores(encoded=reading.encoded), r=of_r)
+        moved = reading.moved(reading.scores(encoded=reading.encoded), fitted=False, r=of_r)
         trainer.memory = remembered
         return moved
-    return reading.moved(reading.without(instances), r=of_r)
+    fitted = set(trainer.model.environment.modules()).isdisjoint(instances)
+    return reading.moved(reading.without(instances), fitted=fitted, r=of_r)
 
 
 def _of_energy(energy: Energy, reading: ScoreReading) -> Moved:
     """The energy hears the mean of R_E; a threshold hears what is beyond it to either side."""
     if not isinstance(energy, ThresholdGateEnergy):
-        return reading.moved(reading.with_arguments(energy, neutral.resisted(reading.mean_r())))
+        heard = reading.with_arguments(energy, neutral.resisted(reading.mean_r()))
+        return reading.moved(heard, fitted=False)
     low, high = (reading.with_arguments(energy, neutral.resisted(far)) for far in (-FAR, FAR))
     return reading.moved(low, base=high)
 

@@ -103,6 +103,27 @@ def test_trimmed_sets_are_parts_of_their_episodes_to_rank(data: st.DataObject) -
         assert len(np.unique(label[part])) == len(np.unique(label[whole]))
 
 
+@pytest.mark.parametrize("form", ["gated", "linear"])
+def test_what_a_fitted_temperature_takes_away_is_not_called_dead(form: str, tmp_path: Path) -> None:
+    """One unseen cell line validates: there a gate is a factor, and T is fitted to it."""
+    data = DataBlock.model_validate({"synthetic": {**PLANTED, "cell_lines": 7, "pairs_per_cell": 160}})
+    dataset = open_dataset(data, **WINDOWS, cache=tmp_path / "cache", progress=False)
+    fold = make_folds(dataset, data)[0]
+    assert len(fold.val) == 1
+    chosen = {"energy.form": form, "temperature.mode": "calibrated", "curriculum.phase1_epochs": 0}
+    short = {
+        "model.encoder": "cnn",
+        "optimiser.epochs": 2,
+        "optimiser.steps_per_epoch": 2,
+        "balance.epochs": 1.0,
+    }
+    config = compose(load_preset("rp24"), {**TINY, **SHAPE, **short, **chosen}).resolved(gpu=False)
+    unit_run = UnitRun(config, dataset, fold, 2, RunWriter(tmp_path / "run"), inspector=AuditInspector)
+    while not unit_run.finished:
+        unit_run.advance()
+    assert (unit_run.status, unit_run.row["reason"]) == ("done", "")
+
+
 # Of eleven terms one is satisfied, and without it a sum is rounded otherwise.
 SATISFIED = {
     "model.embedding": 4, "model.kernel": 5, "model.width": 8, "model.pool": 12, **SHAPE,

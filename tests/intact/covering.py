@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from harness.config.blocks.explain import ConfigError
 from harness.config.space.compose import SEARCH_SPACES
-from tests.intact.factors import ENERGIES, FACTORS, MANY, SCOPES, Row, configuration, defaults
+from tests.intact.factors import ENERGIES, FACTORS, MANY, REAL, SCOPES, Row, configuration, defaults
 
 MOST = 80
 """Rows of the covering array at most."""
@@ -16,7 +16,8 @@ Pair = tuple[tuple[str, str], tuple[str, str]]
 """Two (factor, level), in the order of the factors."""
 HEAD = """\
 # The intact matrix, as tests/intact/covering.py made it: every preset on few and on many cell lines, every energy at
-# every scope that it has, and an array that covers every pair of levels that can stand together.
+# every scope that it has, with a fitted T on real pairs too, and an array that covers every pair of levels that can stand
+# together.
 # Regenerate: python -m tests.intact.covering
 rows:
 """
@@ -94,6 +95,8 @@ def matrix() -> Iterator[dict[str, str]]:
         row = {"name": f"energy-{energy}-{scope}", "energy": energy, "scope": scope}
         if fits(row):
             yield row
+            # One unseen cell line validates on real pairs: a T that is fitted on it may absorb what the energy does.
+            yield {**row, "name": f"fitted-{energy}-{scope}", "temperature": "calibrated", "data": REAL}
     for number, row in enumerate(covering(), 1):
         yield {"name": f"pairs-{number:02d}", **row}
 

@@ -91,7 +91,9 @@ def configuration(row: Row) -> ConfigurationBlock:
         ramps = base.get("balance", {}).get("kind") == "ramp"
         return compose(base, {**changes, **({"balance.epochs": 1.0} if ramps else {})}).resolved()
     if "energy" in row:
-        changes = {"energy.form": row["energy"], "environment.scope": row["scope"]}
+        fitted = FACTORS["temperature"][row["temperature"]] if "temperature" in row else {}
+        windows = FACTORS["data"][row.get("data", "gated")]
+        changes = {"energy.form": row["energy"], "environment.scope": row["scope"], **fitted, **windows}
     else:
         changes = dict(change for factor, levels in FACTORS.items() for change in levels[row[factor]].items())
     bare = changes.get("environment.source") == "none"
