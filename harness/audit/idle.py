@@ -1,5 +1,6 @@
 """Whether a loss term that is 0 with gradient 0 would act at another state: a satisfied hinge does, a dead term never."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from harness.audit.probe import Probe
 from models.episode import Step
-from models.losses.term import LossTerm
+from models.losses.term import LossTerm, State
 
 SHIFTED = (
     "u",
@@ -30,14 +31,27 @@ STRETCHES = ((30.0, 0.0), (0.001, 0.0), (1.0, 30.0), (1.0, -30.0), (-3.0, 1.0))
 
 
 def wakes(probe: Probe, term: LossTerm) -> bool:
-    """Whether any of the tried states gives the term a gradient."""
+    """Whether any of the tried states gives the term a gradient; the last of them knows the cell lines of a few steps."""
     trainer = probe.behind()
     step = trainer.measure(probe.batch, warm=False).step
     twin = next(t for t, _ in trainer.weighted if t.key == term.key)
+    now = trainer.states[term.key]
+    states = (now, twin.initial_state(), twin.awake(now))
+    return _acts(twin, step, states) or _acts(twin, step, [_after_more(probe, twin, now)])
+
+
+def _after_more(probe: Probe, twin: LossTerm, state: State) -> State:
+    """The term's state after the steps of all batches of the probe."""
+    for batch in probe.batches:
+        step = probe.plain.measure(batch, warm=False).step
+        state = {name: value.detach() for name, value in twin(step, state)[1].items()}
+    return state
+
+
+def _acts(twin: LossTerm, step: Step, states: Sequence[State]) -> bool:
     for scale, shift in STRETCHES:
         moved, inputs = stretched(step, scale, shift)
-        now = trainer.states[term.key]
-        for state in (now, twin.initial_state(), twin.awake(now)):
+        for state in states:
             value, _ = twin(moved, state)
             if value.requires_grad:
                 places = [*inputs, *twin.parameters()]
