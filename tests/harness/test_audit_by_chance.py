@@ -165,8 +165,8 @@ def test_a_term_that_has_met_one_line_is_idle(tmp_path: Path) -> None:
     """After one step of one episode there is a single prototype, and nothing to be told apart from it."""
     dataset = open_dataset(DATA, **WINDOWS, cache=tmp_path / "cache", progress=False)
     one = {"episode.per_step": 1, "optimiser.epochs": 1, "optimiser.steps_per_epoch": 1}
-    one |= {"loss.prototypes.weight": 0.2, "loss.prototypes.kind": "contrastive"}
-    config = compose(load_preset("minimal"), {**TINY, **SHAPE, **one}).resolved(gpu=False)
+    kind = {"loss.prototypes.weight": 0.2, "loss.prototypes.kind": "contrastive"}
+    config = compose(load_preset("minimal"), {**TINY, **SHAPE, **one, **kind}).resolved(gpu=False)
     run = RunWriter(tmp_path / "run")
     unit_run = UnitRun(config, dataset, make_folds(dataset, DATA)[0], 0, run, inspector=AuditInspector)
     unit_run.advance()
