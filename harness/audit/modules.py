@@ -160,7 +160,7 @@ def _of_energy(energy: Energy, reading: ScoreReading) -> Moved:
         heard = reading.with_arguments(energy, neutral.resisted(reading.mean_r()))
         return reading.moved(heard, fitted=False)
     low, high = (reading.with_arguments(energy, neutral.resisted(far)) for far in (-FAR, FAR))
-    return reading.moved(low, base=high)
+    return reading.moved(low, base=high, fitted=False)
 
 
 def _patch(twins: Twins, cls: type) -> Patch:
