@@ -76,7 +76,11 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     """
     metric = asked_by(run, by)
     units = reported_units(run)
+    known = [each for each in CRITERIA.values() if units[each.key].notna().any()]
     units = units[units[metric.key].notna()]
+    if units.empty and known:
+        has = " and ".join(each.label for each in known)
+        raise UserError(f"{run.path}: no unit has {metric.label} on val_unseen; what they have is {has}")
     if units.empty:
         raise UserError(_nothing_finished(run))
     tested = reported_units(run, "test").rename(

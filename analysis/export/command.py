@@ -1,5 +1,6 @@
 """`python -m analysis export RUN --to TRACKER`."""
 
+import contextlib
 import time
 from collections.abc import Sequence
 
@@ -51,12 +52,11 @@ def export_command(argv: Sequence[str], console: Console) -> int:
     began = time.monotonic()
     exporter = Exporter(options.run, options.to, options.out)
     try:
-        run = exporter.whole()
-    except OSError as error:
+        with contextlib.closing(exporter):
+            run = exporter.whole()
+    except OSError as error:  # a full disk may be met when the last lines are flushed
         exporter.abandon()
         raise UserError(f"{exporter.out} cannot be written ({error.strerror or error})") from None
-    finally:
-        exporter.close()
     if not exporter.exported.units and not exporter.exported.unchanged and not exporter.exported.running:
         raise UserError(f"{run.path}: no units to export, {run.without_units()}")
     console.print(_sentence(exporter.exported, options.to, time.monotonic() - began), soft_wrap=True)

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.clustering import LOCUS_BP
 from analysis.errors import UserError, nearest
 from analysis.imports.table_file import TableFile, column_text, read_table
+from analysis.schema import MACRO, POOLED
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
     "predictor": ("predictor", "name", "model", "method"),
@@ -87,6 +88,12 @@ def _columns_of(table: TableFile) -> dict[str, str]:
 
 def _texts(table: TableFile, columns: dict[str, str], name: str) -> list[str]:
     texts = column_text(table, columns[name])
+    meant = [at for at, text in enumerate(texts) if name == "cell_line" and text.lower() in (MACRO, POOLED)]
+    if meant:
+        raise UserError(
+            f"{table.place(meant[0])}, column '{columns[name]}': '{texts[meant[0]]}' is what metrics over all cell lines "
+            "are called, and no name of one"
+        )
     if "" in texts:
         raise UserError(f"{table.place(texts.index(''))}: column '{columns[name]}' is empty")
     return texts

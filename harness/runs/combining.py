@@ -17,6 +17,7 @@ from analysis.errors import UserError
 from analysis.fidelity.view import cached_configs
 from analysis.files import TableFiles, unit_names
 from analysis.identity import FILE as IDENTITY
+from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.paths import driven, in_doubt
 from analysis.preregistration import CARRIED
 from analysis.preregistration import FILE as ASKED
@@ -113,6 +114,10 @@ def _check(runs: Sequence[RunSummary]) -> None:
         if not run.plan:
             raise UserError(
                 f"{path} has no plan.json, as a sweep's run has; its data and folds cannot be compared"
+            )
+        if run.run.document(IMPORTED):
+            raise UserError(
+                f"{path} holds imported results, which have no data or folds; combine takes sweeps"
             )
         for what, words in (("data", "other data"), ("objective", "another objective")):
             if run.plan[what] != first.plan[what]:

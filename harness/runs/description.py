@@ -67,7 +67,7 @@ def _facts(run: RunSummary) -> Iterator[tuple[str, str]]:
     if not math.isnan(value):
         label = arm_labels(run.run, configuration_changes(run.run), [config])[config]
         yield "best", f"{value:.4f}, {config}: {label}"
-    if len(units):
+    if units["started"].notna().any():  # results that somebody else reported have no time
         yield "began", f"{units['started'].min():%Y-%m-%d %H:%M} UTC"
         yield (
             "last",

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 from analysis.errors import UserError
 from analysis.files import filed_units, part_units, problem, unit_names
+from analysis.imports.view import DOCUMENT as IMPORTED
 from analysis.paths import listed
 from analysis.schema import ALWAYS, COMPACTED, PART
 from analysis.unit_log import UnitLog, log_file, logged_units
@@ -26,8 +27,13 @@ def mend(run: Path) -> list[str]:
     Raises
     ------
     UserError
-        for a store of another version of the schema, or a file or folder that this user may not read.
+        for a store of another version of the schema, a file or folder that this user may not read, and results that were
+        imported, which no log holds.
     """
+    if (run / IMPORTED).exists():
+        raise UserError(
+            f"{run} holds results that were imported, and nothing can be trained there; give another --out"
+        )
     said: list[str] = []
     logs = {unit: _log(run, unit) for unit in logged_units(run)}
     ended = {unit: log for unit, log in logs.items() if log.ended}
