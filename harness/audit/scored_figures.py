@@ -57,6 +57,7 @@ class ScoredFigures:
         lacking = {("epoch", epoch): set(made) for (end, epoch), made in self.made.items() if not end}
         for row in cells:
             selection, epoch = str(row["selection"]), int(row["epoch"])
+            made = self.made.get((selection != "epoch", epoch), {})
             place = f"{selection} {epoch}, split {row['split']}, {row['cell_line']}, score {row['score']}"
             if row["protocol"] == "documented":
                 if not _is_documented(row):
@@ -64,9 +65,10 @@ class ScoredFigures:
                         "documented",
                         f"cells, {place}: it is no row of balanced batches of {DOCUMENTED_BATCH}",
                     )
+                elif made and (row["split"], row["cell_line"], row["score"], "as_found") not in made:
+                    said.setdefault("documented", f"cells, {place}: that split has no such cell line")
                 continue
             key = (row["split"], row["cell_line"], row["score"], row["prevalence_mode"])
-            made = self.made.get((selection != "epoch", epoch), {})
             lacking.get((selection, epoch), set()).discard(key)
             if key not in made:
                 continue

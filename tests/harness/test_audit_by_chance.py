@@ -38,7 +38,7 @@ def sampler(lines: int, seed: int, config: ConfigurationBlock = CONFIG) -> Sampl
 
 
 @pytest.mark.parametrize("lines", [18, 40, 120])
-def test_what_warms_a_probe_has_lines_of_its_twins_batch(lines: int) -> None:
+def test_what_warms_a_probe_has_lines_of_its_batch(lines: int) -> None:
     strangers = 0
     for seed in range(20):
         chosen = batches_of(sampler(lines, seed), 0)
@@ -52,7 +52,7 @@ def test_what_warms_a_probe_has_lines_of_its_twins_batch(lines: int) -> None:
 
 
 @pytest.mark.parametrize("lines", [2, 5, 40])
-def test_episodes_one_by_one_are_of_several_lines_too(lines: int) -> None:
+def test_episodes_one_by_one_are_of_several_lines(lines: int) -> None:
     one = compose(load_preset("minimal"), {**TINY, **SHAPE, "episode.per_step": 1}).resolved(gpu=False)
     for seed in range(20):
         *_, before, warming, last = batches_of(sampler(lines, seed, one), 0)
@@ -60,7 +60,7 @@ def test_episodes_one_by_one_are_of_several_lines_too(lines: int) -> None:
         assert (lines_of(before) | lines_of(warming)) - lines_of(last)
 
 
-def test_no_term_is_accused_where_the_first_batches_are_of_other_lines(tmp_path: Path) -> None:
+def test_batches_of_other_lines_accuse_no_term(tmp_path: Path) -> None:
     dataset = open_dataset(DATA, **WINDOWS, cache=tmp_path / "cache", progress=False)
     fold = make_folds(dataset, DATA)[0]
     for seed in range(40):
@@ -84,7 +84,7 @@ def rankable(label: np.ndarray, line: np.ndarray) -> int:
 
 
 @given(st.data())
-def test_trimmed_sets_are_parts_of_their_episodes_to_rank(data: st.DataObject) -> None:
+def test_trimmed_sets_can_be_ranked(data: st.DataObject) -> None:
     episodes, size = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 70))
     share, lines = data.draw(st.sampled_from([0.0, 0.03, 0.5, 1.0])), data.draw(st.sampled_from([1, 3, 40]))
     source = np.random.default_rng(data.draw(st.integers(0, 99)))
@@ -104,7 +104,7 @@ def test_trimmed_sets_are_parts_of_their_episodes_to_rank(data: st.DataObject) -
 
 
 @pytest.mark.parametrize("form", ["gated", "linear"])
-def test_what_a_fitted_temperature_takes_away_is_not_called_dead(form: str, tmp_path: Path) -> None:
+def test_what_a_fitted_temperature_absorbs_is_not_dead(form: str, tmp_path: Path) -> None:
     """One unseen cell line validates: there a gate is a factor, and T is fitted to it."""
     data = DataBlock.model_validate({"synthetic": {**PLANTED, "cell_lines": 7, "pairs_per_cell": 160}})
     dataset = open_dataset(data, **WINDOWS, cache=tmp_path / "cache", progress=False)

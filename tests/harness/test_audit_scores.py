@@ -173,6 +173,20 @@ def as_found(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(CellRows, "_documented", documented)
 
 
+def of_validation(patch: pytest.MonkeyPatch) -> None:
+    rows, documented = CellRows.rows, CellRows._documented
+    kept: dict[str, Any] = {}
+
+    def keeping(self: CellRows, scores: Any, **named: Any) -> Any:
+        kept.update(scores)
+        return rows(self, scores, **named)
+
+    patch.setattr(CellRows, "rows", keeping)
+    patch.setattr(
+        CellRows, "_documented", lambda self, split, name: documented(self, kept["val_unseen"], name)
+    )
+
+
 def first_pairs(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("harness.trial.evaluation._subset", lambda train, most, seed: np.sort(train)[:most])
 
@@ -193,6 +207,7 @@ def first_pairs(patch: pytest.MonkeyPatch) -> None:
         ),
         (one_locus, {}, "auc_design_effect is"),
         (as_found, {"evaluation.protocol": "documented"}, "it is no row of balanced batches of 64"),
+        (of_validation, {"evaluation.protocol": "documented"}, "that split has no such cell line"),
         (other_loss, {}, "loss is stored as"),
         (other_share, {}, "grad_share is stored as"),
         (other_lines, RIVALS, "and the term says"),

@@ -1,5 +1,6 @@
 """The keys of placebos: other streams and permuted inputs are part of an identity only where they are asked for."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from analysis.errors import UserError
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.space.compose import compose
 from harness.trial.episodes.cell_facts import standardised_features
+from models.episode import Step
 from models.losses.permuted import PermutedInput
 from models.streams import other_streams
 from tests.harness.conftest import TINY, MakeUnit
@@ -88,21 +90,48 @@ def test_a_placebo_trains_under_a_strict_audit(make_unit: MakeUnit, placebo: dic
     assert unit.status == "done", unit.row["reason"]
 
 
+def in_order(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(PermutedInput, "seen", lambda self, step: step)
+
+
+def in_one_order(patch: pytest.MonkeyPatch) -> None:
+    seen = PermutedInput.seen
+    patch.setattr(
+        PermutedInput, "seen", lambda self, step: seen(self, Step(**{**vars(step.whole()), "index": 0}))
+    )
+
+
+def in_part(patch: pytest.MonkeyPatch) -> None:
+    def seen(self: PermutedInput, step: Step) -> Step:
+        content: Tensor = getattr(step, self.permutes)
+        samples = content.flatten(0, -2)
+        order = torch.cat([torch.arange(2), torch.arange(2, len(samples)).roll(step.whole().index + 1)])
+        return step.with_input(self.permutes, samples[order].view(content.shape))
+
+    patch.setattr(PermutedInput, "seen", seen)
+
+
+def plain_term(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("models.losses.build.permuted", lambda cls: cls)
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
-        ("seen", "sees z_i in its order, and is to see it in another one"),
-        ("built", "is no placebo, and was to be one"),
+        (in_order, "sees z_i in its order, and is to see it in another one"),
+        (in_one_order, "it sees z_i in the same order at every step"),
+        (in_part, "it leaves samples of z_i in their place, and is to move every one"),
+        (plain_term, "is no placebo, and was to be one"),
     ],
 )
 def test_a_placebo_that_sees_its_input_as_it_is_is_broken(
-    broken: str, sentence: str, make_unit: MakeUnit, monkeypatch: pytest.MonkeyPatch
+    broken: Callable[[pytest.MonkeyPatch], None],
+    sentence: str,
+    make_unit: MakeUnit,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if broken == "seen":
-        monkeypatch.setattr(PermutedInput, "seen", lambda self, step: step)
-    else:
-        monkeypatch.setattr("models.losses.build.permuted", lambda cls: cls)
-    unit = make_unit({"permuted": ["pearson"], "decouple.pearson": 0.5, "audit": "strict"}, run=broken)
+    broken(monkeypatch)
+    unit = make_unit({"permuted": ["pearson"], "decouple.pearson": 0.5, "audit": "strict"}, run="broken")
     unit.advance()
     assert unit.status == "stopped"
     assert sentence in unit.row["reason"]
