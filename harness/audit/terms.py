@@ -53,8 +53,9 @@ def judge_term(
         text = f"its gradient reaches group {where}, which it may not move"
         return MechanismFinding.on(mechanism, "leaking", text, "route", **figures)
     # Without a term of no gradient the step is another one all the same where projections are drawn anew for another
-    # number of terms, and to the rounding of their sum.
-    rounded = effect <= ROUNDING * norm(twins.short.gradients)
+    # number of terms, and, of a satisfied one, to the rounding of their sum.
+    satisfied = twins.log.values.get(term.key) == 0.0
+    rounded = satisfied and effect <= ROUNDING * norm(twins.short.gradients)
     drawn = twins.probe.config.balance.kind == "pcgrad" and not list(term.parameters())
     nothing = size == 0.0 and (rounded or drawn)
     if effect == 0.0 or figures["step_gap"] == 0.0 or nothing:
