@@ -41,11 +41,12 @@ def _acquainted(sampler: Sampler, batches: list[EpisodeBatch]) -> list[EpisodeBa
     """The batches with another last but one, that which has most cell lines of the last, where it has none of them; and
     before it one with other lines, where it has none but those of the last."""
     *before, warming, last = batches
-    drawn = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
-    others = [
-        batch for batch in itertools.islice(drawn, LOOKED_AT) if not np.array_equal(batch.query, last.query)
-    ]
-    if not lines_of(warming) & lines_of(last):
+    strange = not lines_of(warming) & lines_of(last)
+    if not strange and not lines_of(warming) | lines_of(before[-1]) <= lines_of(last):
+        return batches
+    drawn = itertools.islice(itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1))), LOOKED_AT)
+    others = [batch for batch in drawn if not np.array_equal(batch.query, last.query)]
+    if strange:
         warming = max(others, key=lambda batch: len(lines_of(batch) & lines_of(last)))
     if lines_of(warming) | lines_of(before[-1]) <= lines_of(last):
         before[-1] = max(others, key=lambda batch: len(lines_of(batch) - lines_of(last)))
