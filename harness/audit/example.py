@@ -1,5 +1,6 @@
 """An example: two steps and a prediction of a tiny trial, and of one trial the tables that it leaves."""
 
+import contextlib
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from harness.audit.example_digest import PREDICTED, Digests, digest
 from harness.audit.other_values import at_other_values
 from harness.audit.reading import ScoreReading
 from harness.audit.rehearsal import DATA, Rehearsal
+from harness.audit.scene import in_double
 from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
@@ -40,6 +42,8 @@ LONG: Mapping[str, Any] = {
     "episode.query": 4,
 }
 """42 and 80 windows: more than attention takes as one, and than the pyramid does."""
+SEED = 9
+"""With it competition both pulls and pushes at other values."""
 READ = ("u", "z_i", "z_e", "r", "logit", "temperature")
 """What every step has."""
 TABLES = ("epochs", "terms", "reports", "cells", "predictions", "embeddings", "pair_vectors")
@@ -93,13 +97,38 @@ class ExamplePlace:
         return self._data[example.long]
 
     def computed(self, example: Example) -> Digests:
-        """Digests by name, of what the example computes on a CPU."""
+        """Digests by name, of what the example computes on a CPU: steps in float64 from their first draw on, where no other
+        processor rounds a maximum to another winner, and the whole trial as it is trained."""
         config = example.configuration(self.folder)
-        with tempfile.TemporaryDirectory(dir=self.folder) as run, torch.random.fork_rng(devices=[]):
-            unit = UnitRun(config, *self.data(example, config), 0, RunWriter(Path(run)))
+        precision = contextlib.nullcontext() if example.whole else _double()
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder) as run,
+            torch.random.fork_rng(devices=[]),
+            precision,
+        ):
+            unit = UnitRun(config, *self.data(example, config), SEED, RunWriter(Path(run)))
             unit.live = Unwatched({}, ())
-            values = _of_tables(unit) if example.whole else _of_steps(unit, STEPS + 2 * example.other)
-            return {name: digest(each) for name, each in values}
+            if example.whole:
+                return {name: digest(each) for name, each in _of_tables(unit)}
+            _in_double(unit)
+            return {name: digest(each) for name, each in _of_steps(unit, STEPS + 2 * example.other)}
+
+
+@contextlib.contextmanager
+def _double() -> Iterator[None]:
+    """What is drawn and made without a type is float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _in_double(unit: UnitRun) -> None:
+    in_double(unit.trainer)
+    if unit.predictor.v is not None:
+        unit.predictor.v = unit.predictor.v.double()
 
 
 def _of_steps(unit: UnitRun, steps: int) -> Iterator[tuple[str, Any]]:

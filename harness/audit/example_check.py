@@ -54,7 +54,8 @@ def _differences(names: Iterable[str]) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="prism-examples-") as folder:
         place = ExamplePlace(Path(folder))
         for name in names:
-            if text := difference(place.computed(of_name(name)), recorded()[name].values):
+            example = of_name(name)
+            if text := difference(place.computed(example), recorded()[name].values, whole=example.whole):
                 yield f"in the example of {name}, {text}"
 
 
