@@ -26,10 +26,11 @@ def strange_beginning(trainer: Trainer) -> Iterator[Breach]:
 
 
 def _is_of(module: nn.Module, seed: int) -> bool:
-    """Whether a module's own parameters are what it draws from a generator with this seed."""
-    again = deepcopy(module)
+    """Whether a module's own parameters are what it draws from a generator with this seed; drawn on the CPU, where all of
+    them begin, wherever they are now."""
+    again = deepcopy(module).cpu()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         again.reset_parameters()  # type: ignore[operator]  # every module that owns parameters has it
     drawn = dict(again.named_parameters(recurse=False))
-    return all(torch.equal(p, drawn[name]) for name, p in module.named_parameters(recurse=False))
+    return all(torch.equal(p.cpu(), drawn[name]) for name, p in module.named_parameters(recurse=False))

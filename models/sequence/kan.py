@@ -34,7 +34,7 @@ class FourierKAN(nn.Module):
 
     def reset_parameters(self) -> None:
         """Coefficients ~ N(0, 1/(d k^2)) for k >= 1 and N(0, 1/d) for k = 0: smooth functions to start from."""
-        frequency = torch.arange(1, self.grid + 1)
+        frequency = torch.arange(1, self.grid + 1, device=self.cosine.device)
         nn.init.normal_(self.cosine, std=1.0 / math.sqrt(self.width))
         nn.init.normal_(self.sine, std=1.0 / math.sqrt(self.width))
         with torch.no_grad():
