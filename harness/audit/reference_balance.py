@@ -11,6 +11,8 @@ from models.streams import generator, stream_seed
 
 FADING = 0.01
 """Share of its running mean under which a term's gradient is not scaled up any further."""
+LEAST = 1e-6
+"""Norm of a gradient on some parameters, over its norm on all, up to which pcgrad takes it for rounding."""
 NOISE = 1e-5
 """Norm of a gradient, over that of the task, under which it may be rounding alone."""
 CLOSE = 1e-2
@@ -21,7 +23,7 @@ Apart = Mapping[str, Gradients]
 
 def projected(apart: Apart, weights: Mapping[str, float], seed: int, index: int) -> Gradients:
     """pcgrad: sum_i of w_i g_i, from which in an order drawn per term every w_j g_j that it conflicts with is taken out,
-    on the parameters of both. weights: in the order of the terms."""
+    on the parameters of both, unless g_j has LEAST of its norm or less there. weights: in the order of the terms."""
     source = generator(stream_seed(seed, "balance"), "pcgrad", index)
     weighted = {key: {n: weights[key] * g for n, g in apart[key].items()} for key in weights}
     total: Gradients = {}
@@ -31,8 +33,9 @@ def projected(apart: Apart, weights: Mapping[str, float], seed: int, index: int)
         for place in torch.randperm(len(others), generator=source).tolist():
             shared = sorted(now.keys() & others[place].keys())
             product = sum(float((now[n] * others[place][n]).sum()) for n in shared)
-            if product < 0:
-                share = product / sum(float((others[place][n] ** 2).sum()) for n in shared)
+            square = sum(float((others[place][n] ** 2).sum()) for n in shared)
+            if product < 0 and square > LEAST**2 * sum(float((g**2).sum()) for g in others[place].values()):
+                share = product / square
                 now |= {n: now[n] - share * others[place][n] for n in shared}
         for name, part in now.items():
             total[name] = total[name] + part if name in total else part

@@ -16,6 +16,9 @@ from models.streams import generator
 State = dict[str, Tensor]
 FADING = 0.01
 """Share of its running mean under which a term's gradient norm is not scaled up any further."""
+ROUNDING = 1e-6
+"""Norm of a gradient on some parameters, over its norm on all of its own, up to which it is what float32 leaves of numbers
+that cancel: a ranking of pairs of one line does not move their common R_E."""
 
 
 class Combined(NamedTuple):
@@ -212,11 +215,14 @@ class PcGrad(Balance):
 
 
 def without_conflict(gradients: Gradients, other: Gradients) -> Gradients:
-    """`gradients` minus their component against `other` on the parameters of both; themselves where nothing conflicts."""
+    """`gradients` minus their component against `other` on the parameters of both; themselves where nothing conflicts, or
+    where `other` is rounding alone there (ROUNDING): that has a direction, and it means nothing."""
     common = [p for p in gradients if p in other]
     inner = sum((gradients[p] * other[p]).sum() for p in common)
-    square = sum(other[p].square().sum() for p in common)
     if not common or float(inner) >= 0.0:
+        return gradients
+    square = sum(other[p].square().sum() for p in common)
+    if float(square) <= ROUNDING**2 * float(sum(part.square().sum() for part in other.values())):
         return gradients
     share = inner / square
     return {**gradients, **{p: gradients[p] - share * other[p] for p in common}}
