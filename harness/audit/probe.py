@@ -71,7 +71,7 @@ class Probe:
         self.subject, trainer = subject, subject.trainer
         self.dataset, self.codes, self.seed = trainer.dataset, subject.codes, trainer.seed
         self.device = trainer.device
-        batches = batches_of(subject.sampler, trainer.index)
+        batches = batches_of(subject.sampler, trainer.index, trainer.dataset.label)
         optimiser = trainer.config.optimiser.model_copy(update={"clip": NO_CLIP})
         self.config = trainer.config.model_copy(update={"optimiser": optimiser})
         self.summed = summed(self.config)

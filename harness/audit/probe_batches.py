@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -19,12 +20,13 @@ FEWEST = 4
 """Size up to which a set is taken whole, and never more than half of a larger one."""
 
 
-def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
+def batches_of(sampler: Sampler, steps: int, label: np.ndarray) -> list[EpisodeBatch]:
     """BATCHES batches, drawn again: a sampler's epochs are functions of their number. Before any step those of the first
     epochs; after `steps` of them the last of the last epoch, with earlier and then with later epochs where it has fewer.
 
-    Before any step the last but one has cell lines in common with the last, if any batch has: what a term remembers of a
-    cell line it would otherwise have of others alone, and be called dead.
+    The last has a set with both labels (of all pairs, `label`) of one cell line, if any batch has: of others there is
+    nothing to rank. Before any step the last but one has cell lines in common with it, likewise: what a term remembers of
+    a cell line it would otherwise have of others alone, and be called dead.
     """
     reached = max(1, math.ceil(steps / sampler.steps))
     batches: list[EpisodeBatch] = []
@@ -33,8 +35,25 @@ def batches_of(sampler: Sampler, steps: int) -> list[EpisodeBatch]:
         missing = BATCHES - len(batches)
         batches = [*drawn[-missing:], *batches] if steps else [*batches, *drawn[:missing]]
         if len(batches) == BATCHES:
-            return batches if steps else _acquainted(sampler, batches)
+            *earlier, last = batches
+            if not can_be_ranked(last, label):
+                last = next((batch for batch in _looked_at(sampler) if can_be_ranked(batch, label)), last)
+            return [*earlier, last] if steps else _acquainted(sampler, [*earlier, last])
     raise AssertionError("epochs never end")
+
+
+def _looked_at(sampler: Sampler) -> Iterator[EpisodeBatch]:
+    """The first LOOKED_AT batches."""
+    every = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
+    return itertools.islice(every, LOOKED_AT)
+
+
+def can_be_ranked(batch: EpisodeBatch, label: np.ndarray) -> bool:
+    """Whether a query set holds both labels of one cell line."""
+    sets = zip(label[batch.query] > 0.5, batch.query_cell, strict=True)
+    return any(
+        _rankable(positive[line == each]) for positive, line in sets for each in np.unique(line).tolist()
+    )
 
 
 def _acquainted(sampler: Sampler, batches: list[EpisodeBatch]) -> list[EpisodeBatch]:
@@ -44,8 +63,7 @@ def _acquainted(sampler: Sampler, batches: list[EpisodeBatch]) -> list[EpisodeBa
     strange = not lines_of(warming) & lines_of(last)
     if not strange and not lines_of(warming) | lines_of(before[-1]) <= lines_of(last):
         return batches
-    drawn = itertools.islice(itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1))), LOOKED_AT)
-    others = [batch for batch in drawn if not np.array_equal(batch.query, last.query)]
+    others = [batch for batch in _looked_at(sampler) if not np.array_equal(batch.query, last.query)]
     if strange:
         warming = max(others, key=lambda batch: len(lines_of(batch) & lines_of(last)))
     if lines_of(warming) | lines_of(before[-1]) <= lines_of(last):

@@ -7,6 +7,7 @@ from typing import Any
 from harness.audit.finding import MechanismFinding
 from harness.audit.idle import wakes
 from harness.audit.probe import differ, norm
+from harness.audit.probe_batches import LOOKED_AT, can_be_ranked
 from harness.audit.routes import allowed, leaks
 from harness.audit.term_inputs import unread_input
 from harness.audit.term_weights import Fault
@@ -83,6 +84,10 @@ def _silent(twins: Twins, term: LossTerm) -> tuple[str, str, str]:
     value = values[term.key]
     if value == 0.0 and wakes(twins.probe, term):
         return "idle", "it is satisfied at this state: value and gradient are 0", ""
+    ranks = {"label", "query_cell"} <= term.reads
+    if ranks and not can_be_ranked(twins.probe.batch, twins.probe.dataset.label):
+        text = f"no query set of {LOOKED_AT:d} batches has both labels of one cell line: there is nothing to rank"
+        return "inert", text, "effect"
     return (
         "inert",
         f"its value is {value:.3g} and no gradient changes without it: nothing follows from its weight",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.audit.probe import Probe
-from harness.audit.probe_batches import BATCHES, FEWEST, batches_of, lines_of, trimmed
+from harness.audit.probe_batches import BATCHES, FEWEST, batches_of, can_be_ranked, lines_of, trimmed
 from harness.audit.rehearsal import TINY
 from harness.audit.unit_inspector import AuditInspector
 from harness.config.blocks.data import DataBlock
@@ -28,6 +28,10 @@ PLANTED = {"form": "gated", "cell_lines": 24, "pairs_per_cell": 60, "chromosomes
 DATA = DataBlock.model_validate({"synthetic": PLANTED})
 
 
+BALANCED = np.arange(120 * 60) % 2
+"""Labels of the pairs of `sampler`."""
+
+
 def in_common(one: EpisodeBatch, other: EpisodeBatch) -> int:
     return len(lines_of(one) & lines_of(other))
 
@@ -41,7 +45,7 @@ def sampler(lines: int, seed: int, config: ConfigurationBlock = CONFIG) -> Sampl
 def test_what_warms_a_probe_has_lines_of_its_batch(lines: int) -> None:
     strangers = 0
     for seed in range(20):
-        chosen = batches_of(sampler(lines, seed), 0)
+        chosen = batches_of(sampler(lines, seed), 0, BALANCED)
         drawn = [batch for epoch in (1, 2) for batch in sampler(lines, seed).epoch(epoch)][:BATCHES]
         strangers += not in_common(*drawn[-2:])
         assert in_common(*chosen[-2:])
@@ -55,7 +59,7 @@ def test_what_warms_a_probe_has_lines_of_its_batch(lines: int) -> None:
 def test_episodes_one_by_one_are_of_several_lines(lines: int) -> None:
     one = compose(load_preset("minimal"), {**TINY, **SHAPE, "episode.per_step": 1}).resolved(gpu=False)
     for seed in range(20):
-        *_, before, warming, last = batches_of(sampler(lines, seed, one), 0)
+        *_, before, warming, last = batches_of(sampler(lines, seed, one), 0, BALANCED)
         assert lines_of(warming) & lines_of(last)
         assert (lines_of(before) | lines_of(warming)) - lines_of(last)
 
@@ -76,6 +80,32 @@ def test_batches_of_other_lines_accuse_no_term(tmp_path: Path) -> None:
     told = {row["mechanism"]: row["verdict"] for row in first}
     assert {told[name] for name in ("contrastive", "prototypes_hinged")} <= {"active", "idle", "drowned"}
     assert [row["reason"] for row in first if row["verdict"] in ("inert", "leaking", "broken")] == []
+
+
+@pytest.mark.parametrize("after", [0, 6])
+def test_a_probe_sees_pairs_that_can_be_ranked(after: int) -> None:
+    few = {"episode.sampler": "random", "episode.query": 4, "episode.per_step": 2}
+    mixed = compose(load_preset("minimal"), {**TINY, **SHAPE, **few}).resolved(gpu=False)
+    blocks = compose(load_preset("rp09"), {**TINY, **SHAPE, "episode.query": 4}).resolved(gpu=False)
+    rare = (np.arange(120 * 60) % 5 == 0).astype(np.float32)
+    chosen = [batches_of(sampler(5, seed, mixed), after, rare)[-1] for seed in range(30)]
+    assert all(can_be_ranked(batch, rare) for batch in chosen)
+    drawn = [list(sampler(5, seed, mixed).epoch(1))[BATCHES - 1] for seed in range(30)]
+    assert not all(can_be_ranked(batch, rare) for batch in drawn)
+    strangers = batches_of(sampler(40, 0, blocks), after, rare)[-1]
+    assert not can_be_ranked(strangers, rare), "one pair of each line"
+
+
+def test_a_ranking_without_pairs_to_rank_says_so(tmp_path: Path) -> None:
+    mixed = {**TINY, **SHAPE, "episode.query": 4, "loss.ranking.weight": 0.1}
+    config = compose(load_preset("rp09"), mixed).resolved(gpu=False)
+    dataset = open_dataset(DATA, **WINDOWS, cache=tmp_path / "cache", progress=False)
+    fold = make_folds(dataset, DATA)[0]
+    unit = UnitRun(config, dataset, fold, 0, RunWriter(tmp_path / "run"), inspector=AuditInspector)
+    unit.advance()
+    told = {row["mechanism"]: (row["verdict"], row["reason"]) for row in unit.audited}
+    assert told["ranking_pairwise"][0] == "inert"
+    assert "100 batches has both labels of one cell line" in told["ranking_pairwise"][1]
 
 
 def rankable(label: np.ndarray, line: np.ndarray) -> int:
