@@ -20,6 +20,7 @@ LONGEST = (
     "harness/test_bench.py",
     "sabotage/test_sequence_and_energy.py",
     "harness/test_warning_benchmark.py",
+    "harness/test_another_device.py",
     "harness/test_audit_contracts.py",
     "harness/test_audit_states.py",
     "harness/test_audit_scores.py",
