@@ -42,7 +42,7 @@ from harness.bench.twins import PRESETS, bench_cached_twins, bench_twins
 from harness.bench.twins import SIZES as TWINS_SIZES
 from harness.bench.unit import bench_unit
 from harness.shell import terminal
-from harness.trial.device import choose_device
+from harness.trial.device import choose_device, exact_float32
 
 BENCHES = (
     "stem", "step", "earlier", "evaluation", "batches", "sweep", "ranking", "report", "driver", "store", "growth", "trials",
@@ -273,6 +273,7 @@ def main() -> int:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     device, console = _device(options.device), terminal.console()
+    exact_float32()  # as trials compute, on either way
     measurements = list(
         measure(
             options.bench,

@@ -51,7 +51,6 @@ def bench_gpu(device: torch.device, *, quick: bool) -> Iterator[Measurement]:
                 name, required, f"it is for a GPU, and this is a bench of {device.type}"
             )
         return
-    exact_float32()
     yield bench_precision(device, quick=quick)
     yield bench_stack(device, quick=quick)
     yield bench_packing(device, quick=quick)

@@ -16,7 +16,8 @@ from models.streams import generator, initialise
 
 REQUIRED = 40.0
 FLOAT64_LIMIT = 1e-10
-FLOAT32_LIMIT = 1e-5
+FLOAT32_LIMIT = {"cpu": 1e-5, "cuda": 3e-5}
+"""By device: what cuDNN makes of the plain convolution was 1.1e-5 from float64, and what the table makes of it 1e-6."""
 
 Passed = tuple[list[Tensor], list[Tensor]]
 
@@ -91,8 +92,8 @@ def bench_stem(
         (1, size.rounds),
         differences,
         limits={
-            "float32 outputs, norm, all windows": FLOAT32_LIMIT,
-            "float32 gradients, norm, parted windows left out": FLOAT32_LIMIT,
+            "float32 outputs, norm, all windows": FLOAT32_LIMIT[device.type],
+            "float32 gradients, norm, parted windows left out": FLOAT32_LIMIT[device.type],
             "float64 outputs, elementwise": FLOAT64_LIMIT,
             "float64 gradients, elementwise": FLOAT64_LIMIT,
         },
