@@ -1,6 +1,6 @@
 """The ranking of a run's configurations, beside its baselines, with what the interval can and cannot say."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from analysis.flags import counts_against_health, survey
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.labels import short_ids
+from analysis.measured_on import of_other_lines
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven, in_doubt, tried
 from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
@@ -35,8 +36,9 @@ class Ranking:
     `configurations` has one row per configuration: rank, config, short (the beginning of its identity that commands
     take), label, tie (best, equal, unknown, worse), seeds, folds, units (finished), planned, complete, lacking (what
     became of the other units), diverged (whether one did), behind (ranked after the others for want of units),
-    common_folds (what the value is a mean over where its seeds differ in folds), censored, value with low and high (t over
-    seeds) and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr,
+    common_folds (what the value is a mean over where its seeds differ in folds), other_lines (on which cell lines it was
+    measured, where others were on other ones: ranked after them, and compared to none), censored, value with low and high
+    (t over seeds) and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr,
     rank_invariant, p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high,
     test_aupr (reporting only), leaked_test_aupr (of predict.mode branch_select; NaN elsewhere) and flags (rule ids).
     """
@@ -109,6 +111,9 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
             )
     # One seed by itself may be a lucky one: it must not be what all others are compared to.
     table["behind"] = ~table["complete"] if table["complete"].any() else table["units"] < table["units"].max()
+    apart = of_other_lines(run, table["config"].tolist())
+    table["other_lines"] = table["config"].map(lambda config: apart.get(config, ""))
+    table["behind"] |= table["config"].isin(list(apart))
     oracle = table.loc[~table["behind"], "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
@@ -116,7 +121,7 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     table.insert(0, "rank", range(1, len(table) + 1))
     table["short"] = table["config"].map(short_ids(changes))
     table["label"] = table["config"].map(arm_labels(run, changes, table["config"]))
-    table = table.merge(_against_best(units, metric, table["config"], rope), on="config")
+    table = table.merge(_against_best(units, metric, table["config"], rope, apart), on="config")
     counted = counts(run)
     return Ranking(
         run=run,
@@ -219,9 +224,12 @@ def _rows(
     return pd.DataFrame(rows).join(means, on="config")
 
 
-def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, rope: float) -> pd.DataFrame:
+def _against_best(
+    units: pd.DataFrame, metric: Criterion, configs: pd.Series, rope: float, apart: Container[str]
+) -> pd.DataFrame:
     """Gain of each configuration over the first one, paired by fold and seed, and the mark that follows; a pair with a
-    unit that was ended early is left out, since its missing epochs are not random."""
+    unit that was ended early is left out, since its missing epochs are not random. None of those `apart`, which were
+    measured on other cell lines."""
     best, nan = str(configs.iloc[0]), float("nan")
     whole = units[units["status"] == "done"]
     top = whole.loc[whole["config"] == best, ["fold", "seed", metric.key]]
@@ -235,10 +243,10 @@ def _against_best(units: pd.DataFrame, metric: Criterion, configs: pd.Series, ro
         values.setdefault(config, {}).setdefault(fold, []).append(metric.gain(value))
     rows: list[dict[str, Any]] = []
     for config in configs:
-        gain = t_interval(paired.get(config, []))
+        gain = t_interval([] if config in apart else paired.get(config, []))
         row = {"config": config, "tie": gain.verdict(rope), "difference": gain.mean}
         row |= {"difference_low": gain.low, "difference_high": gain.high}
-        row |= {"p_better": _p_better(values[config], values[best])}
+        row |= {"p_better": nan if config in apart else _p_better(values[config], values[best])}
         if config == best:
             row |= {"tie": "best", "difference": 0.0}
             row |= {"difference_low": nan, "difference_high": nan, "p_better": nan}

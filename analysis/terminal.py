@@ -163,7 +163,7 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
     for row in shown.to_dict("records"):
         invariant = "≡" if row["rank_invariant"] and by.key == "aupr" else ""
         notes = [f"censored {row['censored']}/{row['units']}"] if row["censored"] else []
-        notes += [note for note in (row["lacking"], row["common_folds"]) if note]
+        notes += [note for note in (row["lacking"], row["common_folds"], row["other_lines"]) if note]
         if not math.isnan(row["leaked_test_aupr"]):
             notes.append(f"branch_select {row['leaked_test_aupr']:.3f}‡ on test")
         state = "" if row["complete"] else "✗" if row["diverged"] else "!"

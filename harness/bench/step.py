@@ -19,8 +19,8 @@ from models.sequence.stem import KmerStem
 from models.streams import SeededNoise, generator, initialise
 
 REQUIRED: dict[int, float | None] = {1: 3.0, 2: 2.5}
-"""Threads -> ratio: one on an idle processor; two while as many other processes keep the processors busy. Of a CPU: on a GPU
-launches are waited for, whichever the stem."""
+"""Threads -> ratio: one on an idle processor; two while as many other processes keep the processors busy. Of a CPU: on a
+GPU launches are waited for, whichever the stem."""
 FLOAT64_LIMIT = 1e-10
 
 

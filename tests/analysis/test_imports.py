@@ -103,6 +103,33 @@ def test_record_points_are_ranked_as_the_documents_have_them(documented: Run) ->
     assert {"rp16", "rp22"}.isdisjoint(values), "they have no AUPR of unseen pairs"
 
 
+def test_what_was_measured_on_other_cell_lines_is_compared_to_none(
+    imported: Import, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = {"ours": "AB", "theirs": "AB", "easy": "C", "part": "A"}
+    value = {"A": 0.6, "B": 0.7, "C": 0.95}
+    rows = [
+        f"{name},{seed},{line},{value[line] + 0.01 * seed + 0.02 * (name == 'ours')}"
+        for name, of_name in lines.items()
+        for line in of_name
+        for seed in range(3)
+    ]
+    rows += [f"pooled,{seed},,0.5" for seed in range(3)]
+    run = imported("name,seed,cell_line,aupr\n" + "\n".join(rows))
+    table = rank(run).configurations.set_index("label")
+    assert list(table.index) == ["ours", "theirs", "pooled", "easy", "part"]
+    told = table["other_lines"].to_dict()
+    assert (told["ours"], told["theirs"], told["pooled"]) == ("", "", "")
+    assert told["easy"] == "measured on C, others on A and B: compared to none"
+    assert told["part"] == "measured on A, others on A and B: compared to none"
+    assert table.loc[["easy", "part"], ["p_better", "difference"]].isna().all(axis=None)
+    assert table.loc["theirs", "p_better"] == 0.0
+    assert list(table.loc[["easy", "part"], "tie"]) == ["unknown", "unknown"]
+    capsys.readouterr()
+    assert main([str(run.path)]) == 0
+    assert "measured on C, others on A and B" in " ".join(capsys.readouterr().out.split())
+
+
 LINES = ("A", "B", "C", "D", "E", "F", "G", "H")
 
 

@@ -135,7 +135,8 @@ def _table(material: Material) -> RowTable:
         notes = (
             [text("ranking.censored", ended=row["censored"], units=row["units"])] if row["censored"] else []
         )
-        notes += [text.said(note) for note in (row["lacking"], row["common_folds"]) if note]
+        told = (row["lacking"], row["common_folds"], row["other_lines"])
+        notes += [text.said(note) for note in told if note]
         invariant = row["rank_invariant"] and by.key == "aupr"
         tie = text(f"ranking.tie_{row['tie']}")
         place = f"#{row['rank']}{tie} {row['short']}"
