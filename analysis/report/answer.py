@@ -50,6 +50,7 @@ def _alerts(material: Material, config: str | None) -> tuple[str, ...]:
     known = []
     if told.below_every:
         known = [text(f"answer.below_every{way}", name=_first(material), **said)]
+        known += [text("answer.reached", baseline=told.reached)] if told.reached else []
     elif told.none_above:
         known = [text(f"answer.none_above{way}", **said)]
     return (*known, *_behind_on_test(material, config), *_faults(material, config))

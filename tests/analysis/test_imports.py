@@ -123,7 +123,7 @@ def test_what_was_measured_on_other_cell_lines_is_compared_to_none(
     assert told["easy"] == "measured on C, others on A and B: compared to none"
     assert told["part"] == "measured on A, others on A and B: compared to none"
     assert table.loc[["easy", "part"], ["p_better", "difference"]].isna().all(axis=None)
-    assert table.loc["theirs", "p_better"] == 0.0
+    assert 0 <= table.loc["theirs", "p_better"] < 0.5
     assert list(table.loc[["easy", "part"], "tie"]) == ["unknown", "unknown"]
     capsys.readouterr()
     assert main([str(run.path)]) == 0

@@ -71,7 +71,15 @@ def test_the_paper_and_the_page_follow_the_objective_too(
 def test_below_every_baseline_is_said_first(run_path: Path, by: str) -> None:
     ranking = rank(Run.open(run_path), by)
     word = "below" if by == "aupr" else "worse than"
-    low, high = behind(ranking, 0.01), behind(ranking, -0.9)
+    row = ranking.configurations.iloc[0]
+    near = 0.5 * min(row["value"] - row["low"], row["high"] - row["value"])
+    low, high = behind(ranking, 0.9), behind(ranking, -0.9)
+    within = behind(ranking, near)
+    assert verdict(within).below_every
+    assert "within its interval (best: " in verdict_sentence(within)
+    assert "so that this is not sure" in " ".join(answered(within).alerts)
+    assert "within its interval" not in verdict_sentence(low) + verdict_sentence(high)
+    assert "so that this is not sure" not in " ".join((*answered(low).alerts, *answered(high).alerts))
     assert verdict(low).below_every
     assert not verdict(high).below_every
     assert f"{word} every baseline (best: " in verdict_sentence(low)
