@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[2]
 IMPORTED = [
     __name__,
     "analysis.__main__",
-    "harness.single.__main__",
-    "harness.sweep.__main__",
+    "harness.single.command",
+    "harness.sweep.driver",
 ]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(IMPORTED)

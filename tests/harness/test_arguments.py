@@ -6,7 +6,7 @@ import pytest
 
 from analysis.errors import UserError
 from harness.shell.arguments import whole
-from harness.single.__main__ import check_seeds, load
+from harness.single.command import check_seeds, load
 from tests.harness.command import command
 
 

@@ -22,7 +22,7 @@ from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.design.plan import Plan
-from harness.predict.__main__ import main as predict
+from harness.predict.command import main as predict
 from harness.runs.__main__ import main as runs
 from harness.sweep.confirmation import Confirming
 from harness.sweep.confirming import run_confirmed

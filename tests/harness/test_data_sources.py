@@ -13,7 +13,7 @@ from harness.config.blocks.data import DataBlock, FoldBlock, parse_source
 from harness.config.sweep.sweep import load_sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.store import content_hash, open_dataset
-from harness.single.__main__ import load
+from harness.single.command import load
 from tests.harness.command import command
 from tests.harness.small_data import LINES, small_tables, write_parquet, write_prism
 

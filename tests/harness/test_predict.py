@@ -15,7 +15,7 @@ from analysis.ranking import rank
 from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, split
-from harness.predict.__main__ import main
+from harness.predict.command import main
 from tests.harness.command import command
 from tests.harness.conftest import replicates_of
 from tests.harness.new_pairs import bases, write_folder, write_genome

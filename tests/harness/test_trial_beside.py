@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from analysis.errors import UserError
-from harness.single.__main__ import OBJECTIVE, main
+from harness.single.command import OBJECTIVE, main
 from harness.stamp.stamp import Stamp
 from harness.store.writer import RunWriter
 from tests.harness.small_data import small_tables, write_parquet

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from analysis.errors import UserError
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.folds import split
-from harness.single.__main__ import main
+from harness.single.command import main
 from harness.trial.episodes.cell_facts import RELATIONS, standardised_features
 from harness.trial.episodes.feasible import check_feasible
 from tests.harness.conftest import MakeUnit

@@ -26,7 +26,7 @@ from harness.config.space.compose import SEARCH_SPACES, compose, load_preset
 from harness.config.yaml.lines import read_yaml
 from harness.data.folds import make_folds
 from harness.data.store import open_dataset
-from harness.single.__main__ import load
+from harness.single.command import load
 from harness.store.writer import RunWriter
 from harness.trial.unit_run import UnitRun
 from models.losses import LOSSES
