@@ -77,6 +77,10 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     under way.
     """
     metric = asked_by(run, by)
+    if not metric.possible(rope, rope):
+        raise UserError(
+            f"--rope {rope:g}: expected a difference of {metric.label}, which lies in {metric.span}"
+        )
     units = reported_units(run)
     known = [each for each in CRITERIA.values() if units[each.key].notna().any()]
     units = units[units[metric.key].notna()]

@@ -33,6 +33,8 @@ from analysis.warnings_view import STYLE, common_rules, letter, warnings_view
 
 BEYOND = "◊"
 """Marks an interval that reaches beyond the possible values."""
+MANY_ROWS = 50
+"""Rows of a ranking beyond which `--top` is named."""
 _TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
 
 
@@ -269,6 +271,8 @@ def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         legend["wider"] = f"{ROOMY} columns have P>best and U only as well"
     if top and top < len(rows):
         legend["--top"] = f"{len(rows) - top} more configurations are not shown"
+    elif not top and len(rows) > MANY_ROWS:
+        legend["--top"] = f"--top 20 shows the best 20 of these {len(rows)} alone"
     changes = ranking.changes[best["config"]]
     said = ", ".join(f"{path}={value}" for path, value in changes.items()) or "nothing beyond the base"
     legend["#1 is"] = f"{best['config']}: {said}"

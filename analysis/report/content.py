@@ -58,7 +58,8 @@ class Heat:
 
 @dataclass(frozen=True)
 class LegendMark:
-    """An entry of a legend: colour, how it is drawn (line, dash, dot, ring, diamond, band, up, down), its meaning."""
+    """An entry of a legend: colour, how it is drawn (line, dash, dot, square, ring, diamond, band, up, down), and
+    its meaning."""
 
     colour: str
     drawn: str

@@ -68,6 +68,10 @@ def test_ties_and_probability_against_the_best(planted: Path, ranking: Ranking) 
     beats = np.mean([a > b for a in values.loc["aaa111"] for b in values.loc[best]])
     assert rows.loc["aaa111", "p_better"] == pytest.approx(beats)
     wide = rank(Run.open(planted), rope=1.0).configurations
+    with pytest.raises(
+        UserError, match=r"^--rope 5: expected a difference of macro AUPR, which lies in \[0, 1\]$"
+    ):
+        rank(Run.open(planted), rope=5.0)
     assert set(wide["tie"]) == {"best", "equal"}
 
 

@@ -122,3 +122,13 @@ def test_a_branch_chosen_on_test_is_marked_wherever_it_stands(tmp_path: Path) ->
     assert "‡" not in before
     assert "branch_select" not in before
     assert ranking.configurations["test_aupr"].iloc[0] != pytest.approx(0.987)
+
+
+def test_a_long_ranking_names_the_option_that_shortens_it(
+    two_seeds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranking = rank(Run.open(two_seeds))
+    assert "--top" not in said(ranking_view(ranking))
+    monkeypatch.setattr("analysis.terminal.MANY_ROWS", 1)
+    assert "--top 20 shows the best 20 of these 2 alone" in said(ranking_view(ranking))
+    assert "1 more configurations are not shown" in said(ranking_view(ranking, top=1))

@@ -128,6 +128,8 @@ def test_command_line_wins_over_the_yaml_and_pins_swept_paths() -> None:
     assert sweep.config.scheduler.kind == "none"
     assert not {"energy.form", "energy.lam", "energy.w"} & set(sweep.space.entries)
     assert sum("rules its condition out" in sentence for sentence in sweep.warnings) == 2
+    assert "energy.form is not swept, because --set fixes it" in sweep.warnings
+    assert not any("optimiser.lr" in sentence for sentence in sweep.warnings), "it was none of the space"
 
 
 def test_pinning_a_conditional_path_keeps_its_condition() -> None:

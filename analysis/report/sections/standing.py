@@ -38,7 +38,11 @@ def _figure(material: Material) -> Chart:
     beside = [(name, value) for name, value in beside if not math.isnan(value)]
     names = [f"#{row.rank} {row.short}" for row in rows.itertuples()]
     colours = [ORANGE if config in counted else BLUE for config in rows["config"]]
-    symbols = ["circle" if complete else "circle-open" for complete in rows["complete"]]
+    # A warning is told by shape as well as by colour.
+    symbols = [
+        ("square" if config in counted else "circle") + ("" if complete else "-open")
+        for config, complete in zip(rows["config"], rows["complete"], strict=True)
+    ]
     hover = [
         text(
             "ranking.hover",
@@ -96,8 +100,8 @@ def _figure(material: Material) -> Chart:
     )
     direction = text("ranking.higher" if by.higher_is_better else "ranking.lower")
     legend = [
-        LegendMark(colour, "dot", text(f"ranking.mark_{name}"))
-        for colour, name in ((BLUE, "plain"), (ORANGE, "warned"))
+        LegendMark(colour, shape, text(f"ranking.mark_{name}"))
+        for colour, shape, name in ((BLUE, "dot", "plain"), (ORANGE, "square", "warned"))
         if colour in colours
     ]
     if not rows["complete"].all():

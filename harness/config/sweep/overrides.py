@@ -114,7 +114,8 @@ def _pin(result: Overridden, path: str, value: Any) -> str:
     result.data["set"] = {**kept, path: value}
     if not isinstance(space, dict):
         return "set"
-    space.pop(path, None)
+    if space.pop(path, None) is not None:
+        result.warnings.append(f"{path} is not swept, because --set fixes it")
     gone = [path]
     while gone:
         pinned = gone.pop()
