@@ -104,9 +104,7 @@ def test_record_points_are_ranked_as_the_documents_have_them(documented: Run) ->
     assert {"rp16", "rp22"}.isdisjoint(values), "they have no AUPR of unseen pairs"
 
 
-def test_what_was_measured_on_other_cell_lines_is_compared_to_none(
-    imported: Import, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.CaptureFixture[str]) -> None:
     lines = {"ours": "AB", "theirs": "AB", "easy": "C", "part": "A"}
     value = {"A": 0.6, "B": 0.7, "C": 0.95}
     rows = [

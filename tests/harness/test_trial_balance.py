@@ -81,6 +81,18 @@ def test_pcgrad_removes_only_the_conflict() -> None:
     assert without_conflict(apart, {three: -draw()}) is apart
 
 
+def test_pcgrad_takes_no_rounding_for_a_conflict() -> None:
+    """A ranking of pairs of one line leaves 1e-10 of its gradient on their common R_E, of any direction."""
+    shared, own = parameter(0.0, 0.0), parameter(0.0)
+    pull = {shared: torch.tensor([0.1, 0.0])}
+    rounding = {shared: torch.tensor([-3e-10, 2e-10]), own: torch.tensor([2.0])}
+    assert without_conflict(pull, rounding) is pull
+    small = {shared: torch.tensor([-3e-5, 2e-5]), own: torch.tensor([2.0])}
+    left = without_conflict(pull, small)[shared]
+    assert float(left @ small[shared]) == pytest.approx(0.0, abs=1e-12)
+    assert float(left.norm()) == pytest.approx(0.1 * 2 / 13**0.5, rel=1e-5)
+
+
 def test_pcgrad_of_agreeing_terms_is_their_sum() -> None:
     given = {"task": {"e": [1.0, 2.0]}, "near": {"e": [3.0, -1.0]}, "far": {"g": [5.0]}}
     weights = {"task": 1.0, "near": 0.5, "far": 2.0}

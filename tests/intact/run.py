@@ -93,19 +93,42 @@ def _planted(form: str) -> SyntheticBlock:
     return SyntheticBlock(form=form, **small, enhancer_bp=80, promoter_bp=100)  # type: ignore[arg-type]
 
 
-def unit_of(config: ConfigurationBlock, dataset: EncodedDataset, fold: Fold, folder: Path) -> UnitRun:
-    """The unit of a configuration below `folder`, seed 0, with its inspector."""
-    return UnitRun(config, dataset, fold, 0, RunWriter(folder), inspector=AuditInspector)
+def unit_of(
+    config: ConfigurationBlock,
+    dataset: EncodedDataset,
+    fold: Fold,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> UnitRun:
+    """The unit of a configuration below `folder`, with its inspector."""
+    return UnitRun(config, dataset, fold, seed, RunWriter(folder), inspector=AuditInspector, device=device)
 
 
 def run(row: Row, data: Data, folder: Path) -> Outcome:
     """Train the row's unit to its end below `folder`, seed 0."""
-    began, level, config = time.perf_counter(), row.get("data", "gated"), configuration(row)
+    level, config = row.get("data", "gated"), configuration(row)
     if why := data.missing(level):
         return Outcome(row["name"], config.id, "skipped", why, (), 0.0)
+    return trained(row["name"], config, *data.open(level), folder)
+
+
+def trained(
+    name: str,
+    config: ConfigurationBlock,
+    dataset: EncodedDataset,
+    fold: Fold,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Outcome:
+    """Train a configuration's unit to its end below `folder`."""
+    began = time.perf_counter()
     torch.set_num_threads(1)
     try:
-        unit_run = unit_of(config, *data.open(level), folder)
+        unit_run = unit_of(config, dataset, fold, folder, seed=seed, device=device)
         while not unit_run.finished:
             unit_run.advance()
         status, reason, rows = unit_run.status, str(unit_run.row["reason"]), unit_run.rows("audit")
@@ -119,4 +142,4 @@ def run(row: Row, data: Data, folder: Path) -> Outcome:
     if status != "done" and not accusations:
         accusations = [f"{status}: {reason}"]
     seconds = round(time.perf_counter() - began, 1)
-    return Outcome(row["name"], config.id, status, reason, tuple(accusations), seconds)
+    return Outcome(name, config.id, status, reason, tuple(accusations), seconds)

@@ -171,7 +171,7 @@ class GradNorm(Balance):
     "pcgrad",
     id="M42",
     name="conflicting gradients projected",
-    equation="g_i <- g_i - <g_i, g_j> g_j / |g_j|^2 where < 0",
+    equation="g_i <- g_i - <g_i, g_j> g_j / |g_j|^2 where < 0, and g_j there is not rounding alone",
     shapes=SHAPES,
     source="Yu et al. 2020; source document 003",
 )
@@ -181,8 +181,8 @@ class PcGrad(Balance):
     For every other term j in an order drawn from the stream (seed, "pcgrad", step): where <g'_i, w_j g_j> < 0,
     g'_i <- g'_i - <g'_i, g_j> / |g_j|^2 g_j. Inner product, norm and correction are taken on the parameters that
     both terms reach; on the others g_i stays as it is, so that no projection carries a gradient along a route that
-    its term does not have. Terms that agree, or share no parameter, are added as they are. Weights are the
-    configured ones; the shares that are logged are those before projection. NaN passes through.
+    its term does not have. Terms that agree, or share no parameter, are added as they are, and so is what meets a
+    gradient that has ROUNDING of its norm or less on what both reach. Weights are the configured ones; the shares that are logged are those before projection. NaN passes through.
 
     Cost: one backward pass per term, and one through the sequence side for each term that reaches it, instead of one
     per set of groups and one for all; inner products of n (n - 1) pairs.
