@@ -17,7 +17,7 @@ from analysis.imports.columns import (
     misspelt,
     names_of_metrics,
 )
-from analysis.imports.table_file import TableFile, column_text, decimals, read_table
+from analysis.imports.table_file import TableFile, column_text, decimals, read_table, refuse_two_spellings
 
 Place = tuple[int | None, str | None]
 """Epoch and cell line of a number; None where the file does not say: the end, and all pairs together."""
@@ -58,8 +58,9 @@ def read_results(paths: Sequence[Path]) -> Results:
     names = {name for table in tables for name in _names(table) or ()}
     notes: list[str] = []
     known: dict[tuple[str, int], Reported] = {}
+    spelt: dict[str, tuple[str, str]] = {}
     for table in tables:
-        _take(table, names, known, notes)
+        _take(table, names, known, notes, spelt)
     return Results(list(known.values()), notes)
 
 
@@ -79,7 +80,11 @@ def _names(table: TableFile) -> list[str] | None:
 
 
 def _take(
-    table: TableFile, names: set[str], known: dict[tuple[str, int], Reported], notes: list[str]
+    table: TableFile,
+    names: set[str],
+    known: dict[tuple[str, int], Reported],
+    notes: list[str],
+    spelt: dict[str, tuple[str, str]],
 ) -> None:
     keys, count = _keys(table), len(table.rows)
     metrics = _metrics(table, keys, notes)
@@ -91,6 +96,7 @@ def _take(
     seeds = _wholes(table, keys.get(SEED), 0)
     epochs = _wholes(table, keys.get(EPOCH), 1)
     lines = column_text(table, keys[LINE]) if LINE in keys else [""] * count
+    refuse_two_spellings(table, lines, spelt)
     texts = {metric: column_text(table, column) for metric, column in metrics.items()}
     seen: dict[tuple[str, int | None, int | None, str], int] = {}
     for at, name in enumerate(rows_named):

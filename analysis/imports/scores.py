@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.clustering import LOCUS_BP
 from analysis.errors import UserError, nearest
-from analysis.imports.table_file import TableFile, column_text, read_table
+from analysis.imports.table_file import TableFile, column_text, read_table, refuse_two_spellings
 from analysis.schema import MACRO, POOLED
 
 _COLUMNS: dict[str, tuple[str, ...]] = {
@@ -96,6 +96,8 @@ def _texts(table: TableFile, columns: dict[str, str], name: str) -> list[str]:
         )
     if "" in texts:
         raise UserError(f"{table.place(texts.index(''))}: column '{columns[name]}' is empty")
+    if name == "cell_line":
+        refuse_two_spellings(table, texts, {})
     return texts
 
 

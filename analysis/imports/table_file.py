@@ -1,5 +1,6 @@
 """A table that a person has, CSV or Parquet, cell by cell as text, so that no digit of what was reported is lost."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from analysis.errors import UserError, nearest
+from analysis.spelt import cell_line_word
 
 KINDS = (".csv", ".tsv", ".parquet", ".pq")
 
@@ -91,3 +93,16 @@ def decimals(text: str) -> int:
     mantissa, _, exponent = text.lower().partition("e")
     after = len(mantissa.partition(".")[2]) - int(exponent or 0)
     return max(after, 0)
+
+
+def refuse_two_spellings(table: TableFile, lines: Sequence[str], known: dict[str, tuple[str, str]]) -> None:
+    """Raise UserError for a cell line [N] that stands in another spelling elsewhere; known: word -> spelling and place, of
+    all files. An empty one is of all pairs."""
+    for at, line in enumerate(lines):
+        if line:
+            first, place = known.setdefault(cell_line_word(line), (line, table.place(at)))
+            if line != first:
+                raise UserError(
+                    f"{table.place(at)}: cell line '{line}' is '{first}' in another spelling ({place}); expected one "
+                    "spelling per cell line"
+                )

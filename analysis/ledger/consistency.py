@@ -95,7 +95,7 @@ def resistance_is_that_of_the_line(unit: UnitLedger) -> Iterator[str]:
             first = int(np.argmax(r != 0))
             yield f"{unit.row(first)}: r is {r[first]:.6g}, and there is no R_E in the energy (phase 1, or no environment)"
         return
-    if not r.any():
+    if len(r) and not r.any():
         yield "r is 0 in every row, although there is an environment"
     rows = unit.embeddings[unit.embeddings["draw"] == 0]
     of_line = dict(zip(zip(rows["split"], rows["cell_line"], strict=True), rows["r_cell"], strict=True))

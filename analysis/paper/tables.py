@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+
 from analysis.arm_effects import ArmEffect, arm_effects
 from analysis.arms import arms
 from analysis.contrasts import AA, contrasts
@@ -72,13 +74,10 @@ def ranking_table(ranking: Ranking, top: int | None = None) -> PaperTable:
         )
     headings = ["configuration", "units", f"{by.label} [95 %]", *(each.label for each in others)]
     headings += ["U_I alone", "test macro AUPR", "gain over the first [95 %]", "against the first"]
-    caption = (
-        f"Run {ranking.run.name}: {by.label} in unseen validation cell lines, mean over seeds with its 95 % t-interval"
-        + (
-            f"; the first {len(shown)} of {len(ranking.configurations)}"
-            if len(shown) < len(ranking.configurations)
-            else ""
-        )
+    caption = f"Run {ranking.run.name}: {by.label} in unseen validation cell lines, {_of_seeds(shown)}" + (
+        f"; the first {len(shown)} of {len(ranking.configurations)}"
+        if len(shown) < len(ranking.configurations)
+        else ""
     )
     last = len(headings) - 1
     return PaperTable(caption, headings, rows, frozenset({0, last}), rule if len(rows) > rule else None)
@@ -116,9 +115,19 @@ def number(value: float, digits: int = 3) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
+def _of_seeds(rows: pd.DataFrame) -> str:
+    """What the numbers are, of how many seeds there are."""
+    fewest, most = int(rows["seeds"].min()), int(rows["seeds"].max())
+    if most == 1:
+        return "of one seed each, which has no interval"
+    alone = " (none of one seed)" if fewest == 1 else ""
+    return f"mean over seeds with its 95 % t-interval{alone}"
+
+
 def interval(value: float, low: float, high: float, *, signed: bool = False) -> str:
     """`0.513 [0.480, 0.546]`; the value alone where there is no interval."""
     form = "{:+.3f}" if signed else "{:.3f}"
+    value, low, high = (round(each, 3) + 0.0 for each in (value, low, high))  # no minus before 0.000
     if math.isnan(value):
         return ""
     if math.isnan(low):

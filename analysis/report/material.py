@@ -133,4 +133,4 @@ def number(value: float, digits: int = 3) -> str:
 
 def signed(value: float, digits: int = 3) -> str:
     """With its sign, a minus of the width of the plus."""
-    return "" if math.isnan(value) else f"{value:+.{digits}f}".replace("-", "\u2212")
+    return "" if math.isnan(value) else f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "\u2212")

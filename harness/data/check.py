@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.errors import UserError, nearest
+from analysis.spelt import cell_line_word
 from harness.data.bases import ALPHABET, FOREIGN, encode_bases
 from harness.data.region import LONGEST, normal_regions, parse_regions, region_fault
-from harness.data.spelling import cell_line_word
 from harness.data.table import PairTable
 
 SPLIT_NAMES = ("train", "val", "test")

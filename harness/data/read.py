@@ -9,13 +9,13 @@ import pandas as pd
 
 from analysis.errors import UserError
 from analysis.nearest_path import nearest_path
+from analysis.spelt import cell_line_word
 from harness.data.check import SPLIT_NAMES, check_classes, check_features, check_known, merge_sequences
 from harness.data.parts import BEDPE_FILES, CSV_FILES, PARQUET_FILES, Parts, parts_of
 from harness.data.raw import RawDataset
 from harness.data.region import parse_regions
 from harness.data.repeats import settle
 from harness.data.spelling import (
-    cell_line_word,
     chromosome_word_of,
     patches_note,
     refuse_alike,

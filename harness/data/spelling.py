@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.errors import UserError
 from analysis.schema import MACRO, POOLED
+from analysis.spelt import cell_line_word
 
 PLAIN = re.compile(r"\d{0,3}[A-Za-z]{1,2}|[IVXLivxl]+")
 """Chromosomes that are written in capitals: X, MT, 2L, XVI; scaffolds such as chrUn_gl000220 are not."""
@@ -74,11 +75,6 @@ def chromosome_word_of(names: Iterable[str]) -> Callable[[str], str]:
         return short if short in NUMBERED else chromosome_word(name)
 
     return word
-
-
-def cell_line_word(name: str) -> str:
-    """What two spellings of one cell line share: its letters and digits, casefolded (HeLa-S3, helas3)."""
-    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
 
 
 def refuse_alike(

@@ -11,10 +11,10 @@ from analysis.arguments import SentenceParser, command_parser
 from analysis.errors import UserError
 from analysis.output import counted
 from analysis.paths import user_path
+from analysis.spelt import cell_line_word
 from analysis.store import Run
 from harness.data.dataset import EncodedDataset
 from harness.data.new_pairs import encoded_once, read_new_pairs
-from harness.data.spelling import cell_line_word
 from harness.predict.ensemble import COLUMNS, predictions, score_pairs
 from harness.predict.output import check_output, write_predictions
 from harness.runs.choice import chosen_unit

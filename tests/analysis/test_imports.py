@@ -104,6 +104,23 @@ def test_record_points_are_ranked_as_the_documents_have_them(documented: Run) ->
     assert {"rp16", "rp22"}.isdisjoint(values), "they have no AUPR of unseen pairs"
 
 
+def test_one_cell_line_has_one_spelling(tmp_path: Path) -> None:
+    files = tmp_path / "a.csv", tmp_path / "b.csv"
+    files[0].write_text("name,cell_line,aupr\nours,K562,0.7\n", encoding="utf-8")
+    files[1].write_text("name,cell_line,aupr\ntheirs,HepG2,0.6\ntheirs,k-562,0.7\n", encoding="utf-8")
+    said = (
+        r"^.*b\.csv: row 2: cell line 'k-562' is 'K562' in another spelling \(.*a\.csv: row 1\); expected one"
+    )
+    with pytest.raises(UserError, match=said):
+        main(["import", *map(str, files), "--out", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
+    scores = tmp_path / "scores.csv"
+    rows = [f"p,{line},{at % 2},{at / 9}" for at, line in enumerate(["K562", "K562", "k562", "k562"])]
+    scores.write_text("\n".join(["predictor,cell_line,label,score", *rows]), encoding="utf-8")
+    with pytest.raises(UserError, match=r"row 3: cell line 'k562' is 'K562' in another spelling"):
+        main(["import-predictions", str(scores), "--out", str(tmp_path / "theirs")])
+
+
 def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.CaptureFixture[str]) -> None:
     lines = {"ours": "AB", "theirs": "AB", "easy": "C", "part": "A"}
     value = {"A": 0.6, "B": 0.7, "C": 0.95}

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from analysis.errors import UserError
+from analysis.spelt import cell_line_word
 from harness.config.blocks.data import DataBlock, FoldBlock
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import make_folds, split
 from harness.data.region import normal_regions, parse_regions
-from harness.data.spelling import cell_line_word, chromosome_word, chromosome_word_of, normal_chromosome
+from harness.data.spelling import chromosome_word, chromosome_word_of, normal_chromosome
 from harness.data.store import open_dataset
 from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
 

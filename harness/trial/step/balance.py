@@ -182,7 +182,8 @@ class PcGrad(Balance):
     g'_i <- g'_i - <g'_i, g_j> / |g_j|^2 g_j. Inner product, norm and correction are taken on the parameters that
     both terms reach; on the others g_i stays as it is, so that no projection carries a gradient along a route that
     its term does not have. Terms that agree, or share no parameter, are added as they are, and so is what meets a
-    gradient that has ROUNDING of its norm or less on what both reach. Weights are the configured ones; the shares that are logged are those before projection. NaN passes through.
+    gradient that has ROUNDING of its norm or less on what both reach. Weights are the configured ones; the shares
+    that are logged are those before projection. NaN passes through.
 
     Cost: one backward pass per term, and one through the sequence side for each term that reaches it, instead of one
     per set of groups and one for all; inner products of n (n - 1) pairs.
