@@ -109,7 +109,7 @@ def test_one_cell_line_has_one_spelling(tmp_path: Path) -> None:
     files[0].write_text("name,cell_line,aupr\nours,K562,0.7\n", encoding="utf-8")
     files[1].write_text("name,cell_line,aupr\ntheirs,HepG2,0.6\ntheirs,k-562,0.7\n", encoding="utf-8")
     said = (
-        r"^.*b\.csv: row 2: cell line 'k-562' is 'K562' in another spelling \(.*a\.csv, row 1\); expected one"
+        r"^.*b\.csv, row 2: cell line 'k-562' is 'K562' in another spelling \(.*a\.csv, row 1\); expected one"
     )
     with pytest.raises(UserError, match=said):
         main(["import", *map(str, files), "--out", str(tmp_path / "run")])
