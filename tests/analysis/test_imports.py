@@ -131,15 +131,17 @@ def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.
         for seed in range(3)
     ]
     rows += [f"pooled,{seed},,0.5" for seed in range(3)]
+    rows += [f"mixed,{seed},{'AB'[at]},0.9" for seed in range(3) for at in range(1 + (seed < 2))]
     run = imported("name,seed,cell_line,aupr\n" + "\n".join(rows))
     table = rank(run).configurations.set_index("label")
-    assert list(table.index) == ["ours", "theirs", "pooled", "easy", "part"]
+    assert list(table.index) == ["ours", "theirs", "pooled", "easy", "mixed", "part"]
     told = table["other_lines"].to_dict()
     assert (told["ours"], told["theirs"], told["pooled"]) == ("", "", "")
     assert told["easy"] == "measured on C, others on A and B: compared to none"
+    assert told["mixed"] == "its seeds were measured on different cell lines: compared to none"
     assert told["part"] == "measured on A, others on A and B: compared to none"
     better, tie, difference = (table[column].to_dict() for column in ("p_better", "tie", "difference"))
-    for name in ("easy", "part"):
+    for name in ("easy", "mixed", "part"):
         assert (tie[name], math.isnan(better[name]), math.isnan(difference[name])) == ("unknown", True, True)
     assert 0 <= better["theirs"] < 0.5
     capsys.readouterr()
