@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.schema import MACRO, POOLED
 from analysis.store import Run
 
 NAMED = 4
@@ -12,33 +14,55 @@ NAMED = 4
 Lines = frozenset[str]
 
 
-def of_other_lines(run: Run, configs: Sequence[str]) -> dict[str, str]:
-    """Configuration -> what its cell lines on val_unseen are and those of the others, where they differ on a fold, or that
-    those of its seeds differ.
+@dataclass(frozen=True)
+class MeasuredOn:
+    """`apart`: configuration -> what its cell lines on val_unseen are where they are not those of the compared ones, or
+    that its seeds differ in them; `usual`: fold -> the lines of the compared ones."""
 
-    The others' are those that most of `configs` have on that fold, of equally often met ones the most, and of these
-    those of the first configuration. What has rows of all pairs alone may be of any cell lines, and nothing is said of
-    it. Empty where all have the same, as in every sweep.
+    apart: dict[str, str]
+    usual: dict[str, Lines]
+
+
+def measured_on(run: Run, configs: Sequence[str]) -> MeasuredOn:
+    """Of the reported weights where they were scored, else of all epochs.
+
+    Compared are those whose lines most of `configs` have on a fold: of equally often met ones the most lines, and of these
+    those whose names come first. What has rows of all pairs alone may be of any cell lines, and nothing is said of it.
+    Nothing is apart where all have the same, as in every sweep.
     """
+    pairs = _lines_of_units(run)
+    apart = dict.fromkeys(_mixed(pairs), "its seeds were measured on different cell lines: compared to none")
+    by_fold: dict[str, dict[str, Lines]] = {}
+    of_config = pairs[["config", "fold", "cell_line"]].drop_duplicates()
+    for (fold, config), part in of_config.groupby(["fold", "config"], observed=True)["cell_line"]:
+        by_fold.setdefault(str(fold), {})[str(config)] = frozenset(map(str, part))
+    usual: dict[str, Lines] = {}
+    for fold, lines in by_fold.items():
+        often = Counter(lines[config] for config in configs if config in lines and config not in apart)
+        ordered = sorted(often, key=lambda each: (-often[each], -len(each), sorted(each)))
+        usual[fold] = ordered[0] if ordered else Lines()
+        apart |= {
+            config: f"measured on {_named(its)}, the compared ones on {_named(usual[fold])}: compared to none"
+            for config, its in lines.items()
+            if its != usual[fold] and config not in apart
+        }
+    return MeasuredOn(apart, usual)
+
+
+def unlike_lines(run: Run, one: str, other: str) -> str:
+    """Why two configurations cannot be compared by means over cell lines; empty where they can."""
+    told = measured_on(run, [one, other]).apart
+    return next((told[config] for config in (one, other) if config in told), "")
+
+
+def _lines_of_units(run: Run) -> pd.DataFrame:
+    """Rows (config, fold, seed, cell_line)."""
     cells = run.judged()
     cells = cells[(cells["split"] == "val_unseen").to_numpy() & cells["aupr"].notna().to_numpy()]
-    pairs = cells[["config", "fold", "seed", "cell_line"]].drop_duplicates()
-    pairs = pairs[~pairs["cell_line"].isin(["macro", "pooled"])]
-    told = dict.fromkeys(_mixed(pairs), "its seeds were measured on different cell lines: compared to none")
-    pairs = pairs[["config", "fold", "cell_line"]].drop_duplicates()
-    by_fold: dict[str, dict[str, Lines]] = {}
-    for (fold, config), part in pairs.groupby(["fold", "config"], observed=True)["cell_line"]:
-        by_fold.setdefault(str(fold), {})[str(config)] = frozenset(map(str, part))
-    for lines in by_fold.values():
-        known = [lines[config] for config in configs if config in lines]
-        often = Counter(known)
-        usual = max(known, key=lambda each: (often[each], len(each)), default=Lines())
-        told |= {
-            config: f"measured on {_named(lines[config])}, others on {_named(usual)}: compared to none"
-            for config in configs
-            if config in lines and lines[config] != usual
-        }
-    return told
+    cells = cells[~cells["cell_line"].isin([MACRO, POOLED]).to_numpy()]
+    final = (cells["selection"] == "best_on_validation").to_numpy()
+    scored = cells["unit"].isin(cells.loc[final, "unit"].unique()).to_numpy()
+    return cells.loc[final | ~scored, ["config", "fold", "seed", "cell_line"]].drop_duplicates()
 
 
 def _mixed(pairs: pd.DataFrame) -> list[str]:

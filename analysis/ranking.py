@@ -18,7 +18,7 @@ from analysis.flags import counts_against_health, survey
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.labels import short_ids
-from analysis.measured_on import of_other_lines
+from analysis.measured_on import Lines, measured_on
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven, in_doubt, tried
 from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
@@ -34,8 +34,8 @@ class Ranking:
     lines.
 
     `configurations` has one row per configuration: rank, config, short (the beginning of its identity that commands
-    take), label, tie (best, equal, unknown, worse), seeds, folds, units (finished), planned, complete, lacking (what
-    became of the other units), diverged (whether one did), behind (ranked after the others for want of units),
+    take), label, tie (best, equal, unknown, worse, better, apart), seeds, folds, units (finished), planned, complete,
+    lacking (what became of the other units), diverged (whether one did), behind (ranked after the others),
     common_folds (what the value is a mean over where its seeds differ in folds), other_lines (on which cell lines it was
     measured, where others were on other ones: ranked after them, and compared to none), censored, value with low and high
     (t over seeds) and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr,
@@ -115,9 +115,11 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
             )
     # One seed by itself may be a lucky one: it must not be what all others are compared to.
     table["behind"] = ~table["complete"] if table["complete"].any() else table["units"] < table["units"].max()
-    apart = of_other_lines(run, table["config"].tolist())
-    table["other_lines"] = table["config"].map(lambda config: apart.get(config, ""))
-    table["behind"] |= table["config"].isin(list(apart))
+    lines = measured_on(
+        run, (table[~table["behind"]] if not table["behind"].all() else table)["config"].tolist()
+    )
+    table["other_lines"] = table["config"].map(lambda config: lines.apart.get(config, ""))
+    table["behind"] |= table["config"].isin(list(lines.apart))
     oracle = table.loc[~table["behind"], "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
@@ -125,14 +127,14 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     table.insert(0, "rank", range(1, len(table) + 1))
     table["short"] = table["config"].map(short_ids(changes))
     table["label"] = table["config"].map(arm_labels(run, changes, table["config"]))
-    table = table.merge(_against_best(units, metric, table["config"], rope, apart), on="config")
+    table = table.merge(_against_best(units, metric, table["config"], rope, lines.apart), on="config")
     counted = counts(run)
     return Ranking(
         run=run,
         by=metric,
         rope=rope,
         configurations=table,
-        baselines=baselines_of(run, metric),
+        baselines=_on_lines(baselines_of(run, metric), run, lines.usual),
         findings=findings[findings["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
         left_out=counted.left_out | ({NO_ROWS: gone} if (gone := counted.finished - len(units)) else {}),
@@ -251,6 +253,8 @@ def _against_best(
         row = {"config": config, "tie": gain.verdict(rope), "difference": gain.mean}
         row |= {"difference_low": gain.low, "difference_high": gain.high}
         row |= {"p_better": nan if config in apart else _p_better(values[config], values[best])}
+        if config in apart:
+            row |= {"tie": "apart"}
         if config == best:
             row |= {"tie": "best", "difference": 0.0}
             row |= {"difference_low": nan, "difference_high": nan, "p_better": nan}
@@ -270,6 +274,26 @@ def _p_better(values: Mapping[str, list[float]], top: Mapping[str, list[float]])
     """P(A > best) per fold over all pairs of seeds, averaged over the folds that both have."""
     each = [probability_of_improvement(values[fold], top[fold]) for fold in values if fold in top]
     return float(np.mean(each)) if each else float("nan")
+
+
+def _on_lines(baselines: pd.DataFrame, run: Run, usual: Mapping[str, Lines]) -> pd.DataFrame:
+    """The baselines, those without their numbers that were computed on other cell lines than the compared configurations
+    were measured on."""
+    rows = run.table("baselines")
+    if baselines.empty or not any(usual.values()):
+        return baselines
+    rows = rows[
+        (rows["split"] == "val_unseen") & ~rows["cell_line"].isin(["macro", "pooled"]) & rows["aupr"].notna()
+    ]
+    strange = set()
+    for (name, fold), part in rows.groupby(["baseline", "fold"])["cell_line"]:
+        if str(fold) in usual and frozenset(map(str, part)) != usual[str(fold)]:
+            strange.add(str(name))
+    told = baselines.copy()
+    there = told["baseline"].isin(strange)
+    told.loc[there, [*CRITERIA, "test_aupr"]] = float("nan")
+    told.loc[there, "baseline"] += " (of other cell lines)"
+    return told
 
 
 def baselines_of(run: Run, metric: Criterion) -> pd.DataFrame:

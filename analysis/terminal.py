@@ -35,7 +35,7 @@ BEYOND = "◊"
 """Marks an interval that reaches beyond the possible values."""
 MANY_ROWS = 50
 """Rows of a ranking beyond which `--top` is named."""
-_TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+"}
+_TIES = {"best": " ", "equal": "=", "unknown": "~", "worse": " ", "better": "+", "apart": " "}
 
 
 def ranking_view(ranking: Ranking, top: int | None = None) -> Iterator[RenderableType]:

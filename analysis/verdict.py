@@ -28,8 +28,8 @@ class StandingVerdict:
     tested: float = math.nan
     test_best: str = ""
     test_value: float = math.nan
-    reached: str = ""
-    """The lowest baseline, where it is within the interval of a configuration that is below every one."""
+    reached: tuple[str, ...] = ()
+    """Baselines within the interval of a configuration that is below every one."""
 
     @property
     def behind_on_test(self) -> bool:
@@ -53,8 +53,12 @@ def verdict(ranking: Ranking, config: str | None = None) -> StandingVerdict:
     ahead = sum(not by.gain(row["value"] - value) > 0 for value in known[by.key])
     low, high = by.gain(row["low"] - first[by.key]), by.gain(row["high"] - first[by.key])
     beside = "above" if min(low, high) > 0 else "below" if max(low, high) < 0 else "unclear"
-    last = known.iloc[-1]
-    within = max(by.gain(row["low"] - last[by.key]), by.gain(row["high"] - last[by.key])) >= 0
+    edge = max(by.gain(row["low"]), by.gain(row["high"]))
+    within = [
+        str(name)
+        for name, value in zip(known["baseline"], known[by.key], strict=True)
+        if edge >= by.gain(value)
+    ]
     none_above = not by.gain(float(rows["value"].iloc[0]) - float(first[by.key])) > 0
     return StandingVerdict(
         faults,
@@ -66,7 +70,7 @@ def verdict(ranking: Ranking, config: str | None = None) -> StandingVerdict:
         none_above,
         float(row["test_aupr"]),
         *_best_on_test(ranking.baselines),
-        reached=str(last["baseline"]) if within and ahead == len(known) else "",
+        reached=tuple(within) if ahead == len(known) else (),
     )
 
 
@@ -92,7 +96,8 @@ def verdict_sentence(ranking: Ranking) -> str:
     parts = [f"#1 {first_settings(row['label'])} ({row['short']}): {ranking.by.label} {row['value']:.3f}"]
     above, below = ("above", "below") if ranking.by.higher_is_better else ("better than", "worse than")
     if told.below_every:
-        reach = f", {told.reached} within its interval" if told.reached else ""
+        some = told.reached[0] if len(told.reached) == 1 else f"{len(told.reached)} of them"
+        reach = f", {some} within its interval" if told.reached else ""
         parts.append(f"{below} every baseline{reach} (best: {told.best} {told.value:.3f})")
     elif told.baselines:
         words = {"above": above, "below": below, "unclear": "not clearly apart from"}

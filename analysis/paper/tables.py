@@ -18,6 +18,7 @@ TIES = {
     "best": "first",
     "equal": "as good",
     "unknown": "not told apart",
+    "apart": "of other cell lines",
     "worse": "worse",
     "better": "better on shared units",
 }

@@ -50,7 +50,7 @@ def _alerts(material: Material, config: str | None) -> tuple[str, ...]:
     known = []
     if told.below_every:
         known = [text(f"answer.below_every{way}", name=_first(material), **said)]
-        known += [text("answer.reached", baseline=told.reached)] if told.reached else []
+        known += [text("answer.reached", baseline=", ".join(told.reached))] if told.reached else []
     elif told.none_above:
         known = [text(f"answer.none_above{way}", **said)]
     return (*known, *_behind_on_test(material, config), *_faults(material, config))
@@ -174,7 +174,8 @@ def _against_others(material: Material, result: str, confirmed: str) -> Answer:
     text, rows = material.texts, material.rows
     others = rows.iloc[1:]
     open_ones = int(others["tie"].isin(["unknown", "better"]).sum())
-    nearest = others.iloc[int(others["difference"].abs().fillna(math.inf).to_numpy().argmin())]
+    asked = others[others["tie"].isin(["unknown", "better"])] if open_ones else others
+    nearest = asked.iloc[int(asked["difference"].abs().fillna(math.inf).to_numpy().argmin())]
     span = ""
     if not math.isnan(nearest["difference_low"]):
         low, high = (signed(nearest[f"difference_{end}"]) for end in ("low", "high"))

@@ -3,12 +3,13 @@
 import sys
 
 from analysis.errors import run_cli
+from analysis.loading import ended_by_ctrl_c
 
 
 def main() -> int | None:
-    # Here, so that who presses Ctrl-C while it loads is told so as ever.
-    from harness.predict.command import main as command
-    from harness.shell import terminal
+    with ended_by_ctrl_c():
+        from harness.predict.command import main as command
+        from harness.shell import terminal
 
     return command(sys.argv[1:], terminal.console())
 

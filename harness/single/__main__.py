@@ -3,11 +3,12 @@
 import sys
 
 from analysis.errors import run_cli
+from analysis.loading import ended_by_ctrl_c
 
 
 def main() -> int | None:
-    # Here, so that who presses Ctrl-C while it loads is told so as ever.
-    from harness.single.command import main as command
+    with ended_by_ctrl_c():
+        from harness.single.command import main as command
 
     return command()
 

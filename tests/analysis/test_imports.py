@@ -9,6 +9,7 @@ import pytest
 
 from analysis.__main__ import main
 from analysis.duplicates import copies
+from analysis.effects import compare
 from analysis.errors import UserError
 from analysis.flags import survey
 from analysis.imports.rows import identity
@@ -16,6 +17,7 @@ from analysis.imports.table_file import decimals
 from analysis.ranking import rank
 from analysis.reported import configuration_changes
 from analysis.store import Run
+from analysis.verdict import verdict
 from tests.analysis.documented_results import DOCUMENTED, Documented
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -137,16 +139,54 @@ def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.
     assert list(table.index) == ["ours", "theirs", "pooled", "easy", "mixed", "part"]
     told = table["other_lines"].to_dict()
     assert (told["ours"], told["theirs"], told["pooled"]) == ("", "", "")
-    assert told["easy"] == "measured on C, others on A and B: compared to none"
+    assert told["easy"] == "measured on C, the compared ones on A and B: compared to none"
     assert told["mixed"] == "its seeds were measured on different cell lines: compared to none"
-    assert told["part"] == "measured on A, others on A and B: compared to none"
+    assert told["part"] == "measured on A, the compared ones on A and B: compared to none"
     better, tie, difference = (table[column].to_dict() for column in ("p_better", "tie", "difference"))
     for name in ("easy", "mixed", "part"):
-        assert (tie[name], math.isnan(better[name]), math.isnan(difference[name])) == ("unknown", True, True)
+        assert (tie[name], math.isnan(better[name]), math.isnan(difference[name])) == ("apart", True, True)
     assert 0 <= better["theirs"] < 0.5
     capsys.readouterr()
     assert main([str(run.path)]) == 0
-    assert "measured on C, others on A and B" in " ".join(capsys.readouterr().out.split())
+    assert "measured on C, the compared ones on A and B" in " ".join(capsys.readouterr().out.split())
+
+
+def test_lines_of_an_earlier_epoch_do_not_count(imported: Import) -> None:
+    rows = [f"{name},{seed},{epoch},{line},{0.6 + 0.1 * (line == 'B')}" for name in ("m", "o") for seed in (0, 1)
+            for epoch in (1, 2) for line in ("AB" if name == "m" or epoch == 1 else "B")]  # fmt: skip
+    run = imported("name,seed,epoch,cell_line,aupr\n" + "\n".join(rows))
+    table = rank(run).configurations.set_index("label")
+    assert list(table.index) == ["m", "o"]
+    assert table["other_lines"].to_dict()["o"].startswith("measured on B, the compared ones on A and B")
+
+
+def test_what_is_complete_says_which_lines_are_compared(imported: Import) -> None:
+    rows = [f"{name},{seed},{line},0.7" for name in ("m1", "m2") for seed in range(3) for line in "AB"]
+    rows += [f"{name},{seed},C,0.9" for name in ("e1", "e2", "e3") for seed in range(2)]
+    table = rank(imported("name,seed,cell_line,aupr\n" + "\n".join(rows))).configurations
+    assert set(table["label"][:2]) == {"m1", "m2"}
+    assert (table["tie"][2:] == "apart").all()
+
+
+def test_a_baseline_of_other_pairs_is_no_measure(tmp_path: Path) -> None:
+    rows = [
+        f"{name},{line},{at % 2},{(at * 7 % 10) / 10 + 0.3 * (at % 2)},chr{at % 4}:{9000 * at}-{9000 * at + 500},"
+        f"chr{at % 4}:900000-900500"
+        for name, lines in {"near": ["K1"], "too": ["K1"], "far": ["K2", "K3"]}.items()
+        for line in lines
+        for at in range(20)
+    ]
+    file = tmp_path / "scores.csv"
+    file.write_text("\n".join(["predictor,cell_line,label,score,enhancer,promoter", *rows]), encoding="utf-8")
+    assert main(["import-predictions", str(file), "--out", str(tmp_path / "run")]) == 0
+    ranking = rank(Run.open(tmp_path / "run"))
+    assert list(ranking.configurations["tie"]).count("apart") == 1
+    (name,) = ranking.baselines["baseline"]
+    assert name == "distance (of other cell lines)"
+    assert verdict(ranking).baselines == 0
+    run = Run.open(tmp_path / "run")
+    with pytest.raises(UserError, match="near and far are no comparison; one was measured on"):
+        compare(run, "import.name", "near", "far", metric="aupr")
 
 
 LINES = ("A", "B", "C", "D", "E", "F", "G", "H")
