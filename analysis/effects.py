@@ -12,7 +12,7 @@ from analysis.criteria import Criterion, criterion
 from analysis.errors import UserError, nearest
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import Interval
-from analysis.measured_on import unlike_lines
+from analysis.measured_on import MeasuredLines
 from analysis.paired import PairedEffect, paired_effect
 from analysis.reported import reported_units, resolved_configurations
 from analysis.schema import SPLITS
@@ -74,9 +74,10 @@ def compare(
     units = reported_units(run, split)
     units = units[units[by.key].notna()]
     rows: list[dict[str, Any]] = []
+    measured = MeasuredLines(run)
     for x, y in matched:
-        if unlike := unlike_lines(run, x, y):
-            raise UserError(f"{run.path}: {key} {a} and {b} are no comparison; one was {unlike}")
+        if unlike := measured.unlike(x, y):
+            raise UserError(f"{run.path}: {key} {a} and {b} are no comparison: {unlike}")
         first, second = units[units["config"] == x], units[units["config"] == y]
         joined = first.merge(second, on=["fold", "seed"], suffixes=("_a", "_b"))
         for row in joined.to_dict("records"):

@@ -16,10 +16,11 @@ def ended_by_ctrl_c() -> Iterator[None]:
         print("interrupted", file=sys.stderr, flush=True)
         os._exit(130)
 
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell
+    before = signal.getsignal(signal.SIGINT)
+    if before in (signal.SIG_IGN, None):  # as in the background of a shell, or another program's own
         yield
         return
-    before = signal.signal(signal.SIGINT, end)
+    signal.signal(signal.SIGINT, end)
     try:
         yield
     finally:

@@ -1,8 +1,7 @@
 """Which cell lines each configuration was measured on: means over different ones are no comparison."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -14,45 +13,47 @@ NAMED = 4
 Lines = frozenset[str]
 
 
-@dataclass(frozen=True)
-class MeasuredOn:
-    """`apart`: configuration -> what its cell lines on val_unseen are where they are not those of the compared ones, or
-    that its seeds differ in them; `usual`: fold -> the lines of the compared ones."""
+class MeasuredLines:
+    """The cell lines of every configuration on val_unseen, by fold: of the reported weights where they were scored, else
+    of all epochs; and which of them have seeds that differ in their lines (`mixed`). What has rows of all pairs alone may
+    be of any cell lines, and is in neither."""
 
-    apart: dict[str, str]
-    usual: dict[str, Lines]
+    def __init__(self, run: Run) -> None:
+        pairs = _lines_of_units(run)
+        self.mixed = frozenset(_mixed(pairs))
+        self.by_fold: dict[str, dict[str, Lines]] = {}
+        of_config = pairs[["config", "fold", "cell_line"]].drop_duplicates()
+        for (fold, config), part in of_config.groupby(["fold", "config"], observed=True)["cell_line"]:
+            self.by_fold.setdefault(str(fold), {})[str(config)] = frozenset(map(str, part))
 
+    def usual(self, configs: Sequence[str]) -> dict[str, Lines]:
+        """Fold -> the lines that most of `configs` have there: of equally often met ones the most lines, and of these those
+        whose names come first."""
+        return {fold: self._usual(lines, configs) for fold, lines in self.by_fold.items()}
 
-def measured_on(run: Run, configs: Sequence[str]) -> MeasuredOn:
-    """Of the reported weights where they were scored, else of all epochs.
+    def _usual(self, lines: Mapping[str, Lines], configs: Sequence[str]) -> Lines:
+        often = Counter(lines[config] for config in configs if config in lines and config not in self.mixed)
+        return min(often, key=lambda each: (-often[each], -len(each), sorted(each)), default=Lines())
 
-    Compared are those whose lines most of `configs` have on a fold: of equally often met ones the most lines, and of these
-    those whose names come first. What has rows of all pairs alone may be of any cell lines, and nothing is said of it.
-    Nothing is apart where all have the same, as in every sweep.
-    """
-    pairs = _lines_of_units(run)
-    apart = dict.fromkeys(_mixed(pairs), "its seeds were measured on different cell lines: compared to none")
-    by_fold: dict[str, dict[str, Lines]] = {}
-    of_config = pairs[["config", "fold", "cell_line"]].drop_duplicates()
-    for (fold, config), part in of_config.groupby(["fold", "config"], observed=True)["cell_line"]:
-        by_fold.setdefault(str(fold), {})[str(config)] = frozenset(map(str, part))
-    usual: dict[str, Lines] = {}
-    for fold, lines in by_fold.items():
-        often = Counter(lines[config] for config in configs if config in lines and config not in apart)
-        ordered = sorted(often, key=lambda each: (-often[each], -len(each), sorted(each)))
-        usual[fold] = ordered[0] if ordered else Lines()
-        apart |= {
-            config: f"measured on {_named(its)}, the compared ones on {_named(usual[fold])}: compared to none"
-            for config, its in lines.items()
-            if its != usual[fold] and config not in apart
-        }
-    return MeasuredOn(apart, usual)
+    def apart(self, usual: Mapping[str, Lines]) -> dict[str, str]:
+        """Configuration -> why it is compared to none: its lines are others than the usual ones on a fold, or its seeds
+        differ. Nobody is where all have the same, as in every sweep."""
+        told = dict.fromkeys(self.mixed, "its seeds were measured on different cell lines: compared to none")
+        for fold, lines in self.by_fold.items():
+            for config, its in lines.items():
+                if its != usual[fold]:
+                    words = f"measured on {_named(its)}, the compared ones on {_named(usual[fold])}: compared to none"
+                    told.setdefault(config, words)
+        return told
 
-
-def unlike_lines(run: Run, one: str, other: str) -> str:
-    """Why two configurations cannot be compared by means over cell lines; empty where they can."""
-    told = measured_on(run, [one, other]).apart
-    return next((told[config] for config in (one, other) if config in told), "")
+    def unlike(self, one: str, other: str) -> str:
+        """Why two configurations cannot be compared by means over cell lines; empty where they can."""
+        if {one, other} & self.mixed:
+            return "the seeds of one were measured on different cell lines"
+        for lines in self.by_fold.values():
+            if one in lines and other in lines and lines[one] != lines[other]:
+                return f"one was measured on {_named(lines[one])}, the other on {_named(lines[other])}"
+        return ""
 
 
 def _lines_of_units(run: Run) -> pd.DataFrame:

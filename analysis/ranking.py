@@ -18,10 +18,11 @@ from analysis.flags import counts_against_health, survey
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import t_interval
 from analysis.labels import short_ids
-from analysis.measured_on import Lines, measured_on
+from analysis.measured_on import Lines, MeasuredLines
 from analysis.paired import probability_of_improvement
 from analysis.paths import driven, in_doubt, tried
 from analysis.reported import configuration_changes, reported_units, statuses, stopped_by_audit
+from analysis.schema import MACRO, POOLED
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
@@ -115,11 +116,11 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
             )
     # One seed by itself may be a lucky one: it must not be what all others are compared to.
     table["behind"] = ~table["complete"] if table["complete"].any() else table["units"] < table["units"].max()
-    lines = measured_on(
-        run, (table[~table["behind"]] if not table["behind"].all() else table)["config"].tolist()
-    )
-    table["other_lines"] = table["config"].map(lambda config: lines.apart.get(config, ""))
-    table["behind"] |= table["config"].isin(list(lines.apart))
+    measured, whole = MeasuredLines(run), table[~table["behind"]]
+    usual = measured.usual((table if whole.empty else whole)["config"].tolist())
+    apart = measured.apart(usual)
+    table["other_lines"] = table["config"].map(lambda config: apart.get(config, ""))
+    table["behind"] |= table["config"].isin(list(apart))
     oracle = table.loc[~table["behind"], "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
@@ -127,14 +128,14 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     table.insert(0, "rank", range(1, len(table) + 1))
     table["short"] = table["config"].map(short_ids(changes))
     table["label"] = table["config"].map(arm_labels(run, changes, table["config"]))
-    table = table.merge(_against_best(units, metric, table["config"], rope, lines.apart), on="config")
+    table = table.merge(_against_best(units, metric, table["config"], rope, apart), on="config")
     counted = counts(run)
     return Ranking(
         run=run,
         by=metric,
         rope=rope,
         configurations=table,
-        baselines=_on_lines(baselines_of(run, metric), run, lines.usual),
+        baselines=_on_lines(baselines_of(run, metric), run, usual),
         findings=findings[findings["config"].isin(table["config"])],
         unevaluated=surveyed.unevaluated,
         left_out=counted.left_out | ({NO_ROWS: gone} if (gone := counted.finished - len(units)) else {}),
@@ -283,7 +284,7 @@ def _on_lines(baselines: pd.DataFrame, run: Run, usual: Mapping[str, Lines]) -> 
     if baselines.empty or not any(usual.values()):
         return baselines
     rows = rows[
-        (rows["split"] == "val_unseen") & ~rows["cell_line"].isin(["macro", "pooled"]) & rows["aupr"].notna()
+        (rows["split"] == "val_unseen") & ~rows["cell_line"].isin([MACRO, POOLED]) & rows["aupr"].notna()
     ]
     strange = set()
     for (name, fold), part in rows.groupby(["baseline", "fold"])["cell_line"]:

@@ -17,7 +17,7 @@ from harness.audit.example_digest import PREDICTED, Digests, digest
 from harness.audit.other_values import at_other_values
 from harness.audit.reading import ScoreReading
 from harness.audit.rehearsal import DATA, Rehearsal
-from harness.audit.scene import in_double
+from harness.audit.scene import drawn_in_double, in_double
 from harness.config.blocks.data import DataBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.data.dataset import EncodedDataset
@@ -100,7 +100,7 @@ class ExamplePlace:
         """Digests by name, of what the example computes on a CPU: steps in float64 from their first draw on, where no other
         processor rounds a maximum to another winner, and the whole trial as it is trained."""
         config = example.configuration(self.folder)
-        precision = contextlib.nullcontext() if example.whole else _double()
+        precision = contextlib.nullcontext() if example.whole else drawn_in_double()
         with (
             tempfile.TemporaryDirectory(dir=self.folder) as run,
             torch.random.fork_rng(devices=[]),
@@ -112,17 +112,6 @@ class ExamplePlace:
                 return {name: digest(each) for name, each in _of_tables(unit)}
             _in_double(unit)
             return {name: digest(each) for name, each in _of_steps(unit, STEPS + 2 * example.other)}
-
-
-@contextlib.contextmanager
-def _double() -> Iterator[None]:
-    """What is drawn and made without a type is float64."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)
 
 
 def _in_double(unit: UnitRun) -> None:

@@ -37,7 +37,7 @@ def batches_of(sampler: Sampler, steps: int, label: np.ndarray) -> list[EpisodeB
         if len(batches) == BATCHES:
             *earlier, last = batches
             if not can_be_ranked(last, label):
-                last = next((batch for batch in _looked_at(sampler) if can_be_ranked(batch, label)), last)
+                last = next((each for each in _looked_at(sampler) if _adds(each, earlier, label)), last)
             return [*earlier, last] if steps else _acquainted(sampler, [*earlier, last])
     raise AssertionError("epochs never end")
 
@@ -46,6 +46,13 @@ def _looked_at(sampler: Sampler) -> Iterator[EpisodeBatch]:
     """The first LOOKED_AT batches."""
     every = itertools.chain.from_iterable(map(sampler.epoch, itertools.count(1)))
     return itertools.islice(every, LOOKED_AT)
+
+
+def _adds(batch: EpisodeBatch, earlier: list[EpisodeBatch], label: np.ndarray) -> bool:
+    """Whether it can be ranked, and is none of the earlier ones."""
+    return can_be_ranked(batch, label) and not any(
+        np.array_equal(batch.query, each.query) for each in earlier
+    )
 
 
 def can_be_ranked(batch: EpisodeBatch, label: np.ndarray) -> bool:

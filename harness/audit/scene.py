@@ -1,6 +1,7 @@
 """A step in float64 whose scalars can be followed along a gradient: what numerical derivatives are taken of."""
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -144,6 +145,17 @@ class Scene:
         """What the router makes of a scalar with weight 1."""
         weighted = WeightedTerm(term.key, value, 1.0, term.reach, tuple(term.parameters()))
         return self.trainer.router.gradients([weighted], boundary)
+
+
+@contextlib.contextmanager
+def drawn_in_double() -> Iterator[None]:
+    """What is drawn and made without a type is float64."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 def in_double(trainer: Trainer) -> Trainer:

@@ -13,6 +13,7 @@ from harness.audit.term_inputs import unread_input
 from harness.audit.term_weights import Fault
 from harness.audit.twins import Twins
 from harness.mechanisms.mechanism import Mechanism
+from models.losses.ranking import RankingTerm
 from models.losses.term import LossTerm
 
 DROWNED = 0.01
@@ -84,8 +85,7 @@ def _silent(twins: Twins, term: LossTerm) -> tuple[str, str, str]:
     value = values[term.key]
     if value == 0.0 and wakes(twins.probe, term):
         return "idle", "it is satisfied at this state: value and gradient are 0", ""
-    ranks = {"label", "query_cell"} <= term.reads
-    if ranks and not can_be_ranked(twins.probe.batch, twins.probe.dataset.label):
+    if isinstance(term, RankingTerm) and not can_be_ranked(twins.probe.batch, twins.probe.dataset.label):
         text = f"no query set of {LOOKED_AT:d} batches has both labels of one cell line: there is nothing to rank"
         return "inert", text, "effect"
     return (

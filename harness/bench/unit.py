@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from harness.audit.scene import drawn_in_double
 from harness.bench.grid import SweepSize, content, opened
 from harness.bench.measurement import Measurement, Time, timed
 from harness.bench.port import PortUnit, Row
@@ -62,7 +63,7 @@ def bench_unit(size: SweepSize, name: str) -> Measurement:
                 times[rung] = timed(partial(kept, rung, partial(_port, cls, config, *of)), CPU)
             times["the rest"] = timed(partial(kept, "the rest", partial(_harness, config, *of)), CPU)
             short = compose(config.canonical(), SHORT).resolved(gpu=False)
-            with float64():
+            with drawn_in_double():
                 exact = apart(_harness(short, *of), _port(PortUnit, short, *of))
         rounded = apart(rows["the rest"], rows["plain"])
     return Measurement(
@@ -140,14 +141,3 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def float64() -> Iterator[None]:
-    """New parameters and random numbers in float64."""
-    dtype = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(dtype)

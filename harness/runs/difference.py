@@ -17,7 +17,7 @@ from analysis.criteria import CRITERIA
 from analysis.errors import UserError
 from analysis.intervals import t_interval
 from analysis.language import AsIs
-from analysis.measured_on import unlike_lines
+from analysis.measured_on import MeasuredLines
 from analysis.output import counted
 from analysis.reported import reported_units, resolved_configurations
 from analysis.stamps import STAMPS, WORDS, modules_of
@@ -41,8 +41,8 @@ def configurations_view(run: RunSummary, one: str, other: str) -> Iterator[Rende
     yield _keys(contents[a], contents[b], names)
     yield Text("\nResults on val_unseen", style="bold")
     units = reported_units(run.run)
-    if unlike := unlike_lines(run.run, a, b):
-        yield Text(f"no difference is taken: one was {unlike}", style="yellow")
+    if unlike := MeasuredLines(run.run).unlike(a, b):
+        yield Text(f"no difference is taken: {unlike}", style="yellow")
     else:
         yield from _results(units[units["config"] == a], units[units["config"] == b], names, _fold_names(run))
     yield from _code(run, run, run.units[run.units["config"] == a], run.units[run.units["config"] == b])

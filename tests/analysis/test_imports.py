@@ -185,7 +185,9 @@ def test_a_baseline_of_other_pairs_is_no_measure(tmp_path: Path) -> None:
     assert name == "distance (of other cell lines)"
     assert verdict(ranking).baselines == 0
     run = Run.open(tmp_path / "run")
-    with pytest.raises(UserError, match="near and far are no comparison; one was measured on"):
+    with pytest.raises(
+        UserError, match="near and far are no comparison: one was measured on K1, the other on K2 and K3"
+    ):
         compare(run, "import.name", "near", "far", metric="aupr")
 
 

@@ -136,6 +136,7 @@ def test_pinning_a_conditional_path_keeps_its_condition() -> None:
     sweep = load_sweep(RP24, overrides=["energy.w=1.5"])
     assert sweep.space.entries["energy.w"].values() == [1.5]
     assert sweep.space.entries["energy.w"].when == {"energy.form": "gated"}
+    assert "energy.w is not swept, because --set fixes it" in sweep.warnings
 
 
 def test_epochs_of_the_command_line_replace_either_blocks() -> None:

@@ -55,3 +55,12 @@ def test_no_cell_line_has_the_name_of_a_mean(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=said):
         analysis_main(["import-predictions", str(file), "--out", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+def test_no_difference_is_taken_over_other_cell_lines(
+    imported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runs_main(["diff", str(imported), "ours", "theirs"], terminal.console()) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "no difference is taken: one was measured on GM12878 and K562, the other on GM12878" in out
+    assert "95 % interval" not in out

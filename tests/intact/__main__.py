@@ -14,6 +14,7 @@ from harness.config.yaml.lines import read_yaml
 from harness.shell import terminal
 from harness.stamp.code import Code
 from tests.intact.factors import Row, configuration
+from tests.intact.options import parser_of
 from tests.intact.run import PAIRS, REPOSITORY, Data, Outcome, run
 
 ROWS = Path(__file__).parent / "rows.yaml"
@@ -114,12 +115,7 @@ def append(report: Path, line: dict[str, Any]) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.intact",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of("tests.intact", DESCRIPTION)
     parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="rows whose names begin so")
     parser.add_argument(
         "--data",
@@ -129,13 +125,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the real pairs (default: %(default)s)",
     )
     parser.add_argument("--report", type=user_path, metavar="FILE", help="default: runs/intact-<code>.jsonl")
-    parser.add_argument(
-        "--cache",
-        type=user_path,
-        default=REPOSITORY / ".cache",
-        metavar="FOLDER",
-        help="encoded data (default: %(default)s)",
-    )
     return parser
 
 

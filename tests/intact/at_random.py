@@ -18,8 +18,10 @@ from harness.data.folds import make_folds
 from harness.data.store import open_dataset
 from harness.shell import terminal
 from harness.trial.device import exact_float32
+from harness.trial.unit_run import UnitRun
 from tests.intact.factors import ENERGIES, FACTORS, LONG, SCOPES, SHORT, Changes
-from tests.intact.run import REPOSITORY, Outcome, trained
+from tests.intact.options import parser_of
+from tests.intact.run import Outcome, trained, unit_of
 
 SIZES: Changes = {"model.embedding": 4, "model.kernel": 5, "model.width": 8, "model.pool": 12}
 LINES = (5, 6, 7, 9, 13, 20, 34)
@@ -119,9 +121,13 @@ def run(number: int, cache: Path, folder: Path, root: Path | None = None, device
     trial = random_trial(number, root)
     windows = {"enhancer_bp": trial.config.model.enhancer_bp, "promoter_bp": trial.config.model.promoter_bp}
     crops: dict[str, Any] = {name: int(bp or 0) for name, bp in windows.items()}
-    dataset = open_dataset(trial.data, **crops, cache=cache, progress=False)
-    fold = make_folds(dataset, trial.data)[0]
-    return trained(str(number), trial.config, dataset, fold, folder, seed=trial.seed, device=device)
+
+    def begin() -> UnitRun:
+        dataset = open_dataset(trial.data, **crops, cache=cache, progress=False)
+        fold = make_folds(dataset, trial.data)[0]
+        return unit_of(trial.config, dataset, fold, folder, seed=trial.seed, device=device)
+
+    return trained(str(number), trial.config, begin)
 
 
 def undeserved(outcome: Outcome) -> list[str]:
@@ -136,6 +142,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     if arguments.count < 1:
         raise UserError(f"N is {arguments.count}: expected at least 1")
+    if arguments.start < 0:
+        raise UserError(f"--start {arguments.start}: expected 0 or more")
     exact_float32()
     console, guilty = terminal.console(), 0
     for number in range(arguments.start, arguments.start + arguments.count):
@@ -154,12 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.intact.at_random",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = parser_of("tests.intact.at_random", DESCRIPTION)
     parser.add_argument("count", type=int, metavar="N", help="how many trials, of some 5 to 20 s each")
     parser.add_argument(
         "--start", type=int, default=0, metavar="K", help="number of the first (default: %(default)s)"
@@ -168,13 +171,6 @@ def _parser() -> argparse.ArgumentParser:
         "--data", type=user_path, metavar="FOLDER", help="real pairs in place of planted ones"
     )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="default: %(default)s")
-    parser.add_argument(
-        "--cache",
-        type=user_path,
-        default=REPOSITORY / ".cache",
-        metavar="FOLDER",
-        help="encoded data (default: %(default)s)",
-    )
     return parser
 
 

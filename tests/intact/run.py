@@ -1,6 +1,7 @@
 """One row of the intact matrix as a unit under the strict audit, and who is accused in it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -111,24 +112,15 @@ def run(row: Row, data: Data, folder: Path) -> Outcome:
     level, config = row.get("data", "gated"), configuration(row)
     if why := data.missing(level):
         return Outcome(row["name"], config.id, "skipped", why, (), 0.0)
-    return trained(row["name"], config, *data.open(level), folder)
+    return trained(row["name"], config, lambda: unit_of(config, *data.open(level), folder))
 
 
-def trained(
-    name: str,
-    config: ConfigurationBlock,
-    dataset: EncodedDataset,
-    fold: Fold,
-    folder: Path,
-    *,
-    seed: int = 0,
-    device: str = "cpu",
-) -> Outcome:
-    """Train a configuration's unit to its end below `folder`."""
+def trained(name: str, config: ConfigurationBlock, begin: Callable[[], UnitRun]) -> Outcome:
+    """Train the unit of a configuration that `begin` makes to its end."""
     began = time.perf_counter()
     torch.set_num_threads(1)
     try:
-        unit_run = unit_of(config, dataset, fold, folder, seed=seed, device=device)
+        unit_run = begin()
         while not unit_run.finished:
             unit_run.advance()
         status, reason, rows = unit_run.status, str(unit_run.row["reason"]), unit_run.rows("audit")

@@ -48,3 +48,5 @@ def test_what_settings_deserve_is_no_false_accusation() -> None:
 def test_none_is_refused() -> None:
     with pytest.raises(UserError, match=r"^N is 0: expected at least 1$"):
         at_random.main(["0"])
+    with pytest.raises(UserError, match=r"^--start -1: expected 0 or more$"):
+        at_random.main(["1", "--start", "-1"])

@@ -108,6 +108,7 @@ def _pin(result: Overridden, path: str, value: Any) -> str:
     if isinstance(space, dict) and isinstance(entry, Mapping) and entry.get("when"):
         # The path exists only under its condition, so the pinned value does too.
         space[path] = {"choice": [value], "when": entry["when"]}
+        result.warnings.append(f"{path} is not swept, because --set fixes it")
         return "space"
     block = result.data.get("set")
     kept = flatten(block) if isinstance(block, Mapping) else {}
