@@ -7,6 +7,10 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from analysis.loading import end_at_ctrl_c
+
+end_at_ctrl_c()
+
 __all__ = ["LoadedRun", "load"]
 
 if sys.flags.optimize > 1:

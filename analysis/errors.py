@@ -4,6 +4,7 @@ import difflib
 import sys
 from collections.abc import Callable, Iterable
 
+from analysis.loading import loaded
 from analysis.output import never_fail_to_print, printable, unwritten
 
 
@@ -40,6 +41,7 @@ def run_cli(main: Callable[[], int | None], *, stores: bool = False) -> None:
     never_fail_to_print()
     status: int | str | None
     try:
+        loaded()
         status = main()
     except UserError as error:
         print(f"{error.label}{printable(str(error))}", file=sys.stderr)

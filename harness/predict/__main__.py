@@ -3,16 +3,8 @@
 import sys
 
 from analysis.errors import run_cli
-from analysis.loading import ended_by_ctrl_c
-
-
-def main() -> int | None:
-    with ended_by_ctrl_c():
-        from harness.predict.command import main as command
-        from harness.shell import terminal
-
-    return command(sys.argv[1:], terminal.console())
-
+from harness.predict.command import main
+from harness.shell import terminal
 
 if __name__ == "__main__":
-    run_cli(main, stores=True)
+    run_cli(lambda: main(sys.argv[1:], terminal.console()), stores=True)

@@ -1,17 +1,14 @@
 """`python -m harness.sweep YAML`: run a sweep."""
 
 from analysis.errors import run_cli
-from analysis.loading import ended_by_ctrl_c
+from harness.shell.terminal import console
+from harness.sweep.at_fidelity import run_at_fidelity, screens
+from harness.sweep.confirming import run_confirmed
+from harness.sweep.driver import run_sweep
+from harness.sweep.options import parse
 
 
 def main() -> int:
-    with ended_by_ctrl_c():
-        from harness.shell.terminal import console
-        from harness.sweep.at_fidelity import run_at_fidelity, screens
-        from harness.sweep.confirming import run_confirmed
-        from harness.sweep.driver import run_sweep
-        from harness.sweep.options import parse
-
     options = parse()
     if screens(options):
         return run_at_fidelity(options, console())
