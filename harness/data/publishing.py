@@ -11,7 +11,7 @@ from pathlib import Path
 
 from analysis.errors import UserError
 from harness.data.seal import seal
-from harness.store.storage import locking
+from harness.store.storage import REASONS, locking, reason
 
 
 def publish(final: Path, write: Callable[[Path], None]) -> None:
@@ -40,10 +40,20 @@ def writing_cache(cache: Path) -> Iterator[None]:
                 f"cache {cache} has no room for the encoded data ({error.strerror}); free some, or keep them elsewhere "
                 "with --cache"
             ) from None
-        raise UserError(
-            f"cache {cache} cannot be written ({error.strerror or error}); expected a folder that can, given with "
-            "--cache"
-        ) from None
+        raise _unwritable(cache, reason(error) or error.strerror or str(error)) from None
+
+
+def check_cache(cache: Path) -> None:
+    """UserError where encoded data could not be kept in `cache`, as far as can be told without writing."""
+    there = next(place for place in (cache, *cache.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise _unwritable(cache, REASONS[errno.ENOTDIR])
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _unwritable(cache, REASONS[errno.EACCES])
+
+
+def _unwritable(cache: Path, why: str) -> UserError:
+    return UserError(f"--cache {cache}: it cannot be written: {why}")
 
 
 @contextlib.contextmanager

@@ -1,6 +1,8 @@
 """`python -m harness.single CONFIG`: one configuration alone, without Ray."""
 
+import contextlib
 import shlex
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -25,7 +27,7 @@ from harness.config.blocks.data import CONTRADICTIONS, Contradictions, DataBlock
 from harness.config.blocks.sweep import LARGEST_SEED, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.compose import compose, load_preset, shipped
-from harness.config.sweep.overrides import SAME, settable
+from harness.config.sweep.overrides import SAME, refuse_twice, settable
 from harness.config.sweep.placed import check_placed
 from harness.config.sweep.use import load_use, place_of, read_use
 from harness.config.yaml.lines import parse_scalar, read_yaml
@@ -109,7 +111,7 @@ def main() -> int:
         terminal.tell(console, f"read: {note}")
     statuses: list[str] = []
     stopped = False
-    with at_work(run.path):
+    with at_work(run.path), _saying_how_to_go_on(run.path, console):
         for seed in arguments.seeds:
             unit_run = UnitRun(
                 config,
@@ -134,6 +136,18 @@ def main() -> int:
     return 1 if stopped or "diverged" in statuses else 0
 
 
+@contextlib.contextmanager
+def _saying_how_to_go_on(run: Path, console: Console) -> Iterator[None]:
+    """At Ctrl-C say what stays."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        terminal.tell(
+            console, f"{run} keeps the finished epochs: the same command goes on after the last one", "yellow"
+        )
+        raise
+
+
 def check_seeds(seeds: list[int]) -> None:
     """Refuse a seed that is given twice: it would be one unit that counts twice."""
     twice = sorted({seed for seed in seeds if seeds.count(seed) > 1})
@@ -151,6 +165,7 @@ def load(
 
     A folder in place of a sweep YAML's data keeps the other keys of its data block (folds, contradictions).
     """
+    refuse_twice(sets)
     path = user_path(name)
     data = parse_source(source, contradictions) if source else None
     if path.suffix in (".yaml", ".yml") and not path.exists():

@@ -26,6 +26,7 @@ from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, make_folds
 from harness.data.pair_table import write_pairs
+from harness.data.publishing import check_cache
 from harness.data.store import is_encoded, open_dataset
 from harness.design.plan import Plan
 from harness.shell.terminal import tell
@@ -293,6 +294,7 @@ class Views:
             if self.spare is not None and not is_encoded(
                 data, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache
             ):
+                check_cache(cache)
                 cache = self.spare
             opened = open_dataset(
                 data,

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 
 from analysis.arguments import command_parser
 from analysis.errors import UserError, shorten
 from analysis.paths import user_path
-from harness.config.sweep.overrides import settable
+from harness.config.blocks.sweep import MOST_GPUS
+from harness.config.sweep.overrides import refuse_twice, settable
 
 DESCRIPTION = """Run a sweep: YAML -> plan -> Ray Tune trials -> store -> ranking with warnings.
 
@@ -58,7 +60,7 @@ def parse(arguments: list[str] | None = None) -> Options:
     add("--trials", metavar="N", help="configurations of a search; +N: N more than the run has")
     add("--time", metavar="T", help="stop after 90s, 30m or 2h; --resume continues")
     add("--address", help="join this Ray cluster (auto: the one of this machine) instead of starting one")
-    add("--gpus-per-trial", type=float, metavar="G", help="share of a GPU per configuration (default 0.25)")
+    add("--gpus-per-trial", metavar="G", help="share of a GPU per configuration (default 0.25)")
     add("--out", type=user_path, metavar="DIR", help="the run's folder (default: runs/NAME)")
     add("--resume", action="store_true", help="continue an interrupted run; failed units are tried again")
     add(
@@ -89,7 +91,14 @@ def parse(arguments: list[str] | None = None) -> Options:
     add("--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
     parsed = parser.parse_args(arguments)
     if parsed.gpus_per_trial is not None:
-        parsed.set.append(f"resources.gpus_per_trial={parsed.gpus_per_trial}")
+        parsed.set.append(f"resources.gpus_per_trial={_share(parsed.gpus_per_trial)}")
+    refuse_twice(parsed.set)
+    counted = next((text for text in parsed.set if text.partition("=")[0].strip() == "trials"), None)
+    if parsed.trials is not None and counted is not None:
+        raise UserError(
+            f"--trials {shorten(parsed.trials)}: --set {shorten(counted)} gives the number of configurations, too; leave "
+            "one out"
+        )
     return Options(
         yaml=parsed.yaml,
         data=parsed.data,
@@ -117,6 +126,20 @@ def seconds(text: str, option: str = "--time") -> float:
     if total <= 0:
         raise UserError(f"{option} {shorten(text)}: expected a time such as 90s, 30m, 2h or 1h30m")
     return total
+
+
+def _share(text: str) -> float:
+    """A share of one GPU, or a number of whole ones."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not 0 <= value <= MOST_GPUS:
+        raise UserError(
+            f"--gpus-per-trial {shorten(text)}: expected a number from 0 to {MOST_GPUS}, such as 0.25 for four "
+            "configurations on one GPU"
+        )
+    return value
 
 
 def _trials(text: str | None) -> str | None:

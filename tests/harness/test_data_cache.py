@@ -20,6 +20,7 @@ from harness.config.blocks.data import DataBlock
 from harness.data import arrays, encode, store
 from harness.data.arrays import new_array, save_array
 from harness.data.dataset import FORMAT, EncodedDataset
+from harness.data.publishing import check_cache
 from harness.data.read import READING
 from harness.data.store import open_dataset
 from harness.stamp.code import PACKAGES, ROOT
@@ -102,7 +103,7 @@ def test_a_read_only_cache_is_one_sentence(small_disk: Path, tmp_path: Path) -> 
         with pytest.raises(UserError) as raised:
             opened(root, cache)
         assert str(raised.value) == (
-            f"cache {cache} cannot be written (Read-only file system); expected a folder that can, given with --cache"
+            f"--cache {cache}: it cannot be written: its file system is read-only; give a folder that can be written"
         )
 
 
@@ -111,10 +112,13 @@ def test_a_cache_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     for cache in (file, file / "below"):
-        with pytest.raises(
-            UserError, match=r"^cache .*file.* cannot be written \((File exists|Not a directory)\)"
-        ):
+        said = f"--cache {cache}: it cannot be written: a file stands where a folder is needed; give another folder"
+        with pytest.raises(UserError, match=f"^{said}$"):
             opened(root, cache)
+        with pytest.raises(UserError, match=f"^{said}$"):
+            check_cache(cache)
+    check_cache(tmp_path / "new" / "below")
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
@@ -133,7 +137,9 @@ def test_a_write_that_fails_anywhere_leaves_nothing(
 
     monkeypatch.setattr(arrays, "new_array", fail)
     monkeypatch.setattr(encode, "new_array", fail)
-    with pytest.raises(UserError, match=f"^cache {cache} .*{os.strerror(error)}"):
+    with pytest.raises(
+        UserError, match=f"cache {cache}:? .*({os.strerror(error)}|its disk reports an error)"
+    ):
         opened(root, cache)
     views = [path for path in left(cache) if "windows" in path.name or ".new-" in path.name]
     assert views == []

@@ -27,6 +27,32 @@ def test_gpu_share_is_a_setting_of_the_sweep_like_any_other() -> None:
     assert given.sets == ("optimiser.lr=0.1", "resources.gpus_per_trial=0.5")
 
 
+@pytest.mark.parametrize("text", ["-1", "65", "nan", "half"])
+def test_shares_of_a_gpu_that_are_none(text: str) -> None:
+    with pytest.raises(UserError, match=f"--gpus-per-trial {text}: expected a number from 0 to 64"):
+        parse(["a.yaml", f"--gpus-per-trial={text}"])
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            ["--set", "optimiser.lr=1", "--set", "optimiser.lr=2"],
+            "--set optimiser.lr=2: --set optimiser.lr=1 sets the same",
+        ),
+        (["--set", "trial.epochs=3", "--set", "optimiser.epochs=2"], "--set trial.epochs=3 sets the same"),
+        (["--gpus-per-trial=1", "--set", "resources.gpus_per_trial=0"], "gpus_per_trial=0 sets the same"),
+        (
+            ["--trials=4", "--set", "trials=3"],
+            "--trials 4: --set trials=3 gives the number of configurations",
+        ),
+    ],
+)
+def test_one_setting_is_given_once(given: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        parse(["a.yaml", *given])
+
+
 @pytest.mark.parametrize("text", ["0", "-3", "many", "+", "1.5"])
 def test_numbers_of_configurations_that_are_none(text: str) -> None:
     with pytest.raises(UserError, match="--trials"):

@@ -29,6 +29,7 @@ Beside = Literal[
 LARGEST_SEED = 2**31 - 1
 """The store keeps the seeds of units as 32-bit whole numbers."""
 LARGEST_SAMPLER_SEED = 2**63 - 1
+MOST_GPUS = 64
 MOST_TRIALS = 1_000_000
 
 
@@ -141,7 +142,7 @@ class ResourcesBlock(Block):
     """What one trial may use: a configuration on one fold, whose seeds run in one worker."""
 
     cpus_per_trial: float = Field(1.0, gt=0.0, le=1024.0)
-    gpus_per_trial: float | None = Field(None, ge=0.0, le=64.0)
+    gpus_per_trial: float | None = Field(None, ge=0.0, le=float(MOST_GPUS))
     """Share of a GPU; 0.25 where there is a GPU and 0 elsewhere when absent."""
     concurrent: int | None = Field(None, ge=1, le=100_000)
     """Largest number of trials at once; as many as fit when absent."""

@@ -62,6 +62,10 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             raise UserError(
                 f"--set {shorten(text)}: files are loaded before anything is set; name them in the YAML"
             )
+        if data_root is not None and path.startswith("data.synthetic"):
+            raise UserError(
+                f"--set {text}: --data {data_root} takes the place of the synthetic benchmark; leave one out"
+            )
         of_sweep = sweep_paths()
         if path in of_sweep:
             _set_sweep_path(result, path, value)
@@ -74,7 +78,7 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
         except ConfigError as error:
             if "is a block" in str(error):
                 raise UserError(f"--set {text}: {error}") from None
-            hint = nearest(path, [*leaves(), *of_sweep])
+            hint = "; --data ROOT gives the folder" if path == "data.root" else _hint(path, value)
             raise UserError(
                 f"--set {text}: '{path}' is not a path of the configuration or of the sweep{hint}"
             ) from None
@@ -87,6 +91,25 @@ def override(data: Mapping[str, Any], sets: Sequence[str], data_root: Path | Non
             f"{pinned}: nothing is left to search; add --set design=grid to run this one configuration"
         )
     return result
+
+
+def refuse_twice(sets: Sequence[str]) -> None:
+    """Refuse one setting that is given twice, under one name or two: only the last one would act."""
+    seen: dict[str, str] = {}
+    for text in sets:
+        path = text.partition("=")[0].strip()
+        before = seen.setdefault(SAME.get(path, path), text)
+        if before is not text:
+            raise UserError(
+                f"--set {shorten(text)}: --set {shorten(before)} sets the same already; leave one out"
+            )
+
+
+def _hint(path: str, value: Any) -> str:
+    """The nearest path; that of a mechanism where the value is its name (decoupling=grl: decouple.grl)."""
+    known = [*leaves(), *sweep_paths()]
+    named = [leaf for leaf in known if leaf.rpartition(".")[2] == value]
+    return nearest(f"{path}.{value}", named) or nearest(path, known)
 
 
 def _use_root(result: Overridden, root: Path) -> None:
