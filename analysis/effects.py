@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.balance import common_to_seeds, mixed
-from analysis.criteria import Criterion, criterion
+from analysis.criteria import CRITERIA, Criterion, criterion
 from analysis.errors import UserError, nearest
 from analysis.folds import corrected_interval, evaluated_share
 from analysis.intervals import Interval
@@ -17,6 +17,9 @@ from analysis.paired import PairedEffect, paired_effect
 from analysis.reported import reported_units, resolved_configurations
 from analysis.schema import SPLITS
 from analysis.store import Run
+
+IMPORTED = "import.name"
+"""The one setting of what was imported; the other keys there tell files and digits."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,12 @@ def compare(
             "use `design: grid` or `set:` so that the other keys repeat"
         )
     units = reported_units(run, split)
+    had = [each for each in CRITERIA.values() if units[each.key].notna().any()]
+    if had and by not in had:
+        has = " and ".join(each.label for each in had)
+        raise UserError(
+            f"{run.path}: no unit has {by.label} on {split}; what they have is {has} (--metric {had[0].key})"
+        )
     units = units[units[by.key].notna()]
     rows: list[dict[str, Any]] = []
     measured = MeasuredLines(run)
@@ -154,6 +163,8 @@ def _same(value: Any, text: str) -> bool:
 def _equal_but(left: Mapping[str, Any], right: Mapping[str, Any], key: str) -> bool:
     """Whether two contents are equal but for `key` and the keys that only one variant of its block has."""
     block = key.rpartition(".")[0] + "."
+    if key == IMPORTED:
+        return True
     for path in left.keys() | right.keys():
         if path == key or (path.startswith(block) and (path in left) != (path in right)):
             continue

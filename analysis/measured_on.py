@@ -46,6 +46,21 @@ class MeasuredLines:
                     told.setdefault(config, words)
         return told
 
+    def unknown(self, config: str) -> str:
+        """What is to be said of one that has rows of all pairs alone where others have cell lines; empty for others."""
+        if not self.by_fold or any(config in lines for lines in self.by_fold.values()):
+            return ""
+        return "of all pairs together: of which cell lines is not known"
+
+    def differs(self, other: "MeasuredLines", config: str) -> bool:
+        """Whether a configuration was measured on other cell lines in another run, on a fold that both have."""
+        return config in self.mixed | other.mixed or any(
+            config in lines
+            and config in other.by_fold.get(fold, {})
+            and lines[config] != other.by_fold[fold][config]
+            for fold, lines in self.by_fold.items()
+        )
+
     def unlike(self, one: str, other: str) -> str:
         """Why two configurations cannot be compared by means over cell lines; empty where they can."""
         if {one, other} & self.mixed:
@@ -77,4 +92,4 @@ def _mixed(pairs: pd.DataFrame) -> list[str]:
 
 def _named(lines: Lines) -> str:
     names = sorted(lines)
-    return " and ".join(names) if len(names) <= NAMED else f"{len(names)} cell lines"
+    return " + ".join(names) if len(names) <= NAMED else f"{len(names)} cell lines"

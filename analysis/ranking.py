@@ -119,7 +119,7 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     measured, whole = MeasuredLines(run), table[~table["behind"]]
     usual = measured.usual((table if whole.empty else whole)["config"].tolist())
     apart = measured.apart(usual)
-    table["other_lines"] = table["config"].map(lambda config: apart.get(config, ""))
+    table["other_lines"] = table["config"].map(lambda config: apart.get(config) or measured.unknown(config))
     table["behind"] |= table["config"].isin(list(apart))
     oracle = table.loc[~table["behind"], "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.

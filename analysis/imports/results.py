@@ -54,6 +54,7 @@ def read_results(paths: Sequence[Path]) -> Results:
     Raises UserError, with the file and the row or column, for a file that cannot be read, has no metric, an empty name,
     a value that a metric cannot have, a row twice, or that contradicts another.
     """
+    _refuse_twice(paths)
     tables = [read_table(path) for path in paths]
     names = {name for table in tables for name in _names(table) or ()}
     notes: list[str] = []
@@ -62,6 +63,14 @@ def read_results(paths: Sequence[Path]) -> Results:
     for table in tables:
         _take(table, names, known, notes, spelt)
     return Results(list(known.values()), notes)
+
+
+def _refuse_twice(paths: Sequence[Path]) -> None:
+    known: dict[Path, Path] = {}
+    for path in paths:
+        first = known.setdefault(path.resolve(), path)
+        if first is not path:
+            raise UserError(f"{path}: it is given twice; expected every file once")
 
 
 def _keys(table: TableFile) -> dict[str, str]:

@@ -68,6 +68,12 @@ def read_scores(path: Path, *, probabilities: bool = False) -> ReportedScores:
         )
     clusters = _cluster(table, columns, regions.get("enhancer"), frame)
     paired = _number_pairs(table, columns, frame)
+    common = int((frame.groupby("pair")["predictor"].nunique() == frame["predictor"].nunique()).sum())
+    if paired and common < (every := frame["pair"].nunique()):
+        notes.append(
+            f"pairs: {common} of {every} are scored by all predictors; numbers are of each one's own pairs, differences of "
+            "the common ones"
+        )
     if set(frame["label"]) != {0, 1}:
         raise UserError(f"{path}: every label is {frame['label'].iloc[0]}; AUPR needs pairs of both")
     return ReportedScores(frame, clusters, paired, notes)

@@ -1,5 +1,6 @@
 """A table that a person has, CSV or Parquet, cell by cell as text, so that no digit of what was reported is lost."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,11 @@ import pyarrow as pa
 from analysis.errors import UserError, nearest
 from analysis.spelt import cell_line_word
 
+TAB = "\t"
+SEPARATORS = {";": "semicolons", TAB: "tabs", ",": "commas", "|": "bars"}
+"""What programs write between columns."""
+MORE_CELLS = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+"""What pandas says of a row with more cells than the first has."""
 KINDS = (".csv", ".tsv", ".parquet", ".pq")
 
 
@@ -46,7 +52,14 @@ def read_table(path: Path) -> TableFile:
         raise UserError(f"{path} is no text in UTF-8 (byte {error.start})") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, pa.ArrowException, OSError, ValueError) as error:
         said = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} cannot be read as a table: {said}") from None
+        counts = MORE_CELLS.search(said)
+        if counts is None:
+            raise UserError(f"{path} cannot be read as a table: {said}") from None
+        columns, line, cells = counts.groups()
+        raise UserError(
+            f"{path}, line {line}: {cells} cells, and the header has {columns}; a text with a separator in it stands in "
+            "quotes, and decimals have a point"
+        ) from None
     rows.columns = [str(column).strip() for column in rows.columns]
     twice = rows.columns[rows.columns.duplicated()]
     if len(twice):
@@ -60,6 +73,7 @@ def _read(path: Path) -> pd.DataFrame:
     if path.suffix.lower() in (".parquet", ".pq"):
         return pd.read_parquet(path)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    _refuse_other_separator(path, separator)
     # Header as a row of its own: pandas would rename a column that is there twice, and take a first one as an index.
     whole = pd.read_csv(
         path,
@@ -73,6 +87,20 @@ def _read(path: Path) -> pd.DataFrame:
     rows = whole.iloc[1:].reset_index(drop=True)
     rows.columns = whole.iloc[0].fillna("").tolist()
     return rows
+
+
+def _refuse_other_separator(path: Path, separator: str) -> None:
+    """A file that another sign keeps apart would be read as one column."""
+    with path.open(encoding="utf-8-sig") as lines:
+        header = lines.readline()
+    if separator in header:
+        return
+    for sign, word in SEPARATORS.items():
+        if sign in header:
+            wanted = ".csv with commas" if separator == TAB else ".tsv with tabs"
+            raise UserError(
+                f"{path}: its columns are kept apart by {word}; expected {SEPARATORS[separator]}, or a file {wanted}"
+            )
 
 
 def column_text(table: TableFile, column: str) -> list[str]:

@@ -70,6 +70,12 @@ def runs_view(one: RunSummary, other: RunSummary) -> Iterator[RenderableType]:
     if both:
         yield Text("\nResults on val_unseen, of the configurations in both", style="bold")
         tables = [reported_units(run.run) for run in (one, other)]
+        first_lines, second_lines = (MeasuredLines(run.run) for run in (one, other))
+        apart = {config for config in both if first_lines.differs(second_lines, config)}
+        if apart:
+            many = counted(len(apart), "configuration")
+            yield Text(f"{many} left out: measured on different cell lines in the two", style="yellow")
+            both -= apart
         first, second = (table[table["config"].isin(both)] for table in tables)
         yield from _results(first, second, names, _fold_names(one, other), also=["config"])
     yield from _code(one, other, one.units, other.units)

@@ -138,17 +138,18 @@ def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.
     table = rank(run).configurations.set_index("label")
     assert list(table.index) == ["ours", "theirs", "pooled", "easy", "mixed", "part"]
     told = table["other_lines"].to_dict()
-    assert (told["ours"], told["theirs"], told["pooled"]) == ("", "", "")
-    assert told["easy"] == "measured on C, the compared ones on A and B: compared to none"
+    assert (told["ours"], told["theirs"]) == ("", "")
+    assert told["pooled"] == "of all pairs together: of which cell lines is not known"
+    assert told["easy"] == "measured on C, the compared ones on A + B: compared to none"
     assert told["mixed"] == "its seeds were measured on different cell lines: compared to none"
-    assert told["part"] == "measured on A, the compared ones on A and B: compared to none"
+    assert told["part"] == "measured on A, the compared ones on A + B: compared to none"
     better, tie, difference = (table[column].to_dict() for column in ("p_better", "tie", "difference"))
     for name in ("easy", "mixed", "part"):
         assert (tie[name], math.isnan(better[name]), math.isnan(difference[name])) == ("apart", True, True)
     assert 0 <= better["theirs"] < 0.5
     capsys.readouterr()
     assert main([str(run.path)]) == 0
-    assert "measured on C, the compared ones on A and B" in " ".join(capsys.readouterr().out.split())
+    assert "measured on C, the compared ones on A + B" in " ".join(capsys.readouterr().out.split())
 
 
 def test_lines_of_an_earlier_epoch_do_not_count(imported: Import) -> None:
@@ -157,7 +158,7 @@ def test_lines_of_an_earlier_epoch_do_not_count(imported: Import) -> None:
     run = imported("name,seed,epoch,cell_line,aupr\n" + "\n".join(rows))
     table = rank(run).configurations.set_index("label")
     assert list(table.index) == ["m", "o"]
-    assert table["other_lines"].to_dict()["o"].startswith("measured on B, the compared ones on A and B")
+    assert table["other_lines"].to_dict()["o"].startswith("measured on B, the compared ones on A + B")
 
 
 def test_what_is_complete_says_which_lines_are_compared(imported: Import) -> None:
@@ -186,7 +187,7 @@ def test_a_baseline_of_other_pairs_is_no_measure(tmp_path: Path) -> None:
     assert verdict(ranking).baselines == 0
     run = Run.open(tmp_path / "run")
     with pytest.raises(
-        UserError, match="near and far are no comparison: one was measured on K1, the other on K2 and K3"
+        UserError, match="near and far are no comparison: one was measured on K1, the other on K2 \\+ K3"
     ):
         compare(run, "import.name", "near", "far", metric="aupr")
 
@@ -253,6 +254,11 @@ def test_seeds_count_and_one_that_differs_is_no_copy(imported: Import) -> None:
         ("name,aupr,aupr\na,0.5,0.5\n", "column 'aupr' is there twice"),
         ("name,aupr\n", "has no rows"),
         ("", "cannot be read as a table"),
+        (
+            "name;aupr\na;0,5\n",
+            "its columns are kept apart by semicolons; expected commas, or a file .tsv with tabs",
+        ),
+        ("name,aupr\na,0,5\n", "line 2: 3 cells, and the header has 2"),
     ],
 )
 def test_a_wrong_file_is_one_sentence(text: str, said: str, tmp_path: Path) -> None:

@@ -62,5 +62,23 @@ def test_no_difference_is_taken_over_other_cell_lines(
 ) -> None:
     assert runs_main(["diff", str(imported), "ours", "theirs"], terminal.console()) == 0
     out = " ".join(capsys.readouterr().out.split())
-    assert "no difference is taken: one was measured on GM12878 and K562, the other on GM12878" in out
+    assert "no difference is taken: one was measured on GM12878 + K562, the other on GM12878" in out
     assert "95 % interval" not in out
+
+
+def test_no_difference_of_two_runs_is_taken_over_other_cell_lines(
+    imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "again.csv"
+    file.write_text("name,cell_line,aupr\nours,K562,0.5\ntheirs,GM12878,0.75\n")
+    assert analysis_main(["import", str(file), "--out", str(tmp_path / "again")]) == 0
+    capsys.readouterr()
+    assert runs_main(["diff", str(imported), str(tmp_path / "again")], terminal.console()) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "1 configuration left out: measured on different cell lines in the two" in out
+    assert "macro AUPR 0.8500 0.7500 -0.1000" in out
+
+
+def test_a_comparison_by_what_nobody_reported_says_what_there_is(imported: Path) -> None:
+    with pytest.raises(UserError, match=r"no unit has pooled AUPR .* is macro AUPR \(--metric aupr\)"):
+        analysis_main(["compare", str(imported), "--key", "import.name", "--a", "ours", "--b", "theirs"])
