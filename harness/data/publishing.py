@@ -53,7 +53,7 @@ def check_cache(cache: Path) -> None:
 
 
 def _unwritable(cache: Path, why: str) -> UserError:
-    return UserError(f"--cache {cache}: it cannot be written: {why}")
+    return UserError(f"cache {cache} cannot be written: {why} (--cache)")
 
 
 @contextlib.contextmanager

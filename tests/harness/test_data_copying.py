@@ -75,5 +75,8 @@ def test_other_bytes_than_were_published_are_not_written(
 def test_a_place_that_cannot_be_written_is_one_sentence(tiny_dataset: EncodedDataset, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     view = tmp_path / "file" / tiny_dataset.path.parent.name / tiny_dataset.path.name
-    with pytest.raises(UserError, match=r"cache .*file cannot be written \(.*\); expected a folder that can"):
+    with pytest.raises(
+        UserError,
+        match=r"cache .*file cannot be written: a file stands .* \(--cache\)",
+    ):
         copy_here(view, lambda: read_files(tiny_dataset.path))

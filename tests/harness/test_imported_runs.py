@@ -66,7 +66,7 @@ def test_no_difference_is_taken_over_other_cell_lines(
     assert "95 % interval" not in out
 
 
-def test_no_difference_of_two_runs_is_taken_over_other_cell_lines(
+def test_two_runs_are_not_compared_over_other_lines(
     imported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "again.csv"
