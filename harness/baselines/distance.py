@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
@@ -25,6 +24,8 @@ class Distance(Baseline):
     note = "distance between the elements only"
 
     def fit(self, features: PairFeatures, train: Rows) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier  # here, so that no start waits for it
+
         train = self.subset(train)
         self._model = HistGradientBoostingClassifier(
             max_iter=60,

@@ -2,9 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
@@ -21,6 +18,10 @@ class KmerLogistic(Baseline):
     sides: tuple[str, ...]
 
     def fit(self, features: PairFeatures, train: Rows) -> None:
+        from sklearn.linear_model import LogisticRegression  # here, so that no start waits for it
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         train = self.subset(train)
         self._model = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=1000))
         self._model.fit(self._columns(features, train), features.labels(train))

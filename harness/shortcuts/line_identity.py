@@ -5,9 +5,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from harness.data.dataset import EncodedDataset
 from harness.data.shallow import ShallowStatistics
@@ -21,6 +18,10 @@ def line_identity(dataset: EncodedDataset) -> list[dict[str, Any]]:
     of the chromosomes and asked of the other; empty for one cell line. A line with fewer than `SIZE` pairs in a half gives
     smaller sets; one without any is left out.
     """
+    from sklearn.linear_model import LogisticRegression  # here, so that no start waits for it
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     statistics, rng = ShallowStatistics(dataset), np.random.default_rng(0)
     half = _halves(dataset)
     sets: dict[int, tuple[list[NDArray[np.float32]], list[int]]] = {0: ([], []), 1: ([], [])}

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit
-from sklearn.ensemble import HistGradientBoostingClassifier
 
 from harness.baselines.baseline import BASELINES, Baseline, in_chunks
 from harness.baselines.features import PairFeatures, Rows
@@ -35,6 +34,8 @@ class Lengths(Baseline):
     note = "lengths of the two sequences only"
 
     def fit(self, features: PairFeatures, train: Rows) -> None:
+        from sklearn.ensemble import HistGradientBoostingClassifier  # here, so that no start waits for it
+
         train = self.subset(train)
         self._model = HistGradientBoostingClassifier(
             max_iter=60, learning_rate=0.1, max_leaf_nodes=4, min_samples_leaf=40, early_stopping=False, random_state=0

@@ -17,7 +17,6 @@ from analysis.errors import UserError as NothingToRank
 from analysis.next_step import next_view
 from analysis.output import counted
 from analysis.ranking import Ranking, rank
-from analysis.report.command import report_of
 from analysis.store import Run
 from harness.config.blocks.design import Staged, designs
 from harness.config.blocks.sweep import SweepBlock
@@ -167,6 +166,8 @@ def show_ranking(console: Console, run: Path, by: str, *, finished: bool = True)
 def _write_report(ranking: Ranking, console: Console) -> None:
     """Write the run's report. A sweep is finished with or without it: what goes wrong is said in a sentence."""
     try:
+        from analysis.report.command import report_of  # a second of libraries, which no start waits for
+
         report_of(ranking, console)
     except Exception as error:  # noqa: BLE001  # a page that cannot be drawn costs no results
         said = str(error) if isinstance(error, NothingToRank) else f"{type(error).__name__}: {error}"

@@ -85,7 +85,7 @@ def test_report_ends_a_sweep_and_fails_none(
     status, said = concluded(run, start, outcome(start))
     assert status == 0
     assert "report      not written: " in said
-    monkeypatch.setattr("harness.sweep.report.report_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("analysis.report.command.report_of", lambda *_: 1 / 0)
     status, said = concluded(run, start, outcome(start))
     assert (status, "not written: ZeroDivisionError: division by zero" in said) == (0, True)
 
