@@ -35,6 +35,13 @@ class MeasuredLines:
         often = Counter(lines[config] for config in configs if config in lines and config not in self.mixed)
         return min(often, key=lambda each: (-often[each], -len(each), sorted(each)), default=Lines())
 
+    @property
+    def alone(self) -> bool:
+        """Whether every fold has one unseen cell line for whatever was measured there: pooled over it is within it."""
+        return bool(self.by_fold) and all(
+            len(of_config) == 1 for lines in self.by_fold.values() for of_config in lines.values()
+        )
+
     def apart(self, usual: Mapping[str, Lines]) -> dict[str, str]:
         """Configuration -> why it is compared to none: its lines are others than the usual ones on a fold, or its seeds
         differ. Nobody is where all have the same, as in every sweep."""

@@ -61,6 +61,8 @@ class Ranking:
     """Configurations and units of the whole run, ranked or not."""
     mixture: Mixture | None = None
     """Units of older code that stand beside newer ones, because a person asked for it."""
+    one_line: bool = False
+    """Whether each fold has one unseen cell line: pooled AUPR is then within it, where an R_E per line changes no order."""
 
 
 def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float = ROPE) -> Ranking:
@@ -121,6 +123,7 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
     apart = measured.apart(usual)
     table["other_lines"] = table["config"].map(lambda config: apart.get(config) or measured.unknown(config))
     table["behind"] |= table["config"].isin(list(apart))
+    table["rank_invariant"] &= metric.key == "aupr" or (metric.key == "pooled_aupr" and measured.alone)
     oracle = table.loc[~table["behind"], "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
@@ -145,6 +148,7 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
         accused=_accused(run, changes),
         counts=counted,
         mixture=mixture(run),
+        one_line=measured.alone,
     )
 
 

@@ -119,11 +119,20 @@ def _header(ranking: Ranking) -> Iterator[RenderableType]:
             "what": counted,
             **({"mixed": mixed} if mixed else {}),
             "by": f"{ranking.by.label} on val_unseen, {direction} is better; {chosen_because(run, ranking.by)}; it decides "
-            f"{ranking.by.decides}",
+            + (
+                "ranking within the one unseen cell line of a fold"
+                if _within_one(ranking)
+                else ranking.by.decides
+            ),
             "selection": f"weights {_weights(run)}; configurations by val_unseen; test reports only",
             "interval": f"{covers}; {answer}; new loci: not covered",
         }
     )
+
+
+def _within_one(ranking: Ranking) -> bool:
+    """Whether the criterion, pooled or not, is of one cell line at a time."""
+    return ranking.one_line and ranking.by.key == "pooled_aupr"
 
 
 def _weights(run: Run) -> str:
@@ -163,7 +172,7 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
     flags = _flags(ranking)
     shown = ranking.configurations.head(top) if top else ranking.configurations
     for row in shown.to_dict("records"):
-        invariant = "≡" if row["rank_invariant"] and by.key == "aupr" else ""
+        invariant = "≡" if row["rank_invariant"] else ""
         notes = [f"censored {row['censored']}/{row['units']}"] if row["censored"] else []
         notes += [note for note in (row["lacking"], row["common_folds"], row["other_lines"]) if note]
         if not math.isnan(row["leaked_test_aupr"]):
@@ -231,7 +240,8 @@ def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         "!": "incomplete, fewer finished units than planned: ranked after the others, never compared to",
         "✗": "incomplete too, and a seed diverged",
         "b": "baseline on the same folds",
-        "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see pooled and NLL",
+        "≡": "rank-invariant: R_E cannot change the ranking within a cell line; see "
+        + ("NLL, or name two val lines per fold" if ranking.one_line else "pooled and NLL"),
         "P>best": "share of pairs of seeds in which the row beats the best",
         "U only": f"{ranking.by.label} of U_I alone",
         BEYOND: _beyond(ranking),
@@ -246,7 +256,7 @@ def _legend(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         "!": (~rows["complete"] & ~rows["diverged"]).any(),
         "✗": (~rows["complete"] & rows["diverged"]).any(),
         "b": len(ranking.baselines) > 0,
-        "≡": rows["rank_invariant"].any() and ranking.by.key == "aupr",
+        "≡": rows["rank_invariant"].any(),
         "P>best": roomy and len(rows) > 1,
         "U only": roomy,
         BEYOND: bool(_beyond(ranking)),

@@ -113,6 +113,9 @@ def _of_ranking(material: Material) -> Answer:
         interval = text("answer.no_interval", seeds=seeds)
     else:
         interval = text("answer.interval", low=number(best["low"]), high=number(best["high"]), seeds=seeds)
+    if not math.isnan(best["fold_low"]):
+        ends = {"low": number(best["fold_low"]), "high": number(best["fold_high"])}
+        interval += text("answer.interval_folds", **ends, folds=text.count("fold", int(best["folds"])))
     others = material.ranking.counts.configurations - len(rows)
     result = text(
         "answer.best" if len(rows) > 1 else "answer.only_of" if others else "answer.only",

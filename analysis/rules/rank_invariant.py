@@ -10,8 +10,8 @@ from analysis.rules.readings import Readings
 from analysis.rules.registry import register
 from analysis.rules.rule import Broken, Reading, Rule
 from analysis.rules.table import Floats
-from analysis.rules.units import Units
-from analysis.schema import MACRO
+from analysis.rules.units import Units, unseen_lines
+from analysis.schema import MACRO, POOLED
 
 _RANKING = ("aupr", "auc", "aupr_lift")
 
@@ -21,7 +21,8 @@ class RankInvariant(Rule):
     """The objective ranks the pairs of one cell line, and the environment cannot change their order.
 
     `rank_invariant` of the table units is measured at the end of a unit; the energy form and the scope imply it. A unit
-    without an environment, and an objective of pooled pairs or of a likelihood, expect no such gain: nothing to judge.
+    without an environment, and an objective of a likelihood or of the pooled pairs of several unseen cell lines, expect no
+    such gain: nothing to judge.
     """
 
     id = "rank_invariant"
@@ -30,13 +31,14 @@ class RankInvariant(Rule):
     condition_text = "a per-cell gain was expected where none is possible"
     severity = "hint"
     source = "definitions, Energies"
-    advice = "choose by val_unseen/pooled/aupr, or give R_E or T the scope of a sample"
+    advice = "choose by val_unseen/pooled/aupr over two unseen lines or more, or give R_E or T the scope of a sample"
     limits: ClassVar[Mapping[str, float]] = {"rank_invariant": 0.0}
 
     def measure(self, units: Units) -> Readings:
         invariant = units.unit_rows.numbers("rank_invariant")
         code, objectives = units.unit_rows.texts("objective")
         expects = np.array([*map(_per_cell, objectives), False])[code]
+        expects |= np.array([*map(_pooled, objectives), False])[code] & (unseen_lines(units) == 1)
         source = units.settings("environment.source")
         lacks = [
             (
@@ -59,6 +61,11 @@ class RankInvariant(Rule):
 
     def implied(self, reading: Reading) -> bool:
         return True
+
+
+def _pooled(objective: str) -> bool:
+    parts = objective.split("/")
+    return POOLED in parts and parts[-1] in _RANKING
 
 
 def _per_cell(objective: str) -> bool:

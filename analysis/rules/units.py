@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.rules.readings import Readings
-from analysis.rules.table import Floats, Mask, Row, Rows, Table
+from analysis.rules.table import Floats, Mask, Row, Rows, Table, codes, last_of_each
 from analysis.schema import MACRO, POOLED
 
 JUDGED = {
@@ -151,6 +152,14 @@ class Units:
         """Rows of one split, of one protocol per unit: a rule never mixes two ways of measuring. The protocol `exact` is
         preferred to `documented`."""
         return _preferred(self, _dated(self._cells(split)), "protocol", "exact")
+
+
+def unseen_lines(units: Units) -> NDArray[np.int64]:
+    """How many unseen cell lines each unit [units] has rows of."""
+    rows = units.unseen
+    rows = rows.where(~rows.equals("cell_line", MACRO) & ~rows.equals("cell_line", POOLED))
+    line, _ = rows.lines()
+    return np.bincount(rows.unit[last_of_each(codes(rows.unit, line))], minlength=units.count)
 
 
 def _scored(units: Units, rows: Table) -> Table:

@@ -13,11 +13,12 @@ from rich.table import Table
 
 from analysis.arguments import command_parser
 from analysis.commands.of_run import add_language
-from analysis.errors import run_cli
+from analysis.errors import UserError, run_cli
 from analysis.language import in_language
 from analysis.paths import user_path
 from harness.config.blocks.data import CONTRADICTIONS, Contradictions, parse_source
 from harness.data.folds import make_folds, split
+from harness.data.scarce import scarce
 from harness.data.store import open_dataset
 from harness.shell import terminal
 from harness.shell.arguments import whole
@@ -43,19 +44,27 @@ def describe(
         block, enhancer_bp=enhancer_bp, promoter_bp=promoter_bp, cache=cache, progress=console.is_terminal
     )
     fold = make_folds(dataset, block)[0]
-    parts = split(dataset, fold)
+    parts, fault = None, None
+    try:
+        parts = split(dataset, fold)
+    except UserError as error:  # the counts are what shows why
+        fault = error
     role = {**dict.fromkeys(fold.test, "test"), **dict.fromkeys(fold.val, "val")}
     split_of = np.full(len(dataset), -1)
     shown = ("train", "val_seen", "val_unseen", "test")
-    for number, name in enumerate(shown):
-        split_of[getattr(parts, name)] = number
-    table = Table("cell line", "use", "pairs", "positive", *shown)
+    if parts is not None:
+        for number, name in enumerate(shown):
+            split_of[getattr(parts, name)] = number
+    table = Table("cell line", "use", "pairs", "positive", *(shown if parts is not None else ()))
     for code, name in enumerate(dataset.cell_lines):
         mine = dataset.cell == code
         positive = f"{dataset.label[mine].mean():.1%}"
-        counts = [str(int((split_of[mine] == number).sum())) for number in range(len(shown))]
+        counts = [
+            str(int((split_of[mine] == number).sum()))
+            for number in range(len(shown) if parts is not None else 0)
+        ]
         table.add_row(name, role.get(name, "train"), str(int(mine.sum())), positive, *counts)
-    totals = [str(len(getattr(parts, name))) for name in shown]
+    totals = [str(len(getattr(parts, name))) for name in shown] if parts is not None else []
     table.add_row("all", "", str(len(dataset)), f"{dataset.label.mean():.1%}", *totals, style="bold")
     say = partial(terminal.tell, console)
     say(dataset.origin, "bold")
@@ -71,8 +80,13 @@ def describe(
     for note in dataset.notes:
         say(f"read: {note}")
     say(f"held-out chromosomes: {', '.join(fold.chromosomes)}")
+    if fault is not None:
+        raise fault
+    assert parts is not None
     for reason, count in parts.dropped.items():
         say(f"not used, {reason}: {count}")
+    for sentence in scarce(dataset, [fold]):
+        say(f"note: {sentence}", "yellow")
     say(f"store: {dataset.path}")
 
 

@@ -1,8 +1,10 @@
 """`python -m harness.predict RUN CONFIG --pairs FILE --out FILE`: scores of new pairs, by what a run has trained."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -111,7 +113,7 @@ def main(argv: Sequence[str], console: Console) -> int:
             done=lambda unit: progress.advance(task),
         )
         rows = predictions(dataset, each)
-        notes += [*dataset.notes, *_support_notes(dataset, units[0])]
+        notes += [*dataset.notes, *_support_notes(dataset, units), *_loci_notes(dataset, units)]
     write_predictions(options.out, rows, warnings)
     terminal.warn(warnings)
     lines = ", ".join(dict.fromkeys(rows["cell_line"]))
@@ -154,13 +156,34 @@ def _units(
     return kept.units, caveats(opened, identity), [*kept.lacking, *said]
 
 
-def _support_notes(dataset: EncodedDataset, unit: TrainedUnit) -> list[str]:
-    """Cell lines that were trained on, or spelt almost as one that was, and those with fewer pairs than a support set."""
-    size = unit.config.support.size
-    known = [name for name in dataset.cell_lines if name in unit.cell_lines]
+def _loci_notes(dataset: EncodedDataset, units: Sequence[TrainedUnit]) -> list[str]:
+    """How many pairs are where units were trained: what is measured by their labels is then no measure of new loci."""
+    held = set[str].intersection(*(set(unit.fold["chromosomes"]) for unit in units))
+    elsewhere = [code for code, name in enumerate(dataset.chromosomes) if name not in held]
+    known = int(np.isin(dataset.chrom, elsewhere).sum())
+    if not known:
+        return []
+    return [
+        f"{known} of {counted(len(dataset), 'pair')} on chromosomes that units were trained on (held out of all: "
+        f"{', '.join(sorted(held)) or 'none'}): their labels would flatter these scores"
+    ]
+
+
+def _support_notes(dataset: EncodedDataset, units: Sequence[TrainedUnit]) -> list[str]:
+    """Cell lines that units were trained on, or spelt almost as one that was, and those with fewer pairs than a support
+    set."""
+    size, trained_on = (
+        units[0].config.support.size,
+        Counter(name for unit in units for name in unit.cell_lines),
+    )
+    known = [name for name in dataset.cell_lines if name in trained_on]
     few = [name for code, name in enumerate(dataset.cell_lines) if int((dataset.cell == code).sum()) < size]
-    notes = [f"trained on, and therefore no new cell line: {', '.join(known)}"] if known else []
-    words = {cell_line_word(name): name for name in unit.cell_lines}
+    said = [
+        name if trained_on[name] == len(units) else f"{name} ({trained_on[name]} of {len(units)} units)"
+        for name in known
+    ]
+    notes = [f"trained on, and therefore no new cell line: {', '.join(said)}"] if known else []
+    words = {cell_line_word(name): name for name in trained_on}
     alike = [
         (name, words.get(cell_line_word(name), name)) for name in dataset.cell_lines if name not in known
     ]

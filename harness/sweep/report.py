@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -17,12 +17,14 @@ from analysis.errors import UserError as NothingToRank
 from analysis.next_step import next_view
 from analysis.output import counted
 from analysis.ranking import Ranking, rank
+from analysis.schema import POOLED
 from analysis.store import Run
 from harness.config.blocks.design import Staged, designs
 from harness.config.blocks.sweep import SweepBlock
 from harness.config.sweep.sweep import Sweep
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold
+from harness.data.scarce import scarce
 from harness.shell.terminal import tell
 from harness.sweep.run.saved import Saved
 from harness.sweep.search.study import direction_of
@@ -31,6 +33,8 @@ from harness.sweep.show.board import duration
 from harness.sweep.start import Start
 from harness.sweep.tuning import Outcome
 
+ORDERS = ("aupr", "auc")
+"""Metrics of an objective that the order of pairs alone decides."""
 UNENDED = {"running": "unfinished", "waiting": "not started"}
 """What states of a configuration are called once the sweep has ended."""
 
@@ -103,11 +107,24 @@ def introduce(
     if start.exhausted:
         whole = len(start.pending) + start.new + start.complete
         tell(console, f"note: the space holds no more than {whole} configurations", "yellow")
-    for sentence in sweep.warnings:
+    for sentence in [*sweep.warnings, *_limits(sweep, dataset, folds)]:
         tell(console, f"note: {sentence}", "yellow")
     if sweep.space.entries:
         console.print(_space(sweep))
     print_arms(console, sweep)
+
+
+def _limits(sweep: Sweep, dataset: EncodedDataset, folds: Sequence[Fold]) -> Iterator[str]:
+    """What the data and folds cannot answer, whatever is trained."""
+    level, metric = sweep.config.objective.split("/")[-2:]
+    one_line = all(len(fold.val) == 1 for fold in folds)
+    if one_line and level == POOLED and metric in ORDERS and sweep.trial.environment.source != "none":
+        yield (
+            "each fold has one unseen validation cell line, within which an R_E per cell line cannot change the order of "
+            f"pairs: {sweep.config.objective} judges U_I alone then. Two val lines per fold (data.folds), or "
+            "val_unseen/pooled/nll, ask for R_E, too"
+        )
+    yield from scarce(dataset, folds)
 
 
 def conclude(

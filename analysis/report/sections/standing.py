@@ -141,7 +141,7 @@ def _table(material: Material) -> RowTable:
         )
         told = (row["lacking"], row["common_folds"], row["other_lines"])
         notes += [text.said(note) for note in told if note]
-        invariant = row["rank_invariant"] and by.key == "aupr"
+        invariant = row["rank_invariant"]
         tie = text(f"ranking.tie_{row['tie']}")
         place = f"#{row['rank']}{tie} {row['short']}"
         if long:
@@ -195,7 +195,7 @@ def _legend(material: Material) -> str:
         "tie_equal": (rows["tie"] == "equal").any(),
         "tie_unknown": (rows["tie"] == "unknown").any(),
         "tie_better": (rows["tie"] == "better").any(),
-        "invariant": rows["rank_invariant"].any() and by.key == "aupr",
+        "invariant": rows["rank_invariant"].any(),
         "beyond": any(
             not by.possible(low, high) for low, high in zip(rows["low"], rows["high"], strict=True)
         ),
