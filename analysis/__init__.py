@@ -4,12 +4,13 @@
 """
 
 import sys
-from importlib import import_module
-from typing import Any
 
 from analysis.loading import end_at_ctrl_c
 
 end_at_ctrl_c()
+
+from importlib import import_module  # noqa: E402 - Ctrl-C has its word before anything else is loaded
+from typing import Any  # noqa: E402
 
 __all__ = ["LoadedRun", "load"]
 

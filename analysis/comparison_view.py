@@ -82,12 +82,12 @@ def verdict(comparison: Comparison, rope: float) -> str:
         return f"No effect: the whole interval lies within ±{rope:g} of {by.label}."
     if sign == "unknown":
         size = comparison.effect.detectable
-        limit = (
-            f"differences below about {size:.3f} cannot be seen"
-            if size == size
-            else "one seed has no interval"
+        if size != size:
+            return "Unknown: one seed has no interval."
+        return (
+            f"Unknown: the interval allows both signs; with {interval.n} seeds differences below about {size:.3f} "
+            "cannot be seen."
         )
-        return f"Unknown: the interval allows both signs; with {interval.n} seeds {limit}."
     better = (sign == "better") == by.higher_is_better
     winner, loser = (comparison.b, comparison.a) if better else (comparison.a, comparison.b)
     return f"{winner} is better than {loser} in {by.label} by {abs(interval.mean):.4f}."

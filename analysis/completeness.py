@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 from analysis.reported import REPORTED, statuses
 from analysis.store import KEYS, Run
 
 NOT_STARTED = "not started"
+IMPORTED = "imported"
+"""Design of a run of other people's results."""
 NO_ROWS = "without val_unseen rows"
 
 
@@ -40,10 +43,17 @@ class Completeness:
         return f"{self.finished}/{self.planned} units: " + "; ".join(parts)
 
 
+def imported(plan: Mapping[str, Any]) -> bool:
+    """Whether a plan is of other people's results."""
+    return plan.get("design") == IMPORTED
+
+
 def asked_of_each(run: Run) -> frozenset[tuple[str, int]]:
     """(fold, seed) that every configuration is asked for: those of plan.json, and in a run without one all that any of
-    its configurations has been started on."""
+    its configurations has been started on; none of what was imported, which nobody here has planned."""
     plan = run.plan()
+    if imported(plan):
+        return frozenset()
     asked = frozenset(product(plan.get("folds", []), plan.get("seeds", [])))
     if asked:
         return asked

@@ -55,6 +55,6 @@ def signs_view(run: Run) -> Iterator[Text]:
         yield Text(f"data: {flag}: {signs.flags[flag]}", style="yellow")
     if signs.of_source:
         yield Text(
-            f"data: {', '.join(signs.of_source)}: of the split that came with the data, which this run's folds replace "
-            "(python -m analysis report says more)"
+            f"data: {', '.join(signs.of_source)}: of the data's own split, or of random parts where there is none, which "
+            "this run's folds replace (python -m analysis report says more)"
         )

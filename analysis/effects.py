@@ -81,6 +81,7 @@ def compare(
         raise UserError(
             f"{run.path}: no unit has {by.label} on {split}; what they have is {has} (--metric {had[0].key})"
         )
+    began = set(units["config"])
     units = units[units[by.key].notna()]
     rows: list[dict[str, Any]] = []
     measured = MeasuredLines(run)
@@ -88,6 +89,12 @@ def compare(
         if unlike := measured.unlike(x, y):
             raise UserError(f"{run.path}: {key} {a} and {b} are no comparison: {unlike}")
         first, second = units[units["config"] == x], units[units["config"] == y]
+        sides = ((a, x, first), (b, y, second))
+        without = [value for value, config, each in sides if each.empty and config in began]
+        if without and had:
+            raise UserError(
+                f"{run.path}: {key} = {without[0]} has no {by.label} on {split} (--metric {had[0].key} may have it)"
+            )
         joined = first.merge(second, on=["fold", "seed"], suffixes=("_a", "_b"))
         for row in joined.to_dict("records"):
             value_a, value_b = row[f"{by.key}_a"], row[f"{by.key}_b"]

@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.arms import arm_labels
 from analysis.asked import asked_by
 from analysis.balance import common_to_seeds, mixed
-from analysis.completeness import NO_ROWS, Completeness, completeness
+from analysis.completeness import NO_ROWS, Completeness, completeness, imported
 from analysis.counts import RunCounts, counts
 from analysis.criteria import CRITERIA, Criterion
 from analysis.errors import UserError
@@ -26,6 +26,8 @@ from analysis.schema import MACRO, POOLED
 from analysis.stamps import Mixture, mixture
 from analysis.store import KEYS, Run
 
+FEWER = "fewer seeds than others: ranked after them"
+"""Of an imported name: nobody planned its seeds, and one may be a lucky one."""
 ROPE = 0.005
 
 
@@ -36,8 +38,9 @@ class Ranking:
 
     `configurations` has one row per configuration: rank, config, short (the beginning of its identity that commands
     take), label, tie (best, equal, unknown, worse, better, apart), seeds, folds, units (finished), planned, complete,
-    lacking (what became of the other units), diverged (whether one did), behind (ranked after the others),
-    common_folds (what the value is a mean over where its seeds differ in folds), other_lines (on which cell lines it was
+    lacking (what became of the other units), diverged (whether one did), behind (0; 1: ranked after those that are
+    complete; 2: compared to none, and last), common_folds (what the value is a mean over where its seeds differ in folds),
+    other_lines (on which cell lines it was
     measured, where others were on other ones: ranked after them, and compared to none), censored, value with low and high
     (t over seeds) and fold_low and fold_high (corrected t over folds, NaN for one), aupr, pooled_aupr, nll, u_aupr,
     rank_invariant, p_better (P(A > best)), difference (gain over the best, paired by seed) with its low and high,
@@ -117,14 +120,25 @@ def rank(run: Run, by: str | None = None, *, healthy: bool = False, rope: float 
                 f"each of the {unhealthy} raised at least one of {rules}"
             )
     # One seed by itself may be a lucky one: it must not be what all others are compared to.
-    table["behind"] = ~table["complete"] if table["complete"].any() else table["units"] < table["units"].max()
+    fewer = table["units"] < table["units"].max()
+    planned = table["complete"].any() and not imported(run.plan())
+    table["behind"] = ~table["complete"] if planned else fewer
     measured, whole = MeasuredLines(run), table[~table["behind"]]
     usual = measured.usual((table if whole.empty else whole)["config"].tolist())
     apart = measured.apart(usual)
+    if metric.cell_line == MACRO:
+        strangers = {config: measured.unknown(config) for config in table["config"]}
+        apart |= {
+            config: f"{why}; no mean over cell lines: compared to none"
+            for config, why in strangers.items()
+            if why
+        }
     table["other_lines"] = table["config"].map(lambda config: apart.get(config) or measured.unknown(config))
-    table["behind"] |= table["config"].isin(list(apart))
+    if imported(run.plan()):
+        table.loc[fewer & (table["other_lines"] == ""), "other_lines"] = FEWER
+    table["behind"] = np.where(table["config"].isin(list(apart)), 2, table["behind"].astype(int))
     table["rank_invariant"] &= metric.key == "aupr" or (metric.key == "pooled_aupr" and measured.alone)
-    oracle = table.loc[~table["behind"], "test_aupr"].max()
+    oracle = table.loc[table["behind"] == 0, "test_aupr"].max()
     # np.lexsort sorts by its last key first, and stably.
     order = np.lexsort((-table["value"] if metric.higher_is_better else table["value"], table["behind"]))
     table = table.iloc[order].reset_index(drop=True)

@@ -168,7 +168,7 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     everywhere = _letters(ranking)
     table.add_column("flags" + (f"\nall: {everywhere}" if everywhere else ""), no_wrap=True)
-    entries: list[tuple[bool, float, list[RenderableType], str]] = []
+    entries: list[tuple[int, float, list[RenderableType], str]] = []
     flags = _flags(ranking)
     shown = ranking.configurations.head(top) if top else ranking.configurations
     for row in shown.to_dict("records"):
@@ -195,7 +195,7 @@ def _table(ranking: Ranking, top: int | None, roomy: bool) -> Table:
         name = Name(f"baseline {row['baseline']}" if roomy else row["baseline"])
         cells = ["b", "", name, _number(row[by.key]), "", *([""] * roomy)]
         cells += [*(_number(row[c.key]) for c in others), *([""] * roomy), _number(row["test_aupr"]), ""]
-        entries.append((False, row[by.key], cells, "dim italic"))
+        entries.append((0, row[by.key], cells, "dim italic"))
     entries.sort(key=lambda e: (e[0], math.isnan(e[1]), -e[1] if by.higher_is_better else e[1]))
     for _, _, cells, style in entries:
         table.add_row(*cells, style=style)

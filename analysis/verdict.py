@@ -109,5 +109,6 @@ def verdict_sentence(ranking: Ranking) -> str:
         parts.append(f"carries {counted(len(told.faults), 'fault')}: {', '.join(told.faults)}")
     rivals = int(rows["tie"].isin(["unknown", "better"]).sum())
     if rivals:
-        parts.append(f"{rivals} of {len(rows) - 1} others cannot be told apart from it")
+        compared = int((rows["tie"] != "apart").sum()) - 1
+        parts.append(f"{rivals} of {compared} others cannot be told apart from it")
     return "; ".join(parts)

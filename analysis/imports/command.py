@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from analysis.arguments import command_parser
+from analysis.completeness import IMPORTED
 from analysis.errors import UserError
 from analysis.imports.folder import refuse_occupied, write_folder
 from analysis.imports.results import read_results
@@ -88,7 +89,7 @@ def import_command(argv: Sequence[str], console: Console) -> int:
 def plan_of(run: str, names: Sequence[str]) -> dict[str, Any]:
     """plan.json of a run of imported names, each of them a configuration."""
     configs = [{"id": identity(name), "changes": {"name": name}, "config": {}, "arm": name} for name in names]
-    return {"name": run, "status": "finished", "design": "imported", "configs": configs}
+    return {"name": run, "status": "finished", "design": IMPORTED, "configs": configs}
 
 
 def described(path: Path) -> dict[str, str]:

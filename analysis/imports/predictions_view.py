@@ -100,12 +100,14 @@ def _by_distance(told: dict[str, Any]) -> Iterator[RenderableType]:
         yield Text("by distance: not evaluated, the file has no distance", style="magenta")
         return
     bins, matched = pd.DataFrame(told["bins"]), {row["predictor"]: row["aupr"] for row in told["matched"]}
+    seed = told.get("distance_seed")
     yield Text(
         "macro AUPR by distance (kb), and against negatives weighted to the distances of the positives (matched)"
+        + ("" if seed is None else ", of each one's first seed")
     )
     labels = list(dict.fromkeys(bins["bin"]))
     known = {(row["predictor"], row["bin"]): row for row in bins.to_dict("records")}
-    counts = [known[(next(iter(matched)), label)] for label in labels]
+    counts = [next(row for row in bins.to_dict("records") if row["bin"] == label) for label in labels]
     table = _table(("kb", *labels, "matched"))
     table.add_row("pairs", *(str(row["n"]) for row in counts), "", style="dim")
     table.add_row("positive", *(f"{row['positives'] / row['n']:.3f}" for row in counts), "", style="dim")

@@ -12,7 +12,7 @@ from scipy.special import logit
 from analysis.clustering import Floats
 from analysis.distance import by_distance, matched_aupr
 from analysis.imports.rows import FOLD, Row, identity
-from analysis.imports.scores import ReportedScores
+from analysis.imports.scores import ReportedScores, in_all_units
 from analysis.metrics import by_cell
 from analysis.resample import CURVE_METRICS, Curve, cluster_resamples, percentiles
 from analysis.schema import ALWAYS, KEYS, MACRO, POOLED, PREVALENCES, REPORTED_BY_OTHERS, UNDATED
@@ -145,14 +145,17 @@ def figures(scores: ReportedScores, resamples: int) -> dict[str, Any]:
     told: dict[str, Any] = {"clusters": scores.clusters, "count": resampled.clusters, "resamples": resamples}
     told |= {"intervals": resampled.intervals(), "differences": [], "bins": [], "matched": [], "common": 0}
     if scores.paired:
-        units = frame.groupby("pair")["predictor"].transform("nunique")
-        common = frame[units == frame["predictor"].nunique()]
+        common = frame[in_all_units(frame)]
         told["common"] = int(common["pair"].nunique())
         if told["common"] and set(common["label"]) == {0, 1}:
             paired = resampled if len(common) == len(frame) else Resampled(common, resamples)
             told["differences"] = paired.differences()
     if "distance" in frame:
-        for name, part in frame[frame["seed"] == frame["seed"].min()].groupby("predictor", sort=False):
+        told["distance_seed"] = (
+            int(frame["seed"].min()) if frame["seed"].min() < frame["seed"].max() else None
+        )
+        for name, of_name in frame.groupby("predictor", sort=False):
+            part = of_name[of_name["seed"] == of_name["seed"].min()]
             columns = [part[column].to_numpy() for column in ("score", "label", "cell_line", "distance")]
             told["matched"].append({"predictor": name, "aupr": _plain(matched_aupr(*columns))})
             told["bins"] += [

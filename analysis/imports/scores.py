@@ -68,7 +68,7 @@ def read_scores(path: Path, *, probabilities: bool = False) -> ReportedScores:
         )
     clusters = _cluster(table, columns, regions.get("enhancer"), frame)
     paired = _number_pairs(table, columns, frame)
-    common = int((frame.groupby("pair")["predictor"].nunique() == frame["predictor"].nunique()).sum())
+    common = int(frame.loc[in_all_units(frame), "pair"].nunique())
     if paired and common < (every := frame["pair"].nunique()):
         notes.append(
             f"pairs: {common} of {every} are scored by all predictors; numbers are of each one's own pairs, differences of "
@@ -77,6 +77,12 @@ def read_scores(path: Path, *, probabilities: bool = False) -> ReportedScores:
     if set(frame["label"]) != {0, 1}:
         raise UserError(f"{path}: every label is {frame['label'].iloc[0]}; AUPR needs pairs of both")
     return ReportedScores(frame, clusters, paired, notes)
+
+
+def in_all_units(frame: pd.DataFrame) -> pd.Series:
+    """Which rows are of pairs that every predictor has scored with each of its seeds."""
+    units = frame.groupby(["predictor", "seed"], sort=False).ngroup()
+    return units.groupby(frame["pair"]).transform("nunique") == units.nunique()
 
 
 def _columns_of(table: TableFile) -> dict[str, str]:

@@ -117,8 +117,9 @@ def _selection(ranking: Ranking) -> Iterator[str]:
         yield "Their weights are those that were reported; how they were selected is not known."
     elif objectives:
         yield f"Of each unit the epoch that was best by {' or '.join(objectives)} was evaluated."
+    pairs = "the validation pairs that selected the epoch" if objectives else "the pairs of unseen cell lines"
     yield (
-        f"Configurations are ranked by {ranking.by.label} on the validation pairs that selected the epoch, so that the "
+        f"Configurations are ranked by {ranking.by.label} on {pairs}, so that the "
         "figures of the first are overstated; test was used to select nothing"
         + (f" (selection regret {ranking.regret:.3f})." if ranking.regret == ranking.regret else ".")
     )

@@ -128,9 +128,11 @@ def _of_ranking(material: Material) -> Answer:
         baseline=_beside_baseline(material),
     )
     confirmed = _confirmed(material)
-    if len(rows) == 1:
+    if (rows["tie"] != "apart").sum() == 1:
         return Answer(
-            "alone", result, text("answer.single_of" if others else "answer.single", confirmed=confirmed)
+            "alone",
+            result,
+            text("answer.single_of" if others or len(rows) > 1 else "answer.single", confirmed=confirmed),
         )
     if math.isnan(best["low"]):
         return Answer("undecided", result, text("answer.one_seed", confirmed=confirmed))
@@ -175,7 +177,7 @@ def _of_confirmation(told: Confirmation, material: Material) -> Answer:
 
 def _against_others(material: Material, result: str, confirmed: str) -> Answer:
     text, rows = material.texts, material.rows
-    others = rows.iloc[1:]
+    others = rows.iloc[1:][rows["tie"].iloc[1:] != "apart"]
     open_ones = int(others["tie"].isin(["unknown", "better"]).sum())
     asked = others[others["tie"].isin(["unknown", "better"])] if open_ones else others
     nearest = asked.iloc[int(asked["difference"].abs().fillna(math.inf).to_numpy().argmin())]

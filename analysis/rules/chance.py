@@ -50,7 +50,9 @@ def power(se_chance: ArrayLike, se_healthy: ArrayLike) -> Floats:
 def underpowered(values: Mapping[str, float], judged: str) -> str:
     """Why a clause on chance says nothing of a reading, and what was `judged` in its place, in words."""
     effect = (
-        "as measured" if values["known"] else f"assumed to be {ASSUMED_EFFECT:g} as the store has no loci"
+        "as measured"
+        if values["known"]
+        else f"assumed to be {ASSUMED_EFFECT:g} as no loci resample both labels"
     )
     return (
         f"{UNDERPOWERED}: {values['positives']:.0f} positive and {values['negatives']:.0f} negative unseen pairs tell an "

@@ -30,7 +30,7 @@ class LocusLookup(Baseline):
     """
 
     copies = True
-    note = "reads the training cell lines' labels at the held-out loci: what copying gives, not a competitor"
+    note = "reads the training cell lines' labels at the held-out loci: what copying alone gives"
 
     def fit(self, features: PairFeatures, train: Rows) -> None:
         dataset = features.dataset

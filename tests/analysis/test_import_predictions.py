@@ -199,3 +199,26 @@ def test_distance_bins_leave_out_lines_with_few_pairs() -> None:
     assert (near.label, near.n, near.lines, near.aupr) == ("0-10", 20, 1, 1.0)
     assert (far.label, far.n, far.lines) == ("1000+", 4, 0)
     assert np.isnan(far.aupr)
+
+
+def test_predictors_on_different_pairs_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = _pairs()
+    first = frame["enhancer"].isin(frame["enhancer"].iloc[:60])
+    apart = frame[(frame["predictor"] == "good") == first]
+    run = _imported(apart, tmp_path)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pairs: 0 of 120 are scored by all predictors" in said
+    assert "paired differences: not evaluated, no pair is scored by all of them" in said
+    assert main([str(run.path)]) == 0
+
+
+def test_a_pair_is_shared_by_every_seed_or_not_at_all(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame = _pairs().assign(seed=0)
+    again = frame[(frame["predictor"] == "good") & (frame["cell_line"] == "K562")].assign(seed=1)
+    run = _imported(pd.concat([frame, again]), tmp_path)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "pairs: 60 of 120 are scored by all predictors" in said
+    assert run.document(FIGURES)["common"] == 60
+    assert "(matched), of each one's first seed" in said

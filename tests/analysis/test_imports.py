@@ -136,20 +136,38 @@ def test_other_cell_lines_are_compared_to_none(imported: Import, capsys: pytest.
     rows += [f"mixed,{seed},{'AB'[at]},0.9" for seed in range(3) for at in range(1 + (seed < 2))]
     run = imported("name,seed,cell_line,aupr\n" + "\n".join(rows))
     table = rank(run).configurations.set_index("label")
-    assert list(table.index) == ["ours", "theirs", "pooled", "easy", "mixed", "part"]
+    assert list(table.index) == ["ours", "theirs", "easy", "mixed", "part", "pooled"]
     told = table["other_lines"].to_dict()
     assert (told["ours"], told["theirs"]) == ("", "")
-    assert told["pooled"] == "of all pairs together: of which cell lines is not known"
+    assert told["pooled"].startswith(
+        "of all pairs together: of which cell lines is not known; no mean over cell lines"
+    )
     assert told["easy"] == "measured on C, the compared ones on A + B: compared to none"
     assert told["mixed"] == "its seeds were measured on different cell lines: compared to none"
     assert told["part"] == "measured on A, the compared ones on A + B: compared to none"
     better, tie, difference = (table[column].to_dict() for column in ("p_better", "tie", "difference"))
-    for name in ("easy", "mixed", "part"):
+    for name in ("easy", "mixed", "part", "pooled"):
         assert (tie[name], math.isnan(better[name]), math.isnan(difference[name])) == ("apart", True, True)
     assert 0 <= better["theirs"] < 0.5
     capsys.readouterr()
     assert main([str(run.path)]) == 0
     assert "measured on C, the compared ones on A + B" in " ".join(capsys.readouterr().out.split())
+
+
+def test_nobody_planned_the_seeds_of_others(imported: Import, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        f"{name},{seed},{line},{0.6 + 0.01 * seed}" for name in "ab" for seed in range(3) for line in "AB"
+    ]
+    run = imported("name,seed,cell_line,aupr\n" + "\n".join([*rows, "one,0,A,0.9", "one,0,B,0.9"]))
+    ranking = rank(run)
+    table = ranking.configurations.set_index("label")
+    assert list(table.index[:2]) == ["a", "b"]
+    assert table.loc["one", "other_lines"] == "fewer seeds than others: ranked after them"
+    assert (table["complete"].all(), table.loc["one", "behind"], ranking.left_out) == (True, 1, {})
+    assert (ranking.counts.planned, ranking.counts.to_come) == (7, 0)
+    capsys.readouterr()
+    assert main(["report", str(run.path)]) == 0
+    assert "unfinished run" not in (run.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_lines_of_an_earlier_epoch_do_not_count(imported: Import) -> None:

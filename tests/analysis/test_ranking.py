@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -306,7 +308,8 @@ def test_a_configuration_with_fewer_units_is_no_reference(tmp_path: Path) -> Non
     assert rows["value"].iloc[2] > rows["value"].iloc[0], "it would be first by its one seed"
     assert list(rows["tie"][:2]) == ["best", "worse"]
     assert not math.isnan(rows["difference_low"].iloc[1]), "paired over all three seeds"
-    assert list(rows["complete"]) == list(~rows["behind"]) == [True, True, False]
+    assert list(rows["complete"]) == [True, True, False]
+    assert list(rows["behind"]) == [0, 0, 1]
     last = rows.iloc[2]
     assert (last["units"], last["planned"], last["diverged"]) == (1, 3, True)
     assert last["lacking"] == "1/3 units: diverged seed 1; running seed 2"
@@ -338,7 +341,7 @@ def test_plan_says_what_has_not_been_started(tmp_path: Path) -> None:
     assert rows.loc["aaa111", "lacking"] == "2/3 units: not started seed 2"
     assert rows.loc["ccc333", "lacking"] == "1/3 units: not started seeds 1, 2"
     assert list(rows.index) == ["aaa111", "ccc333"], "none is complete: most finished units first"
-    assert list(rows["behind"]) == [False, True]
+    assert list(rows["behind"]) == [0, 1]
     assert result.left_out == {"not started": 6}
     assert "1~!" not in printed(result)
     assert "1 !" in printed(result)
@@ -390,3 +393,22 @@ def test_a_reason_is_given_only_where_there_is_one(tmp_path: Path, reasons: list
         rank(Run.open(tmp_path))
     said = f"; the first reason given is: {reasons[1]}" if reasons[1] else ""
     assert str(raised.value).endswith(f"to rank (2 failed){said}")
+
+
+@pytest.mark.parametrize(("alone", "marked"), [(True, True), (False, False)])
+def test_pooled_over_one_line_is_rank_invariant(alone: bool, marked: bool, tmp_path: Path) -> None:
+    copies = [
+        Copy(name, {"x.a": at}, unit={"rank_invariant": True}) for at, name in enumerate(("aaa111", "bbb222"))
+    ]
+    run = write_run(tmp_path / "run", copies)
+    for file in (run / "cells").glob("*.parquet"):
+        rows = pq.read_table(file)
+        if alone:
+            pq.write_table(rows.filter(pc.not_equal(rows["cell_line"], "C5")), file)
+    pooled = rank(Run.open(run), "pooled_aupr")
+    assert list(pooled.configurations["rank_invariant"]) == [marked] * 2
+    said = " ".join(printed(pooled).split())
+    assert ("ranking within the one unseen cell line of a fold" in said) is alone
+    assert ("see NLL, or name two val lines per fold" in said) is alone
+    assert rank(Run.open(run)).configurations["rank_invariant"].all(), "macro AUPR, whatever lines there are"
+    assert not rank(Run.open(run), "nll").configurations["rank_invariant"].any()

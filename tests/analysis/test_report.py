@@ -298,7 +298,8 @@ def test_shortcuts_of_the_data_are_those_of_the_data_report(run_path: Path, tmp_
     told = printed(signs_view(Run.open(copy))).splitlines()
     assert told == [
         "data: distance_shortcut: match by distance",
-        "data: random_split: of the split that came with the data, which this run's folds replace (python -m analysis "
+        "data: random_split: of the data's own split, or of random parts where there is none, which "
+        "this run's folds replace (python -m analysis "
         "report says more)",
     ]
     words = present(catalogue("zh"))

@@ -114,7 +114,7 @@ def test_power_is_that_of_hanley_and_mcneil() -> None:
 def test_a_store_without_loci_is_assumed_to_be_clustered() -> None:
     logit, label = exact(0.5, 400)
     found = not_evaluated(unseen(("K562", logit, label)))["mode_collapse"]
-    assert "assumed to be 3 as the store has no loci" in found
+    assert "assumed to be 3 as no loci resample both labels" in found
     logit, label = exact(0.5, 4000)
     assert "mode_collapse" not in not_evaluated(unseen(("K562", logit, label)))
 

@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from analysis.errors import UserError
 from harness.config.blocks.block import Before
 from harness.config.blocks.data import DataBlock, FoldBlock, SyntheticBlock
+from harness.data.__main__ import describe
 from harness.data.dataset import EncodedDataset
 from harness.data.folds import Fold, default_cell_lines, make_folds, overlapping, split
+from harness.data.scarce import FEW, scarce
 from harness.data.store import open_dataset
 from tests.harness.small_data import change_cell, small_tables, write_parquet, write_prism
 
@@ -301,3 +304,47 @@ def test_the_real_pairs(tmp_path: Path) -> None:
         len(parts.train),
         len(parts.test),
     ]
+
+
+def test_hardly_any_positives_are_said(dataset: EncodedDataset) -> None:
+    (fold,) = make_folds(dataset, DataBlock(root=Path("x"), folds="one"))
+    inside = np.isin(dataset.chromosomes, fold.chromosomes)[dataset.chrom]
+    said = list(scarce(dataset, [fold]))
+    assert len(said) == len(fold.val) + len(fold.test)
+    for part, name in [*(("val_unseen", name) for name in fold.val), *(("test", name) for name in fold.test)]:
+        label = dataset.label[inside & (dataset.cell == dataset.cell_lines.index(name))]
+        n, m = int(label.sum()), int((1 - label).sum())
+        assert 1 < min(n, m) < FEW
+        error = np.sqrt((n + m + 1) / (12 * n * m))
+        assert (
+            f"{fold.name}: {part} has {n} positives of {n + m} pairs of {name}, where an AUC by chance is 0.5 ± "
+            f"{error:.2f}: too few to choose or compare by"
+        ) in said
+
+
+def test_the_error_of_a_chance_auc_is_that_of_draws() -> None:
+    ranks = np.random.default_rng(0).permuted(np.tile(np.arange(12.0), (20_000, 1)), axis=1)[:, :3]
+    drawn = (ranks.sum(1) - 3) / (3 * 9)  # Mann-Whitney of 3 positives among 12 without an order
+    assert drawn.std() == pytest.approx(np.sqrt(13 / (12 * 3 * 9)), rel=0.02)
+
+
+def test_counts_are_shown_before_a_split_is_refused(
+    dataset: EncodedDataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (fold,) = make_folds(dataset, DataBlock(root=Path("x"), folds="one"))
+    tables = small_tables()
+    pairs = tables["pairs"]
+    held = pairs["enhancer"].str.extract(r"\|(\w+):")[0].isin(fold.chromosomes) & (
+        pairs["cell_line"] == fold.test[0]
+    )
+    pairs.loc[held, "label"] = 1
+    write_parquet(tmp_path / "one label", tables)
+    with pytest.raises(UserError, match="have label 1; expected both 0 and 1"):
+        describe(
+            str(tmp_path / "one label"),
+            enhancer_bp=60,
+            promoter_bp=60,
+            cache=tmp_path / "cache",
+            console=Console(),
+        )
+    assert "positive" in capsys.readouterr().out

@@ -142,6 +142,25 @@ def test_repeats_and_almost_known_names_are_said(
         in said
     )
     assert "trained on, and therefore no new cell line" not in said
+    asked[asked.index("--cell-line") + 1] = known
+    assert main([str(word) for word in asked], console) == 0
+    said = " ".join(console.export_text().split())
+    assert f"trained on, and therefore no new cell line: {known} " in said
+    assert "on chromosomes that units were trained on" not in said
+
+
+def test_pairs_of_trained_loci_are_said(
+    trained: Path, tmp_path: Path, tiny_dataset: EncodedDataset, tiny_fold: Fold
+) -> None:
+    parts = split(tiny_dataset, tiny_fold)
+    pairs = np.concatenate([parts.train[:6], parts.test[:2]])
+    folder, run = write_folder(tmp_path / "new", tiny_dataset, pairs), trained / "calibrated"
+    console = Console(file=io.StringIO(), width=200, record=True)
+    words = (run, configuration(run), "--pairs", folder, "--out", tmp_path / "out.tsv")
+    assert main([str(word) for word in words], console) == 0
+    said = " ".join(console.export_text().split())
+    held = ", ".join(sorted(tiny_fold.chromosomes))
+    assert f"6 of 8 pairs on chromosomes that units were trained on (held out of all: {held})" in said
 
 
 def test_mistakes_are_one_sentence_and_write_nothing(trained: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Parallel(Section):
     key: ClassVar[str] = "parallel"
 
     def blocks(self, material: Material) -> Sequence[Block] | None:
-        rows = material.rows[~material.rows["behind"]]
+        rows = material.rows[material.rows["behind"] == 0]
         if material.contrasts is not None or len(rows) < 3:
             return None
         configs = _chosen([str(config) for config in rows["config"]])

@@ -134,7 +134,7 @@ def _table(material: Material) -> RowTable:
         text("ranking.warnings"),
     ]
     marks, long = _marks(ranking.findings), rows["label"].str.len().max() > LONG
-    entries: list[tuple[bool, float, list[Cell]]] = []
+    entries: list[tuple[int, float, list[Cell]]] = []
     for row in rows.to_dict("records"):
         notes = (
             [text("ranking.censored", ended=row["censored"], units=row["units"])] if row["censored"] else []
@@ -158,12 +158,12 @@ def _table(material: Material) -> RowTable:
             Cell(number(row["test_aupr"])),
             Cell(marks.get(row["config"], "")),
         ]
-        entries.append((bool(row["behind"]), row["value"], cells))
+        entries.append((int(row["behind"]), row["value"], cells))
     for row in ranking.baselines.to_dict("records"):
         name = Cell(text("ranking.baseline", name=row["baseline"]), style="name")
         numbers_of = [number(row[each.key]) for each in others]
         values = [number(row[by.key]), "", "", *numbers_of, "", number(row["test_aupr"]), ""]
-        entries.append((False, row[by.key], [name, *(Cell(value, style="quiet") for value in values)]))
+        entries.append((0, row[by.key], [name, *(Cell(value, style="quiet") for value in values)]))
     entries.sort(
         key=lambda each: (each[0], math.isnan(each[1]), -each[1] if by.higher_is_better else each[1])
     )

@@ -16,7 +16,7 @@ from harness.config.blocks.paths import find, flatten, leaves
 from harness.config.blocks.sweep import AshaSchedulerBlock, MedianSchedulerBlock, SweepBlock
 from harness.config.blocks.trial import ConfigurationBlock
 from harness.config.space.check import build_space
-from harness.config.space.compose import check_preset, merge, preset_document, shipped
+from harness.config.space.compose import SEARCH_SPACES, check_preset, merge, preset_document, shipped
 from harness.config.space.crossed import Crossed
 from harness.config.space.named_arms import ArmsBlock
 from harness.config.space.space import Space
@@ -105,7 +105,7 @@ def load_sweep(
         `file:line: sentence` for the first mistake, or `--set ...: sentence` where the command line made it.
     """
     path = Path(path)
-    document = read_yaml(path, also=shipped())
+    document = read_yaml(path, also=[file for file in shipped() if file.parent == SEARCH_SPACES])
     load_use(use_of(document))  # now: what they register may be set, swept and overridden
     check_placed()
     overridden = override(document.data, overrides, data_root)
