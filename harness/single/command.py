@@ -49,6 +49,8 @@ from harness.trial.memory import keep_freed_memory
 from harness.trial.trying import try_brought
 from harness.trial.unit_run import UnitRun
 
+SAME_EPOCHS = ("optimiser.epochs", "trial.epochs")
+"""Settings that --epochs stands for."""
 OBJECTIVE = "val_unseen/macro/aupr"
 """By which the weights of a trial run alone are selected."""
 DESCRIPTION = """Train, validate and predict one configuration: the full episodic loop on one fold, for each seed.
@@ -69,6 +71,11 @@ def main() -> int:
     load_use(read_use(arguments.use, ["--use"] * len(arguments.use)))
     check_placed()
     config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
+    given = [text for text in arguments.set if text.partition("=")[0].strip() in SAME_EPOCHS]
+    if arguments.epochs is not None and given:
+        raise UserError(
+            f"--epochs {arguments.epochs}: --set {shorten(given[0])} gives them, too; leave one out"
+        )
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})
     chosen = choose_device()

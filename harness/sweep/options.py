@@ -91,7 +91,12 @@ def parse(arguments: list[str] | None = None) -> Options:
     add("--cache", type=user_path, default=Path(".cache/data"), help="encoded data (default: %(default)s)")
     parsed = parser.parse_args(arguments)
     if parsed.gpus_per_trial is not None:
-        parsed.set.append(f"resources.gpus_per_trial={_share(parsed.gpus_per_trial)}")
+        share = _share(parsed.gpus_per_trial)
+        if any(text.partition("=")[0].strip() == "resources.gpus_per_trial" for text in parsed.set):
+            raise UserError(
+                f"--gpus-per-trial {share:g}: --set resources.gpus_per_trial gives it, too; leave one out"
+            )
+        parsed.set.append(f"resources.gpus_per_trial={share}")
     refuse_twice(parsed.set)
     counted = next((text for text in parsed.set if text.partition("=")[0].strip() == "trials"), None)
     if parsed.trials is not None and counted is not None:

@@ -41,7 +41,10 @@ def test_shares_of_a_gpu_that_are_none(text: str) -> None:
             "--set optimiser.lr=2: --set optimiser.lr=1 sets the same",
         ),
         (["--set", "trial.epochs=3", "--set", "optimiser.epochs=2"], "--set trial.epochs=3 sets the same"),
-        (["--gpus-per-trial=1", "--set", "resources.gpus_per_trial=0"], "gpus_per_trial=0 sets the same"),
+        (
+            ["--gpus-per-trial=1", "--set", "resources.gpus_per_trial=0"],
+            "--gpus-per-trial 1: --set resources.gpus_per_trial gives it, too",
+        ),
         (
             ["--trials=4", "--set", "trials=3"],
             "--trials 4: --set trials=3 gives the number of configurations",
