@@ -71,10 +71,10 @@ def main() -> int:
     load_use(read_use(arguments.use, ["--use"] * len(arguments.use)))
     check_placed()
     config, data = load(arguments.config, arguments.set, arguments.data, arguments.contradictions)
-    given = [text for text in arguments.set if text.partition("=")[0].strip() in SAME_EPOCHS]
-    if arguments.epochs is not None and given:
+    epochs = [text for text in arguments.set if text.partition("=")[0].strip() in SAME_EPOCHS]
+    if arguments.epochs is not None and epochs:
         raise UserError(
-            f"--epochs {arguments.epochs}: --set {shorten(given[0])} gives them, too; leave one out"
+            f"--epochs {arguments.epochs}: --set {shorten(epochs[0])} gives them, too; leave one out"
         )
     if arguments.epochs is not None:
         config = compose(config.canonical(), {"optimiser.epochs": arguments.epochs})

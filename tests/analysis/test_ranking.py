@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
@@ -393,22 +391,3 @@ def test_a_reason_is_given_only_where_there_is_one(tmp_path: Path, reasons: list
         rank(Run.open(tmp_path))
     said = f"; the first reason given is: {reasons[1]}" if reasons[1] else ""
     assert str(raised.value).endswith(f"to rank (2 failed){said}")
-
-
-@pytest.mark.parametrize(("alone", "marked"), [(True, True), (False, False)])
-def test_pooled_over_one_line_is_rank_invariant(alone: bool, marked: bool, tmp_path: Path) -> None:
-    copies = [
-        Copy(name, {"x.a": at}, unit={"rank_invariant": True}) for at, name in enumerate(("aaa111", "bbb222"))
-    ]
-    run = write_run(tmp_path / "run", copies)
-    for file in (run / "cells").glob("*.parquet"):
-        rows = pq.read_table(file)
-        if alone:
-            pq.write_table(rows.filter(pc.not_equal(rows["cell_line"], "C5")), file)
-    pooled = rank(Run.open(run), "pooled_aupr")
-    assert list(pooled.configurations["rank_invariant"]) == [marked] * 2
-    said = " ".join(printed(pooled).split())
-    assert ("ranking within the one unseen cell line of a fold" in said) is alone
-    assert ("see NLL, or name two val lines per fold" in said) is alone
-    assert rank(Run.open(run)).configurations["rank_invariant"].all(), "macro AUPR, whatever lines there are"
-    assert not rank(Run.open(run), "nll").configurations["rank_invariant"].any()
